@@ -1,0 +1,148 @@
+//! A claim: a lease on one task, with a fence.
+
+use super::{
+    BoardName, DaemonId, Fence, LifeId, PersonId, PlaybookName, Reason, RunId, StatusId, StoreTime,
+    TaskId, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+/// The record of a task's claims. It is never deleted, so a fence never repeats.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The board the task is on.
+    pub board: BoardName,
+    /// The task.
+    pub task: TaskId,
+    /// The fence of the current or last claim.
+    pub fence: Fence,
+    /// How far the claim has got.
+    pub phase: Phase,
+    /// Who holds it; `None` when free or parked.
+    pub holder: Option<Holder>,
+    /// For which run it is or was held.
+    pub run: RunId,
+    /// By which playbook.
+    pub playbook: PlaybookName,
+    /// Which attempt of the playbook at the task, from 1.
+    pub attempt: u32,
+    /// When the lease ends, in the store's own time; `None` when free or parked.
+    pub lease_ends: Option<StoreTime>,
+    /// Distinguishes two attempts to write the same record.
+    pub nonce: String,
+    /// What was found on the task, so that it can be put back.
+    pub before: Before,
+    /// What we last wrote to the task: whatever else is found there, a person put there.
+    pub wrote: Wrote,
+    /// Set while the claim waits for a person.
+    pub parked: Option<Parked>,
+    /// How the last claim ended, once it has.
+    pub ended: Option<ClaimEnd>,
+    /// A revoked claim's old holder and the end of its lease plus margin: until then, or until
+    /// the holder has acknowledged, nobody acquires.
+    pub revoked: Option<Revoked>,
+}
+
+/// How far a claim has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Nobody holds it.
+    Free,
+    /// Held; nothing is visible on the board.
+    Reserved,
+    /// Held; the board is being told.
+    Announced,
+    /// Held; the run works.
+    Working,
+    /// Held; the outcome is being written.
+    Settling,
+    /// Not held: it waits for a person's answer or decision.
+    Parked,
+}
+
+/// Who holds a claim.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Holder {
+    /// The daemon.
+    pub daemon: DaemonId,
+    /// Which of its lives.
+    pub life: LifeId,
+    /// The run.
+    pub run: RunId,
+}
+
+/// What was found on a task when it was claimed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// Its assignee.
+    pub assignee: Option<PersonId>,
+    /// Its status; `None` until the task has been read.
+    pub status: Option<StatusId>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Its revision.
+    pub revision: u64,
+}
+
+/// What we last wrote to a task's fields; a field that was not written is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wrote {
+    /// The assignee, if we wrote one.
+    pub assignee: Option<Option<PersonId>>,
+    /// The status, if we wrote one.
+    pub status: Option<StatusId>,
+    /// The tags that we added.
+    pub tags: Vec<String>,
+}
+
+/// A claim that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parked {
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when an answer is waited for.
+    pub until: Timestamp,
+    /// What is asked.
+    pub question: String,
+}
+
+/// How a claim ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimEnd {
+    /// In which way.
+    pub how: EndKind,
+    /// Why.
+    pub reason: Reason,
+    /// When, by the wall clock (for people; nothing is decided by it).
+    pub at: Timestamp,
+}
+
+/// In which way a claim ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndKind {
+    /// On purpose.
+    Released,
+    /// A person took over.
+    Yielded,
+    /// Nobody renewed.
+    Expired,
+    /// An operator forced it.
+    Revoked,
+}
+
+/// The shadow of a revoked claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// Who held it.
+    pub holder: Holder,
+    /// When its lease plus margin ends.
+    pub until: StoreTime,
+}
+
+impl Claim {
+    /// Whether somebody holds it at this time of the store.
+    pub fn is_live(&self, now: &StoreTime) -> bool {
+        self.holder.is_some() && self.lease_ends.as_ref().is_some_and(|end| !end.is_past(now))
+    }
+}

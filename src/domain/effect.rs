@@ -1,0 +1,72 @@
+//! An effect: one write of a run, journaled before it is done and again when it is.
+
+use super::{Entity, Mark, TaskId, Timestamp, Value};
+use serde::{Deserialize, Serialize};
+
+/// One write of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Effect {
+    /// Which write of which run.
+    pub mark: Mark,
+    /// For whom it is done: `agent`, or `rota` for announce, hand-back and settle.
+    pub actor: EffectActor,
+    /// The tool that does it.
+    pub tool: String,
+    /// Its arguments.
+    pub args: Value,
+    /// The run's claimed task, if it has one.
+    pub claimed: Option<TaskId>,
+    /// When it was about to be done.
+    pub intended: Timestamp,
+    /// What came of it; `None` between intent and result.
+    pub result: Option<EffectResult>,
+}
+
+/// For whom an effect is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EffectActor {
+    /// The run's own work.
+    Agent,
+    /// The daemon, for the run.
+    Rota,
+}
+
+/// What came of an effect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EffectResult {
+    /// It was done.
+    Done {
+        /// What changed.
+        entity: Entity,
+        /// The changed fields before, by name.
+        before: Value,
+        /// The changed fields after, by name.
+        after: Value,
+        /// The tool call that puts it back; `None` where nothing can.
+        inverse: Option<ToolCall>,
+        /// When it was done.
+        at: Timestamp,
+    },
+    /// It was refused or failed, and did not happen.
+    Failed {
+        /// The tool error's code.
+        code: String,
+        /// What was said.
+        message: String,
+    },
+    /// It is not known whether it happened; it is never repeated blindly.
+    Unknown,
+    /// It was only recorded: the run was a shadow or staged.
+    Recorded,
+}
+
+/// A tool and its arguments.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The tool's name.
+    pub tool: String,
+    /// Its arguments, an object.
+    pub args: Value,
+}

@@ -1,0 +1,54 @@
+//! The words of the house: plain data that every room speaks in.
+//!
+//! Nothing here does I/O, reads a clock or rolls dice. Types are nouns of the field; how they are
+//! stored, sent or decided upon is the business of the floors above.
+
+mod change;
+mod claim;
+mod comment;
+mod decision;
+mod effect;
+mod filter;
+mod id;
+mod milestone;
+mod notice;
+mod occurrence;
+mod person;
+mod playbook;
+mod project;
+mod reason;
+mod run;
+mod task;
+mod time;
+mod value;
+
+pub use change::{Activity, EffectState, Entity, Mark, Stamp, TaskEdit, Written};
+pub use claim::{Before, Claim, ClaimEnd, EndKind, Holder, Parked, Phase, Revoked, Wrote};
+pub use comment::{Comment, CommentTarget, NewComment, Rating};
+pub use decision::Decision;
+pub use effect::{Effect, EffectActor, EffectResult, ToolCall};
+pub use filter::{
+    ActivityQuery, AssigneeFilter, CommentQuery, Cursor, MilestoneQuery, Page, TaskOrder, TaskQuery,
+};
+pub use id::{
+    ActivityId, BoardName, CommentId, DaemonId, Fence, LifeId, MilestoneId, OccurrenceId, PersonId,
+    PlaybookName, ProjectId, RunId, SprintId, StatusId, TaskId,
+};
+pub use milestone::{Milestone, MilestoneEdit, NewMilestone};
+pub use notice::{Body, Channel, Delivery, Notice};
+pub use occurrence::{Occurrence, OccurrenceState, Trigger};
+pub use person::{Initiative, NewPerson, Person, PersonKind, Principal, Role};
+pub use playbook::{
+    AssigneeSelector, BoardEvent, CatchUp, ClaimRules, DueSelector, Fold, Gap, Gate, Gather,
+    HandBack, Hours, Limits, Mode, On, OnFailure, OrderKey, Outcome, Overlap, Playbook, Report,
+    ReportWhen, Review, Reviewer, Scope, Select, StatusSelector, Step, Suitability, WhenUnsuitable,
+    Work, WriteScope,
+};
+pub use project::{NewProject, Project, ProjectEdit, Status, StatusKind, default_statuses};
+pub use reason::Reason;
+pub use run::{Run, RunState, Usage};
+pub use task::{NewTask, Task, TaskKind};
+pub use time::{
+    Span, StoreTime, Timestamp, from_millis, millis, parse_duration, show_duration, to_delta,
+};
+pub use value::Value;

@@ -1,0 +1,71 @@
+//! An occurrence: one planned or asked-for wake of a playbook. Every planned instant ends as
+//! *ran* or *skipped*; there are no holes.
+
+use super::{OccurrenceId, PlaybookName, Reason, RunId, TaskId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The record of an occurrence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Occurrence {
+    /// Its name: the playbook, what woke it, and the planned instant.
+    pub id: OccurrenceId,
+    /// The playbook.
+    pub playbook: PlaybookName,
+    /// What woke it.
+    pub trigger: Trigger,
+    /// The instant it was planned for, before jitter; for those by hand, when it was asked for.
+    pub planned: Timestamp,
+    /// What is to be taken, where the trigger names it (`--task`, rework, an event).
+    pub task: Option<TaskId>,
+    /// When it was decided upon.
+    pub decided: Timestamp,
+    /// What became of it.
+    pub state: OccurrenceState,
+}
+
+/// What woke a playbook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// `on.cron`.
+    Cron,
+    /// `on.every`.
+    Every,
+    /// `on.event`.
+    Event,
+    /// `rota run-once` and its like.
+    Manual,
+    /// A reviewer asked for changes.
+    Rework,
+}
+
+/// What became of an occurrence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OccurrenceState {
+    /// Waits for a slot or for the occurrence before it.
+    Queued,
+    /// Its runs are under way.
+    Running,
+    /// It ran. `runs` is empty if there was nothing to do; `reason` then says why.
+    Ran {
+        /// Its runs.
+        runs: Vec<RunId>,
+        /// How it went, in one word.
+        reason: Reason,
+        /// When the last of them ended.
+        at: Timestamp,
+    },
+    /// It did not run.
+    Skipped {
+        /// Why.
+        reason: Reason,
+    },
+}
+
+impl OccurrenceState {
+    /// Whether nothing more will become of it.
+    pub fn is_settled(&self) -> bool {
+        matches!(self, Self::Ran { .. } | Self::Skipped { .. })
+    }
+}

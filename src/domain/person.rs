@@ -1,0 +1,81 @@
+//! People and agents on the board, and who is asking for something.
+
+use super::{PersonId, RunId};
+use serde::{Deserialize, Serialize};
+
+/// A user of the board: a person, or the account an agent acts as.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The board's id.
+    pub id: PersonId,
+    /// The name shown on the board; unique without regard to case.
+    pub name: String,
+    /// An address for notices, if known.
+    pub email: Option<String>,
+    /// A person or an agent.
+    pub kind: PersonKind,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// Whether somebody breathes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PersonKind {
+    /// A human being.
+    Person,
+    /// A program that acts on the board.
+    Agent,
+}
+
+/// What a user may do, least first; each role includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Looks.
+    Readonly,
+    /// Comments.
+    Commenter,
+    /// Changes tasks.
+    Editor,
+    /// Changes projects.
+    Manager,
+    /// Changes people.
+    Admin,
+    /// Everything.
+    Owner,
+}
+
+/// What is needed to add somebody to the board.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewPerson {
+    /// The name shown on the board.
+    pub name: String,
+    /// An address for notices.
+    pub email: Option<String>,
+    /// A person or an agent.
+    pub kind: PersonKind,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// Who asks for something, and in which capacity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Principal {
+    /// The board user whose rights hold and whose name is written.
+    pub person: Person,
+    /// On whose initiative.
+    pub by: Initiative,
+}
+
+/// On whose initiative something is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Initiative {
+    /// A person at a terminal or an assistant of theirs.
+    Person,
+    /// An agent inside a run.
+    Agent(RunId),
+    /// The daemon itself, for a run: announce, hand-back, settle.
+    Rota(RunId),
+}

@@ -1,0 +1,136 @@
+//! A run: one attempt at one task (or at a report) by one playbook.
+
+use super::{Fence, OccurrenceId, PlaybookName, Reason, RunId, TaskId, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The record of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its name.
+    pub id: RunId,
+    /// The playbook.
+    pub playbook: PlaybookName,
+    /// The hash of the definition it runs with; the definition is kept under that hash.
+    pub definition: String,
+    /// The occurrence that woke it.
+    pub occurrence: OccurrenceId,
+    /// The task, where the playbook takes tasks.
+    pub task: Option<TaskId>,
+    /// Which attempt at the task, from 1.
+    pub attempt: u32,
+    /// The fence of its claim, where it claims.
+    pub fence: Option<Fence>,
+    /// How it is doing, or how it ended.
+    pub state: RunState,
+    /// Why it ended so.
+    pub reason: Option<Reason>,
+    /// More about why, for people; never a secret.
+    pub detail: String,
+    /// The outcome that the work named.
+    pub outcome: Option<String>,
+    /// What the work said of itself.
+    pub summary: String,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// How a run is doing, or how it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Under way.
+    Running,
+    /// It did what it was to do.
+    Succeeded,
+    /// There was nothing to do.
+    NothingToDo,
+    /// It was not allowed to start.
+    Refused,
+    /// It ended in an error.
+    Failed,
+    /// It took longer than `limits.time`.
+    TimedOut,
+    /// It gave no sign of life for `limits.idle`.
+    Stalled,
+    /// A person took over.
+    Yielded,
+    /// Its claim ended under it.
+    ClaimLost,
+    /// It claimed a success that its journal does not show.
+    Unverified,
+    /// It waits for a person.
+    Waiting,
+    /// The daemon died under it.
+    Interrupted,
+    /// Somebody stopped it.
+    Cancelled,
+}
+
+impl RunState {
+    /// The state as it is printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::NothingToDo => "nothing_to_do",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Stalled => "stalled",
+            Self::Yielded => "yielded",
+            Self::ClaimLost => "claim_lost",
+            Self::Unverified => "unverified",
+            Self::Waiting => "waiting",
+            Self::Interrupted => "interrupted",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether another attempt may mend it.
+    pub fn may_retry(self) -> bool {
+        matches!(
+            self,
+            Self::Failed | Self::TimedOut | Self::Stalled | Self::Unverified | Self::Interrupted
+        )
+    }
+}
+
+impl fmt::Display for RunState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a run used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens sent to a model.
+    pub tokens_in: u64,
+    /// Tokens a model sent back.
+    pub tokens_out: u64,
+    /// Money, in millionths of the currency of `rota.toml`.
+    pub cost_micros: u64,
+    /// Exchanges with a model.
+    pub turns: u32,
+    /// Wall time in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+impl Usage {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            tokens_in: self.tokens_in + other.tokens_in,
+            tokens_out: self.tokens_out + other.tokens_out,
+            cost_micros: self.cost_micros + other.cost_micros,
+            turns: self.turns + other.turns,
+            elapsed_ms: self.elapsed_ms + other.elapsed_ms,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Rota puts AI agents to work beside people on a team's project board.
+
+pub mod board;
+pub mod clock;
+pub mod domain;
+pub mod model;
+pub mod notify;
+pub mod store;

@@ -1,0 +1,2 @@
+//! rota
+fn main() {}

@@ -1,0 +1,166 @@
+//! What the daemon must not forget: a small ordered key-value store with compare-and-swap.
+//!
+//! There is no policy here; claims, occurrences and everything else are in `ledger`. A new engine
+//! is four methods and the suite in `tests/contract/store/`.
+//!
+//! # Contract
+//! 1. [`Store::commit`] is all or nothing: if one check fails, nothing of it happens and the answer
+//!    names the first key whose check failed.
+//! 2. When it returns `Ok`, the commit survives `kill -9` and a power cut.
+//! 3. Of two commits that check the same version of a key, at most one succeeds.
+//! 4. A version never comes twice, also not after a delete or a restart.
+//! 5. [`Store::get`] and [`Store::scan`] show every commit that returned before they were called,
+//!    and never a part of one.
+//! 6. A scan is in the order of the keys' bytes, begins after `after`, holds at most `limit` rows and
+//!    only keys that start with `prefix`.
+//! 7. Keys are 1 to 512 bytes, values at most [`VALUE_BYTES_MAX`]; anything else is
+//!    [`StoreError::TooLarge`] and nothing of that commit happens.
+//! 8. A commit that could not be made durable is [`StoreError::Failed`]; whether it happened is then
+//!    unknown, and later commits fail too until the store is opened again.
+//! 9. [`Store::now`] never goes back within one era and is not moved by the wall clock.
+//! 10. A second opening of the same folder fails at once and says who holds it.
+
+use crate::domain::StoreTime;
+use async_trait::async_trait;
+use std::path::PathBuf;
+
+/// The largest value: larger ones would leave the engine's log for files of their own, whose
+/// durability was never proven.
+pub const VALUE_BYTES_MAX: usize = 8 * 1024;
+
+/// What a store answers.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// An ordered key-value store.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// The value of a key, with its version.
+    async fn get(&self, key: &str) -> Result<Option<Versioned>>;
+
+    /// Checks, then puts and deletes, all or nothing. Many callers share one flush.
+    async fn commit(&self, batch: Batch) -> Result<()>;
+
+    /// Keys that start with `prefix` and come after `after`, in order.
+    async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>>;
+
+    /// The store's own time, by which leases end.
+    async fn now(&self) -> Result<StoreTime>;
+}
+
+/// A value and its version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned {
+    /// Grows with every commit to the key; never repeats.
+    pub version: u64,
+    /// The value.
+    pub value: Vec<u8>,
+}
+
+/// One row of a scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The key.
+    pub key: String,
+    /// Its version.
+    pub version: u64,
+    /// Its value.
+    pub value: Vec<u8>,
+}
+
+/// What is to be committed together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Each key must have this version; `None`: must not exist.
+    pub checks: Vec<(String, Option<u64>)>,
+    /// Keys to set.
+    pub puts: Vec<(String, Vec<u8>)>,
+    /// Keys to remove; a missing one is no error.
+    pub deletes: Vec<String>,
+}
+
+impl Batch {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Requires this version of a key; `None`: that it does not exist.
+    #[must_use]
+    pub fn check(mut self, key: impl Into<String>, version: Option<u64>) -> Self {
+        self.checks.push((key.into(), version));
+        self
+    }
+
+    /// Sets a key.
+    #[must_use]
+    pub fn put(mut self, key: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.puts.push((key.into(), value.into()));
+        self
+    }
+
+    /// Removes a key.
+    #[must_use]
+    pub fn delete(mut self, key: impl Into<String>) -> Self {
+        self.deletes.push(key.into());
+        self
+    }
+
+    /// This and then that.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.checks.extend(other.checks);
+        self.puts.extend(other.puts);
+        self.deletes.extend(other.deletes);
+        self
+    }
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A check did not hold; nothing happened.
+    #[error("{key} was changed by somebody else")]
+    Conflict {
+        /// The first key whose check failed.
+        key: String,
+    },
+    /// A key or value is too large; nothing happened.
+    #[error("{key}: {bytes} bytes, at most {max}")]
+    TooLarge {
+        /// Which.
+        key: String,
+        /// How large.
+        bytes: usize,
+        /// What is allowed.
+        max: usize,
+    },
+    /// Somebody else has it open.
+    #[error("{} is in use by {holder}", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// Who: pid and since when.
+        holder: String,
+    },
+    /// Its files cannot be used.
+    #[error("{}: the store cannot be opened", path.display())]
+    Unusable {
+        /// The folder.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A read or write failed; for a commit it is unknown whether it happened.
+    #[error("the store failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What is stored is not what was written: a newer version's, or damaged.
+    #[error("{key} cannot be read")]
+    Corrupt {
+        /// Which key.
+        key: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

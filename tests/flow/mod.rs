@@ -1,0 +1,1 @@
+//! The daemon in process: manual clock, strict ports, scripted model.

@@ -1,0 +1,7 @@
+//! The one integration binary: contracts of the ports, flows of the daemon in process, the real
+//! binary from end to end, and the laws of the house.
+
+mod contract;
+mod end_to_end;
+mod flow;
+mod support;
