@@ -6,3 +6,4 @@ pub mod domain;
 pub mod model;
 pub mod notify;
 pub mod store;
+pub mod tools;

@@ -57,6 +57,7 @@ pub trait Board:
 
 /// What a board can and cannot do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each asked by name")]
 pub struct Capabilities {
     /// Refuses writes under an old fence inside the write's own transaction.
     pub fencing: bool,

@@ -1,0 +1,218 @@
+//! What the daemon can be asked for: the trait that `daemon` implements and `app` injects, so that
+//! running, stopping and explaining are tools like others.
+
+use crate::domain::{
+    Activity, Fence, OccurrenceId, PlaybookName, Reason, RunId, RunState, TaskId, Timestamp, Usage,
+    Value,
+};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+/// The daemon, as tools see it.
+#[async_trait]
+pub trait Desk: Send + Sync + std::fmt::Debug {
+    /// One occurrence now, through the same path as the clock; returns when it has ended.
+    async fn run_playbook(&self, request: RunRequest) -> Result<RunReport, DeskError>;
+    /// Asks a run to stop; returns when it has.
+    async fn stop_run(&self, run: &RunId, by: &str) -> Result<(), DeskError>;
+    /// Why a task or playbook was, or was not, picked, run, told: live look and last decisions.
+    async fn why(&self, subject: &str, at: Option<Timestamp>) -> Result<Value, DeskError>;
+    /// Coming occurrences.
+    async fn next(&self, request: NextRequest) -> Result<Value, DeskError>;
+    /// The playbooks, with their state (armed, paused, faulty, next wake).
+    async fn playbooks(&self) -> Result<Value, DeskError>;
+    /// Arms, pauses or resumes a playbook.
+    async fn set_playbook(
+        &self,
+        playbook: &PlaybookName,
+        switch: Switch,
+        by: &str,
+    ) -> Result<Value, DeskError>;
+    /// The emergency stop: ends every run and starts none, also after a restart.
+    async fn stop_all(&self, by: &str, reason: &str) -> Result<Value, DeskError>;
+    /// Lifts the emergency stop.
+    async fn start_all(&self, by: &str) -> Result<Value, DeskError>;
+    /// Takes a claim away from its holder.
+    async fn release_claim(&self, task: TaskId, reason: &str, by: &str)
+    -> Result<Value, DeskError>;
+    /// What the daemon is doing: since when, runs, slots, alarms, outbox.
+    async fn status(&self) -> Result<Value, DeskError>;
+}
+
+/// What is to be run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRequest {
+    /// Which playbook.
+    pub playbook: PlaybookName,
+    /// Only this task, past `[select]`, not past the gates.
+    #[serde(default)]
+    pub task: Option<TaskId>,
+    /// As if it were this instant.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+    /// Values for templates, by name, under `set`.
+    #[serde(default)]
+    pub set: std::collections::BTreeMap<String, String>,
+    /// Who asked.
+    #[serde(default)]
+    pub by: String,
+}
+
+/// Which coming occurrences.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NextRequest {
+    /// Of this playbook; of all when absent.
+    #[serde(default)]
+    pub playbook: Option<PlaybookName>,
+    /// At most so many a playbook (default 10).
+    #[serde(default)]
+    pub count: Option<usize>,
+    /// From this instant (default now).
+    #[serde(default)]
+    pub from: Option<Timestamp>,
+    /// Until this instant.
+    #[serde(default)]
+    pub to: Option<Timestamp>,
+}
+
+/// What is done with a playbook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// Its triggers and rights are accepted as they stand.
+    Arm,
+    /// It starts nothing until resumed.
+    Pause,
+    /// It may start again.
+    Resume,
+}
+
+/// What an occurrence came to; the document that `rota run-once --json` prints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// The first run, if any started.
+    pub run: Option<RunId>,
+    /// The playbook.
+    pub playbook: PlaybookName,
+    /// The occurrence.
+    pub occurrence: OccurrenceId,
+    /// How it ended.
+    pub state: RunState,
+    /// Why.
+    pub reason: Reason,
+    /// More about why.
+    pub detail: String,
+    /// Task by task.
+    pub tasks: Vec<TaskReport>,
+    /// Every write, in order.
+    pub effects: Vec<EffectReport>,
+    /// Every message.
+    pub notices: Vec<NoticeReport>,
+    /// What it used.
+    pub usage: UsageReport,
+    /// In a dry run: every change that the overlay board holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Activity>,
+}
+
+/// One task of an occurrence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskReport {
+    /// The task.
+    pub id: TaskId,
+    /// The run at it.
+    pub run: RunId,
+    /// Its claim, where the playbook claims.
+    pub claim: Option<ClaimReport>,
+    /// How the run ended.
+    pub state: RunState,
+    /// Why.
+    pub reason: Reason,
+    /// The outcome that the work named.
+    pub outcome: Option<String>,
+    /// How many writes.
+    pub effects: usize,
+}
+
+/// A claim, in a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClaimReport {
+    /// Its fence.
+    pub fence: Fence,
+}
+
+/// A write, in a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EffectReport {
+    /// The tool.
+    pub tool: String,
+    /// What changed (`task 7`).
+    pub entity: String,
+    /// The changed fields before.
+    pub before: Value,
+    /// The changed fields after.
+    pub after: Value,
+}
+
+/// A message, in a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoticeReport {
+    /// The channel.
+    pub to: String,
+    /// `text`, `markdown` or `slack`.
+    pub format: String,
+    /// The message.
+    pub body: String,
+}
+
+/// What a run used, in a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UsageReport {
+    /// Tokens sent to a model.
+    pub tokens_in: u64,
+    /// Tokens a model sent back.
+    pub tokens_out: u64,
+    /// Money.
+    pub cost: f64,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+impl From<Usage> for UsageReport {
+    #[expect(clippy::cast_precision_loss, reason = "amounts for people, far below 2^52")]
+    fn from(usage: Usage) -> Self {
+        Self {
+            tokens_in: usage.tokens_in,
+            tokens_out: usage.tokens_out,
+            cost: usage.cost_micros as f64 / 1e6,
+            seconds: usage.elapsed_ms as f64 / 1e3,
+        }
+    }
+}
+
+/// Why the daemon did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// There is no such playbook, run or task: says which there are.
+    #[error("{0}")]
+    NotFound(String),
+    /// It may not be done now: says why.
+    #[error("{message}")]
+    Refused {
+        /// The stable code.
+        reason: Reason,
+        /// Why, and what to do.
+        message: String,
+    },
+    /// Something failed.
+    #[error("{what}")]
+    Failed {
+        /// What was attempted.
+        what: String,
+        /// The cause.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+}
