@@ -2,8 +2,13 @@
 
 pub mod board;
 pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod expression;
+pub mod fault;
 pub mod model;
 pub mod notify;
+pub mod playbook;
 pub mod store;
+pub mod template;
 pub mod tools;
