@@ -2,6 +2,7 @@
 
 pub mod board;
 pub mod clock;
+pub mod digest;
 pub mod domain;
 pub mod model;
 pub mod notify;
