@@ -3,6 +3,7 @@
 pub mod board;
 pub mod clock;
 pub mod config;
+pub mod digest;
 pub mod domain;
 pub mod expression;
 pub mod fault;

@@ -10,6 +10,15 @@
 //! 3. No error, log line or `Debug` output ever holds a webhook's URL or a token.
 //! 4. Every delivery ends within the adapter's time limit.
 
+mod backoff;
+mod file;
+mod open;
+mod slack;
+mod stdout;
+
+pub use backoff::{ATTEMPTS_MAX, DELAY_MAX, delay, next_try};
+pub use open::{FileOptions, NotifyOptions, OpenError, SharedWriter, SlackOptions, open};
+
 use crate::domain::Body;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -31,6 +40,7 @@ pub struct NotifyError {
     pub is_transient: bool,
     /// Not before then, if the channel said.
     pub retry_after: Option<Duration>,
-    /// How many parts were delivered before it went wrong.
+    /// Which part comes next: so many parts, counted from the message's first, were delivered
+    /// before it went wrong.
     pub delivered_parts: usize,
 }

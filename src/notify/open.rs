@@ -1,0 +1,113 @@
+//! The room's options, and the choice between adapters.
+
+use super::Notifier;
+use super::file::FileNotifier;
+use super::slack::SlackWebhook;
+use super::stdout::WriterNotifier;
+use crate::clock::Clock;
+use crate::domain::Channel;
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Where `stdout` goes: standard output in production, a buffer in tests and the demo.
+pub type SharedWriter = Arc<Mutex<dyn Write + Send>>;
+
+/// The destinations of `[notify]`, by name.
+#[derive(Clone, Debug, Default)]
+pub struct NotifyOptions {
+    /// `[notify.file.NAME]`.
+    pub file: BTreeMap<String, FileOptions>,
+    /// `[notify.slack.NAME]`.
+    pub slack: BTreeMap<String, SlackOptions>,
+}
+
+/// A file that messages are appended to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileOptions {
+    /// Where; missing folders are made.
+    pub path: PathBuf,
+    /// Beyond this size the file is moved to `<path>.1` and begun anew.
+    pub size_bytes_max: u64,
+}
+
+/// A Slack incoming webhook.
+#[derive(Clone, Debug)]
+pub struct SlackOptions {
+    /// Its address, which is a secret: whoever has it can post.
+    pub webhook: SecretString,
+    /// A delivery takes no longer, all parts together.
+    pub time_limit: Duration,
+}
+
+/// Why a channel cannot be opened. Never holds a webhook's address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Nothing of this name is configured.
+    #[error("channel {channel} is not configured; known are {known}")]
+    Unknown {
+        /// The channel asked for.
+        channel: Channel,
+        /// The channels there are.
+        known: String,
+    },
+    /// Its options make no sense.
+    #[error("channel {channel} cannot be opened: {fault}")]
+    Faulty {
+        /// The channel.
+        channel: Channel,
+        /// What is wrong and what was expected.
+        fault: String,
+    },
+}
+
+impl FileOptions {
+    /// A file with the default size limit of 10 MiB.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), size_bytes_max: 10 * 1024 * 1024 }
+    }
+}
+
+impl SlackOptions {
+    /// A webhook with the default time limit of 30 seconds.
+    pub fn new(webhook: SecretString) -> Self {
+        Self { webhook, time_limit: Duration::from_secs(30) }
+    }
+}
+
+impl NotifyOptions {
+    /// Every channel there is.
+    pub fn channels(&self) -> Vec<Channel> {
+        let files = self.file.keys().cloned().map(Channel::File);
+        let slacks = self.slack.keys().cloned().map(Channel::Slack);
+        std::iter::once(Channel::Stdout).chain(files).chain(slacks).collect()
+    }
+}
+
+/// Opens a channel. Nothing is sent, written or created by it.
+pub fn open(
+    channel: &Channel,
+    options: &NotifyOptions,
+    stdout: &SharedWriter,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Notifier>, OpenError> {
+    let unknown = || OpenError::Unknown {
+        channel: channel.clone(),
+        known: options.channels().iter().map(Channel::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let faulty = |fault| OpenError::Faulty { channel: channel.clone(), fault };
+    Ok(match channel {
+        Channel::Stdout => Arc::new(WriterNotifier::new(Arc::clone(stdout))),
+        Channel::File(name) => {
+            let file = options.file.get(name).ok_or_else(unknown)?;
+            Arc::new(FileNotifier::new(file.clone()))
+        }
+        Channel::Slack(name) => {
+            let slack = options.slack.get(name).ok_or_else(unknown)?;
+            Arc::new(SlackWebhook::new(slack, Arc::clone(clock)).map_err(faulty)?)
+        }
+    })
+}
