@@ -1,7 +1,9 @@
 //! Rota puts AI agents to work beside people on a team's project board.
 
 pub mod board;
+pub mod cli;
 pub mod clock;
+pub mod daemon;
 pub mod domain;
 pub mod model;
 pub mod notify;
