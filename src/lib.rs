@@ -1,9 +1,11 @@
 //! Rota puts AI agents to work beside people on a team's project board.
 
 pub mod board;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod digest;
+pub mod daemon;
 pub mod domain;
 pub mod expression;
 pub mod fault;

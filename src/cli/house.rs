@@ -1,0 +1,221 @@
+//! What commands need of the house behind them. `cli` opens no adapter: it is given a [`House`].
+
+use super::failure::Failure;
+use crate::daemon::control::{Answer, Answered, Progress};
+use crate::daemon::signals::Signal;
+use crate::domain::Value;
+use async_trait::async_trait;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Where configuration and state are, as typed or from the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// `--config` or `ROTA_CONFIG`; `None`: `./rota.toml` if it is there, else built-in defaults.
+    pub config: Option<PathBuf>,
+    /// `--state` or `ROTA_STATE`; `./state` by default.
+    pub state: PathBuf,
+    /// The IANA time zone of whoever types, where it can be told.
+    pub zone: Option<String>,
+}
+
+/// What a command is going to do with an opened house.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Only look: nothing is written to the board, no run is started.
+    Look,
+    /// Call a tool that writes or operates.
+    Act,
+    /// A rehearsal: overlay board, memory store; the state folder stays as it is, byte for byte.
+    Rehearse,
+}
+
+/// How `rota serve` is to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServeOptions {
+    /// Whether emptied state may take the place of what cannot be read; never by default.
+    pub fresh: bool,
+}
+
+/// The daemon is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// The control socket.
+    pub socket: PathBuf,
+    /// Where HTTP is served, if it is.
+    pub addr: Option<std::net::SocketAddr>,
+}
+
+/// How `rota demo` is to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DemoOptions {
+    /// Whether to stay up afterwards.
+    pub serve: bool,
+}
+
+/// What `rota check` found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckReport {
+    /// The files that were read.
+    pub files: Vec<PathBuf>,
+    /// Every fault.
+    pub faults: Vec<CheckFault>,
+}
+
+/// One fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckFault {
+    /// Whether it keeps the file from being used; otherwise it is advice.
+    pub fatal: bool,
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1; 0 where none applies.
+    pub line: usize,
+    /// The column, from 1; 0 where none applies.
+    pub column: usize,
+    /// One line: what is wrong and what was expected.
+    pub message: String,
+    /// The whole as people read it, several lines with the place, a caret and a hint; plain text.
+    pub rendered: String,
+}
+
+/// One line of `rota doctor`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at (`state`, `board`, `model fast`).
+    pub what: String,
+    /// How it is.
+    pub health: Health,
+    /// What was found.
+    pub found: String,
+    /// What to do; empty when all is well.
+    pub advice: String,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Well.
+    Ok,
+    /// It works, but somebody should look.
+    Warn,
+    /// It does not work.
+    Fail,
+}
+
+/// A file that `rota init` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StarterFile {
+    /// Relative, with `/`.
+    pub path: &'static str,
+    /// Its text.
+    pub content: &'static str,
+}
+
+/// Which JSON Schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum SchemaKind {
+    /// Of a playbook.
+    Playbook,
+    /// Of `rota.toml`.
+    Config,
+}
+
+/// The house behind the commands.
+#[async_trait]
+pub trait House: Send + Sync {
+    /// Opens what is needed in this process, taking the state folder's lock unless it rehearses.
+    /// The lock being held is a [`Failure::locked`]: the caller then tries the socket again.
+    async fn open(&self, place: &Place, need: Need) -> Result<Arc<dyn Answer>, Failure>;
+
+    /// Runs the daemon until it has ended. Tells `ready` once when it is up; `signals` is what the
+    /// system wants of it.
+    async fn serve(
+        &self,
+        place: &Place,
+        options: ServeOptions,
+        signals: mpsc::Receiver<Signal>,
+        ready: oneshot::Sender<Ready>,
+    ) -> Result<(), Failure>;
+
+    /// Plays the sample day; each line of the story goes to `tell` (waiting for it), the whole is
+    /// the result.
+    async fn demo(
+        &self,
+        options: DemoOptions,
+        tell: mpsc::Sender<Progress>,
+    ) -> Result<Answered, Failure>;
+
+    /// Reads configuration, playbooks and templates (or only `paths`) and tells every fault.
+    async fn check(&self, place: &Place, paths: &[PathBuf]) -> Result<CheckReport, Failure>;
+
+    /// Looks at everything that the daemon needs.
+    async fn doctor(&self, place: &Place) -> Result<Vec<Finding>, Failure>;
+
+    /// Writes the file that stops everything, without store or lock; what it says is the result.
+    fn stop_all(&self, place: &Place, reason: &str) -> Result<Value, Failure>;
+
+    /// Removes the file that stops everything.
+    fn start_all(&self, place: &Place) -> Result<Value, Failure>;
+
+    /// What `rota init` writes, in this order.
+    fn starter_files(&self) -> Vec<StarterFile>;
+
+    /// A JSON Schema for editors, as pretty-printed JSON.
+    fn schema(&self, kind: SchemaKind) -> Result<String, Failure>;
+}
+
+/// A house in which nothing can be opened. Commands that need none (completions, the man page,
+/// help) work in it; the others say so.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EmptyHouse;
+
+fn nothing_here<T>() -> Result<T, Failure> {
+    Err(Failure::internal("this program was put together without a daemon"))
+}
+
+#[async_trait]
+impl House for EmptyHouse {
+    async fn open(&self, _: &Place, _: Need) -> Result<Arc<dyn Answer>, Failure> {
+        nothing_here()
+    }
+
+    async fn serve(
+        &self,
+        _: &Place,
+        _: ServeOptions,
+        _: mpsc::Receiver<Signal>,
+        _: oneshot::Sender<Ready>,
+    ) -> Result<(), Failure> {
+        nothing_here()
+    }
+
+    async fn demo(&self, _: DemoOptions, _: mpsc::Sender<Progress>) -> Result<Answered, Failure> {
+        nothing_here()
+    }
+
+    async fn check(&self, _: &Place, _: &[PathBuf]) -> Result<CheckReport, Failure> {
+        nothing_here()
+    }
+
+    async fn doctor(&self, _: &Place) -> Result<Vec<Finding>, Failure> {
+        nothing_here()
+    }
+
+    fn stop_all(&self, _: &Place, _: &str) -> Result<Value, Failure> {
+        nothing_here()
+    }
+
+    fn start_all(&self, _: &Place) -> Result<Value, Failure> {
+        nothing_here()
+    }
+
+    fn starter_files(&self) -> Vec<StarterFile> {
+        Vec::new()
+    }
+
+    fn schema(&self, _: SchemaKind) -> Result<String, Failure> {
+        nothing_here()
+    }
+}

@@ -1,0 +1,124 @@
+//! Lines of JSON over a stream, bounded in length and in time.
+
+use serde::Serialize;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+/// How much is read at once.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// What can go wrong with a line.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// It is longer than allowed.
+    #[error("a line is longer than {max} bytes")]
+    TooLong {
+        /// How long it may be.
+        max: usize,
+    },
+    /// It was begun and not finished in time, or not taken in time.
+    #[error("a line took longer than {}", crate::domain::show_duration(*.0))]
+    TooSlow(Duration),
+    /// The other side hung up in the middle of it.
+    #[error("the other side hung up in the middle of a line")]
+    CutOff,
+    /// It cannot be written as JSON.
+    #[error("cannot write a line as json")]
+    Json(#[source] serde_json::Error),
+    /// The system said no.
+    #[error("the connection broke")]
+    Io(#[source] std::io::Error),
+}
+
+/// Reads lines. Waiting for a line may be given up and taken up again: nothing is lost.
+#[derive(Debug)]
+pub struct LineReader<R> {
+    from: R,
+    held: Vec<u8>,
+    searched: usize,
+    bytes_max: usize,
+    line_time: Duration,
+    deadline: Option<tokio::time::Instant>,
+}
+
+impl<R: AsyncRead + Unpin + Send> LineReader<R> {
+    /// Reads lines of at most so many bytes, each finished in this time once begun.
+    pub fn new(from: R, bytes_max: usize, line_time: Duration) -> Self {
+        Self { from, held: Vec::new(), searched: 0, bytes_max, line_time, deadline: None }
+    }
+
+    /// The next line, without its end; `None` when the other side hung up between lines.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, LineError> {
+        loop {
+            if let Some(line) = self.take_line()? {
+                return Ok(Some(line));
+            }
+            let mut chunk = [0_u8; CHUNK_BYTES];
+            let read = match self.deadline {
+                None => self.from.read(&mut chunk).await,
+                Some(deadline) => tokio::time::timeout_at(deadline, self.from.read(&mut chunk))
+                    .await
+                    .map_err(|_| LineError::TooSlow(self.line_time))?,
+            };
+            match read.map_err(LineError::Io)? {
+                0 if self.held.is_empty() => return Ok(None),
+                0 => return Err(LineError::CutOff),
+                count => self.held.extend_from_slice(&chunk[..count]),
+            }
+        }
+    }
+
+    fn take_line(&mut self) -> Result<Option<Vec<u8>>, LineError> {
+        let end = self.held[self.searched..].iter().position(|byte| *byte == b'\n');
+        let Some(end) = end.map(|place| place + self.searched) else {
+            self.searched = self.held.len();
+            if self.held.len() > self.bytes_max {
+                return Err(LineError::TooLong { max: self.bytes_max });
+            }
+            if !self.held.is_empty() && self.deadline.is_none() {
+                self.deadline = Some(tokio::time::Instant::now() + self.line_time);
+            }
+            return Ok(None);
+        };
+        if end > self.bytes_max {
+            return Err(LineError::TooLong { max: self.bytes_max });
+        }
+        let rest = self.held.split_off(end + 1);
+        let mut line = std::mem::replace(&mut self.held, rest);
+        line.truncate(end);
+        (self.searched, self.deadline) = (0, None);
+        Ok(Some(line))
+    }
+}
+
+/// Writes lines, each taken by the reader within a time.
+#[derive(Debug)]
+pub struct LineWriter<W> {
+    to: W,
+    bytes_max: usize,
+    write_time: Duration,
+}
+
+impl<W: AsyncWrite + Unpin + Send> LineWriter<W> {
+    /// Writes lines of at most so many bytes.
+    pub fn new(to: W, bytes_max: usize, write_time: Duration) -> Self {
+        Self { to, bytes_max, write_time }
+    }
+
+    /// Writes one value as one line. Nothing is written of a line that is too long.
+    pub async fn send<T: Serialize + Sync>(&mut self, value: &T) -> Result<(), LineError> {
+        let mut line = serde_json::to_vec(value).map_err(LineError::Json)?;
+        if line.len() > self.bytes_max {
+            return Err(LineError::TooLong { max: self.bytes_max });
+        }
+        line.push(b'\n');
+        let writing = async {
+            self.to.write_all(&line).await?;
+            self.to.flush().await
+        };
+        tokio::time::timeout(self.write_time, writing)
+            .await
+            .map_err(|_| LineError::TooSlow(self.write_time))?
+            .map_err(LineError::Io)
+    }
+}
