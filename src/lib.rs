@@ -3,6 +3,7 @@
 pub mod board;
 pub mod clock;
 pub mod domain;
+pub mod ledger;
 pub mod model;
 pub mod notify;
 pub mod store;
