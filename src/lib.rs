@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod domain;
 pub mod expression;
 pub mod fault;
+pub mod ledger;
 pub mod model;
 pub mod notify;
 pub mod playbook;
