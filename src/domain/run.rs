@@ -37,6 +37,10 @@ pub struct Run {
     pub ended: Option<Timestamp>,
     /// What it used.
     pub usage: Usage,
+    /// Set when its outcome is about to be written to the board: writes with a higher number are
+    /// the settling's, so that a crash in between is finished and not repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle_from: Option<u32>,
 }
 
 /// How a run is doing, or how it ended.

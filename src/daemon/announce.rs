@@ -1,0 +1,360 @@
+//! What a run shows on the board before and after its work: announce and read back, give way to a
+//! person, hand back.
+//!
+//! All of it goes through the same tools and journal as the agent's own effects, as actor `rota`.
+
+use super::worker::{Worker, board_trouble};
+use crate::clock::Clock;
+use crate::crash;
+use crate::domain::{
+    Before, EffectActor, Initiative, Mode, Person, Phase, Playbook, Principal, Project, Reason, RunState,
+    StatusId, StatusSelector, Task, TaskEdit, Usage, Value, Wrote,
+};
+use crate::runner::WorkEnd;
+use crate::schedule::{Verdict, put_back};
+use crate::tools::{Context, RunContext, ToolError, ToolResult, Trust};
+use std::sync::Arc;
+
+impl Worker {
+    /// The board user that the playbook acts as.
+    pub(super) async fn agent(&self) -> Result<Person, WorkEnd> {
+        let people = self.parts.board.people().await.map_err(|e| board_trouble(&e))?;
+        let name = self.job.playbook.agent.to_lowercase();
+        people.into_iter().find(|p| p.name.to_lowercase() == name).ok_or_else(|| {
+            WorkEnd::ended(
+                RunState::Refused,
+                Reason::UnknownAgent,
+                format!("the board has no user named {:?}", self.job.playbook.agent),
+                Usage::default(),
+            )
+        })
+    }
+
+    /// Shows the claim on the board, and reads it back (C9's part that one store can do).
+    pub(super) async fn announce(&mut self, task: &Task) -> Result<(), WorkEnd> {
+        let Some(rules) = self.job.playbook.claim.clone() else { return Ok(()) };
+        if self.job.playbook.mode == Mode::Shadow {
+            return Ok(());
+        }
+        self.revalidate(task)?;
+        let agent = self.agent().await?;
+        let project = self.project_of(task).await?;
+        let status = find_status(&project, &rules.status).ok_or_else(|| {
+            WorkEnd::ended(
+                RunState::Refused,
+                Reason::UnknownStatus,
+                format!("project {:?} has no status {:?}", project.name, rules.status),
+                Usage::default(),
+            )
+        })?;
+        let tags: Vec<String> =
+            rules.add_tags.iter().filter(|tag| !task.has_tag(tag)).cloned().collect();
+        let before = Before {
+            assignee: task.assignee,
+            status: Some(task.status),
+            tags: task.tags.clone(),
+            revision: task.revision,
+        };
+        let wrote =
+            Wrote { assignee: Some(Some(agent.id)), status: Some(status), tags: tags.clone() };
+        // What we are about to write is known before it is written: a crash can put it back.
+        self.advance(Phase::Announced, Some(before), Some(wrote)).await?;
+        if let Some(held) = &self.held {
+            let fence = held.claim.fence;
+            self.parts.board.raise_fence(task.id, fence).await.map_err(|e| board_trouble(&e))?;
+        }
+        crash::reached("announce.begun");
+        let mut edits = vec![TaskEdit::Assignee(Some(agent.id)), TaskEdit::Status(status)];
+        edits.extend(tags.into_iter().map(TaskEdit::AddTag));
+        let written = self.edit_task(task, &edits, Some(task.revision)).await;
+        if let Err(error) = written {
+            return Err(match error.reason() {
+                Reason::RevisionConflict => self.lost_race("it changed while it was claimed").await,
+                _ => tool_trouble(&error),
+            });
+        }
+        self.refresh_brief().await?;
+        let comment = self.render(&rules.comment)?;
+        self.comment(task, comment).await.map_err(|error| tool_trouble(&error))?;
+        self.read_back(task, agent.id, status).await?;
+        crash::reached("announce.done");
+        Ok(())
+    }
+
+    /// The decision was made on an older look at the task: is it still the same task?
+    fn revalidate(&self, task: &Task) -> Result<(), WorkEnd> {
+        match self.job.revision {
+            Some(seen) if seen != task.revision => Err(WorkEnd::ended(
+                RunState::Refused,
+                Reason::LostRace,
+                format!("task {} changed after it was chosen", task.id),
+                Usage::default(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    async fn read_back(
+        &mut self,
+        task: &Task,
+        agent: crate::domain::PersonId,
+        status: StatusId,
+    ) -> Result<(), WorkEnd> {
+        let now = self.parts.board.task(task.id).await.map_err(|e| board_trouble(&e))?;
+        if now.assignee == Some(agent) && now.status == status {
+            return Ok(());
+        }
+        Err(self.lost_race("somebody else wrote to it at the same moment").await)
+    }
+
+    /// Puts back what is still as we wrote it.
+    async fn lost_race(&mut self, detail: &str) -> WorkEnd {
+        if let Err(error) = self.put_back().await {
+            tracing::warn!(run = %self.run.id, %error, "a lost claim could not be put back whole");
+        }
+        WorkEnd::ended(RunState::Refused, Reason::LostRace, detail, Usage::default())
+    }
+
+    /// A resumed claim stands on the board already: does it still?
+    pub(super) async fn take_stock(&mut self) -> Result<(), WorkEnd> {
+        let Some(held) = &self.held else { return Ok(()) };
+        let fence = held.claim.fence;
+        self.parts
+            .board
+            .raise_fence(held.claim.task, fence)
+            .await
+            .map_err(|error| board_trouble(&error))?;
+        match self.person_took_over().await? {
+            Some((reason, detail)) => {
+                Err(WorkEnd::ended(RunState::Yielded, reason, detail, Usage::default()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a person took the task over, by what is on the board now (C4).
+    pub(super) async fn person_took_over(&self) -> Result<Option<(Reason, String)>, WorkEnd> {
+        let Some(held) = &self.held else { return Ok(None) };
+        if held.claim.wrote.status.is_none() {
+            return Ok(None);
+        }
+        match self.parts.journal.look(&held.claim).await {
+            Ok(Some(Verdict::Yield { reason, detail, .. })) => Ok(Some((reason, detail))),
+            Ok(_) => Ok(None),
+            Err(error) => Err(board_trouble(&error)),
+        }
+    }
+
+    /// A person took over: their fields stay, ours go back, and a comment tells how things stand.
+    pub(super) async fn give_way(&mut self, end: WorkEnd) -> WorkEnd {
+        self.leave(&end, "yield.md.hbs").await;
+        end
+    }
+
+    /// The work came to nothing: the task goes back as it was found.
+    pub(super) async fn hand_back(&mut self, end: WorkEnd) -> WorkEnd {
+        // A person may have come first; then their edit stays and they are told as always.
+        if let Ok(Some((reason, detail))) = self.person_took_over().await {
+            let end = WorkEnd { state: RunState::Yielded, reason, detail, ..end };
+            return self.give_way(end).await;
+        }
+        self.leave(&end, "hand-back.md.hbs").await;
+        end
+    }
+
+    async fn leave(&mut self, end: &WorkEnd, template: &str) {
+        let announced = self.held.as_ref().is_some_and(|h| h.claim.wrote.status.is_some());
+        if !announced || self.lost() || end.reason == Reason::NotFound {
+            return;
+        }
+        if let Err(error) = self.advance(Phase::Settling, None, None).await {
+            tracing::warn!(run = %self.run.id, reason = %error.reason, "the claim ended meanwhile");
+            return;
+        }
+        self.run.reason = Some(end.reason);
+        self.put_ending(end).await;
+        let restores = end.state == RunState::Yielded
+            || self.job.playbook.claim.as_ref().is_some_and(|c| {
+                c.hand_back == crate::domain::HandBack::Restore
+            });
+        if restores && let Err(error) = self.put_back().await {
+            tracing::warn!(run = %self.run.id, %error, "the task could not be put back whole");
+        }
+        let task = match self.read_task().await {
+            Ok(Some(task)) => task,
+            _ => return,
+        };
+        match self.render(template) {
+            Ok(text) => {
+                if let Err(error) = self.comment(&task, text).await {
+                    tracing::warn!(run = %self.run.id, %error, "the hand-over comment is missing");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(run = %self.run.id, detail = %error.detail, "no hand-over comment");
+            }
+        }
+    }
+
+    /// Puts back those of our fields that are still as we wrote them.
+    pub(super) async fn put_back(&mut self) -> Result<(), ToolError> {
+        let Some(held) = &self.held else { return Ok(()) };
+        let claim = held.claim.clone();
+        let Ok(task) = self.parts.board.task(claim.task).await else { return Ok(()) };
+        let edits = put_back(&claim, &task);
+        if edits.is_empty() {
+            return Ok(());
+        }
+        self.edit_task(&task, &edits, Some(task.revision)).await.map(|_| ())
+    }
+
+    /// Moves the claim on, and learns what it is then.
+    pub(super) async fn advance(
+        &mut self,
+        phase: Phase,
+        before: Option<Before>,
+        wrote: Option<Wrote>,
+    ) -> Result<(), WorkEnd> {
+        let Some(held) = &mut self.held else { return Ok(()) };
+        self.parts.ledger.advance(held, phase, before, wrote).await.map_err(|error| {
+            let (state, reason) = match &error {
+                crate::ledger::ClaimError::Lost { reason, .. } => (RunState::ClaimLost, *reason),
+                _ => (RunState::Failed, Reason::StoreFailed),
+            };
+            WorkEnd::ended(state, reason, error.to_string(), Usage::default())
+        })
+    }
+
+    /// The context of the daemon's own writes for this run, or of the run's work.
+    pub(super) async fn context(
+        &self,
+        actor: EffectActor,
+        revision: Option<u64>,
+    ) -> Result<Context, WorkEnd> {
+        let person = self.agent().await?;
+        let run = self.run.id.clone();
+        let by = match actor {
+            EffectActor::Agent => Initiative::Agent(run.clone()),
+            EffectActor::Rota => Initiative::Rota(run.clone()),
+        };
+        let playbook = Arc::clone(&self.job.playbook);
+        Ok(Context {
+            principal: Principal { person, by },
+            zone: playbook.on.zone,
+            run: Some(RunContext {
+                run,
+                task: self.job.task,
+                claim: self.held.as_ref().map(|held| (held.claim.task, held.claim.fence)),
+                projects: self.selected_projects(&playbook).await,
+                trust: self.trust(),
+                actor,
+                mode: if actor == EffectActor::Rota && playbook.mode == Mode::Staged {
+                    Mode::Live
+                } else {
+                    playbook.mode
+                },
+                revision,
+                once: None,
+                tally: Arc::clone(&self.tally),
+                playbook,
+            }),
+        })
+    }
+
+    fn trust(&self) -> Trust {
+        let Some(held) = &self.held else { return Trust::without_lease() };
+        let (window, clock) = (held.trust.clone(), Arc::clone(&self.parts.clock));
+        Trust::when(move || window.is_open(clock.boot()))
+    }
+
+    async fn selected_projects(&self, playbook: &Playbook) -> Vec<crate::domain::ProjectId> {
+        let Some(select) = &playbook.select else { return Vec::new() };
+        let projects = self.parts.board.projects().await.unwrap_or_default();
+        projects
+            .iter()
+            .filter(|p| {
+                select.projects.iter().any(|name| {
+                    name.trim().eq_ignore_ascii_case(p.name.trim()) || *name == p.id.to_string()
+                })
+            })
+            .map(|p| p.id)
+            .collect()
+    }
+
+    /// One edit of the run's task, by the daemon.
+    pub(super) async fn edit_task(
+        &self,
+        task: &Task,
+        edits: &[TaskEdit],
+        revision: Option<u64>,
+    ) -> Result<ToolResult, ToolError> {
+        let args = Value::map([
+            ("id", Value::from(task.id.0)),
+            ("params", crate::tools::edit_params(edits)),
+        ]);
+        self.as_rota("editTask", args, revision).await
+    }
+
+    /// One comment on the run's task, by the daemon.
+    pub(super) async fn comment(&self, task: &Task, text: String) -> Result<ToolResult, ToolError> {
+        let args = Value::map([
+            ("module", Value::from("ticket")),
+            ("entityId", task.id.0.into()),
+            ("text", text.into()),
+        ]);
+        self.as_rota("addComment", args, None).await
+    }
+
+    async fn as_rota(
+        &self,
+        tool: &str,
+        args: Value,
+        revision: Option<u64>,
+    ) -> Result<ToolResult, ToolError> {
+        let context = match self.context(EffectActor::Rota, revision).await {
+            Ok(context) => context,
+            Err(end) => return Err(ToolError::fatal(end.reason, end.detail)),
+        };
+        self.parts.tools.call(tool, args, &context).await
+    }
+
+    pub(super) async fn project_of(&self, task: &Task) -> Result<Project, WorkEnd> {
+        self.parts.board.project(task.project).await.map_err(|error| board_trouble(&error))
+    }
+
+    /// A template, filled in with what this run knows.
+    pub(super) fn render(&self, template: &str) -> Result<String, WorkEnd> {
+        let nonce = self.parts.entropy.nonce();
+        self.parts.templates().render(template, &self.brief.value(), &nonce).map_err(|error| {
+            WorkEnd::ended(
+                RunState::Failed,
+                Reason::TemplateFailed,
+                error.to_string(),
+                Usage::default(),
+            )
+        })
+    }
+}
+
+/// The status that a selector means in a project, for writing.
+pub(super) fn find_status(project: &Project, selector: &StatusSelector) -> Option<StatusId> {
+    match selector {
+        StatusSelector::Kind(kind) => project.status_of_kind(*kind).map(|status| status.id),
+        StatusSelector::Label(label) => project
+            .status_named(label)
+            .or_else(|| label.trim().parse().ok().and_then(|id| project.status(id)))
+            .map(|status| status.id),
+    }
+}
+
+/// How a run ends when a tool of the daemon's own refuses or fails.
+pub(super) fn tool_trouble(error: &ToolError) -> WorkEnd {
+    let reason = error.reason();
+    let state = match reason {
+        Reason::ClaimLost | Reason::StaleFence | Reason::TrustWindow => RunState::ClaimLost,
+        Reason::PersonTookOver | Reason::StopTag | Reason::StopComment => RunState::Yielded,
+        _ => RunState::Failed,
+    };
+    WorkEnd::ended(state, reason, error.to_string(), Usage::default())
+}
+

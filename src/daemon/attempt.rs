@@ -1,0 +1,415 @@
+//! One attempt: gather, compose the prompt, work under the claim, see how it ended.
+
+use super::brief::{self, Brief};
+use super::worker::{Worker, board_trouble};
+use crate::clock::Clock;
+use crate::crash;
+use crate::domain::{
+    EffectActor, EffectResult, Gather, Mode, Phase, Reason, RunState, Task, Usage, Value, Work,
+};
+use crate::ledger::LogLine;
+use crate::runner::command::CommandRunner;
+use crate::runner::model_loop::ModelRunner;
+use crate::runner::steps::StepsRunner;
+use crate::runner::{Job, Runner, Sign, Signs, SignsEnd, ToolSession, WorkEnd};
+use crate::template;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// At most so many pages are read for one gathered list.
+const PAGES_MAX: usize = 100;
+/// So many signs of a run wait to be written down.
+const SIGNS_MAX: usize = 256;
+/// So many lines of a transcript are written together.
+const LINES_MAX: usize = 64;
+
+impl Worker {
+    /// What templates see, as far as it is known before the work.
+    pub(super) async fn begin_brief(&mut self, task: Option<&Task>) -> Result<(), WorkEnd> {
+        let now = self.parts.clock.wall();
+        self.brief = Brief::new(now, &self.job.playbook.agent, &self.job.set);
+        self.brief.put("answer", self.job.answer.clone());
+        let fence = self.run.fence;
+        self.brief.put_run(&self.run, fence);
+        if let Some(task) = task {
+            self.put_task(task).await?;
+        }
+        if self.run.attempt > 1 {
+            let effects = self.earlier().await;
+            self.brief.put("earlier", effects);
+        }
+        Ok(())
+    }
+
+    /// The task as it is now.
+    pub(super) async fn refresh_brief(&mut self) -> Result<(), WorkEnd> {
+        if let Some(task) = self.read_task().await? {
+            self.put_task(&task).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_task(&mut self, task: &Task) -> Result<(), WorkEnd> {
+        let (task, project) = brief::task_value(self.parts.board.as_ref(), task)
+            .await
+            .map_err(|error| board_trouble(&error))?;
+        self.brief.put("task", task);
+        self.brief.put("project", project);
+        Ok(())
+    }
+
+    async fn earlier(&self) -> Value {
+        let filter = crate::ledger::RunFilter {
+            playbook: Some(self.run.playbook.clone()),
+            task: self.run.task,
+            ..crate::ledger::RunFilter::default()
+        };
+        let limit = usize::try_from(self.run.attempt).unwrap_or(1);
+        let mut effects = Vec::new();
+        for run in self.parts.ledger.runs(&filter, limit).await.unwrap_or_default() {
+            if run.id != self.run.id {
+                effects.extend(self.parts.ledger.effects(&run.id).await.unwrap_or_default());
+            }
+        }
+        brief::earlier_effects(&effects)
+    }
+
+    /// What the run's ending adds for its templates.
+    pub(super) async fn put_ending(&mut self, end: &WorkEnd) {
+        self.run.outcome.clone_from(&end.outcome);
+        self.run.summary.clone_from(&end.summary);
+        self.brief.put_run(&self.run, self.run.fence);
+        let effects = self.parts.ledger.effects(&self.run.id).await.unwrap_or_default();
+        let spent = self.parts.clock.boot().saturating_sub(self.began);
+        let details = match &end.details {
+            Value::Null => Value::Map(BTreeMap::new()),
+            other => other.clone(),
+        };
+        self.brief.put(
+            "ending",
+            Value::map([
+                ("state", Value::from(end.state.as_str())),
+                ("reason", end.reason.code().into()),
+                ("reason_text", end.reason.text().into()),
+                ("detail", end.detail.as_str().into()),
+                ("time_spent", show_rounded(spent).into()),
+                ("done", done_lines(&effects)),
+                ("evidence", end.evidence.clone().into()),
+                ("details", details),
+            ]),
+        );
+        if let Err(error) = self.refresh_brief().await {
+            tracing::debug!(run = %self.run.id, detail = %error.detail, "the task could not be read again");
+        }
+    }
+
+    /// One attempt at the work.
+    pub(super) async fn attempt(&mut self) -> WorkEnd {
+        let end = match self.prepare().await {
+            Ok((job, session)) => self.work_at(job, session).await,
+            Err(end) => end,
+        };
+        let end = self.halted_end(end);
+        let end = self.verify(end).await;
+        self.note(&format!("the work ended: {} ({}) {}", end.state, end.reason, end.detail)).await;
+        end
+    }
+
+    async fn prepare(&mut self) -> Result<(Job, ToolSession), WorkEnd> {
+        self.advance(Phase::Working, None, None).await?;
+        crash::reached("run.started");
+        self.refresh_brief().await?;
+        let gathered = self.gather().await?;
+        self.brief.put("gathered", gathered);
+        let context = self.context(EffectActor::Agent, None).await?;
+        let (prompt, command) = self.compose()?;
+        if !prompt.is_empty() {
+            self.log("prompt", &prompt).await;
+        }
+        if let Work::Command { .. } = self.job.playbook.work
+            && self.parts.settings.composes_only
+        {
+            return Err(WorkEnd::ended(
+                RunState::NothingToDo,
+                Reason::RecordedOnly,
+                "a rehearsal composes the prompt and stops before the program (see --execute)",
+                Usage::default(),
+            ));
+        }
+        let job = Job {
+            run: self.run.id.clone(),
+            playbook: Arc::clone(&self.job.playbook),
+            task: self.job.task,
+            prompt,
+            context: self.brief.value(),
+            command,
+            env: self.environment(),
+            folder: self.folder(),
+        };
+        Ok((job, ToolSession::new(Arc::clone(&self.parts.tools), context)))
+    }
+
+    fn compose(&self) -> Result<(String, Vec<String>), WorkEnd> {
+        match &self.job.playbook.work {
+            Work::Steps(_) => Ok((String::new(), Vec::new())),
+            Work::Model { prompt, .. } => Ok((self.render(prompt)?, Vec::new())),
+            Work::Command { command, prompt, .. } => {
+                let context = self.brief.value();
+                let command = command
+                    .iter()
+                    .map(|part| template::fill_text(part, &context))
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(|error| template_trouble(&error))?;
+                let prompt =
+                    if prompt.is_empty() { String::new() } else { self.render(prompt)? };
+                Ok((prompt, command))
+            }
+        }
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        let Work::Command { env, .. } = &self.job.playbook.work else { return Vec::new() };
+        let known = &self.parts.settings.environment;
+        env.iter().filter_map(|name| Some((name.clone(), known.get(name)?.clone()))).collect()
+    }
+
+    fn folder(&self) -> PathBuf {
+        let here = || PathBuf::from(".");
+        self.parts.settings.state.clone().map_or_else(here, |state| state.join("work"))
+    }
+
+    fn runner(&self) -> Result<Arc<dyn Runner>, WorkEnd> {
+        Ok(match &self.job.playbook.work {
+            Work::Steps(_) => {
+                Arc::new(StepsRunner::new(Arc::new(super::seams::Fills), Arc::new(super::seams::Holds)))
+            }
+            Work::Command { .. } => Arc::new(CommandRunner::new(
+                self.parts.settings.environment.iter().map(|(k, v)| (k.clone(), v.clone())),
+            )),
+            Work::Model { model, .. } => {
+                let known = self.parts.models.get(model).ok_or_else(|| {
+                    WorkEnd::ended(
+                        RunState::Failed,
+                        Reason::ModelFailed,
+                        format!("rota.toml defines no model {model:?}"),
+                        Usage::default(),
+                    )
+                })?;
+                Arc::new(ModelRunner::new(Arc::clone(known)))
+            }
+        })
+    }
+
+    async fn work_at(&mut self, job: Job, session: ToolSession) -> WorkEnd {
+        let runner = match self.runner() {
+            Ok(runner) => runner,
+            Err(end) => return end,
+        };
+        if let Work::Command { .. } = job.playbook.work
+            && let Err(error) = tokio::fs::create_dir_all(&job.folder).await
+        {
+            let detail = format!("{}: {error}", job.folder.display());
+            return WorkEnd::ended(
+                RunState::Failed,
+                Reason::CommandFailed,
+                detail,
+                Usage::default(),
+            );
+        }
+        let (signs, ends) = Signs::channel(SIGNS_MAX);
+        let writer = Transcript { parts: Arc::clone(&self.parts), run: self.run.id.clone() };
+        let token = self.job.halt.token();
+        let work = async move {
+            let end = runner.work(&job, &session, &signs, token).await;
+            drop(signs);
+            end
+        };
+        let both = async { tokio::join!(work, writer.write(ends)).0 };
+        self.hold(both).await
+    }
+
+    /// A success has to be shown by the journal, not by prose.
+    async fn verify(&self, end: WorkEnd) -> WorkEnd {
+        if end.state != RunState::Succeeded || end.outcome.is_none() {
+            return end;
+        }
+        let name = end.outcome.clone().unwrap_or_default();
+        let outcomes = &self.job.playbook.outcomes;
+        let Some(outcome) = outcomes.get(&name) else {
+            if outcomes.is_empty() {
+                return end;
+            }
+            let known: Vec<_> = outcomes.keys().map(String::as_str).collect();
+            let detail = format!("outcome {name:?} is not one of {}", known.join(", "));
+            return WorkEnd {
+                state: RunState::Failed,
+                reason: Reason::UnknownOutcome,
+                detail,
+                ..end
+            };
+        };
+        let effects = self.parts.ledger.effects(&self.run.id).await.unwrap_or_default();
+        let shown = |needed: &String| {
+            let tool = needed.strip_prefix("tool:").unwrap_or(needed);
+            effects.iter().any(|effect| {
+                effect.actor == EffectActor::Agent
+                    && effect.tool == tool
+                    && matches!(
+                        effect.result,
+                        Some(EffectResult::Done { .. } | EffectResult::Recorded)
+                    )
+            })
+        };
+        match outcome.requires.iter().find(|needed| !shown(needed)) {
+            None => end,
+            Some(missing) => WorkEnd {
+                state: RunState::Unverified,
+                reason: Reason::Unverified,
+                detail: format!("outcome {name:?} needs {missing:?}, which this run did not do"),
+                ..end
+            },
+        }
+    }
+
+    /// Reads what `[gather]` names, to the end of every list.
+    async fn gather(&self) -> Result<Value, WorkEnd> {
+        let mut gathered = BTreeMap::new();
+        if self.job.playbook.gather.is_empty() {
+            return Ok(Value::Map(gathered));
+        }
+        let mut context = self.context(EffectActor::Agent, None).await?;
+        if let Some(run) = &mut context.run {
+            // Gathering is the daemon's own reading; `tools` lists what the work may call.
+            run.actor = EffectActor::Rota;
+            run.mode = Mode::Live;
+        }
+        for (name, gather) in &self.job.playbook.gather {
+            let items = self.gather_one(name, gather, &context).await?;
+            gathered.insert(name.clone(), items);
+        }
+        Ok(Value::Map(gathered))
+    }
+
+    async fn gather_one(
+        &self,
+        name: &str,
+        gather: &Gather,
+        context: &crate::tools::Context,
+    ) -> Result<Value, WorkEnd> {
+        let trouble = |detail: String| {
+            WorkEnd::ended(
+                RunState::Failed,
+                Reason::GatherFailed,
+                format!("gather.{name}: {detail}"),
+                Usage::default(),
+            )
+        };
+        if self.parts.tools.kind(&gather.tool) != Some(crate::tools::ToolKind::Read) {
+            return Err(trouble(format!("{:?} is no tool that only reads", gather.tool)));
+        }
+        let mut args = template::fill(&gather.args, &self.brief.value())
+            .map_err(|error| template_trouble(&error))?;
+        let mut items = Vec::new();
+        for _ in 0..PAGES_MAX {
+            let answer = self.parts.tools.call(&gather.tool, args.clone(), context).await;
+            let answer = answer.map_err(|error| trouble(error.to_string()))?.value;
+            let Some((list, cursor)) = listed(&answer) else { return Ok(answer) };
+            items.extend(list);
+            if items.len() > gather.limit {
+                let limit = gather.limit;
+                return Err(trouble(format!("more than {limit} items (gather.{name}.limit)")));
+            }
+            let Some(cursor) = cursor else { return Ok(Value::List(items)) };
+            if let Value::Map(map) = &mut args {
+                map.insert("cursor".to_owned(), cursor.into());
+            }
+        }
+        Err(trouble(format!("the list did not end after {PAGES_MAX} pages")))
+    }
+
+    async fn log(&self, kind: &str, text: &str) {
+        let line = LogLine {
+            at: self.parts.clock.wall(),
+            kind: kind.to_owned(),
+            text: text.to_owned(),
+        };
+        if let Err(error) = self.parts.ledger.log(&self.run.id, &[line]).await {
+            tracing::warn!(run = %self.run.id, %error, "the transcript could not be written");
+        }
+    }
+}
+
+/// The items of a list answer and where it goes on; `None` for an answer that is no list.
+fn listed(answer: &Value) -> Option<(Vec<Value>, Option<String>)> {
+    if let Value::List(items) = answer {
+        return Some((items.clone(), None));
+    }
+    let map = answer.as_map()?;
+    let lists: Vec<_> = map.values().filter_map(Value::as_list).collect();
+    let [items] = lists.as_slice() else { return None };
+    let cursor = map.get("nextCursor").and_then(Value::as_text).map(str::to_owned);
+    Some((items.to_vec(), cursor))
+}
+
+fn template_trouble(error: &template::TemplateError) -> WorkEnd {
+    WorkEnd::ended(
+        RunState::Failed,
+        Reason::TemplateFailed,
+        error.to_string(),
+        Usage::default(),
+    )
+}
+
+/// What a run did, line by line, for the comment that tells it.
+fn done_lines(effects: &[crate::domain::Effect]) -> Value {
+    let lines = effects.iter().filter(|e| e.actor == EffectActor::Agent).filter_map(|effect| {
+        match &effect.result {
+            Some(EffectResult::Done { entity, .. }) => {
+                Some(Value::from(format!("{} ({entity})", effect.tool)))
+            }
+            _ => None,
+        }
+    });
+    Value::List(lines.collect())
+}
+
+fn show_rounded(spent: std::time::Duration) -> String {
+    crate::domain::show_duration(std::time::Duration::from_secs(spent.as_secs().max(1)))
+}
+
+/// Writes a run's signs of life down.
+struct Transcript {
+    parts: Arc<super::parts::Parts>,
+    run: crate::domain::RunId,
+}
+
+impl Transcript {
+    async fn write(self, mut signs: SignsEnd) {
+        let mut lines = Vec::new();
+        let mut since = Instant::now();
+        while let Some(sign) = signs.recv().await {
+            if let Sign::Line(text) = sign {
+                let at = self.parts.clock.wall();
+                lines.push(LogLine { at, kind: "work".to_owned(), text });
+            }
+            let waited = since.elapsed() > std::time::Duration::from_secs(1);
+            if lines.len() >= LINES_MAX || (waited || signs.is_empty()) && !lines.is_empty() {
+                self.flush(&mut lines).await;
+                since = Instant::now();
+            }
+        }
+        self.flush(&mut lines).await;
+    }
+
+    async fn flush(&self, lines: &mut Vec<LogLine>) {
+        let lines = std::mem::take(lines);
+        if lines.is_empty() {
+            return;
+        }
+        if let Err(error) = self.parts.ledger.log(&self.run, &lines).await {
+            tracing::warn!(run = %self.run, %error, "the transcript could not be written");
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The outcome reaches the board, and the task a person.
+
+use super::announce::{find_status, tool_trouble};
+use super::worker::{Worker, board_trouble};
+use crate::clock::Clock;
+use crate::crash;
+use crate::domain::{
+    EffectActor, EffectResult, EffectState, Occurrence, OccurrenceId, OccurrenceState, Outcome, Person,
+    PersonId, Phase, PlaybookName, Project, Reason, RunState, StatusId, StatusKind, StatusSelector,
+    Task, TaskEdit, Trigger, Usage, Wrote, to_delta,
+};
+use crate::ledger::RunFilter;
+use crate::runner::WorkEnd;
+use crate::template;
+
+impl Worker {
+    /// Writes the outcome to the board. True: a person came first, and their edit stays.
+    pub(super) async fn settle(&mut self, end: WorkEnd) -> (WorkEnd, bool) {
+        let announced = self.held.as_ref().is_some_and(|h| h.claim.wrote.status.is_some());
+        if !announced || end.state == RunState::NothingToDo {
+            if announced {
+                self.leave_unchanged().await;
+            }
+            return (end, false);
+        }
+        match self.person_took_over().await {
+            Ok(None) => {}
+            Ok(Some((reason, detail))) => {
+                let end = WorkEnd { state: RunState::Yielded, reason, detail, ..end };
+                return (self.give_way(end).await, true);
+            }
+            Err(trouble) => return (self.hand_back(trouble).await, false),
+        }
+        crash::reached("settle.begun");
+        self.put_ending(&end).await;
+        match self.write_outcome(&end).await {
+            Ok(end) => (end, false),
+            Err(trouble) if trouble.state == RunState::Yielded => {
+                (self.give_way(trouble).await, true)
+            }
+            Err(trouble) if self.lost() || trouble.state == RunState::ClaimLost => (trouble, false),
+            Err(trouble) => (self.hand_back(trouble).await, false),
+        }
+    }
+
+    /// The work found nothing to do: the task goes back without a word.
+    async fn leave_unchanged(&mut self) {
+        if let Err(error) = self.put_back().await {
+            tracing::warn!(run = %self.run.id, %error, "the task could not be put back whole");
+        }
+    }
+
+    async fn write_outcome(&mut self, end: &WorkEnd) -> Result<WorkEnd, WorkEnd> {
+        let outcome = self.outcome_of(end);
+        let Some(task) = self.read_task().await? else { return Ok(end.clone()) };
+        if let Some(question) = &outcome.ask {
+            return self.ask(&task, question, &outcome, end).await;
+        }
+        let project = self.project_of(&task).await?;
+        let (edits, handed_over) = self.outcome_edits(&outcome, &task, &project).await?;
+        self.begin_settling(&task, &edits, end).await?;
+        if let Some(name) = &outcome.comment
+            && !self.was_settled("addComment").await?
+        {
+            let text = self.render(name)?;
+            self.comment(&task, text).await.map_err(|error| tool_trouble(&error))?;
+        }
+        if !edits.is_empty() && !self.was_settled("editTask").await? {
+            self.write_edits(&task, &edits).await?;
+        }
+        let detail = match &outcome.rework {
+            Some(playbook) => self.queue_rework(playbook, end).await?,
+            None => end.detail.clone(),
+        };
+        let reason = if handed_over { Reason::HandedOver } else { end.reason };
+        Ok(WorkEnd { reason, detail, ..end.clone() })
+    }
+
+    /// The revision is checked: a person who is quicker by a hair wins (C4).
+    async fn write_edits(&self, task: &Task, edits: &[TaskEdit]) -> Result<(), WorkEnd> {
+        let now = self.parts.board.task(task.id).await.map_err(|error| board_trouble(&error))?;
+        if now.assignee != task.assignee || now.status != task.status {
+            return Err(WorkEnd::ended(
+                RunState::Yielded,
+                Reason::PersonTookOver,
+                "its assignee or status changed while the outcome was written",
+                Usage::default(),
+            ));
+        }
+        match self.edit_task(task, edits, Some(now.revision)).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.reason() == Reason::RevisionConflict => {
+                Err(WorkEnd::ended(
+                    RunState::Yielded,
+                    Reason::PersonTookOver,
+                    "somebody changed it while the outcome was written",
+                    Usage::default(),
+                ))
+            }
+            Err(error) => Err(tool_trouble(&error)),
+        }
+    }
+
+    /// What the playbook says of the outcome; a playbook that defines none hands over to a person.
+    fn outcome_of(&self, end: &WorkEnd) -> Outcome {
+        let outcomes = &self.job.playbook.outcomes;
+        let named = end.outcome.as_deref().unwrap_or("done");
+        outcomes.get(named).cloned().unwrap_or_else(|| Outcome {
+            status: Some(StatusSelector::Kind(StatusKind::Waiting)),
+            comment: Some("hand-over.md.hbs".to_owned()),
+            assign: Some("{{task.author}}".to_owned()),
+            ..Outcome::default()
+        })
+    }
+
+    async fn outcome_edits(
+        &self,
+        outcome: &Outcome,
+        task: &Task,
+        project: &Project,
+    ) -> Result<(Vec<TaskEdit>, bool), WorkEnd> {
+        let mut edits = Vec::new();
+        let mut handed_over = false;
+        if let Some(selector) = &outcome.status {
+            let status = self.outcome_status(selector, outcome, project)?;
+            handed_over = project.kind_of(status) == StatusKind::Waiting;
+            edits.push(TaskEdit::Status(status));
+        }
+        if let Some(assign) = &outcome.assign {
+            edits.push(TaskEdit::Assignee(self.whom(assign).await?));
+        }
+        edits.extend(outcome.add_tags.iter().cloned().map(TaskEdit::AddTag));
+        edits.extend(outcome.remove_tags.iter().cloned().map(TaskEdit::RemoveTag));
+        edits.retain(|edit| edit.inverse(task).is_some());
+        Ok((edits, handed_over))
+    }
+
+    fn outcome_status(
+        &self,
+        selector: &StatusSelector,
+        outcome: &Outcome,
+        project: &Project,
+    ) -> Result<StatusId, WorkEnd> {
+        let unknown = || {
+            WorkEnd::ended(
+                RunState::Failed,
+                Reason::UnknownStatus,
+                format!("project {:?} has no status {selector:?}", project.name),
+                Usage::default(),
+            )
+        };
+        let status = find_status(project, selector).ok_or_else(unknown)?;
+        if project.kind_of(status) == StatusKind::Done && !outcome.done_by_agent {
+            // Only a person says *done*, unless the playbook says otherwise.
+            let waiting = StatusSelector::Kind(StatusKind::Waiting);
+            return find_status(project, &waiting).ok_or_else(unknown);
+        }
+        Ok(status)
+    }
+
+    /// Who is meant by `assign`: a template that gives an id, a name, or nothing (nobody).
+    async fn whom(&self, assign: &str) -> Result<Option<PersonId>, WorkEnd> {
+        let value = template::fill_value(assign, &self.brief.value()).map_err(|error| {
+            WorkEnd::ended(
+                RunState::Failed,
+                Reason::TemplateFailed,
+                error.to_string(),
+                Usage::default(),
+            )
+        })?;
+        let text = if value.is_null() { String::new() } else { value.to_string() };
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let people = self.parts.board.people().await.map_err(|error| board_trouble(&error))?;
+        let is_meant =
+            |p: &&Person| p.id.to_string() == text || p.name.eq_ignore_ascii_case(text);
+        people.iter().find(is_meant).map(|p| Some(p.id)).ok_or_else(|| {
+            WorkEnd::ended(
+                RunState::Failed,
+                Reason::NotFound,
+                format!("nobody on the board is {text:?} (outcome.assign)"),
+                Usage::default(),
+            )
+        })
+    }
+
+    /// From here on a crash finishes the settling instead of working again.
+    async fn begin_settling(
+        &mut self,
+        task: &Task,
+        edits: &[TaskEdit],
+        end: &WorkEnd,
+    ) -> Result<(), WorkEnd> {
+        let mut after = task.clone();
+        for edit in edits {
+            edit.apply(&mut after);
+        }
+        let tags = self.held.as_ref().map(|h| h.claim.wrote.tags.clone()).unwrap_or_default();
+        let wrote =
+            Wrote { assignee: Some(after.assignee), status: Some(after.status), tags };
+        if self.run.settle_from.is_none() {
+            let effects = self.parts.ledger.effects(&self.run.id).await.unwrap_or_default();
+            self.run.settle_from = Some(effects.iter().map(|e| e.mark.seq).max().unwrap_or(0));
+        }
+        self.run.outcome.clone_from(&end.outcome);
+        self.run.summary.clone_from(&end.summary);
+        self.run.usage = end.usage;
+        self.parts.ledger.update_run(&self.run).await.map_err(|error| {
+            WorkEnd::ended(
+                RunState::Failed,
+                Reason::StoreFailed,
+                error.to_string(),
+                Usage::default(),
+            )
+        })?;
+        self.advance(Phase::Settling, None, Some(wrote)).await
+    }
+
+    /// Whether a write of the settling was done before a crash.
+    async fn was_settled(&self, tool: &str) -> Result<bool, WorkEnd> {
+        let Some(from) = self.run.settle_from else { return Ok(false) };
+        let effects = self.parts.ledger.effects(&self.run.id).await.unwrap_or_default();
+        for effect in effects.iter().filter(|e| e.mark.seq > from && e.tool == tool) {
+            if effect.actor != EffectActor::Rota {
+                continue;
+            }
+            match &effect.result {
+                Some(EffectResult::Done { .. } | EffectResult::Recorded) => return Ok(true),
+                Some(_) => {}
+                None => match self.parts.board.effect_of(&effect.mark).await {
+                    Ok(EffectState::Applied(_)) => return Ok(true),
+                    Ok(EffectState::Absent) => {}
+                    Ok(EffectState::Unknown) => {
+                        return Err(WorkEnd::ended(
+                            RunState::Failed,
+                            Reason::UnknownEffect,
+                            format!("it is not known whether {tool} happened"),
+                            Usage::default(),
+                        ));
+                    }
+                    Err(error) => return Err(board_trouble(&error)),
+                },
+            }
+        }
+        Ok(false)
+    }
+
+    /// Asks a person and parks the claim: no lease, no slot, until they answer.
+    async fn ask(
+        &mut self,
+        task: &Task,
+        template: &str,
+        outcome: &Outcome,
+        end: &WorkEnd,
+    ) -> Result<WorkEnd, WorkEnd> {
+        let question = self.render(template)?;
+        self.begin_settling(task, &[], end).await?;
+        if !self.was_settled("addComment").await? {
+            self.comment(task, question.clone()).await.map_err(|error| tool_trouble(&error))?;
+        }
+        let until = self.parts.clock.wall() + to_delta(outcome.answer_within);
+        if let Some(held) = &mut self.held {
+            self.parts.ledger.park(held, &question, until).await.map_err(|error| {
+                WorkEnd::ended(
+                    RunState::ClaimLost,
+                    Reason::ClaimLost,
+                    error.to_string(),
+                    Usage::default(),
+                )
+            })?;
+        }
+        Ok(WorkEnd { state: RunState::Waiting, reason: Reason::Waiting, ..end.clone() })
+    }
+
+    /// Another playbook takes the task next, for a limited number of rounds.
+    async fn queue_rework(
+        &self,
+        playbook: &PlaybookName,
+        end: &WorkEnd,
+    ) -> Result<String, WorkEnd> {
+        let filter = RunFilter {
+            playbook: Some(self.run.playbook.clone()),
+            task: self.run.task,
+            ..RunFilter::default()
+        };
+        let runs = self.parts.ledger.runs(&filter, 100).await.unwrap_or_default();
+        let earlier = runs
+            .iter()
+            .filter(|run| run.id != self.run.id && run.outcome == end.outcome)
+            .filter(|run| run.state == RunState::Succeeded)
+            .count();
+        let round = u32::try_from(earlier).unwrap_or(u32::MAX).saturating_add(1);
+        let rounds = self.job.playbook.review.rounds;
+        if round >= rounds {
+            return Ok(format!("round {round} of {rounds}: a person decides"));
+        }
+        let at = self.parts.clock.wall();
+        let occurrence = Occurrence {
+            id: OccurrenceId::new(format!("{playbook}@rework/{}", self.run.id)),
+            playbook: playbook.clone(),
+            trigger: Trigger::Rework,
+            planned: at,
+            task: self.run.task,
+            decided: at,
+            state: OccurrenceState::Queued,
+            ..self.job.occurrence.clone()
+        };
+        self.parts.ledger.put_occurrence(&occurrence).await.map_err(|error| {
+            WorkEnd::ended(
+                RunState::Failed,
+                Reason::StoreFailed,
+                error.to_string(),
+                Usage::default(),
+            )
+        })?;
+        Ok(format!("round {round} of {rounds}: back to {playbook}"))
+    }
+}

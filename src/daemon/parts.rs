@@ -1,0 +1,99 @@
+//! What the daemon is made of; put together by `app`.
+
+use super::journal::RunJournal;
+use crate::board::Board;
+use crate::clock::{Clock, Entropy};
+use crate::digest::LinkBase;
+use crate::domain::{BoardName, Channel, DaemonId, LifeId, Playbook, PlaybookName};
+use crate::ledger::Ledger;
+use crate::model::Model;
+use crate::notify::Notifier;
+use crate::playbook::{Library, Vocabulary};
+use crate::template::Templates;
+use crate::tools::ToolRegistry;
+use chrono_tz::Tz;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+/// Everything that the daemon works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where the team's data is.
+    pub board: Arc<dyn Board>,
+    /// What must not be forgotten.
+    pub ledger: Arc<Ledger>,
+    /// The ledger as the tools' guard sees it, people's edits included.
+    pub journal: Arc<RunJournal>,
+    /// The verbs.
+    pub tools: Arc<ToolRegistry>,
+    /// The playbooks.
+    pub library: Mutex<Library>,
+    /// The names that playbooks may use.
+    pub vocabulary: Box<dyn Fn(Arc<Templates>) -> Vocabulary + Send + Sync>,
+    /// The templates, replaced as a whole when they are read again.
+    pub templates: RwLock<Arc<Templates>>,
+    /// The models of `rota.toml`, by name.
+    pub models: BTreeMap<String, Arc<dyn Model>>,
+    /// The channels of `rota.toml`.
+    pub notifiers: BTreeMap<Channel, Arc<dyn Notifier>>,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// The rest of `rota.toml`.
+    pub settings: Settings,
+}
+
+/// How the daemon behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its name.
+    pub daemon: DaemonId,
+    /// This life.
+    pub life: LifeId,
+    /// The board's name.
+    pub board: BoardName,
+    /// Labels that `runs_on` asks for.
+    pub labels: Vec<String>,
+    /// Runs at once.
+    pub slots: u32,
+    /// How often it looks at the board.
+    pub tick: Duration,
+    /// How long a drain waits.
+    pub drain: Duration,
+    /// How often a claim is renewed.
+    pub renew: Duration,
+    /// The team's zone.
+    pub zone: Tz,
+    /// New triggers and wider rights arm themselves.
+    pub arms_itself: bool,
+    /// The state folder: the stop file and the export are there; `None` in a rehearsal.
+    pub state: Option<PathBuf>,
+    /// The folder of templates.
+    pub templates: PathBuf,
+    /// What links in notices start with.
+    pub links: LinkBase,
+    /// Environment that programs may be given by name.
+    pub environment: BTreeMap<String, String>,
+    /// `command` runners are stopped after the prompt was composed (rehearsal).
+    pub composes_only: bool,
+}
+
+impl Parts {
+    /// The templates as they are now.
+    pub fn templates(&self) -> Arc<Templates> {
+        Arc::clone(&self.templates.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A playbook as it is now.
+    pub fn playbook(&self, name: &PlaybookName) -> Option<Arc<Playbook>> {
+        self.library.lock().unwrap_or_else(PoisonError::into_inner).get(name)
+    }
+
+    /// All playbooks as they are now, by name.
+    pub fn playbooks(&self) -> Vec<Arc<Playbook>> {
+        self.library.lock().unwrap_or_else(PoisonError::into_inner).all()
+    }
+}

@@ -1,0 +1,482 @@
+//! The life of one run: reserve, announce, work, settle, release; and what happens instead when
+//! something is in the way.
+//!
+//! ```text
+//! reserve ─▶ announce ─▶ attempt ─▶ settle ─▶ release
+//!    │          │          │ ▲ │       │
+//!  refused   lost race     │ └─┘ retry │
+//!                          ├─▶ yield (a person took over)
+//!                          └─▶ hand back (attempts used up, stopped)
+//! ```
+//! Whatever happens, the run's record is finished exactly once, and the claim ends after it.
+
+use super::brief::Brief;
+use super::halt::Halt;
+use super::parts::Parts;
+use crate::clock::Clock;
+use crate::crash;
+use crate::domain::{
+    EndKind, Fence, Notice, Occurrence, Phase, Playbook, Reason, Run, RunId, RunState, Task, TaskId,
+    Usage, millis,
+};
+use crate::ledger::{Acquire, ClaimError, Held, LedgerError, LogLine};
+use crate::runner::WorkEnd;
+use crate::schedule::{Retry, after_failure};
+use crate::tools::Tally;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a worker is given to do.
+#[derive(Clone, Debug)]
+pub(super) struct Assignment {
+    /// By which playbook.
+    pub playbook: Arc<Playbook>,
+    /// For which occurrence.
+    pub occurrence: Occurrence,
+    /// At which task.
+    pub task: Option<TaskId>,
+    /// The revision of the task that was decided upon.
+    pub revision: Option<u64>,
+    /// The first run's name.
+    pub run: RunId,
+    /// Which attempt that is.
+    pub attempt: u32,
+    /// Takes over the ended or parked claim with this fence.
+    pub resume: Option<Fence>,
+    /// What a person answered to the question the claim was parked with.
+    pub answer: Option<String>,
+    /// Values for templates, under `set`.
+    pub set: BTreeMap<String, String>,
+    /// Tells it to stop.
+    pub halt: Arc<Halt>,
+}
+
+/// What came of an assignment.
+#[derive(Clone, Debug)]
+pub(super) struct WorkDone {
+    /// Its runs, one for each attempt; empty when it was refused before one began.
+    pub runs: Vec<Run>,
+    /// Why it was refused.
+    pub refused: Option<(Reason, String)>,
+}
+
+/// A worker.
+pub(super) struct Worker {
+    pub(super) parts: Arc<Parts>,
+    pub(super) job: Assignment,
+    pub(super) held: Option<Held>,
+    pub(super) run: Run,
+    pub(super) tally: Arc<Tally>,
+    pub(super) brief: Brief,
+    pub(super) began: Duration,
+}
+
+/// How a run goes on after something ended.
+pub(super) enum Next {
+    /// The outcome is written to the board, then the claim ends.
+    Settle,
+    /// Another attempt, after so long.
+    Retry(Duration),
+    /// The task goes back as it was found.
+    HandBack,
+    /// A person took over: what they did stays.
+    Yield,
+    /// Nothing may be written any more.
+    Abandon,
+}
+
+/// Carries an assignment out.
+pub(super) async fn carry_out(parts: Arc<Parts>, job: Assignment) -> WorkDone {
+    match Worker::reserve(parts, job).await {
+        Ok(worker) => WorkDone { runs: worker.work().await, refused: None },
+        Err(refused) => WorkDone { runs: Vec::new(), refused: Some(refused) },
+    }
+}
+
+impl Worker {
+    /// Takes the claim, where the playbook claims, and records the run.
+    async fn reserve(parts: Arc<Parts>, job: Assignment) -> Result<Self, (Reason, String)> {
+        let began = parts.clock.boot();
+        let mut worker = Self {
+            run: Self::new_run(&parts, &job, job.run.clone(), job.attempt),
+            tally: Arc::new(Tally::new(0, earlier_counts(&parts, &job).await)),
+            brief: Brief::default(),
+            held: None,
+            began,
+            parts,
+            job,
+        };
+        if let (Some(rules), Some(task)) = (&worker.job.playbook.claim, worker.job.task) {
+            let lease = rules.lease;
+            let held = worker.acquire(task, lease, worker.job.resume).await?;
+            worker.run.fence = Some(held.claim.fence);
+            worker.held = Some(held);
+            crash::reached("claim.reserved");
+        }
+        if let Err(error) = worker.record_start().await {
+            let detail = error.to_string();
+            worker.end_claim(EndKind::Released, Reason::StoreFailed).await;
+            return Err((Reason::StoreFailed, detail));
+        }
+        Ok(worker)
+    }
+
+    async fn acquire(
+        &self,
+        task: TaskId,
+        lease: Duration,
+        resume: Option<Fence>,
+    ) -> Result<Held, (Reason, String)> {
+        let ask = Acquire {
+            task,
+            run: self.run.id.clone(),
+            playbook: self.run.playbook.clone(),
+            attempt: self.run.attempt,
+            lease,
+            nonce: self.parts.ledger.nonce(),
+            resume,
+        };
+        // A reply that was lost is recognised by its nonce, so asking twice is safe (C6).
+        let mut answer = self.parts.ledger.acquire(ask.clone()).await;
+        if matches!(answer, Err(ClaimError::Store(_))) {
+            answer = self.parts.ledger.acquire(ask).await;
+        }
+        answer.map_err(|error| match &error {
+            ClaimError::Lost { reason, detail } => (*reason, detail.clone()),
+            ClaimError::Store(_) => (Reason::StoreFailed, error.to_string()),
+            _ => (Reason::AlreadyClaimed, error.to_string()),
+        })
+    }
+
+    fn new_run(parts: &Parts, job: &Assignment, id: RunId, attempt: u32) -> Run {
+        Run {
+            id,
+            playbook: job.playbook.name.clone(),
+            definition: job.playbook.hash.clone(),
+            occurrence: job.occurrence.id.clone(),
+            task: job.task,
+            attempt,
+            fence: None,
+            state: RunState::Running,
+            reason: None,
+            detail: String::new(),
+            outcome: None,
+            summary: String::new(),
+            started: parts.clock.wall(),
+            ended: None,
+            usage: Usage::default(),
+            settle_from: None,
+        }
+    }
+
+    async fn record_start(&self) -> Result<(), LedgerError> {
+        self.parts.ledger.start_run(&self.run, &self.job.playbook.source).await
+    }
+
+    /// From announce to release, over as many attempts as it takes.
+    async fn work(mut self) -> Vec<Run> {
+        let mut runs = Vec::new();
+        if let Err(end) = self.begin().await {
+            let next = self.after_trouble(&end);
+            self.close(end, next).await;
+            runs.push(self.run);
+            return runs;
+        }
+        loop {
+            let end = self.attempt().await;
+            let next = self.after(&end).await;
+            let Next::Retry(wait) = next else {
+                self.close(end, next).await;
+                runs.push(self.run);
+                return runs;
+            };
+            match self.next_attempt(end, wait).await {
+                Ok(finished) => runs.push(finished),
+                Err((finished, end, next)) => {
+                    runs.extend(finished);
+                    self.close(end, next).await;
+                    runs.push(self.run);
+                    return runs;
+                }
+            }
+        }
+    }
+
+    /// Announces a new claim, or looks whether a resumed one still stands on the board.
+    async fn begin(&mut self) -> Result<(), WorkEnd> {
+        let task = self.read_task().await?;
+        self.begin_brief(task.as_ref()).await?;
+        match (&self.held, task) {
+            (Some(held), Some(task)) if held.claim.phase == Phase::Reserved => {
+                if held.claim.wrote.status.is_some() {
+                    self.take_stock().await
+                } else {
+                    self.announce(&task).await
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What follows from how an attempt ended.
+    async fn after(&mut self, end: &WorkEnd) -> Next {
+        if self.lost() || end.state == RunState::ClaimLost {
+            return Next::Abandon;
+        }
+        if end.state == RunState::Yielded {
+            return Next::Yield;
+        }
+        if self.held.is_none() {
+            return Next::Settle;
+        }
+        match end.state {
+            RunState::Succeeded | RunState::NothingToDo | RunState::Waiting => Next::Settle,
+            _ if end.reason == Reason::UnknownEffect || self.job.halt.cause().is_some() => {
+                Next::HandBack
+            }
+            state if state.may_retry() => {
+                let limits = &self.job.playbook.limits;
+                match after_failure(self.run.attempt, limits) {
+                    Retry::Again { after, .. } => Next::Retry(after),
+                    Retry::HandBack => Next::HandBack,
+                }
+            }
+            _ => Next::HandBack,
+        }
+    }
+
+    fn after_trouble(&self, end: &WorkEnd) -> Next {
+        match end.state {
+            _ if self.lost() => Next::Abandon,
+            RunState::ClaimLost => Next::Abandon,
+            RunState::Yielded => Next::Yield,
+            _ if self.held.is_some() => Next::HandBack,
+            _ => Next::Settle,
+        }
+    }
+
+    /// Finishes this attempt's run, waits under the claim, and takes the claim for the next one.
+    async fn next_attempt(
+        &mut self,
+        end: WorkEnd,
+        wait: Duration,
+    ) -> Result<Run, (Option<Run>, WorkEnd, Next)> {
+        self.note(&format!(
+            "attempt {} ended: {} ({}); the next one begins in {}",
+            self.run.attempt,
+            end.state,
+            end.reason,
+            crate::domain::show_duration(wait)
+        ))
+        .await;
+        let stop = self.job.halt.token();
+        let waited = self
+            .hold(async {
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => true,
+                    () = stop.cancelled() => false,
+                }
+            })
+            .await;
+        if !waited || self.lost() {
+            let next = if self.lost() { Next::Abandon } else { Next::HandBack };
+            return Err((None, self.halted_end(end), next));
+        }
+        self.finish_record(&end, Vec::new()).await;
+        let finished = self.run.clone();
+        let fence = finished.fence.unwrap_or_default();
+        self.end_claim(EndKind::Released, end.reason).await;
+        let id = self.parts.entropy.run_id();
+        self.run = Self::new_run(&self.parts, &self.job, id, finished.attempt + 1);
+        self.began = self.parts.clock.boot();
+        let lease = self.job.playbook.claim.as_ref().map_or(Duration::ZERO, |c| c.lease);
+        let task = self.job.task.unwrap_or(TaskId(0));
+        match self.acquire(task, lease, Some(fence)).await {
+            Ok(held) => {
+                self.run.fence = Some(held.claim.fence);
+                self.held = Some(held);
+            }
+            Err((reason, detail)) => {
+                let end = WorkEnd::ended(RunState::ClaimLost, reason, detail, Usage::default());
+                return Err((Some(finished), end, Next::Abandon));
+            }
+        }
+        self.tally = Arc::new(Tally::new(0, self.tally.counts()));
+        let begun = match self.record_start().await {
+            Ok(()) => self.begin().await,
+            Err(error) => Err(WorkEnd::ended(
+                RunState::Failed,
+                Reason::StoreFailed,
+                error.to_string(),
+                Usage::default(),
+            )),
+        };
+        match begun {
+            Ok(()) => Ok(finished),
+            Err(end) => {
+                let next = self.after_trouble(&end);
+                Err((Some(finished), end, next))
+            }
+        }
+    }
+
+    /// The end that a halt asked for, else the one at hand.
+    pub(super) fn halted_end(&self, end: WorkEnd) -> WorkEnd {
+        match self.job.halt.cause() {
+            Some(cause) => {
+                WorkEnd { state: cause.state, reason: cause.reason, detail: cause.detail, ..end }
+            }
+            None => end,
+        }
+    }
+
+    /// Writes what is to be written to the board, finishes the record, ends the claim.
+    async fn close(&mut self, end: WorkEnd, next: Next) {
+        crash::reached("run.ended");
+        let (end, how) = match next {
+            Next::Abandon => (end, EndKind::Expired),
+            Next::Yield => (self.give_way(end).await, EndKind::Yielded),
+            Next::HandBack | Next::Retry(_) => (self.hand_back(end).await, EndKind::Released),
+            Next::Settle => {
+                let (end, yielded) = self.settle(end).await;
+                (end, if yielded { EndKind::Yielded } else { EndKind::Released })
+            }
+        };
+        crash::reached("settle.done");
+        let notices = self.notices(&end).await;
+        let parked = end.state == RunState::Waiting;
+        let reason = end.reason;
+        self.finish_record(&end, notices).await;
+        if !parked {
+            self.end_claim(how, reason).await;
+            crash::reached("claim.released");
+        }
+    }
+
+    /// Ends the run's record.
+    async fn finish_record(&mut self, end: &WorkEnd, notices: Vec<Notice>) {
+        self.run.state = end.state;
+        self.run.reason = Some(end.reason);
+        self.run.detail.clone_from(&end.detail);
+        self.run.outcome.clone_from(&end.outcome);
+        self.run.summary.clone_from(&end.summary);
+        self.run.ended = Some(self.parts.clock.wall());
+        self.run.usage = end.usage;
+        self.run.usage.elapsed_ms = millis(self.parts.clock.boot().saturating_sub(self.began));
+        let id = &self.run.id;
+        let mut result = self.parts.ledger.finish_run(&self.run, notices.clone()).await;
+        if matches!(result, Err(LedgerError::Store(_))) {
+            // Whether it happened is unknown; finishing alike twice is allowed.
+            result = self.parts.ledger.finish_run(&self.run, notices).await;
+        }
+        match result {
+            Ok(()) => tracing::info!(run = %id, state = %end.state, reason = %end.reason, "run ended"),
+            Err(error) => tracing::error!(run = %id, %error, "the end of the run could not be recorded"),
+        }
+    }
+
+    /// Ends the claim, if one is held; also after it was lost (that acknowledges it).
+    pub(super) async fn end_claim(&mut self, how: EndKind, reason: Reason) {
+        let Some(mut held) = self.held.take() else { return };
+        match self.parts.ledger.end(&mut held, how, reason).await {
+            Ok(()) | Err(ClaimError::Lost { .. }) => {}
+            Err(error) => {
+                // The lease ends by itself; recovery finds the run finished.
+                tracing::warn!(task = %held.claim.task, %error, "the claim could not be released");
+            }
+        }
+    }
+
+    /// Awaits something while the claim is renewed. When the claim is lost, the run is told to
+    /// stop, and the awaited work is given the chance to do so.
+    pub(super) async fn hold<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let every = self.parts.settings.renew;
+        let mut timer = tokio::time::interval(every);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        timer.tick().await;
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                _ = timer.tick(), if self.held.is_some() => {}
+            }
+            let Some(held) = &mut self.held else { continue };
+            match self.parts.ledger.renew(held).await {
+                Ok(()) => {}
+                Err(ClaimError::Lost { reason, detail }) => {
+                    self.job.halt.halt(RunState::ClaimLost, reason, detail);
+                }
+                Err(error) if !held.trust.is_open(self.parts.clock.boot()) => {
+                    held.trust.lose();
+                    self.job.halt.halt(
+                        RunState::ClaimLost,
+                        Reason::ClaimLost,
+                        format!("the claim could not be renewed: {error}"),
+                    );
+                }
+                Err(error) => tracing::warn!(%error, "a renewal failed and is tried again"),
+            }
+        }
+    }
+
+    /// Whether the run may no longer believe its claim.
+    pub(super) fn lost(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| !held.trust.is_open(self.parts.clock.boot()))
+    }
+
+    /// The task as it is now; `None` when the run is about none.
+    pub(super) async fn read_task(&self) -> Result<Option<Task>, WorkEnd> {
+        let Some(id) = self.job.task else { return Ok(None) };
+        match self.parts.board.task(id).await {
+            Ok(task) => Ok(Some(task)),
+            Err(error) => Err(board_trouble(&error)),
+        }
+    }
+
+    /// A line in the run's transcript.
+    pub(super) async fn note(&self, text: &str) {
+        let line = LogLine {
+            at: self.parts.clock.wall(),
+            kind: "note".to_owned(),
+            text: text.to_owned(),
+        };
+        if let Err(error) = self.parts.ledger.log(&self.run.id, &[line]).await {
+            tracing::warn!(run = %self.run.id, %error, "the transcript could not be written");
+        }
+    }
+}
+
+/// How a run ends when the board does not answer as hoped.
+pub(super) fn board_trouble(error: &crate::board::BoardError) -> WorkEnd {
+    use crate::board::BoardError;
+    let reason = match error {
+        BoardError::NotFound { .. } => Reason::NotFound,
+        BoardError::Fenced { .. } => Reason::StaleFence,
+        _ => Reason::BoardUnavailable,
+    };
+    let state = if reason == Reason::NotFound { RunState::Yielded } else { RunState::Failed };
+    WorkEnd::ended(state, reason, error.to_string(), Usage::default())
+}
+
+/// What earlier attempts at the task did, tool by tool; it counts against `scope.max`.
+async fn earlier_counts(parts: &Parts, job: &Assignment) -> BTreeMap<String, u32> {
+    let mut counts = BTreeMap::new();
+    let (Some(task), true) = (job.task, job.attempt > 1) else { return counts };
+    let filter = crate::ledger::RunFilter {
+        playbook: Some(job.playbook.name.clone()),
+        task: Some(task),
+        ..crate::ledger::RunFilter::default()
+    };
+    let limit = usize::try_from(job.attempt - 1).unwrap_or(1);
+    for run in parts.ledger.runs(&filter, limit).await.unwrap_or_default() {
+        for effect in parts.ledger.effects(&run.id).await.unwrap_or_default() {
+            if effect.actor == crate::domain::EffectActor::Agent {
+                *counts.entry(effect.tool).or_default() += 1;
+            }
+        }
+    }
+    counts
+}
