@@ -2,8 +2,11 @@
 
 pub mod board;
 pub mod clock;
+pub mod cron;
+pub mod daemon;
 pub mod domain;
 pub mod model;
 pub mod notify;
+pub mod schedule;
 pub mod store;
 pub mod tools;
