@@ -2,3 +2,6 @@
 
 pub mod control;
 pub mod signals;
+//! The loop: what wakes, what is decided upon, what is carried out.
+
+pub mod alarm;

@@ -36,7 +36,7 @@ pub use id::{
 };
 pub use milestone::{Milestone, MilestoneEdit, NewMilestone};
 pub use notice::{Body, Channel, Delivery, Notice};
-pub use occurrence::{Occurrence, OccurrenceState, Trigger};
+pub use occurrence::{Covers, Occurrence, OccurrenceState, Trigger};
 pub use person::{Initiative, NewPerson, Person, PersonKind, Principal, Role};
 pub use playbook::{
     AssigneeSelector, BoardEvent, CatchUp, ClaimRules, DueSelector, Fold, Gap, Gate, Gather,

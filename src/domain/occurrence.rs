@@ -21,6 +21,19 @@ pub struct Occurrence {
     pub decided: Timestamp,
     /// What became of it.
     pub state: OccurrenceState,
+    /// Set where one record accounts for a long run of planned instants that were all skipped for
+    /// the same reason; `planned` is then the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers: Option<Covers>,
+}
+
+/// The instants that one record accounts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Covers {
+    /// The last of them.
+    pub last: Timestamp,
+    /// How many there are, the first and the last included.
+    pub count: u64,
 }
 
 /// What woke a playbook.
@@ -37,6 +50,27 @@ pub enum Trigger {
     Manual,
     /// A reviewer asked for changes.
     Rework,
+}
+
+impl Trigger {
+    /// The trigger as it stands in an occurrence's id.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cron => "cron",
+            Self::Every => "every",
+            Self::Event => "event",
+            Self::Manual => "manual",
+            Self::Rework => "rework",
+        }
+    }
+}
+
+impl Occurrence {
+    /// The id of an instant of the clock: the same instant never has two.
+    pub fn id_of(playbook: &PlaybookName, trigger: Trigger, planned: Timestamp) -> OccurrenceId {
+        let planned = planned.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+        OccurrenceId(format!("{playbook}/{}/{planned}", trigger.as_str()))
+    }
 }
 
 /// What became of an occurrence.

@@ -1,0 +1,530 @@
+//! Whether a playbook takes a task, and if not, why not.
+//!
+//! # The order
+//! `[select]`: project, status, type, tags that are asked for, tags that keep agents off, assignee, due date,
+//! `unchanged_for`. Then the gates: the stop tag, the claim, attempts, and `[suitability] require` in the
+//! order written. Last, because it costs most, `select.where`. The first that does not hold is the
+//! reason. A task that an occurrence names skips `[select]` (and `where`), never the gates.
+
+use super::candidates::{Entry, folded};
+use super::{Attempts, Blocker, STOP_TAG, Snapshot, TakenBy};
+use crate::domain::{
+    AssigneeSelector, DueSelector, Gate, OrderKey, Person, PersonId, PersonKind, Playbook, Project,
+    ProjectId, Reason, Select, StatusId, StatusSelector, Task, TaskId, Timestamp, show_duration,
+    to_delta,
+};
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// `select.where`, compiled by whoever knows the language.
+pub trait Condition: Send + Sync + fmt::Debug {
+    /// Whether it holds for a task.
+    ///
+    /// # Errors
+    /// What went wrong, for people.
+    fn holds(&self, subject: &Subject<'_>) -> Result<bool, String>;
+}
+
+/// What a condition is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The task.
+    pub task: &'a Task,
+    /// Its project, if it is known.
+    pub project: Option<&'a Project>,
+    /// The present.
+    pub now: Timestamp,
+    /// The name of the board user the playbook acts as.
+    pub agent: &'a str,
+}
+
+/// Why a task is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The stable code.
+    pub reason: Reason,
+    /// The particulars: which tag, which blocker, who.
+    pub detail: String,
+}
+
+impl Refused {
+    pub(super) fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}
+
+/// A playbook's `[select]`, with names resolved against the board's projects and people.
+#[derive(Debug)]
+pub struct Criteria<'a> {
+    pub(super) playbook: &'a Playbook,
+    select: Option<&'a Select>,
+    /// The projects that are asked for, each with its labels; `None`: not narrowed.
+    pub(super) places: Option<Vec<(ProjectId, Option<StatusId>)>>,
+    projects: Vec<ProjectId>,
+    tags_all: Vec<String>,
+    pub(super) tags_any: Vec<String>,
+    tags_none: Vec<String>,
+    agent: Option<PersonId>,
+    named: Option<PersonId>,
+    /// What could not be resolved, for people.
+    pub unresolved: Vec<Refused>,
+}
+
+impl<'a> Criteria<'a> {
+    /// Resolves a playbook's `[select]`. A name that resolves to nothing narrows to nothing and is told
+    /// in `unresolved`.
+    pub fn new(playbook: &'a Playbook, projects: &[Project], people: &[Person]) -> Self {
+        let select = playbook.select.as_ref();
+        let mut unresolved = Vec::new();
+        let wanted = select.map_or(&[][..], |select| &select.projects);
+        let found = resolve_projects(wanted, projects, &mut unresolved);
+        let statuses = select.map_or(&[][..], |select| &select.status);
+        let places = resolve_places(statuses, &found, !wanted.is_empty(), &mut unresolved);
+        let fold = |tags: &[String]| tags.iter().map(|tag| folded(tag)).collect::<Vec<_>>();
+        let empty: Vec<String> = Vec::new();
+        let tags = |pick: fn(&Select) -> &Vec<String>| {
+            fold(select.map_or(&empty[..], |select| pick(select)))
+        };
+        let person = |name: &str| {
+            let name = folded(name);
+            people.iter().find(|person| folded(&person.name) == name).map(|person| person.id)
+        };
+        let named = match select.map(|select| &select.assignee) {
+            Some(AssigneeSelector::Named(name)) => {
+                let found = person(name);
+                if found.is_none() {
+                    let detail = format!("select.assignee: nobody on the board is named {name:?}");
+                    unresolved.push(Refused::new(Reason::NotFound, detail));
+                }
+                found
+            }
+            _ => None,
+        };
+        Self {
+            playbook,
+            select,
+            places,
+            projects: found.iter().map(|project| project.id).collect(),
+            tags_all: tags(|s| &s.tags_all),
+            tags_any: tags(|s| &s.tags_any),
+            tags_none: tags(|s| &s.tags_none),
+            agent: person(&playbook.agent),
+            named,
+            unresolved,
+        }
+    }
+
+    /// Tags of which a task has to have one, where that narrows.
+    pub(super) fn narrowing_tags(&self) -> Option<&[String]> {
+        match (self.tags_all.first(), self.tags_any.is_empty()) {
+            (Some(_), _) => Some(&self.tags_all[..1]),
+            (None, false) => Some(&self.tags_any),
+            (None, true) => None,
+        }
+    }
+}
+
+/// Projects by name or id; all of them if none is named.
+fn resolve_projects<'p>(
+    wanted: &[String],
+    projects: &'p [Project],
+    unresolved: &mut Vec<Refused>,
+) -> Vec<&'p Project> {
+    if wanted.is_empty() {
+        return projects.iter().collect();
+    }
+    let mut found: Vec<&Project> = Vec::new();
+    for text in wanted {
+        let name = folded(text);
+        let by_name = projects.iter().find(|project| folded(&project.name) == name);
+        let by_id = || projects.iter().find(|project| project.id.to_string() == name);
+        match by_name.or_else(by_id) {
+            Some(project) if found.iter().any(|known| known.id == project.id) => {}
+            Some(project) => found.push(project),
+            None => {
+                let detail = format!("select.project: no project is named {text:?}");
+                unresolved.push(Refused::new(Reason::NotFound, detail));
+            }
+        }
+    }
+    found
+}
+
+/// The labels that are looked for, project by project; `None` if neither narrows.
+fn resolve_places(
+    statuses: &[StatusSelector],
+    projects: &[&Project],
+    projects_narrow: bool,
+    unresolved: &mut Vec<Refused>,
+) -> Option<Vec<(ProjectId, Option<StatusId>)>> {
+    if statuses.is_empty() {
+        let mut places: Vec<_> = projects.iter().map(|project| (project.id, None)).collect();
+        places.sort_unstable();
+        return projects_narrow.then_some(places);
+    }
+    let mut places = Vec::new();
+    for selector in statuses {
+        let before = places.len();
+        for project in projects {
+            let ids = statuses_of(project, selector).into_iter().map(|id| (project.id, Some(id)));
+            places.extend(ids);
+        }
+        if places.len() == before && !projects.is_empty() {
+            let what = match selector {
+                StatusSelector::Kind(kind) => format!("of kind {kind}"),
+                StatusSelector::Label(label) => format!("{label:?}"),
+            };
+            let detail = format!("select.status: no selected project has a status {what}");
+            unresolved.push(Refused::new(Reason::UnknownStatus, detail));
+        }
+    }
+    places.sort_unstable();
+    places.dedup();
+    Some(places)
+}
+
+/// The labels of a project that a selector means: by label, by id, by kind.
+fn statuses_of(project: &Project, selector: &StatusSelector) -> Vec<StatusId> {
+    match selector {
+        StatusSelector::Kind(kind) => {
+            let of_kind = project.statuses.iter().filter(|status| status.kind == *kind);
+            of_kind.map(|status| status.id).collect()
+        }
+        StatusSelector::Label(text) => {
+            let by_label = project.status_named(text);
+            let by_id =
+                || project.statuses.iter().find(|status| status.id.to_string() == text.trim());
+            by_label.or_else(by_id).map(|status| status.id).into_iter().collect()
+        }
+    }
+}
+
+/// What else is known about a task and the moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// The present.
+    pub now: Timestamp,
+    /// The board's projects.
+    pub projects: &'a [Project],
+    /// Who is on the board.
+    pub people: &'a [Person],
+    /// Who has the task.
+    pub claim: Option<&'a TakenBy>,
+    /// Failed attempts at it.
+    pub attempts: Option<Attempts>,
+    /// The compiled `select.where`.
+    pub condition: Option<&'a Arc<dyn Condition>>,
+    /// Tasks that block others.
+    pub blockers: &'a HashMap<TaskId, Blocker>,
+    /// Other tasks, for blockers among them.
+    pub tasks: &'a super::Candidates,
+}
+
+impl Snapshot {
+    /// What is known about one task for one playbook.
+    pub fn situation<'a>(&'a self, facts: &'a super::PlaybookFacts, task: TaskId) -> Situation<'a> {
+        // A key of owned parts: only looked up for tasks that passed `[select]`.
+        let attempts = if self.attempts.is_empty() {
+            None
+        } else {
+            self.attempts.get(&(facts.playbook.name.clone(), task)).copied()
+        };
+        Situation {
+            now: self.now,
+            projects: &self.projects,
+            people: &self.people,
+            claim: self.claims.get(&task),
+            attempts,
+            condition: facts.condition.as_ref(),
+            blockers: &self.blockers,
+            tasks: &self.tasks,
+        }
+    }
+}
+
+/// Judges one task: `[select]` (unless the occurrence names the task), gates, `where`.
+///
+/// # Errors
+/// The first thing that does not hold.
+pub fn judge(
+    criteria: &Criteria<'_>,
+    task: &Arc<Task>,
+    named: bool,
+    situation: &Situation<'_>,
+) -> Result<(), Refused> {
+    let entry = Entry::new(Arc::clone(task));
+    if !named {
+        let (now, people) = (situation.now, situation.people);
+        selected(criteria, &entry, now, people)
+            .map_err(|miss| miss.told(criteria, task, now, situation.projects, people))?;
+    }
+    gated(criteria, &entry, situation)?;
+    if named { Ok(()) } else { conditioned(criteria, task, situation) }
+}
+
+/// What of `[select]` does not hold; told in words only when somebody wants to read them.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Miss<'a> {
+    Place,
+    Kind,
+    AllTags(&'a str),
+    AnyTag,
+    NoTag(&'a str),
+    Assignee,
+    Due,
+    Changed,
+}
+
+/// `[select]` without `where`.
+pub(super) fn selected<'c>(
+    criteria: &'c Criteria<'_>,
+    entry: &Entry,
+    now: Timestamp,
+    people: &[Person],
+) -> Result<(), Miss<'c>> {
+    let Some(select) = criteria.select else { return Ok(()) };
+    let task = &entry.task;
+    let fits = |places: &[(ProjectId, Option<StatusId>)]| {
+        places.binary_search(&(task.project, Some(task.status))).is_ok()
+            || places.binary_search(&(task.project, None)).is_ok()
+    };
+    if !criteria.places.as_deref().is_none_or(fits) {
+        return Err(Miss::Place);
+    }
+    if !select.kinds.is_empty() && !select.kinds.contains(&task.kind) {
+        return Err(Miss::Kind);
+    }
+    if let Some(tag) = criteria.tags_all.iter().find(|tag| !entry.has_tag(tag)) {
+        return Err(Miss::AllTags(tag));
+    }
+    if !criteria.tags_any.is_empty() && !criteria.tags_any.iter().any(|tag| entry.has_tag(tag)) {
+        return Err(Miss::AnyTag);
+    }
+    if let Some(tag) = criteria.tags_none.iter().find(|tag| entry.has_tag(tag)) {
+        return Err(Miss::NoTag(tag));
+    }
+    if !assigned(criteria, select, task, people) {
+        return Err(Miss::Assignee);
+    }
+    if !due(criteria, select, task, now) {
+        return Err(Miss::Due);
+    }
+    let unchanged = (now - task.modified).to_std().unwrap_or_default();
+    if select.unchanged_for.is_some_and(|span| unchanged < span) {
+        return Err(Miss::Changed);
+    }
+    Ok(())
+}
+
+fn assigned(criteria: &Criteria<'_>, select: &Select, task: &Task, people: &[Person]) -> bool {
+    let kind_is = |wanted| {
+        let found = task.assignee.and_then(|id| people.iter().find(|person| person.id == id));
+        found.is_some_and(|person| person.kind == wanted)
+    };
+    match &select.assignee {
+        AssigneeSelector::Any => true,
+        AssigneeSelector::Nobody => task.assignee.is_none(),
+        AssigneeSelector::Me => task.assignee.is_some() && task.assignee == criteria.agent,
+        AssigneeSelector::Agent => kind_is(PersonKind::Agent),
+        AssigneeSelector::Person => kind_is(PersonKind::Person),
+        AssigneeSelector::Named(_) => task.assignee.is_some() && task.assignee == criteria.named,
+    }
+}
+
+fn due(criteria: &Criteria<'_>, select: &Select, task: &Task, now: Timestamp) -> bool {
+    let zone = criteria.playbook.on.zone;
+    let day = |at: Timestamp| at.with_timezone(&zone).date_naive();
+    match select.due {
+        DueSelector::Any => true,
+        DueSelector::Absent => task.due.is_none(),
+        DueSelector::Overdue => task.due.is_some_and(|due| due < now),
+        DueSelector::Today => task.due.is_some_and(|due| day(due) == day(now)),
+        DueSelector::Within(span) => task.due.is_some_and(|due| {
+            due >= now && now.checked_add_signed(to_delta(span)).is_none_or(|end| due <= end)
+        }),
+    }
+}
+
+impl Miss<'_> {
+    /// The code alone.
+    pub(super) fn reason(self, criteria: &Criteria<'_>, task: &Task) -> Reason {
+        match self {
+            Self::Place if criteria.projects.contains(&task.project) => Reason::OtherStatus,
+            Self::Place => Reason::OtherProject,
+            Self::Kind => Reason::OtherKind,
+            Self::AllTags(_) | Self::AnyTag => Reason::MissingTag,
+            Self::NoTag(_) => Reason::ExcludedTag,
+            Self::Assignee => match criteria.select.map(|select| &select.assignee) {
+                Some(AssigneeSelector::Nobody) => Reason::Assigned,
+                _ => Reason::OtherAssignee,
+            },
+            Self::Due => Reason::OtherDue,
+            Self::Changed => Reason::ChangedRecently,
+        }
+    }
+
+    /// The same in words.
+    pub(super) fn told(
+        self,
+        criteria: &Criteria<'_>,
+        task: &Task,
+        now: Timestamp,
+        projects: &[Project],
+        people: &[Person],
+    ) -> Refused {
+        let project = projects.iter().find(|project| project.id == task.project);
+        let detail = match self {
+            Self::Place if criteria.projects.contains(&task.project) => {
+                format!("its status is {}", status_text(project, task))
+            }
+            Self::Place => {
+                let id = || task.project.to_string();
+                let name = project.map_or_else(id, |project| format!("{:?}", project.name));
+                format!("it is in project {name}")
+            }
+            Self::Kind => format!("it is a {}", task.kind),
+            Self::AllTags(tag) => format!("it has no tag {tag:?}"),
+            Self::AnyTag => format!("it has none of the tags {}", criteria.tags_any.join(", ")),
+            Self::NoTag(tag) => format!("it has the tag {tag:?}"),
+            Self::Assignee => assignee_text(task, people),
+            Self::Due => {
+                let zone = criteria.playbook.on.zone;
+                let none = || "it has no due date".to_owned();
+                task.due.map_or_else(none, |due| {
+                    format!("it is due {}", due.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z"))
+                })
+            }
+            Self::Changed => {
+                let seconds = (now - task.modified).num_seconds().max(0).unsigned_abs();
+                let ago = show_duration(std::time::Duration::from_secs(seconds));
+                format!("it changed {ago} ago")
+            }
+        };
+        let reason = self.reason(criteria, task);
+        Refused { reason, detail }
+    }
+}
+
+fn assignee_text(task: &Task, people: &[Person]) -> String {
+    let Some(id) = task.assignee else { return "it is assigned to nobody".to_owned() };
+    match people.iter().find(|person| person.id == id) {
+        Some(person) => format!("it is assigned to {}", person.name),
+        None => format!("it is assigned to user {id}"),
+    }
+}
+
+fn status_text(project: Option<&Project>, task: &Task) -> String {
+    let label = project.and_then(|project| project.status(task.status));
+    label.map_or_else(|| task.status.to_string(), |status| format!("{:?}", status.label))
+}
+
+/// The gates: they hold for tasks that an occurrence names, too.
+pub(super) fn gated(
+    criteria: &Criteria<'_>,
+    entry: &Entry,
+    situation: &Situation<'_>,
+) -> Result<(), Refused> {
+    let task = &entry.task;
+    let claims = criteria.playbook.claim.is_some();
+    if claims && entry.has_tag(&folded(STOP_TAG)) {
+        return Err(Refused::new(Reason::StopTag, format!("it has the tag {STOP_TAG:?}")));
+    }
+    if let Some(taken) = situation.claim.filter(|_| claims) {
+        let how = if taken.parked { "waits for a person" } else { "holds it" };
+        let detail = format!("run {} of {} {how}", taken.run, taken.playbook);
+        return Err(Refused::new(Reason::AlreadyClaimed, detail));
+    }
+    if let Some(attempts) = situation.attempts {
+        let most = criteria.playbook.limits.attempts;
+        if attempts.failed >= most {
+            let detail = format!("{} of {most} attempts failed", attempts.failed);
+            return Err(Refused::new(Reason::AttemptsUsedUp, detail));
+        }
+        if attempts.not_before > situation.now {
+            let wait = (attempts.not_before - situation.now).to_std().unwrap_or_default();
+            let detail =
+                format!("attempt {} in {}", attempts.failed.saturating_add(1), show_duration(wait));
+            return Err(Refused::new(Reason::BackingOff, detail));
+        }
+    }
+    let require = &criteria.playbook.suitability.require;
+    require.iter().try_for_each(|gate| gate_holds(*gate, task, situation))
+}
+
+fn gate_holds(gate: Gate, task: &Task, situation: &Situation<'_>) -> Result<(), Refused> {
+    let blank = |text: &str| text.trim().is_empty();
+    let some = |number: Option<f64>| number.is_some_and(|number| number > 0.0);
+    match gate {
+        Gate::AcceptanceCriteria if blank(&task.acceptance_criteria) => {
+            Err(Refused::new(Reason::NoAcceptanceCriteria, "its acceptance criteria are empty"))
+        }
+        Gate::Estimate if !some(task.storypoints) && !some(task.plan_hours) => {
+            Err(Refused::new(Reason::NoEstimate, "neither points nor planned hours are set"))
+        }
+        Gate::Description if blank(&task.description) => {
+            Err(Refused::new(Reason::NoDescription, "its description is empty"))
+        }
+        Gate::NoOpenBlockers => {
+            let mut open = task.blocked_by.iter().filter_map(|id| open_blocker(*id, situation));
+            open.next().map_or(Ok(()), |detail| Err(Refused::new(Reason::OpenBlockers, detail)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is open about a blocker; one of which nothing is known counts as open.
+fn open_blocker(id: TaskId, situation: &Situation<'_>) -> Option<String> {
+    if let Some(task) = situation.tasks.get(id) {
+        let project = situation.projects.iter().find(|project| project.id == task.project);
+        let done = project
+            .is_some_and(|project| project.kind_of(task.status) == crate::domain::StatusKind::Done);
+        let status = status_text(project, task);
+        return (!done).then(|| format!("task {id} blocks it, its status is {status}"));
+    }
+    match situation.blockers.get(&id) {
+        Some(Blocker::Done | Blocker::Gone) => None,
+        Some(Blocker::Open(status)) => {
+            Some(format!("task {id} blocks it, its status is {status:?}"))
+        }
+        None => Some(format!("task {id} blocks it and could not be read")),
+    }
+}
+
+/// `select.where`.
+pub(super) fn conditioned(
+    criteria: &Criteria<'_>,
+    task: &Task,
+    situation: &Situation<'_>,
+) -> Result<(), Refused> {
+    let Some(condition) = situation.condition else { return Ok(()) };
+    let subject = Subject {
+        task,
+        project: situation.projects.iter().find(|project| project.id == task.project),
+        now: situation.now,
+        agent: &criteria.playbook.agent,
+    };
+    let text = criteria.select.and_then(|select| select.condition.as_deref()).unwrap_or_default();
+    match condition.holds(&subject) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Refused::new(Reason::ConditionFalse, format!("`{text}` is false"))),
+        Err(error) => Err(Refused::new(Reason::ConditionFailed, error)),
+    }
+}
+
+/// Which of two tasks comes first; a task without the value comes last, ties go to the smaller id.
+pub(super) fn in_order(order: &[OrderKey], a: &Task, b: &Task) -> Ordering {
+    let by = |key: &OrderKey| match key {
+        OrderKey::Priority => last_if_none(a.priority, b.priority),
+        OrderKey::Due => last_if_none(a.due, b.due),
+        OrderKey::Created => a.created.cmp(&b.created),
+        OrderKey::Modified => a.modified.cmp(&b.modified),
+    };
+    let first = order.iter().map(by).find(|found| found.is_ne());
+    first.unwrap_or(Ordering::Equal).then(a.id.cmp(&b.id))
+}
+
+fn last_if_none<T: Ord>(a: Option<T>, b: Option<T>) -> Ordering {
+    (a.is_none(), a).cmp(&(b.is_none(), b))
+}

@@ -1,0 +1,35 @@
+//! What is to happen and when, decided by pure functions: no I/O, no clock, no chance.
+//!
+//! The daemon collects what is true (a [`WakeInput`], a [`Snapshot`], a [`HeldView`]), asks, and carries
+//! out the answer. The same question always gets the same answer, so everything here can be told by
+//! tables, simulated for a year in a second, and asked *why*.
+//!
+//! - [`Timetable`]: the planned instants of a playbook.
+//! - [`wakes`]: what becomes of each of them; every one is accounted, there are no holes.
+//! - [`forecast`]: the coming ones, as `rota next` shows them.
+//! - [`judge`]: whether a task is taken, and why not.
+//! - [`plan`]: which runs start now.
+//! - [`reconcile`] and [`put_back`]: whether a person took over a claimed task, and what is undone then.
+//! - [`after_failure`]: whether there is another attempt, and when.
+
+mod candidates;
+mod eligibility;
+mod forecast;
+mod occurrence;
+mod plan;
+mod reconcile;
+mod retry;
+mod snapshot;
+mod timetable;
+
+pub use candidates::Candidates;
+pub use eligibility::{Condition, Criteria, Refused, Situation, Subject, judge};
+pub use forecast::{Forecast, forecast};
+pub use occurrence::{WakeDecision, WakeInput, Wakes, wakes};
+pub use plan::{Action, Plan, Refusal, plan};
+pub use reconcile::{Finding, HeldView, STOP_TAG, Verdict, is_stop_command, put_back, reconcile};
+pub use retry::{Retry, after_failure, backoff};
+pub use snapshot::{
+    Attempts, Blocker, DaemonFacts, OpenOccurrence, PlaybookFacts, Snapshot, TakenBy,
+};
+pub use timetable::{Timetable, TimetableError};

@@ -1,0 +1,121 @@
+//! What is true at one moment, as far as it matters for which runs start.
+
+use super::{Candidates, Condition};
+use crate::domain::{
+    Occurrence, Person, PersonKind, Playbook, PlaybookName, Project, ProjectId, RunId, TaskId,
+    Timestamp,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Everything [`super::plan`] looks at. Collected by the daemon's tick, from one read of each source.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The present.
+    pub now: Timestamp,
+    /// The daemon itself.
+    pub daemon: DaemonFacts,
+    /// The playbooks, by name.
+    pub playbooks: HashMap<PlaybookName, PlaybookFacts>,
+    /// Occurrences that are not settled, in any order.
+    pub occurrences: Vec<OpenOccurrence>,
+    /// Tasks that may be taken, and those that occurrences name.
+    pub tasks: Arc<Candidates>,
+    /// The board's projects.
+    pub projects: Arc<Vec<Project>>,
+    /// Who is on the board.
+    pub people: Arc<Vec<Person>>,
+    /// Tasks that are claimed (live, parked, or in the shadow of a revoked claim).
+    pub claims: HashMap<TaskId, TakenBy>,
+    /// Failed attempts since the last success or hand-back.
+    pub attempts: HashMap<(PlaybookName, TaskId), Attempts>,
+    /// Tasks that block candidates and are not among them.
+    pub blockers: HashMap<TaskId, Blocker>,
+}
+
+/// What is true about the daemon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DaemonFacts {
+    /// Runs it can start now.
+    pub slots_free: usize,
+    /// Everything is stopped.
+    pub stopped: bool,
+    /// It is about to end.
+    pub draining: bool,
+}
+
+/// What is true about a playbook.
+#[derive(Clone, Debug)]
+pub struct PlaybookFacts {
+    /// The playbook.
+    pub playbook: Arc<Playbook>,
+    /// Its `select.where`, compiled; `None` if there is none.
+    pub condition: Option<Arc<dyn Condition>>,
+    /// It is paused.
+    pub paused: bool,
+    /// Its runs under way, on this daemon and others that share the store.
+    pub running: u32,
+    /// Its runs in the present civil day of its zone.
+    pub runs_today: u32,
+    /// Tasks it handed over that wait for a person.
+    pub waiting_review: u32,
+}
+
+/// An occurrence that is not settled.
+#[derive(Clone, Debug)]
+pub struct OpenOccurrence {
+    /// Its record: queued or running.
+    pub occurrence: Occurrence,
+    /// Runs it has started.
+    pub started: u32,
+    /// Tasks of these runs: it does not take them again.
+    pub taken: Vec<TaskId>,
+    /// It takes no more ([`super::Action::Close`] was carried out); its runs are waited for.
+    pub closed: bool,
+}
+
+/// Who has a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenBy {
+    /// The run.
+    pub run: RunId,
+    /// Its playbook.
+    pub playbook: PlaybookName,
+    /// The claim is parked: it waits for a person.
+    pub parked: bool,
+}
+
+/// Failed attempts of a playbook at a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempts {
+    /// How many.
+    pub failed: u32,
+    /// No further one before this instant.
+    pub not_before: Timestamp,
+}
+
+/// A task that blocks another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Blocker {
+    /// It is done.
+    Done,
+    /// It is not; its status.
+    Open(String),
+    /// It is no longer on the board: it blocks nothing.
+    Gone,
+}
+
+impl Snapshot {
+    /// A project by its id.
+    pub fn project(&self, id: ProjectId) -> Option<&Project> {
+        self.projects.iter().find(|project| project.id == id)
+    }
+
+    /// The board user that a playbook acts as.
+    pub fn agent(&self, name: &str) -> Option<&Person> {
+        let wanted = name.trim().to_lowercase();
+        self.people
+            .iter()
+            .find(|p| p.kind == PersonKind::Agent && p.name.trim().to_lowercase() == wanted)
+    }
+}
