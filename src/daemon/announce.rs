@@ -11,7 +11,7 @@ use crate::domain::{
     StatusId, StatusSelector, Task, TaskEdit, Usage, Value, Wrote,
 };
 use crate::runner::WorkEnd;
-use crate::schedule::{Verdict, put_back};
+use crate::schedule::put_back;
 use crate::tools::{Context, RunContext, ToolError, ToolResult, Trust};
 use std::sync::Arc;
 
@@ -139,8 +139,7 @@ impl Worker {
             return Ok(None);
         }
         match self.parts.journal.look(&held.claim).await {
-            Ok(Some(Verdict::Yield { reason, detail, .. })) => Ok(Some((reason, detail))),
-            Ok(_) => Ok(None),
+            Ok(found) => Ok(found),
             Err(error) => Err(board_trouble(&error)),
         }
     }
@@ -245,7 +244,10 @@ impl Worker {
                 run,
                 task: self.job.task,
                 claim: self.held.as_ref().map(|held| (held.claim.task, held.claim.fence)),
-                projects: self.selected_projects(&playbook).await,
+                projects: selected_projects(
+                    &playbook,
+                    &self.parts.board.projects().await.map_err(|e| board_trouble(&e))?,
+                ),
                 trust: self.trust(),
                 actor,
                 mode: if actor == EffectActor::Rota && playbook.mode == Mode::Staged {
@@ -267,20 +269,6 @@ impl Worker {
         Trust::when(move || window.is_open(clock.boot()))
     }
 
-    async fn selected_projects(&self, playbook: &Playbook) -> Vec<crate::domain::ProjectId> {
-        let Some(select) = &playbook.select else { return Vec::new() };
-        let projects = self.parts.board.projects().await.unwrap_or_default();
-        projects
-            .iter()
-            .filter(|p| {
-                select.projects.iter().any(|name| {
-                    name.trim().eq_ignore_ascii_case(p.name.trim()) || *name == p.id.to_string()
-                })
-            })
-            .map(|p| p.id)
-            .collect()
-    }
-
     /// One edit of the run's task, by the daemon.
     pub(super) async fn edit_task(
         &self,
@@ -290,7 +278,7 @@ impl Worker {
     ) -> Result<ToolResult, ToolError> {
         let args = Value::map([
             ("id", Value::from(task.id.0)),
-            ("params", crate::tools::edit_params(edits)),
+            ("params", edit_params(edits)),
         ]);
         self.as_rota("editTask", args, revision).await
     }
@@ -336,6 +324,19 @@ impl Worker {
     }
 }
 
+/// The projects that `[select]` names; empty when it names none.
+pub(super) fn selected_projects(
+    playbook: &Playbook,
+    projects: &[Project],
+) -> Vec<crate::domain::ProjectId> {
+    let Some(select) = &playbook.select else { return Vec::new() };
+    let is_named = |p: &&Project| {
+        let by_name = |name: &String| name.trim().to_lowercase() == p.name.trim().to_lowercase();
+        select.projects.iter().any(|name| by_name(name) || name.trim() == p.id.to_string())
+    };
+    projects.iter().filter(is_named).map(|p| p.id).collect()
+}
+
 /// The status that a selector means in a project, for writing.
 pub(super) fn find_status(project: &Project, selector: &StatusSelector) -> Option<StatusId> {
     match selector {
@@ -345,6 +346,34 @@ pub(super) fn find_status(project: &Project, selector: &StatusSelector) -> Optio
             .or_else(|| label.trim().parse().ok().and_then(|id| project.status(id)))
             .map(|status| status.id),
     }
+}
+
+/// Edits as the arguments of `editTask`.
+fn edit_params(edits: &[TaskEdit]) -> Value {
+    let mut params = std::collections::BTreeMap::new();
+    let mut add = Vec::new();
+    let mut remove = Vec::new();
+    for edit in edits {
+        match edit {
+            TaskEdit::Assignee(person) => {
+                params.insert("editorId".to_owned(), person.map(|p| p.0).into());
+            }
+            TaskEdit::Status(status) => {
+                params.insert("status".to_owned(), status.0.into());
+            }
+            TaskEdit::AddTag(tag) => add.push(tag.clone()),
+            TaskEdit::RemoveTag(tag) => remove.push(tag.clone()),
+            // The daemon itself writes nothing else.
+            _ => {}
+        }
+    }
+    if !add.is_empty() {
+        params.insert("addTags".to_owned(), add.into());
+    }
+    if !remove.is_empty() {
+        params.insert("removeTags".to_owned(), remove.into());
+    }
+    Value::Map(params)
 }
 
 /// How a run ends when a tool of the daemon's own refuses or fails.

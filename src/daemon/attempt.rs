@@ -20,6 +20,8 @@ use tokio::time::Instant;
 
 /// At most so many pages are read for one gathered list.
 const PAGES_MAX: usize = 100;
+/// At most so many earlier runs at a task are looked at.
+const RUNS_MAX: usize = 50;
 /// So many signs of a run wait to be written down.
 const SIGNS_MAX: usize = 256;
 /// So many lines of a transcript are written together.
@@ -28,19 +30,36 @@ const LINES_MAX: usize = 64;
 impl Worker {
     /// What templates see, as far as it is known before the work.
     pub(super) async fn begin_brief(&mut self, task: Option<&Task>) -> Result<(), WorkEnd> {
-        let now = self.parts.clock.wall();
-        self.brief = Brief::new(now, &self.job.playbook.agent, &self.job.set);
-        self.brief.put("answer", self.job.answer.clone());
-        let fence = self.run.fence;
-        self.brief.put_run(&self.run, fence);
+        let now = self.job.now.unwrap_or_else(|| self.parts.clock.wall());
+        let playbook = Arc::clone(&self.job.playbook);
+        self.brief = Brief::new(now, &playbook, &self.job.set);
+        self.brief.put_run(&self.run, playbook.limits.attempts);
+        let projects = self.parts.board.projects().await.map_err(|e| board_trouble(&e))?;
+        let selected = super::announce::selected_projects(&playbook, &projects);
+        self.brief.put_projects(&projects, &selected);
+        self.put_answer();
         if let Some(task) = task {
             self.put_task(task).await?;
         }
-        if self.run.attempt > 1 {
-            let effects = self.earlier().await;
-            self.brief.put("earlier", effects);
-        }
+        self.put_earlier().await;
         Ok(())
+    }
+
+    /// What was asked and answered, when the claim was parked.
+    fn put_answer(&mut self) {
+        let Some(answer) = self.job.resume.as_ref().and_then(|resume| resume.answer.clone()) else {
+            return;
+        };
+        let held = self.held.as_ref();
+        let asked = held.and_then(|held| held.claim.parked.as_ref()).map(|p| p.question.clone());
+        self.brief.put(
+            "question",
+            Value::map([
+                ("text", Value::from(asked)),
+                ("answer", answer.into()),
+                ("answered_by", Value::Null),
+            ]),
+        );
     }
 
     /// The task as it is now.
@@ -52,7 +71,8 @@ impl Worker {
     }
 
     async fn put_task(&mut self, task: &Task) -> Result<(), WorkEnd> {
-        let (task, project) = brief::task_value(self.parts.board.as_ref(), task)
+        let url = self.parts.settings.links.task(task.id).url;
+        let (task, project) = brief::describe(self.parts.board.as_ref(), task, url)
             .await
             .map_err(|error| board_trouble(&error))?;
         self.brief.put("task", task);
@@ -60,44 +80,75 @@ impl Worker {
         Ok(())
     }
 
-    async fn earlier(&self) -> Value {
+    /// What runs before this one did at the task, and what a reviewer said.
+    async fn put_earlier(&mut self) {
+        let Some(task) = self.run.task else { return };
         let filter = crate::ledger::RunFilter {
-            playbook: Some(self.run.playbook.clone()),
-            task: self.run.task,
+            task: Some(task),
             ..crate::ledger::RunFilter::default()
         };
-        let limit = usize::try_from(self.run.attempt).unwrap_or(1);
-        let mut effects = Vec::new();
-        for run in self.parts.ledger.runs(&filter, limit).await.unwrap_or_default() {
-            if run.id != self.run.id {
-                effects.extend(self.parts.ledger.effects(&run.id).await.unwrap_or_default());
-            }
+        let runs = self.parts.ledger.runs(&filter, RUNS_MAX).await.unwrap_or_default();
+        let own: Vec<_> = runs
+            .iter()
+            .filter(|run| run.id != self.run.id && run.playbook == self.run.playbook)
+            .collect();
+        let mut lines = Vec::new();
+        let attempts = usize::try_from(self.run.attempt - 1).unwrap_or(0);
+        for run in own.iter().take(attempts) {
+            let effects = self.parts.ledger.effects(&run.id).await.unwrap_or_default();
+            lines.extend(brief::effect_lines(run.attempt, &effects));
         }
-        brief::earlier_effects(&effects)
+        self.brief.put("earlier", Value::List(lines));
+        if let Some(last) = own.first() {
+            self.brief.put("previous", describe_run(last));
+        }
+        self.put_review(&runs);
+    }
+
+    /// A reviewer's rounds: for the reviewer its own number, for the author the findings.
+    fn put_review(&mut self, runs: &[crate::domain::Run]) {
+        let reworks = |run: &&crate::domain::Run| {
+            run.outcome.as_ref().is_some_and(|_| run.reason == Some(Reason::SentBack))
+        };
+        let round = runs.iter().filter(reworks).count();
+        let findings = runs.iter().find(reworks).map(|run| run.summary.clone());
+        let round = u32::try_from(round).unwrap_or(u32::MAX);
+        let is_reviewer = self.job.playbook.outcomes.values().any(|o| o.rework.is_some());
+        if is_reviewer || findings.is_some() {
+            let round = if is_reviewer { round + 1 } else { round };
+            self.brief.put(
+                "review",
+                Value::map([
+                    ("round", Value::from(round)),
+                    ("rounds_max", self.job.playbook.review.rounds.into()),
+                    ("findings", findings.into()),
+                ]),
+            );
+        }
     }
 
     /// What the run's ending adds for its templates.
     pub(super) async fn put_ending(&mut self, end: &WorkEnd) {
         self.run.outcome.clone_from(&end.outcome);
         self.run.summary.clone_from(&end.summary);
-        self.brief.put_run(&self.run, self.run.fence);
         let effects = self.parts.ledger.effects(&self.run.id).await.unwrap_or_default();
-        let spent = self.parts.clock.boot().saturating_sub(self.began);
-        let details = match &end.details {
-            Value::Null => Value::Map(BTreeMap::new()),
-            other => other.clone(),
-        };
+        let minutes = self.parts.clock.boot().saturating_sub(self.began).as_secs().div_ceil(60);
         self.brief.put(
-            "ending",
+            "outcome",
             Value::map([
-                ("state", Value::from(end.state.as_str())),
-                ("reason", end.reason.code().into()),
-                ("reason_text", end.reason.text().into()),
-                ("detail", end.detail.as_str().into()),
-                ("time_spent", show_rounded(spent).into()),
+                ("name", end.outcome.clone().unwrap_or_default()),
+                ("summary", end.summary.clone()),
+            ]),
+        );
+        self.brief.put(
+            "ended",
+            Value::map([
+                ("reason", Value::from(end.reason.code())),
+                ("text", ended_text(end).into()),
                 ("done", done_lines(&effects)),
-                ("evidence", end.evidence.clone().into()),
-                ("details", details),
+                ("left", end.summary.as_str().into()),
+                ("minutes", i64::try_from(minutes).unwrap_or(i64::MAX).into()),
+                ("attempts", self.run.attempt.into()),
             ]),
         );
         if let Err(error) = self.refresh_brief().await {
@@ -375,8 +426,21 @@ fn done_lines(effects: &[crate::domain::Effect]) -> Value {
     Value::List(lines.collect())
 }
 
-fn show_rounded(spent: std::time::Duration) -> String {
-    crate::domain::show_duration(std::time::Duration::from_secs(spent.as_secs().max(1)))
+fn ended_text(end: &WorkEnd) -> String {
+    if end.detail.is_empty() {
+        end.reason.text().to_owned()
+    } else {
+        format!("{}: {}", end.reason.text(), end.detail)
+    }
+}
+
+fn describe_run(run: &crate::domain::Run) -> Value {
+    Value::map([
+        ("state", Value::from(run.state.as_str())),
+        ("reason", run.reason.map(Reason::code).into()),
+        ("detail", run.detail.as_str().into()),
+        ("summary", run.summary.as_str().into()),
+    ])
 }
 
 /// Writes a run's signs of life down.

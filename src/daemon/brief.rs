@@ -1,12 +1,14 @@
-//! What a template or step sees: the task with its names resolved, the run, what was gathered.
+//! What a template or step sees. The names are those of [`crate::template::vocabulary`]; one without
+//! a value is `null`, never missing.
 
 use crate::board::{self, Board};
 use crate::domain::{
-    Comment, CommentQuery, CommentTarget, Effect, EffectActor, EffectResult, Fence, Person, PersonKind,
+    Comment, CommentQuery, CommentTarget, Effect, EffectActor, EffectResult, Person, PersonKind, Playbook,
     Project, Run, Task, Timestamp, Value,
 };
+use crate::template::vocabulary;
 use chrono::SecondsFormat;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// At most so many comments of a task stand in a prompt, the latest ones.
 const COMMENTS_MAX: usize = 50;
@@ -18,42 +20,68 @@ pub(super) struct Brief {
 }
 
 impl Brief {
-    /// The roots that every template has.
-    pub(super) fn new(now: Timestamp, agent: &str, set: &BTreeMap<String, String>) -> Self {
+    /// All names, most of them without a value yet.
+    pub(super) fn new(now: Timestamp, playbook: &Playbook, set: &BTreeMap<String, String>) -> Self {
         let mut brief = Self::default();
+        let names = vocabulary::args().into_iter().chain(vocabulary::report());
+        for name in names {
+            brief.put(name, Value::Null);
+        }
+        let zone = playbook.on.zone;
+        brief.roots.extend(vocabulary::instants(now, zone));
         brief.put("now", text_of(now));
-        brief.put("agent", agent);
+        brief.put("zone", zone.name());
+        brief.put("agent", playbook.agent.as_str());
+        brief.put(
+            "playbook",
+            Value::map([
+                ("name", playbook.name.as_str()),
+                ("description", playbook.description.as_str()),
+            ]),
+        );
+        brief.put("outcomes", playbook.outcomes.keys().cloned().collect::<Vec<_>>());
         brief.put("set", Value::map(set.iter().map(|(k, v)| (k.clone(), v.clone()))));
+        for list in ["earlier", "missing", "tasks", "problems"] {
+            brief.put(list, Value::List(Vec::new()));
+        }
         brief.put("gathered", Value::Map(BTreeMap::new()));
-        brief.put("earlier", Value::List(Vec::new()));
         brief
     }
 
-    /// Sets one root.
+    /// Sets one name.
     pub(super) fn put(&mut self, name: &str, value: impl Into<Value>) {
         self.roots.insert(name.to_owned(), value.into());
     }
 
     /// The run and its claim.
-    pub(super) fn put_run(&mut self, run: &Run, fence: Option<Fence>) {
+    pub(super) fn put_run(&mut self, run: &Run, attempts_max: u32) {
         self.put(
             "run",
             Value::map([
                 ("id", Value::from(run.id.as_str())),
                 ("playbook", run.playbook.as_str().into()),
                 ("attempt", run.attempt.into()),
-                ("started", text_of(run.started).into()),
+                ("attempts_max", attempts_max.into()),
             ]),
         );
-        let fence = fence.map(|f| i64::try_from(f.0).unwrap_or(i64::MAX));
-        self.put("claim", Value::map([("fence", fence)]));
-        self.put(
-            "outcome",
-            Value::map([
-                ("name", run.outcome.clone().unwrap_or_default()),
-                ("summary", run.summary.clone()),
-            ]),
-        );
+        let fence = run.fence.map(|f| i64::try_from(f.0).unwrap_or(i64::MAX));
+        self.put("claim", fence.map(|fence| Value::map([("fence", fence)])));
+    }
+
+    /// The ids that `args` may name.
+    pub(super) fn put_projects(&mut self, all: &[Project], selected: &[crate::domain::ProjectId]) {
+        self.put("all_project_ids", all.iter().map(|p| p.id.0).collect::<Vec<_>>());
+        let selected: Vec<i64> = if selected.is_empty() {
+            all.iter().map(|p| p.id.0).collect()
+        } else {
+            selected.iter().map(|id| id.0).collect()
+        };
+        self.put("project_ids", selected);
+    }
+
+    /// One value.
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.roots.get(name)
     }
 
     /// The whole, as templates take it.
@@ -62,12 +90,16 @@ impl Brief {
     }
 }
 
-/// The task as templates see it.
-pub(super) async fn task_value(board: &dyn Board, task: &Task) -> board::Result<(Value, Value)> {
+/// The task and its project as templates see them.
+pub(super) async fn describe(
+    board: &dyn Board,
+    task: &Task,
+    url: Option<String>,
+) -> board::Result<(Value, Value)> {
     let project = board.project(task.project).await?;
     let people = board.people().await?;
     let comments = latest_comments(board, task).await?;
-    Ok((describe_task(task, &project, &people, &comments), describe_project(&project)))
+    Ok((describe_task(task, &project, &people, &comments, url), describe_project(&project)))
 }
 
 async fn latest_comments(board: &dyn Board, task: &Task) -> board::Result<Vec<Comment>> {
@@ -76,7 +108,7 @@ async fn latest_comments(board: &dyn Board, task: &Task) -> board::Result<Vec<Co
         limit: 1_000,
         ..CommentQuery::default()
     };
-    let mut latest = std::collections::VecDeque::new();
+    let mut latest = VecDeque::new();
     loop {
         let page = board.comments(&query).await?;
         query.after = page.items.last().map(|comment| comment.id);
@@ -93,50 +125,40 @@ async fn latest_comments(board: &dyn Board, task: &Task) -> board::Result<Vec<Co
 }
 
 fn describe_project(project: &Project) -> Value {
+    let statuses = project.statuses.iter().map(|s| s.label.clone()).collect::<Vec<_>>();
     Value::map([
         ("id", Value::from(project.id.0)),
         ("name", project.name.as_str().into()),
         ("details", project.details.as_str().into()),
+        ("statuses", statuses.into()),
     ])
 }
 
-fn describe_task(task: &Task, project: &Project, people: &[Person], comments: &[Comment]) -> Value {
+fn describe_task(
+    task: &Task,
+    project: &Project,
+    people: &[Person],
+    comments: &[Comment],
+    url: Option<String>,
+) -> Value {
     let name = |id| people.iter().find(|p| Some(p.id) == id).map(|p| p.name.clone());
-    let instant = |at: Option<Timestamp>| at.map(text_of);
-    let status = project.status(task.status);
-    Value::map([
-        ("id", Value::from(task.id.0)),
-        ("project", task.project.0.into()),
-        ("project_name", project.name.as_str().into()),
-        ("type", task.kind.as_str().into()),
-        ("headline", task.headline.as_str().into()),
-        ("description", task.description.as_str().into()),
-        ("acceptance_criteria", task.acceptance_criteria.as_str().into()),
-        ("status", task.status.0.into()),
-        ("status_label", status.map(|s| s.label.clone()).into()),
-        ("status_kind", project.kind_of(task.status).as_str().into()),
-        ("priority", task.priority.into()),
-        ("storypoints", task.storypoints.into()),
-        ("plan_hours", task.plan_hours.into()),
-        ("hours_remaining", task.hours_remaining.into()),
-        ("tags", task.tags.clone().into()),
-        ("author", task.author.map(|p| p.0).into()),
-        ("author_name", name(task.author).into()),
-        ("assignee", task.assignee.map(|p| p.0).into()),
-        ("assignee_name", name(task.assignee).into()),
-        ("due", instant(task.due).into()),
-        ("work_from", instant(task.work_from).into()),
-        ("work_to", instant(task.work_to).into()),
-        ("milestone", task.milestone.map(|m| m.0).into()),
-        ("sprint", task.sprint.map(|s| s.0).into()),
-        ("parent", task.parent.map(|t| t.0).into()),
-        ("blocked_by", task.blocked_by.iter().map(|t| t.0).collect::<Vec<_>>().into()),
-        ("fields", Value::map(task.fields.clone())),
-        ("created", text_of(task.created).into()),
-        ("modified", text_of(task.modified).into()),
-        ("revision", i64::try_from(task.revision).unwrap_or(i64::MAX).into()),
-        ("comments", comments.iter().map(|c| describe_comment(c, people)).collect::<Vec<_>>().into()),
-    ])
+    let mut map = match plain(task) {
+        Value::Map(map) => map,
+        _ => BTreeMap::new(),
+    };
+    let mut put = |key: &str, value: Value| {
+        map.insert(key.to_owned(), value);
+    };
+    put("project_name", project.name.as_str().into());
+    put("status_label", project.status(task.status).map(|s| s.label.clone()).into());
+    put("status_kind", project.kind_of(task.status).as_str().into());
+    put("author_name", name(task.author).into());
+    put("assignee_name", name(task.assignee).into());
+    put("url", url.into());
+    put("outcome", Value::Null);
+    put("state", Value::Null);
+    put("comments", comments.iter().map(|c| describe_comment(c, people)).collect::<Vec<_>>().into());
+    Value::Map(map)
 }
 
 fn describe_comment(comment: &Comment, people: &[Person]) -> Value {
@@ -149,22 +171,37 @@ fn describe_comment(comment: &Comment, people: &[Person]) -> Value {
     ])
 }
 
-/// What earlier attempts did, so that the next one does not do it again.
-pub(super) fn earlier_effects(effects: &[Effect]) -> Value {
-    let lines = effects.iter().filter(|e| e.actor == EffectActor::Agent).map(|effect| {
-        let became = match &effect.result {
-            Some(EffectResult::Done { .. }) => "done",
-            Some(EffectResult::Failed { .. }) => "failed",
-            Some(EffectResult::Recorded) => "recorded only",
-            Some(EffectResult::Unknown) | None => "unknown",
+/// What a run changed, so that the next one does not do it again.
+pub(super) fn effect_lines(attempt: u32, effects: &[Effect]) -> Vec<Value> {
+    let own = effects.iter().filter(|effect| effect.actor == EffectActor::Agent);
+    own.map(|effect| {
+        let (entity, summary) = match &effect.result {
+            Some(EffectResult::Done { entity, after, .. }) => {
+                (entity.to_string(), after.to_string())
+            }
+            Some(EffectResult::Failed { message, .. }) => {
+                (String::new(), format!("failed: {message}"))
+            }
+            Some(EffectResult::Recorded) => (String::new(), "recorded only".to_owned()),
+            Some(EffectResult::Unknown) | None => {
+                (String::new(), "it is not known whether it happened".to_owned())
+            }
         };
         Value::map([
-            ("tool", Value::from(effect.tool.as_str())),
-            ("args", effect.args.to_string().into()),
-            ("became", became.into()),
+            ("attempt", Value::from(attempt)),
+            ("tool", effect.tool.as_str().into()),
+            ("entity", entity.into()),
+            ("summary", summary.into()),
         ])
-    });
-    Value::List(lines.collect())
+    })
+    .collect()
+}
+
+/// Any record as a value.
+pub(super) fn plain(record: &impl serde::Serialize) -> Value {
+    serde_json::to_value(record)
+        .and_then(serde_json::from_value)
+        .unwrap_or(Value::Null)
 }
 
 /// An instant as templates and tools exchange it: RFC 3339 in UTC.

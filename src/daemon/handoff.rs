@@ -68,12 +68,12 @@ impl Worker {
         if !edits.is_empty() && !self.was_settled("editTask").await? {
             self.write_edits(&task, &edits).await?;
         }
-        let detail = match &outcome.rework {
-            Some(playbook) => self.queue_rework(playbook, end).await?,
-            None => end.detail.clone(),
-        };
         let reason = if handed_over { Reason::HandedOver } else { end.reason };
-        Ok(WorkEnd { reason, detail, ..end.clone() })
+        let end = WorkEnd { reason, ..end.clone() };
+        match &outcome.rework {
+            Some(playbook) => self.queue_rework(playbook, end).await,
+            None => Ok(end),
+        }
     }
 
     /// The revision is checked: a person who is quicker by a hair wins (C4).
@@ -278,8 +278,8 @@ impl Worker {
     async fn queue_rework(
         &self,
         playbook: &PlaybookName,
-        end: &WorkEnd,
-    ) -> Result<String, WorkEnd> {
+        end: WorkEnd,
+    ) -> Result<WorkEnd, WorkEnd> {
         let filter = RunFilter {
             playbook: Some(self.run.playbook.clone()),
             task: self.run.task,
@@ -288,13 +288,13 @@ impl Worker {
         let runs = self.parts.ledger.runs(&filter, 100).await.unwrap_or_default();
         let earlier = runs
             .iter()
-            .filter(|run| run.id != self.run.id && run.outcome == end.outcome)
-            .filter(|run| run.state == RunState::Succeeded)
+            .filter(|run| run.id != self.run.id && run.reason == Some(Reason::SentBack))
             .count();
         let round = u32::try_from(earlier).unwrap_or(u32::MAX).saturating_add(1);
         let rounds = self.job.playbook.review.rounds;
         if round >= rounds {
-            return Ok(format!("round {round} of {rounds}: a person decides"));
+            let detail = format!("round {round} of {rounds}: a person decides");
+            return Ok(WorkEnd { reason: Reason::HandedOver, detail, ..end });
         }
         let at = self.parts.clock.wall();
         let occurrence = Occurrence {
@@ -305,7 +305,7 @@ impl Worker {
             task: self.run.task,
             decided: at,
             state: OccurrenceState::Queued,
-            ..self.job.occurrence.clone()
+            covers: None,
         };
         self.parts.ledger.put_occurrence(&occurrence).await.map_err(|error| {
             WorkEnd::ended(
@@ -315,6 +315,7 @@ impl Worker {
                 Usage::default(),
             )
         })?;
-        Ok(format!("round {round} of {rounds}: back to {playbook}"))
+        let detail = format!("round {round} of {rounds}: back to {playbook}");
+        Ok(WorkEnd { reason: Reason::SentBack, detail, ..end })
     }
 }

@@ -3,10 +3,11 @@
 
 use crate::board::{Board, BoardError};
 use crate::domain::{
-    Claim, CommentQuery, CommentTarget, Effect, EffectResult, Fence, Mark, Phase, Reason, RunId, TaskId,
+    ActivityQuery, Claim, Comment, CommentQuery, CommentTarget, Effect, EffectResult, Fence, Mark, Person,
+    PersonId, PersonKind, Phase, Reason, RunId, TaskId, Timestamp,
 };
 use crate::ledger::{ClaimError, Ledger, LedgerError};
-use crate::schedule::{HeldView, Verdict, reconcile};
+use crate::schedule::{Finding, HeldView, reconcile};
 use crate::tools::{Intended, Journal, JournalError};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -24,28 +25,100 @@ impl RunJournal {
         Self { ledger, board }
     }
 
-    /// Whether a person took over a claimed task, by what is on the board now.
-    pub(super) async fn look(&self, claim: &Claim) -> Result<Option<Verdict>, BoardError> {
+    /// Whether a person took over a claimed task, by what is on the board now; why, if so.
+    pub(super) async fn look(
+        &self,
+        claim: &Claim,
+    ) -> Result<Option<(Reason, String)>, BoardError> {
         let task = match self.board.task(claim.task).await {
             Ok(task) => Some(task),
             Err(BoardError::NotFound { .. }) => None,
             Err(error) => return Err(error),
         };
         let people = self.board.people().await?;
+        let since = self.since(claim).await;
         let comments = match &task {
             None => Vec::new(),
-            Some(_) => self.comments_since(claim).await?,
+            Some(_) => self.comments_since(claim.task, since).await?,
         };
-        let activity = self.activity_since(claim).await?;
         let view = HeldView {
             claim,
             task_now: task.as_ref(),
+            seen_revision: task.as_ref().map_or(0, |task| task.revision),
             comments: &comments,
-            activity: &activity,
+            agent: agent_of(claim, &people),
             people: &people,
         };
-        Ok(reconcile(&[view]).into_iter().next())
+        let finding = reconcile(&[view]).into_iter().next().map(|verdict| verdict.finding);
+        match finding {
+            Some(Finding::Yield { reason: Reason::PersonTookOver, .. })
+                if self.is_ours(claim).await? =>
+            {
+                Ok(None)
+            }
+            Some(Finding::Yield { reason, detail }) => Ok(Some((reason, detail))),
+            _ => Ok(None),
+        }
     }
+
+    /// Whether the last change of assignee and of status was a write of this claim's own run: the
+    /// agent may be allowed to change them itself. Boards that do not say who never get here with
+    /// a different answer than the values give.
+    async fn is_ours(&self, claim: &Claim) -> Result<bool, BoardError> {
+        if !self.board.capabilities().actors {
+            return Ok(false);
+        }
+        for field in ["assignee", "status"] {
+            let query = ActivityQuery {
+                task: Some(claim.task),
+                field: Some(field.to_owned()),
+                latest_first: true,
+                limit: 1,
+                ..ActivityQuery::default()
+            };
+            let last = self.board.activity(&query).await?.items.into_iter().next();
+            let ours = |mark: &Option<Mark>| mark.as_ref().is_some_and(|m| m.run == claim.run);
+            // A field that nobody changed since is as we found it.
+            if last.is_some_and(|row| !ours(&row.mark) && row.after != expected(claim, field)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn since(&self, claim: &Claim) -> Option<Timestamp> {
+        let run = self.ledger.run(claim.run.as_str()).await.ok().flatten();
+        run.map(|run| run.started)
+    }
+
+    async fn comments_since(
+        &self,
+        task: TaskId,
+        since: Option<Timestamp>,
+    ) -> Result<Vec<Comment>, BoardError> {
+        let query = CommentQuery {
+            on: Some(CommentTarget::Task(task)),
+            from: since,
+            limit: 1_000,
+            ..CommentQuery::default()
+        };
+        Ok(self.board.comments(&query).await?.items)
+    }
+}
+
+/// What we last wrote to a field, as activity records it.
+fn expected(claim: &Claim, field: &str) -> crate::domain::Value {
+    match field {
+        "assignee" => claim.wrote.assignee.flatten().map(|person| person.0).into(),
+        _ => claim.wrote.status.map(|status| status.0).into(),
+    }
+}
+
+/// The board user that the claim was announced for.
+fn agent_of(claim: &Claim, people: &[Person]) -> PersonId {
+    let announced = claim.wrote.assignee.flatten();
+    let some_agent = || people.iter().find(|p| p.kind == PersonKind::Agent).map(|p| p.id);
+    announced.or_else(some_agent).unwrap_or(PersonId(0))
 }
 
 fn journal_error(error: LedgerError) -> JournalError {
@@ -98,8 +171,8 @@ impl Journal for RunJournal {
             return Ok(());
         }
         match self.look(&claim).await {
-            Ok(Some(Verdict::Yield { reason, .. })) => Err(lost(reason)),
-            Ok(_) => Ok(()),
+            Ok(Some((reason, _))) => Err(lost(reason)),
+            Ok(None) => Ok(()),
             Err(error) => Err(JournalError::Failed(Box::new(error))),
         }
     }

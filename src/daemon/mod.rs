@@ -1,7 +1,270 @@
-//! The daemon: the loop, and the doors by which people and signals reach it.
-
-pub mod control;
-pub mod signals;
-//! The loop: what wakes, what is decided upon, what is carried out.
+//! The daemon: one loop that decides, workers that carry out, a courier that tells.
+//!
+//! ```text
+//!  alarm ─┐                       ┌─▶ worker ─▶ runner ─▶ tools ─▶ board
+//!  timer ─┼─▶ Event ─▶ dispatcher ┼─▶ worker …
+//!  people ┘      ▲        │       └─▶ ledger ─▶ outbox ─▶ courier ─▶ channels
+//!                └────────┴── WorkDone
+//! ```
+//! [`dispatcher`] alone changes what is believed about runs and occurrences; everything that may
+//! happen is an event. A [`tick`] looks, lets people win, accounts for every instant, plans, and starts
+//! [`worker`]s. After a crash [`recovery`] sees to what was left behind. Whoever types a command gets
+//! the same path by the [`desk`].
 
 pub mod alarm;
+mod announce;
+mod attempt;
+mod beliefs;
+mod books;
+mod brief;
+pub mod control;
+mod courier;
+mod desk;
+mod dispatcher;
+mod event;
+mod halt;
+mod handoff;
+mod hear;
+mod house;
+pub mod journal;
+mod look;
+mod parts;
+mod records;
+mod recovery;
+mod reload;
+mod report;
+mod seams;
+mod settle;
+pub mod signals;
+mod telling;
+mod tick;
+mod why;
+mod worker;
+
+pub use alarm::AlarmError;
+pub use journal::RunJournal;
+pub use parts::{Parts, Settings};
+pub use records::LedgerRecords;
+
+use crate::clock::Clock;
+use crate::domain::{Timestamp, Value};
+use crate::ledger::LedgerError;
+use crate::playbook::watch::Watch;
+use alarm::{Alarm, Woken};
+use beliefs::Beliefs;
+use dispatcher::Dispatcher;
+use event::Event;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// So many events wait to be handled.
+const EVENTS_MAX: usize = 1_024;
+/// How often folders are looked at even when nothing was reported.
+const RECHECK: Duration = Duration::from_secs(30);
+
+/// What wakes the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// Alarm, timer, files and board: `rota serve`.
+    ByItself,
+    /// Only [`Daemon::tick`], but clock and board count: the demo and tests drive the time.
+    ByTicks,
+    /// Only what is asked for; clock and board wake nothing: `rota run-once` without a daemon.
+    ByHand,
+}
+
+/// A daemon that runs.
+#[derive(Debug)]
+pub struct Daemon {
+    pub(in crate::daemon) parts: Arc<Parts>,
+    pub(in crate::daemon) events: mpsc::Sender<Event>,
+    pub(in crate::daemon) since: Timestamp,
+    pub(in crate::daemon) scheduling: bool,
+    dispatching: TaskTracker,
+    around: TaskTracker,
+    courier: TaskTracker,
+    stop: CancellationToken,
+    stop_courier: CancellationToken,
+}
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Local state could not be read or written.
+    #[error("local state could not be taken over")]
+    Ledger(#[from] LedgerError),
+    /// The alarm clock does not run.
+    #[error("the alarm clock does not run")]
+    Alarm(#[from] AlarmError),
+}
+
+impl Daemon {
+    /// Takes over what the life before left behind, and begins.
+    ///
+    /// # Errors
+    /// When local state cannot be read, or the alarm clock does not run.
+    pub async fn start(parts: Parts, wake: Wake) -> Result<Arc<Self>, StartError> {
+        let parts = Arc::new(parts);
+        let (events, inbox) = mpsc::channel(EVENTS_MAX);
+        let outbox = Arc::new(Notify::new());
+        let (ring, rings) = mpsc::channel(EVENTS_MAX);
+        let alarm = match wake {
+            Wake::ByItself => Some(Alarm::new(Arc::clone(&parts.clock), ring).await?),
+            Wake::ByTicks | Wake::ByHand => None,
+        };
+        let scheduling = wake != Wake::ByHand;
+        let mut dispatcher = Dispatcher {
+            parts: Arc::clone(&parts),
+            beliefs: Beliefs::default(),
+            alarm,
+            scheduling,
+            workers: TaskTracker::new(),
+            events: events.downgrade(),
+            outbox: Arc::clone(&outbox),
+        };
+        dispatcher.recover_all().await?;
+        if let Some(alarm) = &dispatcher.alarm {
+            alarm.start().await?;
+        }
+        let daemon = Arc::new(Self {
+            since: parts.clock.wall(),
+            parts: Arc::clone(&parts),
+            events,
+            scheduling,
+            dispatching: TaskTracker::new(),
+            around: TaskTracker::new(),
+            courier: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            stop_courier: CancellationToken::new(),
+        });
+        daemon.dispatching.spawn(dispatcher.run(inbox));
+        daemon.courier.spawn(courier::run(parts, outbox, daemon.stop_courier.clone()));
+        if wake == Wake::ByItself {
+            daemon.surround(rings);
+        }
+        Ok(daemon)
+    }
+
+    /// What turns time, alarms and files into events.
+    fn surround(&self, rings: mpsc::Receiver<Woken>) {
+        let until = |work| {
+            let stop = self.stop.clone();
+            async move {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = work => {}
+                }
+            }
+        };
+        self.around.spawn(until(Box::pin(forward(rings, self.events.clone())) as Boxed));
+        self.around.spawn(until(Box::pin(beat(self.parts.settings.tick, self.events.clone()))));
+        let folders = [
+            self.parts.library.lock().unwrap_or_else(PoisonError::into_inner).folder().to_owned(),
+            self.parts.settings.templates.clone(),
+        ];
+        match Watch::new(&folders, RECHECK) {
+            Ok(watch) => {
+                self.around.spawn(until(Box::pin(reread(watch, self.events.clone()))));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "playbooks are only read again on SIGHUP");
+            }
+        }
+    }
+
+    /// Looks at everything now; returns when what is due has been started.
+    pub async fn tick(&self) {
+        let (done, ticked) = oneshot::channel();
+        if self.events.send(Event::Tick(Some(done))).await.is_ok() {
+            let _ = ticked.await;
+        }
+    }
+
+    /// Returns when nothing runs and nothing waits to run.
+    pub async fn idle(&self) {
+        let (reply, idle) = oneshot::channel();
+        if self.events.send(Event::WhenIdle(reply)).await.is_ok() {
+            let _ = idle.await;
+        }
+    }
+
+    /// Takes what is in the outbox to its channels; true when all of it arrived.
+    pub async fn deliver(&self) -> bool {
+        courier::deliver_due(&self.parts).await
+    }
+
+    /// Reads playbooks and templates again; what changed.
+    pub async fn reload(&self) -> Value {
+        let (reply, changes) = oneshot::channel();
+        if self.events.send(Event::Reload(Some(reply))).await.is_err() {
+            return Value::Null;
+        }
+        changes.await.unwrap_or_default()
+    }
+
+    /// Starts nothing more, waits for what runs (at most `settings.drain`, then stops it), tells what
+    /// is to be told, and ends.
+    pub async fn drain(&self) {
+        let _ = self.events.send(Event::Drain).await;
+        let ended = tokio::time::timeout(self.parts.settings.drain, self.ended()).await;
+        if ended.is_err() {
+            tracing::warn!("the drain takes too long: what still runs is stopped");
+            self.stop_now().await;
+        }
+        self.close().await;
+    }
+
+    /// Stops what runs, now; [`Daemon::drain`] then comes to its end.
+    pub async fn stop_now(&self) {
+        let _ = self.events.send(Event::StopNow).await;
+        self.ended().await;
+    }
+
+    async fn ended(&self) {
+        self.dispatching.close();
+        self.dispatching.wait().await;
+    }
+
+    async fn close(&self) {
+        self.stop.cancel();
+        self.around.close();
+        self.around.wait().await;
+        self.stop_courier.cancel();
+        self.courier.close();
+        self.courier.wait().await;
+    }
+}
+
+type Boxed = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+async fn forward(mut rings: mpsc::Receiver<Woken>, events: mpsc::Sender<Event>) {
+    while let Some(woken) = rings.recv().await {
+        if events.send(Event::Woken(woken)).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn beat(every: Duration, events: mpsc::Sender<Event>) {
+    let mut timer = tokio::time::interval(every);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        // A full inbox means that the last look is still under way: one more is no use.
+        if let Err(mpsc::error::TrySendError::Closed(_)) = events.try_send(Event::Tick(None)) {
+            return;
+        }
+    }
+}
+
+async fn reread(mut watch: Watch, events: mpsc::Sender<Event>) {
+    loop {
+        watch.changed().await;
+        if events.send(Event::Reload(None)).await.is_err() {
+            return;
+        }
+    }
+}

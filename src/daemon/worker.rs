@@ -35,6 +35,8 @@ pub(super) struct Assignment {
     pub playbook: Arc<Playbook>,
     /// For which occurrence.
     pub occurrence: Occurrence,
+    /// As if it were this instant.
+    pub now: Option<crate::domain::Timestamp>,
     /// At which task.
     pub task: Option<TaskId>,
     /// The revision of the task that was decided upon.
@@ -43,10 +45,8 @@ pub(super) struct Assignment {
     pub run: RunId,
     /// Which attempt that is.
     pub attempt: u32,
-    /// Takes over the ended or parked claim with this fence.
-    pub resume: Option<Fence>,
-    /// What a person answered to the question the claim was parked with.
-    pub answer: Option<String>,
+    /// Takes up an ended or parked claim.
+    pub resume: Option<super::recovery::Resume>,
     /// Values for templates, under `set`.
     pub set: BTreeMap<String, String>,
     /// Tells it to stop.
@@ -99,9 +99,15 @@ impl Worker {
     /// Takes the claim, where the playbook claims, and records the run.
     async fn reserve(parts: Arc<Parts>, job: Assignment) -> Result<Self, (Reason, String)> {
         let began = parts.clock.boot();
+        let settling = job.resume.as_ref().and_then(|resume| resume.settling.as_deref()).cloned();
+        let last_seq = match &settling {
+            Some(run) => last_seq(&parts, run).await,
+            None => 0,
+        };
+        let fresh = || Self::new_run(&parts, &job, job.run.clone(), job.attempt);
         let mut worker = Self {
-            run: Self::new_run(&parts, &job, job.run.clone(), job.attempt),
-            tally: Arc::new(Tally::new(0, earlier_counts(&parts, &job).await)),
+            run: settling.unwrap_or_else(fresh),
+            tally: Arc::new(Tally::new(last_seq, earlier_counts(&parts, &job).await)),
             brief: Brief::default(),
             held: None,
             began,
@@ -110,7 +116,8 @@ impl Worker {
         };
         if let (Some(rules), Some(task)) = (&worker.job.playbook.claim, worker.job.task) {
             let lease = rules.lease;
-            let held = worker.acquire(task, lease, worker.job.resume).await?;
+            let fence = worker.job.resume.as_ref().map(|resume| resume.fence);
+            let held = worker.acquire(task, lease, fence).await?;
             worker.run.fence = Some(held.claim.fence);
             worker.held = Some(held);
             crash::reached("claim.reserved");
@@ -172,12 +179,19 @@ impl Worker {
     }
 
     async fn record_start(&self) -> Result<(), LedgerError> {
+        if self.run.settle_from.is_some() {
+            return self.parts.ledger.update_run(&self.run).await;
+        }
         self.parts.ledger.start_run(&self.run, &self.job.playbook.source).await
     }
 
     /// From announce to release, over as many attempts as it takes.
     async fn work(mut self) -> Vec<Run> {
         let mut runs = Vec::new();
+        if let Some((end, next)) = self.taken_up().await {
+            self.close(end, next).await;
+            return vec![self.run];
+        }
         if let Err(end) = self.begin().await {
             let next = self.after_trouble(&end);
             self.close(end, next).await;
@@ -202,6 +216,35 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// A claim that was taken up only to be finished: settled to the end, or handed back.
+    async fn taken_up(&mut self) -> Option<(WorkEnd, Next)> {
+        let resume = self.job.resume.clone()?;
+        let end = if let Some((reason, detail)) = resume.give_up {
+            let state = match reason {
+                Reason::PersonTookOver | Reason::StopTag | Reason::StopComment | Reason::NotFound => {
+                    RunState::Yielded
+                }
+                _ => RunState::Failed,
+            };
+            WorkEnd::ended(state, reason, detail, Usage::default())
+        } else if resume.settling.is_some() {
+            let done = WorkEnd::done(self.run.summary.clone(), self.run.usage);
+            WorkEnd { outcome: self.run.outcome.clone(), ..done }
+        } else {
+            return None;
+        };
+        let next = match end.state {
+            RunState::Succeeded => Next::Settle,
+            RunState::Yielded => Next::Yield,
+            _ => Next::HandBack,
+        };
+        let task = self.read_task().await.ok().flatten();
+        if let Err(trouble) = self.begin_brief(task.as_ref()).await {
+            return Some((trouble, Next::HandBack));
+        }
+        Some((end, next))
     }
 
     /// Announces a new claim, or looks whether a resumed one still stands on the board.
@@ -237,10 +280,12 @@ impl Worker {
                 Next::HandBack
             }
             state if state.may_retry() => {
-                let limits = &self.job.playbook.limits;
-                match after_failure(self.run.attempt, limits) {
-                    Retry::Again { after, .. } => Next::Retry(after),
-                    Retry::HandBack => Next::HandBack,
+                let (limits, now) = (&self.job.playbook.limits, self.parts.clock.wall());
+                match after_failure(state, self.run.attempt, now, limits) {
+                    Retry::Again { not_before, .. } => {
+                        Next::Retry((not_before - now).to_std().unwrap_or_default())
+                    }
+                    Retry::HandBack { .. } => Next::HandBack,
                 }
             }
             _ => Next::HandBack,
@@ -479,4 +524,10 @@ async fn earlier_counts(parts: &Parts, job: &Assignment) -> BTreeMap<String, u32
         }
     }
     counts
+}
+
+/// The number of a run's last journaled write.
+async fn last_seq(parts: &Parts, run: &Run) -> u32 {
+    let effects = parts.ledger.effects(&run.id).await.unwrap_or_default();
+    effects.iter().map(|effect| effect.mark.seq).max().unwrap_or(0)
 }

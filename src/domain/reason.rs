@@ -41,6 +41,7 @@ reasons! {
     // What became of an occurrence, or of a run as a whole.
     Done = "done", "it did what it was to do";
     HandedOver = "handed_over", "the work is done and waits for a person's review";
+    SentBack = "sent_back", "the reviewer asked for changes, and the task goes back";
     NothingToDo = "nothing_to_do", "no task matched, or there was nothing to report";
     Claimed = "claimed", "the task was claimed";
     Waiting = "waiting", "it waits for a person's answer";

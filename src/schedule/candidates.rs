@@ -70,6 +70,11 @@ impl Candidates {
         self.entries.is_empty()
     }
 
+    /// All of them, by id.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.entries.iter().map(|entry| &entry.task)
+    }
+
     /// One of them.
     pub fn get(&self, id: TaskId) -> Option<&Arc<Task>> {
         self.entry(id).map(|entry| &entry.task)

@@ -1,0 +1,152 @@
+//! What the dispatcher believes: which runs are under way, which occurrences are open, who waits for
+//! an answer. Only the dispatcher changes it.
+
+use super::halt::Halt;
+use crate::domain::{
+    Occurrence, OccurrenceId, Playbook, PlaybookName, Reason, Run, RunId, TaskId, Timestamp,
+};
+use crate::ledger::PlaybookSwitch;
+use crate::schedule::{Candidates, Timetable};
+use crate::tools::desk::{DeskError, RunReport};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What the dispatcher believes.
+#[derive(Debug, Default)]
+pub(super) struct Beliefs {
+    /// Runs under way, by the name their first attempt was given.
+    pub workers: BTreeMap<RunId, Working>,
+    /// Occurrences that are not settled.
+    pub open: BTreeMap<OccurrenceId, Open>,
+    /// What is known about playbooks between two looks.
+    pub books: HashMap<PlaybookName, Book>,
+    /// Tasks as they were at the latest look, and the board's state they are from.
+    pub candidates: Option<(CandidateKey, Arc<Candidates>)>,
+    /// No new runs.
+    pub draining: bool,
+    /// Everything is stopped.
+    pub stopped: bool,
+    /// Who waits for idleness.
+    pub idlers: Vec<oneshot::Sender<()>>,
+    /// Who waits for a run to stop.
+    pub stoppers: Vec<(RunId, oneshot::Sender<Result<(), DeskError>>)>,
+    /// When the state was exported last.
+    pub exported: Option<Timestamp>,
+}
+
+/// What candidates were read for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct CandidateKey {
+    /// The board's latest activity then.
+    pub activity: i64,
+    /// The playbooks whose `[select]` was asked.
+    pub playbooks: Vec<(PlaybookName, String)>,
+    /// Tasks that occurrences named.
+    pub named: Vec<TaskId>,
+}
+
+/// A run under way.
+#[derive(Clone, Debug)]
+pub(super) struct Working {
+    /// Its playbook.
+    pub playbook: PlaybookName,
+    /// For which occurrence.
+    pub occurrence: OccurrenceId,
+    /// At which task.
+    pub task: Option<TaskId>,
+    /// Tells it to stop.
+    pub halt: Arc<Halt>,
+}
+
+/// An occurrence that is not settled.
+#[derive(Debug)]
+pub(super) struct Open {
+    /// Its record.
+    pub occurrence: Occurrence,
+    /// The definition it runs with.
+    pub playbook: Option<Arc<Playbook>>,
+    /// As if it were this instant.
+    pub at: Option<Timestamp>,
+    /// Values for templates.
+    pub set: BTreeMap<String, String>,
+    /// Tasks it has taken.
+    pub taken: Vec<TaskId>,
+    /// How many runs it has started.
+    pub started: u32,
+    /// It takes no more tasks.
+    pub closed: bool,
+    /// Its finished runs.
+    pub runs: Vec<Run>,
+    /// Why it was refused, where it was.
+    pub refused: Vec<(Option<TaskId>, Reason, String)>,
+    /// Who waits for its end.
+    pub replies: Vec<oneshot::Sender<Result<RunReport, DeskError>>>,
+}
+
+impl Open {
+    /// As it was recorded.
+    pub(super) fn new(occurrence: Occurrence, playbook: Option<Arc<Playbook>>) -> Self {
+        Self {
+            occurrence,
+            playbook,
+            at: None,
+            set: BTreeMap::new(),
+            taken: Vec::new(),
+            started: 0,
+            closed: false,
+            runs: Vec::new(),
+            refused: Vec::new(),
+            replies: Vec::new(),
+        }
+    }
+
+    /// Remembers a refusal for whoever waits; the same one twice counts once.
+    pub(super) fn refuse(&mut self, task: Option<TaskId>, reason: Reason, detail: &str) {
+        let refused = (task, reason, detail.to_owned());
+        if self.refused.len() < REFUSED_MAX && !self.refused.contains(&refused) {
+            self.refused.push(refused);
+        }
+    }
+}
+
+/// At most so many refusals are told to whoever waits for an occurrence.
+const REFUSED_MAX: usize = 100;
+
+
+/// What is known about a playbook between two looks.
+#[derive(Clone, Debug)]
+pub(super) struct Book {
+    /// The definition this is about.
+    pub playbook: Arc<Playbook>,
+    /// Its planned instants; `None` if it does not wake by the clock.
+    pub timetable: Option<Arc<Timetable>>,
+    /// Since when the timetable holds.
+    pub since: Timestamp,
+    /// Its rights may be used.
+    pub armed: bool,
+    /// Its switches.
+    pub switch: PlaybookSwitch,
+    /// Its `select.where`, compiled.
+    pub condition: Option<Arc<dyn crate::schedule::Condition>>,
+    /// When it wakes next, jitter included.
+    pub next: Option<Timestamp>,
+}
+
+impl Beliefs {
+    /// Whether nothing runs, and nothing is left that could be started now.
+    pub(super) fn is_idle_but_for_waiting(&self) -> bool {
+        self.workers.is_empty() && (self.draining || self.open.is_empty())
+    }
+
+    /// Runs of a playbook under way here.
+    pub(super) fn running(&self, playbook: &PlaybookName) -> u32 {
+        let count = self.workers.values().filter(|w| w.playbook == *playbook).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Whether runs of an occurrence are under way.
+    pub(super) fn has_workers(&self, occurrence: &OccurrenceId) -> bool {
+        self.workers.values().any(|worker| worker.occurrence == *occurrence)
+    }
+}

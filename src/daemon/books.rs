@@ -1,0 +1,122 @@
+//! What is known about each playbook between two looks: its timetable, whether it is armed, its
+//! condition, compiled once.
+
+use super::beliefs::Book;
+use super::parts::Parts;
+use crate::clock::Clock;
+use crate::domain::{On, Playbook, PlaybookName, Value};
+use crate::expression::{Expression, SELECT_NAMES, Scope};
+use crate::ledger::{LedgerError, PlaybookSwitch};
+use crate::playbook::{Rights, is_wider, rights};
+use crate::schedule::{Condition, Subject, Timetable};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Who arms, when `rota.toml` says that playbooks arm themselves.
+const BY_CONFIGURATION: &str = "rota.toml (arm = \"auto\")";
+
+/// Reads every playbook's switches again, and compiles what is new.
+pub(super) async fn refresh(
+    parts: &Parts,
+    books: &mut HashMap<PlaybookName, Book>,
+) -> Result<(), LedgerError> {
+    let playbooks = parts.playbooks();
+    books.retain(|name, _| playbooks.iter().any(|playbook| playbook.name == *name));
+    for playbook in playbooks {
+        let known = books.get(&playbook.name);
+        let same = known.is_some_and(|book| book.playbook.hash == playbook.hash);
+        let book = if same { known.cloned() } else { None };
+        let book = match book {
+            Some(book) => book,
+            None => compile(parts, &playbook).await?,
+        };
+        let switch = switch_of(parts, &playbook).await?;
+        let armed = is_armed(&playbook, &switch);
+        books.insert(playbook.name.clone(), Book { armed, switch, ..book });
+    }
+    Ok(())
+}
+
+async fn compile(parts: &Parts, playbook: &Arc<Playbook>) -> Result<Book, LedgerError> {
+    // The parser has checked the pattern; what it let pass is at worst never woken by the clock.
+    let timetable = Timetable::new(&playbook.on, &playbook.name).ok().flatten().map(Arc::new);
+    let now = parts.clock.wall();
+    let since =
+        parts.ledger.timetable_since(&playbook.name, &fingerprint(&playbook.on), now).await?;
+    let condition = playbook.select.as_ref().and_then(|s| s.condition.as_ref()).map(|text| {
+        let compiled = Expression::compile(text, &SELECT_NAMES).map_err(|f| f.to_string());
+        Arc::new(Where(compiled)) as Arc<dyn Condition>
+    });
+    Ok(Book {
+        playbook: Arc::clone(playbook),
+        timetable,
+        since,
+        armed: false,
+        switch: PlaybookSwitch::default(),
+        condition,
+        next: None,
+    })
+}
+
+/// What decides about instants: an edit of anything else leaves them as they are.
+fn fingerprint(on: &On) -> String {
+    let text = format!(
+        "{:?} {:?} {} {:?} {:?} {:?}",
+        on.cron, on.every, on.zone, on.gap, on.fold, on.jitter
+    );
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn switch_of(parts: &Parts, playbook: &Playbook) -> Result<PlaybookSwitch, LedgerError> {
+    let switch = parts.ledger.playbook_switch(&playbook.name).await?;
+    if parts.settings.arms_itself && !is_armed(playbook, &switch) {
+        return arm(parts, playbook, BY_CONFIGURATION).await;
+    }
+    Ok(switch)
+}
+
+/// Accepts a playbook's triggers and rights as they stand.
+pub(super) async fn arm(
+    parts: &Parts,
+    playbook: &Playbook,
+    by: &str,
+) -> Result<PlaybookSwitch, LedgerError> {
+    let rights = serde_json::to_string(&rights(playbook)).unwrap_or_default();
+    parts.ledger.arm(&playbook.name, &rights, by).await
+}
+
+/// Whether what a person armed covers what the playbook may do now.
+fn is_armed(playbook: &Playbook, switch: &PlaybookSwitch) -> bool {
+    why_not_armed(playbook, switch).is_empty()
+}
+
+/// In which ways a playbook may do more than a person armed; empty: it is armed.
+pub(super) fn why_not_armed(playbook: &Playbook, switch: &PlaybookSwitch) -> Vec<String> {
+    let Some(armed) = &switch.armed else { return vec!["it was never armed".to_owned()] };
+    match serde_json::from_str::<Rights>(armed) {
+        Ok(old) => is_wider(&old, &rights(playbook)),
+        Err(_) => vec!["what was armed cannot be read".to_owned()],
+    }
+}
+
+/// `select.where`, compiled; or why it could not be, told for each task.
+#[derive(Debug)]
+struct Where(Result<Expression, String>);
+
+impl Condition for Where {
+    fn holds(&self, subject: &Subject<'_>) -> Result<bool, String> {
+        let expression = self.0.as_ref().map_err(Clone::clone)?;
+        let scope = Scope::new(subject.now)
+            .with("task", plain(subject.task)?)
+            .with("project", subject.project.map_or(Ok(Value::Null), plain)?)
+            .with("agent", subject.agent);
+        expression.evaluate(&scope)
+    }
+}
+
+/// Any record as a value.
+fn plain(record: &impl serde::Serialize) -> Result<Value, String> {
+    let json = serde_json::to_value(record).map_err(|error| error.to_string())?;
+    serde_json::from_value(json).map_err(|error| error.to_string())
+}

@@ -1,0 +1,216 @@
+//! The daemon as tools see it: questions become events, answers come back.
+
+use super::Daemon;
+use super::brief::text_of;
+use super::event::Event;
+use super::why;
+use crate::clock::Clock;
+use crate::domain::{PlaybookName, RunId, TaskId, Timestamp, Value, Work};
+use crate::ledger::stop;
+use crate::schedule::{Timetable, forecast};
+use crate::tools::desk::{Desk, DeskError, NextRequest, RunReport, RunRequest, Switch};
+use async_trait::async_trait;
+use std::sync::PoisonError;
+use tokio::sync::oneshot;
+
+/// Coming occurrences that are told when nobody says how many.
+const NEXT_COUNT: usize = 10;
+
+impl Daemon {
+    async fn ask<T>(
+        &self,
+        make: impl FnOnce(oneshot::Sender<Result<T, DeskError>>) -> Event,
+    ) -> Result<T, DeskError> {
+        let (reply, answer) = oneshot::channel();
+        if self.events.send(make(reply)).await.is_err() {
+            return Err(gone());
+        }
+        answer.await.map_err(|_| gone())?
+    }
+
+    async fn set_stop(&self, stopped: bool, by: &str, reason: &str) -> Result<Value, DeskError> {
+        let now = self.parts.clock.wall();
+        if let Some(state) = &self.parts.settings.state {
+            let done = if stopped { stop::set(state, by, reason, now) } else { stop::clear(state) };
+            done.map_err(|source| DeskError::Failed {
+                what: "the stop file could not be changed".to_owned(),
+                source: Some(Box::new(source)),
+            })?;
+        }
+        let record =
+            stopped.then(|| stop::Stopped { by: by.into(), reason: reason.into(), at: Some(now) });
+        self.parts.ledger.set_stopped(record, by).await.map_err(super::dispatcher::failed)?;
+        if self.events.send(Event::Stopped(stopped, by.to_owned())).await.is_err() {
+            return Err(gone());
+        }
+        Ok(Value::map([
+            ("stopped", Value::from(stopped)),
+            ("by", by.into()),
+            ("reason", reason.into()),
+        ]))
+    }
+
+    fn next_of(&self, name: &PlaybookName, request: &NextRequest) -> Result<Vec<Value>, DeskError> {
+        let Some(playbook) = self.parts.playbook(name) else {
+            return Err(DeskError::NotFound(format!("there is no playbook {name}")));
+        };
+        let timetable = Timetable::new(&playbook.on, name).map_err(|error| DeskError::Failed {
+            what: format!("{name}: its timetable cannot be read"),
+            source: Some(Box::new(error)),
+        })?;
+        let Some(timetable) = timetable else { return Ok(Vec::new()) };
+        let from = request.from.unwrap_or_else(|| self.parts.clock.wall());
+        let count = request.count.unwrap_or(if request.to.is_some() { 1_000 } else { NEXT_COUNT });
+        let coming = forecast(&timetable, from, request.to, count);
+        Ok(coming
+            .into_iter()
+            .map(|instant| {
+                let note = match (&instant.odd, instant.outside_hours) {
+                    (_, true) => "outside hours: skipped".to_owned(),
+                    (Some(odd), _) => odd.to_string(),
+                    (None, _) => String::new(),
+                };
+                Value::map([
+                    ("playbook", Value::from(name.as_str())),
+                    ("planned", text_of(instant.planned).into()),
+                    ("local", instant.local.format("%a %Y-%m-%d %H:%M:%S %Z").to_string().into()),
+                    ("zone", instant.local.timezone().name().into()),
+                    ("starts", text_of(instant.starts).into()),
+                    ("outside_hours", instant.outside_hours.into()),
+                    ("note", note.into()),
+                ])
+            })
+            .collect())
+    }
+}
+
+fn gone() -> DeskError {
+    DeskError::Failed { what: "the daemon has ended".to_owned(), source: None }
+}
+
+#[async_trait]
+impl Desk for Daemon {
+    async fn run_playbook(&self, request: RunRequest) -> Result<RunReport, DeskError> {
+        let report = self.ask(|reply| Event::Run { request, reply }).await;
+        // Whoever waited for the run may read its message next: it is on its way by now.
+        super::courier::deliver_due(&self.parts).await;
+        report
+    }
+
+    async fn stop_run(&self, run: &RunId, by: &str) -> Result<(), DeskError> {
+        let (run, by) = (run.clone(), by.to_owned());
+        self.ask(|reply| Event::StopRun { run, by, reply }).await
+    }
+
+    async fn why(&self, subject: &str, at: Option<Timestamp>) -> Result<Value, DeskError> {
+        why::why(&self.parts, subject, at).await
+    }
+
+    async fn next(&self, request: NextRequest) -> Result<Value, DeskError> {
+        let names = match &request.playbook {
+            Some(name) => vec![name.clone()],
+            None => self.parts.playbooks().iter().map(|playbook| playbook.name.clone()).collect(),
+        };
+        let mut items = Vec::new();
+        for name in &names {
+            items.extend(self.next_of(name, &request)?);
+        }
+        items.sort_by(|a, b| a.get("planned").map(text).cmp(&b.get("planned").map(text)));
+        Ok(Value::map([("items", Value::List(items))]))
+    }
+
+    async fn playbooks(&self) -> Result<Value, DeskError> {
+        let mut items = Vec::new();
+        for playbook in self.parts.playbooks() {
+            let switch = self.parts.ledger.playbook_switch(&playbook.name).await;
+            let switch = switch.map_err(super::dispatcher::failed)?;
+            let missing = super::books::why_not_armed(&playbook, &switch);
+            let next = Timetable::new(&playbook.on, &playbook.name).ok().flatten();
+            let next = next.and_then(|table| table.after(self.parts.clock.wall()));
+            items.push(Value::map([
+                ("name", Value::from(playbook.name.as_str())),
+                ("description", playbook.description.as_str().into()),
+                ("agent", playbook.agent.as_str().into()),
+                ("runner", runner_name(&playbook.work).into()),
+                ("armed", missing.is_empty().into()),
+                ("arm_reasons", missing.into()),
+                ("paused", switch.paused.is_some().into()),
+                ("next", next.map(text_of).into()),
+                ("path", playbook.path.as_str().into()),
+                ("definition", playbook.hash.as_str().into()),
+            ]));
+        }
+        let library = self.parts.library.lock().unwrap_or_else(PoisonError::into_inner);
+        let faults: Vec<String> = library.faults().iter().map(ToString::to_string).collect();
+        Ok(Value::map([("items", Value::List(items)), ("faults", faults.into())]))
+    }
+
+    async fn set_playbook(
+        &self,
+        playbook: &PlaybookName,
+        switch: Switch,
+        by: &str,
+    ) -> Result<Value, DeskError> {
+        let (playbook, by) = (playbook.clone(), by.to_owned());
+        self.ask(|reply| Event::Switch { playbook, switch, by, reply }).await
+    }
+
+    async fn stop_all(&self, by: &str, reason: &str) -> Result<Value, DeskError> {
+        self.set_stop(true, by, reason).await
+    }
+
+    async fn start_all(&self, by: &str) -> Result<Value, DeskError> {
+        self.set_stop(false, by, "").await
+    }
+
+    async fn release_claim(
+        &self,
+        task: TaskId,
+        reason: &str,
+        by: &str,
+    ) -> Result<Value, DeskError> {
+        use crate::ledger::ClaimError;
+        let claim = self.parts.ledger.revoke(task, reason, by).await.map_err(|error| match error {
+            ClaimError::Store(source) => DeskError::Failed {
+                what: "the claim could not be released".to_owned(),
+                source: Some(Box::new(source)),
+            },
+            other => DeskError::NotFound(format!("task {task}: {other}")),
+        })?;
+        let _ = self.events.send(Event::Tick(None)).await;
+        Ok(super::brief::plain(&claim))
+    }
+
+    async fn status(&self) -> Result<Value, DeskError> {
+        let failed = super::dispatcher::failed;
+        let running = self.parts.ledger.running().await.map_err(failed)?;
+        let open = self.parts.ledger.open_occurrences().await.map_err(failed)?;
+        let settings = &self.parts.settings;
+        let stopped = settings.state.as_deref().and_then(stop::read);
+        let waiting = self.parts.ledger.due_notices(crate::domain::Timestamp::MAX_UTC, 1_000).await;
+        Ok(Value::map([
+            ("daemon", Value::from(settings.daemon.as_str())),
+            ("life", settings.life.as_str().into()),
+            ("since", text_of(self.since).into()),
+            ("zone", settings.zone.name().into()),
+            ("slots", settings.slots.into()),
+            ("scheduling", self.scheduling.into()),
+            ("stopped", stopped.map(|s| format!("by {}: {}", s.by, s.reason)).into()),
+            ("runs", super::brief::plain(&running)),
+            ("occurrences", super::brief::plain(&open)),
+            ("notices_waiting", i64::try_from(waiting.map_err(failed)?.len()).unwrap_or(0).into()),
+        ]))
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_text().unwrap_or_default()
+}
+
+fn runner_name(work: &Work) -> &'static str {
+    match work {
+        Work::Steps(_) => "steps",
+        Work::Command { .. } => "command",
+        Work::Model { .. } => "model",
+    }
+}

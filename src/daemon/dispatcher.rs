@@ -1,0 +1,358 @@
+//! The dispatcher: one loop, one event after another. It alone changes what the daemon believes and
+//! starts runs; whatever happens comes to it as an [`Event`].
+
+use super::alarm::{Alarm, Woken};
+use super::beliefs::{Beliefs, Open, Working};
+use super::books;
+use super::event::Event;
+use super::halt::Halt;
+use super::parts::Parts;
+use super::worker::{self, Assignment, WorkDone};
+use crate::clock::Clock;
+use crate::domain::{
+    Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Reason, RunId, RunState, TaskId, Trigger, Value,
+};
+use crate::ledger::LedgerError;
+use crate::tools::desk::{DeskError, RunReport, RunRequest, Switch};
+use std::sync::{Arc, PoisonError};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+/// The one that decides.
+pub(super) struct Dispatcher {
+    pub(super) parts: Arc<Parts>,
+    pub(super) beliefs: Beliefs,
+    pub(super) alarm: Option<Alarm>,
+    /// Whether clock and board may wake playbooks; otherwise only what is asked for runs.
+    pub(super) scheduling: bool,
+    pub(super) workers: TaskTracker,
+    pub(super) events: mpsc::WeakSender<Event>,
+    /// Tells the courier that there may be something to deliver.
+    pub(super) outbox: Arc<Notify>,
+}
+
+impl Dispatcher {
+    /// Handles events until there is nobody left who could send one, or until a drain is over.
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<Event>) {
+        while let Some(event) = events.recv().await {
+            self.handle(event).await;
+            if self.beliefs.is_idle_but_for_waiting() {
+                for idler in self.beliefs.idlers.drain(..) {
+                    let _ = idler.send(());
+                }
+                if self.beliefs.draining {
+                    break;
+                }
+            }
+        }
+        if let Some(alarm) = &self.alarm
+            && let Err(error) = alarm.stop().await
+        {
+            tracing::debug!(%error, "the alarm did not stop");
+        }
+        self.workers.close();
+        self.workers.wait().await;
+    }
+
+    async fn handle(&mut self, event: Event) {
+        match event {
+            Event::Woken(Woken::Entry { name, at }) => {
+                tracing::debug!(playbook = %name, %at, "woken");
+                self.tick().await;
+            }
+            Event::Woken(Woken::Jumped(jump)) => {
+                tracing::warn!(?jump, "the clocks jumped: everything is considered again");
+                self.tick().await;
+            }
+            Event::Tick(done) => {
+                self.tick().await;
+                if let Some(done) = done {
+                    let _ = done.send(());
+                }
+            }
+            Event::WorkDone { occurrence, run, task, done } => {
+                self.work_done(&occurrence, &run, task, done).await;
+            }
+            Event::Run { request, reply } => self.run_by_hand(request, reply).await,
+            Event::StopRun { run, by, reply } => self.stop_run(run, &by, reply).await,
+            Event::Switch { playbook, switch, by, reply } => {
+                let answer = self.switch(&playbook, switch, &by).await;
+                let _ = reply.send(answer);
+            }
+            Event::Stopped(stopped, by) => self.stopped(stopped, &by).await,
+            Event::Reload(reply) => {
+                let changes = self.reload().await;
+                if let Some(reply) = reply {
+                    let _ = reply.send(changes);
+                }
+            }
+            Event::Drain => {
+                tracing::info!(runs = self.beliefs.workers.len(), "draining");
+                self.beliefs.draining = true;
+            }
+            Event::StopNow => {
+                self.beliefs.draining = true;
+                self.halt_all(RunState::Cancelled, Reason::Draining, "the daemon was told to stop");
+            }
+            Event::WhenIdle(reply) => self.beliefs.idlers.push(reply),
+        }
+    }
+
+    /// Starts a worker.
+    pub(super) async fn start(
+        &mut self,
+        occurrence: &OccurrenceId,
+        task: Option<TaskId>,
+        attempt: u32,
+        resume: Option<super::recovery::Resume>,
+    ) {
+        let Some(open) = self.beliefs.open.get_mut(occurrence) else { return };
+        let book = self.beliefs.books.get(&open.occurrence.playbook);
+        let Some(playbook) =
+            book.map(|book| Arc::clone(&book.playbook)).or_else(|| open.playbook.clone())
+        else {
+            return;
+        };
+        if open.occurrence.state == OccurrenceState::Queued {
+            let running = OccurrenceState::Running;
+            if let Err(error) =
+                self.parts.ledger.set_occurrence_state(occurrence, running.clone()).await
+            {
+                tracing::error!(%occurrence, %error, "the occurrence could not be started");
+                return;
+            }
+            open.occurrence.state = running;
+        }
+        open.playbook = Some(Arc::clone(&playbook));
+        open.started += 1;
+        open.taken.extend(task);
+        let halt = Arc::new(Halt::default());
+        let revision = self.beliefs.candidates.as_ref().and_then(|(_, tasks)| {
+            task.and_then(|task| tasks.get(task)).map(|task| task.revision)
+        });
+        let run = self.parts.entropy.run_id();
+        let job = Assignment {
+            playbook,
+            occurrence: open.occurrence.clone(),
+            now: open.at,
+            task,
+            revision: if resume.is_some() { None } else { revision },
+            run: run.clone(),
+            attempt,
+            resume,
+            set: open.set.clone(),
+            halt: Arc::clone(&halt),
+        };
+        let working = Working {
+            playbook: job.playbook.name.clone(),
+            occurrence: occurrence.clone(),
+            task,
+            halt,
+        };
+        self.beliefs.workers.insert(run.clone(), working);
+        self.spawn(job, run);
+    }
+
+    fn spawn(&self, job: Assignment, run: RunId) {
+        let (occurrence, task) = (job.occurrence.id.clone(), job.task);
+        let Some(events) = self.events.upgrade() else { return };
+        let parts = Arc::clone(&self.parts);
+        self.workers.spawn(async move {
+            let done = worker::carry_out(parts, job).await;
+            let event = Event::WorkDone { occurrence, run, task, done };
+            if events.send(event).await.is_err() {
+                tracing::debug!("nobody is left to hear that a run ended");
+            }
+        });
+    }
+
+    async fn work_done(
+        &mut self,
+        occurrence: &OccurrenceId,
+        run: &RunId,
+        task: Option<TaskId>,
+        done: WorkDone,
+    ) {
+        self.beliefs.workers.remove(run);
+        let stopped: Vec<_> = self
+            .beliefs
+            .stoppers
+            .extract_if(.., |(wanted, _)| {
+                wanted == run || done.runs.iter().any(|finished| finished.id == *wanted)
+            })
+            .collect();
+        for (_, reply) in stopped {
+            let _ = reply.send(Ok(()));
+        }
+        if let Some(open) = self.beliefs.open.get_mut(occurrence) {
+            if let Some((reason, detail)) = done.refused {
+                tracing::info!(%occurrence, ?task, %reason, %detail, "not taken");
+                open.refused.push((task, reason, detail));
+            }
+            open.runs.extend(done.runs);
+        }
+        self.outbox.notify_one();
+        self.dispatch().await;
+    }
+
+    async fn run_by_hand(
+        &mut self,
+        request: RunRequest,
+        reply: oneshot::Sender<Result<RunReport, DeskError>>,
+    ) {
+        match self.open_by_hand(&request).await {
+            Ok(mut open) => {
+                open.replies.push(reply);
+                self.beliefs.open.insert(open.occurrence.id.clone(), open);
+                self.dispatch().await;
+            }
+            Err(error) => {
+                let _ = reply.send(Err(error));
+            }
+        }
+    }
+
+    async fn open_by_hand(&mut self, request: &RunRequest) -> Result<Open, DeskError> {
+        self.read_stop();
+        books::refresh(&self.parts, &mut self.beliefs.books).await.map_err(failed)?;
+        let Some(book) = self.beliefs.books.get(&request.playbook) else {
+            return Err(self.no_such(&request.playbook));
+        };
+        let refused = |reason: Reason, message: String| Err(DeskError::Refused { reason, message });
+        if self.beliefs.stopped {
+            let message = "everything is stopped; `rota start-all` lifts it".to_owned();
+            return refused(Reason::Stopped, message);
+        }
+        if self.beliefs.draining {
+            return refused(Reason::Draining, "the daemon is stopping".to_owned());
+        }
+        let now = self.parts.clock.wall();
+        let planned = request.at.unwrap_or(now);
+        let id = format!("{}/manual/{}", request.playbook, self.parts.entropy.nonce());
+        let occurrence = Occurrence {
+            id: OccurrenceId::new(id),
+            playbook: request.playbook.clone(),
+            trigger: Trigger::Manual,
+            planned,
+            task: request.task,
+            decided: now,
+            state: OccurrenceState::Queued,
+            covers: None,
+        };
+        self.parts.ledger.put_occurrence(&occurrence).await.map_err(failed)?;
+        let mut open = Open::new(occurrence, Some(Arc::clone(&book.playbook)));
+        open.set.clone_from(&request.set);
+        open.at = request.at;
+        Ok(open)
+    }
+
+    fn no_such(&self, playbook: &PlaybookName) -> DeskError {
+        let mut known: Vec<_> = self.beliefs.books.keys().map(PlaybookName::as_str).collect();
+        known.sort_unstable();
+        let library = self.parts.library.lock().unwrap_or_else(PoisonError::into_inner);
+        let faults = library.faults_of(playbook);
+        let why = match faults.first() {
+            Some(fault) => format!("its file has faults: {fault} (`rota check` tells all)"),
+            None if known.is_empty() => {
+                format!("there are no playbooks in {}", library.folder().display())
+            }
+            None => format!("there are {}", known.join(", ")),
+        };
+        DeskError::NotFound(format!("there is no playbook {playbook}; {why}"))
+    }
+
+    async fn stop_run(
+        &mut self,
+        run: RunId,
+        by: &str,
+        reply: oneshot::Sender<Result<(), DeskError>>,
+    ) {
+        // Later attempts have other names: the record tells which worker has this one.
+        let worker = match self.beliefs.workers.get(&run) {
+            Some(worker) => Some(worker.clone()),
+            None => match self.parts.ledger.run(run.as_str()).await {
+                Ok(Some(record)) if record.state == RunState::Running => self
+                    .beliefs
+                    .workers
+                    .values()
+                    .find(|w| w.task == record.task && w.occurrence == record.occurrence)
+                    .cloned(),
+                _ => None,
+            },
+        };
+        match worker {
+            Some(worker) => {
+                worker.halt.halt(RunState::Cancelled, Reason::Cancelled, format!("by {by}"));
+                self.beliefs.stoppers.push((run, reply));
+            }
+            None => {
+                let message = format!("run {run} is not under way here");
+                let _ = reply.send(Err(DeskError::NotFound(message)));
+            }
+        }
+    }
+
+    async fn switch(
+        &mut self,
+        name: &PlaybookName,
+        switch: Switch,
+        by: &str,
+    ) -> Result<Value, DeskError> {
+        books::refresh(&self.parts, &mut self.beliefs.books).await.map_err(failed)?;
+        let Some(book) = self.beliefs.books.get(name) else { return Err(self.no_such(name)) };
+        let playbook = Arc::clone(&book.playbook);
+        let ledger = &self.parts.ledger;
+        let what = match switch {
+            Switch::Arm => {
+                books::arm(&self.parts, &playbook, by).await.map_err(failed)?;
+                "armed"
+            }
+            Switch::Pause => {
+                ledger.pause(name, by, "by hand").await.map_err(failed)?;
+                "paused"
+            }
+            Switch::Resume => {
+                ledger.resume(name, by).await.map_err(failed)?;
+                "resumed"
+            }
+        };
+        ledger.audit(by, what, name.as_str()).await.map_err(failed)?;
+        self.tick().await;
+        let book = self.beliefs.books.get(name);
+        Ok(Value::map([
+            ("playbook", Value::from(name.as_str())),
+            ("armed", book.is_some_and(|book| book.armed).into()),
+            ("paused", book.is_some_and(|book| book.switch.paused.is_some()).into()),
+            ("next", book.and_then(|book| book.next).map(super::brief::text_of).into()),
+        ]))
+    }
+
+    async fn stopped(&mut self, stopped: bool, by: &str) {
+        self.beliefs.stopped = stopped;
+        if stopped {
+            self.halt_all(RunState::Cancelled, Reason::Stopped, &format!("stop-all by {by}"));
+        }
+        self.tick().await;
+    }
+
+    pub(super) fn halt_all(&self, state: RunState, reason: Reason, detail: &str) {
+        for worker in self.beliefs.workers.values() {
+            worker.halt.halt(state, reason, detail);
+        }
+    }
+
+    /// Reads playbooks and templates again.
+    async fn reload(&mut self) -> Value {
+        let changes = super::reload::reload(&self.parts);
+        self.tick().await;
+        changes
+    }
+}
+
+/// A failure of the ledger, for whoever asked.
+pub(super) fn failed(error: LedgerError) -> DeskError {
+    DeskError::Failed {
+        what: "local state could not be read or written".to_owned(),
+        source: Some(Box::new(error)),
+    }
+}

@@ -1,0 +1,65 @@
+//! Everything that may happen: the closed list of events that the dispatcher handles, one after
+//! another.
+
+use super::alarm::Woken;
+use super::worker::WorkDone;
+use crate::domain::{OccurrenceId, PlaybookName, RunId, TaskId, Value};
+use crate::tools::desk::{DeskError, RunReport, RunRequest, Switch};
+use tokio::sync::oneshot;
+
+/// What happened.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The alarm rang.
+    Woken(Woken),
+    /// It is time to look at everything; `done` is told when that is over.
+    Tick(Option<oneshot::Sender<()>>),
+    /// A worker is done.
+    WorkDone {
+        /// For which occurrence.
+        occurrence: OccurrenceId,
+        /// The name its first run was given.
+        run: RunId,
+        /// At which task.
+        task: Option<TaskId>,
+        /// What came of it.
+        done: WorkDone,
+    },
+    /// Somebody asks for a run.
+    Run {
+        /// What is to be run.
+        request: RunRequest,
+        /// Told when the occurrence has ended.
+        reply: oneshot::Sender<Result<RunReport, DeskError>>,
+    },
+    /// Somebody asks a run to stop.
+    StopRun {
+        /// Which.
+        run: RunId,
+        /// Who asks.
+        by: String,
+        /// Told when it has stopped.
+        reply: oneshot::Sender<Result<(), DeskError>>,
+    },
+    /// Somebody arms, pauses or resumes a playbook.
+    Switch {
+        /// Which.
+        playbook: PlaybookName,
+        /// What.
+        switch: Switch,
+        /// Who.
+        by: String,
+        /// Told how it is now.
+        reply: oneshot::Sender<Result<Value, DeskError>>,
+    },
+    /// The emergency stop was set (`true`) or lifted; runs are stopped, nothing starts.
+    Stopped(bool, String),
+    /// Playbooks and templates are to be read again.
+    Reload(Option<oneshot::Sender<Value>>),
+    /// No new runs; those under way are waited for.
+    Drain,
+    /// Those under way are stopped.
+    StopNow,
+    /// Told when nothing runs and nothing waits to run.
+    WhenIdle(oneshot::Sender<()>),
+}

@@ -1,0 +1,218 @@
+//! The board's news: changes that wake playbooks, and answers that parked claims wait for.
+
+use super::beliefs::Open;
+use super::dispatcher::Dispatcher;
+use super::recovery::Resume;
+use crate::board::BoardError;
+use crate::clock::Clock;
+use crate::domain::{
+    Activity, ActivityId, ActivityQuery, BoardEvent, Claim, CommentQuery, CommentTarget, Cursor, Entity,
+    Occurrence, OccurrenceId, OccurrenceState, PersonKind, Playbook, Reason, Timestamp, Trigger,
+};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// At most so many rows of activity are looked at in one tick; the rest waits for the next.
+const ROWS_MAX: usize = 5_000;
+
+impl Dispatcher {
+    /// Wakes the playbooks that wait for what happened on the board since the last look.
+    pub(super) async fn hear(&mut self) {
+        let listeners: Vec<Arc<Playbook>> = self
+            .beliefs
+            .books
+            .values()
+            .filter(|book| !book.playbook.on.events.is_empty())
+            .filter(|book| book.armed && book.switch.paused.is_none() && !self.beliefs.stopped)
+            .map(|book| Arc::clone(&book.playbook))
+            .collect();
+        if let Err(error) = self.listen(&listeners).await {
+            tracing::warn!(%error, "the board's news could not be read; the next tick tries again");
+        }
+    }
+
+    async fn listen(&mut self, listeners: &[Arc<Playbook>]) -> Result<(), Trouble> {
+        let latest = self.parts.board.latest_activity().await?;
+        let known = self.parts.ledger.board_cursor().await?;
+        let heard = known.and_then(|cursor| cursor.0.parse().ok()).map(ActivityId);
+        // News from before the first look is no news.
+        let Some(mut heard) = heard.filter(|_| !listeners.is_empty()) else {
+            return self.move_cursor(heard, latest).await;
+        };
+        let first = heard;
+        let mut woken = HashSet::new();
+        for _ in 0..ROWS_MAX / 1_000 {
+            let query =
+                ActivityQuery { after: Some(heard), limit: 1_000, ..ActivityQuery::default() };
+            let page = self.parts.board.activity(&query).await?;
+            for row in &page.items {
+                heard = heard.max(row.id);
+                for playbook in listeners {
+                    self.wake_by(playbook, row, &mut woken).await?;
+                }
+            }
+            if page.next.is_none() {
+                break;
+            }
+        }
+        self.move_cursor(Some(first), heard).await
+    }
+
+    async fn move_cursor(
+        &self,
+        from: Option<ActivityId>,
+        to: ActivityId,
+    ) -> Result<(), Trouble> {
+        if from == Some(to) {
+            return Ok(());
+        }
+        Ok(self.parts.ledger.set_board_cursor(&Cursor(to.0.to_string())).await?)
+    }
+
+    /// One occurrence for each playbook and task, however many changes a tick saw.
+    async fn wake_by(
+        &mut self,
+        playbook: &Arc<Playbook>,
+        row: &Activity,
+        woken: &mut HashSet<(String, i64)>,
+    ) -> Result<(), Trouble> {
+        let Some(task) = row.task else { return Ok(()) };
+        // A playbook does not wake itself by its own writes.
+        if !self.is_heard(playbook, row).await
+            || !woken.insert((playbook.name.to_string(), task.0))
+        {
+            return Ok(());
+        }
+        let id = OccurrenceId::new(format!("{}/event/{}", playbook.name, row.id));
+        if self.parts.ledger.occurrence(&id).await?.is_some() {
+            return Ok(());
+        }
+        let selects = playbook.select.is_some();
+        let occurrence = Occurrence {
+            id: id.clone(),
+            playbook: playbook.name.clone(),
+            trigger: Trigger::Event,
+            planned: row.at,
+            // With a selection the whole playbook wakes and its `[select]` decides.
+            task: None,
+            decided: self.parts.clock.wall(),
+            state: OccurrenceState::Queued,
+            covers: None,
+        };
+        if selects && self.is_waiting_already(playbook) {
+            return Ok(());
+        }
+        self.parts.ledger.put_occurrence(&occurrence).await?;
+        self.beliefs.open.insert(id, Open::new(occurrence, Some(Arc::clone(playbook))));
+        Ok(())
+    }
+
+    fn is_waiting_already(&self, playbook: &Playbook) -> bool {
+        self.beliefs.open.values().any(|open| {
+            open.occurrence.playbook == playbook.name
+                && open.occurrence.task.is_none()
+                && open.occurrence.state == OccurrenceState::Queued
+        })
+    }
+
+    async fn is_heard(&self, playbook: &Playbook, row: &Activity) -> bool {
+        let wanted = playbook.on.events.iter().any(|event| is_event(*event, row));
+        if !wanted {
+            return false;
+        }
+        let Some(mark) = &row.mark else { return true };
+        let run = self.parts.ledger.run(mark.run.as_str()).await.ok().flatten();
+        run.is_none_or(|run| run.playbook != playbook.name)
+    }
+
+    /// Parked claims: answered ones go on, overdue ones go back.
+    pub(super) async fn see_to_parked(&mut self) {
+        let claims = match self.parts.ledger.claims().await {
+            Ok(claims) => claims,
+            Err(error) => {
+                tracing::warn!(%error, "the claims could not be read");
+                return;
+            }
+        };
+        let now = self.parts.clock.wall();
+        for claim in claims.into_iter().filter(|claim| claim.parked.is_some()) {
+            if self.is_at_work(&claim) || self.beliefs.stopped || self.beliefs.draining {
+                continue;
+            }
+            if let Err(error) = self.see_to(&claim, now).await {
+                tracing::warn!(task = %claim.task, %error, "a waiting task could not be looked at");
+            }
+        }
+    }
+
+    fn is_at_work(&self, claim: &Claim) -> bool {
+        self.beliefs.workers.values().any(|worker| worker.task == Some(claim.task))
+    }
+
+    async fn see_to(&mut self, claim: &Claim, now: Timestamp) -> Result<(), Trouble> {
+        let Some(parked) = &claim.parked else { return Ok(()) };
+        let resume = |answer, give_up| Resume {
+            fence: claim.fence,
+            attempt: claim.attempt,
+            answer,
+            give_up,
+            settling: None,
+        };
+        let took_over = self.parts.journal.look(claim).await?;
+        let resume = if let Some((reason, detail)) = took_over {
+            resume(None, Some((reason, detail)))
+        } else if let Some(answer) = self.answer_to(claim, parked.since).await? {
+            resume(Some(answer), None)
+        } else if parked.until <= now {
+            let detail = format!("asked at {}", super::brief::text_of(parked.since));
+            resume(None, Some((Reason::AnswerOverdue, detail)))
+        } else {
+            return Ok(());
+        };
+        self.resume(claim, resume).await;
+        Ok(())
+    }
+
+    /// The first comment of a person since the question.
+    async fn answer_to(
+        &self,
+        claim: &Claim,
+        since: Timestamp,
+    ) -> Result<Option<String>, Trouble> {
+        let query = CommentQuery {
+            on: Some(CommentTarget::Task(claim.task)),
+            from: Some(since),
+            limit: 1_000,
+            ..CommentQuery::default()
+        };
+        let people = self.parts.board.people().await?;
+        let comments = self.parts.board.comments(&query).await?.items;
+        let by_person = |author| {
+            people.iter().any(|p| p.id == author && p.kind == PersonKind::Person)
+        };
+        Ok(comments.into_iter().find(|c| by_person(c.author)).map(|comment| comment.text))
+    }
+}
+
+/// Whether a change is such an event.
+fn is_event(event: BoardEvent, row: &Activity) -> bool {
+    let on_task = matches!(row.entity, Entity::Task(_));
+    match event {
+        BoardEvent::TaskCreated => on_task && row.field == "created",
+        BoardEvent::TaskStatusChanged => on_task && row.field == "status",
+        BoardEvent::TaskAssigned => on_task && row.field == "assignee" && !row.after.is_null(),
+        BoardEvent::TaskChanged => on_task && row.field != "created" && row.field != "deleted",
+        BoardEvent::CommentAdded => {
+            matches!(row.entity, Entity::Comment(_)) && row.field == "created"
+        }
+    }
+}
+
+/// What may go wrong while listening.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("the board could not be read: {0}")]
+    Board(#[from] BoardError),
+    #[error("{0}")]
+    Ledger(#[from] crate::ledger::LedgerError),
+}

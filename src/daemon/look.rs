@@ -1,0 +1,379 @@
+//! Looking: what the planner has to know, read once from each source.
+
+use super::beliefs::{Beliefs, CandidateKey};
+use super::parts::Parts;
+use crate::board::{self, BoardError};
+use crate::clock::Clock;
+use crate::domain::{
+    AssigneeFilter, AssigneeSelector, DueSelector, OccurrenceState, OrderKey, Person, Playbook, PlaybookName,
+    Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId, TaskOrder, TaskQuery,
+    Timestamp, Trigger, to_delta,
+};
+use crate::ledger::{LedgerError, RunFilter};
+use crate::schedule::{
+    Attempts, Blocker, Candidates, DaemonFacts, OpenOccurrence, PlaybookFacts, Snapshot, TakenBy,
+};
+use chrono::{TimeDelta, TimeZone};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+/// At most so many tasks are looked at for one playbook.
+const CANDIDATES_MAX: usize = 5_000;
+/// Tasks asked for at a time.
+const PAGE: usize = 1_000;
+/// How far back failed attempts and hand-overs count.
+const MEMORY_DAYS: i64 = 30;
+/// At most so many runs of a playbook are looked at for that.
+const RUNS_MAX: usize = 500;
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LookError {
+    /// The board could not be read.
+    #[error("the board could not be read")]
+    Board(#[from] BoardError),
+    /// The ledger could not be read.
+    #[error("the ledger could not be read")]
+    Ledger(#[from] LedgerError),
+    /// The claims could not be read.
+    #[error("the claims could not be read")]
+    Claims(#[from] crate::ledger::ClaimError),
+}
+
+/// Everything the planner looks at.
+pub(super) async fn look(parts: &Parts, beliefs: &mut Beliefs) -> Result<Snapshot, LookError> {
+    let now = parts.clock.wall();
+    let projects = parts.board.projects().await?;
+    let people = parts.board.people().await?;
+    let wanted = wanted(beliefs);
+    let tasks = candidates(parts, beliefs, &wanted, &projects, &people, now).await?;
+    let mut playbooks = HashMap::new();
+    let mut attempts = HashMap::new();
+    for playbook in &wanted {
+        let facts = facts(parts, beliefs, playbook, now, &tasks, &mut attempts).await?;
+        playbooks.extend(facts.map(|facts| (playbook.name.clone(), facts)));
+    }
+    let claims = claims(parts).await?;
+    let blockers = blockers(parts, &tasks, &projects).await?;
+    let slots = usize::try_from(parts.settings.slots).unwrap_or(1);
+    Ok(Snapshot {
+        now,
+        daemon: DaemonFacts {
+            slots_free: slots.saturating_sub(beliefs.workers.len()),
+            stopped: beliefs.stopped,
+            draining: beliefs.draining,
+        },
+        playbooks,
+        occurrences: beliefs.open.values().map(open_occurrence).collect(),
+        tasks,
+        projects: Arc::new(projects),
+        people: Arc::new(people),
+        claims,
+        attempts,
+        blockers,
+    })
+}
+
+fn open_occurrence(open: &super::beliefs::Open) -> OpenOccurrence {
+    OpenOccurrence {
+        occurrence: open.occurrence.clone(),
+        started: open.started,
+        taken: open.taken.clone(),
+        closed: open.closed,
+    }
+}
+
+/// The playbooks of open occurrences.
+fn wanted(beliefs: &Beliefs) -> Vec<Arc<Playbook>> {
+    let mut wanted: BTreeMap<PlaybookName, Arc<Playbook>> = BTreeMap::new();
+    for open in beliefs.open.values().filter(|open| !open.closed) {
+        let book = beliefs.books.get(&open.occurrence.playbook);
+        if let Some(playbook) = book.map(|book| &book.playbook).or(open.playbook.as_ref()) {
+            wanted.insert(playbook.name.clone(), Arc::clone(playbook));
+        }
+    }
+    wanted.into_values().collect()
+}
+
+async fn candidates(
+    parts: &Parts,
+    beliefs: &mut Beliefs,
+    wanted: &[Arc<Playbook>],
+    projects: &[Project],
+    people: &[Person],
+    now: Timestamp,
+) -> Result<Arc<Candidates>, LookError> {
+    let mut named: Vec<TaskId> = beliefs
+        .open
+        .values()
+        .filter(|open| !open.closed)
+        .filter_map(|open| open.occurrence.task)
+        .collect();
+    named.sort_unstable();
+    let key = CandidateKey {
+        activity: parts.board.latest_activity().await?.0,
+        playbooks: wanted.iter().map(|p| (p.name.clone(), p.hash.clone())).collect(),
+        named: named.clone(),
+    };
+    // Time alone moves some selections (`due`, `unchanged_for`), so those are always read again.
+    let by_time = wanted.iter().filter_map(|p| p.select.as_ref()).any(is_by_time);
+    if let Some((known, tasks)) = &beliefs.candidates
+        && *known == key
+        && !by_time
+    {
+        return Ok(Arc::clone(tasks));
+    }
+    let mut tasks: Vec<Arc<Task>> = Vec::new();
+    for playbook in wanted {
+        if let Some(select) = &playbook.select {
+            let query = query(playbook, select, projects, people, now);
+            tasks.extend(read_all(parts, query).await?);
+        }
+    }
+    for id in named {
+        match parts.board.task(id).await {
+            Ok(task) => tasks.push(Arc::new(task)),
+            Err(BoardError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let tasks = Arc::new(Candidates::new(tasks));
+    beliefs.candidates = Some((key, Arc::clone(&tasks)));
+    Ok(tasks)
+}
+
+fn is_by_time(select: &Select) -> bool {
+    select.unchanged_for.is_some() || !matches!(select.due, DueSelector::Any | DueSelector::Absent)
+}
+
+async fn read_all(parts: &Parts, mut query: TaskQuery) -> board::Result<Vec<Arc<Task>>> {
+    let mut tasks = Vec::new();
+    loop {
+        let page = parts.board.tasks(&query).await?;
+        tasks.extend(page.items.into_iter().map(Arc::new));
+        if tasks.len() >= CANDIDATES_MAX {
+            tracing::warn!(looked_at = tasks.len(), "more tasks match than are looked at in one go");
+            return Ok(tasks);
+        }
+        let Some(next) = page.next else { return Ok(tasks) };
+        query.after = Some(next);
+    }
+}
+
+/// The board's part of a selection: never narrower than what [`crate::schedule::judge`] takes.
+fn query(
+    playbook: &Playbook,
+    select: &Select,
+    projects: &[Project],
+    people: &[Person],
+    now: Timestamp,
+) -> TaskQuery {
+    let chosen: Vec<&Project> = projects
+        .iter()
+        .filter(|p| select.projects.is_empty() || select.projects.iter().any(|n| is_named(p, n)))
+        .collect();
+    let (statuses, kinds_of_status) = statuses(select, &chosen);
+    let agent = people.iter().find(|p| p.name.eq_ignore_ascii_case(&playbook.agent));
+    let (due_from, due_to) = match select.due {
+        DueSelector::Overdue => (None, Some(now)),
+        DueSelector::Within(span) => (Some(now), now.checked_add_signed(to_delta(span))),
+        DueSelector::Today => (Some(now - TimeDelta::days(2)), Some(now + TimeDelta::days(2))),
+        DueSelector::Any | DueSelector::Absent => (None, None),
+    };
+    TaskQuery {
+        projects: if select.projects.is_empty() {
+            Vec::new()
+        } else if chosen.is_empty() {
+            vec![crate::domain::ProjectId(0)]
+        } else {
+            chosen.iter().map(|p| p.id).collect()
+        },
+        statuses,
+        kinds_of_status,
+        kinds: select.kinds.clone(),
+        assignee: match (&select.assignee, agent) {
+            (AssigneeSelector::Nobody, _) => AssigneeFilter::Nobody,
+            (AssigneeSelector::Me, Some(agent)) => AssigneeFilter::OneOf(vec![agent.id]),
+            _ => AssigneeFilter::Any,
+        },
+        tags_all: select.tags_all.clone(),
+        tags_any: select.tags_any.clone(),
+        due_from,
+        due_to: due_to.map(|at| at + TimeDelta::milliseconds(1)),
+        has_due: match select.due {
+            DueSelector::Any => None,
+            DueSelector::Absent => Some(false),
+            _ => Some(true),
+        },
+        unchanged_since: select
+            .unchanged_for
+            .and_then(|span| now.checked_sub_signed(to_delta(span)))
+            .map(|at| at + TimeDelta::milliseconds(1)),
+        order: match select.order.first() {
+            Some(OrderKey::Priority) => TaskOrder::Priority,
+            Some(OrderKey::Due) => TaskOrder::Due,
+            _ => TaskOrder::Id,
+        },
+        limit: PAGE,
+        ..TaskQuery::default()
+    }
+}
+
+fn is_named(project: &Project, name: &str) -> bool {
+    project.name.trim().to_lowercase() == name.trim().to_lowercase()
+        || project.id.to_string() == name.trim()
+}
+
+fn statuses(
+    select: &Select,
+    projects: &[&Project],
+) -> (Vec<crate::domain::StatusId>, Vec<StatusKind>) {
+    let mut kinds = Vec::new();
+    let mut ids = Vec::new();
+    for selector in &select.status {
+        match selector {
+            StatusSelector::Kind(kind) => kinds.push(*kind),
+            StatusSelector::Label(_) => ids
+                .extend(projects.iter().filter_map(|p| super::announce::find_status(p, selector))),
+        }
+    }
+    // Labels and kinds together widen each other; the board would narrow by both.
+    if kinds.is_empty() || ids.is_empty() { (ids, kinds) } else { (Vec::new(), Vec::new()) }
+}
+
+async fn facts(
+    parts: &Parts,
+    beliefs: &Beliefs,
+    playbook: &Arc<Playbook>,
+    now: Timestamp,
+    tasks: &Candidates,
+    attempts: &mut HashMap<(PlaybookName, TaskId), Attempts>,
+) -> Result<Option<PlaybookFacts>, LookError> {
+    let Some(book) = beliefs.books.get(&playbook.name) else { return Ok(None) };
+    let today = civil_midnight(now, playbook.on.zone);
+    let filter = RunFilter {
+        playbook: Some(playbook.name.clone()),
+        since: Some(now - TimeDelta::days(MEMORY_DAYS)),
+        ..RunFilter::default()
+    };
+    let runs = parts.ledger.runs(&filter, RUNS_MAX).await?;
+    failed_attempts(playbook, &runs, tasks, attempts);
+    let waiting_review = match playbook.review.waiting_max {
+        Some(_) => waiting_review(parts, &runs).await?,
+        None => 0,
+    };
+    Ok(Some(PlaybookFacts {
+        playbook: Arc::clone(playbook),
+        condition: book.condition.clone(),
+        paused: book.switch.paused.is_some(),
+        running: beliefs.running(&playbook.name),
+        runs_today: parts.ledger.runs_started_since(&playbook.name, today).await?,
+        waiting_review,
+    }))
+}
+
+/// The begin of the civil day in a zone; the first valid instant where midnight does not exist.
+pub(super) fn civil_midnight(now: Timestamp, zone: chrono_tz::Tz) -> Timestamp {
+    let day = now.with_timezone(&zone).date_naive();
+    let midnight = day.and_time(chrono::NaiveTime::MIN);
+    (0..=6)
+        .filter_map(|half_hours| midnight.checked_add_signed(TimeDelta::minutes(30 * half_hours)))
+        .find_map(|local| zone.from_local_datetime(&local).earliest())
+        .map_or(now, |at| at.to_utc())
+}
+
+/// A task whose last run failed or was broken off by a person, and which nobody has touched since,
+/// is not taken again: its attempts are used up until somebody changes it.
+fn failed_attempts(
+    playbook: &Playbook,
+    runs: &[Run],
+    tasks: &Candidates,
+    attempts: &mut HashMap<(PlaybookName, TaskId), Attempts>,
+) {
+    let mut seen = HashSet::new();
+    for run in runs {
+        let Some(task) = run.task else { continue };
+        if !seen.insert(task) || run.state == RunState::Running {
+            continue;
+        }
+        let over = run.state == RunState::Yielded || run.state.may_retry();
+        let untouched = tasks
+            .get(task)
+            .zip(run.ended)
+            .is_some_and(|(task, ended)| task.modified <= ended);
+        if over && untouched && run.reason != Some(Reason::Interrupted) {
+            let failed = playbook.limits.attempts;
+            let not_before = run.ended.unwrap_or(run.started);
+            attempts.insert((playbook.name.clone(), task), Attempts { failed, not_before });
+        }
+    }
+}
+
+/// Tasks that the playbook handed over and that still wait for a person.
+async fn waiting_review(parts: &Parts, runs: &[Run]) -> Result<u32, LookError> {
+    let mut seen = HashSet::new();
+    let mut waiting = 0;
+    for run in runs.iter().filter(|run| run.reason == Some(Reason::HandedOver)) {
+        let Some(id) = run.task.filter(|task| seen.insert(*task)) else { continue };
+        match parts.board.task(id).await {
+            Ok(task) => {
+                let project = parts.board.project(task.project).await?;
+                if project.kind_of(task.status) == StatusKind::Waiting {
+                    waiting += 1;
+                }
+            }
+            Err(BoardError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(waiting)
+}
+
+async fn claims(parts: &Parts) -> Result<HashMap<TaskId, TakenBy>, LookError> {
+    let claims = parts.ledger.claims().await?;
+    Ok(claims
+        .into_iter()
+        .map(|claim| {
+            let parked = claim.parked.is_some();
+            (claim.task, TakenBy { run: claim.run, playbook: claim.playbook, parked })
+        })
+        .collect())
+}
+
+/// Tasks that block candidates and are not among them.
+async fn blockers(
+    parts: &Parts,
+    tasks: &Candidates,
+    projects: &[Project],
+) -> Result<HashMap<TaskId, Blocker>, LookError> {
+    let mut blockers = HashMap::new();
+    let wanted: HashSet<TaskId> =
+        tasks.all().flat_map(|task| task.blocked_by.iter().copied()).collect();
+    for id in wanted.into_iter().filter(|id| tasks.get(*id).is_none()) {
+        let blocker = match parts.board.task(id).await {
+            Ok(task) => {
+                let project = projects.iter().find(|p| p.id == task.project);
+                let status = project.and_then(|p| p.status(task.status));
+                match status {
+                    Some(status) if status.kind == StatusKind::Done => Blocker::Done,
+                    Some(status) => Blocker::Open(status.label.clone()),
+                    None => Blocker::Open(task.status.to_string()),
+                }
+            }
+            Err(BoardError::NotFound { .. }) => Blocker::Gone,
+            Err(error) => return Err(error.into()),
+        };
+        blockers.insert(id, blocker);
+    }
+    Ok(blockers)
+}
+
+/// Whether an occurrence comes from the clock.
+pub(super) fn is_by_clock(trigger: Trigger) -> bool {
+    matches!(trigger, Trigger::Cron | Trigger::Every)
+}
+
+/// Whether an occurrence waits to begin.
+pub(super) fn is_queued(state: &OccurrenceState) -> bool {
+    *state == OccurrenceState::Queued
+}

@@ -1,0 +1,137 @@
+//! The end of an occurrence: its record, its notices, and the answer to whoever waits for it.
+
+use super::beliefs::Open;
+use super::dispatcher::Dispatcher;
+use super::report;
+use super::telling;
+use crate::clock::Clock;
+use crate::domain::{
+    Decision, OccurrenceId, OccurrenceState, Playbook, Reason, Run, RunId, RunState,
+};
+use crate::tools::desk::DeskError;
+
+impl Dispatcher {
+    /// Settles an occurrence that has no runs under way: `finish` says why it had none.
+    pub(super) async fn settle(&mut self, id: &OccurrenceId, finish: Option<Reason>) {
+        let Some(open) = self.beliefs.open.remove(id) else { return };
+        let reason = finish.unwrap_or_else(|| reason_of(&open));
+        if let Some(playbook) = &open.playbook {
+            let notices = telling::of_occurrence(&self.parts, playbook, &open.runs).await;
+            if let Err(error) = self.parts.ledger.enqueue(notices).await {
+                tracing::error!(occurrence = %id, %error, "its notices could not be stored");
+            }
+        }
+        let runs: Vec<RunId> = open.runs.iter().map(|run| run.id.clone()).collect();
+        let at = self.parts.clock.wall();
+        let state = OccurrenceState::Ran { runs, reason, at };
+        if let Err(error) = self.parts.ledger.set_occurrence_state(id, state).await {
+            tracing::error!(occurrence = %id, %error, "its end could not be recorded");
+        }
+        self.remember(&open, reason).await;
+        self.outbox.notify_one();
+        self.answer(open, reason).await;
+    }
+
+    /// Settles an occurrence that does not run any more.
+    pub(super) async fn skip(&mut self, id: &OccurrenceId, reason: Reason) {
+        let Some(open) = self.beliefs.open.remove(id) else { return };
+        let state = OccurrenceState::Skipped { reason };
+        if let Err(error) = self.parts.ledger.set_occurrence_state(id, state).await {
+            tracing::error!(occurrence = %id, %error, "its end could not be recorded");
+        }
+        self.answer(open, reason).await;
+    }
+
+    async fn answer(&self, mut open: Open, reason: Reason) {
+        let replies = std::mem::take(&mut open.replies);
+        if replies.is_empty() {
+            return;
+        }
+        let report = report::of_occurrence(&self.parts, &open, reason).await;
+        for reply in replies {
+            let answer = match &report {
+                Ok(report) => Ok(report.clone()),
+                Err(error) => Err(DeskError::Failed {
+                    what: format!("the report of {} could not be read: {error}", open.occurrence.id),
+                    source: None,
+                }),
+            };
+            let _ = reply.send(answer);
+        }
+    }
+
+    /// What the runs say about tasks and playbook, for `rota why`; failures in a row pause.
+    async fn remember(&self, open: &Open, reason: Reason) {
+        for run in &open.runs {
+            let decision = Decision {
+                playbook: run.playbook.clone(),
+                task: run.task,
+                reason: run.reason.unwrap_or(Reason::WorkFailed),
+                detail: run.detail.clone(),
+                run: Some(run.id.clone()),
+                at: run.ended.unwrap_or_else(|| self.parts.clock.wall()),
+            };
+            if let Err(error) = self.parts.ledger.decide(decision).await {
+                tracing::warn!(run = %run.id, %error, "a decision could not be recorded");
+            }
+        }
+        if open.runs.iter().all(|run| run.task.is_some()) {
+            let (playbook, detail) = (&open.occurrence.playbook, open.occurrence.id.as_str());
+            self.decide(playbook, None, reason, detail).await;
+        }
+        if let Some(playbook) = &open.playbook {
+            self.count_failures(playbook, &open.runs).await;
+        }
+    }
+
+    async fn count_failures(&self, playbook: &Playbook, runs: &[Run]) {
+        let ledger = &self.parts.ledger;
+        for run in runs {
+            let name = &playbook.name;
+            if run.state == RunState::Succeeded || run.state == RunState::NothingToDo {
+                if let Err(error) = ledger.record_success(name).await {
+                    tracing::warn!(playbook = %name, %error, "a success could not be counted");
+                }
+                continue;
+            }
+            if !run.state.may_retry() {
+                continue;
+            }
+            let switch = match ledger.record_failure(name).await {
+                Ok(switch) => switch,
+                Err(error) => {
+                    tracing::warn!(playbook = %name, %error, "a failure could not be counted");
+                    continue;
+                }
+            };
+            let limit = playbook.on_failure.pause_after;
+            if limit.is_some_and(|limit| switch.failures_in_row >= limit) && switch.paused.is_none()
+            {
+                let why = format!("{} failures in a row", switch.failures_in_row);
+                self.pause_itself(playbook, &why).await;
+            }
+        }
+    }
+
+    async fn pause_itself(&self, playbook: &Playbook, why: &str) {
+        let name = &playbook.name;
+        tracing::warn!(playbook = %name, why, "the playbook pauses itself");
+        if let Err(error) = self.parts.ledger.pause(name, "rota", why).await {
+            tracing::error!(playbook = %name, %error, "the pause could not be recorded");
+            return;
+        }
+        self.decide(name, None, Reason::PausedItself, why).await;
+        let notices = telling::of_pause(&self.parts, playbook, why);
+        if let Err(error) = self.parts.ledger.enqueue(notices).await {
+            tracing::error!(playbook = %name, %error, "the notice of the pause could not be stored");
+        }
+    }
+}
+
+/// One word for a whole occurrence: the worst of what its runs came to.
+fn reason_of(open: &Open) -> Reason {
+    let failed = open.runs.iter().find(|run| run.state.may_retry());
+    let run = failed.or_else(|| open.runs.last());
+    let refused = || open.refused.last().map(|(_, reason, _)| *reason);
+    run.and_then(|run| run.reason).or_else(refused).unwrap_or(Reason::NothingToDo)
+}

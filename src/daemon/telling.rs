@@ -1,0 +1,319 @@
+//! What people are told: notices made from runs, stored with the facts that caused them.
+//!
+//! A notice's key names the fact and the channel, so the same fact is told once.
+
+use super::brief::{Brief, text_of};
+use super::parts::Parts;
+use super::seams::Reports;
+use super::worker::Worker;
+use crate::clock::Clock;
+use crate::digest::{self, AgentWork, DIGEST_TEMPLATE, DigestRequest, Spent, Work};
+use crate::domain::{
+    Body, Channel, Delivery, Notice, OccurrenceState, Playbook, Reason, ReportWhen, Run, RunState,
+    StatusKind, Timestamp, Usage, Value,
+};
+use crate::ledger::RunFilter;
+use crate::runner::WorkEnd;
+use std::collections::{BTreeMap, HashSet};
+
+/// At most so many runs are told of in one digest.
+const RUNS_MAX: usize = 2_000;
+
+impl Worker {
+    /// What people are told when this run ends. Runs at tasks are told of together, when the
+    /// occurrence ends.
+    pub(super) async fn notices(&mut self, end: &WorkEnd) -> Vec<Notice> {
+        let playbook = self.job.playbook.clone();
+        let mut notices = Vec::new();
+        if end.state.may_retry() {
+            notices.extend(self.failure(&playbook, end));
+        }
+        let Some(report) = playbook.report.clone() else { return notices };
+        if self.run.task.is_some() || end.state != RunState::Succeeded {
+            return notices;
+        }
+        let told = match is_digest(&report.template) {
+            true => self.digest(&playbook).await,
+            false => self.gathered_report(&playbook, &report.template, report.when),
+        };
+        match told {
+            Ok(Some((key, body))) => {
+                notices.extend(report.to.iter().map(|to| self.notice(&key, to, body.clone())));
+            }
+            Ok(None) => {}
+            Err(detail) => {
+                tracing::error!(run = %self.run.id, %detail, "the report could not be made");
+                let body = text_body(format!("{}: the report could not be made: {detail}", playbook.name));
+                let key = format!("report-failed:{}", self.run.id);
+                notices.extend(report.to.iter().map(|to| self.notice(&key, to, body.clone())));
+            }
+        }
+        notices
+    }
+
+    fn notice(&self, key: &str, to: &Channel, body: Body) -> Notice {
+        notice(&self.parts, key, to, body)
+    }
+
+    fn failure(&self, playbook: &Playbook, end: &WorkEnd) -> Vec<Notice> {
+        let what = match self.run.task {
+            Some(task) => format!("run {} at task {task}", self.run.id),
+            None => format!("run {}", self.run.id),
+        };
+        let why = if end.detail.is_empty() { end.reason.text() } else { end.detail.as_str() };
+        let text = format!("{}: {what} ended {} ({}): {why}", playbook.name, end.state, end.reason);
+        let key = format!("failure:{}", self.run.id);
+        playbook.on_failure.to.iter().map(|to| self.notice(&key, to, text_body(text.clone()))).collect()
+    }
+
+    /// The digest of the window that this instant falls in.
+    async fn digest(&mut self, playbook: &Playbook) -> Result<Option<(String, Body)>, String> {
+        let now = self.job.now.unwrap_or_else(|| self.parts.clock.wall());
+        let since = last_told(&self.parts, playbook, now).await?;
+        let agents = agent_work(&self.parts, since, now, playbook).await?;
+        let projects = self.parts.board.projects().await.map_err(|e| e.to_string())?;
+        let request = DigestRequest {
+            playbook: playbook.name.clone(),
+            now,
+            zone: playbook.on.zone,
+            since,
+            projects: super::announce::selected_projects(playbook, &projects),
+            links: self.parts.settings.links.clone(),
+            agents,
+        };
+        let digest = digest::collect(self.parts.board.as_ref(), &request)
+            .await
+            .map_err(|error| chain(&error))?;
+        let body = digest::render(&digest, &self.reports(), DIGEST_TEMPLATE)
+            .map_err(|error| chain(&error))?;
+        self.note_silence(playbook, digest.is_quiet()).await;
+        Ok(Some((digest.window, body)))
+    }
+
+    async fn note_silence(&self, playbook: &Playbook, silent: bool) {
+        match self.parts.ledger.record_silence(&playbook.name, silent).await {
+            Ok(switch) if switch.silent_in_row >= 3 => tracing::warn!(
+                playbook = %playbook.name,
+                in_row = switch.silent_in_row,
+                "report after report had nothing to say: does its selection still match anything?"
+            ),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the silence could not be counted"),
+        }
+    }
+
+    /// A report about what was gathered; nothing when there is nothing to tell.
+    fn gathered_report(
+        &self,
+        playbook: &Playbook,
+        template: &str,
+        when: ReportWhen,
+    ) -> Result<Option<(String, Body)>, String> {
+        let gathered = self.brief.get("gathered").and_then(Value::as_map);
+        let is_empty = gathered.is_none_or(|map| {
+            map.values().all(|value| value.as_list().is_none_or(<[Value]>::is_empty))
+        });
+        if when == ReportWhen::Problems || when == ReportWhen::Changes && is_empty {
+            return Ok(None);
+        }
+        let body = digest::report(&self.reports(), template, &self.brief.value())
+            .map_err(|error| chain(&error))?;
+        let key = format!("report:{}:{}", playbook.name, self.run.occurrence);
+        Ok((body != Body::default()).then_some((key, body)))
+    }
+
+    fn reports(&self) -> Reports {
+        Reports { templates: self.parts.templates(), nonce: self.parts.entropy.nonce() }
+    }
+}
+
+/// Whether a report is the daily digest.
+pub(super) fn is_digest(template: &str) -> bool {
+    template.trim_end_matches(".hbs") == "digest"
+}
+
+/// What people are told of an occurrence's runs at tasks: one message for all of them.
+pub(super) async fn of_occurrence(parts: &Parts, playbook: &Playbook, runs: &[Run]) -> Vec<Notice> {
+    let Some(report) = &playbook.report else { return Vec::new() };
+    let at_tasks: Vec<&Run> = runs.iter().filter(|run| run.task.is_some()).collect();
+    let Some(last) = at_tasks.last() else { return Vec::new() };
+    let failed = |run: &&Run| run.state != RunState::Succeeded && run.state != RunState::Waiting;
+    let wanted = match report.when {
+        ReportWhen::Always => true,
+        ReportWhen::Changes => at_tasks.iter().any(|run| run.state != RunState::Refused),
+        ReportWhen::Problems => at_tasks.iter().any(|run| failed(run)),
+    };
+    if !wanted {
+        return Vec::new();
+    }
+    let brief = occurrence_brief(parts, playbook, &at_tasks).await;
+    let reports =
+        Reports { templates: parts.templates(), nonce: parts.entropy.nonce() };
+    let body = match digest::report(&reports, &report.template, &brief.value()) {
+        Ok(body) => body,
+        Err(error) => {
+            text_body(format!("{}: the report could not be made: {}", playbook.name, chain(&error)))
+        }
+    };
+    if body == Body::default() {
+        return Vec::new();
+    }
+    let key = format!("report:{}:{}", playbook.name, last.occurrence);
+    report.to.iter().map(|to| notice(parts, &key, to, body.clone())).collect()
+}
+
+async fn occurrence_brief(parts: &Parts, playbook: &Playbook, runs: &[&Run]) -> Brief {
+    let mut brief = Brief::new(parts.clock.wall(), playbook, &BTreeMap::new());
+    let mut tasks = Vec::new();
+    let mut problems = Vec::new();
+    for run in runs {
+        brief.put_run(run, playbook.limits.attempts);
+        let mut described = Value::Null;
+        if let Some(id) = run.task
+            && let Ok(task) = parts.board.task(id).await
+        {
+            let url = parts.settings.links.task(id).url;
+            if let Ok((value, _)) = super::brief::describe(parts.board.as_ref(), &task, url).await {
+                described = value;
+            }
+        }
+        if let Value::Map(map) = &mut described {
+            let outcome = Value::map([
+                ("name", run.outcome.clone().unwrap_or_default()),
+                ("summary", run.summary.clone()),
+            ]);
+            map.insert("outcome".to_owned(), outcome);
+            map.insert("state".to_owned(), run.state.as_str().into());
+            tasks.push(described);
+        }
+        if run.state.may_retry() || run.state == RunState::Refused {
+            problems.push(Value::map([
+                ("task", Value::from(run.task.map(|task| task.0))),
+                ("reason", run.reason.map(Reason::code).into()),
+                ("detail", run.detail.as_str().into()),
+            ]));
+        }
+    }
+    brief.put("tasks", Value::List(tasks));
+    brief.put("problems", Value::List(problems));
+    brief
+}
+
+/// A playbook paused itself.
+pub(super) fn of_pause(parts: &Parts, playbook: &Playbook, why: &str) -> Vec<Notice> {
+    let at = text_of(parts.clock.wall());
+    let text = format!(
+        "{} has paused itself: {why}. `rota why {}` tells more; `rota resume {}` lets it go on.",
+        playbook.name, playbook.name, playbook.name
+    );
+    let key = format!("paused:{}:{at}", playbook.name);
+    playbook.on_failure.to.iter().map(|to| notice(parts, &key, to, text_body(text.clone()))).collect()
+}
+
+fn notice(parts: &Parts, key: &str, to: &Channel, body: Body) -> Notice {
+    let created = parts.clock.wall();
+    Notice {
+        key: format!("{key}|{to}"),
+        to: to.clone(),
+        body,
+        created,
+        delivery: Delivery::Pending { attempts: 0, not_before: created, last_error: None },
+    }
+}
+
+fn text_body(text: String) -> Body {
+    Body { text, ..Body::default() }
+}
+
+/// An error with all its causes, for people.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// When this playbook told its last digest.
+async fn last_told(
+    parts: &Parts,
+    playbook: &Playbook,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, String> {
+    let latest =
+        parts.ledger.occurrences(&playbook.name, 50).await.map_err(|error| error.to_string())?;
+    Ok(latest
+        .into_iter()
+        .filter(|occurrence| occurrence.planned < now)
+        .find(|occurrence| {
+            matches!(&occurrence.state, OccurrenceState::Ran { reason: Reason::Done, .. })
+        })
+        .map(|occurrence| occurrence.planned))
+}
+
+/// What agents did in the window of a digest.
+async fn agent_work(
+    parts: &Parts,
+    since: Option<Timestamp>,
+    now: Timestamp,
+    digest: &Playbook,
+) -> Result<AgentWork, String> {
+    let yesterday = super::look::civil_midnight(now - chrono::TimeDelta::days(1), digest.on.zone);
+    let filter = RunFilter { since: Some(since.unwrap_or(yesterday)), ..RunFilter::default() };
+    let runs = parts.ledger.runs(&filter, RUNS_MAX).await.map_err(|error| error.to_string())?;
+    let mut work = AgentWork::default();
+    let mut spent: BTreeMap<_, (u32, Usage)> = BTreeMap::new();
+    let mut waiting = HashSet::new();
+    for run in runs.iter().rev().filter(|run| run.playbook != digest.name) {
+        let sum = spent.entry(run.playbook.clone()).or_default();
+        *sum = (sum.0 + 1, sum.1.plus(run.usage));
+        let line = line_of(parts, run).await;
+        if run.fence.is_some() {
+            work.claimed.push(line.clone());
+        }
+        match run.reason {
+            Some(Reason::HandedOver) => work.handed_over.push(line.clone()),
+            _ if run.state.may_retry() => work.failed.push(line.clone()),
+            _ => {}
+        }
+        if run.reason == Some(Reason::HandedOver) && is_waiting(parts, run).await {
+            let task = run.task;
+            if waiting.insert(task) {
+                work.waiting_review.push(line);
+            }
+        }
+    }
+    work.spent = spent
+        .into_iter()
+        .map(|(playbook, (runs, usage))| Spent { playbook, runs, usage })
+        .collect();
+    Ok(work)
+}
+
+async fn line_of(parts: &Parts, run: &Run) -> Work {
+    let headline = match run.task {
+        Some(id) => parts.board.task(id).await.map(|task| task.headline).unwrap_or_default(),
+        None => String::new(),
+    };
+    let playbook = parts.playbook(&run.playbook);
+    Work {
+        run: run.id.clone(),
+        task: run.task,
+        headline: if headline.is_empty() { run.playbook.to_string() } else { headline },
+        agent: playbook.map(|playbook| playbook.agent.clone()).unwrap_or_default(),
+        playbook: run.playbook.clone(),
+        detail: match run.reason {
+            Some(reason) if run.state.may_retry() => reason.text().to_owned(),
+            _ => run.outcome.clone().unwrap_or_default(),
+        },
+    }
+}
+
+async fn is_waiting(parts: &Parts, run: &Run) -> bool {
+    let Some(id) = run.task else { return false };
+    let Ok(task) = parts.board.task(id).await else { return false };
+    let Ok(project) = parts.board.project(task.project).await else { return false };
+    project.kind_of(task.status) == StatusKind::Waiting
+}

@@ -1,0 +1,284 @@
+//! A tick: look at everything, let people win, account for every instant, start what is due.
+
+use super::beliefs::{Book, Open};
+use super::books;
+use super::dispatcher::Dispatcher;
+use super::look::{self, civil_midnight};
+use crate::clock::Clock;
+use crate::domain::{
+    Decision, Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Reason, RunState, Timestamp,
+};
+use crate::ledger::{LedgerError, stop};
+use crate::schedule::{Action, Plan, WakeInput, plan, wakes};
+use std::sync::Arc;
+
+/// So often a dispatch plans again because it started or settled something.
+const ROUNDS_MAX: usize = 64;
+
+impl Dispatcher {
+    /// Reconcile before dispatch; then the clock, the board's news, and the runs.
+    pub(super) async fn tick(&mut self) {
+        self.read_stop();
+        if let Err(error) = books::refresh(&self.parts, &mut self.beliefs.books).await {
+            tracing::error!(%error, "the playbooks' switches could not be read");
+            return;
+        }
+        self.reconcile().await;
+        if self.scheduling {
+            self.wake().await;
+            self.hear().await;
+            self.see_to_parked().await;
+        }
+        self.dispatch().await;
+        self.keep_house().await;
+    }
+
+    /// The stop file counts, whoever wrote it and whenever.
+    pub(super) fn read_stop(&mut self) {
+        let Some(state) = &self.parts.settings.state else { return };
+        let stopped = stop::read(state);
+        if let Some(stopped) = &stopped
+            && !self.beliefs.stopped
+        {
+            tracing::warn!(by = %stopped.by, reason = %stopped.reason, "everything is stopped");
+            let detail = format!("stop-all by {}: {}", stopped.by, stopped.reason);
+            self.halt_all(RunState::Cancelled, Reason::Stopped, &detail);
+        }
+        self.beliefs.stopped = stopped.is_some();
+    }
+
+    /// People win: a run whose task a person took over is told to stop.
+    async fn reconcile(&self) {
+        for (run, worker) in &self.beliefs.workers {
+            let Some(task) = worker.task else { continue };
+            let claim = match self.parts.ledger.claim(task).await {
+                Ok(Some(claim)) if claim.phase == crate::domain::Phase::Working => claim,
+                Ok(_) => continue,
+                Err(error) => {
+                    tracing::warn!(%task, %error, "the claim could not be read");
+                    continue;
+                }
+            };
+            match self.parts.journal.look(&claim).await {
+                Ok(Some((reason, detail))) => {
+                    tracing::info!(%task, %run, %reason, %detail, "a person took over");
+                    worker.halt.halt(RunState::Yielded, reason, detail);
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%task, %error, "the task could not be looked at"),
+            }
+        }
+    }
+
+    /// Accounts for every planned instant that has come, and sets the alarm for the next.
+    async fn wake(&mut self) {
+        let names: Vec<PlaybookName> = self.beliefs.books.keys().cloned().collect();
+        for name in names {
+            if let Err(error) = self.wake_one(&name).await {
+                tracing::error!(playbook = %name, %error, "its instants could not be recorded");
+            }
+        }
+    }
+
+    async fn wake_one(&mut self, name: &PlaybookName) -> Result<(), LedgerError> {
+        let Some(book) = self.beliefs.books.get(name).cloned() else { return Ok(()) };
+        let Some(timetable) = book.timetable.clone() else { return Ok(()) };
+        let now = self.parts.clock.wall();
+        let watermark = self.parts.ledger.watermark(name).await?;
+        let input = self.wake_input(&book, &timetable, watermark, now).await?;
+        let wakes = wakes(&input);
+        let trigger = timetable.trigger();
+        let occurrences: Vec<Occurrence> =
+            wakes.decisions.iter().map(|d| d.occurrence(name, trigger, now)).collect();
+        if let Some(mark) = wakes.watermark
+            && (Some(mark) != watermark || !occurrences.is_empty())
+        {
+            self.parts
+                .ledger
+                .record_occurrences(name, mark, watermark, occurrences.clone())
+                .await?;
+        }
+        for occurrence in occurrences {
+            self.note_occurrence(&occurrence).await;
+            if occurrence.state == OccurrenceState::Queued {
+                let open = Open::new(occurrence.clone(), Some(Arc::clone(&book.playbook)));
+                self.beliefs.open.insert(occurrence.id, open);
+            }
+        }
+        self.set_alarm(name, wakes.next).await;
+        Ok(())
+    }
+
+    async fn wake_input<'a>(
+        &self,
+        book: &'a Book,
+        timetable: &'a crate::schedule::Timetable,
+        watermark: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<WakeInput<'a>, LedgerError> {
+        let playbook = &book.playbook;
+        let labels = &self.parts.settings.labels;
+        let of = |state: fn(&OccurrenceState) -> bool| {
+            self.beliefs.open.values().any(|open| {
+                open.occurrence.playbook == playbook.name
+                    && open.occurrence.task.is_none()
+                    && state(&open.occurrence.state)
+            })
+        };
+        let today = civil_midnight(now, playbook.on.zone);
+        let runs_today = match playbook.limits.runs_per_day {
+            Some(_) => self.parts.ledger.runs_started_since(&playbook.name, today).await?,
+            None => 0,
+        };
+        Ok(WakeInput {
+            playbook: &playbook.name,
+            on: &playbook.on,
+            timetable,
+            watermark,
+            since: book.since,
+            armed: book.armed,
+            paused: book.switch.paused.is_some(),
+            stopped: self.beliefs.stopped,
+            not_this_daemon: !playbook.runs_on.is_empty()
+                && !playbook.runs_on.iter().any(|label| labels.contains(label)),
+            running: of(|state| *state == OccurrenceState::Running),
+            queued: of(look::is_queued),
+            runs_today,
+            runs_per_day: playbook.limits.runs_per_day,
+            now,
+        })
+    }
+
+    /// A skipped instant is a decision about the playbook.
+    async fn note_occurrence(&self, occurrence: &Occurrence) {
+        let OccurrenceState::Skipped { reason } = &occurrence.state else { return };
+        let planned = super::brief::text_of(occurrence.planned);
+        let detail = match occurrence.covers {
+            Some(covers) => format!(
+                "{} instants from {planned} to {}",
+                covers.count,
+                super::brief::text_of(covers.last)
+            ),
+            None => format!("the instant {planned}"),
+        };
+        self.decide(&occurrence.playbook, None, *reason, &detail).await;
+    }
+
+    async fn set_alarm(&mut self, name: &PlaybookName, next: Option<Timestamp>) {
+        if let Some(book) = self.beliefs.books.get_mut(name) {
+            book.next = next;
+        }
+        if let Some(alarm) = &self.alarm
+            && let Err(error) = alarm.set(name.as_str(), next).await
+        {
+            tracing::error!(playbook = %name, %error, "the alarm could not be set; the tick still looks");
+        }
+    }
+
+    /// Records why something was not done.
+    pub(super) async fn decide(
+        &self,
+        playbook: &PlaybookName,
+        task: Option<crate::domain::TaskId>,
+        reason: Reason,
+        detail: &str,
+    ) {
+        let decision = Decision {
+            playbook: playbook.clone(),
+            task,
+            reason,
+            detail: detail.to_owned(),
+            run: None,
+            at: self.parts.clock.wall(),
+        };
+        if let Err(error) = self.parts.ledger.decide(decision).await {
+            tracing::warn!(%playbook, %error, "a decision could not be recorded");
+        }
+    }
+
+    /// Plans and carries out, until a plan changes nothing any more.
+    pub(super) async fn dispatch(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            self.settle_ended().await;
+            if !self.beliefs.open.values().any(|open| !open.closed) {
+                return;
+            }
+            let snapshot = match look::look(&self.parts, &mut self.beliefs).await {
+                Ok(snapshot) => snapshot,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "nothing can be started");
+                    return;
+                }
+            };
+            let plan = plan(&snapshot);
+            if !self.carry_out(plan).await {
+                return;
+            }
+        }
+    }
+
+    /// True when something was started or ended, so that the next plan may differ.
+    async fn carry_out(&mut self, plan: Plan) -> bool {
+        let mut changed = false;
+        for refusal in plan.refusals {
+            self.decide(&refusal.playbook, refusal.task, refusal.reason, &refusal.detail).await;
+            let waiting = self.beliefs.open.values_mut().filter(|open| {
+                open.occurrence.playbook == refusal.playbook
+                    && !open.closed
+                    && !open.replies.is_empty()
+            });
+            for open in waiting {
+                open.refuse(refusal.task, refusal.reason, &refusal.detail);
+            }
+        }
+        for action in plan.actions {
+            match action {
+                Action::Start { occurrence, task, attempt, .. } => {
+                    self.start(&occurrence, task, attempt, None).await;
+                    changed = true;
+                }
+                Action::Wait { occurrence, reason } => {
+                    tracing::debug!(%occurrence, %reason, "waits");
+                }
+                Action::Close { occurrence } => {
+                    if let Some(open) = self.beliefs.open.get_mut(&occurrence) {
+                        open.closed = true;
+                        changed = true;
+                    }
+                }
+                Action::Finish { occurrence, reason } => {
+                    self.settle(&occurrence, Some(reason)).await;
+                    changed = true;
+                }
+                Action::Skip { occurrence, reason } => {
+                    self.skip(&occurrence, reason).await;
+                    changed = true;
+                }
+                Action::Cancel { occurrence, reason } => {
+                    self.cancel(&occurrence, reason);
+                }
+            }
+        }
+        changed
+    }
+
+    fn cancel(&self, occurrence: &OccurrenceId, reason: Reason) {
+        for worker in self.beliefs.workers.values().filter(|w| w.occurrence == *occurrence) {
+            worker.halt.halt(RunState::Cancelled, reason, reason.text());
+        }
+    }
+
+    /// Settles occurrences whose runs have all ended.
+    async fn settle_ended(&mut self) {
+        let ended: Vec<OccurrenceId> = self
+            .beliefs
+            .open
+            .iter()
+            .filter(|(id, open)| open.closed && !self.beliefs.has_workers(id))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in ended {
+            self.settle(&id, None).await;
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! `rota why`: what was decided about a task or playbook, and what would be decided now.
+
+use super::beliefs::{Beliefs, Open};
+use super::brief::{plain, text_of};
+use super::parts::Parts;
+use super::{books, look};
+use crate::board::BoardError;
+use crate::clock::Clock;
+use crate::domain::{
+    Decision, Occurrence, OccurrenceId, OccurrenceState, Playbook, PlaybookName, TaskId, Timestamp, Trigger,
+    Value,
+};
+use crate::ledger::{RunFilter, stop};
+use crate::schedule::{Criteria, judge};
+use crate::tools::desk::DeskError;
+use std::sync::Arc;
+
+/// At most so many runs and occurrences are told.
+const LATEST_MAX: usize = 10;
+
+/// Explains a task (`7`, `task 7`) or a playbook (by name), now or as things stood at an instant.
+pub(super) async fn why(
+    parts: &Parts,
+    subject: &str,
+    at: Option<Timestamp>,
+) -> Result<Value, DeskError> {
+    let subject = subject.trim();
+    let name = PlaybookName::new(subject);
+    if let Some(playbook) = parts.playbook(&name) {
+        return about_playbook(parts, &playbook, at).await;
+    }
+    let number = subject.strip_prefix("task").unwrap_or(subject).trim().trim_start_matches('#');
+    match number.parse::<TaskId>() {
+        Ok(task) => about_task(parts, task, at).await,
+        Err(_) => {
+            let known: Vec<_> = parts.playbooks().iter().map(|p| p.name.to_string()).collect();
+            Err(DeskError::NotFound(format!(
+                "{subject:?} is neither a task's number nor a playbook; there are {}",
+                known.join(", ")
+            )))
+        }
+    }
+}
+
+async fn about_task(
+    parts: &Parts,
+    task: TaskId,
+    at: Option<Timestamp>,
+) -> Result<Value, DeskError> {
+    let found = match parts.board.task(task).await {
+        Ok(found) => found,
+        Err(BoardError::NotFound { .. }) => {
+            return Err(DeskError::NotFound(format!("task {task} is not on the board")));
+        }
+        Err(error) => return Err(board(error)),
+    };
+    let decisions = parts.ledger.decisions_about_task(task, at).await.map_err(ledger)?;
+    let claim = parts.ledger.claim(task).await.map_err(|error| DeskError::Failed {
+        what: "the claim could not be read".to_owned(),
+        source: Some(Box::new(error)),
+    })?;
+    let now = match at {
+        Some(_) => Vec::new(),
+        None => judgements(parts, task).await?,
+    };
+    let filter = RunFilter { task: Some(task), ..RunFilter::default() };
+    let runs = parts.ledger.runs(&filter, LATEST_MAX).await.map_err(ledger)?;
+    Ok(Value::map([
+        ("subject", Value::from(format!("task {task}"))),
+        ("headline", found.headline.into()),
+        ("now", Value::List(now)),
+        ("claim", claim.map(|claim| plain(&claim)).unwrap_or_default()),
+        ("decisions", Value::List(decisions.iter().map(describe).collect())),
+        ("runs", plain(&runs)),
+    ]))
+}
+
+/// What each playbook that takes tasks would say of the task now.
+async fn judgements(parts: &Parts, task: TaskId) -> Result<Vec<Value>, DeskError> {
+    let mut beliefs = Beliefs::default();
+    books::refresh(parts, &mut beliefs.books).await.map_err(ledger)?;
+    let playbooks: Vec<Arc<Playbook>> =
+        parts.playbooks().into_iter().filter(|playbook| playbook.select.is_some()).collect();
+    for playbook in &playbooks {
+        let open = imagined(parts, playbook, task);
+        beliefs.open.insert(open.occurrence.id.clone(), open);
+    }
+    let snapshot = look::look(parts, &mut beliefs).await.map_err(|error| DeskError::Failed {
+        what: "board or local state could not be read".to_owned(),
+        source: Some(Box::new(error)),
+    })?;
+    let Some(found) = snapshot.tasks.get(task) else { return Ok(Vec::new()) };
+    let mut lines = Vec::new();
+    for playbook in &playbooks {
+        let Some(facts) = snapshot.playbooks.get(&playbook.name) else { continue };
+        let criteria = Criteria::new(playbook, &snapshot.projects, &snapshot.people);
+        let situation = snapshot.situation(facts, task);
+        let (code, text, detail) = match judge(&criteria, found, false, &situation) {
+            Ok(()) => ("would_be_taken", "it would be taken when the playbook wakes", String::new()),
+            Err(refused) => (refused.reason.code(), refused.reason.text(), refused.detail),
+        };
+        lines.push(Value::map([
+            ("playbook", Value::from(playbook.name.as_str())),
+            ("reason", code.into()),
+            ("text", text.into()),
+            ("detail", detail.into()),
+        ]));
+    }
+    Ok(lines)
+}
+
+/// An occurrence that names the task, so that the look reads it; it is never recorded.
+fn imagined(parts: &Parts, playbook: &Arc<Playbook>, task: TaskId) -> Open {
+    let now = parts.clock.wall();
+    let occurrence = Occurrence {
+        id: OccurrenceId::new(format!("{}/imagined", playbook.name)),
+        playbook: playbook.name.clone(),
+        trigger: Trigger::Manual,
+        planned: now,
+        task: Some(task),
+        decided: now,
+        state: OccurrenceState::Queued,
+        covers: None,
+    };
+    Open::new(occurrence, Some(Arc::clone(playbook)))
+}
+
+async fn about_playbook(
+    parts: &Parts,
+    playbook: &Arc<Playbook>,
+    at: Option<Timestamp>,
+) -> Result<Value, DeskError> {
+    let name = &playbook.name;
+    let switch = parts.ledger.playbook_switch(name).await.map_err(ledger)?;
+    let missing = books::why_not_armed(playbook, &switch);
+    let decisions = parts.ledger.decisions_about_playbook(name, at).await.map_err(ledger)?;
+    let occurrences = parts.ledger.occurrences(name, LATEST_MAX).await.map_err(ledger)?;
+    let stopped = parts.settings.state.as_deref().and_then(stop::read);
+    let mut now = Vec::new();
+    let mut say = |code: &str, text: String| {
+        now.push(Value::map([("reason", Value::from(code)), ("text", text.into())]));
+    };
+    if let Some(stopped) = stopped {
+        say("stopped", format!("stopped by {}: {}", stopped.by, stopped.reason));
+    }
+    if !missing.is_empty() {
+        say("not_armed", format!("{}; `rota arm {name}` accepts it", missing.join("; ")));
+    }
+    if let Some(paused) = &switch.paused {
+        say("paused", format!("by {} at {}: {}", paused.by, text_of(paused.at), paused.reason));
+    }
+    Ok(Value::map([
+        ("subject", Value::from(format!("playbook {name}"))),
+        ("headline", playbook.description.as_str().into()),
+        ("now", Value::List(now)),
+        ("decisions", Value::List(decisions.iter().map(describe).collect())),
+        ("occurrences", plain(&occurrences)),
+    ]))
+}
+
+fn describe(decision: &Decision) -> Value {
+    Value::map([
+        ("at", Value::from(text_of(decision.at))),
+        ("playbook", decision.playbook.as_str().into()),
+        ("reason", decision.reason.code().into()),
+        ("text", decision.reason.text().into()),
+        ("detail", decision.detail.as_str().into()),
+        ("run", decision.run.as_ref().map(|run| run.as_str().to_owned()).into()),
+    ])
+}
+
+fn ledger(error: crate::ledger::LedgerError) -> DeskError {
+    super::dispatcher::failed(error)
+}
+
+fn board(error: BoardError) -> DeskError {
+    DeskError::Failed {
+        what: "the board could not be read".to_owned(),
+        source: Some(Box::new(error)),
+    }
+}
