@@ -27,7 +27,10 @@
 mod check;
 pub mod open;
 pub mod overlay;
+mod page;
+mod record;
 pub mod sql;
+mod write;
 
 use crate::domain::{
     Activity, ActivityId, ActivityQuery, BoardName, Comment, CommentId, CommentQuery, EffectState,

@@ -1,7 +1,9 @@
 //! The board's options and the choice between adapters.
 
-use super::{Board, Result};
+use super::sql::SqlBoard;
+use super::{Board, BoardError, Result};
 use crate::clock::Clock;
+use crate::domain::BoardName;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,5 +41,14 @@ pub async fn open(
     state_dir: &Path,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn Board>> {
-    todo!("{options:?} {state_dir:?} {clock:?}")
+    if options.name.trim().is_empty() {
+        return Err(BoardError::Malformed("the board's name is blank: expected a name".to_owned()));
+    }
+    let name = BoardName::new(options.name.as_str());
+    match options.kind {
+        BoardKind::Sqlite => {
+            let file = options.path.as_deref().unwrap_or(Path::new("board.db"));
+            Ok(Arc::new(SqlBoard::open(&state_dir.join(file), name, clock).await?))
+        }
+    }
 }
