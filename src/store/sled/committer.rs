@@ -6,6 +6,7 @@
 //! log file is what makes them durable. `flush_async` is never called: it hangs for good under load.
 
 use super::rows::{VERSION_KEY, encode, version_of};
+use super::witness::Witness;
 use crate::store::{Batch, Result, StoreError};
 use ::sled::{Db, IVec};
 use std::collections::{BTreeMap, HashMap};
@@ -69,6 +70,7 @@ pub(super) struct Committer {
     pub(super) shared: Arc<Shared>,
     pub(super) log: File,
     pub(super) version: u64,
+    pub(super) witness: Witness,
     pub(super) fault: Option<Fault>,
 }
 
@@ -129,6 +131,7 @@ impl Committer {
         if version > self.version {
             self.make_durable(version, after)?;
             self.version = version;
+            self.witness.note(version);
         }
         Ok(verdicts)
     }

@@ -1,6 +1,7 @@
 //! The embedded store: sled in a folder, durable by one fsync for many commits.
 //!
-//! `<dir>/lock` is ours and names the holder; `<dir>/data` is the engine's. Commits go through one
+//! `<dir>/lock` is ours and names the holder; `<dir>/witness` is ours and tells whether the engine
+//! lost anything; `<dir>/data` is the engine's. Commits go through one
 //! thread (`committer.rs`); readers read in place, from memory mostly, and are shown nothing that is
 //! not durable yet.
 
@@ -8,6 +9,7 @@ mod committer;
 mod lock;
 mod opening;
 mod rows;
+mod witness;
 
 use super::{Batch, Result, Row, Store, StoreError, Versioned};
 use crate::clock::Clock;
@@ -66,10 +68,11 @@ impl SledStore {
         let failed = |error: std::io::Error| StoreError::Failed(Box::new(error));
         std::fs::create_dir_all(dir).map_err(failed)?;
         let lock = FolderLock::take(dir, &options.life, clock.as_ref())?;
-        let Opened { db, log, version } = opening::open(dir, &options)?;
+        let Opened { db, log, version, witness } = opening::open(dir, &options)?;
         let shared = Arc::new(Shared { db, before: RwLock::default() });
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
-        let committer = Committer { shared: Arc::clone(&shared), log, version, fault: None };
+        let committer =
+            Committer { shared: Arc::clone(&shared), log, version, witness, fault: None };
         let thread = std::thread::Builder::new()
             .name("rota-store".to_owned())
             .spawn(move || committer.run(waiting))

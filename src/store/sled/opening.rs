@@ -3,6 +3,7 @@
 
 use super::SledOptions;
 use super::rows::{FORMAT, FORMAT_KEY, VERSION_KEY, version_of};
+use super::witness::Witness;
 use crate::store::{Result, StoreError};
 use ::sled::{Config, Db, Error};
 use std::fs::File;
@@ -20,6 +21,7 @@ pub(super) struct Opened {
     pub(super) db: Db,
     pub(super) log: File,
     pub(super) version: u64,
+    pub(super) witness: Witness,
 }
 
 /// Opens or creates the engine in `dir/data`, and reads every row once: a damaged one is found
@@ -34,8 +36,15 @@ pub(super) fn open(dir: &Path, options: &SledOptions) -> Result<Opened> {
         Ok(Err(Trouble::Row)) => return Err(unusable(dir, "a row cannot be read")),
         Err(_) => return Err(unusable(dir, "the engine could not make sense of its files")),
     };
-    let log = sync_files(dir, &data).map_err(|error| StoreError::Failed(Box::new(error)))?;
-    Ok(Opened { db, log, version })
+    let failed = |error: std::io::Error| StoreError::Failed(Box::new(error));
+    let (witness, last) = Witness::open(dir).map_err(failed)?;
+    if version < last {
+        let why = format!("it ends with commit {version}, but {last} were durable");
+        return Err(unusable(dir, &why));
+    }
+    let log = sync_files(dir, &data).map_err(failed)?;
+    witness.note(version);
+    Ok(Opened { db, log, version, witness })
 }
 
 enum Trouble {
