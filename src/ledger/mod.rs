@@ -175,6 +175,9 @@ pub enum ClaimError {
         /// Where it was to go.
         to: crate::domain::Phase,
     },
+    /// A force-release says why.
+    #[error("taking a claim away needs a reason")]
+    NoReason,
     /// The store did not; whether it happened is unknown (ask again with the same nonce).
     #[error("local state")]
     Store(#[from] StoreError),
