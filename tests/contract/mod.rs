@@ -1,1 +1,7 @@
-//! One suite per port, run for every adapter.
+//! One suite per port, run for every adapter; and laws that rules keep, held against oracles.
+
+mod cron;
+mod given;
+mod occurrences;
+mod plan;
+mod reconcile;
