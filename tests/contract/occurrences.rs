@@ -157,12 +157,13 @@ fn outside_hours_nothing_starts_and_nothing_is_caught_up() {
         to: NaiveTime::from_hms_opt(18, 0, 0).unwrap(),
     };
     let on = On { hours: Some(hours), ..cron("0 * * * *") };
+    // 17:00 was missed, and when we get to it, it is too late in the day to start anything.
     let evening = "2026-11-03T15:30:00Z";
     assert_eq!(
         told(&on, evening, "2026-11-03T17:00:05Z", |_| {}),
         ["17:00 outside_hours", "18:00 outside_hours"]
     );
-    // 17:00 was missed, but we get to it at 19:30; Wednesday is no day for it.
+    // A Wednesday morning is within the times, not within the days.
     assert_eq!(told(&on, "2026-11-04T06:30:00Z", "2026-11-04T07:00:05Z", |_| {}), ["08:00 outside_hours"]);
 }
 
