@@ -135,6 +135,7 @@ struct Planner<'a> {
 enum Stop {
     Wait(Reason),
     Skip(Reason),
+    Close,
 }
 
 impl<'a> Planner<'a> {
@@ -175,9 +176,14 @@ impl<'a> Planner<'a> {
         let id = occurrence.id.clone();
         let Some(facts) = self.snapshot.playbooks.get(&occurrence.playbook) else {
             let reason = Reason::PlaybookGone;
-            return self.plan.actions.push(Action::Skip { occurrence: id, reason });
+            return self.plan.actions.push(if open.started > 0 {
+                Action::Close { occurrence: id }
+            } else {
+                Action::Skip { occurrence: id, reason }
+            });
         };
         match self.hindrance(open, facts, later) {
+            Some(Stop::Close) => self.plan.actions.push(Action::Close { occurrence: id }),
             Some(Stop::Skip(reason)) => {
                 self.refuse(facts, None, reason, reason.text());
                 self.plan.actions.push(Action::Skip { occurrence: id, reason });
@@ -206,9 +212,7 @@ impl<'a> Planner<'a> {
         let daemon = &self.snapshot.daemon;
         let begun = occurrence.state == OccurrenceState::Running;
         if daemon.stopped {
-            return Some(Stop::Skip(Reason::Stopped))
-                .filter(|_| !begun)
-                .or(Some(Stop::Wait(Reason::Stopped)));
+            return Some(if begun { Stop::Close } else { Stop::Skip(Reason::Stopped) });
         }
         if daemon.draining {
             return Some(Stop::Wait(Reason::Draining));

@@ -1,5 +1,6 @@
 //! Cron instants against an oracle that knows nothing of local enumeration: it walks through UTC minute
 //! by minute and asks chrono-tz what the wall clock shows.
+#![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
@@ -91,8 +92,7 @@ impl Case {
 fn case() -> impl Strategy<Value = Case> {
     let day = prop_oneof![4 => Just(Field { text: "*".into(), values: (1..=31).collect() }), 1 => field(1, 31)];
     let month = prop_oneof![4 => Just(Field { text: "*".into(), values: (1..=12).collect() }), 1 => field(1, 12)];
-    let weekday =
-        prop_oneof![3 => Just(Field { text: "*".into(), values: (0..=7).collect() }), 1 => field(0, 7)];
+    let weekday = prop_oneof![3 => Just(Field { text: "*".into(), values: (0..=7).collect() }), 1 => field(0, 7)];
     (field(0, 59), hour(), day, month, weekday)
         .prop_map(|(minute, hour, day, month, weekday)| Case { minute, hour, day, month, weekday })
 }
@@ -102,7 +102,14 @@ fn shown(zone: Tz, at: DateTime<Utc>) -> NaiveDateTime {
 }
 
 /// Every instant after `from`, up to and including `to`, found by walking through UTC.
-fn oracle(case: &Case, zone: Tz, gap: Gap, fold: Fold, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
+fn oracle(
+    case: &Case,
+    zone: Tz,
+    gap: Gap,
+    fold: Fold,
+    from: Timestamp,
+    to: Timestamp,
+) -> Vec<Timestamp> {
     let minute = TimeDelta::minutes(1);
     let mut found = Vec::new();
     let mut at = from + minute;
@@ -125,8 +132,8 @@ fn oracle(case: &Case, zone: Tz, gap: Gap, fold: Fold, from: Timestamp, to: Time
             carried |= case.matches(removed);
             removed += minute;
         }
-        let carries = carried && gap == Gap::Next && case.hour.values.len() != 24;
-        if carries || (case.matches(local) && wanted()) {
+        let made_up = carried && gap == Gap::Next && case.hour.values.len() != 24;
+        if made_up || (case.matches(local) && wanted()) {
             found.push(at);
         }
         at += minute;
@@ -154,11 +161,14 @@ fn spans() -> Vec<(Tz, Vec<Timestamp>)> {
     static SPANS: std::sync::OnceLock<Vec<(Tz, Vec<Timestamp>)>> = std::sync::OnceLock::new();
     let make = || {
         let plain = Utc.with_ymd_and_hms(2028, 2, 29, 0, 0, 0).unwrap();
-        ZONES.iter().map(|zone| {
-            let mut found = transitions(*zone);
-            found.push(plain);
-            (*zone, found)
-        }).collect()
+        ZONES
+            .iter()
+            .map(|zone| {
+                let mut found = transitions(*zone);
+                found.push(plain);
+                (*zone, found)
+            })
+            .collect()
     };
     SPANS.get_or_init(make).clone()
 }
@@ -171,7 +181,14 @@ fn folds() -> impl Strategy<Value = Fold> {
     prop_oneof![Just(Fold::First), Just(Fold::Second), Just(Fold::Both)]
 }
 
-fn walk(pattern: &Pattern, zone: Tz, gap: Gap, fold: Fold, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
+fn walk(
+    pattern: &Pattern,
+    zone: Tz,
+    gap: Gap,
+    fold: Fold,
+    from: Timestamp,
+    to: Timestamp,
+) -> Vec<Timestamp> {
     pattern.iter(from, zone, gap, fold).take_while(|at| *at <= to).collect()
 }
 
@@ -247,8 +264,7 @@ fn around_every_clock_change_from_2020_to_2035_in_every_zone() {
         (list("20", &[20]), list("*/2", &[0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22])),
         (list("5,50", &[5, 50]), list("22,23,0", &[0, 22, 23])),
     ];
-    let policies =
-        [(Gap::Next, Fold::First), (Gap::Skip, Fold::Both), (Gap::Next, Fold::Second)];
+    let policies = [(Gap::Next, Fold::First), (Gap::Skip, Fold::Both), (Gap::Next, Fold::Second)];
     let mut compared = 0;
     for (zone, changes) in spans() {
         for (minute, hour) in &clocks {
@@ -294,9 +310,15 @@ fn in_spring_berlin_runs_removed_times_once_at_three() {
     assert_eq!(day("15,45 2 * * *", Gap::Next), ["03:00 CEST"]);
     assert_eq!(day("0 1-3 * * *", Gap::Next), ["01:00 CET", "03:00 CEST"]);
     assert_eq!(day("30 1-3 * * *", Gap::Next), ["01:30 CET", "03:00 CEST", "03:30 CEST"]);
-    assert_eq!(day("30 * * * *", Gap::Next), ["00:30 CET", "01:30 CET", "03:30 CEST", "04:30 CEST"]);
+    assert_eq!(
+        day("30 * * * *", Gap::Next),
+        ["00:30 CET", "01:30 CET", "03:30 CEST", "04:30 CEST"]
+    );
     assert_eq!(day("0 */2 * * *", Gap::Next), ["03:00 CEST", "04:00 CEST"]);
-    assert_eq!(day("*/30 1-3 * * *", Gap::Skip), ["01:00 CET", "01:30 CET", "03:00 CEST", "03:30 CEST"]);
+    assert_eq!(
+        day("*/30 1-3 * * *", Gap::Skip),
+        ["01:00 CET", "01:30 CET", "03:00 CEST", "03:30 CEST"]
+    );
 }
 
 #[test]
@@ -378,7 +400,11 @@ fn patterns_that_are_none_say_what_is_wrong() {
         fault("61 * * * *"),
         "\"61\" in the field minute; expected a number from 0 to 59, a range or `*`"
     );
-    assert!(fault("* * * * MON-FIR").contains("a name (SUN … SAT)"), "{}", fault("* * * * MON-FIR"));
+    assert!(
+        fault("* * * * MON-FIR").contains("a name (SUN … SAT)"),
+        "{}",
+        fault("* * * * MON-FIR")
+    );
     assert!(fault("0 8 * *").starts_with("4 fields; expected 5"));
     assert!(fault("").starts_with("0 fields"));
     assert!(fault("0 0 30 2 *").starts_with("it never fires"));
@@ -397,9 +423,21 @@ fn patterns_that_are_none_say_what_is_wrong() {
 #[test]
 fn what_cron_takes_is_taken() {
     for text in [
-        "*/5 8-18 * * MON-FRI", "0 0 L * *", "0 0 LW * *", "0 0 15W * *", "0 0 * * FRI#2", "0 0 * * friL",
-        "0 0 ? * SAT-SUN", "30 0 8 * * *", "@yearly", "@Monthly", "@weekly", "0 0 29 2 *", "0 0 * JAN,jul 7",
-        "0 0 1-7 * MON", "0 8-18/2 * * *",
+        "*/5 8-18 * * MON-FRI",
+        "0 0 L * *",
+        "0 0 LW * *",
+        "0 0 15W * *",
+        "0 0 * * FRI#2",
+        "0 0 * * friL",
+        "0 0 ? * SAT-SUN",
+        "30 0 8 * * *",
+        "@yearly",
+        "@Monthly",
+        "@weekly",
+        "0 0 29 2 *",
+        "0 0 * JAN,jul 7",
+        "0 0 1-7 * MON",
+        "0 8-18/2 * * *",
     ] {
         assert!(Pattern::parse(text).is_ok(), "{text}: {:?}", Pattern::parse(text));
     }

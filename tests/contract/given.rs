@@ -1,4 +1,5 @@
 //! Plain playbooks, tasks and boards for tests of the rules.
+#![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 use chrono_tz::Tz;
 use rota::domain::*;
@@ -58,7 +59,7 @@ pub fn playbook(name: &str) -> Playbook {
             status: StatusSelector::Kind(StatusKind::InProgress),
             add_tags: vec!["AI-Agent".into()],
             comment: "claim.md.hbs".into(),
-            lease: Duration::from_secs(60),
+            lease: Duration::from_mins(1),
             hand_back: HandBack::Restore,
         }),
         work: Work::Steps(Vec::new()),
@@ -70,11 +71,11 @@ pub fn playbook(name: &str) -> Playbook {
             turns: 40,
             tokens: 400_000,
             cost_micros: None,
-            time: Duration::from_secs(1_800),
-            idle: Duration::from_secs(300),
+            time: Duration::from_mins(30),
+            idle: Duration::from_mins(5),
             attempts: 3,
             backoff_min: Duration::from_secs(10),
-            backoff_max: Duration::from_secs(300),
+            backoff_max: Duration::from_mins(5),
             concurrent: 2,
             runs_per_day: None,
         },

@@ -1,5 +1,6 @@
 //! Every planned instant is accounted once: tables for each rule, and simulated months of ticks, downtimes
 //! and pauses against the timetable itself.
+#![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 use super::given::{at, on};
 use chrono::{NaiveTime, TimeDelta, Weekday};
@@ -72,7 +73,12 @@ fn downtime_is_caught_up_as_the_playbook_says() {
     let with = |catch_up| On { catch_up, catch_up_max: 2, ..cron("0 * * * *") };
     assert_eq!(
         told(&with(CatchUp::None), MARK, now, |_| {}),
-        ["09:00 catch_up_none", "10:00 catch_up_none", "11:00 catch_up_none", "12:00 catch_up_none"]
+        [
+            "09:00 catch_up_none",
+            "10:00 catch_up_none",
+            "11:00 catch_up_none",
+            "12:00 catch_up_none"
+        ]
     );
     assert_eq!(
         told(&with(CatchUp::Latest), MARK, now, |_| {}),
@@ -88,21 +94,15 @@ fn downtime_is_caught_up_as_the_playbook_says() {
 fn an_instant_on_time_supersedes_missed_ones() {
     let on = cron("0 * * * *");
     let now = "2026-11-03T10:00:01Z";
-    assert_eq!(
-        told(&on, MARK, now, |_| {}),
-        ["09:00 superseded", "10:00 superseded", "11:00 run"]
-    );
+    assert_eq!(told(&on, MARK, now, |_| {}), ["09:00 superseded", "10:00 superseded", "11:00 run"]);
     let all = On { catch_up: CatchUp::All, ..on };
     assert_eq!(told(&all, MARK, now, |_| {}), ["09:00 caught up", "10:00 caught up", "11:00 run"]);
 }
 
 #[test]
 fn what_is_too_old_is_too_late() {
-    let on = On {
-        late: Some(Duration::from_hours(2)),
-        catch_up: CatchUp::All,
-        ..cron("0 * * * *")
-    };
+    let on =
+        On { late: Some(Duration::from_hours(2)), catch_up: CatchUp::All, ..cron("0 * * * *") };
     assert_eq!(
         told(&on, MARK, "2026-11-03T10:30:00Z", |_| {}),
         ["09:00 caught up", "10:00 caught up", "11:00 caught up"]
@@ -164,12 +164,19 @@ fn outside_hours_nothing_starts_and_nothing_is_caught_up() {
         ["17:00 outside_hours", "18:00 outside_hours"]
     );
     // A Wednesday morning is within the times, not within the days.
-    assert_eq!(told(&on, "2026-11-04T06:30:00Z", "2026-11-04T07:00:05Z", |_| {}), ["08:00 outside_hours"]);
+    assert_eq!(
+        told(&on, "2026-11-04T06:30:00Z", "2026-11-04T07:00:05Z", |_| {}),
+        ["08:00 outside_hours"]
+    );
 }
 
 #[test]
 fn a_year_off_leaves_few_records_and_no_hole() {
-    let on = On { late: Some(Duration::from_hours(1)), every: Some(Duration::from_secs(1)), ..on(chrono_tz::Europe::Berlin) };
+    let on = On {
+        late: Some(Duration::from_hours(1)),
+        every: Some(Duration::from_secs(1)),
+        ..on(chrono_tz::Europe::Berlin)
+    };
     let name = name();
     let timetable = Timetable::new(&on, &name).unwrap().unwrap();
     let mut input = input(&on, &timetable, &name);
@@ -180,13 +187,17 @@ fn a_year_off_leaves_few_records_and_no_hole() {
     assert!(wakes.decisions.len() <= 102, "{} records", wakes.decisions.len());
     let total: u64 = wakes.decisions.iter().map(count).sum();
     assert_eq!(total, 365 * 86_400);
-    assert!(matches!(
-        wakes.decisions[..2],
-        [
-            WakeDecision::SkipRange { reason: Reason::TooLate, count: 31_532_399, .. },
-            WakeDecision::SkipRange { reason: Reason::Superseded, .. }
-        ]
-    ), "{:?}", &wakes.decisions[..2]);
+    assert!(
+        matches!(
+            wakes.decisions[..2],
+            [
+                WakeDecision::SkipRange { reason: Reason::TooLate, count: 31_532_399, .. },
+                WakeDecision::SkipRange { reason: Reason::Superseded, .. }
+            ]
+        ),
+        "{:?}",
+        &wakes.decisions[..2]
+    );
     assert_eq!(wakes.watermark, Some(input.now));
     let record = wakes.decisions[0].occurrence(&name, Trigger::Every, input.now);
     assert_eq!(record.covers.map(|covers| covers.count), Some(31_532_399));
@@ -228,7 +239,7 @@ fn the_same_instant_has_the_same_id() {
 
 #[test]
 fn cron_and_every_at_once_are_refused() {
-    let both = On { every: Some(Duration::from_secs(60)), ..cron("@daily") };
+    let both = On { every: Some(Duration::from_mins(1)), ..cron("@daily") };
     assert!(Timetable::new(&both, &name()).is_err());
 }
 
@@ -241,8 +252,15 @@ fn count(decision: &WakeDecision) -> u64 {
 
 fn ons() -> impl Strategy<Value = On> {
     let rhythm = prop_oneof![
-        prop::sample::select(vec!["*/15 * * * *", "30 2 * * *", "0 * * * *", "*/20 1-3 * * *", "0 0 13 * FRI", "*/10 * * * * *"])
-            .prop_map(|text| (Some(text.to_owned()), None)),
+        prop::sample::select(vec![
+            "*/15 * * * *",
+            "30 2 * * *",
+            "0 * * * *",
+            "*/20 1-3 * * *",
+            "0 0 13 * FRI",
+            "*/10 * * * * *"
+        ])
+        .prop_map(|text| (Some(text.to_owned()), None)),
         prop::sample::select(vec![20_u64, 420, 3_600, 7_000, 86_400])
             .prop_map(|seconds| (None, Some(Duration::from_secs(seconds)))),
     ];
@@ -286,6 +304,7 @@ fn ons() -> impl Strategy<Value = On> {
 
 /// A step of a simulated life: time passes, flags change.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Step {
     seconds: i64,
     paused: bool,
@@ -295,15 +314,17 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let pass = prop_oneof![6 => 1_i64..90, 3 => 90_i64..4_000, 1 => 4_000_i64..90_000, 1 => -600_i64..0];
-    let step = (pass, prop::bool::weighted(0.2), prop::bool::weighted(0.1), any::<bool>(), any::<bool>())
-        .prop_map(|(seconds, paused, stopped, running, queued)| Step {
-            seconds,
-            paused,
-            stopped,
-            running,
-            queued,
-        });
+    let pass =
+        prop_oneof![6 => 1_i64..90, 3 => 90_i64..4_000, 1 => 4_000_i64..90_000, 1 => -600_i64..0];
+    let step =
+        (pass, prop::bool::weighted(0.2), prop::bool::weighted(0.1), any::<bool>(), any::<bool>())
+            .prop_map(|(seconds, paused, stopped, running, queued)| Step {
+                seconds,
+                paused,
+                stopped,
+                running,
+                queued,
+            });
     prop::collection::vec(step, 1..60)
 }
 

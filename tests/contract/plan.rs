@@ -1,4 +1,5 @@
 //! Which runs start: tables for selection, gates, limits, order and overlap.
+#![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 use super::given::{at, person, playbook, project, select, task};
 use rota::domain::*;
@@ -83,7 +84,12 @@ fn refused(change: impl Fn(&mut Select), edit: impl Fn(&mut Task)) -> Option<(Re
     judged(&playbook, task, false, &snapshot(vec![], vec![], vec![]))
 }
 
-fn judged(playbook: &Playbook, task: Task, named: bool, snapshot: &Snapshot) -> Option<(Reason, String)> {
+fn judged(
+    playbook: &Playbook,
+    task: Task,
+    named: bool,
+    snapshot: &Snapshot,
+) -> Option<(Reason, String)> {
     let criteria = Criteria::new(playbook, &snapshot.projects, &snapshot.people);
     let facts = facts(playbook.clone());
     let situation = snapshot.situation(&facts, task.id);
@@ -91,6 +97,7 @@ fn judged(playbook: &Playbook, task: Task, named: bool, snapshot: &Snapshot) -> 
     Some((refused.reason, refused.detail))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be none")]
 fn because(reason: Reason, detail: &str) -> Option<(Reason, String)> {
     Some((reason, detail.to_owned()))
 }
@@ -126,10 +133,7 @@ fn every_key_of_select_narrows_and_says_how() {
 #[test]
 fn assignees_are_selected_by_who_they_are() {
     let by = |selector: AssigneeSelector, assignee: Option<i64>| {
-        refused(
-            |s| s.assignee = selector.clone(),
-            |t| t.assignee = assignee.map(PersonId),
-        )
+        refused(|s| s.assignee = selector.clone(), |t| t.assignee = assignee.map(PersonId))
     };
     assert_eq!(by(AssigneeSelector::Nobody, None), None);
     assert_eq!(
@@ -212,7 +216,9 @@ fn claims_attempts_and_backoff_hold_a_task_back() {
     playbook.claim = None;
     assert_eq!(judged(&playbook, task(7), false, &board), None);
     let key = (PlaybookName::new("worker"), TaskId(8));
-    board.attempts.insert(key.clone(), Attempts { failed: 1, not_before: at("2026-11-10T09:00:10Z") });
+    board
+        .attempts
+        .insert(key.clone(), Attempts { failed: 1, not_before: at("2026-11-10T09:00:10Z") });
     assert_eq!(
         judged(&playbook, task(8), false, &board),
         because(Reason::BackingOff, "attempt 2 in 10s")
@@ -227,7 +233,11 @@ struct UpTo(i64);
 impl Condition for UpTo {
     fn holds(&self, subject: &Subject<'_>) -> Result<bool, String> {
         assert_eq!((subject.agent, subject.project.map(|p| p.id.0)), ("AI-Worker", Some(1)));
-        if subject.task.id.0 == 13 { Err("no such key: x".into()) } else { Ok(subject.task.id.0 <= self.0) }
+        if subject.task.id.0 == 13 {
+            Err("no such key: x".into())
+        } else {
+            Ok(subject.task.id.0 <= self.0)
+        }
     }
 }
 
@@ -269,14 +279,18 @@ fn tasks_come_in_the_playbooks_order_up_to_its_limit() {
 
 #[test]
 fn no_task_is_started_twice_in_one_plan() {
-    let open = vec![queued("worker", "2026-11-10T08:59:00Z"), queued("other", "2026-11-10T08:58:00Z")];
+    let open =
+        vec![queued("worker", "2026-11-10T08:59:00Z"), queued("other", "2026-11-10T08:58:00Z")];
     let tasks = vec![task(1), task(2)];
     let plan = plan(&snapshot(vec![playbook("worker"), playbook("other")], open, tasks));
     assert_eq!(started(&plan), [1, 2]);
-    assert!(plan.actions.iter().all(|action| match action {
-        Action::Start { playbook, .. } => playbook.as_str() == "other",
-        _ => true,
-    }), "the older occurrence comes first");
+    assert!(
+        plan.actions.iter().all(|action| match action {
+            Action::Start { playbook, .. } => playbook.as_str() == "other",
+            _ => true,
+        }),
+        "the older occurrence comes first"
+    );
     assert_eq!(reasons(&plan), [(Some(1), Reason::LostRace), (Some(2), Reason::LostRace)]);
 }
 
@@ -360,11 +374,13 @@ fn a_named_task_passes_select_and_counts_its_attempts() {
 #[test]
 fn stopped_draining_paused_and_gone() {
     let given = |change: fn(&mut Snapshot)| {
-        let mut given = snapshot(vec![playbook("worker")], vec![queued("worker", NOW)], vec![task(1)]);
+        let mut given =
+            snapshot(vec![playbook("worker")], vec![queued("worker", NOW)], vec![task(1)]);
         change(&mut given);
         plan(&given).actions
     };
-    let skip = |reason| vec![Action::Skip { occurrence: queued("worker", NOW).occurrence.id, reason }];
+    let skip =
+        |reason| vec![Action::Skip { occurrence: queued("worker", NOW).occurrence.id, reason }];
     assert_eq!(given(|s| s.daemon.stopped = true), skip(Reason::Stopped));
     let pause = |s: &mut Snapshot| s.playbooks.values_mut().for_each(|f| f.paused = true);
     assert_eq!(given(pause), skip(Reason::Paused));
@@ -388,7 +404,10 @@ fn a_queued_occurrence_waits_for_the_one_before_or_takes_its_place() {
     };
     assert!(matches!(
         given(Overlap::Queue)[..],
-        [Action::Wait { reason: Reason::Overlap, .. }, Action::Wait { reason: Reason::Overlap, .. }]
+        [
+            Action::Wait { reason: Reason::Overlap, .. },
+            Action::Wait { reason: Reason::Overlap, .. }
+        ]
     ));
     assert!(matches!(
         &given(Overlap::Replace)[..],

@@ -51,7 +51,14 @@ fn found(claim: &Claim, task: Option<&Task>, comments: &[Comment]) -> Finding {
         person(2, "AI-Worker", PersonKind::Agent),
         person(3, "AI-Reviewer", PersonKind::Agent),
     ];
-    let held = HeldView { claim, task_now: task, seen_revision: 1, comments, agent: AGENT, people: &people };
+    let held = HeldView {
+        claim,
+        task_now: task,
+        seen_revision: 1,
+        comments,
+        agent: AGENT,
+        people: &people,
+    };
     let mut verdicts = reconcile(&[held]);
     assert_eq!((verdicts[0].task, verdicts[0].run.as_str()), (TaskId(7), "r-1"));
     verdicts.remove(0).finding
@@ -137,14 +144,30 @@ fn a_stop_command_counts_when_a_person_gives_it() {
 #[test]
 fn a_stop_command_is_strict() {
     for text in [
-        "stop", "STOP", " /stop ", "Stop.", "stop!!", "@agent stop", "@AI-Worker stop", "@ai-worker  /stop",
+        "stop",
+        "STOP",
+        " /stop ",
+        "Stop.",
+        "stop!!",
+        "@agent stop",
+        "@AI-Worker stop",
+        "@ai-worker  /stop",
         "\n\nstop\nI do it myself.",
     ] {
         assert!(is_stop_command(text, "AI-Worker"), "{text:?}");
     }
     for text in [
-        "", "please stop", "stop it", "Don't stop", "stopped", "@Ada stop", "@agent please stop", "I do it.\nstop",
-        "nonstop", "@agent", "agent stop",
+        "",
+        "please stop",
+        "stop it",
+        "Don't stop",
+        "stopped",
+        "@Ada stop",
+        "@agent please stop",
+        "I do it.\nstop",
+        "nonstop",
+        "@agent",
+        "agent stop",
     ] {
         assert!(!is_stop_command(text, "AI-Worker"), "{text:?}");
     }
@@ -169,7 +192,9 @@ fn only_what_is_still_ours_is_put_back() {
         [TaskEdit::Assignee(None), TaskEdit::RemoveTag("AI-Agent".into())]
     );
     let mut restored = ours();
-    put_back(&working, &ours()).iter().for_each(|edit| edit.apply(&mut restored));
+    for edit in put_back(&working, &ours()) {
+        edit.apply(&mut restored);
+    }
     assert_eq!((restored.assignee, restored.status), (None, StatusId(3)));
     assert_eq!(restored.tags, ["docs"]);
     assert_eq!(put_back(&working, &restored), []);
