@@ -111,6 +111,7 @@ fn snapshot(placed: bool) -> Snapshot {
             occurrence,
             started: 0,
             taken: Vec::new(),
+            retry: Vec::new(),
             closed: false,
         });
         let facts = PlaybookFacts {

@@ -14,6 +14,7 @@
 
 mod candidates;
 mod criteria;
+mod dispatch;
 mod eligibility;
 mod forecast;
 mod occurrence;

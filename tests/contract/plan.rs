@@ -33,7 +33,7 @@ fn queued(playbook: &str, planned: &str) -> OpenOccurrence {
         state: OccurrenceState::Queued,
         covers: None,
     };
-    OpenOccurrence { occurrence, started: 0, taken: Vec::new(), closed: false }
+    OpenOccurrence { occurrence, started: 0, taken: Vec::new(), retry: Vec::new(), closed: false }
 }
 
 fn named(playbook: &str, planned: &str, task: i64) -> OpenOccurrence {
@@ -452,4 +452,50 @@ fn the_same_snapshot_gives_the_same_plan() {
     let mut turned = given.clone();
     turned.occurrences.reverse();
     assert_eq!(plan(&given).actions, plan(&turned).actions);
+}
+
+#[test]
+fn an_events_task_has_to_pass_select() {
+    let mut worker = playbook("worker");
+    worker.select.as_mut().unwrap().status = vec![StatusSelector::Label("Done".into())];
+    let mut open = named("worker", NOW, 7);
+    open.occurrence.trigger = Trigger::Event;
+    let given = snapshot(vec![worker], vec![open.clone()], vec![task(7)]);
+    let refused = plan(&given);
+    assert_eq!(reasons(&refused), [(Some(7), Reason::OtherStatus)]);
+    let finished = [Action::Finish { occurrence: open.occurrence.id, reason: Reason::NothingToDo }];
+    assert_eq!(refused.actions, finished);
+    let done = Task { status: StatusId(0), ..task(7) };
+    let tasks = Arc::new(Candidates::new([Arc::new(done)]));
+    assert_eq!(started(&plan(&Snapshot { tasks, ..given })), [7]);
+}
+
+#[test]
+fn a_failed_task_is_tried_again_when_its_backoff_is_over() {
+    let mut worker = playbook("worker");
+    // In between it is ours, not unassigned: `[select]` alone would not take it again.
+    worker.select.as_mut().unwrap().assignee = AssigneeSelector::Nobody;
+    let mut open = queued("worker", "2026-11-10T08:00:00Z");
+    open.occurrence.state = OccurrenceState::Running;
+    (open.started, open.closed) = (1, true);
+    (open.taken, open.retry) = (vec![TaskId(7)], vec![TaskId(7)]);
+    let ours = Task { assignee: Some(PersonId(2)), ..task(7) };
+    let mut given = snapshot(vec![worker], vec![open], vec![ours, task(8)]);
+    let key = (PlaybookName::new("worker"), TaskId(7));
+    let not_before = at("2026-11-10T09:00:10Z");
+    given.attempts.insert(key, Attempts { failed: 1, not_before });
+    let first = plan(&given);
+    assert!(matches!(first.actions[..], [Action::Wait { reason: Reason::BackingOff, .. }]));
+    assert_eq!(first.again_at, Some(not_before));
+    given.now = not_before;
+    let second = plan(&given);
+    assert!(
+        matches!(
+            second.actions[..],
+            [Action::Start { task: Some(TaskId(7)), attempt: 2, .. }, Action::Close { .. }]
+        ),
+        "{:?}",
+        second.actions
+    );
+    assert_eq!(second.again_at, None);
 }
