@@ -204,12 +204,14 @@ impl Pattern {
             let start = zone::day_start(zone, day);
             let Some(tomorrow) = day.succ_opt() else { break };
             let end = zone::day_start(zone, tomorrow);
-            let same = zone::offset(zone, start - TimeDelta::days(1));
-            let plain = end - start == TimeDelta::days(1)
-                && zone::offset(zone, start) == same
-                && zone::offset(zone, end + TimeDelta::days(1)) == same
-                && zone::local(zone, start) == midnight;
             let last = end - TimeDelta::seconds(1);
+            // A later fold may show this day's last hours again.
+            let shown_again = zone::fold_ahead(zone, last)
+                .is_some_and(|shift| shift.local() < tomorrow.and_time(NaiveTime::MIN));
+            let plain = end - start == TimeDelta::days(1)
+                && zone::local(zone, start) == midnight
+                && zone::offset(zone, start - TimeDelta::seconds(1)) == zone::offset(zone, start)
+                && !shown_again;
             if plain && at < start && last <= until {
                 total += per_day;
                 at = last;

@@ -78,7 +78,9 @@ pub struct Alarm {
 
 impl std::fmt::Debug for Alarm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Alarm").field("entries", &self.entries.lock().by_name.len()).finish()
+        f.debug_struct("Alarm")
+            .field("entries", &self.entries.lock().by_name.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -97,7 +97,7 @@ impl Candidates {
             found.dedup();
             found
         });
-        let placed: Option<Vec<&Vec<usize>>> = places.map(|places| {
+        let lists: Option<Vec<&Vec<usize>>> = places.map(|places| {
             places
                 .iter()
                 .filter_map(|(project, status)| Some((self.by_place.get(project)?, status)))
@@ -107,13 +107,13 @@ impl Candidates {
                 })
                 .collect()
         });
-        let count = placed.as_ref().map(|lists| lists.iter().map(|list| list.len()).sum::<usize>());
+        let count = lists.as_ref().map(|lists| lists.iter().map(|list| list.len()).sum::<usize>());
         let by_tag = match (&tagged, count) {
             (Some(tagged), Some(count)) => tagged.len() < count,
             (Some(_), None) => true,
             (None, _) => false,
         };
-        let chosen: Vec<usize> = match (tagged, placed) {
+        let chosen: Vec<usize> = match (tagged, lists) {
             (Some(tagged), _) if by_tag => tagged,
             (_, Some(lists)) => lists.into_iter().flatten().copied().collect(),
             _ => return self.entries.iter().collect(),

@@ -13,6 +13,8 @@
 //! - [`after_failure`]: whether there is another attempt, and when.
 
 mod candidates;
+mod criteria;
+mod dispatch;
 mod eligibility;
 mod forecast;
 mod occurrence;
@@ -23,7 +25,8 @@ mod snapshot;
 mod timetable;
 
 pub use candidates::Candidates;
-pub use eligibility::{Condition, Criteria, Refused, Situation, Subject, judge};
+pub use criteria::Criteria;
+pub use eligibility::{Condition, Refused, Situation, Subject, judge};
 pub use forecast::{Forecast, forecast};
 pub use occurrence::{WakeDecision, WakeInput, Wakes, wakes};
 pub use plan::{Action, Plan, Refusal, plan};

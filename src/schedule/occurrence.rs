@@ -8,7 +8,7 @@
 //! 5. *Missed* is what we get to more than [`GRACE`] after its start. Whether the daemon was off, the
 //!    machine asleep or the clock set is all the same. `catch_up = "none"` skips all missed ones;
 //!    `latest` runs the latest one, unless an instant that is on time comes after it; `all` runs the last
-//!    `catch_up_max`, one after another, whatever `overlap` says.
+//!    `catch_up_max`, one after another: they wait for each other even where `overlap` says skip.
 //! 6. `limits.runs_per_day`, then `overlap`: while one is running or waiting, `skip` skips, `queue` lets
 //!    one wait, `replace` keeps the last, `allow` runs all.
 //!
@@ -303,7 +303,9 @@ impl<'a> Turn<'a> {
         if spent && !replaces {
             return self.skip(planned, Reason::RunsPerDay);
         }
-        let in_order = caught_up && self.input.on.catch_up == CatchUp::All;
+        let in_order = caught_up
+            && self.input.on.catch_up == CatchUp::All
+            && self.input.on.overlap != Overlap::Replace;
         match self.input.on.overlap {
             _ if in_order => {}
             Overlap::Skip if self.running || self.queued => {

@@ -70,7 +70,10 @@ pub struct OpenOccurrence {
     pub started: u32,
     /// Tasks of these runs: it does not take them again.
     pub taken: Vec<TaskId>,
-    /// It takes no more ([`super::Action::Close`] was carried out); its runs are waited for.
+    /// Those of them whose last attempt failed and may be tried again: they are started again once
+    /// their backoff is over, past `[select]`, not past the gates.
+    pub retry: Vec<TaskId>,
+    /// It takes no further tasks ([`super::Action::Close`] was carried out); its runs are waited for.
     pub closed: bool,
 }
 

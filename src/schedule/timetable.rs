@@ -17,7 +17,7 @@ pub struct Timetable {
 
 #[derive(Clone, Debug)]
 enum Rhythm {
-    Cron(Pattern, Gap, Fold),
+    Cron(Box<Pattern>, Gap, Fold),
     Every(Interval),
 }
 
@@ -40,7 +40,7 @@ impl Timetable {
     pub fn new(on: &On, name: &PlaybookName) -> Result<Option<Self>, TimetableError> {
         let rhythm = match (&on.cron, on.every) {
             (Some(_), Some(_)) => return Err(TimetableError::Both),
-            (Some(text), None) => Rhythm::Cron(Pattern::parse(text)?, on.gap, on.fold),
+            (Some(text), None) => Rhythm::Cron(Box::new(Pattern::parse(text)?), on.gap, on.fold),
             (None, Some(every)) => Rhythm::Every(Interval::new(every, on.zone)),
             (None, None) => return Ok(None),
         };

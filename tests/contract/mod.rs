@@ -2,3 +2,10 @@
 
 mod ledger;
 mod store;
+//! One suite per port, run for every adapter; and laws that rules keep, held against oracles.
+
+mod cron;
+mod given;
+mod occurrences;
+mod plan;
+mod reconcile;

@@ -1,0 +1,423 @@
+//! How a plan is made: occurrence by occurrence, task by task, within the limits that hold.
+
+use super::candidates::Entry;
+use super::eligibility::{conditioned, gated, in_order, selected};
+use super::plan::{REFUSALS_MAX, is_asked_for, is_by_itself, is_whole};
+use super::{Action, Criteria, OpenOccurrence, Plan, PlaybookFacts, Refusal, Snapshot};
+use crate::domain::{
+    Occurrence, OccurrenceId, OccurrenceState, Overlap, PlaybookName, Reason, TaskId,
+};
+use std::collections::{HashMap, HashSet};
+
+/// A plan in the making.
+pub(super) struct Planner<'a> {
+    snapshot: &'a Snapshot,
+    criteria: HashMap<&'a PlaybookName, Criteria<'a>>,
+    slots: usize,
+    /// Runs started by this plan, by playbook.
+    started: HashMap<&'a PlaybookName, u32>,
+    /// Occurrences of a whole playbook that are under way.
+    under_way: HashMap<&'a PlaybookName, OccurrenceId>,
+    taken: HashSet<TaskId>,
+    told: HashMap<&'a PlaybookName, usize>,
+    untold: HashMap<(&'a PlaybookName, Reason), usize>,
+    plan: Plan,
+}
+
+/// Where the work on an occurrence stops for now.
+enum Stop {
+    Wait(Reason),
+    Skip(Reason),
+    Close,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot) -> Self {
+        let under_way = snapshot
+            .occurrences
+            .iter()
+            .filter(|open| open.occurrence.state == OccurrenceState::Running)
+            .filter(|open| is_whole(&open.occurrence))
+            .map(|open| (&open.occurrence.playbook, open.occurrence.id.clone()))
+            .collect();
+        Self {
+            snapshot,
+            criteria: HashMap::new(),
+            slots: snapshot.daemon.slots_free,
+            started: HashMap::new(),
+            under_way,
+            taken: HashSet::new(),
+            told: HashMap::new(),
+            untold: HashMap::new(),
+            plan: Plan::default(),
+        }
+    }
+
+    pub(super) fn finished(self) -> Plan {
+        let mut plan = self.plan;
+        plan.untold = self
+            .untold
+            .into_iter()
+            .map(|((playbook, reason), count)| (playbook.clone(), reason, count))
+            .collect();
+        plan.untold.sort();
+        plan
+    }
+
+    pub(super) fn occurrence(&mut self, open: &'a OpenOccurrence, later: &[&OpenOccurrence]) {
+        let occurrence = &open.occurrence;
+        let id = occurrence.id.clone();
+        let Some(facts) = self.snapshot.playbooks.get(&occurrence.playbook) else {
+            let reason = Reason::PlaybookGone;
+            return self.plan.actions.push(if open.started > 0 {
+                Action::Close { occurrence: id }
+            } else {
+                Action::Skip { occurrence: id, reason }
+            });
+        };
+        match self.hindrance(open, facts, later) {
+            Some(Stop::Close) => self.plan.actions.push(Action::Close { occurrence: id }),
+            Some(Stop::Skip(reason)) => {
+                self.refuse(facts, None, reason, reason.text());
+                self.plan.actions.push(Action::Skip { occurrence: id, reason });
+            }
+            Some(Stop::Wait(reason)) => {
+                self.refuse(facts, None, reason, reason.text());
+                self.plan.actions.push(Action::Wait { occurrence: id, reason });
+            }
+            None => {
+                if is_whole(occurrence) {
+                    self.under_way.insert(&occurrence.playbook, id);
+                }
+                self.take(open, facts);
+            }
+        }
+    }
+
+    /// What keeps an occurrence as a whole from going on.
+    fn hindrance(
+        &mut self,
+        open: &OpenOccurrence,
+        facts: &PlaybookFacts,
+        later: &[&OpenOccurrence],
+    ) -> Option<Stop> {
+        let occurrence = &open.occurrence;
+        let daemon = &self.snapshot.daemon;
+        let begun = occurrence.state == OccurrenceState::Running;
+        if daemon.stopped {
+            return Some(if begun { Stop::Close } else { Stop::Skip(Reason::Stopped) });
+        }
+        if daemon.draining {
+            return Some(Stop::Wait(Reason::Draining));
+        }
+        if begun {
+            return None;
+        }
+        if facts.paused && is_by_itself(occurrence) {
+            return Some(Stop::Skip(Reason::Paused));
+        }
+        if !is_whole(occurrence) {
+            return None;
+        }
+        let overlap = facts.playbook.on.overlap;
+        let replaced = is_by_itself(occurrence)
+            && overlap == Overlap::Replace
+            && later.iter().any(|next| {
+                next.occurrence.playbook == occurrence.playbook
+                    && is_by_itself(&next.occurrence)
+                    && is_whole(&next.occurrence)
+                    && next.occurrence.state == OccurrenceState::Queued
+            });
+        if replaced {
+            return Some(Stop::Skip(Reason::Replaced));
+        }
+        let before = self.under_way.get(&occurrence.playbook)?;
+        match overlap {
+            Overlap::Allow => None,
+            Overlap::Replace if is_by_itself(occurrence) => {
+                let occurrence = before.clone();
+                self.plan.actions.push(Action::Cancel { occurrence, reason: Reason::Replaced });
+                Some(Stop::Wait(Reason::Replaced))
+            }
+            _ => Some(Stop::Wait(Reason::Overlap)),
+        }
+    }
+
+    /// Starts what an occurrence takes.
+    fn take(&mut self, open: &'a OpenOccurrence, facts: &'a PlaybookFacts) {
+        if facts.playbook.select.is_none() && is_whole(&open.occurrence) {
+            return self.report(open, facts);
+        }
+        if self.snapshot.agent(&facts.playbook.agent).is_none() && facts.playbook.claim.is_some() {
+            let detail =
+                format!("nobody on the board is an agent named {:?}", facts.playbook.agent);
+            self.refuse(facts, None, Reason::UnknownAgent, &detail);
+            return self.close(open, Reason::UnknownAgent);
+        }
+        if !self.retry(open, facts) {
+            return;
+        }
+        if open.closed {
+            return self.close(open, Reason::NothingToDo);
+        }
+        let tasks = match open.occurrence.task {
+            Some(task) if open.taken.contains(&task) => Vec::new(),
+            Some(task) => self.named(task, &open.occurrence, facts),
+            None => self.selected(open, facts),
+        };
+        let limit = facts.playbook.select.as_ref().map_or(1, |select| select.limit);
+        let limit = if is_whole(&open.occurrence) { limit } else { 1 };
+        let mut room = limit.saturating_sub(open.taken.len());
+        let mut nothing = Reason::NothingToDo;
+        for entry in tasks {
+            let task = entry.task.id;
+            if room == 0 {
+                let detail = format!("{limit} of them came first");
+                self.refuse(facts, Some(task), Reason::BeyondLimit, &detail);
+                continue;
+            }
+            if let Err(reason) = self.fits(entry, is_asked_for(&open.occurrence), facts) {
+                nothing = if is_whole(&open.occurrence) { nothing } else { reason };
+                continue;
+            }
+            if let Some(reason) = self.limit(facts) {
+                self.refuse(facts, Some(task), reason, reason.text());
+                return self.wait(open, facts, reason);
+            }
+            self.attempt(open, facts, task);
+            room -= 1;
+        }
+        self.close(open, nothing);
+    }
+
+    /// A playbook that takes no tasks runs once.
+    fn report(&mut self, open: &'a OpenOccurrence, facts: &'a PlaybookFacts) {
+        if open.started == 0 {
+            if let Some(reason) = self.limit(facts) {
+                return self.wait(open, facts, reason);
+            }
+            self.start(open, facts, None, 1);
+        }
+        self.close(open, Reason::NothingToDo);
+    }
+
+    /// Tries again what failed in this occurrence; false if that has to be waited for first.
+    fn retry(&mut self, open: &'a OpenOccurrence, facts: &'a PlaybookFacts) -> bool {
+        let mut waits = None;
+        for task in &open.retry {
+            let Some(entry) = self.snapshot.tasks.entry(*task) else {
+                self.refuse(facts, Some(*task), Reason::NotFound, "the task is not on the board");
+                continue;
+            };
+            match self.fits(entry, true, facts) {
+                Err(reason @ (Reason::BackingOff | Reason::AlreadyClaimed | Reason::LostRace)) => {
+                    waits = Some(reason);
+                }
+                Err(_) => {}
+                Ok(()) => match self.limit(facts) {
+                    Some(reason @ Reason::RunsPerDay) => {
+                        self.refuse(facts, Some(*task), reason, reason.text());
+                    }
+                    Some(reason) => waits = Some(reason),
+                    None => self.attempt(open, facts, *task),
+                },
+            }
+        }
+        if let Some(reason) = waits {
+            let occurrence = open.occurrence.id.clone();
+            self.plan.actions.push(Action::Wait { occurrence, reason });
+        }
+        waits.is_none()
+    }
+
+    fn attempt(&mut self, open: &'a OpenOccurrence, facts: &'a PlaybookFacts, task: TaskId) {
+        let key = (open.occurrence.playbook.clone(), task);
+        let failed = self.snapshot.attempts.get(&key).map_or(0, |attempts| attempts.failed);
+        self.start(open, facts, Some(task), failed.saturating_add(1));
+    }
+
+    /// The task that an occurrence names, unless it has to pass `[select]` and does not.
+    fn named(
+        &mut self,
+        task: TaskId,
+        occurrence: &Occurrence,
+        facts: &'a PlaybookFacts,
+    ) -> Vec<&'a Entry> {
+        let Some(entry) = self.snapshot.tasks.entry(task) else {
+            self.refuse(facts, Some(task), Reason::NotFound, "the task is not on the board");
+            return Vec::new();
+        };
+        if is_asked_for(occurrence) { vec![entry] } else { self.passing(vec![entry], facts) }
+    }
+
+    /// The tasks that pass `[select]` without `where`, in the playbook's order.
+    fn selected(&mut self, open: &OpenOccurrence, facts: &'a PlaybookFacts) -> Vec<&'a Entry> {
+        self.resolve(facts);
+        let Some(criteria) = self.criteria.get(&facts.playbook.name) else { return Vec::new() };
+        let (places, tags) = (criteria.places.as_deref(), criteria.narrowing_tags());
+        let mut tasks = self.snapshot.tasks.narrowed(places, tags);
+        tasks.retain(|entry| !open.taken.contains(&entry.task.id));
+        let mut found = self.passing(tasks, facts);
+        let order = facts.playbook.select.as_ref().map_or(&[][..], |select| &select.order);
+        found.sort_by(|a, b| in_order(order, &a.task, &b.task));
+        found
+    }
+
+    fn passing(&mut self, tasks: Vec<&'a Entry>, facts: &'a PlaybookFacts) -> Vec<&'a Entry> {
+        let snapshot = self.snapshot;
+        self.resolve(facts);
+        let Some(criteria) = self.criteria.remove(&facts.playbook.name) else { return Vec::new() };
+        let mut found = Vec::new();
+        for entry in tasks {
+            let task = &entry.task;
+            match selected(&criteria, entry, snapshot.now, &snapshot.people) {
+                Ok(()) => found.push(entry),
+                Err(miss) if self.is_told(facts) => {
+                    let (projects, people) = (&snapshot.projects, &snapshot.people);
+                    let refused = miss.told(&criteria, task, snapshot.now, projects, people);
+                    self.refuse(facts, Some(task.id), refused.reason, &refused.detail);
+                }
+                Err(miss) => self.count(facts, miss.reason(&criteria, task)),
+            }
+        }
+        self.criteria.insert(&facts.playbook.name, criteria);
+        found
+    }
+
+    /// Whether gates and `where` let a task pass; tells why not.
+    fn fits(
+        &mut self,
+        entry: &Entry,
+        asked_for: bool,
+        facts: &'a PlaybookFacts,
+    ) -> Result<(), Reason> {
+        let task = entry.task.id;
+        if self.taken.contains(&task) && facts.playbook.claim.is_some() {
+            let detail = "another playbook takes it in the same moment";
+            self.refuse(facts, Some(task), Reason::LostRace, detail);
+            return Err(Reason::LostRace);
+        }
+        self.resolve(facts);
+        let Some(criteria) = self.criteria.remove(&facts.playbook.name) else {
+            return Err(Reason::PlaybookGone);
+        };
+        let situation = self.snapshot.situation(facts, task);
+        let judged = gated(&criteria, entry, &situation).and_then(|()| {
+            if asked_for { Ok(()) } else { conditioned(&criteria, &entry.task, &situation) }
+        });
+        let backing_off = situation.attempts.map(|attempts| attempts.not_before);
+        self.criteria.insert(&facts.playbook.name, criteria);
+        judged.map_err(|refused| {
+            if refused.reason == Reason::BackingOff {
+                let first = self.plan.again_at.into_iter().chain(backing_off).min();
+                self.plan.again_at = first;
+            }
+            self.refuse(facts, Some(task), refused.reason, &refused.detail);
+            refused.reason
+        })
+    }
+
+    /// Resolves a playbook's `[select]` once in a plan.
+    fn resolve(&mut self, facts: &'a PlaybookFacts) {
+        let name = &facts.playbook.name;
+        if self.criteria.contains_key(name) {
+            return;
+        }
+        let criteria =
+            Criteria::new(&facts.playbook, &self.snapshot.projects, &self.snapshot.people);
+        for refused in &criteria.unresolved {
+            let (reason, detail) = (refused.reason, refused.detail.clone());
+            self.refuse(facts, None, reason, &detail);
+        }
+        self.criteria.insert(name, criteria);
+    }
+
+    /// Why no further run of a playbook may start now.
+    fn limit(&self, facts: &PlaybookFacts) -> Option<Reason> {
+        let limits = &facts.playbook.limits;
+        let started = self.started.get(&facts.playbook.name).copied().unwrap_or(0);
+        let per_day = limits.runs_per_day;
+        let claims = facts.playbook.claim.is_some();
+        let waiting = facts.playbook.review.waiting_max.filter(|_| claims);
+        [
+            (
+                per_day.is_some_and(|most| facts.runs_today.saturating_add(started) >= most),
+                Reason::RunsPerDay,
+            ),
+            (
+                waiting.is_some_and(|most| facts.waiting_review.saturating_add(started) >= most),
+                Reason::ReviewQueueFull,
+            ),
+            (facts.running.saturating_add(started) >= limits.concurrent, Reason::ConcurrentLimit),
+            (self.slots == 0, Reason::NoSlot),
+        ]
+        .into_iter()
+        .find_map(|(holds, reason)| holds.then_some(reason))
+    }
+
+    /// An occurrence that met a limit: those that pass soon are waited for, the others end it.
+    fn wait(&mut self, open: &OpenOccurrence, facts: &'a PlaybookFacts, reason: Reason) {
+        if matches!(reason, Reason::RunsPerDay | Reason::ReviewQueueFull) {
+            self.refuse(facts, None, reason, reason.text());
+            return self.close(open, reason);
+        }
+        self.plan.actions.push(Action::Wait { occurrence: open.occurrence.id.clone(), reason });
+    }
+
+    fn close(&mut self, open: &OpenOccurrence, reason: Reason) {
+        let occurrence = open.occurrence.id.clone();
+        let started = open.started > 0
+            || self.plan.actions.iter().any(
+                |action| matches!(action, Action::Start { occurrence: id, .. } if *id == occurrence),
+            );
+        self.plan.actions.push(if started {
+            Action::Close { occurrence }
+        } else {
+            Action::Finish { occurrence, reason }
+        });
+    }
+
+    fn start(
+        &mut self,
+        open: &'a OpenOccurrence,
+        facts: &'a PlaybookFacts,
+        task: Option<TaskId>,
+        attempt: u32,
+    ) {
+        let playbook = &facts.playbook.name;
+        self.slots = self.slots.saturating_sub(1);
+        *self.started.entry(playbook).or_default() += 1;
+        self.taken.extend(task);
+        let occurrence = open.occurrence.id.clone();
+        let playbook = playbook.clone();
+        self.plan.actions.push(Action::Start { occurrence, playbook, task, attempt });
+    }
+
+    fn is_told(&self, facts: &PlaybookFacts) -> bool {
+        self.told.get(&facts.playbook.name).is_none_or(|told| *told < REFUSALS_MAX)
+    }
+
+    fn count(&mut self, facts: &'a PlaybookFacts, reason: Reason) {
+        *self.untold.entry((&facts.playbook.name, reason)).or_default() += 1;
+    }
+
+    fn refuse(
+        &mut self,
+        facts: &'a PlaybookFacts,
+        task: Option<TaskId>,
+        reason: Reason,
+        detail: &str,
+    ) {
+        if task.is_some() {
+            if !self.is_told(facts) {
+                return self.count(facts, reason);
+            }
+            *self.told.entry(&facts.playbook.name).or_default() += 1;
+        }
+        let (playbook, detail) = (facts.playbook.name.clone(), detail.to_owned());
+        let refusal = Refusal { playbook, task, reason, detail };
+        if task.is_some() || !self.plan.refusals.contains(&refusal) {
+            self.plan.refusals.push(refusal);
+        }
+    }
+}
