@@ -223,6 +223,27 @@ impl Source {
     }
 }
 
+/// The text of a file of at most so many bytes.
+///
+/// # Errors
+/// What is wrong with the file, as a fault's message.
+pub fn read_text(path: &std::path::Path, bytes_max: usize) -> Result<String, String> {
+    use std::io::Read as _;
+    let cause = |error: std::io::Error| format!("file cannot be read: {}", error.kind());
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    // A pipe or a device would never end, or never begin.
+    if !std::fs::metadata(path).map_err(cause)?.is_file() {
+        return Err("file cannot be read: not a regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(cause)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(cause)?;
+    if bytes.len() > bytes_max {
+        return Err(format!("file is larger than {} KiB", bytes_max / 1024));
+    }
+    String::from_utf8(bytes).map_err(|_| "file is not UTF-8".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

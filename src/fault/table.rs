@@ -80,6 +80,13 @@ impl<'a> Reader<'a> {
         self.faults.borrow().len()
     }
 
+    /// The lines that faults stand on, in order.
+    pub fn broken_lines(&self) -> Vec<usize> {
+        let mut lines: Vec<usize> = self.faults.borrow().iter().map(|fault| fault.line).collect();
+        lines.sort_unstable();
+        lines
+    }
+
     /// The faults, in the order of the file, where the values stand, and which keys were asked
     /// for (names that people choose stand as `*`).
     pub fn into_parts(self) -> (Vec<Fault>, Marks, BTreeSet<String>) {
@@ -130,6 +137,18 @@ impl<'r, 't> Table<'r, 't> {
     /// Whether a key was written.
     pub fn has(&self, key: &str) -> bool {
         self.table.is_some_and(|table| table.contains_key(key))
+    }
+
+    /// Whether a table under a key holds a key.
+    pub fn holds(&self, table: &str, key: &str) -> bool {
+        let inner = self.table.and_then(|own| own.get(table)).map(Spanned::get_ref);
+        inner.and_then(DeValue::as_table).is_some_and(|inner| inner.contains_key(key))
+    }
+
+    /// Whether a key holds exactly this text.
+    pub fn says(&self, key: &str, text: &str) -> bool {
+        let value = self.table.and_then(|table| table.get(key));
+        value.and_then(|value| value.get_ref().as_str()) == Some(text)
     }
 
     /// A key's value, whatever it is.
@@ -186,13 +205,22 @@ impl<'r, 't> Table<'r, 't> {
 
     /// A text that must be there and not be blank.
     pub fn needed_text(&self, key: &'static str) -> Option<String> {
-        if self.is_present() && !self.has(key) {
+        if self.is_present() && !self.has(key) && !self.path.is_empty() {
             self.add(self.own_fault(format!("`{key}` is missing in [{}]", self.path)));
         }
         let text = self.text(key)?;
         if text.trim().is_empty() {
             self.add(self.fault(key, format!("`{key}` is empty")));
             return None;
+        }
+        Some(text)
+    }
+
+    /// A text that is not blank, if it was written.
+    pub fn needed_if_written(&self, key: &'static str) -> Option<String> {
+        let text = self.text(key)?;
+        if text.trim().is_empty() {
+            self.add(self.fault(key, format!("`{key}` is empty")));
         }
         Some(text)
     }
@@ -212,6 +240,75 @@ impl<'r, 't> Table<'r, 't> {
                 None
             }
         }
+    }
+
+    /// A text that is checked for what it means: `check` says what is wrong and where in the text.
+    pub fn checked(
+        &self,
+        key: &'static str,
+        check: impl FnOnce(&str) -> Result<(), (usize, String)>,
+    ) -> Option<String> {
+        let text = self.text(key)?;
+        if let Err((offset, message)) = check(&text) {
+            let span = self.table?.get(key)?.span();
+            self.add(self.fault_within(key, &text, span, offset, &message));
+        }
+        Some(text)
+    }
+
+    /// The arguments of a tool: an object; every text in it is checked like by
+    /// [`Table::checked`].
+    pub fn args(
+        &self,
+        key: &'static str,
+        check: impl Fn(&str) -> Result<(), (usize, String)>,
+    ) -> Option<Value> {
+        let value = self.get(key)?;
+        if !value.get_ref().is_table() {
+            self.wrong_type(key, "a table", value);
+            return None;
+        }
+        let mut waiting = vec![(value, 0)];
+        while let Some((value, depth)) = waiting.pop() {
+            if depth > 24 {
+                self.add(self.fault(key, format!("`{key}` is nested too deeply")));
+                return None;
+            }
+            match value.get_ref() {
+                DeValue::String(text) => {
+                    if let Err((offset, message)) = check(text) {
+                        self.add(self.fault_within(key, text, value.span(), offset, &message));
+                    }
+                }
+                DeValue::Array(items) => waiting.extend(items.iter().map(|i| (i, depth + 1))),
+                DeValue::Table(table) => waiting.extend(table.values().map(|v| (v, depth + 1))),
+                _ => {}
+            }
+        }
+        Some(self.to_value(value))
+    }
+
+    /// A fault at a place inside a text; at the whole text where it was written with escapes.
+    fn fault_within(
+        &self,
+        key: &str,
+        text: &str,
+        span: Range<usize>,
+        offset: usize,
+        message: &str,
+    ) -> Fault {
+        let raw = self.source.text().get(span.clone()).unwrap_or_default();
+        let span = match raw.find(text).filter(|_| !text.is_empty()) {
+            Some(start) => {
+                let from = span.start + start + offset.min(text.len());
+                // The word at that place.
+                let rest = self.source.text().get(from..span.end).unwrap_or_default();
+                let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+                from..from + word.unwrap_or(1).max(1)
+            }
+            None => span,
+        };
+        self.source.fault(span, Showing::Values, format!("`{key}`: {message}"))
     }
 
     /// A duration within bounds, written as text (`"90s"`).
