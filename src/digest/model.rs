@@ -180,12 +180,12 @@ impl Digest {
 impl AgentWork {
     /// The sections that stand below the board's.
     pub fn sections(&self, links: &LinkBase) -> Vec<Section> {
-        let lines = |work: &[Work]| work.iter().map(|work| work.line(links)).collect();
+        let told = |work: &[Work]| work.iter().map(|work| work.line(links)).collect();
         vec![
-            Section { kind: SectionKind::Claimed, lines: lines(&self.claimed) },
-            Section { kind: SectionKind::HandedOver, lines: lines(&self.handed_over) },
-            Section { kind: SectionKind::WaitingReview, lines: lines(&self.waiting_review) },
-            Section { kind: SectionKind::Failed, lines: lines(&self.failed) },
+            Section { kind: SectionKind::Claimed, lines: told(&self.claimed) },
+            Section { kind: SectionKind::HandedOver, lines: told(&self.handed_over) },
+            Section { kind: SectionKind::WaitingReview, lines: told(&self.waiting_review) },
+            Section { kind: SectionKind::Failed, lines: told(&self.failed) },
             Section {
                 kind: SectionKind::Spent,
                 lines: self.spent.iter().map(|spent| spent.line(links)).collect(),
