@@ -211,18 +211,17 @@ impl Spent {
     fn line(&self, links: &LinkBase) -> Line {
         let tokens = self.usage.tokens_in.saturating_add(self.usage.tokens_out);
         let runs = if self.runs == 1 { "1 run".to_owned() } else { format!("{} runs", self.runs) };
-        let mut notes = vec![runs];
+        let mut notes = Vec::new();
         if tokens > 0 {
             notes.push(format!("{} tokens", grouped(tokens)));
         }
         if self.usage.cost_micros > 0 {
             notes.push(money(self.usage.cost_micros));
         }
-        Line {
-            evidence: links.playbook(&self.playbook),
-            headline: self.playbook.to_string(),
-            notes,
+        if notes.is_empty() {
+            notes.push("no model used".to_owned());
         }
+        Line { evidence: links.playbook(&self.playbook), headline: runs, notes }
     }
 }
 

@@ -1,1 +1,3 @@
 //! The daemon in process: manual clock, strict ports, scripted model.
+
+mod digest;
