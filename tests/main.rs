@@ -6,3 +6,4 @@ mod contract;
 mod end_to_end;
 mod flow;
 mod support;
+mod tidy;
