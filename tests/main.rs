@@ -1,7 +1,9 @@
 //! The one integration binary: contracts of the ports, flows of the daemon in process, the real
 //! binary from end to end, and the laws of the house.
+#![cfg(test)]
 
 mod contract;
 mod end_to_end;
 mod flow;
 mod support;
+mod tidy;

@@ -6,6 +6,7 @@ use crate::domain::{
     Comment, CommentQuery, CommentTarget, Milestone, MilestoneQuery, Person, PersonId, PersonKind,
     PlaybookName, Project, ProjectId, Span, StatusKind, Task, TaskOrder, TaskQuery, Timestamp,
 };
+use chrono::NaiveTime;
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
 
@@ -157,10 +158,15 @@ impl Reader<'_> {
         let mut notes = vec![project.name.clone(), self.names.person(task.assignee)];
         if let Some(due) = task.due {
             let due = due.with_timezone(&self.request.zone);
-            notes.push(match kind {
+            // A board keeps "due on that day" as its midnight; nobody meant the hour.
+            let is_day = due.time() == NaiveTime::MIN;
+            let note = match kind {
+                SectionKind::DueToday if is_day => "due today".to_owned(),
                 SectionKind::DueToday => format!("due {}", due.format("%H:%M")),
+                _ if is_day => format!("was due {}", due.format("%a %-d %b")),
                 _ => format!("was due {}", due.format("%a %-d %b %H:%M")),
-            });
+            };
+            notes.push(note);
         }
         let evidence = self.request.links.task(task.id);
         Some(Line { evidence, headline: task.headline.clone(), notes })

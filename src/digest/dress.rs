@@ -99,15 +99,19 @@ fn escape(text: &str, format: Format) -> String {
 }
 
 /// Without what a terminal, a log or a reader's eye would obey instead of showing.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars()
         .filter_map(|c| match c {
             '\n' => Some('\n'),
             '\t' | '\r' | '\u{2028}' | '\u{2029}' | '\u{85}' => Some(' '),
             c if c.is_control() => None,
             // Direction marks, embeddings, overrides, isolates; the byte order mark; tag characters.
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => None,
-            '\u{feff}' | '\u{e0000}'..='\u{e007f}' => None,
+            '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}' => None,
             c => Some(c),
         })
         .collect()
@@ -129,26 +133,34 @@ fn markdown(text: &str) -> String {
 }
 
 /// Escaped for mrkdwn: no link, no mention, no directive of [`super::blocks::fit`].
-fn mrkdwn(text: &str) -> String {
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let lines: Vec<String> = escaped
+pub(super) fn mrkdwn(text: &str) -> String {
+    let lines: Vec<String> = escaped(text)
         .split('\n')
         .map(|line| {
-            let line = broken_mentions(line);
-            if super::blocks::is_directive(&line) { format!("{JOINER}{line}") } else { line }
+            if super::blocks::is_directive(line) {
+                format!("{JOINER}{line}")
+            } else {
+                line.to_owned()
+            }
         })
         .collect();
     lines.join("\n")
 }
 
+/// Without links and mentions.
+pub(super) fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    broken_mentions(&text)
+}
+
 /// Word joiner: takes no room, and no program takes `@⁠here` for a mention.
 const JOINER: char = '\u{2060}';
 
-fn broken_mentions(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    for (at, c) in line.char_indices() {
+fn broken_mentions(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
         out.push(c);
-        let rest = &line[at + c.len_utf8()..];
+        let rest = &text[at + c.len_utf8()..];
         let pings = ["channel", "here", "everyone"]
             .iter()
             .any(|name| rest.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)));
@@ -157,4 +169,69 @@ fn broken_mentions(line: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dressed(text: &str, format: Format) -> String {
+        dress(&Value::from(text), format).as_text().unwrap().to_owned()
+    }
+
+    #[test]
+    fn nothing_from_the_board_pings_or_links() {
+        let text = "<!channel> @here @Everyone <@U1> <https://evil.example|task 7> a & b @heretic";
+        assert_eq!(
+            dressed(text, Format::Slack),
+            "&lt;!channel&gt; @\u{2060}here @\u{2060}Everyone &lt;@U1&gt; \
+             &lt;https://evil.example|task 7&gt; a &amp; b @\u{2060}heretic"
+        );
+    }
+
+    #[test]
+    fn markdown_reads_as_it_was_written() {
+        assert_eq!(
+            dressed("# a *b* _c_ [d](e) <f>", Format::Markdown),
+            "\\# a \\*b\\* \\_c\\_ \\[d\\](e) \\<f\\>"
+        );
+        assert_eq!(dressed("a - b # c", Format::Markdown), "a - b # c");
+        assert_eq!(dressed("x\n  - y", Format::Markdown), "x\n  \\- y");
+    }
+
+    #[test]
+    fn a_terminal_is_not_told_what_to_do() {
+        assert_eq!(dressed("a\u{1b}[2Jb\u{202e}c\r\nd", Format::Text), "a[2Jbc \nd");
+    }
+
+    #[test]
+    fn lines_cannot_pose_as_headers() {
+        assert_eq!(dressed("# a\n---", Format::Slack), "\u{2060}# a\n\u{2060}---");
+    }
+
+    #[test]
+    fn references_become_links_of_the_format() {
+        let model = |url: &str| Value::map([("reference", "task 7"), ("url", url)]);
+        let link = |url: &str, format| {
+            dress(&model(url), format).get("link").and_then(Value::as_text).unwrap().to_owned()
+        };
+        let url = "https://b.example/tasks/7?a=1&b=2";
+        assert_eq!(link(url, Format::Text), format!("task 7 {url}"));
+        assert_eq!(link(url, Format::Markdown), format!("[task 7]({url})"));
+        assert_eq!(link(url, Format::Slack), "<https://b.example/tasks/7?a=1&amp;b=2|task 7>");
+        for bad in ["", "javascript:alert(1)", "https://a|b", "https://a/ b", "https://a/>"] {
+            assert_eq!(link(bad, Format::Slack), "task 7", "{bad:?}");
+            assert_eq!(link(bad, Format::Markdown), "task 7", "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted() {
+        assert_eq!(one_line(" a\n b\t c "), "a b c");
+        let long = "word ".repeat(300);
+        let line = one_line(&long);
+        assert!(line.ends_with(" word … (500 more characters)"), "{line}");
+        let shown = line.chars().take_while(|c| *c != '…').count() - 1;
+        assert_eq!(shown + 500, long.trim_end().chars().count());
+    }
 }

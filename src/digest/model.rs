@@ -180,12 +180,12 @@ impl Digest {
 impl AgentWork {
     /// The sections that stand below the board's.
     pub fn sections(&self, links: &LinkBase) -> Vec<Section> {
-        let lines = |work: &[Work]| work.iter().map(|work| work.line(links)).collect();
+        let told = |work: &[Work]| work.iter().map(|work| work.line(links)).collect();
         vec![
-            Section { kind: SectionKind::Claimed, lines: lines(&self.claimed) },
-            Section { kind: SectionKind::HandedOver, lines: lines(&self.handed_over) },
-            Section { kind: SectionKind::WaitingReview, lines: lines(&self.waiting_review) },
-            Section { kind: SectionKind::Failed, lines: lines(&self.failed) },
+            Section { kind: SectionKind::Claimed, lines: told(&self.claimed) },
+            Section { kind: SectionKind::HandedOver, lines: told(&self.handed_over) },
+            Section { kind: SectionKind::WaitingReview, lines: told(&self.waiting_review) },
+            Section { kind: SectionKind::Failed, lines: told(&self.failed) },
             Section {
                 kind: SectionKind::Spent,
                 lines: self.spent.iter().map(|spent| spent.line(links)).collect(),
@@ -211,18 +211,17 @@ impl Spent {
     fn line(&self, links: &LinkBase) -> Line {
         let tokens = self.usage.tokens_in.saturating_add(self.usage.tokens_out);
         let runs = if self.runs == 1 { "1 run".to_owned() } else { format!("{} runs", self.runs) };
-        let mut notes = vec![runs];
+        let mut notes = Vec::new();
         if tokens > 0 {
             notes.push(format!("{} tokens", grouped(tokens)));
         }
         if self.usage.cost_micros > 0 {
             notes.push(money(self.usage.cost_micros));
         }
-        Line {
-            evidence: links.playbook(&self.playbook),
-            headline: self.playbook.to_string(),
-            notes,
+        if notes.is_empty() {
+            notes.push("no model used".to_owned());
         }
+        Line { evidence: links.playbook(&self.playbook), headline: runs, notes }
     }
 }
 

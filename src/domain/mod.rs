@@ -17,6 +17,7 @@ mod person;
 mod playbook;
 mod project;
 mod reason;
+mod report;
 mod run;
 mod task;
 mod time;
@@ -40,12 +41,12 @@ pub use occurrence::{Covers, Occurrence, OccurrenceState, Trigger};
 pub use person::{Initiative, NewPerson, Person, PersonKind, Principal, Role};
 pub use playbook::{
     AssigneeSelector, BoardEvent, CatchUp, ClaimRules, DueSelector, Fold, Gap, Gate, Gather,
-    HandBack, Hours, Limits, Mode, On, OnFailure, OrderKey, Outcome, Overlap, Playbook, Report,
-    ReportWhen, Review, Reviewer, Scope, Select, StatusSelector, Step, Suitability, WhenUnsuitable,
-    Work, WriteScope,
+    HandBack, Hours, Limits, Mode, On, OrderKey, Outcome, Overlap, Playbook, Review, Reviewer,
+    Scope, Select, StatusSelector, Step, Suitability, WhenUnsuitable, Work, WriteScope,
 };
 pub use project::{NewProject, Project, ProjectEdit, Status, StatusKind, default_statuses};
 pub use reason::Reason;
+pub use report::{OnFailure, Report, ReportWhen};
 pub use run::{Run, RunState, Usage};
 pub use task::{NewTask, Task, TaskKind};
 pub use time::{

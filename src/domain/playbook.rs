@@ -1,7 +1,7 @@
 //! A playbook as the house uses it: parsed, checked, with every default filled in. The TOML it
 //! is written in belongs to the room `playbook`.
 
-use super::{Channel, PlaybookName, StatusKind, TaskKind, Value};
+use super::{OnFailure, PlaybookName, Report, StatusKind, TaskKind, Value};
 use chrono::{NaiveTime, Weekday};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -473,37 +473,4 @@ pub struct Limits {
     pub concurrent: u32,
     /// Runs in one civil day of the zone.
     pub runs_per_day: Option<u32>,
-}
-
-/// What people hear about an occurrence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// The template; its name tells the format (`digest.hbs` stands for all three).
-    pub template: String,
-    /// Where to.
-    pub to: Vec<Channel>,
-    /// When.
-    pub when: ReportWhen,
-}
-
-/// When people hear about an occurrence.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReportWhen {
-    /// Each time.
-    Always,
-    /// When something changed.
-    #[default]
-    Changes,
-    /// When something went wrong.
-    Problems,
-}
-
-/// What happens when a playbook fails.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OnFailure {
-    /// Who is told.
-    pub to: Vec<Channel>,
-    /// After so many failures in a row it pauses itself and says so.
-    pub pause_after: Option<u32>,
 }

@@ -9,3 +9,4 @@ mod given;
 mod occurrences;
 mod plan;
 mod reconcile;
+mod notify;

@@ -1,3 +1,4 @@
 //! The daemon in process: manual clock, strict ports, scripted model.
 
 mod alarm;
+mod digest;

@@ -94,12 +94,12 @@ bounded_text! {
 /// `{"type": "mrkdwn", …}`; `verbatim` keeps Slack from making links and mentions by itself.
 fn text_object(text: &str) -> impl Serialize {
     #[derive(Serialize)]
-    struct Text<'a> {
+    struct Object<'a> {
         r#type: &'static str,
         text: &'a str,
         verbatim: bool,
     }
-    Text { r#type: "mrkdwn", text, verbatim: true }
+    Object { r#type: "mrkdwn", text, verbatim: true }
 }
 
 macro_rules! mrkdwn_object {
@@ -116,12 +116,12 @@ mrkdwn_object!(Mrkdwn Field Element);
 impl Serialize for Header {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Text<'a> {
+        struct Object<'a> {
             r#type: &'static str,
             text: &'a str,
             emoji: bool,
         }
-        Text { r#type: "plain_text", text: &self.0, emoji: false }.serialize(serializer)
+        Object { r#type: "plain_text", text: &self.0, emoji: false }.serialize(serializer)
     }
 }
 

@@ -1,0 +1,125 @@
+//! What stands beside the source: the top level, the manifest, the changelog, the reasons.
+
+use super::hold;
+use super::tree::root;
+use rota::domain::Reason;
+use std::fs;
+
+/// What may stand at the top, besides dot files.
+const TOP: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "src",
+    "agents",
+    "templates",
+    "state",
+    "tests",
+    "examples",
+    "benches",
+    "docs",
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "build.rs",
+    "migrations",
+    // What building and running leave behind; `.gitignore` names them.
+    "target",
+    "rota.toml",
+];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn strangers<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let strange = names.into_iter().filter(|name| !name.starts_with('.') && !TOP.contains(name));
+    strange.map(|name| format!("`{name}` does not belong at the top")).collect()
+}
+
+/// Every lint that is allowed has a comment above it that says why.
+fn unexplained_lints(manifest: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut is_lints = false;
+    let mut above = "";
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            is_lints = line.starts_with("[lints");
+        }
+        let is_allowed = line.contains("\"allow\"") && !line.trim_start().starts_with('#');
+        if is_lints && is_allowed && !above.trim_start().starts_with("# ") {
+            found.push(format!("Cargo.toml: `{line}` without a reason above it"));
+        }
+        above = line;
+    }
+    found
+}
+
+/// Every reason has one row with its meaning and something to do; nothing else has one.
+fn missing_reasons(page: &str) -> Vec<String> {
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |"))
+        .map(|row| row.split(" | ").collect())
+        .collect();
+    let mut found = Vec::new();
+    for reason in Reason::ALL {
+        let code = format!("{}`", reason.code());
+        let own: Vec<_> = rows.iter().filter(|row| row[0] == code).collect();
+        match own[..] {
+            [row] if row.len() == 3 && row[1] == reason.text() && row[2].len() > 5 => {}
+            [_] => found.push(format!("`{reason}` is not explained as in src/domain/reason.rs")),
+            _ => found.push(format!("`{reason}` has {} rows", own.len())),
+        }
+    }
+    let is_known =
+        |row: &&Vec<&str>| Reason::ALL.iter().any(|reason| row[0] == format!("{}`", reason.code()));
+    found.extend(
+        rows.iter().filter(|row| !is_known(row)).map(|row| format!("`{} is no reason", row[0])),
+    );
+    found
+}
+
+fn changelog_faults(text: &str) -> Vec<String> {
+    let has_section = text.lines().any(|line| line.starts_with("## Unreleased"));
+    let fault = "CHANGELOG.md has no section `## Unreleased`".to_owned();
+    if has_section { Vec::new() } else { vec![fault] }
+}
+
+#[test]
+fn the_top_level_is_that_of_the_architecture() {
+    let names: Vec<String> = fs::read_dir(root())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_str().unwrap().to_owned())
+        .collect();
+    hold("top level", &strangers(names.iter().map(String::as_str)));
+}
+
+#[test]
+fn allowed_lints_have_reasons() {
+    hold("lints", &unexplained_lints(&read("Cargo.toml")));
+}
+
+#[test]
+fn every_reason_is_explained() {
+    hold("reasons", &missing_reasons(&read("docs/reasons.md")));
+}
+
+#[test]
+fn changes_and_licences_are_told() {
+    hold("changelog", &changelog_faults(&read("CHANGELOG.md")));
+    let licence = read("LICENSE");
+    assert!(licence.contains("MIT License") && licence.contains("Apache License"));
+}
+
+#[test]
+fn faults_in_documents_are_found() {
+    assert_eq!(strangers(["src", ".ci", "notes.txt"]), ["`notes.txt` does not belong at the top"]);
+    let manifest = "[lints.clippy]\n# it is noise\na = \"allow\"\nb = { level = \"allow\" }\n[x]\nc = \"allow\"\n";
+    assert_eq!(unexplained_lints(manifest).len(), 1);
+    let page = read("docs/reasons.md");
+    let without = page.replacen("| `done` |", "| `doe` |", 1);
+    assert_eq!(missing_reasons(&without), ["`done` has 0 rows", "`doe` is no reason"]);
+    let other = page.replacen("the task was claimed", "it was claimed", 1);
+    assert_eq!(missing_reasons(&other).len(), 1);
+    assert_eq!(changelog_faults("# Changelog\n").len(), 1);
+}
