@@ -2,8 +2,10 @@
 
 pub mod board;
 pub mod clock;
+pub mod crash;
 pub mod domain;
 pub mod model;
 pub mod notify;
+pub mod runner;
 pub mod store;
 pub mod tools;
