@@ -164,9 +164,10 @@ async fn in_run(
         intended: parts.clock.wall(),
         result: None,
     };
-    let intended = parts.journal.intend(&effect, run.once.as_deref()).await;
-    if let Intended::DoneBefore(earlier) = intended.map_err(journal_error)? {
-        return Ok(done_before(*earlier));
+    let once = run.once.as_deref().map(|key| (&run.playbook.name, key));
+    let intended = parts.journal.intend(&effect, once).await.map_err(journal_error)?;
+    if let Intended::DoneBefore(earlier) = intended {
+        return Ok(done_before(&earlier));
     }
     crate::crash::reached("effect.intended");
     if run.mode != Mode::Live {
@@ -315,20 +316,14 @@ pub(super) fn told(error: &BoardError) -> ToolError {
     ToolError::rejected(reason, error.to_string())
 }
 
-fn done_before(earlier: Effect) -> ToolResult {
-    let acted = match &earlier.result {
-        Some(EffectResult::Done { entity, before, after, inverse, .. }) => Acted {
-            entity: *entity,
-            before: before.clone(),
-            after: after.clone(),
-            inverse: inverse.clone(),
-        },
-        _ => {
-            let value = Value::map([("changed", Value::Bool(false)), ("note", DONE_BEFORE.into())]);
-            return ToolResult { text: show::text(&value), value, effect: None };
-        }
-    };
-    result_of(&acted, None, Some(DONE_BEFORE))
+fn done_before(earlier: &Mark) -> ToolResult {
+    let value = Value::map([
+        ("entity", Value::from("nothing")),
+        ("changed", Value::Bool(false)),
+        ("note", DONE_BEFORE.into()),
+        ("by", earlier.to_string().into()),
+    ]);
+    ToolResult { text: show::text(&value), value, effect: None }
 }
 
 fn result_of(acted: &Acted, effect: Option<Effect>, note: Option<&str>) -> ToolResult {

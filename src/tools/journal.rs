@@ -1,6 +1,6 @@
 //! The seam to the ledger: what the guard needs of the journal of effects and of claims.
 
-use crate::domain::{Effect, EffectResult, Fence, Mark, Reason, RunId, TaskId};
+use crate::domain::{Effect, EffectResult, Fence, Mark, PlaybookName, Reason, RunId, TaskId};
 use async_trait::async_trait;
 
 /// The journal of effects.
@@ -10,7 +10,11 @@ use async_trait::async_trait;
 pub trait Journal: Send + Sync + std::fmt::Debug {
     /// Writes down an effect that is about to be done. With `once`, an effect of the same playbook
     /// and key that was done before is not intended again.
-    async fn intend(&self, effect: &Effect, once: Option<&str>) -> Result<Intended, JournalError>;
+    async fn intend(
+        &self,
+        effect: &Effect,
+        once: Option<(&PlaybookName, &str)>,
+    ) -> Result<Intended, JournalError>;
 
     /// Writes down what came of it.
     async fn conclude(&self, mark: &Mark, result: EffectResult) -> Result<(), JournalError>;
@@ -25,12 +29,12 @@ pub trait Journal: Send + Sync + std::fmt::Debug {
 }
 
 /// What the journal said to an intent.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intended {
     /// It is written down; go on.
     Journaled,
-    /// The `once` key was used: this effect was done before.
-    DoneBefore(Box<Effect>),
+    /// The `once` key was used: this earlier effect did it.
+    DoneBefore(Mark),
 }
 
 /// Why the journal did not do what it was asked.
