@@ -4,6 +4,7 @@ pub mod board;
 pub mod clock;
 pub mod crash;
 pub mod domain;
+pub mod ledger;
 pub mod model;
 pub mod notify;
 pub mod runner;

@@ -19,10 +19,18 @@
 //!    unknown, and later commits fail too until the store is opened again.
 //! 9. [`Store::now`] never goes back within one era and is not moved by the wall clock.
 //! 10. A second opening of the same folder fails at once and says who holds it.
+//! 11. A key put twice in one commit has the last value; one that is put and deleted is gone.
+
+pub mod memory;
+pub mod open;
+pub mod sled;
 
 use crate::domain::StoreTime;
 use async_trait::async_trait;
 use std::path::PathBuf;
+
+/// The longest key.
+pub const KEY_BYTES_MAX: usize = 512;
 
 /// The largest value: larger ones would leave the engine's log for files of their own, whose
 /// durability was never proven.
@@ -103,6 +111,26 @@ impl Batch {
     pub fn delete(mut self, key: impl Into<String>) -> Self {
         self.deletes.push(key.into());
         self
+    }
+
+    /// Whether every key and value has an allowed size (7).
+    pub fn check_sizes(&self) -> Result<()> {
+        let checked = self.checks.iter().map(|(key, _)| key);
+        let put = self.puts.iter().map(|(key, _)| key);
+        for key in checked.chain(put).chain(&self.deletes) {
+            if key.is_empty() || key.len() > KEY_BYTES_MAX {
+                let (key, bytes) = (key.chars().take(64).collect(), key.len());
+                return Err(StoreError::TooLarge { key, bytes, max: KEY_BYTES_MAX });
+            }
+        }
+        match self.puts.iter().find(|(_, value)| value.len() > VALUE_BYTES_MAX) {
+            Some((key, value)) => Err(StoreError::TooLarge {
+                key: key.clone(),
+                bytes: value.len(),
+                max: VALUE_BYTES_MAX,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// This and then that.

@@ -1,1 +1,4 @@
 //! One suite per port, run for every adapter.
+
+mod ledger;
+mod store;

@@ -1,0 +1,461 @@
+//! Claims: how a run takes, keeps and gives back a task. The rules are C1 to C10 of the guide to
+//! claims; their tests are named after them.
+//!
+//! Exclusion is decided by the store alone: every step reads the record, judges it in the store's
+//! own time and writes it back only if nobody changed it in between. What a worker may believe
+//! without asking is its [`TrustWindow`].
+
+use super::records::{self, Record};
+use super::{ClaimError, Ledger, TRIES_MAX, TrustWindow, keys};
+use crate::domain::{
+    Before, Claim, ClaimEnd, EndKind, Fence, Holder, Parked, Phase, PlaybookName, Reason, RunId,
+    StoreTime, TaskId, Timestamp, Wrote,
+};
+use crate::store::{Batch, StoreError};
+use std::time::Duration;
+
+/// What a run asks for.
+#[derive(Clone, Debug)]
+pub struct Acquire {
+    /// The task.
+    pub task: TaskId,
+    /// The run that is to hold it.
+    pub run: RunId,
+    /// The run's playbook.
+    pub playbook: PlaybookName,
+    /// Which attempt at the task, from 1.
+    pub attempt: u32,
+    /// For how long, until it is renewed.
+    pub lease: Duration,
+    /// The same for every repetition of this request, another one for any other
+    /// ([`Ledger::nonce`]).
+    pub nonce: String,
+    /// Takes over the ended or parked claim whose record has this fence, and keeps its `before`
+    /// and `wrote`: recovery, the next attempt, an answered question.
+    pub resume: Option<Fence>,
+}
+
+/// A claim that this run holds, as far as it knows.
+#[derive(Debug)]
+pub struct Held {
+    /// The record as it was last written or read.
+    pub claim: Claim,
+    /// While it is open, the run may act.
+    pub trust: TrustWindow,
+    lease: Duration,
+}
+
+/// What a request finds.
+enum Verdict {
+    /// It is the one that was granted before.
+    Granted(Box<Claim>),
+    /// This is to be written.
+    Take(Box<Claim>),
+}
+
+impl Ledger {
+    /// Takes a task: durable when it returns (C1, C2, C3). Repeated with the same run and nonce it
+    /// returns the same fence (C6); a claim whose lease has not ended is never taken (C8).
+    ///
+    /// A claim that ended without being handed back (expired, revoked) leaves its `before` and
+    /// `wrote` in the record also for a new holder, because the board may still show them. A
+    /// resumed claim that had been announced begins as `announced`, any other as `reserved`.
+    ///
+    /// # Errors
+    /// [`ClaimError::Held`], [`ClaimError::Parked`], [`ClaimError::Revoking`]; [`ClaimError::Lost`]
+    /// when the claim to be resumed, or the one granted to this nonce, is no longer there.
+    pub async fn acquire(&self, ask: Acquire) -> Result<Held, ClaimError> {
+        let board = &self.options.board;
+        let key = keys::claim(board, ask.task);
+        for _ in 0..TRIES_MAX {
+            // The window counts from before the store was asked for anything.
+            let started = self.clock.boot();
+            let now = self.store.now().await?;
+            let found = self.claim_record(ask.task).await?;
+            let claim = match self.judge(&ask, found.as_ref().map(|r| &r.value), &now)? {
+                Verdict::Granted(claim) => return Ok(self.held(*claim, started, &now, ask.lease)),
+                Verdict::Take(claim) => *claim,
+            };
+            let batch = Batch::new()
+                .put(keys::held(board, ask.task), "{}")
+                .delete(keys::orphan(board, ask.task));
+            let batch = records::replace(batch, &key, &claim, found.as_ref())?;
+            if self.try_commit(batch).await? {
+                return Ok(self.held(claim, started, &now, ask.lease));
+            }
+        }
+        Err(contended(&key))
+    }
+
+    /// Gives the claim its full lease again, from now.
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`]: it is not held any more (C7); the trust window is closed for good. A
+    /// failing store closes nothing: the window ends by itself.
+    pub async fn renew(&self, held: &mut Held) -> Result<(), ClaimError> {
+        let lease = held.lease;
+        let started = self.clock.boot();
+        let claim = self
+            .change(held, |claim, now| {
+                claim.lease_ends = Some(now.plus(lease));
+                Ok(())
+            })
+            .await?;
+        held.claim = claim;
+        held.trust.extend(started, lease, self.options.margin);
+        Ok(())
+    }
+
+    /// Notes how far the claim has got and, where given, what was found on the task and what was
+    /// written to it. The lease stays as it is.
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`] as for [`Ledger::renew`]; [`ClaimError::Phase`]: back, or to free or
+    /// parked.
+    pub async fn advance(
+        &self,
+        held: &mut Held,
+        phase: Phase,
+        before: Option<Before>,
+        wrote: Option<Wrote>,
+    ) -> Result<(), ClaimError> {
+        let claim = self
+            .change(held, |claim, _| {
+                let is_held = !matches!(phase, Phase::Free | Phase::Parked);
+                if !is_held || phase < claim.phase {
+                    return Err(ClaimError::Phase { from: claim.phase, to: phase });
+                }
+                claim.phase = phase;
+                if let Some(before) = &before {
+                    claim.before = before.clone();
+                }
+                if let Some(wrote) = &wrote {
+                    claim.wrote = wrote.clone();
+                }
+                Ok(())
+            })
+            .await?;
+        held.claim = claim;
+        Ok(())
+    }
+
+    /// Ends the claim; its trust window closes at once. To be called when the run has stopped, also
+    /// after a `Lost`: of a revoked claim it is the acknowledgement that lets others acquire.
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`]: it had ended already, in another way.
+    pub async fn end(
+        &self,
+        held: &mut Held,
+        how: EndKind,
+        reason: Reason,
+    ) -> Result<(), ClaimError> {
+        held.trust.lose();
+        let at = self.clock.wall();
+        self.give_back(held, |claim| {
+            claim.phase = Phase::Free;
+            claim.ended = Some(ClaimEnd { how, reason, at });
+        })
+        .await
+    }
+
+    /// Lets the claim wait for a person, without lease or holder, until it is resumed or overdue.
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`] as for [`Ledger::end`].
+    pub async fn park(
+        &self,
+        held: &mut Held,
+        question: &str,
+        until: Timestamp,
+    ) -> Result<(), ClaimError> {
+        held.trust.lose();
+        let parked = Parked { since: self.clock.wall(), until, question: question.to_owned() };
+        self.give_back(held, |claim| {
+            claim.phase = Phase::Parked;
+            claim.parked = Some(parked.clone());
+        })
+        .await
+    }
+
+    /// The guard's last check before an effect: this run of this life holds this fence, in the
+    /// store's time.
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`] says why it does not.
+    pub async fn check_fence(
+        &self,
+        task: TaskId,
+        fence: Fence,
+        run: &RunId,
+    ) -> Result<(), ClaimError> {
+        // The record first: it is judged at a time that is later, never earlier.
+        let found = self.claim_record(task).await?;
+        let now = self.store.now().await?;
+        let found = found.as_ref().map(|record| &record.value);
+        self.mine(found, fence, run, &now).map(|_| ())
+    }
+
+    /// The record of a task's claims, whoever holds it; `None` if it was never claimed.
+    pub async fn claim(&self, task: TaskId) -> Result<Option<Claim>, ClaimError> {
+        Ok(self.claim_record(task).await?.map(|record| record.value))
+    }
+
+    /// Every claim that is not free, parked ones and those with an ended lease included.
+    pub async fn claims(&self) -> Result<Vec<Claim>, ClaimError> {
+        let mut claims = Vec::new();
+        for task in self.tasks_under(&keys::held_prefix(&self.options.board)).await? {
+            let found = self.claim_record(task).await?;
+            claims.extend(found.map(|r| r.value).filter(|claim| claim.phase != Phase::Free));
+        }
+        Ok(claims)
+    }
+
+    pub(super) async fn claim_record(
+        &self,
+        task: TaskId,
+    ) -> Result<Option<Record<Claim>>, StoreError> {
+        records::get(self.store.as_ref(), &keys::claim(&self.options.board, task)).await
+    }
+
+    /// The tasks that an index of claims names.
+    pub(super) async fn tasks_under(&self, prefix: &str) -> Result<Vec<TaskId>, StoreError> {
+        let mut tasks = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let rows = self.store.scan(prefix, after.as_deref(), records::PAGE).await?;
+            let Some(last) = rows.last() else { return Ok(tasks) };
+            after = Some(last.key.clone());
+            let ids = rows.iter().map(|row| row.key[prefix.len()..].parse::<TaskId>());
+            tasks.extend(ids.filter_map(std::result::Result::ok));
+        }
+    }
+
+    /// The next fence of a task: above every earlier one, and above every epoch's before ours.
+    pub(super) fn next_fence(&self, last: Option<Fence>) -> Fence {
+        let epoch = u64::from(self.options.epoch) << 32;
+        Fence(last.map_or(0, |fence| fence.0).max(epoch) + 1)
+    }
+
+    fn me(&self, run: &RunId) -> Holder {
+        let (daemon, life) = (self.options.daemon.clone(), self.options.life.clone());
+        Holder { daemon, life, run: run.clone() }
+    }
+
+    /// Whether this request may have the claim, and what is then to be written.
+    fn judge(
+        &self,
+        ask: &Acquire,
+        found: Option<&Claim>,
+        now: &StoreTime,
+    ) -> Result<Verdict, ClaimError> {
+        if let Some(claim) = found {
+            if claim.nonce == ask.nonce && claim.run == ask.run {
+                return self
+                    .mine(found, claim.fence, &ask.run, now)
+                    .map(|claim| Verdict::Granted(Box::new(claim.clone())));
+            }
+            if let Some(revoked) = claim.revoked.as_ref().filter(|r| !r.until.is_past(now)) {
+                return Err(ClaimError::Revoking { until: revoked.until.clone() });
+            }
+            if claim.is_live(now) {
+                return Err(ClaimError::Held { claim: Box::new(claim.clone()) });
+            }
+            if ask.resume.is_none() && claim.phase == Phase::Parked {
+                return Err(ClaimError::Parked);
+            }
+        }
+        if let Some(fence) = ask.resume
+            && found.map(|claim| claim.fence) != Some(fence)
+        {
+            return Err(lost(Reason::StaleFence, format!("fence {fence} is not its last")));
+        }
+        Ok(Verdict::Take(Box::new(self.next_claim(ask, found, now))))
+    }
+
+    fn next_claim(&self, ask: &Acquire, found: Option<&Claim>, now: &StoreTime) -> Claim {
+        let was_handed_back = |claim: &&Claim| {
+            let how = claim.ended.as_ref().map(|end| end.how);
+            matches!(how, Some(EndKind::Released | EndKind::Yielded))
+        };
+        let left = match ask.resume {
+            Some(_) => found,
+            None => found.filter(|claim| !was_handed_back(claim)),
+        };
+        let before = left.map(|claim| claim.before.clone()).unwrap_or_default();
+        let wrote = left.map(|claim| claim.wrote.clone()).unwrap_or_default();
+        let is_visible = ask.resume.is_some() && wrote != Wrote::default();
+        Claim {
+            board: self.options.board.clone(),
+            task: ask.task,
+            fence: self.next_fence(found.map(|claim| claim.fence)),
+            phase: if is_visible { Phase::Announced } else { Phase::Reserved },
+            holder: Some(self.me(&ask.run)),
+            run: ask.run.clone(),
+            playbook: ask.playbook.clone(),
+            attempt: ask.attempt,
+            lease_ends: Some(now.plus(ask.lease)),
+            nonce: ask.nonce.clone(),
+            before,
+            wrote,
+            parked: None,
+            ended: None,
+            revoked: None,
+        }
+    }
+
+    fn held(&self, claim: Claim, started: Duration, now: &StoreTime, lease: Duration) -> Held {
+        // What is left of the lease when it was looked at: all of it for a new claim, less for one
+        // that was granted before. `started` is earlier than `now`, so this errs on the safe side.
+        let ends = claim.lease_ends.as_ref().map_or(0, |end| end.ms);
+        let left = Duration::from_millis(ends.saturating_sub(now.ms));
+        let trust = TrustWindow::new(started, left, self.options.margin);
+        Held { claim, trust, lease }
+    }
+
+    /// Changes a record that this holder must hold; returns it as written.
+    async fn change(
+        &self,
+        held: &Held,
+        what: impl Fn(&mut Claim, &StoreTime) -> Result<(), ClaimError>,
+    ) -> Result<Claim, ClaimError> {
+        let (task, fence) = (held.claim.task, held.claim.fence);
+        let key = keys::claim(&self.options.board, task);
+        for _ in 0..TRIES_MAX {
+            let now = self.store.now().await?;
+            let found = self.claim_record(task).await?;
+            let mine = self.mine(found.as_ref().map(|r| &r.value), fence, &held.claim.run, &now);
+            let mut claim = match mine {
+                Ok(claim) => claim.clone(),
+                Err(error) => {
+                    held.trust.lose();
+                    return Err(error);
+                }
+            };
+            what(&mut claim, &now)?;
+            let batch = records::replace(Batch::new(), &key, &claim, found.as_ref())?;
+            if self.try_commit(batch).await? {
+                return Ok(claim);
+            }
+        }
+        Err(contended(&key))
+    }
+
+    /// Gives a claim up. One whose lease has ended already becomes expired instead: whatever the
+    /// holder still meant to do on the board was refused.
+    async fn give_back(
+        &self,
+        held: &mut Held,
+        what: impl Fn(&mut Claim),
+    ) -> Result<(), ClaimError> {
+        let (task, fence) = (held.claim.task, held.claim.fence);
+        let key = keys::claim(&self.options.board, task);
+        for _ in 0..TRIES_MAX {
+            let now = self.store.now().await?;
+            let found = self.claim_record(task).await?;
+            let record = found.as_ref().map(|record| &record.value);
+            let mine = self.mine(record, fence, &held.claim.run, &now);
+            let mut wanted = record.cloned().unwrap_or_else(|| held.claim.clone());
+            wanted.holder = None;
+            wanted.lease_ends = None;
+            what(&mut wanted);
+            match mine {
+                Ok(_) => {
+                    let index = keys::held(&self.options.board, task);
+                    let batch = match wanted.phase {
+                        Phase::Free => Batch::new().delete(index),
+                        _ => Batch::new().put(index, "{}"),
+                    };
+                    let batch = records::replace(batch, &key, &wanted, found.as_ref())?;
+                    if self.try_commit(batch).await? {
+                        held.claim = wanted;
+                        return Ok(());
+                    }
+                }
+                Err(error) => {
+                    let Some(record) = found else { return Err(error) };
+                    if record.value.fence == fence && is_same_end(&record.value, &wanted) {
+                        held.claim = record.value;
+                        return Ok(());
+                    }
+                    if self.acknowledge(held, &record, &now).await? {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Err(contended(&key))
+    }
+
+    /// Writes down that the holder of an ended claim knows; `false`: to be looked at again.
+    async fn acknowledge(
+        &self,
+        held: &Held,
+        record: &Record<Claim>,
+        now: &StoreTime,
+    ) -> Result<bool, ClaimError> {
+        let me = self.me(&held.claim.run);
+        let mut claim = record.value.clone();
+        if claim.revoked.as_ref().is_some_and(|revoked| revoked.holder == me) {
+            claim.revoked = None;
+            let key = keys::claim(&self.options.board, claim.task);
+            let batch = records::replace(Batch::new(), &key, &claim, Some(record))?;
+            return Ok(self.try_commit(batch).await?);
+        }
+        if claim.fence == held.claim.fence && claim.holder == Some(me) && !claim.is_live(now) {
+            return Ok(self.try_expire(record, Reason::LeaseExpired).await?.is_some());
+        }
+        Ok(true)
+    }
+
+    /// The record, if this run of this life holds it with this fence now.
+    fn mine<'a>(
+        &self,
+        found: Option<&'a Claim>,
+        fence: Fence,
+        run: &RunId,
+        now: &StoreTime,
+    ) -> Result<&'a Claim, ClaimError> {
+        let Some(claim) = found else {
+            return Err(lost(Reason::ClaimLost, "it was never claimed".to_owned()));
+        };
+        let me = self.me(run);
+        if claim.fence != fence {
+            let is_revoked = claim.revoked.as_ref().is_some_and(|r| r.holder == me)
+                || claim.ended.as_ref().is_some_and(|end| end.how == EndKind::Revoked);
+            let reason = if is_revoked { Reason::ForceReleased } else { Reason::StaleFence };
+            return Err(lost(reason, format!("its fence is {}, not {fence}", claim.fence)));
+        }
+        if claim.holder.as_ref() == Some(&me) {
+            if claim.is_live(now) {
+                return Ok(claim);
+            }
+            return Err(lost(Reason::LeaseExpired, "its lease has ended".to_owned()));
+        }
+        Err(match (&claim.holder, &claim.ended) {
+            (Some(other), _) => lost(Reason::AlreadyClaimed, format!("run {} holds it", other.run)),
+            (None, Some(end)) => lost(end.reason, "it has ended".to_owned()),
+            (None, None) => lost(Reason::Waiting, "it is parked".to_owned()),
+        })
+    }
+}
+
+/// Whether a record already says what a holder wants it to say: the answer to its first try was
+/// lost on the way.
+fn is_same_end(found: &Claim, wanted: &Claim) -> bool {
+    let how = |claim: &Claim| claim.ended.as_ref().map(|end| (end.how, end.reason));
+    let question = |claim: &Claim| claim.parked.as_ref().map(|parked| parked.question.clone());
+    found.holder.is_none()
+        && found.run == wanted.run
+        && found.phase == wanted.phase
+        && how(found) == how(wanted)
+        && question(found) == question(wanted)
+}
+
+pub(super) fn lost(reason: Reason, detail: String) -> ClaimError {
+    ClaimError::Lost { reason, detail }
+}
+
+pub(super) fn contended(key: &str) -> ClaimError {
+    ClaimError::Store(StoreError::Conflict { key: key.to_owned() })
+}

@@ -1,0 +1,117 @@
+//! The journal of effects: the intent is durable before the act, the result after it, with what
+//! people are told of it. An intent without a result is an effect of which nobody knows (C3).
+
+use super::records::{self, Record, contended};
+use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
+use crate::domain::{Effect, EffectResult, Mark, Notice, PlaybookName, RunId};
+use crate::store::Batch;
+use serde::{Deserialize, Serialize};
+
+/// A run's journal holds no more.
+const EFFECTS_MAX: usize = 100_000;
+
+/// A line of the journal.
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    effect: Effect,
+    /// The row of its `once` key.
+    once: Option<String>,
+}
+
+impl Ledger {
+    /// Records an effect before it is done. With `once`, the effect is done only if no earlier one
+    /// of the playbook had this key; one that failed or was only recorded does not count.
+    ///
+    /// # Errors
+    /// [`LedgerError::AlreadyDone`] names the earlier effect; [`LedgerError::Conflict`]: another
+    /// effect has this mark.
+    pub async fn intend(
+        &self,
+        effect: &Effect,
+        once: Option<(PlaybookName, String)>,
+    ) -> Result<()> {
+        let key = keys::effect(&effect.mark);
+        let once = once.map(|(playbook, key)| keys::once(&playbook, &key));
+        for _ in 0..TRIES_MAX {
+            if let Some(found) = self.read::<Entry>(&key).await? {
+                let Entry { effect: known, once: known_once } = found.value;
+                let is_same = known.tool == effect.tool
+                    && known.args == effect.args
+                    && known.actor == effect.actor
+                    && known_once == once;
+                return if is_same { Ok(()) } else { Err(conflict(&effect.mark, "it is taken")) };
+            }
+            let entry = Entry { effect: effect.clone(), once: once.clone() };
+            let mut batch = records::create(Batch::new(), &key, &entry)?;
+            if let Some(once) = &once {
+                if let Some(earlier) = self.read::<Mark>(once).await? {
+                    return Err(LedgerError::AlreadyDone { mark: earlier.value });
+                }
+                batch = records::create(batch, once, &effect.mark)?;
+            }
+            if self.try_commit(batch).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(key))
+    }
+
+    /// Records what came of an effect and, in the same commit, what people are told of it. An
+    /// unknown result may become known later; any other stays.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`]: another result is known; [`LedgerError::NotFound`]: there was no
+    /// intent.
+    pub async fn conclude(
+        &self,
+        mark: &Mark,
+        result: EffectResult,
+        notices: Vec<Notice>,
+    ) -> Result<()> {
+        let key = keys::effect(mark);
+        for _ in 0..TRIES_MAX {
+            let Some(found) = self.read::<Entry>(&key).await? else {
+                return Err(LedgerError::NotFound { what: format!("intent {mark}") });
+            };
+            match &found.value.effect.result {
+                Some(known) if *known == result => return Ok(()),
+                None | Some(EffectResult::Unknown) => {}
+                Some(_) => return Err(conflict(mark, "another result is known")),
+            }
+            let mut effect = found.value.effect.clone();
+            effect.result = Some(result.clone());
+            let entry = Entry { effect, once: found.value.once.clone() };
+            let mut batch = records::replace(Batch::new(), &key, &entry, Some(&found))?;
+            let is_undone = matches!(result, EffectResult::Failed { .. } | EffectResult::Recorded);
+            if let Some(once) = found.value.once.as_ref().filter(|_| is_undone) {
+                let holder: Option<Record<Mark>> = self.read(once).await?;
+                if let Some(holder) = holder.filter(|holder| holder.value == *mark) {
+                    batch = records::remove(batch, once, &holder);
+                }
+            }
+            let batch = self.notices_batch(batch, &notices, Some(&mark.run)).await?;
+            if self.try_commit(batch).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(key))
+    }
+
+    /// A run's effects, in order.
+    pub async fn effects(&self, run: &RunId) -> Result<Vec<Effect>> {
+        let entries: Vec<(String, Record<Entry>)> =
+            records::scan_all(self.store.as_ref(), &keys::effects(run), EFFECTS_MAX).await?;
+        Ok(entries.into_iter().map(|(_, entry)| entry.value.effect).collect())
+    }
+
+    /// A run's effects without a result, in order: they may or may not have happened.
+    pub async fn open_intents(&self, run: &RunId) -> Result<Vec<Effect>> {
+        let mut effects = self.effects(run).await?;
+        effects.retain(|effect| effect.result.is_none());
+        Ok(effects)
+    }
+}
+
+fn conflict(mark: &Mark, why: &str) -> LedgerError {
+    LedgerError::Conflict { what: format!("effect {mark}"), why: why.to_owned() }
+}

@@ -1,0 +1,257 @@
+//! The names of everything in the store, in one place, and how names are ordered.
+//!
+//! A key is made of segments joined by `/`. What people or boards chose is escaped, and replaced by
+//! its hash where it is long, so that no name reaches into another's rows or past the longest key.
+
+use crate::domain::{
+    BoardName, Mark, OccurrenceId, PlaybookName, RunId, RunState, TaskId, Timestamp,
+};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+
+/// Longer segments are replaced by their hash.
+const SEGMENT_BYTES_MAX: usize = 96;
+
+pub(super) const HELD: &str = "held/";
+pub(super) const ORPHAN: &str = "orphan/";
+pub(super) const OCCURRENCE_OPEN: &str = "occurrence-open/";
+pub(super) const RUN: &str = "run/";
+pub(super) const DUE: &str = "notice-due/";
+pub(super) const AUDIT: &str = "audit/";
+pub(super) const AUDIT_HEAD: &str = "audit-head";
+pub(super) const STOPPED: &str = "stopped";
+pub(super) const EPOCH: &str = "epoch";
+
+/// SHA-256 in hex.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Bytes in hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
+}
+
+/// One segment of a key from any text; different texts give different segments.
+pub(super) fn segment(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:@+".contains(&byte);
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if plain(byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02x}");
+        }
+    }
+    // `#` never stands in an escaped segment.
+    if out.len() > SEGMENT_BYTES_MAX { format!("#{}", sha256(text.as_bytes())) } else { out }
+}
+
+/// An instant so that later ones sort later.
+pub(super) fn ascending(at: Timestamp) -> String {
+    format!("{:016x}", at.timestamp_millis().cast_unsigned() ^ (1 << 63))
+}
+
+/// An instant so that later ones sort earlier: a scan begins with the newest.
+pub(super) fn descending(at: Timestamp) -> String {
+    format!("{:016x}", !(at.timestamp_millis().cast_unsigned() ^ (1 << 63)))
+}
+
+/// A number so that larger ones sort later.
+pub(super) fn number(n: u64) -> String {
+    format!("{n:020}")
+}
+
+pub(super) fn claim(board: &BoardName, task: TaskId) -> String {
+    format!("claim/{}/{task}", segment(board.as_str()))
+}
+
+/// Present while a claim is not free.
+pub(super) fn held(board: &BoardName, task: TaskId) -> String {
+    format!("{}{task}", held_prefix(board))
+}
+
+pub(super) fn held_prefix(board: &BoardName) -> String {
+    format!("{HELD}{}/", segment(board.as_str()))
+}
+
+/// Present while an ended claim may have left something on the board.
+pub(super) fn orphan(board: &BoardName, task: TaskId) -> String {
+    format!("{}{task}", orphan_prefix(board))
+}
+
+pub(super) fn orphan_prefix(board: &BoardName) -> String {
+    format!("{ORPHAN}{}/", segment(board.as_str()))
+}
+
+pub(super) fn watermark(playbook: &PlaybookName) -> String {
+    format!("watermark/{}", segment(playbook.as_str()))
+}
+
+pub(super) fn cursor(board: &BoardName) -> String {
+    format!("cursor/{}", segment(board.as_str()))
+}
+
+pub(super) fn occurrence(id: &OccurrenceId) -> String {
+    format!("occurrence/{}", segment(id.as_str()))
+}
+
+/// Present while an occurrence is not settled; in the order of planning.
+pub(super) fn occurrence_open(planned: Timestamp, id: &OccurrenceId) -> String {
+    format!("{OCCURRENCE_OPEN}{}/{}", ascending(planned), segment(id.as_str()))
+}
+
+/// A playbook's occurrences, newest first.
+pub(super) fn occurrences_of(playbook: &PlaybookName) -> String {
+    format!("occurrences-of/{}/", segment(playbook.as_str()))
+}
+
+pub(super) fn occurrence_of(
+    playbook: &PlaybookName,
+    planned: Timestamp,
+    id: &OccurrenceId,
+) -> String {
+    format!("{}{}/{}", occurrences_of(playbook), descending(planned), segment(id.as_str()))
+}
+
+pub(super) fn run(id: &RunId) -> String {
+    format!("{RUN}{}", segment(id.as_str()))
+}
+
+/// All runs, newest first.
+pub(super) fn runs_all() -> String {
+    "runs-all/".to_owned()
+}
+
+/// A playbook's runs, newest first.
+pub(super) fn runs_of_playbook(playbook: &PlaybookName) -> String {
+    format!("runs-of/{}/", segment(playbook.as_str()))
+}
+
+/// A task's runs, newest first.
+pub(super) fn runs_of_task(board: &BoardName, task: TaskId) -> String {
+    format!("runs-task/{}/{task}/", segment(board.as_str()))
+}
+
+/// Runs in a state, newest first.
+pub(super) fn runs_in_state(state: RunState) -> String {
+    format!("runs-state/{}/", state.as_str())
+}
+
+/// A run's place in one of the lists above.
+pub(super) fn run_in(list: &str, started: Timestamp, id: &RunId) -> String {
+    format!("{list}{}/{}", descending(started), segment(id.as_str()))
+}
+
+pub(super) fn definition(hash: &str) -> String {
+    format!("definition/{}", segment(hash))
+}
+
+pub(super) fn transcript(run: &RunId) -> String {
+    format!("log/{}/", segment(run.as_str()))
+}
+
+/// The number of a transcript's last line.
+pub(super) fn transcript_head(run: &RunId) -> String {
+    format!("log-head/{}", segment(run.as_str()))
+}
+
+pub(super) fn effects(run: &RunId) -> String {
+    format!("effect/{}/", segment(run.as_str()))
+}
+
+pub(super) fn effect(mark: &Mark) -> String {
+    format!("{}{}", effects(&mark.run), number(mark.seq.into()))
+}
+
+pub(super) fn once(playbook: &PlaybookName, key: &str) -> String {
+    format!("once/{}/{}", segment(playbook.as_str()), sha256(key.as_bytes()))
+}
+
+pub(super) fn notice(key: &str) -> String {
+    format!("notice/{}", sha256(key.as_bytes()))
+}
+
+/// A pending notice, by when it is to be tried.
+pub(super) fn notice_due(not_before: Timestamp, key: &str) -> String {
+    format!("{DUE}{}/{}", ascending(not_before), sha256(key.as_bytes()))
+}
+
+/// All notices, newest first.
+pub(super) fn notices_all() -> String {
+    "notices-all/".to_owned()
+}
+
+/// A run's notices, newest first.
+pub(super) fn notices_of(run: &RunId) -> String {
+    format!("notices-of/{}/", segment(run.as_str()))
+}
+
+/// A notice's place in one of the lists above.
+pub(super) fn notice_in(list: &str, created: Timestamp, key: &str) -> String {
+    format!("{list}{}/{}", descending(created), sha256(key.as_bytes()))
+}
+
+pub(super) fn decisions_task(board: &BoardName, task: TaskId) -> String {
+    format!("decision-task/{}/{task}/", segment(board.as_str()))
+}
+
+pub(super) fn decisions_playbook(playbook: &PlaybookName) -> String {
+    format!("decision-playbook/{}/", segment(playbook.as_str()))
+}
+
+pub(super) fn switch(playbook: &PlaybookName) -> String {
+    format!("switch/{}", segment(playbook.as_str()))
+}
+
+pub(super) fn audit(n: u64) -> String {
+    format!("{AUDIT}{}", number(n))
+}
+
+/// A part of a value that is too large for one row.
+pub(super) fn part(key: &str, index: u32) -> String {
+    format!("part/{key}/{index:06}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::from_millis;
+    use crate::store::KEY_BYTES_MAX;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn different_names_never_share_a_segment_and_none_holds_a_slash() {
+        let long = "x".repeat(500);
+        let names = ["a", "a/b", "a%2fb", "A", "", "ä", "a b", "#a", long.as_str(), "\0", "a\n"];
+        let segments: BTreeSet<_> = names.iter().map(|name| segment(name)).collect();
+        assert_eq!(segments.len(), names.len());
+        assert!(segments.iter().all(|s| !s.contains('/') && s.len() <= SEGMENT_BYTES_MAX));
+    }
+
+    #[test]
+    fn instants_sort_as_they_pass() {
+        let instants = [i64::MIN / 2_000_000, -1, 0, 1, 1_795_000_000_000].map(from_millis);
+        assert!(instants.map(ascending).is_sorted());
+        assert!(instants.map(descending).iter().rev().is_sorted());
+    }
+
+    #[test]
+    fn the_longest_names_stay_within_the_longest_key() {
+        let long = "/".repeat(10_000);
+        let (playbook, run) = (PlaybookName::new(&*long), RunId::new(&*long));
+        let at = from_millis(0);
+        for key in [
+            occurrence_of(&playbook, at, &OccurrenceId::new(&*long)),
+            run_in(&runs_of_playbook(&playbook), at, &run),
+            notice_in(&notices_of(&run), at, &long),
+            once(&playbook, &long),
+        ] {
+            assert!(part(&key, 999_999).len() <= KEY_BYTES_MAX, "{key}");
+        }
+    }
+}

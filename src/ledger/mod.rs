@@ -1,0 +1,184 @@
+//! All policy over the store, once: claims, occurrences, runs and their journal of effects, the
+//! outbox, decisions, switches, the audit log, and how a lost store is restored.
+//!
+//! Whoever wants to know what the daemon remembers asks a [`Ledger`]. One file per topic; every
+//! change is read, checked and committed by compare-and-swap, so any number of daemons and threads
+//! may share a store. What must become true together is one commit.
+
+mod audit;
+mod claims;
+mod decisions;
+mod effects;
+pub mod export;
+mod keys;
+mod occurrences;
+mod outbox;
+mod records;
+mod runs;
+mod seen;
+pub mod stop;
+mod sweep;
+mod switches;
+mod trust;
+
+pub use audit::{AuditEntry, AuditVerdict};
+pub use claims::{Acquire, Held};
+pub use runs::{LogLine, RunFilter, TranscriptLine};
+pub use switches::{Paused, PlaybookSwitch};
+pub use trust::TrustWindow;
+
+use crate::clock::{Clock, Entropy};
+use crate::domain::{BoardName, Claim, DaemonId, LifeId, Mark, Reason, StoreTime};
+use crate::store::{Store, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a change is tried again when somebody else was quicker. Each failure means that
+/// somebody else made progress, so this is reached only if something is wrong.
+pub(in crate::ledger) const TRIES_MAX: u32 = 64;
+
+/// What the daemon remembers, and the rules about it.
+#[derive(Debug)]
+pub struct Ledger {
+    pub(in crate::ledger) store: Arc<dyn Store>,
+    pub(in crate::ledger) clock: Arc<dyn Clock>,
+    pub(in crate::ledger) entropy: Arc<dyn Entropy>,
+    pub(in crate::ledger) options: LedgerOptions,
+}
+
+/// Whose ledger it is.
+#[derive(Clone, Debug)]
+pub struct LedgerOptions {
+    /// The board that claims are about.
+    pub board: BoardName,
+    /// This daemon.
+    pub daemon: DaemonId,
+    /// This life of it.
+    pub life: LifeId,
+    /// By how much a worker stops believing its lease before it ends.
+    pub margin: Duration,
+    /// The store's epoch, from [`export::read_epoch`]: no fence is below `epoch << 32`.
+    pub epoch: u32,
+}
+
+impl Ledger {
+    /// A ledger in this store.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        options: LedgerOptions,
+    ) -> Self {
+        Self { store, clock, entropy, options }
+    }
+
+    /// The store beneath, for the export.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Whose ledger it is.
+    pub fn options(&self) -> &LedgerOptions {
+        &self.options
+    }
+
+    /// A nonce for one [`Acquire`].
+    pub fn nonce(&self) -> String {
+        self.entropy.nonce()
+    }
+}
+
+/// What the ledger answers.
+pub type Result<T> = std::result::Result<T, LedgerError>;
+
+/// Why the ledger did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// What is there does not allow it: another outcome, another watermark, a settled record.
+    #[error("{what}: {why}")]
+    Conflict {
+        /// The record.
+        what: String,
+        /// What stands against it.
+        why: String,
+    },
+    /// There is no such record.
+    #[error("there is no {what}")]
+    NotFound {
+        /// What was asked for.
+        what: String,
+    },
+    /// A prefix fits more than one record.
+    #[error("{prefix:?} fits more than one run")]
+    Ambiguous {
+        /// The prefix.
+        prefix: String,
+    },
+    /// The `once` key was used by an earlier effect, which is not repeated.
+    #[error("it was done before, by {mark}")]
+    AlreadyDone {
+        /// The effect that did it.
+        mark: Mark,
+    },
+    /// A record or list is larger than the ledger keeps.
+    #[error("{what}: {size}, at most {max}")]
+    TooLarge {
+        /// Which record or list.
+        what: String,
+        /// Its size.
+        size: usize,
+        /// What is allowed.
+        max: usize,
+    },
+    /// Others changed the record each time it was tried.
+    #[error("{what} is changed by others all the time")]
+    Contended {
+        /// The record.
+        what: String,
+    },
+    /// The store did not.
+    #[error("local state")]
+    Store(#[from] StoreError),
+}
+
+/// Why a claim was not given, or is no longer held.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// Another run holds it.
+    #[error("run {} holds task {} until its lease ends", claim.run, claim.task)]
+    Held {
+        /// The claim.
+        claim: Box<Claim>,
+    },
+    /// It waits for a person; only `resume` takes it.
+    #[error("it waits for a person's answer")]
+    Parked,
+    /// An operator took it away, and the old holder has neither acknowledged nor run out.
+    #[error("an operator took it away; its old holder may act until its lease ends")]
+    Revoking {
+        /// Until when at the latest, in the store's own time.
+        until: StoreTime,
+    },
+    /// The caller does not hold it, or no longer.
+    #[error("{reason}: {detail}")]
+    Lost {
+        /// Why.
+        reason: Reason,
+        /// The particulars, for people.
+        detail: String,
+    },
+    /// A claim never goes back to an earlier phase.
+    #[error("a claim does not go from {from:?} to {to:?}")]
+    Phase {
+        /// Where it is.
+        from: crate::domain::Phase,
+        /// Where it was to go.
+        to: crate::domain::Phase,
+    },
+    /// A force-release says why.
+    #[error("taking a claim away needs a reason")]
+    NoReason,
+    /// The store did not; whether it happened is unknown (ask again with the same nonce).
+    #[error("local state")]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,202 @@
+//! Occurrences: every planned instant is recorded in the commit that moves the playbook's watermark
+//! past it, so there are no holes; and what has settled never changes.
+
+use super::records::{self, Record, contended};
+use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
+use crate::domain::{Cursor, Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Timestamp};
+use crate::store::Batch;
+
+/// So many are recorded with one step of a watermark.
+pub(super) const OCCURRENCES_MAX: usize = 1_000;
+/// So many are looked at when the open ones are asked for.
+const OPEN_MAX: usize = 10_000;
+
+impl Ledger {
+    /// Up to when (inclusive) the playbook's instants have been recorded; `None`: never.
+    pub async fn watermark(&self, playbook: &PlaybookName) -> Result<Option<Timestamp>> {
+        Ok(self.read(&keys::watermark(playbook)).await?.map(|record| record.value))
+    }
+
+    /// Records instants and moves the watermark past them, together. Done again after the answer
+    /// was lost, it changes nothing. At most 1,000 at once: move the watermark in steps.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`] when the watermark is not `expected`, would go back, or one of the
+    /// ids stands for something else.
+    pub async fn record_occurrences(
+        &self,
+        playbook: &PlaybookName,
+        new_watermark: Timestamp,
+        expected: Option<Timestamp>,
+        occurrences: Vec<Occurrence>,
+    ) -> Result<()> {
+        let (size, max) = (occurrences.len(), OCCURRENCES_MAX);
+        if size > max {
+            let what = format!("occurrences of {playbook}");
+            return Err(LedgerError::TooLarge { what, size, max });
+        }
+        let key = keys::watermark(playbook);
+        let conflict = |why: String| LedgerError::Conflict { what: format!("{playbook}"), why };
+        for _ in 0..TRIES_MAX {
+            let found: Option<Record<Timestamp>> = self.read(&key).await?;
+            let current = found.as_ref().map(|record| record.value);
+            if current != expected {
+                if current == Some(new_watermark) && self.all_recorded(&occurrences).await? {
+                    return Ok(());
+                }
+                return Err(conflict("its watermark was moved by somebody else".to_owned()));
+            }
+            if current.is_some_and(|current| new_watermark < current) {
+                return Err(conflict("a watermark does not go back".to_owned()));
+            }
+            let mut batch = records::replace(Batch::new(), &key, &new_watermark, found.as_ref())?;
+            for occurrence in &occurrences {
+                if !self.is_recorded(occurrence).await? {
+                    batch = create(batch, occurrence)?;
+                }
+            }
+            if self.try_commit(batch).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(key))
+    }
+
+    /// Records one that no watermark counts: asked for by hand, caused by an event, rework.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`] when its id stands for something else.
+    pub async fn put_occurrence(&self, occurrence: &Occurrence) -> Result<()> {
+        for _ in 0..TRIES_MAX {
+            if self.is_recorded(occurrence).await? {
+                return Ok(());
+            }
+            if self.try_commit(create(Batch::new(), occurrence)?).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(occurrence.id.as_str()))
+    }
+
+    /// One occurrence.
+    pub async fn occurrence(&self, id: &OccurrenceId) -> Result<Option<Occurrence>> {
+        Ok(self.read(&keys::occurrence(id)).await?.map(|record| record.value))
+    }
+
+    /// What became of one; saying the same again is no error.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`]: it has settled otherwise; [`LedgerError::NotFound`].
+    pub async fn set_occurrence_state(
+        &self,
+        id: &OccurrenceId,
+        state: OccurrenceState,
+    ) -> Result<()> {
+        let key = keys::occurrence(id);
+        for _ in 0..TRIES_MAX {
+            let Some(found) = self.read::<Occurrence>(&key).await? else {
+                return Err(LedgerError::NotFound { what: format!("occurrence {id}") });
+            };
+            if found.value.state == state {
+                return Ok(());
+            }
+            if found.value.state.is_settled() {
+                let why = "it has settled".to_owned();
+                return Err(LedgerError::Conflict { what: id.to_string(), why });
+            }
+            let occurrence = Occurrence { state: state.clone(), ..found.value.clone() };
+            let mut batch = records::replace(Batch::new(), &key, &occurrence, Some(&found))?;
+            if state.is_settled() {
+                batch = batch.delete(keys::occurrence_open(occurrence.planned, id));
+            }
+            if self.try_commit(batch).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(key))
+    }
+
+    /// Those that have not settled, earliest planned first.
+    pub async fn open_occurrences(&self) -> Result<Vec<Occurrence>> {
+        let ids = records::scan_all(self.store.as_ref(), keys::OCCURRENCE_OPEN, OPEN_MAX).await?;
+        self.occurrences_by_id(ids).await
+    }
+
+    /// The latest of a playbook by planned instant, newest first.
+    pub async fn occurrences(
+        &self,
+        playbook: &PlaybookName,
+        limit: usize,
+    ) -> Result<Vec<Occurrence>> {
+        let list = keys::occurrences_of(playbook);
+        let ids = records::scan_all(self.store.as_ref(), &list, limit).await?;
+        self.occurrences_by_id(ids).await
+    }
+
+    /// Up to where the board's activity has been turned into occurrences.
+    pub async fn board_cursor(&self) -> Result<Option<Cursor>> {
+        Ok(self.read(&keys::cursor(&self.options.board)).await?.map(|record| record.value))
+    }
+
+    /// Moves it; the occurrences before it must have been recorded.
+    pub async fn set_board_cursor(&self, cursor: &Cursor) -> Result<()> {
+        let key = keys::cursor(&self.options.board);
+        for _ in 0..TRIES_MAX {
+            let found: Option<Record<Cursor>> = self.read(&key).await?;
+            let batch = records::replace(Batch::new(), &key, cursor, found.as_ref())?;
+            if self.try_commit(batch).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(key))
+    }
+
+    async fn occurrences_by_id(
+        &self,
+        ids: Vec<(String, Record<OccurrenceId>)>,
+    ) -> Result<Vec<Occurrence>> {
+        let mut occurrences = Vec::with_capacity(ids.len());
+        for (_, id) in ids {
+            occurrences.extend(self.occurrence(&id.value).await?);
+        }
+        Ok(occurrences)
+    }
+
+    async fn all_recorded(&self, occurrences: &[Occurrence]) -> Result<bool> {
+        for occurrence in occurrences {
+            if !self.is_recorded(occurrence).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether this occurrence is there, whatever became of it.
+    async fn is_recorded(&self, occurrence: &Occurrence) -> Result<bool> {
+        match self.occurrence(&occurrence.id).await? {
+            None => Ok(false),
+            Some(found)
+                if found.playbook == occurrence.playbook
+                    && found.trigger == occurrence.trigger
+                    && found.planned == occurrence.planned =>
+            {
+                Ok(true)
+            }
+            Some(_) => Err(LedgerError::Conflict {
+                what: occurrence.id.to_string(),
+                why: "another occurrence has this id".to_owned(),
+            }),
+        }
+    }
+}
+
+fn create(batch: Batch, occurrence: &Occurrence) -> Result<Batch> {
+    let (id, planned) = (&occurrence.id, occurrence.planned);
+    let batch = records::create(batch, &keys::occurrence(id), occurrence)?;
+    let list = keys::occurrence_of(&occurrence.playbook, planned, id);
+    let mut batch = records::put::<_, ()>(batch, &list, id, None)?;
+    if !occurrence.state.is_settled() {
+        batch = records::put::<_, ()>(batch, &keys::occurrence_open(planned, id), id, None)?;
+    }
+    Ok(batch)
+}

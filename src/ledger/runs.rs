@@ -1,0 +1,283 @@
+//! Runs, the definitions they ran with, and their transcripts.
+//!
+//! Every list that is asked for has its own index, newest first, written in the run's commit.
+
+use super::records::{self, Record, contended};
+use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
+use crate::domain::{Notice, PlaybookName, Run, RunId, RunState, TaskId, Timestamp};
+use crate::store::Batch;
+use serde::{Deserialize, Serialize};
+
+/// A search looks at so many runs at most.
+const LOOKED_AT_MAX: usize = 100_000;
+/// So many lines of a transcript are written in one commit.
+const LINES_MAX: usize = 64;
+
+/// Which runs; every part narrows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Of this playbook.
+    pub playbook: Option<PlaybookName>,
+    /// About this task.
+    pub task: Option<TaskId>,
+    /// In this state.
+    pub state: Option<RunState>,
+    /// Started at this instant or later.
+    pub since: Option<Timestamp>,
+}
+
+/// One line of a transcript.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When.
+    pub at: Timestamp,
+    /// What sort: `prompt`, `model`, `tool`, `note`, …
+    pub kind: String,
+    /// The text.
+    pub text: String,
+}
+
+/// A line and its number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TranscriptLine {
+    /// Its number in the run's transcript, from 1.
+    pub number: u64,
+    /// The line.
+    #[serde(flatten)]
+    pub line: LogLine,
+}
+
+impl Ledger {
+    /// Records a run that starts, and keeps the definition it runs with under its hash.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`] when another run has its id.
+    pub async fn start_run(&self, run: &Run, definition: &str) -> Result<()> {
+        let (key, source) = (keys::run(&run.id), keys::definition(&run.definition));
+        for _ in 0..TRIES_MAX {
+            if let Some(found) = self.read::<Run>(&key).await? {
+                return if found.value == *run { Ok(()) } else { Err(conflict(run, "it exists")) };
+            }
+            let mut batch = records::create(Batch::new(), &key, run)?;
+            if self.read::<String>(&source).await?.is_none() {
+                batch = records::create(batch, &source, &definition)?;
+            }
+            if self.try_commit(self.index_run(batch, None, run)?).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(key))
+    }
+
+    /// Changes a run that has not ended, and does not end it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`]: it has ended, or would; [`LedgerError::NotFound`].
+    pub async fn update_run(&self, run: &Run) -> Result<()> {
+        if run.ended.is_some() {
+            return Err(conflict(run, "it is to be finished, not updated"));
+        }
+        self.write_run(run, &[]).await
+    }
+
+    /// The one outcome of a run, with what people are told of it, in one commit. Finishing it
+    /// again in the same way changes nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`]: it has ended otherwise; [`LedgerError::NotFound`].
+    pub async fn finish_run(&self, run: &Run, notices: Vec<Notice>) -> Result<()> {
+        if run.ended.is_none() || run.state == RunState::Running {
+            return Err(conflict(run, "it says neither how nor when it ended"));
+        }
+        self.write_run(run, &notices).await
+    }
+
+    /// A run by its id or the beginning of it, with or without `r-`; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`LedgerError::Ambiguous`] when several begin so.
+    pub async fn run(&self, id_or_prefix: &str) -> Result<Option<Run>> {
+        let asked = id_or_prefix.trim();
+        if asked.is_empty() {
+            return Ok(None);
+        }
+        for id in [asked.to_owned(), format!("r-{asked}")] {
+            let key = keys::run(&RunId::new(id));
+            if let Some(found) = self.read::<Run>(&key).await? {
+                return Ok(Some(found.value));
+            }
+            let mut found = records::scan::<Run>(self.store.as_ref(), &key, None, 2).await?;
+            if found.len() > 1 {
+                return Err(LedgerError::Ambiguous { prefix: asked.to_owned() });
+            }
+            if let Some((_, run)) = found.pop() {
+                return Ok(Some(run.value));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Runs, newest first, at most `limit`.
+    pub async fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<Run>> {
+        let list = match (filter.task, &filter.playbook, filter.state) {
+            (Some(task), _, _) => keys::runs_of_task(&self.options.board, task),
+            (None, _, Some(state @ RunState::Running)) => keys::runs_in_state(state),
+            (None, Some(playbook), _) => keys::runs_of_playbook(playbook),
+            (None, None, Some(state)) => keys::runs_in_state(state),
+            (None, None, None) => keys::runs_all(),
+        };
+        let (mut runs, mut looked_at) = (Vec::new(), 0);
+        let mut after: Option<String> = None;
+        while runs.len() < limit && looked_at < LOOKED_AT_MAX {
+            let rows = records::PAGE.min(limit.max(16));
+            let page: Vec<(String, Record<RunId>)> =
+                records::scan(self.store.as_ref(), &list, after.as_deref(), rows).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            for (_, id) in &page {
+                looked_at += 1;
+                let Some(run) = self.read::<Run>(&keys::run(&id.value)).await? else { continue };
+                let run = run.value;
+                if filter.since.is_some_and(|since| run.started < since) {
+                    return Ok(runs);
+                }
+                if filter.fits(&run) && runs.len() < limit {
+                    runs.push(run);
+                }
+            }
+        }
+        Ok(runs)
+    }
+
+    /// How many runs of a playbook started at this instant or later.
+    pub async fn runs_started_since(
+        &self,
+        playbook: &PlaybookName,
+        since: Timestamp,
+    ) -> Result<u32> {
+        let list = keys::runs_of_playbook(playbook);
+        let oldest = format!("{list}{}", keys::descending(since));
+        let (mut count, mut after) = (0_u32, None::<String>);
+        loop {
+            let page = self.store.scan(&list, after.as_deref(), records::PAGE).await?;
+            for row in &page {
+                // The key's instant alone, without the id after it.
+                if row.key.get(..oldest.len()).is_none_or(|key| key > oldest.as_str()) {
+                    return Ok(count);
+                }
+                count = count.saturating_add(1);
+            }
+            match page.last() {
+                Some(last) => after = Some(last.key.clone()),
+                None => return Ok(count),
+            }
+        }
+    }
+
+    /// Runs under way, newest first.
+    pub async fn running(&self) -> Result<Vec<Run>> {
+        let filter = RunFilter { state: Some(RunState::Running), ..RunFilter::default() };
+        self.runs(&filter, LOOKED_AT_MAX).await
+    }
+
+    /// The text of the definition that is kept under a hash.
+    pub async fn definition(&self, hash: &str) -> Result<Option<String>> {
+        Ok(self.read(&keys::definition(hash)).await?.map(|record| record.value))
+    }
+
+    /// Appends to a run's transcript, in order. Many lines may become several commits.
+    pub async fn log(&self, run: &RunId, lines: &[LogLine]) -> Result<()> {
+        for lines in lines.chunks(LINES_MAX) {
+            self.log_some(run, lines).await?;
+        }
+        Ok(())
+    }
+
+    /// Lines after this number, in order, at most `limit`; 0 for the beginning.
+    pub async fn transcript(
+        &self,
+        run: &RunId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<TranscriptLine>> {
+        let prefix = keys::transcript(run);
+        let after = format!("{prefix}{}", keys::number(after));
+        let lines = records::scan(self.store.as_ref(), &prefix, Some(&after), limit).await?;
+        Ok(lines.into_iter().map(|(_, record)| record.value).collect())
+    }
+
+    async fn log_some(&self, run: &RunId, lines: &[LogLine]) -> Result<()> {
+        let head_key = keys::transcript_head(run);
+        for _ in 0..TRIES_MAX {
+            let head: Option<Record<u64>> = self.read(&head_key).await?;
+            let mut number = head.as_ref().map_or(0, |head| head.value);
+            let mut batch = Batch::new();
+            for line in lines {
+                number += 1;
+                let key = format!("{}{}", keys::transcript(run), keys::number(number));
+                let line = TranscriptLine { number, line: line.clone() };
+                batch = records::put::<_, ()>(batch, &key, &line, None)?;
+            }
+            let batch = records::replace(batch, &head_key, &number, head.as_ref())?;
+            if self.try_commit(batch).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(head_key))
+    }
+
+    async fn write_run(&self, run: &Run, notices: &[Notice]) -> Result<()> {
+        let key = keys::run(&run.id);
+        for _ in 0..TRIES_MAX {
+            let Some(found) = self.read::<Run>(&key).await? else {
+                return Err(LedgerError::NotFound { what: format!("run {}", run.id) });
+            };
+            if found.value == *run {
+                // Its notices were in the same commit.
+                return Ok(());
+            }
+            if found.value.ended.is_some() {
+                return Err(conflict(run, "it has ended"));
+            }
+            if found.value.started != run.started || found.value.playbook != run.playbook {
+                return Err(conflict(run, "it began otherwise"));
+            }
+            let batch = records::replace(Batch::new(), &key, run, Some(&found))?;
+            let batch = self.index_run(batch, Some(&found.value), run)?;
+            let batch = self.notices_batch(batch, notices, Some(&run.id)).await?;
+            if self.try_commit(batch).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(key))
+    }
+
+    /// A run's places in the lists.
+    fn index_run(&self, batch: Batch, old: Option<&Run>, run: &Run) -> Result<Batch> {
+        let mut batch = batch;
+        if let Some(old) = old.filter(|old| old.state != run.state) {
+            let list = keys::runs_in_state(old.state);
+            batch = batch.delete(keys::run_in(&list, old.started, &old.id));
+        }
+        let task = run.task.map(|task| keys::runs_of_task(&self.options.board, task));
+        let playbook = keys::runs_of_playbook(&run.playbook);
+        let state = keys::runs_in_state(run.state);
+        for list in [keys::runs_all(), playbook, state].into_iter().chain(task) {
+            let key = keys::run_in(&list, run.started, &run.id);
+            batch = records::put::<_, ()>(batch, &key, &run.id, None)?;
+        }
+        Ok(batch)
+    }
+}
+
+impl RunFilter {
+    fn fits(&self, run: &Run) -> bool {
+        self.playbook.as_ref().is_none_or(|playbook| run.playbook == *playbook)
+            && self.task.is_none_or(|task| run.task == Some(task))
+            && self.state.is_none_or(|state| run.state == state)
+    }
+}
+
+fn conflict(run: &Run, why: &str) -> LedgerError {
+    LedgerError::Conflict { what: format!("run {}", run.id), why: why.to_owned() }
+}

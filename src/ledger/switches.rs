@@ -1,0 +1,176 @@
+//! What people switch: armed, paused, everything stopped; and the counters by which a playbook
+//! pauses itself. Whatever a person switches is in the audit log, in the same commit.
+
+use super::records::{self, Record, contended};
+use super::stop::Stopped;
+use super::{Ledger, Result, TRIES_MAX, keys};
+use crate::domain::{PlaybookName, Timestamp};
+use crate::store::Batch;
+use serde::{Deserialize, Serialize};
+
+/// A playbook's switches and counters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PlaybookSwitch {
+    /// The hash of the triggers and rights that a person armed; `None`: never armed.
+    pub armed: Option<String>,
+    /// Set while it is paused.
+    pub paused: Option<Paused>,
+    /// Runs that failed, since the last success.
+    pub failures_in_row: u32,
+    /// Reports that had nothing to say or could not be sent, since the last one that was.
+    pub silent_in_row: u32,
+}
+
+/// Who paused a playbook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+/// Who did what, for the audit log.
+struct Act<'a> {
+    who: &'a str,
+    what: &'static str,
+    detail: String,
+}
+
+impl Ledger {
+    /// A playbook's switches; those of one never heard of are all off.
+    pub async fn playbook_switch(&self, playbook: &PlaybookName) -> Result<PlaybookSwitch> {
+        let found: Option<Record<PlaybookSwitch>> = self.read(&keys::switch(playbook)).await?;
+        Ok(found.map(|record| record.value).unwrap_or_default())
+    }
+
+    /// Arms it for the triggers and rights that have this hash.
+    pub async fn arm(
+        &self,
+        playbook: &PlaybookName,
+        rights: &str,
+        by: &str,
+    ) -> Result<PlaybookSwitch> {
+        let act = Act { who: by, what: "arm", detail: format!("{playbook} for {rights}") };
+        self.switch(playbook, Some(act), |switch| switch.armed = Some(rights.to_owned())).await
+    }
+
+    /// Disarms it.
+    pub async fn disarm(&self, playbook: &PlaybookName, by: &str) -> Result<PlaybookSwitch> {
+        let act = Act { who: by, what: "disarm", detail: playbook.to_string() };
+        self.switch(playbook, Some(act), |switch| switch.armed = None).await
+    }
+
+    /// Pauses it; a pause that is there already is kept.
+    pub async fn pause(
+        &self,
+        playbook: &PlaybookName,
+        by: &str,
+        reason: &str,
+    ) -> Result<PlaybookSwitch> {
+        let act = Act { who: by, what: "pause", detail: format!("{playbook}: {reason}") };
+        let at = self.clock.wall();
+        let paused = Paused { by: by.to_owned(), at, reason: reason.to_owned() };
+        self.switch(playbook, Some(act), |switch| {
+            switch.paused.get_or_insert_with(|| paused.clone());
+        })
+        .await
+    }
+
+    /// Ends a pause and forgets the failures before it.
+    pub async fn resume(&self, playbook: &PlaybookName, by: &str) -> Result<PlaybookSwitch> {
+        let act = Act { who: by, what: "resume", detail: playbook.to_string() };
+        self.switch(playbook, Some(act), |switch| {
+            switch.paused = None;
+            switch.failures_in_row = 0;
+        })
+        .await
+    }
+
+    /// One more failure in a row.
+    pub async fn record_failure(&self, playbook: &PlaybookName) -> Result<PlaybookSwitch> {
+        self.switch(playbook, None, |switch| {
+            switch.failures_in_row = switch.failures_in_row.saturating_add(1);
+        })
+        .await
+    }
+
+    /// A success: no failures in a row.
+    pub async fn record_success(&self, playbook: &PlaybookName) -> Result<PlaybookSwitch> {
+        self.switch(playbook, None, |switch| switch.failures_in_row = 0).await
+    }
+
+    /// One more report in a row that was not told (`true`), or one that was (`false`).
+    pub async fn record_silence(
+        &self,
+        playbook: &PlaybookName,
+        silent: bool,
+    ) -> Result<PlaybookSwitch> {
+        self.switch(playbook, None, |switch| {
+            let count = switch.silent_in_row.saturating_add(1);
+            switch.silent_in_row = if silent { count } else { 0 };
+        })
+        .await
+    }
+
+    /// Whether everything is stopped, as the store says. The file of [`super::stop`] counts too.
+    pub async fn stopped(&self) -> Result<Option<Stopped>> {
+        let found: Option<Record<Stopped>> = self.read(keys::STOPPED).await?;
+        Ok(found.map(|record| record.value))
+    }
+
+    /// Stops everything (`Some`; a stop that is there already is kept) or lets it start again
+    /// (`None`), in the store.
+    pub async fn set_stopped(&self, stopped: Option<Stopped>, by: &str) -> Result<()> {
+        for _ in 0..TRIES_MAX {
+            let found: Option<Record<Stopped>> = self.read(keys::STOPPED).await?;
+            let (batch, what, detail) = match (&found, &stopped) {
+                (Some(_), Some(_)) | (None, None) => return Ok(()),
+                (Some(found), None) => {
+                    let batch = records::remove(Batch::new(), keys::STOPPED, found);
+                    (batch, "start-all", "")
+                }
+                (None, Some(stopped)) => {
+                    let batch = records::create(Batch::new(), keys::STOPPED, stopped)?;
+                    (batch, "stop-all", stopped.reason.as_str())
+                }
+            };
+            let (audited, _) = self.audit_batch(by, what, detail).await?;
+            if self.try_commit(batch.and(audited)).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(keys::STOPPED))
+    }
+
+    /// Changes a playbook's switches; what changes nothing is not written.
+    async fn switch(
+        &self,
+        playbook: &PlaybookName,
+        act: Option<Act<'_>>,
+        what: impl Fn(&mut PlaybookSwitch),
+    ) -> Result<PlaybookSwitch> {
+        let key = keys::switch(playbook);
+        for _ in 0..TRIES_MAX {
+            let found: Option<Record<PlaybookSwitch>> = self.read(&key).await?;
+            let old = found.as_ref().map(|record| record.value.clone()).unwrap_or_default();
+            let mut switch = old.clone();
+            what(&mut switch);
+            if switch == old {
+                return Ok(old);
+            }
+            let mut batch = records::replace(Batch::new(), &key, &switch, found.as_ref())?;
+            if let Some(act) = &act {
+                let (audited, _) = self.audit_batch(act.who, act.what, &act.detail).await?;
+                batch = batch.and(audited);
+            }
+            if self.try_commit(batch).await? {
+                return Ok(switch);
+            }
+        }
+        Err(contended(key))
+    }
+}

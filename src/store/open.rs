@@ -1,0 +1,61 @@
+//! The store's options, and the choice between its adapters. Called by the composition root alone.
+
+use super::memory::MemoryStore;
+use super::sled::{SledOptions, SledStore};
+use super::{Result, Store};
+use crate::clock::Clock;
+use crate::domain::LifeId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// `[store]` of `rota.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreOptions {
+    /// Where the ledger is kept.
+    pub engine: Engine,
+    /// How much memory the engine may use as a cache, in MiB (1 to 4096).
+    #[schemars(range(min = 1, max = 4096))]
+    pub cache_mib: u32,
+}
+
+/// The engine of a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// In the state folder, durable.
+    #[default]
+    Sled,
+    /// In memory, forgotten at the end: for rehearsals only.
+    Memory,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { engine: Engine::default(), cache_mib: 8 }
+    }
+}
+
+/// The folder of an embedded store.
+pub fn store_dir(state: &Path) -> PathBuf {
+    state.join("store")
+}
+
+/// Opens the store of a state folder for this life of the daemon.
+pub fn open(
+    options: &StoreOptions,
+    state: &Path,
+    life: &LifeId,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>> {
+    Ok(match options.engine {
+        Engine::Memory => Arc::new(MemoryStore::new(clock)),
+        Engine::Sled => {
+            let cache_bytes = u64::from(options.cache_mib.clamp(1, 4096)) * 1024 * 1024;
+            let options = SledOptions { cache_bytes, life: life.to_string() };
+            Arc::new(SledStore::open(&store_dir(state), options, clock)?)
+        }
+    })
+}

@@ -1,0 +1,198 @@
+//! The embedded store: sled in a folder, durable by one fsync for many commits.
+//!
+//! `<dir>/lock` is ours and names the holder; `<dir>/witness` is ours and tells whether the engine
+//! lost anything; `<dir>/data` is the engine's. Commits go through one
+//! thread (`committer.rs`); readers read in place, from memory mostly, and are shown nothing that is
+//! not durable yet.
+
+mod committer;
+mod lock;
+mod opening;
+mod rows;
+mod witness;
+
+use super::{Batch, Result, Row, Store, StoreError, Versioned};
+use crate::clock::Clock;
+use crate::domain::StoreTime;
+use ::sled::IVec;
+use async_trait::async_trait;
+use committer::{Committer, Fault, Request, Shared, WAITING_MAX};
+use lock::FolderLock;
+use opening::Opened;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
+
+/// How a folder is opened.
+#[derive(Clone, Debug)]
+pub struct SledOptions {
+    /// Memory for the engine's cache, in bytes.
+    pub cache_bytes: u64,
+    /// Who opens it, for the lock file: this life of the daemon.
+    pub life: String,
+}
+
+impl Default for SledOptions {
+    fn default() -> Self {
+        Self { cache_bytes: 8 * 1024 * 1024, life: String::new() }
+    }
+}
+
+/// A store in a folder. Dropping it waits for the commits under way and frees the folder.
+pub struct SledStore {
+    clock: Arc<dyn Clock>,
+    requests: Option<mpsc::Sender<Request>>,
+    thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    // Last, so that the folder is free only when the engine is closed.
+    _lock: FolderLock,
+}
+
+impl std::fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SledStore").finish_non_exhaustive()
+    }
+}
+
+impl SledStore {
+    /// Opens the store in a folder, or creates it (the folder too). Reads every row once.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] names the holder; [`StoreError::Unusable`]: the files are damaged;
+    /// [`StoreError::Corrupt`]: a newer version wrote them; [`StoreError::Failed`]: out of reach.
+    pub fn open(dir: &Path, options: SledOptions, clock: Arc<dyn Clock>) -> Result<Self> {
+        let failed = |error: std::io::Error| StoreError::Failed(Box::new(error));
+        std::fs::create_dir_all(dir).map_err(failed)?;
+        let lock = FolderLock::take(dir, &options.life, clock.as_ref())?;
+        let Opened { db, log, version, witness } = opening::open(dir, &options)?;
+        let shared = Arc::new(Shared { db, before: RwLock::default() });
+        let (requests, waiting) = mpsc::channel(WAITING_MAX);
+        let committer =
+            Committer { shared: Arc::clone(&shared), log, version, witness, fault: None };
+        let thread = std::thread::Builder::new()
+            .name("rota-store".to_owned())
+            .spawn(move || committer.run(waiting))
+            .map_err(failed)?;
+        Ok(Self { clock, requests: Some(requests), thread: Some(thread), shared, _lock: lock })
+    }
+
+    /// Reads under the lock that keeps the committer from showing half a group.
+    fn read<T>(
+        &self,
+        what: impl FnOnce(&BTreeMap<Vec<u8>, Option<IVec>>) -> std::result::Result<T, Fault>,
+    ) -> Result<T> {
+        let before = self.shared.before.read().unwrap_or_else(PoisonError::into_inner);
+        // The engine panics where it should report; that must not take a worker thread with it.
+        let answer = catch_unwind(AssertUnwindSafe(|| what(&before)));
+        Ok(answer.unwrap_or(Err(Fault::Panicked))?)
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            // Its faults were answered; there is nobody left to tell.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SledStore {
+    async fn get(&self, key: &str) -> Result<Option<Versioned>> {
+        let stored = self.read(|before| match before.get(key.as_bytes()) {
+            Some(stored) => Ok(stored.clone()),
+            None => Ok(self.shared.db.get(key)?),
+        })?;
+        stored
+            .map(|stored| row(key, &stored))
+            .transpose()
+            .map(|row| row.map(|Row { version, value, .. }| Versioned { version, value }))
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<()> {
+        batch.check_sizes()?;
+        let (answer, answered) = oneshot::channel();
+        let requests = self.requests.as_ref().ok_or(Fault::Closed)?;
+        requests.send(Request { batch, answer }).await.map_err(|_| Fault::Closed)?;
+        answered.await.map_err(|_| Fault::Closed)?
+    }
+
+    async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>> {
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after.as_bytes().to_vec()),
+            _ => Bound::Included(prefix.as_bytes().to_vec()),
+        };
+        let stored = self.read(|before| merge(&self.shared.db, before, from, prefix, limit))?;
+        stored
+            .into_iter()
+            .map(|(key, value)| {
+                let key = String::from_utf8(key).map_err(|_| Fault::Row)?;
+                row(&key, &value)
+            })
+            .collect()
+    }
+
+    async fn now(&self) -> Result<StoreTime> {
+        Ok(self.clock.store_time())
+    }
+}
+
+/// The engine's rows from a key on, with those of `before` in place of what is not durable yet.
+fn merge(
+    db: &::sled::Db,
+    before: &BTreeMap<Vec<u8>, Option<IVec>>,
+    from: Bound<Vec<u8>>,
+    prefix: &str,
+    limit: usize,
+) -> std::result::Result<Vec<(Vec<u8>, IVec)>, Fault> {
+    let prefix = prefix.as_bytes();
+    // A caller's key is UTF-8; the engine's own rows begin with a byte that never is.
+    let ours = |key: &[u8]| key.starts_with(prefix) && key.first() != Some(&0xff);
+    let mut engine = db.range((from.clone(), Bound::Unbounded)).peekable();
+    let mut old =
+        before.range((from, Bound::Unbounded)).take_while(|(key, _)| ours(key)).peekable();
+    let mut rows = Vec::new();
+    while rows.len() < limit {
+        let next = match engine.peek() {
+            Some(Err(error)) => return Err(Fault::Engine(error.clone())),
+            Some(Ok((key, _))) if ours(key) => Some(key.to_vec()),
+            _ => None,
+        };
+        let take_old = match (&next, old.peek()) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(next), Some((key, _))) => *key <= next,
+        };
+        if take_old {
+            if let Some((key, value)) = old.next() {
+                if next.as_ref() == Some(key) {
+                    engine.next();
+                }
+                rows.extend(value.clone().map(|value| (key.clone(), value)));
+            }
+        } else {
+            match (next, engine.next()) {
+                (Some(_), Some(row)) => {
+                    let (key, value) = row?;
+                    rows.push((key.to_vec(), value));
+                }
+                _ => break,
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn row(key: &str, stored: &[u8]) -> Result<Row> {
+    let (version, value) = rows::decode(stored).ok_or_else(|| StoreError::Corrupt {
+        key: key.to_owned(),
+        source: "shorter than its version".into(),
+    })?;
+    Ok(Row { key: key.to_owned(), version, value })
+}

@@ -1,0 +1,40 @@
+//! The contract of the store, sentence by sentence, for every adapter; then what is particular to
+//! the embedded one.
+
+mod embedded;
+mod suite;
+
+use rota::clock::{Clock, ManualClock};
+use rota::domain::from_millis;
+use rota::store::Store;
+use rota::store::memory::MemoryStore;
+use rota::store::sled::{SledOptions, SledStore};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// A store, the clock it was given, and what has to outlive it.
+pub struct Fixture {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<ManualClock>,
+    /// Removed when the test ends.
+    pub _dir: Option<TempDir>,
+}
+
+/// An empty store in memory.
+pub fn memory() -> Fixture {
+    let clock = Arc::new(ManualClock::at(from_millis(1_795_000_000_000)));
+    let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
+    Fixture { store, clock, _dir: None }
+}
+
+/// An empty store in a folder of its own.
+pub fn sled() -> Fixture {
+    let clock = Arc::new(ManualClock::at(from_millis(1_795_000_000_000)));
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(
+        &dir.path().join("store"),
+        SledOptions::default(),
+        Arc::clone(&clock) as Arc<dyn Clock>,
+    );
+    Fixture { store: Arc::new(store.unwrap()), clock, _dir: Some(dir) }
+}
