@@ -24,6 +24,14 @@
 //!     byte.
 //! 11. What is deleted is gone for every question but the activity.
 
+mod check;
+pub mod open;
+pub mod overlay;
+mod page;
+mod record;
+pub mod sql;
+mod write;
+
 use crate::domain::{
     Activity, ActivityId, ActivityQuery, BoardName, Comment, CommentId, CommentQuery, EffectState,
     Fence, Mark, Milestone, MilestoneEdit, MilestoneId, MilestoneQuery, NewComment, NewMilestone,

@@ -38,6 +38,8 @@ pub struct TaskQuery {
     pub milestone: Option<MilestoneId>,
     /// Subtasks of this task.
     pub parent: Option<TaskId>,
+    /// That wait for this task (`blocked_by` holds it).
+    pub blocked_by: Option<TaskId>,
     /// Headline or description contains this, without regard to case.
     pub text: Option<String>,
     /// In which order.

@@ -1,0 +1,141 @@
+//! Comments in SQL.
+
+use super::super::{Comments, Result, check, write};
+use super::SqlBoard;
+use super::dialect::{Connection, DbRow, failed};
+use super::people::{thing_of, word_of};
+use super::plan::at_or_after;
+use super::text::Sql;
+use crate::domain::{
+    Comment, CommentId, CommentQuery, CommentTarget, Cursor, NewComment, Page, PersonId, ProjectId,
+    Rating, Stamp, TaskId, Written, from_millis,
+};
+use async_trait::async_trait;
+use sqlx::Row;
+
+const RATINGS: [(Rating, &str); 3] =
+    [(Rating::Green, "green"), (Rating::Yellow, "yellow"), (Rating::Red, "red")];
+const SELECT: &str = "select id, task, project, author, text, parent, rating, created \
+                      from comments where true";
+
+fn read(row: &DbRow) -> sqlx::Result<Comment> {
+    let on = match (row.try_get::<Option<i64>, _>(1)?, row.try_get::<Option<i64>, _>(2)?) {
+        (Some(task), None) => CommentTarget::Task(TaskId(task)),
+        (None, Some(project)) => CommentTarget::Project(ProjectId(project)),
+        _ => return Err(sqlx::Error::Decode("a comment on nothing or on two things".into())),
+    };
+    let rating: Option<&str> = row.try_get(6)?;
+    Ok(Comment {
+        id: CommentId(row.try_get(0)?),
+        on,
+        author: PersonId(row.try_get(3)?),
+        text: row.try_get(4)?,
+        parent: row.try_get::<Option<i64>, _>(5)?.map(CommentId),
+        rating: rating.map(|word| thing_of(&RATINGS, word)).transpose()?,
+        created: from_millis(row.try_get(7)?),
+    })
+}
+
+pub(super) async fn find(on: &mut Connection, id: CommentId) -> Result<Option<Comment>> {
+    let mut sql = Sql::new(SELECT);
+    sql.push(" and id = ").int(id.0);
+    let rows = sql.fetch_all(on).await?;
+    rows.first().map(read).transpose().map_err(failed)
+}
+
+/// Oldest first, at most `max`.
+pub(super) async fn select(
+    on: &mut Connection,
+    query: &CommentQuery,
+    max: usize,
+) -> Result<Vec<Comment>> {
+    let mut sql = Sql::new(SELECT);
+    match query.on {
+        Some(CommentTarget::Task(id)) => sql.and_int("task =", Some(id.0)),
+        Some(CommentTarget::Project(id)) => sql.and_int("project =", Some(id.0)),
+        None => {}
+    }
+    sql.and_ints("project", query.projects.iter().map(|id| id.0));
+    if query.rated {
+        sql.push(" and rating is not null");
+    }
+    sql.and_int("created >=", query.from.map(at_or_after));
+    sql.and_int("created <", query.to.map(at_or_after));
+    // The plus keeps the planner from walking all comments in their order where a narrower index
+    // fits: a page of a span or of a thread is small to sort.
+    let narrow = query.on.is_some() || query.from.is_some() || query.to.is_some();
+    sql.and_int(if narrow { "+id >" } else { "id >" }, query.after.map(|id| id.0));
+    sql.push(if narrow { " order by +id limit " } else { " order by id limit " });
+    sql.int(i64::try_from(max).unwrap_or(i64::MAX));
+    let rows = sql.fetch_all(on).await?;
+    rows.iter().map(read).collect::<sqlx::Result<_>>().map_err(failed)
+}
+
+pub(super) async fn insert(on: &mut Connection, comment: &Comment) -> Result<CommentId> {
+    let (task, project) = match comment.on {
+        CommentTarget::Task(id) => (Some(id.0), None),
+        CommentTarget::Project(id) => (None, Some(id.0)),
+    };
+    let id: i64 = sqlx::query_scalar(
+        "insert into comments (task, project, author, text, parent, rating, created) \
+         values ($1, $2, $3, $4, $5, $6, $7) returning id",
+    )
+    .bind(task)
+    .bind(project)
+    .bind(comment.author.0)
+    .bind(&comment.text)
+    .bind(comment.parent.map(|id| id.0))
+    .bind(comment.rating.map(|rating| word_of(&RATINGS, &rating)))
+    .bind(comment.created.timestamp_millis())
+    .fetch_one(on)
+    .await
+    .map_err(failed)?;
+    Ok(CommentId(id))
+}
+
+/// Only what a comment answers ever changes.
+pub(super) async fn update(on: &mut Connection, comment: &Comment) -> Result<()> {
+    sqlx::query("update comments set parent = $1 where id = $2")
+        .bind(comment.parent.map(|id| id.0))
+        .bind(comment.id.0)
+        .execute(on)
+        .await
+        .map(|_| ())
+        .map_err(failed)
+}
+
+pub(super) async fn remove(on: &mut Connection, id: CommentId) -> Result<()> {
+    sqlx::query("delete from comments where id = $1")
+        .bind(id.0)
+        .execute(on)
+        .await
+        .map(|_| ())
+        .map_err(failed)
+}
+
+#[async_trait]
+impl Comments for SqlBoard {
+    async fn comments(&self, query: &CommentQuery) -> Result<Page<Comment>> {
+        check::asked_projects(query.projects.len())?;
+        let size = query.page_size();
+        let mut items = select(&mut *self.reader().await?, query, size + 1).await?;
+        let more = items.len() > size;
+        items.truncate(size);
+        let next = items.last().filter(|_| more).map(|last| Cursor(last.id.to_string()));
+        Ok(Page { items, next })
+    }
+
+    async fn add_comment(&self, stamp: &Stamp, new: NewComment) -> Result<Written<Comment>> {
+        let mut session = self.session().await?;
+        let written = write::add_comment(&mut session, self.now(), stamp, new).await?;
+        session.commit().await?;
+        Ok(written)
+    }
+
+    async fn delete_comment(&self, stamp: &Stamp, id: CommentId) -> Result<Written<Comment>> {
+        let mut session = self.session().await?;
+        let written = write::delete_comment(&mut session, self.now(), stamp, id).await?;
+        session.commit().await?;
+        Ok(written)
+    }
+}

@@ -1,0 +1,234 @@
+//! What is said to SQLite alone: the schema, the connections, hints and error codes.
+
+use super::super::{BoardError, Result};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, ConnectOptions, Row, Sqlite};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+use std::time::Duration;
+
+/// The database that the queries run on.
+pub(super) type Database = Sqlite;
+/// One connection.
+pub(super) type Connection = sqlx::SqliteConnection;
+/// One row.
+pub(super) type DbRow = sqlx::sqlite::SqliteRow;
+/// Connections that are shared.
+pub(super) type Pool = SqlitePool;
+
+/// A transaction that nobody else writes beside, from its first read on.
+pub(super) const BEGIN_WRITE: &str = "begin immediate";
+/// A transaction that sees one state.
+pub(super) const BEGIN_READ: &str = "begin";
+
+/// "Rota", in the file's header: other programs' files are left alone.
+const APPLICATION: i64 = 0x526f_7461;
+/// One step per version of the schema.
+const STEPS: [&str; 1] = [include_str!("schema.sql")];
+const READERS: u32 = 4;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements that each connection keeps prepared.
+const STATEMENTS_MAX: usize = 256;
+/// Kibibytes of pages that each connection keeps.
+const CACHE_KIB: i64 = 8 * 1024;
+
+/// Makes the planner take this index: there are no statistics to choose by, and none are needed.
+pub(super) fn indexed_by(index: &str) -> String {
+    format!(" indexed by {index}")
+}
+
+/// Opens the file: one connection that writes, and others that read.
+pub(super) async fn connect(path: &Path) -> Result<(Pool, Pool)> {
+    peek(path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .statement_cache_capacity(STATEMENTS_MAX)
+        .pragma("cache_size", (-CACHE_KIB).to_string())
+        .disable_statement_logging();
+    let write = options
+        .clone()
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full);
+    let writer = pool(1).connect_lazy_with(write);
+    let readers = pool(READERS).connect_lazy_with(options.read_only(true));
+    match migrate(&writer, path).await {
+        Ok(()) => Ok((writer, readers)),
+        Err(error) => {
+            writer.close().await;
+            Err(error)
+        }
+    }
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(30))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+fn unusable(path: &Path, what: &str) -> BoardError {
+    BoardError::Unusable {
+        what: format!("the board's file {} {what}", path.display()),
+        source: None,
+    }
+}
+
+fn newer(path: &Path, version: i64) -> BoardError {
+    let what = format!(
+        "has schema version {version}, newer than {}, the newest this program knows: use a newer \
+         program or another file",
+        STEPS.len()
+    );
+    unusable(path, &what)
+}
+
+const NOT_OURS: &str = "belongs to another program: give another path";
+
+/// Looks at the file's header without a database engine, so that a file that cannot be used is not
+/// touched.
+fn peek(path: &Path) -> Result<()> {
+    let mut header = Vec::new();
+    match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(unreadable(path, error)),
+        Ok(file) => {
+            file.take(100).read_to_end(&mut header).map_err(|error| unreadable(path, error))?;
+        }
+    }
+    if header.is_empty() {
+        return Ok(());
+    }
+    if header.len() < 100 || !header.starts_with(b"SQLite format 3\0") {
+        return Err(unusable(
+            path,
+            "is damaged or not a board: restore it from a copy, or give another path",
+        ));
+    }
+    let number = |at: usize| {
+        header[at..at + 4].iter().fold(0_i64, |number, byte| number << 8 | i64::from(*byte))
+    };
+    judge(path, number(60), number(68))
+}
+
+/// By the header: version 0 of nobody's is a file whose first transaction never ended.
+fn judge(path: &Path, version: i64, application: i64) -> Result<()> {
+    if application != APPLICATION && (application != 0 || version != 0) {
+        return Err(unusable(path, NOT_OURS));
+    }
+    if usize::try_from(version).is_ok_and(|version| version > STEPS.len()) {
+        return Err(newer(path, version));
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> BoardError {
+    BoardError::Unusable {
+        what: format!("the board's file {} cannot be read", path.display()),
+        source: Some(Box::new(error)),
+    }
+}
+
+async fn migrate(writer: &Pool, path: &Path) -> Result<()> {
+    let opening = |error| at_opening(path, error);
+    let version = version(writer, path).await.map_err(opening)??;
+    if version == STEPS.len() {
+        return probe(writer).await.map_err(opening);
+    }
+    let mut step = writer.begin_with(BEGIN_WRITE).await.map_err(opening)?;
+    // Another process may have been first while this one waited for the lock.
+    let row = sqlx::query("pragma user_version").fetch_one(&mut *step).await.map_err(opening)?;
+    let done = usize::try_from(row.try_get::<i64, _>(0).map_err(opening)?).unwrap_or(0);
+    for sql in STEPS.iter().skip(done) {
+        sqlx::raw_sql(*sql).execute(&mut *step).await.map_err(opening)?;
+    }
+    let seal = format!(
+        "pragma user_version = {}; pragma application_id = {APPLICATION}",
+        STEPS.len().max(done)
+    );
+    sqlx::raw_sql(AssertSqlSafe(seal)).execute(&mut *step).await.map_err(opening)?;
+    step.commit().await.map_err(opening)
+}
+
+/// The schema's version as the engine sees it: the log beside the file may be ahead of its header.
+async fn version(writer: &Pool, path: &Path) -> sqlx::Result<Result<usize>> {
+    let number = async |sql: &'static str| -> sqlx::Result<i64> {
+        sqlx::query(sql).fetch_one(writer).await?.try_get(0)
+    };
+    let version = number("pragma user_version").await?;
+    let application = number("pragma application_id").await?;
+    if let Err(error) = judge(path, version, application) {
+        return Ok(Err(error));
+    }
+    if version == 0 && number("select count(*) from sqlite_master").await? > 0 {
+        return Ok(Err(unusable(path, NOT_OURS)));
+    }
+    Ok(Ok(usize::try_from(version).unwrap_or(0)))
+}
+
+/// Touches the first page of each table, so that a damaged file is found at opening.
+async fn probe(writer: &Pool) -> sqlx::Result<()> {
+    const TABLES: &str = "select (select id from people limit 1), (select id from projects limit 1), \
+        (select id from milestones limit 1), (select headline from tasks limit 1), \
+        (select task from task_tags limit 1), (select task from task_blockers limit 1), \
+        (select task from task_words limit 1), (select id from comments limit 1), \
+        (select id from activity limit 1), (select run from marks limit 1), \
+        (select task from fences limit 1)";
+    sqlx::query(TABLES).fetch_one(writer).await.map(|_| ())
+}
+
+fn at_opening(path: &Path, error: sqlx::Error) -> BoardError {
+    let what = match code(&error) {
+        Some(11 | 26) => "is damaged: restore it from a copy, or give another path",
+        Some(8 | 14 | 23) => "cannot be opened or written to: check the path and its permissions",
+        _ => return failed(error),
+    };
+    BoardError::Unusable {
+        what: format!("the board's file {} {what}", path.display()),
+        source: Some(Box::new(error)),
+    }
+}
+
+/// The primary result code.
+fn code(error: &sqlx::Error) -> Option<i32> {
+    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}
+
+/// What a failed statement means for the caller.
+pub(super) fn failed(error: sqlx::Error) -> BoardError {
+    let unusable = |what: &str, error: sqlx::Error| BoardError::Unusable {
+        what: what.to_owned(),
+        source: Some(Box::new(error)),
+    };
+    let away = |what: &str, error: sqlx::Error| BoardError::Unavailable {
+        what: what.to_owned(),
+        source: Some(Box::new(error)),
+    };
+    match code(&error) {
+        Some(11 | 26) => unusable("the board's file is damaged: restore it from a copy", error),
+        Some(8 | 23) => unusable("the board's file is read-only: check its permissions", error),
+        Some(14) => {
+            unusable("the board's file cannot be opened: check path and permissions", error)
+        }
+        Some(5 | 6) => away("another program is writing", error),
+        Some(13) => away("the disk is full", error),
+        Some(10) => away("the disk does not read or write", error),
+        Some(19) => BoardError::Conflict("somebody else wrote the same at once".to_owned()),
+        _ => match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+                unusable("the board's file holds what no board writes", error)
+            }
+            sqlx::Error::PoolTimedOut => away("all connections are in use", error),
+            error => away("the database did not answer", error),
+        },
+    }
+}

@@ -1,0 +1,140 @@
+//! The record of every change, in SQL.
+
+use super::super::{History, Result, check, page};
+use super::SqlBoard;
+use super::dialect::{Connection, DbRow, failed};
+use super::plan::at_or_after;
+use super::projects::{from_json, to_json};
+use super::text::{Bind, Sql};
+use super::traces::{entity_columns, entity_of};
+use crate::domain::{
+    Activity, ActivityId, ActivityQuery, Cursor, Mark, Page, PersonId, ProjectId, RunId, TaskId,
+    TaskOrder, from_millis,
+};
+use async_trait::async_trait;
+use sqlx::Row;
+
+const SELECT: &str = "select id, at, actor, entity, entity_id, task, project, field, before, \
+                      after, run, seq from activity where true";
+
+fn read(row: &DbRow) -> sqlx::Result<Activity> {
+    let mark = match (row.try_get::<Option<String>, _>(10)?, row.try_get::<Option<i64>, _>(11)?) {
+        (Some(run), Some(seq)) => {
+            Some(Mark { run: RunId(run), seq: u32::try_from(seq).unwrap_or(u32::MAX) })
+        }
+        _ => None,
+    };
+    Ok(Activity {
+        id: ActivityId(row.try_get(0)?),
+        at: from_millis(row.try_get(1)?),
+        actor: row.try_get::<Option<i64>, _>(2)?.map(PersonId),
+        entity: entity_of(row.try_get(3)?, row.try_get(4)?)?,
+        task: row.try_get::<Option<i64>, _>(5)?.map(TaskId),
+        project: row.try_get::<Option<i64>, _>(6)?.map(ProjectId),
+        field: row.try_get(7)?,
+        before: from_json(row.try_get(8)?)?,
+        after: from_json(row.try_get(9)?)?,
+        mark,
+    })
+}
+
+pub(super) async fn record(on: &mut Connection, rows: Vec<Activity>) -> Result<()> {
+    for row in rows {
+        let (entity, entity_id) = entity_columns(row.entity);
+        sqlx::query(
+            "insert into activity (at, actor, entity, entity_id, task, project, field, before, \
+             after, run, seq) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        )
+        .bind(row.at.timestamp_millis())
+        .bind(row.actor.map(|who| who.0))
+        .bind(entity)
+        .bind(entity_id)
+        .bind(row.task.map(|id| id.0))
+        .bind(row.project.map(|id| id.0))
+        .bind(row.field)
+        .bind(to_json(&row.before)?)
+        .bind(to_json(&row.after)?)
+        .bind(row.mark.as_ref().map(|mark| mark.run.0.clone()))
+        .bind(row.mark.as_ref().map(|mark| i64::from(mark.seq)))
+        .execute(&mut *on)
+        .await
+        .map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The latest row's id; 0 before the first.
+pub(super) async fn latest(on: &mut Connection) -> Result<i64> {
+    let id: Option<i64> =
+        sqlx::query_scalar("select max(id) from activity").fetch_one(on).await.map_err(failed)?;
+    Ok(id.unwrap_or(0))
+}
+
+/// Rows later than one that may move a task in an order, earliest first; without long values.
+pub(super) async fn since(
+    on: &mut Connection,
+    order: TaskOrder,
+    after: i64,
+    max: usize,
+) -> Result<Vec<Activity>> {
+    let field = page::field(order);
+    let before = if field.is_some() { "before" } else { "'null'" };
+    let mut sql = Sql::new("select id, at, actor, entity, entity_id, task, project, field, ");
+    sql.push(before).push(", 'null', null, null from activity where id > ").int(after);
+    sql.push(" and task is not null");
+    sql.and_in("field", field.map(|field| Bind::Text(field.to_owned())));
+    sql.push(" order by id limit ").int(i64::try_from(max).unwrap_or(i64::MAX));
+    let rows = sql.fetch_all(on).await?;
+    rows.iter().map(read).collect::<sqlx::Result<_>>().map_err(failed)
+}
+
+/// When a task had last changed by a row: by the row itself or one before it.
+pub(super) async fn modified_by(
+    on: &mut Connection,
+    task: TaskId,
+    row: i64,
+) -> Result<Option<i64>> {
+    sqlx::query_scalar(
+        "select at from activity where task = $1 and id <= $2 order by id desc limit 1",
+    )
+    .bind(task.0)
+    .bind(row)
+    .fetch_optional(on)
+    .await
+    .map_err(failed)
+}
+
+async fn select(on: &mut Connection, query: &ActivityQuery, max: usize) -> Result<Vec<Activity>> {
+    let mut sql = Sql::new(SELECT);
+    sql.and_int("task =", query.task.map(|id| id.0));
+    sql.and_ints("project", query.projects.iter().map(|id| id.0));
+    sql.and_in("field", query.field.iter().map(|field| Bind::Text(field.clone())));
+    sql.and_int("at >=", query.from.map(at_or_after));
+    sql.and_int("at <", query.to.map(at_or_after));
+    // As with comments: what a span or a task holds is small to sort.
+    let narrow = query.task.is_some() || query.from.is_some();
+    let id = if narrow { "+id" } else { "id" };
+    let comparison = if query.latest_first { "<" } else { ">" };
+    sql.and_int(&format!("{id} {comparison}"), query.after.map(|row| row.0));
+    sql.push(&format!(" order by {id}{} limit ", if query.latest_first { " desc" } else { "" }));
+    sql.int(i64::try_from(max).unwrap_or(i64::MAX));
+    let rows = sql.fetch_all(on).await?;
+    rows.iter().map(read).collect::<sqlx::Result<_>>().map_err(failed)
+}
+
+#[async_trait]
+impl History for SqlBoard {
+    async fn activity(&self, query: &ActivityQuery) -> Result<Page<Activity>> {
+        check::asked_projects(query.projects.len())?;
+        let size = query.page_size();
+        let mut items = select(&mut *self.reader().await?, query, size + 1).await?;
+        let more = items.len() > size;
+        items.truncate(size);
+        let next = items.last().filter(|_| more).map(|last| Cursor(last.id.to_string()));
+        Ok(Page { items, next })
+    }
+
+    async fn latest_activity(&self) -> Result<ActivityId> {
+        latest(&mut *self.reader().await?).await.map(ActivityId)
+    }
+}

@@ -1,0 +1,107 @@
+//! A board in a SQL database: SQLite in a file.
+//!
+//! One connection writes, in transactions that lock from their first read on; four read. What is
+//! said to SQLite alone is in `dialect` and `schema.sql`. Opening does no work that grows with the
+//! board.
+
+mod comments;
+mod dialect;
+mod history;
+mod milestones;
+mod people;
+mod plan;
+mod projects;
+mod session;
+mod tasks;
+mod text;
+mod traces;
+
+use super::{Board, BoardError, Capabilities, Result, check};
+use crate::clock::Clock;
+use crate::domain::{BoardName, EffectState, Fence, Mark, TaskId, Timestamp};
+use async_trait::async_trait;
+use dialect::{BEGIN_READ, BEGIN_WRITE, Database, Pool, failed};
+use session::SqlSession;
+use sqlx::Transaction;
+use sqlx::pool::PoolConnection;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A board in a SQLite file. Several may have the same file open, also in several processes.
+#[derive(Debug)]
+pub struct SqlBoard {
+    name: BoardName,
+    clock: Arc<dyn Clock>,
+    writer: Pool,
+    readers: Pool,
+}
+
+impl SqlBoard {
+    /// Opens the file, creating it and its folder where missing.
+    ///
+    /// [`BoardError::Unusable`]: the file is damaged, of a newer schema or of another program;
+    /// then it was not touched.
+    pub async fn open(path: &Path, name: BoardName, clock: Arc<dyn Clock>) -> Result<Self> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| BoardError::Unusable {
+                what: format!("the board's folder {} cannot be made", folder.display()),
+                source: Some(Box::new(error)),
+            })?;
+        }
+        let (writer, readers) = dialect::connect(path).await?;
+        Ok(Self { name, clock, writer, readers })
+    }
+
+    /// Waits for what is under way and lets go of the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    async fn session(&self) -> Result<SqlSession> {
+        self.writer.begin_with(BEGIN_WRITE).await.map(SqlSession::new).map_err(failed)
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<Database>> {
+        self.readers.acquire().await.map_err(failed)
+    }
+
+    /// A reader for which the board stands still.
+    async fn snapshot(&self) -> Result<Transaction<'static, Database>> {
+        self.readers.begin_with(BEGIN_READ).await.map_err(failed)
+    }
+
+    fn now(&self) -> Timestamp {
+        check::whole(self.clock.wall())
+    }
+
+    fn scope(&self) -> String {
+        format!("sql {}", self.name)
+    }
+}
+
+#[async_trait]
+impl Board for SqlBoard {
+    fn name(&self) -> BoardName {
+        self.name.clone()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { fencing: true, marks: true, actors: true, blockers: true }
+    }
+
+    async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()> {
+        check::fence(fence)?;
+        let mut session = self.session().await?;
+        traces::raise_fence(session.connection(), task, fence).await?;
+        session.commit().await
+    }
+
+    async fn effect_of(&self, mark: &Mark) -> Result<EffectState> {
+        let mut reader = self.reader().await?;
+        Ok(match traces::trace(&mut reader, mark).await? {
+            Some(trace) => EffectState::Applied(trace.entity),
+            None => EffectState::Absent,
+        })
+    }
+}

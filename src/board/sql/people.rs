@@ -1,0 +1,101 @@
+//! People in SQL.
+
+use super::super::{BoardError, People, Result, check, write};
+use super::SqlBoard;
+use super::dialect::{Connection, DbRow, failed};
+use crate::domain::{Entity, NewPerson, Person, PersonId, PersonKind, Role, Stamp, Written};
+use async_trait::async_trait;
+use sqlx::Row;
+
+const KINDS: [(PersonKind, &str); 2] =
+    [(PersonKind::Person, "person"), (PersonKind::Agent, "agent")];
+const ROLES: [(Role, &str); 6] = [
+    (Role::Readonly, "readonly"),
+    (Role::Commenter, "commenter"),
+    (Role::Editor, "editor"),
+    (Role::Manager, "manager"),
+    (Role::Admin, "admin"),
+    (Role::Owner, "owner"),
+];
+
+/// The word for one of a few things.
+pub(super) fn word_of<T: PartialEq>(words: &[(T, &'static str)], thing: &T) -> &'static str {
+    words.iter().find(|(known, _)| known == thing).map_or("", |(_, word)| word)
+}
+
+/// The thing that a word means.
+pub(super) fn thing_of<T: Copy>(words: &[(T, &str)], word: &str) -> sqlx::Result<T> {
+    words
+        .iter()
+        .find(|(_, known)| *known == word)
+        .map(|(thing, _)| *thing)
+        .ok_or_else(|| sqlx::Error::Decode(format!("unknown word {word:?}").into()))
+}
+
+fn read(row: &DbRow) -> sqlx::Result<Person> {
+    Ok(Person {
+        id: PersonId(row.try_get(0)?),
+        name: row.try_get(1)?,
+        email: row.try_get(2)?,
+        kind: thing_of(&KINDS, row.try_get(3)?)?,
+        role: thing_of(&ROLES, row.try_get(4)?)?,
+    })
+}
+
+pub(super) async fn find(on: &mut Connection, id: PersonId) -> Result<Option<Person>> {
+    let row = sqlx::query("select id, name, email, kind, role from people where id = $1")
+        .bind(id.0)
+        .fetch_optional(on)
+        .await
+        .map_err(failed)?;
+    row.as_ref().map(read).transpose().map_err(failed)
+}
+
+pub(super) async fn named(on: &mut Connection, folded: &str) -> Result<Option<PersonId>> {
+    let id: Option<i64> = sqlx::query_scalar("select id from people where folded = $1")
+        .bind(folded)
+        .fetch_optional(on)
+        .await
+        .map_err(failed)?;
+    Ok(id.map(PersonId))
+}
+
+pub(super) async fn insert(on: &mut Connection, person: &Person) -> Result<PersonId> {
+    let id: i64 = sqlx::query_scalar(
+        "insert into people (name, folded, email, kind, role) values ($1, $2, $3, $4, $5) \
+         returning id",
+    )
+    .bind(&person.name)
+    .bind(check::fold(person.name.trim()))
+    .bind(&person.email)
+    .bind(word_of(&KINDS, &person.kind))
+    .bind(word_of(&ROLES, &person.role))
+    .fetch_one(on)
+    .await
+    .map_err(failed)?;
+    Ok(PersonId(id))
+}
+
+#[async_trait]
+impl People for SqlBoard {
+    async fn people(&self) -> Result<Vec<Person>> {
+        let mut reader = self.reader().await?;
+        let rows = sqlx::query("select id, name, email, kind, role from people order by id")
+            .fetch_all(&mut *reader)
+            .await
+            .map_err(failed)?;
+        rows.iter().map(read).collect::<sqlx::Result<_>>().map_err(failed)
+    }
+
+    async fn person(&self, id: PersonId) -> Result<Person> {
+        let found = find(&mut *self.reader().await?, id).await?;
+        found.ok_or_else(|| BoardError::NotFound { what: Entity::Person(id).to_string() })
+    }
+
+    async fn add_person(&self, stamp: &Stamp, new: NewPerson) -> Result<Written<Person>> {
+        let mut session = self.session().await?;
+        let written = write::add_person(&mut session, self.now(), stamp, new).await?;
+        session.commit().await?;
+        Ok(written)
+    }
+}

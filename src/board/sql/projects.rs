@@ -1,0 +1,149 @@
+//! Projects in SQL.
+
+use super::super::{BoardError, Projects, Result, check, write};
+use super::SqlBoard;
+use super::dialect::{Connection, DbRow, failed};
+use super::tasks::kind_number;
+use super::text::Sql;
+use crate::domain::{
+    Entity, NewProject, Project, ProjectEdit, ProjectId, Stamp, Status, Written, from_millis,
+};
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use sqlx::Row;
+
+const COLUMNS: &str = "id, name, details, closed, statuses, created";
+
+/// A list or object that is kept as JSON.
+pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> sqlx::Result<T> {
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// A list or object as JSON.
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| BoardError::Malformed(error.to_string()))
+}
+
+fn read(row: &DbRow) -> sqlx::Result<Project> {
+    Ok(Project {
+        id: ProjectId(row.try_get(0)?),
+        name: row.try_get(1)?,
+        details: row.try_get(2)?,
+        closed: row.try_get::<i64, _>(3)? != 0,
+        statuses: from_json(row.try_get(4)?)?,
+        created: from_millis(row.try_get(5)?),
+    })
+}
+
+/// Those of these ids; all for none.
+pub(super) async fn select(on: &mut Connection, ids: &[ProjectId]) -> Result<Vec<Project>> {
+    let mut sql = Sql::new("select ");
+    sql.push(COLUMNS).push(" from projects where true");
+    sql.and_ints("id", ids.iter().map(|id| id.0));
+    sql.push(" order by id");
+    let rows = sql.fetch_all(on).await?;
+    rows.iter().map(read).collect::<sqlx::Result<_>>().map_err(failed)
+}
+
+pub(super) async fn find(on: &mut Connection, id: ProjectId) -> Result<Option<Project>> {
+    Ok(select(on, &[id]).await?.pop())
+}
+
+pub(super) async fn named(on: &mut Connection, folded: &str) -> Result<Option<ProjectId>> {
+    let id: Option<i64> = sqlx::query_scalar("select id from projects where folded = $1")
+        .bind(folded)
+        .fetch_optional(on)
+        .await
+        .map_err(failed)?;
+    Ok(id.map(ProjectId))
+}
+
+pub(super) async fn insert(on: &mut Connection, project: &Project) -> Result<ProjectId> {
+    let id: i64 = sqlx::query_scalar(
+        "insert into projects (name, folded, details, closed, statuses, created) \
+         values ($1, $2, $3, $4, $5, $6) returning id",
+    )
+    .bind(&project.name)
+    .bind(check::fold(project.name.trim()))
+    .bind(&project.details)
+    .bind(i64::from(project.closed))
+    .bind(to_json(&project.statuses)?)
+    .bind(project.created.timestamp_millis())
+    .fetch_one(on)
+    .await
+    .map_err(failed)?;
+    Ok(ProjectId(id))
+}
+
+pub(super) async fn update(on: &mut Connection, project: &Project) -> Result<()> {
+    let before = find(on, project.id).await?;
+    sqlx::query(
+        "update projects set name = $1, folded = $2, details = $3, closed = $4, statuses = $5 \
+         where id = $6",
+    )
+    .bind(&project.name)
+    .bind(check::fold(project.name.trim()))
+    .bind(&project.details)
+    .bind(i64::from(project.closed))
+    .bind(to_json(&project.statuses)?)
+    .bind(project.id.0)
+    .execute(&mut *on)
+    .await
+    .map_err(failed)?;
+    for status in &project.statuses {
+        let known = before.as_ref().and_then(|before| before.status(status.id));
+        if known.is_some_and(|known| known.kind != status.kind) {
+            refresh_kind(on, project.id, status).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What a status means stands with each task that has it.
+async fn refresh_kind(on: &mut Connection, project: ProjectId, status: &Status) -> Result<()> {
+    for text in [
+        "update task_tags set status_kind = $1 \
+         where task in (select id from tasks where project = $2 and status = $3)",
+        "update tasks set status_kind = $1 where project = $2 and status = $3",
+    ] {
+        sqlx::query(text)
+            .bind(kind_number(status.kind))
+            .bind(project.0)
+            .bind(status.id.0)
+            .execute(&mut *on)
+            .await
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Projects for SqlBoard {
+    async fn projects(&self) -> Result<Vec<Project>> {
+        select(&mut *self.reader().await?, &[]).await
+    }
+
+    async fn project(&self, id: ProjectId) -> Result<Project> {
+        let found = find(&mut *self.reader().await?, id).await?;
+        found.ok_or_else(|| BoardError::NotFound { what: Entity::Project(id).to_string() })
+    }
+
+    async fn add_project(&self, stamp: &Stamp, new: NewProject) -> Result<Written<Project>> {
+        let mut session = self.session().await?;
+        let written = write::add_project(&mut session, self.now(), stamp, new).await?;
+        session.commit().await?;
+        Ok(written)
+    }
+
+    async fn edit_project(
+        &self,
+        stamp: &Stamp,
+        id: ProjectId,
+        edits: &[ProjectEdit],
+    ) -> Result<Written<Project>> {
+        let mut session = self.session().await?;
+        let written = write::edit_project(&mut session, self.now(), stamp, id, edits).await?;
+        session.commit().await?;
+        Ok(written)
+    }
+}

@@ -1,0 +1,107 @@
+//! Adding and removing comments.
+
+use super::super::record::{About, Rows};
+use super::super::{Result, check};
+use super::{
+    Session, TOUCHED_MAX, Trace, actor, begin, finish, misused, not_found, project, repeated, task,
+    too_many, touch,
+};
+use crate::domain::{
+    Comment, CommentId, CommentQuery, CommentTarget, Entity, NewComment, ProjectId, Stamp, Task,
+    Timestamp, Value, Written,
+};
+
+/// Adds a comment.
+pub(in crate::board) async fn add_comment<S: Session>(
+    session: &mut S,
+    at: Timestamp,
+    stamp: &Stamp,
+    new: NewComment,
+) -> Result<Written<Comment>> {
+    if let Some(trace) = begin(session, stamp).await? {
+        let Entity::Comment(id) = trace.entity else { return misused(stamp, &trace) };
+        return repeated(session.find_comment(id).await?, &trace);
+    }
+    check::no_revision(stamp, "a comment")?;
+    actor(session, stamp).await?;
+    let (home, on) = target(session, new.on).await?;
+    check::new_comment(&new)?;
+    if let Some(id) = new.parent {
+        let found = session.find_comment(id).await?;
+        if found.is_none_or(|parent| parent.on != new.on) {
+            return check::malformed(format!(
+                "comment {id} is not there to be answered: expected one on the same thing"
+            ));
+        }
+    }
+    let mut comment = Comment {
+        id: CommentId(0),
+        on: new.on,
+        author: stamp.actor,
+        text: new.text,
+        parent: new.parent,
+        rating: new.rating,
+        created: at,
+    };
+    comment.id = session.insert_comment(&comment).await?;
+    if let Some(task) = on {
+        touch(session, task, at).await?;
+    }
+    let mut rows = Rows::new(stamp, at);
+    rows.created(About::comment(&comment, home), &comment.text);
+    finish(session, stamp, rows, Trace { entity: Entity::Comment(comment.id), was: None }).await?;
+    Ok(Written { after: comment, changed: true })
+}
+
+/// Removes a comment; what answered it answers nothing from then on.
+pub(in crate::board) async fn delete_comment<S: Session>(
+    session: &mut S,
+    at: Timestamp,
+    stamp: &Stamp,
+    id: CommentId,
+) -> Result<Written<Comment>> {
+    if let Some(trace) = begin(session, stamp).await? {
+        if trace.entity != Entity::Comment(id) {
+            return misused(stamp, &trace);
+        }
+        return repeated(session.find_comment(id).await?, &trace);
+    }
+    let found = session.find_comment(id).await?;
+    let was = found.ok_or_else(|| not_found(Entity::Comment(id)))?;
+    check::no_revision(stamp, "a comment")?;
+    actor(session, stamp).await?;
+    let (home, on) = target(session, was.on).await?;
+    let mut rows = Rows::new(stamp, at);
+    let query = CommentQuery { on: Some(was.on), after: Some(id), ..CommentQuery::default() };
+    let later = session.comments_where(&query, TOUCHED_MAX + 1).await?;
+    if later.len() > TOUCHED_MAX {
+        return too_many("comments");
+    }
+    for mut reply in later.into_iter().filter(|comment| comment.parent == Some(id)) {
+        reply.parent = None;
+        session.update_comment(&reply).await?;
+        rows.changed(About::comment(&reply, home), "parent", Value::Int(id.0), Value::Null);
+    }
+    session.remove_comment(id).await?;
+    if let Some(task) = on {
+        touch(session, task, at).await?;
+    }
+    rows.deleted(About::comment(&was, home), &was.text);
+    let trace = Trace { entity: Entity::Comment(id), was: serde_json::to_string(&was).ok() };
+    finish(session, stamp, rows, trace).await?;
+    Ok(Written { after: was, changed: true })
+}
+
+/// The project that a comment belongs to, and the task it is on.
+async fn target<S: Session>(
+    session: &mut S,
+    on: CommentTarget,
+) -> Result<(ProjectId, Option<Task>)> {
+    match on {
+        CommentTarget::Task(id) => {
+            let task = task(session, id).await?;
+            Ok((task.project, Some(task)))
+        }
+        CommentTarget::Project(id) => Ok((project(session, id).await?.id, None)),
+    }
+}
