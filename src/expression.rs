@@ -1,0 +1,518 @@
+//! Conditions: `where` of `[select]` and `when` of a step. This is the only file that names CEL.
+//!
+//! A condition is a CEL expression over a few names (`task`, `project`, `now`, `agent`, …). It is
+//! refused when it is read, not when it is asked, if it speaks of anything else. Instants are CEL
+//! timestamps (`task.due < now + duration("72h")`), absent values are `null`
+//! (`task.priority != null && task.priority <= 3`).
+//!
+//! Bounded: the length of the text, its nesting, macros within macros, and the work of one answer.
+//! Patterns of `matches` are literals, so that nobody's text on a board is ever compiled.
+
+use crate::domain::{Timestamp, Value};
+use crate::fault::{nearest, shown};
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// What `where` may speak of.
+pub const SELECT_NAMES: [&str; 4] = ["task", "project", "now", "agent"];
+/// What a step's `when` may speak of.
+pub const STEP_NAMES: [&str; 8] =
+    ["task", "project", "now", "agent", "item", "gathered", "set", "run"];
+
+/// The longest condition, in bytes.
+const TEXT_MAX: usize = 2_000;
+/// The deepest nesting.
+const DEPTH_MAX: usize = 48;
+/// Macros (`all`, `exists`, `map`, `filter`) within macros.
+const LOOPS_MAX: u32 = 2;
+/// The longest pattern of `matches`, in bytes.
+const PATTERN_MAX: usize = 200;
+/// The most steps of one answer, as far as they can be told beforehand.
+const STEPS_MAX: u64 = 5_000_000;
+
+/// Functions and methods that conditions may call (operators and macros aside).
+const FUNCTIONS: [&str; 21] = [
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "duration",
+    "timestamp",
+    "getFullYear",
+    "getMonth",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getHours",
+    "getMinutes",
+    "getSeconds",
+    "getMilliseconds",
+];
+/// Macros, for "did you mean".
+const MACROS: [&str; 6] = ["has", "all", "exists", "exists_one", "map", "filter"];
+
+/// Members that hold instants, wherever they stand.
+const INSTANTS: [&str; 8] =
+    ["due", "created", "modified", "work_from", "work_to", "at", "started", "ended"];
+
+/// A condition, ready to be asked.
+#[derive(Debug)]
+pub struct Expression {
+    text: String,
+    root: IdedExpr,
+    loops: u32,
+    nodes: u64,
+}
+
+/// Why a text is no condition.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ExpressionFault {
+    /// What is wrong.
+    pub message: String,
+    /// Where, in bytes of the text.
+    pub offset: usize,
+}
+
+/// What a condition is asked about.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    now: Timestamp,
+    values: BTreeMap<String, Value>,
+}
+
+impl Scope {
+    /// Knows only `now`.
+    pub fn new(now: Timestamp) -> Self {
+        Self { now, values: BTreeMap::new() }
+    }
+
+    /// The same, with one more name.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.values.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+impl Expression {
+    /// Reads a condition that may speak of these names.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub fn compile(text: &str, names: &[&str]) -> Result<Self, ExpressionFault> {
+        let fault = |message: &str, offset| ExpressionFault { message: message.into(), offset };
+        if text.len() > TEXT_MAX {
+            return Err(fault("condition is longer than 2000 bytes", 0));
+        }
+        if text.trim().is_empty() {
+            return Err(fault("condition is empty", 0));
+        }
+        if let Some(offset) = too_deep(text) {
+            return Err(fault("condition is nested too deeply", offset));
+        }
+        let parser = cel::parser::Parser::new().max_recursion_depth(96).error_recovery_limit(4);
+        let (root, places) = parser.parse_with_source_info(text).map_err(|errors| {
+            let first = errors.errors.into_iter().min_by_key(|error| error.pos);
+            first.map_or_else(
+                || fault("condition cannot be read", 0),
+                |error| ExpressionFault {
+                    offset: offset_of(text, error.pos),
+                    message: syntax(&error.msg),
+                },
+            )
+        })?;
+        let mut reader =
+            Reading { names, text, places: &places, bound: Vec::new(), loops: 0, nodes: 0 };
+        reader.read(&root, 0, 0)?;
+        let (loops, nodes) = (reader.loops, reader.nodes);
+        Ok(Self { text: text.to_owned(), root, loops, nodes })
+    }
+
+    /// The text it was read from.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it holds.
+    ///
+    /// # Errors
+    /// Why it cannot be said: a missing key, a value that is not a truth value, too much work.
+    pub fn evaluate(&self, scope: &Scope) -> Result<bool, String> {
+        let longest = scope.values.values().map(longest).max().unwrap_or(0).max(1);
+        // A list can be as long as all lists of the text, added up.
+        let longest = longest.saturating_mul(self.nodes.max(1));
+        let steps = match self.loops {
+            0 => self.nodes,
+            loops => longest.saturating_pow(loops).max(self.nodes),
+        };
+        if steps > STEPS_MAX {
+            return Err("condition would take too long: its lists are too long".to_owned());
+        }
+        let mut context = cel::Context::default();
+        for (name, value) in &scope.values {
+            context.add_variable_from_value(name.as_str(), to_cel(name, value));
+        }
+        context.add_variable_from_value("now", cel::Value::Timestamp(scope.now.fixed_offset()));
+        match cel::Value::resolve(&self.root, &context) {
+            Ok(cel::Value::Bool(truth)) => Ok(truth),
+            Ok(other) => Err(format!("condition gives {}, not true or false", other.type_of())),
+            Err(error) => Err(explain(&error)),
+        }
+    }
+}
+
+/// Why an answer failed, without the values that were met (they are the board's).
+fn explain(error: &cel::ExecutionError) -> String {
+    use cel::ExecutionError as E;
+    match error {
+        E::NoSuchKey(key) => format!("there is no `{}`", shown(key)),
+        E::NoSuchOverload(overload) => {
+            let operator = overload.function().replace(['_', '@'], "");
+            format!("`{operator}` cannot take {}", overload.argument_types().join(" and "))
+        }
+        E::ValuesNotComparable(a, b) => {
+            format!("{} cannot be compared with {}", a.type_of(), b.type_of())
+        }
+        E::UndeclaredReference(name) => format!("there is no `{}`", shown(name)),
+        E::FunctionError { function, .. } => format!("`{}` failed", shown(function)),
+        E::DivisionByZero(_) | E::RemainderByZero(_) => "division by zero".to_owned(),
+        E::Overflow(..) => "number is too large".to_owned(),
+        E::IndexOutOfBounds(_) => "the list is not that long".to_owned(),
+        E::InvalidArgumentCount { expected, actual } => {
+            format!("{actual} arguments given, {expected} expected")
+        }
+        _ => "values are of the wrong type".to_owned(),
+    }
+}
+
+/// The parser's message in fewer words.
+fn syntax(message: &str) -> String {
+    let message = message.trim_start_matches("Syntax error: ");
+    match message.find(" expecting ") {
+        Some(at) => format!("condition cannot be read: {}", shown(&message[..at])),
+        None => format!("condition cannot be read: {}", shown(message)),
+    }
+}
+
+/// The bytes before a line (from 1) and a column (from 0 or 1, as the parser pleases).
+fn offset_of(text: &str, (line, column): (isize, isize)) -> usize {
+    let line = usize::try_from(line).unwrap_or(1).max(1) - 1;
+    let column = usize::try_from(column).unwrap_or(0).saturating_sub(1);
+    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let rest = &text[start.min(text.len())..];
+    start + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at)
+}
+
+/// Where brackets, or signs before a value, are nested deeper than the parser should be asked for.
+fn too_deep(text: &str) -> Option<usize> {
+    let (mut depth, mut signs, mut ternaries) = (0_usize, 0_usize, 0_usize);
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            '?' => ternaries += 1,
+            _ => {}
+        }
+        match c {
+            '!' | '-' => signs += 1,
+            c if c.is_whitespace() => {}
+            _ => signs = 0,
+        }
+        if depth > DEPTH_MAX || signs > DEPTH_MAX || ternaries > DEPTH_MAX {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// The walk over a condition that has just been parsed.
+struct Reading<'a> {
+    names: &'a [&'a str],
+    text: &'a str,
+    places: &'a SourceInfo,
+    bound: Vec<String>,
+    loops: u32,
+    nodes: u64,
+}
+
+impl Reading<'_> {
+    fn fault(&self, at: &IdedExpr, message: String) -> ExpressionFault {
+        let mut offset = self.places.offset_for(at.id).map_or(0, |(start, _)| start as usize);
+        offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        ExpressionFault { message, offset }
+    }
+
+    fn read(&mut self, at: &IdedExpr, depth: usize, loops: u32) -> Result<(), ExpressionFault> {
+        self.nodes += 1;
+        // Long chains (`a + b + c …`) lean to one side; they are as deep as they are long.
+        if depth > 4 * DEPTH_MAX {
+            return Err(self.fault(at, "condition is nested too deeply".to_owned()));
+        }
+        match &at.expr {
+            Expr::Ident(name) => self.read_name(at, name),
+            Expr::Select(select) => self.read(&select.operand, depth + 1, loops),
+            Expr::Call(call) => {
+                self.read_function(at, &call.func_name, &call.args)?;
+                for part in call.target.as_deref().into_iter().chain(&call.args) {
+                    self.read(part, depth + 1, loops)?;
+                }
+                Ok(())
+            }
+            Expr::List(list) => {
+                list.elements.iter().try_for_each(|item| self.read(item, depth + 1, loops))
+            }
+            Expr::Map(map) => map.entries.iter().try_for_each(|entry| match &entry.expr {
+                EntryExpr::MapEntry(entry) => {
+                    self.read(&entry.key, depth + 1, loops)?;
+                    self.read(&entry.value, depth + 1, loops)
+                }
+                EntryExpr::StructField(field) => self.read(&field.value, depth + 1, loops),
+            }),
+            Expr::Comprehension(walk) => {
+                let loops = loops + 1;
+                if loops > LOOPS_MAX {
+                    let message = format!("more than {LOOPS_MAX} macros within each other");
+                    return Err(self.fault(at, message));
+                }
+                self.loops = self.loops.max(loops);
+                self.read(&walk.iter_range, depth + 1, loops)?;
+                let outside = self.bound.len();
+                self.bound.extend([walk.iter_var.clone(), walk.accu_var.clone()]);
+                self.bound.extend(walk.iter_var2.clone());
+                for part in [&walk.accu_init, &walk.loop_cond, &walk.loop_step, &walk.result] {
+                    self.read(part, depth + 1, loops)?;
+                }
+                self.bound.truncate(outside);
+                Ok(())
+            }
+            Expr::Struct(_) => Err(self.fault(at, "there are no types to build".to_owned())),
+            Expr::Literal(_) => Ok(()),
+            Expr::Unspecified => Err(self.fault(at, "condition cannot be read".to_owned())),
+        }
+    }
+
+    fn read_name(&self, at: &IdedExpr, name: &str) -> Result<(), ExpressionFault> {
+        if self.names.contains(&name) || self.bound.iter().any(|bound| bound == name) {
+            return Ok(());
+        }
+        let help = match nearest(name, self.names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are `{}`", self.names.join("`, `")),
+        };
+        Err(self.fault(at, format!("unknown name `{}`; {help}", shown(name))))
+    }
+
+    fn read_function(
+        &self,
+        at: &IdedExpr,
+        name: &str,
+        args: &[IdedExpr],
+    ) -> Result<(), ExpressionFault> {
+        if name == "matches" {
+            let literal = args.last().and_then(|arg| match &arg.expr {
+                Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
+                _ => None,
+            });
+            if !literal.is_some_and(|pattern| pattern.len() <= PATTERN_MAX) {
+                let message =
+                    format!("`matches` needs a pattern in quotes of at most {PATTERN_MAX} bytes");
+                return Err(self.fault(at, message));
+            }
+        }
+        let operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
+        if operator || FUNCTIONS.contains(&name) {
+            return Ok(());
+        }
+        let message = match nearest(name, FUNCTIONS.into_iter().chain(MACROS)) {
+            Some(near) => format!("unknown function `{}`; did you mean `{near}`?", shown(name)),
+            None => format!("unknown function `{}`", shown(name)),
+        };
+        Err(self.fault(at, message))
+    }
+}
+
+/// The number of members of the longest list or object within a value.
+fn longest(value: &Value) -> u64 {
+    let (own, inner) = match value {
+        Value::List(items) => (items.len(), items.iter().map(longest).max()),
+        Value::Map(map) => (map.len(), map.values().map(longest).max()),
+        _ => (0, None),
+    };
+    u64::try_from(own).unwrap_or(u64::MAX).max(inner.unwrap_or(0))
+}
+
+fn to_cel(key: &str, value: &Value) -> cel::Value {
+    match value {
+        Value::Null => cel::Value::Null,
+        Value::Bool(truth) => cel::Value::Bool(*truth),
+        Value::Int(number) => cel::Value::Int(*number),
+        Value::Float(number) => cel::Value::Float(*number),
+        Value::Text(text) => INSTANTS
+            .contains(&key)
+            .then(|| chrono::DateTime::parse_from_rfc3339(text).ok())
+            .flatten()
+            .map_or_else(|| cel::Value::String(Arc::new(text.clone())), cel::Value::Timestamp),
+        Value::List(items) => {
+            cel::Value::List(Arc::new(items.iter().map(|item| to_cel("", item)).collect()))
+        }
+        Value::Map(map) => {
+            let map: HashMap<String, cel::Value> =
+                map.iter().map(|(key, value)| (key.clone(), to_cel(key, value))).collect();
+            cel::Value::Map(map.into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scope() -> Scope {
+        let task = Value::map([
+            ("headline", Value::from("Fix é")),
+            ("acceptance_criteria", Value::from("works")),
+            ("priority", Value::from(2)),
+            ("storypoints", Value::from(3.0)),
+            ("due", Value::from("2026-11-20T08:00:00Z")),
+            ("assignee", Value::Null),
+            ("tags", Value::from(vec!["a", "b"])),
+            ("fields", Value::map([("branch", "main")])),
+        ]);
+        Scope::new("2026-11-22T08:00:00Z".parse().unwrap()).with("task", task).with("agent", "AI")
+    }
+
+    fn ask(text: &str) -> Result<bool, String> {
+        Expression::compile(text, &SELECT_NAMES).map_err(|f| f.message)?.evaluate(&scope())
+    }
+
+    #[test]
+    fn conditions_are_answered() {
+        for (text, answer) in [
+            ("size(task.acceptance_criteria) > 0 && task.priority <= 3", true),
+            ("task.due < now", true),
+            ("now - task.due > duration('24h')", true),
+            ("task.due + duration('72h') < now", false),
+            ("task.assignee == null", true),
+            ("task.assignee != null && task.assignee > 3", false),
+            ("'a' in task.tags && !('c' in task.tags)", true),
+            ("task.tags.exists(t, t.startsWith('b'))", true),
+            ("task.storypoints <= 5 && task.storypoints > 2.5", true),
+            ("has(task.fields.branch) && !has(task.fields.repository)", true),
+            ("task.headline.matches('^Fix')", true),
+            ("agent == 'AI' ? true : false", true),
+            ("now.getFullYear() == 2026", true),
+        ] {
+            assert_eq!(ask(text), Ok(answer), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_answered_says_why() {
+        for (text, why) in [
+            ("task.nope == 1", "there is no `nope`"),
+            ("task.priority", "condition gives int, not true or false"),
+            ("1 / 0 == 1", "division by zero"),
+            ("task.assignee > 3", "`>` cannot take null"),
+            ("task.headline > 3", "`>` cannot take string"),
+        ] {
+            let error = ask(text).unwrap_err();
+            assert!(error.starts_with(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_condition_is_refused_at_its_place() {
+        for (text, offset, why) in [
+            ("tsak.id == 1", 0, "unknown name `tsak`; did you mean `task`?"),
+            ("true && os == 1", 8, "unknown name `os`; there are `task`"),
+            ("'é' == 'é' && tsak.id == 1", 16, "unknown name `tsak`"),
+            ("sizze(task.tags) > 1", 5, "unknown function `sizze`; did you mean `size`?"),
+            ("task.headline.matches(agent)", 21, "`matches` needs a pattern in quotes"),
+            ("task.id == ", 11, "condition cannot be read"),
+            ("", 0, "condition is empty"),
+            ("Type{a: 1} == 1", 4, "there are no types"),
+        ] {
+            let fault = Expression::compile(text, &SELECT_NAMES).unwrap_err();
+            assert!(fault.message.starts_with(why), "{text}: {fault:?}");
+            assert_eq!(fault.offset, offset, "{text}: {fault:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_deep_or_too_long_is_refused() {
+        let deep = format!("{}true{}", "(".repeat(500), ")".repeat(500));
+        let signs = format!("{}true", "!".repeat(1500));
+        let sum = format!("1{} == 3", " + 1".repeat(400));
+        let chosen = "true ? true : ".repeat(100) + "true";
+        let dots = format!("task{}", ".a".repeat(900));
+        let indexed = format!("task{}", "[0]".repeat(600));
+        let loops = "task.tags.all(a, task.tags.all(b, task.tags.all(c, true)))";
+        for text in [&deep, &signs, &sum, &chosen, &dots, &indexed, loops] {
+            assert!(Expression::compile(text, &SELECT_NAMES).is_err(), "{text}");
+        }
+        assert!(Expression::compile(&"a".repeat(3000), &SELECT_NAMES).is_err());
+        // Chains within the bound are answered.
+        let all = vec!["true"; 150].join(" && ");
+        assert_eq!(ask(&all), Ok(true));
+    }
+
+    #[test]
+    fn an_answer_that_would_take_too_long_is_not_begun() {
+        let many: Vec<i64> = (0..10_000).collect();
+        let expression =
+            Expression::compile("task.all(a, task.all(b, a + b >= 0))", &SELECT_NAMES).unwrap();
+        let scope = Scope::new(Timestamp::default()).with("task", Value::from(many));
+        assert!(expression.evaluate(&scope).unwrap_err().contains("too long"));
+    }
+
+    #[test]
+    fn values_of_the_board_do_not_show_in_errors() {
+        let scope = Scope::new(Timestamp::default()).with("task", Value::from("hunter2"));
+        for text in ["task > 3", "task[0] == 1", "task + 3 == 1", "{task: 1}[3] == 1"] {
+            let error =
+                Expression::compile(text, &SELECT_NAMES).unwrap().evaluate(&scope).unwrap_err();
+            assert!(!error.contains("hunter2"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_condition_can_be_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Expression>();
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,80}") {
+            if let Ok(expression) = Expression::compile(&text, &SELECT_NAMES) {
+                let _ = expression.evaluate(&scope());
+            }
+        }
+
+        #[test]
+        fn no_mix_of_words_makes_it_panic(words in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "task", ".", "due", "(", ")", "[", "]", "{", "}", "'a'", "1", "-", "9223372036854775807",
+                "+", "*", "/", "%", "==", "<", "&&", "||", "!", "?", ":", "in", "now", "size", "all", ",",
+                "x", "has", "map", "\"", "\\", "0u", "1.5", "null", "true", "duration", "timestamp", "int",
+                "b'x'", "r'", "priority", "tags", "matches", "`", "\\u",
+            ]), 0..24)) {
+            let text = words.join(" ");
+            if let Ok(expression) = Expression::compile(&text, &SELECT_NAMES) {
+                let _ = expression.evaluate(&scope());
+            }
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Quoted lines made safe to show.
+
+use super::{Quote, Showing};
+use std::fmt::Write as _;
+use std::ops::Range;
+
+/// Shown in place of what may not be shown.
+const MASK: &str = "…";
+/// The longest part of a line that is shown, in characters.
+const SHOWN_MAX: usize = 160;
+
+/// Words in a key's name that make its value a secret.
+const SECRET_WORDS: [&str; 12] = [
+    "token",
+    "tokn",
+    "secret",
+    "passw",
+    "webhook",
+    "apikey",
+    "api_key",
+    "api-key",
+    "credential",
+    "private",
+    "bearer",
+    "auth",
+];
+
+/// Beginnings that services give their tokens.
+const TOKEN_STARTS: [&str; 16] = [
+    "xoxb-",
+    "xoxp-",
+    "xoxa-",
+    "xapp-",
+    "sk-",
+    "sk_",
+    "pk_",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "lt_",
+    "AKIA",
+    "eyJ",
+    "hf_",
+];
+
+/// Whether a text looks like a token: a known beginning, an address with a secret path, or one
+/// long word of mixed letters and digits.
+pub fn looks_secret(text: &str) -> bool {
+    text.split(|c: char| c.is_whitespace() || "\"'=,;()[]{}".contains(c)).any(|word| {
+        TOKEN_STARTS.iter().any(|start| word.starts_with(start) && word.len() > start.len() + 3)
+            || word.contains("hooks.slack.com/")
+            || word.split_once("://").is_some_and(|(_, rest)| rest.contains('@'))
+            || (word.len() >= 20
+                && !word.contains("://")
+                && word.chars().filter(char::is_ascii_digit).count() >= 4
+                && word.chars().filter(char::is_ascii_alphabetic).count() >= 6
+                && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_+/=".contains(c)))
+    })
+}
+
+/// A value as a message may show it: short, on one line, without control characters, masked when
+/// it looks like a token.
+pub fn shown(text: &str) -> String {
+    if looks_secret(text) {
+        return MASK.to_owned();
+    }
+    let mut out = String::new();
+    for (index, c) in text.chars().enumerate() {
+        if index == 60 {
+            out.push_str(MASK);
+            break;
+        }
+        push_visible(&mut out, c);
+    }
+    out
+}
+
+/// Whether a key's name makes its value a secret.
+fn secret_key(key: &str) -> bool {
+    let key = key.to_lowercase();
+    SECRET_WORDS.iter().any(|word| key.contains(word))
+}
+
+/// Writes a character so that it can be seen and does nothing to a terminal.
+fn push_visible(out: &mut String, c: char) {
+    let invisible = c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
+        || c == '\u{feff}';
+    if c == '\t' {
+        out.push(' ');
+    } else if invisible {
+        let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+    } else {
+        out.push(c);
+    }
+}
+
+/// A line as it may be shown, with the marked bytes moved along.
+pub(super) fn quote(line: &str, mark: Range<usize>, showing: Showing, inside_text: bool) -> Quote {
+    let hidden = match showing {
+        _ if inside_text && (showing == Showing::KeysOnly || looks_secret(line)) => {
+            std::iter::once(0..line.len()).collect()
+        }
+        Showing::KeysOnly => values(line),
+        Showing::Values => secrets(line),
+    };
+    let mut text = String::new();
+    let (mut from, mut to) = (None, None);
+    let mut count = 0;
+    // A very long line is shown from a little before the mark.
+    let before = line[..mark.start].chars().count();
+    let skip = if line.chars().count() > SHOWN_MAX { before.saturating_sub(40) } else { 0 };
+    let mut within = None;
+    for (index, (at, c)) in line.char_indices().enumerate() {
+        if index < skip {
+            continue;
+        }
+        if at >= mark.start && from.is_none() {
+            from = Some(text.len());
+        }
+        if at >= mark.end && to.is_none() {
+            to = Some(text.len());
+        }
+        if count >= SHOWN_MAX {
+            text.push_str(MASK);
+            break;
+        }
+        match hidden.iter().position(|range: &Range<usize>| range.contains(&at)) {
+            Some(place) if within == Some(place) => {}
+            Some(place) => {
+                within = Some(place);
+                text.push_str(MASK);
+                count += 1;
+            }
+            None => {
+                push_visible(&mut text, c);
+                count += 1;
+            }
+        }
+    }
+    let from = from.unwrap_or(text.len());
+    let to = to.unwrap_or(text.len()).max(from);
+    Quote { text, mark: from..to }
+}
+
+/// Everything on the line that is not a key or a table's name.
+fn values(line: &str) -> Vec<Range<usize>> {
+    let trimmed = line.trim_start();
+    if trimmed.starts_with('[') && !line.contains(['"', '\'', '=', ',']) {
+        return Vec::new();
+    }
+    let key_end = line.find('=').filter(|at| {
+        let key = line[..*at].trim();
+        !key.is_empty()
+            && key.len() <= 40
+            && key.chars().all(|c| c.is_alphanumeric() || "_-. ".contains(c))
+    });
+    // In an inline table the keys inside stay hidden too: which part is the value is a guess.
+    let start = key_end.map_or(line.len() - trimmed.len(), |at| at + 1);
+    let blanks = line[start..].len() - line[start..].trim_start().len();
+    let start = start + blanks;
+    if start < line.len() { vec![start..line.len()] } else { Vec::new() }
+}
+
+/// The texts on the line that look like tokens or stand under a secret's name.
+fn secrets(line: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut key_start = 0;
+    let mut rest = 0;
+    while let Some(open) = line[rest..].find(['"', '\'']).map(|at| rest + at) {
+        let mark = line.as_bytes()[open];
+        let mut close = open + 1;
+        while close < line.len() && line.as_bytes()[close] != mark {
+            close += if mark == b'"' && line.as_bytes()[close] == b'\\' { 2 } else { 1 };
+        }
+        let close = close.min(line.len());
+        let inside = line.get(open + 1..close).unwrap_or_default();
+        let key = line.get(key_start..open).unwrap_or_default();
+        if secret_key(key) || looks_secret(inside) {
+            found.push(open + 1..close);
+        }
+        rest = (close + 1).min(line.len());
+        while !line.is_char_boundary(rest) {
+            rest += 1;
+        }
+        key_start = rest;
+    }
+    // What stands outside of quotes: bare words of broken lines.
+    if found.is_empty() && (looks_secret(line) || bare_secret(line)) {
+        return values(line);
+    }
+    found
+}
+
+/// Whether a secret's name is followed by something that is not quoted.
+fn bare_secret(line: &str) -> bool {
+    line.split_once('=').is_some_and(|(key, value)| {
+        let value = value.trim_start();
+        secret_key(key) && !value.starts_with('{')
+    })
+}
+
+/// Whether a text that ends here ends inside a multi-line TOML text.
+pub(super) fn starts_inside_text(before: &str) -> bool {
+    let mut open: Option<&str> = None;
+    let mut rest = before;
+    while !rest.is_empty() {
+        if let Some(mark) = open {
+            match rest.find(mark) {
+                Some(at) => {
+                    rest = &rest[at + 3..];
+                    open = None;
+                }
+                None => return true,
+            }
+            continue;
+        }
+        let next = rest.find(['"', '\'', '#']);
+        let Some(at) = next else { return false };
+        let tail = &rest[at..];
+        if tail.starts_with('#') {
+            rest = tail.find('\n').map_or("", |end| &tail[end..]);
+        } else if let Some(mark) = ["\"\"\"", "'''"].into_iter().find(|m| tail.starts_with(m)) {
+            open = Some(mark);
+            rest = &tail[3..];
+        } else {
+            rest = after_text(tail);
+        }
+    }
+    open.is_some()
+}
+
+/// What follows a text on one line (or its line, if it has no end).
+fn after_text(tail: &str) -> &str {
+    let mark = tail.as_bytes()[0];
+    let mut escaped = false;
+    for (at, byte) in tail.bytes().enumerate().skip(1) {
+        if byte == b'\n' {
+            return &tail[at..];
+        }
+        if byte == mark && !escaped {
+            return &tail[at + 1..];
+        }
+        escaped = mark == b'"' && byte == b'\\' && !escaped;
+    }
+    ""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(line: &str, showing: Showing) -> String {
+        quote(line, 0..1, showing, false).text
+    }
+
+    #[test]
+    fn values_of_secret_names_and_tokens_are_masked() {
+        for line in [
+            "tokn = \"xoxb-SECRET\"",
+            "token = 'SECRET'",
+            "webhook = \"https://hooks.slack.com/services/SECRET\"",
+            "x = \"https://user:SECRET@example.org/\"",
+            "password = SECRET",
+            "x = { token = \"SECRET\", name = \"a\" }",
+            "x = \"a4SECRETf0e19c8b7d62a1\"",
+            "token = \"abc\\\"SECRET\"",
+        ] {
+            for showing in [Showing::Values, Showing::KeysOnly] {
+                let text = show(line, showing);
+                assert!(!text.contains("SECRET"), "{line}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_only_shows_no_value_at_all() {
+        for line in
+            ["x = \"SECRET\"", "x = SECRET", "SECRET", "x \"SECRET\"", "  \"SECRET\",", "x=[SECRET"]
+        {
+            let text = show(line, Showing::KeysOnly);
+            assert!(!text.contains("SECRET"), "{line}: {text}");
+        }
+        assert_eq!(show("[daemn]", Showing::KeysOnly), "[daemn]");
+        assert_eq!(show("slots = 4", Showing::KeysOnly), "slots = …");
+    }
+
+    #[test]
+    fn ordinary_values_are_shown() {
+        let line = "cron = \"*/5 8-18 * * MON-FRY\"";
+        assert_eq!(show(line, Showing::Values), line);
+        assert_eq!(shown("Ready for Review"), "Ready for Review");
+        assert_eq!(shown("xoxb-123456"), "…");
+    }
+
+    #[test]
+    fn control_characters_are_written_out() {
+        assert_eq!(show("x = \"\u{1b}[31m\"", Showing::Values), "x = \"\\u{1b}[31m\"");
+        assert_eq!(shown("a\nb\u{202e}"), "a\\u{a}b\\u{202e}");
+    }
+
+    #[test]
+    fn a_line_inside_a_long_text_is_known() {
+        assert!(starts_inside_text("a = \"\"\"\nx\n"));
+        assert!(!starts_inside_text("a = \"\"\"\nx\n\"\"\"\n"));
+        assert!(!starts_inside_text("a = \"it's\" # don't \"\"\"\n"));
+        let hidden = quote("hunter=two", 0..1, Showing::KeysOnly, true);
+        assert_eq!(hidden.text, "…");
+    }
+
+    #[test]
+    fn the_mark_moves_with_what_is_masked() {
+        let line = "k = \"\u{1b}\" # é here";
+        let at = line.find("here").unwrap();
+        let quoted = quote(line, at..at + 4, Showing::Values, false);
+        assert_eq!(&quoted.text[quoted.mark.clone()], "here");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_its_mark() {
+        let line = format!("{}bad{}", "x ".repeat(500), " y".repeat(500));
+        let quoted = quote(&line, 1000..1003, Showing::Values, false);
+        assert!(quoted.text.chars().count() <= SHOWN_MAX + 1);
+        assert_eq!(&quoted.text[quoted.mark.clone()], "bad");
+    }
+}

@@ -1,0 +1,511 @@
+//! Reads TOML tables key by key and collects every fault instead of stopping at the first.
+//!
+//! A [`Table`] remembers which keys were asked for; [`Table::finish`] reports those that nobody
+//! asked for. A table that is absent answers every question with `None`, so that defaults are
+//! written once.
+
+use super::{Fault, Showing, Source, did_you_mean, shown};
+use crate::domain::Value;
+use serde_spanned::Spanned;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
+use toml::de::{DeTable, DeValue};
+
+/// At most so many faults of one file are kept.
+const FAULTS_MAX: usize = 200;
+
+/// Where the values of a file stand, by path (`work.model`, `work.tools.2`).
+pub type Marks = BTreeMap<String, Range<usize>>;
+
+/// What was found while one file is read.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    source: &'a Source,
+    faults: RefCell<Vec<Fault>>,
+    marks: RefCell<Marks>,
+    asked: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> Reader<'a> {
+    /// Nothing was found yet.
+    pub fn new(source: &'a Source) -> Self {
+        Self {
+            source,
+            faults: RefCell::default(),
+            marks: RefCell::default(),
+            asked: RefCell::default(),
+        }
+    }
+
+    /// Parses the text as far as it can be parsed; syntax errors become faults.
+    pub fn parse(&self) -> Spanned<DeTable<'a>> {
+        let (table, errors) = DeTable::parse_recoverable(self.source.text());
+        for error in errors {
+            let end = self.source.text().len();
+            let span = error.span().unwrap_or(end..end);
+            self.add(self.source.fault(
+                span,
+                Showing::KeysOnly,
+                error.message().replace('\n', " "),
+            ));
+        }
+        table
+    }
+
+    /// The table of the whole file.
+    pub fn root<'r, 't>(&'r self, table: &'t Spanned<DeTable<'a>>) -> Table<'r, 't>
+    where
+        'a: 't,
+    {
+        Table {
+            source: self.source,
+            shared: Shared { faults: &self.faults, marks: &self.marks, asked: &self.asked },
+            table: Some(table.get_ref()),
+            path: String::new(),
+            shape: String::new(),
+            span: 0..0,
+            known: RefCell::default(),
+        }
+    }
+
+    /// One more fault.
+    pub fn add(&self, fault: Fault) {
+        push(&self.faults, fault);
+    }
+
+    /// How many faults there are.
+    pub fn count(&self) -> usize {
+        self.faults.borrow().len()
+    }
+
+    /// The faults, in the order of the file, where the values stand, and which keys were asked
+    /// for (names that people choose stand as `*`).
+    pub fn into_parts(self) -> (Vec<Fault>, Marks, BTreeSet<String>) {
+        let mut faults = self.faults.into_inner();
+        super::sort(&mut faults);
+        (faults, self.marks.into_inner(), self.asked.into_inner())
+    }
+}
+
+fn push(faults: &RefCell<Vec<Fault>>, fault: Fault) {
+    let mut faults = faults.borrow_mut();
+    if faults.len() < FAULTS_MAX {
+        faults.push(fault);
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Shared<'r> {
+    faults: &'r RefCell<Vec<Fault>>,
+    marks: &'r RefCell<Marks>,
+    asked: &'r RefCell<BTreeSet<String>>,
+}
+
+/// One table, or the absence of one.
+#[derive(Debug)]
+pub struct Table<'r, 't> {
+    source: &'r Source,
+    shared: Shared<'r>,
+    table: Option<&'t DeTable<'t>>,
+    path: String,
+    /// The path with `*` for names that people choose.
+    shape: String,
+    span: Range<usize>,
+    known: RefCell<Vec<&'static str>>,
+}
+
+impl<'r, 't> Table<'r, 't> {
+    /// Whether it was written at all.
+    pub fn is_present(&self) -> bool {
+        self.table.is_some()
+    }
+
+    /// Its path (`limits`, `outcome.approved`); empty for the whole file.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether a key was written.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
+    /// A key's value, whatever it is.
+    fn get(&self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
+        self.known.borrow_mut().push(key);
+        self.shared.asked.borrow_mut().insert(join(&self.shape, key));
+        let value = self.table?.get(key)?;
+        self.shared.marks.borrow_mut().insert(join(&self.path, key), value.span());
+        Some(value)
+    }
+
+    /// A fault at a key's value; at the table's head where the key was not written.
+    pub fn fault(&self, key: &str, message: impl Into<String>) -> Fault {
+        let span = self.table.and_then(|t| t.get(key)).map_or(self.span.clone(), Spanned::span);
+        self.source.fault(span, Showing::Values, message)
+    }
+
+    /// A fault at a key's value, the value hidden.
+    pub fn secret_fault(&self, key: &str, message: impl Into<String>) -> Fault {
+        let span = self.key_span(key).unwrap_or(self.span.clone());
+        self.source.fault(span, Showing::KeysOnly, message)
+    }
+
+    /// A fault at the table's head.
+    pub fn own_fault(&self, message: impl Into<String>) -> Fault {
+        self.source.fault(self.span.clone(), Showing::KeysOnly, message)
+    }
+
+    /// One more fault.
+    pub fn add(&self, fault: Fault) {
+        push(self.shared.faults, fault);
+    }
+
+    fn key_span(&self, key: &str) -> Option<Range<usize>> {
+        let (key, _) = self.table?.get_key_value(key)?;
+        Some(key.span())
+    }
+
+    fn wrong_type(&self, key: &str, expected: &str, found: &Spanned<DeValue<'_>>) {
+        let found = kind_of(found.get_ref());
+        let fault = self.fault(key, format!("`{key}` must be {expected}, found {found}"));
+        self.add(fault);
+    }
+
+    /// A text.
+    pub fn text(&self, key: &'static str) -> Option<String> {
+        let value = self.get(key)?;
+        let text = value.get_ref().as_str().map(str::to_owned);
+        if text.is_none() {
+            self.wrong_type(key, "a string", value);
+        }
+        text
+    }
+
+    /// A text that must be there and not be blank.
+    pub fn needed_text(&self, key: &'static str) -> Option<String> {
+        if self.is_present() && !self.has(key) {
+            self.add(self.own_fault(format!("`{key}` is missing in [{}]", self.path)));
+        }
+        let text = self.text(key)?;
+        if text.trim().is_empty() {
+            self.add(self.fault(key, format!("`{key}` is empty")));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A text that means something: what `read` says of it.
+    pub fn parsed<T>(
+        &self,
+        key: &'static str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let text = self.text(key)?;
+        match read(&text) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                let text = shown(&text);
+                self.add(self.fault(key, format!("`{key} = \"{text}\"`: {message}")));
+                None
+            }
+        }
+    }
+
+    /// A duration within bounds, written as text (`"90s"`).
+    pub fn duration(
+        &self,
+        key: &'static str,
+        bounds: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        self.parsed(key, |text| {
+            let duration = crate::domain::parse_duration(text)?;
+            if bounds.contains(&duration) {
+                Ok(duration)
+            } else {
+                let (low, high) = (bounds.start(), bounds.end());
+                let show = crate::domain::show_duration;
+                Err(format!("must be between {} and {}", show(*low), show(*high)))
+            }
+        })
+    }
+
+    /// A whole number within bounds.
+    pub fn int(&self, key: &'static str, bounds: RangeInclusive<i64>) -> Option<i64> {
+        let value = self.get(key)?;
+        let Some(number) = value.get_ref().as_integer().and_then(whole) else {
+            self.wrong_type(key, "a whole number", value);
+            return None;
+        };
+        if !bounds.contains(&number) {
+            let (low, high) = (bounds.start(), bounds.end());
+            self.add(self.fault(key, format!("`{key}` must be between {low} and {high}")));
+            return None;
+        }
+        Some(number)
+    }
+
+    /// A whole number from 1 (or 0) to `u32`'s end.
+    pub fn count(&self, key: &'static str, least: u32) -> Option<u32> {
+        self.int(key, i64::from(least)..=1_000_000).and_then(|number| u32::try_from(number).ok())
+    }
+
+    /// `true` or `false`.
+    pub fn truth(&self, key: &'static str) -> Option<bool> {
+        let value = self.get(key)?;
+        let truth = value.get_ref().as_bool();
+        if truth.is_none() {
+            self.wrong_type(key, "true or false", value);
+        }
+        truth
+    }
+
+    /// One of some words.
+    pub fn choice<T: Clone>(&self, key: &'static str, words: &[(&'static str, T)]) -> Option<T> {
+        let text = self.text(key)?;
+        let found = words.iter().find(|(word, _)| *word == text);
+        if found.is_none() {
+            let fault = self.fault(key, format!("`{key}` cannot be \"{}\"", shown(&text)));
+            self.add(match did_you_mean(&text, words.iter().map(|(word, _)| *word)) {
+                Some(help) => fault.with_help(help),
+                None => fault,
+            });
+        }
+        found.map(|(_, value)| value.clone())
+    }
+
+    /// A list of texts; with `or_one`, a single text is a list of one.
+    pub fn texts(&self, key: &'static str, or_one: bool) -> Option<Vec<String>> {
+        Some(self.items(key, or_one, |text| Ok(text.to_owned()))?.into_iter().collect())
+    }
+
+    /// A list of texts that mean something.
+    pub fn items<T>(
+        &self,
+        key: &'static str,
+        or_one: bool,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let expected = if or_one { "a string or a list of strings" } else { "a list of strings" };
+        let value = self.get(key)?;
+        let single = std::slice::from_ref(value);
+        let items: &[Spanned<DeValue<'_>>] = match value.get_ref() {
+            DeValue::Array(items) => items,
+            DeValue::String(_) if or_one => single,
+            _ => {
+                self.wrong_type(key, expected, value);
+                return None;
+            }
+        };
+        let mut out = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let path = join(&join(&self.path, key), &index.to_string());
+            self.shared.marks.borrow_mut().insert(path, item.span());
+            let Some(text) = item.get_ref().as_str() else {
+                let found = kind_of(item.get_ref());
+                let message = format!("`{key}` must be {expected}, found {found} in it");
+                self.add(self.source.fault(item.span(), Showing::Values, message));
+                continue;
+            };
+            match read(text) {
+                Ok(value) => out.push(value),
+                Err(message) => {
+                    let message = format!("`{key}`: \"{}\": {message}", shown(text));
+                    self.add(self.source.fault(item.span(), Showing::Values, message));
+                }
+            }
+        }
+        Some(out)
+    }
+
+    /// Any value, as JSON.
+    pub fn value(&self, key: &'static str) -> Option<Value> {
+        let value = self.get(key)?;
+        Some(self.to_value(value))
+    }
+
+    fn to_value(&self, value: &Spanned<DeValue<'_>>) -> Value {
+        match value.get_ref() {
+            DeValue::String(text) => Value::Text(text.to_string()),
+            DeValue::Integer(number) => whole(number).map_or_else(
+                || {
+                    let message = "number does not fit in 64 bits";
+                    self.add(self.source.fault(value.span(), Showing::KeysOnly, message));
+                    Value::Null
+                },
+                Value::Int,
+            ),
+            DeValue::Float(number) => {
+                let number = number.as_str().replace('_', "").parse().unwrap_or(f64::NAN);
+                if number.is_finite() {
+                    return Value::Float(number);
+                }
+                let message = "JSON has no such number";
+                self.add(self.source.fault(value.span(), Showing::KeysOnly, message));
+                Value::Null
+            }
+            DeValue::Boolean(truth) => Value::Bool(*truth),
+            DeValue::Datetime(instant) => Value::Text(instant.to_string()),
+            DeValue::Array(items) => {
+                Value::List(items.iter().map(|item| self.to_value(item)).collect())
+            }
+            DeValue::Table(table) => Value::Map(
+                table
+                    .iter()
+                    .map(|(key, value)| (key.get_ref().to_string(), self.to_value(value)))
+                    .collect(),
+            ),
+        }
+    }
+
+    /// The table under a key; an absent one where it was not written.
+    pub fn table(&self, key: &'static str) -> Table<'r, 't> {
+        let value = self.get(key);
+        let table = value.and_then(|value| {
+            let table = value.get_ref().as_table();
+            if table.is_none() {
+                self.wrong_type(key, "a table", value);
+            }
+            table
+        });
+        let span = self.key_span(key).or_else(|| value.map(Spanned::span));
+        self.child(key, key, table, span.unwrap_or(self.span.clone()))
+    }
+
+    /// Whether a key holds a table (and not, say, a text).
+    pub fn is_table(&self, key: &str) -> bool {
+        self.table.and_then(|t| t.get(key)).is_some_and(|value| value.get_ref().is_table())
+    }
+
+    /// The tables under names that people choose (`[outcome.approved]`).
+    pub fn named(&self) -> Vec<(String, Table<'r, 't>)> {
+        let mut out = Vec::new();
+        for (name, value) in self.table.into_iter().flatten() {
+            let Some(table) = value.get_ref().as_table() else {
+                let message = format!("`{}` must be a table", shown(name.get_ref()));
+                self.add(self.source.fault(name.span(), Showing::KeysOnly, message));
+                continue;
+            };
+            let name_span = name.span();
+            let name = name.get_ref().to_string();
+            self.shared.marks.borrow_mut().insert(join(&self.path, &name), name_span.clone());
+            let child = self.child(&name, "*", Some(table), name_span);
+            out.push((name, child));
+        }
+        out
+    }
+
+    /// The numbers under names that people choose.
+    pub fn named_counts(&self) -> Vec<(String, u32)> {
+        let mut out = Vec::new();
+        for (name, value) in self.table.into_iter().flatten() {
+            let span = value.span();
+            self.shared.marks.borrow_mut().insert(join(&self.path, name.get_ref()), name.span());
+            let number = value.get_ref().as_integer().and_then(whole);
+            match number.and_then(|number| u32::try_from(number).ok()) {
+                Some(number) => out.push((name.get_ref().to_string(), number)),
+                None => {
+                    let message =
+                        format!("`{}` must be a whole number from 0", shown(name.get_ref()));
+                    self.add(self.source.fault(span, Showing::KeysOnly, message));
+                }
+            }
+        }
+        out
+    }
+
+    /// The tables of a list of tables (`[[step]]`).
+    pub fn tables(&self, key: &'static str) -> Vec<Table<'r, 't>> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let Some(items) = value.get_ref().as_array() else {
+            self.wrong_type(key, &format!("a list of tables ([[{key}]])"), value);
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let name = format!("{key}.{index}");
+            match item.get_ref().as_table() {
+                Some(table) => out.push(self.child(&name, key, Some(table), item.span())),
+                None => self.wrong_type(key, &format!("a list of tables ([[{key}]])"), item),
+            }
+        }
+        out
+    }
+
+    fn child(
+        &self,
+        name: &str,
+        shape: &str,
+        table: Option<&'t DeTable<'t>>,
+        span: Range<usize>,
+    ) -> Table<'r, 't> {
+        Table {
+            source: self.source,
+            shared: self.shared,
+            table,
+            path: join(&self.path, name),
+            shape: join(&self.shape, shape),
+            span,
+            known: RefCell::default(),
+        }
+    }
+
+    /// A key of the format that this version cannot carry out.
+    pub fn refuse(&self, key: &'static str, what: &str) {
+        self.known.borrow_mut().push(key);
+        if let Some(span) = self.key_span(key) {
+            let message = format!("{what} is not available in this version");
+            let fault = self.source.fault(span, Showing::KeysOnly, message);
+            self.add(fault.with_help(format!("remove `{key}`")));
+        }
+    }
+
+    /// Reports every key that nobody asked for; `elsewhere` knows where a key belongs.
+    pub fn finish(&self, elsewhere: impl Fn(&str) -> Option<String>) {
+        let known = self.known.borrow();
+        for key in self.table.into_iter().flat_map(|table| table.keys()) {
+            let name = key.get_ref().as_ref();
+            if known.contains(&name) {
+                continue;
+            }
+            let place = if self.path.is_empty() {
+                "at the top of the file".to_owned()
+            } else {
+                format!("in [{}]", shown(&self.path))
+            };
+            let message = format!("unknown key `{}` {place}", shown(name));
+            let fault = self.source.fault(key.span(), Showing::KeysOnly, message);
+            let near = super::nearest(name, known.iter().copied());
+            let help = match near {
+                Some(near) => Some(format!("did you mean `{near}`?")),
+                None => elsewhere(name).or_else(|| did_you_mean(name, known.iter().copied())),
+            };
+            self.add(match help {
+                Some(help) => fault.with_help(help),
+                None => fault,
+            });
+        }
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn whole(number: &toml::de::DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+fn kind_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

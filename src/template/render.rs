@@ -1,0 +1,173 @@
+//! Rendering: one handlebars registry for each way of escaping.
+
+use super::{Escape, OUTPUT_BYTES_MAX, TemplateError, helpers};
+use crate::domain::Value;
+use crate::fault::shown;
+use handlebars::{Handlebars, RenderError, RenderErrorReason, Template};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// The registries of one set of templates.
+pub(super) struct Engine {
+    text: Handlebars<'static>,
+    markdown: Handlebars<'static>,
+    slack: Handlebars<'static>,
+}
+
+impl Engine {
+    pub(super) fn new(texts: &BTreeMap<String, Arc<str>>) -> Self {
+        let mut engine = Self {
+            text: registry(handlebars::no_escape),
+            markdown: registry(markdown),
+            slack: registry(slack),
+        };
+        for (name, text) in texts {
+            let Ok(template) = Template::compile_with_name(text, name.clone()) else { continue };
+            engine.text.register_template(name, template.clone());
+            engine.markdown.register_template(name, template.clone());
+            engine.slack.register_template(name, template);
+        }
+        engine
+    }
+
+    pub(super) fn render(
+        &self,
+        name: &str,
+        context: &Value,
+        nonce: &str,
+    ) -> Result<String, TemplateError> {
+        let registry = match Escape::of(name) {
+            Escape::Text => &self.text,
+            Escape::Markdown => &self.markdown,
+            Escape::Slack => &self.slack,
+        };
+        let mut out = Bounded::default();
+        helpers::with_nonce(nonce, || registry.render_to_write(name, context, &mut out))
+            .map_err(|error| explain(name, &error))?;
+        out.into_text(name)
+    }
+}
+
+/// A registry that knows no template yet.
+pub(super) fn registry(escape: fn(&str) -> String) -> Handlebars<'static> {
+    let mut registry = Handlebars::new();
+    registry.set_strict_mode(true);
+    registry.set_prevent_indent(true);
+    registry.register_escape_fn(escape);
+    helpers::register(&mut registry);
+    registry
+}
+
+/// An error of handlebars in our words; never a value.
+pub(super) fn explain(name: &str, error: &RenderError) -> TemplateError {
+    use RenderErrorReason as R;
+    let message = match error.reason() {
+        R::MissingVariable(Some(path)) => format!("there is no `{}`", shown(path)),
+        R::MissingVariable(None) => "a name has no value".to_owned(),
+        R::TemplateNotFound(_) => "there is no such template".to_owned(),
+        R::PartialNotFound(partial) => format!("there is no partial `{}`", shown(partial)),
+        R::HelperNotFound(helper) => format!("there is no helper `{}`", shown(helper)),
+        R::ParamNotFoundForIndex(helper, index) => {
+            format!("argument {} of `{helper}` is missing", index + 1)
+        }
+        R::IOError(_) => format!("text is longer than {} KiB", OUTPUT_BYTES_MAX / 1024),
+        R::Other(message) => shown(message),
+        _ => "template cannot be filled in".to_owned(),
+    };
+    TemplateError {
+        template: error.template_name.clone().unwrap_or_else(|| name.to_owned()),
+        line: error.line_no.unwrap_or(1),
+        column: error.column_no.unwrap_or(1),
+        message,
+    }
+}
+
+/// Takes so many bytes and no more.
+#[derive(Debug, Default)]
+pub(super) struct Bounded(Vec<u8>);
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > OUTPUT_BYTES_MAX {
+            return Err(io::Error::other("text is too long"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Bounded {
+    pub(super) fn into_text(self, name: &str) -> Result<String, TemplateError> {
+        String::from_utf8(self.0).map(|text| text.trim_end().to_owned()).map_err(|_| {
+            let message = "text is not UTF-8".to_owned();
+            TemplateError { template: name.to_owned(), line: 1, column: 1, message }
+        })
+    }
+}
+
+/// Escapes what formats or links in Slack's mrkdwn; mentions written out do not ping.
+fn slack(text: &str) -> String {
+    let mut out = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    for word in ["channel", "here", "everyone"] {
+        out = out.replace(&format!("@{word}"), &format!("@\u{200b}{word}"));
+    }
+    out
+}
+
+/// Escapes what Markdown would take for a mark, and nothing that reads worse for it.
+fn markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    let chars: Vec<char> = text.chars().collect();
+    let mut line_start = true;
+    for (index, &c) in chars.iter().enumerate() {
+        let inside_word = index > 0
+            && chars[index - 1].is_alphanumeric()
+            && chars.get(index + 1).is_some_and(|next| next.is_alphanumeric());
+        let digits = || chars[..index].iter().rev().take_while(|c| c.is_ascii_digit()).count();
+        let mark = match c {
+            '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '~' => true,
+            '_' => !inside_word,
+            '#' | '+' | '-' | '=' => line_start,
+            // `1.` and `1)` at the beginning of a line begin a list.
+            '.' | ')' => {
+                let digits = digits();
+                digits > 0
+                    && chars[..index - digits]
+                        .iter()
+                        .rev()
+                        .take_while(|c| **c != '\n')
+                        .all(|c| c.is_whitespace())
+            }
+            _ => false,
+        };
+        if mark {
+            out.push('\\');
+        }
+        out.push(c);
+        line_start = c == '\n' || (line_start && c.is_whitespace());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slack_text_neither_formats_nor_pings() {
+        assert_eq!(slack("a & <!here> @channel"), "a &amp; &lt;!here&gt; @\u{200b}channel");
+    }
+
+    #[test]
+    fn markdown_text_reads_as_it_was_written() {
+        assert_eq!(markdown("fix *all* snake_case_names"), "fix \\*all\\* snake_case_names");
+        assert_eq!(markdown("x\n# no heading\n 1. no list"), "x\n\\# no heading\n 1\\. no list");
+        assert_eq!(markdown("version 1.2 - ok"), "version 1.2 - ok");
+        assert_eq!(markdown("_this_ [a](b) <i>"), "\\_this\\_ \\[a\\](b) \\<i\\>");
+    }
+}
