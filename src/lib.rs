@@ -2,19 +2,16 @@
 
 pub mod board;
 pub mod clock;
-pub mod crash;
-pub mod domain;
-pub mod ledger;
-pub mod model;
-pub mod notify;
-pub mod runner;
 pub mod config;
+pub mod crash;
 pub mod domain;
 pub mod expression;
 pub mod fault;
+pub mod ledger;
 pub mod model;
 pub mod notify;
 pub mod playbook;
+pub mod runner;
 pub mod store;
 pub mod template;
 pub mod tools;

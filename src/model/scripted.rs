@@ -22,8 +22,9 @@
 //! ```
 //! The n-th turn answers the n-th exchange of a conversation, so that one script serves any number of
 //! runs at once. `${name}` is taken from the first line of the prompt that reads `name: value`
-//! (`task-id: 7` for `${task_id}`; `-`, `_` and blanks are the same, case does not matter), and
-//! `${last.name}` from such a line of the last message, which is a tool's result. An argument that is
+//! (`-`, `_` and blanks are the same, case does not matter), `${task_id}` also from the first line that
+//! begins with `Task 7`, and `${last.name}` from such a line of the last message, which is a tool's
+//! result. An argument that is
 //! exactly one placeholder becomes a number when the value is a whole number. `unlisted = true` lets
 //! a turn call a tool that is not on offer, `error = "unavailable"`, `"rate_limited"` or `"refused"`
 //! makes it fail instead of answering, and `wait_ms` answers late.
@@ -251,11 +252,20 @@ fn filled_text(template: &str, prompt: &str, last: &str) -> Result<String, Model
     Ok(out)
 }
 
-/// The value of the first line that reads `name: value`.
+/// The value of the first line that reads `name: value`; for `task_id`, also of one that begins with
+/// `Task 7`.
 fn value_named<'a>(name: &str, text: &'a str) -> Option<&'a str> {
     let plain = |text: &str| text.trim().to_lowercase().replace(['-', ' '], "_");
     let wanted = plain(name);
     text.lines().find_map(|line| {
+        if let Some(noun) = wanted.strip_suffix("_id")
+            && let Some((word, rest)) = line.split_once(' ')
+            && plain(word) == noun
+            && let Some(number) = rest.split([' ', ':', ',']).next()
+            && number.parse::<i64>().is_ok()
+        {
+            return Some(number);
+        }
         let (label, value) = line.trim_start_matches(['-', '*', ' ', '>']).split_once(':')?;
         let value = value.trim();
         (plain(label) == wanted && !value.is_empty()).then_some(value)
@@ -346,6 +356,13 @@ mod tests {
         assert!(what.contains("not on offer"), "{what}");
         let what = off_script(&model, &answer(begin(PROMPT), "Done")).await;
         assert!(what.contains("${last.id}"), "{what}");
+    }
+
+    #[test]
+    fn the_task_is_found_in_a_prompt_as_the_shipped_templates_write_it() {
+        let prompt = "Rules\nTask 7 in project \"Website\"\n- status: New";
+        assert_eq!(value_named("task_id", prompt), Some("7"));
+        assert_eq!(value_named("status", prompt), Some("New"));
     }
 
     #[test]

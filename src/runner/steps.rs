@@ -3,6 +3,7 @@
 use super::signs::Watch;
 use super::{Job, Runner, Signs, ToolSession, WorkEnd};
 use crate::domain::{Reason, RunState, Step, Usage, Value, Work};
+use crate::expression::{Expression, STEP_NAMES, Scope};
 use crate::tools::ToolError;
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -23,6 +24,34 @@ pub trait Condition: Send + Sync + std::fmt::Debug {
     fn holds(&self, expression: &str, context: &Value) -> Result<bool, String>;
 }
 
+/// The house's own languages: `{{…}}` of `template`, conditions of `expression`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HouseLanguage;
+
+impl Fill for HouseLanguage {
+    fn value(&self, template: &Value, context: &Value) -> Result<Value, String> {
+        crate::template::fill(template, context).map_err(|error| error.to_string())
+    }
+
+    fn text(&self, template: &str, context: &Value) -> Result<String, String> {
+        crate::template::fill_text(template, context).map_err(|error| error.to_string())
+    }
+}
+
+impl Condition for HouseLanguage {
+    fn holds(&self, expression: &str, context: &Value) -> Result<bool, String> {
+        let compiled = Expression::compile(expression, &STEP_NAMES).map_err(|e| e.to_string())?;
+        let now = context.get("now").and_then(Value::as_text).and_then(|now| now.parse().ok());
+        let mut scope = Scope::new(now.ok_or("`now` is missing in the run's context")?);
+        for name in STEP_NAMES {
+            if let Some(value) = context.get(name).filter(|_| name != "now") {
+                scope = scope.with(name, value.clone());
+            }
+        }
+        compiled.evaluate(&scope)
+    }
+}
+
 /// Carries `[[step]]` out.
 #[derive(Debug)]
 pub struct StepsRunner {
@@ -31,6 +60,11 @@ pub struct StepsRunner {
 }
 
 impl StepsRunner {
+    /// With the house's own languages.
+    pub fn shipped() -> Self {
+        Self::new(Arc::new(HouseLanguage), Arc::new(HouseLanguage))
+    }
+
     /// With what fills templates in and evaluates conditions.
     pub fn new(fill: Arc<dyn Fill>, condition: Arc<dyn Condition>) -> Self {
         Self { fill, condition }

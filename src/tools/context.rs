@@ -1,8 +1,10 @@
 //! Who asks, and what that actor may do: every call of a tool comes with a [`Context`].
 
+use crate::clock::Clock;
 use crate::domain::{
     EffectActor, Fence, Mode, Playbook, Principal, ProjectId, RunId, TaskId, Value,
 };
+use crate::ledger::TrustWindow;
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -143,6 +145,11 @@ impl Trust {
     /// There is no lease to lose: the playbook does not claim.
     pub fn without_lease() -> Self {
         Self(Arc::new(|| true))
+    }
+
+    /// The window of a claim, on this clock.
+    pub fn window(window: TrustWindow, clock: Arc<dyn Clock>) -> Self {
+        Self::when(move || window.is_open(clock.boot()))
     }
 
     /// Asks each time.

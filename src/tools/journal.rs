@@ -1,6 +1,10 @@
 //! The seam to the ledger: what the guard needs of the journal of effects and of claims.
 
-use crate::domain::{Effect, EffectResult, Fence, Mark, PlaybookName, Reason, RunId, TaskId};
+use super::desk::{DeskError, Records, RunQuery, RunRecord};
+use crate::domain::{
+    Claim, Effect, EffectResult, Fence, Mark, PlaybookName, Reason, Run, RunId, TaskId,
+};
+use crate::ledger::{ClaimError, Ledger, LedgerError, RunFilter};
 use async_trait::async_trait;
 
 /// The journal of effects.
@@ -54,4 +58,94 @@ pub enum JournalError {
     /// The store failed.
     #[error("the journal failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+#[async_trait]
+impl Journal for Ledger {
+    async fn intend(
+        &self,
+        effect: &Effect,
+        once: Option<(&PlaybookName, &str)>,
+    ) -> Result<Intended, JournalError> {
+        let once = once.map(|(playbook, key)| (playbook.clone(), key.to_owned()));
+        match Self::intend(self, effect, once).await {
+            Ok(()) => Ok(Intended::Journaled),
+            Err(LedgerError::AlreadyDone { mark }) => Ok(Intended::DoneBefore(mark)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn conclude(&self, mark: &Mark, result: EffectResult) -> Result<(), JournalError> {
+        Self::conclude(self, mark, result, Vec::new()).await.map_err(Into::into)
+    }
+
+    async fn check_fence(
+        &self,
+        task: TaskId,
+        fence: Fence,
+        run: &RunId,
+    ) -> Result<(), JournalError> {
+        match Self::check_fence(self, task, fence, run).await {
+            Ok(()) => Ok(()),
+            Err(ClaimError::Store(error)) => Err(JournalError::Failed(Box::new(error))),
+            Err(ClaimError::Lost { reason, .. }) => Err(JournalError::ClaimLost { task, reason }),
+            Err(_) => Err(JournalError::ClaimLost { task, reason: Reason::ClaimLost }),
+        }
+    }
+}
+
+impl From<LedgerError> for JournalError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::TooLarge { .. } => Self::TooLarge(error.to_string()),
+            error => Self::Failed(Box::new(error)),
+        }
+    }
+}
+
+/// Of a transcript, so many lines are shown.
+const TRANSCRIPT_LINES_MAX: usize = 10_000;
+
+#[async_trait]
+impl Records for Ledger {
+    async fn claims(&self) -> Result<Vec<Claim>, DeskError> {
+        let error = |source: ClaimError| failed("reading the claims", source);
+        Self::claims(self).await.map_err(error)
+    }
+
+    async fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, DeskError> {
+        let filter = RunFilter {
+            playbook: query.playbook.clone(),
+            task: query.task,
+            state: query.state,
+            ..RunFilter::default()
+        };
+        Self::runs(self, &filter, query.limit).await.map_err(|e| failed("reading the runs", e))
+    }
+
+    async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, DeskError> {
+        let error = |source: LedgerError| match source {
+            LedgerError::Ambiguous { .. } => DeskError::NotFound(source.to_string()),
+            source => failed("reading the run", source),
+        };
+        let Some(run) = Self::run(self, run.as_str()).await.map_err(error)? else {
+            return Ok(None);
+        };
+        let lines = self.transcript(&run.id, 0, TRANSCRIPT_LINES_MAX).await.map_err(error)?;
+        let (prompts, lines): (Vec<_>, Vec<_>) =
+            lines.into_iter().map(|line| line.line).partition(|line| line.kind == "prompt");
+        let prompt: Vec<String> = prompts.into_iter().map(|line| line.text).collect();
+        Ok(Some(RunRecord {
+            occurrence: self.occurrence(&run.occurrence).await.map_err(error)?,
+            effects: self.effects(&run.id).await.map_err(error)?,
+            definition: self.definition(&run.definition).await.map_err(error)?.unwrap_or_default(),
+            prompt: prompt.join("\n"),
+            transcript: lines.into_iter().map(|l| format!("{}: {}", l.kind, l.text)).collect(),
+            run,
+        }))
+    }
+}
+
+fn failed(what: &str, source: impl std::error::Error + Send + Sync + 'static) -> DeskError {
+    DeskError::Failed { what: what.to_owned(), source: Some(Box::new(source)) }
 }
