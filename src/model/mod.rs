@@ -4,6 +4,8 @@
 //! back. `scripted` is a strict adapter that reads its answers from a file: it is what demo, tests
 //! and rehearsals use, and it says so.
 
+pub mod scripted;
+
 use crate::domain::{ToolCall, Usage, Value};
 use async_trait::async_trait;
 use std::time::Duration;

@@ -2,8 +2,8 @@
 //! running, stopping and explaining are tools like others.
 
 use crate::domain::{
-    Activity, Fence, OccurrenceId, PlaybookName, Reason, RunId, RunState, TaskId, Timestamp, Usage,
-    Value,
+    Activity, Claim, Effect, Fence, Occurrence, OccurrenceId, PlaybookName, Reason, Run, RunId,
+    RunState, TaskId, Timestamp, Usage, Value,
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,47 @@ pub trait Desk: Send + Sync + std::fmt::Debug {
     -> Result<Value, DeskError>;
     /// What the daemon is doing: since when, runs, slots, alarms, outbox.
     async fn status(&self) -> Result<Value, DeskError>;
+}
+
+/// What the ledger remembers, as tools see it.
+#[async_trait]
+pub trait Records: Send + Sync + std::fmt::Debug {
+    /// Claims that are held or parked, by task.
+    async fn claims(&self) -> Result<Vec<Claim>, DeskError>;
+    /// Runs that match, latest first.
+    async fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, DeskError>;
+    /// Everything about one run; `None` when there is no such run.
+    async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, DeskError>;
+}
+
+/// Which runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunQuery {
+    /// Of this playbook.
+    pub playbook: Option<PlaybookName>,
+    /// At this task.
+    pub task: Option<TaskId>,
+    /// In this state.
+    pub state: Option<RunState>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Everything about one run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRecord {
+    /// The run.
+    pub run: Run,
+    /// What woke it.
+    pub occurrence: Option<Occurrence>,
+    /// Its writes, in order.
+    pub effects: Vec<Effect>,
+    /// The composed prompt; empty where there was none.
+    pub prompt: String,
+    /// The lines of its transcript, oldest first.
+    pub transcript: Vec<String>,
+    /// The definition it ran with (TOML).
+    pub definition: String,
 }
 
 /// What is to be run.

@@ -1,7 +1,28 @@
 //! The verbs of the house, once: CLI, daemon, agents and (later) MCP clients all call
 //! [`ToolRegistry::call`].
 
+//! A call takes one way: [`registry`] finds the definition and reads the arguments, the noun's file
+//! plans the call (names become ids, days become instants, nothing is written yet), [`guard`] lets
+//! it pass or refuses it, journals it, acts, and journals what came of it.
+
+mod arguments;
+pub mod context;
+mod dates;
+pub mod definition;
 pub mod desk;
+mod guard;
+pub mod journal;
+mod nouns;
+pub mod registry;
+mod resolve;
+mod scope;
+mod show;
+mod write;
+
+pub use context::{Context, Finished, RunContext, Tally, Trust};
+pub use definition::{Annotations, Definition};
+pub use journal::{Intended, Journal, JournalError};
+pub use registry::{Parts, ToolRegistry};
 
 use crate::domain::{Effect, Reason, Value};
 
@@ -50,4 +71,28 @@ pub enum ToolError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+}
+
+impl ToolError {
+    /// A refusal that the caller may mend.
+    pub fn rejected(reason: Reason, message: impl Into<String>) -> Self {
+        Self::Rejected { reason, message: message.into() }
+    }
+
+    /// An error that ends the run.
+    pub fn fatal(reason: Reason, message: impl Into<String>) -> Self {
+        Self::Fatal { reason, message: message.into(), source: None }
+    }
+
+    /// The stable code.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Rejected { reason, .. } | Self::Fatal { reason, .. } => *reason,
+        }
+    }
+
+    /// Whether it ends the run.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Fatal { .. })
+    }
 }

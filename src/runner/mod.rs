@@ -1,0 +1,108 @@
+//! Whatever can work on a task: plain steps, a program, a model in a loop of turns.
+//!
+//! A runner is given a [`Job`] with everything rendered, a [`ToolSession`] through which alone it can
+//! touch the board, [`Signs`] to show that it lives, and a token that says stop. It returns how the
+//! work ended; it never claims, settles or tells anybody.
+
+pub mod command;
+pub mod model_loop;
+pub mod process;
+mod session;
+mod signs;
+pub mod steps;
+
+pub use session::ToolSession;
+pub use signs::{Sign, Signs, SignsEnd};
+
+use crate::domain::{Playbook, Reason, RunId, RunState, TaskId, Usage, Value};
+use async_trait::async_trait;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Something that can work.
+#[async_trait]
+pub trait Runner: Send + Sync + std::fmt::Debug {
+    /// Works until the work names its end, a limit is reached, or it is told to stop. Keeps
+    /// `limits.time` and `limits.idle` itself.
+    async fn work(
+        &self,
+        job: &Job,
+        tools: &ToolSession,
+        signs: &Signs,
+        stop: CancellationToken,
+    ) -> WorkEnd;
+}
+
+/// What is to be done, with every template that concerns the runner filled in.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The run.
+    pub run: RunId,
+    /// Its playbook, with its limits.
+    pub playbook: Arc<Playbook>,
+    /// The task the run is about.
+    pub task: Option<TaskId>,
+    /// The prompt, rendered; empty for steps.
+    pub prompt: String,
+    /// What templates and conditions of steps see: `task`, `project`, `gathered`, `now`, `agent`, …
+    pub context: Value,
+    /// Program and arguments, rendered; empty but for commands.
+    pub command: Vec<String>,
+    /// The values of the variables that `work.env` names.
+    pub env: Vec<(String, String)>,
+    /// The working directory of a program; it exists.
+    pub folder: PathBuf,
+}
+
+/// How the work ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkEnd {
+    /// In which state; `Succeeded` when the work says that it is done.
+    pub state: RunState,
+    /// Why.
+    pub reason: Reason,
+    /// The outcome that it named.
+    pub outcome: Option<String>,
+    /// What it said of itself.
+    pub summary: String,
+    /// What it offered as evidence.
+    pub evidence: Vec<String>,
+    /// Further values for the outcome's templates.
+    pub details: Value,
+    /// More about why it ended so, for people; never a secret.
+    pub detail: String,
+    /// What it used.
+    pub usage: Usage,
+}
+
+impl WorkEnd {
+    /// It did what it was to do, without naming an outcome.
+    pub fn done(summary: impl Into<String>, usage: Usage) -> Self {
+        Self {
+            state: RunState::Succeeded,
+            reason: Reason::Done,
+            outcome: None,
+            summary: summary.into(),
+            evidence: Vec::new(),
+            details: Value::Null,
+            detail: String::new(),
+            usage,
+        }
+    }
+
+    /// It ended otherwise.
+    pub fn ended(state: RunState, reason: Reason, detail: impl Into<String>, usage: Usage) -> Self {
+        Self { state, reason, detail: detail.into(), ..Self::done(String::new(), usage) }
+    }
+
+    /// It named its outcome by the tool `finish`.
+    pub fn finished(ending: crate::tools::Finished, usage: Usage) -> Self {
+        Self {
+            outcome: Some(ending.outcome),
+            evidence: ending.evidence,
+            details: ending.details,
+            ..Self::done(ending.summary, usage)
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Children: the only file that starts processes.
+//!
+//! A child gets its own process group, a cleared environment with an allow-list, the prompt on
+//! stdin, and bounded room for its output. When it has to end it is asked politely, then killed with
+//! its whole group; whatever left the group (`setsid`) is found by the tag `ROTA_RUN` in its
+//! environment and killed too. A process that clears its own environment *and* leaves its group
+//! cannot be found this way; the operator's guide says so.
+
+use super::signs::{Overrun, Signs, Watch};
+use crate::domain::{RunId, TaskId};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop, ProcessGroup};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
+
+/// The variables of the daemon's environment that a child may see.
+pub(super) const BASIC_VARIABLES: &[&str] =
+    &["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER"];
+/// The variable by which a run's processes are found.
+const TAG: &str = "ROTA_RUN";
+/// Of each stream, so much is kept of its begin and so much of its end.
+const KEPT_BYTES_MAX: usize = 512 * 1024;
+/// A longer line is no result.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+/// From SIGTERM to SIGKILL.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long the pipes may stay open after everything was killed.
+const PIPES_MAX: Duration = Duration::from_secs(2);
+/// How often survivors are looked for, and the wait between two looks.
+const SWEEPS_MAX: u32 = 50;
+const SWEEP_AGAIN: Duration = Duration::from_millis(20);
+
+static ADOPTING: AtomicBool = AtomicBool::new(false);
+
+/// What is to be started.
+#[derive(Debug)]
+pub(super) struct Start<'a> {
+    pub run: &'a RunId,
+    pub task: Option<TaskId>,
+    pub program: &'a str,
+    pub args: &'a [String],
+    pub env: BTreeMap<String, String>,
+    pub folder: &'a Path,
+    pub input: &'a str,
+}
+
+/// How a child ended.
+#[derive(Debug)]
+pub(super) struct Exit {
+    /// Its status; `None` if it could not be had.
+    pub status: Option<ExitStatus>,
+    /// Why it had to end, if it did not by itself.
+    pub overrun: Option<Overrun>,
+    pub stdout: Kept,
+    pub stderr: Kept,
+}
+
+/// The begin and end of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    head: Vec<u8>,
+    tail: std::collections::VecDeque<u8>,
+    /// Bytes between head and tail that were not kept.
+    pub dropped: u64,
+    line: Vec<u8>,
+    line_too_long: bool,
+    /// The last line that was not blank and not too long.
+    pub last_line: Option<String>,
+}
+
+impl Kept {
+    fn take(&mut self, bytes: &[u8], signs: &Signs) {
+        let room = KEPT_BYTES_MAX.saturating_sub(self.head.len()).min(bytes.len());
+        let (head, rest) = bytes.split_at(room);
+        self.head.extend_from_slice(head);
+        self.tail.extend(rest);
+        let over = self.tail.len().saturating_sub(KEPT_BYTES_MAX);
+        self.tail.drain(..over);
+        self.dropped = self.dropped.saturating_add(over as u64);
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let text = piece.strip_suffix(b"\n").unwrap_or(piece);
+            if self.line.len() + text.len() > LINE_BYTES_MAX {
+                self.line_too_long = true;
+            } else {
+                self.line.extend_from_slice(text);
+            }
+            if piece.len() != text.len() {
+                self.end_line(signs);
+            }
+        }
+    }
+
+    fn end_line(&mut self, signs: &Signs) {
+        let text = String::from_utf8_lossy(&self.line).trim_end().to_owned();
+        if !text.is_empty() {
+            signs.line(&text);
+            self.last_line = (!self.line_too_long).then_some(text);
+        }
+        self.line.clear();
+        self.line_too_long = false;
+    }
+
+    /// The last so many characters, for people.
+    pub(super) fn end_text(&self, chars_max: usize) -> String {
+        let bytes: Vec<u8> = self.head.iter().chain(&self.tail).copied().collect();
+        let text = String::from_utf8_lossy(&bytes);
+        let text = text.trim();
+        let skip = text.chars().count().saturating_sub(chars_max);
+        text.chars().skip(skip).collect()
+    }
+
+    /// How many bytes are kept.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.head.len() + self.tail.len()
+    }
+}
+
+/// Starts a child and stays with it to its end, or until its run has to end.
+pub(super) async fn run(
+    start: Start<'_>,
+    signs: &Signs,
+    watch: &mut Watch,
+    stop: &CancellationToken,
+) -> std::io::Result<Exit> {
+    let mut child = spawn(&start)?;
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+    let (stdin, stdout, stderr) =
+        (child.stdin().take(), child.stdout().take(), child.stderr().take());
+    let (out, err) = (Mutex::new(Kept::default()), Mutex::new(Kept::default()));
+    let talk = async {
+        let feed = async {
+            if let Some(mut stdin) = stdin {
+                // A child that does not want its prompt is free to close the pipe.
+                let _ = stdin.write_all(start.input.as_bytes()).await;
+            }
+        };
+        tokio::join!(feed, pump(stdout, &out, signs), pump(stderr, &err, signs));
+    };
+    tokio::pin!(talk);
+    let mut talking = true;
+    let ended = loop {
+        tokio::select! {
+            status = child.inner_mut().wait() => break Ok(status.ok()),
+            () = &mut talk, if talking => talking = false,
+            overrun = signs.overrun(watch, stop) => break Err(overrun),
+        }
+    };
+    let (status, overrun) = match ended {
+        Ok(status) => (status, None),
+        Err(overrun) => {
+            let ask = end(child.as_mut(), group);
+            tokio::pin!(ask);
+            let status = loop {
+                tokio::select! {
+                    status = &mut ask => break status,
+                    () = &mut talk, if talking => talking = false,
+                }
+            };
+            (status, Some(overrun))
+        }
+    };
+    signal_group(group, Signal::SIGKILL);
+    sweep(&[start.run.clone()]).await;
+    if talking {
+        // Whoever held the pipes is gone; what is still in them is read.
+        let _ = tokio::time::timeout(PIPES_MAX, &mut talk).await;
+    }
+    let taken = |kept: &Mutex<Kept>| {
+        std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner))
+    };
+    let (mut stdout, mut stderr) = (taken(&out), taken(&err));
+    stdout.end_line(signs);
+    stderr.end_line(signs);
+    Ok(Exit { status, overrun, stdout, stderr })
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the home of children")]
+fn command(start: &Start<'_>) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(start.program);
+    command
+        .args(start.args)
+        .current_dir(start.folder)
+        .env_clear()
+        .envs(&start.env)
+        .env(TAG, start.run.as_str())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if let Some(task) = start.task {
+        command.env("ROTA_TASK", task.to_string());
+    }
+    command
+}
+
+fn spawn(start: &Start<'_>) -> std::io::Result<Box<dyn ChildWrapper>> {
+    let mut wrap = CommandWrap::from(command(start));
+    wrap.wrap(KillOnDrop).wrap(ProcessGroup::leader());
+    wrap.spawn()
+}
+
+async fn pump(stream: Option<impl AsyncRead + Unpin>, kept: &Mutex<Kept>, signs: &Signs) {
+    let Some(mut stream) = stream else { return };
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        match stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(count) => {
+                let bytes = buffer.get(..count).unwrap_or_default();
+                kept.lock().unwrap_or_else(PoisonError::into_inner).take(bytes, signs);
+            }
+        }
+    }
+}
+
+/// Asks the group to end; after the grace, kills it.
+async fn end(child: &mut dyn ChildWrapper, group: Option<Pid>) -> Option<ExitStatus> {
+    signal_group(group, Signal::SIGTERM);
+    if let Ok(status) = tokio::time::timeout(GRACE, child.inner_mut().wait()).await {
+        return status.ok();
+    }
+    signal_group(group, Signal::SIGKILL);
+    child.inner_mut().wait().await.ok()
+}
+
+fn signal_group(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        // A group that is gone already is what was wanted.
+        let _ = killpg(group, signal);
+    }
+}
+
+/// Makes this process the one that inherits orphans of its children, so that they can be ended and
+/// reaped. Once, at start; on systems without it nothing happens.
+pub fn adopt_orphans() {
+    #[cfg(target_os = "linux")]
+    if nix::sys::prctl::set_child_subreaper(true).is_ok() {
+        ADOPTING.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Ends every process that carries the tag of one of these runs: what an earlier life of the daemon
+/// left over. Returns how many were ended.
+pub async fn sweep_left_over(runs: &[RunId]) -> usize {
+    sweep(runs).await
+}
+
+/// Kills tagged processes until none is left.
+async fn sweep(runs: &[RunId]) -> usize {
+    let tags: Vec<String> = runs.iter().map(|run| format!("{TAG}={run}")).collect();
+    if tags.is_empty() {
+        return 0;
+    }
+    let mut ended = std::collections::BTreeSet::new();
+    for _ in 0..SWEEPS_MAX {
+        let tags = tags.clone();
+        let found = tokio::task::spawn_blocking(move || tagged(&tags)).await.unwrap_or_default();
+        if found.is_empty() {
+            break;
+        }
+        for pid in found {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            ended.insert(pid);
+        }
+        tokio::time::sleep(SWEEP_AGAIN).await;
+        reap(&ended);
+    }
+    reap(&ended);
+    ended.len()
+}
+
+/// Reaps those of these that were adopted by us. Never *any* child: the others have their waiters.
+fn reap(pids: &std::collections::BTreeSet<i32>) {
+    if ADOPTING.load(Ordering::Relaxed) {
+        for pid in pids {
+            let _ = waitpid(Pid::from_raw(*pid), Some(WaitPidFlag::WNOHANG));
+        }
+    }
+}
+
+/// The processes whose environment holds one of these tags.
+fn tagged(tags: &[String]) -> Vec<i32> {
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| *pid != own)
+        .filter(|pid| {
+            std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
+                environ
+                    .split(|byte| *byte == 0)
+                    .any(|variable| tags.iter().any(|tag| variable == tag.as_bytes()))
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_flood_the_begin_and_the_end_are_kept_and_the_rest_is_counted() {
+        let (signs, _end) = Signs::channel(4);
+        let mut kept = Kept::default();
+        let line = [b"x".repeat(1_023), b"\n".to_vec()].concat();
+        for _ in 0..4_096 {
+            kept.take(&line, &signs);
+        }
+        kept.take(b"the end\n", &signs);
+        assert_eq!(kept.bytes(), 2 * KEPT_BYTES_MAX);
+        assert_eq!(kept.dropped, 4_096 * 1_024 + 8 - 2 * KEPT_BYTES_MAX as u64);
+        assert_eq!(kept.last_line.as_deref(), Some("the end"));
+        assert_eq!(kept.end_text(7), "the end");
+        assert!(signs.dropped() > 4_000);
+    }
+
+    #[test]
+    fn a_line_without_end_is_no_result_and_takes_no_room() {
+        let (signs, _end) = Signs::channel(4);
+        let mut kept = Kept::default();
+        kept.take(b"before\n", &signs);
+        for _ in 0..200 {
+            kept.take(&b"y".repeat(1_024), &signs);
+        }
+        assert!(kept.line.len() <= LINE_BYTES_MAX);
+        kept.end_line(&signs);
+        assert_eq!(kept.last_line, None);
+    }
+}

@@ -1,0 +1,134 @@
+//! Signs of life: what a run shows while it works, and the limits that watch it.
+
+use crate::domain::{Limits, Reason, RunState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Something that a run showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// A line for the transcript.
+    Line(String),
+    /// It lives; nothing to tell.
+    Alive,
+}
+
+/// Where a run shows that it lives. Never waits: when nobody listens fast enough, lines are
+/// dropped and counted.
+#[derive(Clone, Debug)]
+pub struct Signs {
+    sender: mpsc::Sender<Sign>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    shown: Notify,
+    dropped: AtomicU64,
+}
+
+/// The longest line that is passed on; the rest of it is cut.
+const LINE_BYTES_MAX: usize = 4 * 1024;
+
+/// The end at which signs are read.
+pub type SignsEnd = mpsc::Receiver<Sign>;
+
+impl Signs {
+    /// A channel that holds so many signs.
+    pub fn channel(capacity: usize) -> (Self, SignsEnd) {
+        let (sender, receiver) = mpsc::channel(capacity.max(1));
+        (Self { sender, inner: Arc::new(Inner::default()) }, receiver)
+    }
+
+    /// It lives.
+    pub fn alive(&self) {
+        self.show(Sign::Alive);
+    }
+
+    /// It lives, and this is what it did.
+    pub fn line(&self, text: &str) {
+        let mut end = text.len().min(LINE_BYTES_MAX);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.show(Sign::Line(text[..end].to_owned()));
+    }
+
+    /// How many signs nobody had room for.
+    pub fn dropped(&self) -> u64 {
+        self.inner.dropped.load(Ordering::Relaxed)
+    }
+
+    fn show(&self, sign: Sign) {
+        self.inner.shown.notify_one();
+        if self.sender.try_send(sign).is_err() {
+            self.inner.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns when the run has to end: too long, too silent, or told to stop. One at a time.
+    pub(super) async fn overrun(&self, watch: &mut Watch, stop: &CancellationToken) -> Overrun {
+        loop {
+            let silent_at = watch.last_sign + watch.idle;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Overrun::Stopped,
+                () = tokio::time::sleep_until(watch.ends) => return Overrun::TimedOut,
+                () = self.inner.shown.notified() => watch.last_sign = Instant::now(),
+                () = tokio::time::sleep_until(silent_at) => return Overrun::Stalled,
+            }
+        }
+    }
+}
+
+/// The limits of one run, counted from its start.
+#[derive(Debug)]
+pub(super) struct Watch {
+    started: Instant,
+    ends: Instant,
+    idle: Duration,
+    last_sign: Instant,
+}
+
+impl Watch {
+    /// Starts now.
+    pub(super) fn start(limits: &Limits) -> Self {
+        let now = Instant::now();
+        // A limit beyond what the timer can hold is no limit.
+        let century = Duration::from_hours(24 * 36_500);
+        Self {
+            started: now,
+            ends: now + limits.time.min(century),
+            idle: limits.idle.min(century),
+            last_sign: now,
+        }
+    }
+
+    /// Since the start.
+    pub(super) fn elapsed_ms(&self) -> u64 {
+        crate::domain::millis(self.started.elapsed())
+    }
+}
+
+/// Why a run has to end before its work does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overrun {
+    Stopped,
+    TimedOut,
+    Stalled,
+}
+
+impl Overrun {
+    /// The state and reason of such an end.
+    pub(super) fn state(self) -> (RunState, Reason) {
+        match self {
+            Self::Stopped => (RunState::Cancelled, Reason::Cancelled),
+            Self::TimedOut => (RunState::TimedOut, Reason::TimedOut),
+            Self::Stalled => (RunState::Stalled, Reason::Stalled),
+        }
+    }
+}

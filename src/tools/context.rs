@@ -1,0 +1,170 @@
+//! Who asks, and what that actor may do: every call of a tool comes with a [`Context`].
+
+use crate::clock::Clock;
+use crate::domain::{
+    EffectActor, Fence, Mode, Playbook, Principal, ProjectId, RunId, TaskId, Value,
+};
+use crate::ledger::TrustWindow;
+use chrono_tz::Tz;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Who asks, where the days begin, and inside which run.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The board user whose rights hold and whose name is written.
+    pub principal: Principal,
+    /// The zone in which a bare date is a day.
+    pub zone: Tz,
+    /// The run on whose behalf it is asked; `None` for people.
+    pub run: Option<RunContext>,
+}
+
+impl Context {
+    /// A person, or a person's assistant, outside any run.
+    pub fn person(principal: Principal, zone: Tz) -> Self {
+        Self { principal, zone, run: None }
+    }
+}
+
+/// The run on whose behalf tools are called. Clones share the counters and the ending.
+#[derive(Clone, Debug)]
+pub struct RunContext {
+    /// The run.
+    pub run: RunId,
+    /// Its playbook: what is listed, how far it reaches, how often.
+    pub playbook: Arc<Playbook>,
+    /// The task the run is about, claimed or not; `None` for reports.
+    pub task: Option<TaskId>,
+    /// The claim, where the playbook claims.
+    pub claim: Option<(TaskId, Fence)>,
+    /// The projects that `[select]` names, resolved; empty: the task's own project.
+    pub projects: Vec<ProjectId>,
+    /// Whether the run may still believe its own lease.
+    pub trust: Trust,
+    /// For whom: the agent's own work, or the daemon's announce, hand-back and settle.
+    pub actor: EffectActor,
+    /// Whether writes happen. The daemon gives announce and hand-back of a *staged* run `Live`.
+    pub mode: Mode,
+    /// The revision of the claimed task that the writer has seen: then a task edited since is a
+    /// conflict. `None`: the tools read the task themselves just before they write.
+    pub revision: Option<u64>,
+    /// Never twice for the same key, across restarts; set by steps.
+    pub once: Option<String>,
+    /// What the run counts and how it ends, shared by all its contexts.
+    pub tally: Arc<Tally>,
+}
+
+/// The counters of one run, and the ending it named.
+#[derive(Debug, Default)]
+pub struct Tally {
+    last_seq: AtomicU32,
+    counts: Mutex<BTreeMap<String, u32>>,
+    finished: Mutex<Option<Finished>>,
+}
+
+impl Tally {
+    /// Starts after the run's highest journaled write (0 for a new run), with the effects that
+    /// earlier attempts at the task had, tool by tool: they count against `scope.max`.
+    pub fn new(last_seq: u32, earlier: BTreeMap<String, u32>) -> Self {
+        Self {
+            last_seq: AtomicU32::new(last_seq),
+            counts: Mutex::new(earlier),
+            finished: Mutex::new(None),
+        }
+    }
+
+    /// The number of the run's next write.
+    pub fn next_seq(&self) -> u32 {
+        self.last_seq.fetch_add(1, Ordering::SeqCst).saturating_add(1)
+    }
+
+    /// Counts one call of a tool, unless it was called `max` times already.
+    pub(super) fn take(&self, tool: &str, max: Option<u32>) -> bool {
+        let mut counts = lock(&self.counts);
+        let count = counts.entry(tool.to_owned()).or_default();
+        if max.is_some_and(|max| *count >= max) {
+            return false;
+        }
+        *count = count.saturating_add(1);
+        true
+    }
+
+    /// The call did not come to an effect after all.
+    pub(super) fn give_back(&self, tool: &str) {
+        if let Some(count) = lock(&self.counts).get_mut(tool) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// How often each tool had an effect, earlier attempts included.
+    pub fn counts(&self) -> BTreeMap<String, u32> {
+        lock(&self.counts).clone()
+    }
+
+    /// The ending that the work named, once it has.
+    pub fn finished(&self) -> Option<Finished> {
+        lock(&self.finished).clone()
+    }
+
+    /// Notes the ending; false when the run had ended before.
+    pub(super) fn finish(&self, ending: Finished) -> bool {
+        let mut finished = lock(&self.finished);
+        if finished.is_some() {
+            return false;
+        }
+        *finished = Some(ending);
+        true
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How the work says that it ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    /// One of the playbook's outcomes.
+    pub outcome: String,
+    /// What was done, for people.
+    pub summary: String,
+    /// What shows it: anything the work wants to point at.
+    pub evidence: Vec<String>,
+    /// Further values for the outcome's templates.
+    pub details: Value,
+}
+
+/// Whether a run may still believe its own lease: the trust window, seen from here.
+#[derive(Clone)]
+pub struct Trust(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Trust {
+    /// There is no lease to lose: the playbook does not claim.
+    pub fn without_lease() -> Self {
+        Self(Arc::new(|| true))
+    }
+
+    /// The window of a claim, on this clock.
+    pub fn window(window: TrustWindow, clock: Arc<dyn Clock>) -> Self {
+        Self::when(move || window.is_open(clock.boot()))
+    }
+
+    /// Asks each time.
+    pub fn when(open: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(open))
+    }
+
+    /// Whether the window is open now.
+    pub fn is_open(&self) -> bool {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trust").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,188 @@
+//! Dates as people and models write them: instants, civil days in the caller's zone, and offsets.
+
+use super::ToolError;
+use super::arguments::shown;
+use crate::domain::{Reason, Timestamp, parse_duration, to_delta};
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+
+/// What a date came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// An instant.
+    At(Timestamp),
+    /// A day of the zone.
+    Day(NaiveDate),
+}
+
+/// How dates are read: in which zone, and what is now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dates {
+    pub zone: Tz,
+    pub now: Timestamp,
+}
+
+impl Dates {
+    /// Reads `2026-11-03T09:00:00+01:00`, `2026-11-03T09:00` (the zone's time), `2026-11-03`,
+    /// `now`, `today`, `tomorrow`, `yesterday`, `+3d`, `-1w`, `+2h`.
+    pub(super) fn read(self, argument: &str, text: &str) -> Result<When, ToolError> {
+        let text = text.trim();
+        self.parse(text).ok_or_else(|| {
+            let today = self.today();
+            ToolError::rejected(
+                Reason::InvalidArguments,
+                format!(
+                    "{argument}: \"{}\" is no date; expected an instant such as \"{today}T09:00:00Z\", \
+                     a day such as \"{today}\", or now, today, tomorrow, yesterday, +3d",
+                    shown(text)
+                ),
+            )
+        })
+    }
+
+    /// The first instant of a day, or the instant itself.
+    pub(super) fn begin(self, argument: &str, text: &str) -> Result<Timestamp, ToolError> {
+        Ok(match self.read(argument, text)? {
+            When::At(at) => at,
+            When::Day(day) => self.midnight(day),
+        })
+    }
+
+    /// The first instant after a day, or the instant itself: an end that is not included.
+    pub(super) fn end(self, argument: &str, text: &str) -> Result<Timestamp, ToolError> {
+        Ok(match self.read(argument, text)? {
+            When::At(at) => at,
+            When::Day(day) => self.midnight(next(day)),
+        })
+    }
+
+    /// The last second of a day, or the instant itself: when something is to be finished.
+    pub(super) fn last(self, argument: &str, text: &str) -> Result<Timestamp, ToolError> {
+        Ok(match self.read(argument, text)? {
+            When::At(at) => at,
+            When::Day(day) => self.midnight(next(day)) - TimeDelta::seconds(1),
+        })
+    }
+
+    fn today(self) -> NaiveDate {
+        self.now.with_timezone(&self.zone).date_naive()
+    }
+
+    fn parse(self, text: &str) -> Option<When> {
+        let day = |days: i64| offset(self.today(), days).map(When::Day);
+        match text.to_lowercase().as_str() {
+            "now" => return Some(When::At(self.now)),
+            "today" => return day(0),
+            "tomorrow" => return day(1),
+            "yesterday" => return day(-1),
+            _ => {}
+        }
+        if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+            return Some(When::At(at.with_timezone(&Utc)));
+        }
+        if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            return Some(When::Day(date));
+        }
+        for format in ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"]
+        {
+            if let Ok(local) = NaiveDateTime::parse_from_str(text, format) {
+                return Some(When::At(self.instant(local)));
+            }
+        }
+        self.relative(text)
+    }
+
+    fn relative(self, text: &str) -> Option<When> {
+        let (sign, rest) = match text.split_at_checked(1)? {
+            ("+", rest) => (1, rest),
+            ("-", rest) => (-1, rest),
+            _ => return None,
+        };
+        let whole_days = |unit: char, days: i64| -> Option<i64> {
+            rest.strip_suffix(unit)?.parse::<u32>().ok().map(|n| i64::from(n) * days * sign)
+        };
+        if let Some(days) = whole_days('d', 1).or_else(|| whole_days('w', 7)) {
+            return offset(self.today(), days).map(When::Day);
+        }
+        let delta = to_delta(parse_duration(rest).ok()?);
+        let at = if sign > 0 {
+            self.now.checked_add_signed(delta)
+        } else {
+            self.now.checked_sub_signed(delta)
+        };
+        at.map(When::At)
+    }
+
+    fn midnight(self, day: NaiveDate) -> Timestamp {
+        self.instant(day.and_time(NaiveTime::MIN))
+    }
+
+    /// A local time as an instant: the first of two, the first valid one after a gap.
+    fn instant(self, local: NaiveDateTime) -> Timestamp {
+        (0..=12)
+            .map(|quarters| local + TimeDelta::minutes(15 * quarters))
+            .find_map(|local| self.zone.from_local_datetime(&local).earliest())
+            .map_or_else(|| local.and_utc(), |at| at.with_timezone(&Utc))
+    }
+}
+
+fn next(day: NaiveDate) -> NaiveDate {
+    day.succ_opt().unwrap_or(day)
+}
+
+fn offset(day: NaiveDate, days: i64) -> Option<NaiveDate> {
+    let count = Days::new(days.unsigned_abs());
+    if days < 0 { day.checked_sub_days(count) } else { day.checked_add_days(count) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn berlin() -> Dates {
+        Dates { zone: chrono_tz::Europe::Berlin, now: at("2026-10-24T22:30:00Z") }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_day_is_a_day_of_the_callers_zone_also_when_it_has_25_hours() {
+        // In Berlin it is the 25th already, the day on which clocks go back.
+        let dates = berlin();
+        assert_eq!(dates.begin("dueFrom", "today").unwrap(), at("2026-10-24T22:00:00Z"));
+        assert_eq!(dates.end("dueTo", "2026-10-25").unwrap(), at("2026-10-25T23:00:00Z"));
+        assert_eq!(dates.last("dateToFinish", "today").unwrap(), at("2026-10-25T22:59:59Z"));
+    }
+
+    #[test]
+    fn every_way_to_write_a_date_is_read() {
+        for (text, expected) in [
+            ("2026-11-03T09:00:00+01:00", "2026-11-03T08:00:00Z"),
+            ("2026-11-03T09:00", "2026-11-03T08:00:00Z"),
+            ("2026-11-03 09:00:30", "2026-11-03T08:00:30Z"),
+            ("now", "2026-10-24T22:30:00Z"),
+            ("tomorrow", "2026-10-25T23:00:00Z"),
+            ("Yesterday", "2026-10-23T22:00:00Z"),
+            ("+3d", "2026-10-27T23:00:00Z"),
+            ("-1w", "2026-10-17T22:00:00Z"),
+            ("+2h30m", "2026-10-25T01:00:00Z"),
+        ] {
+            assert_eq!(berlin().begin("x", text).unwrap(), at(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_local_time_that_does_not_exist_is_the_first_that_does() {
+        assert_eq!(berlin().begin("x", "2026-03-29T02:30").unwrap(), at("2026-03-29T01:00:00Z"));
+    }
+
+    #[test]
+    fn what_is_no_date_is_refused_with_examples() {
+        for text in ["", "soon", "31.12.2026", "2026-13-01", "+d", "+99999999999999d", "é"] {
+            let error = berlin().read("dueTo", text).unwrap_err();
+            assert!(error.to_string().contains("2026-10-25"), "{text}: {error}");
+        }
+    }
+}

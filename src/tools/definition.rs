@@ -1,0 +1,161 @@
+//! What a tool is: one row of the one table.
+
+use super::registry::Parts;
+use super::write::Planned;
+use super::{Context, ToolError, ToolKind, arguments};
+use crate::domain::{Role, Value};
+use futures::future::BoxFuture;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::de::DeserializeOwned;
+
+/// One tool: everything that listings, schemas, help and documentation say of it.
+pub struct Definition {
+    /// The name, as Leantime spells it where Leantime has the tool.
+    pub name: &'static str,
+    /// A few words for people.
+    pub title: &'static str,
+    /// For a model: when to use it, units, an example.
+    pub description: &'static str,
+    /// Arguments that work, as JSON.
+    pub example: &'static str,
+    /// JSON Schema of the arguments.
+    pub input_schema: Value,
+    /// JSON Schema of the result.
+    pub output_schema: Value,
+    /// What it does to the world.
+    pub kind: ToolKind,
+    /// The least role that may call it.
+    pub role: Role,
+    /// Hints for callers.
+    pub annotations: Annotations,
+    pub(super) handler: Handler,
+}
+
+impl std::fmt::Debug for Definition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Definition").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Hints for callers, as MCP has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Annotations {
+    /// Changes nothing.
+    pub read_only: bool,
+    /// May remove something that cannot be brought back.
+    pub destructive: bool,
+    /// A second call with the same arguments changes nothing more.
+    pub idempotent: bool,
+}
+
+/// An answer in the making.
+pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, ToolError>>;
+
+type Answers<T> = Box<dyn for<'a> Fn(&'a Parts, &'a Context, Value) -> Answer<'a, T> + Send + Sync>;
+
+/// What carries a tool out.
+pub(super) enum Handler {
+    /// Looks, or asks the daemon.
+    Answer(Answers<Value>),
+    /// Says what is to be written; the guard does it.
+    Write(Answers<Planned>),
+}
+
+/// The words about a tool, before its types are known.
+#[derive(Clone, Copy)]
+pub(super) struct Words {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub description: &'static str,
+    pub example: &'static str,
+}
+
+impl Definition {
+    /// A tool that only looks.
+    pub(super) fn read<A: DeserializeOwned + JsonSchema + 'static, R: JsonSchema>(
+        words: Words,
+        role: Role,
+        answer: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, Value>,
+    ) -> Self {
+        let annotations = Annotations { read_only: true, destructive: false, idempotent: true };
+        let handler = Handler::Answer(typed(words, answer));
+        Self::new::<A, R>(words, ToolKind::Read, role, annotations, handler)
+    }
+
+    /// A tool that changes the daemon.
+    pub(super) fn operate<A: DeserializeOwned + JsonSchema + 'static, R: JsonSchema>(
+        words: Words,
+        role: Role,
+        idempotent: bool,
+        answer: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, Value>,
+    ) -> Self {
+        let annotations = Annotations { read_only: false, destructive: false, idempotent };
+        let handler = Handler::Answer(typed(words, answer));
+        Self::new::<A, R>(words, ToolKind::Operate, role, annotations, handler)
+    }
+
+    /// A tool that changes the board.
+    pub(super) fn write<A: DeserializeOwned + JsonSchema + 'static, R: JsonSchema>(
+        words: Words,
+        role: Role,
+        (destructive, idempotent): (bool, bool),
+        plan: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, Planned>,
+    ) -> Self {
+        let annotations = Annotations { read_only: false, destructive, idempotent };
+        let handler = Handler::Write(typed(words, plan));
+        Self::new::<A, R>(words, ToolKind::Write, role, annotations, handler)
+    }
+
+    fn new<A: JsonSchema, R: JsonSchema>(
+        words: Words,
+        kind: ToolKind,
+        role: Role,
+        annotations: Annotations,
+        handler: Handler,
+    ) -> Self {
+        Self {
+            name: words.name,
+            title: words.title,
+            description: words.description,
+            example: words.example,
+            input_schema: schema_of::<A>(),
+            output_schema: schema_of::<R>(),
+            kind,
+            role,
+            annotations,
+            handler,
+        }
+    }
+}
+
+fn typed<A: DeserializeOwned + JsonSchema + 'static, T: Send + 'static>(
+    words: Words,
+    answer: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, T>,
+) -> Answers<T> {
+    let schema = schema_of::<A>();
+    Box::new(move |parts, context, args| {
+        match arguments::read::<A>(words.name, words.example, &schema, args) {
+            Ok(args) => answer(parts, context, args),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    })
+}
+
+/// The schema of a type, whole in itself: models and MCP clients follow no references.
+fn schema_of<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|s| {
+        s.inline_subschemas = true;
+        s.meta_schema = None;
+    });
+    let schema = settings.into_generator().into_root_schema_for::<T>();
+    let mut value: Value = serde_json::from_value(schema.to_value())
+        .unwrap_or_else(|_| Value::map([("type", "object")]));
+    if let Value::Map(map) = &mut value {
+        map.remove("title");
+        map.remove("description");
+        map.entry("type".to_owned()).or_insert_with(|| "object".into());
+        map.entry("properties".to_owned()).or_insert_with(|| Value::Map(Default::default()));
+    }
+    value
+}

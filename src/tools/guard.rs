@@ -1,0 +1,360 @@
+//! Every write of a run passes here, in this order: listed tool, role, scope, budget, trust window,
+//! fence; then the intent is journaled durably, the board acts, and the result is journaled.
+//!
+//! A run that is a shadow or staged goes the same way up to the journal, where its write is recorded
+//! and not done: a holder whose claim ended learns it in every mode.
+
+use super::definition::Definition;
+use super::registry::Parts;
+use super::write::{Acted, Planned};
+use super::{
+    Context, Intended, JournalError, RunContext, ToolError, ToolKind, ToolResult, scope, show,
+};
+use crate::board::BoardError;
+use crate::domain::{
+    Effect, EffectActor, EffectResult, EffectState, Entity, Mark, Mode, Reason, Stamp, Value,
+};
+use std::time::Duration;
+
+/// How often an edit looks again after somebody else's change came between.
+const CONFLICTS_MAX: u32 = 3;
+/// How often the board is asked what became of a write, before it counts as unknown.
+const ASKS_MAX: u32 = 4;
+/// The wait before the board is asked again; doubled each time.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// The tool by which a run names its end; every run has it, nobody else does.
+pub(super) const FINISH: &str = "finish";
+
+/// Whether this caller may call this tool at all: the playbook's list, then the role.
+pub(super) fn may_call(tool: &Definition, context: &Context) -> Result<(), ToolError> {
+    is_listed(tool, context)?;
+    if context.principal.person.role < tool.role {
+        return Err(ToolError::rejected(
+            Reason::RoleTooLow,
+            format!(
+                "{} needs the role {}, and {} has {}",
+                tool.name,
+                show::value(&tool.role),
+                context.principal.person.name,
+                show::value(&context.principal.person.role),
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn is_listed(tool: &Definition, context: &Context) -> Result<(), ToolError> {
+    let Some(run) = &context.run else {
+        if tool.name == FINISH {
+            return Err(ToolError::rejected(
+                Reason::ToolNotListed,
+                "finish ends a run; there is none",
+            ));
+        }
+        return Ok(());
+    };
+    let listed = match run.actor {
+        EffectActor::Rota => true,
+        EffectActor::Agent => {
+            tool.kind != ToolKind::Operate
+                && (tool.name == FINISH || matches_any(&run.playbook.tools, tool.name))
+        }
+    };
+    if listed {
+        return Ok(());
+    }
+    Err(ToolError::rejected(
+        Reason::ToolNotListed,
+        format!("the playbook {} does not list {}", run.playbook.name, tool.name),
+    ))
+}
+
+/// Whether one of the patterns names the tool; `*` at the end stands for any rest.
+fn matches_any(patterns: &[String], tool: &str) -> bool {
+    patterns.iter().any(|pattern| {
+        pattern.strip_suffix('*').map_or(pattern == tool, |start| tool.starts_with(start))
+    })
+}
+
+/// Carries a planned write out, inside a run or by hand.
+pub(super) async fn write(
+    parts: &Parts,
+    context: &Context,
+    tool: &str,
+    args: Value,
+    planned: Planned,
+) -> Result<ToolResult, ToolError> {
+    let Some(run) = &context.run else {
+        let mut stamp = Stamp::by(context.principal.person.id);
+        stamp.revision = planned.revision;
+        let acted = act(parts, &planned, &stamp).await.map_err(|error| told(&error))?;
+        return Ok(result_of(&acted, None, None));
+    };
+    check_scope(parts, run, &planned).await?;
+    let max = match run.actor {
+        EffectActor::Agent => run.playbook.scope.max.get(tool).copied(),
+        EffectActor::Rota => None,
+    };
+    let counted = run.actor == EffectActor::Agent;
+    if counted && !run.tally.take(tool, max) {
+        return Err(ToolError::rejected(
+            Reason::ScopeMax,
+            format!(
+                "{tool} was called {} times, which is all that scope.max allows",
+                max.unwrap_or(0)
+            ),
+        ));
+    }
+    let outcome = in_run(parts, context, run, tool, args, planned).await;
+    if counted && !had_effect(&outcome) {
+        run.tally.give_back(tool);
+    }
+    outcome
+}
+
+/// Whether a call counts against `scope.max`: it was done, recorded, or may have been done.
+fn had_effect(outcome: &Result<ToolResult, ToolError>) -> bool {
+    match outcome {
+        Ok(result) => result.value.get("note").and_then(Value::as_text) != Some(DONE_BEFORE),
+        Err(error) => matches!(error.reason(), Reason::UnknownEffect | Reason::StoreFailed),
+    }
+}
+
+const DONE_BEFORE: &str = "done_before";
+
+async fn check_scope(parts: &Parts, run: &RunContext, planned: &Planned) -> Result<(), ToolError> {
+    let own_project = match run.task {
+        Some(task) if run.projects.is_empty() => {
+            parts.board.task(task).await.map(|task| Some(task.project)).or_else(|error| {
+                // A task that is gone lies in no project; anything else is the caller's to know.
+                if matches!(error, BoardError::NotFound { .. }) {
+                    Ok(None)
+                } else {
+                    Err(told(&error))
+                }
+            })?
+        }
+        _ => None,
+    };
+    scope::check(run, own_project, planned.reach)?;
+    scope::check_edits(run, planned.sets_done, planned.write.task_edits())
+}
+
+async fn in_run(
+    parts: &Parts,
+    context: &Context,
+    run: &RunContext,
+    tool: &str,
+    args: Value,
+    planned: Planned,
+) -> Result<ToolResult, ToolError> {
+    if !run.trust.is_open() {
+        return Err(ToolError::fatal(Reason::TrustWindow, Reason::TrustWindow.text()));
+    }
+    if let Some((task, fence)) = run.claim {
+        parts.journal.check_fence(task, fence, &run.run).await.map_err(journal_error)?;
+    }
+    let mark = Mark { run: run.run.clone(), seq: run.tally.next_seq() };
+    let mut effect = Effect {
+        mark: mark.clone(),
+        actor: run.actor,
+        tool: tool.to_owned(),
+        args,
+        claimed: run.claim.map(|(task, _)| task),
+        intended: parts.clock.wall(),
+        result: None,
+    };
+    let once = run.once.as_deref().map(|key| (&run.playbook.name, key));
+    let intended = parts.journal.intend(&effect, once).await.map_err(journal_error)?;
+    if let Intended::DoneBefore(earlier) = intended {
+        return Ok(done_before(&earlier));
+    }
+    crate::crash::reached("effect.intended");
+    if run.mode != Mode::Live {
+        let acted = planned.write.shown(None);
+        effect.result = Some(EffectResult::Recorded);
+        conclude(parts, &effect).await?;
+        return Ok(result_of(&acted, Some(effect), Some(Reason::RecordedOnly.code())));
+    }
+    let stamp = Stamp {
+        actor: context.principal.person.id,
+        mark: Some(mark),
+        claim: run.claim,
+        revision: planned.revision.or_else(|| revision_for(run, &planned)),
+    };
+    let acted = act_for_run(parts, &planned, &stamp, &mut effect).await?;
+    crate::crash::reached("effect.acted");
+    effect.result = Some(EffectResult::Done {
+        entity: acted.entity,
+        before: acted.before.clone(),
+        after: acted.after.clone(),
+        inverse: acted.inverse.clone(),
+        at: parts.clock.wall(),
+    });
+    conclude(parts, &effect).await?;
+    Ok(result_of(&acted, Some(effect), None))
+}
+
+/// The run's own idea of its task's revision holds for edits of that task only.
+fn revision_for(run: &RunContext, planned: &Planned) -> Option<u64> {
+    match planned.reach {
+        scope::Reach::Task { id, .. } if planned.write.is_edit() && run.task == Some(id) => {
+            run.revision
+        }
+        _ => None,
+    }
+}
+
+/// Acts; on an error the journal is told what is known, and the caller what to do.
+async fn act_for_run(
+    parts: &Parts,
+    planned: &Planned,
+    stamp: &Stamp,
+    effect: &mut Effect,
+) -> Result<Acted, ToolError> {
+    let error = match act(parts, planned, stamp).await {
+        Ok(acted) => return Ok(acted),
+        Err(error) => error,
+    };
+    if is_definite(&error) {
+        return Err(failed(parts, effect, told(&error)).await);
+    }
+    match became(parts, &effect.mark).await {
+        EffectState::Applied(entity) => Ok(planned.write.shown(Some(entity))),
+        EffectState::Absent => Err(failed(parts, effect, told(&error)).await),
+        EffectState::Unknown => {
+            effect.result = Some(EffectResult::Unknown);
+            conclude(parts, effect).await?;
+            Err(ToolError::Fatal {
+                reason: Reason::UnknownEffect,
+                message: format!("it is not known whether {} happened", effect.tool),
+                source: Some(Box::new(error)),
+            })
+        }
+    }
+}
+
+/// Does it, looking again when somebody else's change came between and the caller named no revision.
+async fn act(parts: &Parts, planned: &Planned, stamp: &Stamp) -> Result<Acted, BoardError> {
+    let mut write = planned.write.clone();
+    for _ in 0..CONFLICTS_MAX {
+        match write.act(parts.board.as_ref(), stamp).await {
+            Err(BoardError::Conflict(_)) if stamp.revision.is_none() && write.is_edit() => {
+                write = write.looked_again(parts.board.as_ref()).await?;
+            }
+            other => return other,
+        }
+    }
+    write.act(parts.board.as_ref(), stamp).await
+}
+
+/// Whether the board's answer says that nothing was written.
+fn is_definite(error: &BoardError) -> bool {
+    !matches!(error, BoardError::Unavailable { .. } | BoardError::Unusable { .. })
+}
+
+/// Asks the board what became of a write; unknown when it cannot tell or cannot be reached.
+async fn became(parts: &Parts, mark: &Mark) -> EffectState {
+    let mut wait = ASK_AGAIN;
+    for ask in 1..=ASKS_MAX {
+        match parts.board.effect_of(mark).await {
+            Ok(state) => return state,
+            Err(error) if error.is_transient() && ask < ASKS_MAX => {
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+            Err(_) => break,
+        }
+    }
+    EffectState::Unknown
+}
+
+/// Journals that an effect did not happen; the error to return.
+async fn failed(parts: &Parts, effect: &mut Effect, error: ToolError) -> ToolError {
+    effect.result = Some(EffectResult::Failed {
+        code: error.reason().code().to_owned(),
+        message: error.to_string(),
+    });
+    conclude(parts, effect).await.err().unwrap_or(error)
+}
+
+async fn conclude(parts: &Parts, effect: &Effect) -> Result<(), ToolError> {
+    let result = effect.result.clone().unwrap_or(EffectResult::Unknown);
+    parts.journal.conclude(&effect.mark, result).await.map_err(journal_error)?;
+    crate::crash::reached("effect.concluded");
+    Ok(())
+}
+
+fn journal_error(error: JournalError) -> ToolError {
+    match error {
+        JournalError::ClaimLost { reason, .. } => ToolError::fatal(reason, error.to_string()),
+        JournalError::TooLarge(what) => ToolError::rejected(Reason::InvalidArguments, what),
+        JournalError::Failed(source) => ToolError::Fatal {
+            reason: Reason::StoreFailed,
+            message: "the effect could not be journaled".to_owned(),
+            source: Some(source),
+        },
+    }
+}
+
+/// A board's error, as the caller is told.
+pub(super) fn told(error: &BoardError) -> ToolError {
+    let reason = match error {
+        BoardError::NotFound { .. } => Reason::NotFound,
+        BoardError::Conflict(_) => Reason::RevisionConflict,
+        BoardError::Fenced { .. } => {
+            return ToolError::fatal(Reason::ClaimLost, error.to_string());
+        }
+        BoardError::Denied(_) => Reason::RoleTooLow,
+        BoardError::RateLimited { .. } | BoardError::Unavailable { .. } => Reason::BoardUnavailable,
+        BoardError::Malformed(_) => Reason::InvalidArguments,
+        BoardError::Unsupported(_) => Reason::Unsupported,
+        BoardError::Unusable { .. } => {
+            return ToolError::fatal(Reason::BoardUnavailable, error.to_string());
+        }
+    };
+    ToolError::rejected(reason, error.to_string())
+}
+
+fn done_before(earlier: &Mark) -> ToolResult {
+    let value = Value::map([
+        ("entity", Value::from("nothing")),
+        ("changed", Value::Bool(false)),
+        ("note", DONE_BEFORE.into()),
+        ("by", earlier.to_string().into()),
+    ]);
+    ToolResult { text: show::text(&value), value, effect: None }
+}
+
+fn result_of(acted: &Acted, effect: Option<Effect>, note: Option<&str>) -> ToolResult {
+    let id = match acted.entity {
+        Entity::Task(id) => id.0,
+        Entity::Comment(id) => id.0,
+        Entity::Milestone(id) => id.0,
+        Entity::Project(id) => id.0,
+        Entity::Person(id) => id.0,
+    };
+    let known = id != 0;
+    let map = |value: &Value| serde_json::to_value(value).and_then(serde_json::from_value);
+    let change = show::Change {
+        id: known.then_some(id),
+        entity: if known { acted.entity.to_string() } else { new_entity(acted.entity).to_owned() },
+        changed: note.is_none() && acted.before != acted.after,
+        note: note.map(str::to_owned),
+        before: map(&acted.before).unwrap_or_default(),
+        after: map(&acted.after).unwrap_or_default(),
+        undo: acted.inverse.as_ref().and_then(|inverse| map(&show::value(inverse)).ok()),
+    };
+    let value = show::value(&change);
+    ToolResult { text: show::text(&value), value, effect }
+}
+
+fn new_entity(entity: Entity) -> &'static str {
+    match entity {
+        Entity::Task(_) => "new task",
+        Entity::Comment(_) => "new comment",
+        Entity::Milestone(_) => "new milestone",
+        Entity::Project(_) => "new project",
+        Entity::Person(_) => "new person",
+    }
+}

@@ -1,0 +1,151 @@
+//! The seam to the ledger: what the guard needs of the journal of effects and of claims.
+
+use super::desk::{DeskError, Records, RunQuery, RunRecord};
+use crate::domain::{
+    Claim, Effect, EffectResult, Fence, Mark, PlaybookName, Reason, Run, RunId, TaskId,
+};
+use crate::ledger::{ClaimError, Ledger, LedgerError, RunFilter};
+use async_trait::async_trait;
+
+/// The journal of effects.
+///
+/// When [`Journal::intend`] returns, the intent survives `kill -9` and a power cut.
+#[async_trait]
+pub trait Journal: Send + Sync + std::fmt::Debug {
+    /// Writes down an effect that is about to be done. With `once`, an effect of the same playbook
+    /// and key that was done before is not intended again.
+    async fn intend(
+        &self,
+        effect: &Effect,
+        once: Option<(&PlaybookName, &str)>,
+    ) -> Result<Intended, JournalError>;
+
+    /// Writes down what came of it.
+    async fn conclude(&self, mark: &Mark, result: EffectResult) -> Result<(), JournalError>;
+
+    /// Whether this is still the task's claim, held by this run.
+    async fn check_fence(
+        &self,
+        task: TaskId,
+        fence: Fence,
+        run: &RunId,
+    ) -> Result<(), JournalError>;
+}
+
+/// What the journal said to an intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intended {
+    /// It is written down; go on.
+    Journaled,
+    /// The `once` key was used: this earlier effect did it.
+    DoneBefore(Mark),
+}
+
+/// Why the journal did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The claim has ended or is another run's.
+    #[error("the claim of task {task} is no longer this run's")]
+    ClaimLost {
+        /// The task.
+        task: TaskId,
+        /// `claim_lost`, `stale_fence`, or why it ended (`person_took_over`, `force_released`).
+        reason: Reason,
+    },
+    /// It is too large to be journaled: nothing was done.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The store failed.
+    #[error("the journal failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+#[async_trait]
+impl Journal for Ledger {
+    async fn intend(
+        &self,
+        effect: &Effect,
+        once: Option<(&PlaybookName, &str)>,
+    ) -> Result<Intended, JournalError> {
+        let once = once.map(|(playbook, key)| (playbook.clone(), key.to_owned()));
+        match Self::intend(self, effect, once).await {
+            Ok(()) => Ok(Intended::Journaled),
+            Err(LedgerError::AlreadyDone { mark }) => Ok(Intended::DoneBefore(mark)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn conclude(&self, mark: &Mark, result: EffectResult) -> Result<(), JournalError> {
+        Self::conclude(self, mark, result, Vec::new()).await.map_err(Into::into)
+    }
+
+    async fn check_fence(
+        &self,
+        task: TaskId,
+        fence: Fence,
+        run: &RunId,
+    ) -> Result<(), JournalError> {
+        match Self::check_fence(self, task, fence, run).await {
+            Ok(()) => Ok(()),
+            Err(ClaimError::Store(error)) => Err(JournalError::Failed(Box::new(error))),
+            Err(ClaimError::Lost { reason, .. }) => Err(JournalError::ClaimLost { task, reason }),
+            Err(_) => Err(JournalError::ClaimLost { task, reason: Reason::ClaimLost }),
+        }
+    }
+}
+
+impl From<LedgerError> for JournalError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::TooLarge { .. } => Self::TooLarge(error.to_string()),
+            error => Self::Failed(Box::new(error)),
+        }
+    }
+}
+
+/// Of a transcript, so many lines are shown.
+const TRANSCRIPT_LINES_MAX: usize = 10_000;
+
+#[async_trait]
+impl Records for Ledger {
+    async fn claims(&self) -> Result<Vec<Claim>, DeskError> {
+        let error = |source: ClaimError| failed("reading the claims", source);
+        Self::claims(self).await.map_err(error)
+    }
+
+    async fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, DeskError> {
+        let filter = RunFilter {
+            playbook: query.playbook.clone(),
+            task: query.task,
+            state: query.state,
+            ..RunFilter::default()
+        };
+        Self::runs(self, &filter, query.limit).await.map_err(|e| failed("reading the runs", e))
+    }
+
+    async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, DeskError> {
+        let error = |source: LedgerError| match source {
+            LedgerError::Ambiguous { .. } => DeskError::NotFound(source.to_string()),
+            source => failed("reading the run", source),
+        };
+        let Some(run) = Self::run(self, run.as_str()).await.map_err(error)? else {
+            return Ok(None);
+        };
+        let lines = self.transcript(&run.id, 0, TRANSCRIPT_LINES_MAX).await.map_err(error)?;
+        let (prompts, lines): (Vec<_>, Vec<_>) =
+            lines.into_iter().map(|line| line.line).partition(|line| line.kind == "prompt");
+        let prompt: Vec<String> = prompts.into_iter().map(|line| line.text).collect();
+        Ok(Some(RunRecord {
+            occurrence: self.occurrence(&run.occurrence).await.map_err(error)?,
+            effects: self.effects(&run.id).await.map_err(error)?,
+            definition: self.definition(&run.definition).await.map_err(error)?.unwrap_or_default(),
+            prompt: prompt.join("\n"),
+            transcript: lines.into_iter().map(|l| format!("{}: {}", l.kind, l.text)).collect(),
+            run,
+        }))
+    }
+}
+
+fn failed(what: &str, source: impl std::error::Error + Send + Sync + 'static) -> DeskError {
+    DeskError::Failed { what: what.to_owned(), source: Some(Box::new(source)) }
+}

@@ -1,0 +1,293 @@
+//! Comments on tasks and projects, and a project's status updates.
+
+use super::tasks::refuse;
+use crate::domain::{
+    Comment, CommentId, CommentQuery, CommentTarget, NewComment, ProjectId, Rating, Reason, Role,
+    TaskId, Value,
+};
+use crate::tools::arguments::{Id, IdOrName, shown};
+use crate::tools::definition::{Definition, Words};
+use crate::tools::guard::told;
+use crate::tools::registry::Parts;
+use crate::tools::resolve::Directory;
+use crate::tools::scope::Reach;
+use crate::tools::show::{self, Change, CommentView, Items};
+use crate::tools::write::{Planned, Write};
+use crate::tools::{Context, ToolError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The longest comment.
+const TEXT_BYTES_MAX: usize = 64 * 1024;
+
+pub(super) fn tools() -> Vec<Definition> {
+    vec![
+        Definition::read::<GetComments, Items<CommentView>>(
+            Words {
+                name: "getComments",
+                title: "Get comments",
+                description: "The comments on a task or project, newest first (commentOrder 1: oldest first). \
+                    Use it to see what people said. Example: {\"module\": \"ticket\", \"entityId\": 7}.",
+                example: r#"{"module": "ticket", "entityId": 7}"#,
+            },
+            Role::Readonly,
+            |parts, context, args| Box::pin(get_comments(parts, context, args)),
+        ),
+        Definition::write::<AddComment, Change>(
+            Words {
+                name: "addComment",
+                title: "Add a comment",
+                description: "Writes a comment in Markdown on a task (module ticket) or project (module \
+                    project). Use it to report progress or ask. Example: {\"module\": \"ticket\", \
+                    \"entityId\": 7, \"text\": \"The fix is in review.\"}.",
+                example: r#"{"module": "ticket", "entityId": 7, "text": "The fix is in review."}"#,
+            },
+            Role::Commenter,
+            (false, false),
+            |parts, context, args| Box::pin(add_comment(parts, context, args)),
+        ),
+        Definition::write::<DeleteComment, Change>(
+            Words {
+                name: "deleteComment",
+                title: "Delete a comment",
+                description: "Removes a comment for good. entityId names the task it is on, module project a \
+                    project's. Example: {\"id\": 12, \"entityId\": 7}.",
+                example: r#"{"id": 12, "entityId": 7}"#,
+            },
+            Role::Commenter,
+            (true, true),
+            |parts, context, args| Box::pin(delete_comment(parts, context, args)),
+        ),
+        Definition::write::<StatusUpdate, Change>(
+            Words {
+                name: "addProjectStatusUpdate",
+                title: "Add a project status update",
+                description: "Says how a project is doing: green as planned, yellow at risk, red in trouble, \
+                    with a text. Example: {\"projectId\": \"Website\", \"status\": \"yellow\", \"text\": \
+                    \"The launch waits for legal.\"}.",
+                example: r#"{"projectId": "Website", "status": "yellow", "text": "The launch waits."}"#,
+            },
+            Role::Editor,
+            (false, false),
+            |parts, context, args| Box::pin(add_status_update(parts, context, args)),
+        ),
+    ]
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct GetComments {
+    /// ticket (or task), or project.
+    module: Option<String>,
+    /// Id of the task; id or name of the project.
+    entity_id: Option<IdOrName>,
+    /// 0 newest first (default), 1 oldest first.
+    comment_order: Option<u8>,
+    /// Only a project's status updates: of entityId, or of all projects.
+    #[serde(default)]
+    status_updates: bool,
+    /// Written at or after.
+    from: Option<String>,
+    /// Written before; a day counts whole.
+    to: Option<String>,
+    /// At most so many, 1 to 1000 (default 100).
+    limit: Option<u32>,
+    /// `next` of the page before (oldest first only).
+    cursor: Option<Id>,
+}
+
+async fn get_comments(
+    parts: &Parts,
+    context: &Context,
+    args: GetComments,
+) -> Result<Value, ToolError> {
+    let directory = Directory::read(parts, context).await?;
+    let dates = crate::tools::dates::Dates { zone: context.zone, now: parts.clock.wall() };
+    let oldest_first = args.comment_order == Some(1);
+    let mut query = CommentQuery {
+        rated: args.status_updates,
+        from: args.from.as_deref().map(|text| dates.begin("from", text)).transpose()?,
+        to: args.to.as_deref().map(|text| dates.end("to", text)).transpose()?,
+        after: args.cursor.map(|id| CommentId(id.0)),
+        limit: args.limit.map_or(100, |limit| usize::try_from(limit).unwrap_or(1_000)),
+        ..CommentQuery::default()
+    };
+    match (&args.entity_id, args.module.as_deref()) {
+        (Some(entity), module) => {
+            query.on = Some(target(&directory, module.unwrap_or("ticket"), entity)?);
+        }
+        (None, _) if args.status_updates => {}
+        (None, _) => return Err(refuse("entityId: say on which task or project")),
+    }
+    let limit = query.page_size();
+    let mut comments: Vec<Comment> = Vec::new();
+    let mut next = None;
+    if oldest_first {
+        let page = parts.board.comments(&query).await.map_err(|e| told(&e))?;
+        next = page.next.and(page.items.last()).map(|comment| comment.id.to_string());
+        comments = page.items;
+    } else {
+        // The board answers oldest first: go to the end, keep the newest.
+        query.limit = 1_000;
+        for _ in 0..PAGES_MAX {
+            let page = parts.board.comments(&query).await.map_err(|e| told(&e))?;
+            query.after = page.items.last().map(|comment| comment.id).or(query.after);
+            comments.extend(page.items);
+            comments.drain(..comments.len().saturating_sub(limit));
+            if page.next.is_none() {
+                break;
+            }
+        }
+        comments.reverse();
+    }
+    let items = comments.into_iter().map(|comment| directory.names.comment(comment)).collect();
+    Ok(show::value(&Items::<CommentView> { items, next }))
+}
+
+/// A thread is read to at most so many pages of 1,000.
+const PAGES_MAX: usize = 100;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct AddComment {
+    /// ticket (or task), or project.
+    module: String,
+    /// Id of the task; id or name of the project.
+    entity_id: IdOrName,
+    /// Markdown, not blank.
+    text: String,
+    /// For a project: green, yellow or red makes it a status update.
+    status: Option<String>,
+    /// The comment this answers.
+    parent: Option<Id>,
+}
+
+async fn add_comment(
+    parts: &Parts,
+    context: &Context,
+    args: AddComment,
+) -> Result<Planned, ToolError> {
+    let directory = Directory::read(parts, context).await?;
+    let on = target(&directory, &args.module, &args.entity_id)?;
+    let rating = match args.status.as_deref().filter(|text| !text.is_empty()) {
+        Some(text) if matches!(on, CommentTarget::Project(_)) => Some(rating(text)?),
+        Some(_) => return Err(refuse("status: only a project's comment has one")),
+        None => None,
+    };
+    let parent = args.parent.map(|id| CommentId(id.0));
+    let new = NewComment { on, text: text(args.text)?, parent, rating };
+    Ok(Planned::new(reach(parts, on).await?, Write::AddComment(new)))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct StatusUpdate {
+    /// Id or name of the project.
+    project_id: IdOrName,
+    /// Markdown, not blank.
+    text: String,
+    /// green, yellow or red.
+    status: String,
+}
+
+async fn add_status_update(
+    parts: &Parts,
+    context: &Context,
+    args: StatusUpdate,
+) -> Result<Planned, ToolError> {
+    let directory = Directory::read(parts, context).await?;
+    let project = directory.project(&args.project_id)?.id;
+    let new = NewComment {
+        on: CommentTarget::Project(project),
+        text: text(args.text)?,
+        parent: None,
+        rating: Some(rating(&args.status)?),
+    };
+    Ok(Planned::new(Reach::Project(project), Write::AddComment(new)))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct DeleteComment {
+    /// The comment.
+    id: Id,
+    /// ticket (default) or project.
+    module: Option<String>,
+    /// The task or project it is on; found by itself when left out.
+    entity_id: Option<IdOrName>,
+}
+
+async fn delete_comment(
+    parts: &Parts,
+    context: &Context,
+    args: DeleteComment,
+) -> Result<Planned, ToolError> {
+    let id = CommentId(args.id.0);
+    let mut query = CommentQuery {
+        after: Some(CommentId(id.0.saturating_sub(1))),
+        limit: 1,
+        ..CommentQuery::default()
+    };
+    if let Some(entity) = &args.entity_id {
+        let directory = Directory::read(parts, context).await?;
+        query.on = Some(target(&directory, args.module.as_deref().unwrap_or("ticket"), entity)?);
+    }
+    let page = parts.board.comments(&query).await.map_err(|e| told(&e))?;
+    let seen = page.items.into_iter().find(|comment| comment.id == id).ok_or_else(|| {
+        ToolError::rejected(Reason::NotFound, format!("there is no comment {id} there"))
+    })?;
+    if let Some(run) = &context.run
+        && run.actor == crate::domain::EffectActor::Agent
+        && seen.author != context.principal.person.id
+    {
+        return Err(ToolError::rejected(
+            Reason::OutOfScope,
+            format!("comment {id} is somebody else's; an agent deletes its own only"),
+        ));
+    }
+    Ok(Planned::new(reach(parts, seen.on).await?, Write::DeleteComment(seen)))
+}
+
+fn target(
+    directory: &Directory,
+    module: &str,
+    entity: &IdOrName,
+) -> Result<CommentTarget, ToolError> {
+    match module.trim().to_lowercase().as_str() {
+        "ticket" | "task" => match entity {
+            IdOrName::Id(id) => Ok(CommentTarget::Task(TaskId(*id))),
+            IdOrName::Name(text) => crate::tools::arguments::number_in(text)
+                .map(|id| CommentTarget::Task(TaskId(id)))
+                .ok_or_else(|| refuse("entityId: expected the id of a task, such as 7")),
+        },
+        "project" => Ok(CommentTarget::Project(directory.project(entity)?.id)),
+        other => {
+            Err(refuse(&format!("module: expected ticket or project, not \"{}\"", shown(other))))
+        }
+    }
+}
+
+async fn reach(parts: &Parts, on: CommentTarget) -> Result<Reach, ToolError> {
+    let id = match on {
+        CommentTarget::Project(id) => return Ok(Reach::Project(ProjectId(id.0))),
+        CommentTarget::Task(id) => id,
+    };
+    let task = parts.board.task(id).await.map_err(|e| told(&e))?;
+    Ok(Reach::Task { id, parent: task.parent, project: task.project })
+}
+
+fn rating(text: &str) -> Result<Rating, ToolError> {
+    match text.trim().to_lowercase().as_str() {
+        "green" => Ok(Rating::Green),
+        "yellow" => Ok(Rating::Yellow),
+        "red" => Ok(Rating::Red),
+        _ => Err(refuse("status: expected green, yellow or red")),
+    }
+}
+
+fn text(text: String) -> Result<String, ToolError> {
+    if text.trim().is_empty() || text.len() > TEXT_BYTES_MAX {
+        return Err(refuse("text: expected Markdown that is not blank, at most 64 KiB"));
+    }
+    Ok(text)
+}

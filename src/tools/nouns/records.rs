@@ -1,0 +1,250 @@
+//! What the ledger remembers, and what the daemon knows: looking only.
+
+use super::tasks::refuse;
+use crate::domain::{PlaybookName, Role, RunId, RunState, TaskId, Timestamp, Value};
+use crate::tools::arguments::{Id, IdOrName};
+use crate::tools::dates::Dates;
+use crate::tools::definition::{Definition, Words};
+use crate::tools::desk::{NextRequest, RunQuery};
+use crate::tools::registry::Parts;
+use crate::tools::show;
+use crate::tools::{Context, ToolError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The page of listRuns when nothing is said.
+const RUNS_DEFAULT: usize = 20;
+
+/// What comes from the daemon: its shape is the daemon's.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(super) struct Anything(BTreeMap<String, serde_json::Value>);
+
+pub(super) fn tools() -> Vec<Definition> {
+    let mut tools = about_runs();
+    tools.extend(about_playbooks());
+    tools
+}
+
+fn about_runs() -> Vec<Definition> {
+    vec![
+        Definition::read::<Nothing, Anything>(
+            Words {
+                name: "listClaims",
+                title: "List claims",
+                description: "The tasks that agents hold right now, or that wait for a person's answer: \
+                    holder, fence, phase, end of the lease. Example: {}.",
+                example: "{}",
+            },
+            Role::Readonly,
+            |parts, _, _| {
+                Box::pin(async move {
+                    let claims =
+                        parts.records()?.claims().await.map_err(super::operate::desk_error)?;
+                    Ok(Value::map([("items", show::value(&claims))]))
+                })
+            },
+        ),
+        Definition::read::<ListRuns, Anything>(
+            Words {
+                name: "listRuns",
+                title: "List runs",
+                description: "What agents did, latest first: state, reason, outcome, cost. Example: \
+                    {\"playbook\": \"ai-worker\", \"state\": \"failed\"}.",
+                example: r#"{"playbook": "ai-worker", "state": "failed"}"#,
+            },
+            Role::Readonly,
+            |parts, _, args| Box::pin(list_runs(parts, args)),
+        ),
+        Definition::read::<ShowRun, Anything>(
+            Words {
+                name: "showRun",
+                title: "Show a run",
+                description: "Everything about one run: its writes with before and after, prompt, transcript \
+                    and the definition it ran with. Example: {\"run\": \"r-4g8k2m9x1c7p\"}.",
+                example: r#"{"run": "r-4g8k2m9x1c7p"}"#,
+            },
+            Role::Readonly,
+            |parts, _, args| Box::pin(show_run(parts, args)),
+        ),
+        Definition::read::<Nothing, Anything>(
+            Words {
+                name: "getStatus",
+                title: "Get the daemon's status",
+                description: "What the daemon is doing: since when, runs, slots, alarms, waiting messages. \
+                    Example: {}.",
+                example: "{}",
+            },
+            Role::Readonly,
+            |parts, _, _| {
+                Box::pin(
+                    async move { parts.desk()?.status().await.map_err(super::operate::desk_error) },
+                )
+            },
+        ),
+    ]
+}
+
+fn about_playbooks() -> Vec<Definition> {
+    vec![
+        Definition::read::<Nothing, Anything>(
+            Words {
+                name: "listPlaybooks",
+                title: "List playbooks",
+                description: "The playbooks with their state: armed, paused, faulty, next wake. Example: {}.",
+                example: "{}",
+            },
+            Role::Readonly,
+            |parts, _, _| {
+                Box::pin(async move {
+                    parts.desk()?.playbooks().await.map_err(super::operate::desk_error)
+                })
+            },
+        ),
+        Definition::read::<NextOccurrences, Anything>(
+            Words {
+                name: "nextOccurrences",
+                title: "Coming occurrences",
+                description: "When playbooks wake next, odd days of the clock change marked. Example: \
+                    {\"playbook\": \"daily-digest\", \"count\": 5}.",
+                example: r#"{"playbook": "daily-digest", "count": 5}"#,
+            },
+            Role::Readonly,
+            |parts, context, args| Box::pin(next(parts, context, args)),
+        ),
+        Definition::read::<WhyNot, Anything>(
+            Words {
+                name: "whyNot",
+                title: "Why was it, or was it not, done",
+                description: "Why a task or playbook was, or was not, picked, run or told: a live look and the \
+                    last decisions with reason codes. subject is a task's id or a playbook's name. Example: \
+                    {\"subject\": \"7\"}.",
+                example: r#"{"subject": "7"}"#,
+            },
+            Role::Readonly,
+            |parts, context, args| {
+                Box::pin(async move {
+                    let subject = match &args.subject {
+                        IdOrName::Id(id) => id.to_string(),
+                        IdOrName::Name(text) => text.trim().to_owned(),
+                    };
+                    let at = instant(parts, context, "at", args.at.as_deref())?;
+                    parts.desk()?.why(&subject, at).await.map_err(super::operate::desk_error)
+                })
+            },
+        ),
+    ]
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct ListRuns {
+    /// Of this playbook.
+    playbook: Option<String>,
+    /// At this task.
+    task: Option<Id>,
+    /// In this state: running, succeeded, failed, waiting …
+    state: Option<String>,
+    /// At most so many, 1 to 1000 (default 20).
+    limit: Option<u32>,
+}
+
+async fn list_runs(parts: &Parts, args: ListRuns) -> Result<Value, ToolError> {
+    let state = args.state.map(|text| {
+        serde_json::from_value::<RunState>(serde_json::Value::String(text.trim().to_lowercase()))
+            .map_err(|_| {
+                refuse(
+                    "state: expected running, succeeded, nothing_to_do, refused, failed, timed_out, \
+                     stalled, yielded, claim_lost, unverified, waiting, interrupted or cancelled",
+                )
+            })
+    });
+    let limit = args.limit.map_or(RUNS_DEFAULT, |limit| usize::try_from(limit).unwrap_or(1_000));
+    let query = RunQuery {
+        playbook: args.playbook.map(PlaybookName::new),
+        task: args.task.map(|id| TaskId(id.0)),
+        state: state.transpose()?,
+        limit: limit.clamp(1, 1_000),
+    };
+    let runs = parts.records()?.runs(&query).await.map_err(super::operate::desk_error)?;
+    Ok(Value::map([("items", show::value(&runs))]))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ShowRun {
+    /// The run, r- and twelve characters.
+    run: String,
+}
+
+async fn show_run(parts: &Parts, args: ShowRun) -> Result<Value, ToolError> {
+    let id = RunId::new(args.run.trim());
+    let record = parts.records()?.run(&id).await.map_err(super::operate::desk_error)?;
+    let record = record.ok_or_else(|| {
+        ToolError::rejected(
+            crate::domain::Reason::NotFound,
+            format!(
+                "there is no run {}; see listRuns",
+                crate::tools::arguments::shown(id.as_str())
+            ),
+        )
+    })?;
+    Ok(Value::map([
+        ("run", show::value(&record.run)),
+        ("occurrence", show::value(&record.occurrence)),
+        ("effects", show::value(&record.effects)),
+        ("prompt", record.prompt.into()),
+        ("transcript", record.transcript.into()),
+        ("definition", record.definition.into()),
+    ]))
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct NextOccurrences {
+    /// Of this playbook; absent: of all.
+    playbook: Option<String>,
+    /// At most so many a playbook, 1 to 1000 (default 10).
+    count: Option<u32>,
+    /// From this instant (default now).
+    from: Option<String>,
+    /// Until this instant; a day counts whole.
+    to: Option<String>,
+}
+
+async fn next(parts: &Parts, context: &Context, args: NextOccurrences) -> Result<Value, ToolError> {
+    let dates = Dates { zone: context.zone, now: parts.clock.wall() };
+    let count = args.count.map(|count| usize::try_from(count).unwrap_or(1_000).clamp(1, 1_000));
+    let request = NextRequest {
+        playbook: args.playbook.map(PlaybookName::new),
+        count,
+        from: instant(parts, context, "from", args.from.as_deref())?,
+        to: args.to.as_deref().map(|text| dates.end("to", text)).transpose()?,
+    };
+    parts.desk()?.next(request).await.map_err(super::operate::desk_error)
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct WhyNot {
+    /// A task's id, or a playbook's name.
+    subject: IdOrName,
+    /// At this instant instead of now.
+    at: Option<String>,
+}
+
+/// An instant, if one is given.
+pub(super) fn instant(
+    parts: &Parts,
+    context: &Context,
+    argument: &str,
+    text: Option<&str>,
+) -> Result<Option<Timestamp>, ToolError> {
+    let dates = Dates { zone: context.zone, now: parts.clock.wall() };
+    text.map(|text| dates.begin(argument, text)).transpose()
+}

@@ -1,0 +1,118 @@
+//! The table of tools, and the one way to call one.
+
+use super::definition::{Definition, Handler};
+use super::desk::{Desk, Records};
+use super::journal::Journal;
+use super::{Context, ToolError, ToolKind, ToolResult, arguments, guard, nouns, show};
+use crate::board::Board;
+use crate::clock::Clock;
+use crate::domain::{Reason, Value};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+/// What the tools work on.
+#[derive(Debug)]
+pub struct Parts {
+    /// The team's data.
+    pub board: Arc<dyn Board>,
+    /// Where effects are written down.
+    pub journal: Arc<dyn Journal>,
+    /// For dates such as `today`.
+    pub clock: Arc<dyn Clock>,
+    desk: OnceLock<Arc<dyn Desk>>,
+    records: OnceLock<Arc<dyn Records>>,
+}
+
+impl Parts {
+    /// Without daemon and ledger; [`ToolRegistry::set_desk`] and [`ToolRegistry::set_records`] add
+    /// them when they are there.
+    pub fn new(board: Arc<dyn Board>, journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) -> Self {
+        Self { board, journal, clock, desk: OnceLock::new(), records: OnceLock::new() }
+    }
+
+    pub(super) fn desk(&self) -> Result<&dyn Desk, ToolError> {
+        self.desk.get().map(AsRef::as_ref).ok_or_else(|| {
+            ToolError::rejected(Reason::Unsupported, "this needs the daemon, which is not there")
+        })
+    }
+
+    pub(super) fn records(&self) -> Result<&dyn Records, ToolError> {
+        self.records.get().map(AsRef::as_ref).ok_or_else(|| {
+            ToolError::rejected(Reason::Unsupported, "this needs the ledger, which is not there")
+        })
+    }
+}
+
+/// Every tool there is.
+#[derive(Debug)]
+pub struct ToolRegistry {
+    parts: Parts,
+    tools: BTreeMap<&'static str, Definition>,
+}
+
+impl ToolRegistry {
+    /// All tools over these parts.
+    pub fn new(parts: Parts) -> Self {
+        let tools = nouns::all().into_iter().map(|tool| (tool.name, tool)).collect();
+        Self { parts, tools }
+    }
+
+    /// The daemon is there now; a second one is ignored.
+    pub fn set_desk(&self, desk: Arc<dyn Desk>) {
+        let _ = self.parts.desk.set(desk);
+    }
+
+    /// The ledger's records are there now; second ones are ignored.
+    pub fn set_records(&self, records: Arc<dyn Records>) {
+        let _ = self.parts.records.set(records);
+    }
+
+    /// All definitions, by name.
+    pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
+        self.tools.values()
+    }
+
+    /// One of them.
+    pub fn definition(&self, name: &str) -> Option<&Definition> {
+        self.tools.get(name)
+    }
+
+    /// Those that this caller may call: what is listed to an agent, and nothing else.
+    pub fn offered(&self, context: &Context) -> Vec<&Definition> {
+        self.definitions().filter(|tool| guard::may_call(tool, context).is_ok()).collect()
+    }
+
+    /// Calls a tool. `args` is an object; `null` stands for an empty one.
+    ///
+    /// Never drop this future half-way inside a run: the write may have happened, and its result
+    /// would be missing from the journal until recovery asks the board.
+    pub async fn call(
+        &self,
+        name: &str,
+        args: Value,
+        context: &Context,
+    ) -> Result<ToolResult, ToolError> {
+        let Some(tool) = self.definition(name) else {
+            return Err(arguments::unknown_tool(
+                name,
+                self.offered(context).iter().map(|t| t.name),
+            ));
+        };
+        guard::may_call(tool, context)?;
+        match &tool.handler {
+            Handler::Answer(answer) => {
+                let value = answer(&self.parts, context, args).await?;
+                Ok(ToolResult { text: show::text(&value), value, effect: None })
+            }
+            Handler::Write(plan) => {
+                let planned = plan(&self.parts, context, args.clone()).await?;
+                guard::write(&self.parts, context, tool.name, args, planned).await
+            }
+        }
+    }
+
+    /// What a tool does to the world; `None` for a tool that is not there.
+    pub fn kind(&self, name: &str) -> Option<ToolKind> {
+        self.definition(name).map(|tool| tool.kind)
+    }
+}

@@ -1,0 +1,99 @@
+//! How far a run's writes reach. Pure.
+
+use super::{RunContext, ToolError};
+use crate::domain::{EffectActor, ProjectId, Reason, TaskEdit, TaskId, WriteScope};
+
+/// What a write touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// A task (also by a comment on it or a subtask under it).
+    Task { id: TaskId, parent: Option<TaskId>, project: ProjectId },
+    /// A project: its own fields, a new task in it, its milestones and status updates.
+    Project(ProjectId),
+    /// What belongs to no project: people, new projects.
+    Board,
+}
+
+impl Reach {
+    fn project(self) -> Option<ProjectId> {
+        match self {
+            Self::Task { project, .. } | Self::Project(project) => Some(project),
+            Self::Board => None,
+        }
+    }
+
+    fn describe(self) -> String {
+        match self {
+            Self::Task { id, .. } => format!("task {id}"),
+            Self::Project(id) => format!("project {id}"),
+            Self::Board => "the whole board".to_owned(),
+        }
+    }
+}
+
+/// Whether a run may touch this. `own_project` is the project of the run's task.
+pub(super) fn check(
+    run: &RunContext,
+    own_project: Option<ProjectId>,
+    reach: Reach,
+) -> Result<(), ToolError> {
+    let scope = match run.actor {
+        // The daemon acts for the claim: on the claimed task, or as far as the playbook reaches.
+        EffectActor::Rota if run.task.is_some() => WriteScope::Claimed,
+        EffectActor::Rota | EffectActor::Agent => run.playbook.scope.write,
+    };
+    let inside = match scope {
+        WriteScope::Claimed => run.task.is_some_and(|own| match reach {
+            Reach::Task { id, parent, .. } => id == own || parent == Some(own),
+            Reach::Project(_) | Reach::Board => false,
+        }),
+        WriteScope::Project => reach.project().is_some_and(|project| {
+            if run.projects.is_empty() {
+                own_project == Some(project)
+            } else {
+                run.projects.contains(&project)
+            }
+        }),
+        WriteScope::Board => true,
+    };
+    if inside {
+        return Ok(());
+    }
+    let allowed = match (scope, run.task) {
+        (WriteScope::Claimed, Some(task)) => {
+            format!("task {task}, its subtasks and their comments")
+        }
+        (WriteScope::Claimed, None) => "nothing: this run has no task".to_owned(),
+        _ => "the run's projects".to_owned(),
+    };
+    Err(ToolError::rejected(
+        Reason::OutOfScope,
+        format!("{} is out of this run's scope, which is {allowed}", reach.describe()),
+    ))
+}
+
+/// What no agent may do to a task, however far it reaches: finish it (unless the playbook lets it),
+/// or take the sign away that keeps it off.
+pub(super) fn check_edits(
+    run: &RunContext,
+    sets_done: bool,
+    edits: &[TaskEdit],
+) -> Result<(), ToolError> {
+    if run.actor == EffectActor::Rota {
+        return Ok(());
+    }
+    if sets_done && !run.playbook.outcomes.values().any(|outcome| outcome.done_by_agent) {
+        return Err(ToolError::rejected(
+            Reason::OutOfScope,
+            "a status of kind done is set by a person; end with the tool finish instead",
+        ));
+    }
+    let lifts_stop = |edit: &TaskEdit| matches!(edit, TaskEdit::RemoveTag(tag) if tag.trim().eq_ignore_ascii_case("AI-Stop"));
+    if edits.iter().any(lifts_stop) {
+        return Err(ToolError::rejected(
+            Reason::OutOfScope,
+            "only a person takes AI-Stop off a task",
+        ));
+    }
+    Ok(())
+}
