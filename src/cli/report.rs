@@ -23,7 +23,7 @@ pub fn page(report: &RunReport, dry: bool) -> Page {
     for notice in &report.notices {
         of_notice(&mut page, notice);
     }
-    of_end(&mut page, report);
+    of_end(&mut page, report, dry);
     page
 }
 
@@ -33,11 +33,12 @@ fn of_task(page: &mut Page, task: &TaskReport) {
         page.add(Style::Plain, &format!("  claimed (fence {})", claim.fence));
     }
     let state = task.state.as_str();
-    page.add(Style::Plain, "  ").add(style_of_state(state), state);
+    page.line(Style::Plain, "  ").add(style_of_state(state), state);
     if let Some(outcome) = &task.outcome {
-        page.add(Style::Plain, &format!("  outcome {outcome}"));
+        page.add(Style::Plain, &format!(" with outcome {outcome}"));
     }
-    page.add(Style::Dim, &format!("  {}  run {}", because(task.reason), task.run));
+    page.add(Style::Plain, &format!(", {}", because(task.reason)));
+    page.add(Style::Dim, &format!("  {}", task.run));
 }
 
 fn of_effects(page: &mut Page, effects: &[EffectReport]) {
@@ -60,7 +61,7 @@ fn of_changes(page: &mut Page, changes: &[Activity]) {
                 let what = if change.after.is_null() { &change.before } else { &change.after };
                 page.line(Style::Plain, "  ").add(Style::Dim, &change.field);
                 if *what != Value::Null {
-                    page.add(Style::Plain, &format!(": {what}"));
+                    page.indented("  | ", Style::Plain, &what.to_string());
                 }
             }
             name => field(page, "  ", name, Some(&change.before), Some(&change.after)),
@@ -74,7 +75,7 @@ fn of_notice(page: &mut Page, notice: &NoticeReport) {
     page.indented("  | ", Style::Plain, &notice.body);
 }
 
-fn of_end(page: &mut Page, report: &RunReport) {
+fn of_end(page: &mut Page, report: &RunReport, dry: bool) {
     if !page.is_empty() {
         page.gap();
     }
@@ -86,7 +87,8 @@ fn of_end(page: &mut Page, report: &RunReport) {
         page.indented("  ", Style::Plain, &report.detail);
     }
     page.line(Style::Dim, &format!("  occurrence {}", report.occurrence));
-    if let Some(run) = &report.run {
+    // A rehearsal's runs are kept nowhere.
+    if let Some(run) = report.run.as_ref().filter(|_| !dry) {
         page.line(Style::Dim, &format!("  rota runs show {run}"));
     }
     if let Some(used) = used(report.usage) {

@@ -1,1 +1,3 @@
 //! The real binary, real sockets, real signals.
+
+mod command_line;

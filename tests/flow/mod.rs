@@ -1,1 +1,5 @@
 //! The daemon in process: manual clock, strict ports, scripted model.
+
+mod commands;
+mod control_socket;
+mod rendering;

@@ -18,14 +18,11 @@ pub enum TaskCommand {
         after_help = "Example:\n  rota task list --project Website --status open --tag AI-Suitable"
     )]
     List(TaskList),
-    /// A task, or what was said about it
-    #[command(after_help = "Examples:\n  rota task show 42\n  rota task show 42 --comments")]
+    /// A task, with its subtasks and comments
+    #[command(after_help = "Example:\n  rota task show 42")]
     Show {
         /// The task
         id: i64,
-        /// Its comments instead
-        #[arg(long)]
-        comments: bool,
     },
     /// Change a task
     #[command(
@@ -129,9 +126,9 @@ pub struct TaskList {
     /// Only of this project, by name or number; may be repeated
     #[arg(short, long = "project", value_name = "PROJECT")]
     pub projects: Vec<String>,
-    /// Only these
-    #[arg(short, long, value_enum, default_value = "open")]
-    pub status: TaskStatus,
+    /// open, done, all, a label, or kind:new, kind:blocked …; may be repeated
+    #[arg(short, long = "status", value_name = "STATUS", default_value = "open")]
+    pub statuses: Vec<String>,
     /// Only those of this person, by name or number; `none` for those of nobody
     #[arg(short, long, value_name = "PERSON")]
     pub assignee: Option<String>,
@@ -151,27 +148,6 @@ pub struct TaskList {
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50,
           value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub count: u32,
-}
-
-/// Which tasks are listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TaskStatus {
-    /// Not finished.
-    Open,
-    /// Finished.
-    Done,
-    /// Both.
-    All,
-}
-
-impl TaskStatus {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Done => "done",
-            Self::All => "all",
-        }
-    }
 }
 
 /// `rota project …`.
@@ -258,10 +234,9 @@ impl TaskCommand {
         Ok(match self {
             Self::Add(add) => add.call(),
             Self::List(list) => list.call(),
-            Self::Show { id, comments: false } => {
+            Self::Show { id } => {
                 Call::look("getTicket", CallArgs::new().with("id", Some(*id)), View::Text)
             }
-            Self::Show { id, comments: true } => Call::look("getComments", about(*id), COMMENTS),
             Self::Edit(edit) => edit.call()?,
             Self::Comment { id, text } => {
                 Call::act("addComment", about(*id).with("text", Some(text.as_str())))
@@ -332,9 +307,10 @@ impl TaskEdit {
 impl TaskList {
     fn call(&self) -> Call {
         let projects = self.projects.iter().map(|text| number_or_name(text)).collect();
+        let statuses = self.statuses.iter().map(|text| number_or_name(text)).collect();
         let args = CallArgs::new()
             .with_list("projectIds", projects)
-            .with("status", Some(self.status.as_str()))
+            .with_list("status", statuses)
             .with("assignee", self.assignee.as_deref().map(number_or_name))
             .with_list("tags", self.tags.clone())
             .with("dueFrom", self.due_from.as_deref())
@@ -357,11 +333,6 @@ const TASKS: View = View::Table {
         ("TAGS", "tags"),
     ],
     empty: "no tasks",
-};
-
-const COMMENTS: View = View::Table {
-    columns: &[("ID", "id"), ("AT", "created"), ("BY", "author_name"), ("TEXT", "text")],
-    empty: "no comments",
 };
 
 const PROJECTS: View = View::Table {

@@ -72,7 +72,7 @@ pub struct PlaybookArgs {
 #[derive(Debug, Subcommand)]
 pub enum RunsCommand {
     /// The latest runs
-    #[command(after_help = "Example:\n  rota runs list --task 42 --state failed")]
+    #[command(after_help = "Example:\n  rota runs list --task 42 --in-state failed")]
     List {
         /// Only of this playbook
         #[arg(long, value_name = "NAME")]
@@ -82,7 +82,7 @@ pub enum RunsCommand {
         task: Option<i64>,
         /// Only in this state (running, succeeded, failed, …)
         #[arg(long, value_name = "STATE", value_parser = run_state)]
-        state: Option<RunState>,
+        in_state: Option<RunState>,
         /// At most so many
         #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20,
               value_parser = clap::value_parser!(u32).range(1..=1_000))]
@@ -179,11 +179,11 @@ impl RunsCommand {
     pub fn call(&self) -> Call {
         let of = |run: &str| CallArgs::new().with("run", Some(run));
         match self {
-            Self::List { playbook, task, state, count } => {
+            Self::List { playbook, task, in_state, count } => {
                 let args = CallArgs::new()
                     .with("playbook", playbook.as_deref())
                     .with("task", *task)
-                    .with("state", state.map(RunState::as_str))
+                    .with("state", in_state.map(RunState::as_str))
                     .with("limit", Some(*count));
                 Call::look("listRuns", args, RUNS)
             }
