@@ -4,5 +4,5 @@ use rota::cli::house::EmptyHouse;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    rota::cli::run(std::env::args_os(), EmptyHouse::default)
+    ExitCode::from(rota::cli::run(std::env::args_os(), EmptyHouse::default))
 }

@@ -33,7 +33,6 @@ use logging::Verbosity;
 use output::{Manner, Output};
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,15 +44,15 @@ const END_TIME: Duration = Duration::from_secs(2);
 pub fn run<H: House + 'static>(
     argv: impl IntoIterator<Item = OsString>,
     house: impl FnOnce() -> H,
-) -> ExitCode {
+) -> u8 {
     output::tell_of_panics();
     let argv: Vec<OsString> = argv.into_iter().collect();
     let cli = match Cli::try_parse_from(&argv) {
         Ok(cli) => cli,
-        Err(error) => return ExitCode::from(not_understood(&error, &argv)),
+        Err(error) => return not_understood(&error, &argv),
     };
     let done = catch_unwind(AssertUnwindSafe(|| perform(cli, house)));
-    ExitCode::from(done.unwrap_or_else(|_| failure::FailureKind::Internal.exit_code()))
+    done.unwrap_or_else(|_| failure::FailureKind::Internal.exit_code())
 }
 
 /// Help and version are what was asked for; the rest is a usage failure, for programs in the form

@@ -189,9 +189,10 @@ fn calls() -> Vec<Row> {
         ),
         row(&["task", "delete", "7", "--yes"], "deleteTask", json!({"id": 7}), Act),
         row(
-            &["project", "add", "Web", "--details", "The site"],
+            &["project", "add", "Web", "--details", "The site", "--label", "To do=new"],
             "addProject",
-            json!({"name": "Web", "details": "The site"}),
+            json!({"name": "Web", "details": "The site",
+                   "statuses": [{"label": "To do", "kind": "new"}]}),
             Act,
         ),
         row(&["project", "list"], "getAllProjects", json!({}), Look),

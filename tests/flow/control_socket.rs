@@ -146,8 +146,8 @@ fn nobody() -> mpsc::Sender<Progress> {
 
 async fn reaches(count: &watch::Sender<usize>, wanted: usize) {
     let mut seen = count.subscribe();
-    let waited = seen.wait_for(|count| *count >= wanted);
-    tokio::time::timeout(Duration::from_secs(30), waited).await.unwrap().unwrap();
+    let wait = seen.wait_for(|count| *count >= wanted);
+    tokio::time::timeout(Duration::from_secs(30), wait).await.unwrap().unwrap();
 }
 
 #[tokio::test]

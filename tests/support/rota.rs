@@ -8,13 +8,18 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// How long a command or a daemon may take before the test fails: generous, for slow machines.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Between two looks at something that there is no waiting for.
+const STEP: Duration = Duration::from_millis(10);
 
 /// A folder in which `rota` is typed.
 #[derive(Debug)]
 pub struct Rota {
     folder: tempfile::TempDir,
     environment: Vec<(String, String)>,
+    /// What is started, and what stands before the words that are typed.
+    program: (PathBuf, Vec<String>),
 }
 
 /// What a command printed, and how it ended.
@@ -52,7 +57,13 @@ impl Ran {
 impl Rota {
     /// A new empty folder.
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
+        Self::of(PathBuf::from(env!("CARGO_BIN_EXE_rota")), Vec::new())
+    }
+
+    /// The same with another program in place of the binary.
+    pub fn of(program: PathBuf, before: Vec<String>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, environment: Vec::new(), program: (program, before) }
     }
 
     /// The folder.
@@ -88,8 +99,9 @@ impl Rota {
     /// The command, not yet started: cleared environment, own home, UTC, nothing on its input.
     #[expect(clippy::disallowed_methods, reason = "tests start the real binary")]
     pub fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, words: I) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rota"));
+        let mut command = Command::new(&self.program.0);
         command
+            .args(&self.program.1)
             .args(words)
             .current_dir(self.path())
             .env_clear()
@@ -112,27 +124,40 @@ impl Rota {
 
     /// Starts the daemon and waits until it says that it is ready.
     #[track_caller]
+    #[expect(dead_code, reason = "for tests of the real daemon, which come with it")]
     pub fn serve<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, words: I) -> Serving {
+        let words = words.into_iter().map(|word| word.as_ref().to_owned());
+        self.start(std::iter::once("serve".into()).chain(words))
+    }
+
+    /// Starts a program that serves without being told, and waits until it is ready.
+    #[track_caller]
+    pub fn serve_as_it_is(&self) -> Serving {
+        self.start(Vec::<&str>::new())
+    }
+
+    #[track_caller]
+    fn start<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, words: I) -> Serving {
         let log = self.path().join("serve.log");
         let mut child = self
-            .command(
-                std::iter::once("serve".into())
-                    .chain(words.into_iter().map(|word| word.as_ref().to_owned())),
-            )
+            .command(words)
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
         let lines = lines_of(child.stdout.take().unwrap());
-        match lines.recv_timeout(PATIENCE) {
-            Ok(ready) if ready.starts_with("ready") => {
-                Serving { child: Some(child), ready, log, lines }
-            }
-            other => {
-                let _ = child.kill();
-                let _ = child.wait();
-                let log = std::fs::read_to_string(&log).unwrap_or_default();
-                panic!("the daemon did not become ready: {other:?}\n{log}");
+        loop {
+            match lines.recv_timeout(PATIENCE) {
+                Ok(ready) if ready.starts_with("ready") => {
+                    return Serving { child: Some(child), ready, log, lines };
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    let log = std::fs::read_to_string(&log).unwrap_or_default();
+                    panic!("the daemon did not become ready: {error}\n{log}");
+                }
             }
         }
     }
@@ -145,6 +170,7 @@ pub struct Serving {
     /// The line that it printed when it was up.
     pub ready: String,
     log: PathBuf,
+    #[expect(dead_code, reason = "for tests of the real daemon, which come with it")]
     lines: mpsc::Receiver<String>,
 }
 
@@ -156,6 +182,7 @@ impl Serving {
 
     /// The next line of its standard output; fails the test when none comes.
     #[track_caller]
+    #[expect(dead_code, reason = "for tests of the real daemon, which come with it")]
     pub fn line(&self) -> String {
         self.lines.recv_timeout(PATIENCE).expect("the daemon printed nothing more")
     }
@@ -165,12 +192,24 @@ impl Serving {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Waits until its log says this.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) {
+        let mut waited = Duration::ZERO;
+        while !self.log().contains(text) {
+            assert!(waited < PATIENCE, "the log never said {text:?}:\n{}", self.log());
+            std::thread::sleep(STEP);
+            waited += STEP;
+        }
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: nix::sys::signal::Signal) {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid()), signal).unwrap();
     }
 
     /// Sends SIGTERM and waits for its end; the exit code, -1 when a signal ended it.
+    #[expect(dead_code, reason = "for tests of the real daemon, which come with it")]
     pub fn stop(mut self) -> i32 {
         self.signal(nix::sys::signal::Signal::SIGTERM);
         self.wait()
@@ -220,7 +259,6 @@ fn finish(mut child: Child) -> Ran {
 
 /// Whether a child ends within this time. Polls: there is no wait with a limit in std.
 fn ends_in(child: &mut Child, time: Duration) -> bool {
-    const STEP: Duration = Duration::from_millis(10);
     let mut waited = Duration::ZERO;
     while waited < time {
         if child.try_wait().unwrap().is_some() {

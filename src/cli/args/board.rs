@@ -2,7 +2,7 @@
 
 use crate::cli::call::{Args as CallArgs, Call, View, number_or_name};
 use crate::cli::failure::Failure;
-use crate::domain::Value;
+use crate::domain::{StatusKind, Value};
 use clap::{Args, Subcommand, ValueEnum};
 
 /// `rota task …`.
@@ -77,9 +77,12 @@ pub struct TaskFields {
     /// Hours planned
     #[arg(long, value_name = "HOURS")]
     pub plan_hours: Option<f64>,
-    /// The milestone it counts towards, by number
-    #[arg(long, value_name = "ID")]
-    pub milestone: Option<i64>,
+    /// The milestone it counts towards, by headline or number; `none` for none
+    #[arg(long, value_name = "MILESTONE")]
+    pub milestone: Option<String>,
+    /// task, story or bug
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
 }
 
 /// `rota task add`.
@@ -87,8 +90,8 @@ pub struct TaskFields {
 pub struct TaskAdd {
     /// One line
     pub headline: String,
-    /// The project, by name or number
-    #[arg(short, long, value_name = "PROJECT", required_unless_present = "parent")]
+    /// The project, by name or number; may be left out when there is only one
+    #[arg(short, long, value_name = "PROJECT")]
     pub project: Option<String>,
     /// The task of which it is a part
     #[arg(long, value_name = "ID")]
@@ -154,13 +157,19 @@ pub struct TaskList {
 #[derive(Debug, Subcommand)]
 pub enum ProjectCommand {
     /// Add a project
-    #[command(after_help = "Example:\n  rota project add Website --details \"The public site.\"")]
+    #[command(
+        after_help = "Example:\n  rota project add Website --label New=new --label \"Ready for Review=waiting\" --label Done=done"
+    )]
     Add {
         /// Its name
         name: String,
         /// What it is about, in Markdown
         #[arg(long, value_name = "TEXT")]
         details: Option<String>,
+        /// A status label and its kind (new, `in_progress`, blocked, waiting, done), from the left;
+        /// may be repeated
+        #[arg(long = "label", value_name = "LABEL=KIND", value_parser = label)]
+        labels: Vec<(String, StatusKind)>,
     },
     /// The projects
     #[command(after_help = "Example:\n  rota project list --closed")]
@@ -252,6 +261,15 @@ impl TaskCommand {
     }
 }
 
+/// `LABEL=KIND`.
+fn label(text: &str) -> Result<(String, StatusKind), String> {
+    let (label, kind) = text
+        .rsplit_once('=')
+        .filter(|(label, _)| !label.trim().is_empty())
+        .ok_or("expected LABEL=KIND such as \"Ready for Review=waiting\"")?;
+    Ok((label.trim().to_owned(), kind.trim().parse()?))
+}
+
 /// A task, as tools about comments name it.
 fn about(task: i64) -> CallArgs {
     CallArgs::new().with("module", Some("ticket")).with("entityId", Some(task))
@@ -267,7 +285,8 @@ impl TaskFields {
             .with("dateToFinish", self.due.as_deref().map(unless_none(|date| date.into())))
             .with("effort", self.effort)
             .with("planHours", self.plan_hours)
-            .with("milestone", self.milestone)
+            .with("milestone", self.milestone.as_deref().map(unless_none(number_or_name)))
+            .with("type", self.kind.as_deref())
     }
 }
 
@@ -346,10 +365,14 @@ impl ProjectCommand {
         let of =
             |name: &str, project: &str| CallArgs::new().with(name, Some(number_or_name(project)));
         Ok(match self {
-            Self::Add { name, details } => {
+            Self::Add { name, details, labels } => {
+                let labels = labels.iter().map(|(label, kind)| {
+                    Value::map([("label", label.as_str()), ("kind", kind.as_str())])
+                });
                 let args = CallArgs::new()
                     .with("name", Some(name.as_str()))
-                    .with("details", details.as_deref());
+                    .with("details", details.as_deref())
+                    .with_list("statuses", labels.collect());
                 Call::act("addProject", args)
             }
             Self::List { closed } => {

@@ -37,10 +37,10 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "For every command")]
 pub struct Globals {
-    /// The configuration [env: ROTA_CONFIG] [default: ./rota.toml, else built-in defaults]
+    /// The configuration [env: `ROTA_CONFIG`] [default: ./rota.toml, else built-in defaults]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// The folder of local state [env: ROTA_STATE] [default: ./state]
+    /// The folder of local state [env: `ROTA_STATE`] [default: ./state]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
     /// Print one JSON document and nothing else
@@ -151,7 +151,7 @@ pub enum Command {
         subcommand,
         after_help = "Example:\n  rota task list --project Website --status open"
     )]
-    Task(TaskCommand),
+    Task(Box<TaskCommand>),
     /// The board's projects
     #[command(subcommand, after_help = "Example:\n  rota project list")]
     Project(ProjectCommand),
