@@ -1,2 +1,8 @@
-//! rota
-fn main() {}
+//! `rota`: see the library for the house, and `rota --help` for what it does.
+
+use rota::cli::house::EmptyHouse;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(rota::cli::run(std::env::args_os(), EmptyHouse::default))
+}

@@ -129,10 +129,9 @@ fn kind_of(kind: ErrorKind, reason: &str) -> FailureKind {
     let reason = Reason::try_from(reason.to_owned()).ok();
     match (kind, reason) {
         (ErrorKind::Busy | ErrorKind::Gone, _) => FailureKind::Unreachable,
-        (ErrorKind::Protocol, _) => FailureKind::Internal,
+        (ErrorKind::Protocol, _) | (ErrorKind::Fatal, None) => FailureKind::Internal,
         (_, Some(reason)) => kind_of_reason(reason),
         (ErrorKind::Rejected, None) => FailureKind::Refused,
-        (ErrorKind::Fatal, None) => FailureKind::Internal,
     }
 }
 

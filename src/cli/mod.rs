@@ -1,3 +1,120 @@
-//! What people type.
+//! What people type: commands, output, exit codes.
+//!
+//! A verb exists once, in `tools`: a command reads what was typed, makes one tool call
+//! ([`call::Call`]), and shows the answer. It reaches the daemon that holds the state folder, or
+//! opens the house in this process ([`connection`]), and does not know which.
+//!
+//! Only [`output`] prints. Whatever is shown to people goes over a [`page::Page`], which makes
+//! hostile text harmless. A [`failure::Failure`] decides the exit code.
+
+pub mod answer;
+pub mod args;
+pub mod call;
+pub mod commands;
+pub mod connection;
+pub mod environment;
 pub mod failure;
 pub mod house;
+pub mod instant;
+pub mod logging;
+pub mod output;
+pub mod page;
+pub mod progress;
+pub mod report;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use commands::Session;
+use environment::Environment;
+use failure::Failure;
+use house::House;
+use logging::Verbosity;
+use output::{Manner, Output};
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long work that cannot be cancelled may hold up the end of a command.
+const END_TIME: Duration = Duration::from_secs(2);
+
+/// Reads what was typed, does it, and tells the exit code. Nothing is opened before the arguments
+/// have been read; `house` is made for commands that need it only.
+pub fn run<H: House + 'static>(
+    argv: impl IntoIterator<Item = OsString>,
+    house: impl FnOnce() -> H,
+) -> u8 {
+    output::tell_of_panics();
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    let cli = match Cli::try_parse_from(&argv) {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error, &argv),
+    };
+    let done = catch_unwind(AssertUnwindSafe(|| perform(cli, house)));
+    done.unwrap_or_else(|_| failure::FailureKind::Internal.exit_code())
+}
+
+/// Help and version are what was asked for; the rest is a usage failure, for programs in the form
+/// that they asked for as far as they could be understood.
+fn not_understood(error: &clap::Error, argv: &[OsString]) -> u8 {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // That nobody reads it changes nothing.
+        let _ = error.print();
+        return 0;
+    }
+    if argv.iter().any(|word| word == "--json") {
+        let message = error.render().to_string();
+        let message = message.trim_start_matches("error: ").trim_end();
+        let manner = Manner { json: true, ..Manner::default() };
+        Output::standard(manner).failure(&Failure::usage(message));
+    } else {
+        let _ = error.print();
+    }
+    failure::FailureKind::Usage.exit_code()
+}
+
+fn perform<H: House + 'static>(cli: Cli, house: impl FnOnce() -> H) -> u8 {
+    let environment = Environment::of_this_process();
+    let Cli { globals, command } = cli;
+    let output = Output::standard(Manner {
+        json: globals.json,
+        quiet: globals.quiet,
+        colour: globals.color,
+        no_colour: environment.no_colour,
+    });
+    let verbosity = Verbosity {
+        more: globals.verbose,
+        quiet: globals.quiet,
+        daemon: matches!(command, Command::Serve { .. }),
+    };
+    let format = match &command {
+        Command::Serve { log_format } => *log_format,
+        _ => logging::LogFormat::Text,
+    };
+    let log = environment.log.as_deref();
+    let done = logging::start(log, verbosity, format, output.colours_remarks()).and_then(|()| {
+        let place = globals.place(&environment);
+        let session = Session { house: Arc::new(house()), place, output: &output };
+        in_runtime(&command, &session)
+    });
+    done.unwrap_or_else(|failure| {
+        output.failure(&failure);
+        failure.kind.exit_code()
+    })
+}
+
+/// The daemon gets a thread for every core; a command two, so that starting is quick.
+fn in_runtime(command: &Command, session: &Session<'_>) -> Result<u8, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if !matches!(command, Command::Serve { .. } | Command::Demo { serve: true }) {
+        builder.worker_threads(2);
+    }
+    let runtime = builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::internal("cannot start threads").because(&error))?;
+    let code = runtime.block_on(session.perform(command));
+    runtime.shutdown_timeout(END_TIME);
+    Ok(code)
+}

@@ -1,1 +1,4 @@
 //! The real binary, real sockets, real signals.
+
+mod command_line;
+mod processes;

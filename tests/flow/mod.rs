@@ -2,3 +2,6 @@
 
 mod alarm;
 mod digest;
+mod commands;
+mod control_socket;
+mod rendering;

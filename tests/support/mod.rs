@@ -2,3 +2,5 @@
 
 pub mod fixed_board;
 pub mod strict_fill;
+pub mod backend;
+pub mod rota;

@@ -53,17 +53,19 @@ impl<R: AsyncRead + Unpin + Send> LineReader<R> {
             if let Some(line) = self.take_line()? {
                 return Ok(Some(line));
             }
-            let mut chunk = [0_u8; CHUNK_BYTES];
+            let begun = !self.held.is_empty();
+            self.held.reserve(CHUNK_BYTES);
+            let reading = self.from.read_buf(&mut self.held);
             let read = match self.deadline {
-                None => self.from.read(&mut chunk).await,
-                Some(deadline) => tokio::time::timeout_at(deadline, self.from.read(&mut chunk))
+                None => reading.await,
+                Some(deadline) => tokio::time::timeout_at(deadline, reading)
                     .await
                     .map_err(|_| LineError::TooSlow(self.line_time))?,
             };
             match read.map_err(LineError::Io)? {
-                0 if self.held.is_empty() => return Ok(None),
-                0 => return Err(LineError::CutOff),
-                count => self.held.extend_from_slice(&chunk[..count]),
+                0 if begun => return Err(LineError::CutOff),
+                0 => return Ok(None),
+                _ => {}
             }
         }
     }

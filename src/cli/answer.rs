@@ -1,0 +1,138 @@
+//! How answers of tools are shown to people.
+
+use super::call::View;
+use super::page::{Page, Style, Table};
+use crate::daemon::control::Answered;
+use crate::domain::Value;
+
+/// Characters of a field's value in a line of change.
+const VALUE_CHARS_MAX: usize = 160;
+
+/// Characters of a table's cell.
+const CELL_CHARS_MAX: usize = 80;
+
+/// The page that shows an answer; [`View::Run`] has its own in `report`.
+pub fn page(answered: &Answered, view: View) -> Page {
+    match view {
+        View::Table { columns, empty } => {
+            table(&answered.value, columns, empty).unwrap_or_else(|| Page::of(&answered.text))
+        }
+        View::Change => change(&answered.value).unwrap_or_else(|| Page::of(&answered.text)),
+        View::Text | View::Story | View::Run { .. } => Page::of(&answered.text),
+    }
+}
+
+/// A table of the answer's items; `None` for an answer that is no list.
+fn table(value: &Value, columns: &[(&str, &str)], empty: &str) -> Option<Page> {
+    let items = value.as_list().or_else(|| value.get("items")?.as_list())?;
+    let mut page = Page::new();
+    if items.is_empty() {
+        page.line(Style::Dim, empty);
+        return Some(page);
+    }
+    // A column that is empty throughout says nothing.
+    let filled: Vec<_> = columns
+        .iter()
+        .filter(|(_, path)| items.iter().any(|item| !is_blank(member(item, path))))
+        .collect();
+    let mut table = Table::new(filled.iter().map(|(heading, _)| *heading));
+    for item in items {
+        table.row(filled.iter().map(|(heading, path)| cell(heading, member(item, path))));
+    }
+    table.onto(&mut page);
+    if let Some(next) = value.get("next").and_then(Value::as_text) {
+        page.line(Style::Dim, &format!("there are more (after {next}); ask for more with -n"));
+    }
+    Some(page)
+}
+
+fn cell(heading: &str, value: Option<&Value>) -> (Style, String) {
+    let text = match value {
+        None | Some(Value::Null) => String::new(),
+        Some(value) => shortened(&value.to_string(), CELL_CHARS_MAX),
+    };
+    (if heading == "STATE" { style_of_state(&text) } else { Style::Plain }, text)
+}
+
+/// The colour of a run's state.
+pub fn style_of_state(state: &str) -> Style {
+    match state {
+        "succeeded" => Style::Good,
+        "running" | "nothing_to_do" => Style::Plain,
+        "waiting" | "yielded" | "cancelled" | "refused" | "interrupted" => Style::Warn,
+        _ => Style::Bad,
+    }
+}
+
+/// What a write changed: the entity, then `field: from → to`.
+fn change(value: &Value) -> Option<Page> {
+    let entity = value.get("entity")?.as_text()?;
+    let (before, after) = (value.get("before")?, value.get("after")?);
+    let changed = value.get("changed").and_then(Value::as_bool)?;
+    let mut page = Page::new();
+    page.line(Style::Bold, entity);
+    if !changed {
+        let note = value.get("note").and_then(Value::as_text).unwrap_or("it was so already");
+        page.add(Style::Dim, &format!("  nothing changed: {note}"));
+    }
+    fields(&mut page, "  ", before, after);
+    Some(page)
+}
+
+/// Adds a line `field: from → to` for every field that is in either object.
+pub fn fields(page: &mut Page, margin: &str, before: &Value, after: &Value) {
+    let names = |value: &Value| -> Vec<String> {
+        value.as_map().map(|map| map.keys().cloned().collect()).unwrap_or_default()
+    };
+    let mut all = names(before);
+    all.extend(names(after));
+    all.sort_unstable();
+    all.dedup();
+    for name in all {
+        field(page, margin, &name, before.get(&name), after.get(&name));
+    }
+}
+
+/// Adds a line `field: from → to`.
+pub fn field(
+    page: &mut Page,
+    margin: &str,
+    name: &str,
+    before: Option<&Value>,
+    after: Option<&Value>,
+) {
+    let show = |value: Option<&Value>| match value {
+        value if is_blank(value) => "–".to_owned(),
+        Some(value) => shortened(&value.to_string(), VALUE_CHARS_MAX),
+        None => "–".to_owned(),
+    };
+    page.line(Style::Plain, margin).add(Style::Dim, &format!("{name}: "));
+    page.add(Style::Plain, &show(before)).add(Style::Dim, " → ");
+    page.add(Style::Plain, &show(after));
+}
+
+fn is_blank(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => true,
+        Some(Value::Text(text)) => text.is_empty(),
+        Some(Value::List(items)) => items.is_empty(),
+        Some(Value::Map(map)) => map.is_empty(),
+        Some(_) => false,
+    }
+}
+
+/// A member, a member's member behind a dot.
+fn member<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(value, |value, name| value.get(name))
+}
+
+/// The text's first line, at most so many characters; `…` stands for the rest.
+fn shortened(text: &str, chars_max: usize) -> String {
+    let mut lines = text.trim().lines();
+    let first = lines.next().unwrap_or("");
+    let mut short: String = first.chars().take(chars_max).collect();
+    if lines.next().is_some() || first.chars().count() > chars_max {
+        short.push('…');
+    }
+    short
+}

@@ -1,0 +1,184 @@
+//! What can be typed. Every command has an example in its help; a test walks the tree.
+
+pub mod board;
+pub mod operate;
+
+use super::environment::Environment;
+use super::house::{Place, SchemaKind};
+use super::logging::LogFormat;
+use super::output::ColourChoice;
+use board::{ProjectCommand, TaskCommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
+use operate::{ClaimsCommand, NextArgs, PlaybookArgs, RunOnceArgs, RunsCommand, WhyArgs};
+use std::path::PathBuf;
+
+/// Puts AI agents to work beside people on a team's project board.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rota",
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  rota init my-team\n  rota run-once daily-digest --dry-run\n  rota serve\n\n\
+                  Exit codes: 0 done, 1 refused or ended otherwise, 2 usage, 3 configuration, \
+                  4 board, model or daemon not reachable, 5 nothing to do (with --exit-code), \
+                  6 local state unusable, 70 a fault of ours."
+)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "For every command")]
+pub struct Globals {
+    /// The configuration [env: `ROTA_CONFIG`] [default: ./rota.toml, else built-in defaults]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// The folder of local state [env: `ROTA_STATE`] [default: ./state]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+    /// Print one JSON document and nothing else
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log more (twice: still more)
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Print results and failures only
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub color: ColourChoice,
+}
+
+impl Globals {
+    /// Where configuration and state are: as typed, else as the environment says, else the
+    /// defaults.
+    pub fn place(&self, environment: &Environment) -> Place {
+        let state = self.state.as_ref().or(environment.state.as_ref());
+        Place {
+            config: self.config.as_ref().or(environment.config.as_ref()).cloned(),
+            state: state.cloned().unwrap_or_else(|| PathBuf::from("./state")),
+            zone: environment.zone.clone(),
+        }
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// A sample team's working day in seconds; needs nothing else (the model is scripted)
+    #[command(after_help = "Example:\n  rota demo")]
+    Demo {
+        /// Stay up afterwards
+        #[arg(long)]
+        serve: bool,
+    },
+    /// Write a first configuration, playbooks and templates; never overwrites
+    #[command(after_help = "Example:\n  rota init my-team")]
+    Init {
+        /// Where to
+        #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+    },
+    /// Run the daemon; prints `ready …` when it is up
+    ///
+    /// SIGTERM and SIGINT let what runs come to an end, within bounds; a second one stops at once.
+    /// SIGHUP reads configuration and playbooks again.
+    #[command(after_help = "Example:\n  rota serve --state /var/lib/rota --log-format json")]
+    Serve {
+        /// How log lines are written
+        #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+        log_format: LogFormat,
+    },
+    /// One occurrence of a playbook now, through the same path as the clock
+    #[command(after_help = "Examples:\n  rota run-once daily-digest --dry-run\n  \
+                            rota run-once code-review --task 42 --json")]
+    RunOnce(RunOnceArgs),
+    /// Check configuration, playbooks and templates; all faults at once
+    #[command(after_help = "Examples:\n  rota check\n  rota check agents/code-review.toml")]
+    Check {
+        /// Only these files or folders
+        #[arg(value_hint = ValueHint::AnyPath)]
+        paths: Vec<PathBuf>,
+    },
+    /// Coming occurrences, in the playbook's zone
+    #[command(after_help = "Example:\n  rota next daily-digest -n 5")]
+    Next(NextArgs),
+    /// Why a task or playbook was, or was not, picked, run, told
+    #[command(
+        after_help = "Examples:\n  rota why 42\n  rota why daily-digest --at 2026-03-29T08:00"
+    )]
+    Why(WhyArgs),
+    /// Runs: what they did, what they cost
+    #[command(subcommand, after_help = "Example:\n  rota runs list --playbook code-review")]
+    Runs(RunsCommand),
+    /// Claims: which tasks are held, by whom
+    #[command(subcommand, after_help = "Example:\n  rota claims list")]
+    Claims(ClaimsCommand),
+    /// Accept a playbook's triggers and rights as they stand
+    #[command(after_help = "Example:\n  rota arm code-review")]
+    Arm(PlaybookArgs),
+    /// Let a playbook start nothing until it is resumed
+    #[command(after_help = "Example:\n  rota pause code-review")]
+    Pause(PlaybookArgs),
+    /// Let a paused playbook start again
+    #[command(after_help = "Example:\n  rota resume code-review")]
+    Resume(PlaybookArgs),
+    /// Emergency stop: end every run and start none, also after a restart
+    ///
+    /// It works without a daemon too: the stop is a file in the state folder.
+    #[command(after_help = "Example:\n  rota stop-all --reason \"wrong comments on the board\"")]
+    StopAll {
+        /// Why, for those who find everything stopped
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// Lift the emergency stop
+    #[command(after_help = "Example:\n  rota start-all")]
+    StartAll,
+    /// What the daemon is doing
+    #[command(after_help = "Example:\n  rota status --json")]
+    Status,
+    /// The board's tasks
+    #[command(
+        subcommand,
+        after_help = "Example:\n  rota task list --project Website --status open"
+    )]
+    Task(Box<TaskCommand>),
+    /// The board's projects
+    #[command(subcommand, after_help = "Example:\n  rota project list")]
+    Project(ProjectCommand),
+    /// Look at everything the daemon needs: each line ok, warn or fail, with what to do
+    #[command(after_help = "Example:\n  rota doctor")]
+    Doctor,
+    /// Print a JSON Schema for editors
+    #[command(after_help = "Example:\n  rota schema playbook > docs/schema/playbook.json")]
+    Schema {
+        /// Of what
+        kind: SchemaKind,
+    },
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  rota completions bash > ~/.local/share/bash-completion/completions/rota"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for every command
+    #[command(
+        after_help = "Examples:\n  rota man | man -l -\n  rota man --dir ~/.local/share/man/man1"
+    )]
+    Man {
+        /// Write a page for every command into this folder instead
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: Option<PathBuf>,
+    },
+}

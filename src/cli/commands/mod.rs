@@ -1,0 +1,61 @@
+//! The commands, each in a few lines: what was typed, a call, the answer.
+
+mod ask;
+mod files;
+mod inspect;
+mod serve;
+mod stop;
+
+use super::args::Command;
+use super::args::operate::status_call;
+use super::failure::Failure;
+use super::house::{House, Place};
+use super::output::Output;
+use std::sync::Arc;
+
+/// What every command needs.
+pub struct Session<'a> {
+    /// The house behind the commands.
+    pub house: Arc<dyn House>,
+    /// Where configuration and state are.
+    pub place: Place,
+    /// Where results and remarks go.
+    pub output: &'a Output,
+}
+
+impl Session<'_> {
+    /// Does a command and says what went wrong, if anything did; the exit code.
+    pub async fn perform(&self, command: &Command) -> u8 {
+        self.run(command).await.unwrap_or_else(|failure| {
+            self.output.failure(&failure);
+            failure.kind.exit_code()
+        })
+    }
+
+    async fn run(&self, command: &Command) -> Result<u8, Failure> {
+        let zone = self.place.zone.as_deref();
+        match command {
+            Command::Demo { serve } => self.demo(*serve).await,
+            Command::Init { dir } => self.init(dir),
+            Command::Serve { .. } => self.serve().await,
+            Command::RunOnce(args) => self.ask(args.call(zone)?).await,
+            Command::Check { paths } => self.check(paths).await,
+            Command::Next(args) => self.ask(args.call(zone)?).await,
+            Command::Why(args) => self.ask(args.call(zone)?).await,
+            Command::Runs(runs) => self.ask(runs.call()).await,
+            Command::Claims(claims) => self.ask(claims.call()).await,
+            Command::Arm(args) => self.ask(args.call("armPlaybook")).await,
+            Command::Pause(args) => self.ask(args.call("pausePlaybook")).await,
+            Command::Resume(args) => self.ask(args.call("resumePlaybook")).await,
+            Command::StopAll { reason } => self.stop_all(reason).await,
+            Command::StartAll => self.start_all().await,
+            Command::Status => self.ask(status_call()).await,
+            Command::Task(task) => self.ask(task.call()?).await,
+            Command::Project(project) => self.ask(project.call()?).await,
+            Command::Doctor => self.doctor().await,
+            Command::Schema { kind } => self.schema(*kind),
+            Command::Completions { shell } => self.completions(*shell),
+            Command::Man { dir } => self.man(dir.as_deref()),
+        }
+    }
+}

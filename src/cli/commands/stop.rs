@@ -1,0 +1,69 @@
+//! The emergency stop. It is a file, so that it works without a daemon and without the store; a
+//! daemon that is there is told besides, so that it ends its runs at once.
+
+use super::Session;
+use super::ask::{Asked, interrupted};
+use crate::cli::answer;
+use crate::cli::args::operate::{start_all_call, stop_all_call};
+use crate::cli::call::{Call, View};
+use crate::cli::connection::to_daemon;
+use crate::cli::failure::Failure;
+use crate::cli::page::{Page, Style};
+use crate::daemon::control::Answered;
+use crate::domain::Value;
+
+impl Session<'_> {
+    /// `rota stop-all`: the file first, whatever becomes of the rest.
+    pub(super) async fn stop_all(&self, reason: &str) -> Result<u8, Failure> {
+        let written = self.house.stop_all(&self.place, reason);
+        let told = self.tell_daemon(&stop_all_call(reason)).await;
+        match (written, told) {
+            (_, Ok(Some(answered))) => self.show_stop(&answered, "everything is stopped"),
+            (Ok(value), Ok(None)) => {
+                let answered = Answered { value, text: String::new() };
+                self.show_stop(&answered, "everything is stopped; no daemon is running")
+            }
+            (Ok(value), Err(failure)) => {
+                self.remark("the stop is written, but the daemon could not be told:");
+                let answered = Answered { value, text: String::new() };
+                self.show_stop(&answered, "nothing more will be started")?;
+                // The document has been printed: only people are told the rest.
+                self.remark(&failure.message);
+                Ok(failure.kind.exit_code())
+            }
+            (Err(failure), _) => Err(failure),
+        }
+    }
+
+    /// `rota start-all`.
+    pub(super) async fn start_all(&self) -> Result<u8, Failure> {
+        let answered = match self.tell_daemon(&start_all_call()).await? {
+            Some(answered) => answered,
+            None => Answered { value: self.house.start_all(&self.place)?, text: String::new() },
+        };
+        self.show_stop(&answered, "the emergency stop is lifted")
+    }
+
+    /// Calls the daemon, if there is one.
+    async fn tell_daemon(&self, call: &Call) -> Result<Option<Answered>, Failure> {
+        match to_daemon(&self.place.state).await? {
+            Some(daemon) => match self.ask_of(&daemon, call).await? {
+                Asked::Answered(answered) => Ok(Some(answered)),
+                Asked::Interrupted => Err(interrupted(true)),
+            },
+            None => Ok(None),
+        }
+    }
+
+    fn show_stop(&self, answered: &Answered, said: &str) -> Result<u8, Failure> {
+        let page = if answered.text.is_empty() || answered.value == Value::Null {
+            let mut page = Page::new();
+            page.line(Style::Bold, said);
+            page
+        } else {
+            answer::page(answered, View::Text)
+        };
+        self.output.result(&answered.value, &page)?;
+        Ok(0)
+    }
+}

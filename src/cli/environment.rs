@@ -1,0 +1,75 @@
+//! The environment of a command: the only place in `cli` that reads it. A variable that is set and
+//! empty counts as not set.
+
+use std::path::{Component, Path, PathBuf};
+
+/// What the environment says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// `ROTA_CONFIG`: the configuration, where no flag says.
+    pub config: Option<PathBuf>,
+    /// `ROTA_STATE`: the folder of local state, where no flag says.
+    pub state: Option<PathBuf>,
+    /// `ROTA_LOG`: which log lines are shown, in the language of `tracing`.
+    pub log: Option<String>,
+    /// `NO_COLOR` is set, and not empty.
+    pub no_colour: bool,
+    /// The IANA time zone of this machine or session, where it can be told.
+    pub zone: Option<String>,
+}
+
+impl Environment {
+    /// Reads the environment of this process.
+    pub fn of_this_process() -> Self {
+        let zone = read("TZ").map_or_else(zone_of_the_machine, |text| zone_named(&text));
+        Self {
+            config: read("ROTA_CONFIG").map(PathBuf::from),
+            state: read("ROTA_STATE").map(PathBuf::from),
+            log: read("ROTA_LOG"),
+            no_colour: read("NO_COLOR").is_some(),
+            zone,
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the home of the environment in cli")]
+fn read(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// `TZ` may be written `:Europe/Berlin`; what is no IANA name (`CET-1CEST`) tells nothing.
+fn zone_named(text: &str) -> Option<String> {
+    let name = text.strip_prefix(':').unwrap_or(text);
+    name.parse::<chrono_tz::Tz>().ok().map(|zone| zone.name().to_owned())
+}
+
+/// `/etc/localtime` is a link into the zone database; the last two or three parts are the name.
+fn zone_of_the_machine() -> Option<String> {
+    zone_of_link(&std::fs::read_link("/etc/localtime").ok()?)
+}
+
+fn zone_of_link(target: &Path) -> Option<String> {
+    let parts: Vec<&str> = target
+        .components()
+        .filter_map(|part| match part {
+            Component::Normal(name) => name.to_str(),
+            _ => None,
+        })
+        .collect();
+    let begin = parts.iter().position(|part| *part == "zoneinfo")? + 1;
+    zone_named(&parts[begin..].join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_is_read_from_a_name_or_a_link() {
+        assert_eq!(zone_named(":Europe/Berlin").as_deref(), Some("Europe/Berlin"));
+        assert_eq!(zone_named("CET-1CEST"), None);
+        let link = Path::new("../usr/share/zoneinfo/America/Argentina/Ushuaia");
+        assert_eq!(zone_of_link(link).as_deref(), Some("America/Argentina/Ushuaia"));
+        assert_eq!(zone_of_link(Path::new("/etc/elsewhere")), None);
+    }
+}

@@ -1,0 +1,558 @@
+//! Every command makes exactly the tool call it stands for, and ends with the code it should.
+
+use crate::support::backend::{
+    Expected, StrictBackend, TestHouse, expect, progress, type_in, type_to,
+};
+use clap::CommandFactory as _;
+use rota::cli::args::Cli;
+use rota::cli::house::{CheckFault, CheckReport, Finding, Health, Need, StarterFile};
+use rota::daemon::control::{AnswerError, DryRun, ErrorKind};
+use rota::domain::{Reason, RunState};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+/// A report of a run that ended so.
+pub fn report(state: RunState, reason: Reason) -> Value {
+    json!({
+        "run": "r-1", "playbook": "daily-digest", "occurrence": "daily-digest@1",
+        "state": state.as_str(), "reason": reason.code(), "detail": "", "tasks": [],
+        "effects": [], "notices": [],
+        "usage": {"tokens_in": 0, "tokens_out": 0, "cost": 0.0, "seconds": 0.0}
+    })
+}
+
+struct Row {
+    words: &'static [&'static str],
+    tool: &'static str,
+    args: Value,
+    need: Need,
+}
+
+fn row(words: &'static [&'static str], tool: &'static str, args: Value, need: Need) -> Row {
+    Row { words, tool, args, need }
+}
+
+#[expect(clippy::too_many_lines, reason = "one row a command")]
+fn calls() -> Vec<Row> {
+    use Need::{Act, Look, Rehearse};
+    vec![
+        row(&["run-once", "daily-digest"], "runPlaybook", json!({"playbook": "daily-digest"}), Act),
+        row(
+            &["run-once", "x", "--task", "7", "--at", "2026-07-01T08:00", "--set", "a=b=c"],
+            "runPlaybook",
+            json!({"playbook": "x", "task": 7, "at": "2026-07-01T06:00:00Z", "set": {"a": "b=c"}}),
+            Act,
+        ),
+        row(
+            &["run-once", "x", "--dry-run", "--execute"],
+            "runPlaybook",
+            json!({"playbook": "x"}),
+            Rehearse,
+        ),
+        row(&["next"], "nextOccurrences", json!({"count": 10}), Look),
+        row(
+            &["next", "x", "-n", "3", "--from", "2026-03-29", "--to", "2026-03-30T00:00:00Z"],
+            "nextOccurrences",
+            json!({"playbook": "x", "count": 3, "from": "2026-03-28T23:00:00Z",
+                   "to": "2026-03-30T00:00:00Z"}),
+            Look,
+        ),
+        row(
+            &["why", "7", "--at", "2026-01-01T00:00:00+01:00"],
+            "whyNot",
+            json!({"subject": "7", "at": "2025-12-31T23:00:00Z"}),
+            Look,
+        ),
+        row(&["runs", "list"], "listRuns", json!({"limit": 20}), Look),
+        row(
+            &[
+                "runs",
+                "list",
+                "--playbook",
+                "x",
+                "--task",
+                "7",
+                "--in-state",
+                "timed_out",
+                "-n",
+                "5",
+            ],
+            "listRuns",
+            json!({"playbook": "x", "task": 7, "state": "timed_out", "limit": 5}),
+            Look,
+        ),
+        row(&["runs", "show", "r-1"], "showRun", json!({"run": "r-1"}), Look),
+        row(&["runs", "follow", "r-1"], "followRun", json!({"run": "r-1"}), Look),
+        row(&["runs", "stop", "r-1"], "stopRun", json!({"run": "r-1"}), Act),
+        row(&["claims", "list"], "listClaims", json!({}), Look),
+        row(
+            &["claims", "release", "7", "--reason", "stuck"],
+            "releaseClaim",
+            json!({"task": 7, "reason": "stuck"}),
+            Act,
+        ),
+        row(&["arm", "x"], "armPlaybook", json!({"playbook": "x"}), Act),
+        row(&["pause", "x"], "pausePlaybook", json!({"playbook": "x"}), Act),
+        row(&["resume", "x"], "resumePlaybook", json!({"playbook": "x"}), Act),
+        row(&["status"], "getStatus", json!({}), Look),
+        row(
+            &[
+                "task",
+                "add",
+                "Write it",
+                "-p",
+                "Web",
+                "-t",
+                "a",
+                "-t",
+                "b",
+                "--due",
+                "+3d",
+                "--assign",
+                "Ada",
+                "--priority",
+                "2",
+                "--acceptance",
+                "it is there",
+            ],
+            "addTask",
+            json!({"headline": "Write it", "projectId": "Web", "tags": ["a", "b"],
+                   "dateToFinish": "+3d", "editorId": "Ada", "priority": 2,
+                   "acceptanceCriteria": "it is there"}),
+            Act,
+        ),
+        row(
+            &["task", "add", "A part", "--parent", "7"],
+            "addSubtask",
+            json!({"headline": "A part", "parentTicket": 7}),
+            Act,
+        ),
+        row(&["task", "list"], "findTasks", json!({"status": ["open"], "limit": 50}), Look),
+        row(
+            &[
+                "task",
+                "list",
+                "-p",
+                "Web",
+                "-p",
+                "3",
+                "-s",
+                "kind:blocked",
+                "-a",
+                "none",
+                "-t",
+                "x",
+                "--due-from",
+                "today",
+                "--due-to",
+                "+1w",
+                "--text",
+                "logo",
+                "-n",
+                "5",
+            ],
+            "findTasks",
+            json!({"projectIds": ["Web", 3], "status": ["kind:blocked"], "assignee": "none",
+                   "tags": ["x"], "dueFrom": "today", "dueTo": "+1w", "text": "logo", "limit": 5}),
+            Look,
+        ),
+        row(&["task", "show", "7"], "getTicket", json!({"id": 7}), Look),
+        row(
+            &[
+                "task",
+                "edit",
+                "7",
+                "--status",
+                "In Progress",
+                "--due",
+                "none",
+                "--add-tag",
+                "x",
+                "--remove-tag",
+                "y",
+                "--effort",
+                "3",
+                "--headline",
+                "New",
+            ],
+            "editTask",
+            json!({"id": 7, "params": {"status": "In Progress", "dateToFinish": null,
+                   "addTags": ["x"], "removeTags": ["y"], "effort": 3.0, "headline": "New"}}),
+            Act,
+        ),
+        row(
+            &["task", "comment", "7", "Hello"],
+            "addComment",
+            json!({"module": "ticket", "entityId": 7, "text": "Hello"}),
+            Act,
+        ),
+        row(&["task", "delete", "7", "--yes"], "deleteTask", json!({"id": 7}), Act),
+        row(
+            &["project", "add", "Web", "--details", "The site", "--label", "To do=new"],
+            "addProject",
+            json!({"name": "Web", "details": "The site",
+                   "statuses": [{"label": "To do", "kind": "new"}]}),
+            Act,
+        ),
+        row(&["project", "list"], "getAllProjects", json!({}), Look),
+        row(
+            &["project", "list", "--closed"],
+            "getAllProjects",
+            json!({"showClosedProjects": true}),
+            Look,
+        ),
+        row(&["project", "show", "3"], "getProject", json!({"projectId": 3}), Look),
+        row(
+            &["project", "edit", "Web", "--close", "--name", "Site"],
+            "editProject",
+            json!({"id": "Web", "state": 1, "name": "Site"}),
+            Act,
+        ),
+        row(
+            &["project", "update", "Web", "yellow", "Late"],
+            "addProjectStatusUpdate",
+            json!({"projectId": "Web", "status": "yellow", "text": "Late"}),
+            Act,
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn every_command_makes_the_tool_call_it_stands_for() {
+    for row in calls() {
+        let value = match row.tool {
+            "runPlaybook" => report(RunState::Succeeded, Reason::Done),
+            _ => json!({"ok": true}),
+        };
+        let dry_run = (row.need == Need::Rehearse).then_some(DryRun { execute: true });
+        let call = Expected { dry_run, ..expect(row.tool, row.args, value) };
+        let backend = StrictBackend::expecting([call]);
+        let house = Arc::new(TestHouse { backend: Arc::clone(&backend), ..TestHouse::default() });
+        let typed = type_to(Arc::clone(&house) as _, row.words).await;
+        assert_eq!(typed.code, 0, "{:?} {typed:?}", row.words);
+        assert_eq!(*house.opened.lock().unwrap(), [row.need], "{:?}", row.words);
+        assert_eq!(backend.finish(), 1, "{:?} did not close what it opened", row.words);
+    }
+}
+
+/// Commands that make no tool call of their own, or only to a daemon.
+const WITHOUT_CALL: &[&str] = &[
+    "demo",
+    "init",
+    "serve",
+    "check",
+    "stop-all",
+    "start-all",
+    "doctor",
+    "schema",
+    "completions",
+    "man",
+];
+
+/// The paths of all commands that have no commands below them.
+fn leaves(command: &clap::Command, path: &str) -> BTreeSet<String> {
+    let below: Vec<_> = command.get_subcommands().collect();
+    if below.is_empty() {
+        return BTreeSet::from([path.to_owned()]);
+    }
+    below
+        .into_iter()
+        .flat_map(|sub| leaves(sub, format!("{path} {}", sub.get_name()).trim()))
+        .collect()
+}
+
+#[test]
+fn no_command_is_missing_from_the_table_of_calls() {
+    let mut known: BTreeSet<String> = WITHOUT_CALL.iter().map(|&name| name.to_owned()).collect();
+    for row in calls() {
+        let two = matches!(row.words[0], "runs" | "claims" | "task" | "project");
+        known.insert(row.words[..if two { 2 } else { 1 }].join(" "));
+    }
+    assert_eq!(leaves(&Cli::command(), ""), known);
+}
+
+#[test]
+fn every_command_has_help_with_an_example_and_clap_finds_no_fault() {
+    fn walk(command: &clap::Command, path: &str) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(help.contains("Example"), "{path} has no example");
+        assert!(help.contains(&format!("rota {}", path.trim())), "{path}: {help}");
+        assert!(command.get_about().is_some(), "{path} does not say what it does");
+        for argument in command.get_arguments() {
+            assert!(argument.get_help().is_some(), "{path} {} has no help", argument.get_id());
+        }
+        for sub in command.get_subcommands() {
+            walk(sub, &format!("{path} {}", sub.get_name()));
+        }
+    }
+    Cli::command().debug_assert();
+    walk(&Cli::command(), "");
+}
+
+#[test]
+fn every_example_in_the_help_can_be_typed() {
+    fn walk(command: &clap::Command, examples: &mut Vec<String>) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = help.lines().filter_map(|line| line.strip_prefix("  rota "));
+        examples.extend(lines.map(str::to_owned));
+        for sub in command.get_subcommands() {
+            walk(sub, examples);
+        }
+    }
+    let mut examples = Vec::new();
+    walk(&Cli::command(), &mut examples);
+    assert!(examples.len() > 25, "{examples:?}");
+    for example in examples {
+        let line = example.split(['>', '|']).next().unwrap();
+        let words = words_of(line);
+        let parsed =
+            Cli::command().try_get_matches_from(std::iter::once("rota".to_owned()).chain(words));
+        assert!(parsed.is_ok(), "{example}: {parsed:?}");
+    }
+}
+
+/// The words of a line, where double quotes hold some together.
+fn words_of(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (place, part) in line.split('"').enumerate() {
+        if place % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+async fn run_once(state: RunState, reason: Reason, more: &[&str]) -> u8 {
+    let call = expect("runPlaybook", json!({"playbook": "daily-digest"}), report(state, reason));
+    let backend = StrictBackend::expecting([call]);
+    let house = TestHouse { backend, ..TestHouse::default() };
+    let words = [&["run-once", "daily-digest"], more].concat();
+    type_to(Arc::new(house), &words).await.code
+}
+
+#[tokio::test]
+async fn a_run_ends_with_the_code_of_its_state() {
+    use RunState::{Failed, NothingToDo, Refused, Succeeded, TimedOut, Unverified, Waiting};
+    for (state, reason, code) in [
+        (Succeeded, Reason::Done, 0),
+        (NothingToDo, Reason::NothingToDo, 0),
+        (Waiting, Reason::Waiting, 0),
+        (Refused, Reason::NotArmed, 1),
+        (TimedOut, Reason::TimedOut, 1),
+        (Unverified, Reason::Unverified, 1),
+        (Failed, Reason::WorkFailed, 1),
+        (Failed, Reason::InvalidArguments, 1),
+        (Failed, Reason::BoardUnavailable, 4),
+        (Failed, Reason::ModelFailed, 4),
+        (Failed, Reason::StoreFailed, 6),
+    ] {
+        assert_eq!(run_once(state, reason, &[]).await, code, "{state} {reason}");
+    }
+    assert_eq!(run_once(NothingToDo, Reason::NothingToDo, &["--exit-code"]).await, 5);
+    assert_eq!(run_once(Succeeded, Reason::Done, &["--exit-code"]).await, 0);
+}
+
+async fn fail_with(error: AnswerError, words: &[&str]) -> crate::support::backend::Typed {
+    let call = Expected { answer: Err(error), ..expect("getStatus", json!({}), json!(null)) };
+    let backend = StrictBackend::expecting([call]);
+    type_to(Arc::new(TestHouse { backend, ..TestHouse::default() }), words).await
+}
+
+#[tokio::test]
+async fn a_refused_call_ends_with_the_code_of_its_reason() {
+    for (error, code) in [
+        (AnswerError::rejected(Reason::NotFound, "no such run"), 1),
+        (AnswerError::rejected(Reason::InvalidArguments, "expected a date"), 2),
+        (AnswerError::fatal(Reason::BoardUnavailable, "no board", None), 4),
+        (AnswerError::of(ErrorKind::Busy, "", "later"), 4),
+        (AnswerError::of(ErrorKind::Gone, "", "hung up"), 4),
+        (AnswerError::fatal(Reason::StoreFailed, "disk full", None), 6),
+        (AnswerError::of(ErrorKind::Fatal, "", "broke off"), 70),
+        (AnswerError::of(ErrorKind::Protocol, "", "what?"), 70),
+    ] {
+        let typed = fail_with(error.clone(), &["status"]).await;
+        assert_eq!((typed.code, typed.out.as_str()), (code, ""), "{error:?}");
+        assert!(typed.err.starts_with(&format!("error: {}", error.message)), "{typed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_one_document_too() {
+    let error = AnswerError {
+        causes: vec!["disk full".to_owned()],
+        ..AnswerError::rejected(Reason::NotFound, "no such run")
+    };
+    let typed = fail_with(error, &["status", "--json"]).await;
+    let document = typed.document();
+    assert_eq!(document["error"]["reason"], "not_found");
+    assert_eq!(document["error"]["exit_code"], 1);
+    assert_eq!(document["error"]["causes"], json!(["disk full"]));
+    assert!(typed.err.contains("because disk full"), "{typed:?}");
+}
+
+#[tokio::test]
+async fn a_held_lock_is_waited_for_and_then_told() {
+    let backend = StrictBackend::expecting([expect("getStatus", json!({}), json!({"ok": 1}))]);
+    let house = TestHouse { backend, locked: Mutex::new(3), ..TestHouse::default() };
+    assert_eq!(type_to(Arc::new(house), &["status"]).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_is_never_given_back_ends_with_six() {
+    let house = TestHouse { locked: Mutex::new(u32::MAX), ..TestHouse::default() };
+    let typed = type_to(Arc::new(house), &["status"]).await;
+    assert_eq!(typed.code, 6, "{typed:?}");
+    assert!(typed.err.contains("somebody holds the state folder"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_refused_before_anything_is_opened() {
+    for words in [
+        &["task", "delete", "7"][..],
+        &["task", "edit", "7"],
+        &["project", "edit", "Web"],
+        &["run-once", "x", "--at", "2026-03-29T02:30"],
+    ] {
+        let house = Arc::new(TestHouse::default());
+        let typed = type_to(Arc::clone(&house) as _, words).await;
+        assert_eq!(typed.code, 2, "{words:?} {typed:?}");
+        assert!(house.opened.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_emergency_stop_needs_no_daemon() {
+    let house = Arc::new(TestHouse::default());
+    let typed = type_to(Arc::clone(&house) as _, &["stop-all", "--reason", "panic"]).await;
+    assert_eq!(
+        (typed.code, typed.out.as_str()),
+        (0, "everything is stopped; no daemon is running\n")
+    );
+    let typed = type_to(Arc::clone(&house) as _, &["start-all", "--json"]).await;
+    assert_eq!(typed.document(), json!({"stopped": false}));
+    assert_eq!(*house.stops.lock().unwrap(), ["stop panic", "start"]);
+    assert!(house.opened.lock().unwrap().is_empty(), "the store was opened");
+}
+
+#[tokio::test]
+async fn faults_end_a_check_with_three_and_warnings_do_not() {
+    let fault = |fatal| CheckFault {
+        fatal,
+        file: "agents/a.toml".into(),
+        line: 3,
+        column: 7,
+        message: "unknown key `crom`".to_owned(),
+        rendered: "error: unknown key `crom`\n --> agents/a.toml:3:7\n".to_owned(),
+    };
+    for (fatal, code) in [(true, 3), (false, 0)] {
+        let check = CheckReport { files: vec!["agents/a.toml".into()], faults: vec![fault(fatal)] };
+        let house = Arc::new(TestHouse { check, ..TestHouse::default() });
+        let typed = type_to(Arc::clone(&house) as _, &["check"]).await;
+        assert_eq!(typed.code, code);
+        assert!(typed.out.contains("agents/a.toml:3:7"), "{typed:?}");
+        let typed = type_to(house, &["check", "--json"]).await;
+        assert_eq!(typed.document()["faults"][0]["column"], 7);
+    }
+}
+
+#[tokio::test]
+async fn the_doctor_ends_with_one_when_something_does_not_work() {
+    let finding = |health| Finding {
+        what: "board".to_owned(),
+        health,
+        found: "reachable".to_owned(),
+        advice: "look at it".to_owned(),
+    };
+    for (health, word, code) in
+        [(Health::Ok, "ok", 0), (Health::Warn, "warn", 0), (Health::Fail, "fail", 1)]
+    {
+        let house = TestHouse { findings: vec![finding(health)], ..TestHouse::default() };
+        let house = Arc::new(house);
+        let typed = type_to(Arc::clone(&house) as _, &["doctor"]).await;
+        assert_eq!(typed.code, code);
+        assert!(typed.out.lines().nth(1).unwrap().starts_with(word), "{typed:?}");
+        let typed = type_to(house, &["doctor", "--json"]).await;
+        assert_eq!(typed.document()["checks"][0]["health"], word);
+    }
+}
+
+#[tokio::test]
+async fn init_writes_what_is_missing_and_keeps_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let team = folder.path().join("my team");
+    let starter = vec![
+        StarterFile { path: "rota.toml", content: "ours" },
+        StarterFile { path: "agents/daily-digest.toml", content: "digest" },
+    ];
+    let house = Arc::new(TestHouse { starter, ..TestHouse::default() });
+    std::fs::create_dir(&team).unwrap();
+    std::fs::write(team.join("rota.toml"), "theirs").unwrap();
+    let words = ["init", team.to_str().unwrap()];
+    let typed = type_to(Arc::clone(&house) as _, &words).await;
+    assert_eq!(typed.code, 0);
+    assert!(typed.out.contains("wrote agents/daily-digest.toml"), "{typed:?}");
+    assert!(typed.out.contains("kept  rota.toml"), "{typed:?}");
+    assert!(typed.out.contains("' && rota check\n"), "a folder with blanks is quoted: {typed:?}");
+    assert_eq!(std::fs::read_to_string(team.join("rota.toml")).unwrap(), "theirs");
+    assert_eq!(std::fs::read_to_string(team.join("agents/daily-digest.toml")).unwrap(), "digest");
+    let again = type_to(house, &[words[0], words[1], "--json"]).await.document();
+    assert_eq!(again["written"], json!([]));
+    assert_eq!(again["next"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn init_never_leads_out_of_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let starter = vec![StarterFile { path: "../evil", content: "" }];
+    let house = TestHouse { starter, ..TestHouse::default() };
+    let dir = folder.path().join("in");
+    let typed = type_to(Arc::new(house), &["init", dir.to_str().unwrap()]).await;
+    assert_eq!(typed.code, 70);
+    assert!(!folder.path().join("evil").exists());
+}
+
+#[tokio::test]
+async fn serve_says_when_it_is_ready_and_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = Arc::new(TestHouse::default());
+    let typed = type_in(Arc::clone(&house) as _, folder.path().to_owned(), &["serve"]).await;
+    let socket = folder.path().join("control.sock").display().to_string();
+    assert_eq!(
+        (typed.code, typed.out),
+        (0, format!("ready addr=127.0.0.1:3001 socket={socket}\n"))
+    );
+    let typed = type_in(house, folder.path().to_owned(), &["serve", "--json"]).await;
+    assert_eq!(typed.document()["socket"], socket);
+    let house = Arc::new(TestHouse { serve_fails: true, ..TestHouse::default() });
+    let typed = type_in(house, folder.path().to_owned(), &["serve"]).await;
+    assert_eq!((typed.code, typed.out.as_str()), (6, ""));
+}
+
+#[tokio::test]
+async fn a_story_is_told_line_by_line_to_people_and_as_a_whole_to_programs() {
+    let house = Arc::new(TestHouse::default());
+    let typed = type_to(Arc::clone(&house) as _, &["demo"]).await;
+    assert_eq!(typed.out, "08:00:00  the day begins\nthe day is over\n");
+    assert_eq!(type_to(house, &["demo", "--json"]).await.document(), json!({"tasks": 3}));
+    let call = Expected {
+        progress: vec![progress("claimed task 7"), progress("done")],
+        ..expect("followRun", json!({"run": "r-1"}), json!({"state": "succeeded"}))
+    };
+    let backend = StrictBackend::expecting([call]);
+    let house = TestHouse { backend, ..TestHouse::default() };
+    let typed = type_to(Arc::new(house), &["runs", "follow", "r-1"]).await;
+    assert_eq!(typed.out, "08:00:00  claimed task 7\n08:00:00  done\ntext of followRun\n");
+}
+
+#[tokio::test]
+async fn an_answer_of_another_form_is_a_fault_and_not_a_success() {
+    let call = expect("runPlaybook", json!({"playbook": "x"}), json!({"state": "fine"}));
+    let backend = StrictBackend::expecting([call]);
+    let house = TestHouse { backend, ..TestHouse::default() };
+    let typed = type_to(Arc::new(house), &["run-once", "x", "--json"]).await;
+    assert_eq!(typed.code, 70);
+    assert_eq!(typed.document()["error"]["kind"], "internal");
+}
