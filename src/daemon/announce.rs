@@ -4,7 +4,6 @@
 //! All of it goes through the same tools and journal as the agent's own effects, as actor `rota`.
 
 use super::worker::{Worker, board_trouble};
-use crate::clock::Clock;
 use crate::crash;
 use crate::domain::{
     Before, EffectActor, Initiative, Mode, Person, Phase, Playbook, Principal, Project, Reason, RunState,

@@ -2,7 +2,6 @@
 
 use super::brief::{self, Brief};
 use super::worker::{Worker, board_trouble};
-use crate::clock::Clock;
 use crate::crash;
 use crate::domain::{
     EffectActor, EffectResult, Gather, Mode, Phase, Reason, RunState, Task, Usage, Value, Work,

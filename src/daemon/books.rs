@@ -3,7 +3,6 @@
 
 use super::beliefs::Book;
 use super::parts::Parts;
-use crate::clock::Clock;
 use crate::domain::{On, Playbook, PlaybookName, Value};
 use crate::expression::{Expression, SELECT_NAMES, Scope};
 use crate::ledger::{LedgerError, PlaybookSwitch};

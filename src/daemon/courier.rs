@@ -1,10 +1,9 @@
 //! The courier: takes notices from the outbox to their channels, again and again until they arrive.
 
 use super::parts::Parts;
-use crate::clock::Clock;
 use crate::crash;
 use crate::domain::{Delivery, Notice, to_delta};
-use crate::notify::backoff::{ATTEMPTS_MAX, next_try};
+use crate::notify::{ATTEMPTS_MAX, next_try};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;

@@ -4,7 +4,7 @@ use super::Daemon;
 use super::brief::text_of;
 use super::event::Event;
 use super::why;
-use crate::clock::Clock;
+use crate::cron::Odd;
 use crate::domain::{PlaybookName, RunId, TaskId, Timestamp, Value, Work};
 use crate::ledger::stop;
 use crate::schedule::{Timetable, forecast};
@@ -67,7 +67,7 @@ impl Daemon {
             .map(|instant| {
                 let note = match (&instant.odd, instant.outside_hours) {
                     (_, true) => "outside hours: skipped".to_owned(),
-                    (Some(odd), _) => odd.to_string(),
+                    (Some(odd), _) => odd_text(*odd).to_owned(),
                     (None, _) => String::new(),
                 };
                 Value::map([
@@ -205,6 +205,15 @@ impl Desk for Daemon {
 
 fn text(value: &Value) -> &str {
     value.as_text().unwrap_or_default()
+}
+
+/// What is odd about an instant around which the clock is set.
+fn odd_text(odd: Odd) -> &'static str {
+    match odd {
+        Odd::Gap => "the clock skips the planned time: the first instant after it",
+        Odd::FoldFirst => "this local time comes twice: the first",
+        Odd::FoldSecond => "this local time comes twice: the second",
+    }
 }
 
 fn runner_name(work: &Work) -> &'static str {

@@ -8,7 +8,6 @@ use super::event::Event;
 use super::halt::Halt;
 use super::parts::Parts;
 use super::worker::{self, Assignment, WorkDone};
-use crate::clock::Clock;
 use crate::domain::{
     Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Reason, RunId, RunState, TaskId, Trigger, Value,
 };

@@ -2,7 +2,6 @@
 
 use super::announce::{find_status, tool_trouble};
 use super::worker::{Worker, board_trouble};
-use crate::clock::Clock;
 use crate::crash;
 use crate::domain::{
     EffectActor, EffectResult, EffectState, Occurrence, OccurrenceId, OccurrenceState, Outcome, Person,

@@ -4,7 +4,6 @@ use super::beliefs::Open;
 use super::dispatcher::Dispatcher;
 use super::recovery::Resume;
 use crate::board::BoardError;
-use crate::clock::Clock;
 use crate::domain::{
     Activity, ActivityId, ActivityQuery, BoardEvent, Claim, CommentQuery, CommentTarget, Cursor, Entity,
     Occurrence, OccurrenceId, OccurrenceState, PersonKind, Playbook, Reason, Timestamp, Trigger,

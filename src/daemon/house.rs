@@ -2,7 +2,6 @@
 //! restored from.
 
 use super::dispatcher::Dispatcher;
-use crate::clock::Clock;
 use crate::ledger::export;
 use chrono::TimeDelta;
 

@@ -4,9 +4,9 @@
 use crate::board::{Board, BoardError};
 use crate::domain::{
     ActivityQuery, Claim, Comment, CommentQuery, CommentTarget, Effect, EffectResult, Fence, Mark, Person,
-    PersonId, PersonKind, Phase, Reason, RunId, TaskId, Timestamp,
+    PersonId, PersonKind, Phase, PlaybookName, Reason, RunId, TaskId, Timestamp,
 };
-use crate::ledger::{ClaimError, Ledger, LedgerError};
+use crate::ledger::Ledger;
 use crate::schedule::{Finding, HeldView, reconcile};
 use crate::tools::{Intended, Journal, JournalError};
 use async_trait::async_trait;
@@ -121,31 +121,18 @@ fn agent_of(claim: &Claim, people: &[Person]) -> PersonId {
     announced.or_else(some_agent).unwrap_or(PersonId(0))
 }
 
-fn journal_error(error: LedgerError) -> JournalError {
-    match error {
-        LedgerError::TooLarge { .. } => JournalError::TooLarge(error.to_string()),
-        other => JournalError::Failed(Box::new(other)),
-    }
-}
-
 #[async_trait]
 impl Journal for RunJournal {
-    async fn intend(&self, effect: &Effect, once: Option<&str>) -> Result<Intended, JournalError> {
-        let run = self.ledger.run(effect.mark.run.as_str()).await.map_err(journal_error)?;
-        let once = once.zip(run).map(|(key, run)| (run.playbook, key.to_owned()));
-        match self.ledger.intend(effect, once).await {
-            Ok(()) => Ok(Intended::Journaled),
-            Err(LedgerError::AlreadyDone { mark }) => {
-                let effects = self.ledger.effects(&mark.run).await.map_err(journal_error)?;
-                let before = effects.into_iter().find(|effect| effect.mark == mark);
-                Ok(Intended::DoneBefore(Box::new(before.unwrap_or_else(|| effect.clone()))))
-            }
-            Err(error) => Err(journal_error(error)),
-        }
+    async fn intend(
+        &self,
+        effect: &Effect,
+        once: Option<(&PlaybookName, &str)>,
+    ) -> Result<Intended, JournalError> {
+        Journal::intend(self.ledger.as_ref(), effect, once).await
     }
 
     async fn conclude(&self, mark: &Mark, result: EffectResult) -> Result<(), JournalError> {
-        self.ledger.conclude(mark, result, Vec::new()).await.map_err(journal_error)
+        Journal::conclude(self.ledger.as_ref(), mark, result).await
     }
 
     async fn check_fence(
@@ -154,13 +141,8 @@ impl Journal for RunJournal {
         fence: Fence,
         run: &RunId,
     ) -> Result<(), JournalError> {
+        Journal::check_fence(self.ledger.as_ref(), task, fence, run).await?;
         let lost = |reason| JournalError::ClaimLost { task, reason };
-        match self.ledger.check_fence(task, fence, run).await {
-            Ok(()) => {}
-            Err(ClaimError::Lost { reason, .. }) => return Err(lost(reason)),
-            Err(ClaimError::Store(error)) => return Err(JournalError::Failed(Box::new(error))),
-            Err(_) => return Err(lost(Reason::ClaimLost)),
-        }
         let claim = match self.ledger.claim(task).await {
             Ok(Some(claim)) => claim,
             Ok(None) => return Err(lost(Reason::ClaimLost)),

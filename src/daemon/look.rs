@@ -3,7 +3,6 @@
 use super::beliefs::{Beliefs, CandidateKey};
 use super::parts::Parts;
 use crate::board::{self, BoardError};
-use crate::clock::Clock;
 use crate::domain::{
     AssigneeFilter, AssigneeSelector, DueSelector, OccurrenceState, OrderKey, Person, Playbook, PlaybookName,
     Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId, TaskOrder, TaskQuery,
@@ -79,6 +78,8 @@ fn open_occurrence(open: &super::beliefs::Open) -> OpenOccurrence {
         occurrence: open.occurrence.clone(),
         started: open.started,
         taken: open.taken.clone(),
+        // A worker keeps its task, and the claim, through all attempts.
+        retry: Vec::new(),
         closed: open.closed,
     }
 }

@@ -29,7 +29,6 @@ mod house;
 pub mod journal;
 mod look;
 mod parts;
-mod records;
 mod recovery;
 mod reload;
 mod report;
@@ -43,10 +42,8 @@ mod worker;
 
 pub use alarm::AlarmError;
 pub use journal::RunJournal;
-pub use parts::{Parts, Settings};
-pub use records::LedgerRecords;
+pub use parts::{Parts, Settings, Words};
 
-use crate::clock::Clock;
 use crate::domain::{Timestamp, Value};
 use crate::ledger::LedgerError;
 use crate::playbook::watch::Watch;

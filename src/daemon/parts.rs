@@ -31,7 +31,7 @@ pub struct Parts {
     /// The playbooks.
     pub library: Mutex<Library>,
     /// The names that playbooks may use.
-    pub vocabulary: Box<dyn Fn(Arc<Templates>) -> Vocabulary + Send + Sync>,
+    pub vocabulary: Words,
     /// The templates, replaced as a whole when they are read again.
     pub templates: RwLock<Arc<Templates>>,
     /// The models of `rota.toml`, by name.
@@ -44,6 +44,15 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// The rest of `rota.toml`.
     pub settings: Settings,
+}
+
+/// Makes the vocabulary of playbooks around a set of templates.
+pub struct Words(pub Box<dyn Fn(Arc<Templates>) -> Vocabulary + Send + Sync>);
+
+impl std::fmt::Debug for Words {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Words").finish_non_exhaustive()
+    }
 }
 
 /// How the daemon behaves.

@@ -13,7 +13,6 @@
 use super::beliefs::Open;
 use super::dispatcher::Dispatcher;
 use crate::board::BoardError;
-use crate::clock::Clock;
 use crate::domain::{
     Claim, EffectResult, EffectState, Fence, Occurrence, OccurrenceId, OccurrenceState, Phase, Reason, Run,
     RunState, Trigger,

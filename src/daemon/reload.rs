@@ -15,7 +15,7 @@ pub(super) fn reload(parts: &Parts) -> Value {
     }
     let templates = Arc::new(templates);
     *parts.templates.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&templates);
-    let vocabulary = (parts.vocabulary)(templates);
+    let vocabulary = (parts.vocabulary.0)(templates);
     let mut library = parts.library.lock().unwrap_or_else(PoisonError::into_inner);
     let changes = library.reload(&vocabulary);
     for fault in library.faults() {

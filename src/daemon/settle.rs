@@ -4,7 +4,6 @@ use super::beliefs::Open;
 use super::dispatcher::Dispatcher;
 use super::report;
 use super::telling;
-use crate::clock::Clock;
 use crate::domain::{
     Decision, OccurrenceId, OccurrenceState, Playbook, Reason, Run, RunId, RunState,
 };

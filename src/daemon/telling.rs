@@ -6,7 +6,6 @@ use super::brief::{Brief, text_of};
 use super::parts::Parts;
 use super::seams::Reports;
 use super::worker::Worker;
-use crate::clock::Clock;
 use crate::digest::{self, AgentWork, DIGEST_TEMPLATE, DigestRequest, Spent, Work};
 use crate::domain::{
     Body, Channel, Delivery, Notice, OccurrenceState, Playbook, Reason, ReportWhen, Run, RunState,

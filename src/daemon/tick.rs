@@ -4,7 +4,6 @@ use super::beliefs::{Book, Open};
 use super::books;
 use super::dispatcher::Dispatcher;
 use super::look::{self, civil_midnight};
-use crate::clock::Clock;
 use crate::domain::{
     Decision, Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Reason, RunState, Timestamp,
 };

@@ -5,7 +5,6 @@ use super::brief::{plain, text_of};
 use super::parts::Parts;
 use super::{books, look};
 use crate::board::BoardError;
-use crate::clock::Clock;
 use crate::domain::{
     Decision, Occurrence, OccurrenceId, OccurrenceState, Playbook, PlaybookName, TaskId, Timestamp, Trigger,
     Value,

@@ -13,7 +13,6 @@
 use super::brief::Brief;
 use super::halt::Halt;
 use super::parts::Parts;
-use crate::clock::Clock;
 use crate::crash;
 use crate::domain::{
     EndKind, Fence, Notice, Occurrence, Phase, Playbook, Reason, Run, RunId, RunState, Task, TaskId,

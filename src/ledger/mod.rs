@@ -19,6 +19,7 @@ mod seen;
 pub mod stop;
 mod sweep;
 mod switches;
+mod timetables;
 mod trust;
 
 pub use audit::{AuditEntry, AuditVerdict};
