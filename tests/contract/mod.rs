@@ -1,1 +1,3 @@
 //! One suite per port, run for every adapter.
+
+mod board;
