@@ -10,3 +10,4 @@ mod occurrences;
 mod plan;
 mod reconcile;
 mod notify;
+mod board;
