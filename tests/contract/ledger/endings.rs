@@ -169,10 +169,10 @@ async fn c7_a_holder_that_ends_too_late_learns_that_it_expired(f: Fixture) {
 async fn c8_a_sweep_frees_no_claim_whose_lease_has_not_ended(f: Fixture) {
     let ledger = ledger(&f, "d/l");
     let mut held = working(&ledger, "r-1").await;
-    f.clock.advance(LEASE - Duration::from_millis(1));
+    f.clock.advance(LEASE.saturating_sub(Duration::from_millis(1)));
     assert!(ledger.expire().await.unwrap().is_empty());
     ledger.renew(&mut held).await.unwrap();
-    f.clock.advance(LEASE - Duration::from_millis(1));
+    f.clock.advance(LEASE.saturating_sub(Duration::from_millis(1)));
     assert!(ledger.expire().await.unwrap().is_empty());
     f.clock.advance(Duration::from_millis(1));
     let swept = ledger.expire().await.unwrap();
@@ -226,7 +226,7 @@ async fn c8_after_a_revocation_the_old_lease_and_margin_must_end(f: Fixture) {
     let ledger = ledger(&f, "d/l");
     working(&ledger, "r-1").await;
     ledger.revoke(TASK, "stuck", "ada").await.unwrap();
-    f.clock.advance(LEASE + MARGIN - Duration::from_millis(1));
+    f.clock.advance((LEASE + MARGIN).saturating_sub(Duration::from_millis(1)));
     assert!(matches!(ledger.acquire(ask("r-2")).await, Err(ClaimError::Revoking { .. })));
     f.clock.advance(Duration::from_millis(1));
     ledger.acquire(ask("r-2")).await.unwrap();

@@ -1,6 +1,6 @@
 //! Occurrences without holes, runs with one outcome, effects with their intent before them (C3).
 
-use super::{Fixture, TASK, a_notice, a_run, an_occurrence, at, ledger, on_both_stores};
+use super::{Fixture, TASK, a_notice, a_run, an_occurrence, at, at_once, ledger, on_both_stores};
 use rota::domain::{
     Cursor, Effect, EffectActor, EffectResult, Entity, Mark, Occurrence, OccurrenceState,
     PlaybookName, Reason, Run, RunId, RunState, TaskId, Value,
@@ -174,7 +174,7 @@ async fn a_run_has_one_outcome(f: Fixture) {
     ledger.update_run(&waiting).await.unwrap();
     assert!(ledger.running().await.unwrap().is_empty());
     ledger.update_run(&run).await.unwrap();
-    assert_eq!(ledger.running().await.unwrap(), [run.clone()]);
+    assert_eq!(ledger.running().await.unwrap(), std::slice::from_ref(&run));
     let done = ended(&run, RunState::Succeeded);
     assert!(is_conflict(ledger.update_run(&done).await), "an update ended it");
     assert!(is_conflict(ledger.finish_run(&run, Vec::new()).await), "it has not ended");
@@ -286,15 +286,11 @@ async fn a_transcript_is_appended_in_order_and_read_in_pages(f: Fixture) {
     let (ledger, run) = (Arc::new(ledger(&f, "d/l")), RunId::new("r-1"));
     let lines: Vec<_> = (0..150).map(|n| line(n.to_string())).collect();
     ledger.log(&run, &lines).await.unwrap();
-    let writers: Vec<_> = (0..8)
-        .map(|n| {
-            let (ledger, run) = (Arc::clone(&ledger), run.clone());
-            tokio::spawn(async move { ledger.log(&run, &[line(format!("w{n}"))]).await })
-        })
-        .collect();
-    for writer in writers {
-        writer.await.unwrap().unwrap();
-    }
+    let writers = (0..8).map(|n| {
+        let (ledger, run) = (Arc::clone(&ledger), run.clone());
+        async move { ledger.log(&run, &[line(format!("w{n}"))]).await }
+    });
+    assert!(at_once(writers).await.iter().all(Result::is_ok));
     let (mut read, mut after) = (Vec::new(), 0);
     loop {
         let page = ledger.transcript(&run, after, 50).await.unwrap();

@@ -9,7 +9,7 @@ mod people;
 mod race;
 mod restoring;
 
-pub use super::store::{Fixture, memory, sled};
+pub use super::store::{Fixture, at_once, memory, sled};
 use rota::clock::{Clock, SeededEntropy};
 use rota::domain::{
     BoardName, Body, Channel, DaemonId, Delivery, LifeId, Notice, Occurrence, OccurrenceId,
@@ -31,7 +31,7 @@ macro_rules! on_both_stores {
 }
 use on_both_stores;
 
-pub const LEASE: Duration = Duration::from_secs(60);
+pub const LEASE: Duration = Duration::from_mins(1);
 pub const MARGIN: Duration = Duration::from_secs(5);
 pub const TASK: TaskId = TaskId(42);
 

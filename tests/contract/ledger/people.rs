@@ -1,6 +1,6 @@
 //! What people are told and what they switch: outbox, decisions, switches, audit.
 
-use super::{Fixture, TASK, a_notice, at, ledger, on_both_stores};
+use super::{Fixture, TASK, a_notice, at, at_once, ledger, on_both_stores};
 use rota::domain::{Decision, Delivery, PlaybookName, Reason, RunId};
 use rota::ledger::stop::Stopped;
 use rota::ledger::{AuditVerdict, LedgerError};
@@ -79,15 +79,11 @@ async fn a_notice_is_tried_again_later_until_it_is_delivered_or_given_up(f: Fixt
 
 async fn of_many_that_tell_one_fact_one_notice_is_stored(f: Fixture) {
     let ledger = Arc::new(ledger(&f, "d/l"));
-    let tellers: Vec<_> = (0..8)
-        .map(|n| {
-            let ledger = Arc::clone(&ledger);
-            tokio::spawn(async move { ledger.enqueue(vec![a_notice("fact", n)]).await })
-        })
-        .collect();
-    for teller in tellers {
-        teller.await.unwrap().unwrap();
-    }
+    let tellers = (0..8).map(|n| {
+        let ledger = Arc::clone(&ledger);
+        async move { ledger.enqueue(vec![a_notice("fact", n)]).await }
+    });
+    assert!(at_once(tellers).await.iter().all(Result::is_ok));
     assert_eq!(ledger.notices(9, None).await.unwrap().len(), 1);
     assert_eq!(ledger.due_notices(at(99), 9).await.unwrap().len(), 1);
 }
@@ -188,15 +184,11 @@ async fn a_playbook_is_armed_paused_and_resumed_by_name(f: Fixture) {
 
 async fn failures_in_a_row_are_counted_and_forgotten(f: Fixture) {
     let (ledger, name) = (Arc::new(ledger(&f, "d/l")), PlaybookName::new("p"));
-    let failing: Vec<_> = (0..6)
-        .map(|_| {
-            let (ledger, name) = (Arc::clone(&ledger), name.clone());
-            tokio::spawn(async move { ledger.record_failure(&name).await })
-        })
-        .collect();
-    for failure in failing {
-        failure.await.unwrap().unwrap();
-    }
+    let failing = (0..6).map(|_| {
+        let (ledger, name) = (Arc::clone(&ledger), name.clone());
+        async move { ledger.record_failure(&name).await }
+    });
+    assert!(at_once(failing).await.iter().all(Result::is_ok));
     assert_eq!(ledger.playbook_switch(&name).await.unwrap().failures_in_row, 6);
     assert_eq!(ledger.record_success(&name).await.unwrap().failures_in_row, 0);
     ledger.record_failure(&name).await.unwrap();
@@ -225,19 +217,15 @@ async fn everything_is_stopped_until_it_is_started(f: Fixture) {
 async fn the_audit_log_keeps_its_order_under_many_writers(f: Fixture) {
     let ledger = Arc::new(ledger(&f, "d/l"));
     assert_eq!(ledger.verify().await.unwrap(), AuditVerdict::Intact { entries: 0 });
-    let writers: Vec<_> = (0..8)
-        .map(|n| {
-            let ledger = Arc::clone(&ledger);
-            tokio::spawn(async move {
-                for _ in 0..5 {
-                    ledger.audit(&format!("p{n}"), "test", "some").await.unwrap();
-                }
-            })
-        })
-        .collect();
-    for writer in writers {
-        writer.await.unwrap();
-    }
+    let writers = (0..8).map(|n| {
+        let ledger = Arc::clone(&ledger);
+        async move {
+            for _ in 0..5 {
+                ledger.audit(&format!("p{n}"), "test", "some").await.unwrap();
+            }
+        }
+    });
+    at_once(writers).await;
     assert_eq!(ledger.verify().await.unwrap(), AuditVerdict::Intact { entries: 40 });
     let latest = ledger.audit_log(3).await.unwrap();
     assert_eq!(latest.iter().map(|entry| entry.number).collect::<Vec<_>>(), [40, 39, 38]);
