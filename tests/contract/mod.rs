@@ -1,1 +1,4 @@
-//! One suite per port, run for every adapter.
+//! One suite per port, run for every adapter; and what people write, with its faults.
+
+mod config;
+mod playbooks;
