@@ -203,6 +203,22 @@ impl<'r, 't> Table<'r, 't> {
         text
     }
 
+    /// A text that may be a secret: a value of another type is not shown.
+    pub fn secret_text(&self, key: &'static str) -> Option<String> {
+        let value = self.get(key)?;
+        let text = value.get_ref().as_str().map(str::to_owned);
+        if text.is_none() {
+            let found = kind_of(value.get_ref());
+            self.add(self.secret_fault(key, format!("`{key}` must be a string, found {found}")));
+        }
+        text
+    }
+
+    /// Says that a key is known, without reading it.
+    pub fn mention(&self, key: &'static str) {
+        self.known.borrow_mut().push(key);
+    }
+
     /// A text that must be there and not be blank.
     pub fn needed_text(&self, key: &'static str) -> Option<String> {
         if self.is_present() && !self.has(key) && !self.path.is_empty() {
@@ -463,7 +479,8 @@ impl<'r, 't> Table<'r, 't> {
         let table = value.and_then(|value| {
             let table = value.get_ref().as_table();
             if table.is_none() {
-                self.wrong_type(key, "a table", value);
+                let found = kind_of(value.get_ref());
+                self.add(self.secret_fault(key, format!("`{key}` must be a table, found {found}")));
             }
             table
         });

@@ -150,7 +150,9 @@ mod tests {
 
     #[test]
     fn every_key_is_read_and_every_read_key_is_known() {
-        let source = Source::new("everything.toml", EVERYTHING);
+        // Steps and a model exclude each other; their keys are read all the same.
+        let text = format!("{EVERYTHING}\n[[step]]\ntool = \"addTask\"\n");
+        let source = Source::new("everything.toml", text);
         let reader = Reader::new(&source);
         let table = reader.parse();
         let root = reader.root(&table);

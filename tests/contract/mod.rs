@@ -11,3 +11,7 @@ mod plan;
 mod reconcile;
 mod notify;
 mod board;
+//! One suite per port, run for every adapter; and what people write, with its faults.
+
+mod config;
+mod playbooks;
