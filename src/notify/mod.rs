@@ -10,7 +10,7 @@
 //! 3. No error, log line or `Debug` output ever holds a webhook's URL or a token.
 //! 4. Every delivery ends within the adapter's time limit.
 
-mod backoff;
+pub mod backoff;
 mod file;
 mod open;
 mod slack;
