@@ -1,5 +1,6 @@
 //! The daemon in process: manual clock, strict ports, scripted model.
 
+mod calls;
 mod commands;
 mod control_socket;
 mod rendering;
