@@ -18,6 +18,7 @@ pub fn page(answered: &Answered, view: View) -> Page {
             table(&answered.value, columns, empty).unwrap_or_else(|| Page::of(&answered.text))
         }
         View::Change => change(&answered.value).unwrap_or_else(|| Page::of(&answered.text)),
+        View::Detail(detail) => detail(&answered.value).unwrap_or_else(|| Page::of(&answered.text)),
         View::Text | View::Story | View::Run { .. } => Page::of(&answered.text),
     }
 }
@@ -30,7 +31,15 @@ fn table(value: &Value, columns: &[(&str, &str)], empty: &str) -> Option<Page> {
         page.line(Style::Dim, empty);
         return Some(page);
     }
-    // A column that is empty throughout says nothing.
+    rows(items, columns).onto(&mut page);
+    if let Some(next) = value.get("next").and_then(Value::as_text) {
+        page.line(Style::Dim, &format!("there are more (after {next}); ask for more with -n"));
+    }
+    Some(page)
+}
+
+/// A table with a row an item. A column that is empty throughout says nothing and is left out.
+pub fn rows(items: &[Value], columns: &[(&str, &str)]) -> Table {
     let filled: Vec<_> = columns
         .iter()
         .filter(|(_, path)| items.iter().any(|item| !is_blank(member(item, path))))
@@ -39,11 +48,7 @@ fn table(value: &Value, columns: &[(&str, &str)], empty: &str) -> Option<Page> {
     for item in items {
         table.row(filled.iter().map(|(heading, path)| cell(heading, member(item, path))));
     }
-    table.onto(&mut page);
-    if let Some(next) = value.get("next").and_then(Value::as_text) {
-        page.line(Style::Dim, &format!("there are more (after {next}); ask for more with -n"));
-    }
-    Some(page)
+    table
 }
 
 fn cell(heading: &str, value: Option<&Value>) -> (Style, String) {
@@ -111,7 +116,8 @@ pub fn field(
     page.add(Style::Plain, &show(after));
 }
 
-fn is_blank(value: Option<&Value>) -> bool {
+/// Whether there is nothing to show.
+pub fn is_blank(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => true,
         Some(Value::Text(text)) => text.is_empty(),

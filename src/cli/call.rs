@@ -3,12 +3,13 @@
 use super::failure::Failure;
 use super::house::Need;
 use super::instant::Instant;
+use super::page::Page;
 use crate::daemon::control::DryRun;
 use crate::domain::{Timestamp, Value};
 use std::collections::BTreeMap;
 
 /// One tool call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Call {
     /// The tool's name.
     pub tool: &'static str,
@@ -23,7 +24,7 @@ pub struct Call {
 }
 
 /// How an answer is shown to people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum View {
     /// The text that came with it.
     Text,
@@ -39,6 +40,8 @@ pub enum View {
         /// Whether *nothing to do* has an exit code of its own.
         tell_nothing: bool,
     },
+    /// One thing in full, or the text where the answer is of another form.
+    Detail(fn(&Value) -> Option<Page>),
     /// What a write changed, field by field.
     Change,
     /// What happens, line by line, then the text that came with the answer.

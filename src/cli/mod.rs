@@ -12,6 +12,7 @@ pub mod args;
 pub mod call;
 pub mod commands;
 pub mod connection;
+pub mod detail;
 pub mod environment;
 pub mod failure;
 pub mod house;

@@ -174,8 +174,9 @@ async fn a_command_talks_to_the_daemon_that_is_there_and_opens_nothing() {
     let typed = type_in(Arc::clone(&house) as _, served.state.clone(), &["status"]).await;
     assert_eq!((typed.code, typed.out.as_str()), (0, "did getStatus\n"));
     let typed = type_in(Arc::clone(&house) as _, served.state.clone(), &["stop-all"]).await;
-    assert_eq!((typed.code, typed.out.as_str()), (0, "did stopAll\n"));
+    assert_eq!((typed.code, typed.out.as_str()), (0, "everything is stopped\n"));
     assert_eq!(*house.stops.lock().unwrap(), ["stop "], "the file is written besides");
+    assert_eq!(*served.echo.ended.borrow(), 2, "the daemon was told");
     assert!(house.opened.lock().unwrap().is_empty());
     served.finish().await;
 }

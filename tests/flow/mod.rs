@@ -2,6 +2,7 @@
 
 mod alarm;
 mod digest;
+mod calls;
 mod commands;
 mod control_socket;
 mod rendering;

@@ -178,6 +178,108 @@ async fn a_write_is_told_field_by_field() {
     assert_eq!(typed.out, "task 7\n  status: 3 → 4\n");
 }
 
+#[tokio::test]
+async fn a_run_is_shown_with_what_it_was_told_and_what_it_wrote() {
+    let mark = json!({"run": "r-1", "seq": 1});
+    let done = json!({"done": {"entity": {"task": 7}, "before": {"status": 3},
+                               "after": {"status": 4}, "inverse": null, "at": "x"}});
+    let value = json!({
+        "run": {"id": "r-1", "playbook": "x", "task": 7, "attempt": 1, "state": "failed",
+                "reason": "work_failed", "started": "2026-03-02T08:00:00Z", "ended": null,
+                "detail": "no tests", "summary": "", "outcome": null,
+                "usage": {"tokens_in": 5}},
+        "effects": [
+            {"mark": mark, "tool": "editTask", "result": done},
+            {"mark": mark, "tool": "addComment", "result": {"failed": {"code": "c", "message": "no"}}},
+            {"mark": mark, "tool": "addTag", "result": "unknown"}
+        ],
+        "prompt": "Do it.\neffects", "transcript": ["one", "two"], "definition": "name = \"x\""
+    });
+    let typed =
+        answered(&["runs", "show", "r-1"], expect("showRun", json!({"run": "r-1"}), value)).await;
+    insta::assert_snapshot!(typed.out, @r#"
+    r-1  failed [work_failed]
+      playbook: x
+      task: 7
+      attempt: 1
+      started: 2026-03-02T08:00:00Z
+      usage: tokens_in: 5
+
+    detail
+      | no tests
+
+    effects
+      editTask  task 7
+        status: 3 → 4
+      addComment  failed: no
+      addTag  unknown
+
+    prompt
+      | Do it.
+      | effects
+
+    transcript
+      | one
+      | two
+
+    definition
+      | name = "x"
+    "#);
+}
+
+#[tokio::test]
+async fn why_tells_what_would_be_decided_now_and_what_was() {
+    let value = json!({
+        "subject": "task 7", "headline": "Write it", "claim": null,
+        "now": [{"playbook": "ai-worker", "reason": "missing_tag",
+                 "text": "it lacks a tag that is asked for", "detail": "AI-Suitable"}],
+        "decisions": [{"at": "2026-03-02T08:00:00Z", "playbook": "ai-worker", "reason": "assigned",
+                       "text": "it is assigned to somebody", "detail": "Ada", "run": null}],
+        "runs": []
+    });
+    let typed = answered(&["why", "7"], expect("whyNot", json!({"subject": "7"}), value)).await;
+    insta::assert_snapshot!(typed.out, @r#"
+    task 7  Write it
+
+    now
+    PLAYBOOK   REASON
+    ai-worker  missing_tag  it lacks a tag that is asked for  AI-Suitable
+
+    decisions
+    AT                    PLAYBOOK   REASON
+    2026-03-02T08:00:00Z  ai-worker  assigned  it is assigned to somebody  Ada
+    "#);
+}
+
+#[tokio::test]
+async fn a_task_is_shown_with_what_was_said_about_it() {
+    let value = json!({
+        "id": 7, "headline": "Write it", "project_name": "Website", "status_label": "New",
+        "priority": null, "tags": ["a", "b"], "description": "All of it.\nstatus: Done",
+        "subtasks": [{"id": 8, "status_label": "New", "headline": "A part"}],
+        "comments": [{"author_name": "Ada", "created": "2026-03-02T08:00:00Z", "text": "Soon?"}]
+    });
+    let typed =
+        answered(&["task", "show", "7"], expect("getTicket", json!({"id": 7}), value)).await;
+    insta::assert_snapshot!(typed.out, @r#"
+    task 7  Write it
+      project: Website
+      status: New
+      tags: a, b
+
+    description
+      | All of it.
+      | status: Done
+
+    subtasks
+    ID  STATUS  HEADLINE
+    8   New     A part
+
+    Ada  2026-03-02T08:00:00Z
+      | Soon?
+    "#);
+}
+
 const HOSTILE: &str = "x\u{1b}]0;owned\u{7}\u{1b}[2J\rok\u{202e}txt\nstatus: Done";
 
 fn obeys(text: &str) -> bool {

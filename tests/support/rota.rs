@@ -170,7 +170,6 @@ pub struct Serving {
     /// The line that it printed when it was up.
     pub ready: String,
     log: PathBuf,
-    #[expect(dead_code, reason = "for tests of the real daemon, which come with it")]
     lines: mpsc::Receiver<String>,
 }
 

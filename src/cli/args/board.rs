@@ -1,6 +1,7 @@
 //! Commands for the board: tasks and projects from a terminal, by the same verbs as agents have.
 
 use crate::cli::call::{Args as CallArgs, Call, View, number_or_name};
+use crate::cli::detail;
 use crate::cli::failure::Failure;
 use crate::domain::{StatusKind, Value};
 use clap::{Args, Subcommand, ValueEnum};
@@ -243,9 +244,11 @@ impl TaskCommand {
         Ok(match self {
             Self::Add(add) => add.call(),
             Self::List(list) => list.call(),
-            Self::Show { id } => {
-                Call::look("getTicket", CallArgs::new().with("id", Some(*id)), View::Text)
-            }
+            Self::Show { id } => Call::look(
+                "getTicket",
+                CallArgs::new().with("id", Some(*id)),
+                View::Detail(detail::ticket),
+            ),
             Self::Edit(edit) => edit.call()?,
             Self::Comment { id, text } => {
                 Call::act("addComment", about(*id).with("text", Some(text.as_str())))

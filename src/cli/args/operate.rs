@@ -1,6 +1,7 @@
 //! Commands that run, stop, explain and arm.
 
 use crate::cli::call::{Args as CallArgs, Call, View};
+use crate::cli::detail;
 use crate::cli::failure::Failure;
 use crate::cli::house::Need;
 use crate::cli::instant::Instant;
@@ -153,7 +154,7 @@ impl NextArgs {
             .with("count", Some(self.count))
             .with_instant("from", self.from, zone)?
             .with_instant("to", self.to, zone)?;
-        Ok(Call::look("nextOccurrences", args, View::Text))
+        Ok(Call::look("nextOccurrences", args, OCCURRENCES))
     }
 }
 
@@ -163,7 +164,7 @@ impl WhyArgs {
         let args = CallArgs::new()
             .with("subject", Some(self.subject.as_str()))
             .with_instant("at", self.at, zone)?;
-        Ok(Call::look("whyNot", args, View::Text))
+        Ok(Call::look("whyNot", args, View::Detail(detail::why)))
     }
 }
 
@@ -187,12 +188,17 @@ impl RunsCommand {
                     .with("limit", Some(*count));
                 Call::look("listRuns", args, RUNS)
             }
-            Self::Show { run } => Call::look("showRun", of(run), View::Text),
+            Self::Show { run } => Call::look("showRun", of(run), View::Detail(detail::run)),
             Self::Follow { run } => Call::look(FOLLOW, of(run), View::Story),
             Self::Stop { run } => Call::act("stopRun", of(run)),
         }
     }
 }
+
+const OCCURRENCES: View = View::Table {
+    columns: &[("WHEN", "local"), ("ZONE", "zone"), ("PLAYBOOK", "playbook"), ("NOTE", "note")],
+    empty: "nothing is coming; playbooks without a trigger run by hand only",
+};
 
 const RUNS: View = View::Table {
     columns: &[

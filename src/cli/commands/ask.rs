@@ -98,7 +98,7 @@ impl Session<'_> {
         waiting: &Waiting,
         progress: &Progress,
     ) -> Result<(), Failure> {
-        if call.view == View::Story {
+        if matches!(call.view, View::Story) {
             return self.output.page(&progress_page(progress));
         }
         waiting.show(progress);

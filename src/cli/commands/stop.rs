@@ -3,9 +3,8 @@
 
 use super::Session;
 use super::ask::{Asked, interrupted};
-use crate::cli::answer;
 use crate::cli::args::operate::{start_all_call, stop_all_call};
-use crate::cli::call::{Call, View};
+use crate::cli::call::Call;
 use crate::cli::connection::to_daemon;
 use crate::cli::failure::Failure;
 use crate::cli::page::{Page, Style};
@@ -56,13 +55,13 @@ impl Session<'_> {
     }
 
     fn show_stop(&self, answered: &Answered, said: &str) -> Result<u8, Failure> {
-        let page = if answered.text.is_empty() || answered.value == Value::Null {
-            let mut page = Page::new();
-            page.line(Style::Bold, said);
-            page
-        } else {
-            answer::page(answered, View::Text)
-        };
+        let mut page = Page::new();
+        page.line(Style::Bold, said);
+        if let Some(reason) = answered.value.get("reason").and_then(Value::as_text)
+            && !reason.is_empty()
+        {
+            page.add(Style::Plain, &format!(": {reason}"));
+        }
         self.output.result(&answered.value, &page)?;
         Ok(0)
     }

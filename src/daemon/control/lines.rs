@@ -124,3 +124,83 @@ impl<W: AsyncWrite + Unpin + Send> LineWriter<W> {
             .map_err(LineError::Io)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn lines_come_whole_however_they_are_cut_on_the_way() {
+        let (mut to, from) = tokio::io::duplex(8);
+        let mut reader = LineReader::new(from, 100, TIME);
+        let writing = async {
+            for piece in ["on", "e\ntwo\nth", "ree", "\n", "\n"] {
+                to.write_all(piece.as_bytes()).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            drop(to);
+        };
+        let reading = async {
+            let mut lines = Vec::new();
+            while let Some(line) = reader.next().await.unwrap() {
+                lines.push(String::from_utf8(line).unwrap());
+            }
+            lines
+        };
+        let ((), lines) = tokio::join!(writing, reading);
+        assert_eq!(lines, ["one", "two", "three", ""]);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_lost_when_waiting_is_given_up() {
+        let (mut to, from) = tokio::io::duplex(64);
+        let mut reader = LineReader::new(from, 100, TIME);
+        to.write_all(b"half").await.unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(1), reader.next()).await.is_err());
+        to.write_all(b" whole\n").await.unwrap();
+        assert_eq!(reader.next().await.unwrap().unwrap(), b"half whole");
+    }
+
+    #[tokio::test]
+    async fn a_line_of_the_longest_length_is_read_and_one_byte_more_is_not() {
+        for (length, fits) in [(5, true), (6, false)] {
+            let (mut to, from) = tokio::io::duplex(64);
+            let mut reader = LineReader::new(from, 5, TIME);
+            to.write_all(&vec![b'x'; length]).await.unwrap();
+            to.write_all(b"\n").await.unwrap();
+            let read = reader.next().await;
+            assert_eq!(matches!(read, Ok(Some(_))), fits, "{length}: {read:?}");
+            assert_eq!(matches!(read, Err(LineError::TooLong { max: 5 })), !fits);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_line_that_was_begun_has_to_be_finished_in_time() {
+        let (mut to, from) = tokio::io::duplex(64);
+        let mut reader = LineReader::new(from, 100, TIME);
+        let idle = tokio::time::timeout(TIME * 10, reader.next()).await;
+        assert!(idle.is_err(), "an idle connection may wait for ever");
+        to.write_all(b"x").await.unwrap();
+        assert!(matches!(reader.next().await, Err(LineError::TooSlow(_))));
+    }
+
+    #[tokio::test]
+    async fn an_end_in_the_middle_of_a_line_is_told_from_one_between_lines() {
+        let (mut to, from) = tokio::io::duplex(64);
+        let mut reader = LineReader::new(from, 100, TIME);
+        to.write_all(b"a\nb").await.unwrap();
+        drop(to);
+        assert_eq!(reader.next().await.unwrap().unwrap(), b"a");
+        assert!(matches!(reader.next().await, Err(LineError::CutOff)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_takes_nothing_is_not_waited_for_for_ever() {
+        let (to, _from) = tokio::io::duplex(4);
+        let mut writer = LineWriter::new(to, 100, TIME);
+        assert!(matches!(writer.send(&"a long line").await, Err(LineError::TooSlow(_))));
+        assert!(matches!(writer.send(&"x".repeat(200)).await, Err(LineError::TooLong { .. })));
+    }
+}

@@ -179,7 +179,7 @@ impl Caller {
     }
 
     async fn next_line(&mut self) -> Result<Option<Vec<u8>>, LineError> {
-        if let Some(line) = self.next.take() {
+        if let Some(line) = self.next.take().filter(|_| !self.door.stop.is_cancelled()) {
             return Ok(Some(line));
         }
         let line = tokio::select! {

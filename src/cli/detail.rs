@@ -1,0 +1,183 @@
+//! How one thing is shown to people in full: a task, a run, the reasons for a decision. An answer
+//! of another form gives `None`, and the text that came with it is shown instead.
+
+use super::answer::{fields, is_blank, rows, style_of_state};
+use super::page::{Page, Style};
+use crate::domain::Value;
+
+/// Columns of what is decided now.
+const NOW: &[(&str, &str)] =
+    &[("PLAYBOOK", "playbook"), ("REASON", "reason"), ("", "text"), ("", "detail")];
+
+/// Columns of what was decided.
+const DECISIONS: &[(&str, &str)] = &[
+    ("AT", "at"),
+    ("PLAYBOOK", "playbook"),
+    ("REASON", "reason"),
+    ("", "text"),
+    ("", "detail"),
+    ("RUN", "run"),
+];
+
+/// Columns of runs, below something else.
+const RUNS: &[(&str, &str)] = &[
+    ("RUN", "id"),
+    ("PLAYBOOK", "playbook"),
+    ("STATE", "state"),
+    ("REASON", "reason"),
+    ("STARTED", "started"),
+    ("DETAIL", "detail"),
+];
+
+/// Columns of occurrences, below something else.
+const OCCURRENCES: &[(&str, &str)] =
+    &[("OCCURRENCE", "id"), ("TRIGGER", "trigger"), ("PLANNED", "planned"), ("STATE", "state")];
+
+/// Why a task or playbook was, or was not, picked, run, told.
+pub fn why(value: &Value) -> Option<Page> {
+    let mut page = Page::new();
+    page.line(Style::Bold, text(value, "subject")?);
+    page.add(Style::Plain, &format!("  {}", text(value, "headline").unwrap_or("")));
+    if let Some(holder) = value.get("claim").and_then(|claim| claim.get("holder"))
+        && !holder.is_null()
+    {
+        let run = text(holder, "run").unwrap_or("a run");
+        page.line(Style::Plain, &format!("held by {run}"));
+    }
+    list(&mut page, "now", value.get("now")?, NOW);
+    list(&mut page, "decisions", value.get("decisions")?, DECISIONS);
+    for (heading, columns) in [("runs", RUNS), ("occurrences", OCCURRENCES)] {
+        if let Some(items) = value.get(heading) {
+            list(&mut page, heading, items, columns);
+        }
+    }
+    Some(page)
+}
+
+/// A run: how it went, what it wrote, what it was told and what it said.
+pub fn run(value: &Value) -> Option<Page> {
+    let run = value.get("run")?;
+    let state = text(run, "state")?;
+    let mut page = Page::new();
+    page.line(Style::Bold, text(run, "id")?).add(Style::Plain, "  ");
+    page.add(style_of_state(state), state);
+    if let Some(reason) = text(run, "reason") {
+        page.add(Style::Plain, &format!(" [{reason}]"));
+    }
+    for name in
+        ["playbook", "task", "attempt", "fence", "outcome", "started", "ended", "occurrence"]
+    {
+        member(&mut page, run, name);
+    }
+    if let Some(usage) = run.get("usage") {
+        page.line(Style::Dim, "  usage: ").add(Style::Plain, &usage.to_string());
+    }
+    for name in ["detail", "summary"] {
+        block(&mut page, name, text(run, name).unwrap_or(""));
+    }
+    effects(&mut page, value.get("effects")?);
+    block(&mut page, "prompt", text(value, "prompt").unwrap_or(""));
+    let transcript = value.get("transcript").and_then(Value::as_list).unwrap_or(&[]);
+    let lines: Vec<&str> = transcript.iter().filter_map(Value::as_text).collect();
+    block(&mut page, "transcript", &lines.join("\n"));
+    block(&mut page, "definition", text(value, "definition").unwrap_or(""));
+    Some(page)
+}
+
+/// Each write as `field: from → to`, or why it is not known to have happened.
+fn effects(page: &mut Page, effects: &Value) {
+    let effects = effects.as_list().unwrap_or(&[]);
+    if effects.is_empty() {
+        return;
+    }
+    page.gap().line(Style::Bold, "effects");
+    for effect in effects {
+        page.line(Style::Plain, "  ").add(Style::Bold, text(effect, "tool").unwrap_or("a tool"));
+        let result = effect.get("result").unwrap_or(&Value::Null);
+        if let Some(done) = result.get("done") {
+            // `{"task": 7}` is `task 7`.
+            let entity = done.get("entity").map(|entity| entity.to_string().replace(": ", " "));
+            let entity = entity.unwrap_or_default();
+            page.add(Style::Dim, &format!("  {entity}"));
+            let none = Value::Null;
+            let (before, after) = (done.get("before"), done.get("after"));
+            fields(page, "    ", before.unwrap_or(&none), after.unwrap_or(&none));
+        } else if let Some(failed) = result.get("failed") {
+            let what = text(failed, "message").unwrap_or("it failed");
+            page.add(Style::Bad, &format!("  failed: {what}"));
+        } else {
+            let word = result.as_text().unwrap_or("under way");
+            page.add(Style::Warn, &format!("  {word}"));
+        }
+    }
+}
+
+/// A task, with its subtasks and comments.
+pub fn ticket(value: &Value) -> Option<Page> {
+    let mut page = Page::new();
+    page.line(Style::Bold, &format!("task {}", value.get("id")?.as_int()?));
+    page.add(Style::Plain, &format!("  {}", text(value, "headline")?));
+    for (name, path) in [
+        ("project", "project_name"),
+        ("status", "status_label"),
+        ("type", "type"),
+        ("priority", "priority"),
+        ("assignee", "assignee_name"),
+        ("author", "author_name"),
+        ("due", "due_day"),
+        ("tags", "tags"),
+        ("effort", "storypoints"),
+        ("plan_hours", "plan_hours"),
+        ("milestone", "milestone"),
+        ("parent", "parent"),
+        ("blocked_by", "blocked_by"),
+        ("fields", "fields"),
+        ("modified", "modified"),
+    ] {
+        let found = value.get(path).filter(|found| !is_blank(Some(found)));
+        if let Some(found) = found {
+            page.line(Style::Dim, &format!("  {name}: "));
+            page.add(Style::Plain, &found.to_string());
+        }
+    }
+    block(&mut page, "description", text(value, "description").unwrap_or(""));
+    block(&mut page, "acceptance criteria", text(value, "acceptance_criteria").unwrap_or(""));
+    let subtasks = &[("ID", "id"), ("STATUS", "status_label"), ("HEADLINE", "headline")];
+    list(&mut page, "subtasks", value.get("subtasks").unwrap_or(&Value::Null), subtasks);
+    for comment in value.get("comments").and_then(Value::as_list).unwrap_or(&[]) {
+        page.gap().line(Style::Bold, text(comment, "author_name").unwrap_or("somebody"));
+        page.add(Style::Dim, &format!("  {}", text(comment, "created").unwrap_or("")));
+        page.indented("  | ", Style::Plain, text(comment, "text").unwrap_or(""));
+    }
+    if let Some(more) = text(value, "more") {
+        page.gap().line(Style::Dim, more);
+    }
+    Some(page)
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name).and_then(Value::as_text)
+}
+
+/// A line `name: value`, unless it is empty.
+fn member(page: &mut Page, of: &Value, name: &str) {
+    if let Some(found) = of.get(name).filter(|found| !is_blank(Some(found))) {
+        page.line(Style::Dim, &format!("  {name}: ")).add(Style::Plain, &found.to_string());
+    }
+}
+
+/// A text of several lines under its heading, behind a margin, so that it cannot pass for ours.
+fn block(page: &mut Page, heading: &str, text: &str) {
+    if !text.trim().is_empty() {
+        page.gap().line(Style::Bold, heading).indented("  | ", Style::Plain, text);
+    }
+}
+
+/// A table under its heading; nothing when it is empty.
+fn list(page: &mut Page, heading: &str, items: &Value, columns: &[(&str, &str)]) {
+    let items = items.as_list().unwrap_or(&[]);
+    if !items.is_empty() {
+        page.gap().line(Style::Bold, heading);
+        rows(items, columns).onto(page);
+    }
+}

@@ -1,0 +1,337 @@
+//! The table of commands and the tool calls they stand for, and walks over everything that can be
+//! typed.
+
+use super::commands::report;
+use crate::support::backend::{Expected, StrictBackend, TestHouse, expect, type_to};
+use clap::CommandFactory as _;
+use rota::cli::args::Cli;
+use rota::cli::house::Need;
+use rota::daemon::control::DryRun;
+use rota::domain::{Reason, RunState};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+struct Row {
+    words: &'static [&'static str],
+    tool: &'static str,
+    args: Value,
+    need: Need,
+}
+
+fn row(words: &'static [&'static str], tool: &'static str, args: Value, need: Need) -> Row {
+    Row { words, tool, args, need }
+}
+
+fn calls() -> Vec<Row> {
+    running().into_iter().chain(operating()).chain(task_calls()).chain(project_calls()).collect()
+}
+
+fn running() -> Vec<Row> {
+    use Need::{Act, Look, Rehearse};
+    vec![
+        row(&["run-once", "daily-digest"], "runPlaybook", json!({"playbook": "daily-digest"}), Act),
+        row(
+            &["run-once", "x", "--task", "7", "--at", "2026-07-01T08:00", "--set", "a=b=c"],
+            "runPlaybook",
+            json!({"playbook": "x", "task": 7, "at": "2026-07-01T06:00:00Z", "set": {"a": "b=c"}}),
+            Act,
+        ),
+        row(
+            &["run-once", "x", "--dry-run", "--execute"],
+            "runPlaybook",
+            json!({"playbook": "x"}),
+            Rehearse,
+        ),
+        row(&["next"], "nextOccurrences", json!({"count": 10}), Look),
+        row(
+            &["next", "x", "-n", "3", "--from", "2026-03-29", "--to", "2026-03-30T00:00:00Z"],
+            "nextOccurrences",
+            json!({"playbook": "x", "count": 3, "from": "2026-03-28T23:00:00Z",
+                   "to": "2026-03-30T00:00:00Z"}),
+            Look,
+        ),
+        row(
+            &["why", "7", "--at", "2026-01-01T00:00:00+01:00"],
+            "whyNot",
+            json!({"subject": "7", "at": "2025-12-31T23:00:00Z"}),
+            Look,
+        ),
+    ]
+}
+
+fn operating() -> Vec<Row> {
+    use Need::{Act, Look};
+    vec![
+        row(&["runs", "list"], "listRuns", json!({"limit": 20}), Look),
+        row(
+            &[
+                "runs",
+                "list",
+                "--playbook",
+                "x",
+                "--task",
+                "7",
+                "--in-state",
+                "timed_out",
+                "-n",
+                "5",
+            ],
+            "listRuns",
+            json!({"playbook": "x", "task": 7, "state": "timed_out", "limit": 5}),
+            Look,
+        ),
+        row(&["runs", "show", "r-1"], "showRun", json!({"run": "r-1"}), Look),
+        row(&["runs", "follow", "r-1"], "followRun", json!({"run": "r-1"}), Look),
+        row(&["runs", "stop", "r-1"], "stopRun", json!({"run": "r-1"}), Act),
+        row(&["claims", "list"], "listClaims", json!({}), Look),
+        row(
+            &["claims", "release", "7", "--reason", "stuck"],
+            "releaseClaim",
+            json!({"task": 7, "reason": "stuck"}),
+            Act,
+        ),
+        row(&["arm", "x"], "armPlaybook", json!({"playbook": "x"}), Act),
+        row(&["pause", "x"], "pausePlaybook", json!({"playbook": "x"}), Act),
+        row(&["resume", "x"], "resumePlaybook", json!({"playbook": "x"}), Act),
+        row(&["status"], "getStatus", json!({}), Look),
+    ]
+}
+
+fn task_calls() -> Vec<Row> {
+    use Need::{Act, Look};
+    vec![
+        row(
+            &[
+                "task",
+                "add",
+                "Write it",
+                "-p",
+                "Web",
+                "-t",
+                "a",
+                "-t",
+                "b",
+                "--due",
+                "+3d",
+                "--assign",
+                "Ada",
+                "--priority",
+                "2",
+                "--acceptance",
+                "it is there",
+            ],
+            "addTask",
+            json!({"headline": "Write it", "projectId": "Web", "tags": ["a", "b"],
+                   "dateToFinish": "+3d", "editorId": "Ada", "priority": 2,
+                   "acceptanceCriteria": "it is there"}),
+            Act,
+        ),
+        row(
+            &["task", "add", "A part", "--parent", "7"],
+            "addSubtask",
+            json!({"headline": "A part", "parentTicket": 7}),
+            Act,
+        ),
+        row(&["task", "list"], "findTasks", json!({"status": ["open"], "limit": 50}), Look),
+        row(
+            &[
+                "task",
+                "list",
+                "-p",
+                "Web",
+                "-p",
+                "3",
+                "-s",
+                "kind:blocked",
+                "-a",
+                "none",
+                "-t",
+                "x",
+                "--due-from",
+                "today",
+                "--due-to",
+                "+1w",
+                "--text",
+                "logo",
+                "-n",
+                "5",
+            ],
+            "findTasks",
+            json!({"projectIds": ["Web", 3], "status": ["kind:blocked"], "assignee": "none",
+                   "tags": ["x"], "dueFrom": "today", "dueTo": "+1w", "text": "logo", "limit": 5}),
+            Look,
+        ),
+        row(&["task", "show", "7"], "getTicket", json!({"id": 7}), Look),
+        row(
+            &[
+                "task",
+                "edit",
+                "7",
+                "--status",
+                "In Progress",
+                "--due",
+                "none",
+                "--add-tag",
+                "x",
+                "--remove-tag",
+                "y",
+                "--effort",
+                "3",
+                "--headline",
+                "New",
+            ],
+            "editTask",
+            json!({"id": 7, "params": {"status": "In Progress", "dateToFinish": null,
+                   "addTags": ["x"], "removeTags": ["y"], "effort": 3.0, "headline": "New"}}),
+            Act,
+        ),
+        row(
+            &["task", "comment", "7", "Hello"],
+            "addComment",
+            json!({"module": "ticket", "entityId": 7, "text": "Hello"}),
+            Act,
+        ),
+        row(&["task", "delete", "7", "--yes"], "deleteTask", json!({"id": 7}), Act),
+    ]
+}
+
+fn project_calls() -> Vec<Row> {
+    use Need::{Act, Look};
+    vec![
+        row(
+            &["project", "add", "Web", "--details", "The site", "--label", "To do=new"],
+            "addProject",
+            json!({"name": "Web", "details": "The site",
+                   "statuses": [{"label": "To do", "kind": "new"}]}),
+            Act,
+        ),
+        row(&["project", "list"], "getAllProjects", json!({}), Look),
+        row(
+            &["project", "list", "--closed"],
+            "getAllProjects",
+            json!({"showClosedProjects": true}),
+            Look,
+        ),
+        row(&["project", "show", "3"], "getProject", json!({"projectId": 3}), Look),
+        row(
+            &["project", "edit", "Web", "--close", "--name", "Site"],
+            "editProject",
+            json!({"id": "Web", "state": 1, "name": "Site"}),
+            Act,
+        ),
+        row(
+            &["project", "update", "Web", "yellow", "Late"],
+            "addProjectStatusUpdate",
+            json!({"projectId": "Web", "status": "yellow", "text": "Late"}),
+            Act,
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn every_command_makes_the_tool_call_it_stands_for() {
+    for row in calls() {
+        let value = match row.tool {
+            "runPlaybook" => report(RunState::Succeeded, Reason::Done),
+            _ => json!({"ok": true}),
+        };
+        let dry_run = (row.need == Need::Rehearse).then_some(DryRun { execute: true });
+        let call = Expected { dry_run, ..expect(row.tool, row.args, value) };
+        let backend = StrictBackend::expecting([call]);
+        let house = Arc::new(TestHouse { backend: Arc::clone(&backend), ..TestHouse::default() });
+        let typed = type_to(Arc::clone(&house) as _, row.words).await;
+        assert_eq!(typed.code, 0, "{:?} {typed:?}", row.words);
+        assert_eq!(*house.opened.lock().unwrap(), [row.need], "{:?}", row.words);
+        assert_eq!(backend.finish(), 1, "{:?} did not close what it opened", row.words);
+    }
+}
+
+/// Commands that make no tool call of their own, or only to a daemon.
+const WITHOUT_CALL: &[&str] = &[
+    "demo",
+    "init",
+    "serve",
+    "check",
+    "stop-all",
+    "start-all",
+    "doctor",
+    "schema",
+    "completions",
+    "man",
+];
+
+/// The paths of all commands that have no commands below them.
+fn leaves(command: &clap::Command, path: &str) -> BTreeSet<String> {
+    let below: Vec<_> = command.get_subcommands().collect();
+    if below.is_empty() {
+        return BTreeSet::from([path.to_owned()]);
+    }
+    below
+        .into_iter()
+        .flat_map(|sub| leaves(sub, format!("{path} {}", sub.get_name()).trim()))
+        .collect()
+}
+
+#[test]
+fn no_command_is_missing_from_the_table_of_calls() {
+    let mut known: BTreeSet<String> = WITHOUT_CALL.iter().map(|&name| name.to_owned()).collect();
+    for row in calls() {
+        let two = matches!(row.words[0], "runs" | "claims" | "task" | "project");
+        known.insert(row.words[..if two { 2 } else { 1 }].join(" "));
+    }
+    assert_eq!(leaves(&Cli::command(), ""), known);
+}
+
+#[test]
+fn every_command_has_help_with_an_example_and_clap_finds_no_fault() {
+    fn walk(command: &clap::Command, path: &str) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(help.contains("Example"), "{path} has no example");
+        assert!(help.contains(&format!("rota {}", path.trim())), "{path}: {help}");
+        assert!(command.get_about().is_some(), "{path} does not say what it does");
+        for argument in command.get_arguments() {
+            assert!(argument.get_help().is_some(), "{path} {} has no help", argument.get_id());
+        }
+        for sub in command.get_subcommands() {
+            walk(sub, &format!("{path} {}", sub.get_name()));
+        }
+    }
+    Cli::command().debug_assert();
+    walk(&Cli::command(), "");
+}
+
+#[test]
+fn every_example_in_the_help_can_be_typed() {
+    fn walk(command: &clap::Command, examples: &mut Vec<String>) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = help.lines().filter_map(|line| line.strip_prefix("  rota "));
+        examples.extend(lines.map(str::to_owned));
+        for sub in command.get_subcommands() {
+            walk(sub, examples);
+        }
+    }
+    let mut examples = Vec::new();
+    walk(&Cli::command(), &mut examples);
+    assert!(examples.len() > 25, "{examples:?}");
+    for example in examples {
+        let line = example.split(['>', '|']).next().unwrap();
+        let words = words_of(line);
+        let parsed =
+            Cli::command().try_get_matches_from(std::iter::once("rota".to_owned()).chain(words));
+        assert!(parsed.is_ok(), "{example}: {parsed:?}");
+    }
+}
+
+/// The words of a line, where double quotes hold some together.
+fn words_of(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (place, part) in line.split('"').enumerate() {
+        if place % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
