@@ -1,0 +1,103 @@
+//! The composition root: the only room that opens adapters and puts the house together.
+//!
+//! [`App`] is the house behind the commands. [`open`] makes the daemon's parts from configuration and a
+//! state folder, [`front`] answers tool calls over them, [`rehearsal`] puts the same parts over an
+//! overlay board and a store in memory, [`demo`] plays a sample day.
+
+mod check;
+mod demo;
+mod doctor;
+mod failures;
+mod front;
+mod open;
+mod people;
+mod rehearsal;
+mod serve;
+mod starter;
+
+use crate::cli::failure::Failure;
+use crate::cli::house::{
+    CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile,
+};
+use crate::clock::{Clock, SystemClock};
+use crate::daemon::control::{Answer, Answered, Progress};
+use crate::daemon::signals::Signal;
+use crate::daemon::Wake;
+use crate::domain::Value;
+use crate::ledger::stop;
+use async_trait::async_trait;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// The house, as the binary has it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct App;
+
+#[async_trait]
+impl House for App {
+    async fn open(&self, place: &Place, need: Need) -> Result<Arc<dyn Answer>, Failure> {
+        match need {
+            Need::Rehearse => rehearsal::open_copy(place).await,
+            Need::Look => open::house(place).await?.start(Wake::ToLook).await,
+            Need::Act => open::house(place).await?.start(Wake::ByHand).await,
+        }
+    }
+
+    async fn serve(
+        &self,
+        place: &Place,
+        _options: ServeOptions,
+        signals: mpsc::Receiver<Signal>,
+        ready: oneshot::Sender<Ready>,
+    ) -> Result<(), Failure> {
+        serve::serve(place, signals, ready).await
+    }
+
+    async fn demo(
+        &self,
+        options: DemoOptions,
+        tell: mpsc::Sender<Progress>,
+    ) -> Result<Answered, Failure> {
+        demo::play(options, tell).await
+    }
+
+    async fn check(&self, place: &Place, paths: &[PathBuf]) -> Result<CheckReport, Failure> {
+        check::check(place, paths)
+    }
+
+    async fn doctor(&self, place: &Place) -> Result<Vec<Finding>, Failure> {
+        doctor::examine(place).await
+    }
+
+    fn stop_all(&self, place: &Place, reason: &str) -> Result<Value, Failure> {
+        let by = people::typist();
+        std::fs::create_dir_all(&place.state)
+            .and_then(|()| stop::set(&place.state, &by, reason, SystemClock::new().wall()))
+            .map_err(|error| failures::state_io("the stop file cannot be written", &error))?;
+        Ok(Value::map([
+            ("stopped", Value::from(true)),
+            ("by", by.into()),
+            ("reason", reason.into()),
+        ]))
+    }
+
+    fn start_all(&self, place: &Place) -> Result<Value, Failure> {
+        stop::clear(&place.state)
+            .map_err(|error| failures::state_io("the stop file cannot be removed", &error))?;
+        Ok(Value::map([("stopped", Value::from(false)), ("by", people::typist().into())]))
+    }
+
+    fn starter_files(&self) -> Vec<StarterFile> {
+        starter::files()
+    }
+
+    fn schema(&self, kind: SchemaKind) -> Result<String, Failure> {
+        let schema = match kind {
+            SchemaKind::Playbook => crate::playbook::schema::schema(),
+            SchemaKind::Config => crate::config::schema(),
+        };
+        serde_json::to_string_pretty(&schema)
+            .map_err(|error| Failure::internal("the schema cannot be written").because(&error))
+    }
+}

@@ -1,0 +1,47 @@
+//! Errors of the rooms, as whoever typed reads them: the kind decides the exit code.
+
+use crate::board::BoardError;
+use crate::cli::failure::{Failure, FailureKind};
+use crate::daemon::StartError;
+use crate::fault::Fault;
+use crate::ledger::export::ExportError;
+use crate::store::StoreError;
+
+/// A file of local state could not be read or written.
+pub(super) fn state_io(what: &str, error: &std::io::Error) -> Failure {
+    Failure::io(FailureKind::State, what, error)
+}
+
+/// The store could not be opened.
+pub(super) fn store(error: &StoreError) -> Failure {
+    match error {
+        StoreError::Locked { .. } => Failure::locked(error.to_string())
+            .hint("stop that process, or give another folder with --state"),
+        _ => Failure::new(FailureKind::State, "local state cannot be used").because(error),
+    }
+}
+
+/// The last export could not be read back.
+pub(super) fn export(error: &ExportError) -> Failure {
+    Failure::new(FailureKind::State, "local state could not be restored").because(error)
+}
+
+/// The board could not be opened or read.
+pub(super) fn board(error: &BoardError) -> Failure {
+    let kind = match error {
+        BoardError::Unusable { .. } => FailureKind::State,
+        _ => FailureKind::Unreachable,
+    };
+    Failure::new(kind, "the board cannot be used").because(error)
+}
+
+/// The daemon did not start.
+pub(super) fn start(error: &StartError) -> Failure {
+    Failure::new(FailureKind::State, "the daemon cannot start").because(error)
+}
+
+/// Configuration has faults.
+pub(super) fn config(faults: &[Fault]) -> Failure {
+    Failure::new(FailureKind::Config, crate::fault::render_all(faults, false))
+        .hint("`rota check` tells every fault of configuration, playbooks and templates")
+}

@@ -1,0 +1,108 @@
+//! Answers tool calls over a running daemon: for commands in the same process and, across the
+//! control socket, for others.
+
+use super::rehearsal::Rehearsal;
+use crate::daemon::Daemon;
+use crate::daemon::control::{Answer, AnswerError, Answered, FOLLOW, Progress, ToolRequest};
+use crate::domain::{Principal, Reason, Value};
+use crate::tools::{Context, ToolRegistry};
+use async_trait::async_trait;
+use chrono_tz::Tz;
+use std::sync::Arc;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+
+/// The face of a house.
+pub(super) struct Front {
+    pub daemon: Arc<Daemon>,
+    pub tools: Arc<ToolRegistry>,
+    pub me: Principal,
+    pub zone: Tz,
+    /// How a rehearsal is put together; `None` inside one.
+    pub rehearsal: Option<Rehearsal>,
+}
+
+#[async_trait]
+impl Answer for Front {
+    async fn answer(
+        &self,
+        request: ToolRequest,
+        progress: mpsc::Sender<Progress>,
+    ) -> Result<Answered, AnswerError> {
+        if let Some(dry_run) = request.dry_run {
+            let Some(rehearsal) = &self.rehearsal else {
+                let message = "a rehearsal inside a rehearsal";
+                return Err(AnswerError::rejected(Reason::Unsupported, message));
+            };
+            return rehearsal.answer(request, dry_run, progress).await;
+        }
+        let context = Context::person(self.me.clone(), self.zone_of(request.zone.as_deref()));
+        if request.tool == FOLLOW {
+            return self.follow(request.args, &context, progress).await;
+        }
+        let call = self.tools.call(&request.tool, request.args, &context);
+        let mut told = self.daemon.progress();
+        tokio::pin!(call);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut call => {
+                    while let Ok(line) = told.try_recv() {
+                        let _ = progress.try_send(line);
+                    }
+                    return Ok(answer?.into());
+                }
+                line = told.recv() => match line {
+                    // Whoever listens too slowly loses lines, never the answer.
+                    Ok(line) => { let _ = progress.try_send(line); }
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return Ok(call.await?.into()),
+                },
+            }
+        }
+    }
+
+    async fn close(&self) {
+        self.daemon.stop_now().await;
+        self.daemon.drain().await;
+    }
+}
+
+impl Front {
+    fn zone_of(&self, asked: Option<&str>) -> Tz {
+        asked.and_then(|name| name.parse().ok()).unwrap_or(self.zone)
+    }
+
+    /// What a run has done, and then what it does, until it has ended.
+    async fn follow(
+        &self,
+        args: Value,
+        context: &Context,
+        progress: mpsc::Sender<Progress>,
+    ) -> Result<Answered, AnswerError> {
+        let mut told = self.daemon.progress();
+        let shown = self.tools.call("showRun", args.clone(), context).await?;
+        let run = shown.value.get("id").or_else(|| shown.value.get("run")?.get("id")).cloned();
+        let id = run.as_ref().and_then(Value::as_text).unwrap_or_default().to_owned();
+        if !self.daemon.is_running(&id).await {
+            return Ok(shown.into());
+        }
+        loop {
+            match told.recv().await {
+                Ok(line) if line.run.as_ref().is_some_and(|run| run.as_str() == id) => {
+                    let ended = line.kind == "ended";
+                    if progress.send(line).await.is_err() {
+                        return Ok(Answered::default());
+                    }
+                    if ended {
+                        break;
+                    }
+                }
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) if self.daemon.is_running(&id).await => {}
+                Err(_) => break,
+            }
+        }
+        Ok(self.tools.call("showRun", args, context).await?.into())
+    }
+}

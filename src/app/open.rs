@@ -1,0 +1,324 @@
+//! Opens what configuration and state folder name, and puts the daemon's parts together.
+
+use super::front::Front;
+use super::{failures, people};
+use crate::board::open::{BoardKind, BoardOptions};
+use crate::board::{self, Board};
+use crate::cli::failure::{Failure, FailureKind};
+use crate::cli::house::Place;
+use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
+use crate::config::{BoardConfig, Config, ModelConfig, StoreConfig};
+use crate::cron::Pattern;
+use crate::daemon::control::Answer;
+use crate::daemon::{Daemon, Parts, RunJournal, Settings, Wake, Words};
+use crate::digest::LinkBase;
+use crate::domain::{BoardName, Channel, DaemonId, LifeId, Principal};
+use crate::ledger::export::{self, Restored};
+use crate::ledger::{Ledger, LedgerOptions};
+use crate::model::Model;
+use crate::model::scripted::ScriptedModel;
+use crate::notify::{self, FileOptions, Notifier, NotifyOptions, SharedWriter, SlackOptions};
+use crate::playbook::{Defaults, Library, Vocabulary};
+use crate::store::open::{Engine, StoreOptions, store_dir};
+use crate::store::{self, Store, StoreError};
+use crate::template::Templates;
+use crate::tools::{self, ToolKind, ToolRegistry};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+
+/// A house that is open and does not run yet.
+pub(super) struct Opened {
+    pub config: Config,
+    pub parts: Parts,
+    pub me: Principal,
+    pub restored: Option<Restored>,
+}
+
+/// What a house is made of, before it is put together.
+pub(super) struct Ground {
+    pub config: Config,
+    pub board: Arc<dyn Board>,
+    pub store: Arc<dyn Store>,
+    pub epoch: u32,
+    pub life: LifeId,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub notifiers: BTreeMap<Channel, Arc<dyn Notifier>>,
+    pub models: BTreeMap<String, Arc<dyn Model>>,
+    /// `None` in a rehearsal.
+    pub state: Option<PathBuf>,
+    pub templates: PathBuf,
+    pub composes_only: bool,
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Opens the house of a place.
+pub(super) async fn house(place: &Place) -> Result<Opened, Failure> {
+    let config = config(place)?;
+    make_state(&place.state)?;
+    let clock = SystemClock::shared();
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let life = LifeId::new(format!("life-{}", entropy.nonce()));
+    let (store, restored) = open_store(&config, place, &life, &clock).await?;
+    let epoch = export::read_epoch(&place.state).map_err(|error| failures::export(&error))?;
+    let board = open_board(&config, &place.state, &clock).await?;
+    let ground = Ground {
+        notifiers: notifiers(&config, &clock)?,
+        models: models(&config)?,
+        templates: config.templates.clone(),
+        config,
+        board,
+        store,
+        epoch,
+        life,
+        clock,
+        entropy,
+        state: Some(place.state.clone()),
+        composes_only: false,
+        environment: environment(),
+    };
+    let mut opened = put_together(ground).await?;
+    opened.restored = restored;
+    Ok(opened)
+}
+
+/// Reads `rota.toml`.
+pub(super) fn config(place: &Place) -> Result<Config, Failure> {
+    let default = PathBuf::from("rota.toml");
+    let path = place.config.clone().or_else(|| default.exists().then_some(default));
+    Config::load(path.as_deref(), &read_variable).map_err(|faults| failures::config(&faults))
+}
+
+#[expect(clippy::disallowed_methods, reason = "secrets of rota.toml may stand in the environment")]
+pub(super) fn read_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The daemon's own environment: programs are given what their playbook names, and a few basics.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+fn make_state(state: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(|error| {
+        failures::state_io(&format!("{}: the state folder cannot be made", state.display()), &error)
+    })
+}
+
+async fn open_store(
+    config: &Config,
+    place: &Place,
+    life: &LifeId,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<dyn Store>, Option<Restored>), Failure> {
+    let options = match &config.store {
+        StoreConfig::Memory => StoreOptions { engine: Engine::Memory, ..StoreOptions::default() },
+        StoreConfig::Sled { .. } => StoreOptions::default(),
+    };
+    let folder = store_dir(&place.state);
+    let open = || store::open::open(&options, &place.state, life, Arc::clone(clock));
+    if !export::needs_restore(&place.state, &folder) {
+        match open() {
+            Ok(store) => return Ok((store, None)),
+            Err(error @ StoreError::Unusable { .. }) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "local state cannot be opened: it is moved aside and the last export read back"
+                );
+            }
+            Err(error) => return Err(failures::store(&error)),
+        }
+    }
+    let (store, restored) = export::restore(&place.state, &folder, open, clock.as_ref())
+        .await
+        .map_err(|error| failures::export(&error))?;
+    tracing::error!(
+        moved_to = ?restored.moved_to, rows = restored.rows, exported = ?restored.exported,
+        "local state was restored; everything is stopped until `rota start-all`"
+    );
+    Ok((store, Some(restored)))
+}
+
+async fn open_board(
+    config: &Config,
+    state: &Path,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Board>, Failure> {
+    let BoardConfig::Sqlite { path } = &config.board;
+    let options = BoardOptions {
+        kind: BoardKind::Sqlite,
+        path: Some(path.clone()),
+        name: config.board_name.clone(),
+    };
+    board::open::open(&options, state, Arc::clone(clock))
+        .await
+        .map_err(|error| failures::board(&error))
+}
+
+pub(super) fn models(config: &Config) -> Result<BTreeMap<String, Arc<dyn Model>>, Failure> {
+    let mut models: BTreeMap<String, Arc<dyn Model>> = BTreeMap::new();
+    for (name, model) in &config.models {
+        let ModelConfig::Scripted { script } = model;
+        let scripted = ScriptedModel::from_file(script).map_err(|fault| {
+            Failure::new(FailureKind::Config, format!("models.{name}.script: {fault}"))
+        })?;
+        models.insert(name.clone(), Arc::new(scripted));
+    }
+    Ok(models)
+}
+
+fn notifiers(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> Result<BTreeMap<Channel, Arc<dyn Notifier>>, Failure> {
+    let file = config.files.iter().map(|(n, p)| (n.clone(), FileOptions::new(p.clone()))).collect();
+    let slack = config
+        .slack
+        .iter()
+        .map(|(name, slack)| (name.clone(), SlackOptions::new(slack.webhook.clone())))
+        .collect();
+    let options = NotifyOptions { file, slack };
+    let stdout: SharedWriter = Arc::new(Mutex::new(std::io::stdout()));
+    let mut notifiers = BTreeMap::new();
+    for channel in options.channels() {
+        let notifier = notify::open(&channel, &options, &stdout, clock)
+            .map_err(|error| Failure::new(FailureKind::Config, error.to_string()))?;
+        notifiers.insert(channel, notifier);
+    }
+    Ok(notifiers)
+}
+
+/// Puts the parts together over what is open.
+pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
+    let Ground { config, board, store, clock, entropy, .. } = ground;
+    let daemon = DaemonId::new(config.daemon.id.clone().unwrap_or_else(host_name));
+    let options = LedgerOptions {
+        board: BoardName::new(config.board_name.clone()),
+        daemon: daemon.clone(),
+        life: ground.life.clone(),
+        margin: config.claims.margin,
+        epoch: ground.epoch,
+    };
+    let ledger =
+        Arc::new(Ledger::new(store, Arc::clone(&clock), Arc::clone(&entropy), options));
+    let journal = Arc::new(RunJournal::new(Arc::clone(&ledger), Arc::clone(&board)));
+    let parts =
+        tools::Parts::new(Arc::clone(&board), Arc::clone(&journal) as _, Arc::clone(&clock));
+    let tools = Arc::new(ToolRegistry::new(parts));
+    tools.set_records(Arc::clone(&ledger) as _);
+    let (templates, faults) = Templates::load(&ground.templates, None);
+    for fault in faults {
+        tracing::warn!(%fault, "a template has a fault; the shipped one is used");
+    }
+    let templates = Arc::new(templates);
+    let words = words(&config, &tools, ground.models.keys().cloned().collect());
+    let mut library = Library::new(config.agents.clone(), defaults(&config));
+    library.reload(&(words.0)(Arc::clone(&templates)));
+    let me = people::me(board.as_ref(), config.me.as_deref()).await?;
+    people::agents(board.as_ref(), &library.all()).await?;
+    let settings = settings(&config, daemon, &ground.life, ground.state, ground.templates);
+    let settings =
+        Settings { composes_only: ground.composes_only, environment: ground.environment, ..settings };
+    let parts = Parts {
+        board,
+        ledger,
+        journal,
+        tools,
+        library: Mutex::new(library),
+        vocabulary: words,
+        templates: RwLock::new(templates),
+        models: ground.models,
+        notifiers: ground.notifiers,
+        clock,
+        entropy,
+        progress: tokio::sync::broadcast::channel(1_024).0,
+        settings,
+    };
+    Ok(Opened { config, parts, me, restored: None })
+}
+
+fn settings(
+    config: &Config,
+    daemon: DaemonId,
+    life: &LifeId,
+    state: Option<PathBuf>,
+    templates: PathBuf,
+) -> Settings {
+    Settings {
+        daemon,
+        life: life.clone(),
+        board: BoardName::new(config.board_name.clone()),
+        labels: config.daemon.labels.clone(),
+        slots: config.daemon.slots,
+        tick: config.daemon.tick,
+        drain: config.daemon.drain,
+        renew: config.claims.renew,
+        zone: config.timezone.unwrap_or(chrono_tz::UTC),
+        arms_itself: config.arm == crate::config::Arm::Auto,
+        state,
+        templates,
+        links: LinkBase::none(),
+        environment: BTreeMap::new(),
+        composes_only: false,
+    }
+}
+
+pub(super) fn defaults(config: &Config) -> Defaults {
+    Defaults { zone: config.timezone, lease: config.claims.lease, renew: config.claims.renew }
+}
+
+/// The names that playbooks may use.
+pub(super) fn words(
+    config: &Config,
+    tools: &ToolRegistry,
+    models: std::collections::BTreeSet<String>,
+) -> Words {
+    let tools: BTreeMap<String, bool> = tools
+        .definitions()
+        .filter(|tool| tool.kind != ToolKind::Operate)
+        .map(|tool| (tool.name.to_owned(), tool.kind == ToolKind::Write))
+        .collect();
+    let files = config.files.keys().cloned().map(Channel::File);
+    let slacks = config.slack.keys().cloned().map(Channel::Slack);
+    let channels = std::iter::once(Channel::Stdout).chain(files).chain(slacks).collect();
+    let vocabulary = Vocabulary {
+        tools,
+        models,
+        channels,
+        agents: None,
+        playbooks: std::collections::BTreeSet::new(),
+        cron: |text| Pattern::parse(text).map(|_| ()).map_err(|error| error.to_string()),
+        templates: Arc::new(Templates::shipped()),
+    };
+    Words(Box::new(move |templates| Vocabulary { templates, ..vocabulary.clone() }))
+}
+
+/// The host's name, so that two daemons are told apart.
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "rota".to_owned())
+}
+
+impl Opened {
+    /// Starts the daemon over the parts, and whoever answers for it.
+    pub(super) async fn start(self, wake: Wake) -> Result<Arc<dyn Answer>, Failure> {
+        Ok(Arc::new(self.start_front(wake).await?))
+    }
+
+    pub(super) async fn start_front(self, wake: Wake) -> Result<Front, Failure> {
+        let zone = self.parts.settings.zone;
+        let tools = Arc::clone(&self.parts.tools);
+        let rehearsal = super::rehearsal::Rehearsal::of(&self);
+        let daemon =
+            Daemon::start(self.parts, wake).await.map_err(|error| failures::start(&error))?;
+        tools.set_desk(Arc::clone(&daemon) as _);
+        Ok(Front { daemon, tools, me: self.me, zone, rehearsal: Some(rehearsal) })
+    }
+}

@@ -1,0 +1,73 @@
+//! Who is on a board that was just made: the person who types, and the agents of the playbooks.
+
+use crate::board::Board;
+use crate::cli::failure::{Failure, FailureKind};
+use crate::domain::{
+    Initiative, NewPerson, Person, PersonId, PersonKind, Playbook, Principal, Role, Stamp,
+};
+use std::sync::Arc;
+
+/// The name of the system's user, for records of who did what.
+#[expect(clippy::disallowed_methods, reason = "whoever types is known by the environment alone")]
+pub(super) fn typist() -> String {
+    ["USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()))
+        .unwrap_or_else(|| "owner".to_owned())
+}
+
+/// Whoever types: `[people] me`, else the board's first owner. On an empty board they are added.
+pub(super) async fn me(board: &dyn Board, configured: Option<&str>) -> Result<Principal, Failure> {
+    let people = board.people().await.map_err(|error| super::failures::board(&error))?;
+    let found = match configured {
+        Some(name) => {
+            people.iter().find(|person| person.name.trim().eq_ignore_ascii_case(name.trim()))
+        }
+        None => people.iter().find(|p| p.role == Role::Owner && p.kind == PersonKind::Person),
+    };
+    let person = match found {
+        Some(person) => person.clone(),
+        None if people.iter().all(|person| person.kind == PersonKind::Agent) => {
+            let name = configured.map_or_else(typist, str::to_owned);
+            add(board, &name, PersonKind::Person, Role::Owner).await?
+        }
+        None => {
+            let names: Vec<_> = people.iter().map(|person| person.name.as_str()).collect();
+            return Err(Failure::new(
+                FailureKind::Config,
+                format!(
+                    "[people] me: nobody on the board is {:?}; there are {}",
+                    configured.unwrap_or("an owner"),
+                    names.join(", ")
+                ),
+            ));
+        }
+    };
+    Ok(Principal { person, by: Initiative::Person })
+}
+
+/// Adds the users that playbooks act as, where the board is ours and lacks them.
+pub(super) async fn agents(board: &dyn Board, playbooks: &[Arc<Playbook>]) -> Result<(), Failure> {
+    let people = board.people().await.map_err(|error| super::failures::board(&error))?;
+    let mut known: Vec<String> = people.iter().map(|p| p.name.trim().to_lowercase()).collect();
+    for playbook in playbooks {
+        let name = playbook.agent.trim().to_lowercase();
+        if !known.contains(&name) {
+            add(board, playbook.agent.trim(), PersonKind::Agent, Role::Editor).await?;
+            known.push(name);
+        }
+    }
+    Ok(())
+}
+
+async fn add(
+    board: &dyn Board,
+    name: &str,
+    kind: PersonKind,
+    role: Role,
+) -> Result<Person, Failure> {
+    let new = NewPerson { name: name.to_owned(), email: None, kind, role };
+    // Nobody is there yet who could have done it.
+    let added = board.add_person(&Stamp::by(PersonId(0)), new).await;
+    added.map(|written| written.after).map_err(|error| super::failures::board(&error))
+}

@@ -1,0 +1,235 @@
+//! A rehearsal (`--dry-run`): the same daemon over an overlay board and a store in memory. Nothing
+//! outside is changed; what would be is told.
+
+use super::front::Front;
+use super::open::{self, Ground, Opened};
+use super::failures;
+use crate::board::Board;
+use crate::board::overlay::Overlay;
+use crate::cli::failure::{Failure, FailureKind};
+use crate::cli::house::Place;
+use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
+use crate::config::Config;
+use crate::daemon::Wake;
+use crate::daemon::control::{Answer, AnswerError, Answered, DryRun, Progress, ToolRequest};
+use crate::domain::{BoardName, LifeId, Reason};
+use crate::model::Model;
+use crate::store::memory::MemoryStore;
+use crate::store::{Batch, Store};
+use crate::tools::desk::RunReport;
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Rows copied together from one store to another.
+const ROWS: usize = 500;
+
+/// What a rehearsal is put together from.
+pub(super) struct Rehearsal {
+    config: Config,
+    board: Arc<dyn Board>,
+    store: Arc<dyn Store>,
+    epoch: u32,
+    clock: Arc<dyn Clock>,
+    models: BTreeMap<String, Arc<dyn Model>>,
+    templates: PathBuf,
+    environment: BTreeMap<String, String>,
+}
+
+impl Rehearsal {
+    /// Over an open house.
+    pub(super) fn of(opened: &Opened) -> Self {
+        let parts = &opened.parts;
+        Self {
+            config: opened.config.clone(),
+            board: Arc::clone(&parts.board),
+            store: Arc::clone(parts.ledger.store()),
+            epoch: parts.ledger.options().epoch,
+            clock: Arc::clone(&parts.clock),
+            models: parts.models.clone(),
+            templates: parts.settings.templates.clone(),
+            environment: parts.settings.environment.clone(),
+        }
+    }
+
+    /// Carries a call out in a rehearsal of its own, and tells what it would have changed.
+    pub(super) async fn answer(
+        &self,
+        request: ToolRequest,
+        dry_run: DryRun,
+        progress: mpsc::Sender<Progress>,
+    ) -> Result<Answered, AnswerError> {
+        let overlay = Arc::new(Overlay::over(Arc::clone(&self.board), Arc::clone(&self.clock)));
+        let front = self.front(&overlay, dry_run).await.map_err(|failure| {
+            let source: &(dyn std::error::Error + 'static) = &failure;
+            AnswerError::fatal(Reason::StoreFailed, "the rehearsal could not begin", Some(source))
+        })?;
+        let is_run = request.tool == "runPlaybook";
+        let request = ToolRequest { dry_run: None, ..request };
+        let answered = front.answer(request, progress).await;
+        front.close().await;
+        let mut answered = answered?;
+        if is_run {
+            let changes = overlay.changes_made();
+            let report = serde_json::to_value(&answered.value)
+                .and_then(serde_json::from_value::<RunReport>)
+                .map(|report| RunReport { changes, ..report })
+                .and_then(serde_json::to_value)
+                .and_then(serde_json::from_value);
+            answered.value = report.map_err(|error| {
+                AnswerError::fatal(Reason::StoreFailed, "the report cannot be read", Some(&error))
+            })?;
+        }
+        Ok(answered)
+    }
+
+    async fn front(&self, overlay: &Arc<Overlay>, dry_run: DryRun) -> Result<Front, Failure> {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::clone(&self.clock)));
+        copy(self.store.as_ref(), store.as_ref())
+            .await
+            .map_err(|error| failures::store(&error))?;
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let ground = Ground {
+            config: self.config.clone(),
+            board: Arc::clone(overlay) as _,
+            store,
+            epoch: self.epoch,
+            life: LifeId::new(format!("rehearsal-{}", entropy.nonce())),
+            clock: Arc::clone(&self.clock),
+            entropy,
+            // Nobody is told; what would be told stands in the report.
+            notifiers: BTreeMap::new(),
+            models: self.models.clone(),
+            state: None,
+            templates: self.templates.clone(),
+            composes_only: !dry_run.execute,
+            environment: self.environment.clone(),
+        };
+        let opened = open::put_together(ground).await?;
+        let zone = opened.parts.settings.zone;
+        let tools = Arc::clone(&opened.parts.tools);
+        let me = opened.me.clone();
+        let daemon = crate::daemon::Daemon::start(opened.parts, Wake::ToLook)
+            .await
+            .map_err(|error| failures::start(&error))?;
+        tools.set_desk(Arc::clone(&daemon) as _);
+        Ok(Front { daemon, tools, me, zone, rehearsal: None })
+    }
+}
+
+async fn copy(from: &dyn Store, to: &dyn Store) -> crate::store::Result<()> {
+    let mut after: Option<String> = None;
+    loop {
+        let rows = from.scan("", after.as_deref(), ROWS).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = Some(last.key.clone());
+        let batch = rows.into_iter().fold(Batch::new(), |batch, row| batch.put(row.key, row.value));
+        to.commit(batch).await?;
+    }
+}
+
+/// Without a daemon: opens a copy of the state folder, which itself stays as it is, byte for byte.
+pub(super) async fn open_copy(place: &Place) -> Result<Arc<dyn Answer>, Failure> {
+    let copied = Copied::of(&place.state)?;
+    let place = Place { state: copied.folder.clone(), ..place.clone() };
+    let front = if copied.is_empty {
+        fresh(&place).await?
+    } else {
+        open::house(&place).await?.start_front(Wake::ToLook).await?
+    };
+    Ok(Arc::new(OfCopy { front, _copied: copied }))
+}
+
+/// There is no state yet: the rehearsal begins with nothing.
+async fn fresh(place: &Place) -> Result<Front, Failure> {
+    let clock = SystemClock::shared();
+    let config = open::config(place)?;
+    let name = BoardName::new(config.board_name.clone());
+    let board: Arc<dyn Board> = Arc::new(Overlay::empty(name, Arc::clone(&clock)));
+    let rehearsal = Rehearsal {
+        models: open::models(&config)?,
+        templates: config.templates.clone(),
+        config,
+        board: Arc::clone(&board),
+        store: Arc::new(MemoryStore::new(Arc::clone(&clock))),
+        epoch: 0,
+        clock: Arc::clone(&clock),
+        environment: BTreeMap::new(),
+    };
+    let below = Arc::new(Overlay::over(board, clock));
+    let front = rehearsal.front(&below, DryRun::default()).await?;
+    Ok(Front { rehearsal: Some(rehearsal), ..front })
+}
+
+/// A copy of a state folder, removed at the end.
+struct Copied {
+    folder: PathBuf,
+    is_empty: bool,
+}
+
+impl Copied {
+    fn of(state: &Path) -> Result<Self, Failure> {
+        let trouble = |error: &std::io::Error| {
+            Failure::io(FailureKind::State, "the state folder cannot be copied for a rehearsal", error)
+        };
+        let name = format!("rota-rehearsal-{}", SystemEntropy.nonce());
+        let folder = std::env::temp_dir().join(name);
+        let copied = Self { folder, is_empty: !state.join("store").exists() };
+        if !copied.is_empty {
+            let lock = state.join("store").join("lock");
+            let held = std::fs::File::open(&lock).ok().map(|file| file.try_lock_shared());
+            if matches!(held, Some(Err(std::fs::TryLockError::WouldBlock))) {
+                return Err(Failure::locked("another process works in the state folder"));
+            }
+            copy_folder(state, &copied.folder).map_err(|error| trouble(&error))?;
+        } else {
+            std::fs::create_dir_all(&copied.folder).map_err(|error| trouble(&error))?;
+        }
+        Ok(copied)
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        // What is left behind lies in the system's folder for temporary files.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let target = to.join(entry.file_name());
+        if kind.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else if kind.is_file() {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// The front of a copy; the copy goes when it goes.
+struct OfCopy {
+    front: Front,
+    _copied: Copied,
+}
+
+#[async_trait]
+impl Answer for OfCopy {
+    async fn answer(
+        &self,
+        request: ToolRequest,
+        progress: mpsc::Sender<Progress>,
+    ) -> Result<Answered, AnswerError> {
+        self.front.answer(request, progress).await
+    }
+
+    async fn close(&self) {
+        self.front.close().await;
+    }
+}

@@ -1,0 +1,69 @@
+//! `rota serve`: the daemon with its control socket, until the system wants it to end.
+
+use super::{failures, open};
+use crate::cli::failure::{Failure, FailureKind};
+use crate::cli::house::{Place, Ready};
+use crate::daemon::Wake;
+use crate::daemon::control::ControlLimits;
+use crate::daemon::control::server::ControlServer;
+use crate::daemon::signals::Signal;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(super) async fn serve(
+    place: &Place,
+    mut signals: mpsc::Receiver<Signal>,
+    ready: oneshot::Sender<Ready>,
+) -> Result<(), Failure> {
+    let opened = open::house(place).await?;
+    let state = place.state.clone();
+    let name = opened.parts.settings.daemon.clone();
+    let restored = opened.restored.clone();
+    let front = Arc::new(opened.start_front(Wake::ByItself).await?);
+    let daemon = Arc::clone(&front.daemon);
+    if let Some(restored) = &restored {
+        daemon.tell_of_restore(restored).await;
+    }
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let server = ControlServer::bind(&state, name.as_str(), ControlLimits::default())
+        .await
+        .map_err(|error| {
+            Failure::new(FailureKind::State, "the control socket cannot be opened").because(&error)
+        })?;
+    let socket = server.path();
+    server.spawn(front, stop.clone(), &tracker);
+    let _ = ready.send(Ready { socket, addr: None });
+    tracing::info!(daemon = %name, state = %state.display(), "ready");
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    loop {
+        match signals.recv().await {
+            Some(Signal::Reload) => {
+                daemon.reload().await;
+            }
+            Some(Signal::Drain) => break,
+            Some(Signal::StopNow) | None => {
+                daemon.stop_now().await;
+                break;
+            }
+        }
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    let draining = daemon.drain();
+    tokio::pin!(draining);
+    loop {
+        tokio::select! {
+            () = &mut draining => break,
+            signal = signals.recv() => {
+                if signal == Some(Signal::StopNow) {
+                    daemon.stop_now().await;
+                }
+            }
+        }
+    }
+    stop.cancel();
+    tracker.close();
+    tracker.wait().await;
+    daemon.export().await.map_err(|error| failures::export(&error))
+}
