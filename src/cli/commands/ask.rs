@@ -61,7 +61,8 @@ impl Session<'_> {
         let mut signals = signals::listen(&tracker, stop.clone())
             .map_err(|error| Failure::internal("cannot listen for signals").because(&error))?;
         let _stop = stop.drop_guard();
-        let waiting = Waiting::start(self.output, call.tool);
+        let what = if matches!(call.view, View::Run { .. }) { "running" } else { "asking" };
+        let waiting = Waiting::start(self.output, what);
         let mut answering = house.answer(request, tell);
         let mut closing = None;
         loop {
