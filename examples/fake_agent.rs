@@ -102,8 +102,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::process::abort();
     }
     if wishes.deaf {
-        let mut deaf =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let mut deaf = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         println!("deaf");
         loop {
             deaf.recv().await;

@@ -1,1 +1,4 @@
 //! The daemon in process: manual clock, strict ports, scripted model.
+
+mod runner;
+mod tools;
