@@ -79,10 +79,11 @@ async fn a_model_that_only_talks_is_reminded_once() {
     assert_eq!(end.outcome.as_deref(), Some("done"));
 }
 
+type Change = fn(&mut Playbook);
+
 #[tokio::test]
 async fn limits_of_turns_tokens_and_cost_end_the_run() {
     let house = House::build().await;
-    type Change = fn(&mut Playbook);
     let changes: [(&str, Change); 3] = [
         ("limits.turns", |book| book.limits.turns = 1),
         ("limits.tokens", |book| book.limits.tokens = 110),
