@@ -55,7 +55,8 @@ enum Verdict {
 
 impl Ledger {
     /// Takes a task: durable when it returns (C1, C2, C3). Repeated with the same run and nonce it
-    /// returns the same fence (C6); a claim whose lease has not ended is never taken (C8).
+    /// returns the same fence (C6), as long as nobody else held the task since; a claim whose lease
+    /// has not ended is never taken (C8).
     ///
     /// A claim that ended without being handed back (expired, revoked) leaves its `before` and
     /// `wrote` in the record also for a new holder, because the board may still show them. A

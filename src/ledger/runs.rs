@@ -119,12 +119,14 @@ impl Ledger {
 
     /// Runs, newest first, at most `limit`.
     pub async fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<Run>> {
+        // The shortest list that holds them all; few runs are under way at a time.
         let list = match (filter.task, &filter.playbook, filter.state) {
             (Some(task), _, _) => keys::runs_of_task(&self.options.board, task),
-            (None, _, Some(state @ RunState::Running)) => keys::runs_in_state(state),
-            (None, Some(playbook), _) => keys::runs_of_playbook(playbook),
-            (None, None, Some(state)) => keys::runs_in_state(state),
-            (None, None, None) => keys::runs_all(),
+            (None, Some(playbook), state) if state != Some(RunState::Running) => {
+                keys::runs_of_playbook(playbook)
+            }
+            (None, _, Some(state)) => keys::runs_in_state(state),
+            (None, _, None) => keys::runs_all(),
         };
         let (mut runs, mut looked_at) = (Vec::new(), 0);
         let mut after: Option<String> = None;
@@ -132,8 +134,8 @@ impl Ledger {
             let rows = records::PAGE.min(limit.max(16));
             let page: Vec<(String, Record<RunId>)> =
                 records::scan(self.store.as_ref(), &list, after.as_deref(), rows).await?;
-            let Some((last, _)) = page.last() else { break };
-            after = Some(last.clone());
+            let Some((end, _)) = page.last() else { break };
+            after = Some(end.clone());
             for (_, id) in &page {
                 looked_at += 1;
                 let Some(run) = self.read::<Run>(&keys::run(&id.value)).await? else { continue };
@@ -168,7 +170,7 @@ impl Ledger {
                 count = count.saturating_add(1);
             }
             match page.last() {
-                Some(last) => after = Some(last.key.clone()),
+                Some(end) => after = Some(end.key.clone()),
                 None => return Ok(count),
             }
         }

@@ -119,13 +119,13 @@ impl Committer {
         let mut group = Group { db: &self.shared.db, version: self.version, after: HashMap::new() };
         let mut verdicts = Vec::with_capacity(batches.len());
         for batch in batches {
-            verdicts.push(match group.failed_check(&batch)? {
-                Some(key) => Err(StoreError::Conflict { key }),
-                None => {
-                    group.add(batch);
-                    Ok(())
-                }
-            });
+            let verdict = if let Some(key) = group.failed_check(&batch)? {
+                Err(StoreError::Conflict { key })
+            } else {
+                group.add(batch);
+                Ok(())
+            };
+            verdicts.push(verdict);
         }
         let (version, after) = (group.version, group.after);
         if version > self.version {

@@ -64,6 +64,7 @@ impl SledStore {
     /// # Errors
     /// [`StoreError::Locked`] names the holder; [`StoreError::Unusable`]: the files are damaged;
     /// [`StoreError::Corrupt`]: a newer version wrote them; [`StoreError::Failed`]: out of reach.
+    #[expect(clippy::needless_pass_by_value, reason = "options are made to be handed over")]
     pub fn open(dir: &Path, options: SledOptions, clock: Arc<dyn Clock>) -> Result<Self> {
         let failed = |error: std::io::Error| StoreError::Failed(Box::new(error));
         std::fs::create_dir_all(dir).map_err(failed)?;

@@ -59,7 +59,8 @@ async fn a_lock_file_left_behind_by_a_dead_process_holds_nobody_up() {
 
 #[tokio::test]
 async fn damaged_files_are_unusable_or_have_lost_nothing() {
-    let damages: [(&str, fn(&Path)); 5] = [
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 5] = [
         ("the log cut in half", |data| {
             let log = std::fs::File::options().write(true).open(data.join("db")).unwrap();
             log.set_len(log.metadata().unwrap().len() / 2).unwrap();

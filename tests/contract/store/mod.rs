@@ -38,3 +38,10 @@ pub fn sled() -> Fixture {
     );
     Fixture { store: Arc::new(store.unwrap()), clock, _dir: Some(dir) }
 }
+
+/// Runs these at the same time, on as many threads as the runtime has.
+pub async fn at_once<T: Send + 'static>(
+    work: impl IntoIterator<Item: Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    work.into_iter().collect::<tokio::task::JoinSet<T>>().join_all().await
+}

@@ -1,6 +1,6 @@
 //! One test per sentence of the contract, run for every adapter.
 
-use super::Fixture;
+use super::{Fixture, at_once};
 use rota::clock::Clock as _;
 use rota::store::{Batch, KEY_BYTES_MAX, Store, StoreError, VALUE_BYTES_MAX};
 use std::sync::Arc;
@@ -83,19 +83,14 @@ async fn of_many_racing_swaps_one_wins_each_round(f: Fixture) {
     for round in 0..30 {
         let key = format!("k{}", round % 3);
         let seen = version(&*f.store, &key).await;
-        let racers: Vec<_> = (0..8)
-            .map(|racer| {
-                let (store, key) = (Arc::clone(&f.store), key.clone());
-                tokio::spawn(async move {
-                    let batch = put(&key, &format!("{racer}")).check(&key, seen);
-                    store.commit(batch).await.is_ok().then_some(racer)
-                })
-            })
-            .collect();
-        let mut winners = Vec::new();
-        for racer in racers {
-            winners.extend(racer.await.unwrap());
-        }
+        let racers = (0..8).map(|racer| {
+            let (store, key) = (Arc::clone(&f.store), key.clone());
+            async move {
+                let batch = put(&key, &format!("{racer}")).check(&key, seen);
+                store.commit(batch).await.is_ok().then_some(racer)
+            }
+        });
+        let winners: Vec<_> = at_once(racers).await.into_iter().flatten().collect();
         assert_eq!(winners.len(), 1, "round {round}");
         assert_eq!(value(&*f.store, &key).await, Some(winners[0].to_string()));
     }
@@ -117,7 +112,8 @@ async fn a_reader_never_sees_a_part_of_a_commit(f: Fixture) {
     let commit = |n: u32| keys.iter().fold(Batch::new(), |b, key| b.put(key, n.to_string()));
     f.store.commit(commit(0)).await.unwrap();
     let store = Arc::clone(&f.store);
-    let reader = tokio::spawn(async move {
+    let mut reader = tokio::task::JoinSet::new();
+    reader.spawn(async move {
         let mut last = 0;
         while last < 100 {
             let rows = store.scan("part/", None, 100).await.unwrap();
@@ -135,7 +131,7 @@ async fn a_reader_never_sees_a_part_of_a_commit(f: Fixture) {
         let seen = value(&*f.store, "part/025").await.unwrap();
         assert_eq!(seen, n.to_string(), "a commit that returned is not shown");
     }
-    reader.await.unwrap();
+    reader.join_all().await;
 }
 
 async fn a_scan_is_in_order_begins_after_and_keeps_to_its_limit_and_prefix(f: Fixture) {

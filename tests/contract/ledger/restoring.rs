@@ -1,0 +1,233 @@
+//! When the store cannot be opened: the export, and what restoring from it promises.
+
+use super::{Acquire, LEASE, TASK, a_notice, a_run, an_occurrence, ask, at, ledger_over};
+use rota::clock::{Clock, ManualClock};
+use rota::domain::{EndKind, Fence, LifeId, Phase, PlaybookName, Reason, TaskId, Timestamp};
+use rota::ledger::export::{
+    ExportError, Restored, export, export_path, is_restore_pending, needs_restore, read_epoch,
+    restore,
+};
+use rota::ledger::{Ledger, stop};
+use rota::store::open::{StoreOptions, open, store_dir};
+use rota::store::{Store, StoreError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+struct State {
+    dir: TempDir,
+    clock: Arc<ManualClock>,
+}
+
+impl State {
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock::at(at(0)));
+        Self { dir: tempfile::tempdir().unwrap(), clock }
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn store_dir(&self) -> PathBuf {
+        store_dir(self.path())
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock) as Arc<dyn Clock>
+    }
+
+    fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
+        open(&StoreOptions::default(), self.path(), &LifeId::new("l"), self.clock())
+    }
+
+    fn ledger(&self, store: &Arc<dyn Store>, life: &str) -> Ledger {
+        let epoch = read_epoch(self.path()).unwrap();
+        ledger_over(Arc::clone(store), self.clock(), &format!("d/{life}"), epoch)
+    }
+
+    async fn export(&self, store: &Arc<dyn Store>) -> u64 {
+        let epoch = read_epoch(self.path()).unwrap();
+        export(store.as_ref(), &export_path(self.path()), epoch, &*self.clock).await.unwrap()
+    }
+
+    fn damage(&self) {
+        let log = self.store_dir().join("data/db");
+        let length = usize::try_from(std::fs::metadata(&log).unwrap().len()).unwrap();
+        std::fs::write(log, vec![0xa5; length]).unwrap();
+    }
+
+    async fn restore(&self) -> Result<(Arc<dyn Store>, Restored), ExportError> {
+        restore(self.path(), &self.store_dir(), || self.open(), &*self.clock).await
+    }
+}
+
+/// Something of every sort.
+async fn fill(ledger: &Ledger) {
+    let mut held = ledger.acquire(ask("r-1")).await.unwrap();
+    ledger.advance(&mut held, Phase::Working, None, None).await.unwrap();
+    ledger.start_run(&a_run("r-1", "p", 1), &"source é ".repeat(5_000)).await.unwrap();
+    let occurrences = vec![an_occurrence("p", 1), an_occurrence("p", 2)];
+    let name = PlaybookName::new("p");
+    ledger.record_occurrences(&name, at(2), None, occurrences).await.unwrap();
+    ledger.enqueue(vec![a_notice("n", 1)]).await.unwrap();
+    ledger.arm(&name, "rights", "ada").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_exported_is_there_again_and_every_fence_is_raised() {
+    let state = State::new();
+    let store = state.open().unwrap();
+    let one = state.ledger(&store, "one");
+    fill(&one).await;
+    let exported: Timestamp = state.clock.wall();
+    let rows = state.export(&store).await;
+    let before = store.scan("", None, 10_000).await.unwrap();
+    // Claims after the export are lost with the store; their fences were used nevertheless.
+    state.clock.advance(LEASE);
+    let mut used = Fence(0);
+    for n in 0..20 {
+        let mut held = one.acquire(ask(&format!("r-after-{n}"))).await.unwrap();
+        used = held.claim.fence;
+        one.end(&mut held, EndKind::Released, Reason::Done).await.unwrap();
+    }
+    drop((one, store));
+    state.damage();
+    assert!(matches!(state.open(), Err(StoreError::Unusable { .. })));
+
+    let (store, restored) = state.restore().await.unwrap();
+    assert_eq!((restored.rows, restored.exported), (rows, Some(exported)));
+    assert_eq!((restored.export_fault, restored.epoch), (None, 1));
+    let aside = restored.moved_to.unwrap();
+    let name = aside.file_name().unwrap().to_string_lossy().into_owned();
+    assert!(name.starts_with("store.unusable-") && aside.join("data/db").exists());
+    let pairs = |rows: Vec<rota::store::Row>| {
+        let rows = rows.into_iter().filter(|row| row.key != "stopped" && row.key != "epoch");
+        rows.map(|row| (row.key, row.value)).collect::<Vec<_>>()
+    };
+    assert_eq!(pairs(store.scan("", None, 10_000).await.unwrap()), pairs(before));
+
+    let two = state.ledger(&store, "two");
+    let ended = two.begin_life().await.unwrap();
+    assert_eq!((ended.len(), ended[0].phase), (1, Phase::Working));
+    let fence = two.acquire(ask("r-2")).await.unwrap().claim.fence;
+    assert!(fence > used && fence.0 >= 1 << 32, "{fence}");
+    let never_exported = Acquire { task: TaskId(7), ..ask("r-3") };
+    assert!(two.acquire(never_exported).await.unwrap().claim.fence.0 >= 1 << 32);
+    let verdict = two.verify().await.unwrap();
+    assert_eq!(verdict, rota::ledger::AuditVerdict::Intact { entries: 1 });
+    assert_eq!(two.definition("hash").await.unwrap(), Some("source é ".repeat(5_000)));
+}
+
+#[tokio::test]
+async fn after_a_restore_everything_is_stopped_in_file_and_store() {
+    let state = State::new();
+    state.export(&state.open().unwrap()).await;
+    state.damage_or_remove();
+    let (store, _) = state.restore().await.unwrap();
+    assert!(stop::read(state.path()).is_some());
+    let ledger = state.ledger(&store, "two");
+    assert!(ledger.stopped().await.unwrap().is_some());
+    assert!(!is_restore_pending(state.path()));
+}
+
+impl State {
+    fn damage_or_remove(&self) {
+        std::fs::remove_dir_all(self.store_dir()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn without_a_usable_export_the_ledger_begins_anew_with_raised_fences() {
+    for damage in ["none", "cut", "changed", "newer"] {
+        let state = State::new();
+        let store = state.open().unwrap();
+        fill(&state.ledger(&store, "one")).await;
+        state.export(&store).await;
+        drop(store);
+        let path = export_path(state.path());
+        let text = std::fs::read_to_string(&path).unwrap();
+        match damage {
+            "none" => std::fs::remove_file(&path).unwrap(),
+            "cut" => std::fs::write(&path, &text[..text.len() / 2]).unwrap(),
+            "changed" => std::fs::write(&path, text.replace("rights", "wrongs")).unwrap(),
+            _ => std::fs::write(&path, text.replace("rota_export\":1", "rota_export\":2")).unwrap(),
+        }
+        state.damage();
+        let (store, restored) = state.restore().await.unwrap();
+        assert_eq!((restored.rows, restored.exported), (0, None), "{damage}");
+        assert!(restored.export_fault.is_some(), "{damage}");
+        let held = state.ledger(&store, "two").acquire(ask("r-2")).await.unwrap();
+        assert_eq!(held.claim.fence, Fence((1 << 32) + 1), "{damage}");
+        let kept = std::fs::read_dir(state.path()).unwrap().any(|entry| {
+            entry.unwrap().file_name().to_string_lossy().starts_with("export.jsonl.unusable-")
+        });
+        assert_eq!(kept, damage != "none", "{damage}: a damaged export is kept for people");
+    }
+}
+
+#[tokio::test]
+async fn a_restore_that_broke_off_is_done_again() {
+    let state = State::new();
+    let store = state.open().unwrap();
+    fill(&state.ledger(&store, "one")).await;
+    let rows = state.export(&store).await;
+    drop(store);
+    state.damage();
+    let fails = || Err(StoreError::Failed("the disk is full".into()));
+    let broken_off = restore(state.path(), &state.store_dir(), fails, &*state.clock).await;
+    assert!(broken_off.is_err());
+    assert!(is_restore_pending(state.path()), "an empty store would be used");
+    assert!(stop::read(state.path()).is_some());
+    drop(state.open().unwrap());
+    assert!(needs_restore(state.path(), &state.store_dir()));
+    let (store, restored) = state.restore().await.unwrap();
+    assert_eq!((restored.rows, restored.epoch), (rows, 2));
+    assert!(!needs_restore(state.path(), &state.store_dir()));
+    assert!(state.ledger(&store, "two").claim(TASK).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_store_that_vanished_needs_a_restore_and_a_new_one_does_not() {
+    let state = State::new();
+    assert!(!needs_restore(state.path(), &state.store_dir()));
+    let store = state.open().unwrap();
+    state.export(&store).await;
+    drop(store);
+    assert!(!needs_restore(state.path(), &state.store_dir()));
+    state.damage_or_remove();
+    assert!(needs_restore(state.path(), &state.store_dir()));
+    assert_eq!(state.restore().await.unwrap().1.moved_to, None);
+}
+
+#[tokio::test]
+async fn a_damaged_epoch_is_taken_from_the_export_or_refused() {
+    let state = State::new();
+    std::fs::write(state.path().join("epoch"), "4\n").unwrap();
+    let store = state.open().unwrap();
+    state.export(&store).await;
+    drop(store);
+    std::fs::write(state.path().join("epoch"), "x").unwrap();
+    assert!(matches!(read_epoch(state.path()), Err(ExportError::Epoch { .. })));
+    let (store, restored) = state.restore().await.unwrap();
+    assert_eq!(restored.epoch, 5);
+    assert_eq!(read_epoch(state.path()).unwrap(), 5);
+    drop(store);
+    std::fs::write(state.path().join("epoch"), "x").unwrap();
+    std::fs::remove_file(export_path(state.path())).unwrap();
+    assert!(matches!(state.restore().await, Err(ExportError::Epoch { .. })));
+    assert!(state.store_dir().exists(), "the store was moved although nothing could be done");
+}
+
+#[tokio::test]
+async fn an_export_replaces_the_last_one_whole() {
+    let state = State::new();
+    let store = state.open().unwrap();
+    let ledger = state.ledger(&store, "one");
+    state.export(&store).await;
+    fill(&ledger).await;
+    let rows = state.export(&store).await;
+    let text = std::fs::read_to_string(export_path(state.path())).unwrap();
+    assert_eq!(text.lines().count() as u64, rows + 2);
+    assert!(!state.path().join("export.tmp").exists());
+}
