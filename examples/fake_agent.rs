@@ -14,6 +14,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Wishes {
     outcome: Option<String>,
     lines: u32,
@@ -63,7 +64,7 @@ fn wishes() -> Result<Wishes, String> {
 fn escaped(pidfile: &str) -> ! {
     let _ = nix::unistd::setsid();
     let _ = std::fs::write(pidfile, std::process::id().to_string());
-    std::thread::sleep(Duration::from_secs(300));
+    std::thread::sleep(Duration::from_mins(5));
     std::process::exit(0)
 }
 
@@ -102,8 +103,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::process::abort();
     }
     if wishes.deaf {
-        let mut deaf =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let mut deaf = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         println!("deaf");
         loop {
             deaf.recv().await;

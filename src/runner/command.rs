@@ -135,8 +135,8 @@ fn end_of(job: &Job, tools: &ToolSession, exit: &Exit, mut usage: Usage) -> Work
         }
         Some(said) => {
             let names: Vec<&str> = outcomes.keys().map(String::as_str).collect();
-            let named: String = said.outcome.chars().take(80).collect();
-            let detail = format!("it named {named:?}; the playbook defines {}", names.join(", "));
+            let outcome: String = said.outcome.chars().take(80).collect();
+            let detail = format!("it named {outcome:?}; the playbook defines {}", names.join(", "));
             failed(Reason::UnknownOutcome, detail, usage)
         }
         None if outcomes.contains_key("done") => {

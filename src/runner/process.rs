@@ -169,7 +169,7 @@ pub(super) async fn run(
         }
     };
     signal_group(group, Signal::SIGKILL);
-    sweep(&[start.run.clone()]).await;
+    sweep(std::slice::from_ref(start.run)).await;
     if talking {
         // Whoever held the pipes is gone; what is still in them is read.
         let _ = tokio::time::timeout(PIPES_MAX, &mut talk).await;

@@ -17,7 +17,7 @@ pub(super) fn read<A: DeserializeOwned>(
     let refuse = |what: String| {
         ToolError::rejected(
             Reason::InvalidArguments,
-            format!("{tool}: {what}. Example of correct arguments: {example}"),
+            format!("{tool}: {what} (correct arguments are, for example, {example})"),
         )
     };
     let args = if args.is_null() { Value::map::<&str, Value>([]) } else { args };
@@ -178,6 +178,7 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
 }
 
 /// For `Option<Option<T>>`: absent leaves as it is, `null` clears.
+#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
@@ -191,10 +192,9 @@ mod tests {
     #[derive(Debug, Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
     struct Sample {
-        #[expect(dead_code, reason = "only read")]
         id: Id,
         #[serde(default)]
-        #[expect(dead_code, reason = "only read")]
+        #[expect(dead_code, reason = "only its name is used")]
         headline: Option<String>,
     }
 

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 
 /// One tool: everything that listings, schemas, help and documentation say of it.
 pub struct Definition {
@@ -155,7 +156,7 @@ fn schema_of<T: JsonSchema>() -> Value {
         map.remove("title");
         map.remove("description");
         map.entry("type".to_owned()).or_insert_with(|| "object".into());
-        map.entry("properties".to_owned()).or_insert_with(|| Value::Map(Default::default()));
+        map.entry("properties".to_owned()).or_insert_with(|| Value::Map(BTreeMap::new()));
     }
     value
 }

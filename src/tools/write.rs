@@ -143,13 +143,15 @@ impl Write {
         let (own, before, after, inverse) = match self {
             Self::AddTask(new) => {
                 let mut fields = new_task_fields(new);
-                fields.extend(new.edits.iter().filter_map(|edit| edit_value(edit)));
+                fields.extend(new.edits.iter().filter_map(edit_value));
                 let inverse = entity.and_then(|e| delete("deleteTask", e));
                 (None, empty(), Value::Map(fields), inverse)
             }
             Self::EditTask { seen, edits } => {
                 let mut after = (**seen).clone();
-                edits.iter().for_each(|edit| edit.apply(&mut after));
+                for edit in edits {
+                    edit.apply(&mut after);
+                }
                 return edited_task(seen, edits, &after);
             }
             Self::DeleteTask(seen) => {

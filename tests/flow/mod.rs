@@ -6,3 +6,5 @@ mod calls;
 mod commands;
 mod control_socket;
 mod rendering;
+mod runner;
+mod tools;

@@ -4,3 +4,4 @@ pub mod fixed_board;
 pub mod strict_fill;
 pub mod backend;
 pub mod rota;
+pub mod house;

@@ -215,17 +215,18 @@ fn statuses(
                 .extend(StatusKind::ALL.into_iter().filter(|kind| *kind != StatusKind::Done)),
             // A team's own label of this name means the same.
             "done" => query.kinds_of_status.push(StatusKind::Done),
-            _ => match resolve::kind_in(name)? {
-                Some(kind) => query.kinds_of_status.push(kind),
-                None => {
-                    let projects = directory.names.projects.values().filter(|project| {
-                        query.projects.is_empty() || query.projects.contains(&project.id)
-                    });
-                    for (project, ids) in resolve::statuses_in(projects, name)? {
-                        labels.entry(project).or_default().extend(ids);
-                    }
+            _ => {
+                if let Some(kind) = resolve::kind_in(name)? {
+                    query.kinds_of_status.push(kind);
+                    continue;
                 }
-            },
+                let projects = directory.names.projects.values().filter(|project| {
+                    query.projects.is_empty() || query.projects.contains(&project.id)
+                });
+                for (project, ids) in resolve::statuses_in(projects, name)? {
+                    labels.entry(project).or_default().extend(ids);
+                }
+            }
         }
     }
     if labels.is_empty() {

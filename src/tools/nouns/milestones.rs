@@ -163,6 +163,7 @@ struct EditMilestone {
     revision: Option<u64>,
 }
 
+#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 struct MilestoneParams {

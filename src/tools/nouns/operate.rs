@@ -142,7 +142,7 @@ fn emergency() -> Vec<Definition> {
             Words {
                 name: "startAll",
                 title: "Start again",
-                description: "Lifts the emergency stop. Example: {}.",
+                description: "Lifts the emergency stop: playbooks may start runs again. Example: {}.",
                 example: "{}",
             },
             Role::Manager,

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// A task's fields; absent ones stay as they are, null clears.
+#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct TaskParams {
@@ -30,8 +31,11 @@ pub(super) struct TaskParams {
     #[serde(deserialize_with = "present")]
     pub priority: Option<Option<u8>>,
     /// Effort in points: 1 XS, 2 S, 3 M, 5 L, 8 XL, 13 XXL.
-    #[serde(alias = "effort", deserialize_with = "present")]
+    #[serde(deserialize_with = "present")]
     pub storypoints: Option<Option<f64>>,
+    /// The same as storypoints.
+    #[serde(deserialize_with = "present")]
+    pub effort: Option<Option<f64>>,
     /// Hours planned.
     #[serde(deserialize_with = "present")]
     pub plan_hours: Option<Option<f64>>,
@@ -160,7 +164,7 @@ impl TaskParams {
 
     fn numbers(&self, edits: &mut Vec<TaskEdit>) {
         edits.extend(self.priority.map(TaskEdit::Priority));
-        edits.extend(self.storypoints.map(TaskEdit::Storypoints));
+        edits.extend(self.storypoints.or(self.effort).map(TaskEdit::Storypoints));
         edits.extend(self.plan_hours.map(TaskEdit::PlanHours));
         edits.extend(self.hours_remaining.map(TaskEdit::HoursRemaining));
         edits.extend(self.sprint.map(|id| TaskEdit::Sprint(id.map(|id| SprintId(id.0)))));

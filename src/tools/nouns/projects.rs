@@ -138,7 +138,8 @@ struct Label {
     /// Its id within the project; absent: the next free one.
     id: Option<Id>,
     /// What people read.
-    label: String,
+    #[serde(rename = "label")]
+    text: String,
     /// new, `in_progress`, blocked, waiting or done.
     kind: String,
     /// Its place; absent: as listed.
@@ -214,7 +215,7 @@ fn labels(given: Vec<Label>) -> Result<Vec<Status>, ToolError> {
         );
         statuses.push(Status {
             id: StatusId(id),
-            label: name(&label.label)?,
+            label: name(&label.text)?,
             kind,
             order: label.order.unwrap_or(place),
         });

@@ -170,7 +170,7 @@ struct AddTask {
     edit_to: Option<String>,
     /// Id or headline of a milestone of the project.
     milestone: Option<IdOrName>,
-    /// Words without order: ["AI-Suitable"].
+    /// Words without order, such as AI-Suitable.
     tags: Option<Vec<String>>,
     /// 1 critical … 5 lowest.
     priority: Option<u8>,

@@ -1,0 +1,26 @@
+//! Whatever can work: programs, models, plain steps.
+
+mod command;
+mod model_loop;
+mod steps;
+
+use crate::support::house::House;
+use rota::domain::{Playbook, RunId, Value};
+use rota::runner::{Job, ToolSession};
+use std::sync::Arc;
+
+/// A job for the house's agent, and its tools.
+pub async fn job(house: &House, playbook: Playbook, prompt: &str) -> (Job, ToolSession) {
+    let context = house.agent(playbook.clone()).await;
+    let job = Job {
+        run: RunId::new("r-aaaaaaaaaaaa"),
+        playbook: Arc::new(playbook),
+        task: Some(house.task),
+        prompt: prompt.to_owned(),
+        context: Value::map([("now", "2026-11-03T11:00:00Z")]),
+        command: vec![],
+        env: vec![],
+        folder: std::env::temp_dir(),
+    };
+    (job, ToolSession::new(house.tools.clone(), context))
+}

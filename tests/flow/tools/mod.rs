@@ -1,0 +1,7 @@
+//! The verbs, and the guard before every write.
+
+mod guard;
+mod ledger;
+mod scope;
+mod table;
+mod verbs;
