@@ -324,7 +324,7 @@ impl Reading<'_> {
                 Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
                 _ => None,
             });
-            if !literal.is_some_and(|pattern| pattern.len() <= PATTERN_MAX) {
+            if literal.is_none_or(|pattern| pattern.len() > PATTERN_MAX) {
                 let message =
                     format!("`matches` needs a pattern in quotes of at most {PATTERN_MAX} bytes");
                 return Err(self.fault(at, message));

@@ -26,6 +26,9 @@ pub struct Reader<'a> {
     faults: RefCell<Vec<Fault>>,
     marks: RefCell<Marks>,
     asked: RefCell<BTreeSet<String>>,
+    /// The first line from which on the TOML itself cannot be trusted.
+    broken: std::cell::Cell<Option<usize>>,
+    syntax: RefCell<Vec<Fault>>,
 }
 
 impl<'a> Reader<'a> {
@@ -36,6 +39,8 @@ impl<'a> Reader<'a> {
             faults: RefCell::default(),
             marks: RefCell::default(),
             asked: RefCell::default(),
+            broken: std::cell::Cell::default(),
+            syntax: RefCell::default(),
         }
     }
 
@@ -45,11 +50,14 @@ impl<'a> Reader<'a> {
         for error in errors {
             let end = self.source.text().len();
             let span = error.span().unwrap_or(end..end);
-            self.add(self.source.fault(
-                span,
-                Showing::KeysOnly,
-                error.message().replace('\n', " "),
-            ));
+            let message = error.message().replace('\n', " ");
+            let fault = self.source.fault(span, Showing::KeysOnly, message);
+            // A key that stands there twice leaves the rest readable.
+            if fault.message != "duplicate key" {
+                let first = self.broken.get().map_or(fault.line, |line| line.min(fault.line));
+                self.broken.set(Some(first));
+            }
+            push(&self.syntax, fault);
         }
         table
     }
@@ -62,11 +70,12 @@ impl<'a> Reader<'a> {
         Table {
             source: self.source,
             shared: Shared { faults: &self.faults, marks: &self.marks, asked: &self.asked },
-            table: Some(table.get_ref()),
+            entries: Some(table.get_ref()),
             path: String::new(),
             shape: String::new(),
             span: 0..0,
             known: RefCell::default(),
+            refused: RefCell::default(),
         }
     }
 
@@ -75,22 +84,17 @@ impl<'a> Reader<'a> {
         push(&self.faults, fault);
     }
 
-    /// How many faults there are.
-    pub fn count(&self) -> usize {
-        self.faults.borrow().len()
-    }
-
-    /// The lines that faults stand on, in order.
-    pub fn broken_lines(&self) -> Vec<usize> {
-        let mut lines: Vec<usize> = self.faults.borrow().iter().map(|fault| fault.line).collect();
-        lines.sort_unstable();
-        lines
-    }
-
     /// The faults, in the order of the file, where the values stand, and which keys were asked
     /// for (names that people choose stand as `*`).
     pub fn into_parts(self) -> (Vec<Fault>, Marks, BTreeSet<String>) {
         let mut faults = self.faults.into_inner();
+        // Behind broken TOML, what seems wrong or missing may only have been unreadable.
+        if let Some(first) = self.broken.get() {
+            faults.retain(|fault| {
+                fault.line < first && fault.line > 0 && !fault.message.contains("is missing")
+            });
+        }
+        faults.extend(self.syntax.into_inner());
         super::sort(&mut faults);
         (faults, self.marks.into_inner(), self.asked.into_inner())
     }
@@ -115,18 +119,19 @@ struct Shared<'r> {
 pub struct Table<'r, 't> {
     source: &'r Source,
     shared: Shared<'r>,
-    table: Option<&'t DeTable<'t>>,
+    entries: Option<&'t DeTable<'t>>,
     path: String,
     /// The path with `*` for names that people choose.
     shape: String,
     span: Range<usize>,
     known: RefCell<Vec<&'static str>>,
+    refused: RefCell<Vec<&'static str>>,
 }
 
 impl<'r, 't> Table<'r, 't> {
     /// Whether it was written at all.
     pub fn is_present(&self) -> bool {
-        self.table.is_some()
+        self.entries.is_some()
     }
 
     /// Its path (`limits`, `outcome.approved`); empty for the whole file.
@@ -134,20 +139,29 @@ impl<'r, 't> Table<'r, 't> {
         &self.path
     }
 
+    /// The table as people write it: `in [limits]`, `in [[step]]`.
+    fn place(&self) -> String {
+        match self.path.rsplit_once('.') {
+            _ if self.path.is_empty() => "at the top of the file".to_owned(),
+            Some((list, index)) if index.parse::<usize>().is_ok() => format!("in [[{list}]]"),
+            _ => format!("in [{}]", shown(&self.path)),
+        }
+    }
+
     /// Whether a key was written.
     pub fn has(&self, key: &str) -> bool {
-        self.table.is_some_and(|table| table.contains_key(key))
+        self.entries.is_some_and(|table| table.contains_key(key))
     }
 
     /// Whether a table under a key holds a key.
     pub fn holds(&self, table: &str, key: &str) -> bool {
-        let inner = self.table.and_then(|own| own.get(table)).map(Spanned::get_ref);
+        let inner = self.entries.and_then(|own| own.get(table)).map(Spanned::get_ref);
         inner.and_then(DeValue::as_table).is_some_and(|inner| inner.contains_key(key))
     }
 
     /// Whether a key holds exactly this text.
     pub fn says(&self, key: &str, text: &str) -> bool {
-        let value = self.table.and_then(|table| table.get(key));
+        let value = self.entries.and_then(|table| table.get(key));
         value.and_then(|value| value.get_ref().as_str()) == Some(text)
     }
 
@@ -155,14 +169,14 @@ impl<'r, 't> Table<'r, 't> {
     fn get(&self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
         self.known.borrow_mut().push(key);
         self.shared.asked.borrow_mut().insert(join(&self.shape, key));
-        let value = self.table?.get(key)?;
+        let value = self.entries?.get(key)?;
         self.shared.marks.borrow_mut().insert(join(&self.path, key), value.span());
         Some(value)
     }
 
     /// A fault at a key's value; at the table's head where the key was not written.
     pub fn fault(&self, key: &str, message: impl Into<String>) -> Fault {
-        let span = self.table.and_then(|t| t.get(key)).map_or(self.span.clone(), Spanned::span);
+        let span = self.entries.and_then(|t| t.get(key)).map_or(self.span.clone(), Spanned::span);
         self.source.fault(span, Showing::Values, message)
     }
 
@@ -183,7 +197,7 @@ impl<'r, 't> Table<'r, 't> {
     }
 
     fn key_span(&self, key: &str) -> Option<Range<usize>> {
-        let (key, _) = self.table?.get_key_value(key)?;
+        let (key, _) = self.entries?.get_key_value(key)?;
         Some(key.span())
     }
 
@@ -222,7 +236,7 @@ impl<'r, 't> Table<'r, 't> {
     /// A text that must be there and not be blank.
     pub fn needed_text(&self, key: &'static str) -> Option<String> {
         if self.is_present() && !self.has(key) && !self.path.is_empty() {
-            self.add(self.own_fault(format!("`{key}` is missing in [{}]", self.path)));
+            self.add(self.own_fault(format!("`{key}` is missing {}", self.place())));
         }
         let text = self.text(key)?;
         if text.trim().is_empty() {
@@ -266,7 +280,7 @@ impl<'r, 't> Table<'r, 't> {
     ) -> Option<String> {
         let text = self.text(key)?;
         if let Err((offset, message)) = check(&text) {
-            let span = self.table?.get(key)?.span();
+            let span = self.entries?.get(key)?.span();
             self.add(self.fault_within(key, &text, span, offset, &message));
         }
         Some(text)
@@ -333,6 +347,12 @@ impl<'r, 't> Table<'r, 't> {
         key: &'static str,
         bounds: RangeInclusive<Duration>,
     ) -> Option<Duration> {
+        let written = self.entries.and_then(|table| table.get(key));
+        if let Some(value) = written.filter(|value| !value.get_ref().is_str()) {
+            let _ = self.get(key);
+            self.wrong_type(key, "a duration such as \"30s\" or \"5m\"", value);
+            return None;
+        }
         self.parsed(key, |text| {
             let duration = crate::domain::parse_duration(text)?;
             if bounds.contains(&duration) {
@@ -474,6 +494,7 @@ impl<'r, 't> Table<'r, 't> {
     }
 
     /// The table under a key; an absent one where it was not written.
+    #[must_use]
     pub fn table(&self, key: &'static str) -> Table<'r, 't> {
         let value = self.get(key);
         let table = value.and_then(|value| {
@@ -490,13 +511,13 @@ impl<'r, 't> Table<'r, 't> {
 
     /// Whether a key holds a table (and not, say, a text).
     pub fn is_table(&self, key: &str) -> bool {
-        self.table.and_then(|t| t.get(key)).is_some_and(|value| value.get_ref().is_table())
+        self.entries.and_then(|t| t.get(key)).is_some_and(|value| value.get_ref().is_table())
     }
 
     /// The tables under names that people choose (`[outcome.approved]`).
     pub fn named(&self) -> Vec<(String, Table<'r, 't>)> {
         let mut out = Vec::new();
-        for (name, value) in self.table.into_iter().flatten() {
+        for (name, value) in self.entries.into_iter().flatten() {
             let Some(table) = value.get_ref().as_table() else {
                 let message = format!("`{}` must be a table", shown(name.get_ref()));
                 self.add(self.source.fault(name.span(), Showing::KeysOnly, message));
@@ -514,17 +535,15 @@ impl<'r, 't> Table<'r, 't> {
     /// The numbers under names that people choose.
     pub fn named_counts(&self) -> Vec<(String, u32)> {
         let mut out = Vec::new();
-        for (name, value) in self.table.into_iter().flatten() {
+        for (name, value) in self.entries.into_iter().flatten() {
             let span = value.span();
             self.shared.marks.borrow_mut().insert(join(&self.path, name.get_ref()), name.span());
             let number = value.get_ref().as_integer().and_then(whole);
-            match number.and_then(|number| u32::try_from(number).ok()) {
-                Some(number) => out.push((name.get_ref().to_string(), number)),
-                None => {
-                    let message =
-                        format!("`{}` must be a whole number from 0", shown(name.get_ref()));
-                    self.add(self.source.fault(span, Showing::KeysOnly, message));
-                }
+            if let Some(number) = number.and_then(|number| u32::try_from(number).ok()) {
+                out.push((name.get_ref().to_string(), number));
+            } else {
+                let message = format!("`{}` must be a whole number from 0", shown(name.get_ref()));
+                self.add(self.source.fault(span, Showing::KeysOnly, message));
             }
         }
         out
@@ -558,17 +577,18 @@ impl<'r, 't> Table<'r, 't> {
         Table {
             source: self.source,
             shared: self.shared,
-            table,
+            entries: table,
             path: join(&self.path, name),
             shape: join(&self.shape, shape),
             span,
             known: RefCell::default(),
+            refused: RefCell::default(),
         }
     }
 
     /// A key of the format that this version cannot carry out.
     pub fn refuse(&self, key: &'static str, what: &str) {
-        self.known.borrow_mut().push(key);
+        self.refused.borrow_mut().push(key);
         if let Some(span) = self.key_span(key) {
             let message = format!("{what} is not available in this version");
             let fault = self.source.fault(span, Showing::KeysOnly, message);
@@ -579,23 +599,15 @@ impl<'r, 't> Table<'r, 't> {
     /// Reports every key that nobody asked for; `elsewhere` knows where a key belongs.
     pub fn finish(&self, elsewhere: impl Fn(&str) -> Option<String>) {
         let known = self.known.borrow();
-        for key in self.table.into_iter().flat_map(|table| table.keys()) {
+        for key in self.entries.into_iter().flat_map(|table| table.keys()) {
             let name = key.get_ref().as_ref();
-            if known.contains(&name) {
+            if known.contains(&name) || self.refused.borrow().contains(&name) {
                 continue;
             }
-            let place = if self.path.is_empty() {
-                "at the top of the file".to_owned()
-            } else {
-                format!("in [{}]", shown(&self.path))
-            };
-            let message = format!("unknown key `{}` {place}", shown(name));
+            let message = format!("unknown key `{}` {}", shown(name), self.place());
             let fault = self.source.fault(key.span(), Showing::KeysOnly, message);
-            let near = super::nearest(name, known.iter().copied());
-            let help = match near {
-                Some(near) => Some(format!("did you mean `{near}`?")),
-                None => elsewhere(name).or_else(|| did_you_mean(name, known.iter().copied())),
-            };
+            // A key of this very name elsewhere is likelier than one of a similar name here.
+            let help = elsewhere(name).or_else(|| did_you_mean(name, known.iter().copied()));
             self.add(match help {
                 Some(help) => fault.with_help(help),
                 None => fault,
