@@ -165,6 +165,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,200}") {
             let _ = parse(&text, "x.toml", &Defaults::default());
