@@ -9,9 +9,8 @@ mod secret;
 
 pub use schema::schema;
 
-use crate::fault::Fault;
 use crate::fault::table::Reader;
-use crate::fault::{Severity, Source};
+use crate::fault::{Fault, Severity, Source};
 use crate::playbook::Defaults;
 use chrono_tz::Tz;
 use secrecy::SecretString;
@@ -149,7 +148,7 @@ impl Default for DaemonConfig {
 impl Default for ClaimsConfig {
     fn default() -> Self {
         Self {
-            lease: Duration::from_secs(60),
+            lease: Duration::from_mins(1),
             renew: Duration::from_secs(20),
             margin: Duration::from_secs(5),
         }
@@ -207,18 +206,12 @@ impl Config {
         let source = Source::new(path.display().to_string(), text);
         let reader = Reader::new(&source);
         let table = reader.parse();
-        let broken = reader.broken_lines();
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let root = reader.root(&table);
         let mut config = read::config(&root, &folder, env);
         drop(root);
         drop(table);
-        let (mut faults, _, _) = reader.into_parts();
-        // Where the TOML itself is broken, what follows may only have been unreadable.
-        if let Some(first) = broken.first() {
-            faults.retain(|fault| broken.contains(&fault.line) || fault.line < *first);
-            faults.retain(|fault| !fault.message.contains("is missing"));
-        }
+        let (faults, _, _) = reader.into_parts();
         let (errors, warnings): (Vec<_>, Vec<_>) =
             faults.into_iter().partition(|fault| fault.severity == Severity::Error);
         if !errors.is_empty() {

@@ -91,27 +91,7 @@ impl Check<'_> {
                 Some(false) => {}
             }
         }
-        if let Work::Steps(steps) = &playbook.work {
-            for (index, step) in steps.iter().enumerate() {
-                let path = format!("step.{index}.tool");
-                match known.get(&step.tool) {
-                    None => {
-                        let message = format!("there is no tool `{}`", step.tool);
-                        found.push((path, message, help(&step.tool)));
-                    }
-                    Some(true)
-                        if playbook.claim.is_none()
-                            && playbook.scope.write == WriteScope::Claimed =>
-                    {
-                        let message =
-                            format!("`{}` writes, but this playbook claims nothing", step.tool);
-                        let help = "write `[scope] write = \"project\"` (or \"board\"), or [claim]";
-                        found.push((path, message, Some(help.to_owned())));
-                    }
-                    Some(_) => {}
-                }
-            }
-        }
+        found.extend(self.steps());
         for name in playbook.scope.max.keys().filter(|name| !exists(name)) {
             let path = format!("scope.max.{name}");
             found.push((path, format!("there is no tool `{name}`"), help(name)));
@@ -129,6 +109,33 @@ impl Check<'_> {
         for (path, message, help) in found {
             self.add(&path, message, help);
         }
+    }
+
+    /// What is wrong with the tools of the steps: path, message, help.
+    fn steps(&self) -> Vec<(String, String, Option<String>)> {
+        let playbook = &self.parsed.playbook;
+        let Work::Steps(steps) = &playbook.work else { return Vec::new() };
+        let known = &self.vocabulary.tools;
+        let free = playbook.claim.is_none() && playbook.scope.write == WriteScope::Claimed;
+        let mut found = Vec::new();
+        for (index, step) in steps.iter().enumerate() {
+            let path = format!("step.{index}.tool");
+            match known.get(&step.tool) {
+                None => {
+                    let message = format!("there is no tool `{}`", step.tool);
+                    let help = did_you_mean(&step.tool, known.keys().map(String::as_str));
+                    found.push((path, message, help));
+                }
+                Some(true) if free => {
+                    let message =
+                        format!("`{}` writes, but this playbook claims nothing", step.tool);
+                    let help = "write `[scope] write = \"project\"` (or \"board\"), or [claim]";
+                    found.push((path, message, Some(help.to_owned())));
+                }
+                Some(_) => {}
+            }
+        }
+        found
     }
 
     fn names(&mut self) {

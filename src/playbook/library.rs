@@ -66,7 +66,8 @@ impl Library {
     pub fn reload(&mut self, vocabulary: &Vocabulary) -> Changes {
         let files = match read_folder(&self.folder) {
             Ok(files) => files,
-            Err(fault) => {
+            Err(message) => {
+                let fault = Fault::of_file(self.folder.display().to_string(), message);
                 self.faults.insert(String::new(), vec![fault]);
                 return Changes::default();
             }
@@ -221,9 +222,8 @@ impl Library {
 type Texts = BTreeMap<String, Result<String, String>>;
 
 /// The texts of a folder's playbooks, by file name.
-fn read_folder(folder: &Path) -> Result<Texts, Fault> {
-    let fault = |message: String| Fault::of_file(folder.display().to_string(), message);
-    let cannot = |error: std::io::Error| fault(format!("folder cannot be read: {}", error.kind()));
+fn read_folder(folder: &Path) -> Result<Texts, String> {
+    let cannot = |error: std::io::Error| format!("folder cannot be read: {}", error.kind());
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Texts::new()),
@@ -232,13 +232,12 @@ fn read_folder(folder: &Path) -> Result<Texts, Fault> {
     let mut texts = Texts::new();
     for entry in entries {
         let path = entry.map_err(cannot)?.path();
+        let is_toml = path.extension().is_some_and(|extension| extension == "toml");
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         // Editors leave hidden files beside the one they write.
-        let Some(name) = name.filter(|n| n.ends_with(".toml") && !n.starts_with('.')) else {
-            continue;
-        };
+        let Some(name) = name.filter(|name| is_toml && !name.starts_with('.')) else { continue };
         if texts.len() == PLAYBOOKS_MAX {
-            return Err(fault(format!("folder holds more than {PLAYBOOKS_MAX} playbooks")));
+            return Err(format!("folder holds more than {PLAYBOOKS_MAX} playbooks"));
         }
         let text = crate::fault::read_text(&path, PLAYBOOK_BYTES_MAX);
         texts.insert(name, text);

@@ -104,18 +104,12 @@ pub fn parse(text: &str, path: &str, defaults: &Defaults) -> Result<Parsed, Vec<
     let stem = Path::new(path).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let reader = Reader::new(&source);
     let table = reader.parse();
-    let broken = reader.broken_lines();
     let root = reader.root(&table);
     let mut playbook = read::playbook(&root, stem, defaults);
     cross::check(&root, &playbook, defaults);
     drop(root);
     drop(table);
-    let (mut faults, marks, _) = reader.into_parts();
-    // Where the TOML itself is broken, what is missing may only have been unreadable.
-    if let Some(first) = broken.first() {
-        faults.retain(|fault| broken.contains(&fault.line) || fault.line < *first);
-        faults.retain(|fault| fault.line > 0 && !fault.message.contains("is missing"));
-    }
+    let (faults, marks, _) = reader.into_parts();
     let (errors, warnings): (Vec<_>, Vec<_>) =
         faults.into_iter().partition(|fault| fault.severity == Severity::Error);
     if !errors.is_empty() {
@@ -171,6 +165,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,200}") {
             let _ = parse(&text, "x.toml", &Defaults::default());

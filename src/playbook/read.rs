@@ -219,7 +219,7 @@ fn select(table: &Table<'_, '_>) -> Select {
         tags_any: tags.items("any", false, not_blank).unwrap_or_default(),
         tags_none: tags.items("none", false, not_blank).unwrap_or_default(),
         assignee: table.parsed("assignee", words::assignee).unwrap_or(AssigneeSelector::Any),
-        kinds: table.items("type", true, |text| text.parse::<TaskKind>()).unwrap_or_default(),
+        kinds: table.items("type", true, str::parse::<TaskKind>).unwrap_or_default(),
         due: table.parsed("due", words::due).unwrap_or_default(),
         unchanged_for: table.duration("unchanged_for", seconds(1)),
         condition: table.checked("where", condition(&SELECT_NAMES)),

@@ -315,8 +315,7 @@ fn reach(
             }
             // Each item allows less.
             "tags.all" | "tags.none" => !part.is_superset(before),
-            "assignee" => part != before && !before.contains("Any"),
-            "due" => part != before && !before.contains("Any"),
+            "assignee" | "due" => part != before && !before.contains("Any"),
             "limit" => number(part) > number(before),
             _ => part != before && !before.is_empty(),
         };

@@ -103,7 +103,9 @@ pub(super) fn work(
             missing("command", "command");
             Work::Command { command, prompt, env: env.unwrap_or_default() }
         }
-        Runner::Steps | Runner::Unknown => Work::Steps(steps),
+        // The playbook is refused for it; nothing else is said about its work.
+        Runner::Unknown => Work::Command { command, prompt, env: env.unwrap_or_default() },
+        Runner::Steps => Work::Steps(steps),
     };
     table.finish(keys::elsewhere);
     (work, tools)
