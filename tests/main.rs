@@ -1,5 +1,6 @@
 //! The one integration binary: contracts of the ports, flows of the daemon in process, the real
 //! binary from end to end, and the laws of the house.
+#![cfg(test)]
 
 mod contract;
 mod end_to_end;
