@@ -1,6 +1,6 @@
 //! Filters, orders and pages (contract 9).
 
-use super::{World, conflict, contract, malformed, noon};
+use super::{World, contract, malformed, noon};
 use chrono::TimeDelta;
 use rota::domain::{
     AssigneeFilter, Cursor, NewTask, StatusId, StatusKind, TaskEdit, TaskId, TaskKind, TaskOrder,
@@ -302,7 +302,6 @@ async fn a_foreign_or_damaged_cursor_is_refused(w: World) {
     if w.below.is_some() {
         malformed(foreign.board.tasks(&with(&next.0)).await);
     }
-    conflict::<()>(Err(rota::board::BoardError::Conflict(String::new())));
 }
 
 async fn wide_questions_are_answered_and_wider_ones_refused(w: World) {

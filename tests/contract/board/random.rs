@@ -217,7 +217,7 @@ proptest! {
                 }
                 let first = perform(&*one.board, &stamp, write.clone()).await;
                 let second = perform(&*two.board, &stamp, write.clone()).await;
-                assert_eq!(first, second, "{:?} by {:?}", write, stamp);
+                assert_eq!(first, second, "{write:?} by {stamp:?}");
             }
             assert_eq!(everything(&*one.board).await, everything(&*two.board).await);
         });
