@@ -463,6 +463,20 @@ fn days_are_ored_unless_one_begins_with_a_star() {
 }
 
 #[test]
+fn a_day_whose_last_hour_comes_again_after_midnight_is_counted_right() {
+    // Newfoundland once set its clocks at 00:01: back to 23:01 of the day before.
+    let zone = chrono_tz::America::St_Johns;
+    let pattern = Pattern::parse("30 22,23 * * *").unwrap();
+    let from: Timestamp = "2010-11-04T12:00:00Z".parse().unwrap();
+    let to: Timestamp = "2010-11-10T12:00:00Z".parse().unwrap();
+    for fold in [Fold::First, Fold::Second, Fold::Both] {
+        let walked = walk(&pattern, zone, Gap::Next, fold, from, to);
+        assert_eq!(walked.len(), if fold == Fold::Both { 13 } else { 12 });
+        assert_eq!(pattern.count(from, to, zone, Gap::Next, fold), walked.len() as u64);
+    }
+}
+
+#[test]
 fn a_year_of_seconds_is_counted_not_walked_through() {
     let zone = chrono_tz::Europe::Berlin;
     let pattern = Pattern::parse("* * * * * *").unwrap();
