@@ -7,16 +7,18 @@
 mod check;
 mod demo;
 mod doctor;
+pub mod failure;
 mod failures;
 mod front;
+pub mod house;
 mod open;
 mod people;
 mod rehearsal;
 mod serve;
 mod starter;
 
-use crate::cli::failure::Failure;
-use crate::cli::house::{
+use crate::app::failure::Failure;
+use crate::app::house::{
     CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile,
 };
 use crate::clock::{Clock, SystemClock};

@@ -1,6 +1,6 @@
 //! `rota`: see the library for the house, and `rota --help` for what it does.
 
-use rota::cli::house::EmptyHouse;
+use rota::app::house::EmptyHouse;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -1,8 +1,8 @@
 //! `rota serve`: the daemon with its control socket, until the system wants it to end.
 
 use super::{failures, open};
-use crate::cli::failure::{Failure, FailureKind};
-use crate::cli::house::{Place, Ready};
+use crate::app::failure::{Failure, FailureKind};
+use crate::app::house::{Place, Ready};
 use crate::daemon::Wake;
 use crate::daemon::control::ControlLimits;
 use crate::daemon::control::server::ControlServer;

@@ -1,6 +1,6 @@
 //! What `rota init` writes.
 
-use crate::cli::house::StarterFile;
+use crate::app::house::StarterFile;
 use crate::playbook;
 use crate::template::Templates;
 

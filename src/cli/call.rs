@@ -1,7 +1,7 @@
 //! What a command asks of the house: one tool call, and how its answer is shown.
 
-use super::failure::Failure;
-use super::house::Need;
+use crate::app::failure::Failure;
+use crate::app::house::Need;
 use super::instant::Instant;
 use super::page::Page;
 use crate::daemon::control::DryRun;

@@ -1,8 +1,8 @@
 //! How a command reaches the house: through the socket of the daemon that holds the state folder,
 //! or in this process when there is none. Nobody has to know which.
 
-use super::failure::{Failure, FailureKind};
-use super::house::{House, Need, Place};
+use crate::app::failure::{Failure, FailureKind};
+use crate::app::house::{House, Need, Place};
 use crate::daemon::control::lines::{LineError, LineReader, LineWriter};
 use crate::daemon::control::{
     Answer, AnswerError, Answered, ControlError, ControlLimits, ErrorKind, Hello, PROTOCOL,

@@ -1,6 +1,6 @@
 //! The log: lines on standard error, as much as was asked for.
 
-use super::failure::Failure;
+use crate::app::failure::Failure;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 

@@ -1,7 +1,7 @@
 //! The only place that prints. Results go to standard output, everything else to standard error;
 //! with `--json` standard output holds exactly one document.
 
-use super::failure::{Failure, FailureKind};
+use crate::app::failure::{Failure, FailureKind};
 use super::page::{Page, Style, harmless};
 use crate::daemon::control::Progress;
 use serde::Serialize;

@@ -455,6 +455,7 @@ impl Transcript {
         while let Some(sign) = signs.recv().await {
             if let Sign::Line(text) = sign {
                 let at = self.parts.clock.wall();
+                self.parts.tell("work", Some(&self.run), text.clone());
                 lines.push(LogLine { at, kind: "work".to_owned(), text });
             }
             let waited = since.elapsed() > std::time::Duration::from_secs(1);

@@ -2,7 +2,8 @@
 //! restored from.
 
 use super::dispatcher::Dispatcher;
-use crate::ledger::export;
+use super::parts::Parts;
+use crate::ledger::export::{self, ExportError};
 use chrono::TimeDelta;
 
 /// How often local state is exported.
@@ -31,14 +32,18 @@ impl Dispatcher {
     }
 
     /// Writes the export; a failure is told and does not stop anything.
-    pub(super) async fn export(&self) {
-        let Some(state) = &self.parts.settings.state else { return };
-        let path = export::export_path(state);
-        let ledger = &self.parts.ledger;
-        let epoch = ledger.options().epoch;
-        let store = ledger.store().as_ref();
-        if let Err(error) = export::export(store, &path, epoch, self.parts.clock.as_ref()).await {
-            tracing::error!(path = %path.display(), %error, "local state could not be exported");
+    async fn export(&self) {
+        if let Err(error) = export(&self.parts).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "local state could not be exported");
         }
     }
+}
+
+/// Writes the export of a house that has a state folder.
+pub(super) async fn export(parts: &Parts) -> Result<(), ExportError> {
+    let Some(state) = &parts.settings.state else { return Ok(()) };
+    let path = export::export_path(state);
+    let epoch = parts.ledger.options().epoch;
+    let store = parts.ledger.store().as_ref();
+    export::export(store, &path, epoch, parts.clock.as_ref()).await.map(|_| ())
 }

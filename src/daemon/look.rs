@@ -6,7 +6,7 @@ use crate::board::{self, BoardError};
 use crate::domain::{
     AssigneeFilter, AssigneeSelector, DueSelector, OccurrenceState, OrderKey, Person, Playbook, PlaybookName,
     Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId, TaskOrder, TaskQuery,
-    Timestamp, Trigger, to_delta,
+    Timestamp, to_delta,
 };
 use crate::ledger::{LedgerError, RunFilter};
 use crate::schedule::{
@@ -367,11 +367,6 @@ async fn blockers(
         blockers.insert(id, blocker);
     }
     Ok(blockers)
-}
-
-/// Whether an occurrence comes from the clock.
-pub(super) fn is_by_clock(trigger: Trigger) -> bool {
-    matches!(trigger, Trigger::Cron | Trigger::Every)
 }
 
 /// Whether an occurrence waits to begin.

@@ -71,6 +71,9 @@ pub enum Wake {
     ByTicks,
     /// Only what is asked for; clock and board wake nothing: `rota run-once` without a daemon.
     ByHand,
+    /// The same, and what a life before left behind is left alone: commands that only look, and
+    /// rehearsals.
+    ToLook,
 }
 
 /// A daemon that runs.
@@ -110,9 +113,9 @@ impl Daemon {
         let (ring, rings) = mpsc::channel(EVENTS_MAX);
         let alarm = match wake {
             Wake::ByItself => Some(Alarm::new(Arc::clone(&parts.clock), ring).await?),
-            Wake::ByTicks | Wake::ByHand => None,
+            Wake::ByTicks | Wake::ByHand | Wake::ToLook => None,
         };
-        let scheduling = wake != Wake::ByHand;
+        let scheduling = matches!(wake, Wake::ByItself | Wake::ByTicks);
         let mut dispatcher = Dispatcher {
             parts: Arc::clone(&parts),
             beliefs: Beliefs::default(),
@@ -122,7 +125,9 @@ impl Daemon {
             events: events.downgrade(),
             outbox: Arc::clone(&outbox),
         };
-        dispatcher.recover_all().await?;
+        if wake != Wake::ToLook {
+            dispatcher.recover_all().await?;
+        }
         if let Some(alarm) = &dispatcher.alarm {
             alarm.start().await?;
         }
@@ -185,6 +190,33 @@ impl Daemon {
         let (reply, idle) = oneshot::channel();
         if self.events.send(Event::WhenIdle(reply)).await.is_ok() {
             let _ = idle.await;
+        }
+    }
+
+    /// What happens, as it happens; whoever listens too slowly misses lines.
+    pub fn progress(&self) -> tokio::sync::broadcast::Receiver<control::Progress> {
+        self.parts.progress.subscribe()
+    }
+
+    /// Whether a run is under way, here or in another life.
+    pub async fn is_running(&self, run: &str) -> bool {
+        let found = self.parts.ledger.run(run).await.ok().flatten();
+        found.is_some_and(|run| run.state == crate::domain::RunState::Running)
+    }
+
+    /// Writes the export that a damaged store is restored from.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn export(&self) -> Result<(), crate::ledger::export::ExportError> {
+        house::export(&self.parts).await
+    }
+
+    /// Local state was restored: whoever is told of failures is told of it.
+    pub async fn tell_of_restore(&self, restored: &crate::ledger::export::Restored) {
+        let notices = telling::of_restore(&self.parts, restored);
+        if let Err(error) = self.parts.ledger.enqueue(notices).await {
+            tracing::error!(%error, "the notice of the restored state could not be stored");
         }
     }
 

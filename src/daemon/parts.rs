@@ -42,6 +42,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+    /// Where what happens is told while it happens.
+    pub progress: tokio::sync::broadcast::Sender<super::control::Progress>,
     /// The rest of `rota.toml`.
     pub settings: Settings,
 }
@@ -94,6 +96,16 @@ impl Parts {
     /// The templates as they are now.
     pub fn templates(&self) -> Arc<Templates> {
         Arc::clone(&self.templates.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells whoever listens; nobody may.
+    pub(super) fn tell(&self, kind: &str, run: Option<&crate::domain::RunId>, text: String) {
+        let _ = self.progress.send(super::control::Progress {
+            at: self.clock.wall(),
+            kind: kind.to_owned(),
+            text,
+            run: run.cloned(),
+        });
     }
 
     /// A playbook as it is now.

@@ -51,7 +51,7 @@ pub(super) struct Reports {
 
 impl crate::digest::Fill for Reports {
     fn fill(&self, template: &str, data: &Value) -> Result<String, String> {
-        self.templates.render(template, data, &self.nonce).map_err(|error| error.to_string())
+        self.templates.render_plain(template, data, &self.nonce).map_err(|error| error.to_string())
     }
 
     fn has(&self, template: &str) -> bool {

@@ -209,6 +209,23 @@ pub(super) fn of_pause(parts: &Parts, playbook: &Playbook, why: &str) -> Vec<Not
     playbook.on_failure.to.iter().map(|to| notice(parts, &key, to, text_body(text.clone()))).collect()
 }
 
+/// Local state was restored from an export: told to every channel that playbooks tell failures to.
+pub(super) fn of_restore(
+    parts: &Parts,
+    restored: &crate::ledger::export::Restored,
+) -> Vec<Notice> {
+    let exported = restored.exported.map_or_else(|| "nothing".to_owned(), text_of);
+    let text = format!(
+        "Local state could not be opened and was restored from the export of {exported} ({} rows). \
+         Everything is stopped: look at the board, then `rota start-all`.",
+        restored.rows
+    );
+    let channels: std::collections::BTreeSet<Channel> =
+        parts.playbooks().iter().flat_map(|playbook| playbook.on_failure.to.clone()).collect();
+    let key = format!("restored:{}", restored.epoch);
+    channels.iter().map(|to| notice(parts, &key, to, text_body(text.clone()))).collect()
+}
+
 fn notice(parts: &Parts, key: &str, to: &Channel, body: Body) -> Notice {
     let created = parts.clock.wall();
     Notice {

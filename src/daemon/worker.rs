@@ -118,8 +118,11 @@ impl Worker {
             let fence = worker.job.resume.as_ref().map(|resume| resume.fence);
             let held = worker.acquire(task, lease, fence).await?;
             worker.run.fence = Some(held.claim.fence);
+            let fence = held.claim.fence;
             worker.held = Some(held);
             crash::reached("claim.reserved");
+            let text = format!("{} claims task {task} (fence {fence})", worker.job.playbook.name);
+            worker.parts.tell("claimed", Some(&worker.run.id), text);
         }
         if let Err(error) = worker.record_start().await {
             let detail = error.to_string();
@@ -416,7 +419,11 @@ impl Worker {
             result = self.parts.ledger.finish_run(&self.run, notices).await;
         }
         match result {
-            Ok(()) => tracing::info!(run = %id, state = %end.state, reason = %end.reason, "run ended"),
+            Ok(()) => {
+                tracing::info!(run = %id, state = %end.state, reason = %end.reason, "run ended");
+                let text = format!("{}: {} ({})", self.run.playbook, end.state, end.reason);
+                self.parts.tell("ended", Some(id), text);
+            }
             Err(error) => tracing::error!(run = %id, %error, "the end of the run could not be recorded"),
         }
     }
@@ -482,6 +489,7 @@ impl Worker {
 
     /// A line in the run's transcript.
     pub(super) async fn note(&self, text: &str) {
+        self.parts.tell("note", Some(&self.run.id), text.to_owned());
         let line = LogLine {
             at: self.parts.clock.wall(),
             kind: "note".to_owned(),

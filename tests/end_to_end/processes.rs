@@ -5,8 +5,8 @@ use crate::support::backend::progress;
 use crate::support::rota::Rota;
 use async_trait::async_trait;
 use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
-use rota::cli::failure::Failure;
-use rota::cli::house::{
+use rota::app::failure::Failure;
+use rota::app::house::{
     CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions,
     StarterFile,
 };

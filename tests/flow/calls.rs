@@ -5,7 +5,7 @@ use super::commands::report;
 use crate::support::backend::{Expected, StrictBackend, TestHouse, expect, type_to};
 use clap::CommandFactory as _;
 use rota::cli::args::Cli;
-use rota::cli::house::Need;
+use rota::app::house::Need;
 use rota::daemon::control::DryRun;
 use rota::domain::{Reason, RunState};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use crate::support::backend::{
     Expected, StrictBackend, TestHouse, expect, progress, type_in, type_to,
 };
-use rota::cli::house::{CheckFault, CheckReport, Finding, Health, StarterFile};
+use rota::app::house::{CheckFault, CheckReport, Finding, Health, StarterFile};
 use rota::daemon::control::{AnswerError, ErrorKind};
 use rota::domain::{Reason, RunState};
 use serde_json::{Value, json};

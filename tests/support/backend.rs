@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use rota::cli::args::Cli;
 use rota::cli::commands::Session;
 use rota::cli::environment::Environment;
-use rota::cli::failure::Failure;
-use rota::cli::house::{
+use rota::app::failure::Failure;
+use rota::app::house::{
     CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions,
     StarterFile,
 };

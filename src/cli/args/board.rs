@@ -2,7 +2,7 @@
 
 use crate::cli::call::{Args as CallArgs, Call, View, number_or_name};
 use crate::cli::detail;
-use crate::cli::failure::Failure;
+use crate::app::failure::Failure;
 use crate::domain::{StatusKind, Value};
 use clap::{Args, Subcommand, ValueEnum};
 

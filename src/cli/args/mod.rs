@@ -4,7 +4,7 @@ pub mod board;
 pub mod operate;
 
 use super::environment::Environment;
-use super::house::{Place, SchemaKind};
+use crate::app::house::{Place, SchemaKind};
 use super::logging::LogFormat;
 use super::output::ColourChoice;
 use board::{ProjectCommand, TaskCommand};

@@ -2,8 +2,8 @@
 
 use crate::cli::call::{Args as CallArgs, Call, View};
 use crate::cli::detail;
-use crate::cli::failure::Failure;
-use crate::cli::house::Need;
+use crate::app::failure::Failure;
+use crate::app::house::Need;
 use crate::cli::instant::Instant;
 use crate::daemon::control::{DryRun, FOLLOW};
 use crate::domain::{RunState, Value};

@@ -4,7 +4,7 @@ use super::Session;
 use crate::cli::answer;
 use crate::cli::call::{Call, View};
 use crate::cli::connection::reach;
-use crate::cli::failure::{Failure, FailureKind, run_exit_code};
+use crate::app::failure::{Failure, FailureKind, run_exit_code};
 use crate::cli::output::progress_page;
 use crate::cli::page::{Page, Style};
 use crate::cli::progress::Waiting;

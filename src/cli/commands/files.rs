@@ -2,8 +2,8 @@
 
 use super::Session;
 use crate::cli::args::Cli;
-use crate::cli::failure::{Failure, FailureKind};
-use crate::cli::house::{SchemaKind, StarterFile};
+use crate::app::failure::{Failure, FailureKind};
+use crate::app::house::{SchemaKind, StarterFile};
 use crate::cli::page::{Page, Style};
 use clap::CommandFactory as _;
 use serde_json::json;

@@ -1,8 +1,8 @@
 //! `check` and `doctor`: is everything as it should be?
 
 use super::Session;
-use crate::cli::failure::{Failure, FailureKind};
-use crate::cli::house::{CheckReport, Finding, Health};
+use crate::app::failure::{Failure, FailureKind};
+use crate::app::house::{CheckReport, Finding, Health};
 use crate::cli::page::{Page, Style, Table};
 use serde_json::{Value, json};
 use std::path::PathBuf;

@@ -8,8 +8,8 @@ mod stop;
 
 use super::args::Command;
 use super::args::operate::status_call;
-use super::failure::Failure;
-use super::house::{House, Place};
+use crate::app::failure::Failure;
+use crate::app::house::{House, Place};
 use super::output::Output;
 use std::sync::Arc;
 

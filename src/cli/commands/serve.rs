@@ -1,8 +1,8 @@
 //! The daemon, and the sample day.
 
 use super::Session;
-use crate::cli::failure::Failure;
-use crate::cli::house::{DemoOptions, Ready, ServeOptions};
+use crate::app::failure::Failure;
+use crate::app::house::{DemoOptions, Ready, ServeOptions};
 use crate::cli::output::progress_page;
 use crate::cli::page::{Page, Style};
 use crate::daemon::signals;

@@ -6,7 +6,7 @@ use super::ask::{Asked, interrupted};
 use crate::cli::args::operate::{start_all_call, stop_all_call};
 use crate::cli::call::Call;
 use crate::cli::connection::to_daemon;
-use crate::cli::failure::Failure;
+use crate::app::failure::Failure;
 use crate::cli::page::{Page, Style};
 use crate::daemon::control::Answered;
 use crate::domain::Value;

@@ -1,0 +1,110 @@
+//! `rota check`: every fault of configuration, templates and playbooks at once.
+
+use super::open;
+use crate::app::failure::{Failure, FailureKind};
+use crate::app::house::{CheckFault, CheckReport, Place};
+use crate::board::overlay::Overlay;
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::config::Config;
+use crate::domain::{BoardName, DaemonId, LifeId};
+use crate::fault::{Fault, Severity};
+use crate::ledger::{Ledger, LedgerOptions};
+use crate::playbook::Library;
+use crate::store::memory::MemoryStore;
+use crate::template::Templates;
+use crate::tools::{Parts, ToolRegistry};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Checks the place, or only these files and folders.
+pub(super) fn check(place: &Place, paths: &[PathBuf]) -> Result<CheckReport, Failure> {
+    let mut report = CheckReport::default();
+    let default = PathBuf::from("rota.toml");
+    let path = place.config.clone().or_else(|| default.exists().then_some(default));
+    let config = match Config::load(path.as_deref(), &open::read_variable) {
+        Ok(config) => {
+            report.faults.extend(config.warnings.iter().map(told));
+            config
+        }
+        Err(faults) => {
+            report.faults.extend(faults.iter().map(told));
+            Config::default()
+        }
+    };
+    report.files.extend(path);
+    let (templates, faults) = Templates::load(&config.templates, None);
+    report.faults.extend(faults.iter().map(told));
+    let words = open::words(&config, &registry(), config.models.keys().cloned().collect());
+    let vocabulary = (words.0)(Arc::new(templates));
+    for folder in folders(&config, paths)? {
+        let mut library = Library::new(folder.clone(), open::defaults(&config));
+        library.reload(&vocabulary);
+        report.files.extend(toml_files(&folder));
+        report.faults.extend(library.faults().iter().map(told));
+    }
+    if !paths.is_empty() {
+        let wanted = |file: &PathBuf| paths.iter().any(|path| file.starts_with(path));
+        report.files.retain(wanted);
+        report.faults.retain(|fault| wanted(&fault.file));
+    }
+    Ok(report)
+}
+
+/// The folders whose playbooks are read: that of the configuration, or those that were named.
+fn folders(config: &Config, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    if paths.is_empty() {
+        return Ok(vec![config.agents.clone()]);
+    }
+    let mut folders = Vec::new();
+    for path in paths {
+        if !path.exists() {
+            let message = format!("{}: there is no such file or folder", path.display());
+            return Err(Failure::new(FailureKind::Usage, message));
+        }
+        let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
+        let folder = folder.filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folders.contains(&folder.to_owned()) {
+            folders.push(folder.to_owned());
+        }
+    }
+    Ok(folders)
+}
+
+fn toml_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|end| end == "toml"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn told(fault: &Fault) -> CheckFault {
+    CheckFault {
+        fatal: fault.severity == Severity::Error,
+        file: PathBuf::from(&fault.path),
+        line: fault.line,
+        column: fault.column,
+        message: fault.message.clone(),
+        rendered: fault.render(false),
+    }
+}
+
+/// The tools by name: over an empty board and store, nothing is opened.
+fn registry() -> ToolRegistry {
+    let clock = SystemClock::shared();
+    let board = Arc::new(Overlay::empty(BoardName::new("check"), Arc::clone(&clock)));
+    let options = LedgerOptions {
+        board: BoardName::new("check"),
+        daemon: DaemonId::new("check"),
+        life: LifeId::new("check"),
+        margin: Duration::from_secs(5),
+        epoch: 0,
+    };
+    let store = Arc::new(MemoryStore::new(Arc::clone(&clock)));
+    let ledger = Ledger::new(store, Arc::clone(&clock), Arc::new(SystemEntropy), options);
+    ToolRegistry::new(Parts::new(board, Arc::new(ledger), clock))
+}

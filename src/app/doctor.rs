@@ -1,0 +1,157 @@
+//! `rota doctor`: looks at everything that the daemon needs, and says what to do.
+
+use super::{check, open};
+use crate::app::failure::Failure;
+use crate::app::house::{Finding, Health, Place};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::domain::Channel;
+use crate::ledger::stop;
+use crate::store::open::store_dir;
+use std::io::Read as _;
+use std::path::Path;
+
+/// Less free space than this and somebody should look.
+const FREE_BYTES_MIN: u64 = 512 * 1024 * 1024;
+
+/// Looks, changes nothing, and waits for nobody.
+pub(super) async fn examine(place: &Place) -> Result<Vec<Finding>, Failure> {
+    let mut findings = Vec::new();
+    let config = match open::config(place) {
+        Ok(config) => {
+            let from = config.path.as_ref().map_or_else(
+                || "no rota.toml: built-in defaults".to_owned(),
+                |path| path.display().to_string(),
+            );
+            findings.push(finding("configuration", Health::Ok, from, ""));
+            config
+        }
+        Err(failure) => {
+            findings.push(finding("configuration", Health::Fail, failure.message, "`rota check`"));
+            Config::default()
+        }
+    };
+    findings.push(playbooks(place)?);
+    findings.extend(state(place).await);
+    findings.extend(channels(&config));
+    findings.extend(models(&config));
+    findings.push(clock());
+    Ok(findings)
+}
+
+fn finding(what: &str, health: Health, found: impl Into<String>, advice: &str) -> Finding {
+    Finding { what: what.to_owned(), health, found: found.into(), advice: advice.to_owned() }
+}
+
+fn playbooks(place: &Place) -> Result<Finding, Failure> {
+    let report = check::check(place, &[])?;
+    let fatal = report.faults.iter().filter(|fault| fault.fatal).count();
+    let found = format!("{} files, {fatal} faults", report.files.len());
+    Ok(match (fatal, report.files.len()) {
+        (0, 0) => {
+            finding("playbooks", Health::Warn, "there are none", "`rota init` writes some to start from")
+        }
+        (0, _) => finding("playbooks", Health::Ok, found, ""),
+        _ => finding("playbooks", Health::Fail, found, "`rota check` tells each fault"),
+    })
+}
+
+async fn state(place: &Place) -> Vec<Finding> {
+    let state = &place.state;
+    if !state.exists() {
+        let found = format!("{} does not exist yet", state.display());
+        return vec![finding("state", Health::Ok, found, "it is made when it is needed")];
+    }
+    let mut findings = vec![lock(state), free_space(state)];
+    findings.push(match stop::read(state) {
+        Some(stopped) => finding(
+            "emergency stop",
+            Health::Warn,
+            format!("stopped by {}: {}", stopped.by, stopped.reason),
+            "`rota start-all` lifts it",
+        ),
+        None => finding("emergency stop", Health::Ok, "not set", ""),
+    });
+    findings.push(daemon(state).await);
+    findings
+}
+
+fn lock(state: &Path) -> Finding {
+    let path = store_dir(state).join("lock");
+    let Ok(mut file) = std::fs::File::open(&path) else {
+        return finding("state", Health::Ok, "no store yet", "");
+    };
+    match file.try_lock_shared() {
+        Ok(()) => finding("state", Health::Ok, format!("{} is free", state.display()), ""),
+        Err(_) => {
+            let mut holder = String::new();
+            let _ = file.by_ref().take(256).read_to_string(&mut holder);
+            let found = format!("in use: {}", holder.trim().replace('\n', ", "));
+            finding("state", Health::Ok, found, "")
+        }
+    }
+}
+
+async fn daemon(state: &Path) -> Finding {
+    match crate::daemon::control::socket::connect(state).await {
+        Ok(Some(_)) => finding("daemon", Health::Ok, "answers on its socket", ""),
+        Ok(None) => finding("daemon", Health::Ok, "none runs", "`rota serve` starts one"),
+        Err(error) => finding("daemon", Health::Fail, error.to_string(), "look who made the socket"),
+    }
+}
+
+fn free_space(state: &Path) -> Finding {
+    match nix::sys::statvfs::statvfs(state) {
+        Ok(found) => {
+            let free = found.blocks_available().saturating_mul(found.fragment_size());
+            let text = format!("{} MiB free", free / 1024 / 1024);
+            if free < FREE_BYTES_MIN {
+                finding("disk", Health::Warn, text, "make room: a full disk stops the daemon")
+            } else {
+                finding("disk", Health::Ok, text, "")
+            }
+        }
+        Err(error) => finding("disk", Health::Warn, error.to_string(), "look at the state folder"),
+    }
+}
+
+fn channels(config: &Config) -> Vec<Finding> {
+    let slacks = config.slack.keys().cloned().map(Channel::Slack);
+    let files = config.files.iter().map(|(name, path)| {
+        let channel = Channel::File(name.clone()).to_string();
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        match folder.metadata() {
+            Ok(found) if !found.permissions().readonly() => {
+                finding(&channel, Health::Ok, path.display().to_string(), "")
+            }
+            Ok(_) => finding(&channel, Health::Fail, "its folder is read-only", "give another path"),
+            Err(_) => finding(&channel, Health::Ok, "its folder is made when it is needed", ""),
+        }
+    });
+    let slacks = slacks.map(|channel| {
+        finding(&channel.to_string(), Health::Ok, "a webhook is configured (nothing was sent)", "")
+    });
+    slacks.chain(files).collect()
+}
+
+fn models(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match open::models(config) {
+        Ok(models) => findings.extend(models.iter().map(|(name, model)| {
+            finding(&format!("model {name}"), Health::Ok, model.describe(), "")
+        })),
+        Err(failure) => {
+            findings.push(finding("models", Health::Fail, failure.message, "mend the script"));
+        }
+    }
+    findings
+}
+
+fn clock() -> Finding {
+    let now = SystemClock::new().wall();
+    // A machine without a battery wakes up in 1970.
+    if now.timestamp() < 1_700_000_000 {
+        return finding("clock", Health::Fail, now.to_rfc3339(), "set the clock");
+    }
+    finding("clock", Health::Ok, now.to_rfc3339(), "")
+}
