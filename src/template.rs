@@ -16,6 +16,7 @@
 //! | `{{truncate task.headline 80}}` | at most so many characters, cut after a word |
 //! | `{{default task.assignee_name "nobody"}}` | the second for `null` and empty texts |
 //! | `{{join task.tags ", "}}` | a list as one text |
+//! | `{{line task.project_name}}` | a name from outside on one short line |
 //! | `{{untrusted task.description from="the description"}}` | text from outside between marks that it cannot forge: for prompts |
 
 mod fill;

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 /// Blocks that templates may use.
 pub(super) const BLOCKS: [&str; 4] = ["if", "unless", "each", "with"];
 /// Helpers that templates may call.
-pub(super) const INLINE: [&str; 17] = [
+pub(super) const INLINE: [&str; 18] = [
     "lookup",
     "len",
     "eq",
@@ -28,10 +28,14 @@ pub(super) const INLINE: [&str; 17] = [
     "truncate",
     "default",
     "join",
+    "line",
     "untrusted",
 ];
 /// The longest text from outside that a prompt is given, in characters.
 const UNTRUSTED_CHARS_MAX: usize = 40_000;
+
+/// The longest name from outside that a prompt shows outside of marks, in characters.
+const LINE_CHARS_MAX: usize = 160;
 
 /// Whether a word is a helper.
 pub(super) fn is_inline(name: &str) -> bool {
@@ -62,6 +66,7 @@ pub(super) fn register(engine: &mut Handlebars<'static>) {
     engine.register_helper("truncate", Box::new(Pure(truncate)));
     engine.register_helper("default", Box::new(Pure(default)));
     engine.register_helper("join", Box::new(Pure(join)));
+    engine.register_helper("line", Box::new(Pure(line)));
     engine.register_helper("untrusted", Box::new(Untrusted));
 }
 
@@ -151,6 +156,15 @@ fn join(args: &[&Json], _: &Json) -> Result<Json, String> {
     let items = args.first().and_then(|list| list.as_array()).ok_or("`join` needs a list")?;
     let between = args.get(1).and_then(|text| text.as_str()).unwrap_or(", ");
     Ok(Json::String(items.iter().map(text_of).collect::<Vec<_>>().join(between)))
+}
+
+/// A name from outside, so that it can begin no line and no mark of its own.
+fn line(args: &[&Json], _: &Json) -> Result<Json, String> {
+    let text = text_of(args.first().ok_or("`line` needs a text")?);
+    let seen: String = text.chars().filter(|c| c.is_whitespace() || is_visible(*c)).collect();
+    let words = seen.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = words.replace("<<<", "‹‹‹").replace(">>>", "›››");
+    truncate(&[&Json::String(words), &Json::from(LINE_CHARS_MAX)], &Json::Null)
 }
 
 /// Text from outside, between marks. It writes past the escaping: inside the marks a prompt shows
