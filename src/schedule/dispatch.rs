@@ -7,7 +7,7 @@ use super::{Action, Criteria, OpenOccurrence, Plan, PlaybookFacts, Refusal, Snap
 use crate::domain::{
     Occurrence, OccurrenceId, OccurrenceState, Overlap, PlaybookName, Reason, TaskId,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A plan in the making.
 pub(super) struct Planner<'a> {
@@ -264,23 +264,30 @@ impl<'a> Planner<'a> {
     }
 
     fn passing(&mut self, tasks: Vec<&'a Entry>, facts: &'a PlaybookFacts) -> Vec<&'a Entry> {
-        let snapshot = self.snapshot;
+        let (snapshot, name) = (self.snapshot, &facts.playbook.name);
         self.resolve(facts);
-        let Some(criteria) = self.criteria.remove(&facts.playbook.name) else { return Vec::new() };
+        let Some(criteria) = self.criteria.remove(name) else { return Vec::new() };
         let mut found = Vec::new();
+        // Counted here and added up once: this loop may see every task of the board.
+        let mut room = REFUSALS_MAX.saturating_sub(self.told.get(name).copied().unwrap_or(0));
+        let mut untold: BTreeMap<Reason, usize> = BTreeMap::new();
         for entry in tasks {
             let task = &entry.task;
             match selected(&criteria, entry, snapshot.now, &snapshot.people) {
                 Ok(()) => found.push(entry),
-                Err(miss) if self.is_told(facts) => {
+                Err(miss) if room > 0 => {
+                    room -= 1;
                     let (projects, people) = (&snapshot.projects, &snapshot.people);
                     let refused = miss.told(&criteria, task, snapshot.now, projects, people);
                     self.refuse(facts, Some(task.id), refused.reason, &refused.detail);
                 }
-                Err(miss) => self.count(facts, miss.reason(&criteria, task)),
+                Err(miss) => *untold.entry(miss.reason(&criteria, task)).or_default() += 1,
             }
         }
-        self.criteria.insert(&facts.playbook.name, criteria);
+        for (reason, count) in untold {
+            *self.untold.entry((name, reason)).or_default() += count;
+        }
+        self.criteria.insert(name, criteria);
         found
     }
 
