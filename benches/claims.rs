@@ -28,7 +28,7 @@ const RECORD_BYTES: usize = 560;
 
 fn main() {
     // Not the temporary folder, which may be memory: an fsync there costs nothing.
-    let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut bare = [Vec::new(), Vec::new()];
     let mut ledger = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS {
