@@ -108,7 +108,7 @@ pub(super) fn fence(fence: Fence) -> Result<()> {
 /// A stamp that names a revision of something that has none.
 pub(super) fn no_revision(stamp: &Stamp, what: &str) -> Result<()> {
     match stamp.revision {
-        Some(_) => malformed(format!("{what} has no revision to check: leave it out of the stamp")),
+        Some(_) => malformed(format!("{what} has no revision: expected a stamp without one")),
         None => Ok(()),
     }
 }

@@ -23,6 +23,21 @@
 //! 10. Lists (tags, blockers, collaborators) are sorted and free of doubles; texts come back to the
 //!     byte.
 //! 11. What is deleted is gone for every question but the activity.
+//!
+//! # Details that all adapters share
+//! - A write that adds something leaves one row `created`, whose `after` is the headline, name or
+//!   text; one that removes something leaves one row `deleted` for each thing that went.
+//! - Tasks that waited for a deleted task wait no longer: a change of those tasks.
+//! - A mark stands also for a write that changed nothing, and for one entity: offered for another,
+//!   it is a [`BoardError::Conflict`]. A repeated deletion answers with what was deleted.
+//! - A write under a higher fence than was seen raises it.
+//! - What is addressed and not there is [`BoardError::NotFound`]; what an input refers to and is not
+//!   there is [`BoardError::Malformed`]. The writer must be on the board, except to add a person.
+//! - Tasks and milestones have revisions; a stamp that names one for anything else is malformed.
+//! - The `next` of a page of comments or activity is the last id, as a number, for `after`.
+//! - Following the pages of a task query in another order than by id, a task that moves meanwhile is
+//!   met where it stood when the first page was asked for. A reader who lets 20,000 rows of activity
+//!   pass between pages is told to start again (a conflict).
 
 mod check;
 pub mod open;

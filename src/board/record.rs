@@ -48,21 +48,21 @@ impl About {
 pub(super) struct Rows<'a> {
     stamp: &'a Stamp,
     at: Timestamp,
-    rows: Vec<Activity>,
+    made: Vec<Activity>,
 }
 
 impl<'a> Rows<'a> {
     pub(super) fn new(stamp: &'a Stamp, at: Timestamp) -> Self {
-        Self { stamp, at, rows: Vec::new() }
+        Self { stamp, at, made: Vec::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.made.is_empty()
     }
 
     /// The rows; their ids are the adapter's business.
     pub(super) fn into_vec(self) -> Vec<Activity> {
-        self.rows
+        self.made
     }
 
     /// Something was added: `shown` is its headline, name or text.
@@ -80,7 +80,7 @@ impl<'a> Rows<'a> {
         if before == after {
             return;
         }
-        self.rows.push(Activity {
+        self.made.push(Activity {
             id: ActivityId(0),
             at: self.at,
             actor: Some(self.stamp.actor),

@@ -105,3 +105,43 @@ impl Board for SqlBoard {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{People, Projects, Tasks};
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::domain::{
+        NewPerson, NewProject, NewTask, PersonId, PersonKind, Role, Stamp, TaskEdit, TaskQuery,
+        from_millis,
+    };
+
+    #[tokio::test]
+    async fn a_full_disk_is_no_lasting_failure_and_leaves_no_half_task() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(from_millis(0)));
+        let path = folder.path().join("board.db");
+        let board = SqlBoard::open(&path, BoardName::new("main"), clock).await.unwrap();
+        let by = Stamp::by(PersonId(1));
+        let (kind, role) = (PersonKind::Person, Role::Editor);
+        let ann = NewPerson { name: "Ann".into(), email: None, kind, role };
+        board.add_person(&by, ann).await.unwrap();
+        let new = NewProject { name: "Alpha".into(), details: String::new(), statuses: Vec::new() };
+        let alpha = board.add_project(&by, new).await.unwrap().after.id;
+        let limit = |pages: u32| sqlx::AssertSqlSafe(format!("pragma max_page_count = {pages}"));
+        sqlx::raw_sql(limit(120)).execute(&board.writer).await.unwrap();
+        let long = NewTask::new(alpha, "One").with(TaskEdit::Description("x".repeat(60_000)));
+        let mut added = 0;
+        let error = loop {
+            match board.add_task(&by, long.clone()).await {
+                Ok(_) => added += 1,
+                Err(error) => break error,
+            }
+            assert!(added < 100, "the disk never fills");
+        };
+        assert!(error.is_transient() && error.to_string().contains("full"), "{error}");
+        assert_eq!(board.tasks(&TaskQuery::default()).await.unwrap().items.len(), added);
+        sqlx::raw_sql(limit(1_000_000)).execute(&board.writer).await.unwrap();
+        board.add_task(&by, long).await.unwrap();
+    }
+}

@@ -19,7 +19,7 @@ pub(super) const SORTED_MAX: i64 = 5_000;
 /// The first whole millisecond at or after an instant.
 pub(super) fn at_or_after(at: Timestamp) -> i64 {
     let ms = at.timestamp_millis();
-    if at.timestamp_subsec_nanos() % 1_000_000 == 0 { ms } else { ms.saturating_add(1) }
+    if at.timestamp_subsec_nanos().is_multiple_of(1_000_000) { ms } else { ms.saturating_add(1) }
 }
 
 /// What leads to the tasks.
@@ -40,6 +40,9 @@ enum Drive {
     /// All projects, by due date, to be sorted into another order.
     Span,
 }
+
+/// One branch: the alias whose columns give order and due date, the tables, and what is equal.
+type Head = (&'static str, String, Vec<(&'static str, Option<Bind>)>);
 
 /// One question for tasks, planned.
 #[derive(Debug)]
@@ -158,8 +161,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Each branch: the alias whose columns give order and due date, the tables, and what is equal.
-    fn heads(&self) -> Vec<(&'static str, String, Vec<(&'static str, Option<Bind>)>)> {
+    fn heads(&self) -> Vec<Head> {
         let order = word(self.query.order);
         let tasks = |index: &str| format!("tasks t{}", indexed_by(index));
         let int = |number: i64| Some(Bind::Int(number));

@@ -269,8 +269,8 @@ impl SqlBoard {
             .map(|task| (page::key(query.order, &task), task))
             .collect();
         if let (Some(since), Some(after)) = (moved_since, after) {
-            let moved = moved(on, query, since).await?;
-            items.extend(moved.into_iter().filter(|(key, task)| (*key, task.id.0) > after));
+            let elsewhere = moved(on, query, since).await?;
+            items.extend(elsewhere.into_iter().filter(|(key, task)| (*key, task.id.0) > after));
             items.sort_by_key(|(key, task)| (*key, task.id));
         }
         let more = items.len() > size;

@@ -102,17 +102,20 @@ async fn references<S: Session>(session: &mut S, home: &Project, edits: &[TaskEd
                 }
             }
             TaskEdit::Parent(Some(id)) => in_project(session, *id, home.id, "parent").await?,
-            TaskEdit::AddBlocker(id) => {
-                if session.find_task(*id).await?.is_none() {
-                    return check::malformed(format!(
-                        "the blocker, task {id}, is not on the board: expected one that is"
-                    ));
-                }
-            }
+            TaskEdit::AddBlocker(id) => blocker(session, *id).await?,
             _ => {}
         }
     }
     Ok(())
+}
+
+async fn blocker<S: Session>(session: &mut S, id: TaskId) -> Result<()> {
+    match session.find_task(id).await? {
+        Some(_) => Ok(()),
+        None => check::malformed(format!(
+            "the blocker, task {id}, is not on the board: expected one that is"
+        )),
+    }
 }
 
 async fn in_project<S: Session>(
