@@ -1,11 +1,25 @@
-//! What was configured: `rota.toml` with its defaults.
+//! What was configured: `rota.toml` with its defaults, every fault at line and column.
+//!
+//! Secrets are written as `{ env = "NAME" }` or `{ file = "path" }`, or as `"${NAME}"`; what they
+//! hold is never shown, in no fault and in no `Debug`. Paths are relative to the file.
 
-use crate::fault::Fault;
+mod read;
+mod schema;
+mod secret;
+
+pub use schema::schema;
+
+use crate::fault::table::Reader;
+use crate::fault::{Fault, Severity, Source};
+use crate::playbook::Defaults;
 use chrono_tz::Tz;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The largest configuration, in bytes.
+const CONFIG_BYTES_MAX: usize = 256 * 1024;
 
 /// The configuration.
 #[derive(Clone, Debug)]
@@ -14,6 +28,8 @@ pub struct Config {
     pub path: Option<PathBuf>,
     /// The daemon.
     pub daemon: DaemonConfig,
+    /// The board's name, as claims and records call it.
+    pub board_name: String,
     /// The board.
     pub board: BoardConfig,
     /// The store.
@@ -84,9 +100,9 @@ pub enum StoreConfig {
 pub struct ClaimsConfig {
     /// How long a lease lasts without a renewal.
     pub lease: Duration,
-    /// How often a claim is renewed.
+    /// How often a claim is renewed; at most a third of the lease.
     pub renew: Duration,
-    /// How long before the lease's end a worker stops trusting it.
+    /// How long before the lease's end a worker stops trusting it; less than a quarter of the lease.
     pub margin: Duration,
 }
 
@@ -95,7 +111,7 @@ pub struct ClaimsConfig {
 pub enum ModelConfig {
     /// A script that plays the model.
     Scripted {
-        /// The script file; relative to the configuration file.
+        /// The script file.
         script: PathBuf,
     },
 }
@@ -117,23 +133,102 @@ pub enum Arm {
     Auto,
 }
 
+impl Default for DaemonConfig {
+    fn default() -> Self {
+        Self {
+            id: None,
+            slots: 4,
+            labels: Vec::new(),
+            tick: Duration::from_secs(10),
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for ClaimsConfig {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_mins(1),
+            renew: Duration::from_secs(20),
+            margin: Duration::from_secs(5),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
-        todo!()
+        Self {
+            path: None,
+            daemon: DaemonConfig::default(),
+            board_name: "main".to_owned(),
+            board: BoardConfig::Sqlite { path: PathBuf::from("board.sqlite") },
+            store: StoreConfig::Sled { path: PathBuf::from("store") },
+            me: None,
+            timezone: None,
+            claims: ClaimsConfig::default(),
+            models: BTreeMap::new(),
+            slack: BTreeMap::new(),
+            files: BTreeMap::new(),
+            arm: Arm::Ask,
+            agents: PathBuf::from("agents"),
+            templates: PathBuf::from("templates"),
+            currency: "USD".to_owned(),
+            warnings: Vec::new(),
+        }
     }
 }
 
 impl Config {
-    /// Reads a file; without one, the defaults.
+    /// Reads a file; without one, the defaults. `env` answers for the environment.
+    ///
+    /// # Errors
+    /// Every fault of the file, in its order.
     pub fn load(
         path: Option<&Path>,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<Fault>> {
-        todo!()
+        let Some(path) = path else { return Ok(Self::default()) };
+        let shown = path.display().to_string();
+        let text = crate::fault::read_text(path, CONFIG_BYTES_MAX)
+            .map_err(|message| vec![Fault::of_file(shown.clone(), message)])?;
+        Self::parse(&text, path, env)
     }
-}
 
-/// JSON Schema of `rota.toml` (draft 2020-12).
-pub fn schema() -> serde_json::Value {
-    todo!()
+    /// Reads a text as if it stood in this file.
+    ///
+    /// # Errors
+    /// Every fault of the text, in its order.
+    pub fn parse(
+        text: &str,
+        path: &Path,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Vec<Fault>> {
+        let source = Source::new(path.display().to_string(), text);
+        let reader = Reader::new(&source);
+        let table = reader.parse();
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let root = reader.root(&table);
+        let mut config = read::config(&root, &folder, env);
+        drop(root);
+        drop(table);
+        let (faults, _, _) = reader.into_parts();
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            faults.into_iter().partition(|fault| fault.severity == Severity::Error);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        config.path = Some(path.to_owned());
+        config.warnings = warnings;
+        Ok(config)
+    }
+
+    /// What a playbook may leave out.
+    pub fn playbook_defaults(&self) -> Defaults {
+        Defaults {
+            zone: self.timezone,
+            lease: self.claims.lease,
+            renew: self.claims.renew,
+            currency: self.currency.clone(),
+        }
+    }
 }

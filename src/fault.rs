@@ -273,7 +273,7 @@ mod tests {
         let fault = source.fault(90..99, Showing::Values, "no");
         assert_eq!((fault.line, fault.column), (1, 2));
         let empty = Source::new("a.toml", "");
-        assert_eq!(empty.fault(0..0, Showing::Values, "no").render(false).is_empty(), false);
+        assert!(!empty.fault(0..0, Showing::Values, "no").render(false).is_empty());
     }
 
     #[test]

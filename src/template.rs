@@ -131,14 +131,14 @@ impl Templates {
         // A faulty template is replaced by its last good version; another may have used it, so the
         // whole set is looked at again until it holds together.
         for round in 0..3 {
-            let (faulty, new_faults) = lint::check(&texts, &paths);
+            let (bad, found) = lint::check(&texts, &paths);
             if round == 0 {
-                faults.extend(new_faults);
+                faults.extend(found);
             }
-            if faulty.is_empty() {
+            if bad.is_empty() {
                 break;
             }
-            for name in faulty {
+            for name in bad {
                 let kept = (round == 0).then(|| last.and_then(|l| l.texts.get(&name))).flatten();
                 let shipped = shipped::TEXTS.iter().find(|(n, _)| *n == name);
                 match (kept, shipped) {
@@ -160,10 +160,10 @@ impl Templates {
     ) -> (Self, Vec<Fault>) {
         let mut texts: BTreeMap<String, Arc<str>> =
             texts.into_iter().map(|(n, t)| (n.to_owned(), Arc::from(t))).collect();
-        let (mut faulty, faults) = lint::check(&texts, &BTreeMap::new());
-        while !faulty.is_empty() {
-            texts.retain(|name, _| !faulty.contains(name));
-            faulty = lint::check(&texts, &BTreeMap::new()).0;
+        let (mut bad, faults) = lint::check(&texts, &BTreeMap::new());
+        while !bad.is_empty() {
+            texts.retain(|name, _| !bad.contains(name));
+            bad = lint::check(&texts, &BTreeMap::new()).0;
         }
         (Self::of(texts), faults)
     }
@@ -228,7 +228,16 @@ impl Templates {
         context: &Value,
         nonce: &str,
     ) -> Result<String, TemplateError> {
-        self.engine.render(name, context, nonce)
+        self.engine.render(name, Escape::of(name), context, nonce)
+    }
+
+    /// Like [`Templates::render`], for a context whose texts have been escaped for the template's
+    /// format already: nothing is escaped again. The room `digest` renders reports so.
+    ///
+    /// # Errors
+    /// A template that is missing, a name that is missing, or a text that is too long.
+    pub fn render_escaped(&self, name: &str, context: &Value) -> Result<String, TemplateError> {
+        self.engine.render(name, Escape::Text, context, "")
     }
 }
 

@@ -161,7 +161,7 @@ fn values(line: &str) -> Vec<Range<usize>> {
     let start = key_end.map_or(line.len() - trimmed.len(), |at| at + 1);
     let blanks = line[start..].len() - line[start..].trim_start().len();
     let start = start + blanks;
-    if start < line.len() { vec![start..line.len()] } else { Vec::new() }
+    Some(start..line.len()).filter(|range| !range.is_empty()).into_iter().collect()
 }
 
 /// The texts on the line that look like tokens or stand under a secret's name.

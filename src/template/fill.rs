@@ -42,6 +42,9 @@ fn fill_at(args: &Value, context: &Value, depth: usize) -> Result<Value, Templat
     }
 }
 
+/// Knows no template: the texts of playbooks are rendered as they come.
+static REGISTRY: OnceLock<Handlebars<'static>> = OnceLock::new();
+
 /// A text, filled in.
 ///
 /// # Errors
@@ -51,7 +54,6 @@ pub fn fill_text(text: &str, context: &Value) -> Result<String, TemplateError> {
         return Ok(text.to_owned());
     }
     check_size(text)?;
-    static REGISTRY: OnceLock<Handlebars<'static>> = OnceLock::new();
     let registry = REGISTRY.get_or_init(|| render::registry(handlebars::no_escape));
     // The walk refuses what the parser or the renderer should not be given.
     lint::check_text(text, &every_name(context)).map_err(|finding| found(text, finding))?;

@@ -41,7 +41,7 @@ pub(super) fn check(
     paths: &BTreeMap<&str, String>,
 ) -> (BTreeSet<String>, Vec<Fault>) {
     let mut parsed = BTreeMap::new();
-    let (mut faulty, mut faults) = (BTreeSet::new(), Vec::new());
+    let (mut bad, mut faults) = (BTreeSet::new(), Vec::new());
     let fault = |name: &str, finding: Finding| {
         let path = paths.get(name).cloned().unwrap_or_else(|| format!("templates/{name}"));
         let source = Source::new(path, texts.get(name).cloned().unwrap_or_default());
@@ -56,7 +56,7 @@ pub(super) fn check(
         match compile(text) {
             Ok(template) => drop(parsed.insert(name.as_str(), template)),
             Err(finding) => {
-                faulty.insert(name.clone());
+                bad.insert(name.clone());
                 faults.push(fault(name, finding));
             }
         }
@@ -66,12 +66,12 @@ pub(super) fn check(
         // A partial is looked at where it is used: only there its names are known.
         walk.template(name, template, &Frame::root(!name.starts_with('_')), 0, 0);
         for (place, finding) in walk.findings.into_inner() {
-            faulty.insert((*name).to_owned());
-            faulty.insert(place.clone());
+            bad.insert((*name).to_owned());
+            bad.insert(place.clone());
             faults.push(fault(&place, finding));
         }
     }
-    (faulty, faults)
+    (bad, faults)
 }
 
 /// Which names a template may speak of, by its own name.
@@ -251,6 +251,10 @@ impl<'a> Walk<'a> {
             }
             match element {
                 TemplateElement::RawString(_) | TemplateElement::Comment(_) => {}
+                // The digest escapes its texts itself, before any template sees them.
+                TemplateElement::HtmlExpression(tag) if self.names.is_none() => {
+                    self.expression(place, tag, frame);
+                }
                 TemplateElement::HtmlExpression(_) => {
                     let message = "`{{{…}}}` and `{{&…}}` leave escaping out";
                     let help = "write `{{…}}`; the file's name says how it is escaped";

@@ -34,10 +34,11 @@ impl Engine {
     pub(super) fn render(
         &self,
         name: &str,
+        escape: Escape,
         context: &Value,
         nonce: &str,
     ) -> Result<String, TemplateError> {
-        let registry = match Escape::of(name) {
+        let registry = match escape {
             Escape::Text => &self.text,
             Escape::Markdown => &self.markdown,
             Escape::Slack => &self.slack,

@@ -214,7 +214,7 @@ fn every_shipped_template_is_good_and_listed() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
     for entry in std::fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.ends_with(".hbs") {
+        if Path::new(&name).extension().is_some_and(|e| e == "hbs") {
             assert!(set.has(&name), "{name} is not in src/template/shipped.rs");
         }
     }
@@ -245,4 +245,14 @@ proptest! {
         }
         let _ = fill_value(&text, &context());
     }
+}
+#[test]
+fn what_is_escaped_already_is_not_escaped_again() {
+    let set = templates(&[
+        ("a.slack.hbs", "{{task.headline}}"),
+        ("digest.slack.hbs", "{{{anything.at.all}}}"),
+    ]);
+    let context = Value::map([("task", Value::map([("headline", "a &amp; b")]))]);
+    assert_eq!(set.render_escaped("a.slack.hbs", &context).unwrap(), "a &amp; b");
+    assert_eq!(set.render("a.slack.hbs", &context, "n").unwrap(), "a &amp;amp; b");
 }

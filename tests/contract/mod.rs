@@ -3,3 +3,7 @@
 mod ledger;
 mod store;
 mod board;
+//! One suite per port, run for every adapter; and what people write, with its faults.
+
+mod config;
+mod playbooks;

@@ -1,0 +1,231 @@
+//! From TOML to the configuration: what each table says.
+
+use super::secret::secret;
+use super::{
+    Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, ModelConfig, SlackConfig, StoreConfig,
+};
+use crate::domain::show_duration;
+use crate::fault::nearest;
+use crate::fault::table::Table;
+use chrono_tz::Tz;
+use secrecy::ExposeSecret;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Where a key belongs, when it was written in another table.
+fn elsewhere(name: &str) -> Option<String> {
+    super::schema::elsewhere(name)
+}
+
+/// The configuration, with defaults where something is wrong (the faults say so).
+pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> Config {
+    let base = Config::default();
+    let timezone = root.parsed("timezone", |text| {
+        text.parse::<Tz>().map_err(|_| {
+            let zones = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+            let near = nearest(text, zones).map(|near| format!("; did you mean `{near}`?"));
+            format!("expected an IANA zone such as Europe/Berlin{}", near.unwrap_or_default())
+        })
+    });
+    let (board_name, board) = board(&root.table("board"), &base);
+    let notify = root.table("notify");
+    let slack_table = notify.table("slack");
+    let files_table = notify.table("file");
+    notify.refuse("webhook", "telling people by webhook");
+    let slack = slack(&slack_table, folder, env);
+    let files = files(&files_table, folder);
+    notify.finish(elsewhere);
+    let people = root.table("people");
+    let me = people.needed_if_written("me");
+    people.finish(elsewhere);
+    root.refuse("mcp", "[mcp]");
+    root.refuse("web", "[web]");
+    let config = Config {
+        path: None,
+        daemon: daemon(&root.table("daemon")),
+        board_name,
+        board,
+        store: store(&root.table("store")),
+        me,
+        timezone,
+        claims: claims(&root.table("claims")),
+        models: models(&root.table("models"), folder),
+        slack,
+        files,
+        arm: root.choice("arm", &[("ask", Arm::Ask), ("auto", Arm::Auto)]).unwrap_or_default(),
+        agents: path(root, "agents", folder).unwrap_or_else(|| folder.join("agents")),
+        templates: path(root, "templates", folder).unwrap_or_else(|| folder.join("templates")),
+        currency: root
+            .parsed("currency", |text| {
+                let fits = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase());
+                fits.then(|| text.to_owned())
+                    .ok_or_else(|| "expected three capital letters such as EUR".to_owned())
+            })
+            .unwrap_or(base.currency),
+        warnings: Vec::new(),
+    };
+    root.finish(elsewhere);
+    config
+}
+
+/// A path, relative to the file's folder.
+fn path(table: &Table<'_, '_>, key: &'static str, folder: &Path) -> Option<PathBuf> {
+    table.needed_if_written(key).map(|text| folder.join(text))
+}
+
+fn daemon(table: &Table<'_, '_>) -> DaemonConfig {
+    let base = DaemonConfig::default();
+    let id = table.parsed("id", |text| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if text.is_empty() || text.len() > 63 || !text.chars().all(fits) {
+            return Err("an id has letters, digits, - _ and ., at most 63".to_owned());
+        }
+        Ok(text.to_owned())
+    });
+    let second = Duration::from_secs(1);
+    let daemon = DaemonConfig {
+        id,
+        slots: table
+            .int("slots", 1..=256)
+            .and_then(|slots| u32::try_from(slots).ok())
+            .unwrap_or(base.slots),
+        labels: table.texts("labels", false).unwrap_or_default(),
+        tick: table.duration("tick", second..=Duration::from_hours(1)).unwrap_or(base.tick),
+        drain: table
+            .duration("drain", Duration::ZERO..=Duration::from_hours(1))
+            .unwrap_or(base.drain),
+    };
+    table.finish(elsewhere);
+    daemon
+}
+
+fn board(table: &Table<'_, '_>, base: &Config) -> (String, BoardConfig) {
+    let name = table.parsed("name", |text| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if text.is_empty() || text.len() > 63 || !text.chars().all(fits) {
+            return Err("a name has letters, digits, - and _, at most 63".to_owned());
+        }
+        Ok(text.to_owned())
+    });
+    kind(table, &["sqlite"], &["postgres", "leantime"]);
+    let board = match table.needed_if_written("path") {
+        Some(path) => BoardConfig::Sqlite { path: PathBuf::from(path) },
+        None => base.board.clone(),
+    };
+    table.refuse("url", "a board of another server");
+    table.finish(elsewhere);
+    (name.unwrap_or_else(|| base.board_name.clone()), board)
+}
+
+fn store(table: &Table<'_, '_>) -> StoreConfig {
+    let kind = kind(table, &["sled", "memory"], &["postgres"]);
+    let path = table.needed_if_written("path");
+    let store = if kind == Some("memory") {
+        if table.has("path") {
+            table.add(table.fault("path", "`path` is for kind = \"sled\" only"));
+        }
+        StoreConfig::Memory
+    } else {
+        StoreConfig::Sled { path: PathBuf::from(path.unwrap_or_else(|| "store".to_owned())) }
+    };
+    table.refuse("url", "a store of another server");
+    table.finish(elsewhere);
+    store
+}
+
+/// `kind`: one of those there are; one that is only planned is refused as such.
+fn kind(
+    table: &Table<'_, '_>,
+    known: &[&'static str],
+    planned: &[&'static str],
+) -> Option<&'static str> {
+    if let Some(word) = planned.iter().find(|word| table.says("kind", word)) {
+        let fault =
+            table.fault("kind", format!("kind = \"{word}\" is not available in this version"));
+        table.add(fault.with_help(format!("use \"{}\"", known.join("\" or \""))));
+        table.mention("kind");
+        return None;
+    }
+    let words: Vec<(&'static str, &'static str)> =
+        known.iter().map(|word| (*word, *word)).collect();
+    table.choice("kind", &words)
+}
+
+fn claims(table: &Table<'_, '_>) -> ClaimsConfig {
+    let base = ClaimsConfig::default();
+    let (second, hour) = (Duration::from_secs(1), Duration::from_hours(1));
+    let lease = table.duration("lease", 3 * second..=hour).unwrap_or(base.lease);
+    // What is not written follows the lease.
+    let renew = table.duration("renew", second..=hour).unwrap_or(base.renew.min(lease / 3));
+    let margin = table
+        .duration("margin", Duration::from_millis(1)..=hour)
+        .unwrap_or(base.margin.min(lease / 12));
+    let show = show_duration;
+    if renew > lease / 3 {
+        let message = format!("`renew` must be at most a third of `lease` ({})", show(lease / 3));
+        table.add(table.fault("renew", message));
+    }
+    if margin >= lease / 4 {
+        let message =
+            format!("`margin` must be less than a quarter of `lease` ({})", show(lease / 4));
+        table.add(table.fault("margin", message));
+    }
+    table.finish(elsewhere);
+    ClaimsConfig { lease, renew, margin }
+}
+
+fn models(table: &Table<'_, '_>, folder: &Path) -> BTreeMap<String, ModelConfig> {
+    let mut models = BTreeMap::new();
+    for (name, table) in table.named() {
+        if !table.has("kind") {
+            let fault = table.own_fault("`kind` is missing");
+            table.add(fault.with_help("write `kind = \"scripted\"`"));
+        }
+        let kind = kind(&table, &["scripted"], &["openai", "anthropic"]);
+        let script = table.needed_if_written("script");
+        for key in ["url", "model", "key", "token", "prices"] {
+            table.refuse(key, "a model of a server");
+        }
+        if kind.is_some() && script.is_none() && !table.has("script") {
+            table.add(table.own_fault("`script` is missing for kind = \"scripted\""));
+        }
+        table.finish(elsewhere);
+        if let Some(script) = script {
+            models.insert(name, ModelConfig::Scripted { script: folder.join(script) });
+        }
+    }
+    models
+}
+
+fn slack(table: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> BTreeMap<String, SlackConfig> {
+    let mut out = BTreeMap::new();
+    for (name, table) in table.named() {
+        let webhook = secret(&table, "webhook", folder, env);
+        table.refuse("token", "Slack's Web API");
+        table.finish(elsewhere);
+        let Some(webhook) = webhook else { continue };
+        // Plain HTTP is for a server on this machine, in tests.
+        let address = webhook.expose_secret();
+        let local = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
+        if !address.starts_with("https://") && !local.iter().any(|start| address.starts_with(start))
+        {
+            let message = "the secret of `webhook` is no https:// address";
+            table.add(table.secret_fault("webhook", message));
+        }
+        out.insert(name, SlackConfig { webhook });
+    }
+    out
+}
+
+fn files(table: &Table<'_, '_>, folder: &Path) -> BTreeMap<String, PathBuf> {
+    let mut out = BTreeMap::new();
+    for (name, table) in table.named() {
+        let path = table.needed_text("path").map(|text| folder.join(text));
+        table.finish(elsewhere);
+        out.extend(path.map(|path| (name, path)));
+    }
+    out
+}

@@ -1,0 +1,116 @@
+//! JSON Schema of `rota.toml`, for editors, and where each key belongs.
+
+use serde_json::{Value, json};
+
+/// Keys by the table they belong to; empty for the top.
+const PLACES: [(&str, &[&str]); 8] = [
+    ("", &["timezone", "arm", "agents", "templates", "currency"]),
+    ("daemon", &["id", "slots", "labels", "tick", "drain"]),
+    ("board", &["name"]),
+    ("people", &["me"]),
+    ("claims", &["lease", "renew", "margin"]),
+    ("models.NAME", &["script"]),
+    ("notify.slack.NAME", &["webhook"]),
+    ("notify", &["slack", "file"]),
+];
+
+/// Where a key belongs.
+pub(super) fn elsewhere(name: &str) -> Option<String> {
+    let (table, _) = PLACES.iter().find(|(_, keys)| keys.contains(&name))?;
+    Some(match *table {
+        "" => "this key belongs at the top of the file".to_owned(),
+        table => format!("this key belongs to [{table}]"),
+    })
+}
+
+fn object(properties: &Value, required: &[&str]) -> Value {
+    let mut schema =
+        json!({"type": "object", "properties": properties, "additionalProperties": false});
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+fn named(about: &str, inner: &Value) -> Value {
+    json!({"type": "object", "description": about, "additionalProperties": inner})
+}
+
+fn text(about: &str) -> Value {
+    json!({"type": "string", "minLength": 1, "description": about})
+}
+
+fn texts(about: &str) -> Value {
+    json!({"type": "array", "items": {"type": "string"}, "description": about})
+}
+
+fn word(words: &[&str], about: &str) -> Value {
+    json!({"enum": words, "description": about})
+}
+
+fn duration(about: &str) -> Value {
+    json!({"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d|w))+$", "description": about})
+}
+
+fn secret(about: &str) -> Value {
+    json!({
+        "description": about,
+        "oneOf": [
+            {"type": "string", "minLength": 1},
+            object(&json!({"env": text("an environment variable")}), &["env"]),
+            object(&json!({"file": text("a file that holds nothing else")}), &["file"]),
+        ],
+    })
+}
+
+/// JSON Schema of `rota.toml` (draft 2020-12).
+pub fn schema() -> Value {
+    let mut schema = object(
+        &json!({
+            "timezone": text("the team's zone, an IANA name such as Europe/Berlin"),
+            "arm": word(&["ask", "auto"], "whether playbooks with new triggers or wider rights arm themselves (default: ask)"),
+            "agents": text("the folder of playbooks (default: agents)"),
+            "templates": text("the folder of templates (default: templates)"),
+            "currency": json!({"type": "string", "pattern": "^[A-Z]{3}$", "description": "the currency of costs (default: USD)"}),
+            "daemon": object(&json!({
+                "id": text("its name among daemons (default: the host's name)"),
+                "slots": json!({"type": "integer", "minimum": 1, "maximum": 256, "description": "runs at once (default: 4)"}),
+                "labels": texts("labels that runs_on asks for"),
+                "tick": duration("how often it looks at the board (default: 10s)"),
+                "drain": duration("how long a shutdown waits for runs (default: 30s)"),
+            }), &[]),
+            "board": object(&json!({
+                "name": text("the board's name in claims and records (default: main)"),
+                "kind": word(&["sqlite"], "the board (default: sqlite)"),
+                "path": text("the database, relative to the state folder (default: board.sqlite)"),
+            }), &[]),
+            "store": object(&json!({
+                "kind": word(&["sled", "memory"], "the store (default: sled)"),
+                "path": text("its folder, relative to the state folder (default: store)"),
+            }), &[]),
+            "people": object(&json!({"me": text("the name of the board user who types commands")}), &[]),
+            "claims": object(&json!({
+                "lease": duration("how long a lease lasts without a renewal (default: 60s)"),
+                "renew": duration("how often a claim is renewed, at most a third of the lease (default: 20s)"),
+                "margin": duration("how long before its end a lease is no longer trusted, less than a quarter of it (default: 5s)"),
+            }), &[]),
+            "models": named("language models, by name", &object(&json!({
+                "kind": word(&["scripted"], "what answers"),
+                "script": text("the script that plays the model"),
+            }), &["kind", "script"])),
+            "notify": object(&json!({
+                "slack": named("Slack destinations, by name", &object(&json!({
+                    "webhook": secret("the incoming webhook's address"),
+                }), &["webhook"])),
+                "file": named("files that notices go to, by name", &object(&json!({
+                    "path": text("the file"),
+                }), &["path"])),
+            }), &[]),
+        }),
+        &[],
+    );
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("rota.toml");
+    schema["description"] = json!("What was configured");
+    schema
+}

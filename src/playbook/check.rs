@@ -1,0 +1,259 @@
+//! A playbook compared with what exists: tools, models, channels, users, playbooks, templates.
+
+use super::cross::allows;
+use super::{Parsed, Vocabulary};
+use crate::domain::{Channel, PlaybookName, Reviewer, Work, WriteScope};
+use crate::fault::{Fault, Showing, did_you_mean, sort};
+use crate::template::vocabulary;
+use std::collections::BTreeSet;
+
+/// Tools that every agent has besides those of the board.
+const BUILT_IN: [&str; 1] = ["finish"];
+
+/// Compares a playbook with what exists; every fault at its line and column.
+pub fn check(parsed: &Parsed, vocabulary: &Vocabulary) -> Vec<Fault> {
+    let mut check = Check { parsed, vocabulary, faults: Vec::new() };
+    check.trigger();
+    check.tools();
+    check.names();
+    check.templates();
+    let mut faults = check.faults;
+    sort(&mut faults);
+    faults
+}
+
+struct Check<'a> {
+    parsed: &'a Parsed,
+    vocabulary: &'a Vocabulary,
+    faults: Vec<Fault>,
+}
+
+impl Check<'_> {
+    /// A fault at the first of these paths that was written.
+    fn add(&mut self, path: &str, message: String, help: Option<String>) {
+        let mut at = path;
+        let span = loop {
+            match self.parsed.marks.get(at) {
+                Some(span) => break span.clone(),
+                None => match at.rsplit_once('.') {
+                    Some((parent, _)) => at = parent,
+                    None => break 0..0,
+                },
+            }
+        };
+        let fault = self.parsed.source.fault(span, Showing::Values, message);
+        self.faults.push(match help {
+            Some(help) => fault.with_help(help),
+            None => fault,
+        });
+    }
+
+    fn trigger(&mut self) {
+        if let Some(cron) = &self.parsed.playbook.on.cron
+            && let Err(error) = (self.vocabulary.cron)(cron)
+        {
+            self.add("on.cron", format!("`cron`: {error}"), None);
+        }
+    }
+
+    fn tools(&mut self) {
+        let playbook = &self.parsed.playbook;
+        let known = &self.vocabulary.tools;
+        let exists = |name: &str| known.contains_key(name) || BUILT_IN.contains(&name);
+        let help =
+            |name: &str| did_you_mean(name, known.keys().map(String::as_str).chain(BUILT_IN));
+        let mut found = Vec::new();
+        for (index, tool) in playbook.tools.iter().enumerate() {
+            let path = format!("work.tools.{index}");
+            // Without the key, the tools are those of the steps, which are looked at below.
+            if !self.parsed.marks.contains_key(&path) {
+                continue;
+            }
+            let matched = match tool.strip_suffix('*') {
+                Some(start) => known.keys().any(|name| name.starts_with(start)),
+                None => exists(tool),
+            };
+            if !matched {
+                found.push((path, format!("there is no tool `{tool}`"), help(tool)));
+            }
+        }
+        for (name, gather) in &playbook.gather {
+            let path = format!("gather.{name}.tool");
+            match known.get(&gather.tool) {
+                None => {
+                    let message = format!("there is no tool `{}`", gather.tool);
+                    found.push((path, message, help(&gather.tool)));
+                }
+                Some(true) => {
+                    let message = format!("`{}` writes; only what reads can gather", gather.tool);
+                    found.push((path, message, None));
+                }
+                Some(false) => {}
+            }
+        }
+        found.extend(self.steps());
+        for name in playbook.scope.max.keys().filter(|name| !exists(name)) {
+            let path = format!("scope.max.{name}");
+            found.push((path, format!("there is no tool `{name}`"), help(name)));
+        }
+        for (name, outcome) in &playbook.outcomes {
+            for (index, needed) in outcome.requires.iter().enumerate() {
+                let tool = needed.trim_start_matches("tool:");
+                if !exists(tool) || !allows(&playbook.tools, tool) {
+                    let path = format!("outcome.{name}.requires.{index}");
+                    let message = format!("work cannot call `{tool}`, so this never holds");
+                    found.push((path, message, None));
+                }
+            }
+        }
+        for (path, message, help) in found {
+            self.add(&path, message, help);
+        }
+    }
+
+    /// What is wrong with the tools of the steps: path, message, help.
+    fn steps(&self) -> Vec<(String, String, Option<String>)> {
+        let playbook = &self.parsed.playbook;
+        let Work::Steps(steps) = &playbook.work else { return Vec::new() };
+        let known = &self.vocabulary.tools;
+        let free = playbook.claim.is_none() && playbook.scope.write == WriteScope::Claimed;
+        let mut found = Vec::new();
+        for (index, step) in steps.iter().enumerate() {
+            let path = format!("step.{index}.tool");
+            match known.get(&step.tool) {
+                None => {
+                    let message = format!("there is no tool `{}`", step.tool);
+                    let help = did_you_mean(&step.tool, known.keys().map(String::as_str));
+                    found.push((path, message, help));
+                }
+                Some(true) if free => {
+                    let message =
+                        format!("`{}` writes, but this playbook claims nothing", step.tool);
+                    let help = "write `[scope] write = \"project\"` (or \"board\"), or [claim]";
+                    found.push((path, message, Some(help.to_owned())));
+                }
+                Some(_) => {}
+            }
+        }
+        found
+    }
+
+    fn names(&mut self) {
+        let playbook = &self.parsed.playbook;
+        if let Work::Model { model, .. } = &playbook.work
+            && !self.vocabulary.models.contains(model)
+        {
+            let names = self.vocabulary.models.iter().map(String::as_str);
+            let help = did_you_mean(model, names)
+                .unwrap_or_else(|| format!("define [models.{model}] in rota.toml"));
+            self.add("work.model", format!("there is no model `{model}`"), Some(help));
+        }
+        if let Some(agents) = &self.vocabulary.agents
+            && !agents.iter().any(|name| name.eq_ignore_ascii_case(&playbook.agent))
+        {
+            let help = did_you_mean(&playbook.agent, agents.iter().map(String::as_str));
+            let message = format!("the board has no user `{}`", playbook.agent);
+            self.add("agent", message, help);
+        }
+        let mut asked: Vec<(String, &PlaybookName)> = Vec::new();
+        if let Reviewer::Playbook(name) = &playbook.review.by {
+            asked.push(("review.by".to_owned(), name));
+        }
+        for (name, outcome) in &playbook.outcomes {
+            if let Some(rework) = &outcome.rework {
+                asked.push((format!("outcome.{name}.rework"), rework));
+            }
+        }
+        for (path, name) in asked {
+            if !self.vocabulary.playbooks.contains(name) {
+                let names = self.vocabulary.playbooks.iter().map(PlaybookName::as_str);
+                let help = did_you_mean(name.as_str(), names);
+                self.add(&path, format!("there is no playbook `{name}`"), help);
+            }
+        }
+        let report = playbook.report.as_ref().map_or(&[][..], |report| &report.to);
+        self.channels("report.to", report);
+        self.channels("on_failure.to", &playbook.on_failure.to);
+    }
+
+    fn channels(&mut self, path: &str, channels: &[Channel]) {
+        for (index, channel) in channels.iter().enumerate() {
+            if self.vocabulary.channels.contains(channel) {
+                continue;
+            }
+            let known: Vec<String> =
+                self.vocabulary.channels.iter().map(ToString::to_string).collect();
+            let section = match channel {
+                Channel::Slack(name) => format!("define [notify.slack.{name}] in rota.toml"),
+                Channel::File(name) => format!("define [notify.file.{name}] in rota.toml"),
+                Channel::Stdout => "expected stdout".to_owned(),
+            };
+            let near =
+                crate::fault::nearest(&channel.to_string(), known.iter().map(String::as_str))
+                    .map(|near| format!("did you mean `{near}`? Otherwise {section}"));
+            let message = format!("there is no channel `{channel}`");
+            self.add(&format!("{path}.{index}"), message, Some(near.unwrap_or(section)));
+        }
+    }
+
+    fn templates(&mut self) {
+        let playbook = &self.parsed.playbook;
+        let mut used: Vec<(String, &str)> = Vec::new();
+        if let Work::Model { prompt, .. } | Work::Command { prompt, .. } = &playbook.work {
+            used.push(("work.prompt".to_owned(), prompt));
+        }
+        if let Some(claim) = &playbook.claim {
+            used.push(("claim.comment".to_owned(), &claim.comment));
+        }
+        let unsuitable = playbook.suitability.when_unsuitable.as_ref();
+        if let Some(comment) = unsuitable.and_then(|when| when.comment.as_ref()) {
+            used.push(("suitability.when_unsuitable.comment".to_owned(), comment));
+        }
+        for (name, outcome) in &playbook.outcomes {
+            for (key, template) in [("comment", &outcome.comment), ("ask", &outcome.ask)] {
+                if let Some(template) = template {
+                    used.push((format!("outcome.{name}.{key}"), template));
+                }
+            }
+        }
+        for (path, name) in used {
+            self.template(&path, name, &vocabulary::work());
+        }
+        if let Some(report) = &playbook.report {
+            self.report(&report.template);
+        }
+    }
+
+    fn template(&mut self, path: &str, name: &str, names: &[&str]) {
+        let templates = self.vocabulary.templates.clone();
+        let Some(spoken) = templates.speaks_of(name) else {
+            let help = did_you_mean(name, templates.names())
+                .unwrap_or_else(|| format!("write templates/{name}"));
+            self.add(path, format!("there is no template `{name}`"), Some(help));
+            return;
+        };
+        let foreign: BTreeSet<&str> =
+            spoken.iter().map(String::as_str).filter(|name| !names.contains(name)).collect();
+        if !foreign.is_empty() {
+            let foreign = foreign.into_iter().collect::<Vec<_>>().join("`, `");
+            let message =
+                format!("template `{name}` speaks of `{foreign}`, which is not known here");
+            self.add(path, message, None);
+        }
+    }
+
+    fn report(&mut self, name: &str) {
+        // The digest brings its own templates and words.
+        if name == "digest" || name == "digest.hbs" {
+            return;
+        }
+        let Some(formats) = self.vocabulary.templates.formats(name) else {
+            let help = did_you_mean(name, self.vocabulary.templates.names());
+            self.add("report.template", format!("there is no template `{name}`"), help);
+            return;
+        };
+        for name in [formats.text, formats.markdown, formats.slack].into_iter().flatten() {
+            self.template("report.template", &name, &vocabulary::report());
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! From TOML to a playbook: what each table says.
+
+use super::words;
+use super::{Defaults, keys};
+use crate::domain::{
+    AssigneeSelector, BoardEvent, CatchUp, Channel, ClaimRules, Fold, Gap, Gate, Gather, HandBack,
+    Hours, Limits, Mode, On, OnFailure, OrderKey, Outcome, Overlap, Playbook, PlaybookName, Report,
+    ReportWhen, Review, Reviewer, Scope, Select, StatusKind, StatusSelector, Suitability, TaskKind,
+    WhenUnsuitable, WriteScope, show_duration,
+};
+use crate::expression::{Expression, SELECT_NAMES};
+use crate::fault::did_you_mean;
+use crate::fault::table::Table;
+use crate::template::{lint_text, vocabulary};
+use chrono_tz::Tz;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Nothing is planned further ahead than a year.
+const YEAR: Duration = Duration::from_hours(366 * 24);
+
+fn from(least: Duration) -> RangeInclusive<Duration> {
+    least..=YEAR
+}
+
+fn seconds(count: u64) -> RangeInclusive<Duration> {
+    from(Duration::from_secs(count))
+}
+
+/// Reports the keys of a table that nobody asked for.
+fn finish(table: &Table<'_, '_>) {
+    table.finish(keys::elsewhere);
+}
+
+/// Whether a text of a playbook is a template over these names.
+pub(super) fn template(
+    names: fn() -> Vec<&'static str>,
+) -> impl Fn(&str) -> Result<(), (usize, String)> {
+    move |text| {
+        lint_text(text, &names()).map_err(|error| {
+            let lines: usize = text.split_inclusive('\n').take(error.line - 1).map(str::len).sum();
+            let line = text.get(lines..).unwrap_or_default();
+            let column = line.char_indices().nth(error.column.saturating_sub(1));
+            (lines + column.map_or(line.len(), |(at, _)| at), error.message)
+        })
+    }
+}
+
+/// Whether a text of a playbook is a condition over these names.
+pub(super) fn condition(names: &[&str]) -> impl Fn(&str) -> Result<(), (usize, String)> {
+    move |text| {
+        Expression::compile(text, names).map(drop).map_err(|fault| (fault.offset, fault.message))
+    }
+}
+
+/// A playbook, with defaults where something is wrong (the faults say so).
+pub(super) fn playbook(root: &Table<'_, '_>, file_name: &str, defaults: &Defaults) -> Playbook {
+    let name = root.parsed("name", words::name).unwrap_or_else(|| {
+        words::name(file_name).unwrap_or_else(|error| {
+            if !root.has("name") {
+                let message = format!("the file's name cannot name a playbook: {error}");
+                root.add(root.own_fault(message).with_help("write `name = \"…\"`"));
+            }
+            PlaybookName::new("unnamed")
+        })
+    });
+    if !root.has("agent") {
+        let fault = root.own_fault("`agent` is missing");
+        root.add(fault.with_help("name the board user it acts as: `agent = \"AI-Worker\"`"));
+    }
+    let agent = root.needed_text("agent").unwrap_or_default();
+    root.refuse("workspace", "[workspace]");
+    root.refuse("checks", "[checks]");
+    let on = on(&root.table("on"), defaults);
+    let select_table = root.table("select");
+    let select = select_table.is_present().then(|| select(&select_table));
+    let steps = super::steps::read(root);
+    let work_table = root.table("work");
+    let (work, tools) = super::steps::work(root, &work_table, steps);
+    let claim_table = root.table("claim");
+    let claim = claim_table.is_present().then(|| claim(&claim_table, defaults));
+    let report_table = root.table("report");
+    let report = report_table.is_present().then(|| report(&report_table));
+    let playbook = Playbook {
+        name,
+        description: root.text("description").unwrap_or_default(),
+        agent,
+        runs_on: root.texts("runs_on", false).unwrap_or_default(),
+        mode: root
+            .choice(
+                "mode",
+                &[("live", Mode::Live), ("staged", Mode::Staged), ("shadow", Mode::Shadow)],
+            )
+            .unwrap_or_default(),
+        on,
+        select,
+        gather: gather(&root.table("gather")),
+        suitability: suitability(&root.table("suitability")),
+        claim,
+        work,
+        tools,
+        outcomes: outcomes(&root.table("outcome")),
+        review: review(&root.table("review")),
+        scope: scope(&root.table("scope")),
+        limits: limits(&root.table("limits"), defaults),
+        report,
+        on_failure: on_failure(&root.table("on_failure")),
+        hash: String::new(),
+        source: String::new(),
+        path: String::new(),
+    };
+    finish(root);
+    playbook
+}
+
+fn on(table: &Table<'_, '_>, defaults: &Defaults) -> On {
+    let cron = table.text("cron");
+    let every = table.duration("every", seconds(10));
+    if table.has("cron") && table.has("every") {
+        table.add(table.fault("every", "write `cron` or `every`, not both"));
+    }
+    let zone = table.parsed("timezone", |text| {
+        text.parse::<Tz>().map_err(|_| {
+            let near =
+                crate::fault::nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name()));
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            format!("expected an IANA zone such as Europe/Berlin{near}")
+        })
+    });
+    let hours_table = table.table("hours");
+    let hours = hours_table.is_present().then(|| hours(&hours_table)).flatten();
+    let timed = ["cron", "every", "hours"].into_iter().find(|key| table.has(key));
+    if let (Some(key), None, None, false) = (timed, zone, defaults.zone, table.has("timezone")) {
+        let message = format!("`{key}` needs a zone, and rota.toml names none");
+        let help = "write `timezone = \"Europe/Berlin\"` in rota.toml, or in [on]";
+        table.add(table.fault(key, message).with_help(help));
+    }
+    table.refuse("webhook", "waking by webhook");
+    let events = table.items("event", true, |text| {
+        let found = BoardEvent::ALL.iter().find(|(_, name)| *name == text);
+        found.map(|(event, _)| *event).ok_or_else(|| {
+            did_you_mean(text, BoardEvent::ALL.map(|(_, name)| name)).unwrap_or_default()
+        })
+    });
+    let on = On {
+        cron,
+        every,
+        events: events.unwrap_or_default(),
+        zone: zone.or(defaults.zone).unwrap_or(Tz::UTC),
+        gap: table.choice("gap", &[("next", Gap::Next), ("skip", Gap::Skip)]).unwrap_or_default(),
+        fold: table
+            .choice(
+                "fold",
+                &[("first", Fold::First), ("second", Fold::Second), ("both", Fold::Both)],
+            )
+            .unwrap_or_default(),
+        catch_up: table
+            .choice(
+                "catch_up",
+                &[("none", CatchUp::None), ("latest", CatchUp::Latest), ("all", CatchUp::All)],
+            )
+            .unwrap_or_default(),
+        catch_up_max: table.count("catch_up_max", 1).unwrap_or(10),
+        late: table.duration("late", seconds(1)),
+        overlap: table
+            .choice(
+                "overlap",
+                &[
+                    ("skip", Overlap::Skip),
+                    ("queue", Overlap::Queue),
+                    ("replace", Overlap::Replace),
+                    ("allow", Overlap::Allow),
+                ],
+            )
+            .unwrap_or_default(),
+        jitter: table.duration("jitter", seconds(0)).unwrap_or_default(),
+        hours,
+    };
+    finish(table);
+    on
+}
+
+fn hours(table: &Table<'_, '_>) -> Option<Hours> {
+    let days = table.items("days", true, words::days);
+    let all = || words::days("MON-SUN").unwrap_or_default();
+    let mut list = Vec::new();
+    for day in days.map_or_else(all, |days| days.into_iter().flatten().collect()) {
+        if !list.contains(&day) {
+            list.push(day);
+        }
+    }
+    for key in ["from", "to"] {
+        if !table.has(key) {
+            table.add(table.own_fault(format!("`{key}` is missing in `hours`")));
+        }
+    }
+    let (from, to) =
+        (table.parsed("from", words::time_of_day), table.parsed("to", words::time_of_day));
+    table.refuse("holidays", "a calendar of holidays");
+    finish(table);
+    let (from, to) = (from?, to?);
+    if from == to {
+        table.add(table.fault("to", "`from` and `to` are the same: no time is left"));
+    }
+    Some(Hours { days: list, from, to })
+}
+
+fn select(table: &Table<'_, '_>) -> Select {
+    let tags = table.table("tags");
+    let not_blank = |text: &str| match text.trim() {
+        "" => Err("is empty".to_owned()),
+        text => Ok(text.to_owned()),
+    };
+    let select = Select {
+        projects: table.items("project", true, not_blank).unwrap_or_default(),
+        status: table.items("status", true, words::status).unwrap_or_default(),
+        tags_all: tags.items("all", false, not_blank).unwrap_or_default(),
+        tags_any: tags.items("any", false, not_blank).unwrap_or_default(),
+        tags_none: tags.items("none", false, not_blank).unwrap_or_default(),
+        assignee: table.parsed("assignee", words::assignee).unwrap_or(AssigneeSelector::Any),
+        kinds: table.items("type", true, str::parse::<TaskKind>).unwrap_or_default(),
+        due: table.parsed("due", words::due).unwrap_or_default(),
+        unchanged_for: table.duration("unchanged_for", seconds(1)),
+        condition: table.checked("where", condition(&SELECT_NAMES)),
+        order: table
+            .parsed("order", words::order)
+            .unwrap_or_else(|| vec![OrderKey::Priority, OrderKey::Due, OrderKey::Created]),
+        limit: table.count("limit", 1).map_or(3, |limit| limit as usize),
+    };
+    finish(&tags);
+    finish(table);
+    select
+}
+
+fn gather(table: &Table<'_, '_>) -> BTreeMap<String, Gather> {
+    let mut out = BTreeMap::new();
+    for (name, table) in table.named() {
+        let gather = Gather {
+            tool: table.needed_text("tool").unwrap_or_default(),
+            args: table.args("args", template(vocabulary::args)).unwrap_or_else(super::no_args),
+            limit: table.count("limit", 1).map_or(1000, |limit| limit as usize),
+        };
+        finish(&table);
+        out.insert(name, gather);
+    }
+    out
+}
+
+fn suitability(table: &Table<'_, '_>) -> Suitability {
+    const GATES: [(&str, Gate); 4] = [
+        ("acceptance_criteria", Gate::AcceptanceCriteria),
+        ("estimate", Gate::Estimate),
+        ("no_open_blockers", Gate::NoOpenBlockers),
+        ("description", Gate::Description),
+    ];
+    let gate = |text: &str| {
+        let found = GATES.iter().find(|(name, _)| *name == text).map(|(_, gate)| *gate);
+        found.ok_or_else(|| did_you_mean(text, GATES.map(|(name, _)| name)).unwrap_or_default())
+    };
+    let require = table.items("require", false, gate).unwrap_or_default();
+    table.refuse("rubric", "asking a model whether a task is suitable");
+    table.refuse("model", "asking a model whether a task is suitable");
+    let inner = table.table("when_unsuitable");
+    let when_unsuitable = inner.is_present().then(|| WhenUnsuitable {
+        comment: inner.text("comment"),
+        add_tags: inner.texts("add_tags", false).unwrap_or_default(),
+    });
+    if when_unsuitable.as_ref().is_some_and(|w| w.comment.is_none() && w.add_tags.is_empty()) {
+        table.add(table.fault("when_unsuitable", "`when_unsuitable` says nothing to do"));
+    }
+    finish(&inner);
+    finish(table);
+    Suitability { require, when_unsuitable }
+}
+
+fn claim(table: &Table<'_, '_>, defaults: &Defaults) -> ClaimRules {
+    let lease = table.duration("lease", seconds(5)).unwrap_or(defaults.lease);
+    if table.has("lease") && defaults.renew.saturating_mul(3) > lease {
+        let message = format!(
+            "`lease` must be at least three times `renew` of rota.toml ({})",
+            show_duration(defaults.renew)
+        );
+        table.add(table.fault("lease", message));
+    }
+    let rules = ClaimRules {
+        status: table
+            .parsed("status", words::status)
+            .unwrap_or(StatusSelector::Kind(StatusKind::InProgress)),
+        add_tags: table.texts("add_tags", false).unwrap_or_else(|| vec!["AI-Agent".to_owned()]),
+        comment: table.needed_if_written("comment").unwrap_or_else(|| "claim.md.hbs".to_owned()),
+        lease,
+        hand_back: table
+            .choice("hand_back", &[("restore", HandBack::Restore), ("leave", HandBack::Leave)])
+            .unwrap_or_default(),
+    };
+    if rules.status == StatusSelector::Kind(StatusKind::Done) {
+        table.add(table.fault("status", "a claimed task cannot be done"));
+    }
+    finish(table);
+    rules
+}
+
+fn outcomes(table: &Table<'_, '_>) -> BTreeMap<String, Outcome> {
+    let mut out = BTreeMap::new();
+    for (name, table) in table.named() {
+        if words::name(&name).is_err() {
+            table.add(table.own_fault("an outcome's name has small letters, digits, - and _"));
+        }
+        let outcome = outcome(&table);
+        finish(&table);
+        out.insert(name, outcome);
+    }
+    out
+}
+
+fn outcome(table: &Table<'_, '_>) -> Outcome {
+    let evidence = |text: &str| match text.split_once(':') {
+        Some(("tool", tool)) if !tool.is_empty() => Ok(text.to_owned()),
+        Some(("check", _)) => Err("checks are not available in this version".to_owned()),
+        _ => Err("expected tool:NAME".to_owned()),
+    };
+    let outcome = Outcome {
+        requires: table.items("requires", false, evidence).unwrap_or_default(),
+        status: table.parsed("status", words::status),
+        assign: table.checked("assign", template(vocabulary::args)),
+        comment: table.needed_if_written("comment"),
+        add_tags: table.texts("add_tags", false).unwrap_or_default(),
+        remove_tags: table.texts("remove_tags", false).unwrap_or_default(),
+        ask: table.needed_if_written("ask"),
+        answer_within: table
+            .duration("answer_within", seconds(60))
+            .unwrap_or(Duration::from_hours(72)),
+        done_by_agent: table
+            .choice("done_by", &[("person", false), ("agent", true)])
+            .unwrap_or_default(),
+        rework: table.parsed("rework", words::name),
+    };
+    if outcome.status == Some(StatusSelector::Kind(StatusKind::Done)) && !outcome.done_by_agent {
+        let fault = table.fault("status", "only a person sets a task to done");
+        table.add(fault.with_help("write `done_by = \"agent\"` if the agent may"));
+    }
+    if table.has("answer_within") && outcome.ask.is_none() {
+        table.add(table.fault("answer_within", "`answer_within` without `ask` has no meaning"));
+    }
+    if outcome.ask.is_some() && outcome.rework.is_some() {
+        table
+            .add(table.fault("rework", "an outcome asks a person or passes the task on, not both"));
+    }
+    outcome
+}
+
+fn review(table: &Table<'_, '_>) -> Review {
+    table.refuse("independent", "choosing a reviewer of another model family");
+    let by = table.parsed("by", |text| match text.split_once(':') {
+        None if text == "person" => Ok(Reviewer::Person),
+        None if text == "none" => Ok(Reviewer::Nobody),
+        Some(("agent", name)) => words::name(name).map(Reviewer::Playbook),
+        _ => Err("expected person, none or agent:PLAYBOOK".to_owned()),
+    });
+    let review = Review {
+        by: by.unwrap_or_default(),
+        rounds: table.count("rounds", 1).unwrap_or(3),
+        waiting_max: table.count("waiting_max", 1),
+    };
+    finish(table);
+    review
+}
+
+fn scope(table: &Table<'_, '_>) -> Scope {
+    let max = table.table("max");
+    let scope = Scope {
+        write: table
+            .choice(
+                "write",
+                &[
+                    ("claimed", WriteScope::Claimed),
+                    ("project", WriteScope::Project),
+                    ("board", WriteScope::Board),
+                ],
+            )
+            .unwrap_or_default(),
+        max: max.named_counts().into_iter().collect(),
+    };
+    finish(table);
+    scope
+}
+
+fn limits(table: &Table<'_, '_>, defaults: &Defaults) -> Limits {
+    let time = table.duration("time", seconds(1)).unwrap_or(Duration::from_mins(30));
+    let idle = table.duration("idle", seconds(1));
+    if table.has("idle") && idle.is_some_and(|idle| idle > time) {
+        table.add(table.fault("idle", "`idle` must not be longer than `time`"));
+    }
+    let backoff = table.parsed("backoff", words::backoff);
+    let (backoff_min, backoff_max) =
+        backoff.unwrap_or((Duration::from_secs(10), Duration::from_mins(5)));
+    let limits = Limits {
+        turns: table.count("turns", 1).unwrap_or(40),
+        tokens: table
+            .int("tokens", 1..=1_000_000_000)
+            .and_then(|tokens| u64::try_from(tokens).ok())
+            .unwrap_or(400_000),
+        cost_micros: table.parsed("cost", |text| words::money(text, &defaults.currency)),
+        time,
+        idle: idle.unwrap_or(Duration::from_mins(5).min(time)),
+        attempts: table.count("attempts", 1).unwrap_or(3),
+        backoff_min,
+        backoff_max,
+        concurrent: table.count("concurrent", 1).unwrap_or(1),
+        runs_per_day: table.count("runs_per_day", 1),
+    };
+    finish(table);
+    limits
+}
+
+fn channel(text: &str) -> Result<Channel, String> {
+    text.parse()
+}
+
+fn report(table: &Table<'_, '_>) -> Report {
+    if !table.has("to") {
+        table.add(table.own_fault("`to` is missing in [report]"));
+    }
+    let report = Report {
+        template: table.needed_text("template").unwrap_or_default(),
+        to: table.items("to", true, channel).unwrap_or_default(),
+        when: table
+            .choice(
+                "when",
+                &[
+                    ("always", ReportWhen::Always),
+                    ("changes", ReportWhen::Changes),
+                    ("problems", ReportWhen::Problems),
+                ],
+            )
+            .unwrap_or_default(),
+    };
+    finish(table);
+    report
+}
+
+fn on_failure(table: &Table<'_, '_>) -> OnFailure {
+    let on_failure = OnFailure {
+        to: table.items("to", true, channel).unwrap_or_default(),
+        pause_after: table.count("pause_after", 1),
+    };
+    finish(table);
+    on_failure
+}

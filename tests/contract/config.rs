@@ -1,0 +1,194 @@
+//! `rota.toml`: defaults, every fault at its place, and secrets that nobody sees.
+
+use rota::config::{Arm, Config, ModelConfig, StoreConfig, schema};
+use rota::fault::render_all;
+use secrecy::ExposeSecret;
+use std::fmt::Write as _;
+use std::path::Path;
+
+const GOOD: &str = r#"
+timezone = "Europe/Berlin"
+arm = "auto"
+agents = "playbooks"
+currency = "EUR"
+
+[daemon]
+id = "laptop"
+slots = 2
+labels = ["linux"]
+tick = "5s"
+drain = "10s"
+
+[board]
+name = "team"
+kind = "sqlite"
+path = "/var/lib/rota/board.sqlite"
+
+[store]
+kind = "memory"
+
+[people]
+me = "Ann"
+
+[claims]
+lease = "90s"
+renew = "30s"
+margin = "10s"
+
+[models.worker]
+kind = "scripted"
+script = "worker.json"
+
+[notify.slack.team]
+webhook = { env = "HOOK" }
+[notify.file.log]
+path = "notices.md"
+"#;
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "HOOK" => Some("https://hooks.slack.com/services/SECRET\n".to_owned()),
+        "HTTP" => Some("http://example.org/SECRET".to_owned()),
+        "EMPTY" => Some(" ".to_owned()),
+        _ => None,
+    }
+}
+
+fn parse(text: &str) -> Result<Config, Vec<rota::fault::Fault>> {
+    Config::parse(text, Path::new("conf/rota.toml"), &env)
+}
+
+#[test]
+fn what_is_written_is_read_and_paths_are_relative_to_the_file() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!(config.timezone, Some(chrono_tz::Europe::Berlin));
+    assert_eq!(
+        (config.arm, config.daemon.slots, config.store.clone()),
+        (Arm::Auto, 2, StoreConfig::Memory)
+    );
+    assert_eq!(config.agents, Path::new("conf/playbooks"));
+    assert_eq!(config.templates, Path::new("conf/templates"));
+    let script = Path::new("conf/worker.json").to_owned();
+    assert_eq!(config.models["worker"], ModelConfig::Scripted { script });
+    let hook = config.slack["team"].webhook.expose_secret();
+    assert_eq!(hook, "https://hooks.slack.com/services/SECRET");
+    assert_eq!(config.warnings, []);
+    assert!(!format!("{config:?}").contains("SECRET"));
+    assert_eq!(config.playbook_defaults().currency, "EUR");
+}
+
+#[test]
+fn without_a_file_the_defaults_hold() {
+    let config = Config::load(None, &env).unwrap();
+    assert_eq!(config.timezone, None);
+    assert_eq!(config.arm, Arm::Ask);
+    assert_eq!(config.agents, Path::new("agents"));
+    assert!(config.claims.renew <= config.claims.lease / 3);
+    assert!(config.claims.margin < config.claims.lease / 4);
+    let missing = Config::load(Some(Path::new("/nowhere/rota.toml")), &env).unwrap_err();
+    assert!(missing[0].message.starts_with("file cannot be read"));
+}
+
+#[test]
+fn a_shorter_lease_brings_its_renewal_and_margin_along() {
+    let claims = parse("[claims]\nlease = \"12s\"").unwrap().claims;
+    assert_eq!((claims.renew.as_secs(), claims.margin.as_secs()), (4, 1));
+}
+
+#[test]
+fn a_secret_can_stand_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hook"), "https://example.org/SECRET\n").unwrap();
+    let path = folder.path().join("rota.toml");
+    std::fs::write(&path, "[notify.slack.team]\nwebhook = { file = \"hook\" }").unwrap();
+    let config = Config::load(Some(&path), &env).unwrap();
+    assert_eq!(config.slack["team"].webhook.expose_secret(), "https://example.org/SECRET");
+    let config = parse("[notify.slack.team]\nwebhook = \"${HOOK}\"").unwrap();
+    assert!(config.warnings.is_empty());
+    let config = parse("[notify.slack.team]\nwebhook = \"https://x.org/SECRET\"").unwrap();
+    assert_eq!(config.warnings.len(), 1);
+    assert!(!render_all(&config.warnings, false).contains("SECRET"));
+}
+
+const FAULTY: &[(&str, &str)] = &[
+    (
+        "a mistyped key with a secret",
+        "[notify.slack.team]\nwebhok = \"https://hooks.slack.com/SECRET\"",
+    ),
+    ("a plain word under a mistyped key", "[notify.slack.team]\nwbk = \"hunter2SECRET\""),
+    ("a secret of the wrong type", "[notify.slack.team]\nwebhook = [\"SECRET\"]"),
+    ("a secret without a table", "[notify.slack]\nteam = \"SECRET\""),
+    ("a secret in place of a table", "[notify]\nslack = \"SECRET\""),
+    ("a secret that is not set", "[notify.slack.team]\nwebhook = { env = \"MISSING\" }"),
+    ("a secret that is empty", "[notify.slack.team]\nwebhook = \"${EMPTY}\""),
+    ("a secret that is no address", "[notify.slack.team]\nwebhook = { env = \"HTTP\" }"),
+    ("a secret twice", "[notify.slack.team]\nwebhook = { env = \"HOOK\", file = \"SECRET\" }"),
+    ("a secret in an unknown key", "[notify.slack.team]\nwebhook = { evn = \"SECRET\" }"),
+    ("a secret file that is missing", "[notify.slack.team]\nwebhook = { file = \"nowhere\" }"),
+    ("a token", "[notify.slack.team]\ntoken = \"xoxb-SECRET\"\nwebhook = \"${HOOK}\""),
+    ("broken TOML around a secret", "[notify.slack.team]\nwebhook = SECRET"),
+    ("a secret over many lines", "[notify.slack.team]\nwebhok = \"\"\"\nSECRET=SECRET\n\"\"\" x"),
+    ("a renewal too late", "[claims]\nrenew = \"30s\""),
+    ("a margin too wide", "[claims]\nmargin = \"15s\""),
+    ("a bad zone", "timezone = \"Berlin\""),
+    ("a bad word", "arm = \"yes\""),
+    ("another board", "[board]\nkind = \"leantime\""),
+    ("another store", "[store]\nkind = \"postgres\""),
+    ("a path for nothing", "[store]\nkind = \"memory\"\npath = \"x\""),
+    ("another model", "[models.worker]\nkind = \"openai\"\nurl = \"http://x\""),
+    ("a model without a script", "[models.worker]\nkind = \"scripted\""),
+    ("a model without a kind", "[models.worker]\nscript = \"x\""),
+    ("a misplaced key", "slots = 3"),
+    ("a key of the top", "[daemon]\ntimezone = \"Europe/Berlin\""),
+    ("no slots", "[daemon]\nslots = 0"),
+    ("a currency that is none", "currency = \"euro\""),
+    ("an id with blanks", "[daemon]\nid = \"my laptop\""),
+    ("a whole section that is not there yet", "[mcp]\nport = 3001"),
+    ("several at once", "arm = 3\n[daemon]\nslot = 3\ntick = \"0s\""),
+];
+
+#[test]
+fn faulty_configurations_are_told_what_is_wrong_and_show_no_secret() {
+    let mut told = String::new();
+    for (name, text) in FAULTY {
+        let found = parse(text).unwrap_err();
+        let shown = render_all(&found, false);
+        assert!(!shown.contains("SECRET"), "{name}: {shown}");
+        assert!(!format!("{found:?}").contains("SECRET"), "{name}: {found:?}");
+        writeln!(told, "## {name}\n{shown}\n").unwrap();
+    }
+    insta::with_settings!({snapshot_path => "../snapshots", prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("faulty_configurations", told);
+    });
+}
+
+#[test]
+fn the_schema_accepts_what_is_read_and_refuses_what_is_faulty() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let json = |text: &str| -> serde_json::Value {
+        serde_json::to_value(toml::from_str::<toml::Table>(text).unwrap()).unwrap()
+    };
+    assert!(validator.is_valid(&json(GOOD)));
+    for text in [
+        "slots = 3",
+        "arm = \"yes\"",
+        "[daemon]\nslots = 0",
+        "[board]\nkind = \"x\"",
+        "[notify.slack.team]\nwebhok = \"x\"",
+        "[models.x]\nkind = \"openai\"",
+    ] {
+        assert!(!validator.is_valid(&json(text)), "{text}");
+    }
+}
+
+#[test]
+fn no_change_to_a_configuration_makes_it_panic() {
+    use proptest::prelude::*;
+    proptest!(|(at in 0..GOOD.len(), len in 0_usize..40, with in "[\\PC\n]{0,6}")| {
+        let mut text = GOOD.to_owned();
+        text.replace_range(at..(at + len).min(text.len()), &with);
+        if let Err(faults) = parse(&text) {
+            prop_assert!(!render_all(&faults, true).is_empty());
+        }
+    });
+}
