@@ -1,5 +1,6 @@
 //! Rota puts AI agents to work beside people on a team's project board.
 
+pub mod app;
 pub mod board;
 pub mod cli;
 pub mod clock;

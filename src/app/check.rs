@@ -38,7 +38,7 @@ pub(super) fn check(place: &Place, paths: &[PathBuf]) -> Result<CheckReport, Fai
     let words = open::words(&config, &registry(), config.models.keys().cloned().collect());
     let vocabulary = (words.0)(Arc::new(templates));
     for folder in folders(&config, paths)? {
-        let mut library = Library::new(folder.clone(), open::defaults(&config));
+        let mut library = Library::new(folder.clone(), config.playbook_defaults());
         library.reload(&vocabulary);
         report.files.extend(toml_files(&folder));
         report.faults.extend(library.faults().iter().map(told));

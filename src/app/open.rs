@@ -18,7 +18,7 @@ use crate::ledger::{Ledger, LedgerOptions};
 use crate::model::Model;
 use crate::model::scripted::ScriptedModel;
 use crate::notify::{self, FileOptions, Notifier, NotifyOptions, SharedWriter, SlackOptions};
-use crate::playbook::{Defaults, Library, Vocabulary};
+use crate::playbook::{Library, Vocabulary};
 use crate::store::open::{Engine, StoreOptions, store_dir};
 use crate::store::{self, Store, StoreError};
 use crate::template::Templates;
@@ -216,7 +216,7 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
     }
     let templates = Arc::new(templates);
     let words = words(&config, &tools, ground.models.keys().cloned().collect());
-    let mut library = Library::new(config.agents.clone(), defaults(&config));
+    let mut library = Library::new(config.agents.clone(), config.playbook_defaults());
     library.reload(&(words.0)(Arc::clone(&templates)));
     let me = people::me(board.as_ref(), config.me.as_deref()).await?;
     people::agents(board.as_ref(), &library.all()).await?;
@@ -267,9 +267,6 @@ fn settings(
     }
 }
 
-pub(super) fn defaults(config: &Config) -> Defaults {
-    Defaults { zone: config.timezone, lease: config.claims.lease, renew: config.claims.renew }
-}
 
 /// The names that playbooks may use.
 pub(super) fn words(

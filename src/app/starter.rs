@@ -9,6 +9,11 @@ const CONFIG: &str = include_str!("starter/rota.toml");
 /// The script of the model that stands in until a real one is configured.
 const SCRIPT: &str = include_str!("starter/model.toml");
 
+/// The JSON Schemas that the files name, for editors.
+const PLAYBOOK_SCHEMA: &str = include_str!("../../docs/schema/playbook.json");
+/// Likewise.
+const CONFIG_SCHEMA: &str = include_str!("../../docs/schema/config.json");
+
 /// The files, in the order in which they are written.
 pub(super) fn files() -> Vec<StarterFile> {
     let mut files = vec![
@@ -23,6 +28,8 @@ pub(super) fn files() -> Vec<StarterFile> {
         path: in_folder("templates/", name),
         content,
     }));
+    files.push(StarterFile { path: "docs/schema/playbook.json", content: PLAYBOOK_SCHEMA });
+    files.push(StarterFile { path: "docs/schema/config.json", content: CONFIG_SCHEMA });
     files
 }
 

@@ -46,12 +46,11 @@ impl Condition for Holds {
 /// Fills in the templates of reports.
 pub(super) struct Reports {
     pub templates: Arc<Templates>,
-    pub nonce: String,
 }
 
 impl crate::digest::Fill for Reports {
     fn fill(&self, template: &str, data: &Value) -> Result<String, String> {
-        self.templates.render_plain(template, data, &self.nonce).map_err(|error| error.to_string())
+        self.templates.render_escaped(template, data).map_err(|error| error.to_string())
     }
 
     fn has(&self, template: &str) -> bool {

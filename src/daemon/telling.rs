@@ -122,7 +122,7 @@ impl Worker {
     }
 
     fn reports(&self) -> Reports {
-        Reports { templates: self.parts.templates(), nonce: self.parts.entropy.nonce() }
+        Reports { templates: self.parts.templates() }
     }
 }
 
@@ -146,8 +146,7 @@ pub(super) async fn of_occurrence(parts: &Parts, playbook: &Playbook, runs: &[Ru
         return Vec::new();
     }
     let brief = occurrence_brief(parts, playbook, &at_tasks).await;
-    let reports =
-        Reports { templates: parts.templates(), nonce: parts.entropy.nonce() };
+    let reports = Reports { templates: parts.templates() };
     let body = match digest::report(&reports, &report.template, &brief.value()) {
         Ok(body) => body,
         Err(error) => {

@@ -13,5 +13,9 @@ mod notify;
 mod board;
 //! One suite per port, run for every adapter; and what people write, with its faults.
 
+mod board;
 mod config;
 mod playbooks;
+mod ledger;
+mod playbooks;
+mod store;

@@ -57,7 +57,6 @@ fn defaults() -> Defaults {
     Defaults { zone: Some(chrono_tz::Europe::Berlin), ..Defaults::default() }
 }
 
-#[expect(clippy::unwrap_used, reason = "a test's own playbook is good, or the test fails")]
 fn read(text: &str) -> Playbook {
     let parsed = parse(text, "agents/x.toml", &defaults());
     parsed.map_err(|faults| render_all(&faults, false)).unwrap().playbook

@@ -31,7 +31,7 @@ async fn a_claimed_run_writes_until_its_claim_ends_and_the_ledger_knows_each_eff
         run: run.clone(),
         playbook: PlaybookName::new("ai-worker"),
         attempt: 1,
-        lease: Duration::from_secs(60),
+        lease: Duration::from_mins(1),
         nonce: ledger.nonce(),
         resume: None,
     };
