@@ -201,3 +201,34 @@ impl Group<'_> {
 fn size(batch: &Batch) -> usize {
     batch.puts.iter().map(|(key, value)| key.len() + value.len()).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_that_could_not_be_made_durable_is_not_shown_and_ends_all_commits() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = ::sled::open(dir.path().join("data")).unwrap();
+        let shared = Arc::new(Shared { db, before: RwLock::default() });
+        let mut committer = Committer {
+            shared: Arc::clone(&shared),
+            // The kernel refuses to sync it.
+            log: File::open("/dev/null").unwrap(),
+            version: 0,
+            witness: Witness::open(dir.path()).unwrap().0,
+            fault: None,
+        };
+        for key in ["a", "b"] {
+            let (answer, mut answered) = oneshot::channel();
+            let batch = Batch::new().put(key, "1");
+            committer.commit(vec![Request { batch, answer }]);
+            let answer = answered.try_recv().unwrap();
+            assert!(matches!(answer, Err(StoreError::Failed(_))), "{key}: {answer:?}");
+        }
+        // Readers are shown what was there before; the second was not even tried.
+        assert_eq!(shared.before.read().unwrap().get(&b"a"[..]), Some(&None));
+        assert_eq!(shared.db.get("b").unwrap(), None);
+        assert_eq!(Witness::open(dir.path()).unwrap().1, 0);
+    }
+}
