@@ -19,12 +19,13 @@ mod starter;
 
 use crate::app::failure::Failure;
 use crate::app::house::{
-    CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile,
+    CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions,
+    StarterFile,
 };
 use crate::clock::{Clock, SystemClock};
+use crate::daemon::Wake;
 use crate::daemon::control::{Answer, Answered, Progress};
 use crate::daemon::signals::Signal;
-use crate::daemon::Wake;
 use crate::domain::Value;
 use crate::ledger::stop;
 use async_trait::async_trait;

@@ -48,9 +48,12 @@ fn playbooks(place: &Place) -> Result<Finding, Failure> {
     let fatal = report.faults.iter().filter(|fault| fault.fatal).count();
     let found = format!("{} files, {fatal} faults", report.files.len());
     Ok(match (fatal, report.files.len()) {
-        (0, 0) => {
-            finding("playbooks", Health::Warn, "there are none", "`rota init` writes some to start from")
-        }
+        (0, 0) => finding(
+            "playbooks",
+            Health::Warn,
+            "there are none",
+            "`rota init` writes some to start from",
+        ),
         (0, _) => finding("playbooks", Health::Ok, found, ""),
         _ => finding("playbooks", Health::Fail, found, "`rota check` tells each fault"),
     })
@@ -96,7 +99,9 @@ async fn daemon(state: &Path) -> Finding {
     match crate::daemon::control::socket::connect(state).await {
         Ok(Some(_)) => finding("daemon", Health::Ok, "answers on its socket", ""),
         Ok(None) => finding("daemon", Health::Ok, "none runs", "`rota serve` starts one"),
-        Err(error) => finding("daemon", Health::Fail, error.to_string(), "look who made the socket"),
+        Err(error) => {
+            finding("daemon", Health::Fail, error.to_string(), "look who made the socket")
+        }
     }
 }
 
@@ -124,7 +129,9 @@ fn channels(config: &Config) -> Vec<Finding> {
             Ok(found) if !found.permissions().readonly() => {
                 finding(&channel, Health::Ok, path.display().to_string(), "")
             }
-            Ok(_) => finding(&channel, Health::Fail, "its folder is read-only", "give another path"),
+            Ok(_) => {
+                finding(&channel, Health::Fail, "its folder is read-only", "give another path")
+            }
             Err(_) => finding(&channel, Health::Ok, "its folder is made when it is needed", ""),
         }
     });

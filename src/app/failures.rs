@@ -1,7 +1,7 @@
 //! Errors of the rooms, as whoever typed reads them: the kind decides the exit code.
 
-use crate::board::BoardError;
 use crate::app::failure::{Failure, FailureKind};
+use crate::board::BoardError;
 use crate::daemon::StartError;
 use crate::fault::Fault;
 use crate::ledger::export::ExportError;

@@ -2,10 +2,10 @@
 
 use super::front::Front;
 use super::{failures, people};
-use crate::board::open::{BoardKind, BoardOptions};
-use crate::board::{self, Board};
 use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::Place;
+use crate::board::open::{BoardKind, BoardOptions};
+use crate::board::{self, Board};
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::config::{BoardConfig, Config, ModelConfig, StoreConfig};
 use crate::cron::Pattern;
@@ -203,8 +203,7 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         margin: config.claims.margin,
         epoch: ground.epoch,
     };
-    let ledger =
-        Arc::new(Ledger::new(store, Arc::clone(&clock), Arc::clone(&entropy), options));
+    let ledger = Arc::new(Ledger::new(store, Arc::clone(&clock), Arc::clone(&entropy), options));
     let journal = Arc::new(RunJournal::new(Arc::clone(&ledger), Arc::clone(&board)));
     let parts =
         tools::Parts::new(Arc::clone(&board), Arc::clone(&journal) as _, Arc::clone(&clock));
@@ -221,8 +220,11 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
     let me = people::me(board.as_ref(), config.me.as_deref()).await?;
     people::agents(board.as_ref(), &library.all()).await?;
     let settings = settings(&config, daemon, &ground.life, ground.state, ground.templates);
-    let settings =
-        Settings { composes_only: ground.composes_only, environment: ground.environment, ..settings };
+    let settings = Settings {
+        composes_only: ground.composes_only,
+        environment: ground.environment,
+        ..settings
+    };
     let parts = Parts {
         board,
         ledger,
@@ -266,7 +268,6 @@ fn settings(
         composes_only: false,
     }
 }
-
 
 /// The names that playbooks may use.
 pub(super) fn words(

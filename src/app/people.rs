@@ -1,7 +1,7 @@
 //! Who is on a board that was just made: the person who types, and the agents of the playbooks.
 
-use crate::board::Board;
 use crate::app::failure::{Failure, FailureKind};
+use crate::board::Board;
 use crate::domain::{
     Initiative, NewPerson, Person, PersonId, PersonKind, Playbook, Principal, Role, Stamp,
 };

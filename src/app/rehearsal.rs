@@ -1,13 +1,13 @@
 //! A rehearsal (`--dry-run`): the same daemon over an overlay board and a store in memory. Nothing
 //! outside is changed; what would be is told.
 
+use super::failures;
 use super::front::Front;
 use super::open::{self, Ground, Opened};
-use super::failures;
-use crate::board::Board;
-use crate::board::overlay::Overlay;
 use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::Place;
+use crate::board::Board;
+use crate::board::overlay::Overlay;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::config::Config;
 use crate::daemon::Wake;
@@ -87,9 +87,7 @@ impl Rehearsal {
 
     async fn front(&self, overlay: &Arc<Overlay>, dry_run: DryRun) -> Result<Front, Failure> {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::clone(&self.clock)));
-        copy(self.store.as_ref(), store.as_ref())
-            .await
-            .map_err(|error| failures::store(&error))?;
+        copy(self.store.as_ref(), store.as_ref()).await.map_err(|error| failures::store(&error))?;
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let ground = Ground {
             config: self.config.clone(),
@@ -172,7 +170,11 @@ struct Copied {
 impl Copied {
     fn of(state: &Path) -> Result<Self, Failure> {
         let trouble = |error: &std::io::Error| {
-            Failure::io(FailureKind::State, "the state folder cannot be copied for a rehearsal", error)
+            Failure::io(
+                FailureKind::State,
+                "the state folder cannot be copied for a rehearsal",
+                error,
+            )
         };
         let name = format!("rota-rehearsal-{}", SystemEntropy.nonce());
         let folder = std::env::temp_dir().join(name);

@@ -20,14 +20,16 @@ pub(super) fn files() -> Vec<StarterFile> {
         StarterFile { path: "rota.toml", content: CONFIG },
         StarterFile { path: "model.toml", content: SCRIPT },
     ];
-    files.extend(playbook::shipped().iter().map(|(name, content)| StarterFile {
-        path: in_folder("agents/", name),
-        content,
-    }));
-    files.extend(Templates::shipped_texts().iter().map(|(name, content)| StarterFile {
-        path: in_folder("templates/", name),
-        content,
-    }));
+    files.extend(
+        playbook::shipped()
+            .iter()
+            .map(|(name, content)| StarterFile { path: in_folder("agents/", name), content }),
+    );
+    files.extend(
+        Templates::shipped_texts()
+            .iter()
+            .map(|(name, content)| StarterFile { path: in_folder("templates/", name), content }),
+    );
     files.push(StarterFile { path: "docs/schema/playbook.json", content: PLAYBOOK_SCHEMA });
     files.push(StarterFile { path: "docs/schema/config.json", content: CONFIG_SCHEMA });
     files

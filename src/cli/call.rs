@@ -1,9 +1,9 @@
 //! What a command asks of the house: one tool call, and how its answer is shown.
 
-use crate::app::failure::Failure;
-use crate::app::house::Need;
 use super::instant::Instant;
 use super::page::Page;
+use crate::app::failure::Failure;
+use crate::app::house::Need;
 use crate::daemon::control::DryRun;
 use crate::domain::{Timestamp, Value};
 use std::collections::BTreeMap;

@@ -21,13 +21,13 @@ pub mod page;
 pub mod progress;
 pub mod report;
 
+use crate::app::failure::{self, Failure};
+use crate::app::house::House;
 use args::{Cli, Command};
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use commands::Session;
 use environment::Environment;
-use crate::app::failure::{self, Failure};
-use crate::app::house::House;
 use logging::Verbosity;
 use output::{Manner, Output};
 use std::ffi::OsString;

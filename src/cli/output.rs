@@ -1,8 +1,8 @@
 //! The only place that prints. Results go to standard output, everything else to standard error;
 //! with `--json` standard output holds exactly one document.
 
-use crate::app::failure::{Failure, FailureKind};
 use super::page::{Page, Style, harmless};
+use crate::app::failure::{Failure, FailureKind};
 use crate::daemon::control::Progress;
 use serde::Serialize;
 use std::io::{IsTerminal as _, Write};

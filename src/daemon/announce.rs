@@ -6,8 +6,8 @@
 use super::worker::{Worker, board_trouble};
 use crate::crash;
 use crate::domain::{
-    Before, EffectActor, Initiative, Mode, Person, Phase, Playbook, Principal, Project, Reason, RunState,
-    StatusId, StatusSelector, Task, TaskEdit, Usage, Value, Wrote,
+    Before, EffectActor, Initiative, Mode, Person, Phase, Playbook, Principal, Project, Reason,
+    RunState, StatusId, StatusSelector, Task, TaskEdit, Usage, Value, Wrote,
 };
 use crate::runner::WorkEnd;
 use crate::schedule::put_back;
@@ -172,9 +172,12 @@ impl Worker {
         self.run.reason = Some(end.reason);
         self.put_ending(end).await;
         let restores = end.state == RunState::Yielded
-            || self.job.playbook.claim.as_ref().is_some_and(|c| {
-                c.hand_back == crate::domain::HandBack::Restore
-            });
+            || self
+                .job
+                .playbook
+                .claim
+                .as_ref()
+                .is_some_and(|c| c.hand_back == crate::domain::HandBack::Restore);
         if restores && let Err(error) = self.put_back().await {
             tracing::warn!(run = %self.run.id, %error, "the task could not be put back whole");
         }
@@ -275,10 +278,7 @@ impl Worker {
         edits: &[TaskEdit],
         revision: Option<u64>,
     ) -> Result<ToolResult, ToolError> {
-        let args = Value::map([
-            ("id", Value::from(task.id.0)),
-            ("params", edit_params(edits)),
-        ]);
+        let args = Value::map([("id", Value::from(task.id.0)), ("params", edit_params(edits))]);
         self.as_rota("editTask", args, revision).await
     }
 
@@ -385,4 +385,3 @@ pub(super) fn tool_trouble(error: &ToolError) -> WorkEnd {
     };
     WorkEnd::ended(state, reason, error.to_string(), Usage::default())
 }
-

@@ -19,6 +19,8 @@ use tokio::time::Instant;
 
 /// At most so many pages are read for one gathered list.
 const PAGES_MAX: usize = 100;
+/// Items asked for at a time.
+const PAGE: i64 = 200;
 /// At most so many earlier runs at a task are looked at.
 const RUNS_MAX: usize = 50;
 /// So many signs of a run wait to be written down.
@@ -82,10 +84,8 @@ impl Worker {
     /// What runs before this one did at the task, and what a reviewer said.
     async fn put_earlier(&mut self) {
         let Some(task) = self.run.task else { return };
-        let filter = crate::ledger::RunFilter {
-            task: Some(task),
-            ..crate::ledger::RunFilter::default()
-        };
+        let filter =
+            crate::ledger::RunFilter { task: Some(task), ..crate::ledger::RunFilter::default() };
         let runs = self.parts.ledger.runs(&filter, RUNS_MAX).await.unwrap_or_default();
         let own: Vec<_> = runs
             .iter()
@@ -212,8 +212,7 @@ impl Worker {
                     .map(|part| template::fill_text(part, &context))
                     .collect::<Result<Vec<_>, _>>()
                     .map_err(|error| template_trouble(&error))?;
-                let prompt =
-                    if prompt.is_empty() { String::new() } else { self.render(prompt)? };
+                let prompt = if prompt.is_empty() { String::new() } else { self.render(prompt)? };
                 Ok((prompt, command))
             }
         }
@@ -232,9 +231,10 @@ impl Worker {
 
     fn runner(&self) -> Result<Arc<dyn Runner>, WorkEnd> {
         Ok(match &self.job.playbook.work {
-            Work::Steps(_) => {
-                Arc::new(StepsRunner::new(Arc::new(super::seams::Fills), Arc::new(super::seams::Holds)))
-            }
+            Work::Steps(_) => Arc::new(StepsRunner::new(
+                Arc::new(super::seams::Fills),
+                Arc::new(super::seams::Holds),
+            )),
             Work::Command { .. } => Arc::new(CommandRunner::new(
                 self.parts.settings.environment.iter().map(|(k, v)| (k.clone(), v.clone())),
             )),
@@ -361,6 +361,10 @@ impl Worker {
         }
         let mut args = template::fill(&gather.args, &self.brief.value())
             .map_err(|error| template_trouble(&error))?;
+        if let Value::Map(map) = &mut args {
+            // As many as a page may hold; the end of the list is found by its cursor.
+            map.entry("limit".to_owned()).or_insert(Value::Int(PAGE));
+        }
         let mut items = Vec::new();
         for _ in 0..PAGES_MAX {
             let answer = self.parts.tools.call(&gather.tool, args.clone(), context).await;
@@ -380,11 +384,8 @@ impl Worker {
     }
 
     async fn log(&self, kind: &str, text: &str) {
-        let line = LogLine {
-            at: self.parts.clock.wall(),
-            kind: kind.to_owned(),
-            text: text.to_owned(),
-        };
+        let line =
+            LogLine { at: self.parts.clock.wall(), kind: kind.to_owned(), text: text.to_owned() };
         if let Err(error) = self.parts.ledger.log(&self.run.id, &[line]).await {
             tracing::warn!(run = %self.run.id, %error, "the transcript could not be written");
         }
@@ -397,31 +398,26 @@ fn listed(answer: &Value) -> Option<(Vec<Value>, Option<String>)> {
         return Some((items.clone(), None));
     }
     let map = answer.as_map()?;
-    let lists: Vec<_> = map.values().filter_map(Value::as_list).collect();
-    let [items] = lists.as_slice() else { return None };
-    let cursor = map.get("nextCursor").and_then(Value::as_text).map(str::to_owned);
+    let items = map.get("items").and_then(Value::as_list)?;
+    let cursor = map.get("next").and_then(Value::as_text).map(str::to_owned);
     Some((items.to_vec(), cursor))
 }
 
 fn template_trouble(error: &template::TemplateError) -> WorkEnd {
-    WorkEnd::ended(
-        RunState::Failed,
-        Reason::TemplateFailed,
-        error.to_string(),
-        Usage::default(),
-    )
+    WorkEnd::ended(RunState::Failed, Reason::TemplateFailed, error.to_string(), Usage::default())
 }
 
 /// What a run did, line by line, for the comment that tells it.
 fn done_lines(effects: &[crate::domain::Effect]) -> Value {
-    let lines = effects.iter().filter(|e| e.actor == EffectActor::Agent).filter_map(|effect| {
-        match &effect.result {
+    let lines =
+        effects.iter().filter(|e| e.actor == EffectActor::Agent).filter_map(|effect| match &effect
+            .result
+        {
             Some(EffectResult::Done { entity, .. }) => {
                 Some(Value::from(format!("{} ({entity})", effect.tool)))
             }
             _ => None,
-        }
-    });
+        });
     Value::List(lines.collect())
 }
 

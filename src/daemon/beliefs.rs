@@ -113,7 +113,6 @@ impl Open {
 /// At most so many refusals are told to whoever waits for an occurrence.
 const REFUSED_MAX: usize = 100;
 
-
 /// What is known about a playbook between two looks.
 #[derive(Clone, Debug)]
 pub(super) struct Book {

@@ -3,8 +3,8 @@
 
 use crate::board::{self, Board};
 use crate::domain::{
-    Comment, CommentQuery, CommentTarget, Effect, EffectActor, EffectResult, Person, PersonKind, Playbook,
-    Project, Run, Task, Timestamp, Value,
+    Comment, CommentQuery, CommentTarget, Effect, EffectActor, EffectResult, Person, PersonKind,
+    Playbook, Project, Run, Task, Timestamp, Value,
 };
 use crate::template::vocabulary;
 use chrono::SecondsFormat;
@@ -157,7 +157,10 @@ fn describe_task(
     put("url", url.into());
     put("outcome", Value::Null);
     put("state", Value::Null);
-    put("comments", comments.iter().map(|c| describe_comment(c, people)).collect::<Vec<_>>().into());
+    put(
+        "comments",
+        comments.iter().map(|c| describe_comment(c, people)).collect::<Vec<_>>().into(),
+    );
     Value::Map(map)
 }
 
@@ -199,9 +202,7 @@ pub(super) fn effect_lines(attempt: u32, effects: &[Effect]) -> Vec<Value> {
 
 /// Any record as a value.
 pub(super) fn plain(record: &impl serde::Serialize) -> Value {
-    serde_json::to_value(record)
-        .and_then(serde_json::from_value)
-        .unwrap_or(Value::Null)
+    serde_json::to_value(record).and_then(serde_json::from_value).unwrap_or(Value::Null)
 }
 
 /// An instant as templates and tools exchange it: RFC 3339 in UTC.

@@ -170,13 +170,14 @@ impl Desk for Daemon {
         by: &str,
     ) -> Result<Value, DeskError> {
         use crate::ledger::ClaimError;
-        let claim = self.parts.ledger.revoke(task, reason, by).await.map_err(|error| match error {
-            ClaimError::Store(source) => DeskError::Failed {
-                what: "the claim could not be released".to_owned(),
-                source: Some(Box::new(source)),
-            },
-            other => DeskError::NotFound(format!("task {task}: {other}")),
-        })?;
+        let claim =
+            self.parts.ledger.revoke(task, reason, by).await.map_err(|error| match error {
+                ClaimError::Store(source) => DeskError::Failed {
+                    what: "the claim could not be released".to_owned(),
+                    source: Some(Box::new(source)),
+                },
+                other => DeskError::NotFound(format!("task {task}: {other}")),
+            })?;
         let _ = self.events.send(Event::Tick(None)).await;
         Ok(super::brief::plain(&claim))
     }

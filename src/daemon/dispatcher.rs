@@ -9,7 +9,8 @@ use super::halt::Halt;
 use super::parts::Parts;
 use super::worker::{self, Assignment, WorkDone};
 use crate::domain::{
-    Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Reason, RunId, RunState, TaskId, Trigger, Value,
+    Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Reason, RunId, RunState, TaskId,
+    Trigger, Value,
 };
 use crate::ledger::LedgerError;
 use crate::tools::desk::{DeskError, RunReport, RunRequest, Switch};
@@ -126,9 +127,10 @@ impl Dispatcher {
         open.started += 1;
         open.taken.extend(task);
         let halt = Arc::new(Halt::default());
-        let revision = self.beliefs.candidates.as_ref().and_then(|(_, tasks)| {
-            task.and_then(|task| tasks.get(task)).map(|task| task.revision)
-        });
+        let revision =
+            self.beliefs.candidates.as_ref().and_then(|(_, tasks)| {
+                task.and_then(|task| tasks.get(task)).map(|task| task.revision)
+            });
         let run = self.parts.entropy.run_id();
         let job = Assignment {
             playbook,

@@ -4,9 +4,9 @@ use super::announce::{find_status, tool_trouble};
 use super::worker::{Worker, board_trouble};
 use crate::crash;
 use crate::domain::{
-    EffectActor, EffectResult, EffectState, Occurrence, OccurrenceId, OccurrenceState, Outcome, Person,
-    PersonId, Phase, PlaybookName, Project, Reason, RunState, StatusId, StatusKind, StatusSelector,
-    Task, TaskEdit, Trigger, Usage, Wrote, to_delta,
+    EffectActor, EffectResult, EffectState, Occurrence, OccurrenceId, OccurrenceState, Outcome,
+    Person, PersonId, Phase, PlaybookName, Project, Reason, RunState, StatusId, StatusKind,
+    StatusSelector, Task, TaskEdit, Trigger, Usage, Wrote, to_delta,
 };
 use crate::ledger::RunFilter;
 use crate::runner::WorkEnd;
@@ -88,14 +88,12 @@ impl Worker {
         }
         match self.edit_task(task, edits, Some(now.revision)).await {
             Ok(_) => Ok(()),
-            Err(error) if error.reason() == Reason::RevisionConflict => {
-                Err(WorkEnd::ended(
-                    RunState::Yielded,
-                    Reason::PersonTookOver,
-                    "somebody changed it while the outcome was written",
-                    Usage::default(),
-                ))
-            }
+            Err(error) if error.reason() == Reason::RevisionConflict => Err(WorkEnd::ended(
+                RunState::Yielded,
+                Reason::PersonTookOver,
+                "somebody changed it while the outcome was written",
+                Usage::default(),
+            )),
             Err(error) => Err(tool_trouble(&error)),
         }
     }
@@ -173,8 +171,7 @@ impl Worker {
             return Ok(None);
         }
         let people = self.parts.board.people().await.map_err(|error| board_trouble(&error))?;
-        let is_meant =
-            |p: &&Person| p.id.to_string() == text || p.name.eq_ignore_ascii_case(text);
+        let is_meant = |p: &&Person| p.id.to_string() == text || p.name.eq_ignore_ascii_case(text);
         people.iter().find(is_meant).map(|p| Some(p.id)).ok_or_else(|| {
             WorkEnd::ended(
                 RunState::Failed,
@@ -197,8 +194,7 @@ impl Worker {
             edit.apply(&mut after);
         }
         let tags = self.held.as_ref().map(|h| h.claim.wrote.tags.clone()).unwrap_or_default();
-        let wrote =
-            Wrote { assignee: Some(after.assignee), status: Some(after.status), tags };
+        let wrote = Wrote { assignee: Some(after.assignee), status: Some(after.status), tags };
         if self.run.settle_from.is_none() {
             let effects = self.parts.ledger.effects(&self.run.id).await.unwrap_or_default();
             self.run.settle_from = Some(effects.iter().map(|e| e.mark.seq).max().unwrap_or(0));

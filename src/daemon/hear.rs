@@ -5,8 +5,9 @@ use super::dispatcher::Dispatcher;
 use super::recovery::Resume;
 use crate::board::BoardError;
 use crate::domain::{
-    Activity, ActivityId, ActivityQuery, BoardEvent, Claim, CommentQuery, CommentTarget, Cursor, Entity,
-    Occurrence, OccurrenceId, OccurrenceState, PersonKind, Playbook, Reason, Timestamp, Trigger,
+    Activity, ActivityId, ActivityQuery, BoardEvent, Claim, CommentQuery, CommentTarget, Cursor,
+    Entity, Occurrence, OccurrenceId, OccurrenceState, PersonKind, Playbook, Reason, Timestamp,
+    Trigger,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -57,11 +58,7 @@ impl Dispatcher {
         self.move_cursor(Some(first), heard).await
     }
 
-    async fn move_cursor(
-        &self,
-        from: Option<ActivityId>,
-        to: ActivityId,
-    ) -> Result<(), Trouble> {
+    async fn move_cursor(&self, from: Option<ActivityId>, to: ActivityId) -> Result<(), Trouble> {
         if from == Some(to) {
             return Ok(());
         }
@@ -77,8 +74,7 @@ impl Dispatcher {
     ) -> Result<(), Trouble> {
         let Some(task) = row.task else { return Ok(()) };
         // A playbook does not wake itself by its own writes.
-        if !self.is_heard(playbook, row).await
-            || !woken.insert((playbook.name.to_string(), task.0))
+        if !self.is_heard(playbook, row).await || !woken.insert((playbook.name.to_string(), task.0))
         {
             return Ok(());
         }
@@ -173,11 +169,7 @@ impl Dispatcher {
     }
 
     /// The first comment of a person since the question.
-    async fn answer_to(
-        &self,
-        claim: &Claim,
-        since: Timestamp,
-    ) -> Result<Option<String>, Trouble> {
+    async fn answer_to(&self, claim: &Claim, since: Timestamp) -> Result<Option<String>, Trouble> {
         let query = CommentQuery {
             on: Some(CommentTarget::Task(claim.task)),
             from: Some(since),
@@ -186,9 +178,8 @@ impl Dispatcher {
         };
         let people = self.parts.board.people().await?;
         let comments = self.parts.board.comments(&query).await?.items;
-        let by_person = |author| {
-            people.iter().any(|p| p.id == author && p.kind == PersonKind::Person)
-        };
+        let by_person =
+            |author| people.iter().any(|p| p.id == author && p.kind == PersonKind::Person);
         Ok(comments.into_iter().find(|c| by_person(c.author)).map(|comment| comment.text))
     }
 }

@@ -34,7 +34,10 @@ impl Dispatcher {
     /// Writes the export; a failure is told and does not stop anything.
     async fn export(&self) {
         if let Err(error) = export(&self.parts).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "local state could not be exported");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "local state could not be exported"
+            );
         }
     }
 }

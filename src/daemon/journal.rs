@@ -3,8 +3,8 @@
 
 use crate::board::{Board, BoardError};
 use crate::domain::{
-    ActivityQuery, Claim, Comment, CommentQuery, CommentTarget, Effect, EffectResult, Fence, Mark, Person,
-    PersonId, PersonKind, Phase, PlaybookName, Reason, RunId, TaskId, Timestamp,
+    ActivityQuery, Claim, Comment, CommentQuery, CommentTarget, Effect, EffectResult, Fence, Mark,
+    Person, PersonId, PersonKind, Phase, PlaybookName, Reason, RunId, TaskId, Timestamp,
 };
 use crate::ledger::Ledger;
 use crate::schedule::{Finding, HeldView, reconcile};
@@ -26,10 +26,7 @@ impl RunJournal {
     }
 
     /// Whether a person took over a claimed task, by what is on the board now; why, if so.
-    pub(super) async fn look(
-        &self,
-        claim: &Claim,
-    ) -> Result<Option<(Reason, String)>, BoardError> {
+    pub(super) async fn look(&self, claim: &Claim) -> Result<Option<(Reason, String)>, BoardError> {
         let task = match self.board.task(claim.task).await {
             Ok(task) => Some(task),
             Err(BoardError::NotFound { .. }) => None,

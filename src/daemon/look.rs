@@ -4,9 +4,9 @@ use super::beliefs::{Beliefs, CandidateKey};
 use super::parts::Parts;
 use crate::board::{self, BoardError};
 use crate::domain::{
-    AssigneeFilter, AssigneeSelector, DueSelector, OccurrenceState, OrderKey, Person, Playbook, PlaybookName,
-    Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId, TaskOrder, TaskQuery,
-    Timestamp, to_delta,
+    AssigneeFilter, AssigneeSelector, DueSelector, OccurrenceState, OrderKey, Person, Playbook,
+    PlaybookName, Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId,
+    TaskOrder, TaskQuery, Timestamp, to_delta,
 };
 use crate::ledger::{LedgerError, RunFilter};
 use crate::schedule::{
@@ -153,7 +153,10 @@ async fn read_all(parts: &Parts, mut query: TaskQuery) -> board::Result<Vec<Arc<
         let page = parts.board.tasks(&query).await?;
         tasks.extend(page.items.into_iter().map(Arc::new));
         if tasks.len() >= CANDIDATES_MAX {
-            tracing::warn!(looked_at = tasks.len(), "more tasks match than are looked at in one go");
+            tracing::warn!(
+                looked_at = tasks.len(),
+                "more tasks match than are looked at in one go"
+            );
             return Ok(tasks);
         }
         let Some(next) = page.next else { return Ok(tasks) };
@@ -298,10 +301,8 @@ fn failed_attempts(
             continue;
         }
         let over = run.state == RunState::Yielded || run.state.may_retry();
-        let untouched = tasks
-            .get(task)
-            .zip(run.ended)
-            .is_some_and(|(task, ended)| task.modified <= ended);
+        let untouched =
+            tasks.get(task).zip(run.ended).is_some_and(|(task, ended)| task.modified <= ended);
         if over && untouched && run.reason != Some(Reason::Interrupted) {
             let failed = playbook.limits.attempts;
             let not_before = run.ended.unwrap_or(run.started);

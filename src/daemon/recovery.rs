@@ -14,8 +14,8 @@ use super::beliefs::Open;
 use super::dispatcher::Dispatcher;
 use crate::board::BoardError;
 use crate::domain::{
-    Claim, EffectResult, EffectState, Fence, Occurrence, OccurrenceId, OccurrenceState, Phase, Reason, Run,
-    RunState, Trigger,
+    Claim, EffectResult, EffectState, Fence, Occurrence, OccurrenceId, OccurrenceState, Phase,
+    Reason, Run, RunState, Trigger,
 };
 use crate::ledger::LedgerError;
 
@@ -246,7 +246,10 @@ impl Dispatcher {
     async fn open_again(&mut self, claim: &Claim) -> Result<OccurrenceId, LedgerError> {
         let now = self.parts.clock.wall();
         let occurrence = Occurrence {
-            id: OccurrenceId::new(format!("{}/resumed/{}/{}", claim.playbook, claim.task, claim.fence)),
+            id: OccurrenceId::new(format!(
+                "{}/resumed/{}/{}",
+                claim.playbook, claim.task, claim.fence
+            )),
             playbook: claim.playbook.clone(),
             trigger: Trigger::Rework,
             planned: now,

@@ -25,8 +25,11 @@ pub(super) fn reload(parts: &Parts) -> Value {
         Value::from(list.iter().map(|name| name.as_str()).collect::<Vec<_>>())
     };
     tracing::info!(
-        added = changes.added.len(), changed = changes.changed.len(),
-        removed = changes.removed.len(), faulty = changes.faulty.len(), "playbooks were read"
+        added = changes.added.len(),
+        changed = changes.changed.len(),
+        removed = changes.removed.len(),
+        faulty = changes.faulty.len(),
+        "playbooks were read"
     );
     Value::map([
         ("added", names(&changes.added)),

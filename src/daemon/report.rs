@@ -2,13 +2,9 @@
 
 use super::beliefs::Open;
 use super::parts::Parts;
-use crate::domain::{
-    Channel, Effect, EffectResult, Notice, Reason, Run, RunState, Usage, Value,
-};
+use crate::domain::{Channel, Effect, EffectResult, Notice, Reason, Run, RunState, Usage, Value};
 use crate::ledger::LedgerError;
-use crate::tools::desk::{
-    ClaimReport, EffectReport, NoticeReport, RunReport, TaskReport,
-};
+use crate::tools::desk::{ClaimReport, EffectReport, NoticeReport, RunReport, TaskReport};
 
 /// At most so many notices of one run are told.
 const NOTICES_MAX: usize = 100;
@@ -86,7 +82,9 @@ fn effect_report(effect: &Effect) -> EffectReport {
         Some(EffectResult::Done { entity, before, after, .. }) => {
             (entity.to_string(), before.clone(), after.clone())
         }
-        Some(EffectResult::Recorded) => ("recorded only".to_owned(), Value::Null, effect.args.clone()),
+        Some(EffectResult::Recorded) => {
+            ("recorded only".to_owned(), Value::Null, effect.args.clone())
+        }
         Some(EffectResult::Failed { code, .. }) => {
             (format!("failed ({code})"), Value::Null, Value::Null)
         }

@@ -51,7 +51,10 @@ impl Dispatcher {
             let answer = match &report {
                 Ok(report) => Ok(report.clone()),
                 Err(error) => Err(DeskError::Failed {
-                    what: format!("the report of {} could not be read: {error}", open.occurrence.id),
+                    what: format!(
+                        "the report of {} could not be read: {error}",
+                        open.occurrence.id
+                    ),
                     source: None,
                 }),
             };

@@ -42,7 +42,8 @@ impl Worker {
             Ok(None) => {}
             Err(detail) => {
                 tracing::error!(run = %self.run.id, %detail, "the report could not be made");
-                let body = text_body(format!("{}: the report could not be made: {detail}", playbook.name));
+                let body =
+                    text_body(format!("{}: the report could not be made: {detail}", playbook.name));
                 let key = format!("report-failed:{}", self.run.id);
                 notices.extend(report.to.iter().map(|to| self.notice(&key, to, body.clone())));
             }
@@ -62,7 +63,12 @@ impl Worker {
         let why = if end.detail.is_empty() { end.reason.text() } else { end.detail.as_str() };
         let text = format!("{}: {what} ended {} ({}): {why}", playbook.name, end.state, end.reason);
         let key = format!("failure:{}", self.run.id);
-        playbook.on_failure.to.iter().map(|to| self.notice(&key, to, text_body(text.clone()))).collect()
+        playbook
+            .on_failure
+            .to
+            .iter()
+            .map(|to| self.notice(&key, to, text_body(text.clone())))
+            .collect()
     }
 
     /// The digest of the window that this instant falls in.
@@ -205,14 +211,16 @@ pub(super) fn of_pause(parts: &Parts, playbook: &Playbook, why: &str) -> Vec<Not
         playbook.name, playbook.name, playbook.name
     );
     let key = format!("paused:{}:{at}", playbook.name);
-    playbook.on_failure.to.iter().map(|to| notice(parts, &key, to, text_body(text.clone()))).collect()
+    playbook
+        .on_failure
+        .to
+        .iter()
+        .map(|to| notice(parts, &key, to, text_body(text.clone())))
+        .collect()
 }
 
 /// Local state was restored from an export: told to every channel that playbooks tell failures to.
-pub(super) fn of_restore(
-    parts: &Parts,
-    restored: &crate::ledger::export::Restored,
-) -> Vec<Notice> {
+pub(super) fn of_restore(parts: &Parts, restored: &crate::ledger::export::Restored) -> Vec<Notice> {
     let exported = restored.exported.map_or_else(|| "nothing".to_owned(), text_of);
     let text = format!(
         "Local state could not be opened and was restored from the export of {exported} ({} rows). \

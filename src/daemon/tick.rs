@@ -205,7 +205,10 @@ impl Dispatcher {
             let snapshot = match look::look(&self.parts, &mut self.beliefs).await {
                 Ok(snapshot) => snapshot,
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "nothing can be started");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "nothing can be started"
+                    );
                     return;
                 }
             };

@@ -6,8 +6,8 @@ use super::parts::Parts;
 use super::{books, look};
 use crate::board::BoardError;
 use crate::domain::{
-    Decision, Occurrence, OccurrenceId, OccurrenceState, Playbook, PlaybookName, TaskId, Timestamp, Trigger,
-    Value,
+    Decision, Occurrence, OccurrenceId, OccurrenceState, Playbook, PlaybookName, TaskId, Timestamp,
+    Trigger, Value,
 };
 use crate::ledger::{RunFilter, stop};
 use crate::schedule::{Criteria, judge};
@@ -95,7 +95,9 @@ async fn judgements(parts: &Parts, task: TaskId) -> Result<Vec<Value>, DeskError
         let criteria = Criteria::new(playbook, &snapshot.projects, &snapshot.people);
         let situation = snapshot.situation(facts, task);
         let (code, text, detail) = match judge(&criteria, found, false, &situation) {
-            Ok(()) => ("would_be_taken", "it would be taken when the playbook wakes", String::new()),
+            Ok(()) => {
+                ("would_be_taken", "it would be taken when the playbook wakes", String::new())
+            }
             Err(refused) => (refused.reason.code(), refused.reason.text(), refused.detail),
         };
         lines.push(Value::map([

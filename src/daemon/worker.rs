@@ -15,8 +15,8 @@ use super::halt::Halt;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
-    EndKind, Fence, Notice, Occurrence, Phase, Playbook, Reason, Run, RunId, RunState, Task, TaskId,
-    Usage, millis,
+    EndKind, Fence, Notice, Occurrence, Phase, Playbook, Reason, Run, RunId, RunState, Task,
+    TaskId, Usage, millis,
 };
 use crate::ledger::{Acquire, ClaimError, Held, LedgerError, LogLine};
 use crate::runner::WorkEnd;
@@ -225,9 +225,10 @@ impl Worker {
         let resume = self.job.resume.clone()?;
         let end = if let Some((reason, detail)) = resume.give_up {
             let state = match reason {
-                Reason::PersonTookOver | Reason::StopTag | Reason::StopComment | Reason::NotFound => {
-                    RunState::Yielded
-                }
+                Reason::PersonTookOver
+                | Reason::StopTag
+                | Reason::StopComment
+                | Reason::NotFound => RunState::Yielded,
                 _ => RunState::Failed,
             };
             WorkEnd::ended(state, reason, detail, Usage::default())
@@ -424,7 +425,9 @@ impl Worker {
                 let text = format!("{}: {} ({})", self.run.playbook, end.state, end.reason);
                 self.parts.tell("ended", Some(id), text);
             }
-            Err(error) => tracing::error!(run = %id, %error, "the end of the run could not be recorded"),
+            Err(error) => {
+                tracing::error!(run = %id, %error, "the end of the run could not be recorded")
+            }
         }
     }
 
@@ -490,11 +493,8 @@ impl Worker {
     /// A line in the run's transcript.
     pub(super) async fn note(&self, text: &str) {
         self.parts.tell("note", Some(&self.run.id), text.to_owned());
-        let line = LogLine {
-            at: self.parts.clock.wall(),
-            kind: "note".to_owned(),
-            text: text.to_owned(),
-        };
+        let line =
+            LogLine { at: self.parts.clock.wall(), kind: "note".to_owned(), text: text.to_owned() };
         if let Err(error) = self.parts.ledger.log(&self.run.id, &[line]).await {
             tracing::warn!(run = %self.run.id, %error, "the transcript could not be written");
         }

@@ -4,8 +4,8 @@
 use super::commands::report;
 use crate::support::backend::{Expected, StrictBackend, TestHouse, expect, type_to};
 use clap::CommandFactory as _;
-use rota::cli::args::Cli;
 use rota::app::house::Need;
+use rota::cli::args::Cli;
 use rota::daemon::control::DryRun;
 use rota::domain::{Reason, RunState};
 use serde_json::{Value, json};

@@ -1,14 +1,14 @@
 //! A house and a daemon that only do what a test told them to expect: stricter than the real ones.
 
 use async_trait::async_trait;
-use rota::cli::args::Cli;
-use rota::cli::commands::Session;
-use rota::cli::environment::Environment;
 use rota::app::failure::Failure;
 use rota::app::house::{
     CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions,
     StarterFile,
 };
+use rota::cli::args::Cli;
+use rota::cli::commands::Session;
+use rota::cli::environment::Environment;
 use rota::cli::output::{Manner, Output};
 use rota::daemon::control::{Answer, AnswerError, Answered, DryRun, Progress, ToolRequest};
 use rota::daemon::signals::Signal;

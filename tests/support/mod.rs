@@ -1,7 +1,7 @@
 //! What tests share.
 
-pub mod fixed_board;
-pub mod strict_fill;
 pub mod backend;
-pub mod rota;
+pub mod fixed_board;
 pub mod house;
+pub mod rota;
+pub mod strict_fill;

@@ -1,8 +1,8 @@
 //! Commands for the board: tasks and projects from a terminal, by the same verbs as agents have.
 
+use crate::app::failure::Failure;
 use crate::cli::call::{Args as CallArgs, Call, View, number_or_name};
 use crate::cli::detail;
-use crate::app::failure::Failure;
 use crate::domain::{StatusKind, Value};
 use clap::{Args, Subcommand, ValueEnum};
 

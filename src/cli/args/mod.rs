@@ -4,9 +4,9 @@ pub mod board;
 pub mod operate;
 
 use super::environment::Environment;
-use crate::app::house::{Place, SchemaKind};
 use super::logging::LogFormat;
 use super::output::ColourChoice;
+use crate::app::house::{Place, SchemaKind};
 use board::{ProjectCommand, TaskCommand};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use operate::{ClaimsCommand, NextArgs, PlaybookArgs, RunOnceArgs, RunsCommand, WhyArgs};

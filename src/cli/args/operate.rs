@@ -1,9 +1,9 @@
 //! Commands that run, stop, explain and arm.
 
-use crate::cli::call::{Args as CallArgs, Call, View};
-use crate::cli::detail;
 use crate::app::failure::Failure;
 use crate::app::house::Need;
+use crate::cli::call::{Args as CallArgs, Call, View};
+use crate::cli::detail;
 use crate::cli::instant::Instant;
 use crate::daemon::control::{DryRun, FOLLOW};
 use crate::domain::{RunState, Value};

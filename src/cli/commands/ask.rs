@@ -1,10 +1,10 @@
 //! Makes one tool call and shows its answer.
 
 use super::Session;
+use crate::app::failure::{Failure, FailureKind, run_exit_code};
 use crate::cli::answer;
 use crate::cli::call::{Call, View};
 use crate::cli::connection::reach;
-use crate::app::failure::{Failure, FailureKind, run_exit_code};
 use crate::cli::output::progress_page;
 use crate::cli::page::{Page, Style};
 use crate::cli::progress::Waiting;

@@ -1,9 +1,9 @@
 //! Commands that write files or texts for other programs: `init`, `schema`, `completions`, `man`.
 
 use super::Session;
-use crate::cli::args::Cli;
 use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{SchemaKind, StarterFile};
+use crate::cli::args::Cli;
 use crate::cli::page::{Page, Style};
 use clap::CommandFactory as _;
 use serde_json::json;

@@ -8,9 +8,9 @@ mod stop;
 
 use super::args::Command;
 use super::args::operate::status_call;
+use super::output::Output;
 use crate::app::failure::Failure;
 use crate::app::house::{House, Place};
-use super::output::Output;
 use std::sync::Arc;
 
 /// What every command needs.

@@ -3,10 +3,10 @@
 
 use super::Session;
 use super::ask::{Asked, interrupted};
+use crate::app::failure::Failure;
 use crate::cli::args::operate::{start_all_call, stop_all_call};
 use crate::cli::call::Call;
 use crate::cli::connection::to_daemon;
-use crate::app::failure::Failure;
 use crate::cli::page::{Page, Style};
 use crate::daemon::control::Answered;
 use crate::domain::Value;

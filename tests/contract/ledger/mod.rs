@@ -85,6 +85,7 @@ pub fn a_run(id: &str, playbook: &str, started: i64) -> Run {
         started: at(started),
         ended: None,
         usage: Usage::default(),
+        settle_from: None,
     }
 }
 
@@ -107,5 +108,6 @@ pub fn an_occurrence(playbook: &str, second: i64) -> Occurrence {
         task: None,
         decided: at(second),
         state: OccurrenceState::Queued,
+        covers: None,
     }
 }
