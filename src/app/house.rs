@@ -114,7 +114,7 @@ pub struct StarterFile {
 }
 
 /// Which JSON Schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SchemaKind {
     /// Of a playbook.
     Playbook,

@@ -27,6 +27,7 @@ mod handoff;
 mod hear;
 mod house;
 pub mod journal;
+mod lease;
 mod look;
 mod parts;
 mod recovery;

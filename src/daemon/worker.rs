@@ -15,15 +15,14 @@ use super::halt::Halt;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
-    EndKind, Fence, Notice, Occurrence, Phase, Playbook, Reason, Run, RunId, RunState, Task,
-    TaskId, Usage, millis,
+    EndKind, Notice, Occurrence, Phase, Playbook, Reason, Run, RunId, RunState, Task, TaskId,
+    Usage, millis,
 };
-use crate::ledger::{Acquire, ClaimError, Held, LedgerError, LogLine};
+use crate::ledger::{Held, LedgerError, LogLine};
 use crate::runner::WorkEnd;
 use crate::schedule::{Retry, after_failure};
 use crate::tools::Tally;
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,33 +129,6 @@ impl Worker {
             return Err((Reason::StoreFailed, detail));
         }
         Ok(worker)
-    }
-
-    async fn acquire(
-        &self,
-        task: TaskId,
-        lease: Duration,
-        resume: Option<Fence>,
-    ) -> Result<Held, (Reason, String)> {
-        let ask = Acquire {
-            task,
-            run: self.run.id.clone(),
-            playbook: self.run.playbook.clone(),
-            attempt: self.run.attempt,
-            lease,
-            nonce: self.parts.ledger.nonce(),
-            resume,
-        };
-        // A reply that was lost is recognised by its nonce, so asking twice is safe (C6).
-        let mut answer = self.parts.ledger.acquire(ask.clone()).await;
-        if matches!(answer, Err(ClaimError::Store(_))) {
-            answer = self.parts.ledger.acquire(ask).await;
-        }
-        answer.map_err(|error| match &error {
-            ClaimError::Lost { reason, detail } => (*reason, detail.clone()),
-            ClaimError::Store(_) => (Reason::StoreFailed, error.to_string()),
-            _ => (Reason::AlreadyClaimed, error.to_string()),
-        })
     }
 
     fn new_run(parts: &Parts, job: &Assignment, id: RunId, attempt: u32) -> Run {
@@ -429,56 +401,6 @@ impl Worker {
                 tracing::error!(run = %id, %error, "the end of the run could not be recorded")
             }
         }
-    }
-
-    /// Ends the claim, if one is held; also after it was lost (that acknowledges it).
-    pub(super) async fn end_claim(&mut self, how: EndKind, reason: Reason) {
-        let Some(mut held) = self.held.take() else { return };
-        match self.parts.ledger.end(&mut held, how, reason).await {
-            Ok(()) | Err(ClaimError::Lost { .. }) => {}
-            Err(error) => {
-                // The lease ends by itself; recovery finds the run finished.
-                tracing::warn!(task = %held.claim.task, %error, "the claim could not be released");
-            }
-        }
-    }
-
-    /// Awaits something while the claim is renewed. When the claim is lost, the run is told to
-    /// stop, and the awaited work is given the chance to do so.
-    pub(super) async fn hold<T>(&mut self, work: impl Future<Output = T>) -> T {
-        let every = self.parts.settings.renew;
-        let mut timer = tokio::time::interval(every);
-        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        timer.tick().await;
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return done,
-                _ = timer.tick(), if self.held.is_some() => {}
-            }
-            let Some(held) = &mut self.held else { continue };
-            match self.parts.ledger.renew(held).await {
-                Ok(()) => {}
-                Err(ClaimError::Lost { reason, detail }) => {
-                    self.job.halt.halt(RunState::ClaimLost, reason, detail);
-                }
-                Err(error) if !held.trust.is_open(self.parts.clock.boot()) => {
-                    held.trust.lose();
-                    self.job.halt.halt(
-                        RunState::ClaimLost,
-                        Reason::ClaimLost,
-                        format!("the claim could not be renewed: {error}"),
-                    );
-                }
-                Err(error) => tracing::warn!(%error, "a renewal failed and is tried again"),
-            }
-        }
-    }
-
-    /// Whether the run may no longer believe its claim.
-    pub(super) fn lost(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| !held.trust.is_open(self.parts.clock.boot()))
     }
 
     /// The task as it is now; `None` when the run is about none.

@@ -7,9 +7,7 @@ use rota::schedule::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-
 const NOW: &str = "2026-11-10T09:00:00Z";
-
 fn facts(playbook: Playbook) -> PlaybookFacts {
     PlaybookFacts {
         playbook: Arc::new(playbook),

@@ -162,6 +162,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  rota schema playbook > docs/schema/playbook.json")]
     Schema {
         /// Of what
+        #[arg(value_parser = schema_kind)]
         kind: SchemaKind,
     },
     /// Print a completion script for a shell
@@ -181,4 +182,13 @@ pub enum Command {
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         dir: Option<PathBuf>,
     },
+}
+
+/// `playbook` or `config`.
+fn schema_kind(text: &str) -> Result<SchemaKind, String> {
+    match text {
+        "playbook" => Ok(SchemaKind::Playbook),
+        "config" => Ok(SchemaKind::Config),
+        _ => Err("expected playbook or config".to_owned()),
+    }
 }
