@@ -181,10 +181,7 @@ impl Worker {
         if restores && let Err(error) = self.put_back().await {
             tracing::warn!(run = %self.run.id, %error, "the task could not be put back whole");
         }
-        let task = match self.read_task().await {
-            Ok(Some(task)) => task,
-            _ => return,
-        };
+        let Ok(Some(task)) = self.read_task().await else { return };
         match self.render(template) {
             Ok(text) => {
                 if let Err(error) = self.comment(&task, text).await {

@@ -10,6 +10,7 @@ use crate::playbook::{Rights, is_wider, rights};
 use crate::schedule::{Condition, Subject, Timetable};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Who arms, when `rota.toml` says that playbooks arm themselves.
@@ -64,7 +65,11 @@ fn fingerprint(on: &On) -> String {
         "{:?} {:?} {} {:?} {:?} {:?}",
         on.cron, on.every, on.zone, on.gap, on.fold, on.jitter
     );
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = String::new();
+    for byte in Sha256::digest(text.as_bytes()) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 async fn switch_of(parts: &Parts, playbook: &Playbook) -> Result<PlaybookSwitch, LedgerError> {

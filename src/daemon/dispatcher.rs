@@ -281,15 +281,12 @@ impl Dispatcher {
                 _ => None,
             },
         };
-        match worker {
-            Some(worker) => {
-                worker.halt.halt(RunState::Cancelled, Reason::Cancelled, format!("by {by}"));
-                self.beliefs.stoppers.push((run, reply));
-            }
-            None => {
-                let message = format!("run {run} is not under way here");
-                let _ = reply.send(Err(DeskError::NotFound(message)));
-            }
+        if let Some(worker) = worker {
+            worker.halt.halt(RunState::Cancelled, Reason::Cancelled, format!("by {by}"));
+            self.beliefs.stoppers.push((run, reply));
+        } else {
+            let message = format!("run {run} is not under way here");
+            let _ = reply.send(Err(DeskError::NotFound(message)));
         }
     }
 

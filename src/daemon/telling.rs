@@ -31,9 +31,10 @@ impl Worker {
         if self.run.task.is_some() || end.state != RunState::Succeeded {
             return notices;
         }
-        let told = match is_digest(&report.template) {
-            true => self.digest(&playbook).await,
-            false => self.gathered_report(&playbook, &report.template, report.when),
+        let told = if is_digest(&report.template) {
+            self.digest(&playbook).await
+        } else {
+            self.gathered_report(&playbook, &report.template, report.when)
         };
         match told {
             Ok(Some((key, body))) => {
@@ -146,7 +147,7 @@ pub(super) async fn of_occurrence(parts: &Parts, playbook: &Playbook, runs: &[Ru
     let wanted = match report.when {
         ReportWhen::Always => true,
         ReportWhen::Changes => at_tasks.iter().any(|run| run.state != RunState::Refused),
-        ReportWhen::Problems => at_tasks.iter().any(|run| failed(run)),
+        ReportWhen::Problems => at_tasks.iter().any(failed),
     };
     if !wanted {
         return Vec::new();

@@ -174,7 +174,7 @@ impl Worker {
         }
         loop {
             let end = self.attempt().await;
-            let next = self.after(&end).await;
+            let next = self.after(&end);
             let Next::Retry(wait) = next else {
                 self.close(end, next).await;
                 runs.push(self.run);
@@ -239,7 +239,7 @@ impl Worker {
     }
 
     /// What follows from how an attempt ended.
-    async fn after(&mut self, end: &WorkEnd) -> Next {
+    fn after(&self, end: &WorkEnd) -> Next {
         if self.lost() || end.state == RunState::ClaimLost {
             return Next::Abandon;
         }
@@ -398,7 +398,7 @@ impl Worker {
                 self.parts.tell("ended", Some(id), text);
             }
             Err(error) => {
-                tracing::error!(run = %id, %error, "the end of the run could not be recorded")
+                tracing::error!(run = %id, %error, "the end of the run could not be recorded");
             }
         }
     }
