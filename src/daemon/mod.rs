@@ -17,6 +17,7 @@ mod attempt;
 mod beliefs;
 mod books;
 mod brief;
+mod clarify;
 pub mod control;
 mod courier;
 mod desk;

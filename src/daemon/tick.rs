@@ -224,6 +224,7 @@ impl Dispatcher {
         let mut changed = false;
         for refusal in plan.refusals {
             self.decide(&refusal.playbook, refusal.task, refusal.reason, &refusal.detail).await;
+            self.clarify(&refusal).await;
             let waiting = self.beliefs.open.values_mut().filter(|open| {
                 open.occurrence.playbook == refusal.playbook
                     && !open.closed

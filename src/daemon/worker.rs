@@ -131,7 +131,7 @@ impl Worker {
         Ok(worker)
     }
 
-    fn new_run(parts: &Parts, job: &Assignment, id: RunId, attempt: u32) -> Run {
+    pub(super) fn new_run(parts: &Parts, job: &Assignment, id: RunId, attempt: u32) -> Run {
         Run {
             id,
             playbook: job.playbook.name.clone(),
@@ -152,7 +152,7 @@ impl Worker {
         }
     }
 
-    async fn record_start(&self) -> Result<(), LedgerError> {
+    pub(super) async fn record_start(&self) -> Result<(), LedgerError> {
         if self.run.settle_from.is_some() {
             return self.parts.ledger.update_run(&self.run).await;
         }
@@ -376,7 +376,7 @@ impl Worker {
     }
 
     /// Ends the run's record.
-    async fn finish_record(&mut self, end: &WorkEnd, notices: Vec<Notice>) {
+    pub(super) async fn finish_record(&mut self, end: &WorkEnd, notices: Vec<Notice>) {
         self.run.state = end.state;
         self.run.reason = Some(end.reason);
         self.run.detail.clone_from(&end.detail);
