@@ -18,10 +18,7 @@ use std::sync::Arc;
 
 /// Whether a refusal says that a task is not fit yet, and a person can mend it.
 fn is_about_fitness(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::NoAcceptanceCriteria | Reason::NoEstimate | Reason::NoDescription
-    )
+    matches!(reason, Reason::NoAcceptanceCriteria | Reason::NoEstimate | Reason::NoDescription)
 }
 
 impl Dispatcher {

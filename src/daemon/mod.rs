@@ -206,6 +206,22 @@ impl Daemon {
         found.is_some_and(|run| run.state == crate::domain::RunState::Running)
     }
 
+    /// The task that a run is about.
+    pub async fn task_of(&self, run: &crate::domain::RunId) -> Option<crate::domain::TaskId> {
+        self.parts.ledger.run(run.as_str()).await.ok().flatten().and_then(|run| run.task)
+    }
+
+    /// When the next playbook wakes by the clock, jitter included.
+    pub async fn next_wake(&self) -> Option<Timestamp> {
+        let now = self.parts.clock.wall();
+        let next = self.parts.playbooks().into_iter().filter_map(|playbook| {
+            let table = crate::schedule::Timetable::new(&playbook.on, &playbook.name).ok()??;
+            let planned = table.after(table.due_until(now))?;
+            Some(table.start_of(planned))
+        });
+        next.min()
+    }
+
     /// Writes the export that a damaged store is restored from.
     ///
     /// # Errors

@@ -27,6 +27,7 @@ impl Dispatcher {
             self.wake().await;
             self.hear().await;
             self.see_to_parked().await;
+            self.take_up_rework().await;
         }
         self.dispatch().await;
         self.keep_house().await;
