@@ -21,6 +21,7 @@ use crate::ledger::{Ledger, RunFilter};
 use crate::notify::{FileOptions, Notifier, NotifyOptions, SharedWriter};
 use crate::playbook;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use story::Story;
@@ -144,10 +145,10 @@ impl Stage {
         let hours = hours();
         let mut acted = 0;
         loop {
-            self.look(daemon, team).await?;
-            story.go_on().await?;
+            let stirred = self.look(daemon, team).await?;
+            story.go_on(stirred).await?;
             let human = hours.get(acted).copied();
-            let due = daemon.next_wake().await.into_iter().chain(human).min().unwrap_or(end);
+            let due = daemon.next_wake().into_iter().chain(human).min().unwrap_or(end);
             if self.clock.wall() >= end {
                 return Ok(());
             }
@@ -160,27 +161,31 @@ impl Stage {
     }
 
     /// A tick, and everything that follows from it; meanwhile Jonas watches the release notes.
-    async fn look(&self, daemon: &Daemon, team: &Team) -> Result<(), Failure> {
+    async fn look(&self, daemon: &Daemon, team: &Team) -> Result<bool, Failure> {
         let mut told = daemon.progress();
         daemon.tick().await;
         let idle = daemon.idle();
         tokio::pin!(idle);
-        let mut taken_over = false;
+        let (mut taken_over, mut stirred) = (false, false);
         loop {
             tokio::select! {
                 () = &mut idle => break,
-                line = told.recv() => match line {
+                line = told.recv() => {
+                    stirred = true;
+                    match line {
                     Ok(line) if !taken_over && is_at_release_notes(daemon, &line).await => {
                         taken_over = true;
                         team.jonas_takes_over().await?;
                     }
                     Ok(_) | Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => break,
-                },
+                    }
+                }
             }
         }
+        stirred |= told.try_recv().is_ok();
         daemon.deliver().await;
-        Ok(())
+        Ok(stirred)
     }
 }
 
@@ -224,7 +229,8 @@ async fn epilogue(ledger: &Ledger, story: Story) -> Result<Answered, Failure> {
         text.push_str("\nThe digest of the next morning, as Slack gets it:\n\n");
         text.push_str(&slack_as_seen(digest));
     }
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "\n\n{} runs, {at_tasks} of them with a claim; scripted model: {} tokens in, {} out, {}.{:02} USD.\n\
          Now on your own board: `rota init`, then `rota check` and `rota run-once ai-worker --dry-run`.",
         runs.len(),
@@ -232,7 +238,7 @@ async fn epilogue(ledger: &Ledger, story: Story) -> Result<Answered, Failure> {
         usage.tokens_out,
         usage.cost_micros / 1_000_000,
         usage.cost_micros / 10_000 % 100,
-    ));
+    );
     let slack = digest.map(|digest| digest.body.slack).unwrap_or_default();
     let payloads: Vec<Value> =
         slack.iter().filter_map(|payload| serde_json::from_str(payload).ok()).collect();

@@ -31,8 +31,9 @@ pub(super) async fn refresh(
             Some(book) => book,
             None => compile(parts, &playbook).await?,
         };
-        let switch = switch_of(parts, &playbook).await?;
-        let armed = is_armed(&playbook, &switch);
+        let switch = switch_of(parts, &playbook, &book).await?;
+        let known = same && book.switch.armed == switch.armed;
+        let armed = if known { book.armed } else { is_armed(&playbook, &switch) };
         books.insert(playbook.name.clone(), Book { armed, switch, ..book });
     }
     Ok(())
@@ -72,9 +73,14 @@ fn fingerprint(on: &On) -> String {
     hex
 }
 
-async fn switch_of(parts: &Parts, playbook: &Playbook) -> Result<PlaybookSwitch, LedgerError> {
+async fn switch_of(
+    parts: &Parts,
+    playbook: &Playbook,
+    known: &Book,
+) -> Result<PlaybookSwitch, LedgerError> {
     let switch = parts.ledger.playbook_switch(&playbook.name).await?;
-    if parts.settings.arms_itself && !is_armed(playbook, &switch) {
+    let is_known = known.armed && known.switch.armed == switch.armed;
+    if parts.settings.arms_itself && !is_known && !is_armed(playbook, &switch) {
         return arm(parts, playbook, BY_CONFIGURATION).await;
     }
     Ok(switch)

@@ -62,6 +62,9 @@ impl Dispatcher {
             }
             Event::Woken(Woken::Jumped(jump)) => {
                 tracing::warn!(?jump, "the clocks jumped: everything is considered again");
+                for book in self.beliefs.books.values_mut() {
+                    book.next = None;
+                }
                 self.tick().await;
             }
             Event::Tick(done) => {

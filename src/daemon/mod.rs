@@ -212,7 +212,7 @@ impl Daemon {
     }
 
     /// When the next playbook wakes by the clock, jitter included.
-    pub async fn next_wake(&self) -> Option<Timestamp> {
+    pub fn next_wake(&self) -> Option<Timestamp> {
         let now = self.parts.clock.wall();
         let next = self.parts.playbooks().into_iter().filter_map(|playbook| {
             let table = crate::schedule::Timetable::new(&playbook.on, &playbook.name).ok()??;

@@ -84,6 +84,10 @@ impl Dispatcher {
         let Some(book) = self.beliefs.books.get(name).cloned() else { return Ok(()) };
         let Some(timetable) = book.timetable.clone() else { return Ok(()) };
         let now = self.parts.clock.wall();
+        // Nothing falls due before the instant that the alarm is set to.
+        if book.next.is_some_and(|next| next > now) {
+            return Ok(());
+        }
         let watermark = self.parts.ledger.watermark(name).await?;
         let input = self.wake_input(&book, &timetable, watermark, now).await?;
         let wakes = wakes(&input);

@@ -10,6 +10,7 @@ use crate::domain::{
 };
 use crate::ledger::{Ledger, LedgerError, RunFilter};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -75,12 +76,16 @@ impl Story {
         let _ = self.tell.send(progress).await;
     }
 
-    /// Tells everything that has happened since.
-    pub(super) async fn go_on(&mut self) -> Result<(), Failure> {
+    /// Tells everything that has happened since; `stirred`: the daemon said that it did something.
+    pub(super) async fn go_on(&mut self, stirred: bool) -> Result<(), Failure> {
+        let seen = self.seen;
         self.activity().await?;
-        self.refusals().await.map_err(ledger)?;
-        self.ended_runs().await.map_err(ledger)?;
-        self.told().await.map_err(ledger)
+        if seen == self.seen && !stirred {
+            return Ok(());
+        }
+        self.refusals().await.map_err(|error| ledger(&error))?;
+        self.ended_runs().await.map_err(|error| ledger(&error))?;
+        self.told().await.map_err(|error| ledger(&error))
     }
 
     async fn activity(&mut self) -> Result<(), Failure> {
@@ -215,7 +220,7 @@ impl Story {
             text.push_str(&run.detail);
         }
         if let Some(fence) = run.fence {
-            text.push_str(&format!(", fence {fence}"));
+            let _ = write!(text, ", fence {fence}");
         }
         text
     }
@@ -252,8 +257,8 @@ fn is_telling(decision: &Decision) -> bool {
     )
 }
 
-fn ledger(error: LedgerError) -> Failure {
-    Failure::internal("the demo's ledger cannot be read").because(&error)
+fn ledger(error: &LedgerError) -> Failure {
+    Failure::internal("the demo's ledger cannot be read").because(error)
 }
 
 fn tags(before: &Value, after: &Value) -> String {
