@@ -108,11 +108,12 @@ impl Dispatcher {
     ) {
         let Some(open) = self.beliefs.open.get_mut(occurrence) else { return };
         let book = self.beliefs.books.get(&open.occurrence.playbook);
-        let Some(playbook) =
-            book.map(|book| Arc::clone(&book.playbook)).or_else(|| open.playbook.clone())
-        else {
-            return;
-        };
+        let current = book.map(|book| Arc::clone(&book.playbook));
+        // What is only handed back goes by the definition that recovery chose.
+        let hands_back = resume.as_ref().is_some_and(|resume| resume.give_up.is_some());
+        let chosen = open.playbook.clone();
+        let playbook = if hands_back { chosen.or(current) } else { current.or(chosen) };
+        let Some(playbook) = playbook else { return };
         if open.occurrence.state == OccurrenceState::Queued {
             let running = OccurrenceState::Running;
             if let Err(error) =
@@ -192,8 +193,26 @@ impl Dispatcher {
             }
             open.runs.extend(done.runs);
         }
+        self.take_in_reworks().await;
         self.outbox.notify_one();
         self.dispatch().await;
+    }
+
+    /// A reviewer's worker has recorded that another playbook comes next: it waits like any other.
+    async fn take_in_reworks(&mut self) {
+        let waiting = match self.parts.ledger.open_occurrences().await {
+            Ok(waiting) => waiting,
+            Err(error) => return tracing::error!(%error, "what waits could not be read"),
+        };
+        for occurrence in waiting {
+            let is_new = occurrence.state == OccurrenceState::Queued
+                && occurrence.trigger == Trigger::Rework
+                && !self.beliefs.open.contains_key(&occurrence.id);
+            if is_new {
+                let playbook = self.parts.playbook(&occurrence.playbook);
+                self.beliefs.open.insert(occurrence.id.clone(), Open::new(occurrence, playbook));
+            }
+        }
     }
 
     async fn run_by_hand(

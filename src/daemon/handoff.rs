@@ -37,7 +37,10 @@ impl Worker {
             Err(trouble) if trouble.state == RunState::Yielded => {
                 (self.give_way(trouble).await, true)
             }
-            Err(trouble) if self.lost() || trouble.state == RunState::ClaimLost => (trouble, false),
+            Err(trouble) if self.lost() || trouble.state == RunState::ClaimLost => {
+                self.unfinished = true;
+                (trouble, false)
+            }
             Err(trouble) => (self.hand_back(trouble).await, false),
         }
     }
@@ -45,6 +48,7 @@ impl Worker {
     /// The work found nothing to do: the task goes back without a word.
     async fn leave_unchanged(&mut self) {
         if let Err(error) = self.put_back().await {
+            self.unfinished = true;
             tracing::warn!(run = %self.run.id, %error, "the task could not be put back whole");
         }
     }
@@ -214,7 +218,7 @@ impl Worker {
     }
 
     /// Whether a write of the settling was done before a crash.
-    async fn was_settled(&self, tool: &str) -> Result<bool, WorkEnd> {
+    pub(super) async fn was_settled(&self, tool: &str) -> Result<bool, WorkEnd> {
         let Some(from) = self.run.settle_from else { return Ok(false) };
         let effects = self.parts.ledger.effects(&self.run.id).await.unwrap_or_default();
         for effect in effects.iter().filter(|e| e.mark.seq > from && e.tool == tool) {
@@ -223,18 +227,12 @@ impl Worker {
             }
             match &effect.result {
                 Some(EffectResult::Done { .. } | EffectResult::Recorded) => return Ok(true),
-                Some(_) => {}
+                Some(EffectResult::Failed { .. }) => {}
+                Some(EffectResult::Unknown) => return Err(unknown(tool)),
                 None => match self.parts.board.effect_of(&effect.mark).await {
                     Ok(EffectState::Applied(_)) => return Ok(true),
                     Ok(EffectState::Absent) => {}
-                    Ok(EffectState::Unknown) => {
-                        return Err(WorkEnd::ended(
-                            RunState::Failed,
-                            Reason::UnknownEffect,
-                            format!("it is not known whether {tool} happened"),
-                            Usage::default(),
-                        ));
-                    }
+                    Ok(EffectState::Unknown) => return Err(unknown(tool)),
                     Err(error) => return Err(board_trouble(&error)),
                 },
             }
@@ -313,4 +311,13 @@ impl Worker {
         let detail = format!("round {round} of {rounds}: back to {playbook}");
         Ok(WorkEnd { reason: Reason::SentBack, detail, ..end })
     }
+}
+
+fn unknown(tool: &str) -> WorkEnd {
+    WorkEnd::ended(
+        RunState::Failed,
+        Reason::UnknownEffect,
+        format!("it is not known whether {tool} happened"),
+        Usage::default(),
+    )
 }

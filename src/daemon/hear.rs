@@ -131,7 +131,10 @@ impl Dispatcher {
         };
         let now = self.parts.clock.wall();
         for claim in claims.into_iter().filter(|claim| claim.parked.is_some()) {
-            if self.is_at_work(&claim) || self.beliefs.stopped || self.beliefs.draining {
+            let book = self.beliefs.books.get(&claim.playbook);
+            let is_paused = book.is_some_and(|book| book.switch.paused.is_some());
+            let waits = is_paused || self.beliefs.stopped || self.beliefs.draining;
+            if waits || self.is_at_work(&claim) {
                 continue;
             }
             if let Err(error) = self.see_to(&claim, now).await {
@@ -140,7 +143,7 @@ impl Dispatcher {
         }
     }
 
-    fn is_at_work(&self, claim: &Claim) -> bool {
+    pub(super) fn is_at_work(&self, claim: &Claim) -> bool {
         self.beliefs.workers.values().any(|worker| worker.task == Some(claim.task))
     }
 

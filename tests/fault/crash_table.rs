@@ -218,10 +218,11 @@ fn when_every_attempt_crashed_the_task_goes_back_with_a_word() {
 fn a_crash_while_handing_back_is_finished_and_told_once() {
     for step in ["effect.intended", "effect.acted", "effect.concluded"] {
         for pass in 1..=2 {
-            let rota = scene_of(&WORKER.replace("[limits]", "[limits]\nturns = 1").replace(
-                "attempts = 3",
-                "attempts = 1",
-            ));
+            let rota = scene_of(
+                &WORKER
+                    .replace("[limits]", "[limits]\nturns = 1")
+                    .replace("attempts = 3", "attempts = 1"),
+            );
             // Announce and its comment, the subtask; one turn is all there is: then back.
             dies_at(&rota, &format!("{step}:{}", 3 + pass));
             recovers(&rota);

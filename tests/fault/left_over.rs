@@ -27,7 +27,7 @@ status = "kind:new"
 [claim]
 [work]
 runner = "command"
-command = ["{}", "--escape", "{{{{set.pidfile}}}}", "--hang"]
+command = ["{}", "--escape", "pid", "--hang"]
 [outcome.done]
 status = "kind:waiting"
 [limits]
@@ -36,9 +36,8 @@ attempts = 1
         fake_agent().display()
     );
     let rota = scene_of(&playbook);
-    let pidfile = rota.path().join("pid");
-    let set = format!("pidfile={}", pidfile.display());
-    let mut command = rota.command(["run-once", PLAYBOOK, "--task", "1", "--set", &set]);
+    let pidfile = rota.state().join("work").join("pid");
+    let mut command = rota.command(["run-once", PLAYBOOK, "--task", "1"]);
     let mut daemon = command.stdout(std::process::Stdio::null()).spawn().unwrap();
     let mut waited = Duration::ZERO;
     let pid = loop {

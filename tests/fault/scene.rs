@@ -62,6 +62,7 @@ max = { addSubtask = 1, addComment = 1 }
 attempts = 3
 backoff = "1s..1s"
 [report]
+template = "told"
 to = ["file:told"]
 when = "always"
 [on_failure]
@@ -105,6 +106,7 @@ pub fn scene_of(playbook: &str) -> Rota {
     rota.write("rota.toml", CONFIG);
     rota.write("agents/worker.toml", playbook);
     rota.write("templates/crash.md.hbs", PROMPT);
+    rota.write("templates/told.txt.hbs", "told {{#each tasks}}{{state}} {{/each}}");
     rota.write("model.toml", SCRIPT);
     rota.run(["project", "add", "Web"]).ok();
     add_task(&rota);
