@@ -193,25 +193,28 @@ impl Dispatcher {
             }
             open.runs.extend(done.runs);
         }
-        self.take_in_reworks().await;
         self.outbox.notify_one();
+        self.take_up_rework().await;
         self.dispatch().await;
     }
 
-    /// A reviewer's worker has recorded that another playbook comes next: it waits like any other.
-    async fn take_in_reworks(&mut self) {
-        let waiting = match self.parts.ledger.open_occurrences().await {
-            Ok(waiting) => waiting,
-            Err(error) => return tracing::error!(%error, "what waits could not be read"),
-        };
-        for occurrence in waiting {
-            let is_new = occurrence.state == OccurrenceState::Queued
-                && occurrence.trigger == Trigger::Rework
-                && !self.beliefs.open.contains_key(&occurrence.id);
-            if is_new {
-                let playbook = self.parts.playbook(&occurrence.playbook);
-                self.beliefs.open.insert(occurrence.id.clone(), Open::new(occurrence, playbook));
+    /// Occurrences that a reviewer's run has queued for another playbook.
+    pub(super) async fn take_up_rework(&mut self) {
+        let queued = match self.parts.ledger.open_occurrences().await {
+            Ok(open) => open,
+            Err(error) => {
+                tracing::warn!(%error, "queued occurrences could not be read");
+                return;
             }
+        };
+        let new = queued.into_iter().filter(|occurrence| {
+            occurrence.trigger == Trigger::Rework
+                && occurrence.state == OccurrenceState::Queued
+                && !self.beliefs.open.contains_key(&occurrence.id)
+        });
+        for occurrence in new.collect::<Vec<_>>() {
+            let playbook = self.parts.playbook(&occurrence.playbook);
+            self.beliefs.open.insert(occurrence.id.clone(), Open::new(occurrence, playbook));
         }
     }
 
