@@ -4,7 +4,7 @@
 use super::gates::{GatedBoard, GatedModel, Gates};
 use async_trait::async_trait;
 use rota::board::overlay::Overlay;
-use rota::board::{Board as _, Comments as _, History as _, People as _, Projects as _, Tasks as _};
+use rota::board::People as _;
 use rota::clock::{Clock, Entropy, ManualClock, SeededEntropy};
 use rota::cron::Pattern;
 use rota::daemon::{Daemon, Parts, RunJournal, Settings, Wake, Words};
@@ -36,6 +36,43 @@ pub const REVIEWER: PersonId = PersonId(4);
 /// The project.
 pub const WEBSITE: ProjectId = ProjectId(1);
 
+/// Goes when it is told to, and with the time of the runtime: where that is paused, a backoff that
+/// nobody disturbs passes at once, on all clocks alike.
+#[derive(Debug)]
+pub struct FlowClock {
+    manual: ManualClock,
+    since: tokio::time::Instant,
+}
+
+impl FlowClock {
+    fn at(wall: Timestamp) -> Self {
+        Self { manual: ManualClock::at(wall), since: tokio::time::Instant::now() }
+    }
+
+    /// Time passes.
+    pub fn advance(&self, by: Duration) {
+        self.manual.advance(by);
+    }
+
+    /// Time passes until this instant of the wall clock.
+    pub fn advance_to(&self, text: &str) {
+        let by = instant(text) - self.wall();
+        self.advance(by.to_std().expect("it has passed already"));
+    }
+}
+
+impl Clock for FlowClock {
+    fn wall(&self) -> Timestamp {
+        self.manual.wall() + to_delta(self.since.elapsed())
+    }
+    fn boot(&self) -> Duration {
+        self.manual.boot() + self.since.elapsed()
+    }
+    fn boot_id(&self) -> String {
+        self.manual.boot_id()
+    }
+}
+
 /// What is told, in order: key and body.
 #[derive(Debug, Default)]
 pub struct Told(pub Mutex<Vec<(String, Body)>>);
@@ -57,7 +94,7 @@ impl Notifier for Told {
 
 /// Everything that outlives a daemon.
 pub struct Team {
-    pub clock: Arc<ManualClock>,
+    pub clock: Arc<FlowClock>,
     pub board: Arc<GatedBoard>,
     pub gates: Arc<Gates>,
     pub store: Arc<dyn Store>,
@@ -79,7 +116,7 @@ pub struct Life {
 impl Team {
     /// Ada, Bo, the agents and a project, at this instant.
     pub async fn at(now: &str) -> Self {
-        let clock = Arc::new(ManualClock::at(instant(now)));
+        let clock = Arc::new(FlowClock::at(instant(now)));
         let gates = Arc::new(Gates::default());
         let overlay = Overlay::empty(BoardName::new("main"), Arc::clone(&clock) as _);
         let board = Arc::new(GatedBoard {

@@ -1,4 +1,6 @@
 //! The daemon in process, through the doors that the program itself uses.
 
 mod one_task;
+mod people_win;
 mod playbooks;
+mod retries;

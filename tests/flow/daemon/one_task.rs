@@ -2,7 +2,6 @@
 
 use super::playbooks::{DILIGENT, WORKER as WORKER_PLAYBOOK};
 use crate::support::daemon::{ADA, Team, WORKER};
-use rota::board::Tasks as _;
 use rota::domain::*;
 use rota::tools::desk::Desk as _;
 
