@@ -6,8 +6,9 @@
 use super::worker::{Worker, board_trouble};
 use crate::crash;
 use crate::domain::{
-    Before, Effect, EffectActor, EffectResult, Initiative, Mode, Person, Phase, Playbook, Principal, Project, Reason,
-    RunState, StatusId, StatusSelector, Task, TaskEdit, Usage, Value, Wrote,
+    Before, Effect, EffectActor, EffectResult, Initiative, Mode, Person, Phase, Playbook,
+    Principal, Project, Reason, RunState, StatusId, StatusSelector, Task, TaskEdit, Usage, Value,
+    Wrote,
 };
 use crate::runner::WorkEnd;
 use crate::schedule::put_back;
@@ -123,6 +124,8 @@ impl Worker {
             .raise_fence(held.claim.task, fence)
             .await
             .map_err(|error| board_trouble(&error))?;
+        // From here on the values of before the claim count as a person's too.
+        self.advance(Phase::Working, None, None).await?;
         match self.person_took_over().await? {
             Some((reason, detail)) => {
                 Err(WorkEnd::ended(RunState::Yielded, reason, detail, Usage::default()))

@@ -15,8 +15,8 @@ use super::halt::Halt;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
-    EndKind, Notice, Occurrence, Phase, Playbook, Reason, Run, RunId, RunState, Task, TaskId,
-    Usage, millis,
+    EndKind, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task, TaskId, Usage,
+    millis,
 };
 use crate::ledger::{Held, LedgerError, LogLine};
 use crate::runner::WorkEnd;
@@ -226,15 +226,11 @@ impl Worker {
     async fn begin(&mut self) -> Result<(), WorkEnd> {
         let task = self.read_task().await?;
         self.begin_brief(task.as_ref()).await?;
-        match (&self.held, task) {
-            (Some(held), Some(task)) if held.claim.phase == Phase::Reserved => {
-                if held.claim.wrote.status.is_some() {
-                    self.take_stock().await
-                } else {
-                    self.announce(&task).await
-                }
-            }
-            _ => Ok(()),
+        let (Some(held), Some(task)) = (&self.held, task) else { return Ok(()) };
+        if held.claim.wrote.status.is_some() {
+            self.take_stock().await
+        } else {
+            self.announce(&task).await
         }
     }
 

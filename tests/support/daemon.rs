@@ -3,8 +3,8 @@
 
 use super::gates::{GatedBoard, GatedModel, Gates};
 use async_trait::async_trait;
-use rota::board::overlay::Overlay;
 use rota::board::People as _;
+use rota::board::overlay::Overlay;
 use rota::clock::{Clock, Entropy, ManualClock, SeededEntropy};
 use rota::cron::Pattern;
 use rota::daemon::{Daemon, Parts, RunJournal, Settings, Wake, Words};
@@ -170,9 +170,8 @@ impl Team {
 
     /// A model whose first conversation follows the first script, and so on.
     pub fn model(&mut self, name: &str, scripts: &[&str]) {
-        let scripted = |text: &&str| {
-            Box::new(ScriptedModel::from_toml(name, text).unwrap()) as Box<dyn Model>
-        };
+        let scripted =
+            |text: &&str| Box::new(ScriptedModel::from_toml(name, text).unwrap()) as Box<dyn Model>;
         let model = GatedModel {
             name: name.to_owned(),
             scripts: scripts.iter().map(scripted).collect(),
@@ -269,19 +268,12 @@ impl Team {
         let board = Arc::clone(&self.board) as Arc<dyn rota::board::Board>;
         let options = options(daemon, &format!("life-{life}"));
         let settings = self.settings(&options);
-        let ledger = Ledger::new(
-            Arc::clone(&self.store),
-            Arc::clone(&clock),
-            Arc::clone(&entropy),
-            options,
-        );
+        let ledger =
+            Ledger::new(Arc::clone(&self.store), Arc::clone(&clock), Arc::clone(&entropy), options);
         let ledger = Arc::new(ledger);
         let journal = Arc::new(RunJournal::new(Arc::clone(&ledger), Arc::clone(&board)));
-        let parts = tools::Parts::new(
-            Arc::clone(&board),
-            Arc::clone(&journal) as _,
-            Arc::clone(&clock),
-        );
+        let parts =
+            tools::Parts::new(Arc::clone(&board), Arc::clone(&journal) as _, Arc::clone(&clock));
         let tools = Arc::new(ToolRegistry::new(parts));
         tools.set_records(Arc::clone(&ledger) as _);
         let (templates, faults) = Templates::load(&settings.templates, None);

@@ -74,7 +74,8 @@ async fn every_write_bears_the_mark_of_its_run_and_stands_in_the_journal() {
     );
     assert!(effects.iter().all(|e| matches!(e.result, Some(EffectResult::Done { .. }))));
     let page = team.board.below.tasks(&TaskQuery { limit: 10, ..TaskQuery::default() }).await;
-    let parts: Vec<_> = page.unwrap().items.into_iter().filter(|t| t.parent == Some(task)).collect();
+    let parts: Vec<_> =
+        page.unwrap().items.into_iter().filter(|t| t.parent == Some(task)).collect();
     assert_eq!(parts.len(), 1);
     life.stop().await;
 }

@@ -139,7 +139,8 @@ async fn the_tick_tells_a_run_that_only_thinks_that_a_person_took_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn between_two_effects_of_one_reply_the_second_is_stopped_and_the_comment_says_what_was_done() {
+async fn between_two_effects_of_one_reply_the_second_is_stopped_and_the_comment_says_what_was_done()
+{
     let team = team().await;
     let task = team.task("Fix the login").await;
     let life = team.start().await;
