@@ -185,6 +185,7 @@ impl Dispatcher {
         for (_, reply) in stopped {
             let _ = reply.send(Ok(()));
         }
+        self.take_up_rework(&done.runs).await;
         if let Some(open) = self.beliefs.open.get_mut(occurrence) {
             if let Some((reason, detail)) = done.refused {
                 tracing::info!(%occurrence, ?task, %reason, %detail, "not taken");

@@ -5,7 +5,7 @@ use super::worker::{Worker, board_trouble};
 use crate::crash;
 use crate::domain::{
     EffectActor, EffectResult, EffectState, Occurrence, OccurrenceId, OccurrenceState, Outcome,
-    Person, PersonId, Phase, PlaybookName, Project, Reason, RunState, StatusId, StatusKind,
+    Person, PersonId, Phase, PlaybookName, Project, Reason, RunId, RunState, StatusId, StatusKind,
     StatusSelector, Task, TaskEdit, Trigger, Usage, Wrote, to_delta,
 };
 use crate::ledger::RunFilter;
@@ -227,18 +227,12 @@ impl Worker {
             }
             match &effect.result {
                 Some(EffectResult::Done { .. } | EffectResult::Recorded) => return Ok(true),
-                Some(_) => {}
+                Some(EffectResult::Unknown) => return Err(unknown(tool)),
+                Some(EffectResult::Failed { .. }) => {}
                 None => match self.parts.board.effect_of(&effect.mark).await {
                     Ok(EffectState::Applied(_)) => return Ok(true),
                     Ok(EffectState::Absent) => {}
-                    Ok(EffectState::Unknown) => {
-                        return Err(WorkEnd::ended(
-                            RunState::Failed,
-                            Reason::UnknownEffect,
-                            format!("it is not known whether {tool} happened"),
-                            Usage::default(),
-                        ));
-                    }
+                    Ok(EffectState::Unknown) => return Err(unknown(tool)),
                     Err(error) => return Err(board_trouble(&error)),
                 },
             }
@@ -297,7 +291,7 @@ impl Worker {
         }
         let at = self.parts.clock.wall();
         let occurrence = Occurrence {
-            id: OccurrenceId::new(format!("{playbook}@rework/{}", self.run.id)),
+            id: OccurrenceId::new(format!("{playbook}{}", rework_suffix(&self.run.id))),
             playbook: playbook.clone(),
             trigger: Trigger::Rework,
             planned: at,
@@ -317,4 +311,18 @@ impl Worker {
         let detail = format!("round {round} of {rounds}: back to {playbook}");
         Ok(WorkEnd { reason: Reason::SentBack, detail, ..end })
     }
+}
+
+fn unknown(tool: &str) -> WorkEnd {
+    let detail = format!("it is not known whether {tool} happened");
+    WorkEnd::ended(RunState::Failed, Reason::UnknownEffect, detail, Usage::default())
+}
+
+fn rework_suffix(run: &RunId) -> String {
+    format!("@rework/{run}")
+}
+
+/// Whether a run has queued this occurrence by sending its task back.
+pub(super) fn is_rework_of(occurrence: &OccurrenceId, run: &RunId) -> bool {
+    occurrence.as_str().ends_with(&rework_suffix(run))
 }

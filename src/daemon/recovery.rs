@@ -26,8 +26,8 @@ pub(super) struct Resume {
     pub fence: Fence,
     /// Which attempt comes next.
     pub attempt: u32,
-    /// What a person answered.
-    pub answer: Option<String>,
+    /// What was asked, and what a person answered.
+    pub answer: Option<(String, String)>,
     /// It is only taken up to be handed back, for this reason.
     pub give_up: Option<(Reason, String)>,
     /// The run whose outcome was being written: the remaining writes are done under its name.
@@ -37,6 +37,8 @@ pub(super) struct Resume {
 impl Dispatcher {
     /// Once, before the first event: takes over what the life before left behind.
     pub(super) async fn recover_all(&mut self) -> Result<(), LedgerError> {
+        // The stop counts from the first moment: nothing is tried again while it stands.
+        self.read_stop();
         self.reopen().await?;
         let ended = match self.parts.ledger.begin_life().await {
             Ok(ended) => ended,
@@ -150,20 +152,23 @@ impl Dispatcher {
             let between = run.state.may_retry() && run.attempt < self.attempts_max(&run);
             return Ok(between.then(|| next(run.attempt + 1, None)));
         }
-        let settling = claim.phase == Phase::Settling && run.settle_from.is_some();
-        let unknown = if settling { None } else { self.unknown_effect(&run).await? };
+        let unknown = self.unknown_effect(&run).await?;
         let attempts_max = self.attempts_max(&run);
-        if settling {
+        if claim.phase == Phase::Settling && run.settle_from.is_some() {
             let attempt = run.attempt;
             return Ok(Some(Resume { settling: Some(Box::new(run)), ..next(attempt, None) }));
         }
         let attempt = run.attempt;
         self.interrupt(run).await?;
-        if !announced {
+        if !announced || self.shows_nothing(claim).await {
             return Ok(None);
         }
         let give_up = match unknown {
             Some(detail) => Some((Reason::UnknownEffect, detail)),
+            None if self.beliefs.stopped => Some((
+                Reason::Stopped,
+                "the daemon ended while it worked, and everything is stopped".to_owned(),
+            )),
             None if attempt >= attempts_max => Some((
                 Reason::AttemptsUsedUp,
                 format!("the daemon ended during attempt {attempt} of {attempts_max}"),
@@ -171,6 +176,16 @@ impl Dispatcher {
             None => None,
         };
         Ok(Some(next(attempt + 1, give_up)))
+    }
+
+    /// Whether an announcement never arrived: the task is as it was found.
+    async fn shows_nothing(&self, claim: &Claim) -> bool {
+        let Ok(task) = self.parts.board.task(claim.task).await else { return false };
+        let wrote = &claim.wrote;
+        claim.phase == Phase::Announced
+            && task.assignee == claim.before.assignee
+            && Some(task.status) == claim.before.status
+            && !wrote.tags.iter().any(|tag| task.has_tag(tag))
     }
 
     fn attempts_max(&self, run: &Run) -> u32 {
@@ -240,6 +255,24 @@ impl Dispatcher {
             open.closed = true;
         }
         self.start(&occurrence, Some(claim.task), resume.attempt, Some(resume)).await;
+    }
+
+    /// What reviewers have sent back waits for its author from now on.
+    pub(super) async fn take_up_rework(&mut self, runs: &[Run]) {
+        for run in runs.iter().filter(|run| run.reason == Some(Reason::SentBack)) {
+            let queued = match self.parts.ledger.open_occurrences().await {
+                Ok(open) => open.into_iter().find(|o| super::handoff::is_rework_of(&o.id, &run.id)),
+                Err(error) => {
+                    tracing::error!(run = %run.id, %error, "what it sent back waits for a restart");
+                    return;
+                }
+            };
+            if let Some(occurrence) = queued {
+                let playbook = self.parts.playbook(&occurrence.playbook);
+                let open = Open::new(occurrence.clone(), playbook);
+                self.beliefs.open.entry(occurrence.id).or_insert(open);
+            }
+        }
     }
 
     /// A settled occurrence never changes: what is taken up after it gets one of its own.

@@ -338,7 +338,10 @@ impl Life {
     /// The runs at a task, the latest first.
     pub async fn runs(&self, task: TaskId) -> Vec<Run> {
         let filter = RunFilter { task: Some(task), ..RunFilter::default() };
-        self.ledger.runs(&filter, 100).await.unwrap()
+        let mut runs = self.ledger.runs(&filter, 100).await.unwrap();
+        // Where the clock stands still, the fence tells which came later.
+        runs.sort_by_key(|run| std::cmp::Reverse((run.started, run.fence, run.attempt)));
+        runs
     }
 
     /// The one run at a task.
