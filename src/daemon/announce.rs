@@ -7,8 +7,9 @@ use super::worker::{Worker, board_trouble};
 use crate::board::BoardError;
 use crate::crash;
 use crate::domain::{
-    Before, EffectActor, Initiative, Mode, Person, Phase, Playbook, Principal, Project, Reason,
-    RunState, StatusId, StatusSelector, Task, TaskEdit, Usage, Value, Wrote,
+    Before, Effect, EffectActor, EffectResult, Initiative, Mode, Person, Phase, Playbook,
+    Principal, Project, Reason, RunState, StatusId, StatusSelector, Task, TaskEdit, Usage, Value,
+    Wrote,
 };
 use crate::runner::WorkEnd;
 use crate::schedule::put_back;
@@ -118,6 +119,8 @@ impl Worker {
     /// A resumed claim stands on the board already: does it still?
     pub(super) async fn take_stock(&mut self) -> Result<(), WorkEnd> {
         self.raise_fence().await?;
+        // From here on the values of before the claim count as a person's too.
+        self.advance(Phase::Working, None, None).await?;
         match self.person_took_over().await? {
             Some((reason, detail)) => {
                 Err(WorkEnd::ended(RunState::Yielded, reason, detail, Usage::default()))
@@ -153,6 +156,9 @@ impl Worker {
 
     /// The work came to nothing: the task goes back as it was found.
     pub(super) async fn hand_back(&mut self, end: WorkEnd) -> WorkEnd {
+        if end.reason == Reason::LostRace && !self.is_visible().await {
+            return end;
+        }
         // A person may have come first; then their edit stays and they are told as always.
         if let Ok(Some((reason, detail))) = self.person_took_over().await {
             let end = WorkEnd { state: RunState::Yielded, reason, detail, ..end };
@@ -160,6 +166,12 @@ impl Worker {
         }
         self.leave(&end, "hand-back.md.hbs").await;
         end
+    }
+
+    /// Whether anything of this run stands on the board, or may.
+    async fn is_visible(&self) -> bool {
+        let effects = self.parts.ledger.effects(&self.run.id).await;
+        effects.is_err() || effects.is_ok_and(|effects| effects.iter().any(may_show))
     }
 
     async fn leave(&mut self, end: &WorkEnd, template: &str) {
@@ -359,6 +371,11 @@ impl Worker {
             )
         })
     }
+}
+
+/// Whether a write may stand on the board: it was not refused.
+fn may_show(effect: &Effect) -> bool {
+    !matches!(effect.result, Some(EffectResult::Failed { .. } | EffectResult::Recorded))
 }
 
 /// The projects that `[select]` names; empty when it names none.

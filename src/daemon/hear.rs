@@ -160,7 +160,7 @@ impl Dispatcher {
         let resume = if let Some((reason, detail)) = took_over {
             resume(None, Some((reason, detail)))
         } else if let Some(answer) = self.answer_to(claim, parked.since).await? {
-            resume(Some(answer), None)
+            resume(Some((parked.question.clone(), answer)), None)
         } else if parked.until <= now {
             let detail = format!("asked at {}", super::brief::text_of(parked.since));
             resume(None, Some((Reason::AnswerOverdue, detail)))

@@ -29,8 +29,8 @@ pub(super) struct Resume {
     pub fence: Fence,
     /// Which attempt comes next.
     pub attempt: u32,
-    /// What a person answered.
-    pub answer: Option<String>,
+    /// What was asked, and what a person answered.
+    pub answer: Option<(String, String)>,
     /// It is only taken up to be handed back, for this reason.
     pub give_up: Option<(Reason, String)>,
     /// The run whose outcome was being written: the remaining writes are done under its name.
@@ -40,6 +40,7 @@ pub(super) struct Resume {
 impl Dispatcher {
     /// Once, before the first event: takes over what the life before left behind.
     pub(super) async fn recover_all(&mut self) -> Result<(), LedgerError> {
+        // The stop counts from the first moment: nothing is tried again while it stands.
         self.read_stop();
         books::refresh(&self.parts, &mut self.beliefs.books).await?;
         self.end_children().await?;
@@ -174,7 +175,7 @@ impl Dispatcher {
             return Ok(Some(Resume { settling, ..next(attempt, give_up) }));
         }
         self.interrupt(run).await?;
-        if !announced {
+        if !announced || self.shows_nothing(claim).await {
             return Ok(None);
         }
         Ok(Some(match unknown {
@@ -213,6 +214,16 @@ impl Dispatcher {
             _ if may_retry => resume(run.attempt, Some(used_up(run.attempt, attempts_max))),
             _ => resume(run.attempt, Some((reason, run.detail.clone()))),
         }
+    }
+
+    /// Whether an announcement never arrived: the task is as it was found.
+    async fn shows_nothing(&self, claim: &Claim) -> bool {
+        let Ok(task) = self.parts.board.task(claim.task).await else { return false };
+        let wrote = &claim.wrote;
+        claim.phase == Phase::Announced
+            && task.assignee == claim.before.assignee
+            && Some(task.status) == claim.before.status
+            && !wrote.tags.iter().any(|tag| task.has_tag(tag))
     }
 
     fn attempts_max(&self, run: &Run) -> u32 {
@@ -331,7 +342,11 @@ impl Dispatcher {
             None
         };
         let Some(reason) = against else { return Some((playbook, resume)) };
-        let give_up = Some((reason, String::new()));
+        let detail = match reason {
+            Reason::Stopped => "the daemon ended while it worked, and everything is stopped",
+            _ => "",
+        };
+        let give_up = Some((reason, detail.to_owned()));
         Some((playbook, Resume { attempt: claim.attempt, give_up, ..resume }))
     }
 

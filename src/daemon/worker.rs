@@ -15,8 +15,8 @@ use super::halt::Halt;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
-    EndKind, Notice, Occurrence, Phase, Playbook, Reason, Run, RunId, RunState, Task, TaskId,
-    Usage, millis,
+    EndKind, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task, TaskId, Usage,
+    millis,
 };
 use crate::ledger::{Held, LedgerError, LogLine};
 use crate::runner::WorkEnd;
@@ -259,19 +259,11 @@ impl Worker {
         let task = self.read_task().await?;
         self.begin_brief(task.as_ref()).await?;
         let (Some(held), Some(task)) = (&self.held, task) else { return Ok(()) };
-        let (before, wrote) = (&held.claim.before, &held.claim.wrote);
-        if wrote.status.is_none() {
-            return match held.claim.phase {
-                Phase::Reserved => self.announce(&task).await,
-                _ => Ok(()),
-            };
+        if held.claim.wrote.status.is_some() {
+            self.take_stock().await
+        } else {
+            self.announce(&task).await
         }
-        // The attempt before died between saying what it would write and writing it.
-        let is_as_before = task.assignee == before.assignee && Some(task.status) == before.status;
-        let is_as_wrote =
-            wrote.assignee == Some(task.assignee) && wrote.status == Some(task.status);
-        self.take_stock().await?;
-        if is_as_before && !is_as_wrote { self.announce(&task).await } else { Ok(()) }
     }
 
     /// What follows from how an attempt ended.

@@ -74,9 +74,21 @@ fn settled_as_ran(found: &scene::Rows) {
     assert_eq!(told, ids, "{found:#?}");
 }
 
+/// The announcement never arrived: the task goes free, and may be taken again.
 #[test]
-fn announce_begun() {
-    the_next_attempt_carries_on("announce.begun");
+fn announced_and_not_written() {
+    for step in ["announce.begun", "effect.intended:1"] {
+        let rota = scene();
+        dies_at(&rota, step);
+        recovers(&rota);
+        let found = rows(&rota);
+        found.are_as_before();
+        assert!(found.comments.is_empty(), "{step}: {found:#?}");
+        assert_eq!(found.runs.len(), 1, "{step}: {found:#?}");
+        assert_eq!(found.runs[0].state, RunState::Interrupted, "{step}: {found:#?}");
+        run_once(&rota, "").ok();
+        rows(&rota).are_done();
+    }
 }
 
 #[test]
@@ -92,7 +104,7 @@ fn run_started() {
 /// The writes of a run, in order: announce, its comment, subtask, comment; then the outcome's.
 #[test]
 fn an_effect_was_intended() {
-    for pass in 1..=4 {
+    for pass in 2..=4 {
         the_next_attempt_carries_on(&format!("effect.intended:{pass}"));
     }
 }
@@ -183,8 +195,8 @@ fn a_settling_run_of_a_later_attempt_is_finished_too() {
 fn two_crashes_in_a_row_leave_the_third_attempt() {
     for (first, second) in [
         ("effect.acted:3", "run.started"),
-        ("announce.begun", "announce.begun"),
-        ("announce.begun", "claim.reserved"),
+        ("effect.acted:1", "run.started"),
+        ("announce.done", "claim.reserved"),
         ("run.ended", "claim.reserved"),
     ] {
         let rota = scene();
