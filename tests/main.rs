@@ -4,6 +4,7 @@
 
 mod contract;
 mod end_to_end;
+mod fault;
 mod flow;
 mod support;
 mod tidy;

@@ -4,10 +4,12 @@
 //! All of it goes through the same tools and journal as the agent's own effects, as actor `rota`.
 
 use super::worker::{Worker, board_trouble};
+use crate::board::BoardError;
 use crate::crash;
 use crate::domain::{
-    Before, EffectActor, Initiative, Mode, Person, Phase, Playbook, Principal, Project, Reason,
-    RunState, StatusId, StatusSelector, Task, TaskEdit, Usage, Value, Wrote,
+    Before, Effect, EffectActor, EffectResult, Initiative, Mode, Person, Phase, Playbook,
+    Principal, Project, Reason, RunState, StatusId, StatusSelector, Task, TaskEdit, Usage, Value,
+    Wrote,
 };
 use crate::runner::WorkEnd;
 use crate::schedule::put_back;
@@ -116,19 +118,22 @@ impl Worker {
 
     /// A resumed claim stands on the board already: does it still?
     pub(super) async fn take_stock(&mut self) -> Result<(), WorkEnd> {
-        let Some(held) = &self.held else { return Ok(()) };
-        let fence = held.claim.fence;
-        self.parts
-            .board
-            .raise_fence(held.claim.task, fence)
-            .await
-            .map_err(|error| board_trouble(&error))?;
+        self.raise_fence().await?;
+        // From here on the values of before the claim count as a person's too.
+        self.advance(Phase::Working, None, None).await?;
         match self.person_took_over().await? {
             Some((reason, detail)) => {
                 Err(WorkEnd::ended(RunState::Yielded, reason, detail, Usage::default()))
             }
             None => Ok(()),
         }
+    }
+
+    /// From here on the board refuses the fences before ours, where it can (C2).
+    pub(super) async fn raise_fence(&self) -> Result<(), WorkEnd> {
+        let Some(held) = &self.held else { return Ok(()) };
+        let (task, fence) = (held.claim.task, held.claim.fence);
+        self.parts.board.raise_fence(task, fence).await.map_err(|error| board_trouble(&error))
     }
 
     /// Whether a person took the task over, by what is on the board now (C4).
@@ -151,6 +156,9 @@ impl Worker {
 
     /// The work came to nothing: the task goes back as it was found.
     pub(super) async fn hand_back(&mut self, end: WorkEnd) -> WorkEnd {
+        if end.reason == Reason::LostRace && !self.is_visible().await {
+            return end;
+        }
         // A person may have come first; then their edit stays and they are told as always.
         if let Ok(Some((reason, detail))) = self.person_took_over().await {
             let end = WorkEnd { state: RunState::Yielded, reason, detail, ..end };
@@ -160,16 +168,25 @@ impl Worker {
         end
     }
 
+    /// Whether anything of this run stands on the board, or may.
+    async fn is_visible(&self) -> bool {
+        let effects = self.parts.ledger.effects(&self.run.id).await;
+        effects.is_err() || effects.is_ok_and(|effects| effects.iter().any(may_show))
+    }
+
     async fn leave(&mut self, end: &WorkEnd, template: &str) {
         let announced = self.held.as_ref().is_some_and(|h| h.claim.wrote.status.is_some());
-        if !announced || self.lost() || end.reason == Reason::NotFound {
+        if !announced || end.reason == Reason::NotFound {
             return;
         }
-        if let Err(error) = self.advance(Phase::Settling, None, None).await {
+        self.unfinished = true;
+        if self.lost() {
+            return;
+        }
+        if let Err(error) = self.begin_leaving(end).await {
             tracing::warn!(run = %self.run.id, reason = %error.reason, "the claim ended meanwhile");
             return;
         }
-        self.run.reason = Some(end.reason);
         self.put_ending(end).await;
         let restores = end.state == RunState::Yielded
             || self
@@ -180,8 +197,18 @@ impl Worker {
                 .is_some_and(|c| c.hand_back == crate::domain::HandBack::Restore);
         if restores && let Err(error) = self.put_back().await {
             tracing::warn!(run = %self.run.id, %error, "the task could not be put back whole");
+            return;
         }
         let Ok(Some(task)) = self.read_task().await else { return };
+        self.unfinished = false;
+        match self.was_settled("addComment").await {
+            Ok(false) => {}
+            Ok(true) => return,
+            Err(error) => {
+                tracing::warn!(run = %self.run.id, detail = %error.detail, "no second comment");
+                return;
+            }
+        }
         match self.render(template) {
             Ok(text) => {
                 if let Err(error) = self.comment(&task, text).await {
@@ -194,11 +221,34 @@ impl Worker {
         }
     }
 
+    /// From here on a crash goes on leaving, under the name of this run, and never works again.
+    async fn begin_leaving(&mut self, end: &WorkEnd) -> Result<(), WorkEnd> {
+        let is_resumed = self.run.reason.is_some() && self.run.settle_from.is_some();
+        if !is_resumed {
+            let effects = self.parts.ledger.effects(&self.run.id).await.unwrap_or_default();
+            self.run.settle_from = Some(effects.iter().map(|e| e.mark.seq).max().unwrap_or(0));
+        }
+        self.run.reason = Some(end.reason);
+        self.run.detail.clone_from(&end.detail);
+        self.run.summary.clone_from(&end.summary);
+        self.run.usage = end.usage;
+        if let Err(error) = self.parts.ledger.update_run(&self.run).await {
+            tracing::warn!(run = %self.run.id, %error, "that it ends could not be noted");
+        }
+        self.advance(Phase::Settling, None, None).await
+    }
+
     /// Puts back those of our fields that are still as we wrote them.
     pub(super) async fn put_back(&mut self) -> Result<(), ToolError> {
         let Some(held) = &self.held else { return Ok(()) };
         let claim = held.claim.clone();
-        let Ok(task) = self.parts.board.task(claim.task).await else { return Ok(()) };
+        let task = match self.parts.board.task(claim.task).await {
+            Ok(task) => task,
+            Err(BoardError::NotFound { .. }) => return Ok(()),
+            Err(error) => {
+                return Err(ToolError::fatal(Reason::BoardUnavailable, error.to_string()));
+            }
+        };
         let edits = put_back(&claim, &task);
         if edits.is_empty() {
             return Ok(());
@@ -318,6 +368,11 @@ impl Worker {
             )
         })
     }
+}
+
+/// Whether a write may stand on the board: it was not refused.
+fn may_show(effect: &Effect) -> bool {
+    !matches!(effect.result, Some(EffectResult::Failed { .. } | EffectResult::Recorded))
 }
 
 /// The projects that `[select]` names; empty when it names none.

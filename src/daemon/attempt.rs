@@ -48,11 +48,8 @@ impl Worker {
 
     /// What was asked and answered, when the claim was parked.
     fn put_answer(&mut self) {
-        let Some(answer) = self.job.resume.as_ref().and_then(|resume| resume.answer.clone()) else {
-            return;
-        };
-        let held = self.held.as_ref();
-        let asked = held.and_then(|held| held.claim.parked.as_ref()).map(|p| p.question.clone());
+        let answer = self.job.resume.as_ref().and_then(|resume| resume.answer.clone());
+        let Some((asked, answer)) = answer else { return };
         self.brief.put(
             "question",
             Value::map([

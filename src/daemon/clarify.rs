@@ -89,6 +89,7 @@ async fn ask_about(
         tally: Arc::new(Tally::new(0, BTreeMap::new())),
         brief: super::brief::Brief::default(),
         held: None,
+        unfinished: false,
         began: parts.clock.boot(),
         parts: Arc::clone(parts),
         job,

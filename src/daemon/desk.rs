@@ -93,7 +93,7 @@ impl Desk for Daemon {
     async fn run_playbook(&self, request: RunRequest) -> Result<RunReport, DeskError> {
         let report = self.ask(|reply| Event::Run { request, reply }).await;
         // Whoever waited for the run may read its message next: it is on its way by now.
-        super::courier::deliver_due(&self.parts).await;
+        self.post.deliver_due().await;
         report
     }
 

@@ -111,11 +111,12 @@ impl Dispatcher {
     ) {
         let Some(open) = self.beliefs.open.get_mut(occurrence) else { return };
         let book = self.beliefs.books.get(&open.occurrence.playbook);
-        let Some(playbook) =
-            book.map(|book| Arc::clone(&book.playbook)).or_else(|| open.playbook.clone())
-        else {
-            return;
-        };
+        let current = book.map(|book| Arc::clone(&book.playbook));
+        // What is only handed back goes by the definition that recovery chose.
+        let hands_back = resume.as_ref().is_some_and(|resume| resume.give_up.is_some());
+        let chosen = open.playbook.clone();
+        let playbook = if hands_back { chosen.or(current) } else { current.or(chosen) };
+        let Some(playbook) = playbook else { return };
         if open.occurrence.state == OccurrenceState::Queued {
             let running = OccurrenceState::Running;
             if let Err(error) =

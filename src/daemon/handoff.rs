@@ -22,6 +22,15 @@ impl Worker {
             }
             return (end, false);
         }
+        // Read before the look: whatever a person does after this, one of the checks below sees it.
+        let task = match self.read_task().await {
+            Ok(Some(task)) => task,
+            Ok(None) => return (end, false),
+            Err(gone) if gone.state == RunState::Yielded => {
+                return (self.give_way(gone).await, true);
+            }
+            Err(trouble) => return (self.hand_back(trouble).await, false),
+        };
         match self.person_took_over().await {
             Ok(None) => {}
             Ok(Some((reason, detail))) => {
@@ -32,12 +41,15 @@ impl Worker {
         }
         crash::reached("settle.begun");
         self.put_ending(&end).await;
-        match self.write_outcome(&end).await {
+        match self.write_outcome(&task, &end).await {
             Ok(end) => (end, false),
             Err(trouble) if trouble.state == RunState::Yielded => {
                 (self.give_way(trouble).await, true)
             }
-            Err(trouble) if self.lost() || trouble.state == RunState::ClaimLost => (trouble, false),
+            Err(trouble) if self.lost() || trouble.state == RunState::ClaimLost => {
+                self.unfinished = true;
+                (trouble, false)
+            }
             Err(trouble) => (self.hand_back(trouble).await, false),
         }
     }
@@ -45,27 +57,27 @@ impl Worker {
     /// The work found nothing to do: the task goes back without a word.
     async fn leave_unchanged(&mut self) {
         if let Err(error) = self.put_back().await {
+            self.unfinished = true;
             tracing::warn!(run = %self.run.id, %error, "the task could not be put back whole");
         }
     }
 
-    async fn write_outcome(&mut self, end: &WorkEnd) -> Result<WorkEnd, WorkEnd> {
+    async fn write_outcome(&mut self, task: &Task, end: &WorkEnd) -> Result<WorkEnd, WorkEnd> {
         let outcome = self.outcome_of(end);
-        let Some(task) = self.read_task().await? else { return Ok(end.clone()) };
         if let Some(question) = &outcome.ask {
-            return self.ask(&task, question, &outcome, end).await;
+            return self.ask(task, question, &outcome, end).await;
         }
-        let project = self.project_of(&task).await?;
-        let (edits, handed_over) = self.outcome_edits(&outcome, &task, &project).await?;
-        self.begin_settling(&task, &edits, end).await?;
+        let project = self.project_of(task).await?;
+        let (edits, handed_over) = self.outcome_edits(&outcome, task, &project).await?;
+        self.begin_settling(task, end).await?;
         if let Some(name) = &outcome.comment
             && !self.was_settled("addComment").await?
         {
             let text = self.render(name)?;
-            self.comment(&task, text).await.map_err(|error| tool_trouble(&error))?;
+            self.comment(task, text).await.map_err(|error| tool_trouble(&error))?;
         }
         if !edits.is_empty() && !self.was_settled("editTask").await? {
-            self.write_edits(&task, &edits).await?;
+            self.write_edits(task, &edits).await?;
         }
         let reason = if handed_over { Reason::HandedOver } else { end.reason };
         let end = WorkEnd { reason, ..end.clone() };
@@ -78,6 +90,9 @@ impl Worker {
     /// The revision is checked: a person who is quicker by a hair wins (C4).
     async fn write_edits(&self, task: &Task, edits: &[TaskEdit]) -> Result<(), WorkEnd> {
         let now = self.parts.board.task(task.id).await.map_err(|error| board_trouble(&error))?;
+        if let Some((reason, detail)) = self.person_took_over().await? {
+            return Err(WorkEnd::ended(RunState::Yielded, reason, detail, Usage::default()));
+        }
         if now.assignee != task.assignee || now.status != task.status {
             return Err(WorkEnd::ended(
                 RunState::Yielded,
@@ -159,19 +174,12 @@ impl Worker {
         })
     }
 
-    /// From here on a crash finishes the settling instead of working again.
-    async fn begin_settling(
-        &mut self,
-        task: &Task,
-        edits: &[TaskEdit],
-        end: &WorkEnd,
-    ) -> Result<(), WorkEnd> {
-        let mut after = task.clone();
-        for edit in edits {
-            edit.apply(&mut after);
-        }
+    /// From here on a crash finishes the settling instead of working again. What is noted as ours
+    /// is what stands on the board now, the agent's own edits included: until the outcome is
+    /// written, a person who takes over gets that put back.
+    async fn begin_settling(&mut self, task: &Task, end: &WorkEnd) -> Result<(), WorkEnd> {
         let tags = self.held.as_ref().map(|h| h.claim.wrote.tags.clone()).unwrap_or_default();
-        let wrote = Wrote { assignee: Some(after.assignee), status: Some(after.status), tags };
+        let wrote = Wrote { assignee: Some(task.assignee), status: Some(task.status), tags };
         if self.run.settle_from.is_none() {
             let effects = self.parts.ledger.effects(&self.run.id).await.unwrap_or_default();
             self.run.settle_from = Some(effects.iter().map(|e| e.mark.seq).max().unwrap_or(0));
@@ -191,7 +199,7 @@ impl Worker {
     }
 
     /// Whether a write of the settling was done before a crash.
-    async fn was_settled(&self, tool: &str) -> Result<bool, WorkEnd> {
+    pub(super) async fn was_settled(&self, tool: &str) -> Result<bool, WorkEnd> {
         let Some(from) = self.run.settle_from else { return Ok(false) };
         let effects = self.parts.ledger.effects(&self.run.id).await.unwrap_or_default();
         for effect in effects.iter().filter(|e| e.mark.seq > from && e.tool == tool) {
@@ -200,18 +208,12 @@ impl Worker {
             }
             match &effect.result {
                 Some(EffectResult::Done { .. } | EffectResult::Recorded) => return Ok(true),
-                Some(_) => {}
+                Some(EffectResult::Unknown) => return Err(unknown(tool)),
+                Some(EffectResult::Failed { .. }) => {}
                 None => match self.parts.board.effect_of(&effect.mark).await {
                     Ok(EffectState::Applied(_)) => return Ok(true),
                     Ok(EffectState::Absent) => {}
-                    Ok(EffectState::Unknown) => {
-                        return Err(WorkEnd::ended(
-                            RunState::Failed,
-                            Reason::UnknownEffect,
-                            format!("it is not known whether {tool} happened"),
-                            Usage::default(),
-                        ));
-                    }
+                    Ok(EffectState::Unknown) => return Err(unknown(tool)),
                     Err(error) => return Err(board_trouble(&error)),
                 },
             }
@@ -228,7 +230,7 @@ impl Worker {
         end: &WorkEnd,
     ) -> Result<WorkEnd, WorkEnd> {
         let question = self.render(template)?;
-        self.begin_settling(task, &[], end).await?;
+        self.begin_settling(task, end).await?;
         if !self.was_settled("addComment").await? {
             self.comment(task, question.clone()).await.map_err(|error| tool_trouble(&error))?;
         }
@@ -313,4 +315,9 @@ fn outcome_status(
         return find_status(project, &waiting).ok_or_else(unknown);
     }
     Ok(status)
+}
+
+fn unknown(tool: &str) -> WorkEnd {
+    let detail = format!("it is not known whether {tool} happened");
+    WorkEnd::ended(RunState::Failed, Reason::UnknownEffect, detail, Usage::default())
 }

@@ -131,7 +131,10 @@ impl Dispatcher {
         };
         let now = self.parts.clock.wall();
         for claim in claims.into_iter().filter(|claim| claim.parked.is_some()) {
-            if self.is_at_work(&claim) || self.beliefs.stopped || self.beliefs.draining {
+            let book = self.beliefs.books.get(&claim.playbook);
+            let is_paused = book.is_some_and(|book| book.switch.paused.is_some());
+            let waits = is_paused || self.beliefs.stopped || self.beliefs.draining;
+            if waits || self.is_at_work(&claim) {
                 continue;
             }
             if let Err(error) = self.see_to(&claim, now).await {
@@ -140,7 +143,7 @@ impl Dispatcher {
         }
     }
 
-    fn is_at_work(&self, claim: &Claim) -> bool {
+    pub(super) fn is_at_work(&self, claim: &Claim) -> bool {
         self.beliefs.workers.values().any(|worker| worker.task == Some(claim.task))
     }
 
@@ -157,7 +160,7 @@ impl Dispatcher {
         let resume = if let Some((reason, detail)) = took_over {
             resume(None, Some((reason, detail)))
         } else if let Some(answer) = self.answer_to(claim, parked.since).await? {
-            resume(Some(answer), None)
+            resume(Some((parked.question.clone(), answer)), None)
         } else if parked.until <= now {
             let detail = format!("asked at {}", super::brief::text_of(parked.since));
             resume(None, Some((Reason::AnswerOverdue, detail)))

@@ -74,13 +74,25 @@ impl RunJournal {
                 ..ActivityQuery::default()
             };
             let last = self.board.activity(&query).await?.items.into_iter().next();
-            let ours = |mark: &Option<Mark>| mark.as_ref().is_some_and(|m| m.run == claim.run);
             // A field that nobody changed since is as we found it.
-            if last.is_some_and(|row| !ours(&row.mark) && row.after != expected(claim, field)) {
+            let Some(row) = last.filter(|row| row.after != expected(claim, field)) else {
+                continue;
+            };
+            if !self.is_of_claim(row.mark.as_ref(), claim).await {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Whether a write was made for this claim: by its run, or by an earlier attempt.
+    async fn is_of_claim(&self, mark: Option<&Mark>, claim: &Claim) -> bool {
+        let Some(mark) = mark else { return false };
+        if mark.run == claim.run {
+            return true;
+        }
+        let run = self.ledger.run(mark.run.as_str()).await.ok().flatten();
+        run.is_some_and(|run| run.task == Some(claim.task) && run.playbook == claim.playbook)
     }
 
     async fn since(&self, claim: &Claim) -> Option<Timestamp> {

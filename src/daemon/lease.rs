@@ -14,7 +14,31 @@ impl Worker {
         lease: Duration,
         resume: Option<Fence>,
     ) -> Result<Held, (Reason, String)> {
-        let ask = Acquire {
+        let ask = self.request(task, lease, resume);
+        // A reply that was lost is recognised by its nonce, so asking twice is safe (C6).
+        let mut answer = self.parts.ledger.acquire(ask.clone()).await;
+        if matches!(answer, Err(ClaimError::Store(_))) {
+            answer = self.parts.ledger.acquire(ask).await;
+        }
+        answer.map_err(|error| refusal(&error))
+    }
+
+    /// Passes the claim that is held on to this worker's run, the next attempt.
+    pub(super) async fn succeed(&mut self, lease: Duration) -> Result<(), (Reason, String)> {
+        let Some(held) = &self.held else { return Ok(()) };
+        let ask = self.request(held.claim.task, lease, None);
+        let mut answer = self.parts.ledger.succeed(held, ask.clone()).await;
+        if matches!(answer, Err(ClaimError::Store(_))) {
+            answer = self.parts.ledger.succeed(held, ask).await;
+        }
+        let next = answer.map_err(|error| refusal(&error))?;
+        self.run.fence = Some(next.claim.fence);
+        self.held = Some(next);
+        Ok(())
+    }
+
+    fn request(&self, task: TaskId, lease: Duration, resume: Option<Fence>) -> Acquire {
+        Acquire {
             task,
             run: self.run.id.clone(),
             playbook: self.run.playbook.clone(),
@@ -22,17 +46,7 @@ impl Worker {
             lease,
             nonce: self.parts.ledger.nonce(),
             resume,
-        };
-        // A reply that was lost is recognised by its nonce, so asking twice is safe (C6).
-        let mut answer = self.parts.ledger.acquire(ask.clone()).await;
-        if matches!(answer, Err(ClaimError::Store(_))) {
-            answer = self.parts.ledger.acquire(ask).await;
         }
-        answer.map_err(|error| match &error {
-            ClaimError::Lost { reason, detail } => (*reason, detail.clone()),
-            ClaimError::Store(_) => (Reason::StoreFailed, error.to_string()),
-            _ => (Reason::AlreadyClaimed, error.to_string()),
-        })
     }
 
     /// Ends the claim, if one is held; also after it was lost (that acknowledges it).
@@ -83,5 +97,13 @@ impl Worker {
     /// Whether the run may no longer believe its claim.
     pub(super) fn lost(&self) -> bool {
         self.held.as_ref().is_some_and(|held| !held.trust.is_open(self.parts.clock.boot()))
+    }
+}
+
+fn refusal(error: &ClaimError) -> (Reason, String) {
+    match error {
+        ClaimError::Lost { reason, detail } => (*reason, detail.clone()),
+        ClaimError::Store(_) => (Reason::StoreFailed, error.to_string()),
+        _ => (Reason::AlreadyClaimed, error.to_string()),
     }
 }

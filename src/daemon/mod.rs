@@ -51,6 +51,7 @@ use crate::ledger::LedgerError;
 use crate::playbook::watch::Watch;
 use alarm::{Alarm, Woken};
 use beliefs::Beliefs;
+use courier::Courier;
 use dispatcher::Dispatcher;
 use event::Event;
 use std::sync::{Arc, PoisonError};
@@ -88,6 +89,7 @@ pub struct Daemon {
     dispatching: TaskTracker,
     around: TaskTracker,
     courier: TaskTracker,
+    pub(in crate::daemon) post: Arc<Courier>,
     stop: CancellationToken,
     stop_courier: CancellationToken,
 }
@@ -141,11 +143,13 @@ impl Daemon {
             dispatching: TaskTracker::new(),
             around: TaskTracker::new(),
             courier: TaskTracker::new(),
+            post: Arc::new(Courier::new(Arc::clone(&parts))),
             stop: CancellationToken::new(),
             stop_courier: CancellationToken::new(),
         });
         daemon.dispatching.spawn(dispatcher.run(inbox));
-        daemon.courier.spawn(courier::run(parts, outbox, daemon.stop_courier.clone()));
+        let post = Arc::clone(&daemon.post);
+        daemon.courier.spawn(post.run(outbox, daemon.stop_courier.clone()));
         if wake == Wake::ByItself {
             daemon.surround(rings);
         }
@@ -240,7 +244,7 @@ impl Daemon {
 
     /// Takes what is in the outbox to its channels; true when all of it arrived.
     pub async fn deliver(&self) -> bool {
-        courier::deliver_due(&self.parts).await
+        self.post.deliver_due().await
     }
 
     /// Reads playbooks and templates again; what changed.

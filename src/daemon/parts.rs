@@ -58,7 +58,7 @@ impl std::fmt::Debug for Words {
 }
 
 /// How the daemon behaves.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Its name.
     pub daemon: DaemonId,
@@ -90,6 +90,18 @@ pub struct Settings {
     pub environment: BTreeMap<String, String>,
     /// `command` runners are stopped after the prompt was composed (rehearsal).
     pub composes_only: bool,
+}
+
+/// The environment holds secrets: none of it is shown.
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("daemon", &self.daemon)
+            .field("life", &self.life)
+            .field("board", &self.board)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Parts {

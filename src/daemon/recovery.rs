@@ -7,17 +7,20 @@
 //! | announced, work not begun | carried on as the next attempt, or handed back |
 //! | working | the run ends `interrupted`; the next attempt, or handed back |
 //! | an effect of unknown fate | handed back, `unknown_effect`; it is never repeated |
-//! | settling | the remaining writes are done; each is idempotent |
+//! | settling, handing back | the remaining writes are done; each is idempotent |
 //! | settled, not released | released |
 
 use super::beliefs::Open;
+use super::books;
 use super::dispatcher::Dispatcher;
 use crate::board::BoardError;
 use crate::domain::{
-    Claim, EffectResult, EffectState, Fence, Occurrence, OccurrenceId, OccurrenceState, Phase,
-    Reason, Run, RunState, Trigger,
+    Claim, EffectResult, EffectState, EndKind, Fence, Occurrence, OccurrenceId, OccurrenceState,
+    Phase, Playbook, Reason, Run, RunId, RunState, Trigger,
 };
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, RunFilter};
+use crate::runner::process;
+use std::sync::{Arc, PoisonError};
 
 /// How an ended or parked claim is taken up again.
 #[derive(Clone, Debug)]
@@ -26,8 +29,8 @@ pub(super) struct Resume {
     pub fence: Fence,
     /// Which attempt comes next.
     pub attempt: u32,
-    /// What a person answered.
-    pub answer: Option<String>,
+    /// What was asked, and what a person answered.
+    pub answer: Option<(String, String)>,
     /// It is only taken up to be handed back, for this reason.
     pub give_up: Option<(Reason, String)>,
     /// The run whose outcome was being written: the remaining writes are done under its name.
@@ -37,6 +40,10 @@ pub(super) struct Resume {
 impl Dispatcher {
     /// Once, before the first event: takes over what the life before left behind.
     pub(super) async fn recover_all(&mut self) -> Result<(), LedgerError> {
+        // The stop counts from the first moment: nothing is tried again while it stands.
+        self.read_stop();
+        books::refresh(&self.parts, &mut self.beliefs.books).await?;
+        self.end_children().await?;
         self.reopen().await?;
         let ended = match self.parts.ledger.begin_life().await {
             Ok(ended) => ended,
@@ -53,21 +60,34 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Programs of an earlier life must not go on working beside those of this one.
+    async fn end_children(&self) -> Result<(), LedgerError> {
+        let under_way: Vec<RunId> =
+            self.parts.ledger.running().await?.into_iter().map(|run| run.id).collect();
+        let ended = process::sweep_left_over(&under_way).await;
+        if ended > 0 {
+            tracing::warn!(processes = ended, "programs of an earlier life were ended");
+        }
+        Ok(())
+    }
+
     /// Occurrences that were open are open again.
     async fn reopen(&mut self) -> Result<(), LedgerError> {
         for occurrence in self.parts.ledger.open_occurrences().await? {
+            // Nobody waits any more for what was asked for by hand in an earlier life.
+            if occurrence.trigger == Trigger::Manual && occurrence.state == OccurrenceState::Queued
+            {
+                let state = OccurrenceState::Skipped { reason: Reason::Interrupted };
+                self.parts.ledger.set_occurrence_state(&occurrence.id, state).await?;
+                continue;
+            }
             let playbook = self.parts.playbook(&occurrence.playbook);
             let mut open = Open::new(occurrence.clone(), playbook);
             if occurrence.state == OccurrenceState::Running {
                 // What it had not begun by then waits for the next occurrence.
                 open.closed = true;
+                open.refuse(None, Reason::Interrupted, Reason::Interrupted.text());
                 open.runs = self.runs_of(&occurrence).await?;
-            }
-            // Nobody waits any more for what was asked for by hand in an earlier life.
-            if occurrence.trigger == Trigger::Manual && open.runs.is_empty() {
-                let state = OccurrenceState::Skipped { reason: Reason::Interrupted };
-                self.parts.ledger.set_occurrence_state(&occurrence.id, state).await?;
-                continue;
             }
             self.beliefs.open.insert(occurrence.id, open);
         }
@@ -75,21 +95,19 @@ impl Dispatcher {
     }
 
     async fn runs_of(&self, occurrence: &Occurrence) -> Result<Vec<Run>, LedgerError> {
-        let filter = crate::ledger::RunFilter {
+        let filter = RunFilter {
             playbook: Some(occurrence.playbook.clone()),
             since: Some(occurrence.decided.min(occurrence.planned)),
-            ..crate::ledger::RunFilter::default()
+            ..RunFilter::default()
         };
         let runs = self.parts.ledger.runs(&filter, 1_000).await?;
-        let own = runs.into_iter().filter(|run| run.occurrence == occurrence.id);
+        // As they came, not newest first.
+        let own = runs.into_iter().rev().filter(|run| run.occurrence == occurrence.id);
         Ok(own.filter(|run| run.state != RunState::Running).collect())
     }
 
     /// Runs without a claim that were under way have ended with the process.
-    async fn interrupt_claimless(
-        &mut self,
-        claimed: &[crate::domain::RunId],
-    ) -> Result<(), LedgerError> {
+    async fn interrupt_claimless(&mut self, claimed: &[RunId]) -> Result<(), LedgerError> {
         for run in self.parts.ledger.running().await? {
             if !claimed.contains(&run.id) {
                 self.interrupt(run).await?;
@@ -145,32 +163,67 @@ impl Dispatcher {
         let Some(run) = run else {
             return Ok(announced.then(|| next(claim.attempt, None)));
         };
-        if run.state != RunState::Running && claim.phase != Phase::Reserved {
-            // Settled, not released; or between two attempts.
-            let between = run.state.may_retry() && run.attempt < self.attempts_max(&run);
-            return Ok(between.then(|| next(run.attempt + 1, None)));
+        if run.state != RunState::Running {
+            return Ok(self.after_end(claim, &run));
         }
-        let settling = claim.phase == Phase::Settling && run.settle_from.is_some();
-        let unknown = if settling { None } else { self.unknown_effect(&run).await? };
-        let attempts_max = self.attempts_max(&run);
-        if settling {
-            let attempt = run.attempt;
-            return Ok(Some(Resume { settling: Some(Box::new(run)), ..next(attempt, None) }));
+        let (attempt, attempts_max) = (run.attempt, self.attempts_max(&run));
+        let unknown = self.unknown_effect(&run).await?;
+        if run.settle_from.is_some() && unknown.is_none() {
+            // A reason in a record that has not ended: it was being handed back.
+            let give_up = run.reason.map(|reason| (reason, run.detail.clone()));
+            let settling = Some(Box::new(run));
+            return Ok(Some(Resume { settling, ..next(attempt, give_up) }));
         }
-        let attempt = run.attempt;
         self.interrupt(run).await?;
-        if !announced {
+        if !announced || self.shows_nothing(claim).await {
             return Ok(None);
         }
-        let give_up = match unknown {
-            Some(detail) => Some((Reason::UnknownEffect, detail)),
-            None if attempt >= attempts_max => Some((
-                Reason::AttemptsUsedUp,
-                format!("the daemon ended during attempt {attempt} of {attempts_max}"),
-            )),
-            None => None,
+        Ok(Some(match unknown {
+            Some(detail) => next(attempt, Some((Reason::UnknownEffect, detail))),
+            None if attempt >= attempts_max => next(attempt, Some(used_up(attempt, attempts_max))),
+            None => next(attempt + 1, None),
+        }))
+    }
+
+    /// What is to be done about a claim whose run has ended; `None`: it had settled, and its release
+    /// is all that was missing.
+    fn after_end(&self, claim: &Claim, run: &Run) -> Option<Resume> {
+        let reason = run.reason.unwrap_or(Reason::Interrupted);
+        let is_lost = run.state == RunState::ClaimLost;
+        if run.settle_from.is_some() && !is_lost {
+            return None;
+        }
+        let resume = |attempt, give_up| {
+            let fence = claim.fence;
+            Some(Resume { fence, attempt, answer: None, give_up, settling: None })
         };
-        Ok(Some(next(attempt + 1, give_up)))
+        let attempts_max = self.attempts_max(run);
+        let is_visible = claim.wrote.status.is_some();
+        let is_taken_away = claim.ended.as_ref().is_some_and(|end| end.how == EndKind::Revoked);
+        let may_retry = run.settle_from.is_none()
+            && !is_taken_away
+            && reason != Reason::UnknownEffect
+            && (is_lost || run.state.may_retry());
+        match run.state {
+            _ if may_retry && run.attempt < attempts_max => resume(run.attempt + 1, None),
+            _ if !is_visible => None,
+            RunState::Succeeded | RunState::NothingToDo | RunState::Waiting => None,
+            _ if is_taken_away => {
+                resume(run.attempt, Some((Reason::ForceReleased, run.detail.clone())))
+            }
+            _ if may_retry => resume(run.attempt, Some(used_up(run.attempt, attempts_max))),
+            _ => resume(run.attempt, Some((reason, run.detail.clone()))),
+        }
+    }
+
+    /// Whether an announcement never arrived: the task is as it was found.
+    async fn shows_nothing(&self, claim: &Claim) -> bool {
+        let Ok(task) = self.parts.board.task(claim.task).await else { return false };
+        let wrote = &claim.wrote;
+        claim.phase == Phase::Announced
+            && task.assignee == claim.before.assignee
+            && Some(task.status) == claim.before.status
+            && !wrote.tags.iter().any(|tag| task.has_tag(tag))
     }
 
     fn attempts_max(&self, run: &Run) -> u32 {
@@ -213,18 +266,18 @@ impl Dispatcher {
 
     /// Takes an ended or parked claim up again: as the next attempt, or to hand it back.
     pub(super) async fn resume(&mut self, claim: &Claim, resume: Resume) {
-        let run = self.parts.ledger.run(claim.run.as_str()).await.ok().flatten();
+        let run = self.run_of(claim).await;
         let id = match &run {
             Some(run) => run.occurrence.clone(),
             None => OccurrenceId::new(format!("{}/recovered/{}", claim.playbook, claim.run)),
         };
-        if self.parts.playbook(&claim.playbook).is_none() {
+        let Some((playbook, resume)) = self.allowed(claim, run.as_ref(), resume).await else {
             tracing::error!(
                 task = %claim.task, playbook = %claim.playbook,
-                "the playbook is gone: its task stays as it is until the playbook is back"
+                "the playbook is gone and its definition was not kept: its task stays as it is"
             );
             return;
-        }
+        };
         let occurrence = if self.beliefs.open.contains_key(&id) {
             id
         } else {
@@ -238,8 +291,63 @@ impl Dispatcher {
         };
         if let Some(open) = self.beliefs.open.get_mut(&occurrence) {
             open.closed = true;
+            open.playbook = Some(playbook);
         }
         self.start(&occurrence, Some(claim.task), resume.attempt, Some(resume)).await;
+    }
+
+    /// The run of a claim; where it died before it had one, the last run at the task before it.
+    async fn run_of(&self, claim: &Claim) -> Option<Run> {
+        if let Ok(Some(run)) = self.parts.ledger.run(claim.run.as_str()).await {
+            return Some(run);
+        }
+        let filter = RunFilter {
+            playbook: Some(claim.playbook.clone()),
+            task: Some(claim.task),
+            ..RunFilter::default()
+        };
+        self.parts.ledger.runs(&filter, 1).await.ok()?.pop()
+    }
+
+    /// By which definition a claim is taken up again, and whether to work or only to hand back: who
+    /// stopped, paused, removed or changed a playbook meanwhile meant its interrupted runs too.
+    async fn allowed(
+        &self,
+        claim: &Claim,
+        run: Option<&Run>,
+        resume: Resume,
+    ) -> Option<(Arc<Playbook>, Resume)> {
+        let current = self.parts.playbook(&claim.playbook).filter(|p| p.claim.is_some());
+        let Some(playbook) = current else {
+            let text = self.parts.ledger.definition(&run?.definition).await.ok().flatten()?;
+            let library = self.parts.library.lock().unwrap_or_else(PoisonError::into_inner);
+            let playbook = library.old(&claim.playbook, &text)?;
+            let give_up = Some((Reason::PlaybookGone, String::new()));
+            let give_up = resume.give_up.clone().or(give_up);
+            let attempt = claim.attempt;
+            return Some((playbook, Resume { attempt, give_up, ..resume }));
+        };
+        if resume.give_up.is_some() || resume.settling.is_some() {
+            return Some((playbook, resume));
+        }
+        let book = self.beliefs.books.get(&claim.playbook);
+        let is_changed = run.is_some_and(|run| run.definition != playbook.hash);
+        let against = if self.beliefs.stopped {
+            Some(Reason::Stopped)
+        } else if book.is_some_and(|book| book.switch.paused.is_some()) {
+            Some(Reason::Paused)
+        } else if is_changed && book.is_some_and(|book| !book.armed) {
+            Some(Reason::NotArmed)
+        } else {
+            None
+        };
+        let Some(reason) = against else { return Some((playbook, resume)) };
+        let detail = match reason {
+            Reason::Stopped => "the daemon ended while it worked, and everything is stopped",
+            _ => "",
+        };
+        let give_up = Some((reason, detail.to_owned()));
+        Some((playbook, Resume { attempt: claim.attempt, give_up, ..resume }))
     }
 
     /// A settled occurrence never changes: what is taken up after it gets one of its own.
@@ -268,4 +376,8 @@ impl Dispatcher {
         self.beliefs.open.insert(id.clone(), open);
         Ok(id)
     }
+}
+
+fn used_up(attempt: u32, attempts_max: u32) -> (Reason, String) {
+    (Reason::AttemptsUsedUp, format!("the daemon ended during attempt {attempt} of {attempts_max}"))
 }

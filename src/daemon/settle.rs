@@ -130,9 +130,13 @@ impl Dispatcher {
     }
 }
 
-/// One word for a whole occurrence: the worst of what its runs came to.
+/// One word for a whole occurrence: the worst of what its tasks came to in their last attempts.
 fn reason_of(open: &Open) -> Reason {
-    let failed = open.runs.iter().find(|run| run.state.may_retry());
+    let is_last = |place: usize, run: &Run| {
+        run.task.is_none() || open.runs.iter().skip(place + 1).all(|later| later.task != run.task)
+    };
+    let mut last = open.runs.iter().enumerate().filter(|(place, run)| is_last(*place, run));
+    let failed = last.find(|(_, run)| run.state.may_retry()).map(|(_, run)| run);
     let run = failed.or_else(|| open.runs.last());
     let refused = || open.refused.last().map(|(_, reason, _)| *reason);
     run.and_then(|run| run.reason).or_else(refused).unwrap_or(Reason::NothingToDo)

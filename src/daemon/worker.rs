@@ -15,14 +15,16 @@ use super::halt::Halt;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
-    EndKind, Notice, Occurrence, Phase, Playbook, Reason, Run, RunId, RunState, Task, TaskId,
-    Usage, millis,
+    EndKind, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task, TaskId, Usage,
+    millis,
 };
 use crate::ledger::{Held, LedgerError, LogLine};
 use crate::runner::WorkEnd;
 use crate::schedule::{Retry, after_failure};
 use crate::tools::Tally;
+use futures::FutureExt as _;
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +71,8 @@ pub(super) struct Worker {
     pub(super) tally: Arc<Tally>,
     pub(super) brief: Brief,
     pub(super) began: Duration,
+    /// The board still shows the claim although the run has ended: somebody has to see to it.
+    pub(super) unfinished: bool,
 }
 
 /// How a run goes on after something ended.
@@ -87,10 +91,40 @@ pub(super) enum Next {
 
 /// Carries an assignment out.
 pub(super) async fn carry_out(parts: Arc<Parts>, job: Assignment) -> WorkDone {
-    match Worker::reserve(parts, job).await {
-        Ok(worker) => WorkDone { runs: worker.work().await, refused: None },
-        Err(refused) => WorkDone { runs: Vec::new(), refused: Some(refused) },
+    let run = job.run.clone();
+    let work = async {
+        match Worker::reserve(Arc::clone(&parts), job).await {
+            Ok(worker) => WorkDone { runs: worker.work().await, refused: None },
+            Err(refused) => WorkDone { runs: Vec::new(), refused: Some(refused) },
+        }
+    };
+    // A fault of ours ends one run, never the daemon's count of what runs.
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(done) => done,
+        Err(_) => broke_off(&parts, &run).await,
     }
+}
+
+/// A worker that panicked: its claim ends with its lease and is seen to then; its first record ends
+/// here, if no claim leads to it.
+async fn broke_off(parts: &Parts, run: &RunId) -> WorkDone {
+    const DETAIL: &str = "the worker broke off: a fault of the program, see its log";
+    tracing::error!(%run, "the worker panicked");
+    let record = parts.ledger.run(run.as_str()).await.ok().flatten();
+    let ended = record.filter(|r| r.state == RunState::Running && r.fence.is_none()).map(|r| Run {
+        state: RunState::Failed,
+        reason: Some(Reason::WorkFailed),
+        detail: DETAIL.to_owned(),
+        ended: Some(parts.clock.wall()),
+        ..r
+    });
+    if let Some(ended) = &ended
+        && let Err(error) = parts.ledger.finish_run(ended, Vec::new()).await
+    {
+        tracing::error!(%run, %error, "the end of the run could not be recorded");
+    }
+    let refused = Some((Reason::WorkFailed, DETAIL.to_owned()));
+    WorkDone { runs: ended.into_iter().collect(), refused }
 }
 
 impl Worker {
@@ -109,6 +143,7 @@ impl Worker {
             brief: Brief::default(),
             held: None,
             began,
+            unfinished: false,
             parts,
             job,
         };
@@ -125,7 +160,7 @@ impl Worker {
         }
         if let Err(error) = worker.record_start().await {
             let detail = error.to_string();
-            worker.end_claim(EndKind::Released, Reason::StoreFailed).await;
+            worker.end_claim(EndKind::Expired, Reason::StoreFailed).await;
             return Err((Reason::StoreFailed, detail));
         }
         Ok(worker)
@@ -196,14 +231,8 @@ impl Worker {
     async fn taken_up(&mut self) -> Option<(WorkEnd, Next)> {
         let resume = self.job.resume.clone()?;
         let end = if let Some((reason, detail)) = resume.give_up {
-            let state = match reason {
-                Reason::PersonTookOver
-                | Reason::StopTag
-                | Reason::StopComment
-                | Reason::NotFound => RunState::Yielded,
-                _ => RunState::Failed,
-            };
-            WorkEnd::ended(state, reason, detail, Usage::default())
+            let ended = WorkEnd::ended(state_for(reason), reason, detail, self.run.usage);
+            WorkEnd { summary: self.run.summary.clone(), ..ended }
         } else if resume.settling.is_some() {
             let done = WorkEnd::done(self.run.summary.clone(), self.run.usage);
             WorkEnd { outcome: self.run.outcome.clone(), ..done }
@@ -216,6 +245,9 @@ impl Worker {
             _ => Next::HandBack,
         };
         let task = self.read_task().await.ok().flatten();
+        if let Err(trouble) = self.raise_fence().await {
+            tracing::warn!(run = %self.run.id, detail = %trouble.detail, "the fence was not raised");
+        }
         if let Err(trouble) = self.begin_brief(task.as_ref()).await {
             return Some((trouble, Next::HandBack));
         }
@@ -226,15 +258,11 @@ impl Worker {
     async fn begin(&mut self) -> Result<(), WorkEnd> {
         let task = self.read_task().await?;
         self.begin_brief(task.as_ref()).await?;
-        match (&self.held, task) {
-            (Some(held), Some(task)) if held.claim.phase == Phase::Reserved => {
-                if held.claim.wrote.status.is_some() {
-                    self.take_stock().await
-                } else {
-                    self.announce(&task).await
-                }
-            }
-            _ => Ok(()),
+        let (Some(held), Some(task)) = (&self.held, task) else { return Ok(()) };
+        if held.claim.wrote.status.is_some() {
+            self.take_stock().await
+        } else {
+            self.announce(&task).await
         }
     }
 
@@ -306,22 +334,13 @@ impl Worker {
         }
         self.finish_record(&end, Vec::new()).await;
         let finished = self.run.clone();
-        let fence = finished.fence.unwrap_or_default();
-        self.end_claim(EndKind::Released, end.reason).await;
         let id = self.parts.entropy.run_id();
         self.run = Self::new_run(&self.parts, &self.job, id, finished.attempt + 1);
         self.began = self.parts.clock.boot();
         let lease = self.job.playbook.claim.as_ref().map_or(Duration::ZERO, |c| c.lease);
-        let task = self.job.task.unwrap_or(TaskId(0));
-        match self.acquire(task, lease, Some(fence)).await {
-            Ok(held) => {
-                self.run.fence = Some(held.claim.fence);
-                self.held = Some(held);
-            }
-            Err((reason, detail)) => {
-                let end = WorkEnd::ended(RunState::ClaimLost, reason, detail, Usage::default());
-                return Err((Some(finished), end, Next::Abandon));
-            }
+        if let Err((reason, detail)) = self.succeed(lease).await {
+            let end = WorkEnd::ended(RunState::ClaimLost, reason, detail, Usage::default());
+            return Err((Some(finished), end, Next::Abandon));
         }
         self.tally = Arc::new(Tally::new(0, self.tally.counts()));
         let begun = match self.record_start().await {
@@ -364,6 +383,10 @@ impl Worker {
                 (end, if yielded { EndKind::Yielded } else { EndKind::Released })
             }
         };
+        let how = if self.unfinished { EndKind::Expired } else { how };
+        if self.unfinished {
+            self.run.settle_from = None;
+        }
         crash::reached("settle.done");
         let notices = self.notices(&end).await;
         let parked = end.state == RunState::Waiting;
@@ -420,6 +443,26 @@ impl Worker {
         if let Err(error) = self.parts.ledger.log(&self.run.id, &[line]).await {
             tracing::warn!(run = %self.run.id, %error, "the transcript could not be written");
         }
+    }
+}
+
+/// How a run ends that is only taken up to be handed back.
+fn state_for(reason: Reason) -> RunState {
+    match reason {
+        Reason::PersonTookOver | Reason::StopTag | Reason::StopComment | Reason::NotFound => {
+            RunState::Yielded
+        }
+        Reason::Stopped
+        | Reason::Cancelled
+        | Reason::Draining
+        | Reason::Paused
+        | Reason::NotArmed
+        | Reason::PlaybookGone => RunState::Cancelled,
+        Reason::TimedOut => RunState::TimedOut,
+        Reason::Stalled => RunState::Stalled,
+        Reason::Unverified => RunState::Unverified,
+        Reason::ForceReleased | Reason::ClaimLost => RunState::ClaimLost,
+        _ => RunState::Failed,
     }
 }
 

@@ -274,7 +274,12 @@ impl Ledger {
         Ok(Verdict::Take(Box::new(self.next_claim(ask, found, now))))
     }
 
-    fn next_claim(&self, ask: &Acquire, found: Option<&Claim>, now: &StoreTime) -> Claim {
+    pub(super) fn next_claim(
+        &self,
+        ask: &Acquire,
+        found: Option<&Claim>,
+        now: &StoreTime,
+    ) -> Claim {
         let was_handed_back = |claim: &&Claim| {
             let how = claim.ended.as_ref().map(|end| end.how);
             matches!(how, Some(EndKind::Released | EndKind::Yielded))
@@ -305,7 +310,13 @@ impl Ledger {
         }
     }
 
-    fn held(&self, claim: Claim, started: Duration, now: &StoreTime, lease: Duration) -> Held {
+    pub(super) fn held(
+        &self,
+        claim: Claim,
+        started: Duration,
+        now: &StoreTime,
+        lease: Duration,
+    ) -> Held {
         // What is left of the lease when it was looked at: all of it for a new claim, less for one
         // that was granted before. `started` is earlier than `now`, so this errs on the safe side.
         let ends = claim.lease_ends.as_ref().map_or(0, |end| end.ms);
@@ -362,12 +373,7 @@ impl Ledger {
             what(&mut wanted);
             match mine {
                 Ok(_) => {
-                    let index = keys::held(&self.options.board, task);
-                    let batch = match wanted.phase {
-                        Phase::Free => Batch::new().delete(index),
-                        _ => Batch::new().put(index, "{}"),
-                    };
-                    let batch = records::replace(batch, &key, &wanted, found.as_ref())?;
+                    let batch = self.given_back(found.as_ref(), &wanted)?;
                     if self.try_commit(batch).await? {
                         held.claim = wanted;
                         return Ok(());
@@ -386,6 +392,25 @@ impl Ledger {
             }
         }
         Err(contended(&key))
+    }
+
+    /// The commit of a claim that its holder gives up. One that it leaves unfinished is an orphan:
+    /// the board still shows it.
+    fn given_back(
+        &self,
+        found: Option<&Record<Claim>>,
+        wanted: &Claim,
+    ) -> Result<Batch, StoreError> {
+        let board = &self.options.board;
+        let (key, index) = (keys::claim(board, wanted.task), keys::held(board, wanted.task));
+        let is_unfinished = wanted.ended.as_ref().is_some_and(|end| end.how == EndKind::Expired);
+        match found {
+            Some(record) if is_unfinished => self.ended_batch(record, wanted),
+            _ if wanted.phase == Phase::Free => {
+                records::replace(Batch::new().delete(index), &key, wanted, found)
+            }
+            _ => records::replace(Batch::new().put(index, "{}"), &key, wanted, found),
+        }
     }
 
     /// Writes down that the holder of an ended claim knows; `false`: to be looked at again.
@@ -410,7 +435,7 @@ impl Ledger {
     }
 
     /// The record, if this run of this life holds it with this fence now.
-    fn mine<'a>(
+    pub(super) fn mine<'a>(
         &self,
         found: Option<&'a Claim>,
         fence: Fence,

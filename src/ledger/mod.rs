@@ -17,6 +17,7 @@ mod records;
 mod runs;
 mod seen;
 pub mod stop;
+mod succession;
 mod sweep;
 mod switches;
 mod timetables;

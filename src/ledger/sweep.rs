@@ -177,7 +177,11 @@ impl Ledger {
     }
 
     /// The commit that ends a claim which its holder did not end.
-    fn ended_batch(&self, old: &Record<Claim>, new: &Claim) -> Result<Batch, StoreError> {
+    pub(super) fn ended_batch(
+        &self,
+        old: &Record<Claim>,
+        new: &Claim,
+    ) -> Result<Batch, StoreError> {
         let (board, task) = (&self.options.board, new.task);
         let mut batch = Batch::new().delete(keys::held(board, task));
         if old.value.phase > Phase::Reserved || old.value.wrote != Wrote::default() {

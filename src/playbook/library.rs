@@ -61,6 +61,13 @@ impl Library {
         &self.folder
     }
 
+    /// A definition that was in use before, read from its kept text; `None` if it is none any more.
+    pub fn old(&self, name: &PlaybookName, text: &str) -> Option<Arc<Playbook>> {
+        let path = self.folder.join(format!("{name}.toml"));
+        let parsed = parse(text, &path.to_string_lossy(), &self.defaults).ok()?;
+        (parsed.playbook.name == *name).then(|| Arc::new(parsed.playbook))
+    }
+
     /// Reads the folder again. A folder that cannot be read changes nothing: its fault is shown,
     /// and what was good goes on. A folder that does not exist is empty.
     pub fn reload(&mut self, vocabulary: &Vocabulary) -> Changes {

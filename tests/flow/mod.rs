@@ -4,6 +4,7 @@ mod alarm;
 mod calls;
 mod commands;
 mod control_socket;
+mod daemon;
 mod digest;
 mod rendering;
 mod runner;

@@ -1,7 +1,9 @@
 //! What tests share.
 
 pub mod backend;
+pub mod daemon;
 pub mod fixed_board;
+pub mod gates;
 pub mod house;
 pub mod rota;
 pub mod strict_fill;

@@ -1,0 +1,9 @@
+//! The daemon in process, through the doors that the program itself uses.
+
+mod crashes;
+mod one_task;
+mod people_win;
+mod playbooks;
+mod questions;
+mod retries;
+mod reviews;

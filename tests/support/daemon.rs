@@ -1,0 +1,453 @@
+//! A daemon in process over a small team's board: manual clock, seeded chance, scripted models, a
+//! store of its own, and channels that keep what they are told.
+
+use super::gates::{GatedBoard, GatedModel, Gates};
+use async_trait::async_trait;
+use rota::board::People as _;
+use rota::board::overlay::Overlay;
+use rota::clock::{Clock, Entropy, ManualClock, SeededEntropy};
+use rota::cron::Pattern;
+use rota::daemon::{Daemon, Parts, RunJournal, Settings, Wake, Words};
+use rota::digest::LinkBase;
+use rota::domain::*;
+use rota::ledger::{Ledger, LedgerOptions, RunFilter};
+use rota::model::Model;
+use rota::model::scripted::ScriptedModel;
+use rota::notify::{Notifier, NotifyError};
+use rota::playbook::{Defaults, Library, Vocabulary};
+use rota::store::Store;
+use rota::store::memory::MemoryStore;
+use rota::template::Templates;
+use rota::tools::desk::{Desk as _, RunReport, RunRequest};
+use rota::tools::{self, ToolKind, ToolRegistry};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+/// The person who owns the board.
+pub const ADA: PersonId = PersonId(1);
+/// Another person.
+pub const BO: PersonId = PersonId(2);
+/// The first of the agents that playbooks act as.
+pub const WORKER: PersonId = PersonId(3);
+/// The reviewing agent.
+pub const REVIEWER: PersonId = PersonId(4);
+/// The project.
+pub const WEBSITE: ProjectId = ProjectId(1);
+
+/// Goes when it is told to, and with the time of the runtime: where that is paused, a backoff that
+/// nobody disturbs passes at once, on all clocks alike.
+#[derive(Debug)]
+pub struct FlowClock {
+    manual: ManualClock,
+    since: tokio::time::Instant,
+}
+
+impl FlowClock {
+    fn at(wall: Timestamp) -> Self {
+        Self { manual: ManualClock::at(wall), since: tokio::time::Instant::now() }
+    }
+
+    /// Time passes.
+    pub fn advance(&self, by: Duration) {
+        self.manual.advance(by);
+    }
+
+    /// Time passes until this instant of the wall clock.
+    pub fn advance_to(&self, text: &str) {
+        let by = instant(text) - self.wall();
+        self.advance(by.to_std().expect("it has passed already"));
+    }
+}
+
+impl Clock for FlowClock {
+    fn wall(&self) -> Timestamp {
+        self.manual.wall() + to_delta(self.since.elapsed())
+    }
+    fn boot(&self) -> Duration {
+        self.manual.boot() + self.since.elapsed()
+    }
+    fn boot_id(&self) -> String {
+        self.manual.boot_id()
+    }
+}
+
+/// What is told, in order: key and body.
+#[derive(Debug, Default)]
+pub struct Told(pub Mutex<Vec<(String, Body)>>);
+
+impl Told {
+    /// The texts, in order.
+    pub fn texts(&self) -> Vec<String> {
+        self.0.lock().unwrap().iter().map(|(_, body)| body.text.clone()).collect()
+    }
+}
+
+#[async_trait]
+impl Notifier for Told {
+    async fn deliver(&self, key: &str, body: &Body, _: usize) -> Result<(), NotifyError> {
+        self.0.lock().unwrap().push((key.to_owned(), body.clone()));
+        Ok(())
+    }
+}
+
+/// Everything that outlives a daemon.
+pub struct Team {
+    pub clock: Arc<FlowClock>,
+    pub board: Arc<GatedBoard>,
+    pub gates: Arc<Gates>,
+    pub store: Arc<dyn Store>,
+    pub folder: tempfile::TempDir,
+    pub models: BTreeMap<String, Arc<dyn Model>>,
+    pub prompts: Arc<Mutex<Vec<String>>>,
+    pub told: Arc<Told>,
+    pub slots: u32,
+    pub arms_itself: bool,
+    lives: AtomicU64,
+}
+
+/// One life of a daemon.
+pub struct Life {
+    pub daemon: Arc<Daemon>,
+    pub ledger: Arc<Ledger>,
+}
+
+impl Team {
+    /// Ada, Bo, the agents and a project, at this instant.
+    pub async fn at(now: &str) -> Self {
+        let clock = Arc::new(FlowClock::at(instant(now)));
+        let gates = Arc::new(Gates::default());
+        let overlay = Overlay::empty(BoardName::new("main"), Arc::clone(&clock) as _);
+        let board = Arc::new(GatedBoard {
+            below: Arc::new(overlay),
+            gates: Arc::clone(&gates),
+            down: false.into(),
+        });
+        people(&board).await;
+        project(&board).await;
+        let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["agents", "templates", "state"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        Self {
+            clock,
+            board,
+            gates,
+            store,
+            folder,
+            models: BTreeMap::new(),
+            prompts: Arc::default(),
+            told: Arc::default(),
+            slots: 4,
+            arms_itself: true,
+            lives: AtomicU64::new(0),
+        }
+    }
+
+    /// A Tuesday morning.
+    pub async fn new() -> Self {
+        Self::at("2026-11-03T09:00:00Z").await
+    }
+
+    /// Writes a playbook's file.
+    pub fn playbook(&self, name: &str, text: &str) {
+        let path = self.folder.path().join("agents").join(format!("{name}.toml"));
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Writes a playbook that ships with the program, with replacements.
+    pub fn shipped(&self, name: &str, replace: &[(&str, &str)]) {
+        let path = format!("{}/agents/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        let mut text = std::fs::read_to_string(path).unwrap();
+        for (from, to) in replace {
+            assert!(text.contains(from), "{name}.toml has no {from:?}");
+            text = text.replace(from, to);
+        }
+        self.playbook(name, &text);
+    }
+
+    /// A model whose first conversation follows the first script, and so on.
+    pub fn model(&mut self, name: &str, scripts: &[&str]) {
+        let scripted =
+            |text: &&str| Box::new(ScriptedModel::from_toml(name, text).unwrap()) as Box<dyn Model>;
+        let model = GatedModel {
+            name: name.to_owned(),
+            scripts: scripts.iter().map(scripted).collect(),
+            gates: Arc::clone(&self.gates),
+            prompts: Arc::clone(&self.prompts),
+        };
+        self.models.insert(name.to_owned(), Arc::new(model));
+    }
+
+    /// The prompts that models were given, in order.
+    pub fn prompts(&self) -> Vec<String> {
+        self.prompts.lock().unwrap().clone()
+    }
+
+    /// A task of Ada's that ai-worker may take.
+    pub async fn task(&self, headline: &str) -> TaskId {
+        let new = NewTask::new(WEBSITE, headline)
+            .with(TaskEdit::AddTag("AI-Suitable".into()))
+            .with(TaskEdit::AcceptanceCriteria("It works.".into()));
+        self.board.below.add_task(&Stamp::by(ADA), new).await.unwrap().after.id
+    }
+
+    /// A person edits a task.
+    pub async fn edit(&self, who: PersonId, task: TaskId, edit: TaskEdit) {
+        self.board.below.edit_task(&Stamp::by(who), task, &[edit]).await.unwrap();
+    }
+
+    /// A person comments on a task.
+    pub async fn say(&self, who: PersonId, task: TaskId, text: &str) {
+        let on = CommentTarget::Task(task);
+        let new = NewComment { on, text: text.to_owned(), parent: None, rating: None };
+        self.board.below.add_comment(&Stamp::by(who), new).await.unwrap();
+    }
+
+    /// A task as it is now.
+    pub async fn look(&self, task: TaskId) -> Task {
+        self.board.below.task(task).await.unwrap()
+    }
+
+    /// The label of a task's status.
+    pub async fn status(&self, task: TaskId) -> String {
+        let status = self.look(task).await.status;
+        let project = self.board.below.project(WEBSITE).await.unwrap();
+        project.status(status).unwrap().label.clone()
+    }
+
+    /// The status of this label.
+    pub async fn labelled(&self, label: &str) -> StatusId {
+        let project = self.board.below.project(WEBSITE).await.unwrap();
+        project.status_named(label).unwrap_or_else(|| panic!("no status {label:?}")).id
+    }
+
+    /// Who commented what on a task, in order.
+    pub async fn comments(&self, task: TaskId) -> Vec<(PersonId, String)> {
+        let on = Some(CommentTarget::Task(task));
+        let query = CommentQuery { on, limit: 1_000, ..CommentQuery::default() };
+        let page = self.board.below.comments(&query).await.unwrap();
+        page.items.into_iter().map(|comment| (comment.author, comment.text)).collect()
+    }
+
+    /// What happened to a task, in order.
+    pub async fn activity(&self, task: TaskId) -> Vec<Activity> {
+        let query = ActivityQuery { task: Some(task), limit: 1_000, ..ActivityQuery::default() };
+        self.board.below.activity(&query).await.unwrap().items
+    }
+
+    /// Starts the daemon `one`.
+    pub async fn start(&self) -> Life {
+        self.start_as("one").await
+    }
+
+    /// Starts a daemon over the same board and store.
+    pub async fn start_as(&self, daemon: &str) -> Life {
+        let life = self.lives.fetch_add(1, Ordering::SeqCst) + 1;
+        let parts = self.parts(daemon, life);
+        let (ledger, tools) = (Arc::clone(&parts.ledger), Arc::clone(&parts.tools));
+        let daemon = Daemon::start(parts, Wake::ByTicks).await.unwrap();
+        tools.set_desk(Arc::clone(&daemon) as _);
+        Life { daemon, ledger }
+    }
+
+    /// A ledger of an earlier life, to build by hand what a crash leaves behind.
+    pub fn ledger_of(&self, daemon: &str, life: &str) -> Arc<Ledger> {
+        let entropy = Arc::new(SeededEntropy::new(977));
+        let options = options(daemon, life);
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        Arc::new(Ledger::new(Arc::clone(&self.store), clock, entropy, options))
+    }
+
+    fn parts(&self, daemon: &str, life: u64) -> Parts {
+        let seed = life * 7_919 + daemon.bytes().map(u64::from).sum::<u64>();
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let board = Arc::clone(&self.board) as Arc<dyn rota::board::Board>;
+        let options = options(daemon, &format!("life-{life}"));
+        let settings = self.settings(&options);
+        let ledger =
+            Ledger::new(Arc::clone(&self.store), Arc::clone(&clock), Arc::clone(&entropy), options);
+        let ledger = Arc::new(ledger);
+        let journal = Arc::new(RunJournal::new(Arc::clone(&ledger), Arc::clone(&board)));
+        let parts =
+            tools::Parts::new(Arc::clone(&board), Arc::clone(&journal) as _, Arc::clone(&clock));
+        let tools = Arc::new(ToolRegistry::new(parts));
+        tools.set_records(Arc::clone(&ledger) as _);
+        let (templates, faults) = Templates::load(&settings.templates, None);
+        assert!(faults.is_empty(), "{faults:?}");
+        let templates = Arc::new(templates);
+        let vocabulary = words(&tools, self.models.keys().cloned().collect());
+        let defaults = Defaults { zone: Some(settings.zone), ..Defaults::default() };
+        let mut library = Library::new(self.folder.path().join("agents"), defaults);
+        library.reload(&(vocabulary.0)(Arc::clone(&templates)));
+        assert!(library.faults().is_empty(), "{:?}", library.faults());
+        Parts {
+            board,
+            ledger,
+            journal,
+            tools,
+            library: Mutex::new(library),
+            vocabulary,
+            templates: RwLock::new(templates),
+            models: self.models.clone(),
+            notifiers: channels().into_iter().map(|c| (c, Arc::clone(&self.told) as _)).collect(),
+            clock,
+            entropy,
+            progress: tokio::sync::broadcast::channel(1_024).0,
+            settings,
+        }
+    }
+
+    fn settings(&self, options: &LedgerOptions) -> Settings {
+        Settings {
+            daemon: options.daemon.clone(),
+            life: options.life.clone(),
+            board: options.board.clone(),
+            labels: Vec::new(),
+            slots: self.slots,
+            tick: Duration::from_secs(5),
+            drain: Duration::from_secs(30),
+            renew: Duration::from_secs(20),
+            zone: chrono_tz::Europe::Berlin,
+            arms_itself: self.arms_itself,
+            state: Some(self.folder.path().join("state")),
+            templates: self.folder.path().join("templates"),
+            links: LinkBase::none(),
+            environment: BTreeMap::new(),
+            composes_only: false,
+        }
+    }
+}
+
+impl Life {
+    /// One tick, then until nothing runs.
+    pub async fn work(&self) {
+        self.daemon.tick().await;
+        self.daemon.idle().await;
+        self.daemon.deliver().await;
+    }
+
+    /// Runs a playbook by hand, as Ada.
+    pub async fn run(&self, playbook: &str) -> RunReport {
+        self.daemon.run_playbook(request(playbook)).await.unwrap()
+    }
+
+    /// The runs at a task, the latest first.
+    pub async fn runs(&self, task: TaskId) -> Vec<Run> {
+        let filter = RunFilter { task: Some(task), ..RunFilter::default() };
+        let mut runs = self.ledger.runs(&filter, 100).await.unwrap();
+        // Where the clock stands still, the fence tells which came later.
+        runs.sort_by_key(|run| std::cmp::Reverse((run.started, run.fence, run.attempt)));
+        runs
+    }
+
+    /// The one run at a task.
+    pub async fn the_run(&self, task: TaskId) -> Run {
+        let runs = self.runs(task).await;
+        assert_eq!(runs.len(), 1, "{runs:#?}");
+        runs.into_iter().next().unwrap()
+    }
+
+    /// The claim's record.
+    pub async fn claim(&self, task: TaskId) -> Claim {
+        self.ledger.claim(task).await.unwrap().expect("it was never claimed")
+    }
+
+    /// The occurrences of a playbook, the earliest first.
+    pub async fn occurrences(&self, playbook: &str) -> Vec<Occurrence> {
+        let name = PlaybookName::new(playbook);
+        let mut found = self.ledger.occurrences(&name, 1_000).await.unwrap();
+        found.sort_by_key(|occurrence| occurrence.planned);
+        found
+    }
+
+    /// Ends it in good order.
+    pub async fn stop(self) {
+        self.daemon.drain().await;
+    }
+}
+
+/// By hand, as Ada.
+pub fn request(playbook: &str) -> RunRequest {
+    RunRequest {
+        playbook: PlaybookName::new(playbook),
+        task: None,
+        at: None,
+        set: BTreeMap::new(),
+        by: "Ada".to_owned(),
+    }
+}
+
+/// An instant.
+pub fn instant(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn options(daemon: &str, life: &str) -> LedgerOptions {
+    LedgerOptions {
+        board: BoardName::new("main"),
+        daemon: DaemonId::new(daemon),
+        life: LifeId::new(life),
+        margin: Duration::from_secs(5),
+        epoch: 0,
+    }
+}
+
+fn channels() -> [Channel; 3] {
+    [Channel::Stdout, Channel::File("log".into()), Channel::Slack("ops".into())]
+}
+
+fn words(tools: &ToolRegistry, models: BTreeSet<String>) -> Words {
+    let tools: BTreeMap<String, bool> = tools
+        .definitions()
+        .filter(|tool| tool.kind != ToolKind::Operate)
+        .map(|tool| (tool.name.to_owned(), tool.kind == ToolKind::Write))
+        .collect();
+    let vocabulary = Vocabulary {
+        tools,
+        models,
+        channels: channels().into_iter().collect(),
+        agents: None,
+        playbooks: BTreeSet::new(),
+        cron: |text| Pattern::parse(text).map(|_| ()).map_err(|error| error.to_string()),
+        templates: Arc::new(Templates::shipped()),
+    };
+    Words(Box::new(move |templates| Vocabulary { templates, ..vocabulary.clone() }))
+}
+
+async fn people(board: &GatedBoard) {
+    use PersonKind::{Agent, Person};
+    for (name, kind, role) in [
+        ("Ada", Person, Role::Owner),
+        ("Bo", Person, Role::Editor),
+        ("AI-Worker", Agent, Role::Editor),
+        ("AI-Reviewer", Agent, Role::Editor),
+        ("AI-Docs", Agent, Role::Editor),
+        ("AI-Assistant", Agent, Role::Editor),
+    ] {
+        let new = NewPerson { name: name.into(), email: None, kind, role };
+        board.below.add_person(&Stamp::by(PersonId(0)), new).await.unwrap();
+    }
+    let people = board.people().await.unwrap();
+    let id = |name: &str| people.iter().find(|person| person.name == name).unwrap().id;
+    let known = [id("Ada"), id("Bo"), id("AI-Worker"), id("AI-Reviewer")];
+    assert_eq!(known, [ADA, BO, WORKER, REVIEWER]);
+}
+
+async fn project(board: &GatedBoard) {
+    let mut statuses = default_statuses();
+    for (label, kind) in [
+        ("Ready for Review", StatusKind::Waiting),
+        ("Changes Requested", StatusKind::Waiting),
+        ("Approved", StatusKind::Waiting),
+    ] {
+        let id = StatusId(10 + i64::try_from(statuses.len()).unwrap());
+        let order = i32::try_from(statuses.len()).unwrap();
+        statuses.push(Status { id, label: label.into(), kind, order });
+    }
+    let new = NewProject { name: "Website".into(), details: String::new(), statuses };
+    board.below.add_project(&Stamp::by(ADA), new).await.unwrap();
+}
