@@ -237,6 +237,7 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         notifiers: ground.notifiers,
         clock,
         entropy,
+        logged_faults: Mutex::default(),
         progress: tokio::sync::broadcast::channel(1_024).0,
         settings,
     };

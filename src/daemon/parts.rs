@@ -42,6 +42,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+    /// Faults of playbooks and templates that were logged: each once, until it changes.
+    pub logged_faults: Mutex<std::collections::BTreeSet<String>>,
     /// Where what happens is told while it happens.
     pub progress: tokio::sync::broadcast::Sender<super::control::Progress>,
     /// The rest of `rota.toml`.
