@@ -16,7 +16,7 @@ use super::dispatcher::Dispatcher;
 use crate::board::BoardError;
 use crate::domain::{
     Claim, EffectResult, EffectState, EndKind, Fence, Occurrence, OccurrenceId, OccurrenceState,
-    Playbook, Reason, Run, RunId, RunState, Trigger,
+    Phase, Playbook, Reason, Run, RunId, RunState, Trigger,
 };
 use crate::ledger::{LedgerError, RunFilter};
 use crate::runner::process;
