@@ -102,14 +102,14 @@ fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
-fn make_state(state: &Path) -> Result<(), Failure> {
+pub(super) fn make_state(state: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(|error| {
         failures::state_io(&format!("{}: the state folder cannot be made", state.display()), &error)
     })
 }
 
-async fn open_store(
+pub(super) async fn open_store(
     config: &Config,
     place: &Place,
     life: &LifeId,
@@ -143,7 +143,7 @@ async fn open_store(
     Ok((store, Some(restored)))
 }
 
-async fn open_board(
+pub(super) async fn open_board(
     config: &Config,
     state: &Path,
     clock: &Arc<dyn Clock>,

@@ -199,10 +199,7 @@ impl Worker {
             tracing::warn!(run = %self.run.id, %error, "the task could not be put back whole");
             return;
         }
-        let task = match self.read_task().await {
-            Ok(Some(task)) => task,
-            _ => return,
-        };
+        let Ok(Some(task)) = self.read_task().await else { return };
         self.unfinished = false;
         match self.was_settled("addComment").await {
             Ok(false) => {}

@@ -159,9 +159,21 @@ impl Worker {
             Err(end) => end,
         };
         let end = self.halted_end(end);
+        let end = self.say_who_took_over(end).await;
         let end = self.verify(end).await;
         self.note(&format!("the work ended: {} ({}) {}", end.state, end.reason, end.detail)).await;
         end
+    }
+
+    /// The guard's refusal only says that the claim is lost; the board says to whom.
+    async fn say_who_took_over(&self, end: WorkEnd) -> WorkEnd {
+        if end.state != RunState::Yielded {
+            return end;
+        }
+        match self.person_took_over().await {
+            Ok(Some((reason, detail))) => WorkEnd { reason, detail, ..end },
+            _ => end,
+        }
     }
 
     async fn prepare(&mut self) -> Result<(Job, ToolSession), WorkEnd> {

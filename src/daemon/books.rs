@@ -10,6 +10,7 @@ use crate::playbook::{Rights, is_wider, rights};
 use crate::schedule::{Condition, Subject, Timetable};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Who arms, when `rota.toml` says that playbooks arm themselves.
@@ -30,8 +31,9 @@ pub(super) async fn refresh(
             Some(book) => book,
             None => compile(parts, &playbook).await?,
         };
-        let switch = switch_of(parts, &playbook).await?;
-        let armed = is_armed(&playbook, &switch);
+        let switch = switch_of(parts, &playbook, &book).await?;
+        let known = same && book.switch.armed == switch.armed;
+        let armed = if known { book.armed } else { is_armed(&playbook, &switch) };
         books.insert(playbook.name.clone(), Book { armed, switch, ..book });
     }
     Ok(())
@@ -64,12 +66,21 @@ fn fingerprint(on: &On) -> String {
         "{:?} {:?} {} {:?} {:?} {:?}",
         on.cron, on.every, on.zone, on.gap, on.fold, on.jitter
     );
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = String::new();
+    for byte in Sha256::digest(text.as_bytes()) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
-async fn switch_of(parts: &Parts, playbook: &Playbook) -> Result<PlaybookSwitch, LedgerError> {
+async fn switch_of(
+    parts: &Parts,
+    playbook: &Playbook,
+    known: &Book,
+) -> Result<PlaybookSwitch, LedgerError> {
     let switch = parts.ledger.playbook_switch(&playbook.name).await?;
-    if parts.settings.arms_itself && !is_armed(playbook, &switch) {
+    let is_known = known.armed && known.switch.armed == switch.armed;
+    if parts.settings.arms_itself && !is_known && !is_armed(playbook, &switch) {
         return arm(parts, playbook, BY_CONFIGURATION).await;
     }
     Ok(switch)

@@ -62,6 +62,9 @@ impl Dispatcher {
             }
             Event::Woken(Woken::Jumped(jump)) => {
                 tracing::warn!(?jump, "the clocks jumped: everything is considered again");
+                for book in self.beliefs.books.values_mut() {
+                    book.next = None;
+                }
                 self.tick().await;
             }
             Event::Tick(done) => {
@@ -303,15 +306,12 @@ impl Dispatcher {
                 _ => None,
             },
         };
-        match worker {
-            Some(worker) => {
-                worker.halt.halt(RunState::Cancelled, Reason::Cancelled, format!("by {by}"));
-                self.beliefs.stoppers.push((run, reply));
-            }
-            None => {
-                let message = format!("run {run} is not under way here");
-                let _ = reply.send(Err(DeskError::NotFound(message)));
-            }
+        if let Some(worker) = worker {
+            worker.halt.halt(RunState::Cancelled, Reason::Cancelled, format!("by {by}"));
+            self.beliefs.stoppers.push((run, reply));
+        } else {
+            let message = format!("run {run} is not under way here");
+            let _ = reply.send(Err(DeskError::NotFound(message)));
         }
     }
 

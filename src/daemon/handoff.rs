@@ -134,7 +134,7 @@ impl Worker {
         let mut edits = Vec::new();
         let mut handed_over = false;
         if let Some(selector) = &outcome.status {
-            let status = self.outcome_status(selector, outcome, project)?;
+            let status = outcome_status(selector, outcome, project)?;
             handed_over = project.kind_of(status) == StatusKind::Waiting;
             edits.push(TaskEdit::Status(status));
         }
@@ -145,29 +145,6 @@ impl Worker {
         edits.extend(outcome.remove_tags.iter().cloned().map(TaskEdit::RemoveTag));
         edits.retain(|edit| edit.inverse(task).is_some());
         Ok((edits, handed_over))
-    }
-
-    fn outcome_status(
-        &self,
-        selector: &StatusSelector,
-        outcome: &Outcome,
-        project: &Project,
-    ) -> Result<StatusId, WorkEnd> {
-        let unknown = || {
-            WorkEnd::ended(
-                RunState::Failed,
-                Reason::UnknownStatus,
-                format!("project {:?} has no status {selector:?}", project.name),
-                Usage::default(),
-            )
-        };
-        let status = find_status(project, selector).ok_or_else(unknown)?;
-        if project.kind_of(status) == StatusKind::Done && !outcome.done_by_agent {
-            // Only a person says *done*, unless the playbook says otherwise.
-            let waiting = StatusSelector::Kind(StatusKind::Waiting);
-            return find_status(project, &waiting).ok_or_else(unknown);
-        }
-        Ok(status)
     }
 
     /// Who is meant by `assign`: a template that gives an id, a name, or nothing (nobody).
@@ -315,6 +292,29 @@ impl Worker {
         let detail = format!("round {round} of {rounds}: back to {playbook}");
         Ok(WorkEnd { reason: Reason::SentBack, detail, ..end })
     }
+}
+
+/// The label that an outcome's status means; *done* is a person's word, unless the playbook says otherwise.
+fn outcome_status(
+    selector: &StatusSelector,
+    outcome: &Outcome,
+    project: &Project,
+) -> Result<StatusId, WorkEnd> {
+    let unknown = || {
+        WorkEnd::ended(
+            RunState::Failed,
+            Reason::UnknownStatus,
+            format!("project {:?} has no status {selector:?}", project.name),
+            Usage::default(),
+        )
+    };
+    let status = find_status(project, selector).ok_or_else(unknown)?;
+    if project.kind_of(status) == StatusKind::Done && !outcome.done_by_agent {
+        // Only a person says *done*, unless the playbook says otherwise.
+        let waiting = StatusSelector::Kind(StatusKind::Waiting);
+        return find_status(project, &waiting).ok_or_else(unknown);
+    }
+    Ok(status)
 }
 
 fn unknown(tool: &str) -> WorkEnd {

@@ -17,6 +17,7 @@ mod attempt;
 mod beliefs;
 mod books;
 mod brief;
+mod clarify;
 pub mod control;
 mod courier;
 mod desk;
@@ -207,6 +208,22 @@ impl Daemon {
     pub async fn is_running(&self, run: &str) -> bool {
         let found = self.parts.ledger.run(run).await.ok().flatten();
         found.is_some_and(|run| run.state == crate::domain::RunState::Running)
+    }
+
+    /// The task that a run is about.
+    pub async fn task_of(&self, run: &crate::domain::RunId) -> Option<crate::domain::TaskId> {
+        self.parts.ledger.run(run.as_str()).await.ok().flatten().and_then(|run| run.task)
+    }
+
+    /// When the next playbook wakes by the clock, jitter included.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        let now = self.parts.clock.wall();
+        let next = self.parts.playbooks().into_iter().filter_map(|playbook| {
+            let table = crate::schedule::Timetable::new(&playbook.on, &playbook.name).ok()??;
+            let planned = table.after(table.due_until(now))?;
+            Some(table.start_of(planned))
+        });
+        next.min()
     }
 
     /// Writes the export that a damaged store is restored from.

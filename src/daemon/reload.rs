@@ -22,7 +22,7 @@ pub(super) fn reload(parts: &Parts) -> Value {
         tracing::warn!(%fault, "a playbook has a fault; its last good version goes on");
     }
     let names = |list: &[PlaybookName]| {
-        Value::from(list.iter().map(|name| name.as_str()).collect::<Vec<_>>())
+        Value::from(list.iter().map(PlaybookName::as_str).collect::<Vec<_>>())
     };
     tracing::info!(
         added = changes.added.len(),

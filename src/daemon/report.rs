@@ -28,6 +28,9 @@ pub(super) async fn of_occurrence(
         }
         usage = usage.plus(run.usage);
     }
+    for notice in told_of_occurrence(parts, open).await? {
+        notices.extend(notice_reports(&notice));
+    }
     Ok(RunReport {
         run: open.runs.first().map(|run| run.id.clone()),
         playbook: open.occurrence.playbook.clone(),
@@ -41,6 +44,17 @@ pub(super) async fn of_occurrence(
         usage: usage.into(),
         changes: Vec::new(),
     })
+}
+
+/// What people were told of the occurrence's runs at tasks together.
+async fn told_of_occurrence(parts: &Parts, open: &Open) -> Result<Vec<Notice>, LedgerError> {
+    let at_tasks = open.runs.iter().any(|run| run.task.is_some());
+    let Some(playbook) = open.playbook.as_ref().filter(|_| at_tasks) else { return Ok(Vec::new()) };
+    let mut notices = Vec::new();
+    for key in super::telling::keys_of_occurrence(playbook, &open.occurrence.id) {
+        notices.extend(parts.ledger.notice(&key).await?);
+    }
+    Ok(notices)
 }
 
 /// The state of the whole: of the run that explains its reason; without runs, of the refusal.

@@ -31,12 +31,14 @@ impl Worker {
         if self.run.task.is_some() || end.state != RunState::Succeeded {
             return notices;
         }
-        let told = match is_digest(&report.template) {
-            true => self.digest(&playbook).await,
-            false => self.gathered_report(&playbook, &report.template, report.when),
+        let told = if is_digest(&report.template) {
+            self.digest(&playbook).await
+        } else {
+            self.gathered_report(&playbook, &report.template, report.when)
         };
         match told {
             Ok(Some((key, body))) => {
+                self.note_told_before(&key, &report.to).await;
                 notices.extend(report.to.iter().map(|to| self.notice(&key, to, body.clone())));
             }
             Ok(None) => {}
@@ -49,6 +51,18 @@ impl Worker {
             }
         }
         notices
+    }
+
+    /// One digest in a window: whoever runs it again is told that it was sent.
+    async fn note_told_before(&self, key: &str, to: &[Channel]) {
+        for channel in to {
+            let key = key_for(key, channel);
+            if let Ok(Some(told)) = self.parts.ledger.notice(&key).await {
+                let when = text_of(told.created);
+                self.note(&format!("{channel} was told at {when} ({key}); it is not told again"))
+                    .await;
+            }
+        }
     }
 
     fn notice(&self, key: &str, to: &Channel, body: Body) -> Notice {
@@ -146,7 +160,7 @@ pub(super) async fn of_occurrence(parts: &Parts, playbook: &Playbook, runs: &[Ru
     let wanted = match report.when {
         ReportWhen::Always => true,
         ReportWhen::Changes => at_tasks.iter().any(|run| run.state != RunState::Refused),
-        ReportWhen::Problems => at_tasks.iter().any(|run| failed(run)),
+        ReportWhen::Problems => at_tasks.iter().any(failed),
     };
     if !wanted {
         return Vec::new();
@@ -236,12 +250,27 @@ pub(super) fn of_restore(parts: &Parts, restored: &crate::ledger::export::Restor
 fn notice(parts: &Parts, key: &str, to: &Channel, body: Body) -> Notice {
     let created = parts.clock.wall();
     Notice {
-        key: format!("{key}|{to}"),
+        key: key_for(key, to),
         to: to.clone(),
         body,
         created,
         delivery: Delivery::Pending { attempts: 0, not_before: created, last_error: None },
     }
+}
+
+/// The same fact to the same channel has the same key.
+fn key_for(key: &str, to: &Channel) -> String {
+    format!("{key}|{to}")
+}
+
+/// The keys under which an occurrence's runs at tasks are told of, channel by channel.
+pub(super) fn keys_of_occurrence(
+    playbook: &Playbook,
+    occurrence: &crate::domain::OccurrenceId,
+) -> Vec<String> {
+    let channels = playbook.report.iter().flat_map(|report| &report.to);
+    let key = format!("report:{}:{occurrence}", playbook.name);
+    channels.map(|channel| key_for(&key, channel)).collect()
 }
 
 fn text_body(text: String) -> Body {

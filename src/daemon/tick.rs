@@ -27,6 +27,7 @@ impl Dispatcher {
             self.wake().await;
             self.hear().await;
             self.see_to_parked().await;
+            self.take_up_rework().await;
         }
         self.dispatch().await;
         self.keep_house().await;
@@ -83,6 +84,10 @@ impl Dispatcher {
         let Some(book) = self.beliefs.books.get(name).cloned() else { return Ok(()) };
         let Some(timetable) = book.timetable.clone() else { return Ok(()) };
         let now = self.parts.clock.wall();
+        // Nothing falls due before the instant that the alarm is set to.
+        if book.next.is_some_and(|next| next > now) {
+            return Ok(());
+        }
         let watermark = self.parts.ledger.watermark(name).await?;
         let input = self.wake_input(&book, &timetable, watermark, now).await?;
         let wakes = wakes(&input);
@@ -224,6 +229,7 @@ impl Dispatcher {
         let mut changed = false;
         for refusal in plan.refusals {
             self.decide(&refusal.playbook, refusal.task, refusal.reason, &refusal.detail).await;
+            self.clarify(&refusal).await;
             let waiting = self.beliefs.open.values_mut().filter(|open| {
                 open.occurrence.playbook == refusal.playbook
                     && !open.closed

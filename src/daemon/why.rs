@@ -29,16 +29,14 @@ pub(super) async fn why(
         return about_playbook(parts, &playbook, at).await;
     }
     let number = subject.strip_prefix("task").unwrap_or(subject).trim().trim_start_matches('#');
-    match number.parse::<TaskId>() {
-        Ok(task) => about_task(parts, task, at).await,
-        Err(_) => {
-            let known: Vec<_> = parts.playbooks().iter().map(|p| p.name.to_string()).collect();
-            Err(DeskError::NotFound(format!(
-                "{subject:?} is neither a task's number nor a playbook; there are {}",
-                known.join(", ")
-            )))
-        }
+    if let Ok(task) = number.parse::<TaskId>() {
+        return about_task(parts, task, at).await;
     }
+    let known: Vec<_> = parts.playbooks().iter().map(|p| p.name.to_string()).collect();
+    Err(DeskError::NotFound(format!(
+        "{subject:?} is neither a task's number nor a playbook; there are {}",
+        known.join(", ")
+    )))
 }
 
 async fn about_task(

@@ -166,7 +166,7 @@ impl Worker {
         Ok(worker)
     }
 
-    fn new_run(parts: &Parts, job: &Assignment, id: RunId, attempt: u32) -> Run {
+    pub(super) fn new_run(parts: &Parts, job: &Assignment, id: RunId, attempt: u32) -> Run {
         Run {
             id,
             playbook: job.playbook.name.clone(),
@@ -187,7 +187,7 @@ impl Worker {
         }
     }
 
-    async fn record_start(&self) -> Result<(), LedgerError> {
+    pub(super) async fn record_start(&self) -> Result<(), LedgerError> {
         if self.run.settle_from.is_some() {
             return self.parts.ledger.update_run(&self.run).await;
         }
@@ -209,7 +209,7 @@ impl Worker {
         }
         loop {
             let end = self.attempt().await;
-            let next = self.after(&end).await;
+            let next = self.after(&end);
             let Next::Retry(wait) = next else {
                 self.close(end, next).await;
                 runs.push(self.run);
@@ -267,7 +267,7 @@ impl Worker {
     }
 
     /// What follows from how an attempt ended.
-    async fn after(&mut self, end: &WorkEnd) -> Next {
+    fn after(&self, end: &WorkEnd) -> Next {
         if self.lost() || end.state == RunState::ClaimLost {
             return Next::Abandon;
         }
@@ -399,7 +399,7 @@ impl Worker {
     }
 
     /// Ends the run's record.
-    async fn finish_record(&mut self, end: &WorkEnd, notices: Vec<Notice>) {
+    pub(super) async fn finish_record(&mut self, end: &WorkEnd, notices: Vec<Notice>) {
         self.run.state = end.state;
         self.run.reason = Some(end.reason);
         self.run.detail.clone_from(&end.detail);
@@ -421,7 +421,7 @@ impl Worker {
                 self.parts.tell("ended", Some(id), text);
             }
             Err(error) => {
-                tracing::error!(run = %id, %error, "the end of the run could not be recorded")
+                tracing::error!(run = %id, %error, "the end of the run could not be recorded");
             }
         }
     }

@@ -63,6 +63,12 @@ impl Ledger {
         .await
     }
 
+    /// One notice, if its key is known.
+    pub async fn notice(&self, key: &str) -> Result<Option<Notice>> {
+        let found: Option<Record<Notice>> = self.read(&keys::notice(key)).await?;
+        Ok(found.map(|record| record.value))
+    }
+
     /// The latest notices, newest first; of one run, if asked.
     pub async fn notices(&self, limit: usize, run: Option<&RunId>) -> Result<Vec<Notice>> {
         let list = run.map_or_else(keys::notices_all, keys::notices_of);

@@ -1,6 +1,5 @@
 //! Cron instants against an oracle that knows nothing of local enumeration: it walks through UTC minute
 //! by minute and asks chrono-tz what the wall clock shows.
-#![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;

@@ -1,5 +1,4 @@
 //! Plain playbooks, tasks and boards for tests of the rules.
-#![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 use chrono_tz::Tz;
 use rota::domain::*;

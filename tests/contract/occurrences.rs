@@ -1,6 +1,5 @@
 //! Every planned instant is accounted once: tables for each rule, and simulated months of ticks, downtimes
 //! and pauses against the timetable itself.
-#![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 use super::given::{at, on};
 use chrono::{NaiveTime, TimeDelta, Weekday};

@@ -1,5 +1,4 @@
 //! Which runs start: tables for selection, gates, limits, order and overlap.
-#![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 use super::given::{at, person, playbook, project, select, task};
 use rota::domain::*;

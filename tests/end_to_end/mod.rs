@@ -1,4 +1,5 @@
 //! The real binary, real sockets, real signals.
 
 mod command_line;
+mod demo;
 mod processes;

@@ -1,5 +1,4 @@
 //! The alarm clock under paused time: a clock that follows tokio's, and can be set.
-#![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 use chrono::TimeDelta;
 use rota::clock::Clock;
