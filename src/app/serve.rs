@@ -37,8 +37,17 @@ pub(super) async fn serve(
     let _ = ready.send(Ready { socket, addr: None });
     tracing::info!(daemon = %name, state = %state.display(), "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let mut broken = false;
     loop {
-        match signals.recv().await {
+        let signal = tokio::select! {
+            signal = signals.recv() => signal,
+            // Better an end that whoever started us sees than a daemon that decides nothing.
+            () = daemon.gone() => {
+                broken = true;
+                break;
+            }
+        };
+        match signal {
             Some(Signal::Reload) => {
                 daemon.reload().await;
             }
@@ -55,8 +64,8 @@ pub(super) async fn serve(
     loop {
         tokio::select! {
             () = &mut draining => break,
-            signal = signals.recv() => {
-                if signal == Some(Signal::StopNow) {
+            Some(signal) = signals.recv() => {
+                if signal == Signal::StopNow {
                     daemon.stop_now().await;
                 }
             }
@@ -65,5 +74,10 @@ pub(super) async fn serve(
     stop.cancel();
     tracker.close();
     tracker.wait().await;
-    daemon.export().await.map_err(|error| failures::export(&error))
+    daemon.export().await.map_err(|error| failures::export(&error))?;
+    if broken {
+        let message = "the dispatcher broke off: a fault of the program, see its log";
+        return Err(Failure::new(FailureKind::Internal, message));
+    }
+    Ok(())
 }

@@ -274,6 +274,11 @@ impl Daemon {
         self.ended().await;
     }
 
+    /// Returns when the dispatcher is gone: after a drain, or because it broke off.
+    pub async fn gone(&self) {
+        self.events.closed().await;
+    }
+
     async fn ended(&self) {
         self.dispatching.close();
         self.dispatching.wait().await;

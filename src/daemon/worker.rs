@@ -15,8 +15,8 @@ use super::halt::Halt;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
-    EndKind, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task, TaskId, Usage,
-    millis,
+    EffectActor, EffectResult, EndKind, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState,
+    Task, TaskId, Usage, millis,
 };
 use crate::ledger::{Held, LedgerError, LogLine};
 use crate::runner::WorkEnd;
@@ -490,7 +490,9 @@ async fn earlier_counts(parts: &Parts, job: &Assignment) -> BTreeMap<String, u32
     let limit = usize::try_from(job.attempt - 1).unwrap_or(1);
     for run in parts.ledger.runs(&filter, limit).await.unwrap_or_default() {
         for effect in parts.ledger.effects(&run.id).await.unwrap_or_default() {
-            if effect.actor == crate::domain::EffectActor::Agent {
+            // What failed did not happen; in its own run it did not count either.
+            let failed = matches!(effect.result, Some(EffectResult::Failed { .. }));
+            if effect.actor == EffectActor::Agent && !failed {
                 *counts.entry(effect.tool).or_default() += 1;
             }
         }

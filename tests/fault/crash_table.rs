@@ -49,6 +49,16 @@ fn reserved_and_not_announced_nothing_is_visible_and_it_may_be_taken_again() {
     assert!(found.claim.as_ref().unwrap().fence > first);
 }
 
+#[test]
+fn without_a_crash_everything_is_done_and_told_once() {
+    let rota = scene();
+    run_once(&rota, "").ok();
+    let found = rows(&rota);
+    found.are_done();
+    let told = rota.read("told.md");
+    assert_eq!(told.matches(&found.notices[0].key).count(), 1, "{told}");
+}
+
 /// Dies at a step once, starts again, and the work is done once, by the second run.
 #[track_caller]
 fn the_next_attempt_carries_on(step: &str) {
@@ -284,7 +294,7 @@ fn while_everything_is_stopped_nothing_is_begun_again() {
     recovers(&rota);
     let found = rows(&rota);
     found.are_as_before();
-    assert_eq!(found.comments_with("THE WORK"), 0, "{found:#?}");
+    assert_eq!(found.works(), 0, "{found:#?}");
     assert_eq!(found.comments_with("hands this task back"), 1, "{found:#?}");
 }
 
@@ -310,5 +320,5 @@ fn a_playbook_that_may_do_more_now_is_not_taken_up_before_it_is_armed() {
     recovers(&rota);
     let found = rows(&rota);
     found.are_as_before();
-    assert_eq!(found.comments_with("THE WORK"), 0, "{found:#?}");
+    assert_eq!(found.works(), 0, "{found:#?}");
 }

@@ -3,4 +3,5 @@
 
 mod crash_table;
 mod left_over;
+mod orphans;
 mod scene;

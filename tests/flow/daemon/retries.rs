@@ -181,7 +181,7 @@ async fn a_person_who_takes_over_between_two_attempts_wins() {
         team.edit(ADA, task, TaskEdit::Assignee(Some(ADA))).await;
     };
     let (report, ()) = tokio::join!(life.run("ai-worker"), taking);
-    assert_eq!(report.reason, Reason::ModelFailed, "the worst of its runs");
+    assert_eq!(report.reason, Reason::PersonTookOver, "what its last attempt came to");
     let last = life.runs(task).await.into_iter().next().unwrap();
     assert_eq!((last.state, last.reason), (RunState::Yielded, Some(Reason::PersonTookOver)));
     assert_eq!(team.prompts().len(), 1);
