@@ -1,6 +1,8 @@
 //! The daemon in process, through the doors that the program itself uses.
 
+mod clock;
 mod crashes;
+mod events;
 mod one_task;
 mod people_win;
 mod playbooks;
