@@ -3,9 +3,12 @@
 mod clock;
 mod crashes;
 mod events;
+mod modes;
 mod one_task;
 mod people_win;
 mod playbooks;
 mod questions;
 mod retries;
 mod reviews;
+mod switches;
+mod two_daemons;
