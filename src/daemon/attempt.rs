@@ -141,7 +141,7 @@ impl Worker {
             Value::map([
                 ("reason", Value::from(end.reason.code())),
                 ("text", ended_text(end).into()),
-                ("done", done_lines(&effects)),
+                ("done", done_text(&effects).into()),
                 ("left", end.summary.as_str().into()),
                 ("minutes", i64::try_from(minutes).unwrap_or(i64::MAX).into()),
                 ("attempts", self.run.attempt.into()),
@@ -416,18 +416,16 @@ fn template_trouble(error: &template::TemplateError) -> WorkEnd {
     WorkEnd::ended(RunState::Failed, Reason::TemplateFailed, error.to_string(), Usage::default())
 }
 
-/// What a run did, line by line, for the comment that tells it.
-fn done_lines(effects: &[crate::domain::Effect]) -> Value {
-    let lines =
+/// What a run did, for the comment that tells it; empty when nothing of it shows.
+fn done_text(effects: &[crate::domain::Effect]) -> String {
+    let done =
         effects.iter().filter(|e| e.actor == EffectActor::Agent).filter_map(|effect| match &effect
             .result
         {
-            Some(EffectResult::Done { entity, .. }) => {
-                Some(Value::from(format!("{} ({entity})", effect.tool)))
-            }
+            Some(EffectResult::Done { entity, .. }) => Some(format!("{} ({entity})", effect.tool)),
             _ => None,
         });
-    Value::List(lines.collect())
+    done.collect::<Vec<_>>().join(", ")
 }
 
 fn ended_text(end: &WorkEnd) -> String {

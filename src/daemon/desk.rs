@@ -40,7 +40,8 @@ impl Daemon {
         let record =
             stopped.then(|| stop::Stopped { by: by.into(), reason: reason.into(), at: Some(now) });
         self.parts.ledger.set_stopped(record, by).await.map_err(super::dispatcher::failed)?;
-        if self.events.send(Event::Stopped(stopped, by.to_owned())).await.is_err() {
+        let why = stopped.then(|| format!("{by}: {reason}"));
+        if self.events.send(Event::Stopped(why)).await.is_err() {
             return Err(gone());
         }
         Ok(Value::map([

@@ -82,7 +82,7 @@ impl Dispatcher {
                 let answer = self.switch(&playbook, switch, &by).await;
                 let _ = reply.send(answer);
             }
-            Event::Stopped(stopped, by) => self.stopped(stopped, &by).await,
+            Event::Stopped(stopped) => self.stopped(stopped).await,
             Event::Reload(reply) => {
                 let changes = self.reload().await;
                 if let Some(reply) = reply {
@@ -350,10 +350,10 @@ impl Dispatcher {
         ]))
     }
 
-    async fn stopped(&mut self, stopped: bool, by: &str) {
-        self.beliefs.stopped = stopped;
-        if stopped {
-            self.halt_all(RunState::Cancelled, Reason::Stopped, &format!("stop-all by {by}"));
+    async fn stopped(&mut self, stopped: Option<String>) {
+        self.beliefs.stopped = stopped.is_some();
+        if let Some(why) = stopped {
+            self.halt_all(RunState::Cancelled, Reason::Stopped, &format!("stop-all by {why}"));
         }
         self.tick().await;
     }

@@ -52,8 +52,9 @@ pub(super) enum Event {
         /// Told how it is now.
         reply: oneshot::Sender<Result<Value, DeskError>>,
     },
-    /// The emergency stop was set (`true`) or lifted; runs are stopped, nothing starts.
-    Stopped(bool, String),
+    /// The emergency stop was set, by whom and why, or lifted (`None`); runs are stopped, nothing
+    /// starts.
+    Stopped(Option<String>),
     /// Playbooks and templates are to be read again.
     Reload(Option<oneshot::Sender<Value>>),
     /// No new runs; those under way are waited for.

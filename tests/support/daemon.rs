@@ -247,9 +247,8 @@ impl Team {
     pub async fn start_as(&self, daemon: &str) -> Life {
         let life = self.lives.fetch_add(1, Ordering::SeqCst) + 1;
         let parts = self.parts(daemon, life);
-        let (ledger, tools) = (Arc::clone(&parts.ledger), Arc::clone(&parts.tools));
+        let ledger = Arc::clone(&parts.ledger);
         let daemon = Daemon::start(parts, Wake::ByTicks).await.unwrap();
-        tools.set_desk(Arc::clone(&daemon) as _);
         Life { daemon, ledger }
     }
 

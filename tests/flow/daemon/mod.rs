@@ -1,9 +1,14 @@
 //! The daemon in process, through the doors that the program itself uses.
 
+mod clock;
 mod crashes;
+mod events;
+mod modes;
 mod one_task;
 mod people_win;
 mod playbooks;
 mod questions;
 mod retries;
 mod reviews;
+mod switches;
+mod two_daemons;

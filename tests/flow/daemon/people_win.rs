@@ -153,7 +153,10 @@ async fn between_two_effects_of_one_reply_the_second_is_stopped_and_the_comment_
     let tasks = team.board.below.tasks(&query).await.unwrap().items;
     assert_eq!(tasks.len(), 1, "the subtask was added: {tasks:#?}");
     let comments = team.comments(task).await;
-    assert!(comments.last().unwrap().1.contains("addComment"), "{comments:#?}");
+    assert!(
+        comments.last().unwrap().1.contains("Done so far: addComment (comment"),
+        "{comments:#?}"
+    );
     life.stop().await;
 }
 

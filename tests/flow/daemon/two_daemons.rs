@@ -1,0 +1,72 @@
+//! Two daemons over one store and one board.
+
+use super::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
+use crate::support::daemon::Team;
+use rota::domain::*;
+use rota::store::sled::{SledOptions, SledStore};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+const TASKS: usize = 50;
+
+async fn team() -> Team {
+    let mut team = Team::new().await;
+    team.slots = 50;
+    team.playbook("ai-worker", WORKER_PLAYBOOK);
+    team.model("worker", &[QUICK]);
+    team
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_daemons_at_once_work_at_each_of_fifty_tasks_exactly_once() {
+    let team = team().await;
+    let mut tasks = Vec::new();
+    for number in 0..TASKS {
+        tasks.push(team.task(&format!("Task {number}")).await);
+    }
+    let (one, two) = (team.start_as("one").await, team.start_as("two").await);
+    let (first, second) = tokio::join!(one.run("ai-worker"), two.run("ai-worker"));
+    let mut fences = BTreeSet::new();
+    for task in tasks {
+        let runs = one.runs(task).await;
+        let worked: Vec<_> = runs.iter().filter(|r| r.state == RunState::Succeeded).collect();
+        assert_eq!(worked.len(), 1, "{runs:#?}");
+        assert!(
+            runs.iter().all(|r| r.state == RunState::Succeeded || r.state == RunState::Refused)
+        );
+        assert_eq!(team.comments(task).await.len(), 2, "announced and handed over once");
+        fences.insert((task, worked[0].fence));
+        assert_eq!(one.claim(task).await.holder, None);
+    }
+    assert_eq!(fences.len(), TASKS);
+    let succeeded = |report: &rota::tools::desk::RunReport| {
+        report.tasks.iter().filter(|task| task.state == RunState::Succeeded).count()
+    };
+    assert_eq!(succeeded(&first) + succeeded(&second), TASKS);
+    assert_eq!(team.prompts().len(), TASKS);
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test]
+async fn a_task_is_worked_at_over_the_real_store_and_known_after_it_was_opened_again() {
+    let mut team = team().await;
+    let folder = tempfile::tempdir().unwrap();
+    let open = |life: &str, team: &Team| {
+        let options = SledOptions { life: life.to_owned(), ..SledOptions::default() };
+        let clock = Arc::clone(&team.clock) as Arc<dyn rota::clock::Clock>;
+        Arc::new(SledStore::open(folder.path(), options, clock).unwrap())
+    };
+    team.store = open("a", &team);
+    let task = team.task("Fix the login").await;
+    let life = team.start().await;
+    assert_eq!(life.run("ai-worker").await.reason, Reason::HandedOver);
+    life.stop().await;
+    team.store = Arc::new(rota::store::memory::MemoryStore::new(Arc::clone(&team.clock) as _));
+    tokio::task::yield_now().await;
+    team.store = open("b", &team);
+    let life = team.start().await;
+    assert_eq!(life.the_run(task).await.reason, Some(Reason::HandedOver));
+    assert_eq!(life.claim(task).await.fence, Fence(1));
+    life.stop().await;
+}
