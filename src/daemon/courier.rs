@@ -30,6 +30,7 @@ pub(super) async fn run(parts: Arc<Parts>, wake: Arc<Notify>, stop: Cancellation
 
 /// Delivers what is due now; true when all of it arrived.
 pub(super) async fn deliver_due(parts: &Parts) -> bool {
+    let _alone = parts.ledger.courier().await;
     let mut all = true;
     loop {
         let now = parts.clock.wall();

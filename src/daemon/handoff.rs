@@ -142,7 +142,7 @@ impl Worker {
             WorkEnd::ended(
                 RunState::Failed,
                 Reason::UnknownStatus,
-                format!("project {:?} has no status {selector:?}", project.name),
+                format!("project {:?} has no status {selector}", project.name),
                 Usage::default(),
             )
         };

@@ -45,6 +45,7 @@ pub struct Ledger {
     pub(in crate::ledger) clock: Arc<dyn Clock>,
     pub(in crate::ledger) entropy: Arc<dyn Entropy>,
     pub(in crate::ledger) options: LedgerOptions,
+    pub(in crate::ledger) courier: tokio::sync::Mutex<()>,
 }
 
 /// Whose ledger it is.
@@ -70,7 +71,7 @@ impl Ledger {
         entropy: Arc<dyn Entropy>,
         options: LedgerOptions,
     ) -> Self {
-        Self { store, clock, entropy, options }
+        Self { store, clock, entropy, options, courier: tokio::sync::Mutex::default() }
     }
 
     /// The store beneath, for the export.

@@ -20,6 +20,11 @@ impl Ledger {
         Ok(())
     }
 
+    /// The outbox, for one courier at a time: two at once would deliver what is due twice.
+    pub async fn courier(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.courier.lock().await
+    }
+
     /// Those to be tried now, longest waiting first, at most `limit`.
     pub async fn due_notices(&self, now: Timestamp, limit: usize) -> Result<Vec<Notice>> {
         let latest = format!("{}{}", keys::DUE, keys::ascending(now));
