@@ -1,4 +1,9 @@
 //! The real binary, real sockets, real signals.
 
+mod board;
 mod command_line;
 mod processes;
+mod running;
+mod serving;
+mod setting_up;
+mod team;

@@ -124,7 +124,6 @@ impl Rota {
 
     /// Starts the daemon and waits until it says that it is ready.
     #[track_caller]
-    #[expect(dead_code, reason = "for tests of the real daemon, which come with it")]
     pub fn serve<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, words: I) -> Serving {
         let words = words.into_iter().map(|word| word.as_ref().to_owned());
         self.start(std::iter::once("serve".into()).chain(words))
@@ -181,7 +180,6 @@ impl Serving {
 
     /// The next line of its standard output; fails the test when none comes.
     #[track_caller]
-    #[expect(dead_code, reason = "for tests of the real daemon, which come with it")]
     pub fn line(&self) -> String {
         self.lines.recv_timeout(PATIENCE).expect("the daemon printed nothing more")
     }
@@ -208,7 +206,6 @@ impl Serving {
     }
 
     /// Sends SIGTERM and waits for its end; the exit code, -1 when a signal ended it.
-    #[expect(dead_code, reason = "for tests of the real daemon, which come with it")]
     pub fn stop(mut self) -> i32 {
         self.signal(nix::sys::signal::Signal::SIGTERM);
         self.wait()

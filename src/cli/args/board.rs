@@ -381,7 +381,8 @@ impl ProjectCommand {
             |name: &str, project: &str| CallArgs::new().with(name, Some(number_or_name(project)));
         Ok(match self {
             Self::Add { name, details, labels } => {
-                let named = |label: &str, kind: &str| Value::map([("label", label), ("kind", kind)]);
+                let named =
+                    |label: &str, kind: &str| Value::map([("label", label), ("kind", kind)]);
                 let labels: Vec<Value> = if labels.is_empty() {
                     LABELS.iter().map(|(label, kind)| named(label, kind.as_str())).collect()
                 } else {

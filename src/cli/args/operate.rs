@@ -3,8 +3,8 @@
 use crate::app::failure::Failure;
 use crate::app::house::Need;
 use crate::cli::call::{Args as CallArgs, Call, View};
-use crate::cli::{detail, overview};
 use crate::cli::instant::Instant;
+use crate::cli::{detail, overview};
 use crate::daemon::control::{DryRun, FOLLOW};
 use crate::domain::{RunState, Value};
 use clap::{Args, Subcommand};

@@ -77,9 +77,7 @@ fn about_runs() -> Vec<Definition> {
                 example: "{}",
             },
             Role::Readonly,
-            |parts, _, _| {
-                Box::pin(status(parts))
-            },
+            |parts, _, _| Box::pin(status(parts)),
         ),
     ]
 }
