@@ -96,7 +96,7 @@ fn a_run_is_one_document_of_the_documented_shape() {
 fn a_message_is_told_once() {
     let rota = team();
     let ran = rota.run(["run-once", "daily-digest"]).ok();
-    assert_eq!(ran.out.matches("Daily digest,").count(), 1, "{ran:#?}");
+    assert_eq!(ran.out.matches("Nothing to report for").count(), 1, "{ran:#?}");
     assert_eq!(ran.err, "");
 }
 
@@ -139,9 +139,13 @@ fn one_task_an_instant_and_values_may_be_named() {
     let report = json(&rota, &["run-once", "ai-worker", "--task", "2"]);
     assert_eq!(report["tasks"].as_array().unwrap().len(), 1);
     assert_eq!(report["tasks"][0]["id"], 2);
-    rota.run(["run-once", "ai-worker", "--task", "77"]).ended(1);
+    let missing = rota.run(["run-once", "ai-worker", "--task", "77", "--json"]).ended(1).json();
+    assert_eq!((&missing["state"], &missing["reason"]), (&"refused".into(), &"not_found".into()));
+    rota.run(["task", "add", "Vague"]).ok();
+    let vague = rota.run(["run-once", "ai-worker", "--task", "3", "--json"]).ended(1).json();
+    assert_eq!(vague["reason"], "no_acceptance_criteria", "{vague}");
     let day = json(&rota, &["run-once", "daily-digest", "--at", "2027-03-04T08:00:00Z"]);
-    assert!(day["notices"][0]["body"].as_str().unwrap().contains("4 March 2027"), "{day}");
+    assert!(day["notices"][0]["body"].as_str().unwrap().contains("March 2027"), "{day}");
 
     let playbook = "agent = \"AI-Assistant\"\n[[step]]\ntool = \"addComment\"\nargs = { module = \"ticket\", entityId = 1, text = \"Said by {{set.who}}\" }\n[scope]\nwrite = \"board\"\n";
     rota.write("agents/say.toml", playbook);

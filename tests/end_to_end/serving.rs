@@ -233,18 +233,18 @@ fn a_faulty_edit_keeps_the_last_good_version_and_is_shown() {
     let rota = team_with("worker", EVERY_SECOND);
     let daemon = rota.serve(Vec::<&str>::new());
     until_status(&rota, "1", "Done");
-    rota.write("agents/worker.toml", &EVERY_SECOND.replace("every = ", "evry = "));
+    rota.write("agents/worker.toml", &EVERY_SECOND.replace("cron = ", "crn = "));
     daemon.signal(SIGHUP);
     until("the fault in the status", || {
         let status = json(&rota, &["status"]);
         let faults = status["faults"].as_array().unwrap().clone();
-        faults.iter().any(|fault| fault.to_string().contains("evry")).then_some(status)
+        faults.iter().any(|fault| fault.to_string().contains("crn")).then_some(status)
     });
-    assert!(rota.run(["status"]).ok().out.contains("evry"));
-    assert!(rota.run(["playbooks"]).ok().out.contains("evry"));
+    assert!(rota.run(["status"]).ok().out.contains("crn"));
+    assert!(rota.run(["playbooks"]).ok().out.contains("crn"));
     daemon.wait_for_log("its last good version goes on");
     let check = rota.run(["check"]).ended(3);
-    assert!(check.out.contains("did you mean `every`?"), "{check:#?}");
+    assert!(check.out.contains("did you mean `cron`?"), "{check:#?}");
     rota.run(["task", "add", "More", "--tag", "AI-Suitable"]).ok();
     until_status(&rota, "2", "Done");
     // A good version takes its place.

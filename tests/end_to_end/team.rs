@@ -17,7 +17,7 @@ pub const EVERY_SECOND: &str = r#"
 description = "Takes tasks every second."
 agent = "AI-Worker"
 [on]
-every = "1s"
+cron = "* * * * * *"
 [select]
 status = "kind:new"
 tags = { any = ["AI-Suitable"] }
