@@ -24,13 +24,12 @@ pub(super) fn reload(parts: &Parts) -> Value {
     let names = |list: &[PlaybookName]| {
         Value::from(list.iter().map(|name| name.as_str()).collect::<Vec<_>>())
     };
-    tracing::info!(
-        added = changes.added.len(),
-        changed = changes.changed.len(),
-        removed = changes.removed.len(),
-        faulty = changes.faulty.len(),
-        "playbooks were read"
-    );
+    if !changes.is_empty() {
+        tracing::info!(
+            added = ?changes.added, changed = ?changes.changed, removed = ?changes.removed,
+            faulty = ?changes.faulty, "playbooks were read"
+        );
+    }
     Value::map([
         ("added", names(&changes.added)),
         ("changed", names(&changes.changed)),

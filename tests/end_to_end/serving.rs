@@ -72,7 +72,7 @@ fn a_playbook_fires_by_itself_and_its_task_is_seen_done() {
         status.out.lines().any(|l| l.starts_with("worker") && l.contains("armed")),
         "{status:#?}"
     );
-    for line in ["worker claims task 1 (fence 1)", "worker: succeeded (handed_over)"] {
+    for line in ["worker claims task 1 (fence 1)", "worker: succeeded (done)"] {
         daemon.wait_for_log(line);
     }
     stop(daemon);

@@ -92,7 +92,7 @@ pub enum Command {
     /// Run the daemon; prints `ready …` when it is up
     ///
     /// SIGTERM and SIGINT let what runs come to an end, within bounds; a second one stops at once.
-    /// SIGHUP reads configuration and playbooks again.
+    /// SIGHUP reads playbooks and templates again.
     #[command(after_help = "Example:\n  rota serve --state /var/lib/rota --log-format json")]
     Serve {
         /// How log lines are written
