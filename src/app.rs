@@ -15,6 +15,7 @@ mod open;
 mod people;
 mod rehearsal;
 mod serve;
+mod spoken;
 mod starter;
 
 use crate::app::failure::Failure;
@@ -29,6 +30,7 @@ use crate::daemon::signals::Signal;
 use crate::domain::Value;
 use crate::ledger::stop;
 use async_trait::async_trait;
+use open::Speak;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -42,8 +44,11 @@ impl House for App {
     async fn open(&self, place: &Place, need: Need) -> Result<Arc<dyn Answer>, Failure> {
         match need {
             Need::Rehearse => rehearsal::open_copy(place).await,
-            Need::Look => open::house(place).await?.start(Wake::ToLook).await,
-            Need::Act => open::house(place).await?.start(Wake::ByHand).await,
+            Need::Look => open::house(place, Speak::Held).await?.start(Wake::ToLook).await,
+            Need::Act => {
+                crate::runner::process::adopt_orphans();
+                open::house(place, Speak::Held).await?.start(Wake::ByHand).await
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Dying on purpose: every step after which a crash must lose nothing has a name here, and a test
 //! that starts the binary with `ROTA_CRASH_AT=step` (or `step:3` for the third pass) sees it die there.
 //!
-//! The environment is read once, by `main`, which calls [`arm`]; unarmed, [`reached`] costs one
+//! The environment is read once, by the command line, which calls [`arm`]; unarmed, [`reached`] costs one
 //! atomic read.
 
 use std::sync::OnceLock;

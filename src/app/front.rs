@@ -2,6 +2,7 @@
 //! control socket, for others.
 
 use super::rehearsal::Rehearsal;
+use super::spoken::Spoken;
 use crate::daemon::Daemon;
 use crate::daemon::control::{Answer, AnswerError, Answered, FOLLOW, Progress, ToolRequest};
 use crate::domain::{Principal, Reason, Value};
@@ -20,6 +21,8 @@ pub(super) struct Front {
     pub zone: Tz,
     /// How a rehearsal is put together; `None` inside one.
     pub rehearsal: Option<Rehearsal>,
+    /// Messages to `stdout`, where standard output belongs to a command's result.
+    pub spoken: Option<Spoken>,
 }
 
 #[async_trait]
@@ -50,7 +53,11 @@ impl Answer for Front {
                     while let Ok(line) = told.try_recv() {
                         let _ = progress.try_send(line);
                     }
-                    return Ok(answer?.into());
+                    let answered: Answered = answer?.into();
+                    if let Some(spoken) = &self.spoken {
+                        spoken.told_by(&answered.value);
+                    }
+                    return Ok(answered);
                 }
                 line = told.recv() => match line {
                     // Whoever listens too slowly loses lines, never the answer.
@@ -65,6 +72,9 @@ impl Answer for Front {
     async fn close(&self) {
         self.daemon.stop_now().await;
         self.daemon.drain().await;
+        if let Some(spoken) = &self.spoken {
+            spoken.say_the_rest();
+        }
     }
 }
 

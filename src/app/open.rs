@@ -1,6 +1,7 @@
 //! Opens what configuration and state folder name, and puts the daemon's parts together.
 
 use super::front::Front;
+use super::spoken::Spoken;
 use super::{failures, people};
 use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::Place;
@@ -27,12 +28,24 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
+/// Where messages go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speak {
+    /// To their channels.
+    Aloud,
+    /// To their channels, but those to `stdout` are held: it belongs to the command's result.
+    Held,
+    /// Nowhere: the state folder is a copy, and what waits in it is the original's to tell.
+    Nowhere,
+}
+
 /// A house that is open and does not run yet.
 pub(super) struct Opened {
     pub config: Config,
     pub parts: Parts,
     pub me: Principal,
     pub restored: Option<Restored>,
+    pub spoken: Option<Spoken>,
 }
 
 /// What a house is made of, before it is put together.
@@ -54,7 +67,7 @@ pub(super) struct Ground {
 }
 
 /// Opens the house of a place.
-pub(super) async fn house(place: &Place) -> Result<Opened, Failure> {
+pub(super) async fn house(place: &Place, speak: Speak) -> Result<Opened, Failure> {
     let config = config(place)?;
     make_state(&place.state)?;
     let clock = SystemClock::shared();
@@ -63,8 +76,17 @@ pub(super) async fn house(place: &Place) -> Result<Opened, Failure> {
     let (store, restored) = open_store(&config, place, &life, &clock).await?;
     let epoch = export::read_epoch(&place.state).map_err(|error| failures::export(&error))?;
     let board = open_board(&config, &place.state, &clock).await?;
+    let spoken = (speak == Speak::Held).then(Spoken::default);
+    let stdout: SharedWriter = match &spoken {
+        Some(spoken) => spoken.writer(),
+        None => Arc::new(Mutex::new(std::io::stdout())),
+    };
+    let notifiers = match speak {
+        Speak::Nowhere => BTreeMap::new(),
+        Speak::Aloud | Speak::Held => notifiers(&config, &stdout, &clock)?,
+    };
     let ground = Ground {
-        notifiers: notifiers(&config, &clock)?,
+        notifiers,
         models: models(&config)?,
         templates: config.templates.clone(),
         config,
@@ -80,6 +102,7 @@ pub(super) async fn house(place: &Place) -> Result<Opened, Failure> {
     };
     let mut opened = put_together(ground).await?;
     opened.restored = restored;
+    opened.spoken = spoken;
     Ok(opened)
 }
 
@@ -173,6 +196,7 @@ pub(super) fn models(config: &Config) -> Result<BTreeMap<String, Arc<dyn Model>>
 
 fn notifiers(
     config: &Config,
+    stdout: &SharedWriter,
     clock: &Arc<dyn Clock>,
 ) -> Result<BTreeMap<Channel, Arc<dyn Notifier>>, Failure> {
     let file = config.files.iter().map(|(n, p)| (n.clone(), FileOptions::new(p.clone()))).collect();
@@ -182,10 +206,9 @@ fn notifiers(
         .map(|(name, slack)| (name.clone(), SlackOptions::new(slack.webhook.clone())))
         .collect();
     let options = NotifyOptions { file, slack };
-    let stdout: SharedWriter = Arc::new(Mutex::new(std::io::stdout()));
     let mut notifiers = BTreeMap::new();
     for channel in options.channels() {
-        let notifier = notify::open(&channel, &options, &stdout, clock)
+        let notifier = notify::open(&channel, &options, stdout, clock)
             .map_err(|error| Failure::new(FailureKind::Config, error.to_string()))?;
         notifiers.insert(channel, notifier);
     }
@@ -241,7 +264,7 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         progress: tokio::sync::broadcast::channel(1_024).0,
         settings,
     };
-    Ok(Opened { config, parts, me, restored: None })
+    Ok(Opened { config, parts, me, restored: None, spoken: None })
 }
 
 fn settings(
@@ -318,6 +341,7 @@ impl Opened {
         let daemon =
             Daemon::start(self.parts, wake).await.map_err(|error| failures::start(&error))?;
         tools.set_desk(Arc::clone(&daemon) as _);
-        Ok(Front { daemon, tools, me: self.me, zone, rehearsal: Some(rehearsal) })
+        let rehearsal = Some(rehearsal);
+        Ok(Front { daemon, tools, me: self.me, zone, rehearsal, spoken: self.spoken })
     }
 }

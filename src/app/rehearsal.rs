@@ -113,7 +113,7 @@ impl Rehearsal {
             .await
             .map_err(|error| failures::start(&error))?;
         tools.set_desk(Arc::clone(&daemon) as _);
-        Ok(Front { daemon, tools, me, zone, rehearsal: None })
+        Ok(Front { daemon, tools, me, zone, rehearsal: None, spoken: None })
     }
 }
 
@@ -135,7 +135,7 @@ pub(super) async fn open_copy(place: &Place) -> Result<Arc<dyn Answer>, Failure>
     let front = if copied.is_empty {
         fresh(&place).await?
     } else {
-        open::house(&place).await?.start_front(Wake::ToLook).await?
+        open::house(&place, open::Speak::Nowhere).await?.start_front(Wake::ToLook).await?
     };
     Ok(Arc::new(OfCopy { front, _copied: copied }))
 }

@@ -17,7 +17,8 @@ pub(super) async fn serve(
     mut signals: mpsc::Receiver<Signal>,
     ready: oneshot::Sender<Ready>,
 ) -> Result<(), Failure> {
-    let opened = open::house(place).await?;
+    crate::runner::process::adopt_orphans();
+    let opened = open::house(place, open::Speak::Aloud).await?;
     let state = place.state.clone();
     let name = opened.parts.settings.daemon.clone();
     let restored = opened.restored.clone();

@@ -84,18 +84,30 @@ fn change(value: &Value) -> Option<Page> {
     Some(page)
 }
 
-/// Adds a line `field: from → to` for every field that is in either object.
+/// Adds a line `field: from → to` for every field that is in either object and not empty in both.
+/// Where a name stands beside an id (`status_label` beside `status`), the name is shown.
 pub fn fields(page: &mut Page, margin: &str, before: &Value, after: &Value) {
-    let names = |value: &Value| -> Vec<String> {
-        value.as_map().map(|map| map.keys().cloned().collect()).unwrap_or_default()
-    };
-    let mut all = names(before);
-    all.extend(names(after));
+    let has = |name: &str| before.get(name).is_some() || after.get(name).is_some();
+    let mut all: Vec<&String> =
+        [before, after].into_iter().filter_map(Value::as_map).flat_map(|map| map.keys()).collect();
     all.sort_unstable();
     all.dedup();
     for name in all {
-        field(page, margin, &name, before.get(&name), after.get(&name));
+        let is_caption = CAPTIONS.iter().filter_map(|end| name.strip_suffix(end)).any(&has);
+        let (from, to) = (captioned(before, name), captioned(after, name));
+        if !(is_caption || is_blank(from) && is_blank(to)) {
+            field(page, margin, name, from, to);
+        }
     }
+}
+
+/// How the name that stands beside an id is called: the id's field, then one of these.
+const CAPTIONS: [&str; 2] = ["_label", "_name"];
+
+/// A field's value, or the name beside it.
+fn captioned<'a>(of: &'a Value, name: &str) -> Option<&'a Value> {
+    let caption = CAPTIONS.iter().find_map(|end| of.get(&format!("{name}{end}")));
+    caption.filter(|caption| !is_blank(Some(caption))).or_else(|| of.get(name))
 }
 
 /// Adds a line `field: from → to`.
@@ -108,12 +120,24 @@ pub fn field(
 ) {
     let show = |value: Option<&Value>| match value {
         value if is_blank(value) => "–".to_owned(),
-        Some(value) => shortened(&value.to_string(), VALUE_CHARS_MAX),
+        Some(value) => shortened(&readable(value), VALUE_CHARS_MAX),
         None => "–".to_owned(),
     };
     page.line(Style::Plain, margin).add(Style::Dim, &format!("{name}: "));
     page.add(Style::Plain, &show(before)).add(Style::Dim, " → ");
     page.add(Style::Plain, &show(after));
+}
+
+/// A value for people. Status labels are `New (new), Done (done)`.
+fn readable(value: &Value) -> String {
+    let label = |item: &Value| {
+        let text = item.get("label").and_then(Value::as_text)?;
+        let kind = item.get("kind").and_then(Value::as_text)?;
+        Some(format!("{text} ({kind})"))
+    };
+    let labels: Option<Vec<String>> =
+        value.as_list().and_then(|items| items.iter().map(label).collect());
+    labels.map_or_else(|| value.to_string(), |labels| labels.join(", "))
 }
 
 /// Whether there is nothing to show.

@@ -48,10 +48,27 @@ pub fn why(value: &Value) -> Option<Page> {
     list(&mut page, "decisions", value.get("decisions")?, DECISIONS);
     for (heading, columns) in [("runs", RUNS), ("occurrences", OCCURRENCES)] {
         if let Some(items) = value.get(heading) {
-            list(&mut page, heading, items, columns);
+            list(&mut page, heading, &with_plain_states(items), columns);
         }
     }
     Some(page)
+}
+
+/// Occurrences with their state as `ran [done]`, whatever else is recorded of it.
+fn with_plain_states(items: &Value) -> Value {
+    let plain = |item: &Value| {
+        let (Value::Map(members), Some(Value::Map(state))) = (item, item.get("state")) else {
+            return item.clone();
+        };
+        let mut members = members.clone();
+        let word = state.iter().next().map(|(word, rest)| match text(rest, "reason") {
+            Some(reason) => format!("{word} [{reason}]"),
+            None => word.clone(),
+        });
+        members.insert("state".to_owned(), word.unwrap_or_default().into());
+        Value::Map(members)
+    };
+    Value::List(items.as_list().unwrap_or(&[]).iter().map(plain).collect())
 }
 
 /// A run: how it went, what it wrote, what it was told and what it said.

@@ -12,6 +12,8 @@ pub struct Environment {
     pub state: Option<PathBuf>,
     /// `ROTA_LOG`: which log lines are shown, in the language of `tracing`.
     pub log: Option<String>,
+    /// `ROTA_CRASH_AT`: the step at which this process is to die, for tests of what a crash leaves.
+    pub crash_at: Option<String>,
     /// `NO_COLOR` is set, and not empty.
     pub no_colour: bool,
     /// The IANA time zone of this machine or session, where it can be told.
@@ -26,6 +28,7 @@ impl Environment {
             config: read("ROTA_CONFIG").map(PathBuf::from),
             state: read("ROTA_STATE").map(PathBuf::from),
             log: read("ROTA_LOG"),
+            crash_at: read("ROTA_CRASH_AT"),
             no_colour: read("NO_COLOR").is_some(),
             zone,
         }

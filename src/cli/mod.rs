@@ -17,6 +17,7 @@ pub mod environment;
 pub mod instant;
 pub mod logging;
 pub mod output;
+pub mod overview;
 pub mod page;
 pub mod progress;
 pub mod report;
@@ -92,7 +93,8 @@ fn perform<H: House + 'static>(cli: Cli, house: impl FnOnce() -> H) -> u8 {
         _ => logging::LogFormat::Text,
     };
     let log = environment.log.as_deref();
-    let done = logging::start(log, verbosity, format, output.colours_remarks()).and_then(|()| {
+    let begun = logging::start(log, verbosity, format, output.colours_remarks());
+    let done = begun.and_then(|()| arm_crash(&environment)).and_then(|()| {
         let place = globals.place(&environment);
         let session = Session { house: Arc::new(house()), place, output: &output };
         in_runtime(&command, &session)
@@ -101,6 +103,13 @@ fn perform<H: House + 'static>(cli: Cli, house: impl FnOnce() -> H) -> u8 {
         output.failure(&failure);
         failure.kind.exit_code()
     })
+}
+
+/// Whoever tests what a crash leaves behind names the step at which we die.
+fn arm_crash(environment: &Environment) -> Result<(), Failure> {
+    let Some(step) = &environment.crash_at else { return Ok(()) };
+    crate::crash::arm(step)
+        .map_err(|why| Failure::usage(format!("ROTA_CRASH_AT={step:?} cannot be armed: {why}")))
 }
 
 /// The daemon gets a thread for every core; a command two, so that starting is quick.

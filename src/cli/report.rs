@@ -15,10 +15,10 @@ pub fn page(report: &RunReport, dry: bool) -> Page {
     for task in &report.tasks {
         of_task(&mut page, task);
     }
-    if report.changes.is_empty() {
-        of_effects(&mut page, &report.effects);
-    } else {
+    if report.effects.is_empty() {
         of_changes(&mut page, &report.changes);
+    } else {
+        of_effects(&mut page, &report.effects);
     }
     for notice in &report.notices {
         of_notice(&mut page, notice);
@@ -43,8 +43,17 @@ fn of_task(page: &mut Page, task: &TaskReport) {
 
 fn of_effects(page: &mut Page, effects: &[EffectReport]) {
     for effect in effects {
-        page.line(Style::Bold, &effect.entity).add(Style::Dim, &format!("  {}", effect.tool));
-        fields(page, "  ", &effect.before, &effect.after);
+        let comment = effect.after.get("comment").and_then(Value::as_text);
+        let about = effect.after.get("task").and_then(Value::as_int);
+        if let (Some(text), Some(task)) = (comment, about) {
+            page.line(Style::Bold, &format!("comment on task {task}"));
+            page.add(Style::Dim, &format!("  {}", effect.tool));
+            page.indented("  | ", Style::Plain, text);
+        } else {
+            page.line(Style::Bold, &effect.entity);
+            page.add(Style::Dim, &format!("  {}", effect.tool));
+            fields(page, "  ", &effect.before, &effect.after);
+        }
     }
 }
 

@@ -44,7 +44,7 @@ impl Worker {
             WorkEnd::ended(
                 RunState::Refused,
                 Reason::UnknownStatus,
-                format!("project {:?} has no status {:?}", project.name, rules.status),
+                format!("project {:?} has no status {}", project.name, rules.status),
                 Usage::default(),
             )
         })?;

@@ -304,7 +304,7 @@ fn outcome_status(
         WorkEnd::ended(
             RunState::Failed,
             Reason::UnknownStatus,
-            format!("project {:?} has no status {selector:?}", project.name),
+            format!("project {:?} has no status {selector}", project.name),
             Usage::default(),
         )
     };

@@ -15,6 +15,7 @@ pub(super) async fn of_occurrence(
     open: &Open,
     reason: Reason,
 ) -> Result<RunReport, LedgerError> {
+    let reason = explained(open, reason);
     let mut tasks = Vec::new();
     let mut effects = Vec::new();
     let mut notices = Vec::new();
@@ -55,6 +56,15 @@ async fn told_of_occurrence(parts: &Parts, open: &Open) -> Result<Vec<Notice>, L
         notices.extend(parts.ledger.notice(&key).await?);
     }
     Ok(notices)
+}
+
+/// Whoever named a task that was not taken wants to know why, and not that there was nothing to do.
+fn explained(open: &Open, reason: Reason) -> Reason {
+    let named = open.occurrence.task.filter(|_| reason == Reason::NothingToDo);
+    let refused = named
+        .filter(|_| open.runs.is_empty())
+        .and_then(|named| open.refused.iter().rev().find(|(task, _, _)| *task == Some(named)));
+    refused.map_or(reason, |(_, refused, _)| *refused)
 }
 
 /// The state of the whole: of the run that explains its reason; without runs, of the refusal.

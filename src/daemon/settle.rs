@@ -34,6 +34,7 @@ impl Dispatcher {
     /// Settles an occurrence that does not run any more.
     pub(super) async fn skip(&mut self, id: &OccurrenceId, reason: Reason) {
         let Some(open) = self.beliefs.open.remove(id) else { return };
+        tracing::info!("{}: skipped ({reason})", open.occurrence.playbook);
         let state = OccurrenceState::Skipped { reason };
         if let Err(error) = self.parts.ledger.set_occurrence_state(id, state).await {
             tracing::error!(occurrence = %id, %error, "its end could not be recorded");

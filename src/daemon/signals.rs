@@ -16,7 +16,7 @@ pub enum Signal {
     Drain,
     /// End now.
     StopNow,
-    /// Read configuration and playbooks again.
+    /// Read playbooks and templates again.
     Reload,
 }
 

@@ -165,6 +165,7 @@ impl Dispatcher {
             ),
             None => format!("the instant {planned}"),
         };
+        tracing::info!("{}: skipped ({reason}), {detail}", occurrence.playbook);
         self.decide(&occurrence.playbook, None, *reason, &detail).await;
     }
 

@@ -156,6 +156,7 @@ impl Worker {
             worker.held = Some(held);
             crash::reached("claim.reserved");
             let text = format!("{} claims task {task} (fence {fence})", worker.job.playbook.name);
+            tracing::info!(run = %worker.run.id, "{text}");
             worker.parts.tell("claimed", Some(&worker.run.id), text);
         }
         if let Err(error) = worker.record_start().await {
@@ -416,8 +417,8 @@ impl Worker {
         }
         match result {
             Ok(()) => {
-                tracing::info!(run = %id, state = %end.state, reason = %end.reason, "run ended");
                 let text = format!("{}: {} ({})", self.run.playbook, end.state, end.reason);
+                tracing::info!(run = %id, task = self.job.task.map(|task| task.0), "{text}");
                 self.parts.tell("ended", Some(id), text);
             }
             Err(error) => {

@@ -224,6 +224,15 @@ pub enum StatusSelector {
     Label(String),
 }
 
+impl std::fmt::Display for StatusSelector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Kind(kind) => write!(f, "of kind {kind}"),
+            Self::Label(label) => write!(f, "{label:?}"),
+        }
+    }
+}
+
 /// An assignee, as playbooks name it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AssigneeSelector {

@@ -124,11 +124,7 @@ fn resolve_places(
             places.extend(ids);
         }
         if places.len() == before && !projects.is_empty() {
-            let what = match selector {
-                StatusSelector::Kind(kind) => format!("of kind {kind}"),
-                StatusSelector::Label(label) => format!("{label:?}"),
-            };
-            let detail = format!("select.status: no selected project has a status {what}");
+            let detail = format!("select.status: no selected project has a status {selector}");
             unresolved.push(Refused::new(Reason::UnknownStatus, detail));
         }
     }

@@ -4,6 +4,7 @@
 //! A run that is a shadow or staged goes the same way up to the journal, where its write is recorded
 //! and not done: a holder whose claim ended learns it in every mode.
 
+use super::captions::Captions;
 use super::definition::Definition;
 use super::registry::Parts;
 use super::write::{Acted, Planned};
@@ -87,7 +88,9 @@ pub(super) async fn write(
     let Some(run) = &context.run else {
         let mut stamp = Stamp::by(context.principal.person.id);
         stamp.revision = planned.revision;
-        let acted = act(parts, &planned, &stamp).await.map_err(|error| told(&error))?;
+        let captions = Captions::read(parts.board.as_ref(), &planned.write).await;
+        let mut acted = act(parts, &planned, &stamp).await.map_err(|error| told(&error))?;
+        captions.beside(&mut acted);
         return Ok(result_of(&acted, None, None));
     };
     check_scope(parts, run, &planned).await?;
@@ -148,6 +151,7 @@ async fn in_run(
     args: Value,
     planned: Planned,
 ) -> Result<ToolResult, ToolError> {
+    let captions = Captions::read(parts.board.as_ref(), &planned.write).await;
     if !run.trust.is_open() {
         return Err(ToolError::fatal(Reason::TrustWindow, Reason::TrustWindow.text()));
     }
@@ -171,7 +175,8 @@ async fn in_run(
     }
     crate::crash::reached("effect.intended");
     if run.mode != Mode::Live {
-        let acted = planned.write.shown(None);
+        let mut acted = planned.write.shown(None);
+        captions.beside(&mut acted);
         effect.result = Some(EffectResult::Recorded);
         conclude(parts, &effect).await?;
         return Ok(result_of(&acted, Some(effect), Some(Reason::RecordedOnly.code())));
@@ -182,7 +187,8 @@ async fn in_run(
         claim: run.claim,
         revision: planned.revision.or_else(|| revision_for(run, &planned)),
     };
-    let acted = act_for_run(parts, &planned, &stamp, &mut effect).await?;
+    let mut acted = act_for_run(parts, &planned, &stamp, &mut effect).await?;
+    captions.beside(&mut acted);
     crate::crash::reached("effect.acted");
     effect.result = Some(EffectResult::Done {
         entity: acted.entity,

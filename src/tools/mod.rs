@@ -6,6 +6,7 @@
 //! it pass or refuses it, journals it, acts, and journals what came of it.
 
 mod arguments;
+mod captions;
 pub mod context;
 mod dates;
 pub mod definition;

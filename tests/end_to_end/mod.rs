@@ -1,5 +1,10 @@
 //! The real binary, real sockets, real signals.
 
+mod board;
 mod command_line;
 mod demo;
 mod processes;
+mod running;
+mod serving;
+mod setting_up;
+mod team;

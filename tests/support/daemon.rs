@@ -295,6 +295,7 @@ impl Team {
             notifiers: channels().into_iter().map(|c| (c, Arc::clone(&self.told) as _)).collect(),
             clock,
             entropy,
+            logged_faults: std::sync::Mutex::default(),
             progress: tokio::sync::broadcast::channel(1_024).0,
             settings,
         }

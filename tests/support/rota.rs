@@ -186,7 +186,6 @@ impl Serving {
 
     /// The next line of its standard output; fails the test when none comes.
     #[track_caller]
-    #[expect(dead_code, reason = "for tests of what the daemon prints")]
     pub fn line(&self) -> String {
         self.lines.recv_timeout(PATIENCE).expect("the daemon printed nothing more")
     }

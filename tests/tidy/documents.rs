@@ -123,3 +123,77 @@ fn faults_in_documents_are_found() {
     assert_eq!(missing_reasons(&other).len(), 1);
     assert_eq!(changelog_faults("# Changelog\n").len(), 1);
 }
+
+/// Every command that a text names between backquotes, or after a `$ `.
+fn named_commands(text: &str) -> Vec<Vec<String>> {
+    let quoted = text.split("`rota ").skip(1).map(|rest| rest.split(['`', '\n']).next().unwrap());
+    let typed = text.lines().filter_map(|line| line.strip_prefix("$ rota "));
+    quoted.chain(typed).map(|words| words.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+/// Commands that are named and not there.
+fn missing_commands(text: &str) -> Vec<String> {
+    use clap::CommandFactory as _;
+    let mut found = Vec::new();
+    for words in named_commands(text) {
+        let mut command = rota::cli::args::Cli::command();
+        for word in &words {
+            if !command.has_subcommands() {
+                break;
+            }
+            let Some(below) = command.find_subcommand(word) else {
+                if word.starts_with(|c: char| c.is_ascii_lowercase()) {
+                    found.push(format!("`rota {}` does not exist", words.join(" ")));
+                }
+                break;
+            };
+            command = below.clone();
+        }
+    }
+    found
+}
+
+#[test]
+fn no_text_names_a_command_that_does_not_exist() {
+    let mut texts = vec![("README.md".to_owned(), read("README.md"))];
+    for folder in ["docs", "templates", "agents"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                texts.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    for file in super::tree::files("src") {
+        texts.push((file.path.clone(), file.text.clone()));
+    }
+    let faults: Vec<String> = texts
+        .iter()
+        .flat_map(|(path, text)| {
+            missing_commands(text).into_iter().map(move |fault| format!("{path}: {fault}"))
+        })
+        .collect();
+    hold("commands", &faults);
+    assert_eq!(missing_commands("see `rota runs undo r-1` and `rota why 7`").len(), 1);
+}
+
+#[test]
+fn every_key_of_a_playbook_is_explained() {
+    fn walk(schema: &serde_json::Value, names: &mut std::collections::BTreeSet<String>) {
+        if let Some(properties) = schema.get("properties").and_then(|p| p.as_object()) {
+            names.extend(properties.keys().cloned());
+        }
+        match schema {
+            serde_json::Value::Object(members) => members.values().for_each(|m| walk(m, names)),
+            serde_json::Value::Array(items) => items.iter().for_each(|item| walk(item, names)),
+            _ => {}
+        }
+    }
+    let mut names = std::collections::BTreeSet::new();
+    walk(&serde_json::from_str(&read("docs/schema/playbook.json")).unwrap(), &mut names);
+    assert!(names.len() > 70, "{names:?}");
+    let page = read("docs/playbooks.md");
+    let missing: Vec<String> =
+        names.into_iter().filter(|name| !page.contains(&format!("| `{name}` |"))).collect();
+    hold("keys", &missing);
+}

@@ -2,7 +2,7 @@
 
 use crate::app::failure::Failure;
 use crate::cli::call::{Args as CallArgs, Call, View, number_or_name};
-use crate::cli::detail;
+use crate::cli::{detail, overview};
 use crate::domain::{StatusKind, Value};
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -168,7 +168,7 @@ pub enum ProjectCommand {
         #[arg(long, value_name = "TEXT")]
         details: Option<String>,
         /// A status label and its kind (new, `in_progress`, blocked, waiting, done), from the left;
-        /// may be repeated
+        /// may be repeated [default: the columns that the shipped playbooks use]
         #[arg(long = "label", value_name = "LABEL=KIND", value_parser = label)]
         labels: Vec<(String, StatusKind)>,
     },
@@ -362,6 +362,18 @@ const PROJECTS: View = View::Table {
     empty: "no projects",
 };
 
+/// The columns of a project for which none were named: those that the shipped playbooks use.
+const LABELS: [(&str, StatusKind); 8] = [
+    ("New", StatusKind::New),
+    ("In Progress", StatusKind::InProgress),
+    ("Blocked", StatusKind::Blocked),
+    ("Ready for Review", StatusKind::Waiting),
+    ("Changes Requested", StatusKind::InProgress),
+    ("Approved", StatusKind::Waiting),
+    ("Waiting for Approval", StatusKind::Waiting),
+    ("Done", StatusKind::Done),
+];
+
 impl ProjectCommand {
     /// The call it makes.
     pub fn call(&self) -> Result<Call, Failure> {
@@ -369,13 +381,17 @@ impl ProjectCommand {
             |name: &str, project: &str| CallArgs::new().with(name, Some(number_or_name(project)));
         Ok(match self {
             Self::Add { name, details, labels } => {
-                let labels = labels.iter().map(|(label, kind)| {
-                    Value::map([("label", label.as_str()), ("kind", kind.as_str())])
-                });
+                let named =
+                    |label: &str, kind: &str| Value::map([("label", label), ("kind", kind)]);
+                let labels: Vec<Value> = if labels.is_empty() {
+                    LABELS.iter().map(|(label, kind)| named(label, kind.as_str())).collect()
+                } else {
+                    labels.iter().map(|(label, kind)| named(label, kind.as_str())).collect()
+                };
                 let args = CallArgs::new()
                     .with("name", Some(name.as_str()))
                     .with("details", details.as_deref())
-                    .with_list("statuses", labels.collect());
+                    .with_list("statuses", labels);
                 Call::act("addProject", args)
             }
             Self::List { closed } => {
@@ -383,7 +399,8 @@ impl ProjectCommand {
                 Call::look("getAllProjects", args, PROJECTS)
             }
             Self::Show { project } => {
-                Call::look("getProject", of("projectId", project), View::Text)
+                let view = View::Detail(overview::project);
+                Call::look("getProject", of("projectId", project), view)
             }
             Self::Edit { project, name, details, close, reopen } => {
                 let state = close.then_some(1_u8).or(reopen.then_some(0));

@@ -2,6 +2,7 @@
 
 pub mod board;
 pub mod operate;
+pub mod team;
 
 use super::environment::Environment;
 use super::logging::LogFormat;
@@ -11,6 +12,7 @@ use board::{ProjectCommand, TaskCommand};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use operate::{ClaimsCommand, NextArgs, PlaybookArgs, RunOnceArgs, RunsCommand, WhyArgs};
 use std::path::PathBuf;
+use team::{MilestoneCommand, PersonCommand};
 
 /// Puts AI agents to work beside people on a team's project board.
 #[derive(Debug, Parser)]
@@ -90,7 +92,7 @@ pub enum Command {
     /// Run the daemon; prints `ready …` when it is up
     ///
     /// SIGTERM and SIGINT let what runs come to an end, within bounds; a second one stops at once.
-    /// SIGHUP reads configuration and playbooks again.
+    /// SIGHUP reads playbooks and templates again.
     #[command(after_help = "Example:\n  rota serve --state /var/lib/rota --log-format json")]
     Serve {
         /// How log lines are written
@@ -122,6 +124,9 @@ pub enum Command {
     /// Claims: which tasks are held, by whom
     #[command(subcommand, after_help = "Example:\n  rota claims list")]
     Claims(ClaimsCommand),
+    /// The playbooks: armed or not, paused, when each wakes next, what is faulty
+    #[command(after_help = "Example:\n  rota playbooks")]
+    Playbooks,
     /// Accept a playbook's triggers and rights as they stand
     #[command(after_help = "Example:\n  rota arm code-review")]
     Arm(PlaybookArgs),
@@ -155,6 +160,12 @@ pub enum Command {
     /// The board's projects
     #[command(subcommand, after_help = "Example:\n  rota project list")]
     Project(ProjectCommand),
+    /// The board's milestones
+    #[command(subcommand, after_help = "Example:\n  rota milestone list")]
+    Milestone(MilestoneCommand),
+    /// Who is on the board, people and agents
+    #[command(subcommand, after_help = "Example:\n  rota person list")]
+    Person(PersonCommand),
     /// Look at everything the daemon needs: each line ok, warn or fail, with what to do
     #[command(after_help = "Example:\n  rota doctor")]
     Doctor,

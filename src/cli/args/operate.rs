@@ -3,8 +3,8 @@
 use crate::app::failure::Failure;
 use crate::app::house::Need;
 use crate::cli::call::{Args as CallArgs, Call, View};
-use crate::cli::detail;
 use crate::cli::instant::Instant;
+use crate::cli::{detail, overview};
 use crate::daemon::control::{DryRun, FOLLOW};
 use crate::domain::{RunState, Value};
 use clap::{Args, Subcommand};
@@ -171,7 +171,8 @@ impl WhyArgs {
 impl PlaybookArgs {
     /// The call of `armPlaybook`, `pausePlaybook` or `resumePlaybook`.
     pub fn call(&self, tool: &'static str) -> Call {
-        Call::act(tool, CallArgs::new().with("playbook", Some(self.playbook.as_str())))
+        let args = CallArgs::new().with("playbook", Some(self.playbook.as_str()));
+        Call { view: View::Detail(overview::switch), ..Call::act(tool, args) }
     }
 }
 
@@ -221,7 +222,8 @@ impl ClaimsCommand {
             Self::Release { task, reason } => {
                 let args =
                     CallArgs::new().with("task", Some(*task)).with("reason", Some(reason.as_str()));
-                Call::act("releaseClaim", args)
+                let view = View::Detail(overview::released);
+                Call { view, ..Call::act("releaseClaim", args) }
             }
         }
     }
@@ -241,7 +243,12 @@ const CLAIMS: View = View::Table {
 
 /// `rota status`.
 pub fn status_call() -> Call {
-    Call::look("getStatus", CallArgs::new(), View::Text)
+    Call::look("getStatus", CallArgs::new(), View::Detail(overview::status))
+}
+
+/// `rota playbooks`.
+pub fn playbooks_call() -> Call {
+    Call::look("listPlaybooks", CallArgs::new(), View::Detail(overview::playbooks))
 }
 
 /// `rota stop-all`, to a daemon.

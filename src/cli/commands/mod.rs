@@ -7,7 +7,7 @@ mod serve;
 mod stop;
 
 use super::args::Command;
-use super::args::operate::status_call;
+use super::args::operate::{playbooks_call, status_call};
 use super::output::Output;
 use crate::app::failure::Failure;
 use crate::app::house::{House, Place};
@@ -44,6 +44,7 @@ impl Session<'_> {
             Command::Why(args) => self.ask(args.call(zone)?).await,
             Command::Runs(runs) => self.ask(runs.call()).await,
             Command::Claims(claims) => self.ask(claims.call()).await,
+            Command::Playbooks => self.ask(playbooks_call()).await,
             Command::Arm(args) => self.ask(args.call("armPlaybook")).await,
             Command::Pause(args) => self.ask(args.call("pausePlaybook")).await,
             Command::Resume(args) => self.ask(args.call("resumePlaybook")).await,
@@ -52,6 +53,8 @@ impl Session<'_> {
             Command::Status => self.ask(status_call()).await,
             Command::Task(task) => self.ask(task.call()?).await,
             Command::Project(project) => self.ask(project.call()?).await,
+            Command::Milestone(milestone) => self.ask(milestone.call()).await,
+            Command::Person(person) => self.ask(person.call()).await,
             Command::Doctor => self.doctor().await,
             Command::Schema { kind } => self.schema(*kind),
             Command::Completions { shell } => self.completions(*shell),

@@ -72,18 +72,25 @@ fn about_runs() -> Vec<Definition> {
             Words {
                 name: "getStatus",
                 title: "Get the daemon's status",
-                description: "What the daemon is doing: since when, runs, slots, alarms, waiting messages. \
-                    Example: {}.",
+                description: "What the daemon is doing: since when, runs, slots, waiting messages, how each \
+                    playbook stands and what is faulty. Example: {}.",
                 example: "{}",
             },
             Role::Readonly,
-            |parts, _, _| {
-                Box::pin(
-                    async move { parts.desk()?.status().await.map_err(super::operate::desk_error) },
-                )
-            },
+            |parts, _, _| Box::pin(status(parts)),
         ),
     ]
+}
+
+async fn status(parts: &Parts) -> Result<Value, ToolError> {
+    let desk = parts.desk()?;
+    let mut status = desk.status().await.map_err(super::operate::desk_error)?;
+    let books = desk.playbooks().await.map_err(super::operate::desk_error)?;
+    if let (Value::Map(status), Value::Map(mut books)) = (&mut status, books) {
+        status.insert("playbooks".to_owned(), books.remove("items").unwrap_or_default());
+        status.insert("faults".to_owned(), books.remove("faults").unwrap_or_default());
+    }
+    Ok(status)
 }
 
 fn about_playbooks() -> Vec<Definition> {

@@ -113,8 +113,8 @@ async fn after_so_many_failures_in_a_row_a_playbook_pauses_itself_and_tells() {
     let pauses = told.iter().filter(|text| text.contains("has paused itself")).count();
     assert_eq!(pauses, 1, "{told:#?}");
     let states: Vec<_> = life.occurrences("ai-worker").await.into_iter().map(|o| o.state).collect();
-    let paused = OccurrenceState::Skipped { reason: Reason::Paused };
-    assert!(states.contains(&paused), "{states:#?}");
+    let skipped = OccurrenceState::Skipped { reason: Reason::Paused };
+    assert!(states.contains(&skipped), "{states:#?}");
     let name = PlaybookName::new("ai-worker");
     life.daemon.set_playbook(&name, Switch::Resume, "Ada").await.unwrap();
     team.clock.advance(Duration::from_mins(10));

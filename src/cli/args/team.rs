@@ -1,0 +1,162 @@
+//! Commands for who is on the board, and for what was promised when.
+
+use crate::cli::call::{Args as CallArgs, Call, View, number_or_name};
+use clap::{Args, Subcommand, ValueEnum};
+
+/// `rota person …`.
+#[derive(Debug, Subcommand)]
+pub enum PersonCommand {
+    /// Add a person or an agent
+    #[command(
+        after_help = "Examples:\n  rota person add Ada --email ada@example.org --role manager\n  rota person add AI-Writer --agent"
+    )]
+    Add {
+        /// The name shown on the board; unique
+        name: String,
+        /// An address for messages
+        #[arg(long, value_name = "ADDRESS")]
+        email: Option<String>,
+        /// An agent instead of a person
+        #[arg(long)]
+        agent: bool,
+        /// What they may do
+        #[arg(long, value_enum, default_value = "editor")]
+        role: RoleWord,
+    },
+    /// Everybody on the board
+    #[command(after_help = "Example:\n  rota person list")]
+    List,
+}
+
+/// What somebody may do on the board, least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RoleWord {
+    /// Look.
+    Readonly,
+    /// Comment.
+    Commenter,
+    /// Change tasks.
+    Editor,
+    /// Change projects and milestones, arm playbooks.
+    Manager,
+    /// Add people.
+    Admin,
+    /// Everything.
+    Owner,
+}
+
+impl RoleWord {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Readonly => "readonly",
+            Self::Commenter => "commenter",
+            Self::Editor => "editor",
+            Self::Manager => "manager",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+/// `rota milestone …`.
+#[derive(Debug, Subcommand)]
+pub enum MilestoneCommand {
+    /// Promise a date
+    #[command(
+        after_help = "Example:\n  rota milestone add Launch --project Website --from 2026-11-01 --to 2026-11-30"
+    )]
+    Add(MilestoneAdd),
+    /// Milestones, soonest deadline first
+    #[command(after_help = "Example:\n  rota milestone list --project Website --open")]
+    List {
+        /// Only of this project, by name or number; may be repeated
+        #[arg(short, long = "project", value_name = "PROJECT")]
+        projects: Vec<String>,
+        /// Only those that are not reached yet
+        #[arg(long)]
+        open: bool,
+    },
+}
+
+/// `rota milestone add`.
+#[derive(Debug, Args)]
+pub struct MilestoneAdd {
+    /// One line
+    pub headline: String,
+    /// The project, by name or number
+    #[arg(short, long, value_name = "PROJECT")]
+    pub project: String,
+    /// When work on it begins: a day, an instant, `today`, `+3d`
+    #[arg(long, value_name = "DATE", default_value = "today")]
+    pub from: String,
+    /// The deadline; a day counts whole
+    #[arg(long, value_name = "DATE")]
+    pub to: String,
+    /// Who answers for it, by name or number
+    #[arg(long, value_name = "PERSON")]
+    pub assign: Option<String>,
+}
+
+const PEOPLE: View = View::Table {
+    columns: &[
+        ("ID", "id"),
+        ("NAME", "name"),
+        ("KIND", "kind"),
+        ("ROLE", "role"),
+        ("EMAIL", "email"),
+    ],
+    empty: "nobody is on the board",
+};
+
+const MILESTONES: View = View::Table {
+    columns: &[
+        ("ID", "id"),
+        ("HEADLINE", "headline"),
+        ("FROM", "from"),
+        ("DEADLINE", "to"),
+        ("ASSIGNEE", "assignee_name"),
+        ("REACHED", "done"),
+    ],
+    empty: "no milestones",
+};
+
+impl PersonCommand {
+    /// The call it makes.
+    pub fn call(&self) -> Call {
+        match self {
+            Self::Add { name, email, agent, role } => {
+                let args = CallArgs::new()
+                    .with("name", Some(name.as_str()))
+                    .with("email", email.as_deref())
+                    .with("kind", Some(if *agent { "agent" } else { "person" }))
+                    .with("role", Some(role.as_str()));
+                Call::act("addPerson", args)
+            }
+            Self::List => Call::look("listPeople", CallArgs::new(), PEOPLE),
+        }
+    }
+}
+
+impl MilestoneCommand {
+    /// The call it makes.
+    pub fn call(&self) -> Call {
+        match self {
+            Self::Add(add) => {
+                let args = CallArgs::new()
+                    .with("projectId", Some(number_or_name(&add.project)))
+                    .with("headline", Some(add.headline.as_str()))
+                    .with("editFrom", Some(add.from.as_str()))
+                    .with("editTo", Some(add.to.as_str()))
+                    .with("editorId", add.assign.as_deref().map(number_or_name));
+                Call::act("addMilestone", args)
+            }
+            Self::List { projects, open } => {
+                let projects = projects.iter().map(|text| number_or_name(text)).collect();
+                let args = CallArgs::new()
+                    .with_list("projectId", projects)
+                    .with("done", open.then_some(false));
+                Call::look("findMilestones", args, MILESTONES)
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The daemon at a glance, for people: its status, the playbooks, what a switch did, a project.
+
+use super::answer::{is_blank, rows};
+use super::page::{Page, Style, Table};
+use crate::domain::Value;
+
+/// Columns of runs under way.
+const RUNNING: &[(&str, &str)] =
+    &[("RUN", "id"), ("PLAYBOOK", "playbook"), ("TASK", "task"), ("STARTED", "started")];
+
+/// Columns of occurrences that have not ended.
+const OPEN: &[(&str, &str)] =
+    &[("OCCURRENCE", "id"), ("TRIGGER", "trigger"), ("PLANNED", "planned"), ("STATE", "state")];
+
+/// Columns of a project's labels.
+const LABELS: &[(&str, &str)] = &[("ID", "id"), ("LABEL", "label"), ("KIND", "kind")];
+
+/// What the daemon is doing, and how each playbook stands.
+pub fn status(value: &Value) -> Option<Page> {
+    let mut page = Page::new();
+    let daemon = text(value, "daemon")?;
+    page.line(Style::Bold, daemon);
+    if value.get("scheduling").and_then(Value::as_bool)? {
+        page.add(Style::Good, "  serving");
+        page.add(Style::Plain, &format!(" since {}", text(value, "since").unwrap_or("")));
+    } else {
+        page.add(Style::Warn, "  no daemon runs").add(Style::Plain, " (`rota serve` starts one)");
+    }
+    if let Some(stopped) = text(value, "stopped") {
+        page.line(Style::Bad, "everything is stopped").add(Style::Plain, &format!(" {stopped}"));
+        page.add(Style::Plain, " (`rota start-all` lifts it)");
+    }
+    let number = |name: &str| value.get(name).and_then(Value::as_int).unwrap_or(0);
+    let zone = text(value, "zone").unwrap_or("UTC");
+    page.line(Style::Dim, &format!("  slots {}, zone {zone}", number("slots")));
+    if number("notices_waiting") > 0 {
+        let waiting = format!("  messages on their way: {}", number("notices_waiting"));
+        page.line(Style::Warn, &waiting);
+    }
+    list(&mut page, "runs", value.get("runs"), RUNNING);
+    list(&mut page, "occurrences", value.get("occurrences"), OPEN);
+    let books = value.get("playbooks").and_then(Value::as_list).unwrap_or(&[]);
+    if !books.is_empty() {
+        page.gap();
+        playbook_table(books).onto(&mut page);
+    }
+    faults(&mut page, value);
+    Some(page)
+}
+
+/// How each playbook stands: armed or not, paused, when it wakes next; and what is faulty.
+pub fn playbooks(value: &Value) -> Option<Page> {
+    let items = value.get("items")?.as_list()?;
+    let mut page = Page::new();
+    if items.is_empty() {
+        page.line(Style::Dim, "no playbooks; `rota init` writes some to start from");
+    } else {
+        playbook_table(items).onto(&mut page);
+    }
+    faults(&mut page, value);
+    Some(page)
+}
+
+fn playbook_table(items: &[Value]) -> Table {
+    let mut table = Table::new(["PLAYBOOK", "STATE", "NEXT", "AGENT", "RUNNER", ""]);
+    for item in items {
+        let of = |name: &str| text(item, name).unwrap_or("").to_owned();
+        let (style, state) = state_of(item);
+        // What is not armed, or paused, does not wake.
+        let next = if state == "armed" { of("next") } else { String::new() };
+        let why = item.get("arm_reasons").filter(|_| state == "not armed");
+        let why = why.map(ToString::to_string).unwrap_or_default();
+        table.row([
+            (Style::Plain, of("name")),
+            (style, state.to_owned()),
+            (Style::Plain, next),
+            (Style::Plain, of("agent")),
+            (Style::Plain, of("runner")),
+            (Style::Dim, why),
+        ]);
+    }
+    table
+}
+
+fn state_of(item: &Value) -> (Style, &'static str) {
+    let is = |name: &str| item.get(name).and_then(Value::as_bool) == Some(true);
+    match (is("paused"), is("armed")) {
+        (true, _) => (Style::Warn, "paused"),
+        (false, true) => (Style::Good, "armed"),
+        (false, false) => (Style::Warn, "not armed"),
+    }
+}
+
+/// Faulty playbooks, whose last good version goes on.
+fn faults(page: &mut Page, value: &Value) {
+    let faults = value.get("faults").and_then(Value::as_list).unwrap_or(&[]);
+    if faults.is_empty() {
+        return;
+    }
+    page.gap().line(Style::Bad, "faults").add(Style::Plain, " (`rota check` shows each)");
+    for fault in faults {
+        page.indented("  ", Style::Plain, fault.as_text().unwrap_or(""));
+    }
+}
+
+/// `arm`, `pause`, `resume`: how the playbook stands now.
+pub fn switch(value: &Value) -> Option<Page> {
+    let name = text(value, "playbook")?;
+    value.get("armed").and_then(Value::as_bool)?;
+    let (style, state) = state_of(value);
+    let mut page = Page::new();
+    page.line(Style::Bold, name).add(Style::Plain, "  ").add(style, state);
+    match (state, text(value, "next")) {
+        ("armed", Some(next)) => page.add(Style::Plain, &format!(", next {next}")),
+        ("paused", _) => page.add(Style::Plain, &format!("; `rota resume {name}` ends it")),
+        ("not armed", _) => page.add(Style::Plain, &format!("; `rota arm {name}` accepts it")),
+        _ => &mut page,
+    };
+    Some(page)
+}
+
+/// A claim that was taken away.
+pub fn released(value: &Value) -> Option<Page> {
+    let task = value.get("task").and_then(Value::as_int)?;
+    let fence = value.get("fence").and_then(Value::as_int)?;
+    let mut page = Page::new();
+    page.line(Style::Bold, &format!("task {task}"));
+    page.add(Style::Plain, &format!("  the claim is taken away (fence {fence})"));
+    Some(page)
+}
+
+/// A project, with its status labels from the left.
+pub fn project(value: &Value) -> Option<Page> {
+    let mut page = Page::new();
+    page.line(Style::Bold, &format!("project {}", value.get("id")?.as_int()?));
+    page.add(Style::Plain, &format!("  {}", text(value, "name")?));
+    if value.get("closed").and_then(Value::as_bool) == Some(true) {
+        page.add(Style::Warn, "  closed");
+    }
+    let details = text(value, "details").unwrap_or("");
+    if !details.trim().is_empty() {
+        page.gap().indented("  | ", Style::Plain, details);
+    }
+    list(&mut page, "status labels", value.get("statuses"), LABELS);
+    Some(page)
+}
+
+fn list(page: &mut Page, heading: &str, items: Option<&Value>, columns: &[(&str, &str)]) {
+    let items = items.filter(|items| !is_blank(Some(items))).and_then(Value::as_list);
+    if let Some(items) = items {
+        page.gap().line(Style::Bold, heading);
+        rows(items, columns).onto(page);
+    }
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name).and_then(Value::as_text)
+}
