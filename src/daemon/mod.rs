@@ -22,6 +22,7 @@ pub mod control;
 mod courier;
 mod desk;
 mod dispatcher;
+mod earlier;
 mod event;
 mod halt;
 mod handoff;

@@ -11,12 +11,13 @@
 //! Whatever happens, the run's record is finished exactly once, and the claim ends after it.
 
 use super::brief::Brief;
+use super::earlier::{earlier_counts, last_seq};
 use super::halt::Halt;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
-    EffectActor, EffectResult, EndKind, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState,
-    Task, TaskId, Usage, millis,
+    EndKind, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task, TaskId, Usage,
+    millis,
 };
 use crate::ledger::{Held, LedgerError, LogLine};
 use crate::runner::WorkEnd;
@@ -477,32 +478,4 @@ pub(super) fn board_trouble(error: &crate::board::BoardError) -> WorkEnd {
     };
     let state = if reason == Reason::NotFound { RunState::Yielded } else { RunState::Failed };
     WorkEnd::ended(state, reason, error.to_string(), Usage::default())
-}
-
-/// What earlier attempts at the task did, tool by tool; it counts against `scope.max`.
-async fn earlier_counts(parts: &Parts, job: &Assignment) -> BTreeMap<String, u32> {
-    let mut counts = BTreeMap::new();
-    let (Some(task), true) = (job.task, job.attempt > 1) else { return counts };
-    let filter = crate::ledger::RunFilter {
-        playbook: Some(job.playbook.name.clone()),
-        task: Some(task),
-        ..crate::ledger::RunFilter::default()
-    };
-    let limit = usize::try_from(job.attempt - 1).unwrap_or(1);
-    for run in parts.ledger.runs(&filter, limit).await.unwrap_or_default() {
-        for effect in parts.ledger.effects(&run.id).await.unwrap_or_default() {
-            // What failed did not happen; in its own run it did not count either.
-            let failed = matches!(effect.result, Some(EffectResult::Failed { .. }));
-            if effect.actor == EffectActor::Agent && !failed {
-                *counts.entry(effect.tool).or_default() += 1;
-            }
-        }
-    }
-    counts
-}
-
-/// The number of a run's last journaled write.
-async fn last_seq(parts: &Parts, run: &Run) -> u32 {
-    let effects = parts.ledger.effects(&run.id).await.unwrap_or_default();
-    effects.iter().map(|effect| effect.mark.seq).max().unwrap_or(0)
 }

@@ -3,15 +3,16 @@
 use super::scene::{
     self, PLAYBOOK, WORKER, dies_at, recovers, rows, run_once, scene, scene_of, serving_dies_at,
 };
+use crate::support::rota::Rota;
 use rota::crash::STEPS;
 use rota::domain::{Delivery, OccurrenceState, Reason, RunState, StatusKind};
 
 #[test]
 fn a_step_that_is_not_there_is_a_usage_fault() {
-    let rota = crate::support::rota::Rota::new();
+    let rota = Rota::new();
     let mut command = rota.command(["--version"]);
     command.env("ROTA_CRASH_AT", "effect.never");
-    let ran = rota.finish(command).ended(2);
+    let ran = Rota::finish(command).ended(2);
     assert!(ran.err.contains("effect.intended"), "{ran:#?}");
 }
 

@@ -1,11 +1,11 @@
 //! Programs that outlive a crashed daemon do not go on working.
 
 use super::scene::{PLAYBOOK, recovers, rows, scene_of};
+use crate::support::rota::Rota;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use rota::domain::RunState;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// The example that plays an agent; built with the tests.
 fn fake_agent() -> PathBuf {
@@ -39,17 +39,7 @@ attempts = 1
     let pidfile = rota.state().join("work").join("pid");
     let mut command = rota.command(["run-once", PLAYBOOK, "--task", "1"]);
     let mut daemon = command.stdout(std::process::Stdio::null()).spawn().unwrap();
-    let mut waited = Duration::ZERO;
-    let pid = loop {
-        if let Ok(text) = std::fs::read_to_string(&pidfile)
-            && let Ok(pid) = text.trim().parse::<i32>()
-        {
-            break Pid::from_raw(pid);
-        }
-        assert!(waited < Duration::from_mins(1), "the program never began");
-        std::thread::sleep(Duration::from_millis(10));
-        waited += Duration::from_millis(10);
-    };
+    let pid = Pid::from_raw(Rota::wait_for_file(&pidfile).trim().parse().unwrap());
     daemon.kill().unwrap();
     daemon.wait().unwrap();
     assert!(kill(pid, None).is_ok(), "the grandchild outlives its daemon");

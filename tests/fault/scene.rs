@@ -129,7 +129,7 @@ pub fn run_once(rota: &Rota, step: &str) -> Ran {
     if !step.is_empty() {
         command.env("ROTA_CRASH_AT", step);
     }
-    rota.finish(command)
+    Rota::finish(command)
 }
 
 /// The daemon starts, dies at this step of its own recovery, or at once after it.
@@ -137,7 +137,7 @@ pub fn run_once(rota: &Rota, step: &str) -> Ran {
 pub fn serving_dies_at(rota: &Rota, step: &str) {
     let mut command = rota.command(["serve"]);
     command.env("ROTA_CRASH_AT", step);
-    let ran = rota.finish(command);
+    let ran = Rota::finish(command);
     assert_eq!(ran.code, -1, "it did not die at {step}: {ran:#?}");
 }
 

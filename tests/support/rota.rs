@@ -122,9 +122,24 @@ impl Rota {
         finish(child)
     }
 
+    /// Waits until a program has written something into a file; what it wrote.
+    #[track_caller]
+    pub fn wait_for_file(path: &Path) -> String {
+        let mut waited = Duration::ZERO;
+        loop {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            if !text.is_empty() {
+                return text;
+            }
+            assert!(waited < PATIENCE, "nobody wrote {}", path.display());
+            std::thread::sleep(STEP);
+            waited += STEP;
+        }
+    }
+
     /// Starts a command made by [`Rota::command`] and waits for its end.
     #[track_caller]
-    pub fn finish(&self, mut command: Command) -> Ran {
+    pub fn finish(mut command: Command) -> Ran {
         finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
