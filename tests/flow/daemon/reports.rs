@@ -52,7 +52,7 @@ async fn every_morning_at_eight_the_team_hears_what_is_due_and_what_the_agents_d
     let life = team.start().await;
     life.work().await;
     let update = NewComment {
-        on: CommentTarget::Task(TaskId(1)),
+        on: CommentTarget::Project(WEBSITE),
         text: "The bank is closed today. @channel".into(),
         parent: None,
         rating: Some(Rating::Yellow),
