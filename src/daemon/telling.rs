@@ -159,7 +159,7 @@ pub(super) async fn of_occurrence(parts: &Parts, playbook: &Playbook, runs: &[Ru
     let failed = |run: &&Run| run.state != RunState::Succeeded && run.state != RunState::Waiting;
     let wanted = match report.when {
         ReportWhen::Always => true,
-        ReportWhen::Changes => at_tasks.iter().any(|run| run.state != RunState::Refused),
+        ReportWhen::Changes => any_changed(parts, playbook, &at_tasks).await,
         ReportWhen::Problems => at_tasks.iter().any(failed),
     };
     if !wanted {
@@ -178,6 +178,24 @@ pub(super) async fn of_occurrence(parts: &Parts, playbook: &Playbook, runs: &[Ru
     }
     let key = format!("report:{}:{}", playbook.name, last.occurrence);
     report.to.iter().map(|to| notice(parts, &key, to, body.clone())).collect()
+}
+
+/// Whether any of these runs has done something, or failed at it. Steps that were done once and for
+/// all by an earlier run change nothing.
+async fn any_changed(parts: &Parts, playbook: &Playbook, runs: &[&Run]) -> bool {
+    for run in runs {
+        let is_idle = match run.state {
+            RunState::Refused | RunState::NothingToDo => true,
+            RunState::Succeeded if matches!(playbook.work, crate::domain::Work::Steps(_)) => {
+                parts.ledger.effects(&run.id).await.is_ok_and(|effects| effects.is_empty())
+            }
+            _ => false,
+        };
+        if !is_idle {
+            return true;
+        }
+    }
+    false
 }
 
 async fn occurrence_brief(parts: &Parts, playbook: &Playbook, runs: &[&Run]) -> Brief {

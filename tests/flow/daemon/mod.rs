@@ -8,6 +8,7 @@ mod one_task;
 mod people_win;
 mod playbooks;
 mod questions;
+mod reports;
 mod retries;
 mod reviews;
 mod switches;
