@@ -84,15 +84,13 @@ fn lock(state: &Path) -> Finding {
     let Ok(mut file) = std::fs::File::open(&path) else {
         return finding("state", Health::Ok, "no store yet", "");
     };
-    match file.try_lock_shared() {
-        Ok(()) => finding("state", Health::Ok, format!("{} is free", state.display()), ""),
-        Err(_) => {
-            let mut holder = String::new();
-            let _ = file.by_ref().take(256).read_to_string(&mut holder);
-            let found = format!("in use: {}", holder.trim().replace('\n', ", "));
-            finding("state", Health::Ok, found, "")
-        }
+    if file.try_lock_shared().is_ok() {
+        return finding("state", Health::Ok, format!("{} is free", state.display()), "");
     }
+    let mut holder = String::new();
+    let _ = file.by_ref().take(256).read_to_string(&mut holder);
+    let found = format!("in use: {}", holder.trim().replace('\n', ", "));
+    finding("state", Health::Ok, found, "")
 }
 
 async fn daemon(state: &Path) -> Finding {

@@ -179,16 +179,16 @@ impl Copied {
         let name = format!("rota-rehearsal-{}", SystemEntropy.nonce());
         let folder = std::env::temp_dir().join(name);
         let copied = Self { folder, is_empty: !state.join("store").exists() };
-        if !copied.is_empty {
-            let lock = state.join("store").join("lock");
-            let held = std::fs::File::open(&lock).ok().map(|file| file.try_lock_shared());
-            if matches!(held, Some(Err(std::fs::TryLockError::WouldBlock))) {
-                return Err(Failure::locked("another process works in the state folder"));
-            }
-            copy_folder(state, &copied.folder).map_err(|error| trouble(&error))?;
-        } else {
+        if copied.is_empty {
             std::fs::create_dir_all(&copied.folder).map_err(|error| trouble(&error))?;
+            return Ok(copied);
         }
+        let lock = state.join("store").join("lock");
+        let held = std::fs::File::open(&lock).ok().map(|file| file.try_lock_shared());
+        if matches!(held, Some(Err(std::fs::TryLockError::WouldBlock))) {
+            return Err(Failure::locked("another process works in the state folder"));
+        }
+        copy_folder(state, &copied.folder).map_err(|error| trouble(&error))?;
         Ok(copied)
     }
 }

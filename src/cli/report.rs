@@ -45,17 +45,14 @@ fn of_effects(page: &mut Page, effects: &[EffectReport]) {
     for effect in effects {
         let comment = effect.after.get("comment").and_then(Value::as_text);
         let about = effect.after.get("task").and_then(Value::as_int);
-        match (comment, about) {
-            (Some(text), Some(task)) => {
-                page.line(Style::Bold, &format!("comment on task {task}"));
-                page.add(Style::Dim, &format!("  {}", effect.tool));
-                page.indented("  | ", Style::Plain, text);
-            }
-            _ => {
-                page.line(Style::Bold, &effect.entity);
-                page.add(Style::Dim, &format!("  {}", effect.tool));
-                fields(page, "  ", &effect.before, &effect.after);
-            }
+        if let (Some(text), Some(task)) = (comment, about) {
+            page.line(Style::Bold, &format!("comment on task {task}"));
+            page.add(Style::Dim, &format!("  {}", effect.tool));
+            page.indented("  | ", Style::Plain, text);
+        } else {
+            page.line(Style::Bold, &effect.entity);
+            page.add(Style::Dim, &format!("  {}", effect.tool));
+            fields(page, "  ", &effect.before, &effect.after);
         }
     }
 }
