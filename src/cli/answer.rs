@@ -95,7 +95,8 @@ pub fn fields(page: &mut Page, margin: &str, before: &Value, after: &Value) {
     for name in all {
         let is_caption = CAPTIONS.iter().filter_map(|end| name.strip_suffix(end)).any(&has);
         let (from, to) = (captioned(before, name), captioned(after, name));
-        if !(is_caption || is_blank(from) && is_blank(to)) {
+        let is_empty = is_blank(from) && is_blank(to);
+        if !is_caption && !is_empty {
             field(page, margin, name, from, to);
         }
     }

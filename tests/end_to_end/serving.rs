@@ -1,7 +1,7 @@
 //! `rota serve`: the clock, commands as clients of the daemon, signals, two daemons, faulty edits.
 
-use super::team::{EVERY_SECOND, content, gated_team, json, team, team_with, until, until_status};
-use crate::support::rota::{Rota, Serving};
+use super::team::{EVERY_SECOND, content, gated_team, json, team, team_with, until_status};
+use crate::support::rota::{Rota, Serving, until};
 use nix::sys::signal::Signal::{SIGHUP, SIGTERM};
 use serde_json::Value;
 

@@ -1,16 +1,9 @@
 //! A team for tests of the real binary: a folder after `rota init`, a project, tasks, playbooks.
 
-use crate::support::rota::Rota;
+use crate::support::rota::{Rota, until};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
-
-/// How long a state is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Between two looks.
-const STEP: Duration = Duration::from_millis(50);
 
 /// Takes tasks with the tag AI-Suitable every second; the scripted model ends with `ready`.
 pub const EVERY_SECOND: &str = r#"
@@ -103,20 +96,6 @@ pub fn gated_team() -> Rota {
 #[track_caller]
 pub fn json(rota: &Rota, words: &[&str]) -> Value {
     rota.run(words.iter().copied().chain(["--json"])).ok().json()
-}
-
-/// Asks again and again until the answer is as wanted.
-#[track_caller]
-pub fn until(what: &str, mut look: impl FnMut() -> Option<Value>) -> Value {
-    let mut waited = Duration::ZERO;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(waited < PATIENCE, "{what} never happened");
-        std::thread::sleep(STEP);
-        waited += STEP;
-    }
 }
 
 /// Waits until the task has the status.

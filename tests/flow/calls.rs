@@ -28,6 +28,7 @@ fn calls() -> Vec<Row> {
         .into_iter()
         .chain(operating())
         .chain(task_calls())
+        .chain(task_changes())
         .chain(project_calls())
         .chain(team_calls())
         .collect()
@@ -169,6 +170,12 @@ fn task_calls() -> Vec<Row> {
                    "tags": ["x"], "dueFrom": "today", "dueTo": "+1w", "text": "logo", "limit": 5}),
             Look,
         ),
+    ]
+}
+
+fn task_changes() -> Vec<Row> {
+    use Need::{Act, Look};
+    vec![
         row(&["task", "show", "7"], "getTicket", json!({"id": 7}), Look),
         row(
             &[

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// How long a command or a daemon may take before the test fails: generous, for slow machines.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// So often a state is looked for by commands.
+const LOOKS_MAX: u32 = 300;
+
 /// Between two looks at something that there is no waiting for.
 const STEP: Duration = Duration::from_millis(10);
 
@@ -254,6 +257,19 @@ impl Drop for Serving {
             let _ = child.wait();
         }
     }
+}
+
+/// Looks again and again until there is something to see.
+#[track_caller]
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    // Each look is a command and takes its time: the pauses are the smaller part.
+    for _ in 0..LOOKS_MAX {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(5 * STEP);
+    }
+    panic!("{what} never happened")
 }
 
 /// Waits for a child's end, reading what it prints; kills it when it takes too long.
