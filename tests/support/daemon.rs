@@ -252,14 +252,6 @@ impl Team {
         Life { daemon, ledger }
     }
 
-    /// A ledger of an earlier life, to build by hand what a crash leaves behind.
-    pub fn ledger_of(&self, daemon: &str, life: &str) -> Arc<Ledger> {
-        let entropy = Arc::new(SeededEntropy::new(977));
-        let options = options(daemon, life);
-        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        Arc::new(Ledger::new(Arc::clone(&self.store), clock, entropy, options))
-    }
-
     fn parts(&self, daemon: &str, life: u64) -> Parts {
         let seed = life * 7_919 + daemon.bytes().map(u64::from).sum::<u64>();
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));

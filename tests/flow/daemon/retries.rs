@@ -31,8 +31,8 @@ async fn a_run_that_fails_twice_is_tried_again_and_knows_what_was_done_before() 
     runs.reverse();
     let seen: Vec<_> =
         runs.iter().map(|run| (run.attempt, run.state, run.fence.unwrap().0)).collect();
-    use RunState::{Failed, Succeeded};
-    assert_eq!(seen, [(1, Failed, 1), (2, Failed, 2), (3, Succeeded, 3)]);
+    let (failed, succeeded) = (RunState::Failed, RunState::Succeeded);
+    assert_eq!(seen, [(1, failed, 1), (2, failed, 2), (3, succeeded, 3)]);
     assert_eq!(runs[0].reason, Some(Reason::ModelFailed));
     assert_eq!(runs[2].reason, Some(Reason::HandedOver));
     assert_eq!(report.tasks.len(), 3);

@@ -103,8 +103,8 @@ async fn after_the_last_round_a_person_decides() {
         reasons.push(life.run("code-review").await.reason);
         life.work().await;
     }
-    use Reason::{HandedOver, NothingToDo, SentBack};
-    assert_eq!(reasons, [SentBack, SentBack, HandedOver, NothingToDo]);
+    let (back, over) = (Reason::SentBack, Reason::HandedOver);
+    assert_eq!(reasons, [back, back, over, Reason::NothingToDo]);
     let runs = life.runs(task).await;
     assert_eq!(runs.len(), 6);
     assert!(runs[0].detail.contains("a person decides"), "{:?}", runs[0]);
