@@ -242,7 +242,7 @@ fn a_faulty_edit_keeps_the_last_good_version_and_is_shown() {
     });
     assert!(rota.run(["status"]).ok().out.contains("crn"));
     assert!(rota.run(["playbooks"]).ok().out.contains("crn"));
-    daemon.wait_for_log("its last good version goes on");
+    daemon.wait_for_log("the last good version goes on");
     let check = rota.run(["check"]).ended(3);
     assert!(check.out.contains("did you mean `cron`?"), "{check:#?}");
     rota.run(["task", "add", "More", "--tag", "AI-Suitable"]).ok();

@@ -10,7 +10,7 @@ use rota::domain::{Delivery, OccurrenceState, Reason, RunState, StatusKind};
 #[test]
 fn a_step_that_is_not_there_is_a_usage_fault() {
     let rota = Rota::new();
-    let mut command = rota.command(["--version"]);
+    let mut command = rota.command(["project", "list"]);
     command.env("ROTA_CRASH_AT", "effect.never");
     let ran = Rota::finish(command).ended(2);
     assert!(ran.err.contains("effect.intended"), "{ran:#?}");
