@@ -1,8 +1,8 @@
 //! The composition root: the only room that opens adapters and puts the house together.
 //!
-//! [`App`] is the house behind the commands. [`open`] makes the daemon's parts from configuration and a
-//! state folder, [`front`] answers tool calls over them, [`rehearsal`] puts the same parts over an
-//! overlay board and a store in memory, [`demo`] plays a sample day.
+//! [`App`] is the house behind the commands. `open` makes the daemon's parts from configuration and a
+//! state folder, `front` answers tool calls over them, `rehearsal` puts the same parts over an
+//! overlay board and a store in memory, `demo` plays a sample day.
 
 mod check;
 mod demo;

@@ -1,7 +1,7 @@
 //! The alarm clock: wakes named entries at instants that others decide.
 //!
 //! tokio-cron-scheduler is the engine, and this is the only file that knows it. It decides nothing
-//! here: *when* is asked of our own metadata storage ([`Entries`]), which hands out each instant once and
+//! here: *when* is asked of our own metadata storage (`Entries`), which hands out each instant once and
 //! does so synchronously, because the engine itself writes the next tick from a spawned task and fires
 //! twice under load. The engine's own cron patterns, offsets and repeated jobs are not used (fixed UTC
 //! offsets, dead after a clock jump).

@@ -6,10 +6,10 @@
 //!  people ┘      ▲        │       └─▶ ledger ─▶ outbox ─▶ courier ─▶ channels
 //!                └────────┴── WorkDone
 //! ```
-//! [`dispatcher`] alone changes what is believed about runs and occurrences; everything that may
-//! happen is an event. A [`tick`] looks, lets people win, accounts for every instant, plans, and starts
-//! [`worker`]s. After a crash [`recovery`] sees to what was left behind. Whoever types a command gets
-//! the same path by the [`desk`].
+//! `dispatcher` alone changes what is believed about runs and occurrences; everything that may
+//! happen is an event. A `tick` looks, lets people win, accounts for every instant, plans, and starts
+//! `worker`s. After a crash `recovery` sees to what was left behind. Whoever types a command gets
+//! the same path by the `desk`.
 
 pub mod alarm;
 mod announce;

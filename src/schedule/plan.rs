@@ -21,7 +21,7 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// What was not done, and why.
     pub refusals: Vec<Refusal>,
-    /// Refusals beyond [`REFUSALS_MAX`] per playbook, by reason.
+    /// Refusals beyond `REFUSALS_MAX` per playbook, by reason.
     pub untold: Vec<(PlaybookName, Reason, usize)>,
     /// When to plan again though nothing happens: the first backoff that ends.
     pub again_at: Option<Timestamp>,

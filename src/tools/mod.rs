@@ -2,7 +2,7 @@
 //! [`ToolRegistry::call`].
 
 //! A call takes one way: [`registry`] finds the definition and reads the arguments, the noun's file
-//! plans the call (names become ids, days become instants, nothing is written yet), [`guard`] lets
+//! plans the call (names become ids, days become instants, nothing is written yet), `guard` lets
 //! it pass or refuses it, journals it, acts, and journals what came of it.
 
 mod arguments;
