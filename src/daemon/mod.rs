@@ -132,6 +132,8 @@ impl Daemon {
         };
         if wake != Wake::ToLook {
             dispatcher.recover_all().await?;
+            // What recovery has brought to its end is settled now: a drain may come before any tick.
+            dispatcher.settle_ended().await;
         }
         if let Some(alarm) = &dispatcher.alarm {
             alarm.start().await?;

@@ -278,7 +278,7 @@ impl Dispatcher {
     }
 
     /// Settles occurrences whose runs have all ended.
-    async fn settle_ended(&mut self) {
+    pub(super) async fn settle_ended(&mut self) {
         let ended: Vec<OccurrenceId> = self
             .beliefs
             .open
