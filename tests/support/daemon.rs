@@ -3,7 +3,7 @@
 
 use super::gates::{GatedBoard, GatedModel, Gates};
 use async_trait::async_trait;
-use rota::board::People as _;
+use rota::board::Board;
 use rota::board::overlay::Overlay;
 use rota::clock::{Clock, Entropy, ManualClock, SeededEntropy};
 use rota::cron::Pattern;
@@ -21,6 +21,7 @@ use rota::template::Templates;
 use rota::tools::desk::{Desk as _, RunReport, RunRequest};
 use rota::tools::{self, ToolKind, ToolRegistry};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
@@ -124,8 +125,8 @@ impl Team {
             gates: Arc::clone(&gates),
             down: false.into(),
         });
-        people(&board).await;
-        project(&board).await;
+        people(board.as_ref()).await;
+        project(board.as_ref()).await;
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
         let folder = tempfile::tempdir().unwrap();
         for name in ["agents", "templates", "state"] {
@@ -254,13 +255,46 @@ impl Team {
 
     fn parts(&self, daemon: &str, life: u64) -> Parts {
         let seed = life * 7_919 + daemon.bytes().map(u64::from).sum::<u64>();
-        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
-        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let board = Arc::clone(&self.board) as Arc<dyn rota::board::Board>;
-        let options = options(daemon, &format!("life-{life}"));
+        Ingredients {
+            daemon: daemon.to_owned(),
+            life: format!("life-{life}"),
+            clock: Arc::clone(&self.clock) as _,
+            entropy: Arc::new(SeededEntropy::new(seed)),
+            board: Arc::clone(&self.board) as _,
+            store: Arc::clone(&self.store),
+            folder: self.folder.path().to_owned(),
+            models: self.models.clone(),
+            notifiers: channels().into_iter().map(|c| (c, Arc::clone(&self.told) as _)).collect(),
+            slots: self.slots,
+            arms_itself: self.arms_itself,
+        }
+        .parts()
+    }
+}
+
+/// What a daemon is made of; everything it reads or writes comes through these.
+pub struct Ingredients {
+    pub daemon: String,
+    pub life: String,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub board: Arc<dyn Board>,
+    pub store: Arc<dyn Store>,
+    /// Holds `agents/`, `templates/` and `state/`.
+    pub folder: PathBuf,
+    pub models: BTreeMap<String, Arc<dyn Model>>,
+    pub notifiers: BTreeMap<Channel, Arc<dyn Notifier>>,
+    pub slots: u32,
+    pub arms_itself: bool,
+}
+
+impl Ingredients {
+    /// Puts them together as the program itself does.
+    pub fn parts(self) -> Parts {
+        let options = options(&self.daemon, &self.life);
         let settings = self.settings(&options);
-        let ledger =
-            Ledger::new(Arc::clone(&self.store), Arc::clone(&clock), Arc::clone(&entropy), options);
+        let Self { clock, entropy, board, store, folder, models, notifiers, .. } = self;
+        let ledger = Ledger::new(store, Arc::clone(&clock), Arc::clone(&entropy), options);
         let ledger = Arc::new(ledger);
         let journal = Arc::new(RunJournal::new(Arc::clone(&ledger), Arc::clone(&board)));
         let parts =
@@ -270,9 +304,9 @@ impl Team {
         let (templates, faults) = Templates::load(&settings.templates, None);
         assert!(faults.is_empty(), "{faults:?}");
         let templates = Arc::new(templates);
-        let vocabulary = words(&tools, self.models.keys().cloned().collect());
+        let vocabulary = words(&tools, models.keys().cloned().collect());
         let defaults = Defaults { zone: Some(settings.zone), ..Defaults::default() };
-        let mut library = Library::new(self.folder.path().join("agents"), defaults);
+        let mut library = Library::new(folder.join("agents"), defaults);
         library.reload(&(vocabulary.0)(Arc::clone(&templates)));
         assert!(library.faults().is_empty(), "{:?}", library.faults());
         Parts {
@@ -283,8 +317,8 @@ impl Team {
             library: Mutex::new(library),
             vocabulary,
             templates: RwLock::new(templates),
-            models: self.models.clone(),
-            notifiers: channels().into_iter().map(|c| (c, Arc::clone(&self.told) as _)).collect(),
+            models,
+            notifiers,
             clock,
             entropy,
             logged_faults: std::sync::Mutex::default(),
@@ -305,8 +339,8 @@ impl Team {
             renew: Duration::from_secs(20),
             zone: chrono_tz::Europe::Berlin,
             arms_itself: self.arms_itself,
-            state: Some(self.folder.path().join("state")),
-            templates: self.folder.path().join("templates"),
+            state: Some(self.folder.join("state")),
+            templates: self.folder.join("templates"),
             links: LinkBase::none(),
             environment: BTreeMap::new(),
             composes_only: false,
@@ -388,7 +422,7 @@ fn options(daemon: &str, life: &str) -> LedgerOptions {
     }
 }
 
-fn channels() -> [Channel; 3] {
+pub fn channels() -> [Channel; 3] {
     [Channel::Stdout, Channel::File("log".into()), Channel::Slack("ops".into())]
 }
 
@@ -410,7 +444,7 @@ fn words(tools: &ToolRegistry, models: BTreeSet<String>) -> Words {
     Words(Box::new(move |templates| Vocabulary { templates, ..vocabulary.clone() }))
 }
 
-async fn people(board: &GatedBoard) {
+pub async fn people(board: &dyn Board) {
     use PersonKind::{Agent, Person};
     for (name, kind, role) in [
         ("Ada", Person, Role::Owner),
@@ -421,7 +455,7 @@ async fn people(board: &GatedBoard) {
         ("AI-Assistant", Agent, Role::Editor),
     ] {
         let new = NewPerson { name: name.into(), email: None, kind, role };
-        board.below.add_person(&Stamp::by(PersonId(0)), new).await.unwrap();
+        board.add_person(&Stamp::by(PersonId(0)), new).await.unwrap();
     }
     let people = board.people().await.unwrap();
     let id = |name: &str| people.iter().find(|person| person.name == name).unwrap().id;
@@ -429,7 +463,7 @@ async fn people(board: &GatedBoard) {
     assert_eq!(known, [ADA, BO, WORKER, REVIEWER]);
 }
 
-async fn project(board: &GatedBoard) {
+pub async fn project(board: &dyn Board) {
     let mut statuses = default_statuses();
     for (label, kind) in [
         ("Ready for Review", StatusKind::Waiting),
@@ -441,5 +475,5 @@ async fn project(board: &GatedBoard) {
         statuses.push(Status { id, label: label.into(), kind, order });
     }
     let new = NewProject { name: "Website".into(), details: String::new(), statuses };
-    board.below.add_project(&Stamp::by(ADA), new).await.unwrap();
+    board.add_project(&Stamp::by(ADA), new).await.unwrap();
 }

@@ -1,0 +1,282 @@
+//! Sees every commit to the store and every write to the board, in the order in which they happen,
+//! and says when one of them must not have been.
+
+use super::model::SUMMARY;
+use super::world::Link;
+use rota::domain::*;
+use rota::store::Batch;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+
+/// So much of a story is told when it ends badly.
+const LINES_TOLD: usize = 250;
+
+/// The lease of the playbook that claims.
+pub const LEASE: Duration = Duration::from_secs(60);
+
+/// What a life wrote to the board.
+#[derive(Clone, Copy, Debug)]
+pub enum Write<'a> {
+    Task,
+    Edits(TaskId, &'a [TaskEdit]),
+    Comment(&'a str),
+}
+
+/// What is known of everything that happened.
+#[derive(Debug, Default)]
+pub struct Judge {
+    story: VecDeque<String>,
+    /// The same seed gives the same.
+    pub digest: DefaultHasher,
+    pub steps: u64,
+    pub violations: Vec<String>,
+    pub claims: BTreeMap<TaskId, Claim>,
+    pub runs: BTreeMap<RunId, Run>,
+    intents: BTreeMap<Mark, EffectActor>,
+    fences_on_board: BTreeMap<TaskId, Fence>,
+    pub notices: BTreeSet<String>,
+    pub told: BTreeSet<String>,
+    handed_over: BTreeSet<RunId>,
+    /// Runs whose task a person took over, with what they intended since.
+    overruled: BTreeMap<RunId, u32>,
+    stop_said: BTreeSet<RunId>,
+    /// The life that each daemon is in.
+    pub lives: BTreeMap<String, u64>,
+    pub slots: usize,
+    pub review: Option<StatusId>,
+}
+
+impl Judge {
+    pub fn note(&mut self, at: Duration, text: String) {
+        text.hash(&mut self.digest);
+        self.steps += 1;
+        if self.story.len() == LINES_TOLD {
+            self.story.pop_front();
+        }
+        self.story.push_back(format!("{:>9.3} {text}", at.as_secs_f64()));
+    }
+
+    /// What happened last.
+    pub fn story(&self) -> String {
+        self.story.iter().fold(String::new(), |all, line| all + line + "\n")
+    }
+
+    pub fn fingerprint(&self) -> u64 {
+        self.digest.finish()
+    }
+
+    fn wrong(&mut self, law: &str, what: &str) {
+        self.story.push_back(format!("          !! {law}: {what}"));
+        self.violations.push(format!("{law}: {what}"));
+    }
+
+    fn tell(&mut self, link: &Link, text: &str) {
+        let at = Duration::from_millis(link.world.store_time().ms) - Duration::from_hours(24);
+        self.note(at, format!("{}/{}: {text}", link.daemon, link.life));
+    }
+
+    /// A commit that happened at this time of the store.
+    pub fn committed(&mut self, link: &Link, batch: &Batch, now: &StoreTime) {
+        for (key, value) in &batch.puts {
+            match key.split_once('/').map(|(room, _)| room) {
+                Some("claim") => read(value).into_iter().for_each(|c| self.claim(link, c, now)),
+                Some("run") => read(value).into_iter().for_each(|run| self.run(link, run)),
+                Some("effect") => read::<Entry>(value).into_iter().for_each(|e| self.effect(link, &e.effect)),
+                Some("notice") => read(value).into_iter().for_each(|n| self.notice(n)),
+                _ => {}
+            }
+        }
+        if let Some(key) = batch.deletes.iter().find(|key| key.starts_with("claim/")) {
+            self.wrong("C2", &format!("the record {key} was deleted"));
+        }
+    }
+
+    fn claim(&mut self, link: &Link, new: Claim, now: &StoreTime) {
+        let task = new.task;
+        let who = new.holder.as_ref().map(|h| format!("{}/{}", h.daemon, h.life));
+        self.tell(
+            link,
+            &format!(
+                "claim of {task}: {:?}, fence {}, run {}, {}{}",
+                new.phase,
+                new.fence,
+                new.run,
+                who.unwrap_or_else(|| "nobody".into()),
+                new.ended.as_ref().map_or_else(String::new, |end| format!(", {:?}", end)),
+            ),
+        );
+        let ends = new.lease_ends.as_ref().filter(|_| new.holder.is_some());
+        if ends.is_some_and(|end| !end.is_past(&now.plus(LEASE + Duration::from_millis(1)))) {
+            self.wrong("C10", &format!("the lease of {task} is longer than it may be"));
+        }
+        let old = self.claims.insert(task, new.clone());
+        if let Some(old) = old {
+            self.succession(link, &old, &new, now);
+        }
+        self.count_slots(link, now);
+    }
+
+    /// One record of a claim after another.
+    fn succession(&mut self, link: &Link, old: &Claim, new: &Claim, now: &StoreTime) {
+        let task = new.task;
+        if new.fence < old.fence {
+            self.wrong("C2", &format!("the fence of {task} went from {} to {}", old.fence, new.fence));
+        }
+        let passed_on = new.holder.is_some() && new.holder != old.holder;
+        if passed_on && new.fence <= old.fence {
+            self.wrong("C2", &format!("two holders of {task} have fence {}", new.fence));
+        }
+        if passed_on && old.revoked.as_ref().is_some_and(|r| !r.until.is_past(now)) {
+            self.wrong("C8", &format!("{task} was taken although the revoked holder may still act"));
+        }
+        let Some(holder) = old.holder.as_ref().filter(|_| old.is_live(now)) else { return };
+        if new.holder.as_ref() == Some(holder) {
+            return;
+        }
+        let own = holder.daemon.as_str() == link.daemon;
+        let by_itself = own && holder.life.as_str() == link.life_name();
+        let by_next_life = own && holder.life.as_str() != link.life_name();
+        let by_force = new.revoked.is_some();
+        if !by_itself && !by_next_life && !by_force {
+            self.wrong("C1/C8", &format!("{task} was taken from a live holder"));
+        }
+    }
+
+    fn count_slots(&mut self, link: &Link, now: &StoreTime) {
+        let life = link.life_name();
+        let held = self.claims.values().filter(|claim| {
+            claim.is_live(now)
+                && claim.holder.as_ref().is_some_and(|h| {
+                    h.daemon.as_str() == link.daemon && h.life.as_str() == life
+                })
+        });
+        let held = held.count();
+        if held > self.slots {
+            self.wrong("slots", &format!("{} holds {held} claims", link.daemon));
+        }
+    }
+
+    fn run(&mut self, link: &Link, new: Run) {
+        let text = format!("run {} (attempt {}): {}", new.id, new.attempt, new.state);
+        self.tell(link, &format!("{text} {:?} {}", new.reason, new.detail));
+        let old = self.runs.insert(new.id.clone(), new.clone());
+        let Some(old) = old.filter(|old| old.state != RunState::Running) else { return };
+        if old.state != new.state || old.outcome != new.outcome {
+            self.wrong(
+                "one outcome",
+                &format!("run {} was {} and is {} now", new.id, old.state, new.state),
+            );
+        }
+    }
+
+    fn effect(&mut self, link: &Link, effect: &Effect) {
+        let is_new = self.intents.insert(effect.mark.clone(), effect.actor).is_none();
+        let result = match &effect.result {
+            None => "intended",
+            Some(EffectResult::Done { .. }) => "done",
+            Some(EffectResult::Failed { .. }) => "failed",
+            Some(EffectResult::Unknown) => "unknown",
+            Some(EffectResult::Recorded) => "recorded",
+        };
+        self.tell(link, &format!("effect {} {} {result}", effect.mark, effect.tool));
+        if !is_new || effect.actor != EffectActor::Agent {
+            return;
+        }
+        if let Some(since) = self.overruled.get_mut(&effect.mark.run) {
+            *since += 1;
+            // One may have looked at the task before the person came.
+            if *since > 1 {
+                let what = format!("{} goes on although a person took over", effect.mark);
+                self.wrong("C4", &what);
+            }
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.notices.insert(notice.key);
+    }
+
+    /// A channel took a notice.
+    pub fn told(&mut self, key: &str) {
+        self.told.insert(key.to_owned());
+    }
+
+    pub fn raised(&mut self, link: &Link, task: TaskId, fence: Fence) {
+        self.tell(link, &format!("fence {fence} of {task} on the board"));
+        let seen = self.fences_on_board.entry(task).or_insert(fence);
+        *seen = fence.max(*seen);
+    }
+
+    /// A write to the board that happened.
+    pub fn wrote(&mut self, link: &Link, stamp: &Stamp, write: Write<'_>, changed: bool) {
+        let mark = stamp.mark.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
+        self.tell(link, &format!("board: {mark} {write:?} (changed: {changed})"));
+        let Some(mark) = &stamp.mark else {
+            return self.wrong("C3", "a daemon wrote without a mark");
+        };
+        if !changed {
+            return;
+        }
+        if !self.intents.contains_key(mark) {
+            self.wrong("C3", &format!("{mark} was done before it was intended"));
+        }
+        if let Some((task, fence)) = stamp.claim {
+            if self.fences_on_board.get(&task).is_some_and(|seen| fence < *seen) {
+                self.wrong("C2", &format!("{mark} was done under the old fence {fence}"));
+            }
+            if self.claims.get(&task).is_none_or(|claim| claim.fence < fence) {
+                self.wrong("C3", &format!("{mark} was done under a claim that is not stored"));
+            }
+        }
+        match write {
+            Write::Comment(text) if text.contains(SUMMARY) => {
+                self.handed_over.insert(mark.run.clone());
+            }
+            Write::Edits(task, edits)
+                if edits.iter().any(|e| matches!(e, TaskEdit::Status(s) if Some(*s) == self.review))
+                    && !self.handed_over.contains(&mark.run) =>
+            {
+                self.wrong("hand-over", &format!("{task} is in review and nothing was handed over"));
+            }
+            _ => {}
+        }
+    }
+
+    /// A person changed a task or commented on it; this is how it is now.
+    pub fn person_acted(&mut self, task: &Task, says_stop: bool) {
+        let Some(claim) = self.claims.get(&task.id) else { return };
+        if claim.phase != Phase::Working || claim.holder.is_none() {
+            return;
+        }
+        let run = claim.run.clone();
+        let wrote = &claim.wrote;
+        let differs = wrote.assignee.is_some_and(|assignee| assignee != task.assignee)
+            || wrote.status.is_some_and(|status| status != task.status)
+            || task.has_tag("AI-Stop");
+        if says_stop {
+            self.stop_said.insert(run.clone());
+        }
+        if differs || self.stop_said.contains(&run) {
+            self.overruled.entry(run).or_insert(0);
+        } else {
+            self.overruled.remove(&run);
+        }
+    }
+}
+
+/// A line of the journal, as far as it matters here.
+#[derive(serde::Deserialize)]
+struct Entry {
+    effect: Effect,
+}
+
+/// A record, unless it is one of several parts.
+fn read<T: DeserializeOwned>(value: &[u8]) -> Option<T> {
+    if value.first() == Some(&b'#') {
+        return None;
+    }
+    let text = || String::from_utf8_lossy(value).into_owned();
+    Some(serde_json::from_slice(value).unwrap_or_else(|error| panic!("{error}: {}", text())))
+}
