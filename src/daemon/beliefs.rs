@@ -8,7 +8,7 @@ use crate::domain::{
 use crate::ledger::PlaybookSwitch;
 use crate::schedule::{Candidates, Timetable};
 use crate::tools::desk::{DeskError, RunReport};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -20,7 +20,7 @@ pub(super) struct Beliefs {
     /// Occurrences that are not settled.
     pub open: BTreeMap<OccurrenceId, Open>,
     /// What is known about playbooks between two looks.
-    pub books: HashMap<PlaybookName, Book>,
+    pub books: BTreeMap<PlaybookName, Book>,
     /// Tasks as they were at the latest look, and the board's state they are from.
     pub candidates: Option<(CandidateKey, Arc<Candidates>)>,
     /// No new runs.

@@ -9,7 +9,7 @@ use crate::ledger::{LedgerError, PlaybookSwitch};
 use crate::playbook::{Rights, is_wider, rights};
 use crate::schedule::{Condition, Subject, Timetable};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const BY_CONFIGURATION: &str = "rota.toml (arm = \"auto\")";
 /// Reads every playbook's switches again, and compiles what is new.
 pub(super) async fn refresh(
     parts: &Parts,
-    books: &mut HashMap<PlaybookName, Book>,
+    books: &mut BTreeMap<PlaybookName, Book>,
 ) -> Result<(), LedgerError> {
     let playbooks = parts.playbooks();
     books.retain(|name, _| playbooks.iter().any(|playbook| playbook.name == *name));

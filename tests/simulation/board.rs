@@ -22,7 +22,7 @@ impl SimulatedBoard {
 
     fn fails(&self, when: &str) -> Result<()> {
         if self.world().strikes(self.world().weather.board_fails) {
-            self.world().note(|| format!("{}: the board fails {when}", self.link.daemon));
+            self.world().note(|| format!("{}: the board fails {when}", self.link.who.daemon));
             return Err(BoardError::Unavailable { what: "simulated".into(), source: None });
         }
         Ok(())
@@ -46,7 +46,7 @@ impl SimulatedBoard {
         result: Result<Written<T>>,
     ) -> Result<Written<T>> {
         if let Ok(written) = &result {
-            self.world().judge().wrote(&self.link, stamp, write, written.changed);
+            self.world().judge().wrote(&self.link.who, stamp, write, written.changed);
         }
         self.link.pass().await;
         let written = result?;
@@ -66,7 +66,7 @@ impl Board for SimulatedBoard {
     async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()> {
         self.write().await?;
         self.inner.raise_fence(task, fence).await?;
-        self.world().judge().raised(&self.link, task, fence);
+        self.world().judge().raised(&self.link.who, task, fence);
         self.link.pass().await;
         self.fails("after raising a fence")
     }

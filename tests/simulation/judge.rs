@@ -2,7 +2,6 @@
 //! and says when one of them must not have been.
 
 use super::model::SUMMARY;
-use super::world::Link;
 use rota::domain::*;
 use rota::store::Batch;
 use serde::de::DeserializeOwned;
@@ -16,6 +15,19 @@ const LINES_TOLD: usize = 250;
 /// The lease of the playbook that claims.
 pub const LEASE: Duration = Duration::from_secs(60);
 
+/// One life of a daemon.
+#[derive(Clone, Debug)]
+pub struct Who {
+    pub daemon: String,
+    pub life: u64,
+}
+
+impl Who {
+    pub fn life_name(&self) -> String {
+        format!("life-{}", self.life)
+    }
+}
+
 /// What a life wrote to the board.
 #[derive(Clone, Copy, Debug)]
 pub enum Write<'a> {
@@ -28,6 +40,8 @@ pub enum Write<'a> {
 #[derive(Debug, Default)]
 pub struct Judge {
     story: VecDeque<String>,
+    /// When the last commit was.
+    now: Duration,
     /// The same seed gives the same.
     pub digest: DefaultHasher,
     pub steps: u64,
@@ -44,7 +58,8 @@ pub struct Judge {
     stop_said: BTreeSet<RunId>,
     /// The life that each daemon is in.
     pub lives: BTreeMap<String, u64>,
-    pub slots: usize,
+    /// At most so many claims are held by one life.
+    pub slots: Option<usize>,
     pub review: Option<StatusId>,
 }
 
@@ -72,18 +87,21 @@ impl Judge {
         self.violations.push(format!("{law}: {what}"));
     }
 
-    fn tell(&mut self, link: &Link, text: &str) {
-        let at = Duration::from_millis(link.world.store_time().ms) - Duration::from_hours(24);
-        self.note(at, format!("{}/{}: {text}", link.daemon, link.life));
+    fn tell(&mut self, who: &Who, text: &str) {
+        let at = self.now;
+        self.note(at, format!("{}/{}: {text}", who.daemon, who.life));
     }
 
     /// A commit that happened at this time of the store.
-    pub fn committed(&mut self, link: &Link, batch: &Batch, now: &StoreTime) {
+    pub fn committed(&mut self, who: &Who, batch: &Batch, now: &StoreTime) {
+        self.now = Duration::from_millis(now.ms).saturating_sub(Duration::from_hours(24));
         for (key, value) in &batch.puts {
             match key.split_once('/').map(|(room, _)| room) {
-                Some("claim") => read(value).into_iter().for_each(|c| self.claim(link, c, now)),
-                Some("run") => read(value).into_iter().for_each(|run| self.run(link, run)),
-                Some("effect") => read::<Entry>(value).into_iter().for_each(|e| self.effect(link, &e.effect)),
+                Some("claim") => read(value).into_iter().for_each(|c| self.claim(who, c, now)),
+                Some("run") => read(value).into_iter().for_each(|run| self.run(who, run)),
+                Some("effect") => {
+                    read::<Entry>(value).into_iter().for_each(|e| self.effect(who, &e.effect))
+                }
                 Some("notice") => read(value).into_iter().for_each(|n| self.notice(n)),
                 _ => {}
             }
@@ -93,17 +111,17 @@ impl Judge {
         }
     }
 
-    fn claim(&mut self, link: &Link, new: Claim, now: &StoreTime) {
+    fn claim(&mut self, who: &Who, new: Claim, now: &StoreTime) {
         let task = new.task;
-        let who = new.holder.as_ref().map(|h| format!("{}/{}", h.daemon, h.life));
+        let holder = new.holder.as_ref().map(|h| format!("{}/{}", h.daemon, h.life));
         self.tell(
-            link,
+            who,
             &format!(
                 "claim of {task}: {:?}, fence {}, run {}, {}{}",
                 new.phase,
                 new.fence,
                 new.run,
-                who.unwrap_or_else(|| "nobody".into()),
+                holder.unwrap_or_else(|| "nobody".into()),
                 new.ended.as_ref().map_or_else(String::new, |end| format!(", {:?}", end)),
             ),
         );
@@ -113,54 +131,61 @@ impl Judge {
         }
         let old = self.claims.insert(task, new.clone());
         if let Some(old) = old {
-            self.succession(link, &old, &new, now);
+            self.succession(who, &old, &new, now);
         }
-        self.count_slots(link, now);
+        self.count_slots(who, now);
     }
 
     /// One record of a claim after another.
-    fn succession(&mut self, link: &Link, old: &Claim, new: &Claim, now: &StoreTime) {
+    fn succession(&mut self, who: &Who, old: &Claim, new: &Claim, now: &StoreTime) {
         let task = new.task;
         if new.fence < old.fence {
-            self.wrong("C2", &format!("the fence of {task} went from {} to {}", old.fence, new.fence));
+            self.wrong(
+                "C2",
+                &format!("the fence of {task} went from {} to {}", old.fence, new.fence),
+            );
         }
         let passed_on = new.holder.is_some() && new.holder != old.holder;
         if passed_on && new.fence <= old.fence {
             self.wrong("C2", &format!("two holders of {task} have fence {}", new.fence));
         }
         if passed_on && old.revoked.as_ref().is_some_and(|r| !r.until.is_past(now)) {
-            self.wrong("C8", &format!("{task} was taken although the revoked holder may still act"));
+            self.wrong(
+                "C8",
+                &format!("{task} was taken although the revoked holder may still act"),
+            );
         }
         let Some(holder) = old.holder.as_ref().filter(|_| old.is_live(now)) else { return };
         if new.holder.as_ref() == Some(holder) {
             return;
         }
-        let own = holder.daemon.as_str() == link.daemon;
-        let by_itself = own && holder.life.as_str() == link.life_name();
-        let by_next_life = own && holder.life.as_str() != link.life_name();
+        let own = holder.daemon.as_str() == who.daemon;
+        let by_itself = own && holder.life.as_str() == who.life_name();
+        let by_next_life = own && holder.life.as_str() != who.life_name();
         let by_force = new.revoked.is_some();
         if !by_itself && !by_next_life && !by_force {
             self.wrong("C1/C8", &format!("{task} was taken from a live holder"));
         }
     }
 
-    fn count_slots(&mut self, link: &Link, now: &StoreTime) {
-        let life = link.life_name();
+    fn count_slots(&mut self, who: &Who, now: &StoreTime) {
+        let life = who.life_name();
         let held = self.claims.values().filter(|claim| {
             claim.is_live(now)
-                && claim.holder.as_ref().is_some_and(|h| {
-                    h.daemon.as_str() == link.daemon && h.life.as_str() == life
-                })
+                && claim
+                    .holder
+                    .as_ref()
+                    .is_some_and(|h| h.daemon.as_str() == who.daemon && h.life.as_str() == life)
         });
         let held = held.count();
-        if held > self.slots {
-            self.wrong("slots", &format!("{} holds {held} claims", link.daemon));
+        if self.slots.is_some_and(|slots| held > slots) {
+            self.wrong("slots", &format!("{} holds {held} claims", who.daemon));
         }
     }
 
-    fn run(&mut self, link: &Link, new: Run) {
+    fn run(&mut self, who: &Who, new: Run) {
         let text = format!("run {} (attempt {}): {}", new.id, new.attempt, new.state);
-        self.tell(link, &format!("{text} {:?} {}", new.reason, new.detail));
+        self.tell(who, &format!("{text} {:?} {}", new.reason, new.detail));
         let old = self.runs.insert(new.id.clone(), new.clone());
         let Some(old) = old.filter(|old| old.state != RunState::Running) else { return };
         if old.state != new.state || old.outcome != new.outcome {
@@ -171,7 +196,7 @@ impl Judge {
         }
     }
 
-    fn effect(&mut self, link: &Link, effect: &Effect) {
+    fn effect(&mut self, who: &Who, effect: &Effect) {
         let is_new = self.intents.insert(effect.mark.clone(), effect.actor).is_none();
         let result = match &effect.result {
             None => "intended",
@@ -180,7 +205,7 @@ impl Judge {
             Some(EffectResult::Unknown) => "unknown",
             Some(EffectResult::Recorded) => "recorded",
         };
-        self.tell(link, &format!("effect {} {} {result}", effect.mark, effect.tool));
+        self.tell(who, &format!("effect {} {} {result}", effect.mark, effect.tool));
         if !is_new || effect.actor != EffectActor::Agent {
             return;
         }
@@ -203,16 +228,16 @@ impl Judge {
         self.told.insert(key.to_owned());
     }
 
-    pub fn raised(&mut self, link: &Link, task: TaskId, fence: Fence) {
-        self.tell(link, &format!("fence {fence} of {task} on the board"));
+    pub fn raised(&mut self, who: &Who, task: TaskId, fence: Fence) {
+        self.tell(who, &format!("fence {fence} of {task} on the board"));
         let seen = self.fences_on_board.entry(task).or_insert(fence);
         *seen = fence.max(*seen);
     }
 
     /// A write to the board that happened.
-    pub fn wrote(&mut self, link: &Link, stamp: &Stamp, write: Write<'_>, changed: bool) {
+    pub fn wrote(&mut self, who: &Who, stamp: &Stamp, write: Write<'_>, changed: bool) {
         let mark = stamp.mark.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
-        self.tell(link, &format!("board: {mark} {write:?} (changed: {changed})"));
+        self.tell(who, &format!("board: {mark} {write:?} (changed: {changed})"));
         let Some(mark) = &stamp.mark else {
             return self.wrong("C3", "a daemon wrote without a mark");
         };
@@ -235,12 +260,30 @@ impl Judge {
                 self.handed_over.insert(mark.run.clone());
             }
             Write::Edits(task, edits)
-                if edits.iter().any(|e| matches!(e, TaskEdit::Status(s) if Some(*s) == self.review))
+                if edits
+                    .iter()
+                    .any(|e| matches!(e, TaskEdit::Status(s) if Some(*s) == self.review))
                     && !self.handed_over.contains(&mark.run) =>
             {
-                self.wrong("hand-over", &format!("{task} is in review and nothing was handed over"));
+                self.wrong(
+                    "hand-over",
+                    &format!("{task} is in review and nothing was handed over"),
+                );
             }
             _ => {}
+        }
+    }
+
+    /// A worker acted because its trust window was open.
+    pub fn acted(&mut self, who: &Who, task: TaskId, fence: Fence, run: &RunId) {
+        self.tell(who, &format!("{run} acts on {task} under fence {fence}"));
+        let Some(claim) = self.claims.get(&task) else {
+            return self.wrong("C3", "somebody acts without a claim");
+        };
+        let is_revoked = claim.revoked.as_ref().is_some_and(|r| r.holder.run == *run);
+        if claim.fence != fence && !is_revoked {
+            let what = format!("{run} acts on {task} under fence {fence} of {}", claim.fence);
+            self.wrong("C1", &what);
         }
     }
 

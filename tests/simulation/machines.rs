@@ -11,9 +11,10 @@ use rota::daemon::{Daemon, Wake};
 use rota::model::Model;
 use rota::notify::Notifier;
 use rota::store::memory::MemoryStore;
+use rota::template::Templates;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -52,7 +53,7 @@ impl Machine {
 
     /// The next life begins.
     pub fn restart(&mut self) {
-        let life = self.link.life + 1;
+        let life = self.link.who.life + 1;
         self.house.world.note(|| format!("{} begins life {life}", self.name));
         self.house.world.judge().lives.insert(self.name.clone(), life);
         self.link = Link::new(&self.name, life, &self.house.world);
@@ -99,7 +100,7 @@ async fn live(house: House, link: Arc<Link>, clock: Arc<MachineClock>) {
                 tokio::time::sleep(Duration::from_secs(5)).await;
             },
             Err(error) => {
-                house.world.note(|| format!("{} does not start: {error}", link.daemon));
+                house.world.note(|| format!("{} does not start: {error}", link.who.daemon));
                 tokio::time::sleep(Duration::from_secs(5)).await;
             }
         }
@@ -110,16 +111,23 @@ fn ingredients(house: &House, link: &Arc<Link>, clock: &Arc<MachineClock>) -> In
     let model: Arc<dyn Model> = Arc::new(SimulatedModel { link: Arc::clone(link) });
     let channel: Arc<dyn Notifier> = Arc::new(SimulatedChannel { link: Arc::clone(link) });
     Ingredients {
-        daemon: link.daemon.clone(),
-        life: link.life_name(),
+        daemon: link.who.daemon.clone(),
+        life: link.who.life_name(),
         clock: Arc::clone(clock) as _,
         entropy: Arc::new(SeededEntropy::new(house.world.chance.next_u64())),
         board: Arc::new(SimulatedBoard { link: Arc::clone(link), inner: Arc::clone(&house.board) }),
         store: Arc::new(SimulatedStore { link: Arc::clone(link), inner: Arc::clone(&house.store) }),
         folder: house.folder.clone(),
+        templates: Some(templates()),
         models: BTreeMap::from([("worker".to_owned(), model)]),
         notifiers: channels().into_iter().map(|c| (c, Arc::clone(&channel))).collect(),
         slots: SLOTS,
         arms_itself: true,
     }
+}
+
+/// What ships, parsed once for all seeds.
+fn templates() -> Arc<Templates> {
+    static TEMPLATES: OnceLock<Arc<Templates>> = OnceLock::new();
+    Arc::clone(TEMPLATES.get_or_init(|| Arc::new(Templates::shipped())))
 }

@@ -10,6 +10,7 @@ mod judge;
 mod machines;
 mod model;
 mod people;
+mod polled;
 mod scene;
 mod store;
 mod world;
@@ -23,6 +24,14 @@ const SEEDS: u64 = 500;
 fn from_environment(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text:?}")))
+}
+
+/// The first seed and how many: one by `ROTA_SIM_SEED`, more by `ROTA_SIM_SEEDS`.
+fn seeds(normally: u64) -> (u64, u64) {
+    match from_environment("ROTA_SIM_SEED") {
+        Some(seed) => (seed, 1),
+        None => (0, from_environment("ROTA_SIM_SEEDS").unwrap_or(normally)),
+    }
 }
 
 /// Plays a seed in a runtime of its own, whose time goes as fast as everybody sleeps.

@@ -27,16 +27,16 @@ impl SimulatedModel {
             return finish("ready");
         }
         match world.below(8) {
-            0 | 1 => {
-                ToolCall { tool: "getTicket".into(), args: Value::map([("id", task)]) }
-            }
+            0 | 1 => ToolCall { tool: "getTicket".into(), args: Value::map([("id", task)]) },
             2 | 3 => {
                 let text = Value::from(format!("Thought {turn}."));
-                let args = [("module", Value::from("ticket")), ("entityId", task.into()), ("text", text)];
+                let args =
+                    [("module", Value::from("ticket")), ("entityId", task.into()), ("text", text)];
                 ToolCall { tool: "addComment".into(), args: Value::map(args) }
             }
             4 => {
-                let args = [("parentTicket", Value::from(task)), ("headline", "One part of it".into())];
+                let args =
+                    [("parentTicket", Value::from(task)), ("headline", "One part of it".into())];
                 ToolCall { tool: "addSubtask".into(), args: Value::map(args) }
             }
             5 => finish("blocked"),
@@ -71,7 +71,9 @@ impl Model for SimulatedModel {
         let task = task_in(prompt).ok_or(ModelError::OffScript("no task".into()))?;
         let turn = exchange.messages.iter().filter(|m| matches!(m, Message::Assistant { .. }));
         let call = self.call(task, turn.count());
-        world.note(|| format!("{}: the model calls {} for task {task}", self.link.daemon, call.tool));
+        world.note(|| {
+            format!("{}: the model calls {} for task {task}", self.link.who.daemon, call.tool)
+        });
         let id = format!("call-{}", world.below(1_000_000));
         Ok(Reply { calls: vec![(id, call)], ..Reply::default() })
     }

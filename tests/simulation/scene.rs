@@ -111,7 +111,7 @@ pub async fn play(seed: u64) -> Ending {
     {
         let mut judge = world.judge();
         judge.review = Some(review);
-        judge.slots = SLOTS as usize;
+        judge.slots = Some(SLOTS as usize);
     }
     let statuses = project.statuses.iter().map(|status| status.id).collect();
     let mut crowd = Crowd { house: house.clone(), statuses, tasks: Vec::new() };

@@ -20,7 +20,7 @@ impl SimulatedStore {
 
     fn fails(&self, when: &str) -> Result<()> {
         if self.world().strikes(self.world().weather.store_fails) {
-            self.world().note(|| format!("{}: the store fails {when}", self.link.daemon));
+            self.world().note(|| format!("{}: the store fails {when}", self.link.who.daemon));
             return Err(StoreError::Failed("simulated".into()));
         }
         Ok(())
@@ -41,7 +41,7 @@ impl Store for SimulatedStore {
         let result = self.inner.commit(batch.clone()).await;
         if result.is_ok() {
             let now = self.world().store_time();
-            self.world().judge().committed(&self.link, &batch, &now);
+            self.world().judge().committed(&self.link.who, &batch, &now);
         }
         self.link.pass().await;
         result.and_then(|()| self.fails("after a commit"))

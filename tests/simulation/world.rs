@@ -1,6 +1,6 @@
 //! What all simulated daemons share: the time, chance, the weather, and the judge who sees every step.
 
-use super::judge::Judge;
+use super::judge::{Judge, Who};
 use rota::clock::{Clock, Entropy, SeededEntropy};
 use rota::domain::*;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst};
@@ -165,8 +165,7 @@ pub enum Pulse {
 /// after, and here it is delayed, suspended and killed.
 #[derive(Debug)]
 pub struct Link {
-    pub daemon: String,
-    pub life: u64,
+    pub who: Who,
     pub world: Arc<World>,
     pulse: watch::Sender<Pulse>,
 }
@@ -174,7 +173,8 @@ pub struct Link {
 impl Link {
     pub fn new(daemon: &str, life: u64, world: &Arc<World>) -> Arc<Self> {
         let pulse = watch::Sender::new(Pulse::Beating);
-        Arc::new(Self { daemon: daemon.to_owned(), life, world: Arc::clone(world), pulse })
+        let who = Who { daemon: daemon.to_owned(), life };
+        Arc::new(Self { who, world: Arc::clone(world), pulse })
     }
 
     pub fn set(&self, pulse: Pulse) {
@@ -183,10 +183,6 @@ impl Link {
 
     pub fn is_dead(&self) -> bool {
         *self.pulse.borrow() == Pulse::Dead
-    }
-
-    pub fn life_name(&self) -> String {
-        format!("life-{}", self.life)
     }
 
     /// Comes by: others are let through first now and then, and sometimes it takes long.

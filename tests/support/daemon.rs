@@ -263,6 +263,7 @@ impl Team {
             board: Arc::clone(&self.board) as _,
             store: Arc::clone(&self.store),
             folder: self.folder.path().to_owned(),
+            templates: None,
             models: self.models.clone(),
             notifiers: channels().into_iter().map(|c| (c, Arc::clone(&self.told) as _)).collect(),
             slots: self.slots,
@@ -282,6 +283,8 @@ pub struct Ingredients {
     pub store: Arc<dyn Store>,
     /// Holds `agents/`, `templates/` and `state/`.
     pub folder: PathBuf,
+    /// Instead of those in the folder, where the same are used again and again.
+    pub templates: Option<Arc<Templates>>,
     pub models: BTreeMap<String, Arc<dyn Model>>,
     pub notifiers: BTreeMap<Channel, Arc<dyn Notifier>>,
     pub slots: u32,
@@ -293,7 +296,7 @@ impl Ingredients {
     pub fn parts(self) -> Parts {
         let options = options(&self.daemon, &self.life);
         let settings = self.settings(&options);
-        let Self { clock, entropy, board, store, folder, models, notifiers, .. } = self;
+        let Self { clock, entropy, board, store, folder, templates, models, notifiers, .. } = self;
         let ledger = Ledger::new(store, Arc::clone(&clock), Arc::clone(&entropy), options);
         let ledger = Arc::new(ledger);
         let journal = Arc::new(RunJournal::new(Arc::clone(&ledger), Arc::clone(&board)));
@@ -301,10 +304,12 @@ impl Ingredients {
             tools::Parts::new(Arc::clone(&board), Arc::clone(&journal) as _, Arc::clone(&clock));
         let tools = Arc::new(ToolRegistry::new(parts));
         tools.set_records(Arc::clone(&ledger) as _);
-        let (templates, faults) = Templates::load(&settings.templates, None);
-        assert!(faults.is_empty(), "{faults:?}");
-        let templates = Arc::new(templates);
-        let vocabulary = words(&tools, models.keys().cloned().collect());
+        let templates = templates.unwrap_or_else(|| {
+            let (templates, faults) = Templates::load(&settings.templates, None);
+            assert!(faults.is_empty(), "{faults:?}");
+            Arc::new(templates)
+        });
+        let vocabulary = words(&tools, models.keys().cloned().collect(), Arc::clone(&templates));
         let defaults = Defaults { zone: Some(settings.zone), ..Defaults::default() };
         let mut library = Library::new(folder.join("agents"), defaults);
         library.reload(&(vocabulary.0)(Arc::clone(&templates)));
@@ -426,7 +431,7 @@ pub fn channels() -> [Channel; 3] {
     [Channel::Stdout, Channel::File("log".into()), Channel::Slack("ops".into())]
 }
 
-fn words(tools: &ToolRegistry, models: BTreeSet<String>) -> Words {
+fn words(tools: &ToolRegistry, models: BTreeSet<String>, templates: Arc<Templates>) -> Words {
     let tools: BTreeMap<String, bool> = tools
         .definitions()
         .filter(|tool| tool.kind != ToolKind::Operate)
@@ -439,7 +444,7 @@ fn words(tools: &ToolRegistry, models: BTreeSet<String>) -> Words {
         agents: None,
         playbooks: BTreeSet::new(),
         cron: |text| Pattern::parse(text).map(|_| ()).map_err(|error| error.to_string()),
-        templates: Arc::new(Templates::shipped()),
+        templates,
     };
     Words(Box::new(move |templates| Vocabulary { templates, ..vocabulary.clone() }))
 }
