@@ -1,6 +1,7 @@
 //! One attempt: gather, compose the prompt, work under the claim, see how it ended.
 
 use super::brief::{self, Brief};
+use super::earlier::earlier_attempts;
 use super::worker::{Worker, board_trouble};
 use crate::crash;
 use crate::domain::{
@@ -80,7 +81,7 @@ impl Worker {
 
     /// What runs before this one did at the task, and what a reviewer said.
     async fn put_earlier(&mut self) {
-        let Some(task) = self.run.task else { return };
+        let Some(task) = self.run.task else { return self.put_earlier_attempts().await };
         let filter =
             crate::ledger::RunFilter { task: Some(task), ..crate::ledger::RunFilter::default() };
         let runs = self.parts.ledger.runs(&filter, RUNS_MAX).await.unwrap_or_default();
@@ -99,6 +100,20 @@ impl Worker {
             self.brief.put("previous", describe_run(last));
         }
         self.put_review(&runs);
+    }
+
+    /// What earlier attempts of a run without a task did.
+    async fn put_earlier_attempts(&mut self) {
+        let runs = earlier_attempts(&self.parts, &self.job, self.run.attempt).await;
+        let mut lines = Vec::new();
+        for run in &runs {
+            let effects = self.parts.ledger.effects(&run.id).await.unwrap_or_default();
+            lines.extend(brief::effect_lines(run.attempt, &effects));
+        }
+        self.brief.put("earlier", Value::List(lines));
+        if let Some(last) = runs.first() {
+            self.brief.put("previous", describe_run(last));
+        }
     }
 
     /// A reviewer's rounds: for the reviewer its own number, for the author the findings.
@@ -261,7 +276,7 @@ impl Worker {
         })
     }
 
-    async fn work_at(&mut self, job: Job, session: ToolSession) -> WorkEnd {
+    async fn work_at(&self, job: Job, session: ToolSession) -> WorkEnd {
         let runner = match self.runner() {
             Ok(runner) => runner,
             Err(end) => return end,
@@ -285,8 +300,7 @@ impl Worker {
             drop(signs);
             end
         };
-        let both = async { tokio::join!(work, writer.write(ends)).0 };
-        self.hold(both).await
+        tokio::join!(work, writer.write(ends)).0
     }
 
     /// A success has to be shown by the journal, not by prose.

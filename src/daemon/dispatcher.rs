@@ -92,6 +92,9 @@ impl Dispatcher {
             Event::Drain => {
                 tracing::info!(runs = self.beliefs.workers.len(), "draining");
                 self.beliefs.draining = true;
+                for worker in self.beliefs.workers.values() {
+                    worker.halt.no_more();
+                }
             }
             Event::StopNow => {
                 self.beliefs.draining = true;

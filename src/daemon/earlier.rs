@@ -2,21 +2,17 @@
 
 use super::parts::Parts;
 use super::worker::Assignment;
-use crate::domain::{EffectActor, EffectResult, Run};
+use crate::domain::{EffectActor, EffectResult, Run, RunState};
 use crate::ledger::RunFilter;
 use std::collections::BTreeMap;
 
-/// What earlier attempts at the task did, tool by tool; it counts against `scope.max`.
+/// At most so many runs of a playbook are looked at for those of one occurrence.
+const LOOKED_AT_MAX: usize = 100;
+
+/// What earlier attempts did, tool by tool; it counts against `scope.max`.
 pub(super) async fn earlier_counts(parts: &Parts, job: &Assignment) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();
-    let (Some(task), true) = (job.task, job.attempt > 1) else { return counts };
-    let filter = RunFilter {
-        playbook: Some(job.playbook.name.clone()),
-        task: Some(task),
-        ..RunFilter::default()
-    };
-    let limit = usize::try_from(job.attempt - 1).unwrap_or(1);
-    for run in parts.ledger.runs(&filter, limit).await.unwrap_or_default() {
+    for run in earlier_attempts(parts, job, job.attempt).await {
         for effect in parts.ledger.effects(&run.id).await.unwrap_or_default() {
             // What failed did not happen; in its own run it did not count either.
             let failed = matches!(effect.result, Some(EffectResult::Failed { .. }));
@@ -26,6 +22,25 @@ pub(super) async fn earlier_counts(parts: &Parts, job: &Assignment) -> BTreeMap<
         }
     }
     counts
+}
+
+/// The attempts before this one, the latest first: at the task; without one, for the occurrence.
+pub(super) async fn earlier_attempts(parts: &Parts, job: &Assignment, attempt: u32) -> Vec<Run> {
+    let many = usize::try_from(attempt.saturating_sub(1)).unwrap_or(0);
+    if many == 0 {
+        return Vec::new();
+    }
+    let filter = RunFilter {
+        playbook: Some(job.playbook.name.clone()),
+        task: job.task,
+        ..RunFilter::default()
+    };
+    let runs = parts.ledger.runs(&filter, LOOKED_AT_MAX).await.unwrap_or_default();
+    let is_earlier = |run: &Run| match job.task {
+        Some(_) => run.state != RunState::Running,
+        None => run.occurrence == job.occurrence.id && run.attempt < attempt,
+    };
+    runs.into_iter().filter(is_earlier).take(many).collect()
 }
 
 /// The number of a run's last journaled write.

@@ -19,6 +19,7 @@ pub(super) struct HaltCause {
 #[derive(Debug, Default)]
 pub(super) struct Halt {
     token: CancellationToken,
+    last: CancellationToken,
     cause: Mutex<Option<HaltCause>>,
 }
 
@@ -28,6 +29,24 @@ impl Halt {
         let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
         cause.get_or_insert_with(|| HaltCause { state, reason, detail: detail.into() });
         self.token.cancel();
+    }
+
+    /// Lets the attempt under way come to its end; there is none after it.
+    pub(super) fn no_more(&self) {
+        self.last.cancel();
+    }
+
+    /// Whether another attempt may follow.
+    pub(super) fn may_go_on(&self) -> bool {
+        !self.last.is_cancelled() && !self.token.is_cancelled()
+    }
+
+    /// Returns when no further attempt may begin.
+    pub(super) async fn is_last(&self) {
+        tokio::select! {
+            () = self.last.cancelled() => {}
+            () = self.token.cancelled() => {}
+        }
     }
 
     /// Why the run was told to stop, if it was.

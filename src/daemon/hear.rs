@@ -120,7 +120,8 @@ impl Dispatcher {
         run.is_none_or(|run| run.playbook != playbook.name)
     }
 
-    /// Parked claims: answered ones go on, overdue ones go back.
+    /// Parked claims: answered ones go on, overdue ones go back, also while their playbook is
+    /// paused. While everything is stopped nothing is begun, and a hand-back is a run too.
     pub(super) async fn see_to_parked(&mut self) {
         let claims = match self.parts.ledger.claims().await {
             Ok(claims) => claims,
@@ -133,11 +134,11 @@ impl Dispatcher {
         for claim in claims.into_iter().filter(|claim| claim.parked.is_some()) {
             let book = self.beliefs.books.get(&claim.playbook);
             let is_paused = book.is_some_and(|book| book.switch.paused.is_some());
-            let waits = is_paused || self.beliefs.stopped || self.beliefs.draining;
+            let waits = self.beliefs.stopped || self.beliefs.draining;
             if waits || self.is_at_work(&claim) {
                 continue;
             }
-            if let Err(error) = self.see_to(&claim, now).await {
+            if let Err(error) = self.see_to(&claim, now, is_paused).await {
                 tracing::warn!(task = %claim.task, %error, "a waiting task could not be looked at");
             }
         }
@@ -147,7 +148,12 @@ impl Dispatcher {
         self.beliefs.workers.values().any(|worker| worker.task == Some(claim.task))
     }
 
-    async fn see_to(&mut self, claim: &Claim, now: Timestamp) -> Result<(), Trouble> {
+    async fn see_to(
+        &mut self,
+        claim: &Claim,
+        now: Timestamp,
+        is_paused: bool,
+    ) -> Result<(), Trouble> {
         let Some(parked) = &claim.parked else { return Ok(()) };
         let resume = |answer, give_up| Resume {
             fence: claim.fence,
@@ -156,16 +162,19 @@ impl Dispatcher {
             give_up,
             settling: None,
         };
+        let is_overdue = parked.until <= now;
+        let asked = || format!("asked at {}", super::brief::text_of(parked.since));
         let took_over = self.parts.journal.look(claim).await?;
         let resume = if let Some((reason, detail)) = took_over {
             resume(None, Some((reason, detail)))
-        } else if let Some(answer) = self.answer_to(claim, parked.since).await? {
-            resume(Some((parked.question.clone(), answer)), None)
-        } else if parked.until <= now {
-            let detail = format!("asked at {}", super::brief::text_of(parked.since));
-            resume(None, Some((Reason::AnswerOverdue, detail)))
         } else {
-            return Ok(());
+            match self.answer_to(claim, parked.since).await? {
+                Some(answer) if !is_paused => resume(Some((parked.question.clone(), answer)), None),
+                // It was answered; what has run out is the patience with the pause.
+                Some(_) if is_overdue => resume(None, Some((Reason::Paused, asked()))),
+                None if is_overdue => resume(None, Some((Reason::AnswerOverdue, asked()))),
+                _ => return Ok(()),
+            }
         };
         self.resume(claim, resume).await;
         Ok(())

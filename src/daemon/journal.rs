@@ -6,7 +6,7 @@ use crate::domain::{
     ActivityQuery, Claim, Comment, CommentQuery, CommentTarget, Effect, EffectResult, Fence, Mark,
     Person, PersonId, PersonKind, Phase, PlaybookName, Reason, RunId, TaskId, Timestamp,
 };
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, RunFilter};
 use crate::schedule::{Finding, HeldView, reconcile};
 use crate::tools::{Intended, Journal, JournalError};
 use async_trait::async_trait;
@@ -95,9 +95,28 @@ impl RunJournal {
         run.is_some_and(|run| run.task == Some(claim.task) && run.playbook == claim.playbook)
     }
 
+    /// When the first attempt under this claim began: what people said while one attempt followed
+    /// another, or while no daemon lived, counts.
     async fn since(&self, claim: &Claim) -> Option<Timestamp> {
-        let run = self.ledger.run(claim.run.as_str()).await.ok().flatten();
-        run.map(|run| run.started)
+        let run = self.ledger.run(claim.run.as_str()).await.ok().flatten()?;
+        if run.attempt == 1 {
+            return Some(run.started);
+        }
+        let filter = RunFilter {
+            playbook: Some(claim.playbook.clone()),
+            task: Some(claim.task),
+            ..RunFilter::default()
+        };
+        let earlier = usize::try_from(run.attempt).unwrap_or(1);
+        let runs = self.ledger.runs(&filter, earlier).await.unwrap_or_default();
+        let (mut first, mut since) = (run.attempt, run.started);
+        for earlier in runs.iter().filter(|earlier| earlier.id != run.id) {
+            if earlier.attempt >= first || earlier.started > since {
+                break;
+            }
+            (first, since) = (earlier.attempt, earlier.started);
+        }
+        Some(since)
     }
 
     async fn comments_since(

@@ -1,10 +1,15 @@
-//! A worker's lease: taken, renewed while the work goes on, given back.
+//! A worker's lease: taken, renewed while the worker is busy, given back.
 
+use super::halt::Halt;
+use super::parts::Parts;
 use super::worker::Worker;
 use crate::domain::{EndKind, Fence, Reason, RunState, TaskId};
 use crate::ledger::{Acquire, ClaimError, Held};
+use crate::runner::WorkEnd;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 impl Worker {
     /// Takes the task, or the ended claim with this fence.
@@ -61,42 +66,89 @@ impl Worker {
         }
     }
 
-    /// Awaits something while the claim is renewed. When the claim is lost, the run is told to
-    /// stop, and the awaited work is given the chance to do so.
-    pub(super) async fn hold<T>(&mut self, work: impl Future<Output = T>) -> T {
-        let every = self.parts.settings.renew;
-        let mut timer = tokio::time::interval(every);
-        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        timer.tick().await;
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return done,
-                _ = timer.tick(), if self.held.is_some() => {}
-            }
-            let Some(held) = &mut self.held else { continue };
-            match self.parts.ledger.renew(held).await {
-                Ok(()) => {}
-                Err(ClaimError::Lost { reason, detail }) => {
-                    self.job.halt.halt(RunState::ClaimLost, reason, detail);
-                }
-                Err(error) if !held.trust.is_open(self.parts.clock.boot()) => {
-                    held.trust.lose();
-                    self.job.halt.halt(
-                        RunState::ClaimLost,
-                        Reason::ClaimLost,
-                        format!("the claim could not be renewed: {error}"),
-                    );
-                }
-                Err(error) => tracing::warn!(%error, "a renewal failed and is tried again"),
-            }
+    /// Who renews the claim that is held now, as long as the claim is this one.
+    pub(super) fn keeper(&self) -> Keeper {
+        Keeper {
+            parts: Arc::clone(&self.parts),
+            halt: Arc::clone(&self.job.halt),
+            held: self.held.clone(),
         }
     }
 
     /// Whether the run may no longer believe its claim.
     pub(super) fn lost(&self) -> bool {
         self.held.as_ref().is_some_and(|held| !held.trust.is_open(self.parts.clock.boot()))
+    }
+}
+
+/// Renews a claim while its worker is busy: at its work, or waiting for a slow board.
+pub(super) struct Keeper {
+    parts: Arc<Parts>,
+    halt: Arc<Halt>,
+    held: Option<Held>,
+}
+
+impl Keeper {
+    /// Awaits something while the claim is renewed. When the claim is lost, the run is told to
+    /// stop, and what is awaited is given the chance to do so.
+    pub(super) async fn during<T>(mut self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = self.keep() => {}
+        }
+        work.await
+    }
+
+    /// Returns when there is nothing to renew any more.
+    async fn keep(&mut self) {
+        let Some(held) = &mut self.held else { return };
+        let every = self.parts.settings.renew;
+        let first = every.saturating_sub(self.parts.ledger.since_renewal(held));
+        let mut timer = tokio::time::interval_at(Instant::now() + first, every);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            timer.tick().await;
+            // The worker itself has given it up meanwhile: that is no loss.
+            if held.trust.is_lost() {
+                return;
+            }
+            let (reason, detail) = match self.parts.ledger.renew(held).await {
+                Ok(()) => continue,
+                Err(ClaimError::Lost { reason, detail }) => (reason, detail),
+                Err(error) if !held.trust.is_open(self.parts.clock.boot()) => {
+                    held.trust.lose();
+                    let detail = format!("the claim could not be renewed: {error}");
+                    (Reason::ClaimLost, detail)
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a renewal failed and is tried again");
+                    continue;
+                }
+            };
+            return self.halt.halt(RunState::ClaimLost, reason, detail);
+        }
+    }
+}
+
+/// The end of a run that may not believe its claim any more, whatever its work says of itself (C7).
+/// Who told it to stop, or took the task over, is known better.
+pub(super) fn lost_end(end: WorkEnd) -> WorkEnd {
+    match end.state {
+        RunState::ClaimLost | RunState::Yielded | RunState::Cancelled => end,
+        // Such an effect is never repeated: its run must not look as if it might be.
+        _ if end.reason == Reason::UnknownEffect => end,
+        state => WorkEnd {
+            state: RunState::ClaimLost,
+            reason: Reason::LeaseExpired,
+            detail: format!(
+                "its lease ended before it was done; its work: {state} ({})",
+                end.reason
+            ),
+            outcome: None,
+            ..end
+        },
     }
 }
 

@@ -11,6 +11,7 @@
 //! `worker`s. After a crash `recovery` sees to what was left behind. Whoever types a command gets
 //! the same path by the `desk`.
 
+mod again;
 pub mod alarm;
 mod announce;
 mod attempt;
@@ -40,6 +41,7 @@ mod settle;
 pub mod signals;
 mod telling;
 mod tick;
+mod unclaimed;
 mod why;
 mod worker;
 
@@ -65,6 +67,8 @@ use tokio_util::task::TaskTracker;
 const EVENTS_MAX: usize = 1_024;
 /// How often folders are looked at even when nothing was reported.
 const RECHECK: Duration = Duration::from_secs(30);
+/// Who is told to stop at once has this long to hand back.
+const STOP_MAX: Duration = Duration::from_secs(20);
 
 /// What wakes the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,19 +266,30 @@ impl Daemon {
     /// Starts nothing more, waits for what runs (at most `settings.drain`, then stops it), tells what
     /// is to be told, and ends.
     pub async fn drain(&self) {
-        let _ = self.events.send(Event::Drain).await;
-        let ended = tokio::time::timeout(self.parts.settings.drain, self.ended()).await;
-        if ended.is_err() {
+        if !self.ends_after(Event::Drain, self.parts.settings.drain).await {
             tracing::warn!("the drain takes too long: what still runs is stopped");
             self.stop_now().await;
         }
-        self.close().await;
+        if tokio::time::timeout(STOP_MAX, self.close()).await.is_err() {
+            tracing::error!("what is told could not be finished in time");
+        }
     }
 
-    /// Stops what runs, now; [`Daemon::drain`] then comes to its end.
+    /// Stops what runs, now; [`Daemon::drain`] then comes to its end. What does not stop in time (a
+    /// board that never answers) is left behind: the next start sees to it.
     pub async fn stop_now(&self) {
-        let _ = self.events.send(Event::StopNow).await;
-        self.ended().await;
+        if !self.ends_after(Event::StopNow, STOP_MAX).await {
+            tracing::error!("what still runs did not stop in time; the next start sees to it");
+        }
+    }
+
+    /// Tells the dispatcher; whether it ended within this time.
+    async fn ends_after(&self, event: Event, within: Duration) -> bool {
+        let told = async {
+            let _ = self.events.send(event).await;
+            self.ended().await;
+        };
+        tokio::time::timeout(within, told).await.is_ok()
     }
 
     /// Returns when the dispatcher is gone: after a drain, or because it broke off.

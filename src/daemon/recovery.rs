@@ -9,6 +9,8 @@
 //! | an effect of unknown fate | handed back, `unknown_effect`; it is never repeated |
 //! | settling, handing back | the remaining writes are done; each is idempotent |
 //! | settled, not released | released |
+//!
+//! Runs without a claim are in `unclaimed`.
 
 use super::beliefs::Open;
 use super::books;
@@ -16,10 +18,9 @@ use super::dispatcher::Dispatcher;
 use crate::board::BoardError;
 use crate::domain::{
     Claim, EffectResult, EffectState, EndKind, Fence, Occurrence, OccurrenceId, OccurrenceState,
-    Phase, Playbook, Reason, Run, RunId, RunState, Trigger,
+    Phase, Playbook, Reason, Run, RunState, TaskId, Trigger, Wrote,
 };
 use crate::ledger::{LedgerError, RunFilter};
-use crate::runner::process;
 use std::sync::{Arc, PoisonError};
 
 /// How an ended or parked claim is taken up again.
@@ -57,84 +58,18 @@ impl Dispatcher {
         for claim in ended {
             self.recover(claim).await;
         }
-        Ok(())
-    }
-
-    /// Programs of an earlier life must not go on working beside those of this one.
-    async fn end_children(&self) -> Result<(), LedgerError> {
-        let under_way: Vec<RunId> =
-            self.parts.ledger.running().await?.into_iter().map(|run| run.id).collect();
-        let ended = process::sweep_left_over(&under_way).await;
-        if ended > 0 {
-            tracing::warn!(processes = ended, "programs of an earlier life were ended");
-        }
-        Ok(())
-    }
-
-    /// Occurrences that were open are open again.
-    async fn reopen(&mut self) -> Result<(), LedgerError> {
-        for occurrence in self.parts.ledger.open_occurrences().await? {
-            // Nobody waits any more for what was asked for by hand in an earlier life.
-            if occurrence.trigger == Trigger::Manual && occurrence.state == OccurrenceState::Queued
-            {
-                let state = OccurrenceState::Skipped { reason: Reason::Interrupted };
-                self.parts.ledger.set_occurrence_state(&occurrence.id, state).await?;
-                continue;
-            }
-            let playbook = self.parts.playbook(&occurrence.playbook);
-            let mut open = Open::new(occurrence.clone(), playbook);
-            if occurrence.state == OccurrenceState::Running {
-                // What it had not begun by then waits for the next occurrence.
-                open.closed = true;
-                open.refuse(None, Reason::Interrupted, Reason::Interrupted.text());
-                open.runs = self.runs_of(&occurrence).await?;
-            }
-            self.beliefs.open.insert(occurrence.id, open);
-        }
-        Ok(())
-    }
-
-    async fn runs_of(&self, occurrence: &Occurrence) -> Result<Vec<Run>, LedgerError> {
-        let filter = RunFilter {
-            playbook: Some(occurrence.playbook.clone()),
-            since: Some(occurrence.decided.min(occurrence.planned)),
-            ..RunFilter::default()
-        };
-        let runs = self.parts.ledger.runs(&filter, 1_000).await?;
-        // As they came, not newest first.
-        let own = runs.into_iter().rev().filter(|run| run.occurrence == occurrence.id);
-        Ok(own.filter(|run| run.state != RunState::Running).collect())
-    }
-
-    /// Runs without a claim that were under way have ended with the process.
-    async fn interrupt_claimless(&mut self, claimed: &[RunId]) -> Result<(), LedgerError> {
-        for run in self.parts.ledger.running().await? {
-            if !claimed.contains(&run.id) {
-                self.interrupt(run).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn interrupt(&mut self, run: Run) -> Result<(), LedgerError> {
-        let ended = Run {
-            state: RunState::Interrupted,
-            reason: Some(Reason::Interrupted),
-            detail: "the daemon ended while it worked".to_owned(),
-            ended: Some(self.parts.clock.wall()),
-            ..run
-        };
-        self.parts.ledger.finish_run(&ended, Vec::new()).await?;
-        tracing::warn!(run = %ended.id, "interrupted by the end of the daemon");
-        if let Some(open) = self.beliefs.open.get_mut(&ended.occurrence) {
-            open.runs.push(ended);
-        }
+        self.run_again().await;
         Ok(())
     }
 
     /// Sees to one ended claim.
     pub(super) async fn recover(&mut self, claim: Claim) {
         let (task, fence) = (claim.task, claim.fence);
+        let may_show = claim.phase > Phase::Reserved || claim.wrote != Wrote::default();
+        if may_show && !self.is_readable(task).await {
+            tracing::warn!(%task, "the board does not answer: an ended claim waits for it");
+            return;
+        }
         match self.recover_one(&claim).await {
             Ok(Some(resume)) => self.resume(&claim, resume).await,
             Ok(None) => {
@@ -146,6 +81,11 @@ impl Dispatcher {
                 tracing::error!(%task, %error, "a claim could not be recovered; the next start tries again");
             }
         }
+    }
+
+    /// Whether the board tells of a task; what it does not tell of cannot be put back either.
+    async fn is_readable(&self, task: TaskId) -> bool {
+        matches!(self.parts.board.task(task).await, Ok(_) | Err(BoardError::NotFound { .. }))
     }
 
     /// What is to be done with an ended claim; `None`: nothing is visible any more.
@@ -207,7 +147,7 @@ impl Dispatcher {
         match run.state {
             _ if may_retry && run.attempt < attempts_max => resume(run.attempt + 1, None),
             _ if !is_visible => None,
-            RunState::Succeeded | RunState::NothingToDo | RunState::Waiting => None,
+            RunState::Succeeded | RunState::Waiting => None,
             _ if is_taken_away => {
                 resume(run.attempt, Some((Reason::ForceReleased, run.detail.clone())))
             }
@@ -231,7 +171,7 @@ impl Dispatcher {
     }
 
     /// Asks the board about every intent without a result, and writes down what it says.
-    async fn unknown_effect(&self, run: &Run) -> Result<Option<String>, LedgerError> {
+    pub(super) async fn unknown_effect(&self, run: &Run) -> Result<Option<String>, LedgerError> {
         let mut unknown = None;
         for effect in self.parts.ledger.open_intents(&run.id).await? {
             let state = match self.parts.board.effect_of(&effect.mark).await {
@@ -338,12 +278,16 @@ impl Dispatcher {
             Some(Reason::Paused)
         } else if is_changed && book.is_some_and(|book| !book.armed) {
             Some(Reason::NotArmed)
+        } else if !self.scheduling {
+            // Whoever typed a command waits for that alone.
+            Some(Reason::Interrupted)
         } else {
             None
         };
         let Some(reason) = against else { return Some((playbook, resume)) };
         let detail = match reason {
             Reason::Stopped => "the daemon ended while it worked, and everything is stopped",
+            Reason::Interrupted => "no daemon is here that could try it again",
             _ => "",
         };
         let give_up = Some((reason, detail.to_owned()));

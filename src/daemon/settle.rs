@@ -14,6 +14,10 @@ impl Dispatcher {
     pub(super) async fn settle(&mut self, id: &OccurrenceId, finish: Option<Reason>) {
         let Some(open) = self.beliefs.open.remove(id) else { return };
         let reason = finish.unwrap_or_else(|| reason_of(&open));
+        if self.is_left_to_the_next_life(&open) {
+            tracing::info!(occurrence = %id, "broken off: the next daemon runs it again");
+            return self.answer(open, reason).await;
+        }
         if let Some(playbook) = &open.playbook {
             let notices = telling::of_occurrence(&self.parts, playbook, &open.runs).await;
             if let Err(error) = self.parts.ledger.enqueue(notices).await {
@@ -134,7 +138,7 @@ impl Dispatcher {
 /// One word for a whole occurrence: the worst of what its tasks came to in their last attempts.
 fn reason_of(open: &Open) -> Reason {
     let is_last = |place: usize, run: &Run| {
-        run.task.is_none() || open.runs.iter().skip(place + 1).all(|later| later.task != run.task)
+        open.runs.iter().skip(place + 1).all(|later| later.task != run.task)
     };
     let mut last = open.runs.iter().enumerate().filter(|(place, run)| is_last(*place, run));
     let failed = last.find(|(_, run)| run.state.may_retry()).map(|(_, run)| run);

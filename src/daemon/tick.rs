@@ -5,7 +5,8 @@ use super::books;
 use super::dispatcher::Dispatcher;
 use super::look::{self, civil_midnight};
 use crate::domain::{
-    Decision, Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Reason, RunState, Timestamp,
+    Claim, Decision, Occurrence, OccurrenceId, OccurrenceState, Phase, PlaybookName, Reason,
+    Revoked, RunState, Timestamp,
 };
 use crate::ledger::{LedgerError, stop};
 use crate::schedule::{Action, Plan, WakeInput, plan, wakes};
@@ -52,7 +53,12 @@ impl Dispatcher {
         for (run, worker) in &self.beliefs.workers {
             let Some(task) = worker.task else { continue };
             let claim = match self.parts.ledger.claim(task).await {
-                Ok(Some(claim)) if claim.phase == crate::domain::Phase::Working => claim,
+                Ok(Some(Claim { revoked: Some(revoked), .. })) if self.is_mine(&revoked) => {
+                    let detail = "an operator took the claim away";
+                    worker.halt.halt(RunState::ClaimLost, Reason::ForceReleased, detail);
+                    continue;
+                }
+                Ok(Some(claim)) if claim.phase == Phase::Working => claim,
                 Ok(_) => continue,
                 Err(error) => {
                     tracing::warn!(%task, %error, "the claim could not be read");
@@ -68,6 +74,12 @@ impl Dispatcher {
                 Err(error) => tracing::warn!(%task, %error, "the task could not be looked at"),
             }
         }
+    }
+
+    /// Whether a claim that was taken away was one of this life's.
+    fn is_mine(&self, revoked: &Revoked) -> bool {
+        let (holder, settings) = (&revoked.holder, &self.parts.settings);
+        holder.daemon == settings.daemon && holder.life == settings.life
     }
 
     /// Accounts for every planned instant that has come, and sets the alarm for the next.

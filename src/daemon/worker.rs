@@ -13,6 +13,7 @@
 use super::brief::Brief;
 use super::earlier::{earlier_counts, last_seq};
 use super::halt::Halt;
+use super::lease::lost_end;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
@@ -21,7 +22,6 @@ use crate::domain::{
 };
 use crate::ledger::{Held, LedgerError, LogLine};
 use crate::runner::WorkEnd;
-use crate::schedule::{Retry, after_failure};
 use crate::tools::Tally;
 use futures::FutureExt as _;
 use std::collections::BTreeMap;
@@ -185,6 +185,7 @@ impl Worker {
             started: parts.clock.wall(),
             ended: None,
             usage: Usage::default(),
+            daemon: Some(parts.settings.daemon.clone()),
             settle_from: None,
         }
     }
@@ -199,33 +200,38 @@ impl Worker {
     /// From announce to release, over as many attempts as it takes.
     async fn work(mut self) -> Vec<Run> {
         let mut runs = Vec::new();
-        if let Some((end, next)) = self.taken_up().await {
+        let keeper = self.keeper();
+        if let Some((end, next)) = keeper.during(self.taken_up()).await {
             self.close(end, next).await;
             return vec![self.run];
         }
-        if let Err(end) = self.begin().await {
-            let next = self.after_trouble(&end);
-            self.close(end, next).await;
-            runs.push(self.run);
-            return runs;
-        }
+        let keeper = self.keeper();
+        let mut begun = keeper.during(self.begin()).await;
         loop {
-            let end = self.attempt().await;
-            let next = self.after(&end);
-            let Next::Retry(wait) = next else {
+            let keeper = self.keeper();
+            let (end, next) = match begun {
+                Ok(()) => {
+                    let end = keeper.during(self.attempt()).await;
+                    let next = self.after(&end);
+                    (end, next)
+                }
+                Err(end) => {
+                    let next = self.after_trouble(&end);
+                    (end, next)
+                }
+            };
+            let over = match next {
+                Next::Retry(wait) => self.wait_for_next(&end, wait).await,
+                next => Some((end.clone(), next)),
+            };
+            if let Some((end, next)) = over {
                 self.close(end, next).await;
                 runs.push(self.run);
                 return runs;
-            };
-            match self.next_attempt(end, wait).await {
-                Ok(finished) => runs.push(finished),
-                Err((finished, end, next)) => {
-                    runs.extend(finished);
-                    self.close(end, next).await;
-                    runs.push(self.run);
-                    return runs;
-                }
             }
+            self.finish_record(&end, Vec::new()).await;
+            runs.push(self.run.clone());
+            begun = self.next_attempt().await;
         }
     }
 
@@ -242,7 +248,7 @@ impl Worker {
             return None;
         };
         let next = match end.state {
-            RunState::Succeeded => Next::Settle,
+            RunState::Succeeded | RunState::NothingToDo => Next::Settle,
             RunState::Yielded => Next::Yield,
             _ => Next::HandBack,
         };
@@ -257,7 +263,7 @@ impl Worker {
     }
 
     /// Announces a new claim, or looks whether a resumed one still stands on the board.
-    async fn begin(&mut self) -> Result<(), WorkEnd> {
+    pub(super) async fn begin(&mut self) -> Result<(), WorkEnd> {
         let task = self.read_task().await?;
         self.begin_brief(task.as_ref()).await?;
         let (Some(held), Some(task)) = (&self.held, task) else { return Ok(()) };
@@ -265,101 +271,6 @@ impl Worker {
             self.take_stock().await
         } else {
             self.announce(&task).await
-        }
-    }
-
-    /// What follows from how an attempt ended.
-    fn after(&self, end: &WorkEnd) -> Next {
-        if self.lost() || end.state == RunState::ClaimLost {
-            return Next::Abandon;
-        }
-        if end.state == RunState::Yielded {
-            return Next::Yield;
-        }
-        if self.held.is_none() {
-            return Next::Settle;
-        }
-        match end.state {
-            RunState::Succeeded | RunState::NothingToDo | RunState::Waiting => Next::Settle,
-            _ if end.reason == Reason::UnknownEffect || self.job.halt.cause().is_some() => {
-                Next::HandBack
-            }
-            state if state.may_retry() => {
-                let (limits, now) = (&self.job.playbook.limits, self.parts.clock.wall());
-                match after_failure(state, self.run.attempt, now, limits) {
-                    Retry::Again { not_before, .. } => {
-                        Next::Retry((not_before - now).to_std().unwrap_or_default())
-                    }
-                    Retry::HandBack { .. } => Next::HandBack,
-                }
-            }
-            _ => Next::HandBack,
-        }
-    }
-
-    fn after_trouble(&self, end: &WorkEnd) -> Next {
-        match end.state {
-            _ if self.lost() => Next::Abandon,
-            RunState::ClaimLost => Next::Abandon,
-            RunState::Yielded => Next::Yield,
-            _ if self.held.is_some() => Next::HandBack,
-            _ => Next::Settle,
-        }
-    }
-
-    /// Finishes this attempt's run, waits under the claim, and takes the claim for the next one.
-    async fn next_attempt(
-        &mut self,
-        end: WorkEnd,
-        wait: Duration,
-    ) -> Result<Run, (Option<Run>, WorkEnd, Next)> {
-        self.note(&format!(
-            "attempt {} ended: {} ({}); the next one begins in {}",
-            self.run.attempt,
-            end.state,
-            end.reason,
-            crate::domain::show_duration(wait)
-        ))
-        .await;
-        let stop = self.job.halt.token();
-        let waited = self
-            .hold(async {
-                tokio::select! {
-                    () = tokio::time::sleep(wait) => true,
-                    () = stop.cancelled() => false,
-                }
-            })
-            .await;
-        if !waited || self.lost() {
-            let next = if self.lost() { Next::Abandon } else { Next::HandBack };
-            return Err((None, self.halted_end(end), next));
-        }
-        self.finish_record(&end, Vec::new()).await;
-        let finished = self.run.clone();
-        let id = self.parts.entropy.run_id();
-        self.run = Self::new_run(&self.parts, &self.job, id, finished.attempt + 1);
-        self.began = self.parts.clock.boot();
-        let lease = self.job.playbook.claim.as_ref().map_or(Duration::ZERO, |c| c.lease);
-        if let Err((reason, detail)) = self.succeed(lease).await {
-            let end = WorkEnd::ended(RunState::ClaimLost, reason, detail, Usage::default());
-            return Err((Some(finished), end, Next::Abandon));
-        }
-        self.tally = Arc::new(Tally::new(0, self.tally.counts()));
-        let begun = match self.record_start().await {
-            Ok(()) => self.begin().await,
-            Err(error) => Err(WorkEnd::ended(
-                RunState::Failed,
-                Reason::StoreFailed,
-                error.to_string(),
-                Usage::default(),
-            )),
-        };
-        match begun {
-            Ok(()) => Ok(finished),
-            Err(end) => {
-                let next = self.after_trouble(&end);
-                Err((Some(finished), end, next))
-            }
         }
     }
 
@@ -376,15 +287,8 @@ impl Worker {
     /// Writes what is to be written to the board, finishes the record, ends the claim.
     async fn close(&mut self, end: WorkEnd, next: Next) {
         crash::reached("run.ended");
-        let (end, how) = match next {
-            Next::Abandon => (end, EndKind::Expired),
-            Next::Yield => (self.give_way(end).await, EndKind::Yielded),
-            Next::HandBack | Next::Retry(_) => (self.hand_back(end).await, EndKind::Released),
-            Next::Settle => {
-                let (end, yielded) = self.settle(end).await;
-                (end, if yielded { EndKind::Yielded } else { EndKind::Released })
-            }
-        };
+        let keeper = self.keeper();
+        let (end, how) = keeper.during(self.write_end(end, next)).await;
         let how = if self.unfinished { EndKind::Expired } else { how };
         if self.unfinished {
             self.run.settle_from = None;
@@ -397,6 +301,20 @@ impl Worker {
         if !parked {
             self.end_claim(how, reason).await;
             crash::reached("claim.released");
+        }
+    }
+
+    /// What the board is told of a run's end, and how its claim ends then.
+    async fn write_end(&mut self, end: WorkEnd, next: Next) -> (WorkEnd, EndKind) {
+        match next {
+            Next::Abandon => (lost_end(end), EndKind::Expired),
+            Next::Yield => (self.give_way(end).await, EndKind::Yielded),
+            Next::HandBack | Next::Retry(_) => (self.hand_back(end).await, EndKind::Released),
+            Next::Settle => match self.settle(end).await {
+                (end, _) if self.unfinished && self.lost() => (lost_end(end), EndKind::Expired),
+                (end, true) => (end, EndKind::Yielded),
+                (end, false) => (end, EndKind::Released),
+            },
         }
     }
 
@@ -460,6 +378,8 @@ fn state_for(reason: Reason) -> RunState {
         | Reason::Paused
         | Reason::NotArmed
         | Reason::PlaybookGone => RunState::Cancelled,
+        Reason::NothingToDo => RunState::NothingToDo,
+        Reason::Interrupted => RunState::Interrupted,
         Reason::TimedOut => RunState::TimedOut,
         Reason::Stalled => RunState::Stalled,
         Reason::Unverified => RunState::Unverified,

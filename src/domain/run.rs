@@ -1,6 +1,6 @@
 //! A run: one attempt at one task (or at a report) by one playbook.
 
-use super::{Fence, OccurrenceId, PlaybookName, Reason, RunId, TaskId, Timestamp};
+use super::{DaemonId, Fence, OccurrenceId, PlaybookName, Reason, RunId, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -37,6 +37,9 @@ pub struct Run {
     pub ended: Option<Timestamp>,
     /// What it used.
     pub usage: Usage,
+    /// The daemon that carries it out; records of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daemon: Option<DaemonId>,
     /// Set when its outcome is about to be written to the board: writes with a higher number are
     /// the settling's, so that a crash in between is finished and not repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -35,8 +35,8 @@ pub struct Acquire {
     pub resume: Option<Fence>,
 }
 
-/// A claim that this run holds, as far as it knows.
-#[derive(Debug)]
+/// A claim that this run holds, as far as it knows. Clones share one trust window.
+#[derive(Clone, Debug)]
 pub struct Held {
     /// The record as it was last written or read.
     pub claim: Claim,
@@ -105,6 +105,12 @@ impl Ledger {
         held.claim = claim;
         held.trust.extend(started, lease, self.options.margin);
         Ok(())
+    }
+
+    /// How long ago the claim was given its full lease.
+    pub fn since_renewal(&self, held: &Held) -> Duration {
+        let begun = (held.trust.closes() + self.options.margin).saturating_sub(held.lease);
+        self.clock.boot().saturating_sub(begun)
     }
 
     /// Notes how far the claim has got and, where given, what was found on the task and what was

@@ -20,15 +20,23 @@ struct Orphan {
 }
 
 impl Ledger {
-    /// To be called once, first, under an embedded store's exclusive lock: ends the lease of every
-    /// claim of an earlier life. Returns what recovery has to look at, with the phase it had: those
-    /// claims, and the orphans of earlier lives. Parked claims stay as they are and are left out.
+    /// To be called once, first: ends the lease of every claim of an earlier life of this daemon.
+    /// Claims of other daemons on the store end with their lease ([`Ledger::expire`]). Returns what
+    /// recovery has to look at, with the phase it had: those claims, and the orphans that nobody has
+    /// seen to. Parked claims stay as they are and are left out.
     pub async fn begin_life(&self) -> Result<Vec<Claim>, ClaimError> {
+        let (daemon, life) = (&self.options.daemon, &self.options.life);
         let mut ended = self.orphans().await?;
+        // Another daemon's run that an operator stopped may still be at a write.
+        let now = self.store.now().await?;
+        ended.retain(|claim| {
+            let revoked = claim.revoked.as_ref();
+            !revoked.is_some_and(|r| r.holder.daemon != *daemon && !r.until.is_past(&now))
+        });
         for task in self.tasks_under(&keys::held_prefix(&self.options.board)).await? {
             let claim = self
                 .expire_one(task, Reason::Interrupted, |claim| {
-                    claim.holder.as_ref().is_some_and(|h| h.life != self.options.life)
+                    claim.holder.as_ref().is_some_and(|h| h.daemon == *daemon && h.life != *life)
                 })
                 .await?;
             ended.extend(claim);

@@ -1,7 +1,8 @@
 //! The crash table: one crash at each step, two in a row, and crashes until no attempt is left.
 
 use super::scene::{
-    self, PLAYBOOK, WORKER, dies_at, recovers, rows, run_once, scene, scene_of, serving_dies_at,
+    self, PLAYBOOK, WORKER, add_task, dies_at, recovers, rows, run_once, scene, scene_of,
+    serving_dies_at,
 };
 use crate::support::rota::Rota;
 use rota::crash::STEPS;
@@ -322,4 +323,40 @@ fn a_playbook_that_may_do_more_now_is_not_taken_up_before_it_is_armed() {
     let found = rows(&rota);
     found.are_as_before();
     assert_eq!(found.works(), 0, "{found:#?}");
+}
+
+/// A command that acts without a daemon is there for a moment only: it works at nothing that nobody
+/// asked it for.
+#[test]
+fn a_command_hands_an_interrupted_run_back_at_once_and_it_may_be_taken_again() {
+    let rota = scene();
+    dies_at(&rota, "effect.acted:3");
+    add_task(&rota);
+    let found = rows(&rota);
+    found.are_as_before();
+    assert_eq!(found.works(), 0, "{found:#?}");
+    assert_eq!(found.comments_with("hands this task back"), 1, "{found:#?}");
+    let ends: Vec<_> = found.runs.iter().map(|run| (run.attempt, run.state, run.reason)).collect();
+    let interrupted = (1, RunState::Interrupted, Some(Reason::Interrupted));
+    assert_eq!(ends, [interrupted, interrupted], "{found:#?}");
+    run_once(&rota, "").ok();
+    let last = rows(&rota).runs.pop().unwrap();
+    assert_eq!((last.attempt, last.state), (1, RunState::Succeeded), "{last:#?}");
+}
+
+#[test]
+fn a_command_finishes_what_was_being_settled() {
+    let rota = scene();
+    dies_at(&rota, "effect.acted:5");
+    add_task(&rota);
+    rows(&rota).are_done();
+}
+
+#[test]
+fn what_a_daemon_left_behind_a_command_sees_to() {
+    let rota = scene();
+    dies_at(&rota, "effect.acted:2");
+    serving_dies_at(&rota, "run.started");
+    add_task(&rota);
+    rows(&rota).are_as_before();
 }

@@ -90,7 +90,7 @@ async fn a_run_that_lost_its_lease_is_followed_by_the_next_attempt() {
         // As if the machine had slept: the clocks go on, and nothing renewed.
         team.clock.advance(Duration::from_secs(90));
         life.daemon.tick().await;
-        assert_eq!(life.runs(task).await[0].state, RunState::Running, "its worker is still here");
+        assert_eq!(life.runs(task).await.len(), 1, "its worker is still here");
     })
     .await;
     assert_eq!(report.state, RunState::ClaimLost, "{report:#?}");

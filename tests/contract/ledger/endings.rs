@@ -9,6 +9,7 @@ use std::time::Duration;
 on_both_stores! {
     c4_after_a_yield_no_effect_of_the_run_passes
     c5_the_next_life_is_given_every_claim_of_the_last
+    c5_the_next_life_leaves_the_claims_of_other_daemons_alone
     c5_a_crash_during_recovery_loses_no_orphan
     c5_a_new_claim_of_the_task_takes_over_the_orphan
     c5_a_reserved_claim_leaves_no_orphan
@@ -70,6 +71,22 @@ async fn c5_the_next_life_is_given_every_claim_of_the_last(f: Fixture) {
     let held = new.acquire(resume).await.unwrap();
     assert_eq!(held.claim.wrote.tags, ["AI-Agent"]);
     assert!(new.begin_life().await.unwrap().is_empty(), "this life's own claim was ended");
+}
+
+async fn c5_the_next_life_leaves_the_claims_of_other_daemons_alone(f: Fixture) {
+    let other = ledger(&f, "e/one");
+    let mut others = working(&other, "r-1").await;
+    let own = Acquire { task: rota::domain::TaskId(7), ..ask("r-2") };
+    ledger(&f, "d/one").acquire(own).await.unwrap();
+    let new = ledger(&f, "d/two");
+    let ended = new.begin_life().await.unwrap();
+    assert_eq!(ended.iter().map(|claim| claim.task.0).collect::<Vec<_>>(), [7]);
+    other.renew(&mut others).await.unwrap();
+    // Taken away by force it is an orphan at once; its holder may still be at a write.
+    other.revoke(TASK, "stuck", "ada").await.unwrap();
+    assert!(ledger(&f, "d/three").begin_life().await.unwrap().is_empty());
+    f.clock.advance(LEASE + MARGIN);
+    assert_eq!(ledger(&f, "d/four").begin_life().await.unwrap().len(), 1);
 }
 
 async fn c5_a_crash_during_recovery_loses_no_orphan(f: Fixture) {

@@ -85,6 +85,7 @@ pub fn a_run(id: &str, playbook: &str, started: i64) -> Run {
         started: at(started),
         ended: None,
         usage: Usage::default(),
+        daemon: None,
         settle_from: None,
     }
 }

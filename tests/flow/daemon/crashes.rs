@@ -212,3 +212,50 @@ async fn a_daemon_that_dies_while_it_recovers_loses_nothing() {
     assert_eq!(team.status(task).await, "Ready for Review");
     life.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_a_person_wrote_while_the_daemon_was_dead_counts() {
+    let team = team(&[DILIGENT]).await;
+    let (task, _dead) = dies_at(&team, "model", 0).await;
+    team.say(BO, task, "/stop").await;
+    team.clock.advance(Duration::from_secs(60));
+    let life = next(&team).await;
+    let run = life.runs(task).await.remove(0);
+    assert_eq!((run.state, run.reason), (RunState::Yielded, Some(Reason::StopComment)));
+    assert_eq!(team.prompts().len(), 1, "a model was asked");
+    assert!(!team.look(task).await.has_tag("AI-Agent"));
+    life.stop().await;
+}
+
+/// Moves the task on itself, then the model cannot be used any more.
+const MOVES_IT: &str = r#"
+[[conversation]]
+[[conversation.turn]]
+call = [{ tool = "editTask", args = { id = "${task_id}", params = { status = "Approved" } } }]
+[[conversation.turn]]
+error = "refused"
+"#;
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_attempt_changed_is_no_persons_doing() {
+    for crashes in [false, true] {
+        let mut team = Team::new().await;
+        let text = WORKER_PLAYBOOK.replace("\"addComment\", \"addSubtask\"", "\"editTask\"");
+        team.playbook("ai-worker", &text);
+        team.model("worker", &[MOVES_IT, QUICK]);
+        let life = if crashes {
+            let (_, _dead) = dies_at(&team, "model", 1).await;
+            next(&team).await
+        } else {
+            team.task("Fix the login").await;
+            let life = team.start().await;
+            life.run("ai-worker").await;
+            life
+        };
+        let task = TaskId(1);
+        let runs = life.runs(task).await;
+        assert_eq!(runs.len(), 2, "{crashes}: {runs:#?}");
+        assert_eq!(runs[0].reason, Some(Reason::HandedOver), "{crashes}: {runs:#?}");
+        life.stop().await;
+    }
+}

@@ -1,8 +1,10 @@
 //! The daemon in process, through the doors that the program itself uses.
 
+mod broken_off;
 mod clock;
 mod crashes;
 mod events;
+mod leases;
 mod modes;
 mod one_task;
 mod people_win;

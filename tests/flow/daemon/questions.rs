@@ -3,6 +3,7 @@
 use super::playbooks::{ASKS, QUICK, WORKER as WORKER_PLAYBOOK};
 use crate::support::daemon::{ADA, BO, Life, Team, WORKER};
 use rota::domain::*;
+use rota::tools::desk::{Desk as _, Switch};
 use std::time::Duration;
 
 async fn asked() -> (Team, Life, TaskId) {
@@ -112,4 +113,61 @@ async fn a_person_who_takes_a_waiting_task_keeps_it() {
         assert_eq!(team.prompts().len(), 1);
         life.stop().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_patience_comes_also_while_the_playbook_is_paused_or_gone() {
+    for (is_gone, answers) in [(false, false), (false, true), (true, false)] {
+        let (team, life, task) = asked().await;
+        if is_gone {
+            std::fs::remove_file(team.folder.path().join("agents/ai-worker.toml")).unwrap();
+            life.daemon.reload().await;
+        } else {
+            let name = PlaybookName::new("ai-worker");
+            life.daemon.set_playbook(&name, Switch::Pause, "Ada").await.unwrap();
+        }
+        if answers {
+            team.say(BO, task, "Green.").await;
+        }
+        life.work().await;
+        assert_eq!(life.claim(task).await.phase, Phase::Parked, "an answer waits for the playbook");
+        team.clock.advance(Duration::from_hours(72));
+        life.work().await;
+        let run = life.runs(task).await.remove(0);
+        let reason = if answers { Reason::Paused } else { Reason::AnswerOverdue };
+        assert_eq!(run.reason, Some(reason), "{run:#?}");
+        assert_eq!((team.look(task).await.assignee, team.status(task).await), (None, "New".into()));
+        assert_eq!(life.claim(task).await.phase, Phase::Free);
+        assert_eq!(team.prompts().len(), 1);
+        life.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_who_takes_a_waiting_task_of_a_paused_playbook_keeps_it() {
+    let (team, life, task) = asked().await;
+    let name = PlaybookName::new("ai-worker");
+    life.daemon.set_playbook(&name, Switch::Pause, "Ada").await.unwrap();
+    team.edit(ADA, task, TaskEdit::Assignee(Some(ADA))).await;
+    life.work().await;
+    assert_eq!(life.runs(task).await[0].reason, Some(Reason::PersonTookOver));
+    assert!(!team.look(task).await.has_tag("AI-Agent"));
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_everything_is_stopped_questions_wait_and_nothing_is_written() {
+    let (team, life, task) = asked().await;
+    life.daemon.stop_all("Ada", "fire").await.unwrap();
+    let before = team.activity(task).await.len();
+    team.clock.advance(Duration::from_hours(72));
+    life.work().await;
+    assert_eq!(
+        (life.claim(task).await.phase, team.activity(task).await.len()),
+        (Phase::Parked, before)
+    );
+    life.daemon.start_all("Ada").await.unwrap();
+    life.work().await;
+    assert_eq!(life.runs(task).await[0].reason, Some(Reason::AnswerOverdue));
+    life.stop().await;
 }

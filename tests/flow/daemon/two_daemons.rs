@@ -1,11 +1,13 @@
 //! Two daemons over one store and one board.
 
 use super::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
-use crate::support::daemon::Team;
+use crate::support::daemon::{Team, request};
 use rota::domain::*;
 use rota::store::sled::{SledOptions, SledStore};
+use rota::tools::desk::Desk as _;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 const TASKS: usize = 50;
 
@@ -69,4 +71,61 @@ async fn a_task_is_worked_at_over_the_real_store_and_known_after_it_was_opened_a
     assert_eq!(life.the_run(task).await.reason, Some(Reason::HandedOver));
     assert_eq!(life.claim(task).await.fence, Fence(1));
     life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_starts_leaves_the_runs_of_another_alone() {
+    for reports in [false, true] {
+        let mut team = team().await;
+        if reports {
+            let text = "agent = \"AI-Worker\"\n[work]\nrunner = \"model\"\nmodel = \"worker\"\n\
+                prompt = \"report.md.hbs\"\ntools = [\"finish\"]\n[outcome.ready]\n";
+            let template = team.folder.path().join("templates/report.md.hbs");
+            std::fs::write(template, "Report.").unwrap();
+            team.playbook("ai-worker", text);
+            team.model("worker", &[QUICK]);
+        }
+        let task = team.task("Fix the login").await;
+        let one = team.start_as("one").await;
+        let mut gate = team.gates.stop("model");
+        let running = tokio::spawn({
+            let daemon = Arc::clone(&one.daemon);
+            async move { daemon.run_playbook(request("ai-worker")).await.unwrap() }
+        });
+        gate.reached().await;
+        let two = team.start_as("two").await;
+        two.work().await;
+        assert_eq!(one.ledger.running().await.unwrap().len(), 1, "{reports}: it was broken off");
+        assert_eq!(one.ledger.open_occurrences().await.unwrap().len(), 1, "{reports}");
+        gate.open();
+        let report = running.await.unwrap();
+        assert_eq!(report.state, RunState::Succeeded, "{reports}: {report:#?}");
+        assert_eq!(one.runs(task).await.len(), usize::from(!reports));
+        one.stop().await;
+        two.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_daemon_sees_to_the_runs_of_a_dead_one_when_their_lease_has_ended() {
+    let team = team().await;
+    let task = team.task("Fix the login").await;
+    let dead = team.start_as("one").await;
+    let mut gate = team.gates.stop("model");
+    tokio::select! {
+        report = dead.daemon.run_playbook(request("ai-worker")) => panic!("{report:?}"),
+        () = gate.reached() => {}
+    }
+    // Its process is gone: nobody renews.
+    drop(gate);
+    let two = team.start_as("two").await;
+    two.work().await;
+    assert_eq!(two.runs(task).await.len(), 1, "before its lease had ended");
+    team.clock.advance(Duration::from_secs(61));
+    two.work().await;
+    let runs = two.runs(task).await;
+    assert_eq!(runs.len(), 2, "{runs:#?}");
+    assert_eq!((runs[1].state, runs[0].state), (RunState::Interrupted, RunState::Succeeded));
+    assert_eq!(team.status(task).await, "Ready for Review");
+    two.stop().await;
 }

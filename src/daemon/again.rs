@@ -1,0 +1,105 @@
+//! What follows an attempt: the outcome, another attempt, or the end.
+
+use super::lease::lost_end;
+use super::worker::{Next, Worker};
+use crate::domain::{Reason, RunState, Usage};
+use crate::runner::WorkEnd;
+use crate::schedule::{Retry, after_failure};
+use crate::tools::Tally;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl Worker {
+    /// What follows from how an attempt ended.
+    pub(super) fn after(&self, end: &WorkEnd) -> Next {
+        if self.lost() || end.state == RunState::ClaimLost {
+            return Next::Abandon;
+        }
+        match end.state {
+            RunState::Yielded => Next::Yield,
+            RunState::Succeeded | RunState::NothingToDo | RunState::Waiting => Next::Settle,
+            _ if end.reason == Reason::UnknownEffect || self.job.halt.cause().is_some() => {
+                self.given_up()
+            }
+            state => {
+                let (limits, now) = (&self.job.playbook.limits, self.parts.clock.wall());
+                match after_failure(state, self.run.attempt, now, limits) {
+                    Retry::Again { not_before, .. } => {
+                        Next::Retry((not_before - now).to_std().unwrap_or_default())
+                    }
+                    Retry::HandBack { .. } => self.given_up(),
+                }
+            }
+        }
+    }
+
+    /// What follows when an attempt could not even begin.
+    pub(super) fn after_trouble(&self, end: &WorkEnd) -> Next {
+        match end.state {
+            _ if self.lost() => Next::Abandon,
+            RunState::ClaimLost => Next::Abandon,
+            RunState::Yielded => Next::Yield,
+            _ if self.held.is_some() => Next::HandBack,
+            _ => self.after(end),
+        }
+    }
+
+    /// A task goes back; without one there is nothing to put back.
+    fn given_up(&self) -> Next {
+        if self.held.is_some() { Next::HandBack } else { Next::Settle }
+    }
+
+    /// Waits, under the claim, until the next attempt may begin; or how it ends instead.
+    pub(super) async fn wait_for_next(
+        &mut self,
+        end: &WorkEnd,
+        wait: Duration,
+    ) -> Option<(WorkEnd, Next)> {
+        let (halt, attempt) = (Arc::clone(&self.job.halt), self.run.attempt);
+        if halt.may_go_on() {
+            let wait = crate::domain::show_duration(wait);
+            let (state, reason) = (end.state, end.reason);
+            let text = format!(
+                "attempt {attempt} ended: {state} ({reason}); the next one begins in {wait}"
+            );
+            self.note(&text).await;
+        }
+        let waiting = async {
+            tokio::select! {
+                biased;
+                () = halt.is_last() => false,
+                () = tokio::time::sleep(wait) => true,
+            }
+        };
+        let waited = self.keeper().during(waiting).await;
+        if self.lost() {
+            return Some((lost_end(self.halted_end(end.clone())), Next::Abandon));
+        }
+        if waited {
+            return None;
+        }
+        // Unless somebody gave another cause, it is the daemon that ends.
+        let detail =
+            format!("attempt {attempt} ended: {} ({}), {}", end.state, end.reason, end.detail);
+        halt.halt(RunState::Cancelled, Reason::Draining, detail);
+        Some((self.halted_end(end.clone()), self.given_up()))
+    }
+
+    /// Takes the claim for the next attempt, and begins it.
+    pub(super) async fn next_attempt(&mut self) -> Result<(), WorkEnd> {
+        let id = self.parts.entropy.run_id();
+        self.run = Self::new_run(&self.parts, &self.job, id, self.run.attempt + 1);
+        self.began = self.parts.clock.boot();
+        self.tally = Arc::new(Tally::new(0, self.tally.counts()));
+        let ended = |state, reason, detail| WorkEnd::ended(state, reason, detail, Usage::default());
+        let lease = self.job.playbook.claim.as_ref().map_or(Duration::ZERO, |c| c.lease);
+        let succeeded = self.succeed(lease).await;
+        // Also where the claim was lost: that is how this attempt ended.
+        let recorded = self.record_start().await;
+        succeeded.map_err(|(reason, detail)| ended(RunState::ClaimLost, reason, detail))?;
+        recorded
+            .map_err(|error| ended(RunState::Failed, Reason::StoreFailed, error.to_string()))?;
+        let keeper = self.keeper();
+        keeper.during(self.begin()).await
+    }
+}

@@ -1,0 +1,187 @@
+//! After a crash: occurrences that were open, and runs that no claim leads to. A report whose run
+//! was interrupted is made after all, as the next attempt.
+
+use super::beliefs::Open;
+use super::dispatcher::Dispatcher;
+use crate::domain::{
+    CatchUp, Occurrence, OccurrenceId, OccurrenceState, Playbook, Reason, Run, RunId, RunState,
+    TaskId, Trigger, to_delta,
+};
+use crate::ledger::{LedgerError, RunFilter};
+use crate::runner::process;
+
+impl Dispatcher {
+    /// Programs of an earlier life must not go on working beside those of this one.
+    pub(super) async fn end_children(&self) -> Result<(), LedgerError> {
+        let mut under_way = self.parts.ledger.running().await?;
+        under_way.retain(|run| self.is_own(run));
+        let under_way: Vec<RunId> = under_way.into_iter().map(|run| run.id).collect();
+        let ended = process::sweep_left_over(&under_way).await;
+        if ended > 0 {
+            tracing::warn!(processes = ended, "programs of an earlier life were ended");
+        }
+        Ok(())
+    }
+
+    /// Occurrences that were open are open again.
+    pub(super) async fn reopen(&mut self) -> Result<(), LedgerError> {
+        let mut others = self.parts.ledger.running().await?;
+        others.retain(|run| !self.is_own(run));
+        for occurrence in self.parts.ledger.open_occurrences().await? {
+            if others.iter().any(|run| run.occurrence == occurrence.id) {
+                continue;
+            }
+            // Nobody waits any more for what was asked for by hand in an earlier life.
+            if occurrence.trigger == Trigger::Manual && occurrence.state == OccurrenceState::Queued
+            {
+                let state = OccurrenceState::Skipped { reason: Reason::Interrupted };
+                self.parts.ledger.set_occurrence_state(&occurrence.id, state).await?;
+                continue;
+            }
+            let playbook = self.parts.playbook(&occurrence.playbook);
+            let mut open = Open::new(occurrence.clone(), playbook);
+            if occurrence.state == OccurrenceState::Running {
+                // What it had not begun by then waits for the next occurrence.
+                open.closed = true;
+                open.refuse(None, Reason::Interrupted, Reason::Interrupted.text());
+                open.runs = self.runs_of(&occurrence).await?;
+            }
+            self.beliefs.open.insert(occurrence.id, open);
+        }
+        Ok(())
+    }
+
+    async fn runs_of(&self, occurrence: &Occurrence) -> Result<Vec<Run>, LedgerError> {
+        let filter = RunFilter {
+            playbook: Some(occurrence.playbook.clone()),
+            since: Some(occurrence.decided.min(occurrence.planned)),
+            ..RunFilter::default()
+        };
+        let runs = self.parts.ledger.runs(&filter, 1_000).await?;
+        // As they came, not newest first.
+        let own = runs.into_iter().rev().filter(|run| run.occurrence == occurrence.id);
+        Ok(own.filter(|run| run.state != RunState::Running).collect())
+    }
+
+    /// Runs without a claim that were under way have ended with the process.
+    pub(super) async fn interrupt_claimless(
+        &mut self,
+        claimed: &[RunId],
+    ) -> Result<(), LedgerError> {
+        for run in self.parts.ledger.running().await? {
+            if claimed.contains(&run.id) || !self.is_own(&run) {
+                continue;
+            }
+            match self.unknown_effect(&run).await? {
+                None => self.interrupt(run).await?,
+                Some(effect) => {
+                    let detail = format!("the daemon ended while it worked; unknown: {effect}");
+                    self.interrupted(run, Reason::UnknownEffect, detail).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this daemon carried a run out.
+    fn is_own(&self, run: &Run) -> bool {
+        run.daemon.as_ref().is_none_or(|daemon| *daemon == self.parts.settings.daemon)
+    }
+
+    /// A run under way when the process ended has ended with it.
+    pub(super) async fn interrupt(&mut self, run: Run) -> Result<(), LedgerError> {
+        let detail = "the daemon ended while it worked".to_owned();
+        self.interrupted(run, Reason::Interrupted, detail).await
+    }
+
+    async fn interrupted(
+        &mut self,
+        run: Run,
+        reason: Reason,
+        detail: String,
+    ) -> Result<(), LedgerError> {
+        let ended = Run {
+            state: RunState::Interrupted,
+            reason: Some(reason),
+            detail,
+            ended: Some(self.parts.clock.wall()),
+            ..run
+        };
+        self.parts.ledger.finish_run(&ended, Vec::new()).await?;
+        tracing::warn!(run = %ended.id, "interrupted by the end of the daemon");
+        if let Some(open) = self.beliefs.open.get_mut(&ended.occurrence) {
+            open.runs.push(ended);
+        }
+        Ok(())
+    }
+
+    /// Runs without a claim that were interrupted begin again as the next attempt. Where nobody is
+    /// here to do so, their occurrences stay as they are for the next daemon.
+    pub(super) async fn run_again(&mut self) {
+        let ids: Vec<OccurrenceId> = self.beliefs.open.keys().cloned().collect();
+        for id in ids {
+            let Some(open) = self.beliefs.open.get(&id) else { continue };
+            let again = self.to_be_run_again(open);
+            if again.is_empty() {
+                continue;
+            }
+            if !self.scheduling {
+                self.beliefs.open.remove(&id);
+                continue;
+            }
+            for (task, attempt) in again {
+                tracing::info!(occurrence = %id, attempt, "an interrupted run begins again");
+                self.start(&id, task, attempt, None).await;
+            }
+        }
+    }
+
+    /// The tasks (none: a report) that an occurrence begins again with, and which attempts these are.
+    fn to_be_run_again(&self, open: &Open) -> Vec<(Option<TaskId>, u32)> {
+        let Some(playbook) = open.playbook.as_deref() else { return Vec::new() };
+        let is_begun =
+            open.occurrence.state == OccurrenceState::Running && playbook.claim.is_none();
+        if !is_begun || !self.may_still_run(playbook, &open.occurrence) {
+            return Vec::new();
+        }
+        let is_last = |place: usize, run: &Run| {
+            open.runs.iter().skip(place + 1).all(|later| later.task != run.task)
+        };
+        let last = open.runs.iter().enumerate().filter(|(place, run)| is_last(*place, run));
+        last.map(|(_, run)| run)
+            .filter(|run| was_broken_off(run) && run.attempt < playbook.limits.attempts)
+            .map(|run| (run.task, run.attempt + 1))
+            .collect()
+    }
+
+    /// Whether an occurrence may run now by what people say of its playbook and by its planned
+    /// instant; what was asked for by hand nobody waits for any more.
+    fn may_still_run(&self, playbook: &Playbook, occurrence: &Occurrence) -> bool {
+        let Some(book) = self.beliefs.books.get(&playbook.name) else { return false };
+        let is_held = self.beliefs.stopped || book.switch.paused.is_some() || !book.armed;
+        if is_held || occurrence.trigger == Trigger::Manual {
+            return false;
+        }
+        let now = self.parts.clock.wall();
+        let timetable = book.timetable.as_ref();
+        let starts = timetable.map_or(occurrence.planned, |t| t.start_of(occurrence.planned));
+        let is_late = playbook.on.late.is_some_and(|late| now - starts > to_delta(late));
+        let is_superseded = playbook.on.catch_up != CatchUp::All
+            && timetable
+                .and_then(|table| table.after(occurrence.planned))
+                .is_some_and(|next| next <= now);
+        !is_late && !is_superseded
+    }
+
+    /// Whether the end of this life breaks an occurrence off that the next one is to run again.
+    pub(super) fn is_left_to_the_next_life(&self, open: &Open) -> bool {
+        self.beliefs.draining && self.scheduling && !self.to_be_run_again(open).is_empty()
+    }
+}
+
+/// Whether a run ended because its daemon did.
+fn was_broken_off(run: &Run) -> bool {
+    let end = (run.state, run.reason);
+    end == (RunState::Interrupted, Some(Reason::Interrupted))
+        || end == (RunState::Cancelled, Some(Reason::Draining))
+}
