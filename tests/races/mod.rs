@@ -6,4 +6,5 @@ mod history;
 mod nonces;
 mod one_store;
 mod planted;
+mod socket;
 mod stores;

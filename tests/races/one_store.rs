@@ -106,7 +106,8 @@ fn wins(history: &[Event]) -> BTreeMap<i64, Vec<u64>> {
     clippy::disallowed_methods,
     reason = "how long the tests may take is said by the environment"
 )]
-fn is_full() -> bool {
+/// Whether the tests may take their time.
+pub fn is_full() -> bool {
     std::env::var("ROTA_FULL").is_ok()
 }
 
