@@ -3,7 +3,7 @@
 
 use super::crowd::{Arena, Fault, LEASE, Taker, clock, say};
 use super::history::{Event, Violation, What, judge};
-use super::one_store::{heats, take_them_all};
+use super::one_store::heats;
 use super::stores::{Careless, Jostled};
 use rota::clock::Clock;
 use rota::domain::TaskId;
@@ -118,7 +118,7 @@ fn careless(one_in: u64) -> Vec<Event> {
     history
 }
 
-/// As [`take_them_all`], but being dispossessed is no reason to break off.
+/// As in the sound race, but being dispossessed is no reason to break off.
 async fn take_them_all_patiently(mut taker: Taker) -> Taker {
     for task in 0..taker.arena.tasks() {
         if let Some(held) = taker.attempt(TaskId(task)).await {
