@@ -7,5 +7,6 @@ mod end_to_end;
 mod fault;
 mod flow;
 mod simulation;
+mod races;
 mod support;
 mod tidy;

@@ -24,6 +24,8 @@ impl Ledger {
             let record = found.as_ref().map(|record| &record.value);
             let granted = record.filter(|c| c.nonce == ask.nonce && c.run == ask.run);
             if let Some(claim) = granted {
+                // It was done, but the answer was lost: the old window closes only now.
+                held.trust.lose();
                 let claim = self.mine(record, claim.fence, &ask.run, &now)?.clone();
                 return Ok(self.held(claim, started, &now, ask.lease));
             }

@@ -6,11 +6,8 @@
 //! log file is what makes them durable. `flush_async` is never called: it hangs for good under load.
 
 use super::rows::{VERSION_KEY, encode, version_of};
-use super::witness::Witness;
 use crate::store::{Batch, Result, StoreError};
-use ::sled::{Db, IVec};
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot};
@@ -22,10 +19,79 @@ const GROUP_BYTES_MAX: usize = 1024 * 1024;
 /// So many commits may wait before callers do.
 pub(super) const WAITING_MAX: usize = 1024;
 
+/// What the committer needs of an engine.
+pub(super) trait Engine {
+    /// A row as the engine gives it out.
+    type Stored: AsRef<[u8]> + Clone;
+
+    /// The stored row of a key.
+    fn get(&self, key: &[u8]) -> std::result::Result<Option<Self::Stored>, Fault>;
+
+    /// Sets and removes rows, all at once; not durable yet.
+    fn apply(&self, rows: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> std::result::Result<(), Fault>;
+
+    /// What was applied survives a power cut from here on.
+    fn make_durable(&self) -> std::result::Result<(), Fault>;
+
+    /// Everything up to this commit is durable: a note for the next opening.
+    fn note(&self, version: u64);
+}
+
+/// What the rows of a group had before it; `None` where there was no row.
+pub(super) type Before<E> = BTreeMap<Vec<u8>, Option<<E as Engine>::Stored>>;
+
+/// A lock that many hold to look, or one to change.
+pub(super) trait Guard<T> {
+    /// Looks, while nobody changes.
+    fn look<R>(&self, what: impl FnOnce(&T) -> R) -> R;
+    /// Changes, while nobody looks.
+    fn change<R>(&self, what: impl FnOnce(&mut T) -> R) -> R;
+}
+
+impl<T> Guard<T> for RwLock<T> {
+    fn look<R>(&self, what: impl FnOnce(&T) -> R) -> R {
+        what(&self.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change<R>(&self, what: impl FnOnce(&mut T) -> R) -> R {
+        what(&mut self.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Where commits wait.
+pub(super) trait Requests<A> {
+    /// The next one, waited for; `None` when nobody can send any more.
+    fn wait(&mut self) -> Option<Request<A>>;
+    /// The next one, if it is there already.
+    fn take(&mut self) -> Option<Request<A>>;
+}
+
+impl<A> Requests<A> for mpsc::Receiver<Request<A>> {
+    fn wait(&mut self) -> Option<Request<A>> {
+        self.blocking_recv()
+    }
+
+    fn take(&mut self) -> Option<Request<A>> {
+        self.try_recv().ok()
+    }
+}
+
+/// Where an answer goes.
+pub(super) trait Reply {
+    /// Answers; a caller that no longer waits is told by its nonce when it asks again.
+    fn reply(self, answer: Result<()>);
+}
+
+impl Reply for oneshot::Sender<Result<()>> {
+    fn reply(self, answer: Result<()>) {
+        let _ = self.send(answer);
+    }
+}
+
 /// A commit and where its answer goes.
-pub(super) struct Request {
+pub(super) struct Request<A> {
     pub(super) batch: Batch,
-    pub(super) answer: oneshot::Sender<Result<()>>,
+    pub(super) answer: A,
 }
 
 /// What the committer and the readers share.
@@ -34,9 +100,19 @@ pub(super) struct Request {
 /// readers are shown that: nobody acts upon a commit that a power cut could still take back, and
 /// nobody sees a part of one, because `before` changes only under the write lock, together with
 /// the engine.
-pub(super) struct Shared {
-    pub(super) db: Db,
-    pub(super) before: RwLock<BTreeMap<Vec<u8>, Option<IVec>>>,
+pub(super) struct Shared<E, L> {
+    pub(super) engine: E,
+    pub(super) before: L,
+}
+
+impl<E: Engine, L: Guard<Before<E>>> Shared<E, L> {
+    /// The row of a key as readers are shown it.
+    pub(super) fn shown(&self, key: &[u8]) -> std::result::Result<Option<E::Stored>, Fault> {
+        self.before.look(|before| match before.get(key) {
+            Some(stored) => Ok(stored.clone()),
+            None => self.engine.get(key),
+        })
+    }
 }
 
 /// Why the committer gave up. One fault is told to many callers.
@@ -66,22 +142,20 @@ impl From<Fault> for StoreError {
 }
 
 /// The thread's own state.
-pub(super) struct Committer {
-    pub(super) shared: Arc<Shared>,
-    pub(super) log: File,
+pub(super) struct Committer<E, L> {
+    pub(super) shared: Arc<Shared<E, L>>,
     pub(super) version: u64,
-    pub(super) witness: Witness,
     pub(super) fault: Option<Fault>,
 }
 
-impl Committer {
+impl<E: Engine, L: Guard<Before<E>>> Committer<E, L> {
     /// Works until every sender is gone.
-    pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        while let Some(first) = requests.blocking_recv() {
+    pub(super) fn run<A: Reply>(mut self, mut requests: impl Requests<A>) {
+        while let Some(first) = requests.wait() {
             let mut bytes = size(&first.batch);
             let mut group = vec![first];
             while group.len() < GROUP_COMMITS_MAX && bytes < GROUP_BYTES_MAX {
-                let Ok(next) = requests.try_recv() else { break };
+                let Some(next) = requests.take() else { break };
                 bytes += size(&next.batch);
                 group.push(next);
             }
@@ -89,7 +163,7 @@ impl Committer {
         }
     }
 
-    fn commit(&mut self, group: Vec<Request>) {
+    fn commit<A: Reply>(&mut self, group: Vec<Request<A>>) {
         let (batches, answers): (Vec<_>, Vec<_>) =
             group.into_iter().map(|request| (request.batch, request.answer)).unzip();
         let verdicts = match self.fault.clone() {
@@ -100,13 +174,12 @@ impl Committer {
         match verdicts {
             Ok(verdicts) => {
                 for (answer, verdict) in answers.into_iter().zip(verdicts) {
-                    // A caller that no longer waits is told by its nonce when it asks again.
-                    let _ = answer.send(verdict);
+                    answer.reply(verdict);
                 }
             }
             Err(fault) => {
                 for answer in answers {
-                    let _ = answer.send(Err(fault.clone().into()));
+                    answer.reply(Err(fault.clone().into()));
                 }
                 // After a failed flush nobody knows what is on the disk: only opening again tells.
                 self.fault = Some(fault);
@@ -116,7 +189,8 @@ impl Committer {
 
     /// Decides and carries out a group; on a fault it is unknown what of it happened.
     fn carry_out(&mut self, batches: Vec<Batch>) -> std::result::Result<Vec<Result<()>>, Fault> {
-        let mut group = Group { db: &self.shared.db, version: self.version, after: HashMap::new() };
+        let engine = &self.shared.engine;
+        let mut group = Group { engine, version: self.version, after: BTreeMap::new() };
         let mut verdicts = Vec::with_capacity(batches.len());
         for batch in batches {
             let verdict = if let Some(key) = group.failed_check(&batch)? {
@@ -131,7 +205,7 @@ impl Committer {
         if version > self.version {
             self.make_durable(version, after)?;
             self.version = version;
-            self.witness.note(version);
+            self.shared.engine.note(version);
         }
         Ok(verdicts)
     }
@@ -139,46 +213,43 @@ impl Committer {
     fn make_durable(
         &self,
         version: u64,
-        after: HashMap<Vec<u8>, Option<Vec<u8>>>,
+        after: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     ) -> std::result::Result<(), Fault> {
-        let db = &self.shared.db;
+        let engine = &self.shared.engine;
         let mut before = BTreeMap::new();
-        let mut batch = ::sled::Batch::default();
-        for (key, value) in after {
-            before.insert(key.clone(), db.get(&key)?);
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
+        for key in after.keys() {
+            before.insert(key.clone(), engine.get(key)?);
         }
-        batch.insert(VERSION_KEY, &version.to_be_bytes());
-        {
-            let mut shown = self.shared.before.write().unwrap_or_else(PoisonError::into_inner);
+        let mut rows: Vec<_> = after.into_iter().collect();
+        rows.push((VERSION_KEY.to_vec(), Some(version.to_be_bytes().to_vec())));
+        self.shared.before.change(|shown| {
             *shown = before;
-            db.apply_batch(batch)?;
-        }
-        db.flush()?;
-        self.log.sync_data().map_err(|error| Fault::Sync(Arc::new(error)))?;
-        self.shared.before.write().unwrap_or_else(PoisonError::into_inner).clear();
+            engine.apply(rows)
+        })?;
+        engine.make_durable()?;
+        self.shared.before.change(BTreeMap::clear);
         Ok(())
     }
 }
 
 /// The commits of a group so far, over the engine.
-struct Group<'a> {
-    db: &'a Db,
+struct Group<'a, E> {
+    engine: &'a E,
     version: u64,
     /// What the group leaves behind: stored rows, or `None` for deleted ones.
-    after: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    after: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
-impl Group<'_> {
+impl<E: Engine> Group<'_, E> {
     /// The first key whose check does not hold.
     fn failed_check(&self, batch: &Batch) -> std::result::Result<Option<String>, Fault> {
         for (key, wanted) in &batch.checks {
             let found = match self.after.get(key.as_bytes()) {
                 Some(row) => row.as_deref().map(|row| version_of(row).ok_or(Fault::Row)),
-                None => self.db.get(key)?.map(|row| version_of(&row).ok_or(Fault::Row)),
+                None => {
+                    let row = self.engine.get(key.as_bytes())?;
+                    row.map(|row| version_of(row.as_ref()).ok_or(Fault::Row))
+                }
             };
             if found.transpose()? != *wanted {
                 return Ok(Some(key.clone()));
@@ -204,21 +275,23 @@ fn size(batch: &Batch) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::engine::SledEngine;
+    use super::super::witness::Witness;
     use super::*;
+    use std::fs::File;
 
     #[test]
     fn a_commit_that_could_not_be_made_durable_is_not_shown_and_ends_all_commits() {
         let dir = tempfile::tempdir().unwrap();
         let db = ::sled::open(dir.path().join("data")).unwrap();
-        let shared = Arc::new(Shared { db, before: RwLock::default() });
-        let mut committer = Committer {
-            shared: Arc::clone(&shared),
+        let engine = SledEngine {
+            db,
             // The kernel refuses to sync it.
             log: File::open("/dev/null").unwrap(),
-            version: 0,
             witness: Witness::open(dir.path()).unwrap().0,
-            fault: None,
         };
+        let shared = Arc::new(Shared { engine, before: RwLock::default() });
+        let mut committer = Committer { shared: Arc::clone(&shared), version: 0, fault: None };
         for key in ["a", "b"] {
             let (answer, mut answered) = oneshot::channel();
             let batch = Batch::new().put(key, "1");
@@ -228,7 +301,7 @@ mod tests {
         }
         // Readers are shown what was there before; the second was not even tried.
         assert_eq!(shared.before.read().unwrap().get(&b"a"[..]), Some(&None));
-        assert_eq!(shared.db.get("b").unwrap(), None);
+        assert_eq!(shared.engine.db.get("b").unwrap(), None);
         assert_eq!(Witness::open(dir.path()).unwrap().1, 0);
     }
 }

@@ -6,9 +6,12 @@
 //! not durable yet.
 
 mod committer;
+mod engine;
 mod lock;
 mod opening;
 mod rows;
+#[cfg(test)]
+mod schedules;
 mod witness;
 
 use super::{Batch, Result, Row, Store, StoreError, Versioned};
@@ -16,14 +19,15 @@ use crate::clock::Clock;
 use crate::domain::StoreTime;
 use ::sled::IVec;
 use async_trait::async_trait;
-use committer::{Committer, Fault, Request, Shared, WAITING_MAX};
+use committer::{Before, Committer, Fault, Guard, Request, Shared, WAITING_MAX};
+use engine::SledEngine;
 use lock::FolderLock;
 use opening::Opened;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -42,12 +46,18 @@ impl Default for SledOptions {
     }
 }
 
+/// Where the answer to a commit goes.
+type Answer = oneshot::Sender<Result<()>>;
+
+/// What readers share with the committer.
+type SledShared = Shared<SledEngine, RwLock<Before<SledEngine>>>;
+
 /// A store in a folder. Dropping it waits for the commits under way and frees the folder.
 pub struct SledStore {
     clock: Arc<dyn Clock>,
-    requests: Option<mpsc::Sender<Request>>,
+    requests: Option<mpsc::Sender<Request<Answer>>>,
     thread: Option<JoinHandle<()>>,
-    shared: Arc<Shared>,
+    shared: Arc<SledShared>,
     // Last, so that the folder is free only when the engine is closed.
     _lock: FolderLock,
 }
@@ -70,10 +80,10 @@ impl SledStore {
         std::fs::create_dir_all(dir).map_err(failed)?;
         let lock = FolderLock::take(dir, &options.life, clock.as_ref())?;
         let Opened { db, log, version, witness } = opening::open(dir, &options)?;
-        let shared = Arc::new(Shared { db, before: RwLock::default() });
+        let engine = SledEngine { db, log, witness };
+        let shared = Arc::new(Shared { engine, before: RwLock::default() });
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
-        let committer =
-            Committer { shared: Arc::clone(&shared), log, version, witness, fault: None };
+        let committer = Committer { shared: Arc::clone(&shared), version, fault: None };
         let thread = std::thread::Builder::new()
             .name("rota-store".to_owned())
             .spawn(move || committer.run(waiting))
@@ -81,14 +91,13 @@ impl SledStore {
         Ok(Self { clock, requests: Some(requests), thread: Some(thread), shared, _lock: lock })
     }
 
-    /// Reads under the lock that keeps the committer from showing half a group.
+    /// Reads; the engine panics where it should report, and that must not take a worker thread
+    /// with it.
     fn read<T>(
         &self,
-        what: impl FnOnce(&BTreeMap<Vec<u8>, Option<IVec>>) -> std::result::Result<T, Fault>,
+        what: impl FnOnce(&SledShared) -> std::result::Result<T, Fault>,
     ) -> Result<T> {
-        let before = self.shared.before.read().unwrap_or_else(PoisonError::into_inner);
-        // The engine panics where it should report; that must not take a worker thread with it.
-        let answer = catch_unwind(AssertUnwindSafe(|| what(&before)));
+        let answer = catch_unwind(AssertUnwindSafe(|| what(&self.shared)));
         Ok(answer.unwrap_or(Err(Fault::Panicked))?)
     }
 }
@@ -106,10 +115,7 @@ impl Drop for SledStore {
 #[async_trait]
 impl Store for SledStore {
     async fn get(&self, key: &str) -> Result<Option<Versioned>> {
-        let stored = self.read(|before| match before.get(key.as_bytes()) {
-            Some(stored) => Ok(stored.clone()),
-            None => Ok(self.shared.db.get(key)?),
-        })?;
+        let stored = self.read(|shared| shared.shown(key.as_bytes()))?;
         stored
             .map(|stored| row(key, &stored))
             .transpose()
@@ -129,7 +135,9 @@ impl Store for SledStore {
             Some(after) if after >= prefix => Bound::Excluded(after.as_bytes().to_vec()),
             _ => Bound::Included(prefix.as_bytes().to_vec()),
         };
-        let stored = self.read(|before| merge(&self.shared.db, before, from, prefix, limit))?;
+        let stored = self.read(|shared| {
+            shared.before.look(|before| merge(&shared.engine.db, before, from, prefix, limit))
+        })?;
         stored
             .into_iter()
             .map(|(key, value)| {

@@ -1,0 +1,43 @@
+//! The engine as the committer sees it: sled's rows, its log file, and our witness beside them.
+
+use super::committer::{Engine, Fault};
+use super::witness::Witness;
+use ::sled::{Db, IVec};
+use std::fs::File;
+use std::sync::Arc;
+
+/// The engine of an open folder.
+pub(super) struct SledEngine {
+    pub(super) db: Db,
+    /// The engine's log, open for syncing.
+    pub(super) log: File,
+    pub(super) witness: Witness,
+}
+
+impl Engine for SledEngine {
+    type Stored = IVec;
+
+    fn get(&self, key: &[u8]) -> Result<Option<IVec>, Fault> {
+        Ok(self.db.get(key)?)
+    }
+
+    fn apply(&self, rows: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), Fault> {
+        let mut batch = ::sled::Batch::default();
+        for (key, value) in rows {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        Ok(self.db.apply_batch(batch)?)
+    }
+
+    fn make_durable(&self) -> Result<(), Fault> {
+        self.db.flush()?;
+        self.log.sync_data().map_err(|error| Fault::Sync(Arc::new(error)))
+    }
+
+    fn note(&self, version: u64) {
+        self.witness.note(version);
+    }
+}
