@@ -1,5 +1,6 @@
 //! The daemon in process, through the doors that the program itself uses.
 
+mod board_words;
 mod clock;
 mod crashes;
 mod events;
