@@ -60,7 +60,9 @@ impl Daemon {
             Readiness::Stopped
         } else if switch.paused.is_some() {
             Readiness::Paused
-        } else if super::books::why_not_armed(playbook, &switch).is_empty() {
+        } else if self.parts.settings.arms_itself
+            || super::books::why_not_armed(playbook, &switch).is_empty()
+        {
             Readiness::Armed
         } else {
             Readiness::NotArmed

@@ -4,6 +4,7 @@ use super::parts::Parts;
 use crate::domain::{Effect, EffectActor, EffectResult, OccurrenceId, PlaybookName, Run};
 use crate::ledger::RunFilter;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// At most so many runs before one are looked at.
 const RUNS_MAX: usize = 50;
@@ -79,10 +80,10 @@ fn told(done: &[(u32, String)], several: bool) -> String {
     for (attempt, shown) in done.iter().take(DONE_MAX) {
         if several && last != Some(*attempt) {
             let gap = if text.is_empty() { "" } else { "; " };
-            text.push_str(&format!("{gap}attempt {attempt}: {shown}"));
+            let _ = write!(text, "{gap}attempt {attempt}: {shown}");
         } else {
             let gap = if text.is_empty() { "" } else { ", " };
-            text.push_str(&format!("{gap}{shown}"));
+            let _ = write!(text, "{gap}{shown}");
         }
         last = Some(*attempt);
     }

@@ -10,7 +10,7 @@ use crate::domain::{
     Timestamp, Trigger, Value,
 };
 use crate::ledger::{RunFilter, stop};
-use crate::schedule::{Criteria, Refused, judge};
+use crate::schedule::{Criteria, judge};
 use crate::tools::desk::DeskError;
 use std::sync::Arc;
 
@@ -151,8 +151,11 @@ async fn about_playbook(
     if let Some(row) = super::telling::silent_row(&switch) {
         say(Reason::NothingToDo.code(), row);
     }
-    for missing in missing_words(parts, playbook).await? {
-        say(missing.reason.code(), missing.detail);
+    let projects = parts.board.projects().await.map_err(board)?;
+    let people = parts.board.people().await.map_err(board)?;
+    let criteria = Criteria::new(playbook, &projects, &people);
+    for missing in criteria.missing_words().take(LATEST_MAX) {
+        say(missing.reason.code(), missing.detail.clone());
     }
     Ok(Value::map([
         ("subject", Value::from(format!("playbook {name}"))),
@@ -161,25 +164,6 @@ async fn about_playbook(
         ("decisions", Value::List(decisions.iter().map(describe).collect())),
         ("occurrences", plain(&occurrences)),
     ]))
-}
-
-/// Words that the playbook would write and that a project it takes tasks from does not know.
-async fn missing_words(parts: &Parts, playbook: &Playbook) -> Result<Vec<Refused>, DeskError> {
-    let projects = parts.board.projects().await.map_err(board)?;
-    let people = parts.board.people().await.map_err(board)?;
-    let selected = super::announce::selected_projects(playbook, &projects);
-    let mut missing = Vec::new();
-    for project in projects.iter().filter(|p| !p.closed) {
-        if !selected.is_empty() && !selected.contains(&project.id) {
-            continue;
-        }
-        for word in crate::schedule::missing_words(playbook, project, &people) {
-            if missing.len() < LATEST_MAX && !missing.contains(&word) {
-                missing.push(word);
-            }
-        }
-    }
-    Ok(missing)
 }
 
 fn describe(decision: &Decision) -> Value {

@@ -63,7 +63,11 @@ pub fn outcome_status(
 
 /// The words that a playbook which claims will write and the board does not know: where they stand
 /// in it, and why a task of the project is not taken.
-pub fn missing_words(playbook: &Playbook, project: &Project, people: &[Person]) -> Vec<Refused> {
+pub(super) fn missing_words(
+    playbook: &Playbook,
+    project: &Project,
+    people: &[Person],
+) -> Vec<Refused> {
     let Some(claim) = &playbook.claim else { return Vec::new() };
     let mut missing = Vec::new();
     let lacks = |key: &str, selector: &StatusSelector| {

@@ -78,6 +78,15 @@ impl<'a> Criteria<'a> {
         }
     }
 
+    /// What the board lacks of the words that the playbook would write, one for each project whose
+    /// tasks it may take.
+    pub fn missing_words(&self) -> impl Iterator<Item = &Refused> {
+        let is_place = |id: ProjectId| {
+            self.places.as_ref().is_none_or(|places| places.iter().any(|(place, _)| *place == id))
+        };
+        self.lacking.iter().filter(move |(id, _)| is_place(*id)).map(|(_, missing)| missing)
+    }
+
     /// Tags of which a task has to have one, where that narrows.
     pub(super) fn narrowing_tags(&self) -> Option<&[String]> {
         match (self.tags_all.first(), self.tags_any.is_empty()) {

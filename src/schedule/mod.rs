@@ -25,7 +25,7 @@ mod retry;
 mod snapshot;
 mod timetable;
 
-pub use board_words::{find_person, find_status, missing_words, outcome_of, outcome_status};
+pub use board_words::{find_person, find_status, outcome_of, outcome_status};
 pub use candidates::Candidates;
 pub use criteria::Criteria;
 pub use eligibility::{Condition, Refused, Situation, Subject, judge};
