@@ -7,7 +7,6 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::Channel;
 use crate::ledger::stop;
-use crate::store::open::store_dir;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -32,7 +31,7 @@ pub(super) async fn examine(place: &Place) -> Result<Vec<Finding>, Failure> {
         }
     };
     findings.push(playbooks(place)?);
-    findings.extend(state(place).await);
+    findings.extend(state(place, &config).await);
     findings.extend(channels(&config));
     findings.extend(models(&config));
     findings.push(clock());
@@ -59,13 +58,13 @@ fn playbooks(place: &Place) -> Result<Finding, Failure> {
     })
 }
 
-async fn state(place: &Place) -> Vec<Finding> {
+async fn state(place: &Place, config: &Config) -> Vec<Finding> {
     let state = &place.state;
     if !state.exists() {
         let found = format!("{} does not exist yet", state.display());
         return vec![finding("state", Health::Ok, found, "it is made when it is needed")];
     }
-    let mut findings = vec![lock(state), free_space(state)];
+    let mut findings = vec![lock(state, config), free_space(state)];
     findings.push(match stop::read(state) {
         Some(stopped) => finding(
             "emergency stop",
@@ -79,8 +78,8 @@ async fn state(place: &Place) -> Vec<Finding> {
     findings
 }
 
-fn lock(state: &Path) -> Finding {
-    let path = store_dir(state).join("lock");
+fn lock(state: &Path, config: &Config) -> Finding {
+    let path = open::store_options(config).folder(state).join("lock");
     let Ok(mut file) = std::fs::File::open(&path) else {
         return finding("state", Health::Ok, "no store yet", "");
     };

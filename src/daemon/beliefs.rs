@@ -31,8 +31,6 @@ pub(super) struct Beliefs {
     pub idlers: Vec<oneshot::Sender<()>>,
     /// Who waits for a run to stop.
     pub stoppers: Vec<(RunId, oneshot::Sender<Result<(), DeskError>>)>,
-    /// When the state was exported last.
-    pub exported: Option<Timestamp>,
 }
 
 /// What candidates were read for.

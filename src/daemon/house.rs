@@ -1,21 +1,15 @@
-//! Housekeeping between ticks: claims whose holders are gone, and the export that a damaged store is
-//! restored from.
+//! Housekeeping between ticks: claims whose holders are gone.
 
 use super::dispatcher::Dispatcher;
-use super::parts::Parts;
 use crate::domain::EndKind;
-use crate::ledger::export::{self, ExportError};
 use chrono::TimeDelta;
 use std::sync::Arc;
-
-/// How often local state is exported.
-const EXPORT_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// How long an unfinished claim rests before it is seen to again.
 const TRIED_AGAIN: TimeDelta = TimeDelta::seconds(30);
 
 impl Dispatcher {
-    /// Ends what nobody renewed, sees to what is left, exports.
+    /// Ends what nobody renewed, sees to what is left.
     pub(super) async fn keep_house(&mut self) {
         match self.parts.ledger.expire().await {
             Ok(expired) => {
@@ -31,13 +25,6 @@ impl Dispatcher {
         }
         if self.scheduling && !self.beliefs.draining {
             self.see_to_orphans().await;
-        }
-        let now = self.parts.clock.wall();
-        let due = self.beliefs.exported.is_none_or(|last| (now - last).abs() >= EXPORT_EVERY);
-        // Whoever drives the time also says when to export.
-        if due && self.alarm.is_some() {
-            self.beliefs.exported = Some(now);
-            self.export().await;
         }
     }
 
@@ -62,23 +49,4 @@ impl Dispatcher {
             }
         }
     }
-
-    /// Writes the export; a failure is told and does not stop anything.
-    async fn export(&self) {
-        if let Err(error) = export(&self.parts).await {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "local state could not be exported"
-            );
-        }
-    }
-}
-
-/// Writes the export of a house that has a state folder.
-pub(super) async fn export(parts: &Parts) -> Result<(), ExportError> {
-    let Some(state) = &parts.settings.state else { return Ok(()) };
-    let path = export::export_path(state);
-    let epoch = parts.ledger.options().epoch;
-    let store = parts.ledger.store().as_ref();
-    export::export(store, &path, epoch, parts.clock.as_ref()).await.map(|_| ())
 }

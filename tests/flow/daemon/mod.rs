@@ -2,6 +2,7 @@
 
 mod clock;
 mod crashes;
+mod ending;
 mod events;
 mod modes;
 mod one_task;
