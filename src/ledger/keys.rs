@@ -186,6 +186,11 @@ pub(super) fn forgotten(run: &RunId) -> String {
     format!("{FORGOTTEN}{}", segment(run.as_str()))
 }
 
+/// The definition whose hash is this segment of a key already.
+pub(super) fn definition_of_segment(segment: &str) -> String {
+    format!("definition/{segment}")
+}
+
 pub(super) const DEFINITION_USED: &str = "definition-used/";
 
 /// When a run last started with a definition.

@@ -65,6 +65,7 @@ struct Step {
 struct Spared {
     tasks: HashSet<TaskId>,
     occurrences: HashSet<OccurrenceId>,
+    /// As segments of keys.
     definitions: HashSet<String>,
 }
 
@@ -121,7 +122,7 @@ impl Ledger {
         for task in &spared.tasks {
             let Some(claim) = self.claim_record(*task).await? else { continue };
             let run: Option<Record<Run>> = self.read(&keys::run(&claim.value.run)).await?;
-            spared.definitions.extend(run.map(|run| run.value.definition));
+            spared.definitions.extend(run.map(|run| keys::segment(&run.value.definition)));
         }
         let open = self.open_occurrences().await?;
         spared.occurrences.extend(open.into_iter().map(|occurrence| occurrence.id));

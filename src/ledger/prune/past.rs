@@ -143,7 +143,7 @@ impl Ledger {
             // Noted to the day; and a run that began with it may have lasted.
             let is_old = used.value < step.before - TimeDelta::days(8);
             if is_old && !step.spared.definitions.contains(hash) {
-                let key = keys::definition(hash);
+                let key = keys::definition_of_segment(hash);
                 let definition: Option<Record<String>> = self.read(&key).await?;
                 let batch = records::remove(Batch::new(), &place, &used);
                 let batch = match definition {

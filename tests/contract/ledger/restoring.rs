@@ -153,7 +153,7 @@ async fn without_a_usable_export_the_ledger_begins_anew_with_raised_fences() {
             "none" => std::fs::remove_file(&path).unwrap(),
             "cut" => std::fs::write(&path, &text[..text.len() / 2]).unwrap(),
             "changed" => std::fs::write(&path, text.replace("rights", "wrongs")).unwrap(),
-            _ => std::fs::write(&path, text.replace("rota_export\":1", "rota_export\":2")).unwrap(),
+            _ => std::fs::write(&path, text.replace("rota_export\":2", "rota_export\":3")).unwrap(),
         }
         state.damage();
         let (store, restored) = state.restore().await.unwrap();
