@@ -91,14 +91,17 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Awaits something while the claim is renewed. When the claim is lost, the run is told to
     /// stop, and what is awaited is given the chance to do so.
-    pub(super) async fn during<T>(mut self, work: impl Future<Output = T>) -> T {
-        tokio::pin!(work);
-        tokio::select! {
-            biased;
-            done = &mut work => return done,
-            () = self.keep() => {}
+    pub(super) fn during<T>(mut self, work: impl Future<Output = T>) -> impl Future<Output = T> {
+        // On the heap: a worker awaits one of them after another.
+        let mut work = Box::pin(work);
+        async move {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = self.keep() => {}
+            }
+            work.await
         }
-        work.await
     }
 
     /// Returns when there is nothing to renew any more.

@@ -218,7 +218,7 @@ async fn a_stop_that_a_person_wrote_while_the_daemon_was_dead_counts() {
     let team = team(&[DILIGENT]).await;
     let (task, _dead) = dies_at(&team, "model", 0).await;
     team.say(BO, task, "/stop").await;
-    team.clock.advance(Duration::from_secs(60));
+    team.clock.advance(Duration::from_mins(1));
     let life = next(&team).await;
     let run = life.runs(task).await.remove(0);
     assert_eq!((run.state, run.reason), (RunState::Yielded, Some(Reason::StopComment)));

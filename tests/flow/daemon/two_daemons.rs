@@ -88,17 +88,20 @@ async fn a_daemon_that_starts_leaves_the_runs_of_another_alone() {
         let task = team.task("Fix the login").await;
         let one = team.start_as("one").await;
         let mut gate = team.gates.stop("model");
-        let running = tokio::spawn({
-            let daemon = Arc::clone(&one.daemon);
-            async move { daemon.run_playbook(request("ai-worker")).await.unwrap() }
-        });
-        gate.reached().await;
-        let two = team.start_as("two").await;
-        two.work().await;
-        assert_eq!(one.ledger.running().await.unwrap().len(), 1, "{reports}: it was broken off");
-        assert_eq!(one.ledger.open_occurrences().await.unwrap().len(), 1, "{reports}");
-        gate.open();
-        let report = running.await.unwrap();
+        let meanwhile = async {
+            gate.reached().await;
+            let two = team.start_as("two").await;
+            two.work().await;
+            assert_eq!(
+                one.ledger.running().await.unwrap().len(),
+                1,
+                "{reports}: it was broken off"
+            );
+            assert_eq!(one.ledger.open_occurrences().await.unwrap().len(), 1, "{reports}");
+            gate.open();
+            two
+        };
+        let (report, two) = tokio::join!(one.run("ai-worker"), meanwhile);
         assert_eq!(report.state, RunState::Succeeded, "{reports}: {report:#?}");
         assert_eq!(one.runs(task).await.len(), usize::from(!reports));
         one.stop().await;
