@@ -6,10 +6,14 @@
 
 use rota::domain::*;
 use rota::schedule::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
+
+#[path = "../tests/contract/given.rs"]
+#[expect(clippy::unwrap_used, reason = "what is written there can be read")]
+mod given;
 
 const PROJECTS: i64 = 20;
 const TASKS: i64 = 10_000;
@@ -58,7 +62,8 @@ fn instants() {
         .filter_map(|n| {
             let on = On {
                 cron: Some(patterns[n % patterns.len()].to_owned()),
-                ..on(zones[n % zones.len()])
+                overlap: Overlap::Skip,
+                ..given::on(zones[n % zones.len()])
             };
             Timetable::new(&on, &name).ok().flatten()
         })
@@ -124,21 +129,8 @@ fn snapshot(placed: bool) -> Snapshot {
         };
         playbooks.insert(facts.playbook.name.clone(), facts);
     }
-    let projects = (0..PROJECTS).map(|id| Project {
-        id: ProjectId(id),
-        name: format!("Project {id}"),
-        details: String::new(),
-        closed: false,
-        statuses: default_statuses(),
-        created: now,
-    });
-    let agent = Person {
-        id: PersonId(1),
-        name: "AI-Worker".to_owned(),
-        email: None,
-        kind: PersonKind::Agent,
-        role: Role::Editor,
-    };
+    let projects = (0..PROJECTS).map(|id| given::project(id, &format!("Project {id}")));
+    let agent = given::person(1, "AI-Worker", PersonKind::Agent);
     Snapshot {
         now,
         daemon: DaemonFacts { slots_free: 50, stopped: false, draining: false },
@@ -153,103 +145,30 @@ fn snapshot(placed: bool) -> Snapshot {
     }
 }
 
-fn on(zone: chrono_tz::Tz) -> On {
-    On {
-        cron: None,
-        every: None,
-        events: Vec::new(),
-        zone,
-        gap: Gap::Next,
-        fold: Fold::First,
-        catch_up: CatchUp::Latest,
-        catch_up_max: 10,
-        late: None,
-        overlap: Overlap::Skip,
-        jitter: Duration::ZERO,
-        hours: None,
-    }
-}
-
 fn playbook(number: usize, placed: bool) -> Playbook {
     let select = Select {
         projects: if placed { vec![format!("Project {}", number % 20)] } else { Vec::new() },
         status: if placed { vec![StatusSelector::Kind(StatusKind::New)] } else { Vec::new() },
-        tags_all: Vec::new(),
-        tags_any: Vec::new(),
         tags_none: if placed { vec!["AI-Stop".to_owned()] } else { vec!["common".to_owned()] },
         assignee: AssigneeSelector::Nobody,
-        kinds: Vec::new(),
-        due: DueSelector::Any,
-        unchanged_for: None,
         condition: Some("size(task.acceptance_criteria) > 3 && task.priority > 9".to_owned()),
         order: vec![OrderKey::Priority, OrderKey::Due, OrderKey::Created],
-        limit: 3,
+        ..given::select()
     };
     Playbook {
-        name: PlaybookName(format!("playbook-{number:03}")),
-        description: String::new(),
-        agent: "AI-Worker".to_owned(),
-        runs_on: Vec::new(),
-        mode: Mode::Live,
-        on: on(chrono_tz::Europe::Berlin),
+        on: On { overlap: Overlap::Skip, ..given::on(chrono_tz::Europe::Berlin) },
         select: Some(select),
-        gather: BTreeMap::new(),
-        suitability: Suitability::default(),
         claim: None,
-        work: Work::Steps(Vec::new()),
-        tools: Vec::new(),
-        outcomes: BTreeMap::new(),
-        review: Review { by: Reviewer::Person, rounds: 3, waiting_max: None },
-        scope: Scope::default(),
-        limits: Limits {
-            turns: 40,
-            tokens: 400_000,
-            cost_micros: None,
-            time: Duration::from_mins(30),
-            idle: Duration::from_mins(5),
-            attempts: 3,
-            backoff_min: Duration::from_secs(10),
-            backoff_max: Duration::from_mins(5),
-            concurrent: 2,
-            runs_per_day: None,
-        },
-        report: None,
-        on_failure: OnFailure::default(),
-        hash: String::new(),
-        source: String::new(),
-        path: String::new(),
+        ..given::playbook(&format!("playbook-{number:03}"))
     }
 }
 
 fn task(id: i64) -> Task {
-    let at = from_millis(1_790_000_000_000);
     Task {
-        id: TaskId(id),
         project: ProjectId(id % PROJECTS),
-        kind: TaskKind::Task,
-        headline: format!("Task {id}"),
-        description: "What is to be done.".to_owned(),
-        acceptance_criteria: "It is done.".to_owned(),
         status: StatusId(id / PROJECTS % 5),
         priority: Some(3),
-        storypoints: Some(2.0),
-        plan_hours: None,
-        hours_remaining: None,
         tags: if id % 100 == 0 { vec!["rare".to_owned()] } else { vec!["common".to_owned()] },
-        author: None,
-        assignee: None,
-        collaborators: Vec::new(),
-        due: None,
-        work_from: None,
-        work_to: None,
-        milestone: None,
-        sprint: None,
-        parent: None,
-        blocked_by: Vec::new(),
-        sort: 0,
-        fields: BTreeMap::new(),
-        created: at,
-        modified: at,
-        revision: 1,
+        ..given::task(id)
     }
 }

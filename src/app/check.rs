@@ -35,11 +35,9 @@ pub(super) fn check(place: &Place, paths: &[PathBuf]) -> Result<CheckReport, Fai
     report.files.extend(path);
     let (templates, faults) = Templates::load(&config.templates, None);
     report.faults.extend(faults.iter().map(told));
-    let words = open::words(&config, &registry(), config.models.keys().cloned().collect());
-    let vocabulary = (words.0)(Arc::new(templates));
+    let templates = Arc::new(templates);
     for folder in folders(&config, paths)? {
-        let mut library = Library::new(folder.clone(), config.playbook_defaults());
-        library.reload(&vocabulary);
+        let library = library(&config, folder.clone(), Arc::clone(&templates));
         report.files.extend(toml_files(&folder));
         report.faults.extend(library.faults().iter().map(told));
     }
@@ -49,6 +47,14 @@ pub(super) fn check(place: &Place, paths: &[PathBuf]) -> Result<CheckReport, Fai
         report.faults.retain(|fault| wanted(&fault.file));
     }
     Ok(report)
+}
+
+/// The playbooks of a folder, read by what is configured.
+pub(super) fn library(config: &Config, folder: PathBuf, templates: Arc<Templates>) -> Library {
+    let words = open::words(config, &registry(), config.models.keys().cloned().collect());
+    let mut library = Library::new(folder, config.playbook_defaults());
+    library.reload(&(words.0)(templates));
+    library
 }
 
 /// The folders whose playbooks are read: that of the configuration, or those that were named.

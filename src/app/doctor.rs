@@ -4,15 +4,21 @@ use super::{check, open};
 use crate::app::failure::Failure;
 use crate::app::house::{Finding, Health, Place};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
-use crate::domain::Channel;
+use crate::config::{BoardConfig, Config};
+use crate::domain::{Channel, Person, Project};
 use crate::ledger::stop;
+use crate::schedule::Criteria;
 use crate::store::open::store_dir;
+use crate::template::Templates;
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Less free space than this and somebody should look.
 const FREE_BYTES_MIN: u64 = 512 * 1024 * 1024;
+
+/// At most so many missing words of a playbook are told.
+const WORDS_MAX: usize = 5;
 
 /// Looks, changes nothing, and waits for nobody.
 pub(super) async fn examine(place: &Place) -> Result<Vec<Finding>, Failure> {
@@ -32,6 +38,7 @@ pub(super) async fn examine(place: &Place) -> Result<Vec<Finding>, Failure> {
         }
     };
     findings.push(playbooks(place)?);
+    findings.extend(words(place, &config).await);
     findings.extend(state(place).await);
     findings.extend(channels(&config));
     findings.extend(models(&config));
@@ -57,6 +64,44 @@ fn playbooks(place: &Place) -> Result<Finding, Failure> {
         (0, _) => finding("playbooks", Health::Ok, found, ""),
         _ => finding("playbooks", Health::Fail, found, "`rota check` tells each fault"),
     })
+}
+
+/// What playbooks would write and the board does not know; nothing where there is no board yet.
+async fn words(place: &Place, config: &Config) -> Vec<Finding> {
+    let BoardConfig::Sqlite { path } = &config.board;
+    if !place.state.join(path).exists() {
+        return Vec::new();
+    }
+    let board = match open::open_board(config, &place.state, &SystemClock::shared()).await {
+        Ok(board) => board,
+        Err(failure) => {
+            return vec![finding("board", Health::Fail, failure.message, "look at its file")];
+        }
+    };
+    let (projects, people) = match tokio::join!(board.projects(), board.people()) {
+        (Ok(projects), Ok(people)) => (projects, people),
+        (Err(error), _) | (_, Err(error)) => {
+            return vec![finding("board", Health::Fail, error.to_string(), "look at its file")];
+        }
+    };
+    let (templates, _) = Templates::load(&config.templates, None);
+    let library = check::library(config, config.agents.clone(), Arc::new(templates));
+    let mut findings = vec![finding("board", Health::Ok, counted(&projects, &people), "")];
+    for playbook in library.all() {
+        let criteria = Criteria::new(&playbook, &projects, &people);
+        let missing = criteria.missing_words().chain(&criteria.unresolved).take(WORDS_MAX);
+        let missing: Vec<&str> = missing.map(|missing| missing.detail.as_str()).collect();
+        if !missing.is_empty() {
+            let what = format!("playbook {}", playbook.name);
+            let advice = "add it to the board, or change the playbook";
+            findings.push(finding(&what, Health::Warn, missing.join("; "), advice));
+        }
+    }
+    findings
+}
+
+fn counted(projects: &[Project], people: &[Person]) -> String {
+    format!("answers: {} projects, {} users", projects.len(), people.len())
 }
 
 async fn state(place: &Place) -> Vec<Finding> {

@@ -8,11 +8,10 @@ use crate::board::BoardError;
 use crate::crash;
 use crate::domain::{
     Before, Effect, EffectActor, EffectResult, Initiative, Mode, Person, Phase, Playbook,
-    Principal, Project, Reason, RunState, StatusId, StatusSelector, Task, TaskEdit, Usage, Value,
-    Wrote,
+    Principal, Project, Reason, RunState, StatusId, Task, TaskEdit, Usage, Value, Wrote,
 };
 use crate::runner::WorkEnd;
-use crate::schedule::put_back;
+use crate::schedule::{find_status, put_back};
 use crate::tools::{Context, RunContext, ToolError, ToolResult, Trust};
 use std::sync::Arc;
 
@@ -299,11 +298,7 @@ impl Worker {
                 ),
                 trust: self.trust(),
                 actor,
-                mode: if actor == EffectActor::Rota && playbook.mode == Mode::Staged {
-                    Mode::Live
-                } else {
-                    playbook.mode
-                },
+                mode: playbook.mode,
                 revision,
                 once: None,
                 tally: Arc::clone(&self.tally),
@@ -386,17 +381,6 @@ pub(super) fn selected_projects(
         select.projects.iter().any(|name| by_name(name) || name.trim() == p.id.to_string())
     };
     projects.iter().filter(is_named).map(|p| p.id).collect()
-}
-
-/// The status that a selector means in a project, for writing.
-pub(super) fn find_status(project: &Project, selector: &StatusSelector) -> Option<StatusId> {
-    match selector {
-        StatusSelector::Kind(kind) => project.status_of_kind(*kind).map(|status| status.id),
-        StatusSelector::Label(label) => project
-            .status_named(label)
-            .or_else(|| label.trim().parse().ok().and_then(|id| project.status(id)))
-            .map(|status| status.id),
-    }
 }
 
 /// Edits as the arguments of `editTask`.

@@ -1,7 +1,7 @@
 //! One attempt: gather, compose the prompt, work under the claim, see how it ended.
 
 use super::brief::{self, Brief};
-use super::earlier::earlier_attempts;
+use super::earlier;
 use super::worker::{Worker, board_trouble};
 use crate::crash;
 use crate::domain::{
@@ -85,18 +85,15 @@ impl Worker {
         let filter =
             crate::ledger::RunFilter { task: Some(task), ..crate::ledger::RunFilter::default() };
         let runs = self.parts.ledger.runs(&filter, RUNS_MAX).await.unwrap_or_default();
-        let own: Vec<_> = runs
-            .iter()
-            .filter(|run| run.id != self.run.id && run.playbook == self.run.playbook)
-            .collect();
+        let last =
+            runs.iter().find(|run| run.id != self.run.id && run.playbook == self.run.playbook);
         let mut lines = Vec::new();
-        let attempts = usize::try_from(self.run.attempt - 1).unwrap_or(0);
-        for run in own.iter().take(attempts) {
+        for run in earlier::runs_before(&self.parts, &self.run).await {
             let effects = self.parts.ledger.effects(&run.id).await.unwrap_or_default();
             lines.extend(brief::effect_lines(run.attempt, &effects));
         }
         self.brief.put("earlier", Value::List(lines));
-        if let Some(last) = own.first() {
+        if let Some(last) = last {
             self.brief.put("previous", describe_run(last));
         }
         self.put_review(&runs);
@@ -104,7 +101,7 @@ impl Worker {
 
     /// What earlier attempts of a run without a task did.
     async fn put_earlier_attempts(&mut self) {
-        let runs = earlier_attempts(&self.parts, &self.job, self.run.attempt).await;
+        let runs = earlier::runs_before(&self.parts, &self.run).await;
         let mut lines = Vec::new();
         for run in &runs {
             let effects = self.parts.ledger.effects(&run.id).await.unwrap_or_default();
@@ -142,7 +139,8 @@ impl Worker {
     pub(super) async fn put_ending(&mut self, end: &WorkEnd) {
         self.run.outcome.clone_from(&end.outcome);
         self.run.summary.clone_from(&end.summary);
-        let effects = self.parts.ledger.effects(&self.run.id).await.unwrap_or_default();
+        let before = earlier::runs_before(&self.parts, &self.run).await;
+        let done = earlier::done_text(&self.parts, &before, &self.run).await;
         let minutes = self.parts.clock.boot().saturating_sub(self.began).as_secs().div_ceil(60);
         self.brief.put(
             "outcome",
@@ -156,7 +154,7 @@ impl Worker {
             Value::map([
                 ("reason", Value::from(end.reason.code())),
                 ("text", ended_text(end).into()),
-                ("done", done_text(&effects).into()),
+                ("done", done.into()),
                 ("left", end.summary.as_str().into()),
                 ("minutes", i64::try_from(minutes).unwrap_or(i64::MAX).into()),
                 ("attempts", self.run.attempt.into()),
@@ -428,18 +426,6 @@ fn listed(answer: &Value) -> Option<(Vec<Value>, Option<String>)> {
 
 fn template_trouble(error: &template::TemplateError) -> WorkEnd {
     WorkEnd::ended(RunState::Failed, Reason::TemplateFailed, error.to_string(), Usage::default())
-}
-
-/// What a run did, for the comment that tells it; empty when nothing of it shows.
-fn done_text(effects: &[crate::domain::Effect]) -> String {
-    let done =
-        effects.iter().filter(|e| e.actor == EffectActor::Agent).filter_map(|effect| match &effect
-            .result
-        {
-            Some(EffectResult::Done { entity, .. }) => Some(format!("{} ({entity})", effect.tool)),
-            _ => None,
-        });
-    done.collect::<Vec<_>>().join(", ")
 }
 
 fn ended_text(end: &WorkEnd) -> String {

@@ -5,7 +5,7 @@ use super::brief::text_of;
 use super::event::Event;
 use super::why;
 use crate::cron::Odd;
-use crate::domain::{PlaybookName, RunId, TaskId, Timestamp, Value, Work};
+use crate::domain::{Playbook, PlaybookName, RunId, TaskId, Timestamp, Value, Work};
 use crate::ledger::stop;
 use crate::schedule::{Timetable, forecast};
 use crate::tools::desk::{Desk, DeskError, NextRequest, RunReport, RunRequest, Switch};
@@ -51,7 +51,29 @@ impl Daemon {
         ]))
     }
 
-    fn next_of(&self, name: &PlaybookName, request: &NextRequest) -> Result<Vec<Value>, DeskError> {
+    /// Whether a playbook would run if its time came now.
+    async fn readiness(&self, playbook: &Playbook) -> Result<Readiness, DeskError> {
+        let switch = self.parts.ledger.playbook_switch(&playbook.name).await;
+        let switch = switch.map_err(super::dispatcher::failed)?;
+        let stopped = self.parts.settings.state.as_deref().and_then(stop::read).is_some();
+        Ok(if stopped {
+            Readiness::Stopped
+        } else if switch.paused.is_some() {
+            Readiness::Paused
+        } else if self.parts.settings.arms_itself
+            || super::books::why_not_armed(playbook, &switch).is_empty()
+        {
+            Readiness::Armed
+        } else {
+            Readiness::NotArmed
+        })
+    }
+
+    async fn next_of(
+        &self,
+        name: &PlaybookName,
+        request: &NextRequest,
+    ) -> Result<Vec<Value>, DeskError> {
         let Some(playbook) = self.parts.playbook(name) else {
             return Err(DeskError::NotFound(format!("there is no playbook {name}")));
         };
@@ -63,14 +85,17 @@ impl Daemon {
         let from = request.from.unwrap_or_else(|| self.parts.clock.wall());
         let count = request.count.unwrap_or(if request.to.is_some() { 1_000 } else { NEXT_COUNT });
         let coming = forecast(&timetable, from, request.to, count);
+        let readiness = self.readiness(&playbook).await?;
         Ok(coming
             .into_iter()
             .map(|instant| {
-                let note = match (&instant.odd, instant.outside_hours) {
-                    (_, true) => "outside hours: skipped".to_owned(),
-                    (Some(odd), _) => odd_text(*odd).to_owned(),
-                    (None, _) => String::new(),
+                let of_instant = match (&instant.odd, instant.outside_hours) {
+                    (_, true) => "outside hours: skipped",
+                    (Some(odd), _) => odd_text(*odd),
+                    (None, _) => "",
                 };
+                let notes = [readiness.note(), of_instant];
+                let notes: Vec<&str> = notes.into_iter().filter(|n| !n.is_empty()).collect();
                 Value::map([
                     ("playbook", Value::from(name.as_str())),
                     ("planned", text_of(instant.planned).into()),
@@ -78,10 +103,41 @@ impl Daemon {
                     ("zone", instant.local.timezone().name().into()),
                     ("starts", text_of(instant.starts).into()),
                     ("outside_hours", instant.outside_hours.into()),
-                    ("note", note.into()),
+                    ("state", readiness.word().into()),
+                    ("note", notes.join("; ").into()),
                 ])
             })
             .collect())
+    }
+}
+
+/// Whether a playbook would run if its time came now; the first hindrance, in the order in which
+/// they are decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readiness {
+    Armed,
+    Stopped,
+    Paused,
+    NotArmed,
+}
+
+impl Readiness {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Armed => "armed",
+            Self::Stopped => "stopped",
+            Self::Paused => "paused",
+            Self::NotArmed => "not_armed",
+        }
+    }
+
+    fn note(self) -> &'static str {
+        match self {
+            Self::Armed => "",
+            Self::Stopped => "everything is stopped: skipped unless that is lifted by then",
+            Self::Paused => "paused: skipped unless it is resumed by then",
+            Self::NotArmed => "not armed: skipped unless it is armed by then",
+        }
     }
 }
 
@@ -114,7 +170,7 @@ impl Desk for Daemon {
         };
         let mut items = Vec::new();
         for name in &names {
-            items.extend(self.next_of(name, &request)?);
+            items.extend(self.next_of(name, &request).await?);
         }
         items.sort_by(|a, b| a.get("planned").map(text).cmp(&b.get("planned").map(text)));
         Ok(Value::map([("items", Value::List(items))]))

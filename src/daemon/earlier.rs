@@ -1,18 +1,49 @@
 //! What was journaled before a worker began: by earlier attempts, or by its own run before a crash.
 
 use super::parts::Parts;
-use super::worker::Assignment;
-use crate::domain::{EffectActor, EffectResult, Run, RunState};
+use crate::domain::{Effect, EffectActor, EffectResult, OccurrenceId, PlaybookName, Run};
 use crate::ledger::RunFilter;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
-/// At most so many runs of a playbook are looked at for those of one occurrence.
-const LOOKED_AT_MAX: usize = 100;
+/// At most so many runs before one are looked at.
+const RUNS_MAX: usize = 50;
+/// At most so many effects are told in one comment.
+const DONE_MAX: usize = 30;
 
-/// What earlier attempts did, tool by tool; it counts against `scope.max`.
-pub(super) async fn earlier_counts(parts: &Parts, job: &Assignment) -> BTreeMap<String, u32> {
+/// The runs before one that worked under the same succession of claims, the latest first: earlier
+/// attempts, those that a crash broke off, and the one that asked before the answer.
+pub(super) async fn runs_before(parts: &Parts, own: &Run) -> Vec<Run> {
+    let playbook = Some(own.playbook.clone());
+    let filter = RunFilter { playbook, task: own.task, ..RunFilter::default() };
+    let mut occurrence = own.occurrence.clone();
+    let mut before = Vec::new();
+    let mut runs = parts.ledger.runs(&filter, RUNS_MAX).await.unwrap_or_default();
+    if own.task.is_none() {
+        // Attempts at a report have only their occurrence in common.
+        runs.retain(|run| run.occurrence == occurrence && run.attempt < own.attempt);
+        return runs;
+    }
+    for run in runs.into_iter().filter(|run| run.id != own.id) {
+        if run.occurrence != occurrence && !is_taken_up(&own.playbook, &occurrence) {
+            break;
+        }
+        occurrence = run.occurrence.clone();
+        before.push(run);
+    }
+    before
+}
+
+/// Whether an occurrence was opened to take up a claim whose own had ended.
+fn is_taken_up(playbook: &PlaybookName, occurrence: &OccurrenceId) -> bool {
+    let rest = occurrence.as_str().strip_prefix(playbook.as_str()).unwrap_or_default();
+    rest.starts_with("/resumed/") || rest.starts_with("/recovered/")
+}
+
+/// What these runs did, tool by tool; it counts against `scope.max`.
+pub(super) async fn counts(parts: &Parts, runs: &[Run]) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();
-    for run in earlier_attempts(parts, job, job.attempt).await {
+    for run in runs {
         for effect in parts.ledger.effects(&run.id).await.unwrap_or_default() {
             // What failed did not happen; in its own run it did not count either.
             let failed = matches!(effect.result, Some(EffectResult::Failed { .. }));
@@ -24,27 +55,64 @@ pub(super) async fn earlier_counts(parts: &Parts, job: &Assignment) -> BTreeMap<
     counts
 }
 
-/// The attempts before this one, the latest first: at the task; without one, for the occurrence.
-pub(super) async fn earlier_attempts(parts: &Parts, job: &Assignment, attempt: u32) -> Vec<Run> {
-    let many = usize::try_from(attempt.saturating_sub(1)).unwrap_or(0);
-    if many == 0 {
-        return Vec::new();
+/// What runs did, the earliest first, for the comment that tells it; empty when nothing of it shows.
+pub(super) async fn done_text(parts: &Parts, before: &[Run], own: &Run) -> String {
+    let mut done = Vec::new();
+    for run in before.iter().rev().chain([own]) {
+        let effects = parts.ledger.effects(&run.id).await.unwrap_or_default();
+        done.extend(effects.iter().filter_map(shown).map(|shown| (run.attempt, shown)));
     }
-    let filter = RunFilter {
-        playbook: Some(job.playbook.name.clone()),
-        task: job.task,
-        ..RunFilter::default()
-    };
-    let runs = parts.ledger.runs(&filter, LOOKED_AT_MAX).await.unwrap_or_default();
-    let is_earlier = |run: &Run| match job.task {
-        Some(_) => run.state != RunState::Running,
-        None => run.occurrence == job.occurrence.id && run.attempt < attempt,
-    };
-    runs.into_iter().filter(is_earlier).take(many).collect()
+    told(&done, !before.is_empty())
+}
+
+/// What one effect of the agent left on the board.
+fn shown(effect: &Effect) -> Option<String> {
+    match &effect.result {
+        Some(EffectResult::Done { entity, .. }) if effect.actor == EffectActor::Agent => {
+            Some(format!("{} ({entity})", effect.tool))
+        }
+        _ => None,
+    }
+}
+
+/// `attempt 1: addComment (comment 2); attempt 2: …`; one attempt alone goes without its number.
+fn told(done: &[(u32, String)], several: bool) -> String {
+    let mut text = String::new();
+    let mut last = None;
+    for (attempt, shown) in done.iter().take(DONE_MAX) {
+        if several && last != Some(*attempt) {
+            let gap = if text.is_empty() { "" } else { "; " };
+            let _ = write!(text, "{gap}attempt {attempt}: {shown}");
+        } else {
+            let gap = if text.is_empty() { "" } else { ", " };
+            let _ = write!(text, "{gap}{shown}");
+        }
+        last = Some(*attempt);
+    }
+    match done.len().saturating_sub(DONE_MAX) {
+        0 => text,
+        more => format!("{text}, and {more} more (see `rota runs list`)"),
+    }
 }
 
 /// The number of a run's last journaled write.
 pub(super) async fn last_seq(parts: &Parts, run: &Run) -> u32 {
     let effects = parts.ledger.effects(&run.id).await.unwrap_or_default();
     effects.iter().map(|effect| effect.mark.seq).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_of_what_was_done_says_how_many_it_leaves_out() {
+        let one = |attempt| (attempt, "addComment (comment 7)".to_owned());
+        assert_eq!(told(&[], true), "");
+        assert_eq!(told(&[one(1)], false), "addComment (comment 7)");
+        assert_eq!(told(&[one(2)], true), "attempt 2: addComment (comment 7)");
+        let text = told(&vec![one(1); DONE_MAX + 5], true);
+        assert!(text.ends_with(", and 5 more (see `rota runs list`)"), "{text}");
+        assert_eq!(text.matches("addComment").count(), DONE_MAX);
+    }
 }

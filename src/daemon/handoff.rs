@@ -1,15 +1,16 @@
 //! The outcome reaches the board, and the task a person.
 
-use super::announce::{find_status, tool_trouble};
+use super::announce::tool_trouble;
 use super::worker::{Worker, board_trouble};
 use crate::crash;
 use crate::domain::{
     EffectActor, EffectResult, EffectState, Occurrence, OccurrenceId, OccurrenceState, Outcome,
-    Person, PersonId, Phase, PlaybookName, Project, Reason, RunState, StatusId, StatusKind,
-    StatusSelector, Task, TaskEdit, Trigger, Usage, Wrote, to_delta,
+    PersonId, Phase, PlaybookName, Project, Reason, RunState, StatusKind, Task, TaskEdit, Trigger,
+    Usage, Wrote, to_delta,
 };
 use crate::ledger::RunFilter;
 use crate::runner::WorkEnd;
+use crate::schedule::{find_person, outcome_of, outcome_status};
 use crate::template;
 
 impl Worker {
@@ -63,7 +64,7 @@ impl Worker {
     }
 
     async fn write_outcome(&mut self, task: &Task, end: &WorkEnd) -> Result<WorkEnd, WorkEnd> {
-        let outcome = self.outcome_of(end);
+        let outcome = outcome_of(&self.job.playbook, end.outcome.as_deref()).into_owned();
         if let Some(question) = &outcome.ask {
             return self.ask(task, question, &outcome, end).await;
         }
@@ -113,18 +114,6 @@ impl Worker {
         }
     }
 
-    /// What the playbook says of the outcome; a playbook that defines none hands over to a person.
-    fn outcome_of(&self, end: &WorkEnd) -> Outcome {
-        let outcomes = &self.job.playbook.outcomes;
-        let named = end.outcome.as_deref().unwrap_or("done");
-        outcomes.get(named).cloned().unwrap_or_else(|| Outcome {
-            status: Some(StatusSelector::Kind(StatusKind::Waiting)),
-            comment: Some("hand-over.md.hbs".to_owned()),
-            assign: Some("{{task.author}}".to_owned()),
-            ..Outcome::default()
-        })
-    }
-
     async fn outcome_edits(
         &self,
         outcome: &Outcome,
@@ -133,8 +122,15 @@ impl Worker {
     ) -> Result<(Vec<TaskEdit>, bool), WorkEnd> {
         let mut edits = Vec::new();
         let mut handed_over = false;
-        if let Some(selector) = &outcome.status {
-            let status = outcome_status(selector, outcome, project)?;
+        let status = outcome_status(outcome, project).map_err(|selector| {
+            WorkEnd::ended(
+                RunState::Failed,
+                Reason::UnknownStatus,
+                format!("project {:?} has no status {selector}", project.name),
+                Usage::default(),
+            )
+        })?;
+        if let Some(status) = status {
             handed_over = project.kind_of(status) == StatusKind::Waiting;
             edits.push(TaskEdit::Status(status));
         }
@@ -163,11 +159,10 @@ impl Worker {
             return Ok(None);
         }
         let people = self.parts.board.people().await.map_err(|error| board_trouble(&error))?;
-        let is_meant = |p: &&Person| p.id.to_string() == text || p.name.eq_ignore_ascii_case(text);
-        people.iter().find(is_meant).map(|p| Some(p.id)).ok_or_else(|| {
+        find_person(&people, text).map(|p| Some(p.id)).ok_or_else(|| {
             WorkEnd::ended(
                 RunState::Failed,
-                Reason::NotFound,
+                Reason::UnknownPerson,
                 format!("nobody on the board is {text:?} (outcome.assign)"),
                 Usage::default(),
             )
@@ -292,29 +287,6 @@ impl Worker {
         let detail = format!("round {round} of {rounds}: back to {playbook}");
         Ok(WorkEnd { reason: Reason::SentBack, detail, ..end })
     }
-}
-
-/// The label that an outcome's status means; *done* is a person's word, unless the playbook says otherwise.
-fn outcome_status(
-    selector: &StatusSelector,
-    outcome: &Outcome,
-    project: &Project,
-) -> Result<StatusId, WorkEnd> {
-    let unknown = || {
-        WorkEnd::ended(
-            RunState::Failed,
-            Reason::UnknownStatus,
-            format!("project {:?} has no status {selector}", project.name),
-            Usage::default(),
-        )
-    };
-    let status = find_status(project, selector).ok_or_else(unknown)?;
-    if project.kind_of(status) == StatusKind::Done && !outcome.done_by_agent {
-        // Only a person says *done*, unless the playbook says otherwise.
-        let waiting = StatusSelector::Kind(StatusKind::Waiting);
-        return find_status(project, &waiting).ok_or_else(unknown);
-    }
-    Ok(status)
 }
 
 fn unknown(tool: &str) -> WorkEnd {

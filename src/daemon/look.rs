@@ -238,7 +238,7 @@ fn statuses(
         match selector {
             StatusSelector::Kind(kind) => kinds.push(*kind),
             StatusSelector::Label(_) => ids
-                .extend(projects.iter().filter_map(|p| super::announce::find_status(p, selector))),
+                .extend(projects.iter().filter_map(|p| crate::schedule::find_status(p, selector))),
         }
     }
     // Labels and kinds together widen each other; the board would narrow by both.

@@ -91,32 +91,31 @@ impl Dispatcher {
         }
     }
 
+    /// An occurrence counts once, by what its tasks came to in their last attempts: one that was
+    /// done ends a row of failures.
     async fn count_failures(&self, playbook: &Playbook, runs: &[Run]) {
-        let ledger = &self.parts.ledger;
-        for run in runs {
-            let name = &playbook.name;
-            if run.state == RunState::Succeeded || run.state == RunState::NothingToDo {
-                if let Err(error) = ledger.record_success(name).await {
-                    tracing::warn!(playbook = %name, %error, "a success could not be counted");
-                }
-                continue;
+        let (ledger, name) = (&self.parts.ledger, &playbook.name);
+        let ends = || last_attempts(runs).map(|run| run.state);
+        if ends().any(|state| matches!(state, RunState::Succeeded | RunState::NothingToDo)) {
+            if let Err(error) = ledger.record_success(name).await {
+                tracing::warn!(playbook = %name, %error, "a success could not be counted");
             }
-            if !run.state.may_retry() {
-                continue;
+            return;
+        }
+        if !ends().any(RunState::may_retry) {
+            return;
+        }
+        let switch = match ledger.record_failure(name).await {
+            Ok(switch) => switch,
+            Err(error) => {
+                tracing::warn!(playbook = %name, %error, "a failure could not be counted");
+                return;
             }
-            let switch = match ledger.record_failure(name).await {
-                Ok(switch) => switch,
-                Err(error) => {
-                    tracing::warn!(playbook = %name, %error, "a failure could not be counted");
-                    continue;
-                }
-            };
-            let limit = playbook.on_failure.pause_after;
-            if limit.is_some_and(|limit| switch.failures_in_row >= limit) && switch.paused.is_none()
-            {
-                let why = format!("{} failures in a row", switch.failures_in_row);
-                self.pause_itself(playbook, &why).await;
-            }
+        };
+        let limit = playbook.on_failure.pause_after;
+        if limit.is_some_and(|limit| switch.failures_in_row >= limit) && switch.paused.is_none() {
+            let why = format!("{} failures in a row", switch.failures_in_row);
+            self.pause_itself(playbook, &why).await;
         }
     }
 
@@ -135,13 +134,17 @@ impl Dispatcher {
     }
 }
 
+/// The last attempts at each task; runs about none are attempts at the occurrence itself.
+fn last_attempts(runs: &[Run]) -> impl Iterator<Item = &Run> {
+    let is_last = |place: usize, run: &Run| {
+        runs.iter().skip(place + 1).all(|later| later.task != run.task)
+    };
+    runs.iter().enumerate().filter(move |(place, run)| is_last(*place, run)).map(|(_, run)| run)
+}
+
 /// One word for a whole occurrence: the worst of what its tasks came to in their last attempts.
 fn reason_of(open: &Open) -> Reason {
-    let is_last = |place: usize, run: &Run| {
-        open.runs.iter().skip(place + 1).all(|later| later.task != run.task)
-    };
-    let mut last = open.runs.iter().enumerate().filter(|(place, run)| is_last(*place, run));
-    let failed = last.find(|(_, run)| run.state.may_retry()).map(|(_, run)| run);
+    let failed = last_attempts(&open.runs).find(|run| run.state.may_retry());
     let run = failed.or_else(|| open.runs.last());
     let refused = || open.refused.last().map(|(_, reason, _)| *reason);
     run.and_then(|run| run.reason).or_else(refused).unwrap_or(Reason::NothingToDo)

@@ -11,58 +11,75 @@ use crate::domain::{
     Body, Channel, Delivery, Notice, OccurrenceState, Playbook, Reason, ReportWhen, Run, RunState,
     StatusKind, Timestamp, Usage, Value,
 };
-use crate::ledger::RunFilter;
+use crate::ledger::{PlaybookSwitch, RunFilter};
 use crate::runner::WorkEnd;
 use std::collections::{BTreeMap, HashSet};
 
 /// At most so many runs are told of in one digest.
 const RUNS_MAX: usize = 2_000;
 
+/// So many reports in a row with nothing to say raise an alarm.
+pub(super) const SILENT_MAX: u32 = 3;
+
+/// What a report says.
+struct Told {
+    /// The fact: whoever was told of it is not told again.
+    key: String,
+    body: Body,
+    /// For a digest: whether it has nothing to say.
+    silent: Option<bool>,
+}
+
 impl Worker {
-    /// What people are told when this run ends. Runs at tasks are told of together, when the
-    /// occurrence ends.
-    pub(super) async fn notices(&mut self, end: &WorkEnd) -> Vec<Notice> {
+    /// What people are told when this run ends, and how it ends then: who was told already is not
+    /// told again, and the end says so. Runs at tasks are told of together, when the occurrence ends.
+    pub(super) async fn tell(&mut self, end: WorkEnd) -> (WorkEnd, Vec<Notice>) {
         let playbook = self.job.playbook.clone();
         let mut notices = Vec::new();
         if end.state.may_retry() {
-            notices.extend(self.failure(&playbook, end));
+            notices.extend(self.failure(&playbook, &end));
         }
-        let Some(report) = playbook.report.clone() else { return notices };
+        let Some(report) = playbook.report.clone() else { return (end, notices) };
         if self.run.task.is_some() || end.state != RunState::Succeeded {
-            return notices;
+            return (end, notices);
         }
         let told = if is_digest(&report.template) {
-            self.digest(&playbook).await
+            self.digest(&playbook).await.map(Some)
         } else {
             self.gathered_report(&playbook, &report.template, report.when)
         };
         match told {
-            Ok(Some((key, body))) => {
-                self.note_told_before(&key, &report.to).await;
-                notices.extend(report.to.iter().map(|to| self.notice(&key, to, body.clone())));
+            Ok(Some(told)) => {
+                let before = self.told_before(&told.key, &report.to).await;
+                let is_new = before.is_empty() || before.len() < report.to.len();
+                if let (Some(silent), true) = (told.silent, is_new) {
+                    notices.extend(self.silence(&playbook, silent).await);
+                }
+                let to = report.to.iter();
+                notices.extend(to.map(|to| self.notice(&told.key, to, told.body.clone())));
+                (said(end, &told.key, &before, is_new), notices)
             }
-            Ok(None) => {}
+            Ok(None) => (end, notices),
             Err(detail) => {
                 tracing::error!(run = %self.run.id, %detail, "the report could not be made");
                 let body =
                     text_body(format!("{}: the report could not be made: {detail}", playbook.name));
                 let key = format!("report-failed:{}", self.run.id);
                 notices.extend(report.to.iter().map(|to| self.notice(&key, to, body.clone())));
+                (end, notices)
             }
         }
-        notices
     }
 
-    /// One digest in a window: whoever runs it again is told that it was sent.
-    async fn note_told_before(&self, key: &str, to: &[Channel]) {
+    /// Which of these channels were told already, and when.
+    async fn told_before(&self, key: &str, to: &[Channel]) -> Vec<String> {
+        let mut before = Vec::new();
         for channel in to {
-            let key = key_for(key, channel);
-            if let Ok(Some(told)) = self.parts.ledger.notice(&key).await {
-                let when = text_of(told.created);
-                self.note(&format!("{channel} was told at {when} ({key}); it is not told again"))
-                    .await;
+            if let Ok(Some(told)) = self.parts.ledger.notice(&key_for(key, channel)).await {
+                before.push(format!("{channel} was told at {}", text_of(told.created)));
             }
         }
+        before
     }
 
     fn notice(&self, key: &str, to: &Channel, body: Body) -> Notice {
@@ -86,7 +103,7 @@ impl Worker {
     }
 
     /// The digest of the window that this instant falls in.
-    async fn digest(&mut self, playbook: &Playbook) -> Result<Option<(String, Body)>, String> {
+    async fn digest(&mut self, playbook: &Playbook) -> Result<Told, String> {
         let now = self.job.now.unwrap_or_else(|| self.parts.clock.wall());
         let since = last_told(&self.parts, playbook, now).await?;
         let agents = agent_work(&self.parts, since, now, playbook).await?;
@@ -105,20 +122,32 @@ impl Worker {
             .map_err(|error| chain(&error))?;
         let body = digest::render(&digest, &self.reports(), DIGEST_TEMPLATE)
             .map_err(|error| chain(&error))?;
-        self.note_silence(playbook, digest.is_quiet()).await;
-        Ok(Some((digest.window, body)))
+        let silent = Some(digest.is_quiet());
+        Ok(Told { key: digest.window, body, silent })
     }
 
-    async fn note_silence(&self, playbook: &Playbook, silent: bool) {
-        match self.parts.ledger.record_silence(&playbook.name, silent).await {
-            Ok(switch) if switch.silent_in_row >= 3 => tracing::warn!(
-                playbook = %playbook.name,
-                in_row = switch.silent_in_row,
-                "report after report had nothing to say: does its selection still match anything?"
-            ),
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the silence could not be counted"),
-        }
+    /// One more digest with nothing to say, or one with something; a row of the former raises one
+    /// alarm.
+    async fn silence(&self, playbook: &Playbook, silent: bool) -> Vec<Notice> {
+        let name = &playbook.name;
+        let switch = match self.parts.ledger.record_silence(name, silent).await {
+            Ok(switch) => switch,
+            Err(error) => {
+                tracing::warn!(playbook = %name, %error, "the silence could not be counted");
+                return Vec::new();
+            }
+        };
+        let (Some(row), Some(since)) = (silent_row(&switch), switch.silent_since) else {
+            return Vec::new();
+        };
+        tracing::warn!(playbook = %name, "{row}");
+        let text = format!(
+            "{name}: {row}. Does its selection still match anything, and are its templates whole? \
+             `rota why {name}` tells more."
+        );
+        let key = format!("silence:{name}:{}", text_of(since));
+        let alarmed = alarmed(playbook);
+        alarmed.iter().map(|to| self.notice(&key, to, text_body(text.clone()))).collect()
     }
 
     /// A report about what was gathered; nothing when there is nothing to tell.
@@ -127,7 +156,7 @@ impl Worker {
         playbook: &Playbook,
         template: &str,
         when: ReportWhen,
-    ) -> Result<Option<(String, Body)>, String> {
+    ) -> Result<Option<Told>, String> {
         let gathered = self.brief.get("gathered").and_then(Value::as_map);
         let is_empty = gathered.is_none_or(|map| {
             map.values().all(|value| value.as_list().is_none_or(<[Value]>::is_empty))
@@ -138,12 +167,37 @@ impl Worker {
         let body = digest::report(&self.reports(), template, &self.brief.value())
             .map_err(|error| chain(&error))?;
         let key = format!("report:{}:{}", playbook.name, self.run.occurrence);
-        Ok((body != Body::default()).then_some((key, body)))
+        Ok((body != Body::default()).then_some(Told { key, body, silent: None }))
     }
 
     fn reports(&self) -> Reports {
         Reports { templates: self.parts.templates() }
     }
+}
+
+/// How a run ends whose report was told to some channels, or to all of them, before.
+fn said(end: WorkEnd, key: &str, before: &[String], is_new: bool) -> WorkEnd {
+    if before.is_empty() {
+        return end;
+    }
+    let detail = format!("{key} is not told again: {}", before.join("; "));
+    let reason = if is_new { end.reason } else { Reason::AlreadyTold };
+    WorkEnd { reason, detail, ..end }
+}
+
+/// That report after report had nothing to say, once there are enough of them.
+pub(super) fn silent_row(switch: &PlaybookSwitch) -> Option<String> {
+    let (count, since) = (switch.silent_in_row, switch.silent_since?);
+    let enough = count >= SILENT_MAX;
+    enough.then(|| format!("{count} reports in a row had nothing to say, since {}", text_of(since)))
+}
+
+/// Who hears an alarm: who hears of failures, else who hears the report, else whoever reads the
+/// daemon's output.
+fn alarmed(playbook: &Playbook) -> Vec<Channel> {
+    let reported = playbook.report.as_ref().map_or(&[][..], |report| &report.to);
+    let wanted = [&playbook.on_failure.to[..], reported].into_iter().find(|to| !to.is_empty());
+    wanted.map_or_else(|| vec![Channel::Stdout], <[Channel]>::to_vec)
 }
 
 /// Whether a report is the daily digest.

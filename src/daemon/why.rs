@@ -6,8 +6,8 @@ use super::parts::Parts;
 use super::{books, look};
 use crate::board::BoardError;
 use crate::domain::{
-    Decision, Occurrence, OccurrenceId, OccurrenceState, Playbook, PlaybookName, TaskId, Timestamp,
-    Trigger, Value,
+    Decision, Occurrence, OccurrenceId, OccurrenceState, Playbook, PlaybookName, Reason, TaskId,
+    Timestamp, Trigger, Value,
 };
 use crate::ledger::{RunFilter, stop};
 use crate::schedule::{Criteria, judge};
@@ -147,6 +147,15 @@ async fn about_playbook(
     }
     if let Some(paused) = &switch.paused {
         say("paused", format!("by {} at {}: {}", paused.by, text_of(paused.at), paused.reason));
+    }
+    if let Some(row) = super::telling::silent_row(&switch) {
+        say(Reason::NothingToDo.code(), row);
+    }
+    let projects = parts.board.projects().await.map_err(board)?;
+    let people = parts.board.people().await.map_err(board)?;
+    let criteria = Criteria::new(playbook, &projects, &people);
+    for missing in criteria.missing_words().take(LATEST_MAX) {
+        say(missing.reason.code(), missing.detail.clone());
     }
     Ok(Value::map([
         ("subject", Value::from(format!("playbook {name}"))),

@@ -11,7 +11,7 @@
 //! Whatever happens, the run's record is finished exactly once, and the claim ends after it.
 
 use super::brief::Brief;
-use super::earlier::{earlier_counts, last_seq};
+use super::earlier;
 use super::halt::Halt;
 use super::lease::lost_end;
 use super::parts::Parts;
@@ -134,13 +134,15 @@ impl Worker {
         let began = parts.clock.boot();
         let settling = job.resume.as_ref().and_then(|resume| resume.settling.as_deref()).cloned();
         let last_seq = match &settling {
-            Some(run) => last_seq(&parts, run).await,
+            Some(run) => earlier::last_seq(&parts, run).await,
             None => 0,
         };
         let fresh = || Self::new_run(&parts, &job, job.run.clone(), job.attempt);
+        let run = settling.unwrap_or_else(fresh);
+        let before = earlier::runs_before(&parts, &run).await;
         let mut worker = Self {
-            run: settling.unwrap_or_else(fresh),
-            tally: Arc::new(Tally::new(last_seq, earlier_counts(&parts, &job).await)),
+            run,
+            tally: Arc::new(Tally::new(last_seq, earlier::counts(&parts, &before).await)),
             brief: Brief::default(),
             held: None,
             began,
@@ -294,7 +296,7 @@ impl Worker {
             self.run.settle_from = None;
         }
         crash::reached("settle.done");
-        let notices = self.notices(&end).await;
+        let (end, notices) = self.tell(end).await;
         let parked = end.state == RunState::Waiting;
         let reason = end.reason;
         self.finish_record(&end, notices).await;

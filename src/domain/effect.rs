@@ -58,7 +58,7 @@ pub enum EffectResult {
     },
     /// It is not known whether it happened; it is never repeated blindly.
     Unknown,
-    /// It was only recorded: the run was a shadow or staged.
+    /// It was only recorded: the run was a shadow.
     Recorded,
 }
 

@@ -62,8 +62,6 @@ pub enum Mode {
     /// They happen.
     #[default]
     Live,
-    /// They become proposals that a person applies.
-    Staged,
     /// They are only recorded.
     Shadow,
 }

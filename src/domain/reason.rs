@@ -42,6 +42,7 @@ reasons! {
     Done = "done", "it did what it was to do";
     HandedOver = "handed_over", "the work is done and waits for a person's review";
     SentBack = "sent_back", "the reviewer asked for changes, and the task goes back";
+    AlreadyTold = "already_told", "people were told of it already, and are not told again";
     NothingToDo = "nothing_to_do", "no task matched, or there was nothing to report";
     Claimed = "claimed", "the task was claimed";
     Waiting = "waiting", "it waits for a person's answer";
@@ -86,6 +87,7 @@ reasons! {
     BackingOff = "backing_off", "its last attempt failed a short while ago";
     UnknownAgent = "unknown_agent", "the board has no user of the agent's name";
     UnknownStatus = "unknown_status", "its project has no such status";
+    UnknownPerson = "unknown_person", "the board has no user whom the playbook names";
     LostRace = "lost_race", "somebody else took it at the same moment";
     NotFound = "not_found", "it is not on the board";
     // How a claim or a run ended.
@@ -125,7 +127,7 @@ reasons! {
     RevisionConflict = "revision_conflict", "it was changed since it was read";
     Ambiguous = "ambiguous", "the name fits more than one";
     Unsupported = "unsupported", "this board cannot do that";
-    RecordedOnly = "recorded_only", "the playbook only records its writes (shadow or staged)";
+    RecordedOnly = "recorded_only", "the playbook only records its writes (shadow)";
 }
 
 impl fmt::Display for Reason {

@@ -16,10 +16,12 @@ pub struct PlaybookSwitch {
     pub armed: Option<String>,
     /// Set while it is paused.
     pub paused: Option<Paused>,
-    /// Runs that failed, since the last success.
+    /// Occurrences that failed, since the last success.
     pub failures_in_row: u32,
-    /// Reports that had nothing to say or could not be sent, since the last one that was.
+    /// Reports that had nothing to say, since the last one that had.
     pub silent_in_row: u32,
+    /// When the first of them was.
+    pub silent_since: Option<Timestamp>,
 }
 
 /// Who paused a playbook.
@@ -90,7 +92,7 @@ impl Ledger {
         .await
     }
 
-    /// One more failure in a row.
+    /// One more failed occurrence in a row.
     pub async fn record_failure(&self, playbook: &PlaybookName) -> Result<PlaybookSwitch> {
         self.switch(playbook, None, |switch| {
             switch.failures_in_row = switch.failures_in_row.saturating_add(1);
@@ -103,15 +105,17 @@ impl Ledger {
         self.switch(playbook, None, |switch| switch.failures_in_row = 0).await
     }
 
-    /// One more report in a row that was not told (`true`), or one that was (`false`).
+    /// One more report in a row that had nothing to say (`true`), or one that had (`false`).
     pub async fn record_silence(
         &self,
         playbook: &PlaybookName,
         silent: bool,
     ) -> Result<PlaybookSwitch> {
+        let now = self.clock.wall();
         self.switch(playbook, None, |switch| {
             let count = switch.silent_in_row.saturating_add(1);
             switch.silent_in_row = if silent { count } else { 0 };
+            switch.silent_since = silent.then(|| switch.silent_since.unwrap_or(now));
         })
         .await
     }

@@ -67,7 +67,7 @@ pub(super) const KEYS: &[Key] = &[
     key("", "description", Text, "", "what it is for"),
     needed("", "agent", Text, "the board user it acts as"),
     key("", "runs_on", Texts, "any daemon", "labels of the daemons that may run it"),
-    key("", "mode", Word(&["live", "staged", "shadow"]), "live", "live; staged: writes become proposals; shadow: writes are only recorded"),
+    key("", "mode", Word(&["live", "shadow"]), "live", "live; shadow: writes are only recorded"),
     key("", "on", Table, "only by hand", "when it wakes"),
     key("", "select", Table, "", "which tasks it takes; every key narrows"),
     key("", "gather", Named, "", "data for templates and steps, by name"),
@@ -174,7 +174,7 @@ pub(super) const KEYS: &[Key] = &[
     key("report", "when", Word(&["always", "changes", "problems"]), "changes", "when people hear it"),
 
     key("on_failure", "to", TextOrTexts, "", "who is told"),
-    key("on_failure", "pause_after", Count(1), "", "consecutive failures, then it pauses itself and says so"),
+    key("on_failure", "pause_after", Count(1), "", "occurrences in a row that failed, then it pauses itself and says so"),
 ];
 
 /// Where a key belongs, when it belongs to another table than the one it was written in.

@@ -87,12 +87,7 @@ pub(super) fn playbook(root: &Table<'_, '_>, file_name: &str, defaults: &Default
         description: root.text("description").unwrap_or_default(),
         agent,
         runs_on: root.texts("runs_on", false).unwrap_or_default(),
-        mode: root
-            .choice(
-                "mode",
-                &[("live", Mode::Live), ("staged", Mode::Staged), ("shadow", Mode::Shadow)],
-            )
-            .unwrap_or_default(),
+        mode: mode(root),
         on,
         select,
         gather: gather(&root.table("gather")),
@@ -112,6 +107,19 @@ pub(super) fn playbook(root: &Table<'_, '_>, file_name: &str, defaults: &Default
     };
     finish(root);
     playbook
+}
+
+/// Whether its writes happen; `staged` waits for the queue in which a person applies them.
+fn mode(root: &Table<'_, '_>) -> Mode {
+    const MODES: [(&str, Mode); 2] = [("live", Mode::Live), ("shadow", Mode::Shadow)];
+    if root.says("mode", "staged") {
+        let _ = root.text("mode");
+        let message = "mode = \"staged\" is not available in this version";
+        let help = "use mode = \"shadow\": writes are only recorded";
+        root.add(root.fault("mode", message).with_help(help));
+        return Mode::Shadow;
+    }
+    root.choice("mode", &MODES).unwrap_or_default()
 }
 
 fn on(table: &Table<'_, '_>, defaults: &Defaults) -> On {

@@ -281,8 +281,7 @@ fn covered(old: &BTreeSet<String>, tool: &str) -> bool {
 fn weight(mode: Mode) -> u8 {
     match mode {
         Mode::Shadow => 0,
-        Mode::Staged => 1,
-        Mode::Live => 2,
+        Mode::Live => 1,
     }
 }
 

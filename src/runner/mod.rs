@@ -16,6 +16,7 @@ pub use signs::{Sign, Signs, SignsEnd};
 
 use crate::domain::{Playbook, Reason, RunId, RunState, TaskId, Usage, Value};
 use async_trait::async_trait;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +36,9 @@ pub trait Runner: Send + Sync + std::fmt::Debug {
 }
 
 /// What is to be done, with every template that concerns the runner filled in.
-#[derive(Clone, Debug)]
+///
+/// The environment holds secrets: [`Debug`](fmt::Debug) shows its names, never its values.
+#[derive(Clone)]
 pub struct Job {
     /// The run.
     pub run: RunId,
@@ -53,6 +56,21 @@ pub struct Job {
     pub env: Vec<(String, String)>,
     /// The working directory of a program; it exists.
     pub folder: PathBuf,
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.env.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Job")
+            .field("run", &self.run)
+            .field("playbook", &self.playbook.name)
+            .field("task", &self.task)
+            .field("prompt_bytes", &self.prompt.len())
+            .field("program", &self.command.first())
+            .field("env", &names)
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How the work ended.
@@ -104,5 +122,34 @@ impl WorkEnd {
             details: ending.details,
             ..Self::done(ending.summary, usage)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn playbook() -> Playbook {
+        let (name, text) = crate::playbook::shipped()[0];
+        let zone = Some(chrono_tz::UTC);
+        let defaults = crate::playbook::Defaults { zone, ..Default::default() };
+        crate::playbook::parse(text, name, &defaults).unwrap().playbook
+    }
+
+    #[test]
+    fn no_value_of_the_environment_is_in_debug() {
+        let job = Job {
+            run: RunId::new("r-1"),
+            playbook: Arc::new(playbook()),
+            task: Some(TaskId(7)),
+            prompt: "Do it.".into(),
+            context: Value::Null,
+            command: vec!["worker".into()],
+            env: vec![("API_KEY".into(), "hunter2".into())],
+            folder: PathBuf::from("."),
+        };
+        let shown = format!("{job:?} {job:#?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains("API_KEY") && shown.contains("r-1"), "{shown}");
     }
 }

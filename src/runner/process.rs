@@ -40,8 +40,7 @@ const SWEEP_AGAIN: Duration = Duration::from_millis(20);
 
 static ADOPTING: AtomicBool = AtomicBool::new(false);
 
-/// What is to be started.
-#[derive(Debug)]
+/// What is to be started. The environment may hold secrets: it is never shown.
 pub(super) struct Start<'a> {
     pub run: &'a RunId,
     pub task: Option<TaskId>,

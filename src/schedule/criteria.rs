@@ -1,6 +1,7 @@
 //! `[select]` made ready: names of projects, labels and people resolved against the board, once per plan.
 
 use super::Refused;
+use super::board_words::missing_words;
 use super::candidates::folded;
 use crate::domain::{
     AssigneeSelector, Person, PersonId, Playbook, Project, ProjectId, Reason, Select, StatusId,
@@ -20,6 +21,8 @@ pub struct Criteria<'a> {
     pub(super) tags_none: Vec<String>,
     pub(super) agent: Option<PersonId>,
     pub(super) named: Option<PersonId>,
+    /// Projects that lack a word the playbook would write there, each with the first of them.
+    pub(super) lacking: Vec<(ProjectId, Refused)>,
     /// What could not be resolved, for people.
     pub unresolved: Vec<Refused>,
 }
@@ -64,8 +67,24 @@ impl<'a> Criteria<'a> {
             tags_none: tags(|s| &s.tags_none),
             agent: person(&playbook.agent),
             named,
+            lacking: projects
+                .iter()
+                .filter_map(|project| {
+                    let missing = missing_words(playbook, project, people).into_iter().next();
+                    missing.map(|missing| (project.id, missing))
+                })
+                .collect(),
             unresolved,
         }
+    }
+
+    /// What the board lacks of the words that the playbook would write, one for each project whose
+    /// tasks it may take.
+    pub fn missing_words(&self) -> impl Iterator<Item = &Refused> {
+        let is_place = |id: ProjectId| {
+            self.places.as_ref().is_none_or(|places| places.iter().any(|(place, _)| *place == id))
+        };
+        self.lacking.iter().filter(move |(id, _)| is_place(*id)).map(|(_, missing)| missing)
     }
 
     /// Tags of which a task has to have one, where that narrows.

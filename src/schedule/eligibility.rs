@@ -2,7 +2,8 @@
 //!
 //! # The order
 //! `[select]`: project, status, type, tags that are asked for, tags that keep agents off, assignee, due date,
-//! `unchanged_for`. Then the gates: the stop tag, the claim, attempts, and `[suitability] require` in the
+//! `unchanged_for`. Then the gates: the stop tag, the claim, words that its project
+//! lacks, attempts, and `[suitability] require` in the
 //! order written. Last, because it costs most, `select.where`. The first that does not hold is the
 //! reason. A task that an occurrence names skips `[select]` (and `where`), never the gates.
 
@@ -288,6 +289,9 @@ pub(super) fn gated(
         let how = if taken.parked { "waits for a person" } else { "holds it" };
         let detail = format!("run {} of {} {how}", taken.run, taken.playbook);
         return Err(Refused::new(Reason::AlreadyClaimed, detail));
+    }
+    if let Some((_, lacking)) = criteria.lacking.iter().find(|(id, _)| *id == task.project) {
+        return Err(lacking.clone());
     }
     if let Some(attempts) = situation.attempts {
         let most = criteria.playbook.limits.attempts;

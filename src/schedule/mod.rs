@@ -12,6 +12,7 @@
 //! - [`reconcile`] and [`put_back`]: whether a person took over a claimed task, and what is undone then.
 //! - [`after_failure`]: whether there is another attempt, and when.
 
+mod board_words;
 mod candidates;
 mod criteria;
 mod dispatch;
@@ -24,6 +25,7 @@ mod retry;
 mod snapshot;
 mod timetable;
 
+pub use board_words::{find_person, find_status, outcome_of, outcome_status};
 pub use candidates::Candidates;
 pub use criteria::Criteria;
 pub use eligibility::{Condition, Refused, Situation, Subject, judge};

@@ -46,7 +46,7 @@ pub struct RunContext {
     pub trust: Trust,
     /// For whom: the agent's own work, or the daemon's announce, hand-back and settle.
     pub actor: EffectActor,
-    /// Whether writes happen. The daemon gives announce and hand-back of a *staged* run `Live`.
+    /// Whether writes happen.
     pub mode: Mode,
     /// The revision of the claimed task that the writer has seen: then a task edited since is a
     /// conflict. `None`: the tools read the task themselves just before they write.

@@ -1,7 +1,7 @@
 //! Every write of a run passes here, in this order: listed tool, role, scope, budget, trust window,
 //! fence; then the intent is journaled durably, the board acts, and the result is journaled.
 //!
-//! A run that is a shadow or staged goes the same way up to the journal, where its write is recorded
+//! A run that is a shadow goes the same way up to the journal, where its write is recorded
 //! and not done: a holder whose claim ended learns it in every mode.
 
 use super::captions::Captions;

@@ -113,6 +113,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("a rubric", "[claim]", "rubric = \"suitability.md.hbs\"\n[claim]"),
     ("a workspace", "[claim]", "[workspace]\nsource = 3\n[claim]"),
     ("checks", "[claim]", "[checks]\ntests = 3\n[claim]"),
+    ("proposals", "mode = \"live\"", "mode = \"staged\""),
     ("an ACP agent", "runner = \"model\"", "runner = \"acp\""),
     ("an independent reviewer", "rounds = 3", "independent = true"),
     ("a tool of another server", "\"get*\"", "\"calendar:list_events\""),
@@ -362,7 +363,7 @@ fn an_edit_that_widens_rights_is_noticed_and_one_that_does_not_is_not() {
     for (from, to) in [
         ("description = \"All of it.\"", "description = \"Other words.\""),
         ("prompt = \"review.md.hbs\"", "prompt = \"work.md.hbs\""),
-        ("mode = \"live\"", "mode = \"staged\""),
+        ("mode = \"live\"", "mode = \"shadow\""),
         ("event = [\"task.status_changed\", \"comment.added\"]", "event = \"comment.added\""),
         ("[\"Website\", \"App\"]", "\"App\""),
         ("limit = 3\n", "limit = 1\n"),

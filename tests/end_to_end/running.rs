@@ -249,8 +249,40 @@ fn coming_occurrences_are_told_in_the_zone_with_odd_days_marked() {
     let items = items["items"].as_array().unwrap();
     assert_eq!(items.len(), 3, "{items:?}");
     assert_eq!(items[1]["planned"], "2027-03-28T01:00:00Z");
+    // The configuration of this team arms its playbooks by itself.
+    assert_eq!(items[1]["state"], "armed");
+    assert!(!next.out.contains("not armed"), "{next:#?}");
+    rota.write("rota.toml", &rota.read("rota.toml").replace("\"auto\"", "\"ask\""));
+    assert!(rota.run(words).ok().out.contains("not armed: skipped"));
+    assert_eq!(json(&rota, &words)["items"][1]["state"], "not_armed");
     assert_eq!(json(&rota, &["next", "-n", "2"])["items"].as_array().unwrap().len(), 2);
     rota.run(["next", "nightlyy"]).ended(1);
+}
+
+#[test]
+fn a_digest_that_is_asked_for_again_says_when_it_was_told() {
+    let rota = team();
+    let first = json(&rota, &["run-once", "daily-digest"]);
+    assert_eq!((first["reason"].as_str(), first["detail"].as_str()), (Some("done"), Some("")));
+    let again = json(&rota, &["run-once", "daily-digest"]);
+    assert_eq!(again["reason"], "already_told");
+    assert!(again["detail"].as_str().unwrap().contains("stdout was told at "), "{again}");
+    let shown = rota.run(["run-once", "daily-digest"]).ok();
+    assert!(shown.out.contains("[already_told]"), "{shown:#?}");
+    assert!(shown.out.contains("stdout was told at "), "{shown:#?}");
+}
+
+#[test]
+fn the_doctor_warns_of_words_that_the_board_does_not_know() {
+    let rota = team();
+    let doctor = rota.run(["doctor"]).ok();
+    assert!(!doctor.out.contains("has no status"), "{doctor:#?}");
+    let text = rota.read("agents/ai-worker.toml");
+    assert!(text.contains("Ready for Review"));
+    rota.write("agents/ai-worker.toml", &text.replace("Ready for Review", "Redy for Review"));
+    let doctor = rota.run(["doctor"]).ok();
+    let line = doctor.out.lines().find(|line| line.contains("playbook ai-worker")).unwrap();
+    assert!(line.starts_with("warn") && line.contains("Redy for Review"), "{doctor:#?}");
 }
 
 #[test]

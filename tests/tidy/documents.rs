@@ -1,7 +1,7 @@
 //! What stands beside the source: the top level, the manifest, the changelog, the reasons.
 
 use super::hold;
-use super::tree::root;
+use super::tree::{File, files, root};
 use rota::domain::Reason;
 use std::fs;
 
@@ -196,4 +196,35 @@ fn every_key_of_a_playbook_is_explained() {
     let missing: Vec<String> =
         names.into_iter().filter(|name| !page.contains(&format!("| `{name}` |"))).collect();
     hold("keys", &missing);
+}
+
+/// Every test and file of tests that a page names is there.
+fn missing_proofs(page: &str, tests: &[File]) -> Vec<String> {
+    let is_name = |name: &str| {
+        name.contains('_')
+            && name.chars().all(|c| c.is_ascii_lowercase() || "0123456789_".contains(c))
+    };
+    let mut found = Vec::new();
+    for word in page.split('`').skip(1).step_by(2) {
+        let is_there = match word.strip_suffix('…').unwrap_or(word) {
+            path if path.starts_with("tests/") => tests.iter().any(|file| file.path == path),
+            name if is_name(name) && (name.len() > 25 || word != name) => {
+                tests.iter().any(|file| file.text.contains(name))
+            }
+            _ => true,
+        };
+        if !is_there {
+            found.push(format!("docs/claims.md: there is no test `{word}`"));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_proofs_that_the_claim_protocol_names_are_there() {
+    let tests = files("tests");
+    hold("proofs that exist", &missing_proofs(&read("docs/claims.md"), &tests));
+    let planted = "`tests/none.rs`, `c99_…`, `nobody_has_ever_written_this_very_test` and `lease`";
+    let planted = missing_proofs(planted, &[File::new("tests/a.rs", "fn c1_x() {}")]);
+    assert_eq!(planted.len(), 3, "{planted:?}");
 }

@@ -4,7 +4,7 @@ use super::params::TaskParams;
 use crate::domain::{NewTask, Reason, Role, TaskEdit, TaskId, TaskKind};
 use crate::tools::arguments::{Id, IdOrName};
 use crate::tools::dates::Dates;
-use crate::tools::definition::{Definition, Words};
+use crate::tools::definition::{Answer, Definition, Words};
 use crate::tools::guard::told;
 use crate::tools::registry::Parts;
 use crate::tools::resolve::Directory;
@@ -14,6 +14,7 @@ use crate::tools::write::{Planned, Write};
 use crate::tools::{Context, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 pub(super) fn tools() -> Vec<Definition> {
     let mut tools = vec![
@@ -75,7 +76,7 @@ pub(super) fn tools() -> Vec<Definition> {
 
 fn marks() -> Vec<Definition> {
     vec![
-        Definition::write::<Tag, Change>(
+        mark::<Tag>(
             Words {
                 name: "addTag",
                 title: "Add a tag",
@@ -83,16 +84,9 @@ fn marks() -> Vec<Definition> {
                     \"needs-clarification\"}.",
                 example: r#"{"id": 7, "tag": "needs-clarification"}"#,
             },
-            Role::Editor,
-            (false, true),
-            |parts, _, args| {
-                Box::pin(async move {
-                    let tag = one_tag(&args.tag)?;
-                    edit(parts, args.id, vec![TaskEdit::AddTag(tag)]).await
-                })
-            },
+            |parts, _, args| Box::pin(edit_tag(parts, args, TaskEdit::AddTag)),
         ),
-        Definition::write::<Tag, Change>(
+        mark::<Tag>(
             Words {
                 name: "removeTag",
                 title: "Remove a tag",
@@ -100,16 +94,9 @@ fn marks() -> Vec<Definition> {
                     \"needs-clarification\"}.",
                 example: r#"{"id": 7, "tag": "needs-clarification"}"#,
             },
-            Role::Editor,
-            (false, true),
-            |parts, _, args| {
-                Box::pin(async move {
-                    let tag = one_tag(&args.tag)?;
-                    edit(parts, args.id, vec![TaskEdit::RemoveTag(tag)]).await
-                })
-            },
+            |parts, _, args| Box::pin(edit_tag(parts, args, TaskEdit::RemoveTag)),
         ),
-        Definition::write::<Dependency, Change>(
+        mark::<Dependency>(
             Words {
                 name: "addDependency",
                 title: "Add a dependency",
@@ -117,14 +104,9 @@ fn marks() -> Vec<Definition> {
                     \"dependsOn\": 5} means that task 5 blocks task 7.",
                 example: r#"{"id": 7, "dependsOn": 5}"#,
             },
-            Role::Editor,
-            (false, true),
-            |parts, _, args| {
-                let blocker = TaskEdit::AddBlocker(TaskId(args.depends_on.0));
-                Box::pin(edit(parts, args.id, vec![blocker]))
-            },
+            |parts, _, args| Box::pin(edit_blocker(parts, args, TaskEdit::AddBlocker)),
         ),
-        Definition::write::<Dependency, Change>(
+        mark::<Dependency>(
             Words {
                 name: "removeDependency",
                 title: "Remove a dependency",
@@ -132,14 +114,17 @@ fn marks() -> Vec<Definition> {
                     \"dependsOn\": 5}.",
                 example: r#"{"id": 7, "dependsOn": 5}"#,
             },
-            Role::Editor,
-            (false, true),
-            |parts, _, args| {
-                let blocker = TaskEdit::RemoveBlocker(TaskId(args.depends_on.0));
-                Box::pin(edit(parts, args.id, vec![blocker]))
-            },
+            |parts, _, args| Box::pin(edit_blocker(parts, args, TaskEdit::RemoveBlocker)),
         ),
     ]
+}
+
+/// A write that puts one mark on a task or takes it off: nothing is lost, and twice is once.
+fn mark<A: DeserializeOwned + JsonSchema + 'static>(
+    words: Words,
+    plan: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, Planned>,
+) -> Definition {
+    Definition::write::<A, Change>(words, Role::Editor, (false, true), plan)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -398,6 +383,22 @@ async fn edit(parts: &Parts, id: Id, edits: Vec<TaskEdit>) -> Result<Planned, To
     let seen = parts.board.task(TaskId(id.0)).await.map_err(|e| told(&e))?;
     let reach = Reach::Task { id: seen.id, parent: seen.parent, project: seen.project };
     Ok(Planned::new(reach, Write::EditTask { seen: Box::new(seen), edits }))
+}
+
+async fn edit_tag(
+    parts: &Parts,
+    args: Tag,
+    how: fn(String) -> TaskEdit,
+) -> Result<Planned, ToolError> {
+    edit(parts, args.id, vec![how(one_tag(&args.tag)?)]).await
+}
+
+async fn edit_blocker(
+    parts: &Parts,
+    args: Dependency,
+    how: fn(TaskId) -> TaskEdit,
+) -> Result<Planned, ToolError> {
+    edit(parts, args.id, vec![how(TaskId(args.depends_on.0))]).await
 }
 
 fn one_tag(tag: &str) -> Result<String, ToolError> {

@@ -1,19 +1,14 @@
-//! Shadow and staged: what reaches the board when a playbook only shows what it would do.
+//! Shadow: what reaches the board when a playbook only shows what it would do.
 
 use super::playbooks::{DILIGENT, WORKER as WORKER_PLAYBOOK};
 use crate::support::daemon::Team;
 use rota::domain::*;
 
-async fn team(mode: &str) -> Team {
-    let mut team = Team::new().await;
-    team.playbook("ai-worker", &format!("mode = \"{mode}\"\n{WORKER_PLAYBOOK}"));
-    team.model("worker", &[DILIGENT]);
-    team
-}
-
 #[tokio::test(start_paused = true)]
 async fn in_shadow_nothing_at_all_reaches_the_board_and_everything_stands_in_the_journal() {
-    let team = team("shadow").await;
+    let mut team = Team::new().await;
+    team.playbook("ai-worker", &format!("mode = \"shadow\"\n{WORKER_PLAYBOOK}"));
+    team.model("worker", &[DILIGENT]);
     let task = team.task("Fix the login").await;
     let before = team.activity(task).await;
     let seen = team.look(task).await;
@@ -29,24 +24,5 @@ async fn in_shadow_nothing_at_all_reaches_the_board_and_everything_stands_in_the
     assert_eq!(tools, ["addComment", "addSubtask"]);
     assert!(effects.iter().all(|effect| effect.result == Some(EffectResult::Recorded)));
     assert_eq!(life.claim(task).await.holder, None);
-    life.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn staged_work_is_announced_and_none_of_the_agents_own_writes_reach_the_board() {
-    let team = team("staged").await;
-    let task = team.task("Fix the login").await;
-    let life = team.start().await;
-    life.run("ai-worker").await;
-    let run = life.the_run(task).await;
-    let effects = life.ledger.effects(&run.id).await.unwrap();
-    for effect in effects.iter().filter(|effect| effect.actor == EffectActor::Agent) {
-        assert_eq!(effect.result, Some(EffectResult::Recorded), "{effect:?}");
-    }
-    let texts: Vec<_> = team.comments(task).await.into_iter().map(|(_, text)| text).collect();
-    assert!(texts[0].contains("takes this task"), "{texts:?}");
-    assert!(!texts.iter().any(|text| text == "I found it."), "{texts:?}");
-    let open = TaskQuery { limit: 10, ..TaskQuery::default() };
-    assert_eq!(team.board.below.tasks(&open).await.unwrap().items.len(), 1);
     life.stop().await;
 }

@@ -3,6 +3,7 @@
 use super::playbooks::{DILIGENT, WORKER as WORKER_PLAYBOOK};
 use crate::support::daemon::{ADA, BO, Team, WEBSITE, instant};
 use rota::domain::*;
+use rota::tools::desk::Desk as _;
 use std::time::Duration;
 
 const EVERYWHERE: (&str, &str) =
@@ -77,9 +78,18 @@ async fn every_morning_at_eight_the_team_hears_what_is_due_and_what_the_agents_d
         body.slack.iter().map(|payload| serde_json::from_str(payload).unwrap()).collect();
     golden("daemon_digest_slack", &plain(&serde_json::to_string_pretty(&slack).unwrap()));
 
-    // Again on the same day, by hand and after a restart: not told twice.
+    // Again on the same day, by hand and after a restart: not told twice, and it says so.
     team.clock.advance(Duration::from_hours(2));
-    life.run("daily-digest").await;
+    let again = life.run("daily-digest").await;
+    assert_eq!((again.state, again.reason), (RunState::Succeeded, Reason::AlreadyTold));
+    for channel in ["stdout", "file:log", "slack:ops"] {
+        let told = format!("{channel} was told at 2026-11-03T07:00:00Z");
+        assert!(again.detail.contains(&told), "{}", again.detail);
+    }
+    assert!(again.notices.is_empty(), "{:#?}", again.notices);
+    let run = again.run.unwrap();
+    let record = life.ledger.run(run.as_str()).await.unwrap().unwrap();
+    assert_eq!((record.reason, record.detail), (Some(Reason::AlreadyTold), again.detail));
     life.stop().await;
     let life = team.start().await;
     life.run("daily-digest").await;
@@ -169,4 +179,67 @@ async fn a_task_in_progress_without_an_update_for_a_week_is_asked_about() {
     assert_eq!(team.comments(task).await.len(), 1);
     assert_eq!(team.told.texts().len(), 1);
     life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happened_before_a_digest_was_asked_for_again_stands_in_the_next_one() {
+    let team = a_monday().await;
+    let life = team.start().await;
+    life.work().await;
+    team.clock.advance_to("2026-11-03T07:00:00Z");
+    life.work().await;
+    team.clock.advance(Duration::from_hours(1));
+    let update = NewComment {
+        on: CommentTarget::Project(WEBSITE),
+        text: "The bank is open again.".into(),
+        parent: None,
+        rating: Some(Rating::Green),
+    };
+    team.board.below.add_comment(&Stamp::by(BO), update).await.unwrap();
+    team.clock.advance(Duration::from_hours(1));
+    life.run("daily-digest").await;
+    team.clock.advance_to("2026-11-04T07:00:00Z");
+    life.work().await;
+    let last = team.told.texts().pop().unwrap();
+    assert!(last.contains("The bank is open again."), "{last}");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_digests_in_a_row_with_nothing_to_say_raise_one_alarm() {
+    for (failures_to, channel) in
+        [("[on_failure]\nto = [\"slack:ops\"]\n", "slack:ops"), ("", "stdout")]
+    {
+        let team = Team::at("2026-11-02T09:00:00Z").await;
+        team.shipped("daily-digest", &[]);
+        let path = team.folder.path().join("agents/daily-digest.toml");
+        let text = std::fs::read_to_string(path).unwrap();
+        let without = text.split("[on_failure]").next().unwrap();
+        team.playbook("daily-digest", &format!("{without}\n{failures_to}"));
+        let life = team.start().await;
+        life.work().await;
+        let alarms = || {
+            let told = team.told.0.lock().unwrap();
+            let mut keys = told.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
+            keys.retain(|key| key.starts_with("silence:"));
+            keys
+        };
+        for day in 3..=4 {
+            team.clock.advance_to(&format!("2026-11-0{day}T07:00:00Z"));
+            life.work().await;
+            // Who asks again on the same day hears nothing new; it is no further silence.
+            life.run("daily-digest").await;
+        }
+        assert!(alarms().is_empty(), "{:?}", alarms());
+        for day in 5..=7 {
+            team.clock.advance_to(&format!("2026-11-0{day}T07:00:00Z"));
+            life.work().await;
+        }
+        let found = alarms();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].ends_with(&format!("|{channel}")), "{found:?}");
+        let why = life.daemon.why("daily-digest", None).await.unwrap().to_string();
+        assert!(why.contains("5 reports in a row had nothing to say"), "{why}");
+        life.stop().await;
+    }
 }

@@ -19,6 +19,18 @@ expect = "scope_max"
 call = [{ tool = "finish", args = { outcome = "ready", summary = "It works now." } }]
 "#;
 
+/// Adds a subtask and comments, then the model cannot be used any more.
+const DILIGENT_THEN_OFF: &str = r#"
+[[conversation]]
+[[conversation.turn]]
+call = [
+  { tool = "addSubtask", args = { parentTicket = "${task_id}", headline = "Write the test" } },
+  { tool = "addComment", args = { module = "ticket", entityId = "${task_id}", text = "I try." } },
+]
+[[conversation.turn]]
+error = "refused"
+"#;
+
 #[tokio::test(start_paused = true)]
 async fn a_run_that_fails_twice_is_tried_again_and_knows_what_was_done_before() {
     let mut team = Team::new().await;
@@ -120,6 +132,47 @@ async fn after_so_many_failures_in_a_row_a_playbook_pauses_itself_and_tells() {
     team.clock.advance(Duration::from_mins(10));
     life.work().await;
     assert_eq!(team.prompts().len(), 3);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_attempts_of_one_occurrence_are_one_failure_in_a_row() {
+    let mut team = Team::new().await;
+    let text = WORKER_PLAYBOOK
+        .replace("pause_after = 5", "pause_after = 2")
+        .replace("limit = 50", "limit = 1");
+    team.playbook("ai-worker", &text);
+    team.model("worker", &[BREAKS_OFF; 6]);
+    for headline in ["One", "Two"] {
+        team.task(headline).await;
+    }
+    let life = team.start().await;
+    let name = PlaybookName::new("ai-worker");
+    life.run("ai-worker").await;
+    assert_eq!(team.prompts().len(), 3);
+    let switch = life.ledger.playbook_switch(&name).await.unwrap();
+    assert_eq!((switch.failures_in_row, switch.paused), (1, None));
+    life.run("ai-worker").await;
+    let switch = life.ledger.playbook_switch(&name).await.unwrap();
+    assert_eq!(switch.paused.unwrap().reason, "2 failures in a row");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_handed_back_tells_what_every_attempt_at_it_did() {
+    let mut team = Team::new().await;
+    team.playbook("ai-worker", WORKER_PLAYBOOK);
+    team.model("worker", &[DILIGENT_THEN_OFF, BREAKS_OFF, BREAKS_OFF]);
+    let task = team.task("Fix the login").await;
+    let life = team.start().await;
+    life.run("ai-worker").await;
+    let (_, last) = team.comments(task).await.pop().unwrap();
+    let done = last.lines().find(|line| line.starts_with("- Done so far:")).unwrap();
+    assert_eq!(
+        done,
+        "- Done so far: attempt 1: addSubtask (task 2), addComment (comment 2); \
+         attempt 2: addComment (comment 3); attempt 3: addComment (comment 4)"
+    );
     life.stop().await;
 }
 

@@ -3,7 +3,7 @@
 use super::playbooks::{DILIGENT, QUICK, WORKER as WORKER_PLAYBOOK};
 use crate::support::daemon::{Life, Team, request};
 use rota::domain::*;
-use rota::tools::desk::{Desk as _, DeskError, Switch};
+use rota::tools::desk::{Desk as _, DeskError, NextRequest, Switch};
 use std::time::Duration;
 
 const NAME: &str = "ai-worker";
@@ -74,6 +74,36 @@ async fn a_new_playbook_and_every_wider_edit_wait_for_a_person_to_arm_them() {
     life.stop().await;
     let life = team.start().await;
     assert!(is_armed(&life).await, "a restart disarmed it");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn coming_occurrences_that_will_not_run_as_things_stand_are_marked() {
+    let team = team(&woken_by("every = \"10m\"", "")).await;
+    let life = team.start().await;
+    let name = PlaybookName::new(NAME);
+    let states = async || {
+        let next = life.daemon.next(NextRequest::default()).await.unwrap();
+        let items = next.get("items").unwrap().as_list().unwrap().to_vec();
+        assert_eq!(items.len(), 10);
+        let of = |item: &Value, key: &str| item.get(key).unwrap().to_string();
+        let mut found: Vec<_> =
+            items.iter().map(|item| (of(item, "state"), of(item, "note"))).collect();
+        found.dedup();
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.remove(0)
+    };
+    let told = |state: &str, note: &str| (state.to_owned(), note.to_owned());
+    assert_eq!(states().await, told("not_armed", "not armed: skipped unless it is armed by then"));
+    arm(&life).await;
+    assert_eq!(states().await, told("armed", ""));
+    life.daemon.set_playbook(&name, Switch::Pause, "Ada").await.unwrap();
+    assert_eq!(states().await, told("paused", "paused: skipped unless it is resumed by then"));
+    life.daemon.stop_all("Ada", "fire").await.unwrap();
+    assert_eq!(
+        states().await,
+        told("stopped", "everything is stopped: skipped unless that is lifted by then")
+    );
     life.stop().await;
 }
 

@@ -103,7 +103,7 @@ async fn outside_the_trust_window_nothing_is_even_journaled() {
     let house = House::build().await;
     let mut context = working(&house).await;
     context.run.as_mut().unwrap().trust = Trust::when(|| false);
-    for mode in [Mode::Live, Mode::Staged, Mode::Shadow] {
+    for mode in [Mode::Live, Mode::Shadow] {
         context.run.as_mut().unwrap().mode = mode;
         let error = comment(&house, &context).await.unwrap_err();
         assert_eq!((error.reason(), error.is_fatal()), (Reason::TrustWindow, true), "{mode:?}");
@@ -152,23 +152,19 @@ async fn a_result_that_cannot_be_journaled_ends_the_run() {
 }
 
 #[tokio::test]
-async fn shadow_and_staged_writes_are_recorded_and_not_done() {
+async fn the_writes_of_a_shadow_are_recorded_and_not_done() {
     let house = House::build().await;
-    for mode in [Mode::Shadow, Mode::Staged] {
-        let mut context = working(&house).await;
-        let run = context.run.as_mut().unwrap();
-        run.mode = mode;
-        run.run = rota::domain::RunId::new(format!("r-{mode:?}"));
-        let args = json(r#"{"id": 1, "params": {"headline": "New", "priority": 2}}"#);
-        let result = house.tools.call("editTask", args, &context).await.unwrap();
-        assert_eq!(house.happened(), ["fence", "intend editTask", "conclude recorded"]);
-        assert_eq!(result.value.get("note"), Some(&"recorded_only".into()));
-        assert_eq!(result.value.get("changed"), Some(&false.into()));
-        let before = result.value.get("before").unwrap();
-        assert_eq!(before.get("headline"), Some(&"Fix the login".into()));
-        assert_eq!(result.effect.unwrap().result, Some(EffectResult::Recorded));
-        assert_eq!(house.the_task().await.headline, "Fix the login");
-    }
+    let mut context = working(&house).await;
+    context.run.as_mut().unwrap().mode = Mode::Shadow;
+    let args = json(r#"{"id": 1, "params": {"headline": "New", "priority": 2}}"#);
+    let result = house.tools.call("editTask", args, &context).await.unwrap();
+    assert_eq!(house.happened(), ["fence", "intend editTask", "conclude recorded"]);
+    assert_eq!(result.value.get("note"), Some(&"recorded_only".into()));
+    assert_eq!(result.value.get("changed"), Some(&false.into()));
+    let before = result.value.get("before").unwrap();
+    assert_eq!(before.get("headline"), Some(&"Fix the login".into()));
+    assert_eq!(result.effect.unwrap().result, Some(EffectResult::Recorded));
+    assert_eq!(house.the_task().await.headline, "Fix the login");
 }
 
 #[tokio::test]
