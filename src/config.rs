@@ -34,6 +34,8 @@ pub struct Config {
     pub board: BoardConfig,
     /// The store.
     pub store: StoreConfig,
+    /// How long history is kept: ended runs, told notices, settled occurrences.
+    pub keep: Duration,
     /// The name of the board user who types commands.
     pub me: Option<String>,
     /// The team's zone.
@@ -86,9 +88,9 @@ pub enum BoardConfig {
 /// `[store]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreConfig {
-    /// The embedded store; the path is relative to the state folder unless absolute.
+    /// The embedded store.
     Sled {
-        /// Its folder.
+        /// Its folder: a name in the state folder.
         path: PathBuf,
     },
     /// Nothing is kept when the process ends.
@@ -163,6 +165,7 @@ impl Default for Config {
             board_name: "main".to_owned(),
             board: BoardConfig::Sqlite { path: PathBuf::from("board.sqlite") },
             store: StoreConfig::Sled { path: PathBuf::from("store") },
+            keep: Duration::from_hours(90 * 24),
             me: None,
             timezone: None,
             claims: ClaimsConfig::default(),

@@ -8,7 +8,6 @@ use crate::config::{BoardConfig, Config};
 use crate::domain::{Channel, Person, Project};
 use crate::ledger::stop;
 use crate::schedule::Criteria;
-use crate::store::open::store_dir;
 use crate::template::Templates;
 use std::io::Read as _;
 use std::path::Path;
@@ -39,7 +38,7 @@ pub(super) async fn examine(place: &Place) -> Result<Vec<Finding>, Failure> {
     };
     findings.push(playbooks(place)?);
     findings.extend(words(place, &config).await);
-    findings.extend(state(place).await);
+    findings.extend(state(place, &config).await);
     findings.extend(channels(&config));
     findings.extend(models(&config));
     findings.push(clock());
@@ -104,13 +103,13 @@ fn counted(projects: &[Project], people: &[Person]) -> String {
     format!("answers: {} projects, {} users", projects.len(), people.len())
 }
 
-async fn state(place: &Place) -> Vec<Finding> {
+async fn state(place: &Place, config: &Config) -> Vec<Finding> {
     let state = &place.state;
     if !state.exists() {
         let found = format!("{} does not exist yet", state.display());
         return vec![finding("state", Health::Ok, found, "it is made when it is needed")];
     }
-    let mut findings = vec![lock(state), free_space(state)];
+    let mut findings = vec![lock(state, config), free_space(state)];
     findings.push(match stop::read(state) {
         Some(stopped) => finding(
             "emergency stop",
@@ -124,8 +123,8 @@ async fn state(place: &Place) -> Vec<Finding> {
     findings
 }
 
-fn lock(state: &Path) -> Finding {
-    let path = store_dir(state).join("lock");
+fn lock(state: &Path, config: &Config) -> Finding {
+    let path = open::store_options(config).folder(state).join("lock");
     let Ok(mut file) = std::fs::File::open(&path) else {
         return finding("state", Health::Ok, "no store yet", "");
     };

@@ -20,7 +20,7 @@ use crate::model::Model;
 use crate::model::scripted::ScriptedModel;
 use crate::notify::{self, FileOptions, Notifier, NotifyOptions, SharedWriter, SlackOptions};
 use crate::playbook::{Library, Vocabulary};
-use crate::store::open::{Engine, StoreOptions, store_dir};
+use crate::store::open::{Engine, StoreOptions};
 use crate::store::{self, Store, StoreError};
 use crate::template::Templates;
 use crate::tools::{self, ToolKind, ToolRegistry};
@@ -132,17 +132,23 @@ pub(super) fn make_state(state: &Path) -> Result<(), Failure> {
     })
 }
 
+/// `[store]` as the store's room reads it.
+pub(super) fn store_options(config: &Config) -> StoreOptions {
+    let options = StoreOptions::default();
+    match &config.store {
+        StoreConfig::Memory => StoreOptions { engine: Engine::Memory, ..options },
+        StoreConfig::Sled { path } => StoreOptions { path: path.clone(), ..options },
+    }
+}
+
 pub(super) async fn open_store(
     config: &Config,
     place: &Place,
     life: &LifeId,
     clock: &Arc<dyn Clock>,
 ) -> Result<(Arc<dyn Store>, Option<Restored>), Failure> {
-    let options = match &config.store {
-        StoreConfig::Memory => StoreOptions { engine: Engine::Memory, ..StoreOptions::default() },
-        StoreConfig::Sled { .. } => StoreOptions::default(),
-    };
-    let folder = store_dir(&place.state);
+    let options = store_options(config);
+    let folder = options.folder(&place.state);
     let open = || store::open::open(&options, &place.state, life, Arc::clone(clock));
     if !export::needs_restore(&place.state, &folder) {
         match open() {
@@ -283,6 +289,7 @@ fn settings(
         tick: config.daemon.tick,
         drain: config.daemon.drain,
         renew: config.claims.renew,
+        keep: config.keep,
         zone: config.timezone.unwrap_or(chrono_tz::UTC),
         arms_itself: config.arm == crate::config::Arm::Auto,
         state,

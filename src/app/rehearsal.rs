@@ -130,7 +130,8 @@ async fn copy(from: &dyn Store, to: &dyn Store) -> crate::store::Result<()> {
 
 /// Without a daemon: opens a copy of the state folder, which itself stays as it is, byte for byte.
 pub(super) async fn open_copy(place: &Place) -> Result<Arc<dyn Answer>, Failure> {
-    let copied = Copied::of(&place.state)?;
+    let store = open::store_options(&open::config(place)?).folder(&place.state);
+    let copied = Copied::of(&place.state, &store)?;
     let place = Place { state: copied.folder.clone(), ..place.clone() };
     let front = if copied.is_empty {
         fresh(&place).await?
@@ -168,7 +169,7 @@ struct Copied {
 }
 
 impl Copied {
-    fn of(state: &Path) -> Result<Self, Failure> {
+    fn of(state: &Path, store: &Path) -> Result<Self, Failure> {
         let trouble = |error: &std::io::Error| {
             Failure::io(
                 FailureKind::State,
@@ -178,12 +179,12 @@ impl Copied {
         };
         let name = format!("rota-rehearsal-{}", SystemEntropy.nonce());
         let folder = std::env::temp_dir().join(name);
-        let copied = Self { folder, is_empty: !state.join("store").exists() };
+        let copied = Self { folder, is_empty: !store.exists() };
         if copied.is_empty {
             std::fs::create_dir_all(&copied.folder).map_err(|error| trouble(&error))?;
             return Ok(copied);
         }
-        let lock = state.join("store").join("lock");
+        let lock = store.join("lock");
         let held = std::fs::File::open(&lock).ok().map(|file| file.try_lock_shared());
         if matches!(held, Some(Err(std::fs::TryLockError::WouldBlock))) {
             return Err(Failure::locked("another process works in the state folder"));

@@ -10,7 +10,7 @@ use crate::fault::table::Table;
 use chrono_tz::Tz;
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -43,12 +43,14 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> Confi
     people.finish(elsewhere);
     root.refuse("mcp", "[mcp]");
     root.refuse("web", "[web]");
+    let (store, keep) = store(&root.table("store"), &base);
     let config = Config {
         path: None,
         daemon: daemon(&root.table("daemon")),
         board_name,
         board,
-        store: store(&root.table("store")),
+        store,
+        keep,
         me,
         timezone,
         claims: claims(&root.table("claims")),
@@ -120,9 +122,21 @@ fn board(table: &Table<'_, '_>, base: &Config) -> (String, BoardConfig) {
     (name.unwrap_or_else(|| base.board_name.clone()), board)
 }
 
-fn store(table: &Table<'_, '_>) -> StoreConfig {
+fn store(table: &Table<'_, '_>, base: &Config) -> (StoreConfig, Duration) {
     let kind = kind(table, &["sled", "memory"], &["postgres"]);
-    let path = table.needed_if_written("path");
+    // In the state folder, so that `--state` names all there is, and a damaged store can be moved
+    // aside without leaving its disk.
+    let path = table.parsed("path", |text| {
+        let mut parts = Path::new(text).components();
+        match (parts.next(), parts.next()) {
+            (Some(Component::Normal(name)), None) if name == text => Ok(text.to_owned()),
+            _ => Err("`path` is the name of a folder in the state folder; \
+                      `--state DIR` puts the whole elsewhere"
+                .to_owned()),
+        }
+    });
+    let day = Duration::from_hours(24);
+    let keep = table.duration("keep", 7 * day..=3_650 * day).unwrap_or(base.keep);
     let store = if kind == Some("memory") {
         if table.has("path") {
             table.add(table.fault("path", "`path` is for kind = \"sled\" only"));
@@ -133,7 +147,7 @@ fn store(table: &Table<'_, '_>) -> StoreConfig {
     };
     table.refuse("url", "a store of another server");
     table.finish(elsewhere);
-    store
+    (store, keep)
 }
 
 /// `kind`: one of those there are; one that is only planned is refused as such.

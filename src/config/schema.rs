@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 /// Keys by the table they belong to; empty for the top.
-const PLACES: [(&str, &[&str]); 8] = [
+const PLACES: [(&str, &[&str]); 9] = [
     ("", &["timezone", "arm", "agents", "templates", "currency"]),
     ("daemon", &["id", "slots", "labels", "tick", "drain"]),
     ("board", &["name"]),
+    ("store", &["keep"]),
     ("people", &["me"]),
     ("claims", &["lease", "renew", "margin"]),
     ("models.NAME", &["script"]),
@@ -86,7 +87,8 @@ pub fn schema() -> Value {
             }), &[]),
             "store": object(&json!({
                 "kind": word(&["sled", "memory"], "the store (default: sled)"),
-                "path": text("its folder, relative to the state folder (default: store)"),
+                "path": text("the name of its folder in the state folder (default: store)"),
+                "keep": duration("how long ended runs, told messages and settled occurrences are kept, at least 7d (default: 90d)"),
             }), &[]),
             "people": object(&json!({"me": text("the name of the board user who types commands")}), &[]),
             "claims": object(&json!({

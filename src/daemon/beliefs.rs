@@ -33,8 +33,6 @@ pub(super) struct Beliefs {
     pub stoppers: Vec<(RunId, oneshot::Sender<Result<(), DeskError>>)>,
     /// How often an ended claim was taken up in vain, and when last.
     pub tried: BTreeMap<TaskId, (u32, Option<Timestamp>)>,
-    /// When the state was exported last.
-    pub exported: Option<Timestamp>,
 }
 
 /// What candidates were read for.

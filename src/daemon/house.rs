@@ -1,24 +1,17 @@
-//! Housekeeping between ticks: claims whose holders are gone, and the export that a damaged store is
-//! restored from.
+//! Housekeeping between ticks: claims whose holders are gone.
 
 use super::beliefs::Working;
 use super::dispatcher::Dispatcher;
-use super::parts::Parts;
 use crate::domain::{Claim, EndKind, Reason, RunState, to_delta};
-use crate::ledger::export::{self, ExportError};
 use crate::schedule::backoff;
-use chrono::TimeDelta;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How often local state is exported.
-const EXPORT_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// How long an unfinished claim rests before it is seen to again, at first and at most.
 const TRIED_AGAIN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(10));
 
 impl Dispatcher {
-    /// Ends what nobody renewed, sees to what is left, exports.
+    /// Ends what nobody renewed, sees to what is left.
     pub(super) async fn keep_house(&mut self) {
         match self.parts.ledger.expire().await {
             Ok(expired) => {
@@ -36,13 +29,6 @@ impl Dispatcher {
         }
         if self.scheduling && !self.beliefs.draining {
             self.see_to_orphans().await;
-        }
-        let now = self.parts.clock.wall();
-        let due = self.beliefs.exported.is_none_or(|last| (now - last).abs() >= EXPORT_EVERY);
-        // Whoever drives the time also says when to export.
-        if due && self.alarm.is_some() {
-            self.beliefs.exported = Some(now);
-            self.export().await;
         }
     }
 
@@ -89,23 +75,4 @@ impl Dispatcher {
             worker.halt.halt(RunState::ClaimLost, Reason::LeaseExpired, detail);
         }
     }
-
-    /// Writes the export; a failure is told and does not stop anything.
-    async fn export(&self) {
-        if let Err(error) = export(&self.parts).await {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "local state could not be exported"
-            );
-        }
-    }
-}
-
-/// Writes the export of a house that has a state folder.
-pub(super) async fn export(parts: &Parts) -> Result<(), ExportError> {
-    let Some(state) = &parts.settings.state else { return Ok(()) };
-    let path = export::export_path(state);
-    let epoch = parts.ledger.options().epoch;
-    let store = parts.ledger.store().as_ref();
-    export::export(store, &path, epoch, parts.clock.as_ref()).await.map(|_| ())
 }

@@ -42,6 +42,7 @@ pub mod signals;
 mod telling;
 mod tick;
 mod unclaimed;
+mod upkeep;
 mod why;
 mod worker;
 
@@ -176,6 +177,7 @@ impl Daemon {
         };
         self.around.spawn(until(Box::pin(forward(rings, self.events.clone())) as Boxed));
         self.around.spawn(until(Box::pin(beat(self.parts.settings.tick, self.events.clone()))));
+        self.around.spawn(until(Box::pin(upkeep::keep(Arc::clone(&self.parts)))));
         let folders = [
             self.parts.library.lock().unwrap_or_else(PoisonError::into_inner).folder().to_owned(),
             self.parts.settings.templates.clone(),
@@ -233,12 +235,12 @@ impl Daemon {
         next.min()
     }
 
-    /// Writes the export that a damaged store is restored from.
+    /// Writes the export that a damaged store is restored from, if anything changed since the last.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub async fn export(&self) -> Result<(), crate::ledger::export::ExportError> {
-        house::export(&self.parts).await
+        upkeep::export(&self.parts).await
     }
 
     /// Local state was restored: whoever is told of failures is told of it.

@@ -80,6 +80,8 @@ pub struct Settings {
     pub renew: Duration,
     /// The team's zone.
     pub zone: Tz,
+    /// How long history is kept.
+    pub keep: Duration,
     /// New triggers and wider rights arm themselves.
     pub arms_itself: bool,
     /// The state folder: the stop file and the export are there; `None` in a rehearsal.

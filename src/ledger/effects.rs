@@ -48,6 +48,8 @@ impl Ledger {
                     return Err(LedgerError::AlreadyDone { mark: earlier.value });
                 }
                 batch = records::create(batch, once, &effect.mark)?;
+                let taken = keys::once_taken(effect.intended, once);
+                batch = records::put::<_, ()>(batch, &taken, &(once, &effect.mark), None)?;
             }
             if self.try_commit(batch).await? {
                 return Ok(());

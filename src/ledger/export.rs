@@ -7,25 +7,24 @@
 //! of the steps is such that a crash between any two of them leaves a store that is not used before
 //! [`restore`] has been done again.
 
+mod file;
+
 use super::stop::{self, Stopped};
-use super::{keys, records};
+use super::{Ledger, keys, records};
 use crate::clock::Clock;
 use crate::domain::Timestamp;
-use crate::store::{self, Batch, Row, Store, StoreError, VALUE_BYTES_MAX};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use crate::store::watched::WatchedStore;
+use crate::store::{self, Batch, Store, StoreError};
+use file::{Header, Writer};
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-/// A store holds no more rows than can be exported at once.
-const ROWS_MAX: usize = 4_000_000;
 /// So many rows are imported with one commit.
 const IMPORT_ROWS: usize = 200;
-/// A line is a row in JSON; escaping makes it at most six times as long.
-const LINE_BYTES_MAX: u64 = (VALUE_BYTES_MAX as u64 + 1024) * 6;
-
 /// What restoring did, for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
@@ -64,25 +63,6 @@ pub enum ExportError {
     Store(#[from] StoreError),
 }
 
-#[derive(Serialize, Deserialize)]
-struct Header {
-    rota_export: u32,
-    at: Timestamp,
-    epoch: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Line {
-    k: String,
-    v: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Footer {
-    rows: u64,
-    sha256: String,
-}
-
 /// Where the export is kept.
 pub fn export_path(state: &Path) -> PathBuf {
     state.join("export.jsonl")
@@ -104,26 +84,73 @@ pub fn read_epoch(state: &Path) -> Result<u32, ExportError> {
     }
 }
 
-/// Writes every row, as one instant saw them, to a temporary file, makes it durable and gives it
-/// its name. Returns the number of rows. Done every minute and at shutdown.
+/// Writes every row, as one instant had them, to a temporary file, makes it durable and gives it
+/// its name. Returns the number of lines. The rows are read and written page by page.
+///
+/// The snapshot is consistent: what is committed while it is written is written again at its end,
+/// the last of it while further commits wait for some milliseconds. So a watermark is never past
+/// occurrences that the export lacks. What is committed after that instant is lost with the store;
+/// the raised epoch keeps its fences from coming twice.
 pub async fn export(
-    store: &dyn Store,
+    store: &WatchedStore,
     path: &Path,
     epoch: u32,
     clock: &dyn Clock,
 ) -> Result<u64, ExportError> {
-    let at = clock.wall();
-    // One scan: pages would show different instants, and a watermark past its occurrences.
-    let rows = store.scan("", None, ROWS_MAX).await?;
-    let path = path.to_owned();
-    let write = move || {
-        write_export(&path, &Header { rota_export: 1, at, epoch }, rows)
-            .map_err(|source| ExportError::File { path, source })
+    write(store, path, epoch, clock).await.map(|(lines, _)| lines)
+}
+
+async fn write(
+    store: &WatchedStore,
+    path: &Path,
+    epoch: u32,
+    clock: &dyn Clock,
+) -> Result<(u64, u64), ExportError> {
+    let failed = |source| ExportError::File { path: path.to_owned(), source };
+    let header = Header { rota_export: file::FORMAT, at: clock.wall(), epoch };
+    let mut copy = store.copy().await;
+    let mut out = {
+        let path = path.to_owned();
+        blocking(move || Writer::begin(&path, &header)).await.map_err(failed)?
     };
-    tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| {
-        let path = PathBuf::from("export");
-        Err(ExportError::File { path, source: io::Error::other(error) })
-    })
+    loop {
+        let page = copy.next().await?;
+        if page.is_empty() {
+            break;
+        }
+        out = blocking(move || {
+            page.into_iter().try_for_each(|change| out.add(change))?;
+            Ok(out)
+        })
+        .await
+        .map_err(failed)?;
+    }
+    let commits = copy.commits().unwrap_or_default();
+    drop(copy);
+    let lines = blocking(move || out.finish()).await.map_err(failed)?;
+    Ok((lines, commits))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+impl Ledger {
+    /// Exports to a state folder what the store holds, unless nothing was committed since the last
+    /// export of this life. Returns the number of lines written; `None`: there was nothing new.
+    pub async fn export(&self, state: &Path) -> Result<Option<u64>, ExportError> {
+        let path = export_path(state);
+        let is_same = self.exported.load(Ordering::SeqCst) == self.watched.commits();
+        if is_same && path.exists() {
+            return Ok(None);
+        }
+        let epoch = self.options.epoch;
+        let (lines, commits) = write(&self.watched, &path, epoch, self.clock.as_ref()).await?;
+        self.exported.store(commits, Ordering::SeqCst);
+        Ok(Some(lines))
+    }
 }
 
 /// Whether a restore was begun and not finished: the store is not to be used before it is.
@@ -153,8 +180,9 @@ pub async fn restore(
     stop::set(state, "rota", reason, at).map_err(file(stop::stop_path(state)))?;
     write_durably(&pending, b"").map_err(file(pending.clone()))?;
 
-    let export = read_export(&export_path(state));
-    let exported_epoch = export.as_ref().ok().map(|export| export.header.epoch);
+    // Read through once before anything is done, so that a damaged one is not used in part.
+    let export = file::check(&export_path(state));
+    let exported_epoch = export.as_ref().ok().map(|header| header.epoch);
     let epoch = match (read_epoch(state), exported_epoch) {
         (Ok(epoch), known) => epoch.max(known.unwrap_or(0)),
         (Err(ExportError::Epoch { .. }), Some(known)) => known,
@@ -168,9 +196,9 @@ pub async fn restore(
     let store = open()?;
     let mut restored = Restored { moved_to, rows: 0, exported: None, export_fault: None, epoch };
     match export {
-        Ok(export) => {
-            restored.exported = Some(export.header.at);
-            restored.rows = import(store.as_ref(), export.rows).await?;
+        Ok(header) => {
+            restored.exported = Some(header.at);
+            restored.rows = import(store.as_ref(), &export_path(state)).await?;
         }
         Err(fault) => {
             restored.export_fault = Some(fault);
@@ -188,88 +216,30 @@ pub async fn restore(
     Ok((store, restored))
 }
 
-fn write_export(path: &Path, header: &Header, rows: Vec<Row>) -> io::Result<u64> {
-    let temporary = path.with_extension("tmp");
-    let mut out = BufWriter::new(File::create(&temporary)?);
-    let mut hash = Sha256::new();
-    let mut line = |out: &mut BufWriter<File>, text: String| {
-        hash.update(text.as_bytes());
-        hash.update(b"\n");
-        writeln!(out, "{text}")
+async fn import(store: &dyn Store, path: &Path) -> Result<u64, ExportError> {
+    let damaged = |fault: String| ExportError::File {
+        path: path.to_owned(),
+        source: io::Error::new(io::ErrorKind::InvalidData, fault),
     };
-    line(&mut out, serde_json::to_string(header)?)?;
+    let (_, mut lines) = file::read(path).map_err(damaged)?;
     let mut count = 0;
-    for row in rows {
-        let v = String::from_utf8(row.value).map_err(|_| io::ErrorKind::InvalidData)?;
-        line(&mut out, serde_json::to_string(&Line { k: row.key, v })?)?;
-        count += 1;
-    }
-    let sha256 = keys::hex(&hash.finalize());
-    writeln!(out, "{}", serde_json::to_string(&Footer { rows: count, sha256 })?)?;
-    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)?;
-    sync_folder(path)?;
-    Ok(count)
-}
-
-struct Export {
-    header: Header,
-    rows: Vec<Line>,
-}
-
-/// Reads a whole export; what is wrong with it, in words, if it is not whole.
-fn read_export(path: &Path) -> Result<Export, String> {
-    let file = File::open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => "there is no export".to_owned(),
-        _ => format!("the export cannot be opened: {error}"),
-    })?;
-    let mut reader = BufReader::new(file);
-    let mut hash = Sha256::new();
-    let mut next = || -> Result<String, String> {
-        let mut line = String::new();
-        let mut bounded = io::Read::take(&mut reader, LINE_BYTES_MAX);
-        let read = bounded.read_line(&mut line);
-        read.map_err(|error| format!("the export cannot be read: {error}"))?;
-        line.pop().filter(|end| *end == '\n').ok_or("the export breaks off")?;
-        Ok(line)
-    };
-    let not_json = |error: serde_json::Error| format!("the export is damaged: {error}");
-    let mut line = next()?;
-    let header: Header = serde_json::from_str(&line).map_err(not_json)?;
-    if header.rota_export != 1 {
-        return Err(format!("the export has format {}, not 1", header.rota_export));
-    }
-    let mut rows = Vec::new();
     loop {
-        hash.update(line.as_bytes());
-        hash.update(b"\n");
-        line = next()?;
-        if let Ok(footer) = serde_json::from_str::<Footer>(&line) {
-            let is_whole =
-                footer.rows == rows.len() as u64 && footer.sha256 == keys::hex(&hash.finalize());
-            return if is_whole {
-                Ok(Export { header, rows })
-            } else {
-                Err("the export is damaged: its sum does not fit".to_owned())
-            };
-        }
-        rows.push(serde_json::from_str(&line).map_err(not_json)?);
-    }
-}
-
-async fn import(store: &dyn Store, rows: Vec<Line>) -> Result<u64, ExportError> {
-    let mut count = 0;
-    let mut rows = rows.into_iter().peekable();
-    while rows.peek().is_some() {
-        let mut batch = Batch::new();
-        for row in rows.by_ref().take(IMPORT_ROWS) {
-            batch = batch.put(row.k, row.v);
+        // Of a key that comes twice the later line counts, within a commit too.
+        let mut rows: BTreeMap<String, Option<String>> = BTreeMap::new();
+        while rows.len() < IMPORT_ROWS {
+            let Some(line) = lines.next().transpose().map_err(damaged)? else { break };
             count += 1;
+            rows.insert(line.k, line.v);
         }
+        if rows.is_empty() {
+            return Ok(count);
+        }
+        let batch = rows.into_iter().fold(Batch::new(), |batch, (key, value)| match value {
+            Some(value) => batch.put(key, value),
+            None => batch.delete(key),
+        });
         store.commit(batch).await?;
     }
-    Ok(count)
 }
 
 /// Renames a file or folder to a name that says when and why; `None` if there is none.

@@ -107,7 +107,7 @@ pub(super) fn occurrence_open(planned: Timestamp, id: &OccurrenceId) -> String {
 
 /// A playbook's occurrences, newest first.
 pub(super) fn occurrences_of(playbook: &PlaybookName) -> String {
-    format!("occurrences-of/{}/", segment(playbook.as_str()))
+    format!("{OCCURRENCES}{}/", segment(playbook.as_str()))
 }
 
 pub(super) fn occurrence_of(
@@ -172,6 +172,35 @@ pub(super) fn once(playbook: &PlaybookName, key: &str) -> String {
     format!("once/{}/{}", segment(playbook.as_str()), sha256(key.as_bytes()))
 }
 
+/// `once` keys by when they were taken; to forget them in the end.
+pub(super) const ONCE_TAKEN: &str = "once-taken/";
+
+pub(super) fn once_taken(at: Timestamp, once: &str) -> String {
+    format!("{ONCE_TAKEN}{}/{}", ascending(at), sha256(once.as_bytes()))
+}
+
+/// Runs that are forgotten, while rows of theirs are left.
+pub(super) const FORGOTTEN: &str = "forgotten/";
+
+pub(super) fn forgotten(run: &RunId) -> String {
+    format!("{FORGOTTEN}{}", segment(run.as_str()))
+}
+
+/// The definition whose hash is this segment of a key already.
+pub(super) fn definition_of_segment(segment: &str) -> String {
+    format!("definition/{segment}")
+}
+
+pub(super) const DEFINITION_USED: &str = "definition-used/";
+
+/// When a run last started with a definition.
+pub(super) fn definition_used(hash: &str) -> String {
+    format!("{DEFINITION_USED}{}", segment(hash))
+}
+
+pub(super) const OCCURRENCES: &str = "occurrences-of/";
+pub(super) const DECISIONS_TASK: &str = "decision-task/";
+
 pub(super) fn notice(key: &str) -> String {
     format!("notice/{}", sha256(key.as_bytes()))
 }
@@ -197,7 +226,7 @@ pub(super) fn notice_in(list: &str, created: Timestamp, key: &str) -> String {
 }
 
 pub(super) fn decisions_task(board: &BoardName, task: TaskId) -> String {
-    format!("decision-task/{}/{task}/", segment(board.as_str()))
+    format!("{DECISIONS_TASK}{}/{task}/", segment(board.as_str()))
 }
 
 pub(super) fn decisions_playbook(playbook: &PlaybookName) -> String {
@@ -210,6 +239,11 @@ pub(super) fn switch(playbook: &PlaybookName) -> String {
 
 pub(super) fn audit(n: u64) -> String {
     format!("{AUDIT}{}", number(n))
+}
+
+/// The parts of all records under a prefix.
+pub(super) fn parts_under(prefix: &str) -> String {
+    format!("part/{prefix}")
 }
 
 /// A part of a value that is too large for one row.

@@ -13,6 +13,7 @@ pub mod export;
 mod keys;
 mod occurrences;
 mod outbox;
+mod prune;
 mod records;
 mod runs;
 mod seen;
@@ -25,14 +26,17 @@ mod trust;
 
 pub use audit::{AuditEntry, AuditVerdict};
 pub use claims::{Acquire, Held};
+pub use prune::Pruned;
 pub use runs::{LogLine, RunFilter, TranscriptLine};
 pub use switches::{Paused, PlaybookSwitch};
 pub use trust::TrustWindow;
 
 use crate::clock::{Clock, Entropy};
 use crate::domain::{BoardName, Claim, DaemonId, LifeId, Mark, Reason, StoreTime};
+use crate::store::watched::WatchedStore;
 use crate::store::{Store, StoreError};
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How often a change is tried again when somebody else was quicker. Each failure means that
@@ -43,9 +47,15 @@ pub(in crate::ledger) const TRIES_MAX: u32 = 64;
 #[derive(Debug)]
 pub struct Ledger {
     pub(in crate::ledger) store: Arc<dyn Store>,
+    /// The same, by the name of the one at its door.
+    pub(in crate::ledger) watched: Arc<WatchedStore>,
     pub(in crate::ledger) clock: Arc<dyn Clock>,
     pub(in crate::ledger) entropy: Arc<dyn Entropy>,
     pub(in crate::ledger) options: LedgerOptions,
+    /// How many commits the last export held; more than there ever are: none was made.
+    pub(in crate::ledger) exported: AtomicU64,
+    /// How far pruning has come.
+    pub(in crate::ledger) pruning: Mutex<prune::Progress>,
 }
 
 /// Whose ledger it is.
@@ -71,10 +81,19 @@ impl Ledger {
         entropy: Arc<dyn Entropy>,
         options: LedgerOptions,
     ) -> Self {
-        Self { store, clock, entropy, options }
+        let watched = Arc::new(WatchedStore::new(store));
+        Self {
+            store: Arc::clone(&watched) as _,
+            watched,
+            clock,
+            entropy,
+            options,
+            exported: AtomicU64::new(u64::MAX),
+            pruning: Mutex::default(),
+        }
     }
 
-    /// The store beneath, for the export.
+    /// The store beneath; what is committed to it is seen by the export.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }

@@ -6,6 +6,7 @@ use super::records::{self, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{Notice, PlaybookName, Run, RunId, RunState, TaskId, Timestamp};
 use crate::store::Batch;
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 /// A search looks at so many runs at most.
@@ -62,6 +63,7 @@ impl Ledger {
             if self.read::<String>(&source).await?.is_none() {
                 batch = records::create(batch, &source, &definition)?;
             }
+            let batch = self.use_definition(batch, run).await?;
             if self.try_commit(self.index_run(batch, None, run)?).await? {
                 return Ok(());
             }
@@ -261,14 +263,29 @@ impl Ledger {
             let list = keys::runs_in_state(old.state);
             batch = batch.delete(keys::run_in(&list, old.started, &old.id));
         }
-        let task = run.task.map(|task| keys::runs_of_task(&self.options.board, task));
-        let playbook = keys::runs_of_playbook(&run.playbook);
-        let state = keys::runs_in_state(run.state);
-        for list in [keys::runs_all(), playbook, state].into_iter().chain(task) {
-            let key = keys::run_in(&list, run.started, &run.id);
+        for key in self.places_of(run) {
             batch = records::put::<_, ()>(batch, &key, &run.id, None)?;
         }
         Ok(batch)
+    }
+
+    /// Where a run stands in the lists.
+    pub(super) fn places_of(&self, run: &Run) -> Vec<String> {
+        let task = run.task.map(|task| keys::runs_of_task(&self.options.board, task));
+        let playbook = keys::runs_of_playbook(&run.playbook);
+        let state = keys::runs_in_state(run.state);
+        let lists = [keys::runs_all(), playbook, state].into_iter().chain(task);
+        lists.map(|list| keys::run_in(&list, run.started, &run.id)).collect()
+    }
+
+    /// Notes that a definition is in use, to the day.
+    async fn use_definition(&self, batch: Batch, run: &Run) -> Result<Batch> {
+        let key = keys::definition_used(&run.definition);
+        let used: Option<Record<Timestamp>> = self.read(&key).await?;
+        if used.is_some_and(|used| run.started - used.value < TimeDelta::days(1)) {
+            return Ok(batch);
+        }
+        Ok(records::put::<_, ()>(batch, &key, &run.started, None)?)
     }
 }
 

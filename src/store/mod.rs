@@ -24,6 +24,7 @@
 pub mod memory;
 pub mod open;
 pub mod sled;
+pub mod watched;
 
 use crate::domain::StoreTime;
 use async_trait::async_trait;

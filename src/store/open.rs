@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub struct StoreOptions {
     /// Where the ledger is kept.
     pub engine: Engine,
+    /// The store's folder in the state folder.
+    pub path: PathBuf,
     /// How much memory the engine may use as a cache, in MiB (1 to 4096).
     #[schemars(range(min = 1, max = 4096))]
     pub cache_mib: u32,
@@ -34,13 +36,15 @@ pub enum Engine {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { engine: Engine::default(), cache_mib: 8 }
+        Self { engine: Engine::default(), path: PathBuf::from("store"), cache_mib: 8 }
     }
 }
 
-/// The folder of an embedded store.
-pub fn store_dir(state: &Path) -> PathBuf {
-    state.join("store")
+impl StoreOptions {
+    /// The folder of an embedded store in this state folder.
+    pub fn folder(&self, state: &Path) -> PathBuf {
+        state.join(&self.path)
+    }
 }
 
 /// Opens the store of a state folder for this life of the daemon.
@@ -54,8 +58,8 @@ pub fn open(
         Engine::Memory => Arc::new(MemoryStore::new(clock)),
         Engine::Sled => {
             let cache_bytes = u64::from(options.cache_mib.clamp(1, 4096)) * 1024 * 1024;
-            let options = SledOptions { cache_bytes, life: life.to_string() };
-            Arc::new(SledStore::open(&store_dir(state), options, clock)?)
+            let (folder, life) = (options.folder(state), life.to_string());
+            Arc::new(SledStore::open(&folder, SledOptions { cache_bytes, life }, clock)?)
         }
     })
 }

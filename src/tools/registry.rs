@@ -8,7 +8,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::{Reason, Value};
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// What the tools work on.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Parts {
     pub journal: Arc<dyn Journal>,
     /// For dates such as `today`.
     pub clock: Arc<dyn Clock>,
-    desk: OnceLock<Arc<dyn Desk>>,
+    desk: OnceLock<Weak<dyn Desk>>,
     records: OnceLock<Arc<dyn Records>>,
 }
 
@@ -30,8 +30,8 @@ impl Parts {
         Self { board, journal, clock, desk: OnceLock::new(), records: OnceLock::new() }
     }
 
-    pub(super) fn desk(&self) -> Result<&dyn Desk, ToolError> {
-        self.desk.get().map(AsRef::as_ref).ok_or_else(|| {
+    pub(super) fn desk(&self) -> Result<Arc<dyn Desk>, ToolError> {
+        self.desk.get().and_then(Weak::upgrade).ok_or_else(|| {
             ToolError::rejected(Reason::Unsupported, "this needs the daemon, which is not there")
         })
     }
@@ -57,9 +57,11 @@ impl ToolRegistry {
         Self { parts, tools }
     }
 
-    /// The daemon is there now; a second one is ignored.
+    /// The daemon is there now; a second one is ignored. It is not kept alive by this: the daemon
+    /// itself holds the tools.
+    #[expect(clippy::needless_pass_by_value, reason = "an unsized weak is made from an owned one")]
     pub fn set_desk(&self, desk: Arc<dyn Desk>) {
-        let _ = self.parts.desk.set(desk);
+        let _ = self.parts.desk.set(Arc::downgrade(&desk));
     }
 
     /// The ledger's records are there now; second ones are ignored.

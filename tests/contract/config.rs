@@ -192,3 +192,18 @@ fn no_change_to_a_configuration_makes_it_panic() {
         }
     });
 }
+
+#[test]
+fn the_store_has_a_folder_of_its_own_name_and_history_is_kept_for_a_week_at_least() {
+    let store = |text: &str| parse(&format!("[store]\n{text}"));
+    let config = store("path = \"ledger\"\nkeep = \"30d\"").unwrap();
+    assert_eq!(config.store, StoreConfig::Sled { path: "ledger".into() });
+    assert_eq!(config.keep, std::time::Duration::from_hours(30 * 24));
+    assert_eq!(parse("").unwrap().keep, std::time::Duration::from_hours(90 * 24));
+    for outside in ["/var/lib/rota", "../store", "a/b", ".", "", "store/"] {
+        let faults = store(&format!("path = \"{outside}\"")).unwrap_err();
+        assert_eq!(faults.len(), 1, "{outside}");
+    }
+    assert!(store("keep = \"6d\"").is_err());
+    assert!(store("keep = \"forever\"").is_err());
+}

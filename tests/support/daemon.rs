@@ -248,7 +248,9 @@ impl Team {
         let life = self.lives.fetch_add(1, Ordering::SeqCst) + 1;
         let parts = self.parts(daemon, life);
         let ledger = Arc::clone(&parts.ledger);
+        let tools = Arc::clone(&parts.tools);
         let daemon = Daemon::start(parts, Wake::ByTicks).await.unwrap();
+        tools.set_desk(Arc::clone(&daemon) as _);
         Life { daemon, ledger }
     }
 
@@ -304,6 +306,7 @@ impl Team {
             drain: Duration::from_secs(30),
             renew: Duration::from_secs(20),
             zone: chrono_tz::Europe::Berlin,
+            keep: Duration::from_hours(90 * 24),
             arms_itself: self.arms_itself,
             state: Some(self.folder.path().join("state")),
             templates: self.folder.path().join("templates"),

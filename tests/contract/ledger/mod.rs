@@ -6,6 +6,7 @@ mod endings;
 mod journal;
 mod machine;
 mod people;
+mod pruning;
 mod race;
 mod restoring;
 

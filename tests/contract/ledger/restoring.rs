@@ -8,7 +8,8 @@ use rota::ledger::export::{
     restore,
 };
 use rota::ledger::{Ledger, stop};
-use rota::store::open::{StoreOptions, open, store_dir};
+use rota::store::open::{StoreOptions, open};
+use rota::store::watched::WatchedStore;
 use rota::store::{Store, StoreError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,7 +31,7 @@ impl State {
     }
 
     fn store_dir(&self) -> PathBuf {
-        store_dir(self.path())
+        StoreOptions::default().folder(self.path())
     }
 
     fn clock(&self) -> Arc<dyn Clock> {
@@ -48,7 +49,8 @@ impl State {
 
     async fn export(&self, store: &Arc<dyn Store>) -> u64 {
         let epoch = read_epoch(self.path()).unwrap();
-        export(store.as_ref(), &export_path(self.path()), epoch, &*self.clock).await.unwrap()
+        let watched = WatchedStore::new(Arc::clone(store));
+        export(&watched, &export_path(self.path()), epoch, &*self.clock).await.unwrap()
     }
 
     fn damage(&self) {
@@ -151,7 +153,7 @@ async fn without_a_usable_export_the_ledger_begins_anew_with_raised_fences() {
             "none" => std::fs::remove_file(&path).unwrap(),
             "cut" => std::fs::write(&path, &text[..text.len() / 2]).unwrap(),
             "changed" => std::fs::write(&path, text.replace("rights", "wrongs")).unwrap(),
-            _ => std::fs::write(&path, text.replace("rota_export\":1", "rota_export\":2")).unwrap(),
+            _ => std::fs::write(&path, text.replace("rota_export\":2", "rota_export\":3")).unwrap(),
         }
         state.damage();
         let (store, restored) = state.restore().await.unwrap();
@@ -230,4 +232,72 @@ async fn an_export_replaces_the_last_one_whole() {
     let text = std::fs::read_to_string(export_path(state.path())).unwrap();
     assert_eq!(text.lines().count() as u64, rows + 2);
     assert!(!state.path().join("export.tmp").exists());
+}
+
+#[tokio::test]
+async fn what_has_not_changed_is_not_exported_again() {
+    let state = State::new();
+    let store = state.open().unwrap();
+    let ledger = state.ledger(&store, "one");
+    fill(&ledger).await;
+    assert!(ledger.export(state.path()).await.unwrap().is_some());
+    assert_eq!(ledger.export(state.path()).await.unwrap(), None);
+    // What is asked and refused, or looked at, is no change.
+    ledger.acquire(ask("r-2")).await.unwrap_err();
+    ledger.runs(&rota::ledger::RunFilter::default(), 10).await.unwrap();
+    assert_eq!(ledger.export(state.path()).await.unwrap(), None);
+    ledger.audit("ada", "arm", "p").await.unwrap();
+    assert!(ledger.export(state.path()).await.unwrap().is_some());
+    assert_eq!(ledger.export(state.path()).await.unwrap(), None);
+    std::fs::remove_file(export_path(state.path())).unwrap();
+    assert!(ledger.export(state.path()).await.unwrap().is_some(), "a lost file is not made anew");
+}
+
+/// Two rows, far from each other, always changed together: an export never has one without the
+/// other, whatever is committed while it is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_shows_one_instant_while_commits_go_on() {
+    use rota::store::Batch;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let state = State::new();
+    let store = state.open().unwrap();
+    let watched = Arc::new(WatchedStore::new(Arc::clone(&store)));
+    let rows = (0..3_000).map(|n| (format!("m/{n:05}"), "x".repeat(500)));
+    let full = rows.fold(Batch::new(), |batch, (key, value)| batch.put(key, value));
+    store.commit(full).await.unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (watched, over) = (Arc::clone(&watched), Arc::clone(&over));
+        let mut n = 0_u32;
+        async move {
+            while !over.load(Ordering::SeqCst) {
+                n += 1;
+                let batch = Batch::new().put("a", n.to_string()).put("z", n.to_string());
+                let fleeting = format!("b/{}", n % 7);
+                let batch =
+                    if n % 2 == 0 { batch.put(fleeting, "1") } else { batch.delete(fleeting) };
+                watched.commit(batch).await.unwrap();
+            }
+            n
+        }
+    };
+    let path = export_path(state.path());
+    let exports = async {
+        for _ in 0..5 {
+            export(&watched, &path, 0, &*state.clock).await.unwrap();
+            let (mut a, mut z) = (None, None);
+            for line in std::fs::read_to_string(&path).unwrap().lines() {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                match line["k"].as_str() {
+                    Some("a") => a = line["v"].as_str().map(str::to_owned),
+                    Some("z") => z = line["v"].as_str().map(str::to_owned),
+                    _ => {}
+                }
+            }
+            assert_eq!(a, z, "half a commit was exported");
+        }
+        over.store(true, Ordering::SeqCst);
+    };
+    let (written, ()) = tokio::join!(writer, exports);
+    assert!(written > 5, "nothing was committed meanwhile");
 }

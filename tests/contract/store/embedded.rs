@@ -2,7 +2,7 @@
 //! share a flush.
 
 use rota::clock::SystemClock;
-use rota::store::open::{Engine, StoreOptions, open, store_dir};
+use rota::store::open::{Engine, StoreOptions, open};
 use rota::store::sled::{SledOptions, SledStore};
 use rota::store::{Batch, Store, StoreError};
 use std::path::Path;
@@ -187,9 +187,9 @@ async fn the_options_choose_the_engine() {
     let life = rota::domain::LifeId::new("l");
     let memory = StoreOptions { engine: Engine::Memory, ..StoreOptions::default() };
     open(&memory, state.path(), &life, SystemClock::shared()).unwrap();
-    assert!(!store_dir(state.path()).exists());
+    assert!(!StoreOptions::default().folder(state.path()).exists());
     open(&StoreOptions::default(), state.path(), &life, SystemClock::shared()).unwrap();
-    assert!(store_dir(state.path()).join("data").exists());
+    assert!(StoreOptions::default().folder(state.path()).join("data").exists());
     let unknown = serde_json::from_str::<StoreOptions>(r#"{"engin":"sled"}"#);
     assert!(unknown.is_err());
 }

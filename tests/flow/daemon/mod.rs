@@ -4,6 +4,7 @@ mod board_words;
 mod broken_off;
 mod clock;
 mod crashes;
+mod ending;
 mod events;
 mod leases;
 mod modes;

@@ -1,0 +1,50 @@
+//! Upkeep of local state, beside the loop that decides: what is old is forgotten in small steps, and
+//! what changed is exported. Neither keeps the dispatcher waiting.
+
+use super::parts::Parts;
+use crate::domain::to_delta;
+use crate::ledger::export::ExportError;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often.
+const EVERY: Duration = Duration::from_mins(1);
+/// So many rows are looked at or removed each time.
+const ROWS_MAX: usize = 1_000;
+
+/// Works until it is dropped.
+pub(super) async fn keep(parts: Arc<Parts>) {
+    let mut timer = tokio::time::interval(EVERY);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        prune(&parts).await;
+        if let Err(error) = export(&parts).await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "local state could not be exported"
+            );
+        }
+    }
+}
+
+/// Forgets some of what is older than `[store] keep`.
+async fn prune(parts: &Parts) {
+    let before = parts.clock.wall() - to_delta(parts.settings.keep);
+    match parts.ledger.prune(before, ROWS_MAX).await {
+        Ok(pruned) if pruned.rows > 0 => {
+            tracing::debug!(rows = pruned.rows, "old records are gone")
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "old records could not be removed"
+        ),
+    }
+}
+
+/// Writes the export of a house that has a state folder, if anything has changed.
+pub(super) async fn export(parts: &Parts) -> Result<(), ExportError> {
+    let Some(state) = &parts.settings.state else { return Ok(()) };
+    parts.ledger.export(state).await.map(|_| ())
+}

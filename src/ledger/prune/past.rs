@@ -1,0 +1,180 @@
+//! Everything else that is forgotten: notices, occurrences, decisions, `once` keys, definitions.
+
+use super::super::records::{self, Record};
+use super::super::{Ledger, Result, keys};
+use super::{ONCE, PAGE, Step, further, older_than, rows_of};
+use crate::domain::{Decision, Delivery, Mark, Notice, Occurrence, OccurrenceId, Timestamp};
+use crate::store::Batch;
+use chrono::TimeDelta;
+
+/// So many of a playbook's occurrences are kept, however old: what was missed is judged by them.
+const LATEST_KEPT: usize = 10;
+
+impl Ledger {
+    /// Notices that were told or given up.
+    pub(super) async fn prune_notices(
+        &self,
+        step: &mut Step,
+        after: Option<String>,
+    ) -> Result<Option<String>> {
+        let list = keys::notices_all();
+        let after = further(after, older_than(&list, step.before));
+        let page: Vec<(String, Record<String>)> =
+            records::scan(self.store.as_ref(), &list, Some(&after), PAGE.min(step.left)).await?;
+        let mut end = None;
+        for (place, key) in page {
+            let row = keys::notice(&key.value);
+            match self.read::<Notice>(&row).await? {
+                Some(notice) if is_told(&notice.value, step.before) => {
+                    let batch = records::remove(Batch::new(), &row, &notice).delete(place.as_str());
+                    self.take_away(step, batch, 1).await?;
+                }
+                Some(_) => step.spend(1),
+                None => self.drop_row(step, &place).await?,
+            }
+            end = Some(place);
+        }
+        Ok(end)
+    }
+
+    /// Settled occurrences, playbook by playbook, but for each one's latest.
+    pub(super) async fn prune_occurrences(
+        &self,
+        step: &mut Step,
+        after: Option<String>,
+    ) -> Result<Option<String>> {
+        let next = self.store.scan(keys::OCCURRENCES, after.as_deref(), 1).await?;
+        let Some(next) = next.first() else { return Ok(None) };
+        let name_length =
+            next.key[keys::OCCURRENCES.len()..].find('/').unwrap_or(0) + keys::OCCURRENCES.len();
+        let (name, list) = (&next.key[..name_length], &next.key[..=name_length]);
+        step.spend(1);
+        let after = match after.filter(|after| after.starts_with(list)) {
+            Some(after) => after,
+            None => {
+                let latest = self.store.scan(list, None, LATEST_KEPT).await?;
+                let latest = latest.last().map(|row| row.key.clone());
+                further(latest, older_than(list, step.before))
+            }
+        };
+        let page: Vec<(String, Record<OccurrenceId>)> =
+            records::scan(self.store.as_ref(), list, Some(&after), PAGE.min(step.left.max(1)))
+                .await?;
+        // Past this playbook: `0` is what comes after `/`.
+        let mut end = format!("{name}0");
+        for (place, id) in page {
+            let row = keys::occurrence(&id.value);
+            match self.read::<Occurrence>(&row).await? {
+                Some(found) if is_settled(&found.value, step.before) => {
+                    let batch = records::remove(Batch::new(), &row, &found).delete(place.as_str());
+                    self.take_away(step, batch, 1).await?;
+                }
+                Some(_) => step.spend(1),
+                None => self.drop_row(step, &place).await?,
+            }
+            end = place;
+        }
+        Ok(Some(end))
+    }
+
+    /// Decisions about tasks; those about playbooks are few.
+    pub(super) async fn prune_decisions(
+        &self,
+        step: &mut Step,
+        after: Option<String>,
+    ) -> Result<Option<String>> {
+        let (prefix, rows) = (keys::DECISIONS_TASK, PAGE.min(step.left));
+        let page: Vec<(String, Record<Decision>)> =
+            records::scan(self.store.as_ref(), prefix, after.as_deref(), rows).await?;
+        let mut end = None;
+        for (key, decision) in page {
+            if decision.value.at < step.before {
+                self.take_away(step, records::remove(Batch::new(), &key, &decision), 0).await?;
+            } else {
+                step.spend(1);
+            }
+            end = Some(key);
+        }
+        Ok(end)
+    }
+
+    /// `once` keys, long after everything else.
+    pub(super) async fn prune_once(
+        &self,
+        step: &mut Step,
+        after: Option<String>,
+    ) -> Result<Option<String>> {
+        let before = step.before.min(self.clock.wall() - ONCE);
+        let last = format!("{}{}", keys::ONCE_TAKEN, keys::ascending(before));
+        let rows = PAGE.min(step.left);
+        let page: Vec<(String, Record<(String, Mark)>)> =
+            records::scan(self.store.as_ref(), keys::ONCE_TAKEN, after.as_deref(), rows).await?;
+        let mut end = None;
+        for (place, taken) in page {
+            if place >= last {
+                return Ok(None);
+            }
+            let (once, mark) = taken.value;
+            // It may have been given back, and taken again since.
+            let held: Option<Record<Mark>> = self.read(&once).await?;
+            let batch = Batch::new().delete(place.as_str());
+            let batch = match held.filter(|held| held.value == mark) {
+                Some(held) => batch.and(records::remove(Batch::new(), &once, &held)),
+                None => batch,
+            };
+            self.take_away(step, batch, 1).await?;
+            end = Some(place);
+        }
+        Ok(end)
+    }
+
+    /// Definitions with which no run has started that is remembered.
+    pub(super) async fn prune_definitions(
+        &self,
+        step: &mut Step,
+        after: Option<String>,
+    ) -> Result<Option<String>> {
+        let (prefix, rows) = (keys::DEFINITION_USED, PAGE.min(step.left));
+        let page: Vec<(String, Record<Timestamp>)> =
+            records::scan(self.store.as_ref(), prefix, after.as_deref(), rows).await?;
+        let mut end = None;
+        for (place, used) in page {
+            let hash = &place[prefix.len()..];
+            // Noted to the day; and a run that began with it may have lasted.
+            let is_old = used.value < step.before - TimeDelta::days(8);
+            if is_old && !step.spared.definitions.contains(hash) {
+                let key = keys::definition_of_segment(hash);
+                let definition: Option<Record<String>> = self.read(&key).await?;
+                let batch = records::remove(Batch::new(), &place, &used);
+                let batch = match definition {
+                    Some(definition) => batch.and(records::remove(Batch::new(), &key, &definition)),
+                    None => batch,
+                };
+                self.take_away(step, batch, 1).await?;
+            } else {
+                step.spend(1);
+            }
+            end = Some(place);
+        }
+        Ok(end)
+    }
+
+    /// Commits a removal; one that somebody else was quicker about is left to the next round.
+    async fn take_away(&self, step: &mut Step, batch: Batch, places: usize) -> Result<()> {
+        if self.try_commit(batch).await? {
+            step.remove(rows_of(places));
+        }
+        Ok(())
+    }
+}
+
+fn is_told(notice: &Notice, before: Timestamp) -> bool {
+    match notice.delivery {
+        Delivery::Pending { .. } => false,
+        Delivery::Delivered { at } | Delivery::Undeliverable { at, .. } => at < before,
+    }
+}
+
+fn is_settled(occurrence: &Occurrence, before: Timestamp) -> bool {
+    occurrence.state.is_settled() && occurrence.decided < before
+}

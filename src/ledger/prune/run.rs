@@ -1,0 +1,93 @@
+//! Runs that are forgotten. In one commit the run leaves every list and is noted as forgotten; the
+//! rows of its transcript and effects follow in steps. So nobody ever sees a run with half its
+//! effects, which could be undone by half.
+
+use super::super::records::{self, Record};
+use super::super::{Ledger, Result, keys};
+use super::{PAGE, Step, further, older_than, rows_of};
+use crate::domain::{Run, RunId};
+use crate::store::Batch;
+
+impl Ledger {
+    /// Runs that ended before; where to go on, `None` at the end.
+    pub(super) async fn prune_runs(
+        &self,
+        step: &mut Step,
+        after: Option<String>,
+    ) -> Result<Option<String>> {
+        let list = keys::runs_all();
+        let after = further(after, older_than(&list, step.before));
+        let page: Vec<(String, Record<RunId>)> =
+            records::scan(self.store.as_ref(), &list, Some(&after), PAGE.min(step.left)).await?;
+        let mut end = None;
+        for (place, id) in page {
+            let key = keys::run(&id.value);
+            match self.read::<Run>(&key).await? {
+                Some(run) if is_over(&run.value, step) => self.forget(step, &key, &run).await?,
+                Some(_) => step.spend(1),
+                None => self.drop_row(step, &place).await?,
+            }
+            end = Some(place);
+            if step.left == 0 {
+                break;
+            }
+        }
+        Ok(end)
+    }
+
+    async fn forget(&self, step: &mut Step, key: &str, run: &Record<Run>) -> Result<()> {
+        let places = self.places_of(&run.value);
+        let rows = rows_of(places.len());
+        let batch = records::remove(Batch::new(), key, run);
+        let batch = places.into_iter().fold(batch, Batch::delete);
+        let note = keys::forgotten(&run.value.id);
+        let batch = records::put::<_, ()>(batch, &note, &run.value.id, None)?;
+        if self.try_commit(batch).await? {
+            step.remove(rows);
+        }
+        Ok(())
+    }
+
+    /// The rows that forgotten runs have left; where to go on, `None` at the end.
+    pub(super) async fn prune_forgotten(&self, step: &mut Step) -> Result<Option<String>> {
+        let page: Vec<(String, Record<RunId>)> =
+            records::scan(self.store.as_ref(), keys::FORGOTTEN, None, PAGE).await?;
+        let is_last = page.len() < PAGE;
+        for (note, id) in page {
+            if !self.clear(step, &id.value).await? {
+                return Ok(Some(note));
+            }
+            let head = keys::transcript_head(&id.value);
+            self.store.commit(Batch::new().delete(head).delete(note.as_str())).await?;
+            step.remove(2);
+        }
+        Ok((!is_last).then(|| keys::FORGOTTEN.to_owned()))
+    }
+
+    /// Removes rows of a run; true when none is left.
+    async fn clear(&self, step: &mut Step, run: &RunId) -> Result<bool> {
+        let lists = [keys::transcript(run), keys::effects(run), keys::notices_of(run)];
+        let parts = lists.clone().map(|list| keys::parts_under(&list));
+        for prefix in lists.iter().chain(&parts) {
+            loop {
+                if step.left == 0 {
+                    return Ok(false);
+                }
+                let rows = self.store.scan(prefix, None, PAGE.min(step.left)).await?;
+                if rows.is_empty() {
+                    break;
+                }
+                step.remove(rows.len());
+                let keys = rows.into_iter().map(|row| row.key);
+                self.store.commit(keys.fold(Batch::new(), Batch::delete)).await?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn is_over(run: &Run, step: &Step) -> bool {
+    run.ended.is_some_and(|ended| ended < step.before)
+        && run.task.is_none_or(|task| !step.spared.tasks.contains(&task))
+        && !step.spared.occurrences.contains(&run.occurrence)
+}
