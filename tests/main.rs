@@ -6,7 +6,7 @@ mod contract;
 mod end_to_end;
 mod fault;
 mod flow;
-mod simulation;
 mod races;
+mod simulation;
 mod support;
 mod tidy;

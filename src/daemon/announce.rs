@@ -3,7 +3,8 @@
 //!
 //! All of it goes through the same tools and journal as the agent's own effects, as actor `rota`.
 
-use super::worker::{Worker, board_trouble};
+use super::earlier;
+use super::worker::{Worker, board_trouble, store_trouble};
 use crate::board::BoardError;
 use crate::crash;
 use crate::domain::{
@@ -224,8 +225,8 @@ impl Worker {
     async fn begin_leaving(&mut self, end: &WorkEnd) -> Result<(), WorkEnd> {
         let is_resumed = self.run.reason.is_some() && self.run.settle_from.is_some();
         if !is_resumed {
-            let effects = self.parts.ledger.effects(&self.run.id).await.unwrap_or_default();
-            self.run.settle_from = Some(effects.iter().map(|e| e.mark.seq).max().unwrap_or(0));
+            let last = earlier::last_seq(&self.parts, &self.run).await;
+            self.run.settle_from = Some(last.map_err(|error| store_trouble(&error))?);
         }
         self.run.reason = Some(end.reason);
         self.run.detail.clone_from(&end.detail);

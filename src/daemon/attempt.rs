@@ -2,7 +2,7 @@
 
 use super::brief::{self, Brief};
 use super::earlier;
-use super::worker::{Worker, board_trouble};
+use super::worker::{Worker, board_trouble, store_trouble};
 use crate::crash;
 use crate::domain::{
     EffectActor, EffectResult, Gather, Mode, Phase, Reason, RunState, Task, Usage, Value, Work,
@@ -88,7 +88,7 @@ impl Worker {
         let last =
             runs.iter().find(|run| run.id != self.run.id && run.playbook == self.run.playbook);
         let mut lines = Vec::new();
-        for run in earlier::runs_before(&self.parts, &self.run).await {
+        for run in earlier::runs_before(&self.parts, &self.run).await.unwrap_or_default() {
             let effects = self.parts.ledger.effects(&run.id).await.unwrap_or_default();
             lines.extend(brief::effect_lines(run.attempt, &effects));
         }
@@ -101,7 +101,7 @@ impl Worker {
 
     /// What earlier attempts of a run without a task did.
     async fn put_earlier_attempts(&mut self) {
-        let runs = earlier::runs_before(&self.parts, &self.run).await;
+        let runs = earlier::runs_before(&self.parts, &self.run).await.unwrap_or_default();
         let mut lines = Vec::new();
         for run in &runs {
             let effects = self.parts.ledger.effects(&run.id).await.unwrap_or_default();
@@ -139,7 +139,7 @@ impl Worker {
     pub(super) async fn put_ending(&mut self, end: &WorkEnd) {
         self.run.outcome.clone_from(&end.outcome);
         self.run.summary.clone_from(&end.summary);
-        let before = earlier::runs_before(&self.parts, &self.run).await;
+        let before = earlier::runs_before(&self.parts, &self.run).await.unwrap_or_default();
         let done = earlier::done_text(&self.parts, &before, &self.run).await;
         let minutes = self.parts.clock.boot().saturating_sub(self.began).as_secs().div_ceil(60);
         self.brief.put(
@@ -321,7 +321,10 @@ impl Worker {
                 ..end
             };
         };
-        let effects = self.parts.ledger.effects(&self.run.id).await.unwrap_or_default();
+        let effects = match self.parts.ledger.effects(&self.run.id).await {
+            Ok(effects) => effects,
+            Err(error) => return store_trouble(&error),
+        };
         let shown = |needed: &String| {
             let tool = needed.strip_prefix("tool:").unwrap_or(needed);
             effects.iter().any(|effect| {

@@ -2,7 +2,7 @@
 
 use super::parts::Parts;
 use crate::domain::{Effect, EffectActor, EffectResult, OccurrenceId, PlaybookName, Run};
-use crate::ledger::RunFilter;
+use crate::ledger::{LedgerError, RunFilter};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -13,16 +13,16 @@ const DONE_MAX: usize = 30;
 
 /// The runs before one that worked under the same succession of claims, the latest first: earlier
 /// attempts, those that a crash broke off, and the one that asked before the answer.
-pub(super) async fn runs_before(parts: &Parts, own: &Run) -> Vec<Run> {
+pub(super) async fn runs_before(parts: &Parts, own: &Run) -> Result<Vec<Run>, LedgerError> {
     let playbook = Some(own.playbook.clone());
     let filter = RunFilter { playbook, task: own.task, ..RunFilter::default() };
     let mut occurrence = own.occurrence.clone();
     let mut before = Vec::new();
-    let mut runs = parts.ledger.runs(&filter, RUNS_MAX).await.unwrap_or_default();
+    let mut runs = parts.ledger.runs(&filter, RUNS_MAX).await?;
     if own.task.is_none() {
         // Attempts at a report have only their occurrence in common.
         runs.retain(|run| run.occurrence == occurrence && run.attempt < own.attempt);
-        return runs;
+        return Ok(runs);
     }
     for run in runs.into_iter().filter(|run| run.id != own.id) {
         if run.occurrence != occurrence && !is_taken_up(&own.playbook, &occurrence) {
@@ -31,7 +31,7 @@ pub(super) async fn runs_before(parts: &Parts, own: &Run) -> Vec<Run> {
         occurrence = run.occurrence.clone();
         before.push(run);
     }
-    before
+    Ok(before)
 }
 
 /// Whether an occurrence was opened to take up a claim whose own had ended.
@@ -41,10 +41,13 @@ fn is_taken_up(playbook: &PlaybookName, occurrence: &OccurrenceId) -> bool {
 }
 
 /// What these runs did, tool by tool; it counts against `scope.max`.
-pub(super) async fn counts(parts: &Parts, runs: &[Run]) -> BTreeMap<String, u32> {
+pub(super) async fn counts(
+    parts: &Parts,
+    runs: &[Run],
+) -> Result<BTreeMap<String, u32>, LedgerError> {
     let mut counts = BTreeMap::new();
     for run in runs {
-        for effect in parts.ledger.effects(&run.id).await.unwrap_or_default() {
+        for effect in parts.ledger.effects(&run.id).await? {
             // What failed did not happen; in its own run it did not count either.
             let failed = matches!(effect.result, Some(EffectResult::Failed { .. }));
             if effect.actor == EffectActor::Agent && !failed {
@@ -52,7 +55,7 @@ pub(super) async fn counts(parts: &Parts, runs: &[Run]) -> BTreeMap<String, u32>
             }
         }
     }
-    counts
+    Ok(counts)
 }
 
 /// What runs did, the earliest first, for the comment that tells it; empty when nothing of it shows.
@@ -96,9 +99,9 @@ fn told(done: &[(u32, String)], several: bool) -> String {
 }
 
 /// The number of a run's last journaled write.
-pub(super) async fn last_seq(parts: &Parts, run: &Run) -> u32 {
-    let effects = parts.ledger.effects(&run.id).await.unwrap_or_default();
-    effects.iter().map(|effect| effect.mark.seq).max().unwrap_or(0)
+pub(super) async fn last_seq(parts: &Parts, run: &Run) -> Result<u32, LedgerError> {
+    let effects = parts.ledger.effects(&run.id).await?;
+    Ok(effects.iter().map(|effect| effect.mark.seq).max().unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The outcome reaches the board, and the task a person.
 
 use super::announce::tool_trouble;
-use super::worker::{Worker, board_trouble};
+use super::earlier;
+use super::worker::{Worker, board_trouble, store_trouble};
 use crate::crash;
 use crate::domain::{
     EffectActor, EffectResult, EffectState, Occurrence, OccurrenceId, OccurrenceState, Outcome,
@@ -176,27 +177,22 @@ impl Worker {
         let tags = self.held.as_ref().map(|h| h.claim.wrote.tags.clone()).unwrap_or_default();
         let wrote = Wrote { assignee: Some(task.assignee), status: Some(task.status), tags };
         if self.run.settle_from.is_none() {
-            let effects = self.parts.ledger.effects(&self.run.id).await.unwrap_or_default();
-            self.run.settle_from = Some(effects.iter().map(|e| e.mark.seq).max().unwrap_or(0));
+            let last = earlier::last_seq(&self.parts, &self.run).await;
+            self.run.settle_from = Some(last.map_err(|error| store_trouble(&error))?);
         }
         self.run.outcome.clone_from(&end.outcome);
         self.run.summary.clone_from(&end.summary);
         self.run.usage = end.usage;
-        self.parts.ledger.update_run(&self.run).await.map_err(|error| {
-            WorkEnd::ended(
-                RunState::Failed,
-                Reason::StoreFailed,
-                error.to_string(),
-                Usage::default(),
-            )
-        })?;
+        let updated = self.parts.ledger.update_run(&self.run).await;
+        updated.map_err(|error| store_trouble(&error))?;
         self.advance(Phase::Settling, None, Some(wrote)).await
     }
 
     /// Whether a write of the settling was done before a crash.
     pub(super) async fn was_settled(&self, tool: &str) -> Result<bool, WorkEnd> {
         let Some(from) = self.run.settle_from else { return Ok(false) };
-        let effects = self.parts.ledger.effects(&self.run.id).await.unwrap_or_default();
+        let effects = self.parts.ledger.effects(&self.run.id).await;
+        let effects = effects.map_err(|error| store_trouble(&error))?;
         for effect in effects.iter().filter(|e| e.mark.seq > from && e.tool == tool) {
             if effect.actor != EffectActor::Rota {
                 continue;
@@ -254,7 +250,8 @@ impl Worker {
             task: self.run.task,
             ..RunFilter::default()
         };
-        let runs = self.parts.ledger.runs(&filter, 100).await.unwrap_or_default();
+        let runs = self.parts.ledger.runs(&filter, 100).await;
+        let runs = runs.map_err(|error| store_trouble(&error))?;
         let earlier = runs
             .iter()
             .filter(|run| run.id != self.run.id && run.reason == Some(Reason::SentBack))

@@ -135,7 +135,7 @@ impl Dispatcher {
             let book = self.beliefs.books.get(&claim.playbook);
             let is_paused = book.is_some_and(|book| book.switch.paused.is_some());
             let waits = self.beliefs.stopped || self.beliefs.draining;
-            if waits || self.is_at_work(&claim) {
+            if waits || !self.has_slot() || self.is_at_work(&claim) {
                 continue;
             }
             if let Err(error) = self.see_to(&claim, now, is_paused).await {

@@ -29,6 +29,7 @@ impl Dispatcher {
         }
         if self.scheduling && !self.beliefs.draining {
             self.see_to_orphans().await;
+            self.learn_fates().await;
         }
     }
 
@@ -48,6 +49,9 @@ impl Dispatcher {
             is_tried_now || orphans.iter().any(|claim| claim.task == *task)
         });
         for claim in orphans {
+            if !self.has_slot() {
+                break;
+            }
             let may_act = claim.revoked.as_ref().is_some_and(|r| !r.until.is_past(&now));
             if may_act || self.is_at_work(&claim) {
                 continue;

@@ -25,6 +25,7 @@ mod desk;
 mod dispatcher;
 mod earlier;
 mod event;
+mod fate;
 mod halt;
 mod handoff;
 mod hear;

@@ -15,10 +15,11 @@
 use super::beliefs::Open;
 use super::books;
 use super::dispatcher::Dispatcher;
+use super::fate;
 use crate::board::BoardError;
 use crate::domain::{
-    Claim, EffectResult, EffectState, EndKind, Fence, Occurrence, OccurrenceId, OccurrenceState,
-    Phase, Playbook, Reason, Run, RunState, TaskId, Trigger, Wrote,
+    Claim, EndKind, Fence, Occurrence, OccurrenceId, OccurrenceState, Phase, Playbook, Reason, Run,
+    RunState, Trigger, Wrote,
 };
 use crate::ledger::{LedgerError, RunFilter};
 use std::sync::{Arc, PoisonError};
@@ -66,7 +67,11 @@ impl Dispatcher {
     pub(super) async fn recover(&mut self, claim: Claim) {
         let (task, fence) = (claim.task, claim.fence);
         let may_show = claim.phase > Phase::Reserved || claim.wrote != Wrote::default();
-        if may_show && !self.is_readable(task).await {
+        if !self.has_slot() {
+            tracing::debug!(%task, "an ended claim waits for a free slot");
+            return;
+        }
+        if may_show && !self.shut_out(&claim).await {
             tracing::warn!(%task, "the board does not answer: an ended claim waits for it");
             return;
         }
@@ -78,14 +83,28 @@ impl Dispatcher {
                 }
             }
             Err(error) => {
-                tracing::error!(%task, %error, "a claim could not be recovered; the next start tries again");
+                tracing::error!(%task, %error, "a claim could not be recovered; it is tried again");
             }
         }
     }
 
-    /// Whether the board tells of a task; what it does not tell of cannot be put back either.
-    async fn is_readable(&self, task: TaskId) -> bool {
-        matches!(self.parts.board.task(task).await, Ok(_) | Err(BoardError::NotFound { .. }))
+    /// Whether the board answers, and lets nobody write under the ended claim any more: a holder that
+    /// slept may wake up while its effects are being looked at.
+    async fn shut_out(&self, claim: &Claim) -> bool {
+        let next = Fence(claim.fence.0 + 1);
+        let board = &self.parts.board;
+        let is_there = board.task(claim.task).await;
+        let answer = match is_there {
+            Ok(_) => board.raise_fence(claim.task, next).await,
+            Err(error) => Err(error),
+        };
+        matches!(answer, Ok(()) | Err(BoardError::NotFound { .. }))
+    }
+
+    /// Whether one run more may be under way. A command without a daemon only hands back.
+    pub(super) fn has_slot(&self) -> bool {
+        let slots = usize::try_from(self.parts.settings.slots).unwrap_or(usize::MAX);
+        !self.scheduling || self.beliefs.workers.len() < slots
     }
 
     /// What is to be done with an ended claim; `None`: nothing is visible any more.
@@ -107,7 +126,7 @@ impl Dispatcher {
             return Ok(self.after_end(claim, &run));
         }
         let (attempt, attempts_max) = (run.attempt, self.attempts_max(&run));
-        let unknown = self.unknown_effect(&run).await?;
+        let unknown = fate::learn(&self.parts, &run).await?;
         if run.settle_from.is_some() && unknown.is_none() {
             // A reason in a record that has not ended: it was being handed back.
             let give_up = run.reason.map(|reason| (reason, run.detail.clone()));
@@ -168,40 +187,6 @@ impl Dispatcher {
 
     fn attempts_max(&self, run: &Run) -> u32 {
         self.parts.playbook(&run.playbook).map_or(1, |playbook| playbook.limits.attempts)
-    }
-
-    /// Asks the board about every intent without a result, and writes down what it says.
-    pub(super) async fn unknown_effect(&self, run: &Run) -> Result<Option<String>, LedgerError> {
-        let mut unknown = None;
-        for effect in self.parts.ledger.open_intents(&run.id).await? {
-            let state = match self.parts.board.effect_of(&effect.mark).await {
-                Ok(state) => state,
-                Err(BoardError::NotFound { .. }) => EffectState::Absent,
-                Err(error) => {
-                    tracing::warn!(mark = %effect.mark, %error, "the board cannot be asked");
-                    EffectState::Unknown
-                }
-            };
-            let result = match state {
-                EffectState::Applied(entity) => EffectResult::Done {
-                    entity,
-                    before: crate::domain::Value::Null,
-                    after: effect.args.clone(),
-                    inverse: None,
-                    at: self.parts.clock.wall(),
-                },
-                EffectState::Absent => EffectResult::Failed {
-                    code: Reason::Interrupted.code().to_owned(),
-                    message: "the daemon ended before it happened".to_owned(),
-                },
-                EffectState::Unknown => {
-                    unknown = Some(format!("{} ({})", effect.tool, effect.mark));
-                    EffectResult::Unknown
-                }
-            };
-            self.parts.ledger.conclude(&effect.mark, result, Vec::new()).await?;
-        }
-        Ok(unknown)
     }
 
     /// Takes an ended or parked claim up again: as the next attempt, or to hand it back.

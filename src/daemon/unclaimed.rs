@@ -3,6 +3,7 @@
 
 use super::beliefs::Open;
 use super::dispatcher::Dispatcher;
+use super::fate;
 use crate::domain::{
     CatchUp, Occurrence, OccurrenceId, OccurrenceState, Playbook, Reason, Run, RunId, RunState,
     TaskId, Trigger, to_delta,
@@ -72,7 +73,7 @@ impl Dispatcher {
             if claimed.contains(&run.id) || !self.is_own(&run) {
                 continue;
             }
-            match self.unknown_effect(&run).await? {
+            match fate::learn(&self.parts, &run).await? {
                 None => self.interrupt(run).await?,
                 Some(effect) => {
                     let detail = format!("the daemon ended while it worked; unknown: {effect}");

@@ -12,6 +12,7 @@
 
 use super::brief::Brief;
 use super::earlier;
+use super::fate;
 use super::halt::Halt;
 use super::lease::lost_end;
 use super::parts::Parts;
@@ -133,16 +134,19 @@ impl Worker {
     async fn reserve(parts: Arc<Parts>, job: Assignment) -> Result<Self, (Reason, String)> {
         let began = parts.clock.boot();
         let settling = job.resume.as_ref().and_then(|resume| resume.settling.as_deref()).cloned();
+        // Without knowing what was done before, nothing may be done now.
+        let unread = |error: LedgerError| (Reason::StoreFailed, error.to_string());
         let last_seq = match &settling {
-            Some(run) => earlier::last_seq(&parts, run).await,
+            Some(run) => earlier::last_seq(&parts, run).await.map_err(unread)?,
             None => 0,
         };
         let fresh = || Self::new_run(&parts, &job, job.run.clone(), job.attempt);
         let run = settling.unwrap_or_else(fresh);
-        let before = earlier::runs_before(&parts, &run).await;
+        let before = earlier::runs_before(&parts, &run).await.map_err(unread)?;
+        let counts = earlier::counts(&parts, &before).await.map_err(unread)?;
         let mut worker = Self {
             run,
-            tally: Arc::new(Tally::new(last_seq, earlier::counts(&parts, &before).await)),
+            tally: Arc::new(Tally::new(last_seq, counts)),
             brief: Brief::default(),
             held: None,
             began,
@@ -214,6 +218,7 @@ impl Worker {
             let (end, next) = match begun {
                 Ok(()) => {
                     let end = keeper.during(self.attempt()).await;
+                    let end = self.with_fates(end).await;
                     let next = self.after(&end);
                     (end, next)
                 }
@@ -286,6 +291,20 @@ impl Worker {
         }
     }
 
+    /// Nothing may be tried again while it is not known what the last attempt did.
+    async fn with_fates(&self, end: WorkEnd) -> WorkEnd {
+        let unknown = match fate::learn(&self.parts, &self.run).await {
+            Ok(unknown) => unknown,
+            Err(error) => Some(error.to_string()),
+        };
+        match unknown {
+            Some(detail) if end.state.may_retry() => {
+                WorkEnd { state: RunState::Failed, reason: Reason::UnknownEffect, detail, ..end }
+            }
+            _ => end,
+        }
+    }
+
     /// Writes what is to be written to the board, finishes the record, ends the claim.
     async fn close(&mut self, end: WorkEnd, next: Next) {
         crash::reached("run.ended");
@@ -295,6 +314,7 @@ impl Worker {
         if self.unfinished {
             self.run.settle_from = None;
         }
+        self.with_fates(end.clone()).await;
         crash::reached("settle.done");
         let (end, notices) = self.tell(end).await;
         let parked = end.state == RunState::Waiting;
@@ -388,6 +408,12 @@ fn state_for(reason: Reason) -> RunState {
         Reason::ForceReleased | Reason::ClaimLost => RunState::ClaimLost,
         _ => RunState::Failed,
     }
+}
+
+/// How a run ends when local state cannot be read.
+pub(super) fn store_trouble(error: &LedgerError) -> WorkEnd {
+    let (state, reason) = (RunState::Failed, Reason::StoreFailed);
+    WorkEnd::ended(state, reason, error.to_string(), Usage::default())
 }
 
 /// How a run ends when the board does not answer as hoped.

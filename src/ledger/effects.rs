@@ -43,6 +43,8 @@ impl Ledger {
             }
             let entry = Entry { effect: effect.clone(), once: once.clone() };
             let mut batch = records::create(Batch::new(), &key, &entry)?;
+            let open = keys::intent_open(&effect.mark);
+            batch = records::put::<_, ()>(batch, &open, &effect.mark, None)?;
             if let Some(once) = &once {
                 if let Some(earlier) = self.read::<Mark>(once).await? {
                     return Err(LedgerError::AlreadyDone { mark: earlier.value });
@@ -84,6 +86,7 @@ impl Ledger {
             effect.result = Some(result.clone());
             let entry = Entry { effect, once: found.value.once.clone() };
             let mut batch = records::replace(Batch::new(), &key, &entry, Some(&found))?;
+            batch = batch.delete(keys::intent_open(mark));
             let is_undone = matches!(result, EffectResult::Failed { .. } | EffectResult::Recorded);
             if let Some(once) = found.value.once.as_ref().filter(|_| is_undone) {
                 let holder: Option<Record<Mark>> = self.read(once).await?;
@@ -104,6 +107,13 @@ impl Ledger {
         let entries: Vec<(String, Record<Entry>)> =
             records::scan_all(self.store.as_ref(), &keys::effects(run), EFFECTS_MAX).await?;
         Ok(entries.into_iter().map(|(_, entry)| entry.value.effect).collect())
+    }
+
+    /// Effects of whatever run without a result, at most `limit`.
+    pub async fn unconcluded(&self, limit: usize) -> Result<Vec<Mark>> {
+        let rows: Vec<(String, Record<Mark>)> =
+            records::scan(self.store.as_ref(), keys::INTENT_OPEN, None, limit).await?;
+        Ok(rows.into_iter().map(|(_, row)| row.value).collect())
     }
 
     /// A run's effects without a result, in order: they may or may not have happened.

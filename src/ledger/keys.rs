@@ -15,6 +15,7 @@ const SEGMENT_BYTES_MAX: usize = 96;
 pub(super) const HELD: &str = "held/";
 pub(super) const ORPHAN: &str = "orphan/";
 pub(super) const OCCURRENCE_OPEN: &str = "occurrence-open/";
+pub(super) const INTENT_OPEN: &str = "intent-open/";
 pub(super) const RUN: &str = "run/";
 pub(super) const DUE: &str = "notice-due/";
 pub(super) const AUDIT: &str = "audit/";
@@ -166,6 +167,11 @@ pub(super) fn effects(run: &RunId) -> String {
 
 pub(super) fn effect(mark: &Mark) -> String {
     format!("{}{}", effects(&mark.run), number(mark.seq.into()))
+}
+
+/// Present between the intent of an effect and its result.
+pub(super) fn intent_open(mark: &Mark) -> String {
+    format!("{INTENT_OPEN}{}/{}", segment(mark.run.as_str()), number(mark.seq.into()))
 }
 
 pub(super) fn once(playbook: &PlaybookName, key: &str) -> String {

@@ -36,7 +36,9 @@ impl Ledger {
             let claim = self.next_claim(&ask, record, &now);
             let batch = Batch::new().put(keys::held(board, ask.task), "{}");
             let batch = records::replace(batch, &key, &claim, found.as_ref())?;
-            if self.try_commit(batch).await? {
+            // Whether a commit that failed happened is unknown: under the old fence nobody acts then.
+            let committed = self.try_commit(batch).await.inspect_err(|_| held.trust.lose())?;
+            if committed {
                 held.trust.lose();
                 return Ok(self.held(claim, started, &now, ask.lease));
             }

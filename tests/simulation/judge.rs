@@ -49,6 +49,8 @@ pub struct Judge {
     pub claims: BTreeMap<TaskId, Claim>,
     pub runs: BTreeMap<RunId, Run>,
     intents: BTreeMap<Mark, EffectActor>,
+    done: BTreeSet<Mark>,
+    given_up: BTreeSet<Mark>,
     fences_on_board: BTreeMap<TaskId, Fence>,
     pub notices: BTreeSet<String>,
     pub told: BTreeSet<String>,
@@ -171,7 +173,9 @@ impl Judge {
     fn count_slots(&mut self, who: &Who, now: &StoreTime) {
         let life = who.life_name();
         let held = self.claims.values().filter(|claim| {
-            claim.is_live(now)
+            let ended = self.runs.get(&claim.run).is_some_and(|r| r.state != RunState::Running);
+            !ended
+                && claim.is_live(now)
                 && claim
                     .holder
                     .as_ref()
@@ -206,6 +210,12 @@ impl Judge {
             Some(EffectResult::Recorded) => "recorded",
         };
         self.tell(who, &format!("effect {} {} {result}", effect.mark, effect.tool));
+        if matches!(effect.result, Some(EffectResult::Failed { .. })) {
+            self.given_up.insert(effect.mark.clone());
+            if self.done.contains(&effect.mark) {
+                self.wrong("C3", &format!("{} was done and stands as failed", effect.mark));
+            }
+        }
         if !is_new || effect.actor != EffectActor::Agent {
             return;
         }
@@ -246,6 +256,10 @@ impl Judge {
         }
         if !self.intents.contains_key(mark) {
             self.wrong("C3", &format!("{mark} was done before it was intended"));
+        }
+        self.done.insert(mark.clone());
+        if self.given_up.contains(mark) {
+            self.wrong("C3", &format!("{mark} was done after it stood as failed"));
         }
         if let Some((task, fence)) = stamp.claim {
             if self.fences_on_board.get(&task).is_some_and(|seen| fence < *seen) {

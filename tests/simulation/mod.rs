@@ -96,9 +96,3 @@ fn a_seed_repeats_itself() {
         assert_eq!(one.fingerprint, other.fingerprint, "seed {seed}");
     }
 }
-#[test]
-fn zz_cost() {
-    let t = std::time::Instant::now();
-    for seed in 0..30 { let t = std::time::Instant::now(); let e = try_seed(seed); println!("{seed}: {:?} steps {} lives {} runs {} {:?}", t.elapsed(), e.steps, e.lives, e.runs, e.violations.first()); }
-    println!("20 seeds {:?}", t.elapsed());
-}

@@ -1,0 +1,67 @@
+//! Effects of which nobody knows whether they happened: the journal has an intent without a result,
+//! because a process ended or the store failed in between. The board is asked.
+
+use super::dispatcher::Dispatcher;
+use super::parts::Parts;
+use crate::board::BoardError;
+use crate::domain::{Effect, EffectResult, EffectState, Reason, Run, RunState, Value};
+use crate::ledger::LedgerError;
+
+/// At most so many are looked at in one tick.
+const ROWS_MAX: usize = 100;
+
+/// Asks the board about every effect of a run without a result, and writes down what it says. To be
+/// called when nobody acts for the run any more. Names an effect that the board cannot tell of.
+pub(super) async fn learn(parts: &Parts, run: &Run) -> Result<Option<String>, LedgerError> {
+    let mut unknown = None;
+    for effect in parts.ledger.open_intents(&run.id).await? {
+        let state = match parts.board.effect_of(&effect.mark).await {
+            Ok(state) => state,
+            Err(BoardError::NotFound { .. }) => EffectState::Absent,
+            Err(error) => {
+                tracing::warn!(mark = %effect.mark, %error, "the board cannot be asked");
+                EffectState::Unknown
+            }
+        };
+        if state == EffectState::Unknown {
+            unknown = Some(format!("{} ({})", effect.tool, effect.mark));
+        }
+        let result = result_of(parts, &effect, state);
+        parts.ledger.conclude(&effect.mark, result, Vec::new()).await?;
+    }
+    Ok(unknown)
+}
+
+fn result_of(parts: &Parts, effect: &Effect, state: EffectState) -> EffectResult {
+    match state {
+        EffectState::Applied(entity) => EffectResult::Done {
+            entity,
+            before: Value::Null,
+            after: effect.args.clone(),
+            inverse: None,
+            at: parts.clock.wall(),
+        },
+        EffectState::Absent => EffectResult::Failed {
+            code: Reason::Interrupted.code().to_owned(),
+            message: "it was broken off before it happened".to_owned(),
+        },
+        EffectState::Unknown => EffectResult::Unknown,
+    }
+}
+
+impl Dispatcher {
+    /// Effects of ended runs whose result could not be written down when they ended.
+    pub(super) async fn learn_fates(&self) {
+        let marks = match self.parts.ledger.unconcluded(ROWS_MAX).await {
+            Ok(marks) => marks,
+            Err(error) => return tracing::warn!(%error, "the journal could not be read"),
+        };
+        for mark in marks {
+            let run = self.parts.ledger.run(mark.run.as_str()).await.ok().flatten();
+            let Some(run) = run.filter(|run| run.state != RunState::Running) else { continue };
+            if let Err(error) = learn(&self.parts, &run).await {
+                tracing::warn!(%mark, %error, "the fate of an effect is not written down yet");
+            }
+        }
+    }
+}
