@@ -2,7 +2,8 @@
 //! between which it took effect, judged by the numbered sentences of the guide to claims.
 //!
 //! The judge knows nothing of the ledger. It reports only what no order of the calls could excuse,
-//! so a history of a sound ledger is never blamed, however the calls overlapped.
+//! so a history of a sound ledger is never blamed, however the calls overlapped. It knows of no
+//! operators: a history in which claims are revoked is not for it.
 
 use rota::clock::{Clock, ManualClock};
 use rota::domain::{Fence, TaskId};
