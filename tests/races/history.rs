@@ -2,7 +2,8 @@
 //! between which it took effect, judged by the numbered sentences of the guide to claims.
 //!
 //! The judge knows nothing of the ledger. It reports only what no order of the calls could excuse,
-//! so a history of a sound ledger is never blamed, however the calls overlapped.
+//! so a history of a sound ledger is never blamed, however the calls overlapped. It knows of no
+//! operators: a history in which claims are revoked is not for it.
 
 use rota::clock::{Clock, ManualClock};
 use rota::domain::{Fence, TaskId};
@@ -132,7 +133,6 @@ fn judge_task(events: &[&Event], clock: &ClockReadings) -> Vec<Violation> {
             hold.is_some_and(|hold| event.clock < hold.lease_ends)
         };
         match &event.what {
-            What::Acquired { .. } => {}
             What::Renewed { .. } | What::Checked | What::Released => {
                 let newer = holds.iter().rev().take_while(|hold| hold.fence > event.fence);
                 let newer = newer.into_iter().find(|hold| hold.ended < event.began);
@@ -149,7 +149,7 @@ fn judge_task(events: &[&Event], clock: &ClockReadings) -> Vec<Violation> {
             What::Swept if is_live() => {
                 found.push(Violation::LiveFreed { task, fence: event.fence });
             }
-            What::Lost | What::Swept => {}
+            What::Acquired { .. } | What::Lost | What::Swept => {}
         }
     }
     found
@@ -269,8 +269,7 @@ mod tests {
     }
 
     fn acquired(run: &str, fence: u64, moments: (u64, u64), clock: u64) -> Event {
-        let what =
-            What::Acquired { nonce: format!("n-{run}"), lease_ends: clock.max(0) + LEASE_ENDS };
+        let what = What::Acquired { nonce: format!("n-{run}"), lease_ends: clock + LEASE_ENDS };
         event(run, fence, what, moments, clock)
     }
 

@@ -98,7 +98,9 @@ fn wins(history: &[Event]) -> BTreeMap<i64, Vec<u64>> {
     for event in history.iter().filter(|event| matches!(event.what, What::Acquired { .. })) {
         wins.entry(event.task.0).or_default().push(event.fence.0);
     }
-    wins.values_mut().for_each(|fences| fences.sort_unstable());
+    for fences in wins.values_mut() {
+        fences.sort_unstable();
+    }
     wins
 }
 
@@ -124,7 +126,7 @@ fn on_disk_too_every_contended_acquisition_has_one_winner_and_fences_only_rise()
     let folder = dir.path().join("store");
     let timer = Arc::clone(&clock) as Arc<dyn Clock>;
     let store = SledStore::open(&folder, SledOptions::default(), timer).unwrap();
-    let (tasks, contended) = if is_full() { (2_000, 200_000) } else { (250, 40_000) };
+    let (tasks, contended) = if is_full() { (2_000, 200_000) } else { (250, 20_000) };
     race("sled", Arc::new(store), Arc::clone(&clock), tasks, contended);
     // What was won is what is found when the folder is opened again.
     let store = SledStore::open(&folder, SledOptions::default(), clock).unwrap();

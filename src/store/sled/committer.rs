@@ -243,13 +243,11 @@ struct Group<'a, E> {
 impl<E: Engine> Group<'_, E> {
     /// The first key whose check does not hold.
     fn failed_check(&self, batch: &Batch) -> std::result::Result<Option<String>, Fault> {
+        let version = |row: &[u8]| version_of(row).ok_or(Fault::Row);
         for (key, wanted) in &batch.checks {
             let found = match self.after.get(key.as_bytes()) {
-                Some(row) => row.as_deref().map(|row| version_of(row).ok_or(Fault::Row)),
-                None => {
-                    let row = self.engine.get(key.as_bytes())?;
-                    row.map(|row| version_of(row.as_ref()).ok_or(Fault::Row))
-                }
+                Some(row) => row.as_deref().map(version),
+                None => self.engine.get(key.as_bytes())?.map(|row| version(row.as_ref())),
             };
             if found.transpose()? != *wanted {
                 return Ok(Some(key.clone()));
