@@ -8,3 +8,4 @@ mod fault;
 mod flow;
 mod support;
 mod tidy;
+mod time;
