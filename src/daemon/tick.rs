@@ -92,8 +92,8 @@ impl Dispatcher {
         let input = self.wake_input(&book, &timetable, watermark, now).await?;
         let wakes = wakes(&input);
         let trigger = timetable.trigger();
-        let occurrences: Vec<Occurrence> =
-            wakes.decisions.iter().map(|d| d.occurrence(name, trigger, now)).collect();
+        let decided = wakes.decisions.iter().map(|d| d.occurrence(name, trigger, now)).collect();
+        let occurrences = self.parts.ledger.not_yet_recorded(decided).await?;
         if let Some(mark) = wakes.watermark
             && (Some(mark) != watermark || !occurrences.is_empty())
         {

@@ -54,6 +54,11 @@ impl FlowClock {
         self.manual.advance(by);
     }
 
+    /// Somebody sets the wall clock, forward or back; the boot-time clock does not care.
+    pub fn set(&self, by: chrono::TimeDelta) {
+        self.manual.step_wall(self.manual.wall() + by);
+    }
+
     /// Time passes until this instant of the wall clock.
     pub fn advance_to(&self, text: &str) {
         let by = instant(text) - self.wall();
@@ -245,10 +250,19 @@ impl Team {
 
     /// Starts a daemon over the same board and store.
     pub async fn start_as(&self, daemon: &str) -> Life {
+        self.start_with(daemon, Wake::ByTicks).await
+    }
+
+    /// Starts a daemon that nobody drives: its alarm and its timer do, with the runtime's time.
+    pub async fn start_by_itself(&self) -> Life {
+        self.start_with("one", Wake::ByItself).await
+    }
+
+    async fn start_with(&self, daemon: &str, wake: Wake) -> Life {
         let life = self.lives.fetch_add(1, Ordering::SeqCst) + 1;
         let parts = self.parts(daemon, life);
         let ledger = Arc::clone(&parts.ledger);
-        let daemon = Daemon::start(parts, Wake::ByTicks).await.unwrap();
+        let daemon = Daemon::start(parts, wake).await.unwrap();
         Life { daemon, ledger }
     }
 

@@ -4,9 +4,10 @@ use super::oracle::{Fields, POLICIES, Shown, offset};
 use chrono::{DateTime, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use rota::clock::{Entropy, SeededEntropy};
-use rota::domain::{Fold, Gap, On, PlaybookName, Timestamp};
+use rota::domain::{On, PlaybookName, Timestamp};
 use rota::schedule::Timetable;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// 1 January 2020 and 1 January 2036, UTC.
 const FROM: i64 = 1_577_836_800;
@@ -18,7 +19,7 @@ const SPARSE: [&str; 9] = [
     "30 2 * * *",
     "0 0 * * *",
     "15,45 1-3 * * *",
-    "5,50 22,23,0 * * *",
+    "5 22,23,0 * * *",
     "20 */2 * * 1-5",
     "0 0 1 * *",
     "59 23 28-31 * 0",
@@ -27,7 +28,7 @@ const SPARSE: [&str; 9] = [
 ];
 
 /// Many instants: one policy after another.
-const DENSE: [&str; 4] = ["*/15 * * * *", "* 1-3 * * *", "7-59/13 */3 * * *", "0 * * * *"];
+const DENSE: [&str; 4] = ["*/15 * * * *", "*/7 1-3 * * *", "7-59/13 */3 * * *", "0 * * * *"];
 
 /// A zone's clock over sixteen years: what it adds at first, and each time it is set.
 type Table = (i64, Vec<(i64, i64)>);
@@ -55,19 +56,23 @@ fn table(zone: Tz) -> Table {
 }
 
 /// Zones with the same table behave the same: one of them stands for all.
-fn tables() -> BTreeMap<Table, Vec<Tz>> {
-    let mut tables: BTreeMap<Table, Vec<Tz>> = BTreeMap::new();
-    for zone in TZ_VARIANTS {
-        tables.entry(table(zone)).or_default().push(zone);
-    }
-    tables
+fn tables() -> &'static BTreeMap<Table, Vec<Tz>> {
+    static TABLES: LazyLock<BTreeMap<Table, Vec<Tz>>> = LazyLock::new(|| {
+        let mut tables: BTreeMap<Table, Vec<Tz>> = BTreeMap::new();
+        for zone in TZ_VARIANTS {
+            tables.entry(table(zone)).or_default().push(zone);
+        }
+        tables
+    });
+    &TABLES
 }
 
 fn timestamp(at: i64) -> Timestamp {
     DateTime::<Utc>::from_timestamp(at, 0).unwrap()
 }
 
-fn timetable(text: &str, zone: Tz, gap: Gap, fold: Fold) -> Timetable {
+fn timetable(text: &str, zone: Tz, policy: usize) -> Timetable {
+    let (gap, fold, _) = POLICIES[policy];
     let on = On { cron: Some(text.to_owned()), gap, fold, ..crate::contract::given::on(zone) };
     Timetable::new(&on, &PlaybookName::new("proof")).unwrap().unwrap()
 }
@@ -77,13 +82,18 @@ struct Subject {
     text: String,
     zone: Tz,
     fields: Fields,
-    tables: Vec<Timetable>,
+    tables: BTreeMap<usize, Timetable>,
 }
 
 impl Subject {
     fn new(text: &str, zone: Tz) -> Self {
-        let table = |(gap, fold, _)| timetable(text, zone, gap, fold);
-        let tables = POLICIES.into_iter().map(table).collect();
+        let tables = (0..POLICIES.len()).map(|policy| (policy, timetable(text, zone, policy)));
+        Self { text: text.to_owned(), zone, fields: Fields::read(text), tables: tables.collect() }
+    }
+
+    /// Only one of the policies.
+    fn under(text: &str, zone: Tz, policy: usize) -> Self {
+        let tables = [(policy, timetable(text, zone, policy))].into();
         Self { text: text.to_owned(), zone, fields: Fields::read(text), tables }
     }
 
@@ -102,11 +112,11 @@ impl Subject {
             let (gap, fold, bit) = POLICIES[*policy];
             let wanted = found.iter().filter(|(_, bits)| bits & bit != 0);
             let expected: Vec<i64> = wanted.map(|(at, _)| *at).collect();
-            let (table, what) = (&self.tables[*policy], (&self.text, self.zone, gap, fold));
+            let (table, what) = (&self.tables[policy], (&self.text, self.zone, gap, fold));
             let (begin, end) = (timestamp(from), timestamp(to));
             let told: Vec<i64> = table.between(begin, end).map(|at| at.timestamp()).collect();
             assert_eq!(told, expected, "{what:?} after {begin}");
-            if policies.first() == Some(policy) {
+            if policies.first() == Some(policy) && chance % 4 == 0 {
                 assert_eq!(table.count(begin, end), expected.len() as u64, "{what:?}, {begin}");
             }
             let middle = from + i64::try_from(chance % u64::try_from(to - from).unwrap()).unwrap();
@@ -135,7 +145,7 @@ fn changes(table: &Table) -> Vec<i64> {
 fn around_every_transition_of_every_zone_no_instant_is_lost_doubled_or_out_of_order() {
     let (tables, chance, full) = (tables(), SeededEntropy::new(1), full());
     let (mut zones, mut transitions, mut spans, mut steps, mut instants) = (0, 0, 0, 0, 0);
-    for (table, same) in &tables {
+    for (table, same) in tables {
         let changes = changes(table);
         zones += same.len();
         transitions += same.len() * changes.len();
@@ -178,7 +188,7 @@ fn around_transitions_patterns_with_seconds_are_those_of_a_walk_through_every_se
     let patterns =
         ["59 59 1-2 * * *", "*/40 */20 * * * *", "0,59 0,59 */2 * * *", "7 0 0,2,3 * * *"];
     let (mut seen, mut spans, mut steps, mut instants) = (0, 0, 0, 0);
-    for (table, same) in &tables() {
+    for (table, same) in tables() {
         let subjects: Vec<_> = patterns.iter().map(|text| Subject::new(text, same[0])).collect();
         for at in changes(table) {
             seen += 1;
@@ -233,9 +243,9 @@ fn ten_thousand_days_by_chance_are_those_of_the_oracle() {
             never += 1;
             continue;
         }
-        let subject = Subject::new(&text, zone);
-        let shown = Shown::new(zone, from, from + DAY, 60);
         let policy = usize::try_from(below(POLICIES.len() as u64)).unwrap();
+        let subject = Subject::under(&text, zone, policy);
+        let shown = Shown::new(zone, from, from + DAY, 60);
         instants += subject.compare((from, from + DAY), &shown, &[policy], chance.next_u64());
     }
     eprintln!("{count} days: {instants} instants compared; {never} patterns that never fire");
