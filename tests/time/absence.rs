@@ -2,9 +2,13 @@
 
 use super::scene::{TICKER, hours, live_until, marks, pass, ran, skipped, team_at, texts};
 use crate::support::daemon::{Life, instant};
+use async_trait::async_trait;
 use chrono::TimeDelta;
 use rota::clock::Clock as _;
 use rota::domain::*;
+use rota::store::{Batch, Result, Row, Store, StoreError, Versioned};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// So often a daemon looks.
@@ -130,5 +134,54 @@ async fn killed_at_an_instant_and_started_again_it_runs_once_and_is_recorded() {
     assert_eq!(recorded.len(), 1, "{recorded:#?}");
     assert!(marks(&team).await.len() <= 1);
     assert!(recorded[0].state.is_settled(), "{recorded:#?}");
+    life.stop().await;
+}
+
+/// A store that commits what moves a watermark, and then says a few times that it failed.
+#[derive(Debug)]
+struct LosesAnswers {
+    inner: Arc<dyn Store>,
+    lose: AtomicU32,
+}
+
+#[async_trait]
+impl Store for LosesAnswers {
+    async fn get(&self, key: &str) -> Result<Option<Versioned>> {
+        self.inner.get(key).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<()> {
+        let moves = batch.puts.iter().any(|(key, _)| key.starts_with("watermark/"));
+        self.inner.commit(batch).await?;
+        let lost = |left: u32| left.checked_sub(1).filter(|_| moves);
+        if self.lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lost).is_ok() {
+            return Err(StoreError::Failed("the answer was lost".into()));
+        }
+        Ok(())
+    }
+
+    async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>> {
+        self.inner.scan(prefix, after, limit).await
+    }
+
+    async fn now(&self) -> Result<StoreTime> {
+        self.inner.now().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instant_whose_record_was_written_and_not_confirmed_runs_without_a_restart() {
+    let mut team = team_at("2026-11-03T08:59:00Z", "cron = \"0 * * * *\"").await;
+    let lossy = LosesAnswers { inner: Arc::clone(&team.store), lose: AtomicU32::new(0) };
+    let lossy = Arc::new(lossy);
+    team.store = Arc::clone(&lossy) as _;
+    let life = team.start().await;
+    life.work().await;
+    lossy.lose.store(1, Ordering::SeqCst);
+    live_until(&team, &life, "2026-11-03T10:05:00Z", Duration::from_mins(5)).await;
+    assert_eq!(lossy.lose.load(Ordering::SeqCst), 0, "no answer was lost");
+    let recorded = life.occurrences(TICKER).await;
+    assert_eq!(texts(&ran(&recorded)), ["11-03 09:00:00", "11-03 10:00:00"], "{recorded:#?}");
+    assert_eq!(marks(&team).await.len(), 2);
     life.stop().await;
 }
