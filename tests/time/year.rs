@@ -49,9 +49,9 @@ async fn happen(team: &Team, life: Life, chance: &SeededEntropy) -> Life {
     let (name, rhythm, zone, keys) = PLAYBOOKS[usize::try_from(below(6)).unwrap()];
     let playbook = PlaybookName::new(name);
     let seconds = match below(10) {
-        0..5 => 60 + below(3_600),
-        5..8 => 3_600 + below(20 * 3_600),
-        _ => 86_400 + below(2 * 86_400),
+        0..3 => 60 + below(3_600),
+        3..7 => 3_600 + below(20 * 3_600),
+        _ => 86_400 + below(3 * 86_400),
     };
     let mut life = life;
     match below(12) {

@@ -160,10 +160,16 @@ fn around_every_transition_of_every_zone_no_instant_is_lost_doubled_or_out_of_or
             (spans, steps) = (spans + 1, steps + shown.len());
             for (place, subject) in sparse.iter().chain(&dense).enumerate() {
                 let often = place.saturating_sub(SPARSE.len());
-                let policy = (spans + place) % 3;
+                let policy = (spans / 3 + place) % 3;
                 let policies: &[usize] = match subject.fields.is_elapsed() {
                     _ if full => &[0, 1, 2, 3, 4, 5],
                     _ if place >= SPARSE.len() && spans % DENSE.len() != often => continue,
+                    // The first three always, of the others a third.
+                    _ if (3..SPARSE.len()).contains(&place)
+                        && !(spans + place).is_multiple_of(3) =>
+                    {
+                        continue;
+                    }
                     _ if place >= SPARSE.len() => &[spans / DENSE.len() % POLICIES.len()],
                     // About elapsed time: the fold does not matter, the gap does.
                     true => &[policy, policy + 3],
