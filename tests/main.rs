@@ -10,3 +10,4 @@ mod races;
 mod simulation;
 mod support;
 mod tidy;
+mod time;

@@ -7,7 +7,7 @@ use super::why;
 use crate::cron::Odd;
 use crate::domain::{Playbook, PlaybookName, RunId, TaskId, Timestamp, Value, Work};
 use crate::ledger::stop;
-use crate::schedule::{Timetable, forecast};
+use crate::schedule::{AHEAD_MAX, Timetable, forecast};
 use crate::tools::desk::{Desk, DeskError, NextRequest, RunReport, RunRequest, Switch};
 use async_trait::async_trait;
 use std::sync::PoisonError;
@@ -82,7 +82,10 @@ impl Daemon {
             source: Some(Box::new(error)),
         })?;
         let Some(timetable) = timetable else { return Ok(Vec::new()) };
-        let from = request.from.unwrap_or_else(|| self.parts.clock.wall());
+        let from = match request.from {
+            Some(from) => from,
+            None => self.accounted_until(name, &timetable).await?,
+        };
         let count = request.count.unwrap_or(if request.to.is_some() { 1_000 } else { NEXT_COUNT });
         let coming = forecast(&timetable, from, request.to, count);
         let readiness = self.readiness(&playbook).await?;
@@ -141,6 +144,20 @@ impl Readiness {
     }
 }
 
+impl Daemon {
+    /// Up to where a playbook's instants are behind it: those that wait for their jitter still come,
+    /// and after the clock was set back those that have their records come no more.
+    async fn accounted_until(
+        &self,
+        name: &PlaybookName,
+        timetable: &Timetable,
+    ) -> Result<Timestamp, DeskError> {
+        let until = timetable.due_until(self.parts.clock.wall());
+        let mark = self.parts.ledger.watermark(name).await.map_err(super::dispatcher::failed)?;
+        Ok(mark.filter(|mark| *mark - until <= AHEAD_MAX).map_or(until, |mark| mark.max(until)))
+    }
+}
+
 fn gone() -> DeskError {
     DeskError::Failed { what: "the daemon has ended".to_owned(), source: None }
 }
@@ -183,7 +200,10 @@ impl Desk for Daemon {
             let switch = switch.map_err(super::dispatcher::failed)?;
             let missing = super::books::why_not_armed(&playbook, &switch);
             let next = Timetable::new(&playbook.on, &playbook.name).ok().flatten();
-            let next = next.and_then(|table| table.after(self.parts.clock.wall()));
+            let next = match next {
+                Some(table) => table.after(self.accounted_until(&playbook.name, &table).await?),
+                None => None,
+            };
             items.push(Value::map([
                 ("name", Value::from(playbook.name.as_str())),
                 ("description", playbook.description.as_str().into()),

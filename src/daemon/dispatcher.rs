@@ -62,9 +62,8 @@ impl Dispatcher {
             }
             Event::Woken(Woken::Jumped(jump)) => {
                 tracing::warn!(?jump, "the clocks jumped: everything is considered again");
-                for book in self.beliefs.books.values_mut() {
-                    book.next = None;
-                }
+                // Since when a timetable holds is asked again, too: it may lie ahead now.
+                self.beliefs.books.clear();
                 self.tick().await;
             }
             Event::Tick(done) => {

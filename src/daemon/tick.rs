@@ -104,15 +104,12 @@ impl Dispatcher {
         let input = self.wake_input(&book, &timetable, watermark, now).await?;
         let wakes = wakes(&input);
         let trigger = timetable.trigger();
-        let occurrences: Vec<Occurrence> =
-            wakes.decisions.iter().map(|d| d.occurrence(name, trigger, now)).collect();
+        let decided = wakes.decisions.iter().map(|d| d.occurrence(name, trigger, now)).collect();
+        let occurrences = self.parts.ledger.not_yet_recorded(decided).await?;
         if let Some(mark) = wakes.watermark
             && (Some(mark) != watermark || !occurrences.is_empty())
         {
-            self.parts
-                .ledger
-                .record_occurrences(name, mark, watermark, occurrences.clone())
-                .await?;
+            self.record(name, mark, watermark, &occurrences).await?;
         }
         for occurrence in occurrences {
             self.note_occurrence(&occurrence).await;
@@ -123,6 +120,26 @@ impl Dispatcher {
         }
         self.set_alarm(name, wakes.next).await;
         Ok(())
+    }
+
+    /// Records instants. The store may say that it failed and have written all the same: then they
+    /// would wait for a restart, so it is told again, which changes nothing where it was written.
+    async fn record(
+        &self,
+        name: &PlaybookName,
+        mark: Timestamp,
+        watermark: Option<Timestamp>,
+        occurrences: &[Occurrence],
+    ) -> Result<(), LedgerError> {
+        let ledger = &self.parts.ledger;
+        let record = || ledger.record_occurrences(name, mark, watermark, occurrences.to_vec());
+        match record().await {
+            Err(LedgerError::Store(error)) => {
+                tracing::warn!(playbook = %name, %error, "its instants are recorded once more");
+                record().await
+            }
+            answer => answer,
+        }
     }
 
     async fn wake_input<'a>(

@@ -5,9 +5,12 @@ use super::records::{self, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{Cursor, Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Timestamp};
 use crate::store::Batch;
+use chrono::TimeDelta;
 
 /// So many are recorded with one step of a watermark.
 pub(super) const OCCURRENCES_MAX: usize = 1_000;
+/// A watermark further ahead than this came from a clock that was wrong: it may go back.
+const AHEAD_MAX: TimeDelta = TimeDelta::days(1);
 /// So many are looked at when the open ones are asked for.
 const OPEN_MAX: usize = 10_000;
 
@@ -18,7 +21,8 @@ impl Ledger {
     }
 
     /// Records instants and moves the watermark past them, together. Done again after the answer
-    /// was lost, it changes nothing. At most 1,000 at once: move the watermark in steps.
+    /// was lost, it changes nothing. At most 1,000 at once: move the watermark in steps. It goes back
+    /// only where it lies more than a day ahead, because the clock was wrong.
     ///
     /// # Errors
     /// [`LedgerError::Conflict`] when the watermark is not `expected`, would go back, or one of the
@@ -46,7 +50,8 @@ impl Ledger {
                 }
                 return Err(conflict("its watermark was moved by somebody else".to_owned()));
             }
-            if current.is_some_and(|current| new_watermark < current) {
+            let ahead = |mark: Timestamp| mark - self.clock.wall() > AHEAD_MAX;
+            if current.is_some_and(|current| new_watermark < current && !ahead(current)) {
                 return Err(conflict("a watermark does not go back".to_owned()));
             }
             let mut batch = records::replace(Batch::new(), &key, &new_watermark, found.as_ref())?;
@@ -60,6 +65,18 @@ impl Ledger {
             }
         }
         Err(contended(key))
+    }
+
+    /// Those that have no record yet. After the clock was set back, instants come again that have
+    /// one; they are accounted already.
+    pub async fn not_yet_recorded(&self, planned: Vec<Occurrence>) -> Result<Vec<Occurrence>> {
+        let mut new = Vec::with_capacity(planned.len());
+        for occurrence in planned {
+            if !self.is_recorded(&occurrence).await? {
+                new.push(occurrence);
+            }
+        }
+        Ok(new)
     }
 
     /// Records one that no watermark counts: asked for by hand, caused by an event, rework.

@@ -13,6 +13,7 @@ struct Timetable {
 
 impl Ledger {
     /// Since when a playbook has had this timetable (told by its fingerprint): `now`, if it is new.
+    /// A beginning that lies ahead was noted by a clock that was wrong: it is `now` as well.
     pub async fn timetable_since(
         &self,
         playbook: &PlaybookName,
@@ -27,7 +28,7 @@ impl Ledger {
                 let record: Timetable = serde_json::from_slice(&known.value).map_err(|source| {
                     StoreError::Corrupt { key: key.clone(), source: Box::new(source) }
                 })?;
-                if record.fingerprint == fingerprint {
+                if record.fingerprint == fingerprint && record.since <= now {
                     return Ok(record.since);
                 }
             }

@@ -6,12 +6,14 @@
 //!
 //! - [`Timetable`]: the planned instants of a playbook.
 //! - [`wakes`]: what becomes of each of them; every one is accounted, there are no holes.
+//! - [`account`]: whether the record of what was planned has a hole or a double.
 //! - [`forecast`]: the coming ones, as `rota next` shows them.
 //! - [`judge`]: whether a task is taken, and why not.
 //! - [`plan`]: which runs start now.
 //! - [`reconcile`] and [`put_back`]: whether a person took over a claimed task, and what is undone then.
 //! - [`after_failure`]: whether there is another attempt, and when.
 
+mod account;
 mod board_words;
 mod candidates;
 mod criteria;
@@ -25,12 +27,13 @@ mod retry;
 mod snapshot;
 mod timetable;
 
+pub use account::{Account, Discrepancy, account};
 pub use board_words::{find_person, find_status, outcome_of, outcome_status};
 pub use candidates::Candidates;
 pub use criteria::Criteria;
 pub use eligibility::{Condition, Refused, Situation, Subject, judge};
 pub use forecast::{Forecast, forecast};
-pub use occurrence::{WakeDecision, WakeInput, Wakes, wakes};
+pub use occurrence::{AHEAD_MAX, WakeDecision, WakeInput, Wakes, wakes};
 pub use plan::{Action, Plan, Refusal, plan};
 pub use reconcile::{Finding, HeldView, STOP_TAG, Verdict, is_stop_command, put_back, reconcile};
 pub use retry::{Retry, after_failure, backoff};

@@ -26,14 +26,17 @@ use std::time::Duration;
 /// An instant we get to within this time after its start is on time.
 pub const GRACE: Duration = Duration::from_mins(1);
 
-/// More due instants than this are not told one by one.
+/// More due instants than this are not told one by one; no wake makes more records.
 pub const EACH_MAX: usize = 1_000;
 
 /// So many of them still are, or as many as `catch_up_max` asks for.
 const LATEST_MIN: usize = 100;
 
+/// And never more than these, which leaves room for the records of all the others.
+const LATEST_MAX: usize = EACH_MAX - 2;
+
 /// A watermark further ahead than this came from a clock that was wrong; it is not believed.
-const AHEAD_MAX: TimeDelta = TimeDelta::days(1);
+pub const AHEAD_MAX: TimeDelta = TimeDelta::days(1);
 
 /// What is true about a playbook when it is woken.
 #[derive(Clone, Debug)]
@@ -152,7 +155,7 @@ pub fn wakes(input: &WakeInput<'_>) -> Wakes {
     let mut decisions = Vec::new();
     let due = if due.len() > EACH_MAX {
         let each = usize::try_from(input.on.catch_up_max).unwrap_or(EACH_MAX);
-        let latest = timetable.latest(from, until, each.clamp(LATEST_MIN, EACH_MAX));
+        let latest = timetable.latest(from, until, each.clamp(LATEST_MIN, LATEST_MAX));
         decisions.extend(ranges(input, from, latest[0]));
         latest
     } else {

@@ -4,7 +4,7 @@
 mod board;
 mod config;
 mod cron;
-mod given;
+pub(crate) mod given;
 mod ledger;
 mod notify;
 mod occurrences;

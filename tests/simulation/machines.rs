@@ -4,7 +4,7 @@ use super::board::SimulatedBoard;
 use super::model::{SimulatedChannel, SimulatedModel};
 use super::store::SimulatedStore;
 use super::world::{Link, MachineClock, Pulse, World};
-use crate::support::daemon::{Ingredients, channels};
+use crate::support::ingredients::{Ingredients, channels};
 use rota::board::Board;
 use rota::clock::{Entropy as _, SeededEntropy};
 use rota::daemon::{Daemon, Wake};

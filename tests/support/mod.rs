@@ -5,5 +5,6 @@ pub mod daemon;
 pub mod fixed_board;
 pub mod gates;
 pub mod house;
+pub mod ingredients;
 pub mod rota;
 pub mod strict_fill;

@@ -1,0 +1,132 @@
+//! What a daemon in process is made of, put together as the program itself does it.
+
+use rota::board::Board;
+use rota::clock::{Clock, Entropy};
+use rota::cron::Pattern;
+use rota::daemon::{Parts, RunJournal, Settings, Words};
+use rota::digest::LinkBase;
+use rota::domain::*;
+use rota::ledger::{Ledger, LedgerOptions};
+use rota::model::Model;
+use rota::notify::Notifier;
+use rota::playbook::{Defaults, Library, Vocabulary};
+use rota::store::Store;
+use rota::template::Templates;
+use rota::tools::{self, ToolKind, ToolRegistry};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+/// What a daemon is made of; everything it reads or writes comes through these.
+pub struct Ingredients {
+    pub daemon: String,
+    pub life: String,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub board: Arc<dyn Board>,
+    pub store: Arc<dyn Store>,
+    /// Holds `agents/`, `templates/` and `state/`.
+    pub folder: PathBuf,
+    /// Instead of those in the folder, where the same are used again and again.
+    pub templates: Option<Arc<Templates>>,
+    pub models: BTreeMap<String, Arc<dyn Model>>,
+    pub notifiers: BTreeMap<Channel, Arc<dyn Notifier>>,
+    pub slots: u32,
+    pub arms_itself: bool,
+}
+
+impl Ingredients {
+    /// Puts them together as the program itself does.
+    pub fn parts(self) -> Parts {
+        let options = options(&self.daemon, &self.life);
+        let settings = self.settings(&options);
+        let Self { clock, entropy, board, store, folder, templates, models, notifiers, .. } = self;
+        let ledger = Ledger::new(store, Arc::clone(&clock), Arc::clone(&entropy), options);
+        let ledger = Arc::new(ledger);
+        let journal = Arc::new(RunJournal::new(Arc::clone(&ledger), Arc::clone(&board)));
+        let parts =
+            tools::Parts::new(Arc::clone(&board), Arc::clone(&journal) as _, Arc::clone(&clock));
+        let tools = Arc::new(ToolRegistry::new(parts));
+        tools.set_records(Arc::clone(&ledger) as _);
+        let templates = templates.unwrap_or_else(|| {
+            let (templates, faults) = Templates::load(&settings.templates, None);
+            assert!(faults.is_empty(), "{faults:?}");
+            Arc::new(templates)
+        });
+        let vocabulary = words(&tools, models.keys().cloned().collect(), Arc::clone(&templates));
+        let defaults = Defaults { zone: Some(settings.zone), ..Defaults::default() };
+        let mut library = Library::new(folder.join("agents"), defaults);
+        library.reload(&(vocabulary.0)(Arc::clone(&templates)));
+        assert!(library.faults().is_empty(), "{:?}", library.faults());
+        Parts {
+            board,
+            ledger,
+            journal,
+            tools,
+            library: Mutex::new(library),
+            vocabulary,
+            templates: RwLock::new(templates),
+            models,
+            notifiers,
+            clock,
+            entropy,
+            logged_faults: std::sync::Mutex::default(),
+            progress: tokio::sync::broadcast::channel(1_024).0,
+            settings,
+        }
+    }
+
+    fn settings(&self, options: &LedgerOptions) -> Settings {
+        Settings {
+            daemon: options.daemon.clone(),
+            life: options.life.clone(),
+            board: options.board.clone(),
+            labels: Vec::new(),
+            slots: self.slots,
+            tick: Duration::from_secs(5),
+            drain: Duration::from_secs(30),
+            renew: Duration::from_secs(20),
+            zone: chrono_tz::Europe::Berlin,
+            keep: Duration::from_hours(90 * 24),
+            arms_itself: self.arms_itself,
+            state: Some(self.folder.join("state")),
+            templates: self.folder.join("templates"),
+            links: LinkBase::none(),
+            environment: BTreeMap::new(),
+            composes_only: false,
+        }
+    }
+}
+
+fn options(daemon: &str, life: &str) -> LedgerOptions {
+    LedgerOptions {
+        board: BoardName::new("main"),
+        daemon: DaemonId::new(daemon),
+        life: LifeId::new(life),
+        margin: Duration::from_secs(5),
+        epoch: 0,
+    }
+}
+
+pub fn channels() -> [Channel; 3] {
+    [Channel::Stdout, Channel::File("log".into()), Channel::Slack("ops".into())]
+}
+
+fn words(tools: &ToolRegistry, models: BTreeSet<String>, templates: Arc<Templates>) -> Words {
+    let tools: BTreeMap<String, bool> = tools
+        .definitions()
+        .filter(|tool| tool.kind != ToolKind::Operate)
+        .map(|tool| (tool.name.to_owned(), tool.kind == ToolKind::Write))
+        .collect();
+    let vocabulary = Vocabulary {
+        tools,
+        models,
+        channels: channels().into_iter().collect(),
+        agents: None,
+        playbooks: BTreeSet::new(),
+        cron: |text| Pattern::parse(text).map(|_| ()).map_err(|error| error.to_string()),
+        templates,
+    };
+    Words(Box::new(move |templates| Vocabulary { templates, ..vocabulary.clone() }))
+}
