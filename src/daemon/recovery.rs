@@ -283,9 +283,13 @@ impl Dispatcher {
     async fn open_again(&mut self, claim: &Claim) -> Result<OccurrenceId, LedgerError> {
         let now = self.parts.clock.wall();
         let occurrence = Occurrence {
+            // One of its own for each try: a try that fails settles it.
             id: OccurrenceId::new(format!(
-                "{}/resumed/{}/{}",
-                claim.playbook, claim.task, claim.fence
+                "{}/resumed/{}/{}/{}",
+                claim.playbook,
+                claim.task,
+                claim.fence,
+                self.parts.ledger.nonce()
             )),
             playbook: claim.playbook.clone(),
             trigger: Trigger::Rework,
@@ -295,9 +299,7 @@ impl Dispatcher {
             state: OccurrenceState::Queued,
             covers: None,
         };
-        if self.parts.ledger.occurrence(&occurrence.id).await?.is_none() {
-            self.parts.ledger.put_occurrence(&occurrence).await?;
-        }
+        self.parts.ledger.put_occurrence(&occurrence).await?;
         let playbook = self.parts.playbook(&claim.playbook);
         let mut open = Open::new(occurrence, playbook);
         open.closed = true;

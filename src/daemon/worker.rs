@@ -30,6 +30,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// So often it is tried to record that a run begins.
+const STARTS_MAX: u32 = 3;
+
 /// What a worker is given to do.
 #[derive(Clone, Debug)]
 pub(super) struct Assignment {
@@ -166,7 +169,14 @@ impl Worker {
             tracing::info!(run = %worker.run.id, "{text}");
             worker.parts.tell("claimed", Some(&worker.run.id), text);
         }
-        if let Err(error) = worker.record_start().await {
+        let mut started = worker.record_start().await;
+        for _ in 1..STARTS_MAX {
+            // Whether it was recorded is unknown; recording it alike twice is allowed.
+            if matches!(started, Err(LedgerError::Store(_))) {
+                started = worker.record_start().await;
+            }
+        }
+        if let Err(error) = started {
             let detail = error.to_string();
             worker.end_claim(EndKind::Expired, Reason::StoreFailed).await;
             return Err((Reason::StoreFailed, detail));

@@ -47,7 +47,10 @@ fn try_seed(seed: u64) -> Ending {
 #[test]
 fn whatever_happens_the_claim_protocol_holds_and_everything_comes_to_rest() {
     if let Some(seed) = from_environment("ROTA_SIM_SEED") {
-        let ending = try_seed(seed);
+        // What the daemons log is told too.
+        let log = tracing_subscriber::fmt().with_env_filter("rota=debug").with_ansi(false);
+        let log = log.without_time().with_writer(std::io::stderr).finish();
+        let ending = tracing::subscriber::with_default(log, || try_seed(seed));
         println!("{}", ending.story);
         assert!(ending.violations.is_empty(), "seed {seed}: {:#?}", ending.violations);
         return;
