@@ -29,6 +29,7 @@ impl Dispatcher {
         }
         if self.scheduling && !self.beliefs.draining {
             self.see_to_orphans().await;
+            self.end_forsaken().await;
             self.learn_fates().await;
         }
     }

@@ -5,10 +5,10 @@ use super::beliefs::Open;
 use super::dispatcher::Dispatcher;
 use super::fate;
 use crate::domain::{
-    CatchUp, Occurrence, OccurrenceId, OccurrenceState, Playbook, Reason, Run, RunId, RunState,
-    TaskId, Trigger, to_delta,
+    CatchUp, Occurrence, OccurrenceId, OccurrenceState, Phase, Playbook, Reason, Run, RunId,
+    RunState, TaskId, Trigger, to_delta,
 };
-use crate::ledger::{LedgerError, RunFilter};
+use crate::ledger::{ClaimError, LedgerError, RunFilter};
 use crate::runner::process;
 
 impl Dispatcher {
@@ -70,18 +70,55 @@ impl Dispatcher {
         claimed: &[RunId],
     ) -> Result<(), LedgerError> {
         for run in self.parts.ledger.running().await? {
-            if claimed.contains(&run.id) || !self.is_own(&run) {
-                continue;
-            }
-            match fate::learn(&self.parts, &run).await? {
-                None => self.interrupt(run).await?,
-                Some(effect) => {
-                    let detail = format!("the daemon ended while it worked; unknown: {effect}");
-                    self.interrupted(run, Reason::UnknownEffect, detail).await?;
-                }
+            let is_left = !claimed.contains(&run.id) && self.is_own(&run);
+            if is_left && !self.is_claimed(&run).await? {
+                self.end_broken_off(run).await?;
             }
         }
         Ok(())
+    }
+
+    /// Own runs that are under way by their record while nobody works for them and their claim is
+    /// somebody else's by now: it was taken anew before they were taken up again.
+    pub(super) async fn end_forsaken(&mut self) {
+        if let Err(error) = self.try_to_end_forsaken().await {
+            tracing::warn!(%error, "runs that were broken off could not be ended");
+        }
+    }
+
+    async fn try_to_end_forsaken(&mut self) -> Result<(), LedgerError> {
+        for run in self.parts.ledger.running().await? {
+            let has_worker = self.beliefs.workers.values().any(|w| w.task == run.task);
+            let is_left = run.fence.is_some() && self.is_own(&run) && !has_worker;
+            if is_left && !self.is_claimed(&run).await? {
+                self.end_broken_off(run).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the claim's record still names a run: its holder, or whoever sees to what is left of
+    /// it, ends the run.
+    async fn is_claimed(&self, run: &Run) -> Result<bool, LedgerError> {
+        let Some(task) = run.task.filter(|_| run.fence.is_some()) else { return Ok(false) };
+        let ledger = &self.parts.ledger;
+        let claim = ledger.claim(task).await.map_err(of_claim)?;
+        let Some(claim) = claim.filter(|claim| claim.run == run.id) else { return Ok(false) };
+        if claim.phase != Phase::Free {
+            return Ok(true);
+        }
+        let orphans = ledger.orphans().await.map_err(of_claim)?;
+        Ok(orphans.iter().any(|orphan| orphan.task == task && orphan.fence == claim.fence))
+    }
+
+    async fn end_broken_off(&mut self, run: Run) -> Result<(), LedgerError> {
+        match fate::learn(&self.parts, &run).await? {
+            None => self.interrupt(run).await,
+            Some(effect) => {
+                let detail = format!("the daemon ended while it worked; unknown: {effect}");
+                self.interrupted(run, Reason::UnknownEffect, detail).await
+            }
+        }
     }
 
     /// Whether this daemon carried a run out.
@@ -185,4 +222,11 @@ fn was_broken_off(run: &Run) -> bool {
     let end = (run.state, run.reason);
     end == (RunState::Interrupted, Some(Reason::Interrupted))
         || end == (RunState::Cancelled, Some(Reason::Draining))
+}
+
+fn of_claim(error: ClaimError) -> LedgerError {
+    match error {
+        ClaimError::Store(error) => LedgerError::Store(error),
+        error => LedgerError::Conflict { what: "its claim".to_owned(), why: error.to_string() },
+    }
 }

@@ -144,7 +144,9 @@ impl Worker {
             None => 0,
         };
         let fresh = || Self::new_run(&parts, &job, job.run.clone(), job.attempt);
-        let run = settling.unwrap_or_else(fresh);
+        // Whoever finishes a run carries it out from now on.
+        let daemon = Some(parts.settings.daemon.clone());
+        let run = Run { daemon, ..settling.unwrap_or_else(fresh) };
         let before = earlier::runs_before(&parts, &run).await.map_err(unread)?;
         let counts = earlier::counts(&parts, &before).await.map_err(unread)?;
         let mut worker = Self {

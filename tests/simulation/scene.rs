@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 /// So many moments of trouble, some seconds apart.
-const MOMENTS: u64 = 40;
+const MOMENTS: u64 = 32;
 /// Everything has to come to rest within so many half minutes.
 const PATIENCE: u32 = 240;
 
