@@ -17,6 +17,7 @@ mod world;
 
 use scene::{Ending, play};
 use std::sync::atomic::{AtomicU64, Ordering};
+use world::Planted;
 
 /// So many seeds are tried in the normal run.
 const SEEDS: u64 = 500;
@@ -35,13 +36,13 @@ fn seeds(normally: u64) -> (u64, u64) {
 }
 
 /// Plays a seed in a runtime of its own, whose time goes as fast as everybody sleeps.
-fn try_seed(seed: u64) -> Ending {
+fn try_seed(seed: u64, planted: Planted) -> Ending {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
-    runtime.block_on(play(seed))
+    runtime.block_on(play(seed, planted))
 }
 
 #[test]
@@ -50,7 +51,7 @@ fn whatever_happens_the_claim_protocol_holds_and_everything_comes_to_rest() {
         // What the daemons log is told too.
         let log = tracing_subscriber::fmt().with_env_filter("rota=debug").with_ansi(false);
         let log = log.without_time().with_writer(std::io::stderr).finish();
-        let ending = tracing::subscriber::with_default(log, || try_seed(seed));
+        let ending = tracing::subscriber::with_default(log, || try_seed(seed, Planted::Nothing));
         println!("{}", ending.story);
         assert!(ending.violations.is_empty(), "seed {seed}: {:#?}", ending.violations);
         return;
@@ -67,7 +68,7 @@ fn whatever_happens_the_claim_protocol_holds_and_everything_comes_to_rest() {
                 if seed >= seeds || bad.len() >= 3 {
                     return (bad, sum);
                 }
-                let ending = try_seed(seed);
+                let ending = try_seed(seed, Planted::Nothing);
                 sum = (sum.0 + ending.steps, sum.1 + ending.runs, sum.2 + ending.lives);
                 if !ending.violations.is_empty() {
                     bad.push((seed, ending));
@@ -94,8 +95,30 @@ fn whatever_happens_the_claim_protocol_holds_and_everything_comes_to_rest() {
 #[test]
 fn a_seed_repeats_itself() {
     for seed in [3, 4] {
-        let (one, other) = (try_seed(seed), try_seed(seed));
+        let (one, other) = (try_seed(seed, Planted::Nothing), try_seed(seed, Planted::Nothing));
         assert!(one.steps > 100, "nothing happened");
         assert_eq!(one.fingerprint, other.fingerprint, "seed {seed}");
     }
+}
+
+/// A planted fault has to be found by one of the first seeds, and called by its name.
+#[track_caller]
+fn is_found_out(planted: Planted, law: &str) {
+    let breaks = |seed: &u64| {
+        let ending = try_seed(*seed, planted);
+        ending.violations.iter().any(|violation| violation.starts_with(law))
+    };
+    let found = (0..60).find(breaks);
+    println!("{planted:?}: found by seed {found:?}");
+    assert!(found.is_some(), "the judge does not see {planted:?}");
+}
+
+#[test]
+fn a_store_that_does_not_compare_is_found_out() {
+    is_found_out(Planted::NoChecks, "C");
+}
+
+#[test]
+fn a_board_that_takes_old_fences_is_found_out() {
+    is_found_out(Planted::NoFences, "C2");
 }

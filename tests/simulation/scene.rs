@@ -2,7 +2,7 @@
 
 use super::machines::{House, Machine, SLOTS};
 use super::people::Crowd;
-use super::world::World;
+use super::world::{Planted, World};
 use crate::support::daemon::{WEBSITE, WORKER, people, project};
 use rota::board::overlay::Overlay;
 use rota::clock::{Clock, SeededEntropy};
@@ -93,8 +93,8 @@ fn folder() -> PathBuf {
 }
 
 /// Plays a seed to its end.
-pub async fn play(seed: u64) -> Ending {
-    let world = World::new(seed);
+pub async fn play(seed: u64, planted: Planted) -> Ending {
+    let world = World::new(seed, planted);
     let clock = Arc::clone(&world.clock) as Arc<dyn Clock>;
     let board = Arc::new(Overlay::empty(BoardName::new("main"), Arc::clone(&clock)));
     people(board.as_ref()).await;

@@ -74,6 +74,16 @@ pub struct Weather {
     pub person: u64,
 }
 
+/// What is wrong on purpose, so that the judge can be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Planted {
+    Nothing,
+    /// The store swaps without comparing.
+    NoChecks,
+    /// The board takes writes under old fences.
+    NoFences,
+}
+
 /// What everybody shares.
 #[derive(Debug)]
 pub struct World {
@@ -82,12 +92,13 @@ pub struct World {
     pub clock: Arc<MachineClock>,
     pub chance: SeededEntropy,
     pub weather: Weather,
+    pub planted: Planted,
     calm: AtomicBool,
     judge: Mutex<Judge>,
 }
 
 impl World {
-    pub fn new(seed: u64) -> Arc<Self> {
+    pub fn new(seed: u64, planted: Planted) -> Arc<Self> {
         let chance = SeededEntropy::new(seed);
         let began = "2026-11-03T09:00:00Z".parse().unwrap();
         let since = tokio::time::Instant::now();
@@ -111,6 +122,7 @@ impl World {
             clock,
             chance,
             weather,
+            planted,
             calm: AtomicBool::new(false),
             judge: Mutex::default(),
         })
