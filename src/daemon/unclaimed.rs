@@ -6,7 +6,7 @@ use super::dispatcher::Dispatcher;
 use super::fate;
 use crate::domain::{
     CatchUp, Occurrence, OccurrenceId, OccurrenceState, Phase, Playbook, Reason, Run, RunId,
-    RunState, TaskId, Trigger, to_delta,
+    RunState, TaskId, Trigger, Work, to_delta,
 };
 use crate::ledger::{ClaimError, LedgerError, RunFilter};
 use crate::runner::process;
@@ -15,13 +15,24 @@ impl Dispatcher {
     /// Programs of an earlier life must not go on working beside those of this one.
     pub(super) async fn end_children(&self) -> Result<(), LedgerError> {
         let mut under_way = self.parts.ledger.running().await?;
-        under_way.retain(|run| self.is_own(run));
+        under_way.retain(|run| self.is_own(run) && self.may_have_children(run));
+        if under_way.is_empty() {
+            return Ok(());
+        }
         let under_way: Vec<RunId> = under_way.into_iter().map(|run| run.id).collect();
         let ended = process::sweep_left_over(&under_way).await;
         if ended > 0 {
             tracing::warn!(processes = ended, "programs of an earlier life were ended");
         }
         Ok(())
+    }
+
+    /// Whether a run may have started programs: one whose definition is unchanged and starts none
+    /// is not looked for among all processes of the machine.
+    fn may_have_children(&self, run: &Run) -> bool {
+        self.parts.playbook(&run.playbook).is_none_or(|playbook| {
+            playbook.hash != run.definition || matches!(playbook.work, Work::Command { .. })
+        })
     }
 
     /// Occurrences that were open are open again.
