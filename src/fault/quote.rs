@@ -9,27 +9,32 @@ const MASK: &str = "…";
 /// The longest part of a line that is shown, in characters.
 const SHOWN_MAX: usize = 160;
 
-/// Words in a key's name that make its value a secret.
+/// What makes a key's value a secret wherever it stands in the key's name.
+const SECRET_PARTS: [&str; 9] =
+    ["token", "secret", "passw", "webhook", "apikey", "credential", "private", "bearer", "auth"];
+
+/// Words of a key's name that make its value a secret, also when they are mistyped.
 const SECRET_WORDS: [&str; 12] = [
     "token",
-    "tokn",
     "secret",
-    "passw",
+    "password",
+    "passwd",
+    "passphrase",
     "webhook",
     "apikey",
-    "api_key",
-    "api-key",
     "credential",
+    "credentials",
     "private",
     "bearer",
-    "auth",
+    "authorization",
 ];
 
+/// Short words that make its value a secret when they are the whole word.
+const SECRET_SHORT: [&str; 6] = ["key", "pwd", "pass", "tok", "hook", "api"];
+
 /// Beginnings that services give their tokens.
-const TOKEN_STARTS: [&str; 16] = [
-    "xoxb-",
-    "xoxp-",
-    "xoxa-",
+const TOKEN_STARTS: [&str; 14] = [
+    "xox",
     "xapp-",
     "sk-",
     "sk_",
@@ -48,9 +53,13 @@ const TOKEN_STARTS: [&str; 16] = [
 /// Whether a text looks like a token: a known beginning, an address with a secret path, or one
 /// long word of mixed letters and digits.
 pub fn looks_secret(text: &str) -> bool {
-    text.split(|c: char| c.is_whitespace() || "\"'=,;()[]{}".contains(c)).any(|word| {
+    let is_token = |word: &str| {
         TOKEN_STARTS.iter().any(|start| word.starts_with(start) && word.len() > start.len() + 3)
-            || word.contains("hooks.slack.com/")
+    };
+    text.split(|c: char| c.is_whitespace() || "\"'=,;()[]{}".contains(c)).any(|word| {
+        // In a key, a token may be one part of several.
+        word.split('.').any(is_token)
+            || ["hooks.slack", "/webhooks/"].iter().any(|part| word.contains(part))
             || word.split_once("://").is_some_and(|(_, rest)| rest.contains('@'))
             || (word.len() >= 20
                 && !word.contains("://")
@@ -77,17 +86,49 @@ pub fn shown(text: &str) -> String {
     out
 }
 
-/// Whether a key's name makes its value a secret.
-fn secret_key(key: &str) -> bool {
-    let key = key.to_lowercase();
-    SECRET_WORDS.iter().any(|word| key.contains(word))
+/// A text of ours on one line, with what a terminal would obey written out.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|c| push_visible(&mut out, c));
+    out
+}
+
+/// Whether what stands before a value names a secret, mistyped or not.
+fn secret_key(before: &str) -> bool {
+    let lower = before.to_lowercase();
+    if SECRET_PARTS.iter().any(|word| lower.contains(word)) {
+        return true;
+    }
+    // `slack_tokn` and `SlackTokn` are two words each; an underscore in the middle of one is none.
+    let spaced = before.chars().fold(String::new(), |mut out, c| {
+        if c.is_uppercase() && out.ends_with(char::is_lowercase) {
+            out.push(' ');
+        }
+        out.extend(c.to_lowercase());
+        out
+    });
+    let keys = spaced.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-');
+    keys.filter(|key| key.len() <= 64).any(|key| {
+        is_secret_word(&key.replace(['_', '-'], "")) || key.split(['_', '-']).any(is_secret_word)
+    })
+}
+
+/// Whether a word is one of those that name secrets, give or take a letter (two in a long word).
+fn is_secret_word(word: &str) -> bool {
+    let near = |secret: &&str| {
+        let letters = if secret.len() >= 7 { 2 } else { 1 };
+        word.len().abs_diff(secret.len()) <= letters
+            && strsim::damerau_levenshtein(word, secret) <= letters
+    };
+    SECRET_SHORT.contains(&word) || word.len() >= 4 && SECRET_WORDS.iter().any(|w| near(&w))
 }
 
 /// Writes a character so that it can be seen and does nothing to a terminal.
 fn push_visible(out: &mut String, c: char) {
     let invisible = c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
-        || c == '\u{feff}';
+        || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}');
     if c == '\t' {
         out.push(' ');
     } else if invisible {
@@ -148,13 +189,14 @@ pub(super) fn quote(line: &str, mark: Range<usize>, showing: Showing, inside_tex
 /// Everything on the line that is not a key or a table's name.
 fn values(line: &str) -> Vec<Range<usize>> {
     let trimmed = line.trim_start();
-    if trimmed.starts_with('[') && !line.contains(['"', '\'', '=', ',']) {
+    if trimmed.starts_with('[') && !line.contains(['"', '\'', '=', ',']) && !looks_secret(line) {
         return Vec::new();
     }
     let key_end = line.find('=').filter(|at| {
         let key = line[..*at].trim();
         !key.is_empty()
             && key.len() <= 40
+            && !looks_secret(key)
             && key.chars().all(|c| c.is_alphanumeric() || "_-. ".contains(c))
     });
     // In an inline table the keys inside stay hidden too: which part is the value is a guess.

@@ -1,0 +1,4 @@
+//! Temporary.
+#![cfg(test)]
+mod hostile;
+mod support;
