@@ -108,7 +108,21 @@ impl Fault {
         if let Some(help) = &help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
-        renderer.render(&[group])
+        self.at_its_place(renderer.render(&[group]), &path)
+    }
+
+    /// The rendering counts columns in the line as it is shown; people look for the place in the
+    /// file, where nothing is masked or written out.
+    fn at_its_place(&self, rendered: String, path: &str) -> String {
+        let begin = format!("{path}:{}:", self.line);
+        let Some(arrow) = rendered.find("--> ").filter(|_| self.quote.is_some()) else {
+            return rendered;
+        };
+        let Some(column) = rendered[arrow..].find(&begin).map(|at| arrow + at + begin.len()) else {
+            return rendered;
+        };
+        let rest = rendered[column..].trim_start_matches(|c: char| c.is_ascii_digit());
+        format!("{}{}{rest}", &rendered[..column], self.column)
     }
 }
 

@@ -9,6 +9,9 @@ const MASK: &str = "…";
 /// The longest part of a line that is shown, in characters.
 const SHOWN_MAX: usize = 160;
 
+/// A longer line is not shown: nobody wrote it, and to look for secrets in it takes long.
+const LINE_BYTES_MAX: usize = 4_096;
+
 /// What makes a key's value a secret wherever it stands in the key's name.
 const SECRET_PARTS: [&str; 9] =
     ["token", "secret", "passw", "webhook", "apikey", "credential", "private", "bearer", "auth"];
@@ -53,19 +56,30 @@ const TOKEN_STARTS: [&str; 14] = [
 /// Whether a text looks like a token: a known beginning, an address with a secret path, or one
 /// long word of mixed letters and digits.
 pub fn looks_secret(text: &str) -> bool {
-    let is_token = |word: &str| {
-        TOKEN_STARTS.iter().any(|start| word.starts_with(start) && word.len() > start.len() + 3)
-    };
+    if has_token(text) {
+        return true;
+    }
     text.split(|c: char| c.is_whitespace() || "\"'=,;()[]{}".contains(c)).any(|word| {
-        // In a key, a token may be one part of several.
-        word.split('.').any(is_token)
-            || ["hooks.slack", "/webhooks/"].iter().any(|part| word.contains(part))
+        ["hooks.slack", "/webhooks/"].iter().any(|part| word.contains(part))
             || word.split_once("://").is_some_and(|(_, rest)| rest.contains('@'))
             || (word.len() >= 20
                 && !word.contains("://")
                 && word.chars().filter(char::is_ascii_digit).count() >= 4
                 && word.chars().filter(char::is_ascii_alphabetic).count() >= 6
                 && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_+/=".contains(c)))
+    })
+}
+
+/// Whether a word, or a part of one behind a sign, begins as services let their tokens begin.
+fn has_token(text: &str) -> bool {
+    TOKEN_STARTS.iter().any(|start| {
+        text.match_indices(start).any(|(at, _)| {
+            let is_inside =
+                text[..at].chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric());
+            let rest = text[at + start.len()..].chars();
+            let letters = rest.take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c));
+            !is_inside && letters.take(4).count() == 4
+        })
     })
 }
 
@@ -140,6 +154,9 @@ fn push_visible(out: &mut String, c: char) {
 
 /// A line as it may be shown, with the marked bytes moved along.
 pub(super) fn quote(line: &str, mark: Range<usize>, showing: Showing, inside_text: bool) -> Quote {
+    if line.len() > LINE_BYTES_MAX {
+        return Quote { text: MASK.to_owned(), mark: 0..MASK.len() };
+    }
     let hidden = match showing {
         _ if inside_text && (showing == Showing::KeysOnly || looks_secret(line)) => {
             std::iter::once(0..line.len()).collect()
@@ -230,7 +247,10 @@ fn secrets(line: &str) -> Vec<Range<usize>> {
         key_start = rest;
     }
     // What stands outside of quotes: bare words of broken lines.
-    if found.is_empty() && (looks_secret(line) || bare_secret(line)) {
+    let quoted = |at: usize| found.iter().any(|range: &Range<usize>| range.contains(&at));
+    let bare: String =
+        line.char_indices().map(|(at, c)| if quoted(at) { ' ' } else { c }).collect();
+    if looks_secret(&bare) || found.is_empty() && bare_secret(line) {
         return values(line);
     }
     found
@@ -246,6 +266,9 @@ fn bare_secret(line: &str) -> bool {
 
 /// Whether a text that ends here ends inside a multi-line TOML text.
 pub(super) fn starts_inside_text(before: &str) -> bool {
+    if !before.contains("\"\"\"") && !before.contains("'''") {
+        return false;
+    }
     let mut open: Option<&str> = None;
     let mut rest = before;
     while !rest.is_empty() {

@@ -95,6 +95,12 @@ impl<'a> Reader<'a> {
         }
         faults.extend(self.syntax.into_inner());
         super::sort(&mut faults);
+        let (mut errors, mut warnings) = (0, 0);
+        faults.retain(|fault| {
+            let count = if fault.severity == Severity::Error { &mut errors } else { &mut warnings };
+            *count += 1;
+            *count <= FAULTS_MAX
+        });
         (faults, self.marks.into_inner(), self.asked.into_inner())
     }
 }

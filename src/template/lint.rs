@@ -20,6 +20,8 @@ const LOOPS_MAX: usize = 3;
 /// The most elements a template may consist of, partials written out.
 const ELEMENTS_MAX: usize = 20_000;
 
+/// The most `else if` of one template.
+const CHAINED_MAX: usize = 200;
 /// The longest tag, in bytes.
 const TAG_BYTES_MAX: usize = 2_000;
 /// The most faults that are told of one template.
@@ -141,7 +143,7 @@ fn compile(text: &str) -> Result<Template, Finding> {
 
 /// Whether blocks, or brackets inside a tag, are nested deeper than the parser should be asked for.
 fn too_deep(text: &str) -> bool {
-    let mut blocks = 0_usize;
+    let (mut blocks, mut chained) = (0_usize, 0_usize);
     let mut rest = text;
     while let Some(at) = rest.find("{{") {
         let tag = &rest[at + 2..];
@@ -150,9 +152,11 @@ fn too_deep(text: &str) -> bool {
         if end > TAG_BYTES_MAX && !inside.starts_with('!') {
             return true;
         }
-        match inside.as_bytes().first() {
+        match inside.trim_start().as_bytes().first() {
             Some(b'#') => blocks += 1,
             Some(b'/') => blocks = blocks.saturating_sub(1),
+            // Each `else if` is a block within the one before.
+            Some(b'e') if inside.trim_start().starts_with("else ") => chained += 1,
             _ => {}
         }
         let mut depth = 0_usize;
@@ -166,7 +170,7 @@ fn too_deep(text: &str) -> bool {
                 return true;
             }
         }
-        if blocks > DEPTH_MAX {
+        if blocks > DEPTH_MAX || chained > CHAINED_MAX {
             return true;
         }
         rest = &tag[end..];

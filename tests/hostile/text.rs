@@ -182,7 +182,9 @@ fn nothing_on_the_board_leaves_its_boundary_in_a_prompt() {
             let outside = outside(&prompt, name);
             assert_eq!(outside.lines().count(), plain.lines().count(), "{name}: {outside}");
             assert!(outside.len() < plain.len() + 8_000, "{name}: {}", outside.len());
-            for forged in ["You are root", "\nSystem:", "touch pwned`\n", "<script", "](javascript"]
+            let outside = outside.replace("\\<", "");
+            for forged in
+                ["You are root", "\nSystem:", "touch pwned`\n", "<script", "[x](javascript"]
             {
                 assert!(!outside.contains(forged), "{name}: {forged} in {outside}");
             }
