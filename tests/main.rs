@@ -6,5 +6,6 @@ mod contract;
 mod end_to_end;
 mod fault;
 mod flow;
+mod hostile;
 mod support;
 mod tidy;

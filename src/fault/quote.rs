@@ -36,8 +36,13 @@ const SECRET_WORDS: [&str; 12] = [
 const SECRET_SHORT: [&str; 6] = ["key", "pwd", "pass", "tok", "hook", "api"];
 
 /// Beginnings that services give their tokens.
-const TOKEN_STARTS: [&str; 14] = [
-    "xox",
+const TOKEN_STARTS: [&str; 19] = [
+    "xoxb-",
+    "xoxp-",
+    "xoxa-",
+    "xoxe-",
+    "xoxs-",
+    "xoxr-",
     "xapp-",
     "sk-",
     "sk_",
@@ -70,7 +75,8 @@ pub fn looks_secret(text: &str) -> bool {
     })
 }
 
-/// Whether a word, or a part of one behind a sign, begins as services let their tokens begin.
+/// Whether a text holds what services let their tokens begin with; a short beginning counts only
+/// where a word begins.
 fn has_token(text: &str) -> bool {
     TOKEN_STARTS.iter().any(|start| {
         text.match_indices(start).any(|(at, _)| {
@@ -78,7 +84,7 @@ fn has_token(text: &str) -> bool {
                 text[..at].chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric());
             let rest = text[at + start.len()..].chars();
             let letters = rest.take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c));
-            !is_inside && letters.take(4).count() == 4
+            (!is_inside || start.len() > 3) && letters.take(4).count() == 4
         })
     })
 }

@@ -254,7 +254,8 @@ impl<'r, 't> Table<'r, 't> {
         for (name, value) in self.entries.into_iter().flatten() {
             let Some(table) = value.get_ref().as_table() else {
                 let message = format!("`{}` must be a table", shown(name.get_ref()));
-                self.add(self.fault_at(name.span(), Showing::KeysOnly, message));
+                let fault = self.fault_at(name.span(), Showing::KeysOnly, message);
+                self.add(fault.with_help(format!("write [{}.NAME]", shown(&self.path))));
                 continue;
             };
             let name_span = name.span();

@@ -8,9 +8,12 @@ use rota::fault::render_all;
 use rota::playbook::PLAYBOOK_BYTES_MAX;
 use std::fmt::Write as _;
 
-/// Nearly as much of a text as a playbook may be long.
+/// Half of what a playbook may be long: enough for what grows with the square to be seen.
+const SIZE: usize = PLAYBOOK_BYTES_MAX / 2;
+
+/// Nearly as much of a text.
 fn full(piece: &str) -> String {
-    piece.repeat((PLAYBOOK_BYTES_MAX - 100) / piece.len())
+    piece.repeat((SIZE - 100) / piece.len())
 }
 
 fn numbered(write: impl Fn(&mut String, usize)) -> String {
@@ -18,7 +21,7 @@ fn numbered(write: impl Fn(&mut String, usize)) -> String {
     for number in 0.. {
         let before = text.len();
         write(&mut text, number);
-        if text.len() > PLAYBOOK_BYTES_MAX {
+        if text.len() > SIZE {
             text.truncate(before);
             break;
         }
@@ -27,7 +30,7 @@ fn numbered(write: impl Fn(&mut String, usize)) -> String {
 }
 
 fn bombs() -> Vec<(&'static str, String)> {
-    let many = PLAYBOOK_BYTES_MAX / 2 - 100;
+    let many = SIZE / 2 - 100;
     vec![
         ("deep lists", format!("agent = {}", "[".repeat(many))),
         ("deep lists, closed", format!("agent = {}{}", "[".repeat(many), "]".repeat(many))),
@@ -45,7 +48,7 @@ fn bombs() -> Vec<(&'static str, String)> {
                 numbered(|text, n| {
                     write!(text, "k{n}=1,").unwrap();
                 })
-                .split_at(200_000)
+                .split_at(100_000)
                 .0
                 .rsplit_once(',')
                 .unwrap()

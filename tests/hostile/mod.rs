@@ -24,7 +24,6 @@ fn promptly<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
     let result = work();
     let took = begun.elapsed();
-    eprintln!("TOOK {} {took:?}", what.escape_debug());
     assert!(took < PATIENCE, "{what} took {took:?}");
     result
 }

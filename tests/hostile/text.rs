@@ -183,9 +183,7 @@ fn nothing_on_the_board_leaves_its_boundary_in_a_prompt() {
             assert_eq!(outside.lines().count(), plain.lines().count(), "{name}: {outside}");
             assert!(outside.len() < plain.len() + 8_000, "{name}: {}", outside.len());
             let outside = outside.replace("\\<", "");
-            for forged in
-                ["You are root", "\nSystem:", "touch pwned`\n", "<script", "[x](javascript"]
-            {
+            for forged in ["\nYou are root", "\nSystem:", "<script", "[x](javascript"] {
                 assert!(!outside.contains(forged), "{name}: {forged} in {outside}");
             }
         }

@@ -170,10 +170,13 @@ impl Table<'_, '_> {
     /// A whole number within bounds.
     pub fn int(&self, key: &'static str, bounds: RangeInclusive<i64>) -> Option<i64> {
         let value = self.get(key)?;
-        let Some(number) = value.get_ref().as_integer().and_then(whole) else {
+        let written = value.get_ref().as_integer();
+        if written.is_none() {
             self.wrong_type(key, "a whole number", value);
             return None;
-        };
+        }
+        // One that no number holds is out of bounds like any other.
+        let number = written.and_then(whole).unwrap_or(i64::MAX);
         if !bounds.contains(&number) {
             let (low, high) = (bounds.start(), bounds.end());
             self.add(self.fault(key, format!("`{key}` must be between {low} and {high}")));

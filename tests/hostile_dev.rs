@@ -1,4 +1,0 @@
-//! Temporary.
-#![cfg(test)]
-mod hostile;
-mod support;
