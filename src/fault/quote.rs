@@ -140,7 +140,7 @@ fn is_secret_word(word: &str) -> bool {
         word.len().abs_diff(secret.len()) <= letters
             && strsim::damerau_levenshtein(word, secret) <= letters
     };
-    SECRET_SHORT.contains(&word) || word.len() >= 4 && SECRET_WORDS.iter().any(|w| near(&w))
+    SECRET_SHORT.contains(&word) || word.len() >= 4 && SECRET_WORDS.iter().any(near)
 }
 
 /// Writes a character so that it can be seen and does nothing to a terminal.

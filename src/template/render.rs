@@ -122,7 +122,7 @@ fn slack(text: &str) -> String {
         let begins = |word: &&str| {
             rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
         };
-        if c == '@' && ["channel", "here", "everyone"].iter().any(|word| begins(&word)) {
+        if c == '@' && ["channel", "here", "everyone"].iter().any(begins) {
             out.push('\u{200b}');
         }
     }
