@@ -9,7 +9,7 @@ mod quote;
 pub mod table;
 
 pub use near::{did_you_mean, nearest};
-pub use quote::{looks_secret, shown};
+pub use quote::{looks_secret, shown, visible};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
@@ -90,28 +90,46 @@ impl Fault {
             Severity::Warning => Level::WARNING,
         };
         let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
-        let title = level.primary_title(self.message.as_str());
+        // A file's name, too, is written by whoever made the file.
+        let (path, message) = (visible(&self.path), visible(&self.message));
+        let help = self.help.as_deref().map(visible);
+        let title = level.primary_title(message.as_str());
         let mut group = match &self.quote {
             Some(quote) => Group::with_title(title).element(
                 Snippet::source(quote.text.as_str())
-                    .path(self.path.as_str())
+                    .path(path.as_str())
                     .line_start(self.line)
                     .annotation(AnnotationKind::Primary.span(quote.mark.clone())),
             ),
-            None => Group::with_title(title)
-                .element(annotate_snippets::Origin::path(self.path.as_str())),
+            None => {
+                Group::with_title(title).element(annotate_snippets::Origin::path(path.as_str()))
+            }
         };
-        if let Some(help) = &self.help {
+        if let Some(help) = &help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
-        renderer.render(&[group])
+        self.at_its_place(renderer.render(&[group]), &path)
+    }
+
+    /// The rendering counts columns in the line as it is shown; people look for the place in the
+    /// file, where nothing is masked or written out.
+    fn at_its_place(&self, rendered: String, path: &str) -> String {
+        let begin = format!("{path}:{}:", self.line);
+        let Some(arrow) = rendered.find("--> ").filter(|_| self.quote.is_some()) else {
+            return rendered;
+        };
+        let Some(column) = rendered[arrow..].find(&begin).map(|at| arrow + at + begin.len()) else {
+            return rendered;
+        };
+        let rest = rendered[column..].trim_start_matches(|c: char| c.is_ascii_digit());
+        format!("{}{}{rest}", &rendered[..column], self.column)
     }
 }
 
 /// One line: `file:line:column: message (help)`.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.path)?;
+        f.write_str(&visible(&self.path))?;
         if self.line > 0 {
             write!(f, ":{}:{}", self.line, self.column)?;
         }
@@ -119,9 +137,9 @@ impl fmt::Display for Fault {
         if self.severity == Severity::Warning {
             f.write_str("warning: ")?;
         }
-        f.write_str(&self.message)?;
+        f.write_str(&visible(&self.message))?;
         if let Some(help) = &self.help {
-            write!(f, " ({help})")?;
+            write!(f, " ({})", visible(help))?;
         }
         Ok(())
     }
@@ -189,13 +207,18 @@ impl Source {
         let inside_text = quote::starts_inside_text(&self.text[..line_start]);
         Fault {
             path: self.path.to_string(),
-            line: self.text[..line_start].matches('\n').count() + 1,
+            line: self.line_of(line_start),
             column: self.text[line_start..start].chars().count() + 1,
             message: message.into(),
             help: None,
             severity: Severity::Error,
             quote: Some(quote::quote(line, within, showing, inside_text)),
         }
+    }
+
+    /// The line of a byte, from 1.
+    fn line_of(&self, at: usize) -> usize {
+        self.text[..self.floor(at)].matches('\n').count() + 1
     }
 
     /// The bytes of a line and column (both from 1, columns in characters).
@@ -223,7 +246,8 @@ impl Source {
     }
 }
 
-/// The text of a file of at most so many bytes.
+/// The text of a file of at most so many bytes, without the mark of byte order that some editors
+/// put before it.
 ///
 /// # Errors
 /// What is wrong with the file, as a fault's message.
@@ -241,7 +265,11 @@ pub fn read_text(path: &std::path::Path, bytes_max: usize) -> Result<String, Str
     if bytes.len() > bytes_max {
         return Err(format!("file is larger than {} KiB", bytes_max / 1024));
     }
-    String::from_utf8(bytes).map_err(|_| "file is not UTF-8".to_owned())
+    let mut text = String::from_utf8(bytes).map_err(|_| "file is not UTF-8".to_owned())?;
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

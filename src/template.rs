@@ -27,6 +27,7 @@ mod shipped;
 #[cfg(test)]
 mod tests;
 pub mod vocabulary;
+mod work;
 
 pub use fill::{fill, fill_text, fill_value, lint_text};
 

@@ -8,6 +8,7 @@ mod fault;
 mod flow;
 mod races;
 mod simulation;
+mod hostile;
 mod support;
 mod tidy;
 mod time;

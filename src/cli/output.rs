@@ -1,7 +1,7 @@
 //! The only place that prints. Results go to standard output, everything else to standard error;
 //! with `--json` standard output holds exactly one document.
 
-use super::page::{Page, Style, harmless};
+use super::page::{Page, Style, harmless, is_obeyed};
 use crate::app::failure::{Failure, FailureKind};
 use crate::daemon::control::Progress;
 use serde::Serialize;
@@ -34,6 +34,23 @@ pub struct Manner {
 }
 
 type Stream = Mutex<Box<dyn Write + Send>>;
+
+/// A JSON document that a terminal may be shown, too: what it would obey, and JSON lets stand, is
+/// written as an escape and stays the same text. It can only stand inside of strings.
+fn written_out(document: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(document.len());
+    for c in document.chars() {
+        if c != '\n' && is_obeyed(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
 
 /// Standard output and standard error.
 pub struct Output {
@@ -135,7 +152,7 @@ impl Output {
             Failure::internal("cannot write the result as json").because(&error)
         })?;
         text.push('\n');
-        self.write(&text)
+        self.write(&written_out(&text))
     }
 
     fn write(&self, text: &str) -> Result<(), Failure> {

@@ -121,13 +121,18 @@ pub fn harmless(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\t' => out.push(' '),
-            c if c.is_control() || is_deceptive(c) => {
+            c if is_obeyed(c) => {
                 let _ = write!(out, "{}", c.escape_unicode());
             }
             c => out.push(c),
         }
     }
     out
+}
+
+/// Whether a terminal obeys a character, or a reader is deceived by it.
+pub fn is_obeyed(c: char) -> bool {
+    c.is_control() || is_deceptive(c)
 }
 
 /// Marks that reorder or hide what is read: bidirectional overrides, separators, zero widths.

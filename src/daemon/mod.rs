@@ -136,6 +136,9 @@ impl Daemon {
             events: events.downgrade(),
             outbox: Arc::clone(&outbox),
         };
+        if scheduling {
+            reload::log_first(&parts);
+        }
         if wake != Wake::ToLook {
             dispatcher.recover_all().await?;
             // What recovery has brought to its end is settled now: a drain may come before any tick.

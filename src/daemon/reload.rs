@@ -17,7 +17,7 @@ pub(super) fn reload(parts: &Parts) -> Value {
     let mut library = parts.library.lock().unwrap_or_else(PoisonError::into_inner);
     let changes = library.reload(&vocabulary);
     let all = faults.iter().chain(&library.faults()).map(ToString::to_string).collect();
-    log_new(parts, all);
+    log_new(parts, all, "the last good version goes on");
     let names = |list: &[PlaybookName]| {
         Value::from(list.iter().map(PlaybookName::as_str).collect::<Vec<_>>())
     };
@@ -38,11 +38,18 @@ pub(super) fn reload(parts: &Parts) -> Value {
     ])
 }
 
+/// Logs what is wrong with the playbooks that a daemon starts with.
+pub(super) fn log_first(parts: &Parts) {
+    let library = parts.library.lock().unwrap_or_else(PoisonError::into_inner);
+    let all = library.faults().iter().map(ToString::to_string).collect();
+    log_new(parts, all, "it is not used");
+}
+
 /// Logs each fault once; one that was mended and comes back is a new one.
-fn log_new(parts: &Parts, all: BTreeSet<String>) {
+fn log_new(parts: &Parts, all: BTreeSet<String>, so: &str) {
     let mut logged = parts.logged_faults.lock().unwrap_or_else(PoisonError::into_inner);
     for fault in all.difference(&logged) {
-        tracing::warn!("{fault}; the last good version goes on");
+        tracing::warn!("{fault}; {so}");
     }
     *logged = all;
 }

@@ -7,11 +7,19 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         return None;
     }
     let lower = word.to_lowercase();
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    near(&lower, &candidates).or_else(|| {
+        // `webhook_url` is `webhook` with something more.
+        let (first, _) = lower.split_once(['_', '-'])?;
+        near(first, &candidates).filter(|_| first.len() >= 4)
+    })
+}
+
+fn near<'a>(lower: &str, candidates: &[&'a str]) -> Option<&'a str> {
     candidates
-        .into_iter()
-        .map(|candidate| {
-            (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate)
-        })
+        .iter()
+        .copied()
+        .map(|candidate| (strsim::damerau_levenshtein(lower, &candidate.to_lowercase()), candidate))
         .min()
         .filter(|(distance, candidate)| *distance <= (1 + candidate.chars().count() / 4).min(3))
         .map(|(_, candidate)| candidate)
@@ -38,6 +46,7 @@ mod tests {
         assert_eq!(nearest("limti", ["limit", "order"]), Some("limit"));
         assert_eq!(nearest("Crno", ["cron", "every"]), Some("cron"));
         assert_eq!(nearest("zzzz", ["limit", "order"]), None);
+        assert_eq!(nearest("webhok_url", ["webhook", "token"]), Some("webhook"));
         assert_eq!(
             did_you_mean("zzzz", ["a1", "b2"]).as_deref(),
             Some("expected one of `a1`, `b2`")

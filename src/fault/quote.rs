@@ -9,27 +9,40 @@ const MASK: &str = "…";
 /// The longest part of a line that is shown, in characters.
 const SHOWN_MAX: usize = 160;
 
-/// Words in a key's name that make its value a secret.
+/// A longer line is not shown: nobody wrote it, and to look for secrets in it takes long.
+const LINE_BYTES_MAX: usize = 4_096;
+
+/// What makes a key's value a secret wherever it stands in the key's name.
+const SECRET_PARTS: [&str; 9] =
+    ["token", "secret", "passw", "webhook", "apikey", "credential", "private", "bearer", "auth"];
+
+/// Words of a key's name that make its value a secret, also when they are mistyped.
 const SECRET_WORDS: [&str; 12] = [
     "token",
-    "tokn",
     "secret",
-    "passw",
+    "password",
+    "passwd",
+    "passphrase",
     "webhook",
     "apikey",
-    "api_key",
-    "api-key",
     "credential",
+    "credentials",
     "private",
     "bearer",
-    "auth",
+    "authorization",
 ];
 
+/// Short words that make its value a secret when they are the whole word.
+const SECRET_SHORT: [&str; 6] = ["key", "pwd", "pass", "tok", "hook", "api"];
+
 /// Beginnings that services give their tokens.
-const TOKEN_STARTS: [&str; 16] = [
+const TOKEN_STARTS: [&str; 19] = [
     "xoxb-",
     "xoxp-",
     "xoxa-",
+    "xoxe-",
+    "xoxs-",
+    "xoxr-",
     "xapp-",
     "sk-",
     "sk_",
@@ -48,15 +61,31 @@ const TOKEN_STARTS: [&str; 16] = [
 /// Whether a text looks like a token: a known beginning, an address with a secret path, or one
 /// long word of mixed letters and digits.
 pub fn looks_secret(text: &str) -> bool {
+    if has_token(text) {
+        return true;
+    }
     text.split(|c: char| c.is_whitespace() || "\"'=,;()[]{}".contains(c)).any(|word| {
-        TOKEN_STARTS.iter().any(|start| word.starts_with(start) && word.len() > start.len() + 3)
-            || word.contains("hooks.slack.com/")
+        ["hooks.slack", "/webhooks/"].iter().any(|part| word.contains(part))
             || word.split_once("://").is_some_and(|(_, rest)| rest.contains('@'))
             || (word.len() >= 20
                 && !word.contains("://")
                 && word.chars().filter(char::is_ascii_digit).count() >= 4
                 && word.chars().filter(char::is_ascii_alphabetic).count() >= 6
                 && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_+/=".contains(c)))
+    })
+}
+
+/// Whether a text holds what services let their tokens begin with; a short beginning counts only
+/// where a word begins.
+fn has_token(text: &str) -> bool {
+    TOKEN_STARTS.iter().any(|start| {
+        text.match_indices(start).any(|(at, _)| {
+            let is_inside =
+                text[..at].chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric());
+            let rest = text[at + start.len()..].chars();
+            let letters = rest.take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c));
+            (!is_inside || start.len() > 3) && letters.take(4).count() == 4
+        })
     })
 }
 
@@ -77,17 +106,49 @@ pub fn shown(text: &str) -> String {
     out
 }
 
-/// Whether a key's name makes its value a secret.
-fn secret_key(key: &str) -> bool {
-    let key = key.to_lowercase();
-    SECRET_WORDS.iter().any(|word| key.contains(word))
+/// A text of ours on one line, with what a terminal would obey written out.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|c| push_visible(&mut out, c));
+    out
+}
+
+/// Whether what stands before a value names a secret, mistyped or not.
+fn secret_key(before: &str) -> bool {
+    let lower = before.to_lowercase();
+    if SECRET_PARTS.iter().any(|word| lower.contains(word)) {
+        return true;
+    }
+    // `slack_tokn` and `SlackTokn` are two words each; an underscore in the middle of one is none.
+    let spaced = before.chars().fold(String::new(), |mut out, c| {
+        if c.is_uppercase() && out.ends_with(char::is_lowercase) {
+            out.push(' ');
+        }
+        out.extend(c.to_lowercase());
+        out
+    });
+    let keys = spaced.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-');
+    keys.filter(|key| key.len() <= 64).any(|key| {
+        is_secret_word(&key.replace(['_', '-'], "")) || key.split(['_', '-']).any(is_secret_word)
+    })
+}
+
+/// Whether a word is one of those that name secrets, give or take a letter (two in a long word).
+fn is_secret_word(word: &str) -> bool {
+    let near = |secret: &&str| {
+        let letters = if secret.len() >= 7 { 2 } else { 1 };
+        word.len().abs_diff(secret.len()) <= letters
+            && strsim::damerau_levenshtein(word, secret) <= letters
+    };
+    SECRET_SHORT.contains(&word) || word.len() >= 4 && SECRET_WORDS.iter().any(near)
 }
 
 /// Writes a character so that it can be seen and does nothing to a terminal.
 fn push_visible(out: &mut String, c: char) {
     let invisible = c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
-        || c == '\u{feff}';
+        || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}');
     if c == '\t' {
         out.push(' ');
     } else if invisible {
@@ -99,6 +160,9 @@ fn push_visible(out: &mut String, c: char) {
 
 /// A line as it may be shown, with the marked bytes moved along.
 pub(super) fn quote(line: &str, mark: Range<usize>, showing: Showing, inside_text: bool) -> Quote {
+    if line.len() > LINE_BYTES_MAX {
+        return Quote { text: MASK.to_owned(), mark: 0..MASK.len() };
+    }
     let hidden = match showing {
         _ if inside_text && (showing == Showing::KeysOnly || looks_secret(line)) => {
             std::iter::once(0..line.len()).collect()
@@ -148,13 +212,14 @@ pub(super) fn quote(line: &str, mark: Range<usize>, showing: Showing, inside_tex
 /// Everything on the line that is not a key or a table's name.
 fn values(line: &str) -> Vec<Range<usize>> {
     let trimmed = line.trim_start();
-    if trimmed.starts_with('[') && !line.contains(['"', '\'', '=', ',']) {
+    if trimmed.starts_with('[') && !line.contains(['"', '\'', '=', ',']) && !looks_secret(line) {
         return Vec::new();
     }
     let key_end = line.find('=').filter(|at| {
         let key = line[..*at].trim();
         !key.is_empty()
             && key.len() <= 40
+            && !looks_secret(key)
             && key.chars().all(|c| c.is_alphanumeric() || "_-. ".contains(c))
     });
     // In an inline table the keys inside stay hidden too: which part is the value is a guess.
@@ -188,7 +253,10 @@ fn secrets(line: &str) -> Vec<Range<usize>> {
         key_start = rest;
     }
     // What stands outside of quotes: bare words of broken lines.
-    if found.is_empty() && (looks_secret(line) || bare_secret(line)) {
+    let quoted = |at: usize| found.iter().any(|range: &Range<usize>| range.contains(&at));
+    let bare: String =
+        line.char_indices().map(|(at, c)| if quoted(at) { ' ' } else { c }).collect();
+    if looks_secret(&bare) || found.is_empty() && bare_secret(line) {
         return values(line);
     }
     found
@@ -204,6 +272,9 @@ fn bare_secret(line: &str) -> bool {
 
 /// Whether a text that ends here ends inside a multi-line TOML text.
 pub(super) fn starts_inside_text(before: &str) -> bool {
+    if !before.contains("\"\"\"") && !before.contains("'''") {
+        return false;
+    }
     let mut open: Option<&str> = None;
     let mut rest = before;
     while !rest.is_empty() {

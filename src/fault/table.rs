@@ -6,14 +6,14 @@
 
 mod values;
 
-use super::{Fault, Showing, Source, did_you_mean, shown};
+use super::{Fault, Severity, Showing, Source, did_you_mean, shown};
 use serde_spanned::Spanned;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
-/// At most so many faults of one file are kept.
+/// At most so many errors, and so many warnings, of one file are kept.
 const FAULTS_MAX: usize = 200;
 
 /// Where the values of a file stand, by path (`work.model`, `work.tools.2`).
@@ -47,16 +47,15 @@ impl<'a> Reader<'a> {
     /// Parses the text as far as it can be parsed; syntax errors become faults.
     pub fn parse(&self) -> Spanned<DeTable<'a>> {
         let (table, errors) = DeTable::parse_recoverable(self.source.text());
-        for error in errors {
-            let end = self.source.text().len();
-            let span = error.span().unwrap_or(end..end);
+        let end = self.source.text().len();
+        let span_of = |error: &toml::de::Error| error.span().unwrap_or(end..end);
+        // A key that stands there twice leaves the rest readable.
+        let breaks = |error: &&toml::de::Error| error.message() != "duplicate key";
+        let broken = errors.iter().filter(breaks).map(|error| span_of(error).start).min();
+        self.broken.set(broken.map(|start| self.source.line_of(start)));
+        for error in errors.iter().take(FAULTS_MAX) {
             let message = error.message().replace('\n', " ");
-            let fault = self.source.fault(span, Showing::KeysOnly, message);
-            // A key that stands there twice leaves the rest readable.
-            if fault.message != "duplicate key" {
-                let first = self.broken.get().map_or(fault.line, |line| line.min(fault.line));
-                self.broken.set(Some(first));
-            }
+            let fault = self.source.fault(span_of(error), Showing::KeysOnly, message);
             push(&self.syntax, fault);
         }
         table
@@ -96,15 +95,27 @@ impl<'a> Reader<'a> {
         }
         faults.extend(self.syntax.into_inner());
         super::sort(&mut faults);
+        let (mut errors, mut warnings) = (0, 0);
+        faults.retain(|fault| {
+            let count = if fault.severity == Severity::Error { &mut errors } else { &mut warnings };
+            *count += 1;
+            *count <= FAULTS_MAX
+        });
         (faults, self.marks.into_inner(), self.asked.into_inner())
     }
 }
 
 fn push(faults: &RefCell<Vec<Fault>>, fault: Fault) {
-    let mut faults = faults.borrow_mut();
-    if faults.len() < FAULTS_MAX {
-        faults.push(fault);
+    // Counted apart: many warnings leave room for what is wrong.
+    if !is_full(faults, fault.severity) {
+        faults.borrow_mut().push(fault);
     }
+}
+
+fn is_full(faults: &RefCell<Vec<Fault>>, severity: Severity) -> bool {
+    let faults = faults.borrow();
+    faults.len() >= FAULTS_MAX
+        && faults.iter().filter(|fault| fault.severity == severity).count() >= FAULTS_MAX
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -174,21 +185,30 @@ impl<'r, 't> Table<'r, 't> {
         Some(value)
     }
 
+    /// A fault at these bytes. Where no more are kept it has no place: to look for the places of
+    /// all faults would take the square of the file.
+    fn fault_at(&self, span: Range<usize>, showing: Showing, message: impl Into<String>) -> Fault {
+        if is_full(self.shared.faults, Severity::Error) {
+            return Fault::of_file(self.source.path(), message);
+        }
+        self.source.fault(span, showing, message)
+    }
+
     /// A fault at a key's value; at the table's head where the key was not written.
     pub fn fault(&self, key: &str, message: impl Into<String>) -> Fault {
         let span = self.entries.and_then(|t| t.get(key)).map_or(self.span.clone(), Spanned::span);
-        self.source.fault(span, Showing::Values, message)
+        self.fault_at(span, Showing::Values, message)
     }
 
     /// A fault at a key's value, the value hidden.
     pub fn secret_fault(&self, key: &str, message: impl Into<String>) -> Fault {
         let span = self.key_span(key).unwrap_or(self.span.clone());
-        self.source.fault(span, Showing::KeysOnly, message)
+        self.fault_at(span, Showing::KeysOnly, message)
     }
 
     /// A fault at the table's head.
     pub fn own_fault(&self, message: impl Into<String>) -> Fault {
-        self.source.fault(self.span.clone(), Showing::KeysOnly, message)
+        self.fault_at(self.span.clone(), Showing::KeysOnly, message)
     }
 
     /// One more fault.
@@ -234,7 +254,8 @@ impl<'r, 't> Table<'r, 't> {
         for (name, value) in self.entries.into_iter().flatten() {
             let Some(table) = value.get_ref().as_table() else {
                 let message = format!("`{}` must be a table", shown(name.get_ref()));
-                self.add(self.source.fault(name.span(), Showing::KeysOnly, message));
+                let fault = self.fault_at(name.span(), Showing::KeysOnly, message);
+                self.add(fault.with_help(format!("write [{}.NAME]", shown(&self.path))));
                 continue;
             };
             let name_span = name.span();
@@ -257,7 +278,7 @@ impl<'r, 't> Table<'r, 't> {
                 out.push((name.get_ref().to_string(), number));
             } else {
                 let message = format!("`{}` must be a whole number from 0", shown(name.get_ref()));
-                self.add(self.source.fault(span, Showing::KeysOnly, message));
+                self.add(self.fault_at(span, Showing::KeysOnly, message));
             }
         }
         out
@@ -305,7 +326,7 @@ impl<'r, 't> Table<'r, 't> {
         self.refused.borrow_mut().push(key);
         if let Some(span) = self.key_span(key) {
             let message = format!("{what} is not available in this version");
-            let fault = self.source.fault(span, Showing::KeysOnly, message);
+            let fault = self.fault_at(span, Showing::KeysOnly, message);
             self.add(fault.with_help(format!("remove `{key}`")));
         }
     }
@@ -318,8 +339,11 @@ impl<'r, 't> Table<'r, 't> {
             if known.contains(&name) || self.refused.borrow().contains(&name) {
                 continue;
             }
+            if is_full(self.shared.faults, Severity::Error) {
+                return;
+            }
             let message = format!("unknown key `{}` {}", shown(name), self.place());
-            let fault = self.source.fault(key.span(), Showing::KeysOnly, message);
+            let fault = self.fault_at(key.span(), Showing::KeysOnly, message);
             // A key of this very name elsewhere is likelier than one of a similar name here.
             let help = elsewhere(name).or_else(|| did_you_mean(name, known.iter().copied()));
             self.add(match help {

@@ -3,7 +3,7 @@
 //! A text that is exactly one `{{name}}` passes the value with its type; any other text is text.
 
 use super::render::{self, Bounded, explain};
-use super::{TemplateError, helpers, lint};
+use super::{TemplateError, helpers, lint, work};
 use crate::domain::Value;
 use crate::fault::shown;
 use handlebars::template::TemplateElement;
@@ -54,11 +54,13 @@ pub fn fill_text(text: &str, context: &Value) -> Result<String, TemplateError> {
         return Ok(text.to_owned());
     }
     check_size(text)?;
-    let registry = REGISTRY.get_or_init(|| render::registry(handlebars::no_escape));
     // The walk refuses what the parser or the renderer should not be given.
-    lint::check_text(text, &every_name(context)).map_err(|finding| found(text, finding))?;
+    let template =
+        lint::check_text(text, &every_name(context)).map_err(|finding| found(text, finding))?;
+    let mut registry = REGISTRY.get_or_init(|| render::registry(handlebars::no_escape)).clone();
+    registry.register_template("", work::counted(template));
     let mut out = Bounded::default();
-    helpers::with_nonce("", || registry.render_template_to_write(text, context, &mut out))
+    helpers::with_nonce("", || registry.render_to_write("", context, &mut out))
         .map_err(|e| TemplateError { template: shown(text), ..explain(text, &e) })?;
     out.into_text(text)
 }

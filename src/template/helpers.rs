@@ -50,6 +50,7 @@ thread_local! {
 
 /// Runs a rendering with a nonce.
 pub(super) fn with_nonce<T>(nonce: &str, render: impl FnOnce() -> T) -> T {
+    super::work::begin();
     NONCE.with(|cell| nonce.clone_into(&mut cell.borrow_mut()));
     let result = render();
     NONCE.with(|cell| cell.borrow_mut().clear());
@@ -68,6 +69,7 @@ pub(super) fn register(engine: &mut Handlebars<'static>) {
     engine.register_helper("join", Box::new(Pure(join)));
     engine.register_helper("line", Box::new(Pure(line)));
     engine.register_helper("untrusted", Box::new(Untrusted));
+    super::work::register(engine);
 }
 
 /// A helper that makes a value of its arguments; the value is escaped like any other.
@@ -90,7 +92,10 @@ impl HelperDef for Pure {
             args.push(arg.value());
         }
         (self.0)(&args, context.data())
-            .map(ScopedJson::Derived)
+            .and_then(|made| {
+                super::work::made(made.as_str().map_or(0, str::len))?;
+                Ok(ScopedJson::Derived(made))
+            })
             .map_err(|error| RenderErrorReason::Other(error).into())
     }
 }
@@ -204,7 +209,11 @@ impl HelperDef for Untrusted {
 
 /// A text between marks that hold the nonce. Whatever the text says, it can write no mark.
 pub(super) fn between_marks(text: &str, label: &str, nonce: &str) -> String {
-    let label: String = label.chars().filter(|c| !c.is_control()).take(80).collect();
+    let label: String = label
+        .chars()
+        .filter(|c| !c.is_control() && is_visible(*c) && !"<>()".contains(*c))
+        .take(80)
+        .collect();
     let total = text.chars().count();
     let mut inside: String =
         text.chars().take(UNTRUSTED_CHARS_MAX).filter(|c| is_visible(*c)).collect();
@@ -218,7 +227,7 @@ pub(super) fn between_marks(text: &str, label: &str, nonce: &str) -> String {
 /// Leaves out what a reader does not see but a model does: control characters, directions, tags.
 fn is_visible(c: char) -> bool {
     let hidden = c.is_control() && c != '\n' && c != '\t'
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-        || matches!(c, '\u{feff}' | '\u{e0000}'..='\u{e007f}' | '\u{ad}');
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' | '\u{ad}');
     !hidden
 }

@@ -20,6 +20,13 @@ const LOOPS_MAX: usize = 3;
 /// The most elements a template may consist of, partials written out.
 const ELEMENTS_MAX: usize = 20_000;
 
+/// The most `else if` of one template.
+const CHAINED_MAX: usize = 200;
+/// The longest tag, in bytes.
+const TAG_BYTES_MAX: usize = 2_000;
+/// The most faults that are told of one template.
+const FINDINGS_MAX: usize = 50;
+
 /// One thing wrong with a template's text.
 #[derive(Clone, Debug)]
 pub(super) struct Finding {
@@ -114,7 +121,7 @@ fn compile(text: &str) -> Result<Template, Finding> {
         return Err(whole("template is larger than 64 KiB"));
     }
     if too_deep(text) {
-        return Err(whole("template is nested too deeply"));
+        return Err(whole("template is nested too deeply, or a tag is longer than 2000 bytes"));
     }
     Template::compile(text).map_err(|error| {
         use handlebars::TemplateErrorReason as R;
@@ -136,15 +143,20 @@ fn compile(text: &str) -> Result<Template, Finding> {
 
 /// Whether blocks, or brackets inside a tag, are nested deeper than the parser should be asked for.
 fn too_deep(text: &str) -> bool {
-    let mut blocks = 0_usize;
+    let (mut blocks, mut chained) = (0_usize, 0_usize);
     let mut rest = text;
     while let Some(at) = rest.find("{{") {
         let tag = &rest[at + 2..];
         let end = tag.find("}}").unwrap_or(tag.len());
         let inside = tag[..end].trim_start_matches(['~', '{']);
-        match inside.as_bytes().first() {
+        if end > TAG_BYTES_MAX && !inside.starts_with('!') {
+            return true;
+        }
+        match inside.trim_start().as_bytes().first() {
             Some(b'#') => blocks += 1,
             Some(b'/') => blocks = blocks.saturating_sub(1),
+            // Each `else if` is a block within the one before.
+            Some(b'e') if inside.trim_start().starts_with("else ") => chained += 1,
             _ => {}
         }
         let mut depth = 0_usize;
@@ -158,7 +170,7 @@ fn too_deep(text: &str) -> bool {
                 return true;
             }
         }
-        if blocks > DEPTH_MAX {
+        if blocks > DEPTH_MAX || chained > CHAINED_MAX {
             return true;
         }
         rest = &tag[end..];
@@ -218,7 +230,7 @@ impl<'a> Walk<'a> {
 
     fn report(&self, place: Place<'_>, word: &str, message: String, help: Option<String>) {
         let mut findings = self.findings.borrow_mut();
-        if findings.len() >= 50 {
+        if findings.len() >= FINDINGS_MAX {
             return;
         }
         // The parser gives the place of the tag; the word stands somewhere behind it.
@@ -232,8 +244,15 @@ impl<'a> Walk<'a> {
                 column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
             }
         }
-        let finding = Finding { line, column, message, help };
-        findings.push((place.name.to_owned(), finding));
+        // A partial that is used twice is not faulty twice.
+        let is_told = findings.iter().any(|(name, told)| {
+            name == place.name
+                && (told.line, told.column) == (line, column)
+                && told.message == message
+        });
+        if !is_told {
+            findings.push((place.name.to_owned(), Finding { line, column, message, help }));
+        }
     }
 
     fn template(&self, name: &str, template: &Template, frame: &Frame, depth: usize, loops: usize) {
@@ -242,6 +261,9 @@ impl<'a> Walk<'a> {
                 template.mapping.get(index).map_or((1, 1), |mapping| (mapping.0, mapping.1));
             let place = Place { name, line, column };
             self.elements.set(self.elements.get() + 1);
+            if self.findings.borrow().len() >= FINDINGS_MAX {
+                return;
+            }
             if self.elements.get() > ELEMENTS_MAX || depth > DEPTH_MAX {
                 if self.findings.borrow().is_empty() {
                     let message = "template is too large once its partials are written out";

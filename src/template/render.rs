@@ -1,6 +1,6 @@
 //! Rendering: one handlebars registry for each way of escaping.
 
-use super::{Escape, OUTPUT_BYTES_MAX, TemplateError, helpers};
+use super::{Escape, OUTPUT_BYTES_MAX, TemplateError, helpers, work};
 use crate::domain::Value;
 use crate::fault::shown;
 use handlebars::{Handlebars, RenderError, RenderErrorReason, Template};
@@ -24,6 +24,7 @@ impl Engine {
         };
         for (name, text) in texts {
             let Ok(template) = Template::compile_with_name(text, name.clone()) else { continue };
+            let template = work::counted(template);
             engine.text.register_template(name, template.clone());
             engine.markdown.register_template(name, template.clone());
             engine.slack.register_template(name, template);
@@ -113,9 +114,17 @@ impl Bounded {
 
 /// Escapes what formats or links in Slack's mrkdwn; mentions written out do not ping.
 fn slack(text: &str) -> String {
-    let mut out = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    for word in ["channel", "here", "everyone"] {
-        out = out.replace(&format!("@{word}"), &format!("@\u{200b}{word}"));
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        out.push(c);
+        let rest = &text[at + c.len_utf8()..];
+        let begins = |word: &&str| {
+            rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
+        };
+        if c == '@' && ["channel", "here", "everyone"].iter().any(begins) {
+            out.push('\u{200b}');
+        }
     }
     out
 }
@@ -162,6 +171,7 @@ mod tests {
     #[test]
     fn slack_text_neither_formats_nor_pings() {
         assert_eq!(slack("a & <!here> @channel"), "a &amp; &lt;!here&gt; @\u{200b}channel");
+        assert_eq!(slack("@Here @EVERYONE"), "@\u{200b}Here @\u{200b}EVERYONE");
     }
 
     #[test]

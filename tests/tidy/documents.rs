@@ -16,6 +16,7 @@ const TOP: &[&str] = &[
     "tests",
     "examples",
     "benches",
+    "fuzz",
     "docs",
     "README.md",
     "CHANGELOG.md",

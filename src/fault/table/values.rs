@@ -140,7 +140,7 @@ impl Table<'_, '_> {
             }
             None => span,
         };
-        self.source.fault(span, Showing::Values, format!("`{key}`: {message}"))
+        self.fault_at(span, Showing::Values, format!("`{key}`: {message}"))
     }
 
     /// A duration within bounds, written as text (`"90s"`).
@@ -170,10 +170,13 @@ impl Table<'_, '_> {
     /// A whole number within bounds.
     pub fn int(&self, key: &'static str, bounds: RangeInclusive<i64>) -> Option<i64> {
         let value = self.get(key)?;
-        let Some(number) = value.get_ref().as_integer().and_then(whole) else {
+        let written = value.get_ref().as_integer();
+        if written.is_none() {
             self.wrong_type(key, "a whole number", value);
             return None;
-        };
+        }
+        // One that no number holds is out of bounds like any other.
+        let number = written.and_then(whole).unwrap_or(i64::MAX);
         if !bounds.contains(&number) {
             let (low, high) = (bounds.start(), bounds.end());
             self.add(self.fault(key, format!("`{key}` must be between {low} and {high}")));
@@ -241,14 +244,14 @@ impl Table<'_, '_> {
             let Some(text) = item.get_ref().as_str() else {
                 let found = kind_of(item.get_ref());
                 let message = format!("`{key}` must be {expected}, found {found} in it");
-                self.add(self.source.fault(item.span(), Showing::Values, message));
+                self.add(self.fault_at(item.span(), Showing::Values, message));
                 continue;
             };
             match read(text) {
                 Ok(value) => out.push(value),
                 Err(message) => {
                     let message = format!("`{key}`: \"{}\": {message}", shown(text));
-                    self.add(self.source.fault(item.span(), Showing::Values, message));
+                    self.add(self.fault_at(item.span(), Showing::Values, message));
                 }
             }
         }
@@ -267,7 +270,7 @@ impl Table<'_, '_> {
             DeValue::Integer(number) => whole(number).map_or_else(
                 || {
                     let message = "number does not fit in 64 bits";
-                    self.add(self.source.fault(value.span(), Showing::KeysOnly, message));
+                    self.add(self.fault_at(value.span(), Showing::KeysOnly, message));
                     Value::Null
                 },
                 Value::Int,
@@ -278,7 +281,7 @@ impl Table<'_, '_> {
                     return Value::Float(number);
                 }
                 let message = "JSON has no such number";
-                self.add(self.source.fault(value.span(), Showing::KeysOnly, message));
+                self.add(self.fault_at(value.span(), Showing::KeysOnly, message));
                 Value::Null
             }
             DeValue::Boolean(truth) => Value::Bool(*truth),
