@@ -136,9 +136,8 @@ impl Dispatcher {
 
 /// The last attempts at each task; runs about none are attempts at the occurrence itself.
 fn last_attempts(runs: &[Run]) -> impl Iterator<Item = &Run> {
-    let is_last = |place: usize, run: &Run| {
-        runs.iter().skip(place + 1).all(|later| later.task != run.task)
-    };
+    let is_last =
+        |place: usize, run: &Run| runs.iter().skip(place + 1).all(|later| later.task != run.task);
     runs.iter().enumerate().filter(move |(place, run)| is_last(*place, run)).map(|(_, run)| run)
 }
 

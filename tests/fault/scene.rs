@@ -72,7 +72,7 @@ to = ["file:told"]
 /// What earlier attempts did stands in the prompt; the script is chosen by it.
 const PROMPT: &str = "task_id: {{task.id}}\n{{#each earlier}}did {{tool}} at {{entity}}\n{{/each}}";
 
-const SCRIPT: &str = r#"
+pub const SCRIPT: &str = r#"
 [[conversation]]
 match = ["did addSubtask at task", "did addComment at comment"]
 [[conversation.turn]]
