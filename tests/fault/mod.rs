@@ -6,11 +6,14 @@ use std::io::Write as _;
 
 mod checker;
 mod crash_table;
+mod disk;
+mod every_step;
 mod evidence;
 mod kills;
 mod left_over;
 mod orphans;
 mod planted;
+mod power_loss;
 mod scene;
 
 /// What somebody asked of the tests by a variable.
@@ -23,4 +26,10 @@ fn asked(name: &str) -> Option<String> {
 fn say(text: &str) {
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     let _ = writeln!(std::io::stderr(), "{name}: {text}");
+}
+
+/// Says what this machine does not allow, so that it is counted (`.ci/run`) and not overlooked.
+fn skip(why: &str) {
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    let _ = writeln!(std::io::stderr(), "\n-- skipped: {name}: {why}");
 }

@@ -153,6 +153,20 @@ impl Rota {
         self.start(std::iter::once("serve".into()).chain(words))
     }
 
+    /// Starts a daemon that may die: its exit code, -1 when a signal ended it. Once it is ready it is
+    /// asked to drain.
+    #[track_caller]
+    pub fn serve_or_die(&self, mut command: Command) -> i32 {
+        let log = std::fs::File::create(self.path().join("serve.log")).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let lines = lines_of(child.stdout.take().unwrap());
+        if lines.recv_timeout(PATIENCE).is_ok() {
+            let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        }
+        finish(child).code
+    }
+
     /// Starts a program that serves without being told, and waits until it is ready.
     #[track_caller]
     pub fn serve_as_it_is(&self) -> Serving {
