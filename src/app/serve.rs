@@ -75,7 +75,7 @@ pub(super) async fn serve(
     stop.cancel();
     tracker.close();
     tracker.wait().await;
-    daemon.export().await.map_err(|error| failures::export(&error))?;
+    daemon.export().await.map_err(|error| failures::not_exported(&error))?;
     if broken {
         let message = "the dispatcher broke off: a fault of the program, see its log";
         return Err(Failure::new(FailureKind::Internal, message));

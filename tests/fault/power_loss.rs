@@ -134,7 +134,7 @@ fn lost(acknowledged: &BTreeMap<i64, u64>, disk: &Disk) -> Vec<String> {
 
 #[test]
 fn no_acknowledged_claim_is_lost_when_the_power_is_cut() {
-    let trials: usize = if asked("ROTA_FULL").is_some() { 50 } else { 6 };
+    let trials: usize = if asked("ROTA_FULL").is_some() { 50 } else { 12 };
     let clock = SystemClock::shared();
     let (begun, mut claims) = (clock.boot(), 0);
     for trial in 0..trials {

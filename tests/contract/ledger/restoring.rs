@@ -301,3 +301,30 @@ async fn an_export_shows_one_instant_while_commits_go_on() {
     let (written, ()) = tokio::join!(writer, exports);
     assert!(written > 5, "nothing was committed meanwhile");
 }
+
+/// The upkeep's export is broken off when the daemon ends, and its last step goes on beside the
+/// export of the shutdown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_that_was_broken_off_does_not_spoil_the_next() {
+    let state = State::new();
+    let store = state.open().unwrap();
+    let ledger = state.ledger(&store, "one");
+    fill(&ledger).await;
+    for trial in 0..120 {
+        ledger.audit("ada", "arm", &format!("trial {trial}")).await.unwrap();
+        // It is broken off when it waits for the so-many-th time.
+        let (mut waits, mut first) = (0, Box::pin(ledger.export(state.path())));
+        std::future::poll_fn(|cx| {
+            waits += 1;
+            let is_over = first.as_mut().poll(cx).is_ready() || waits > trial % 16;
+            if is_over { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+        drop(first);
+        let exported = ledger.export(state.path()).await;
+        assert!(exported.is_ok(), "trial {trial}: {exported:?}");
+        let text = std::fs::read_to_string(export_path(state.path())).unwrap();
+        let is_whole = text.lines().last().is_some_and(|line| line.contains("\"sha256\""));
+        assert!(is_whole && text.contains(&format!("trial {trial}")), "trial {trial}:\n{text}");
+    }
+}
