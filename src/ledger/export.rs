@@ -214,7 +214,8 @@ pub async fn restore(
     }
     let stopped = Stopped { by: "rota".to_owned(), reason: reason.to_owned(), at: Some(at) };
     let batch = records::put::<_, ()>(Batch::new(), keys::STOPPED, &stopped, None)?;
-    store.commit(records::put::<_, ()>(batch, keys::EPOCH, &epoch, None)?).await?;
+    let batch = records::put::<_, ()>(batch, keys::EPOCH, &epoch, None)?;
+    store.commit(records::put::<_, ()>(batch, keys::LOST_UNTIL, &at, None)?).await?;
     std::fs::remove_file(&pending)
         .and_then(|()| File::open(state)?.sync_all())
         .map_err(file(pending))?;

@@ -5,6 +5,7 @@
 use std::io::Write as _;
 
 mod checker;
+mod clock_back;
 mod crash_table;
 mod disk;
 mod every_step;
@@ -15,6 +16,7 @@ mod orphans;
 mod planted;
 mod power_loss;
 mod scene;
+mod unusable;
 
 /// What somebody asked of the tests by a variable.
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says how much of them")]

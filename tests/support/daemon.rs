@@ -54,6 +54,11 @@ impl FlowClock {
         self.manual.advance(by);
     }
 
+    /// Somebody sets the wall clock back; the boot-time clock goes on.
+    pub fn set_back(&self, by: Duration) {
+        self.manual.step_wall(self.manual.wall() - to_delta(by));
+    }
+
     /// Time passes until this instant of the wall clock.
     pub fn advance_to(&self, text: &str) {
         let by = instant(text) - self.wall();

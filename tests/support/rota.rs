@@ -99,6 +99,11 @@ impl Rota {
         std::fs::read_to_string(self.path().join(path)).unwrap()
     }
 
+    /// The same, whatever it holds.
+    pub fn read_bytes(&self, path: &str) -> Vec<u8> {
+        std::fs::read(self.path().join(path)).unwrap()
+    }
+
     /// The command, not yet started: cleared environment, own home, UTC, nothing on its input.
     #[expect(clippy::disallowed_methods, reason = "tests start the real binary")]
     pub fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, words: I) -> Command {

@@ -104,12 +104,14 @@ async fn what_was_exported_is_there_again_and_every_fence_is_raised() {
     let name = aside.file_name().unwrap().to_string_lossy().into_owned();
     assert!(name.starts_with("store.unusable-") && aside.join("data/db").exists());
     let pairs = |rows: Vec<rota::store::Row>| {
-        let rows = rows.into_iter().filter(|row| row.key != "stopped" && row.key != "epoch");
+        let own = ["stopped", "epoch", "lost-until"];
+        let rows = rows.into_iter().filter(|row| !own.contains(&row.key.as_str()));
         rows.map(|row| (row.key, row.value)).collect::<Vec<_>>()
     };
     assert_eq!(pairs(store.scan("", None, 10_000).await.unwrap()), pairs(before));
 
     let two = state.ledger(&store, "two");
+    assert_eq!(two.lost_until().await.unwrap(), Some(state.clock.wall()));
     let ended = two.begin_life().await.unwrap();
     assert_eq!((ended.len(), ended[0].phase), (1, Phase::Working));
     let fence = two.acquire(ask("r-2")).await.unwrap().claim.fence;
