@@ -294,7 +294,7 @@ fn killed_at_any_instant_nothing_is_lost_done_twice_or_untold() {
     let clock = SystemClock::shared();
     let begun = clock.boot();
     let (mut scene, mut random) = (Scene::new(), Random(seed));
-    while scene.kills < KILLS && (is_full || clock.boot() - begun < BUDGET) {
+    while scene.kills < KILLS && (is_full || clock.boot().saturating_sub(begun) < BUDGET) {
         scene.add_tasks();
         scene.life(&mut random);
         if scene.kills.is_multiple_of(JUDGE_EVERY) {
@@ -316,7 +316,7 @@ fn killed_at_any_instant_nothing_is_lost_done_twice_or_untold() {
         evidence.occurrences.len(),
         evidence.notices.len(),
         evidence.activity.len(),
-        clock.boot() - begun,
+        clock.boot().saturating_sub(begun),
     ));
     assert!(tally.handed_over > 0 && ends.contains_key("interrupted"), "{tally:?} {ends:?}");
 }

@@ -276,8 +276,11 @@ async fn an_export_shows_one_instant_while_commits_go_on() {
                 n += 1;
                 let batch = Batch::new().put("a", n.to_string()).put("z", n.to_string());
                 let fleeting = format!("b/{}", n % 7);
-                let batch =
-                    if n % 2 == 0 { batch.put(fleeting, "1") } else { batch.delete(fleeting) };
+                let batch = if n.is_multiple_of(2) {
+                    batch.put(fleeting, "1")
+                } else {
+                    batch.delete(fleeting)
+                };
                 watched.commit(batch).await.unwrap();
             }
             n
