@@ -74,7 +74,8 @@ async fn words(place: &Place, config: &Config) -> Vec<Finding> {
     let board = match open::open_board(config, &place.state, &SystemClock::shared()).await {
         Ok(board) => board,
         Err(failure) => {
-            return vec![finding("board", Health::Fail, failure.message, "look at its file")];
+            let why = failure.causes.into_iter().next().unwrap_or(failure.message);
+            return vec![finding("board", Health::Fail, why, "see docs/operations.md")];
         }
     };
     let (projects, people) = match tokio::join!(board.projects(), board.people()) {
@@ -124,6 +125,10 @@ async fn state(place: &Place, config: &Config) -> Vec<Finding> {
 }
 
 fn lock(state: &Path, config: &Config) -> Finding {
+    if let Err(error) = nix::unistd::access(state, nix::unistd::AccessFlags::W_OK) {
+        let found = format!("{} cannot be written: {}", state.display(), error.desc());
+        return finding("state", Health::Fail, found, "make it writable for this user");
+    }
     let path = open::store_options(config).folder(state).join("lock");
     let Ok(mut file) = std::fs::File::open(&path) else {
         return finding("state", Health::Ok, "no store yet", "");

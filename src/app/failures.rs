@@ -26,6 +26,13 @@ pub(super) fn export(error: &ExportError) -> Failure {
     Failure::new(FailureKind::State, "local state could not be restored").because(error)
 }
 
+/// The export of the shutdown could not be written.
+pub(super) fn not_exported(error: &ExportError) -> Failure {
+    Failure::new(FailureKind::State, "local state could not be exported")
+        .because(error)
+        .hint("nothing is lost: the store has everything; the next start exports it")
+}
+
 /// The board could not be opened or read.
 pub(super) fn board(error: &BoardError) -> Failure {
     let kind = match error {

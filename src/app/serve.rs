@@ -19,8 +19,8 @@ pub(super) async fn serve(
 ) -> Result<(), Failure> {
     crate::runner::process::adopt_orphans();
     let opened = open::house(place, open::Speak::Aloud).await?;
-    let state = place.state.clone();
-    let name = opened.parts.settings.daemon.clone();
+    tell_of_faults(&opened);
+    let (state, name) = (place.state.clone(), opened.parts.settings.daemon.clone());
     let restored = opened.restored.clone();
     let front = Arc::new(opened.start_front(Wake::ByItself).await?);
     let daemon = Arc::clone(&front.daemon);
@@ -75,10 +75,24 @@ pub(super) async fn serve(
     stop.cancel();
     tracker.close();
     tracker.wait().await;
-    daemon.export().await.map_err(|error| failures::export(&error))?;
+    daemon.export().await.map_err(|error| failures::not_exported(&error))?;
     if broken {
         let message = "the dispatcher broke off: a fault of the program, see its log";
         return Err(Failure::new(FailureKind::Internal, message));
     }
     Ok(())
+}
+
+/// What somebody who starts a daemon should know: it runs all the same.
+fn tell_of_faults(opened: &open::Opened) {
+    if opened.config.path.is_none() {
+        tracing::warn!("there is no rota.toml: everything is as built in");
+    }
+    for warning in &opened.config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let library = opened.parts.library.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for fault in library.faults() {
+        tracing::warn!("{fault}");
+    }
 }

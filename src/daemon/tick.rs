@@ -171,6 +171,7 @@ impl Dispatcher {
             since: book.since,
             armed: book.armed,
             paused: book.switch.paused.is_some(),
+            lost_until: self.parts.ledger.lost_until().await?,
             stopped: self.beliefs.stopped,
             not_this_daemon: !playbook.runs_on.is_empty()
                 && !playbook.runs_on.iter().any(|label| labels.contains(label)),

@@ -33,7 +33,7 @@ async fn prune(parts: &Parts) {
     let before = parts.clock.wall() - to_delta(parts.settings.keep);
     match parts.ledger.prune(before, ROWS_MAX).await {
         Ok(pruned) if pruned.rows > 0 => {
-            tracing::debug!(rows = pruned.rows, "old records are gone")
+            tracing::debug!(rows = pruned.rows, "old records are gone");
         }
         Ok(_) => {}
         Err(error) => tracing::warn!(

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::domain::Timestamp;
 use crate::store::watched::WatchedStore;
 use crate::store::{self, Batch, Store, StoreError};
-use file::{Header, Writer};
+use file::{Header, Turn, Writer};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
@@ -97,7 +97,8 @@ pub async fn export(
     epoch: u32,
     clock: &dyn Clock,
 ) -> Result<u64, ExportError> {
-    write(store, path, epoch, clock).await.map(|(lines, _)| lines)
+    let turn = Arc::new(tokio::sync::Mutex::new(())).lock_owned().await;
+    write(store, path, epoch, clock, turn).await.map(|(lines, _)| lines)
 }
 
 async fn write(
@@ -105,13 +106,14 @@ async fn write(
     path: &Path,
     epoch: u32,
     clock: &dyn Clock,
+    turn: Turn,
 ) -> Result<(u64, u64), ExportError> {
     let failed = |source| ExportError::File { path: path.to_owned(), source };
     let header = Header { rota_export: file::FORMAT, at: clock.wall(), epoch };
     let mut copy = store.copy().await;
     let mut out = {
         let path = path.to_owned();
-        blocking(move || Writer::begin(&path, &header)).await.map_err(failed)?
+        blocking(move || Writer::begin(&path, &header, turn)).await.map_err(failed)?
     };
     loop {
         let page = copy.next().await?;
@@ -142,12 +144,15 @@ impl Ledger {
     /// export of this life. Returns the number of lines written; `None`: there was nothing new.
     pub async fn export(&self, state: &Path) -> Result<Option<u64>, ExportError> {
         let path = export_path(state);
+        // One after the other, also after one that was broken off: two would spoil each other's file.
+        let turn = Arc::clone(&self.exporting).lock_owned().await;
         let is_same = self.exported.load(Ordering::SeqCst) == self.watched.commits();
         if is_same && path.exists() {
             return Ok(None);
         }
         let epoch = self.options.epoch;
-        let (lines, commits) = write(&self.watched, &path, epoch, self.clock.as_ref()).await?;
+        let (lines, commits) =
+            write(&self.watched, &path, epoch, self.clock.as_ref(), turn).await?;
         self.exported.store(commits, Ordering::SeqCst);
         Ok(Some(lines))
     }
@@ -209,7 +214,8 @@ pub async fn restore(
     }
     let stopped = Stopped { by: "rota".to_owned(), reason: reason.to_owned(), at: Some(at) };
     let batch = records::put::<_, ()>(Batch::new(), keys::STOPPED, &stopped, None)?;
-    store.commit(records::put::<_, ()>(batch, keys::EPOCH, &epoch, None)?).await?;
+    let batch = records::put::<_, ()>(batch, keys::EPOCH, &epoch, None)?;
+    store.commit(records::put::<_, ()>(batch, keys::LOST_UNTIL, &at, None)?).await?;
     std::fs::remove_file(&pending)
         .and_then(|()| File::open(state)?.sync_all())
         .map_err(file(pending))?;

@@ -22,6 +22,7 @@ pub(super) const AUDIT: &str = "audit/";
 pub(super) const AUDIT_HEAD: &str = "audit-head";
 pub(super) const STOPPED: &str = "stopped";
 pub(super) const EPOCH: &str = "epoch";
+pub(super) const LOST_UNTIL: &str = "lost-until";
 
 /// SHA-256 in hex.
 pub(super) fn sha256(bytes: &[u8]) -> String {

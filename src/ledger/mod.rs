@@ -54,6 +54,8 @@ pub struct Ledger {
     pub(in crate::ledger) options: LedgerOptions,
     /// How many commits the last export held; more than there ever are: none was made.
     pub(in crate::ledger) exported: AtomicU64,
+    /// Whose turn it is to write an export.
+    pub(in crate::ledger) exporting: Arc<tokio::sync::Mutex<()>>,
     /// How far pruning has come.
     pub(in crate::ledger) pruning: Mutex<prune::Progress>,
 }
@@ -89,6 +91,7 @@ impl Ledger {
             entropy,
             options,
             exported: AtomicU64::new(u64::MAX),
+            exporting: Arc::default(),
             pruning: Mutex::default(),
         }
     }

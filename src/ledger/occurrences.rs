@@ -20,6 +20,12 @@ impl Ledger {
         Ok(self.read(&keys::watermark(playbook)).await?.map(|record| record.value))
     }
 
+    /// When the ledger was last restored from an older export: what fell due between that export's
+    /// watermarks and this instant may have run, and nobody knows. `None`: it never was.
+    pub async fn lost_until(&self) -> Result<Option<Timestamp>> {
+        Ok(self.read(keys::LOST_UNTIL).await?.map(|record| record.value))
+    }
+
     /// Records instants and moves the watermark past them, together. Done again after the answer
     /// was lost, it changes nothing. At most 1,000 at once: move the watermark in steps. It goes back
     /// only where it lies more than a day ahead, because the clock was wrong.

@@ -2,7 +2,7 @@
 //!
 //! # Rules, in this order
 //! 1. An instant is *due* once its start (the planned instant plus the playbook's jitter) has come.
-//! 2. Everything stopped, another daemon's labels, a playbook that is not armed or is paused: skipped.
+//! 2. In the gap of a restored ledger: skipped, `lost_ledger`; it may have run, nobody knows. Everything stopped, another daemon's labels, a playbook that is not armed or is paused: skipped.
 //! 3. Outside `on.hours`: skipped. The start decides, and for a missed instant also the present.
 //! 4. Older than `on.late`: skipped, `too_late`.
 //! 5. *Missed* is what we get to more than [`GRACE`] after its start. Whether the daemon was off, the
@@ -52,6 +52,8 @@ pub struct WakeInput<'a> {
     pub watermark: Option<Timestamp>,
     /// Since when this timetable holds: first seen, or last edited. Earlier instants are nobody's.
     pub since: Timestamp,
+    /// Up to here (inclusive) the ledger was lost and restored from an older export.
+    pub lost_until: Option<Timestamp>,
     /// A person has armed it.
     pub armed: bool,
     /// It is paused.
@@ -168,7 +170,7 @@ pub fn wakes(input: &WakeInput<'_>) -> Wakes {
     Wakes { decisions, watermark: last.or(kept), next }
 }
 
-/// Everything after `from` and before `before`, in at most two pieces.
+/// Everything after `from` and before `before`, in at most three pieces.
 fn ranges(input: &WakeInput<'_>, from: Timestamp, before: Timestamp) -> Vec<WakeDecision> {
     let until = before - TimeDelta::milliseconds(1);
     let blocked = blocked(input);
@@ -179,6 +181,10 @@ fn ranges(input: &WakeInput<'_>, from: Timestamp, before: Timestamp) -> Vec<Wake
     });
     let mut pieces = Vec::new();
     let mut from = from;
+    if let Some(lost) = input.lost_until.map(|lost| lost.min(until)).filter(|lost| *lost > from) {
+        pieces.extend(range(input, from, lost, Reason::LostLedger));
+        from = lost;
+    }
     if let (None, Some(late)) = (blocked, input.on.late) {
         let edge = input.timetable.due_until(input.now).checked_sub_signed(to_delta(late));
         let edge = edge.map_or(from, |edge| edge - TimeDelta::milliseconds(1)).min(until);
@@ -257,6 +263,9 @@ fn each(input: &WakeInput<'_>, due: &[Timestamp]) -> Vec<WakeDecision> {
 }
 
 fn candidate(input: &WakeInput<'_>, planned: Timestamp) -> Candidate {
+    if input.lost_until.is_some_and(|lost| planned <= lost) {
+        return Candidate::Out(Reason::LostLedger);
+    }
     if let Some(reason) = blocked(input) {
         return Candidate::Out(reason);
     }

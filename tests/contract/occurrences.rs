@@ -24,6 +24,7 @@ fn input<'a>(on: &'a On, timetable: &'a Timetable, name: &'a PlaybookName) -> Wa
         timetable,
         watermark: None,
         since: at("2026-11-01T00:00:00Z"),
+        lost_until: None,
         armed: true,
         paused: false,
         stopped: false,
@@ -402,5 +403,17 @@ proptest! {
             }
             watermark = woken.watermark;
         }
+    }
+}
+
+#[test]
+fn what_fell_into_the_gap_of_a_restored_ledger_is_lost_and_never_caught_up() {
+    for catch_up in [CatchUp::None, CatchUp::Latest, CatchUp::All] {
+        let on = On { catch_up, ..cron("*/30 * * * *") };
+        let lost = |i: &mut WakeInput<'_>| i.lost_until = Some(at("2026-11-03T10:10:00Z"));
+        let found = told(&on, "2026-11-03T09:00:00Z", "2026-11-03T10:30:10Z", lost);
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found[..2].iter().all(|told| told.contains("lost_ledger")), "{found:?}");
+        assert!(!found[2].contains("lost_ledger"), "{found:?}");
     }
 }

@@ -5,7 +5,6 @@ use super::scene::{
     serving_dies_at,
 };
 use crate::support::rota::Rota;
-use rota::crash::STEPS;
 use rota::domain::{Delivery, OccurrenceState, Reason, RunState, StatusKind};
 
 #[test]
@@ -15,25 +14,6 @@ fn a_step_that_is_not_there_is_a_usage_fault() {
     command.env("ROTA_CRASH_AT", "effect.never");
     let ran = Rota::finish(command).ended(2);
     assert!(ran.err.contains("effect.intended"), "{ran:#?}");
-}
-
-#[test]
-fn every_step_has_its_test_here() {
-    let tested = [
-        "claim.reserved",
-        "announce.begun",
-        "announce.done",
-        "run.started",
-        "effect.intended",
-        "effect.acted",
-        "effect.concluded",
-        "run.ended",
-        "settle.begun",
-        "settle.done",
-        "claim.released",
-        "notice.delivered",
-    ];
-    assert_eq!(STEPS, tested);
 }
 
 #[test]

@@ -33,7 +33,7 @@ call = [{ tool = "addComment", args = { module = "ticket", entityId = "${task_id
 call = [{ tool = "finish", args = { outcome = "ready", summary = "Done." } }]
 "#;
 
-async fn team(attempts: u32) -> (Team, TaskId, Life) {
+pub async fn team(attempts: u32) -> (Team, TaskId, Life) {
     let mut team = Team::new().await;
     let attempts = format!("attempts = {attempts}");
     team.playbook("worker", &PLAYBOOK.replace("attempts = 2", &attempts));
@@ -44,7 +44,7 @@ async fn team(attempts: u32) -> (Team, TaskId, Life) {
 }
 
 /// Runs the playbook, and does something while its model thinks.
-async fn meanwhile(team: &Team, life: &Life, what: impl Future<Output = ()>) -> RunReport {
+pub async fn meanwhile(team: &Team, life: &Life, what: impl Future<Output = ()>) -> RunReport {
     let mut gate = team.gates.stop("model");
     let meddling = async {
         gate.reached().await;

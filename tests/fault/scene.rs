@@ -1,6 +1,8 @@
 //! A folder with one task, a playbook that claims it and changes several things, and a scripted
 //! model that does nothing twice; and what ledger and board hold once nobody uses them.
 
+use super::checker::{Moment, acquit};
+use super::evidence::{Evidence, Known};
 use crate::support::rota::{Ran, Rota};
 use rota::board::open::{BoardKind, BoardOptions};
 use rota::clock::{Clock, SystemClock, SystemEntropy};
@@ -72,7 +74,7 @@ to = ["file:told"]
 /// What earlier attempts did stands in the prompt; the script is chosen by it.
 const PROMPT: &str = "task_id: {{task.id}}\n{{#each earlier}}did {{tool}} at {{entity}}\n{{/each}}";
 
-const SCRIPT: &str = r#"
+pub const SCRIPT: &str = r#"
 [[conversation]]
 match = ["did addSubtask at task", "did addComment at comment"]
 [[conversation.turn]]
@@ -146,8 +148,10 @@ pub fn serving_dies_at(rota: &Rota, step: &str) {
 pub fn recovers(rota: &Rota) -> String {
     let serving = rota.serve(Vec::<&str>::new());
     let log = serving.log_path();
-    assert_eq!(serving.stop(), 0);
-    std::fs::read_to_string(log).unwrap_or_default()
+    let code = serving.stop();
+    let log = std::fs::read_to_string(log).unwrap_or_default();
+    assert_eq!(code, 0, "{log}");
+    log
 }
 
 /// What ledger and board hold.
@@ -167,12 +171,27 @@ pub struct Rows {
     pub comments: Vec<Comment>,
 }
 
-/// Reads them; the daemon must have ended.
+/// Reads them; the daemon must have ended, after it had seen to everything. The checker judges too.
+#[track_caller]
 pub fn rows(rota: &Rota) -> Rows {
+    acquit(&Evidence::read(&rota.state(), known(rota)), Moment::AtRest);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let rows = runtime.block_on(read(rota));
     runtime.shutdown_timeout(Duration::from_secs(10));
     rows
+}
+
+/// What the checker is told beside the state folder.
+fn known(rota: &Rota) -> Known {
+    let read = |path: &str| std::fs::read_to_string(rota.path().join(path)).unwrap_or_default();
+    let reporting = read("agents/worker.toml").contains("[report]");
+    Known {
+        reporting: reporting.then(|| PlaybookName::new(PLAYBOOK)).into_iter().collect(),
+        told: read("told.md"),
+        // No scene kills more often.
+        kills: 3,
+        ..Known::default()
+    }
 }
 
 async fn read(rota: &Rota) -> Rows {

@@ -119,14 +119,12 @@ async fn renew_and_release(ledger: &Ledger, held: &mut Held, renews: bool) {
             assert!(matches!(error, ClaimError::Store(_)), "{error}");
         }
     }
-    let mut is_lost = false;
     while let Err(error) = ledger.end(held, EndKind::Released, Reason::Done).await {
-        // The release whose answer was lost has let somebody else in already.
-        if is_lost && matches!(error, ClaimError::Lost { .. }) {
+        // The release whose answer was lost may have let somebody else in already.
+        if matches!(error, ClaimError::Lost { .. }) {
             return;
         }
         assert!(matches!(error, ClaimError::Store(_)), "{error}");
-        is_lost = true;
     }
 }
 

@@ -99,6 +99,11 @@ impl Rota {
         std::fs::read_to_string(self.path().join(path)).unwrap()
     }
 
+    /// The same, whatever it holds.
+    pub fn read_bytes(&self, path: &str) -> Vec<u8> {
+        std::fs::read(self.path().join(path)).unwrap()
+    }
+
     /// The command, not yet started: cleared environment, own home, UTC, nothing on its input.
     #[expect(clippy::disallowed_methods, reason = "tests start the real binary")]
     pub fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, words: I) -> Command {
@@ -151,6 +156,20 @@ impl Rota {
     pub fn serve<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, words: I) -> Serving {
         let words = words.into_iter().map(|word| word.as_ref().to_owned());
         self.start(std::iter::once("serve".into()).chain(words))
+    }
+
+    /// Starts a daemon that may die: its exit code, -1 when a signal ended it. Once it is ready it is
+    /// asked to drain.
+    #[track_caller]
+    pub fn serve_or_die(&self, mut command: Command) -> i32 {
+        let log = std::fs::File::create(self.path().join("serve.log")).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let lines = lines_of(child.stdout.take().unwrap());
+        if lines.recv_timeout(PATIENCE).is_ok() {
+            let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        }
+        finish(child).code
     }
 
     /// Starts a program that serves without being told, and waits until it is ready.

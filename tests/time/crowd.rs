@@ -145,6 +145,7 @@ fn however_many_are_to_be_caught_up_one_wake_makes_no_more_records_than_the_ledg
         let timetable = Timetable::new(&on, &name).unwrap().unwrap();
         let since = given::at("2026-11-03T00:00:00Z");
         let wakes = wakes(&WakeInput {
+            lost_until: None,
             playbook: &name,
             on: &on,
             timetable: &timetable,

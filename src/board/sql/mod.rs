@@ -59,7 +59,7 @@ impl SqlBoard {
     }
 
     async fn session(&self) -> Result<SqlSession> {
-        self.writer.begin_with(BEGIN_WRITE).await.map(SqlSession::new).map_err(failed)
+        begin(&self.writer, BEGIN_WRITE).await.map(SqlSession::new).map_err(failed)
     }
 
     async fn reader(&self) -> Result<PoolConnection<Database>> {
@@ -68,7 +68,7 @@ impl SqlBoard {
 
     /// A reader for which the board stands still.
     async fn snapshot(&self) -> Result<Transaction<'static, Database>> {
-        self.readers.begin_with(BEGIN_READ).await.map_err(failed)
+        begin(&self.readers, BEGIN_READ).await.map_err(failed)
     }
 
     fn now(&self) -> Timestamp {
@@ -77,6 +77,18 @@ impl SqlBoard {
 
     fn scope(&self) -> String {
         format!("sql {}", self.name)
+    }
+}
+
+/// Begins a transaction. On a full or failing disk the database ends one by itself, and its connection
+/// goes on believing that it is within: such a connection is given up for a new one.
+async fn begin(pool: &Pool, how: &'static str) -> sqlx::Result<Transaction<'static, Database>> {
+    match pool.begin_with(how).await {
+        Err(sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed) => {
+            pool.acquire().await?.close().await?;
+            pool.begin_with(how).await
+        }
+        other => other,
     }
 }
 
@@ -143,5 +155,21 @@ mod tests {
         assert_eq!(board.tasks(&TaskQuery::default()).await.unwrap().items.len(), added);
         sqlx::raw_sql(limit(1_000_000)).execute(&board.writer).await.unwrap();
         board.add_task(&by, long).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_the_database_ended_by_itself_is_not_the_last_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(from_millis(0)));
+        let path = folder.path().join("board.db");
+        let board = SqlBoard::open(&path, BoardName::new("main"), clock).await.unwrap();
+        let mut session = board.session().await.unwrap();
+        // As it does when the disk is full.
+        sqlx::raw_sql("rollback").execute(session.connection()).await.unwrap();
+        drop(session);
+        let (kind, role) = (PersonKind::Person, Role::Editor);
+        let ann = NewPerson { name: "Ann".into(), email: None, kind, role };
+        board.add_person(&Stamp::by(PersonId(1)), ann).await.unwrap();
+        assert_eq!(board.people().await.unwrap().len(), 1);
     }
 }

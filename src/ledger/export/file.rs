@@ -39,8 +39,13 @@ struct Footer {
     sha256: String,
 }
 
+/// The turn to write an export.
+pub(super) type Turn = tokio::sync::OwnedMutexGuard<()>;
+
 /// An export that is being written.
 pub(super) struct Writer {
+    /// Kept to the very end: a step that nobody waits for any more still works at the same file.
+    _turn: Turn,
     path: PathBuf,
     temporary: PathBuf,
     out: BufWriter<File>,
@@ -49,7 +54,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn begin(path: &Path, header: &Header) -> io::Result<Self> {
+    pub(super) fn begin(path: &Path, header: &Header, turn: Turn) -> io::Result<Self> {
         let temporary = path.with_extension("tmp");
         // One that was broken off may still be written to: not this file.
         match std::fs::remove_file(&temporary) {
@@ -58,7 +63,7 @@ impl Writer {
         }
         let out = BufWriter::new(File::create_new(&temporary)?);
         let (path, hash) = (path.to_owned(), Sha256::new());
-        let mut writer = Self { path, temporary, out, hash, rows: 0 };
+        let mut writer = Self { _turn: turn, path, temporary, out, hash, rows: 0 };
         writer.line(&serde_json::to_string(header)?)?;
         Ok(writer)
     }

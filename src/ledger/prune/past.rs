@@ -49,13 +49,12 @@ impl Ledger {
             next.key[keys::OCCURRENCES.len()..].find('/').unwrap_or(0) + keys::OCCURRENCES.len();
         let (name, list) = (&next.key[..name_length], &next.key[..=name_length]);
         step.spend(1);
-        let after = match after.filter(|after| after.starts_with(list)) {
-            Some(after) => after,
-            None => {
-                let latest = self.store.scan(list, None, LATEST_KEPT).await?;
-                let latest = latest.last().map(|row| row.key.clone());
-                further(latest, older_than(list, step.before))
-            }
+        let after = if let Some(after) = after.filter(|after| after.starts_with(list)) {
+            after
+        } else {
+            let latest = self.store.scan(list, None, LATEST_KEPT).await?;
+            let latest = latest.last().map(|row| row.key.clone());
+            further(latest, older_than(list, step.before))
         };
         let page: Vec<(String, Record<OccurrenceId>)> =
             records::scan(self.store.as_ref(), list, Some(&after), PAGE.min(step.left.max(1)))

@@ -3,6 +3,7 @@
 use super::records::{Anything, Nothing, instant};
 use super::tasks::refuse;
 use crate::domain::{PlaybookName, Reason, Role, RunId, TaskId, Value};
+use crate::store::StoreError;
 use crate::tools::arguments::Id;
 use crate::tools::definition::{Definition, Words};
 use crate::tools::desk::{DeskError, RunRequest, Switch};
@@ -236,7 +237,31 @@ pub(super) fn desk_error(error: DeskError) -> ToolError {
         DeskError::NotFound(what) => ToolError::rejected(Reason::NotFound, what),
         DeskError::Refused { reason, message } => ToolError::rejected(reason, message),
         DeskError::Failed { what, source } => {
-            ToolError::Fatal { reason: Reason::ToolFailed, message: what, source }
+            let reason = match &source {
+                Some(source) if is_of_the_store(source.as_ref()) => Reason::StoreFailed,
+                _ => Reason::ToolFailed,
+            };
+            ToolError::Fatal { reason, message: what, source }
         }
+    }
+}
+
+/// Whether an error comes from local state: a full or failing disk, say.
+fn is_of_the_store(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(<dyn std::error::Error + 'static>::is::<StoreError>)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::LedgerError;
+
+    #[test]
+    fn what_local_state_did_not_do_is_told_as_such() {
+        let failed = |source| DeskError::Failed { what: "it".into(), source: Some(source) };
+        let full = LedgerError::from(StoreError::Failed("the disk is full".into()));
+        assert_eq!(desk_error(failed(Box::new(full))).reason(), Reason::StoreFailed);
+        assert_eq!(desk_error(failed("another".into())).reason(), Reason::ToolFailed);
     }
 }

@@ -104,12 +104,14 @@ async fn what_was_exported_is_there_again_and_every_fence_is_raised() {
     let name = aside.file_name().unwrap().to_string_lossy().into_owned();
     assert!(name.starts_with("store.unusable-") && aside.join("data/db").exists());
     let pairs = |rows: Vec<rota::store::Row>| {
-        let rows = rows.into_iter().filter(|row| row.key != "stopped" && row.key != "epoch");
+        let own = ["stopped", "epoch", "lost-until"];
+        let rows = rows.into_iter().filter(|row| !own.contains(&row.key.as_str()));
         rows.map(|row| (row.key, row.value)).collect::<Vec<_>>()
     };
     assert_eq!(pairs(store.scan("", None, 10_000).await.unwrap()), pairs(before));
 
     let two = state.ledger(&store, "two");
+    assert_eq!(two.lost_until().await.unwrap(), Some(state.clock.wall()));
     let ended = two.begin_life().await.unwrap();
     assert_eq!((ended.len(), ended[0].phase), (1, Phase::Working));
     let fence = two.acquire(ask("r-2")).await.unwrap().claim.fence;
@@ -274,8 +276,11 @@ async fn an_export_shows_one_instant_while_commits_go_on() {
                 n += 1;
                 let batch = Batch::new().put("a", n.to_string()).put("z", n.to_string());
                 let fleeting = format!("b/{}", n % 7);
-                let batch =
-                    if n % 2 == 0 { batch.put(fleeting, "1") } else { batch.delete(fleeting) };
+                let batch = if n.is_multiple_of(2) {
+                    batch.put(fleeting, "1")
+                } else {
+                    batch.delete(fleeting)
+                };
                 watched.commit(batch).await.unwrap();
             }
             n
@@ -300,4 +305,31 @@ async fn an_export_shows_one_instant_while_commits_go_on() {
     };
     let (written, ()) = tokio::join!(writer, exports);
     assert!(written > 5, "nothing was committed meanwhile");
+}
+
+/// The upkeep's export is broken off when the daemon ends, and its last step goes on beside the
+/// export of the shutdown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_that_was_broken_off_does_not_spoil_the_next() {
+    let state = State::new();
+    let store = state.open().unwrap();
+    let ledger = state.ledger(&store, "one");
+    fill(&ledger).await;
+    for trial in 0..120 {
+        ledger.audit("ada", "arm", &format!("trial {trial}")).await.unwrap();
+        // It is broken off when it waits for the so-many-th time.
+        let (mut waits, mut first) = (0, Box::pin(ledger.export(state.path())));
+        std::future::poll_fn(|cx| {
+            waits += 1;
+            let is_over = first.as_mut().poll(cx).is_ready() || waits > trial % 16;
+            if is_over { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+        drop(first);
+        let exported = ledger.export(state.path()).await;
+        assert!(exported.is_ok(), "trial {trial}: {exported:?}");
+        let text = std::fs::read_to_string(export_path(state.path())).unwrap();
+        let is_whole = text.lines().last().is_some_and(|line| line.contains("\"sha256\""));
+        assert!(is_whole && text.contains(&format!("trial {trial}")), "trial {trial}:\n{text}");
+    }
 }
