@@ -26,16 +26,16 @@ pub(super) async fn learn(parts: &Parts, run: &Run) -> Result<Option<String>, Le
         if state == EffectState::Unknown {
             unknown = Some(format!("{} ({})", effect.tool, effect.mark));
         }
-        let result = result_of(parts, &effect, state);
+        let result = result_of(parts, &effect, &state);
         parts.ledger.conclude(&effect.mark, result, Vec::new()).await?;
     }
     Ok(unknown)
 }
 
-fn result_of(parts: &Parts, effect: &Effect, state: EffectState) -> EffectResult {
+fn result_of(parts: &Parts, effect: &Effect, state: &EffectState) -> EffectResult {
     match state {
         EffectState::Applied(entity) => EffectResult::Done {
-            entity,
+            entity: *entity,
             before: Value::Null,
             after: effect.args.clone(),
             inverse: None,

@@ -13,7 +13,7 @@ use std::time::Duration;
 const LINES_TOLD: usize = 250;
 
 /// The lease of the playbook that claims.
-pub const LEASE: Duration = Duration::from_secs(60);
+pub const LEASE: Duration = Duration::from_mins(1);
 
 /// One life of a daemon.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ pub struct Judge {
 }
 
 impl Judge {
-    pub fn note(&mut self, at: Duration, text: String) {
+    pub fn note(&mut self, at: Duration, text: &str) {
         text.hash(&mut self.digest);
         self.steps += 1;
         if self.story.len() == LINES_TOLD {
@@ -91,7 +91,7 @@ impl Judge {
 
     fn tell(&mut self, who: &Who, text: &str) {
         let at = self.now;
-        self.note(at, format!("{}/{}: {text}", who.daemon, who.life));
+        self.note(at, &format!("{}/{}: {text}", who.daemon, who.life));
     }
 
     /// A commit that happened at this time of the store.
@@ -99,12 +99,26 @@ impl Judge {
         self.now = Duration::from_millis(now.ms).saturating_sub(Duration::from_hours(24));
         for (key, value) in &batch.puts {
             match key.split_once('/').map(|(room, _)| room) {
-                Some("claim") => read(value).into_iter().for_each(|c| self.claim(who, c, now)),
-                Some("run") => read(value).into_iter().for_each(|run| self.run(who, run)),
-                Some("effect") => {
-                    read::<Entry>(value).into_iter().for_each(|e| self.effect(who, &e.effect))
+                Some("claim") => {
+                    if let Some(claim) = read(value) {
+                        self.claim(who, &claim, now);
+                    }
                 }
-                Some("notice") => read(value).into_iter().for_each(|n| self.notice(n)),
+                Some("run") => {
+                    if let Some(run) = read(value) {
+                        self.run(who, &run);
+                    }
+                }
+                Some("effect") => {
+                    if let Some(entry) = read::<Entry>(value) {
+                        self.effect(who, &entry.effect);
+                    }
+                }
+                Some("notice") => {
+                    if let Some(notice) = read(value) {
+                        self.notice(notice);
+                    }
+                }
                 _ => {}
             }
         }
@@ -113,7 +127,7 @@ impl Judge {
         }
     }
 
-    fn claim(&mut self, who: &Who, new: Claim, now: &StoreTime) {
+    fn claim(&mut self, who: &Who, new: &Claim, now: &StoreTime) {
         let task = new.task;
         let holder = new.holder.as_ref().map(|h| format!("{}/{}", h.daemon, h.life));
         self.tell(
@@ -124,7 +138,7 @@ impl Judge {
                 new.fence,
                 new.run,
                 holder.unwrap_or_else(|| "nobody".into()),
-                new.ended.as_ref().map_or_else(String::new, |end| format!(", {:?}", end)),
+                new.ended.as_ref().map_or_else(String::new, |end| format!(", {end:?}")),
             ),
         );
         let ends = new.lease_ends.as_ref().filter(|_| new.holder.is_some());
@@ -133,7 +147,7 @@ impl Judge {
         }
         let old = self.claims.insert(task, new.clone());
         if let Some(old) = old {
-            self.succession(who, &old, &new, now);
+            self.succession(who, &old, new, now);
         }
         self.count_slots(who, now);
     }
@@ -187,7 +201,7 @@ impl Judge {
         }
     }
 
-    fn run(&mut self, who: &Who, new: Run) {
+    fn run(&mut self, who: &Who, new: &Run) {
         let text = format!("run {} (attempt {}): {}", new.id, new.attempt, new.state);
         self.tell(who, &format!("{text} {:?} {}", new.reason, new.detail));
         let old = self.runs.insert(new.id.clone(), new.clone());

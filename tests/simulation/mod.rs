@@ -22,6 +22,7 @@ use world::Planted;
 /// So many seeds are tried in the normal run.
 const SEEDS: u64 = 500;
 
+#[expect(clippy::disallowed_methods, reason = "a seed is given from outside")]
 fn from_environment(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text:?}")))

@@ -80,8 +80,8 @@ impl Model for SimulatedModel {
 }
 
 fn task_in(prompt: &str) -> Option<i64> {
-    let ids = prompt.lines().filter_map(|line| line.strip_prefix("Task "));
-    ids.filter_map(|rest| rest.split([' ', ':', ',']).next()?.parse().ok()).next()
+    let mut ids = prompt.lines().filter_map(|line| line.strip_prefix("Task "));
+    ids.find_map(|rest| rest.split([' ', ':', ',']).next()?.parse().ok())
 }
 
 /// A channel that fails now and then.

@@ -154,7 +154,7 @@ impl World {
     /// Something happened that the story of this seed should tell.
     pub fn note(&self, text: impl FnOnce() -> String) {
         let at = self.truth.passed();
-        self.judge().note(at, text());
+        self.judge().note(at, &text());
     }
 
     pub fn store_time(&self) -> StoreTime {
