@@ -1,7 +1,7 @@
 //! The shared board as one life sees it: late, failing before or after the write, and watched.
 
 use super::judge::Write;
-use super::world::{Link, Planted, World};
+use super::world::{Link, World};
 use async_trait::async_trait;
 use rota::board::{
     Board, BoardError, Capabilities, Comments, History, Milestones, People, Projects, Result, Tasks,
@@ -37,12 +37,6 @@ impl SimulatedBoard {
     async fn write(&self) -> Result<()> {
         self.link.pass().await;
         self.fails("before a write")
-    }
-
-    /// The stamp as the board sees it.
-    fn seen(&self, stamp: &Stamp) -> Stamp {
-        let claim = stamp.claim.filter(|_| self.world().planted != Planted::NoFences);
-        Stamp { claim, ..stamp.clone() }
     }
 
     async fn written<T: Send>(
@@ -132,7 +126,7 @@ impl Tasks for SimulatedBoard {
     }
     async fn add_task(&self, stamp: &Stamp, new: NewTask) -> Result<Written<Task>> {
         self.write().await?;
-        let result = self.inner.add_task(&self.seen(stamp), new).await;
+        let result = self.inner.add_task(stamp, new).await;
         self.written(stamp, Write::Task, result).await
     }
     async fn edit_task(
@@ -142,7 +136,7 @@ impl Tasks for SimulatedBoard {
         edits: &[TaskEdit],
     ) -> Result<Written<Task>> {
         self.write().await?;
-        let result = self.inner.edit_task(&self.seen(stamp), id, edits).await;
+        let result = self.inner.edit_task(stamp, id, edits).await;
         self.written(stamp, Write::Edits(id, edits), result).await
     }
     async fn delete_task(&self, stamp: &Stamp, id: TaskId) -> Result<Written<Task>> {
@@ -180,7 +174,7 @@ impl Comments for SimulatedBoard {
     async fn add_comment(&self, stamp: &Stamp, new: NewComment) -> Result<Written<Comment>> {
         self.write().await?;
         let text = new.text.clone();
-        let result = self.inner.add_comment(&self.seen(stamp), new).await;
+        let result = self.inner.add_comment(stamp, new).await;
         self.written(stamp, Write::Comment(&text), result).await
     }
     async fn delete_comment(&self, stamp: &Stamp, id: CommentId) -> Result<Written<Comment>> {

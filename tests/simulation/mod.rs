@@ -120,6 +120,6 @@ fn a_store_that_does_not_compare_is_found_out() {
 }
 
 #[test]
-fn a_board_that_takes_old_fences_is_found_out() {
-    is_found_out(Planted::NoFences, "C2");
+fn a_store_that_loses_the_journal_is_found_out() {
+    is_found_out(Planted::NoJournal, "C3");
 }

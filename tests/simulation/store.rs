@@ -42,6 +42,9 @@ impl Store for SimulatedStore {
         if self.world().planted == Planted::NoChecks {
             batch.checks.clear();
         }
+        if self.world().planted == Planted::NoJournal {
+            batch.puts.retain(|(key, _)| !key.starts_with("effect/"));
+        }
         let result = self.inner.commit(batch.clone()).await;
         if result.is_ok() {
             let now = self.world().store_time();

@@ -80,8 +80,8 @@ pub enum Planted {
     Nothing,
     /// The store swaps without comparing.
     NoChecks,
-    /// The board takes writes under old fences.
-    NoFences,
+    /// The store loses what is journaled and says nothing.
+    NoJournal,
 }
 
 /// What everybody shares.
