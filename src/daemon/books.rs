@@ -22,7 +22,8 @@ pub(super) async fn refresh(
     books: &mut BTreeMap<PlaybookName, Book>,
 ) -> Result<(), LedgerError> {
     let playbooks = parts.playbooks();
-    books.retain(|name, _| playbooks.iter().any(|playbook| playbook.name == *name));
+    // They come sorted by name.
+    books.retain(|name, _| playbooks.binary_search_by(|playbook| playbook.name.cmp(name)).is_ok());
     for playbook in playbooks {
         let known = books.get(&playbook.name);
         let same = known.is_some_and(|book| book.playbook.hash == playbook.hash);

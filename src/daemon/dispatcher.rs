@@ -10,7 +10,7 @@ use super::parts::Parts;
 use super::worker::{self, Assignment, WorkDone};
 use crate::domain::{
     Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Reason, RunId, RunState, TaskId,
-    Trigger, Value,
+    Timestamp, Trigger, Value,
 };
 use crate::ledger::LedgerError;
 use crate::tools::desk::{DeskError, RunReport, RunRequest, Switch};
@@ -58,7 +58,9 @@ impl Dispatcher {
         match event {
             Event::Woken(Woken::Entry { name, at }) => {
                 tracing::debug!(playbook = %name, %at, "woken");
-                self.tick().await;
+                if !self.is_accounted(&PlaybookName::new(name), at) {
+                    self.tick().await;
+                }
             }
             Event::Woken(Woken::Jumped(jump)) => {
                 tracing::warn!(?jump, "the clocks jumped: everything is considered again");
@@ -101,6 +103,13 @@ impl Dispatcher {
             }
             Event::WhenIdle(reply) => self.beliefs.idlers.push(reply),
         }
+    }
+
+    /// Whether a tick has seen to this instant already. One tick sees to all that is due: of many
+    /// that ring together only the first needs one.
+    fn is_accounted(&self, name: &PlaybookName, at: Timestamp) -> bool {
+        let book = self.beliefs.books.get(name);
+        book.and_then(|book| book.next).is_some_and(|next| next > at)
     }
 
     /// Starts a worker.
