@@ -217,7 +217,7 @@ impl Serving {
         while quiet < 3 {
             let before = self.cpu();
             std::thread::sleep(Duration::from_secs(1));
-            quiet = if self.cpu() - before < QUIET { quiet + 1 } else { 0 };
+            quiet = if self.cpu().saturating_sub(before) < QUIET { quiet + 1 } else { 0 };
         }
     }
 }
@@ -273,7 +273,7 @@ fn at_rest(team: &Team, watched: Duration, what: &str) -> (f64, f64) {
     std::thread::sleep(SETTLE);
     let (cpu, begun) = (serving.cpu(), Instant::now());
     std::thread::sleep(watched);
-    let share = (serving.cpu() - cpu).as_secs_f64() / begun.elapsed().as_secs_f64();
+    let share = serving.cpu().saturating_sub(cpu).as_secs_f64() / begun.elapsed().as_secs_f64();
     let (rss, most) = (serving.memory("VmRSS"), serving.memory("VmHWM"));
     println!("{what:44} {rss:.1} MiB (at most {most:.1}), {:.3} % of a core", share * 100.0);
     (rss, share)
@@ -294,7 +294,7 @@ fn runs(team: &Team, name: &str) {
         let (before, begun) = (serving.cpu(), Instant::now());
         let report: Value =
             serde_json::from_slice(&team.rota(&["run-once", name, "--json"])).unwrap();
-        let (took, used) = (begun.elapsed(), serving.cpu() - before);
+        let (took, used) = (begun.elapsed(), serving.cpu().saturating_sub(before));
         assert_eq!(report["state"], "succeeded", "{report}");
         assert_eq!(report["tasks"][0]["reason"], "handed_over", "{report}");
         let run: Value = serde_json::from_slice(&team.rota(&[
@@ -344,7 +344,7 @@ fn crowd(playbooks: usize) {
     team.rota(&["check"]);
     let (serving, took) = team.serve();
     let before = serving.memory("VmRSS");
-    let ahead = (due - chrono::Utc::now()).to_std().expect("the daemon started too late");
+    let ahead = (due - chrono::Utc::now()).to_std().unwrap();
     std::thread::sleep(ahead);
     let (cpu, quiet) = (serving.cpu(), Instant::now());
     serving.until_quiet();
@@ -353,7 +353,11 @@ fn crowd(playbooks: usize) {
         "  ready after {took:.1?}, {before:.1} MiB; afterwards {:.1}",
         serving.memory("VmRSS")
     );
-    println!("  processor {:.2?} within {:.1?}", serving.cpu() - cpu, quiet.elapsed());
+    println!(
+        "  processor {:.2?} within {:.1?}",
+        serving.cpu().saturating_sub(cpu),
+        quiet.elapsed()
+    );
     drop(serving);
     let (mut woken, mut settled) = (Vec::new(), Vec::new());
     for occurrence in occurrences(&team.path("state/export.jsonl")) {

@@ -316,7 +316,11 @@ impl Judge {
     }
 
     /// A person changed a task or commented on it; this is how it is now.
-    pub fn person_acted(&mut self, task: &Task, says_stop: bool) {
+    ///
+    /// Known gap: a stop comment counts if it is dated later than the run's begin, which is the time
+    /// of the daemon's wall clock; one that is ahead of the board's does not hear it. It is not held
+    /// against the daemon here.
+    pub fn person_acted(&mut self, task: &Task, says_stop: bool, at: Timestamp) {
         let Some(claim) = self.claims.get(&task.id) else { return };
         if claim.phase != Phase::Working || claim.holder.is_none() {
             return;
@@ -326,7 +330,8 @@ impl Judge {
         let differs = wrote.assignee.is_some_and(|assignee| assignee != task.assignee)
             || wrote.status.is_some_and(|status| status != task.status)
             || task.has_tag("AI-Stop");
-        if says_stop {
+        let is_heard = self.runs.get(&run).is_none_or(|run| run.started <= at);
+        if says_stop && is_heard {
             self.stop_said.insert(run.clone());
         }
         if differs || self.stop_said.contains(&run) {
