@@ -19,7 +19,7 @@ use super::fate;
 use crate::board::BoardError;
 use crate::domain::{
     Claim, EndKind, Fence, Occurrence, OccurrenceId, OccurrenceState, Phase, Playbook, Reason, Run,
-    RunState, Trigger, Wrote,
+    RunState, Task, Trigger, Wrote,
 };
 use crate::ledger::{LedgerError, RunFilter};
 use std::sync::{Arc, PoisonError};
@@ -71,11 +71,15 @@ impl Dispatcher {
             tracing::debug!(%task, "an ended claim waits for a free slot");
             return;
         }
-        if may_show && !self.shut_out(&claim).await {
-            tracing::warn!(%task, "the board does not answer: an ended claim waits for it");
-            return;
-        }
-        match self.recover_one(&claim).await {
+        let shown = if may_show { self.shut_out(&claim).await } else { Ok(None) };
+        let shown = match shown {
+            Ok(shown) => shown,
+            Err(error) => {
+                tracing::warn!(%task, %error, "an ended claim waits for the board");
+                return;
+            }
+        };
+        match self.recover_one(&claim, shown.as_ref()).await {
             Ok(Some(resume)) => self.resume(&claim, resume).await,
             Ok(None) => {
                 if let Err(error) = self.parts.ledger.forget_orphan(task, fence).await {
@@ -90,15 +94,17 @@ impl Dispatcher {
 
     /// Whether the board answers, and lets nobody write under the ended claim any more: a holder that
     /// slept may wake up while its effects are being looked at.
-    async fn shut_out(&self, claim: &Claim) -> bool {
-        let next = Fence(claim.fence.0 + 1);
+    async fn shut_out(&self, claim: &Claim) -> Result<Option<Task>, BoardError> {
         let board = &self.parts.board;
-        let is_there = board.task(claim.task).await;
-        let answer = match is_there {
-            Ok(_) => board.raise_fence(claim.task, next).await,
-            Err(error) => Err(error),
+        let task = match board.task(claim.task).await {
+            Ok(task) => task,
+            Err(BoardError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
         };
-        matches!(answer, Ok(()) | Err(BoardError::NotFound { .. }))
+        match board.raise_fence(claim.task, Fence(claim.fence.0 + 1)).await {
+            Ok(()) | Err(BoardError::NotFound { .. }) => Ok(Some(task)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether one run more may be under way. A command without a daemon only hands back.
@@ -108,7 +114,11 @@ impl Dispatcher {
     }
 
     /// What is to be done with an ended claim; `None`: nothing is visible any more.
-    async fn recover_one(&mut self, claim: &Claim) -> Result<Option<Resume>, LedgerError> {
+    async fn recover_one(
+        &mut self,
+        claim: &Claim,
+        shown: Option<&Task>,
+    ) -> Result<Option<Resume>, LedgerError> {
         let run = self.parts.ledger.run(claim.run.as_str()).await?;
         let effects = self.parts.ledger.effects(&claim.run).await?;
         let announced = claim.wrote.status.is_some() || !effects.is_empty();
@@ -123,7 +133,8 @@ impl Dispatcher {
             return Ok(announced.then(|| next(claim.attempt, None)));
         };
         if run.state != RunState::Running {
-            return Ok(self.after_end(claim, &run));
+            let never_shown = Self::shows_nothing(claim, shown);
+            return Ok(if never_shown { None } else { self.after_end(claim, &run) });
         }
         let (attempt, attempts_max) = (run.attempt, self.attempts_max(&run));
         let unknown = fate::learn(&self.parts, &run).await?;
@@ -134,7 +145,7 @@ impl Dispatcher {
             return Ok(Some(Resume { settling, ..next(attempt, give_up) }));
         }
         self.interrupt(run).await?;
-        if !announced || self.shows_nothing(claim).await {
+        if !announced || Self::shows_nothing(claim, shown) {
             return Ok(None);
         }
         Ok(Some(match unknown {
@@ -176,13 +187,14 @@ impl Dispatcher {
     }
 
     /// Whether an announcement never arrived: the task is as it was found.
-    async fn shows_nothing(&self, claim: &Claim) -> bool {
-        let Ok(task) = self.parts.board.task(claim.task).await else { return false };
+    fn shows_nothing(claim: &Claim, task: Option<&Task>) -> bool {
         let wrote = &claim.wrote;
-        claim.phase == Phase::Announced
-            && task.assignee == claim.before.assignee
-            && Some(task.status) == claim.before.status
-            && !wrote.tags.iter().any(|tag| task.has_tag(tag))
+        task.is_some_and(|task| {
+            claim.phase == Phase::Announced
+                && task.assignee == claim.before.assignee
+                && Some(task.status) == claim.before.status
+                && !wrote.tags.iter().any(|tag| task.has_tag(tag))
+        })
     }
 
     fn attempts_max(&self, run: &Run) -> u32 {

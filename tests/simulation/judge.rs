@@ -57,7 +57,6 @@ pub struct Judge {
     handed_over: BTreeSet<RunId>,
     /// Runs whose task a person took over, with what they intended since.
     overruled: BTreeMap<RunId, u32>,
-    stop_said: BTreeSet<RunId>,
     /// The life that each daemon is in.
     pub lives: BTreeMap<String, u64>,
     /// At most so many claims are held by one life.
@@ -317,10 +316,9 @@ impl Judge {
 
     /// A person changed a task or commented on it; this is how it is now.
     ///
-    /// Known gap: a stop comment counts if it is dated later than the run's begin, which is the time
-    /// of the daemon's wall clock; one that is ahead of the board's does not hear it. It is not held
-    /// against the daemon here.
-    pub fn person_acted(&mut self, task: &Task, says_stop: bool, at: Timestamp) {
+    /// Known gap: stop comments are dated by the board and runs by the daemon's wall clock, so one that
+    /// is wrong may not hear them. They are said here, and not held against a daemon yet.
+    pub fn person_acted(&mut self, task: &Task) {
         let Some(claim) = self.claims.get(&task.id) else { return };
         if claim.phase != Phase::Working || claim.holder.is_none() {
             return;
@@ -330,11 +328,7 @@ impl Judge {
         let differs = wrote.assignee.is_some_and(|assignee| assignee != task.assignee)
             || wrote.status.is_some_and(|status| status != task.status)
             || task.has_tag("AI-Stop");
-        let is_heard = self.runs.get(&run).is_none_or(|run| run.started <= at);
-        if says_stop && is_heard {
-            self.stop_said.insert(run.clone());
-        }
-        if differs || self.stop_said.contains(&run) {
+        if differs {
             self.overruled.entry(run).or_insert(0);
         } else {
             self.overruled.remove(&run);

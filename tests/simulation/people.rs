@@ -3,7 +3,6 @@
 use super::machines::House;
 use super::world::World;
 use crate::support::daemon::{ADA, BO, WEBSITE};
-use rota::clock::Clock as _;
 use rota::domain::*;
 
 /// Who changes what on the board.
@@ -60,7 +59,7 @@ impl Crowd {
     async fn edit(&self, task: TaskId, edit: TaskEdit) {
         self.world().note(|| format!("Ada edits {task}: {edit:?}"));
         let written = self.house.board.edit_task(&Stamp::by(ADA), task, &[edit]).await.unwrap();
-        self.world().judge().person_acted(&written.after, false, self.world().clock.wall());
+        self.world().judge().person_acted(&written.after);
     }
 
     async fn say(&self, task: TaskId, text: &str) {
@@ -69,7 +68,7 @@ impl Crowd {
         let new = NewComment { on, text: text.to_owned(), parent: None, rating: None };
         self.house.board.add_comment(&Stamp::by(ADA), new).await.unwrap();
         let now = self.house.board.task(task).await.unwrap();
-        self.world().judge().person_acted(&now, text.ends_with("stop"), self.world().clock.wall());
+        self.world().judge().person_acted(&now);
     }
 
     /// Answers what is asked, once.
