@@ -91,6 +91,7 @@ pub mod domain;
 pub mod expression;
 pub mod fault;
 pub mod ledger;
+pub mod mcp;
 pub mod model;
 pub mod notify;
 pub mod playbook;

@@ -238,6 +238,7 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         tools::Parts::new(Arc::clone(&board), Arc::clone(&journal) as _, Arc::clone(&clock));
     let tools = Arc::new(ToolRegistry::new(parts));
     tools.set_records(Arc::clone(&ledger) as _);
+    tools.set_tokens(Arc::clone(&ledger) as _);
     let (templates, faults) = Templates::load(&ground.templates, None);
     for fault in faults {
         tracing::warn!(%fault, "a template has a fault; the shipped one is used");

@@ -85,6 +85,8 @@ text_id! {
     DaemonId
     /// One life of a daemon, from start to stop.
     LifeId
+    /// A token, without its secret.
+    TokenId
 }
 
 /// A number that grows with every claim of a task and never repeats (fencing token).

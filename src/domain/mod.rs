@@ -21,6 +21,7 @@ mod report;
 mod run;
 mod task;
 mod time;
+mod token;
 mod value;
 
 pub use change::{Activity, EffectState, Entity, Mark, Stamp, TaskEdit, Written};
@@ -33,7 +34,7 @@ pub use filter::{
 };
 pub use id::{
     ActivityId, BoardName, CommentId, DaemonId, Fence, LifeId, MilestoneId, OccurrenceId, PersonId,
-    PlaybookName, ProjectId, RunId, SprintId, StatusId, TaskId,
+    PlaybookName, ProjectId, RunId, SprintId, StatusId, TaskId, TokenId,
 };
 pub use milestone::{Milestone, MilestoneEdit, NewMilestone};
 pub use notice::{Body, Channel, Delivery, Notice};
@@ -52,4 +53,5 @@ pub use task::{NewTask, Task, TaskKind};
 pub use time::{
     Span, StoreTime, Timestamp, from_millis, millis, parse_duration, show_duration, to_delta,
 };
+pub use token::{NewToken, Token, TokenKind};
 pub use value::Value;

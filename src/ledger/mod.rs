@@ -22,6 +22,7 @@ mod succession;
 mod sweep;
 mod switches;
 mod timetables;
+mod tokens;
 mod trust;
 
 pub use audit::{AuditEntry, AuditVerdict};
@@ -29,6 +30,7 @@ pub use claims::{Acquire, Held};
 pub use prune::Pruned;
 pub use runs::{LogLine, RunFilter, TranscriptLine};
 pub use switches::{Paused, PlaybookSwitch};
+pub use tokens::{Issued, OVERLAP_MAX, TokenRefusal};
 pub use trust::TrustWindow;
 
 use crate::clock::{Clock, Entropy};

@@ -2,7 +2,7 @@
 
 use super::registry::Parts;
 use super::write::Planned;
-use super::{Context, ToolError, ToolKind, arguments};
+use super::{Context, ToolError, ToolKind, Toolset, arguments};
 use crate::domain::{Role, Value};
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
@@ -26,6 +26,8 @@ pub struct Definition {
     pub output_schema: Value,
     /// What it does to the world.
     pub kind: ToolKind,
+    /// What it is about.
+    pub set: Toolset,
     /// The least role that may call it.
     pub role: Role,
     /// Hints for callers.
@@ -123,6 +125,8 @@ impl Definition {
             input_schema: schema_of::<A>(),
             output_schema: schema_of::<R>(),
             kind,
+            // The table of nouns says which (`nouns::all`).
+            set: Toolset::Run,
             role,
             annotations,
             handler,
