@@ -12,9 +12,11 @@ mod failures;
 mod front;
 pub mod house;
 mod open;
+mod outside;
 mod people;
 mod rehearsal;
 mod serve;
+mod shared;
 mod spoken;
 mod starter;
 
@@ -43,6 +45,7 @@ pub struct App;
 impl House for App {
     async fn open(&self, place: &Place, need: Need) -> Result<Arc<dyn Answer>, Failure> {
         match need {
+            Need::Share => shared::open(place).await,
             Need::Rehearse => rehearsal::open_copy(place).await,
             Need::Look => open::house(place, Speak::Held).await?.start(Wake::ToLook).await,
             Need::Act => {

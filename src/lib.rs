@@ -100,3 +100,4 @@ pub mod schedule;
 pub mod store;
 pub mod template;
 pub mod tools;
+pub mod web;

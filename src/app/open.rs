@@ -1,6 +1,7 @@
 //! Opens what configuration and state folder name, and puts the daemon's parts together.
 
 use super::front::Front;
+use super::outside::Outside;
 use super::spoken::Spoken;
 use super::{failures, people};
 use crate::app::failure::{Failure, FailureKind};
@@ -342,14 +343,27 @@ impl Opened {
         Ok(Arc::new(self.start_front(wake).await?))
     }
 
+    /// The house as clients from outside see it.
+    pub(super) fn outside(&self) -> Arc<Outside> {
+        Arc::new(Outside {
+            ledger: Arc::clone(&self.parts.ledger),
+            board: Arc::clone(&self.parts.board),
+            tools: Arc::clone(&self.parts.tools),
+            me: self.me.clone(),
+            zone: self.parts.settings.zone,
+        })
+    }
+
     pub(super) async fn start_front(self, wake: Wake) -> Result<Front, Failure> {
         let zone = self.parts.settings.zone;
         let tools = Arc::clone(&self.parts.tools);
         let rehearsal = super::rehearsal::Rehearsal::of(&self);
+        let access = self.outside();
         let daemon =
             Daemon::start(self.parts, wake).await.map_err(|error| failures::start(&error))?;
         tools.set_desk(Arc::clone(&daemon) as _);
         let rehearsal = Some(rehearsal);
-        Ok(Front { daemon, tools, me: self.me, zone, rehearsal, spoken: self.spoken })
+        let access = access as _;
+        Ok(Front { access, daemon, tools, me: self.me, zone, rehearsal, spoken: self.spoken })
     }
 }

@@ -1,12 +1,19 @@
 //! `rota serve`: the daemon with its control socket, until the system wants it to end.
 
+use super::outside::Outside;
 use super::{failures, open};
 use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{Place, Ready};
-use crate::daemon::Wake;
+use crate::clock::Clock;
+use crate::config::McpConfig;
 use crate::daemon::control::ControlLimits;
 use crate::daemon::control::server::ControlServer;
 use crate::daemon::signals::Signal;
+use crate::daemon::{Daemon, Wake};
+use crate::mcp::http::Behind;
+use crate::mcp::{self, Handler};
+use crate::web::Server;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +29,7 @@ pub(super) async fn serve(
     tell_of_faults(&opened);
     let (state, name) = (place.state.clone(), opened.parts.settings.daemon.clone());
     let restored = opened.restored.clone();
+    let http = Http::bind(&opened).await?;
     let front = Arc::new(opened.start_front(Wake::ByItself).await?);
     let daemon = Arc::clone(&front.daemon);
     if let Some(restored) = &restored {
@@ -35,7 +43,8 @@ pub(super) async fn serve(
         })?;
     let socket = server.path();
     server.spawn(front, stop.clone(), &tracker);
-    let _ = ready.send(Ready { socket, addr: None });
+    let addr = http.map(|http| http.spawn(&daemon, &stop, &tracker));
+    let _ = ready.send(Ready { socket, addr });
     tracing::info!(daemon = %name, state = %state.display(), "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let mut broken = false;
@@ -94,5 +103,46 @@ fn tell_of_faults(opened: &open::Opened) {
     let library = opened.parts.library.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     for fault in library.faults() {
         tracing::warn!("{fault}");
+    }
+}
+
+/// HTTP, bound and not yet served: that another listens there is told before anything is started.
+struct Http {
+    server: Server,
+    outside: Arc<Outside>,
+    config: McpConfig,
+    clock: Arc<dyn Clock>,
+}
+
+impl Http {
+    async fn bind(opened: &open::Opened) -> Result<Option<Self>, Failure> {
+        let config = opened.config.mcp.clone();
+        if !config.enabled {
+            return Ok(None);
+        }
+        let server = Server::bind(config.address).await.map_err(|error| {
+            Failure::new(FailureKind::Config, error.to_string()).because(&error.source)
+        })?;
+        let (outside, clock) = (opened.outside(), Arc::clone(&opened.parts.clock));
+        Ok(Some(Self { server, outside, config, clock }))
+    }
+
+    fn spawn(
+        self,
+        daemon: &Arc<Daemon>,
+        stop: &CancellationToken,
+        tracker: &TaskTracker,
+    ) -> SocketAddr {
+        let Self { server, outside, config, clock } = self;
+        let handler =
+            Handler::for_http(Arc::clone(&outside) as _, Arc::clone(&clock), config.limits);
+        let (access, sessions) = (Arc::clone(&outside) as _, outside as _);
+        let behind = Behind { handler, access, sessions, clock };
+        let routes = mcp::http::router(behind, config.http, stop);
+        let address = server.address();
+        let (daemon, stopping) = (Arc::downgrade(daemon), stop.clone());
+        let is_ready = move || daemon.upgrade().is_some() && !stopping.is_cancelled();
+        server.spawn(routes, Arc::new(is_ready), stop.clone(), tracker);
+        address
     }
 }

@@ -18,6 +18,7 @@ pub(super) const OCCURRENCE_OPEN: &str = "occurrence-open/";
 pub(super) const INTENT_OPEN: &str = "intent-open/";
 pub(super) const RUN: &str = "run/";
 pub(super) const DUE: &str = "notice-due/";
+pub(super) const SESSION: &str = "session/";
 pub(super) const TOKEN: &str = "token/";
 pub(super) const AUDIT: &str = "audit/";
 pub(super) const AUDIT_HEAD: &str = "audit-head";
@@ -89,6 +90,10 @@ pub(super) fn orphan(board: &BoardName, task: TaskId) -> String {
 
 pub(super) fn orphan_prefix(board: &BoardName) -> String {
     format!("{ORPHAN}{}/", segment(board.as_str()))
+}
+
+pub(super) fn session(id: &str) -> String {
+    format!("{SESSION}{}", segment(id))
 }
 
 pub(super) fn token(id: &TokenId) -> String {

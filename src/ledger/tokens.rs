@@ -186,7 +186,8 @@ impl Ledger {
         let current = found.as_ref().map_or(nothing.as_str(), |kept| &kept.hash);
         let previous = found.as_ref().and_then(|kept| kept.previous.as_ref());
         let older = previous.filter(|old| now < old.until).map_or(nothing.as_str(), |p| &p.hash);
-        let fits = hash.as_bytes().ct_eq(current.as_bytes()) | hash.as_bytes().ct_eq(older.as_bytes());
+        let fits =
+            hash.as_bytes().ct_eq(current.as_bytes()) | hash.as_bytes().ct_eq(older.as_bytes());
         let Some(kept) = found.filter(|_| bool::from(fits)) else {
             return Err(TokenRefusal::Unknown);
         };
@@ -270,7 +271,10 @@ impl Ledger {
             let kept: Option<Record<Kept>> = self.read(&keys::token(&taken.value)).await?;
             let now = self.clock.wall();
             if kept.is_some_and(|kept| counts(&kept.value.token, now)) {
-                return Err(conflict(name, "there is a service key of that name; rotate it, or revoke it first"));
+                return Err(conflict(
+                    name,
+                    "there is a service key of that name; rotate it, or revoke it first",
+                ));
             }
         }
         Ok(records::replace(batch, &key, id, taken.as_ref())?)

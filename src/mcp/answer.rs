@@ -7,7 +7,8 @@ use serde_json::json;
 /// A result: structured content, and a text that stands alone.
 pub(super) fn result(called: &Called) -> CallToolResult {
     let structured = schema::without_nulls(&called.value);
-    let structured = if structured.is_object() { structured } else { json!({ "value": structured }) };
+    let structured =
+        if structured.is_object() { structured } else { json!({ "value": structured }) };
     let mut result = CallToolResult::success(vec![ContentBlock::text(called.text.clone())]);
     result.structured_content = Some(structured);
     result

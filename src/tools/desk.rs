@@ -2,8 +2,8 @@
 //! running, stopping and explaining are tools like others.
 
 use crate::domain::{
-    Activity, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PlaybookName, Reason, Run, RunId,
-    RunState, TaskId, Timestamp, Token, Usage, Value,
+    Activity, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PlaybookName, Reason, Run,
+    RunId, RunState, TaskId, Timestamp, Token, Usage, Value,
 };
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};

@@ -181,10 +181,9 @@ fn issued(Issued { token, secret }: Issued) -> IssuedToken {
 fn of_token(what: &str, error: LedgerError) -> DeskError {
     match error {
         LedgerError::NotFound { .. } => DeskError::NotFound(error.to_string()),
-        LedgerError::Conflict { .. } => DeskError::Refused {
-            reason: Reason::InvalidArguments,
-            message: error.to_string(),
-        },
+        LedgerError::Conflict { .. } => {
+            DeskError::Refused { reason: Reason::InvalidArguments, message: error.to_string() }
+        }
         error => failed(what, error),
     }
 }

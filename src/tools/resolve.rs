@@ -7,8 +7,8 @@ use super::registry::Parts;
 use super::show::Names;
 use super::{Context, ToolError};
 use crate::domain::{
-    Initiative, Milestone, MilestoneQuery, Person, PersonId, Project, ProjectId, Reason, Status, StatusId,
-    StatusKind,
+    Initiative, Milestone, MilestoneQuery, Person, PersonId, Project, ProjectId, Reason, Status,
+    StatusId, StatusKind,
 };
 use std::collections::BTreeMap;
 

@@ -88,9 +88,9 @@ impl Guard {
             tracing::warn!(caller = %caller.id, "refused: too many requests (MCP_RATE_LIMIT)");
             return Err(slower(wait, "too many requests (MCP_RATE_LIMIT); slow down"));
         }
-        let asked = self.selection(request).map_err(|message| {
-            refuse(StatusCode::BAD_REQUEST, -32_602, &message)
-        })?;
+        let asked = self
+            .selection(request)
+            .map_err(|message| refuse(StatusCode::BAD_REQUEST, -32_602, &message))?;
         caller.selection = asked;
         Ok(caller)
     }
@@ -220,9 +220,7 @@ fn holds(nets: &[IpNet], address: IpAddr) -> bool {
 
 fn refused(denied: &Denied) -> Response {
     match denied {
-        Denied::RoleTooLow { .. } => {
-            refuse(StatusCode::FORBIDDEN, FORBIDDEN, &denied.to_string())
-        }
+        Denied::RoleTooLow { .. } => refuse(StatusCode::FORBIDDEN, FORBIDDEN, &denied.to_string()),
         Denied::Unavailable(_) => {
             refuse(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, &denied.to_string())
         }
@@ -256,7 +254,8 @@ fn with_header(response: &mut Response, name: HeaderName, value: &str) {
 
 /// A refusal before JSON-RPC is spoken has its shape all the same: bridges show nothing else.
 pub(super) fn refuse(status: StatusCode, code: i64, message: &str) -> Response {
-    let body = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
+    let body =
+        json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
     let kind = [(header::CONTENT_TYPE, "application/json")];
     (status, kind, body.to_string()).into_response()
 }

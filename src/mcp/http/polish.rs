@@ -97,11 +97,16 @@ mod tests {
     #[test]
     fn only_the_handshake_of_a_client_that_knows_sessions_begins_one() {
         let body = |method: &str, version: &str| {
-            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"protocolVersion":"{version}"}}}}"#)
+            format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"protocolVersion":"{version}"}}}}"#
+            )
         };
-        for (version, begins) in
-            [("2024-11-05", false), ("2025-03-26", true), ("2025-11-25", true), ("2026-07-28", true)]
-        {
+        for (version, begins) in [
+            ("2024-11-05", false),
+            ("2025-03-26", true),
+            ("2025-11-25", true),
+            ("2026-07-28", true),
+        ] {
             assert_eq!(begins_session(body("initialize", version).as_bytes()), begins, "{version}");
         }
         assert!(!begins_session(body("tools/list", "2025-11-25").as_bytes()));

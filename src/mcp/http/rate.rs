@@ -42,7 +42,9 @@ impl<K: Eq + Hash + Clone> Rate<K> {
             due.retain(|_, next| *next > now);
             if due.len() >= KNOWN_MAX {
                 // Everybody known is at work; whoever is nearest to rest is forgotten.
-                if let Some(idle) = due.iter().min_by_key(|(_, next)| **next).map(|(k, _)| k.clone()) {
+                if let Some(idle) =
+                    due.iter().min_by_key(|(_, next)| **next).map(|(k, _)| k.clone())
+                {
                     due.remove(&idle);
                 }
             }

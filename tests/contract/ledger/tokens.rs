@@ -70,10 +70,7 @@ async fn a_service_key_has_a_name_that_no_other_has(f: Fixture) {
     assert!(matches!(again, LedgerError::Conflict { .. }), "{again:?}");
     ledger.revoke_token("ci_bot", "Ada").await.unwrap();
     let next = ledger.issue_token(ask(), "Ada").await.unwrap();
-    assert!(matches!(
-        ledger.check_token(&key.secret).await.unwrap_err(),
-        TokenRefusal::Unknown
-    ));
+    assert!(matches!(ledger.check_token(&key.secret).await.unwrap_err(), TokenRefusal::Unknown));
     assert_eq!(ledger.check_token(&next.secret).await.unwrap().id, next.token.id);
     for bad in ["", "Ci", "a b", "ü", "a/b", &"a".repeat(65)] {
         let refused = ledger.issue_token(new(TokenKind::Service, bad), "Ada").await;
@@ -145,10 +142,7 @@ async fn what_is_done_with_tokens_is_audited(f: Fixture) {
     ledger.revoke_token("ci", "Eve").await.unwrap();
     let log = ledger.audit_log(10).await.unwrap();
     let told: Vec<_> = log.iter().map(|e| (e.who.as_str(), e.what.as_str())).collect();
-    assert_eq!(
-        told,
-        [("Eve", "revoke-token"), ("Bob", "rotate-token"), ("Ada", "create-token")]
-    );
+    assert_eq!(told, [("Eve", "revoke-token"), ("Bob", "rotate-token"), ("Ada", "create-token")]);
 }
 
 async fn a_use_is_noted_once_an_hour(f: Fixture) {
