@@ -1,14 +1,19 @@
 //! The house as clients from outside see it: who they are, and what they may have done.
 
 use crate::board::Board;
-use crate::domain::{Initiative, Person, Principal, Token, TokenKind, Value};
+use crate::domain::{
+    ActivityId, ActivityQuery, Entity, Initiative, Person, Principal, Token, TokenKind, Value,
+};
 use crate::ledger::{Ledger, TokenRefusal};
 use crate::mcp::http::{KeptSession, SessionError, SessionKeeper};
-use crate::mcp::{Access, CallError, Called, Caller, Calls, Denied, Selection};
+use crate::mcp::{
+    About, Access, CallError, Called, Caller, Calls, Denied, News, NewsError, Selection,
+};
 use crate::tools::{Context, ToolRegistry};
 use async_trait::async_trait;
 use chrono_tz::Tz;
 use secrecy::SecretString;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -91,6 +96,33 @@ impl SessionKeeper for Outside {
 
     async fn forget(&self, id: &str) -> Result<(), SessionError> {
         self.ledger.forget_outside_session(id).await.map_err(not_kept)
+    }
+}
+
+/// At most so many rows are looked at at once; the rest is told the next time.
+const NEWS_MAX: usize = 1_000;
+
+#[async_trait]
+impl News for Outside {
+    async fn since(&self, last: Option<i64>) -> Result<(BTreeSet<About>, i64), NewsError> {
+        let failed = |error: crate::board::BoardError| NewsError(Box::new(error));
+        let Some(last) = last else {
+            let latest = self.board.latest_activity().await.map_err(failed)?;
+            return Ok((BTreeSet::new(), latest.0));
+        };
+        let after = Some(ActivityId(last));
+        let query = ActivityQuery { after, limit: NEWS_MAX, ..ActivityQuery::default() };
+        let rows = self.board.activity(&query).await.map_err(failed)?.items;
+        let now = rows.last().map_or(last, |row| row.id.0);
+        let about = rows.iter().flat_map(|row| {
+            let task = row.task.map(About::Task);
+            let project = match row.entity {
+                Entity::Project(id) => Some(About::Project(id)),
+                _ => None,
+            };
+            task.into_iter().chain(project)
+        });
+        Ok((about.collect(), now))
     }
 }
 

@@ -136,9 +136,9 @@ impl Http {
         let Self { server, outside, config, clock } = self;
         let handler =
             Handler::for_http(Arc::clone(&outside) as _, Arc::clone(&clock), config.limits);
-        let (access, sessions) = (Arc::clone(&outside) as _, outside as _);
-        let behind = Behind { handler, access, sessions, clock };
-        let routes = mcp::http::router(behind, config.http, stop);
+        let (access, news) = (Arc::clone(&outside) as _, Arc::clone(&outside) as _);
+        let behind = Behind { handler, access, sessions: outside as _, news, clock };
+        let routes = mcp::http::router(behind, config.http, stop, tracker);
         let address = server.address();
         let (daemon, stopping) = (Arc::downgrade(daemon), stop.clone());
         let is_ready = move || daemon.upgrade().is_some() && !stopping.is_cancelled();

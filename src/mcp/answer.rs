@@ -19,14 +19,19 @@ pub(super) fn bytes(result: &CallToolResult) -> usize {
     serde_json::to_vec(result).map_or(usize::MAX, |bytes| bytes.len())
 }
 
+/// What the caller is told of an error; its causes only where that is configured.
+pub(super) fn message(error: &CallError, limits: &Limits) -> String {
+    if limits.exposes_errors && !error.causes.is_empty() {
+        return format!("{}: {}", error.message, error.causes.join(": "));
+    }
+    error.message.clone()
+}
+
 /// An error that the caller reads: the code first, because some clients show nothing but the text.
 pub(super) fn error(error: &CallError, limits: &Limits) -> CallToolResult {
-    let mut message = error.message.clone();
-    if limits.exposes_errors && !error.causes.is_empty() {
-        message = format!("{message}: {}", error.causes.join(": "));
-    }
-    let mut result =
-        CallToolResult::error(vec![ContentBlock::text(format!("{}: {message}", error.code))]);
+    let message = message(error, limits);
+    let text = ContentBlock::text(format!("{}: {message}", error.code));
+    let mut result = CallToolResult::error(vec![text]);
     result.structured_content = Some(json!({
         "error": { "code": error.code, "message": message, "retryable": error.retryable }
     }));

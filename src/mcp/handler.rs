@@ -1,18 +1,22 @@
 //! What a client asks, answered.
 
-use super::{CallError, Called, Caller, Calls, Limits, answer, listing};
+use super::resources::{self, Address};
+use super::subscriptions::Subscriptions;
+use super::{CallError, Called, Caller, Calls, Limits, answer, listing, prompts};
 use crate::clock::Clock;
 use crate::domain::Value;
 use crate::tools::ToolKind;
 use futures::FutureExt as _;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, DiscoverResult,
-    Implementation, InitializeRequestParams, InitializeResult, ListToolsResult,
-    PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion, ServerCapabilities,
-    ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
+    CompleteResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse, Implementation,
+    InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -32,6 +36,7 @@ pub struct Handler {
     clock: Arc<dyn Clock>,
     limits: Limits,
     who: Who,
+    subscriptions: Arc<Subscriptions>,
 }
 
 /// How it is known who asks.
@@ -46,7 +51,7 @@ enum Who {
 impl Handler {
     /// Behind the guard of HTTP.
     pub fn for_http(calls: Arc<dyn Calls>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
-        Self { calls, clock, limits, who: Who::Request }
+        Self { calls, clock, limits, who: Who::Request, subscriptions: Arc::default() }
     }
 
     /// For the one client of a pipe.
@@ -56,7 +61,22 @@ impl Handler {
         clock: Arc<dyn Clock>,
         limits: Limits,
     ) -> Self {
-        Self { calls, clock, limits, who: Who::Pipe(Box::new(caller)) }
+        let who = Who::Pipe(Box::new(caller));
+        Self { calls, clock, limits, who, subscriptions: Arc::default() }
+    }
+
+    /// Who wants to hear of changes.
+    pub(super) fn subscriptions(&self) -> &Arc<Subscriptions> {
+        &self.subscriptions
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether changes are told: not at a pipe, behind which no daemon need be.
+    fn tells_of_changes(&self) -> bool {
+        matches!(self.who, Who::Request)
     }
 
     fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
@@ -125,7 +145,7 @@ impl Handler {
         }
     }
 
-    async fn call(
+    pub(super) async fn call(
         &self,
         caller: &Caller,
         tool: &str,
@@ -177,7 +197,15 @@ impl Handler {
     }
 
     fn config(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().build();
+        let mut capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_prompts()
+            .enable_resources()
+            .enable_completions()
+            .build();
+        if let Some(resources) = &mut capabilities.resources {
+            resources.subscribe = self.tells_of_changes().then_some(true);
+        }
         let rota = Implementation::new("rota", env!("CARGO_PKG_VERSION")).with_title("Rota");
         ServerConfig::new(capabilities).with_server_info(rota)
     }
@@ -207,6 +235,17 @@ fn too_large(limits: &Limits) -> CallError {
             limits.response_bytes_max
         ),
     )
+}
+
+/// The session in which somebody asks.
+fn session_of(context: &RequestContext<RoleServer>) -> Result<String, ErrorData> {
+    let parts = context.extensions.get::<http::request::Parts>();
+    let named = parts.and_then(|parts| parts.headers.get("mcp-session-id"));
+    let session = named.and_then(|session| session.to_str().ok()).map(str::to_owned);
+    session.ok_or_else(|| {
+        let message = "changes are told within a session; begin with initialize";
+        ErrorData::invalid_request(message, None)
+    })
 }
 
 impl ServerHandler for Handler {
@@ -253,6 +292,119 @@ impl ServerHandler for Handler {
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context)?;
         self.perform(&caller, request, &context).await.map(CallToolResponse::from)
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(prompts::listed())
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let caller = self.caller(&context)?;
+        let now = self.clock.wall().with_timezone(&caller.zone);
+        let filled = prompts::filled(&request.name, request.arguments.as_ref(), now);
+        filled.map(Into::into).map_err(|message| ErrorData::invalid_params(message, None))
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(ListResourcesResult::with_all_items(resources::fixed())
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(resources::templates())
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let caller = self.caller(&context)?;
+        let read = self.read(&caller, &request.uri, &context).await?;
+        Ok(read.with_ttl_ms(0).with_cache_scope(CacheScope::Private).into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let caller = self.caller(&context)?;
+        self.completions(&caller, &request, &context).await.map(CompleteResult::new)
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = self.caller(&context)?;
+        let session = session_of(&context)?;
+        // Whoever may not read it does not hear of it either.
+        self.read(&caller, &request.uri, &context).await?;
+        let Some(address) = Address::parse(&request.uri) else { return Ok(()) };
+        if self.subscriptions.add_session(&session, &address, context.peer.clone()) {
+            return Ok(());
+        }
+        Err(ErrorData::internal_error("there are too many subscriptions", None))
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let session = session_of(&context)?;
+        self.subscriptions.remove_session(&session, &request.uri);
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        self.tells_of_changes().then(|| {
+            let uris = requested.resource_subscriptions.iter().flatten();
+            let known = uris.filter(|uri| Address::parse(uri).is_some()).cloned();
+            SubscriptionFilter::builder().resource_subscriptions(known).build()
+        })
+    }
+
+    async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
+        let context = subscription.request_context();
+        let caller = self.caller(context)?;
+        let mut addresses = Vec::new();
+        for uri in subscription.accepted().resource_subscriptions.iter().flatten() {
+            // What may not be read is not heard of.
+            if self.read(&caller, uri, context).await.is_ok() {
+                addresses.extend(Address::parse(uri));
+            }
+        }
+        let numbers = self.subscriptions.listen(&addresses, subscription.sink());
+        subscription.cancelled().await;
+        self.subscriptions.remove(&numbers);
+        Ok(())
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

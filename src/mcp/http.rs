@@ -13,7 +13,7 @@ mod sessions;
 pub use guard::Address;
 pub use sessions::{KeptSession, SessionError, SessionKeeper};
 
-use super::{Access, Handler, Selection};
+use super::{Access, Handler, News, Selection};
 use crate::clock::Clock;
 use crate::domain::Role;
 use axum::Router;
@@ -31,6 +31,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 /// The header that names a session.
@@ -92,13 +93,22 @@ pub struct Behind {
     pub access: Arc<dyn Access>,
     /// Keeps sessions over a restart.
     pub sessions: Arc<dyn SessionKeeper>,
+    /// Says what changed on the board.
+    pub news: Arc<dyn News>,
     /// For rates.
     pub clock: Arc<dyn Clock>,
 }
 
-/// The endpoint `/mcp`, to be served with [`Address`]es of its clients.
-pub fn router(behind: Behind, options: HttpOptions, stop: &CancellationToken) -> Router {
-    let Behind { handler, access, sessions, clock } = behind;
+/// The endpoint `/mcp`, to be served with [`Address`]es of its clients. Subscribers are told on the
+/// tracker until `stop`.
+pub fn router(
+    behind: Behind,
+    options: HttpOptions,
+    stop: &CancellationToken,
+    tracker: &TaskTracker,
+) -> Router {
+    let Behind { handler, access, sessions, news, clock } = behind;
+    tracker.spawn(Arc::clone(handler.subscriptions()).tell(news, stop.clone()));
     let body_bytes_max = options.body_bytes_max;
     let with = config(&options, stop);
     let mut without = config(&options, stop);

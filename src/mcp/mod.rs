@@ -19,13 +19,19 @@ pub mod caller;
 mod handler;
 pub mod http;
 mod listing;
+mod prompts;
+mod reading;
+mod resources;
 mod schema;
 mod selection;
 pub mod stdio;
+mod subscriptions;
 
 pub use caller::{Access, Caller, Denied};
 pub use handler::Handler;
+pub use resources::About;
 pub use selection::{Selection, SelectionError};
+pub use subscriptions::{News, NewsError};
 
 use crate::domain::Value;
 use crate::tools::{ToolError, ToolResult};

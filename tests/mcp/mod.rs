@@ -4,6 +4,7 @@ mod guard;
 mod http;
 mod listing;
 mod pipe;
+mod reading;
 
 use crate::support::rota::{Rota, Serving};
 use serde_json::{Value, json};
