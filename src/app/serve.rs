@@ -1,19 +1,13 @@
 //! `rota serve`: the daemon with its control socket, until the system wants it to end.
 
-use super::outside::Outside;
+use super::http::Http;
 use super::{failures, open};
 use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{Place, Ready};
-use crate::clock::Clock;
-use crate::config::McpConfig;
 use crate::daemon::control::ControlLimits;
 use crate::daemon::control::server::ControlServer;
 use crate::daemon::signals::Signal;
 use crate::daemon::{Daemon, Wake};
-use crate::mcp::http::Behind;
-use crate::mcp::{self, Handler};
-use crate::web::Server;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -69,18 +63,7 @@ pub(super) async fn serve(
         }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    let draining = daemon.drain();
-    tokio::pin!(draining);
-    loop {
-        tokio::select! {
-            () = &mut draining => break,
-            Some(signal) = signals.recv() => {
-                if signal == Signal::StopNow {
-                    daemon.stop_now().await;
-                }
-            }
-        }
-    }
+    drain(&daemon, &mut signals).await;
     stop.cancel();
     tracker.close();
     tracker.wait().await;
@@ -90,6 +73,22 @@ pub(super) async fn serve(
         return Err(Failure::new(FailureKind::Internal, message));
     }
     Ok(())
+}
+
+/// What runs comes to an end, at once if the system asks again.
+async fn drain(daemon: &Daemon, signals: &mut mpsc::Receiver<Signal>) {
+    let draining = daemon.drain();
+    tokio::pin!(draining);
+    loop {
+        tokio::select! {
+            () = &mut draining => return,
+            Some(signal) = signals.recv() => {
+                if signal == Signal::StopNow {
+                    daemon.stop_now().await;
+                }
+            }
+        }
+    }
 }
 
 /// What somebody who starts a daemon should know: it runs all the same.
@@ -103,46 +102,5 @@ fn tell_of_faults(opened: &open::Opened) {
     let library = opened.parts.library.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     for fault in library.faults() {
         tracing::warn!("{fault}");
-    }
-}
-
-/// HTTP, bound and not yet served: that another listens there is told before anything is started.
-struct Http {
-    server: Server,
-    outside: Arc<Outside>,
-    config: McpConfig,
-    clock: Arc<dyn Clock>,
-}
-
-impl Http {
-    async fn bind(opened: &open::Opened) -> Result<Option<Self>, Failure> {
-        let config = opened.config.mcp.clone();
-        if !config.enabled {
-            return Ok(None);
-        }
-        let server = Server::bind(config.address).await.map_err(|error| {
-            Failure::new(FailureKind::Config, error.to_string()).because(&error.source)
-        })?;
-        let (outside, clock) = (opened.outside(), Arc::clone(&opened.parts.clock));
-        Ok(Some(Self { server, outside, config, clock }))
-    }
-
-    fn spawn(
-        self,
-        daemon: &Arc<Daemon>,
-        stop: &CancellationToken,
-        tracker: &TaskTracker,
-    ) -> SocketAddr {
-        let Self { server, outside, config, clock } = self;
-        let handler =
-            Handler::for_http(Arc::clone(&outside) as _, Arc::clone(&clock), config.limits);
-        let (access, news) = (Arc::clone(&outside) as _, Arc::clone(&outside) as _);
-        let behind = Behind { handler, access, sessions: outside as _, news, clock };
-        let routes = mcp::http::router(behind, config.http, stop, tracker);
-        let address = server.address();
-        let (daemon, stopping) = (Arc::downgrade(daemon), stop.clone());
-        let is_ready = move || daemon.upgrade().is_some() && !stopping.is_cancelled();
-        server.spawn(routes, Arc::new(is_ready), stop.clone(), tracker);
-        address
     }
 }

@@ -102,7 +102,7 @@ impl Calls for Pipe {
         args: Value,
         told: mpsc::Sender<String>,
     ) -> Result<Called, CallError> {
-        let answer = self.begin().await.map_err(not_reached)?;
+        let answer = self.begin().await.map_err(|failure| not_reached(&failure))?;
         let request = ToolRequest {
             tool: tool.to_owned(),
             args,
@@ -130,7 +130,7 @@ impl Calls for Pipe {
     }
 }
 
-fn not_reached(failure: Failure) -> CallError {
+fn not_reached(failure: &Failure) -> CallError {
     let retryable = true;
     CallError { retryable, ..CallError::of("unavailable", failure.to_string()) }
 }

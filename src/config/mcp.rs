@@ -96,29 +96,17 @@ pub(super) fn mcp(table: &Table<'_, '_>) -> McpConfig {
 /// Lets the environment win.
 pub(super) fn from_environment(config: &mut McpConfig, env: Env<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let variables: [(&str, Setter); 13] = [
-        ("MCP_SERVER_ENABLED", |c, t| Ok(c.enabled = truth(t)?)),
-        ("MCP_SERVER_HOST", |c, t| Ok(c.address.set_ip(host(t)?))),
-        ("MCP_SERVER_PORT", |c, t| Ok(c.address.set_port(port(t)?))),
-        ("MCP_TRANSPORT", |c, t| Ok(c.transport = transport(t)?)),
-        ("MCP_REQUIRE_AUTH", |c, t| Ok(c.http.requires_auth = truth(t)?)),
-        ("MCP_REQUIRED_ROLE", |c, t| Ok(c.http.required_role = role(t)?)),
-        ("MCP_ALLOWED_IPS", |c, t| Ok(c.http.allowed = nets(t)?)),
-        ("MCP_RATE_LIMIT", |c, t| Ok(c.http.rate_per_minute = rate(t)?)),
-        ("MCP_MAX_EXECUTION_TIME", |c, t| Ok(c.limits.call_time = seconds(t)?)),
-        ("MCP_MEMORY_LIMIT", |c, t| Ok(c.memory_bytes_max = bytes(t)?)),
-        ("MCP_MAX_RESPONSE_SIZE", |c, t| Ok(c.limits.response_bytes_max = response_bytes(t)?)),
-        ("MCP_LOG_REQUESTS", |c, t| Ok(c.http.logs_requests = truth(t)?)),
-        ("MCP_EXPOSE_ERRORS", |c, t| Ok(c.limits.exposes_errors = truth(t)?)),
-    ];
-    for (name, set) in variables {
+    let was_safe = exposed(config).is_none();
+    for name in VARIABLES {
         let Some(text) = env(name) else { continue };
-        if let Err(expected) = set(config, text.trim()) {
+        if let Err(expected) = hear(config, name, text.trim()) {
             let shown: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
-            faults.push(Fault::of_file(name, format!("{shown:?}: {expected}")));
+            faults.push(Fault::of_file(*name, format!("{shown:?}: {expected}")));
         }
     }
+    // What the file says was told at its place.
     if faults.is_empty()
+        && was_safe
         && let Some(message) = exposed(config)
     {
         faults.push(Fault::of_file("MCP_*", message));
@@ -126,7 +114,43 @@ pub(super) fn from_environment(config: &mut McpConfig, env: Env<'_>) -> Vec<Faul
     faults
 }
 
-type Setter = fn(&mut McpConfig, &str) -> Result<(), String>;
+/// The variables that are heard.
+const VARIABLES: &[&str] = &[
+    "MCP_SERVER_ENABLED",
+    "MCP_SERVER_HOST",
+    "MCP_SERVER_PORT",
+    "MCP_TRANSPORT",
+    "MCP_REQUIRE_AUTH",
+    "MCP_REQUIRED_ROLE",
+    "MCP_ALLOWED_IPS",
+    "MCP_RATE_LIMIT",
+    "MCP_MAX_EXECUTION_TIME",
+    "MCP_MEMORY_LIMIT",
+    "MCP_MAX_RESPONSE_SIZE",
+    "MCP_LOG_REQUESTS",
+    "MCP_EXPOSE_ERRORS",
+];
+
+/// What one of them says; else what was expected of it.
+fn hear(config: &mut McpConfig, name: &str, text: &str) -> Result<(), String> {
+    match name {
+        "MCP_SERVER_ENABLED" => config.enabled = truth(text)?,
+        "MCP_SERVER_HOST" => config.address.set_ip(host(text)?),
+        "MCP_SERVER_PORT" => config.address.set_port(port(text)?),
+        "MCP_TRANSPORT" => config.transport = transport(text)?,
+        "MCP_REQUIRE_AUTH" => config.http.requires_auth = truth(text)?,
+        "MCP_REQUIRED_ROLE" => config.http.required_role = role(text)?,
+        "MCP_ALLOWED_IPS" => config.http.allowed = nets(text)?,
+        "MCP_RATE_LIMIT" => config.http.rate_per_minute = rate(text)?,
+        "MCP_MAX_EXECUTION_TIME" => config.limits.call_time = seconds(text)?,
+        "MCP_MEMORY_LIMIT" => config.memory_bytes_max = bytes(text)?,
+        "MCP_MAX_RESPONSE_SIZE" => config.limits.response_bytes_max = response_bytes(text)?,
+        "MCP_LOG_REQUESTS" => config.http.logs_requests = truth(text)?,
+        "MCP_EXPOSE_ERRORS" => config.limits.exposes_errors = truth(text)?,
+        _ => {}
+    }
+    Ok(())
+}
 
 /// What would be open to others without their having to prove anything, or in plain sight.
 fn exposed(config: &McpConfig) -> Option<String> {

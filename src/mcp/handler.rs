@@ -129,9 +129,9 @@ impl Handler {
             ));
         };
         loop {
-            let called = self.call(caller, tool.name, args.clone(), context).await;
-            let result = match called {
-                Ok(called) => answer::result(&called),
+            let done = self.call(caller, tool.name, args.clone(), context).await;
+            let result = match done {
+                Ok(done) => answer::result(&done),
                 Err(error) => return Ok(answer::error(&error, &self.limits)),
             };
             if answer::bytes(&result) <= self.limits.response_bytes_max {
@@ -361,9 +361,10 @@ impl ServerHandler for Handler {
     ) -> Result<(), ErrorData> {
         let caller = self.caller(&context)?;
         let session = session_of(&context)?;
-        // Whoever may not read it does not hear of it either.
-        self.read(&caller, &request.uri, &context).await?;
-        let Some(address) = Address::parse(&request.uri) else { return Ok(()) };
+        // Whoever may not read it does not hear of it either, and is not told that it is there.
+        let readable = self.read(&caller, &request.uri, &context).await.is_ok();
+        let address = Address::parse(&request.uri).filter(|_| readable);
+        let Some(address) = address else { return Ok(()) };
         if self.subscriptions.add_session(&session, &address, context.peer.clone()) {
             return Ok(());
         }

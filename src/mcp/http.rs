@@ -110,17 +110,21 @@ pub fn router(
     let Behind { handler, access, sessions, news, clock } = behind;
     tracker.spawn(Arc::clone(handler.subscriptions()).tell(news, stop.clone()));
     let body_bytes_max = options.body_bytes_max;
-    let with = config(&options, stop);
+    let mut with = config(&options, stop);
     let mut without = config(&options, stop);
     without.legacy_session_mode = false;
-    let owned = Arc::new(OwnedSessions::new(sessions, options.sessions_max, Arc::clone(&clock)));
-    let mut with = with;
-    with.session_store = Some(Arc::clone(&owned) as _);
     let mut manager = LocalSessionManager::default();
     manager.session_config.keep_alive = Some(SESSION_IDLE);
+    let manager = Arc::new(manager);
+    let owned = Arc::new(OwnedSessions::new(
+        sessions,
+        Arc::clone(&manager),
+        options.sessions_max,
+        Arc::clone(&clock),
+    ));
+    with.session_store = Some(Arc::clone(&owned) as _);
     let for_sessions = handler.clone();
-    let sessions =
-        StreamableHttpService::new(move || Ok(for_sessions.clone()), Arc::new(manager), with);
+    let sessions = StreamableHttpService::new(move || Ok(for_sessions.clone()), manager, with);
     let stateless = StreamableHttpService::new(
         move || Ok(handler.clone()),
         Arc::new(LocalSessionManager::default()),
@@ -134,13 +138,10 @@ pub fn router(
                 return sessions.oneshot(request).await.map(whole);
             }
             let (parts, body) = request.into_parts();
-            let body = match axum::body::to_bytes(body, body_bytes_max).await {
-                Ok(body) => body,
-                Err(_) => {
-                    let message = format!("a request has at most {body_bytes_max} bytes");
-                    let status = StatusCode::PAYLOAD_TOO_LARGE;
-                    return Ok::<_, Infallible>(guard::refuse(status, -32600, &message));
-                }
+            let Ok(body) = axum::body::to_bytes(body, body_bytes_max).await else {
+                let message = format!("a request has at most {body_bytes_max} bytes");
+                let status = StatusCode::PAYLOAD_TOO_LARGE;
+                return Ok::<_, Infallible>(guard::refuse(status, -32_600, &message));
             };
             let begins = polish::begins_session(&body);
             let request = Request::from_parts(parts, Body::from(body));

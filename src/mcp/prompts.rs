@@ -204,15 +204,12 @@ fn fill(text: &str, values: &[(&str, String)]) -> String {
             let found = values.iter().find(|(known, _)| *known == name)?;
             Some((&found.1, tail))
         });
-        match value {
-            Some((value, tail)) => {
-                filled.push_str(value);
-                rest = tail;
-            }
-            None => {
-                filled.push('{');
-                rest = after;
-            }
+        if let Some((value, tail)) = value {
+            filled.push_str(value);
+            rest = tail;
+        } else {
+            filled.push('{');
+            rest = after;
         }
     }
     filled.push_str(rest);

@@ -31,8 +31,8 @@ impl Handler {
             return Err(not_found());
         }
         match self.call(caller, address.tool, address.args, context).await {
-            Ok(called) => {
-                let text = schema::without_nulls(&called.value).to_string();
+            Ok(done) => {
+                let text = schema::without_nulls(&done.value).to_string();
                 if text.len() > self.limits().response_bytes_max {
                     let message = "it is larger than MCP_MAX_RESPONSE_SIZE; call the tool for less";
                     return Err(ErrorData::internal_error(message, None));

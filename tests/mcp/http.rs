@@ -215,3 +215,23 @@ async fn two_requests_with_one_id_are_both_answered() {
         assert_eq!(reply.result()["structuredContent"]["id"], 1);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_session_unused_for_longest_makes_room() {
+    let rota = team().with_env("MCP_RATE_LIMIT", "1000");
+    let secret = token(&rota, &["laptop"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let client = Client::of(&serving, Some(&secret));
+    let mut sessions = Vec::new();
+    for _ in 0..33 {
+        let begun = client.ask("initialize", hello("2025-11-25")).await;
+        sessions.push(begun.headers["mcp-session-id"].to_str().unwrap().to_owned());
+    }
+    let lists = |session: &str| {
+        let client = client.with("mcp-session-id", session);
+        async move { client.ask("tools/list", json!({})).await.status }
+    };
+    assert_eq!(lists(&sessions[0]).await, 404, "one more than 32");
+    assert_eq!(lists(&sessions[1]).await, 200);
+    assert_eq!(lists(&sessions[32]).await, 200);
+}

@@ -116,7 +116,8 @@ impl Client {
     #[track_caller]
     pub fn call(&self, tool: &str, args: Value) -> impl Future<Output = Value> {
         let client = self.clone();
-        let params = json!({ "name": tool, "arguments": args });
+        let mut params = json!({ "name": tool });
+        params["arguments"] = args;
         async move { client.ask("tools/call", params).await.result() }
     }
 }

@@ -41,9 +41,9 @@ impl Piped {
 
     fn ask(&mut self, method: &str, params: Value) -> Value {
         self.last += 1;
-        self.send(
-            &json!({ "jsonrpc": "2.0", "id": self.last, "method": method, "params": params }),
-        );
+        let mut request = json!({ "jsonrpc": "2.0", "id": self.last, "method": method });
+        request["params"] = params;
+        self.send(&request);
         let answer = self.next();
         assert_eq!(answer["id"], self.last, "{answer:#}");
         answer
@@ -60,7 +60,9 @@ impl Piped {
     }
 
     fn call(&mut self, tool: &str, args: Value) -> Value {
-        let answer = self.ask("tools/call", json!({ "name": tool, "arguments": args }));
+        let mut params = json!({ "name": tool });
+        params["arguments"] = args;
+        let answer = self.ask("tools/call", params);
         answer["result"].clone()
     }
 

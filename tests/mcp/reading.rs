@@ -73,7 +73,7 @@ async fn a_prompt_is_filled_in_with_todays_date_and_names_are_completed() {
 async fn event(response: &mut reqwest::Response, method: &str) -> Value {
     let mut text = String::new();
     loop {
-        let chunk = tokio::time::timeout(std::time::Duration::from_secs(60), response.chunk());
+        let chunk = tokio::time::timeout(std::time::Duration::from_mins(1), response.chunk());
         let chunk = chunk.await.expect("nothing was told").unwrap().expect("the stream ended");
         text += &String::from_utf8_lossy(&chunk);
         let events = text.lines().filter_map(|line| line.strip_prefix("data:"));
@@ -113,8 +113,8 @@ async fn a_session_is_told_when_what_it_subscribed_to_changes() {
         .await
         .unwrap();
     get(&client, "resources/subscribe", json!({ "uri": "rota://task/1" })).await;
-    let unreadable = client.ask("resources/subscribe", json!({ "uri": "rota://task/99" })).await;
-    assert!(unreadable.message().get("error").is_some(), "{unreadable:?}");
+    // Nobody learns by subscribing what there is.
+    get(&client, "resources/subscribe", json!({ "uri": "rota://task/99" })).await;
     // The first look only notes where the news begin: change until it is heard.
     let changing = async {
         for round in 0.. {

@@ -51,7 +51,7 @@ pub enum TokenCommand {
     Create {
         /// What it is called: a device, or a program
         name: String,
-        /// A key for a program, lt_NAME_…; it acts as the board's agent of that name
+        /// A key for a program, `lt_NAME_…`; it acts as the board's agent of that name
         #[arg(long, conflicts_with = "person")]
         service: bool,
         /// Whose it is [default: yours]

@@ -196,15 +196,12 @@ pub(super) async fn guard(
 /// What a client shows: a bearer token, or a key in either header.
 fn credential(headers: &HeaderMap) -> Option<SecretString> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let found = match text("x-api-key") {
-        Some(key) => key,
-        None => {
-            let (scheme, token) = text("authorization")?.trim().split_once(' ')?;
-            let known = ["bearer", "apikey", "token"];
-            known.iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(token)?
-        }
+    let with_scheme = || {
+        let (scheme, token) = text("authorization")?.trim().split_once(' ')?;
+        let known = ["bearer", "apikey", "token"];
+        known.iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(token)
     };
-    let found = found.trim();
+    let found = text("x-api-key").or_else(with_scheme)?.trim();
     (!found.is_empty() && found.len() <= CREDENTIAL_BYTES_MAX)
         .then(|| SecretString::from(found.to_owned()))
 }

@@ -34,9 +34,9 @@ impl<K: Eq + Hash + Clone> Rate<K> {
         let now = self.clock.boot();
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let next = due.get(who).copied().unwrap_or(now).max(now);
-        let ahead = next - now;
+        let ahead = next.saturating_sub(now);
         if ahead > self.ahead_max {
-            return Err(ahead - self.ahead_max);
+            return Err(ahead.saturating_sub(self.ahead_max));
         }
         if due.len() >= KNOWN_MAX && !due.contains_key(who) {
             due.retain(|_, next| *next > now);

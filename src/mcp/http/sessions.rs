@@ -2,13 +2,18 @@
 
 use crate::clock::Clock;
 use async_trait::async_trait;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::session::store::SessionStoreError;
-use rmcp::transport::streamable_http_server::session::{SessionState, SessionStore};
+use rmcp::transport::streamable_http_server::session::{
+    SessionManager as _, SessionState, SessionStore,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// Handshakes whose answer is on its way.
+const UNNAMED_MAX: usize = 1_000;
 /// The longest name of a session.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -50,6 +55,8 @@ struct Known {
 /// by the guard, which names the owner when the session's name has been sent.
 pub(super) struct OwnedSessions {
     keeper: Arc<dyn SessionKeeper>,
+    /// Where those live that are under way.
+    manager: Arc<LocalSessionManager>,
     /// Sessions of one caller.
     max: usize,
     clock: Arc<dyn Clock>,
@@ -59,8 +66,14 @@ pub(super) struct OwnedSessions {
 }
 
 impl OwnedSessions {
-    pub(super) fn new(keeper: Arc<dyn SessionKeeper>, max: usize, clock: Arc<dyn Clock>) -> Self {
-        Self { keeper, max, clock, known: Mutex::default(), unnamed: Mutex::default() }
+    pub(super) fn new(
+        keeper: Arc<dyn SessionKeeper>,
+        manager: Arc<LocalSessionManager>,
+        max: usize,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (known, unnamed) = Default::default();
+        Self { keeper, manager, max, clock, known, unnamed }
     }
 
     /// Whether this caller may use the session. One that is another's looks as if it were not there.
@@ -87,7 +100,7 @@ impl OwnedSessions {
         }
     }
 
-    /// The session is this caller's. Answers with the ones that have to make room.
+    /// The session is this caller's; those that it used longest ago make room.
     pub(super) async fn name_owner(&self, id: &str, caller: &str) {
         let handshake = lock(&self.unnamed).remove(id);
         let used = self.clock.boot();
@@ -115,7 +128,10 @@ impl OwnedSessions {
             }
         }
         for id in surplus {
-            let _ = self.keeper.forget(&id).await;
+            if let Err(error) = self.manager.close_session(&id.as_str().into()).await {
+                tracing::debug!(%error, "a session that made room was gone already");
+            }
+            self.end(&id).await;
         }
     }
 
@@ -137,7 +153,12 @@ impl SessionStore for OwnedSessions {
 
     async fn store(&self, id: &str, state: &SessionState) -> Result<(), SessionStoreError> {
         let handshake = serde_json::to_string(state)?;
-        lock(&self.unnamed).insert(id.to_owned(), handshake);
+        let mut unnamed = lock(&self.unnamed);
+        // Each is named within the same request, unless its client hung up before.
+        if unnamed.len() >= UNNAMED_MAX {
+            unnamed.clear();
+        }
+        unnamed.insert(id.to_owned(), handshake);
         Ok(())
     }
 
