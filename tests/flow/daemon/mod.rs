@@ -10,10 +10,11 @@ mod leases;
 mod modes;
 mod one_task;
 mod people_win;
-mod playbooks;
 mod questions;
 mod reports;
 mod retries;
 mod reviews;
 mod switches;
 mod two_daemons;
+
+use crate::support::playbooks;
