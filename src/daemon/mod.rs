@@ -303,6 +303,20 @@ impl Daemon {
         self.events.closed().await;
     }
 
+    /// Returns when local state is of no use any more until it is opened again; says why.
+    pub async fn lost_its_state(&self) -> String {
+        self.parts.ledger.closed().await
+    }
+
+    /// Ends without local state: what runs is stopped, and nothing is waited for that could not be
+    /// written down. Claims end with their lease; the next start sees to them.
+    pub async fn abandon(&self) {
+        self.stop_now().await;
+        if tokio::time::timeout(STOP_MAX, self.close()).await.is_err() {
+            tracing::error!("what is told could not be finished in time");
+        }
+    }
+
     async fn ended(&self) {
         self.dispatching.close();
         self.dispatching.wait().await;

@@ -107,14 +107,16 @@ fn a_damaged_ledger_is_moved_aside_and_everything_waits_for_a_person() {
     assert_eq!(claims[&TASK].fence, fence);
 }
 
+/// Comments every second.
+const TICKER: &str = "description = \"Says it.\"\nagent = \"AI-Docs\"\n[on]\ncron = \"* * * * * *\"\n\
+                      timezone = \"Europe/Berlin\"\n[[step]]\ntool = \"addComment\"\n\
+                      args = { module = \"ticket\", entityId = 1, text = \"tick\" }\n\
+                      [scope]\nwrite = \"board\"\n";
+
 #[test]
 fn instants_between_the_last_export_and_the_restore_are_accounted_as_lost() {
-    let ticker = "description = \"Says it.\"\nagent = \"AI-Docs\"\n[on]\ncron = \"* * * * * *\"\n\
-                  timezone = \"Europe/Berlin\"\n[[step]]\ntool = \"addComment\"\n\
-                  args = { module = \"ticket\", entityId = 1, text = \"tick\" }\n\
-                  [scope]\nwrite = \"board\"\n";
     let rota = scene();
-    rota.write("agents/ticker.toml", ticker);
+    rota.write("agents/ticker.toml", TICKER);
     let ticks = |rota: &Rota| {
         let serving = rota.serve(Vec::<&str>::new());
         serving.wait_for_log("ticker: succeeded");
@@ -232,5 +234,54 @@ fn a_disk_that_fills_up_under_a_daemon_loses_nothing_and_is_no_reason_to_start_i
     assert_eq!(board, ["Do it", "Two", "A part"], "what was refused is there");
     let kind = evidence.tasks.iter().find(|(task, _)| task.id == TASK).unwrap().1;
     assert_eq!(kind, StatusKind::Waiting);
+    acquit(&evidence, Moment::AtRest);
+}
+
+/// Says so much that the ledger's log grows by more than it has set aside.
+fn talker() -> (String, String) {
+    let playbook = "agent = \"AI-Docs\"\n[work]\nrunner = \"model\"\nmodel = \"talker\"\n\
+                    prompt = \"talk.md.hbs\"\ntools = [\"getTicket\", \"finish\"]\n[outcome.ready]\n\
+                    [limits]\nturns = 500\nattempts = 1\n";
+    let mut script = "[[conversation]]\n".to_owned();
+    for turn in 0..400 {
+        let say = format!("{turn} ").repeat(1_000);
+        let turn = format!(
+            "[[conversation.turn]]\nsay = \"{say}\"\n\
+             call = [{{ tool = \"getTicket\", args = {{ id = 1 }} }}]\n"
+        );
+        script.push_str(&turn);
+    }
+    (playbook.to_owned(), script)
+}
+
+#[test]
+fn a_ledger_that_can_take_no_more_ends_the_daemon_which_says_what_to_do() {
+    let disk = match Disk::memory(8 * 1024) {
+        Ok(disk) => disk,
+        Err(why) => return skip(&format!("no small disk: {why}")),
+    };
+    let rota = scene();
+    let (playbook, script) = talker();
+    rota.write("agents/talker.toml", &playbook);
+    rota.write("templates/talk.md.hbs", "Talk.");
+    rota.write("talker.toml", &script);
+    let model = "[models.talker]\nkind = \"scripted\"\nscript = \"talker.toml\"\n";
+    rota.write("rota.toml", &(rota.read("rota.toml") + model));
+    let state = disk.path().join("state");
+    copy(&rota.state(), &state);
+    let mut serving = rota.serve(["--state", &state.display().to_string()]);
+    let full = fill(&disk);
+    let asked = at(&rota, &state, &["run-once", "talker"]);
+    assert_ne!(asked.code, 0, "{asked:#?}");
+    assert_eq!(serving.wait(), 6, "{}", serving.log());
+    let log = serving.log();
+    for text in ["local state failed", "No space left on device", "make room", "start it again"] {
+        assert!(log.contains(text), "{text:?} is not in {log}");
+    }
+    std::fs::remove_file(full).unwrap();
+    let again = rota.serve(["--state", &state.display().to_string()]);
+    at(&rota, &state, &["run-once", "worker", "--task", "1"]).ok();
+    assert_eq!(again.stop(), 0);
+    let evidence = Evidence::read(&state, Known { told: rota.read("told.md"), ..Known::default() });
     acquit(&evidence, Moment::AtRest);
 }

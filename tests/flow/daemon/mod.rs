@@ -14,6 +14,7 @@ mod questions;
 mod reports;
 mod retries;
 mod reviews;
+mod state_lost;
 mod switches;
 mod two_daemons;
 
