@@ -11,6 +11,7 @@
 //! `worker`s. After a crash `recovery` sees to what was left behind. Whoever types a command gets
 //! the same path by the `desk`.
 
+mod accounts;
 mod again;
 pub mod alarm;
 mod announce;
@@ -47,6 +48,7 @@ mod upkeep;
 mod why;
 mod worker;
 
+pub use accounts::Accounts;
 pub use alarm::AlarmError;
 pub use journal::RunJournal;
 pub use parts::{Parts, Settings, Words};

@@ -3,12 +3,13 @@
 
 use super::checker::{Moment, acquit};
 use super::disk::Disk;
-use super::evidence::{Evidence, Known};
+use super::evidence::{Evidence, Known, rows as rows_of, with_store};
 use super::planted::{copy, sql};
 use super::scene::{TASK, add_task, recovers, rows, run_once, scene};
 use super::skip;
 use crate::support::rota::{Ran, Rota, until};
-use rota::domain::{OccurrenceState, PlaybookName, Reason, StatusKind};
+use rota::domain::{OccurrenceState, PlaybookName, Reason, StatusKind, Trigger};
+use rota::store::{Batch, Store};
 use std::path::Path;
 
 /// What is typed in another folder, with its own state.
@@ -235,6 +236,51 @@ fn a_disk_that_fills_up_under_a_daemon_loses_nothing_and_is_no_reason_to_start_i
     let kind = evidence.tasks.iter().find(|(task, _)| task.id == TASK).unwrap().1;
     assert_eq!(kind, StatusKind::Waiting);
     acquit(&evidence, Moment::AtRest);
+}
+
+#[test]
+fn the_doctor_counts_the_instants_and_finds_the_one_without_a_record() {
+    let rota = scene();
+    rota.write("agents/ticker.toml", TICKER);
+    let mut serving = rota.serve(Vec::<&str>::new());
+    until("some instants", || {
+        (serving.log().matches("ticker: succeeded").count() > 2).then_some(())
+    });
+    let busy = rota.run(["doctor"]).ok();
+    assert!(busy.out.contains("a daemon has the ledger open"), "{busy:#?}");
+    serving.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(serving.wait(), 0);
+    let line = |ran: &Ran| {
+        let lines: Vec<_> = ran.out.lines().filter(|l| l.contains("occurrences")).collect();
+        assert_eq!(lines.len(), 1, "{ran:#?}");
+        lines[0].to_owned()
+    };
+    let well = line(&rota.run(["doctor"]).ok());
+    let planned = Evidence::read(&rota.state(), Known::default()).occurrences.len();
+    assert!(well.starts_with("ok"), "{well}");
+    assert!(well.contains("instants of the last 7 days accounted for"), "{well}");
+    assert!(planned > 2, "{planned}");
+    let lost = lose_an_instant(&rota.state());
+    let ill = line(&rota.run(["doctor"]).ok());
+    assert!(ill.starts_with("warn") && ill.contains("ticker"), "{ill}");
+    assert!(ill.contains("1 planned instants without a record") && ill.contains(&lost), "{ill}");
+}
+
+/// Takes the record of an instant in the middle away; which instant that was.
+fn lose_an_instant(state: &Path) -> String {
+    let evidence = Evidence::read(state, Known::default());
+    let mut instants = evidence.occurrences;
+    instants.retain(|o| o.trigger == Trigger::Cron && o.covers.is_none());
+    instants.sort_by_key(|occurrence| occurrence.planned);
+    let lost = instants[instants.len() / 2].clone();
+    with_store(state, async |store: &dyn Store| {
+        let all = rows_of(store, "occurrence/").await;
+        let id = format!("\"{}\"", lost.id);
+        let fits = |value: &[u8]| String::from_utf8_lossy(value).contains(&id);
+        let (key, _) = all.iter().find(|(_, value)| fits(value)).unwrap();
+        store.commit(Batch::new().delete(key.as_str())).await.unwrap();
+    });
+    lost.planned.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }
 
 /// Says so much that the ledger's log grows by more than it has set aside.
