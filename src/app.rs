@@ -12,6 +12,7 @@ mod failures;
 mod front;
 pub mod house;
 mod http;
+mod instants;
 mod open;
 mod outside;
 mod people;

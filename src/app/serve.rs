@@ -41,47 +41,62 @@ pub(super) async fn serve(
     let _ = ready.send(Ready { socket, addr });
     tracing::info!(daemon = %name, state = %state.display(), "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    let mut broken = false;
+    let broken = until_asked(&daemon, &mut signals).await;
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    let is_lost = broken.as_ref().is_some_and(|failure| failure.kind == FailureKind::State);
+    drain(&daemon, &mut signals, is_lost).await;
+    stop.cancel();
+    tracker.close();
+    tracker.wait().await;
+    let exported = daemon.export().await;
+    match (broken, exported) {
+        (Some(broken), Ok(())) => Err(broken),
+        (Some(broken), Err(error)) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "local state could not be exported"
+            );
+            Err(broken)
+        }
+        (None, exported) => exported.map_err(|error| failures::not_exported(&error)),
+    }
+}
+
+/// Until the system wants it to end; or why it cannot go on. Better an end that whoever started us
+/// sees than a daemon that decides nothing.
+async fn until_asked(daemon: &Daemon, signals: &mut mpsc::Receiver<Signal>) -> Option<Failure> {
     loop {
         let signal = tokio::select! {
             signal = signals.recv() => signal,
-            // Better an end that whoever started us sees than a daemon that decides nothing.
             () = daemon.gone() => {
-                broken = true;
-                break;
+                let message = "the dispatcher broke off: a fault of the program, see its log";
+                return Some(Failure::new(FailureKind::Internal, message));
+            }
+            why = daemon.lost_its_state() => {
+                tracing::error!(%why, "local state failed: the daemon ends");
+                return Some(failures::state_lost(why));
             }
         };
         match signal {
             Some(Signal::Reload) => {
                 daemon.reload().await;
             }
-            Some(Signal::Drain) => break,
+            Some(Signal::Drain) => return None,
             Some(Signal::StopNow) | None => {
                 daemon.stop_now().await;
-                break;
+                return None;
             }
         }
     }
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    drain(&daemon, &mut signals).await;
-    stop.cancel();
-    tracker.close();
-    tracker.wait().await;
-    daemon.export().await.map_err(|error| failures::not_exported(&error))?;
-    if broken {
-        let message = "the dispatcher broke off: a fault of the program, see its log";
-        return Err(Failure::new(FailureKind::Internal, message));
-    }
-    Ok(())
 }
 
-/// What runs comes to an end, at once if the system asks again.
-async fn drain(daemon: &Daemon, signals: &mut mpsc::Receiver<Signal>) {
-    let draining = daemon.drain();
-    tokio::pin!(draining);
+/// What runs comes to an end, at once if the system asks again, or if nothing can be written down.
+async fn drain(daemon: &Daemon, signals: &mut mpsc::Receiver<Signal>, is_lost: bool) {
+    let ending = async { if is_lost { daemon.abandon().await } else { daemon.drain().await } };
+    tokio::pin!(ending);
     loop {
         tokio::select! {
-            () = &mut draining => return,
+            () = &mut ending => return,
             Some(signal) = signals.recv() => {
                 if signal == Signal::StopNow {
                     daemon.stop_now().await;
