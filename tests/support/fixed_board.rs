@@ -25,7 +25,14 @@ fn no<T>() -> Result<T> {
     Err(BoardError::Unsupported("the fixed board only answers what a digest asks".into()))
 }
 
+super::delegate::delegate_nouns!(FixedBoard, other);
+
 impl FixedBoard {
+    #[expect(clippy::unused_self, reason = "called as boards with another one behind them call it")]
+    fn other(&self) -> Result<&dyn Board> {
+        no()
+    }
+
     fn kind_of(&self, task: &Task) -> StatusKind {
         let project = self.projects.iter().find(|project| project.id == task.project).unwrap();
         project.kind_of(task.status)
@@ -97,7 +104,7 @@ impl Comments for FixedBoard {
         }
         let is_in = |comment: &&Comment| match comment.on {
             CommentTarget::Project(id) => query.projects.is_empty() || query.projects.contains(&id),
-            CommentTarget::Task(_) => query.projects.is_empty(),
+            CommentTarget::Task(_) | CommentTarget::Goal(_) => query.projects.is_empty(),
         };
         let comments = self
             .comments

@@ -27,7 +27,7 @@ pub(super) const BEGIN_READ: &str = "begin";
 /// "Rota", in the file's header: other programs' files are left alone.
 const APPLICATION: i64 = 0x526f_7461;
 /// One step per version of the schema.
-const STEPS: [&str; 1] = [include_str!("schema.sql")];
+const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements that each connection keeps prepared.
@@ -181,7 +181,10 @@ async fn probe(writer: &Pool) -> sqlx::Result<()> {
         (select task from task_tags limit 1), (select task from task_blockers limit 1), \
         (select task from task_words limit 1), (select id from comments limit 1), \
         (select id from activity limit 1), (select run from marks limit 1), \
-        (select task from fences limit 1)";
+        (select task from fences limit 1), (select id from goal_boards limit 1), \
+        (select id from goals limit 1), (select id from events limit 1), \
+        (select id from time_entries limit 1), (select id from timers limit 1), \
+        (select id from sprints limit 1), (select project from members limit 1)";
     sqlx::query(TABLES).fetch_one(writer).await.map(|_| ())
 }
 
