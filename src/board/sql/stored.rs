@@ -178,7 +178,7 @@ mod tests {
 
     /// How SQLite would answer, one line a step.
     async fn plan(board: &SqlBoard, sql: Sql) -> Vec<String> {
-        let rows = sql.explained().fetch_all(&mut *board.reader().await.unwrap()).await.unwrap();
+        let rows = sql.explained().fetch_all(&mut board.reader().await.unwrap()).await.unwrap();
         rows.iter().map(|row| row.try_get::<String, _>(3).unwrap()).collect()
     }
 
@@ -247,7 +247,7 @@ mod tests {
                 .filter(|step| step.starts_with("SCAN") && !step.contains("INDEX"))
                 .collect();
             assert!(scans.is_empty(), "{question:?}: {plan:?}");
-            assert!(plan.iter().any(|step| step.contains("INDEX")), "{question:?}: {plan:?}");
+            assert!(plan.iter().any(|step| step.starts_with("SEARCH")), "{question:?}: {plan:?}");
         }
     }
 

@@ -282,7 +282,7 @@ async fn a_goal_is_commented_on(w: World) {
     let latest = w.board.latest_activity().await.unwrap();
     let added = w.board.add_comment(&w.by(), comment(one.id, "Hello")).await.unwrap().after;
     let on = |id| CommentQuery { on: Some(CommentTarget::Goal(id)), ..CommentQuery::default() };
-    assert_eq!(w.board.comments(&on(one.id)).await.unwrap().items, [added.clone()]);
+    assert_eq!(w.board.comments(&on(one.id)).await.unwrap().items, std::slice::from_ref(&added));
     assert!(w.board.comments(&on(two.id)).await.unwrap().items.is_empty());
     let rows = w.rows_after(latest).await;
     assert_eq!((rows.len(), rows[0].project, rows[0].task), (1, Some(w.alpha), None));

@@ -18,7 +18,7 @@ use std::time::Duration;
 const FIRST: &str = include_str!("../../fixtures/board/schema_1.sql");
 /// What such a board held.
 const HELD: &str = "
-    pragma application_id = 1383035937; pragma user_version = 1;
+    pragma application_id = 1383036001; pragma user_version = 1;
     insert into people (name, folded, email, kind, role)
         values ('Ann', 'ann', null, 'person', 'editor');
     insert into projects (name, folded, details, closed, statuses, created)
@@ -131,7 +131,10 @@ async fn a_timer_survives_the_end_of_the_program() {
     clock.advance(Duration::from_secs(3_601));
     let path = folder.path().join("board.db");
     let again = SqlBoard::open(&path, BoardName::new("main"), clock.clone()).await.unwrap();
-    assert_eq!(again.timers(&TimerQuery::default()).await.unwrap().items, [timer.clone()]);
+    assert_eq!(
+        again.timers(&TimerQuery::default()).await.unwrap().items,
+        std::slice::from_ref(&timer)
+    );
     let by = Stamp::by(ann);
     conflict(again.start_timer(&by, started(ann, task)).await);
     let log = Some(TimerLog { day: day(0), kind: TimeKind::Development, description: None });
