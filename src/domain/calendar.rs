@@ -3,7 +3,6 @@
 //! What lasts whole days is written in dates and never becomes an instant: in whichever zone it is
 //! looked at, it is on those days.
 
-use super::change::edits;
 use super::{Cursor, EventId, PersonId, Span, Task, Timestamp};
 use chrono::{NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;

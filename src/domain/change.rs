@@ -8,32 +8,6 @@ use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The edits of a noun, one for each field that can change, with what they do.
-macro_rules! edits {
-    ($(#[$about:meta])* $name:ident of $thing:ident {
-        $($(#[$doc:meta])* $variant:ident($kind:ty) => $field:ident,)*
-    }) => {
-        $(#[$about])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$doc])* $variant($kind),)* }
-
-        impl $name {
-            /// Makes the change. `modified` and `revision` are the board's business.
-            pub fn apply(&self, thing: &mut $thing) {
-                match self { $(Self::$variant(value) => thing.$field.clone_from(value),)* }
-            }
-
-            /// The edit that puts back what this one would change in `thing`.
-            #[must_use]
-            pub fn inverse(&self, thing: &$thing) -> Self {
-                match self { $(Self::$variant(_) => Self::$variant(thing.$field.clone()),)* }
-            }
-        }
-    };
-}
-pub(super) use edits;
-
 /// One change to one field of a task. Applied, inverted and recorded by the functions below and
 /// nowhere else, so that every board means the same by it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,5 @@
 //! Goals: numbers that a project wants to reach, on goal boards.
 
-use super::change::edits;
 use super::{Cursor, GoalBoardId, GoalId, MilestoneId, PersonId, ProjectId, Timestamp};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -98,38 +97,6 @@ pub fn progress(start: f64, current: f64, end: f64) -> f64 {
     };
     if done.is_nan() { 0.0 } else { done.clamp(0.0, 1.0) * 100.0 }
 }
-
-/// Words for the variants of a small enum.
-macro_rules! words {
-    ($name:ident { $($variant:ident => $word:literal),* $(,)? }) => {
-        impl $name {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// As it is written.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = String;
-            fn from_str(text: &str) -> Result<Self, String> {
-                Self::ALL.iter().copied().find(|one| one.as_str() == text).ok_or_else(|| {
-                    let words: Vec<&str> = Self::ALL.iter().map(|one| one.as_str()).collect();
-                    format!("expected one of {}", words.join(", "))
-                })
-            }
-        }
-    };
-}
-pub(super) use words;
 
 /// What a goal's numbers are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -3,6 +3,9 @@
 //! Nothing here does I/O, reads a clock or rolls dice. Types are nouns of the field; how they are
 //! stored, sent or decided upon is the business of the floors above.
 
+#[macro_use]
+mod shapes;
+
 mod calendar;
 mod change;
 mod claim;
@@ -11,6 +14,7 @@ mod decision;
 mod effect;
 mod filter;
 mod goal;
+mod ical;
 mod id;
 mod member;
 mod milestone;
@@ -44,6 +48,7 @@ pub use goal::{
     Goal, GoalBoard, GoalBoardQuery, GoalEdit, GoalQuery, GoalStatus, Metric, NewGoal,
     NewGoalBoard, progress,
 };
+pub use ical::icalendar;
 pub use id::{
     ActivityId, BoardName, CommentId, DaemonId, EventId, Fence, GoalBoardId, GoalId, LifeId,
     MilestoneId, OccurrenceId, PersonId, PlaybookName, ProjectId, RunId, SprintId, StatusId,

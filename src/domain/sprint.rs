@@ -1,6 +1,5 @@
 //! Sprints: a few weeks of a project's work.
 
-use super::change::edits;
 use super::{Cursor, ProjectId, SprintId};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};

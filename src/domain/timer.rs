@@ -1,6 +1,5 @@
 //! Timers: time that is running, until it is stopped and becomes time spent.
 
-use super::goal::words;
 use super::{Cursor, PersonId, TaskId, TimeEntry, TimeKind, TimerId, Timestamp};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,5 @@
 //! Time that people spent on tasks: one entry for each person, task, day and kind of work.
 
-use super::goal::words;
 use super::{Cursor, PersonId, ProjectId, TaskId, TimeEntryId, Timestamp};
 use chrono::{Datelike, Days, NaiveDate};
 use serde::{Deserialize, Serialize};
