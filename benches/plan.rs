@@ -6,7 +6,7 @@
 
 use rota::domain::*;
 use rota::schedule::*;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,7 +98,7 @@ fn measure(what: &str, mut run: impl FnMut()) {
 /// One pair of a hundred passes everything before `where`.
 fn snapshot(placed: bool) -> Snapshot {
     let now = from_millis(1_794_000_000_000);
-    let mut playbooks = HashMap::new();
+    let mut playbooks = BTreeMap::new();
     let mut occurrences = Vec::new();
     for number in 0..PLAYBOOKS {
         let playbook = playbook(number, placed);
@@ -139,9 +139,9 @@ fn snapshot(placed: bool) -> Snapshot {
         tasks: Arc::new(Candidates::new((0..TASKS).map(|id| Arc::new(task(id))))),
         projects: Arc::new(projects.collect()),
         people: Arc::new(vec![agent]),
-        claims: HashMap::new(),
-        attempts: HashMap::new(),
-        blockers: HashMap::new(),
+        claims: BTreeMap::new(),
+        attempts: BTreeMap::new(),
+        blockers: BTreeMap::new(),
     }
 }
 

@@ -162,7 +162,8 @@ pub trait Milestones: Send + Sync {
 /// Comments on tasks and projects, status updates included.
 #[async_trait]
 pub trait Comments: Send + Sync {
-    /// Those that match, oldest first.
+    /// Those that match, oldest first unless asked otherwise. Later comments have larger ids, and
+    /// no id is given twice, also after a deletion.
     async fn comments(&self, query: &CommentQuery) -> Result<Page<Comment>>;
     /// Adds one. A comment on a task counts as a change of the task (`modified`, not `revision`).
     async fn add_comment(&self, stamp: &Stamp, new: NewComment) -> Result<Written<Comment>>;

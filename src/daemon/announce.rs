@@ -55,6 +55,7 @@ impl Worker {
             status: Some(task.status),
             tags: task.tags.clone(),
             revision: task.revision,
+            comment: None,
         };
         let wrote =
             Wrote { assignee: Some(Some(agent.id)), status: Some(status), tags: tags.clone() };

@@ -174,6 +174,7 @@ impl Daemon {
             let stop = self.stop.clone();
             async move {
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => {}
                     () = work => {}
                 }

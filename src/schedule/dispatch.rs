@@ -7,20 +7,20 @@ use super::{Action, Criteria, OpenOccurrence, Plan, PlaybookFacts, Refusal, Snap
 use crate::domain::{
     Occurrence, OccurrenceId, OccurrenceState, Overlap, PlaybookName, Reason, TaskId,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A plan in the making.
 pub(super) struct Planner<'a> {
     snapshot: &'a Snapshot,
-    criteria: HashMap<&'a PlaybookName, Criteria<'a>>,
+    criteria: BTreeMap<&'a PlaybookName, Criteria<'a>>,
     slots: usize,
     /// Runs started by this plan, by playbook.
-    started: HashMap<&'a PlaybookName, u32>,
+    started: BTreeMap<&'a PlaybookName, u32>,
     /// Occurrences of a whole playbook that are under way.
-    under_way: HashMap<&'a PlaybookName, OccurrenceId>,
-    taken: HashSet<TaskId>,
-    told: HashMap<&'a PlaybookName, usize>,
-    untold: HashMap<(&'a PlaybookName, Reason), usize>,
+    under_way: BTreeMap<&'a PlaybookName, OccurrenceId>,
+    taken: BTreeSet<TaskId>,
+    told: BTreeMap<&'a PlaybookName, usize>,
+    untold: BTreeMap<(&'a PlaybookName, Reason), usize>,
     plan: Plan,
 }
 
@@ -42,13 +42,13 @@ impl<'a> Planner<'a> {
             .collect();
         Self {
             snapshot,
-            criteria: HashMap::new(),
+            criteria: BTreeMap::new(),
             slots: snapshot.daemon.slots_free,
-            started: HashMap::new(),
+            started: BTreeMap::new(),
             under_way,
-            taken: HashSet::new(),
-            told: HashMap::new(),
-            untold: HashMap::new(),
+            taken: BTreeSet::new(),
+            told: BTreeMap::new(),
+            untold: BTreeMap::new(),
             plan: Plan::default(),
         }
     }

@@ -84,7 +84,7 @@ impl Gate {
 }
 
 /// A board with a gate before and after each write (`before editTask`, `after addComment`, …), and
-/// before a task is read for a claim (`raiseFence`, `readTask`).
+/// before a task is read for a claim (`raiseFence`, `readTask`) and after comments are read.
 #[derive(Debug)]
 pub struct GatedBoard {
     pub below: Arc<dyn Board>,
@@ -212,7 +212,9 @@ impl Milestones for GatedBoard {
 #[async_trait]
 impl Comments for GatedBoard {
     async fn comments(&self, query: &CommentQuery) -> Result<Page<Comment>> {
-        self.below.comments(query).await
+        let page = self.below.comments(query).await;
+        self.gates.pass("after comments").await;
+        page
     }
     async fn add_comment(&self, stamp: &Stamp, new: NewComment) -> Result<Written<Comment>> {
         self.gates.pass("before addComment").await;

@@ -3,7 +3,7 @@
 use super::{World, mark, noon};
 use rota::board::open::{BoardOptions, open};
 use rota::board::sql::SqlBoard;
-use rota::board::{Board, BoardError, Tasks};
+use rota::board::{Board, BoardError, Comments as _, Tasks};
 use rota::clock::ManualClock;
 use rota::domain::{
     BoardName, CommentTarget, EffectState, Entity, Fence, NewComment, NewTask, TaskEdit, TaskQuery,
@@ -46,6 +46,21 @@ async fn opening_again_keeps_everything() {
     };
     let answer = again.edit_task(&stamp, task.id, &[TaskEdit::Sort(1)]).await;
     assert!(matches!(answer, Err(BoardError::Fenced { .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn opened_again_the_board_gives_no_comment_the_id_of_one_that_was_deleted() {
+    let w = World::sqlite().await;
+    let task = w.board.add_task(&w.by(), NewTask::new(w.alpha, "One")).await.unwrap().after.id;
+    let on = CommentTarget::Task(task);
+    let new = || NewComment { on, text: "Hello".into(), parent: None, rating: None };
+    let gone = w.board.add_comment(&w.by(), new()).await.unwrap().after.id;
+    w.board.delete_comment(&w.by(), gone).await.unwrap();
+    let by = w.by();
+    let World { board, folder, .. } = w;
+    drop(board);
+    let again = at(&folder.path().join("board.db")).await.unwrap();
+    assert!(again.add_comment(&by, new()).await.unwrap().after.id > gone);
 }
 
 #[tokio::test]

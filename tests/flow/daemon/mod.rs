@@ -17,3 +17,4 @@ mod retries;
 mod reviews;
 mod switches;
 mod two_daemons;
+mod wrong_clocks;
