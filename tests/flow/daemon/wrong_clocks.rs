@@ -6,6 +6,8 @@ use crate::support::daemon::{BO, Life, Team};
 use crate::support::gates::Gate;
 use chrono::TimeDelta;
 use rota::domain::*;
+use rota::store::Batch;
+use std::time::Duration;
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
 
@@ -138,5 +140,61 @@ async fn a_stop_comment_is_heard_although_the_last_comment_before_the_claim_was_
     tokio::join!(life.run("ai-worker"), meddling);
     let run = life.the_run(task).await;
     did_stop(&team, &life, &run).await;
+    life.stop().await;
+}
+
+/// Makes a claim's record what an earlier version would have written.
+async fn made_old(team: &Team, task: TaskId) {
+    let key = format!("claim/main/{task}");
+    let row = team.store.get(&key).await.unwrap().unwrap();
+    let mut record: serde_json::Value = serde_json::from_slice(&row.value).unwrap();
+    let gone = record["before"].as_object_mut().unwrap().remove("comment");
+    assert!(gone.is_some(), "{record:#}");
+    if let Some(parked) = record["parked"].as_object_mut() {
+        assert!(parked.remove("comment").is_some(), "{parked:#?}");
+    }
+    let batch = Batch::new().check(&key, Some(row.version)).put(&key, record.to_string());
+    team.store.commit(batch).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn for_a_claim_of_an_earlier_version_the_clocks_decide_who_is_heard() {
+    for says_before in [false, true] {
+        let (team, task) = team(&[DILIGENT]).await;
+        if says_before {
+            team.say(BO, task, "@agent stop").await;
+            team.clock.advance(Duration::from_secs(1));
+        }
+        let life = team.start().await;
+        let mut gate = team.gates.stop_after("model", 1);
+        let meddling = async {
+            gate.reached().await;
+            made_old(&team, task).await;
+            if !says_before {
+                team.say(BO, task, "@agent stop").await;
+            }
+            gate.open();
+        };
+        let (report, ()) = tokio::join!(life.run("ai-worker"), meddling);
+        let expected = if says_before { Reason::HandedOver } else { Reason::StopComment };
+        assert_eq!(report.reason, expected, "said before the claim: {says_before}");
+        life.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_a_question_of_an_earlier_version_is_heard_by_the_clocks() {
+    let (team, task) = team(&[ASKS, QUICK]).await;
+    team.say(BO, task, "This is no answer.").await;
+    team.clock.advance(Duration::from_secs(1));
+    let life = team.start().await;
+    assert_eq!(life.run("ai-worker").await.reason, Reason::Waiting);
+    made_old(&team, task).await;
+    life.work().await;
+    assert_eq!(life.claim(task).await.phase, Phase::Parked, "nobody has answered yet");
+    team.say(BO, task, "Green, like the door.").await;
+    life.work().await;
+    assert!(team.prompts()[1].contains("a person answered"));
+    assert_eq!(team.status(task).await, "Ready for Review");
     life.stop().await;
 }
