@@ -92,19 +92,18 @@ impl Dispatcher {
         }
     }
 
-    /// Whether the board answers, and lets nobody write under the ended claim any more: a holder that
-    /// slept may wake up while its effects are being looked at.
+    /// Lets nobody write under the ended claim any more, and then looks at its task: a holder that
+    /// slept may wake up meanwhile, and a write of its that was on the way may just have arrived.
     async fn shut_out(&self, claim: &Claim) -> Result<Option<Task>, BoardError> {
         let board = &self.parts.board;
-        let task = match board.task(claim.task).await {
-            Ok(task) => task,
-            Err(BoardError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error),
+        let gone = |error| match error {
+            BoardError::NotFound { .. } => Ok(None),
+            error => Err(error),
         };
-        match board.raise_fence(claim.task, Fence(claim.fence.0 + 1)).await {
-            Ok(()) | Err(BoardError::NotFound { .. }) => Ok(Some(task)),
-            Err(error) => Err(error),
+        if let Err(error) = board.raise_fence(claim.task, Fence(claim.fence.0 + 1)).await {
+            return gone(error);
         }
+        board.task(claim.task).await.map(Some).or_else(gone)
     }
 
     /// Whether one run more may be under way. A command without a daemon only hands back.

@@ -1,7 +1,7 @@
 //! Two daemons over one store and one board.
 
 use super::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
-use crate::support::daemon::{Team, request};
+use crate::support::daemon::{Team, WORKER, request};
 use rota::domain::*;
 use rota::store::sled::{SledOptions, SledStore};
 use rota::tools::desk::Desk as _;
@@ -130,5 +130,41 @@ async fn another_daemon_sees_to_the_runs_of_a_dead_one_when_their_lease_has_ende
     assert_eq!(runs.len(), 2, "{runs:#?}");
     assert_eq!((runs[1].state, runs[0].state), (RunState::Interrupted, RunState::Succeeded));
     assert_eq!(team.status(task).await, "Ready for Review");
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announcement_that_lands_while_its_ended_claim_is_looked_at_is_seen_to() {
+    let team = team().await;
+    let task = team.task("Fix the login").await;
+    let one = team.start_as("one").await;
+    let mut writing = team.gates.stop("before editTask");
+    let meanwhile = async {
+        writing.reached().await;
+        // The write is on its way to the board, and stays there longer than the lease.
+        team.clock.advance(Duration::from_secs(61));
+        let mut looking = team.gates.stop("raiseFence");
+        let two = team.start_as("two").await;
+        let lands = async {
+            looking.reached().await;
+            writing.open();
+            while team.look(task).await.assignee.is_none() {
+                tokio::task::yield_now().await;
+            }
+            looking.open();
+        };
+        tokio::join!(two.daemon.tick(), lands);
+        two.daemon.idle().await;
+        two
+    };
+    let (_, two) = tokio::join!(one.run("ai-worker"), meanwhile);
+    for _ in 0..3 {
+        team.clock.advance(Duration::from_secs(61));
+        two.work().await;
+    }
+    let (now, status) = (team.look(task).await, team.status(task).await);
+    assert_ne!(now.assignee, Some(WORKER), "the task stays with the agent for ever: {status}");
+    assert_eq!(two.claim(task).await.phase, Phase::Free);
+    one.stop().await;
     two.stop().await;
 }
