@@ -74,6 +74,8 @@ pub(super) struct Open {
     pub taken: Vec<TaskId>,
     /// How many runs it has started.
     pub started: u32,
+    /// It was tried to record that it begins; whether it was recorded may be unknown.
+    pub tried: bool,
     /// It takes no more tasks.
     pub closed: bool,
     /// Its finished runs.
@@ -94,6 +96,7 @@ impl Open {
             set: BTreeMap::new(),
             taken: Vec::new(),
             started: 0,
+            tried: false,
             closed: false,
             runs: Vec::new(),
             refused: Vec::new(),

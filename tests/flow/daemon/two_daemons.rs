@@ -168,3 +168,44 @@ async fn an_announcement_that_lands_while_its_ended_claim_is_looked_at_is_seen_t
     one.stop().await;
     two.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_occurrence_that_another_daemon_took_up_meanwhile_keeps_nobody_waiting() {
+    let mut team = Team::new().await;
+    team.slots = 1;
+    let on = "[on]\nevery = \"10s\"\noverlap = \"queue\"\n[select]";
+    let text = WORKER_PLAYBOOK.replace("[select]", on).replace("limit = 50", "limit = 2");
+    team.playbook("ai-worker", &text);
+    team.model("worker", &[QUICK]);
+    let mut tasks = Vec::new();
+    for number in 0..9 {
+        tasks.push(team.task(&format!("Task {number}")).await);
+    }
+    let one = team.start_as("one").await;
+    let mut gate = team.gates.stop("model");
+    one.daemon.tick().await;
+    while one.ledger.running().await.unwrap().is_empty() {
+        team.clock.advance(Duration::from_secs(1));
+        one.daemon.tick().await;
+        tokio::task::yield_now().await;
+    }
+    gate.reached().await;
+    team.clock.advance(Duration::from_secs(10));
+    one.daemon.tick().await;
+    let queued = |o: &Occurrence| o.state == OccurrenceState::Queued;
+    assert_eq!(one.occurrences("ai-worker").await.iter().filter(|o| queued(o)).count(), 1);
+    let two = team.start_as("two").await;
+    two.work().await;
+    assert_eq!(one.occurrences("ai-worker").await.iter().filter(|o| queued(o)).count(), 0);
+    two.stop().await;
+    gate.open();
+    for _ in 0..100 {
+        team.clock.advance(Duration::from_secs(5));
+        one.daemon.tick().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    for task in tasks {
+        assert_eq!(team.status(task).await, "Ready for Review", "{task}");
+    }
+    one.stop().await;
+}
