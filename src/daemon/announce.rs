@@ -48,15 +48,13 @@ impl Worker {
                 Usage::default(),
             )
         })?;
-        let tags: Vec<String> =
+        let (before, left) = self.held.as_ref().map_or_else(
+            || found(task, &Before::default(), &Wrote::default()),
+            |held| found(task, &held.claim.before, &held.claim.wrote),
+        );
+        let mut tags: Vec<String> =
             rules.add_tags.iter().filter(|tag| !task.has_tag(tag)).cloned().collect();
-        let before = Before {
-            assignee: task.assignee,
-            status: Some(task.status),
-            tags: task.tags.clone(),
-            revision: task.revision,
-            comment: None,
-        };
+        tags.extend(left);
         let wrote =
             Wrote { assignee: Some(Some(agent.id)), status: Some(status), tags: tags.clone() };
         // What we are about to write is known before it is written: a crash can put it back.
@@ -365,6 +363,18 @@ impl Worker {
             )
         })
     }
+}
+
+/// What is found on a task, and which tags an ended claim left there that was never handed back. Where
+/// its values still stand, what it found counts.
+fn found(task: &Task, before: &Before, wrote: &Wrote) -> (Before, Vec<String>) {
+    let is_left = |tag: &String| wrote.tags.contains(tag) && !before.tags.contains(tag);
+    let (left, tags) = task.tags.iter().cloned().partition(is_left);
+    let ours = wrote.assignee == Some(task.assignee);
+    let assignee = if ours { before.assignee } else { task.assignee };
+    let ours = wrote.status == Some(task.status);
+    let status = if ours { before.status } else { Some(task.status) };
+    (Before { assignee, status, tags, revision: task.revision, comment: before.comment }, left)
 }
 
 /// Whether a write may stand on the board: it was not refused.

@@ -234,12 +234,11 @@ impl Worker {
         if !self.was_settled("addComment").await? {
             self.comment(task, question.clone()).await.map_err(|error| tool_trouble(&error))?;
         }
-        let asked = match self.settled("addComment").await? {
-            Some(Some(Entity::Comment(id))) => id,
-            _ => {
-                let last = self.parts.journal.last_comment(task.id).await;
-                last.map_err(|error| board_trouble(&error))?
-            }
+        let asked = if let Some(Some(Entity::Comment(id))) = self.settled("addComment").await? {
+            id
+        } else {
+            let last = self.parts.journal.last_comment(task.id).await;
+            last.map_err(|error| board_trouble(&error))?
         };
         let until = self.parts.clock.wall() + to_delta(outcome.answer_within);
         if let Some(held) = &mut self.held {

@@ -286,7 +286,10 @@ impl Worker {
         let task = self.read_task().await?;
         self.begin_brief(task.as_ref()).await?;
         let (Some(held), Some(task)) = (&self.held, task) else { return Ok(()) };
-        if held.claim.wrote.status.is_some() {
+        // A fresh claim may find what an ended one before it wrote, or meant to: that may never have
+        // arrived, so it is announced like any other.
+        let is_fresh = self.job.resume.is_none() && self.run.attempt == self.job.attempt;
+        if held.claim.wrote.status.is_some() && !is_fresh {
             self.take_stock().await
         } else {
             self.announce(&task).await

@@ -209,3 +209,32 @@ async fn an_occurrence_that_another_daemon_took_up_meanwhile_keeps_nobody_waitin
     }
     one.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_after_one_whose_announcement_never_arrived_is_announced() {
+    let team = team().await;
+    let task = team.task("Fix the login").await;
+    let dead = team.start_as("one").await;
+    let mut gate = team.gates.stop("before editTask");
+    tokio::select! {
+        report = dead.daemon.run_playbook(request("ai-worker")) => panic!("{report:?}"),
+        () = gate.reached() => {}
+    }
+    // Its process is gone, and its write with it.
+    drop(gate);
+    let two = team.start_as("two").await;
+    team.clock.advance(Duration::from_secs(61));
+    two.work().await;
+    assert!(team.activity(task).await.iter().all(|row| row.field == "created"));
+    let mut gate = team.gates.stop("model");
+    let looks = async {
+        gate.reached().await;
+        let now = team.look(task).await;
+        assert_eq!((now.assignee, team.status(task).await), (Some(WORKER), "In Progress".into()));
+        assert!(now.has_tag("AI-Agent"));
+        gate.open();
+    };
+    let (report, ()) = tokio::join!(two.run("ai-worker"), looks);
+    assert_eq!(report.reason, Reason::HandedOver);
+    two.stop().await;
+}
