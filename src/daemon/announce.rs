@@ -378,7 +378,7 @@ fn found(task: &Task, before: &Before, wrote: &Wrote) -> (Before, Vec<String>) {
 }
 
 /// Whether a write may stand on the board: it was not refused.
-fn may_show(effect: &Effect) -> bool {
+pub(super) fn may_show(effect: &Effect) -> bool {
     !matches!(effect.result, Some(EffectResult::Failed { .. } | EffectResult::Recorded))
 }
 

@@ -12,6 +12,7 @@
 //!
 //! Runs without a claim are in `unclaimed`.
 
+use super::announce::may_show;
 use super::beliefs::Open;
 use super::books;
 use super::dispatcher::Dispatcher;
@@ -131,8 +132,10 @@ impl Dispatcher {
         let Some(run) = run else {
             return Ok(announced.then(|| next(claim.attempt, None)));
         };
+        // The first attempt wrote nothing: neither did its announcement arrive, however far it got.
+        let is_silent = run.attempt == 1 && !effects.iter().any(may_show);
+        let never_shown = Self::shows_nothing(claim, shown, is_silent);
         if run.state != RunState::Running {
-            let never_shown = Self::shows_nothing(claim, shown);
             return Ok(if never_shown { None } else { self.after_end(claim, &run) });
         }
         let (attempt, attempts_max) = (run.attempt, self.attempts_max(&run));
@@ -144,7 +147,7 @@ impl Dispatcher {
             return Ok(Some(Resume { settling, ..next(attempt, give_up) }));
         }
         self.interrupt(run).await?;
-        if !announced || Self::shows_nothing(claim, shown) {
+        if !announced || never_shown {
             return Ok(None);
         }
         Ok(Some(match unknown {
@@ -186,10 +189,10 @@ impl Dispatcher {
     }
 
     /// Whether an announcement never arrived: the task is as it was found.
-    fn shows_nothing(claim: &Claim, task: Option<&Task>) -> bool {
+    fn shows_nothing(claim: &Claim, task: Option<&Task>, is_silent: bool) -> bool {
         let wrote = &claim.wrote;
         task.is_some_and(|task| {
-            claim.phase == Phase::Announced
+            (claim.phase == Phase::Announced || is_silent)
                 && task.assignee == claim.before.assignee
                 && Some(task.status) == claim.before.status
                 && !wrote.tags.iter().any(|tag| task.has_tag(tag))

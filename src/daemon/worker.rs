@@ -308,6 +308,10 @@ impl Worker {
 
     /// Nothing may be tried again while it is not known what the last attempt did.
     async fn with_fates(&self, end: WorkEnd) -> WorkEnd {
+        // Whoever has taken the claim over may be writing under this run's name: it learns them.
+        if self.lost() {
+            return end;
+        }
         let unknown = match fate::learn(&self.parts, &self.run).await {
             Ok(unknown) => unknown,
             Err(error) => Some(error.to_string()),
