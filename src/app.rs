@@ -11,6 +11,7 @@ pub mod failure;
 mod failures;
 mod front;
 pub mod house;
+mod instants;
 mod open;
 mod people;
 mod rehearsal;

@@ -45,7 +45,12 @@ pub(super) async fn examine(place: &Place) -> Result<Vec<Finding>, Failure> {
     Ok(findings)
 }
 
-fn finding(what: &str, health: Health, found: impl Into<String>, advice: &str) -> Finding {
+pub(super) fn finding(
+    what: &str,
+    health: Health,
+    found: impl Into<String>,
+    advice: &str,
+) -> Finding {
     Finding { what: what.to_owned(), health, found: found.into(), advice: advice.to_owned() }
 }
 
@@ -121,6 +126,7 @@ async fn state(place: &Place, config: &Config) -> Vec<Finding> {
         None => finding("emergency stop", Health::Ok, "not set", ""),
     });
     findings.push(daemon(state).await);
+    findings.extend(super::instants::examine(place, config).await);
     findings
 }
 

@@ -33,6 +33,18 @@ pub(super) fn not_exported(error: &ExportError) -> Failure {
         .hint("nothing is lost: the store has everything; the next start exports it")
 }
 
+/// Local state failed under a daemon, for good.
+pub(super) fn state_lost(why: String) -> Failure {
+    Failure {
+        causes: vec![why],
+        ..Failure::new(FailureKind::State, "local state failed, and the daemon has ended")
+    }
+    .hint(
+        "mend what is said above (make room, look at the disk: `rota doctor`), then start it again",
+    )
+    .hint("nothing that was acknowledged is lost; claims end with their lease, and are seen to")
+}
+
 /// The board could not be opened or read.
 pub(super) fn board(error: &BoardError) -> Failure {
     let kind = match error {

@@ -3,10 +3,10 @@
 use super::{failures, open};
 use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{Place, Ready};
-use crate::daemon::Wake;
 use crate::daemon::control::ControlLimits;
 use crate::daemon::control::server::ControlServer;
 use crate::daemon::signals::Signal;
+use crate::daemon::{Daemon, Wake};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -38,33 +38,14 @@ pub(super) async fn serve(
     let _ = ready.send(Ready { socket, addr: None });
     tracing::info!(daemon = %name, state = %state.display(), "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    let mut broken = false;
-    loop {
-        let signal = tokio::select! {
-            signal = signals.recv() => signal,
-            // Better an end that whoever started us sees than a daemon that decides nothing.
-            () = daemon.gone() => {
-                broken = true;
-                break;
-            }
-        };
-        match signal {
-            Some(Signal::Reload) => {
-                daemon.reload().await;
-            }
-            Some(Signal::Drain) => break,
-            Some(Signal::StopNow) | None => {
-                daemon.stop_now().await;
-                break;
-            }
-        }
-    }
+    let broken = until_asked(&daemon, &mut signals).await;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    let draining = daemon.drain();
-    tokio::pin!(draining);
+    let is_lost = broken.as_ref().is_some_and(|failure| failure.kind == FailureKind::State);
+    let ending = async { if is_lost { daemon.abandon().await } else { daemon.drain().await } };
+    tokio::pin!(ending);
     loop {
         tokio::select! {
-            () = &mut draining => break,
+            () = &mut ending => break,
             Some(signal) = signals.recv() => {
                 if signal == Signal::StopNow {
                     daemon.stop_now().await;
@@ -75,12 +56,46 @@ pub(super) async fn serve(
     stop.cancel();
     tracker.close();
     tracker.wait().await;
-    daemon.export().await.map_err(|error| failures::not_exported(&error))?;
-    if broken {
-        let message = "the dispatcher broke off: a fault of the program, see its log";
-        return Err(Failure::new(FailureKind::Internal, message));
+    let exported = daemon.export().await;
+    match (broken, exported) {
+        (Some(broken), Ok(())) => Err(broken),
+        (Some(broken), Err(error)) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "local state could not be exported"
+            );
+            Err(broken)
+        }
+        (None, exported) => exported.map_err(|error| failures::not_exported(&error)),
     }
-    Ok(())
+}
+
+/// Until the system wants it to end; or why it cannot go on. Better an end that whoever started us
+/// sees than a daemon that decides nothing.
+async fn until_asked(daemon: &Daemon, signals: &mut mpsc::Receiver<Signal>) -> Option<Failure> {
+    loop {
+        let signal = tokio::select! {
+            signal = signals.recv() => signal,
+            () = daemon.gone() => {
+                let message = "the dispatcher broke off: a fault of the program, see its log";
+                return Some(Failure::new(FailureKind::Internal, message));
+            }
+            why = daemon.lost_its_state() => {
+                tracing::error!(%why, "local state failed: the daemon ends");
+                return Some(failures::state_lost(why));
+            }
+        };
+        match signal {
+            Some(Signal::Reload) => {
+                daemon.reload().await;
+            }
+            Some(Signal::Drain) => return None,
+            Some(Signal::StopNow) | None => {
+                daemon.stop_now().await;
+                return None;
+            }
+        }
+    }
 }
 
 /// What somebody who starts a daemon should know: it runs all the same.

@@ -64,6 +64,9 @@ impl Worker {
             );
             self.note(&text).await;
         }
+        // The runtime's timer measures how long, never when: it stands still while the machine sleeps,
+        // so that a backoff may last longer than asked for, never shorter. Where tests inject a clock,
+        // they make it from the runtime's time, which they pause.
         let waiting = async {
             tokio::select! {
                 biased;

@@ -10,6 +10,7 @@ use crate::schedule::{Candidates, Timetable};
 use crate::tools::desk::{DeskError, RunReport};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// What the dispatcher believes.
@@ -27,6 +28,8 @@ pub(super) struct Beliefs {
     pub draining: bool,
     /// Everything is stopped.
     pub stopped: bool,
+    /// Since when no look could read local state, on the boot-time clock.
+    pub blind_since: Option<Duration>,
     /// Who waits for idleness.
     pub idlers: Vec<oneshot::Sender<()>>,
     /// Who waits for a run to stop.

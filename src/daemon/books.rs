@@ -62,7 +62,7 @@ async fn compile(parts: &Parts, playbook: &Arc<Playbook>) -> Result<Book, Ledger
 }
 
 /// What decides about instants: an edit of anything else leaves them as they are.
-fn fingerprint(on: &On) -> String {
+pub(super) fn fingerprint(on: &On) -> String {
     let text = format!(
         "{:?} {:?} {} {:?} {:?} {:?}",
         on.cron, on.every, on.zone, on.gap, on.fold, on.jitter

@@ -11,6 +11,7 @@
 //! `worker`s. After a crash `recovery` sees to what was left behind. Whoever types a command gets
 //! the same path by the `desk`.
 
+mod accounts;
 mod again;
 pub mod alarm;
 mod announce;
@@ -47,6 +48,7 @@ mod upkeep;
 mod why;
 mod worker;
 
+pub use accounts::Accounts;
 pub use alarm::AlarmError;
 pub use journal::RunJournal;
 pub use parts::{Parts, Settings, Words};
@@ -302,6 +304,20 @@ impl Daemon {
     /// Returns when the dispatcher is gone: after a drain, or because it broke off.
     pub async fn gone(&self) {
         self.events.closed().await;
+    }
+
+    /// Returns when local state is of no use any more until it is opened again; says why.
+    pub async fn lost_its_state(&self) -> String {
+        self.parts.ledger.closed().await
+    }
+
+    /// Ends without local state: what runs is stopped, and nothing is waited for that could not be
+    /// written down. Claims end with their lease; the next start sees to them.
+    pub async fn abandon(&self) {
+        self.stop_now().await;
+        if tokio::time::timeout(STOP_MAX, self.close()).await.is_err() {
+            tracing::error!("what is told could not be finished in time");
+        }
     }
 
     async fn ended(&self) {

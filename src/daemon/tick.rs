@@ -11,7 +11,10 @@ use crate::domain::{
 use crate::ledger::{LedgerError, stop};
 use crate::schedule::{Action, Plan, WakeInput, plan, wakes};
 use std::sync::Arc;
+use std::time::Duration;
 
+/// A daemon whose every look for so long could not read local state ends.
+const BLIND_MAX: Duration = Duration::from_mins(5);
 /// So often a dispatch plans again because it started or settled something.
 const ROUNDS_MAX: usize = 64;
 
@@ -21,8 +24,9 @@ impl Dispatcher {
         self.read_stop();
         if let Err(error) = books::refresh(&self.parts, &mut self.beliefs.books).await {
             tracing::error!(%error, "the playbooks' switches could not be read");
-            return;
+            return self.cannot_read(&error);
         }
+        self.beliefs.blind_since = None;
         self.reconcile().await;
         if self.scheduling {
             self.wake().await;
@@ -32,6 +36,17 @@ impl Dispatcher {
         }
         self.dispatch().await;
         self.keep_house().await;
+    }
+
+    /// A look that could not read local state decides nothing. One may be bad luck; when none in a
+    /// while could, better an end that whoever started us sees than a daemon that does nothing.
+    fn cannot_read(&mut self, error: &LedgerError) {
+        let now = self.parts.clock.boot();
+        let since = *self.beliefs.blind_since.get_or_insert(now);
+        if now.saturating_sub(since) >= BLIND_MAX {
+            let blind = crate::domain::show_duration(BLIND_MAX);
+            self.parts.ledger.give_up(&format!("it could not be read for {blind}: {error}"));
+        }
     }
 
     /// The stop file counts, whoever wrote it and whenever.

@@ -101,6 +101,16 @@ impl Ledger {
         &self.store
     }
 
+    /// Returns when local state is of no use any more until it is opened again; says why.
+    pub async fn closed(&self) -> String {
+        self.watched.closed().await
+    }
+
+    /// Somebody finds that local state is of no use any more.
+    pub fn give_up(&self, why: &str) {
+        self.watched.give_up(why);
+    }
+
     /// Whose ledger it is.
     pub fn options(&self) -> &LedgerOptions {
         &self.options

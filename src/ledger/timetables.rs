@@ -20,17 +20,11 @@ impl Ledger {
         fingerprint: &str,
         now: Timestamp,
     ) -> Result<Timestamp> {
-        let key = format!("timetable/{playbook}");
+        let key = key(playbook);
         for _ in 0..TRIES_MAX {
-            let known = self.store.get(&key).await?;
-            let version = known.as_ref().map(|known| known.version);
-            if let Some(known) = known {
-                let record: Timetable = serde_json::from_slice(&known.value).map_err(|source| {
-                    StoreError::Corrupt { key: key.clone(), source: Box::new(source) }
-                })?;
-                if record.fingerprint == fingerprint && record.since <= now {
-                    return Ok(record.since);
-                }
+            let (version, known) = self.timetable(&key).await?.unzip();
+            if let Some(known) = known.filter(|k| k.fingerprint == fingerprint && k.since <= now) {
+                return Ok(known.since);
             }
             let record = Timetable { fingerprint: fingerprint.to_owned(), since: now };
             let value = serde_json::to_vec(&record)
@@ -44,4 +38,27 @@ impl Ledger {
         }
         Err(LedgerError::Contended { what: key })
     }
+
+    /// The same, only read; `None` where another timetable was noted last, or none.
+    pub async fn timetable_began(
+        &self,
+        playbook: &PlaybookName,
+        fingerprint: &str,
+    ) -> Result<Option<Timestamp>> {
+        let known = self.timetable(&key(playbook)).await?;
+        let known = known.filter(|(_, known)| known.fingerprint == fingerprint);
+        Ok(known.map(|(_, known)| known.since))
+    }
+
+    async fn timetable(&self, key: &str) -> Result<Option<(u64, Timetable)>> {
+        let Some(found) = self.store.get(key).await? else { return Ok(None) };
+        let record = serde_json::from_slice(&found.value).map_err(|source| {
+            StoreError::Corrupt { key: key.to_owned(), source: Box::new(source) }
+        })?;
+        Ok(Some((found.version, record)))
+    }
+}
+
+fn key(playbook: &PlaybookName) -> String {
+    format!("timetable/{playbook}")
 }

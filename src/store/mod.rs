@@ -15,8 +15,9 @@
 //!    only keys that start with `prefix`.
 //! 7. Keys are 1 to 512 bytes, values at most [`VALUE_BYTES_MAX`]; anything else is
 //!    [`StoreError::TooLarge`] and nothing of that commit happens.
-//! 8. A commit that could not be made durable is [`StoreError::Failed`]; whether it happened is then
-//!    unknown, and later commits fail too until the store is opened again.
+//! 8. A commit that could not be made durable fails; whether it happened is then unknown. Where the
+//!    engine cannot go on it is [`StoreError::Closed`], and so are all later commits until the store
+//!    is opened again; after [`StoreError::Failed`] later ones may succeed.
 //! 9. [`Store::now`] never goes back within one era and is not moved by the wall clock.
 //! 10. A second opening of the same folder fails at once and says who holds it.
 //! 11. A key put twice in one commit has the last value; one that is put and deleted is gone.
@@ -183,6 +184,10 @@ pub enum StoreError {
     /// A read or write failed; for a commit it is unknown whether it happened.
     #[error("the store failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A commit could not be made durable, and nobody knows what is on the disk: the store takes no
+    /// more until it is opened again. Whether the commit happened is unknown.
+    #[error("the store takes no more until it is opened again")]
+    Closed(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// What is stored is not what was written: a newer version's, or damaged.
     #[error("{key} cannot be read")]
     Corrupt {

@@ -9,7 +9,7 @@ use crate::domain::StoreTime;
 use async_trait::async_trait;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, watch};
 
 /// Rows handed out at a time.
 const PAGE: usize = 500;
@@ -29,6 +29,8 @@ pub struct WatchedStore {
     seen: Mutex<Seen>,
     /// One copy at a time.
     copying: tokio::sync::Mutex<()>,
+    /// Why the store is of no use any more, from when it is not.
+    closed: watch::Sender<Option<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +57,26 @@ impl WatchedStore {
             gate: RwLock::default(),
             seen: Mutex::default(),
             copying: tokio::sync::Mutex::default(),
+            closed: watch::Sender::default(),
         }
+    }
+
+    /// Returns when the store takes no more, or somebody has given it up; says why.
+    pub async fn closed(&self) -> String {
+        let mut closed = self.closed.subscribe();
+        let why = closed.wait_for(Option::is_some).await;
+        why.ok().and_then(|why| why.clone()).unwrap_or_default()
+    }
+
+    /// Somebody finds that the store is of no use any more. The first reason stands.
+    pub fn give_up(&self, why: &str) {
+        self.closed.send_if_modified(|closed| {
+            let is_first = closed.is_none();
+            if is_first {
+                *closed = Some(why.to_owned());
+            }
+            is_first
+        });
     }
 
     /// How many commits have, or may have, changed something since it was opened.
@@ -136,6 +157,9 @@ impl Store for WatchedStore {
         let keys = batch.puts.iter().map(|(key, _)| key).chain(&batch.deletes).cloned().collect();
         let mut passing = Passing { store: self, keys, changed: true, _gate: gate };
         let answer = self.inner.commit(batch).await;
+        if let Err(error @ StoreError::Closed(_)) = &answer {
+            self.give_up(&with_causes(error));
+        }
         passing.changed =
             !matches!(answer, Err(StoreError::Conflict { .. } | StoreError::TooLarge { .. }));
         answer
@@ -148,6 +172,12 @@ impl Store for WatchedStore {
     async fn now(&self) -> Result<StoreTime> {
         self.inner.now().await
     }
+}
+
+/// An error and what caused it, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// A copy under way. What it hands out, laid one over the other, is the store as it was at one

@@ -108,13 +108,13 @@ async fn a_run_that_lost_its_lease_is_followed_by_the_next_attempt() {
 async fn a_task_that_cannot_be_put_back_while_the_board_is_down_goes_back_when_it_is_up() {
     let (team, task, life) = team(1).await;
     let report = meanwhile(&team, &life, async {
-        team.board.down.store(true, Ordering::SeqCst);
+        team.board.watch.down.store(true, Ordering::SeqCst);
     })
     .await;
     assert!(report.state != RunState::Succeeded, "{report:#?}");
     life.work().await;
     assert_eq!(life.ledger.orphans().await.unwrap().len(), 1, "nobody would put it back");
-    team.board.down.store(false, Ordering::SeqCst);
+    team.board.watch.down.store(false, Ordering::SeqCst);
     team.clock.advance(Duration::from_secs(31));
     life.work().await;
     is_as_before(&team, &life, task).await;

@@ -3,12 +3,13 @@
 
 use super::checker::{Moment, acquit};
 use super::disk::Disk;
-use super::evidence::{Evidence, Known};
+use super::evidence::{Evidence, Known, rows as rows_of, with_store};
 use super::planted::{copy, sql};
 use super::scene::{TASK, add_task, recovers, rows, run_once, scene};
 use super::skip;
 use crate::support::rota::{Ran, Rota, until};
-use rota::domain::{OccurrenceState, PlaybookName, Reason, StatusKind};
+use rota::domain::{OccurrenceState, PlaybookName, Reason, StatusKind, Trigger};
+use rota::store::{Batch, Store};
 use std::path::Path;
 
 /// What is typed in another folder, with its own state.
@@ -107,14 +108,16 @@ fn a_damaged_ledger_is_moved_aside_and_everything_waits_for_a_person() {
     assert_eq!(claims[&TASK].fence, fence);
 }
 
+/// Comments every second.
+const TICKER: &str = "description = \"Says it.\"\nagent = \"AI-Docs\"\n[on]\ncron = \"* * * * * *\"\n\
+                      timezone = \"Europe/Berlin\"\n[[step]]\ntool = \"addComment\"\n\
+                      args = { module = \"ticket\", entityId = 1, text = \"tick\" }\n\
+                      [scope]\nwrite = \"board\"\n";
+
 #[test]
 fn instants_between_the_last_export_and_the_restore_are_accounted_as_lost() {
-    let ticker = "description = \"Says it.\"\nagent = \"AI-Docs\"\n[on]\ncron = \"* * * * * *\"\n\
-                  timezone = \"Europe/Berlin\"\n[[step]]\ntool = \"addComment\"\n\
-                  args = { module = \"ticket\", entityId = 1, text = \"tick\" }\n\
-                  [scope]\nwrite = \"board\"\n";
     let rota = scene();
-    rota.write("agents/ticker.toml", ticker);
+    rota.write("agents/ticker.toml", TICKER);
     let ticks = |rota: &Rota| {
         let serving = rota.serve(Vec::<&str>::new());
         serving.wait_for_log("ticker: succeeded");
@@ -232,5 +235,99 @@ fn a_disk_that_fills_up_under_a_daemon_loses_nothing_and_is_no_reason_to_start_i
     assert_eq!(board, ["Do it", "Two", "A part"], "what was refused is there");
     let kind = evidence.tasks.iter().find(|(task, _)| task.id == TASK).unwrap().1;
     assert_eq!(kind, StatusKind::Waiting);
+    acquit(&evidence, Moment::AtRest);
+}
+
+#[test]
+fn the_doctor_counts_the_instants_and_finds_the_one_without_a_record() {
+    let rota = scene();
+    rota.write("agents/ticker.toml", TICKER);
+    let mut serving = rota.serve(Vec::<&str>::new());
+    until("some instants", || {
+        (serving.log().matches("ticker: succeeded").count() > 2).then_some(())
+    });
+    let busy = rota.run(["doctor"]).ok();
+    assert!(busy.out.contains("a daemon has the ledger open"), "{busy:#?}");
+    serving.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(serving.wait(), 0);
+    let line = |ran: &Ran| {
+        let lines: Vec<_> = ran.out.lines().filter(|l| l.contains("occurrences")).collect();
+        assert_eq!(lines.len(), 1, "{ran:#?}");
+        lines[0].to_owned()
+    };
+    let well = line(&rota.run(["doctor"]).ok());
+    let planned = Evidence::read(&rota.state(), Known::default()).occurrences.len();
+    assert!(well.starts_with("ok"), "{well}");
+    assert!(well.contains("instants of the last 7 days accounted for"), "{well}");
+    assert!(planned > 2, "{planned}");
+    let lost = lose_an_instant(&rota.state());
+    let ill = line(&rota.run(["doctor"]).ok());
+    assert!(ill.starts_with("warn") && ill.contains("ticker"), "{ill}");
+    assert!(ill.contains("1 planned instants without a record") && ill.contains(&lost), "{ill}");
+}
+
+/// Takes the record of an instant in the middle away; which instant that was.
+fn lose_an_instant(state: &Path) -> String {
+    let evidence = Evidence::read(state, Known::default());
+    let mut instants = evidence.occurrences;
+    instants.retain(|o| o.trigger == Trigger::Cron && o.covers.is_none());
+    instants.sort_by_key(|occurrence| occurrence.planned);
+    let lost = instants[instants.len() / 2].clone();
+    with_store(state, async |store: &dyn Store| {
+        let all = rows_of(store, "occurrence/").await;
+        let id = format!("\"{}\"", lost.id);
+        let fits = |value: &[u8]| String::from_utf8_lossy(value).contains(&id);
+        let (key, _) = all.iter().find(|(_, value)| fits(value)).unwrap();
+        store.commit(Batch::new().delete(key.as_str())).await.unwrap();
+    });
+    lost.planned.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+}
+
+/// Says so much that the ledger's log grows by more than it has set aside.
+fn talker() -> (String, String) {
+    let playbook = "agent = \"AI-Docs\"\n[work]\nrunner = \"model\"\nmodel = \"talker\"\n\
+                    prompt = \"talk.md.hbs\"\ntools = [\"getTicket\", \"finish\"]\n[outcome.ready]\n\
+                    [limits]\nturns = 500\nattempts = 1\n";
+    let mut script = "[[conversation]]\n".to_owned();
+    for turn in 0..400 {
+        let say = format!("{turn} ").repeat(1_000);
+        let turn = format!(
+            "[[conversation.turn]]\nsay = \"{say}\"\n\
+             call = [{{ tool = \"getTicket\", args = {{ id = 1 }} }}]\n"
+        );
+        script.push_str(&turn);
+    }
+    (playbook.to_owned(), script)
+}
+
+#[test]
+fn a_ledger_that_can_take_no_more_ends_the_daemon_which_says_what_to_do() {
+    let disk = match Disk::memory(8 * 1024) {
+        Ok(disk) => disk,
+        Err(why) => return skip(&format!("no small disk: {why}")),
+    };
+    let rota = scene();
+    let (playbook, script) = talker();
+    rota.write("agents/talker.toml", &playbook);
+    rota.write("templates/talk.md.hbs", "Talk.");
+    rota.write("talker.toml", &script);
+    let model = "[models.talker]\nkind = \"scripted\"\nscript = \"talker.toml\"\n";
+    rota.write("rota.toml", &(rota.read("rota.toml") + model));
+    let state = disk.path().join("state");
+    copy(&rota.state(), &state);
+    let mut serving = rota.serve(["--state", &state.display().to_string()]);
+    let full = fill(&disk);
+    let asked = at(&rota, &state, &["run-once", "talker"]);
+    assert_ne!(asked.code, 0, "{asked:#?}");
+    assert_eq!(serving.wait(), 6, "{}", serving.log());
+    let log = serving.log();
+    for text in ["local state failed", "No space left on device", "make room", "start it again"] {
+        assert!(log.contains(text), "{text:?} is not in {log}");
+    }
+    std::fs::remove_file(full).unwrap();
+    let again = rota.serve(["--state", &state.display().to_string()]);
+    at(&rota, &state, &["run-once", "worker", "--task", "1"]).ok();
+    assert_eq!(again.stop(), 0);
+    let evidence = Evidence::read(&state, Known { told: rota.read("told.md"), ..Known::default() });
     acquit(&evidence, Moment::AtRest);
 }

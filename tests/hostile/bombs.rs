@@ -29,7 +29,8 @@ fn numbered(write: impl Fn(&mut String, usize)) -> String {
     text
 }
 
-fn bombs() -> Vec<(&'static str, String)> {
+/// Each with its name.
+pub fn bombs() -> Vec<(&'static str, String)> {
     let many = SIZE / 2 - 100;
     vec![
         ("deep lists", format!("agent = {}", "[".repeat(many))),

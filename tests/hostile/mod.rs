@@ -5,6 +5,7 @@ mod bombs;
 mod faulty;
 mod files;
 mod hurting_templates;
+mod memory;
 mod terminal;
 mod text;
 

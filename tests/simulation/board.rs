@@ -2,20 +2,20 @@
 
 use super::judge::Write;
 use super::world::{Link, World};
+use crate::support::watched::{Call, Change, Watch, Watched, What};
 use async_trait::async_trait;
-use rota::board::{
-    Board, BoardError, Capabilities, Comments, History, Milestones, People, Projects, Result, Tasks,
-};
-use rota::domain::*;
+use rota::board::{BoardError, Result};
 use std::sync::Arc;
 
+/// What stands between one life and the board.
 #[derive(Debug)]
-pub struct SimulatedBoard {
+pub struct Weathered {
     pub link: Arc<Link>,
-    pub inner: Arc<dyn Board>,
 }
 
-impl SimulatedBoard {
+pub type SimulatedBoard = Watched<Weathered>;
+
+impl Weathered {
     fn world(&self) -> &World {
         &self.link.world
     }
@@ -27,169 +27,46 @@ impl SimulatedBoard {
         }
         Ok(())
     }
+}
 
-    async fn read(&self) -> Result<()> {
+#[async_trait]
+impl Watch for Weathered {
+    async fn before(&self, call: &Call<'_>) -> Result<()> {
         self.link.pass().await;
-        self.fails("to answer")
-    }
-
-    /// Before a write; after it [`SimulatedBoard::written`].
-    async fn write(&self) -> Result<()> {
-        self.link.pass().await;
-        self.fails("before a write")
-    }
-
-    async fn written<T: Send>(
-        &self,
-        stamp: &Stamp,
-        write: Write<'_>,
-        result: Result<Written<T>>,
-    ) -> Result<Written<T>> {
-        if let Ok(written) = &result {
-            self.world().judge().wrote(&self.link.who, stamp, write, written.changed);
+        match call.what {
+            What::Question => self.fails("to answer"),
+            What::Fence(..) | What::Write(..) => self.fails("before a write"),
         }
+    }
+
+    async fn after(
+        &self,
+        call: &Call<'_>,
+        answer: std::result::Result<bool, &BoardError>,
+    ) -> Result<()> {
+        let who = &self.link.who;
+        let when = match (&call.what, answer) {
+            (What::Question, _) | (What::Fence(..), Err(_)) => return Ok(()),
+            (What::Fence(task, fence), Ok(_)) => {
+                self.world().judge().raised(who, *task, *fence);
+                "after raising a fence"
+            }
+            (What::Write(stamp, change), Ok(changed)) => {
+                let write = match change {
+                    Change::NewTask => Write::Task,
+                    Change::Edits(task, edits) => Write::Edits(*task, edits),
+                    Change::Comment(text) => Write::Comment(text),
+                    Change::Other => panic!("no daemon is seen to call {}", call.name),
+                };
+                self.world().judge().wrote(who, stamp, write, changed);
+                "after a write"
+            }
+            (What::Write(..), Err(_)) => {
+                self.link.pass().await;
+                return Ok(());
+            }
+        };
         self.link.pass().await;
-        let written = result?;
-        self.fails("after a write")?;
-        Ok(written)
-    }
-}
-
-#[async_trait]
-impl Board for SimulatedBoard {
-    fn name(&self) -> BoardName {
-        self.inner.name()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-    async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()> {
-        self.write().await?;
-        self.inner.raise_fence(task, fence).await?;
-        self.world().judge().raised(&self.link.who, task, fence);
-        self.link.pass().await;
-        self.fails("after raising a fence")
-    }
-    async fn effect_of(&self, mark: &Mark) -> Result<EffectState> {
-        self.read().await?;
-        self.inner.effect_of(mark).await
-    }
-}
-
-#[async_trait]
-impl People for SimulatedBoard {
-    async fn people(&self) -> Result<Vec<Person>> {
-        self.read().await?;
-        self.inner.people().await
-    }
-    async fn person(&self, id: PersonId) -> Result<Person> {
-        self.read().await?;
-        self.inner.person(id).await
-    }
-    async fn add_person(&self, stamp: &Stamp, new: NewPerson) -> Result<Written<Person>> {
-        self.inner.add_person(stamp, new).await
-    }
-}
-
-#[async_trait]
-impl Projects for SimulatedBoard {
-    async fn projects(&self) -> Result<Vec<Project>> {
-        self.read().await?;
-        self.inner.projects().await
-    }
-    async fn project(&self, id: ProjectId) -> Result<Project> {
-        self.read().await?;
-        self.inner.project(id).await
-    }
-    async fn add_project(&self, stamp: &Stamp, new: NewProject) -> Result<Written<Project>> {
-        self.inner.add_project(stamp, new).await
-    }
-    async fn edit_project(
-        &self,
-        stamp: &Stamp,
-        id: ProjectId,
-        edits: &[ProjectEdit],
-    ) -> Result<Written<Project>> {
-        self.inner.edit_project(stamp, id, edits).await
-    }
-}
-
-#[async_trait]
-impl Tasks for SimulatedBoard {
-    async fn task(&self, id: TaskId) -> Result<Task> {
-        self.read().await?;
-        self.inner.task(id).await
-    }
-    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>> {
-        self.read().await?;
-        self.inner.tasks(query).await
-    }
-    async fn add_task(&self, stamp: &Stamp, new: NewTask) -> Result<Written<Task>> {
-        self.write().await?;
-        let result = self.inner.add_task(stamp, new).await;
-        self.written(stamp, Write::Task, result).await
-    }
-    async fn edit_task(
-        &self,
-        stamp: &Stamp,
-        id: TaskId,
-        edits: &[TaskEdit],
-    ) -> Result<Written<Task>> {
-        self.write().await?;
-        let result = self.inner.edit_task(stamp, id, edits).await;
-        self.written(stamp, Write::Edits(id, edits), result).await
-    }
-    async fn delete_task(&self, stamp: &Stamp, id: TaskId) -> Result<Written<Task>> {
-        self.inner.delete_task(stamp, id).await
-    }
-}
-
-#[async_trait]
-impl Milestones for SimulatedBoard {
-    async fn milestone(&self, id: MilestoneId) -> Result<Milestone> {
-        self.inner.milestone(id).await
-    }
-    async fn milestones(&self, query: &MilestoneQuery) -> Result<Vec<Milestone>> {
-        self.inner.milestones(query).await
-    }
-    async fn add_milestone(&self, stamp: &Stamp, new: NewMilestone) -> Result<Written<Milestone>> {
-        self.inner.add_milestone(stamp, new).await
-    }
-    async fn edit_milestone(
-        &self,
-        stamp: &Stamp,
-        id: MilestoneId,
-        edits: &[MilestoneEdit],
-    ) -> Result<Written<Milestone>> {
-        self.inner.edit_milestone(stamp, id, edits).await
-    }
-}
-
-#[async_trait]
-impl Comments for SimulatedBoard {
-    async fn comments(&self, query: &CommentQuery) -> Result<Page<Comment>> {
-        self.read().await?;
-        self.inner.comments(query).await
-    }
-    async fn add_comment(&self, stamp: &Stamp, new: NewComment) -> Result<Written<Comment>> {
-        self.write().await?;
-        let text = new.text.clone();
-        let result = self.inner.add_comment(stamp, new).await;
-        self.written(stamp, Write::Comment(&text), result).await
-    }
-    async fn delete_comment(&self, stamp: &Stamp, id: CommentId) -> Result<Written<Comment>> {
-        self.inner.delete_comment(stamp, id).await
-    }
-}
-
-#[async_trait]
-impl History for SimulatedBoard {
-    async fn activity(&self, query: &ActivityQuery) -> Result<Page<Activity>> {
-        self.read().await?;
-        self.inner.activity(query).await
-    }
-    async fn latest_activity(&self) -> Result<ActivityId> {
-        self.read().await?;
-        self.inner.latest_activity().await
+        self.fails(when)
     }
 }

@@ -1,6 +1,6 @@
 //! The simulated daemons and what happens to them.
 
-use super::board::SimulatedBoard;
+use super::board::{SimulatedBoard, Weathered};
 use super::model::{SimulatedChannel, SimulatedModel};
 use super::store::SimulatedStore;
 use super::world::{Link, MachineClock, Pulse, World};
@@ -115,7 +115,10 @@ fn ingredients(house: &House, link: &Arc<Link>, clock: &Arc<MachineClock>) -> In
         life: link.who.life_name(),
         clock: Arc::clone(clock) as _,
         entropy: Arc::new(SeededEntropy::new(house.world.chance.next_u64())),
-        board: Arc::new(SimulatedBoard { link: Arc::clone(link), inner: Arc::clone(&house.board) }),
+        board: Arc::new(SimulatedBoard {
+            below: Arc::clone(&house.board),
+            watch: Weathered { link: Arc::clone(link) },
+        }),
         store: Arc::new(SimulatedStore { link: Arc::clone(link), inner: Arc::clone(&house.store) }),
         folder: house.folder.clone(),
         templates: Some(templates()),

@@ -47,13 +47,11 @@ fn wanted(normally: u64) -> Range<u64> {
 
 /// The first seed and how many: one by `ROTA_SIM_SEED`, more by `ROTA_SIM_SEEDS`.
 fn seeds(normally: u64) -> (u64, u64) {
-    match from_environment("ROTA_SIM_SEED") {
-        Some(seed) => (seed, 1),
-        None => {
-            let wanted = wanted(normally);
-            (wanted.start, wanted.end - wanted.start)
-        }
+    if let Some(seed) = from_environment("ROTA_SIM_SEED") {
+        return (seed, 1);
     }
+    let wanted = wanted(normally);
+    (wanted.start, wanted.end - wanted.start)
 }
 
 /// Plays a seed in a runtime of its own, whose time goes as fast as everybody sleeps.

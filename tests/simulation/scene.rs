@@ -4,6 +4,7 @@ use super::machines::{House, Machine, SLOTS};
 use super::people::Crowd;
 use super::world::{Planted, World};
 use crate::support::daemon::{WEBSITE, WORKER, people, project};
+use crate::support::playbooks::{WORKER as WORKER_PLAYBOOK, changed};
 use rota::board::overlay::Overlay;
 use rota::clock::{Clock, SeededEntropy};
 use rota::domain::*;
@@ -32,50 +33,19 @@ pub struct Ending {
 }
 
 /// Takes tasks every half minute, and may ask.
-const WORKER_PLAYBOOK: &str = r#"
-agent = "AI-Worker"
-
-[on]
-every = "30s"
-
-[select]
-status = "kind:new"
-tags = { any = ["AI-Suitable"] }
-assignee = "none"
-limit = 10
-
-[claim]
-status = "kind:in_progress"
-add_tags = ["AI-Agent"]
-
-[work]
-runner = "model"
-model = "worker"
-prompt = "work.md.hbs"
-tools = ["getTicket", "addComment", "addSubtask", "finish"]
-
-[outcome.ready]
-status = "Ready for Review"
-comment = "hand-over.md.hbs"
-assign = "{{task.author}}"
-
-[outcome.blocked]
-ask = "question.md.hbs"
-answer_within = "10m"
-
-[limits]
-attempts = 3
-backoff = "10s..1m"
-concurrent = 50
-time = "5m"
-
-[report]
-template = "stale"
-to = ["slack:ops"]
-
-[on_failure]
-to = ["slack:ops"]
-"#;
+fn worker_playbook() -> String {
+    let on = "agent = \"AI-Worker\"\n\n[on]\nevery = \"30s\"\n";
+    let changes = [
+        ("agent = \"AI-Worker\"\n", on),
+        ("limit = 50", "limit = 10"),
+        ("\"3d\"", "\"10m\""),
+        ("[scope]\nmax = { addComment = 3 }\n\n", ""),
+        ("concurrent = 50\n", "concurrent = 50\ntime = \"5m\"\n"),
+        ("\"stdout\"", "\"slack:ops\""),
+        ("pause_after = 5\n", ""),
+    ];
+    changed(WORKER_PLAYBOOK, &changes)
+}
 
 /// The playbooks' folder, which all seeds read.
 fn folder() -> PathBuf {
@@ -86,7 +56,7 @@ fn folder() -> PathBuf {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
         let path = folder.path().join("agents/ai-worker.toml");
-        std::fs::write(path, WORKER_PLAYBOOK).unwrap();
+        std::fs::write(path, worker_playbook()).unwrap();
         folder
     });
     folder.path().to_owned()

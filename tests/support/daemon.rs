@@ -3,6 +3,7 @@
 
 use super::gates::{GatedBoard, GatedModel, Gates};
 use super::ingredients::{Ingredients, channels};
+use super::playbooks::changed;
 use async_trait::async_trait;
 use rota::board::Board;
 use rota::board::overlay::Overlay;
@@ -149,11 +150,7 @@ impl Team {
         let clock = Arc::new(FlowClock::at(instant(now)));
         let gates = Arc::new(Gates::default());
         let overlay = Overlay::empty(BoardName::new("main"), Arc::clone(&clock) as _);
-        let board = Arc::new(GatedBoard {
-            below: Arc::new(overlay),
-            gates: Arc::clone(&gates),
-            down: false.into(),
-        });
+        let board = Arc::new(GatedBoard::new(Arc::new(overlay), &gates));
         people(board.as_ref()).await;
         project(board.as_ref()).await;
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
@@ -192,12 +189,8 @@ impl Team {
     /// Writes a playbook that ships with the program, with replacements.
     pub fn shipped(&self, name: &str, replace: &[(&str, &str)]) {
         let path = format!("{}/agents/{name}.toml", env!("CARGO_MANIFEST_DIR"));
-        let mut text = std::fs::read_to_string(path).unwrap();
-        for (from, to) in replace {
-            assert!(text.contains(from), "{name}.toml has no {from:?}");
-            text = text.replace(from, to);
-        }
-        self.playbook(name, &text);
+        let text = std::fs::read_to_string(path).unwrap();
+        self.playbook(name, &changed(&text, replace));
     }
 
     /// A model whose first conversation follows the first script, and so on.

@@ -1,13 +1,12 @@
 //! Places at which a test can stop what passes by: before and after each write to the board, before
 //! each answer of a model.
 
+use super::watched::{Call, Watch, Watched, What};
 use async_trait::async_trait;
-use rota::board::{
-    Board, BoardError, Capabilities, Comments, History, Milestones, People, Projects, Result, Tasks,
-};
-use rota::domain::*;
+use rota::board::{Board, BoardError, Result};
 use rota::model::{Exchange, Message, Model, ModelError, Reply};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 
@@ -83,158 +82,53 @@ impl Gate {
     }
 }
 
-/// A board with a gate before and after each write (`before editTask`, `after addComment`, …), and
+/// A gate before and after each write to the board (`before editTask`, `after addComment`, …), and
 /// before a task is read for a claim (`raiseFence`, `readTask`) and after comments are read.
 #[derive(Debug)]
-pub struct GatedBoard {
-    pub below: Arc<dyn Board>,
+pub struct AtGates {
     pub gates: Arc<Gates>,
-    /// Reads fail while it is set.
-    pub down: std::sync::atomic::AtomicBool,
+    /// Questions fail while it is set.
+    pub down: AtomicBool,
 }
 
+/// A board with gates.
+pub type GatedBoard = Watched<AtGates>;
+
 impl GatedBoard {
-    fn up(&self) -> Result<()> {
-        if self.down.load(std::sync::atomic::Ordering::SeqCst) {
-            return Err(BoardError::Unavailable { what: "it is down".into(), source: None });
+    pub fn new(below: Arc<dyn Board>, gates: &Arc<Gates>) -> Self {
+        let watch = AtGates { gates: Arc::clone(gates), down: AtomicBool::new(false) };
+        Self { below, watch }
+    }
+}
+
+#[async_trait]
+impl Watch for AtGates {
+    async fn before(&self, call: &Call<'_>) -> Result<()> {
+        match call.what {
+            What::Write(..) => self.gates.pass(&format!("before {}", call.tool())).await,
+            What::Fence(..) => self.gates.pass("raiseFence").await,
+            What::Question => {
+                if call.name == "task" {
+                    self.gates.pass("readTask").await;
+                }
+                if self.down.load(Ordering::SeqCst) {
+                    let what = "it is down".to_owned();
+                    return Err(BoardError::Unavailable { what, source: None });
+                }
+            }
         }
         Ok(())
     }
-}
 
-#[async_trait]
-impl Board for GatedBoard {
-    fn name(&self) -> BoardName {
-        self.below.name()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.below.capabilities()
-    }
-    async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()> {
-        self.gates.pass("raiseFence").await;
-        self.below.raise_fence(task, fence).await
-    }
-    async fn effect_of(&self, mark: &Mark) -> Result<EffectState> {
-        self.below.effect_of(mark).await
-    }
-}
-
-#[async_trait]
-impl People for GatedBoard {
-    async fn people(&self) -> Result<Vec<Person>> {
-        self.up()?;
-        self.below.people().await
-    }
-    async fn person(&self, id: PersonId) -> Result<Person> {
-        self.below.person(id).await
-    }
-    async fn add_person(&self, stamp: &Stamp, new: NewPerson) -> Result<Written<Person>> {
-        self.below.add_person(stamp, new).await
-    }
-}
-
-#[async_trait]
-impl Projects for GatedBoard {
-    async fn projects(&self) -> Result<Vec<Project>> {
-        self.up()?;
-        self.below.projects().await
-    }
-    async fn project(&self, id: ProjectId) -> Result<Project> {
-        self.below.project(id).await
-    }
-    async fn add_project(&self, stamp: &Stamp, new: NewProject) -> Result<Written<Project>> {
-        self.below.add_project(stamp, new).await
-    }
-    async fn edit_project(
+    async fn after(
         &self,
-        stamp: &Stamp,
-        id: ProjectId,
-        edits: &[ProjectEdit],
-    ) -> Result<Written<Project>> {
-        self.below.edit_project(stamp, id, edits).await
-    }
-}
-
-#[async_trait]
-impl Tasks for GatedBoard {
-    async fn task(&self, id: TaskId) -> Result<Task> {
-        self.gates.pass("readTask").await;
-        self.up()?;
-        self.below.task(id).await
-    }
-    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>> {
-        self.up()?;
-        self.below.tasks(query).await
-    }
-    async fn add_task(&self, stamp: &Stamp, new: NewTask) -> Result<Written<Task>> {
-        self.gates.pass("before addTask").await;
-        let written = self.below.add_task(stamp, new).await;
-        self.gates.pass("after addTask").await;
-        written
-    }
-    async fn edit_task(
-        &self,
-        stamp: &Stamp,
-        id: TaskId,
-        edits: &[TaskEdit],
-    ) -> Result<Written<Task>> {
-        self.gates.pass("before editTask").await;
-        let written = self.below.edit_task(stamp, id, edits).await;
-        self.gates.pass("after editTask").await;
-        written
-    }
-    async fn delete_task(&self, stamp: &Stamp, id: TaskId) -> Result<Written<Task>> {
-        self.below.delete_task(stamp, id).await
-    }
-}
-
-#[async_trait]
-impl Milestones for GatedBoard {
-    async fn milestone(&self, id: MilestoneId) -> Result<Milestone> {
-        self.below.milestone(id).await
-    }
-    async fn milestones(&self, query: &MilestoneQuery) -> Result<Vec<Milestone>> {
-        self.below.milestones(query).await
-    }
-    async fn add_milestone(&self, stamp: &Stamp, new: NewMilestone) -> Result<Written<Milestone>> {
-        self.below.add_milestone(stamp, new).await
-    }
-    async fn edit_milestone(
-        &self,
-        stamp: &Stamp,
-        id: MilestoneId,
-        edits: &[MilestoneEdit],
-    ) -> Result<Written<Milestone>> {
-        self.below.edit_milestone(stamp, id, edits).await
-    }
-}
-
-#[async_trait]
-impl Comments for GatedBoard {
-    async fn comments(&self, query: &CommentQuery) -> Result<Page<Comment>> {
-        let page = self.below.comments(query).await;
-        self.gates.pass("after comments").await;
-        page
-    }
-    async fn add_comment(&self, stamp: &Stamp, new: NewComment) -> Result<Written<Comment>> {
-        self.gates.pass("before addComment").await;
-        let written = self.below.add_comment(stamp, new).await;
-        self.gates.pass("after addComment").await;
-        written
-    }
-    async fn delete_comment(&self, stamp: &Stamp, id: CommentId) -> Result<Written<Comment>> {
-        self.below.delete_comment(stamp, id).await
-    }
-}
-
-#[async_trait]
-impl History for GatedBoard {
-    async fn activity(&self, query: &ActivityQuery) -> Result<Page<Activity>> {
-        self.below.activity(query).await
-    }
-    async fn latest_activity(&self) -> Result<ActivityId> {
-        self.up()?;
-        self.below.latest_activity().await
+        call: &Call<'_>,
+        _: std::result::Result<bool, &BoardError>,
+    ) -> Result<()> {
+        if call.is_write() || call.name == "comments" {
+            self.gates.pass(&format!("after {}", call.tool())).await;
+        }
+        Ok(())
     }
 }
 

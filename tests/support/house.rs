@@ -1,16 +1,16 @@
 //! A small team's board, a journal that remembers the order of things, and the tools over both.
 
+use super::watched::{Call, Change, Watch, Watched, What};
 use async_trait::async_trait;
 use rota::board::overlay::Overlay;
-use rota::board::{
-    Board, BoardError, Capabilities, Comments, History, Milestones, People, Projects, Result, Tasks,
-};
+use rota::board::{BoardError, People as _, Projects as _, Result, Tasks as _};
 use rota::clock::{Clock, ManualClock};
 use rota::domain::*;
 use rota::tools::{
     Context, Intended, Journal, JournalError, Parts, RunContext, Tally, ToolRegistry, Trust,
 };
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,190 +34,79 @@ pub enum Mishap {
     Denied,
 }
 
-/// A board that notes each write and goes wrong on demand.
+/// Notes each write, and lets it go wrong on demand.
 #[derive(Debug)]
-pub struct WatchedBoard {
-    inner: Overlay,
+pub struct Unlucky {
+    board: Arc<Overlay>,
     log: Log,
     mishaps: Mutex<VecDeque<Mishap>>,
-    pub blind: Mutex<bool>,
+    /// What befalls the write under way.
+    now: Mutex<Option<Mishap>>,
+    blind: AtomicBool,
 }
 
-impl WatchedBoard {
+/// A board on which things go wrong.
+pub type UnluckyBoard = Watched<Unlucky>;
+
+impl UnluckyBoard {
     pub fn next(&self, mishap: Mishap) {
-        self.mishaps.lock().unwrap().push_back(mishap);
+        self.watch.mishaps.lock().unwrap().push_back(mishap);
     }
+}
 
-    fn mishap(&self, what: &str) -> Option<Mishap> {
-        self.log.lock().unwrap().push(format!("act {what}"));
-        self.mishaps.lock().unwrap().pop_front()
-    }
+fn unavailable(what: &str) -> BoardError {
+    BoardError::Unavailable { what: what.to_owned(), source: None }
+}
 
-    fn lost<T>(&self, done: Result<T>, mishap: Option<Mishap>) -> Result<T> {
-        let lost = || BoardError::Unavailable { what: "the answer was lost".into(), source: None };
-        match mishap {
-            Some(Mishap::AnswerLost) => done.and_then(|_| Err(lost())),
-            Some(Mishap::NobodyKnows) => {
-                *self.blind.lock().unwrap() = true;
-                done.and_then(|_| Err(lost()))
+#[async_trait]
+impl Watch for Unlucky {
+    async fn before(&self, call: &Call<'_>) -> Result<()> {
+        let (stamp, change) = match &call.what {
+            What::Write(stamp, change) => (stamp, change),
+            What::Question if call.name == "effect_of" => {
+                self.log.lock().unwrap().push("ask".into());
+                return Ok(());
             }
-            _ => done,
+            What::Question | What::Fence(..) => return Ok(()),
+        };
+        self.log.lock().unwrap().push(format!("act {}", call.tool()));
+        let mishap = self.mishaps.lock().unwrap().pop_front();
+        *self.now.lock().unwrap() = mishap;
+        match (mishap, change) {
+            (Some(Mishap::NeverArrived), _) => Err(unavailable("never arrived")),
+            (Some(Mishap::Fenced), _) => {
+                let (task, offered) = stamp.claim.unwrap();
+                Err(BoardError::Fenced { task, offered, seen: Fence(99) })
+            }
+            (Some(Mishap::Denied), _) => Err(BoardError::Denied("no".into())),
+            (Some(Mishap::EditedBefore), Change::Edits(id, _)) => {
+                let edit = TaskEdit::Description("somebody was quicker".into());
+                self.board.edit_task(&Stamp::by(PersonId(1)), *id, &[edit]).await.map(drop)
+            }
+            _ => Ok(()),
         }
     }
-}
 
-/// The errors that come before anything is done.
-fn before(mishap: Option<Mishap>, stamp: &Stamp) -> Result<()> {
-    match mishap {
-        Some(Mishap::NeverArrived) => {
-            Err(BoardError::Unavailable { what: "never arrived".into(), source: None })
-        }
-        Some(Mishap::Fenced) => {
-            let (task, offered) = stamp.claim.unwrap();
-            Err(BoardError::Fenced { task, offered, seen: Fence(99) })
-        }
-        Some(Mishap::Denied) => Err(BoardError::Denied("no".into())),
-        _ => Ok(()),
-    }
-}
-
-#[async_trait]
-impl Board for WatchedBoard {
-    fn name(&self) -> BoardName {
-        self.inner.name()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-    async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()> {
-        self.inner.raise_fence(task, fence).await
-    }
-    async fn effect_of(&self, mark: &Mark) -> Result<EffectState> {
-        self.log.lock().unwrap().push("ask".into());
-        if *self.blind.lock().unwrap() {
-            return Ok(EffectState::Unknown);
-        }
-        self.inner.effect_of(mark).await
-    }
-}
-
-#[async_trait]
-impl People for WatchedBoard {
-    async fn people(&self) -> Result<Vec<Person>> {
-        self.inner.people().await
-    }
-    async fn person(&self, id: PersonId) -> Result<Person> {
-        self.inner.person(id).await
-    }
-    async fn add_person(&self, stamp: &Stamp, new: NewPerson) -> Result<Written<Person>> {
-        self.mishap("addPerson");
-        self.inner.add_person(stamp, new).await
-    }
-}
-
-#[async_trait]
-impl Projects for WatchedBoard {
-    async fn projects(&self) -> Result<Vec<Project>> {
-        self.inner.projects().await
-    }
-    async fn project(&self, id: ProjectId) -> Result<Project> {
-        self.inner.project(id).await
-    }
-    async fn add_project(&self, stamp: &Stamp, new: NewProject) -> Result<Written<Project>> {
-        self.mishap("addProject");
-        self.inner.add_project(stamp, new).await
-    }
-    async fn edit_project(
+    async fn after(
         &self,
-        stamp: &Stamp,
-        id: ProjectId,
-        edits: &[ProjectEdit],
-    ) -> Result<Written<Project>> {
-        self.mishap("editProject");
-        self.inner.edit_project(stamp, id, edits).await
-    }
-}
-
-#[async_trait]
-impl Tasks for WatchedBoard {
-    async fn task(&self, id: TaskId) -> Result<Task> {
-        self.inner.task(id).await
-    }
-    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>> {
-        self.inner.tasks(query).await
-    }
-    async fn add_task(&self, stamp: &Stamp, new: NewTask) -> Result<Written<Task>> {
-        let mishap = self.mishap("addTask");
-        before(mishap, stamp)?;
-        self.lost(self.inner.add_task(stamp, new).await, mishap)
-    }
-    async fn edit_task(
-        &self,
-        stamp: &Stamp,
-        id: TaskId,
-        edits: &[TaskEdit],
-    ) -> Result<Written<Task>> {
-        let mishap = self.mishap("editTask");
-        before(mishap, stamp)?;
-        if mishap == Some(Mishap::EditedBefore) {
-            let edit = TaskEdit::Description("somebody was quicker".into());
-            self.inner.edit_task(&Stamp::by(PersonId(1)), id, &[edit]).await?;
+        call: &Call<'_>,
+        answer: std::result::Result<bool, &BoardError>,
+    ) -> Result<()> {
+        if !call.is_write() || answer.is_err() {
+            return Ok(());
         }
-        self.lost(self.inner.edit_task(stamp, id, edits).await, mishap)
+        match self.now.lock().unwrap().take() {
+            Some(Mishap::AnswerLost) => Err(unavailable("the answer was lost")),
+            Some(Mishap::NobodyKnows) => {
+                self.blind.store(true, SeqCst);
+                Err(unavailable("the answer was lost"))
+            }
+            _ => Ok(()),
+        }
     }
-    async fn delete_task(&self, stamp: &Stamp, id: TaskId) -> Result<Written<Task>> {
-        let mishap = self.mishap("deleteTask");
-        before(mishap, stamp)?;
-        self.lost(self.inner.delete_task(stamp, id).await, mishap)
-    }
-}
 
-#[async_trait]
-impl Milestones for WatchedBoard {
-    async fn milestone(&self, id: MilestoneId) -> Result<Milestone> {
-        self.inner.milestone(id).await
-    }
-    async fn milestones(&self, query: &MilestoneQuery) -> Result<Vec<Milestone>> {
-        self.inner.milestones(query).await
-    }
-    async fn add_milestone(&self, stamp: &Stamp, new: NewMilestone) -> Result<Written<Milestone>> {
-        self.mishap("addMilestone");
-        self.inner.add_milestone(stamp, new).await
-    }
-    async fn edit_milestone(
-        &self,
-        stamp: &Stamp,
-        id: MilestoneId,
-        edits: &[MilestoneEdit],
-    ) -> Result<Written<Milestone>> {
-        self.mishap("editMilestone");
-        self.inner.edit_milestone(stamp, id, edits).await
-    }
-}
-
-#[async_trait]
-impl Comments for WatchedBoard {
-    async fn comments(&self, query: &CommentQuery) -> Result<Page<Comment>> {
-        self.inner.comments(query).await
-    }
-    async fn add_comment(&self, stamp: &Stamp, new: NewComment) -> Result<Written<Comment>> {
-        let mishap = self.mishap("addComment");
-        before(mishap, stamp)?;
-        self.lost(self.inner.add_comment(stamp, new).await, mishap)
-    }
-    async fn delete_comment(&self, stamp: &Stamp, id: CommentId) -> Result<Written<Comment>> {
-        self.mishap("deleteComment");
-        self.inner.delete_comment(stamp, id).await
-    }
-}
-
-#[async_trait]
-impl History for WatchedBoard {
-    async fn activity(&self, query: &ActivityQuery) -> Result<Page<Activity>> {
-        self.inner.activity(query).await
-    }
-    async fn latest_activity(&self) -> Result<ActivityId> {
-        self.inner.latest_activity().await
+    fn fate(&self, found: EffectState) -> EffectState {
+        if self.blind.load(SeqCst) { EffectState::Unknown } else { found }
     }
 }
 
@@ -295,7 +184,7 @@ impl Journal for WatchedJournal {
 
 /// A team of three, two projects and a few tasks.
 pub struct House {
-    pub board: Arc<WatchedBoard>,
+    pub board: Arc<UnluckyBoard>,
     pub journal: Arc<WatchedJournal>,
     pub clock: Arc<ManualClock>,
     pub tools: Arc<ToolRegistry>,
@@ -317,7 +206,7 @@ impl House {
     pub async fn build() -> Self {
         let clock = Arc::new(ManualClock::at("2026-11-03T11:00:00Z".parse().unwrap()));
         let log = Log::default();
-        let inner = Overlay::empty(BoardName::new("main"), clock.clone());
+        let inner = Arc::new(Overlay::empty(BoardName::new("main"), clock.clone()));
         let by = Stamp::by(PersonId(1));
         for (name, kind, role) in [
             ("Ada", PersonKind::Person, Role::Owner),
@@ -341,12 +230,14 @@ impl House {
         let subtask = add(part).await;
         let neighbour = add(NewTask::new(WEBSITE, "Polish the footer")).await;
         let stranger = add(NewTask::new(SHOP, "Count the stock")).await;
-        let board = Arc::new(WatchedBoard {
-            inner,
+        let watch = Unlucky {
+            board: Arc::clone(&inner),
             log: log.clone(),
             mishaps: Mutex::default(),
-            blind: Mutex::default(),
-        });
+            now: Mutex::default(),
+            blind: AtomicBool::new(false),
+        };
+        let board = Arc::new(Watched { below: inner, watch });
         let journal = Arc::new(WatchedJournal { log: log.clone(), ..WatchedJournal::default() });
         let parts = Parts::new(board.clone(), journal.clone(), clock.clone() as Arc<dyn Clock>);
         let tools = Arc::new(ToolRegistry::new(parts));

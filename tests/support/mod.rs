@@ -6,5 +6,7 @@ pub mod fixed_board;
 pub mod gates;
 pub mod house;
 pub mod ingredients;
+pub mod playbooks;
 pub mod rota;
 pub mod strict_fill;
+pub mod watched;

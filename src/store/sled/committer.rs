@@ -135,6 +135,13 @@ pub(super) enum Fault {
     Row,
 }
 
+impl Fault {
+    /// The answer to commits from here on.
+    pub(super) fn closes(self) -> StoreError {
+        StoreError::Closed(Box::new(self))
+    }
+}
+
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         Self::Failed(Box::new(fault))
@@ -179,7 +186,7 @@ impl<E: Engine, L: Guard<Before<E>>> Committer<E, L> {
             }
             Err(fault) => {
                 for answer in answers {
-                    answer.reply(Err(fault.clone().into()));
+                    answer.reply(Err(fault.clone().closes()));
                 }
                 // After a failed flush nobody knows what is on the disk: only opening again tells.
                 self.fault = Some(fault);
@@ -295,7 +302,7 @@ mod tests {
             let batch = Batch::new().put(key, "1");
             committer.commit(vec![Request { batch, answer }]);
             let answer = answered.try_recv().unwrap();
-            assert!(matches!(answer, Err(StoreError::Failed(_))), "{key}: {answer:?}");
+            assert!(matches!(answer, Err(StoreError::Closed(_))), "{key}: {answer:?}");
         }
         // Readers are shown what was there before; the second was not even tried.
         assert_eq!(shared.before.read().unwrap().get(&b"a"[..]), Some(&None));

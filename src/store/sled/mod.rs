@@ -125,9 +125,10 @@ impl Store for SledStore {
     async fn commit(&self, batch: Batch) -> Result<()> {
         batch.check_sizes()?;
         let (answer, answered) = oneshot::channel();
-        let requests = self.requests.as_ref().ok_or(Fault::Closed)?;
-        requests.send(Request { batch, answer }).await.map_err(|_| Fault::Closed)?;
-        answered.await.map_err(|_| Fault::Closed)?
+        let closed = || Fault::Closed.closes();
+        let requests = self.requests.as_ref().ok_or_else(closed)?;
+        requests.send(Request { batch, answer }).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
     }
 
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>> {

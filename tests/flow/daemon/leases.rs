@@ -250,7 +250,7 @@ async fn while_the_board_is_down_an_orphan_waits_and_leaves_no_trail_of_runs() {
     let task = team.task("Fix the login").await;
     let life = team.start().await;
     let gate = team.gates.stop("model");
-    meanwhile(&life, gate, async { team.board.down.store(true, Ordering::SeqCst) }).await;
+    meanwhile(&life, gate, async { team.board.watch.down.store(true, Ordering::SeqCst) }).await;
     let runs = life.runs(task).await.len();
     for _ in 0..120 {
         team.clock.advance(Duration::from_secs(30));
@@ -258,7 +258,7 @@ async fn while_the_board_is_down_an_orphan_waits_and_leaves_no_trail_of_runs() {
     }
     assert_eq!(life.runs(task).await.len(), runs, "an hour of runs");
     assert_eq!(life.ledger.orphans().await.unwrap().len(), 1);
-    team.board.down.store(false, Ordering::SeqCst);
+    team.board.watch.down.store(false, Ordering::SeqCst);
     team.clock.advance(Duration::from_mins(10));
     life.work().await;
     assert_eq!(life.runs(task).await.len(), runs + 1);

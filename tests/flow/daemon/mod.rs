@@ -10,11 +10,13 @@ mod leases;
 mod modes;
 mod one_task;
 mod people_win;
-mod playbooks;
 mod questions;
 mod reports;
 mod retries;
 mod reviews;
+mod state_lost;
 mod switches;
 mod two_daemons;
 mod wrong_clocks;
+
+use crate::support::playbooks;

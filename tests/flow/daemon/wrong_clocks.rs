@@ -62,9 +62,12 @@ async fn a_daemon_whose_clock_is_set_back_an_hour_after_claiming_hears_a_stop_co
         let (team, task) = team(&[DILIGENT]).await;
         let life = team.start().await;
         let gate = team.gates.stop_after("model", 1);
-        let set_back = || match the_boards_too {
-            true => team.clock.set(-HOUR),
-            false => team.machine.set_wrong_by(-HOUR),
+        let set_back = || {
+            if the_boards_too {
+                team.clock.set(-HOUR);
+            } else {
+                team.machine.set_wrong_by(-HOUR);
+            }
         };
         let run = stopped_at(&team, &life, task, gate, set_back).await;
         did_stop(&team, &life, &run).await;
@@ -90,7 +93,7 @@ async fn an_answer_is_heard_whatever_the_clocks_say() {
         assert_eq!(life.claim(task).await.phase, Phase::Parked, "nobody has answered yet");
         team.say(BO, task, "Green, like the door.").await;
         life.work().await;
-        let runs = life.ledger.runs(&Default::default(), 10).await.unwrap();
+        let runs = life.ledger.runs(&rota::ledger::RunFilter::default(), 10).await.unwrap();
         let is_done = |run: &Run| run.reason == Some(Reason::HandedOver);
         assert!(runs.iter().any(is_done), "{while_asking} {while_answering} {boards}: {runs:#?}");
         assert!(team.prompts()[1].contains("Green, like the door."));

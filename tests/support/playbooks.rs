@@ -1,4 +1,15 @@
-//! Playbooks and scripts that several flows share.
+//! Playbooks and scripts that several suites share.
+
+/// A playbook with replacements, each of which has to be found.
+#[track_caller]
+pub fn changed(playbook: &str, replace: &[(&str, &str)]) -> String {
+    let mut text = playbook.to_owned();
+    for (from, to) in replace {
+        assert!(text.contains(from), "the playbook has no {from:?}");
+        text = text.replace(from, to);
+    }
+    text
+}
 
 /// Takes tasks tagged AI-Suitable, only by hand.
 pub const WORKER: &str = r#"

@@ -1,0 +1,90 @@
+//! What `rota doctor` says of planned instants: every one of the last days ended as *ran* or *skipped*.
+
+use super::doctor::finding;
+use super::{check, open};
+use crate::app::house::{Finding, Health, Place};
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::config::Config;
+use crate::daemon::Accounts;
+use crate::domain::{BoardName, DaemonId, LifeId, PlaybookName, Timestamp, to_delta};
+use crate::ledger::export::needs_restore;
+use crate::ledger::{Ledger, LedgerOptions};
+use crate::schedule::Discrepancy;
+use crate::store::{self, StoreError};
+use crate::template::Templates;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// So far back it is looked.
+const SPAN: Duration = Duration::from_hours(7 * 24);
+
+/// Nothing where there is no ledger yet, or none that could be read before it is restored.
+pub(super) async fn examine(place: &Place, config: &Config) -> Option<Finding> {
+    let options = open::store_options(config);
+    let folder = options.folder(&place.state);
+    if !folder.exists() || needs_restore(&place.state, &folder) {
+        return None;
+    }
+    let (clock, life) = (SystemClock::shared(), LifeId::new("doctor"));
+    let what = "occurrences";
+    let store = match store::open::open(&options, &place.state, &life, Arc::clone(&clock)) {
+        Ok(store) => store,
+        Err(StoreError::Locked { .. }) => {
+            let found = "not counted: a daemon has the ledger open";
+            return Some(finding(what, Health::Ok, found, ""));
+        }
+        Err(error) => {
+            let advice = "see docs/operations.md, \"The ledger is damaged, or gone\"";
+            return Some(finding(what, Health::Fail, error.to_string(), advice));
+        }
+    };
+    let options = LedgerOptions {
+        board: BoardName::new(config.board_name.clone()),
+        daemon: DaemonId::new("doctor"),
+        life,
+        margin: config.claims.margin,
+        epoch: 0,
+    };
+    let ledger = Ledger::new(store, Arc::clone(&clock), Arc::new(SystemEntropy), options);
+    let (templates, _) = Templates::load(&config.templates, None);
+    let playbooks = check::library(config, config.agents.clone(), Arc::new(templates)).all();
+    // What was forgotten on purpose is no hole.
+    let since = clock.wall() - to_delta(SPAN.min(config.keep));
+    let found = Accounts::of(&ledger, playbooks.iter().map(AsRef::as_ref), since).await;
+    Some(match found {
+        Ok(found) => told(&found),
+        Err(error) => finding(what, Health::Fail, error.to_string(), "see docs/operations.md"),
+    })
+}
+
+fn told(found: &Accounts) -> Finding {
+    let what = "occurrences";
+    let Some((playbook, first)) = &found.first else {
+        let text = format!("{} instants of the last 7 days accounted for", found.instants);
+        let cut =
+            |text: String, name: &PlaybookName| text + "; of " + name.as_str() + " the latest";
+        let text = found.cut.iter().fold(text, cut);
+        return finding(what, Health::Ok, text, "");
+    };
+    let text = format!("{playbook}: {} ({} such places in all)", described(first), found.wrong);
+    let advice = "nothing says what became of it: look at the board and the log of that time";
+    finding(what, Health::Warn, text, advice)
+}
+
+fn described(discrepancy: &Discrepancy) -> String {
+    let at = |at: &Timestamp| at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+    match discrepancy {
+        Discrepancy::Hole { first, count } => {
+            format!("{count} planned instants without a record, the first {}", at(first))
+        }
+        Discrepancy::Double { planned, count } => {
+            format!("{count} instants recorded twice, from {}", at(planned))
+        }
+        Discrepancy::Unplanned { planned } => {
+            format!("a record of {}, which was not planned", at(planned))
+        }
+        Discrepancy::Miscounted { planned, said, count } => {
+            format!("a record of {} stands for {said} instants and not {count}", at(planned))
+        }
+    }
+}

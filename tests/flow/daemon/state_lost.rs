@@ -1,0 +1,144 @@
+//! Local state that fails under a daemon: what passes is waited for, what does not ends it.
+
+use crate::support::daemon::{Life, Team};
+use crate::support::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
+use async_trait::async_trait;
+use futures::FutureExt as _;
+use rota::domain::*;
+use rota::store::{Batch, Result, Row, Store, StoreError, Versioned};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    None,
+    /// Nothing is read or written just now.
+    Everything,
+    /// No commit is durable any more.
+    Closed,
+}
+
+#[derive(Debug)]
+struct Failing {
+    below: Arc<dyn Store>,
+    now: Mutex<Trouble>,
+}
+
+impl Failing {
+    fn set(&self, trouble: Trouble) {
+        *self.now.lock().unwrap() = trouble;
+    }
+
+    fn check(&self) -> Result<()> {
+        match *self.now.lock().unwrap() {
+            Trouble::Everything => Err(StoreError::Failed("the disk does not answer".into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Failing {
+    async fn get(&self, key: &str) -> Result<Option<Versioned>> {
+        self.check()?;
+        self.below.get(key).await
+    }
+    async fn commit(&self, batch: Batch) -> Result<()> {
+        self.check()?;
+        if *self.now.lock().unwrap() == Trouble::Closed {
+            return Err(StoreError::Closed("no space left".into()));
+        }
+        self.below.commit(batch).await
+    }
+    async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>> {
+        self.check()?;
+        self.below.scan(prefix, after, limit).await
+    }
+    async fn now(&self) -> Result<StoreTime> {
+        self.below.now().await
+    }
+}
+
+/// A playbook that takes tasks by itself, and one task.
+async fn team() -> (Team, Arc<Failing>, TaskId) {
+    let mut team = Team::new().await;
+    let on = "agent = \"AI-Worker\"\n\n[on]\nevery = \"30s\"\n";
+    let by_itself = [("agent = \"AI-Worker\"\n", on)];
+    team.playbook("ai-worker", &crate::support::playbooks::changed(WORKER_PLAYBOOK, &by_itself));
+    team.model("worker", &[QUICK]);
+    let below = Arc::clone(&team.store);
+    let store = Arc::new(Failing { below, now: Mutex::new(Trouble::None) });
+    team.store = Arc::clone(&store) as _;
+    let task = team.task("Fix the login").await;
+    (team, store, task)
+}
+
+/// What the daemon says of its local state, where it can no longer use it.
+fn lost(life: &Life) -> Option<String> {
+    life.daemon.lost_its_state().now_or_never()
+}
+
+#[tokio::test(start_paused = true)]
+async fn local_state_that_fails_for_a_while_is_waited_for() {
+    let (team, store, task) = team().await;
+    let life = team.start().await;
+    life.daemon.tick().await;
+    for _ in 0..3 {
+        store.set(Trouble::Everything);
+        for _ in 0..9 {
+            team.clock.advance(Duration::from_secs(30));
+            life.daemon.tick().await;
+        }
+        assert_eq!(lost(&life), None);
+        // One look that succeeds, and the patience begins anew.
+        store.set(Trouble::None);
+        life.work().await;
+    }
+    assert_eq!(lost(&life), None);
+    assert_eq!(team.status(task).await, "Ready for Review");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn local_state_that_no_look_could_read_for_five_minutes_is_lost() {
+    let (team, store, _) = team().await;
+    let life = team.start().await;
+    life.daemon.tick().await;
+    store.set(Trouble::Everything);
+    life.daemon.tick().await;
+    team.clock.advance(Duration::from_mins(5));
+    assert_eq!(lost(&life), None, "before it has looked");
+    life.daemon.tick().await;
+    let why = lost(&life).expect("it goes on, and decides nothing");
+    assert!(why.contains("could not be read for 5m"), "{why}");
+    life.daemon.abandon().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_takes_no_more_ends_the_daemon_and_leaves_the_claim_to_its_lease() {
+    let (team, store, task) = team().await;
+    let life = team.start().await;
+    life.daemon.tick().await;
+    let mut gate = team.gates.stop("model");
+    team.clock.advance(Duration::from_secs(30));
+    life.daemon.tick().await;
+    gate.reached().await;
+    store.set(Trouble::Closed);
+    team.clock.advance(Duration::from_secs(30));
+    life.daemon.tick().await;
+    let why = life.daemon.lost_its_state().await;
+    assert!(why.contains("takes no more") && why.contains("no space left"), "{why}");
+    life.daemon.abandon().await;
+    drop(gate);
+    // Nothing was written to the board that is not in the journal; the claim is there, and ends.
+    let claim = life.claim(task).await;
+    assert_eq!(claim.phase, Phase::Working);
+    assert!(claim.holder.is_some());
+    store.set(Trouble::None);
+    let next = team.start().await;
+    assert_eq!(lost(&next), None, "it was opened again");
+    next.work().await;
+    assert_eq!(team.status(task).await, "Ready for Review");
+    assert_eq!(next.runs(task).await.len(), 2);
+    next.stop().await;
+}

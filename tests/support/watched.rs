@@ -1,0 +1,174 @@
+//! A board with somebody at its door: whoever looks on, holds up or lets go wrong what passes writes
+//! two hooks, and this file alone hands everything through.
+
+use async_trait::async_trait;
+use rota::board::{
+    Board, BoardError, Capabilities, Comments, History, Milestones, People, Projects, Result, Tasks,
+};
+use rota::domain::*;
+use std::sync::Arc;
+
+/// Who stands at the door.
+#[async_trait]
+pub trait Watch: Send + Sync + std::fmt::Debug {
+    /// Before a call; an error is the answer, and the board below is not asked.
+    async fn before(&self, _call: &Call<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// After it, however it went (`Ok`: whether a write changed anything); an error is the answer
+    /// instead of a good one.
+    async fn after(
+        &self,
+        _call: &Call<'_>,
+        _answer: std::result::Result<bool, &BoardError>,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    /// What the board says of a write's fate.
+    fn fate(&self, found: EffectState) -> EffectState {
+        found
+    }
+}
+
+/// A call that passes.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The board's method.
+    pub name: &'static str,
+    pub what: What<'a>,
+}
+
+#[derive(Debug)]
+pub enum What<'a> {
+    Question,
+    Fence(TaskId, Fence),
+    Write(&'a Stamp, Change<'a>),
+}
+
+/// What a write is about, where somebody at the door asks.
+#[derive(Debug)]
+pub enum Change<'a> {
+    NewTask,
+    Edits(TaskId, &'a [TaskEdit]),
+    Comment(String),
+    Other,
+}
+
+impl Call<'_> {
+    pub fn is_write(&self) -> bool {
+        matches!(self.what, What::Write(..))
+    }
+
+    /// The method as tools are named: `editTask`.
+    pub fn tool(&self) -> String {
+        let mut words = self.name.split('_');
+        let first = words.next().unwrap_or_default().to_owned();
+        words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
+    }
+}
+
+/// The board below, and who stands before it.
+#[derive(Debug)]
+pub struct Watched<W> {
+    pub below: Arc<dyn Board>,
+    pub watch: W,
+}
+
+/// One noun of the board: its questions, then its writes and what they are about.
+macro_rules! hand_through {
+    ($noun:ident
+        { $($ask:ident($($a:ident: $of_a:ty),*) -> $asked:ty;)* }
+        { $($write:ident($($b:ident: $of_b:ty),*) -> $written:ty, $change:expr;)* }
+    ) => {
+        #[async_trait]
+        impl<W: Watch> $noun for Watched<W> {
+            $(async fn $ask(&self, $($a: $of_a),*) -> Result<$asked> {
+                let call = Call { name: stringify!($ask), what: What::Question };
+                self.watch.before(&call).await?;
+                let answer = self.below.$ask($($a),*).await;
+                self.watch.after(&call, answer.as_ref().map(|_| false)).await?;
+                answer
+            })*
+            $(async fn $write(&self, stamp: &Stamp, $($b: $of_b),*) -> Result<Written<$written>> {
+                let call = Call { name: stringify!($write), what: What::Write(stamp, $change) };
+                self.watch.before(&call).await?;
+                let answer = self.below.$write(stamp, $($b),*).await;
+                self.watch.after(&call, answer.as_ref().map(|written| written.changed)).await?;
+                answer
+            })*
+        }
+    };
+}
+
+hand_through!(People {
+    people() -> Vec<Person>;
+    person(id: PersonId) -> Person;
+} {
+    add_person(new: NewPerson) -> Person, Change::Other;
+});
+
+hand_through!(Projects {
+    projects() -> Vec<Project>;
+    project(id: ProjectId) -> Project;
+} {
+    add_project(new: NewProject) -> Project, Change::Other;
+    edit_project(id: ProjectId, edits: &[ProjectEdit]) -> Project, Change::Other;
+});
+
+hand_through!(Tasks {
+    task(id: TaskId) -> Task;
+    tasks(query: &TaskQuery) -> Page<Task>;
+} {
+    add_task(new: NewTask) -> Task, Change::NewTask;
+    edit_task(id: TaskId, edits: &[TaskEdit]) -> Task, Change::Edits(id, edits);
+    delete_task(id: TaskId) -> Task, Change::Other;
+});
+
+hand_through!(Milestones {
+    milestone(id: MilestoneId) -> Milestone;
+    milestones(query: &MilestoneQuery) -> Vec<Milestone>;
+} {
+    add_milestone(new: NewMilestone) -> Milestone, Change::Other;
+    edit_milestone(id: MilestoneId, edits: &[MilestoneEdit]) -> Milestone, Change::Other;
+});
+
+hand_through!(Comments {
+    comments(query: &CommentQuery) -> Page<Comment>;
+} {
+    add_comment(new: NewComment) -> Comment, Change::Comment(new.text.clone());
+    delete_comment(id: CommentId) -> Comment, Change::Other;
+});
+
+hand_through!(History {
+    activity(query: &ActivityQuery) -> Page<Activity>;
+    latest_activity() -> ActivityId;
+} {});
+
+#[async_trait]
+impl<W: Watch> Board for Watched<W> {
+    fn name(&self) -> BoardName {
+        self.below.name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.below.capabilities()
+    }
+
+    async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()> {
+        let call = Call { name: "raise_fence", what: What::Fence(task, fence) };
+        self.watch.before(&call).await?;
+        let answer = self.below.raise_fence(task, fence).await;
+        self.watch.after(&call, answer.as_ref().map(|()| true)).await?;
+        answer
+    }
+
+    async fn effect_of(&self, mark: &Mark) -> Result<EffectState> {
+        let call = Call { name: "effect_of", what: What::Question };
+        self.watch.before(&call).await?;
+        let answer = self.below.effect_of(mark).await;
+        self.watch.after(&call, answer.as_ref().map(|_| false)).await?;
+        Ok(self.watch.fate(answer?))
+    }
+}
