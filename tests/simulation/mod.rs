@@ -22,9 +22,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use world::Planted;
 
-/// So many seeds are tried in the normal run: few, as long as about one seed in two hundred and fifty
-/// still shows a fault that is not mended (`ROTA_SIM_SEEDS=500` finds them).
-const SEEDS: u64 = 100;
+/// So many seeds are tried in the normal run.
+const SEEDS: u64 = 500;
 /// Nobody looks at more seeds that went wrong at once.
 const BAD_MAX: usize = 6;
 
