@@ -156,6 +156,11 @@ impl Templates {
         (Self::of(texts), faults)
     }
 
+    /// Whether these are the same texts.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.texts == other.texts
+    }
+
     /// These and no others; those with faults are left out.
     pub fn from_texts<'a>(
         texts: impl IntoIterator<Item = (&'a str, &'a str)>,

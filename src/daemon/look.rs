@@ -4,9 +4,9 @@ use super::beliefs::{Beliefs, CandidateKey};
 use super::parts::Parts;
 use crate::board::{self, BoardError};
 use crate::domain::{
-    AssigneeFilter, AssigneeSelector, DueSelector, OccurrenceState, OrderKey, Person, Playbook,
-    PlaybookName, Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId,
-    TaskOrder, TaskQuery, Timestamp, to_delta,
+    AssigneeFilter, AssigneeSelector, DueSelector, OrderKey, Person, Playbook, PlaybookName,
+    Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId, TaskOrder,
+    TaskQuery, Timestamp, to_delta,
 };
 use crate::ledger::{LedgerError, RunFilter};
 use crate::schedule::{
@@ -368,9 +368,4 @@ async fn blockers(
         blockers.insert(id, blocker);
     }
     Ok(blockers)
-}
-
-/// Whether an occurrence waits to begin.
-pub(super) fn is_queued(state: &OccurrenceState) -> bool {
-    *state == OccurrenceState::Queued
 }

@@ -21,6 +21,10 @@ pub(super) struct Planner<'a> {
     taken: HashSet<TaskId>,
     told: HashMap<&'a PlaybookName, usize>,
     untold: HashMap<(&'a PlaybookName, Reason), usize>,
+    /// What was told of each playbook as a whole.
+    told_whole: HashMap<&'a PlaybookName, Vec<(Reason, String)>>,
+    /// Occurrences for which this plan starts something.
+    begun: HashSet<OccurrenceId>,
     plan: Plan,
 }
 
@@ -49,6 +53,8 @@ impl<'a> Planner<'a> {
             taken: HashSet::new(),
             told: HashMap::new(),
             untold: HashMap::new(),
+            told_whole: HashMap::new(),
+            begun: HashSet::new(),
             plan: Plan::default(),
         }
     }
@@ -373,10 +379,7 @@ impl<'a> Planner<'a> {
 
     fn close(&mut self, open: &OpenOccurrence, reason: Reason) {
         let occurrence = open.occurrence.id.clone();
-        let started = open.started > 0
-            || self.plan.actions.iter().any(
-                |action| matches!(action, Action::Start { occurrence: id, .. } if *id == occurrence),
-            );
+        let started = open.started > 0 || self.begun.contains(&occurrence);
         self.plan.actions.push(if started {
             Action::Close { occurrence }
         } else {
@@ -396,6 +399,7 @@ impl<'a> Planner<'a> {
         *self.started.entry(playbook).or_default() += 1;
         self.taken.extend(task);
         let occurrence = open.occurrence.id.clone();
+        self.begun.insert(occurrence.clone());
         let playbook = playbook.clone();
         self.plan.actions.push(Action::Start { occurrence, playbook, task, attempt });
     }
@@ -421,10 +425,14 @@ impl<'a> Planner<'a> {
             }
             *self.told.entry(&facts.playbook.name).or_default() += 1;
         }
-        let (playbook, detail) = (facts.playbook.name.clone(), detail.to_owned());
-        let refusal = Refusal { playbook, task, reason, detail };
-        if task.is_some() || !self.plan.refusals.contains(&refusal) {
-            self.plan.refusals.push(refusal);
+        if task.is_none() {
+            let told = self.told_whole.entry(&facts.playbook.name).or_default();
+            if told.iter().any(|(known, text)| *known == reason && text == detail) {
+                return;
+            }
+            told.push((reason, detail.to_owned()));
         }
+        let (playbook, detail) = (facts.playbook.name.clone(), detail.to_owned());
+        self.plan.refusals.push(Refusal { playbook, task, reason, detail });
     }
 }

@@ -6,6 +6,7 @@
 
 mod comments;
 mod dialect;
+mod directory;
 mod history;
 mod milestones;
 mod people;
@@ -21,6 +22,7 @@ use crate::clock::Clock;
 use crate::domain::{BoardName, EffectState, Fence, Mark, TaskId, Timestamp};
 use async_trait::async_trait;
 use dialect::{BEGIN_READ, BEGIN_WRITE, Database, Pool, failed};
+use directory::Directory;
 use session::SqlSession;
 use sqlx::Transaction;
 use sqlx::pool::PoolConnection;
@@ -34,6 +36,7 @@ pub struct SqlBoard {
     clock: Arc<dyn Clock>,
     writer: Pool,
     readers: Pool,
+    directory: Directory,
 }
 
 impl SqlBoard {
@@ -49,7 +52,7 @@ impl SqlBoard {
             })?;
         }
         let (writer, readers) = dialect::connect(path).await?;
-        Ok(Self { name, clock, writer, readers })
+        Ok(Self { name, clock, writer, readers, directory: Directory::default() })
     }
 
     /// Waits for what is under way and lets go of the file.
