@@ -78,7 +78,7 @@ fn conditions() {
         measure_rounds(3, &format!("plan, all pairs reach `{text}`"), || {
             let plan = black_box(plan(&snapshot));
             let untold: usize = plan.untold.iter().map(|(_, _, count)| count).sum();
-            assert!(untold + plan.refusals.len() + plan.actions.len() >= 1_000_000);
+            assert!(untold + plan.refusals.len() > 900_000, "{untold}");
         });
     }
 }
@@ -115,17 +115,29 @@ fn measure(what: &str, run: impl FnMut()) {
     measure_rounds(20, what, run);
 }
 
+/// Of this thread: what a plan costs, whatever else the machine does.
+#[expect(clippy::unwrap_used, reason = "every Linux has this clock")]
+fn processor_time() -> Duration {
+    let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
+    nix::time::clock_gettime(clock).unwrap().into()
+}
+
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 fn measure_rounds(rounds: usize, what: &str, mut run: impl FnMut()) {
-    let mut rounds: Vec<Duration> = (0..rounds)
+    let (mut wall, mut processor): (Vec<Duration>, Vec<Duration>) = (0..rounds)
         .map(|_| {
-            let began = std::time::Instant::now();
+            let (began, used) = (std::time::Instant::now(), processor_time());
             run();
-            began.elapsed()
+            (began.elapsed(), processor_time() - used)
         })
-        .collect();
-    rounds.sort_unstable();
-    println!("{what}: best {:.2?}, median {:.2?}", rounds[0], rounds[rounds.len() / 2]);
+        .unzip();
+    wall.sort_unstable();
+    processor.sort_unstable();
+    let middle = rounds / 2;
+    println!(
+        "{what}: best {:.2?}, median {:.2?}; processor: best {:.2?}, median {:.2?}",
+        wall[0], wall[middle], processor[0], processor[middle]
+    );
 }
 
 /// One pair of a hundred passes everything before `where`.

@@ -464,13 +464,11 @@ impl Transcript {
             let sign = if lines.is_empty() {
                 signs.recv().await
             } else {
-                match tokio::time::timeout_at(until, signs.recv()).await {
-                    Ok(sign) => sign,
-                    Err(_) => {
-                        self.flush(&mut lines).await;
-                        continue;
-                    }
-                }
+                let Ok(sign) = tokio::time::timeout_at(until, signs.recv()).await else {
+                    self.flush(&mut lines).await;
+                    continue;
+                };
+                sign
             };
             let Some(sign) = sign else { break };
             if let Sign::Line(text) = sign {

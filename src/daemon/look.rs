@@ -42,8 +42,7 @@ pub(super) enum LookError {
 /// Everything the planner looks at.
 pub(super) async fn look(parts: &Parts, beliefs: &mut Beliefs) -> Result<Snapshot, LookError> {
     let now = parts.clock.wall();
-    let projects = parts.board.projects().await?;
-    let people = parts.board.people().await?;
+    let (projects, people) = parts.board.directory().await?;
     let wanted = wanted(beliefs);
     let tasks = candidates(parts, beliefs, &wanted, &projects, &people, now).await?;
     let mut playbooks = HashMap::new();

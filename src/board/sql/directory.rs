@@ -38,7 +38,7 @@ impl Directory {
 
 impl SqlBoard {
     /// People and projects as they are now.
-    pub(super) async fn directory(&self) -> Result<Kept> {
+    pub(super) async fn kept(&self) -> Result<Kept> {
         let mut reader = self.reader().await?;
         let kept = self.directory.lock().clone();
         if let Some(kept) = kept {

@@ -19,7 +19,7 @@ mod traces;
 
 use super::{Board, BoardError, Capabilities, Result, check};
 use crate::clock::Clock;
-use crate::domain::{BoardName, EffectState, Fence, Mark, TaskId, Timestamp};
+use crate::domain::{BoardName, EffectState, Fence, Mark, Person, Project, TaskId, Timestamp};
 use async_trait::async_trait;
 use dialect::{BEGIN_READ, BEGIN_WRITE, Database, Pool, failed};
 use directory::Directory;
@@ -103,6 +103,11 @@ impl Board for SqlBoard {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities { fencing: true, marks: true, actors: true, blockers: true }
+    }
+
+    async fn directory(&self) -> Result<(Vec<Project>, Vec<Person>)> {
+        let kept = self.kept().await?;
+        Ok((kept.projects.to_vec(), kept.people.to_vec()))
     }
 
     async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()> {

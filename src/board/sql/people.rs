@@ -88,7 +88,7 @@ pub(super) async fn insert(on: &mut Connection, person: &Person) -> Result<Perso
 #[async_trait]
 impl People for SqlBoard {
     async fn people(&self) -> Result<Vec<Person>> {
-        Ok(self.directory().await?.people.to_vec())
+        Ok(self.kept().await?.people.to_vec())
     }
 
     async fn person(&self, id: PersonId) -> Result<Person> {
