@@ -128,7 +128,7 @@ fn measure_rounds(rounds: usize, what: &str, mut run: impl FnMut()) {
         .map(|_| {
             let (began, used) = (std::time::Instant::now(), processor_time());
             run();
-            (began.elapsed(), processor_time() - used)
+            (began.elapsed(), processor_time().saturating_sub(used))
         })
         .unzip();
     wall.sort_unstable();
