@@ -70,6 +70,11 @@ pub trait Board:
     /// What this board can and cannot do.
     fn capabilities(&self) -> Capabilities;
 
+    /// All projects and everybody, read together: what it takes to turn names into ids.
+    async fn directory(&self) -> Result<(Vec<Project>, Vec<Person>)> {
+        Ok((self.projects().await?, self.people().await?))
+    }
+
     /// From now on, writes under a lower fence of this task are refused. Boards that cannot keep
     /// fences do nothing and say so in [`Capabilities::fencing`].
     async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()>;

@@ -20,6 +20,10 @@ impl Worker {
     /// The board user that the playbook acts as.
     pub(super) async fn agent(&self) -> Result<Person, WorkEnd> {
         let people = self.parts.board.people().await.map_err(|e| board_trouble(&e))?;
+        self.agent_among(people)
+    }
+
+    fn agent_among(&self, people: Vec<Person>) -> Result<Person, WorkEnd> {
         let name = self.job.playbook.agent.to_lowercase();
         people.into_iter().find(|p| p.name.to_lowercase() == name).ok_or_else(|| {
             WorkEnd::ended(
@@ -278,7 +282,9 @@ impl Worker {
         actor: EffectActor,
         revision: Option<u64>,
     ) -> Result<Context, WorkEnd> {
-        let person = self.agent().await?;
+        let known = self.parts.board.directory().await;
+        let (projects, people) = known.map_err(|error| board_trouble(&error))?;
+        let person = self.agent_among(people)?;
         let run = self.run.id.clone();
         let by = match actor {
             EffectActor::Agent => Initiative::Agent(run.clone()),
@@ -292,10 +298,7 @@ impl Worker {
                 run,
                 task: self.job.task,
                 claim: self.held.as_ref().map(|held| (held.claim.task, held.claim.fence)),
-                projects: selected_projects(
-                    &playbook,
-                    &self.parts.board.projects().await.map_err(|e| board_trouble(&e))?,
-                ),
+                projects: selected_projects(&playbook, &projects),
                 trust: self.trust(),
                 actor,
                 mode: playbook.mode,

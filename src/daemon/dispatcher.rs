@@ -66,6 +66,7 @@ impl Dispatcher {
                 tracing::warn!(?jump, "the clocks jumped: everything is considered again");
                 // Since when a timetable holds is asked again, too: it may lie ahead now.
                 self.beliefs.books.clear();
+                self.beliefs.books_seen = None;
                 self.tick().await;
             }
             Event::Tick(done) => {
@@ -277,7 +278,7 @@ impl Dispatcher {
 
     async fn open_by_hand(&mut self, request: &RunRequest) -> Result<Open, DeskError> {
         self.read_stop();
-        books::refresh(&self.parts, &mut self.beliefs.books).await.map_err(failed)?;
+        books::refresh(&self.parts, &mut self.beliefs).await.map_err(failed)?;
         let Some(book) = self.beliefs.books.get(&request.playbook) else {
             return Err(self.no_such(&request.playbook));
         };
@@ -358,7 +359,7 @@ impl Dispatcher {
         switch: Switch,
         by: &str,
     ) -> Result<Value, DeskError> {
-        books::refresh(&self.parts, &mut self.beliefs.books).await.map_err(failed)?;
+        books::refresh(&self.parts, &mut self.beliefs).await.map_err(failed)?;
         let Some(book) = self.beliefs.books.get(name) else { return Err(self.no_such(name)) };
         let playbook = Arc::clone(&book.playbook);
         let ledger = &self.parts.ledger;

@@ -4,9 +4,9 @@ use super::beliefs::{Beliefs, CandidateKey};
 use super::parts::Parts;
 use crate::board::{self, BoardError};
 use crate::domain::{
-    AssigneeFilter, AssigneeSelector, DueSelector, OccurrenceState, OrderKey, Person, Playbook,
-    PlaybookName, Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId,
-    TaskOrder, TaskQuery, Timestamp, to_delta,
+    AssigneeFilter, AssigneeSelector, DueSelector, OrderKey, Person, Playbook, PlaybookName,
+    Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId, TaskOrder,
+    TaskQuery, Timestamp, to_delta,
 };
 use crate::ledger::{LedgerError, RunFilter};
 use crate::schedule::{
@@ -42,8 +42,7 @@ pub(super) enum LookError {
 /// Everything the planner looks at.
 pub(super) async fn look(parts: &Parts, beliefs: &mut Beliefs) -> Result<Snapshot, LookError> {
     let now = parts.clock.wall();
-    let projects = parts.board.projects().await?;
-    let people = parts.board.people().await?;
+    let (projects, people) = parts.board.directory().await?;
     let wanted = wanted(beliefs);
     let tasks = candidates(parts, beliefs, &wanted, &projects, &people, now).await?;
     let mut playbooks = BTreeMap::new();
@@ -368,9 +367,4 @@ async fn blockers(
         blockers.insert(id, blocker);
     }
     Ok(blockers)
-}
-
-/// Whether an occurrence waits to begin.
-pub(super) fn is_queued(state: &OccurrenceState) -> bool {
-    *state == OccurrenceState::Queued
 }

@@ -20,6 +20,7 @@ mod beliefs;
 mod books;
 mod brief;
 mod clarify;
+pub mod condition;
 pub mod control;
 mod courier;
 mod desk;

@@ -45,7 +45,7 @@ impl Dispatcher {
     pub(super) async fn recover_all(&mut self) -> Result<(), LedgerError> {
         // The stop counts from the first moment: nothing is tried again while it stands.
         self.read_stop();
-        books::refresh(&self.parts, &mut self.beliefs.books).await?;
+        books::refresh(&self.parts, &mut self.beliefs).await?;
         self.end_children().await?;
         self.reopen().await?;
         let ended = match self.parts.ledger.begin_life().await {

@@ -6,6 +6,7 @@ mod config;
 mod cron;
 pub(crate) mod given;
 mod ledger;
+mod library;
 mod notify;
 mod occurrences;
 mod plan;
