@@ -61,7 +61,8 @@ fn told(found: &Accounts) -> Finding {
     let what = "occurrences";
     let Some((playbook, first)) = &found.first else {
         let text = format!("{} instants of the last 7 days accounted for", found.instants);
-        let cut = |text: String, name: &PlaybookName| text + "; of " + name.as_str() + " the latest";
+        let cut =
+            |text: String, name: &PlaybookName| text + "; of " + name.as_str() + " the latest";
         let text = found.cut.iter().fold(text, cut);
         return finding(what, Health::Ok, text, "");
     };

@@ -102,6 +102,11 @@ pub trait Board:
     /// What this board can and cannot do.
     fn capabilities(&self) -> Capabilities;
 
+    /// All projects and everybody, read together: what it takes to turn names into ids.
+    async fn directory(&self) -> Result<(Vec<Project>, Vec<Person>)> {
+        Ok((self.projects().await?, self.people().await?))
+    }
+
     /// From now on, writes under a lower fence of this task are refused. Boards that cannot keep
     /// fences do nothing and say so in [`Capabilities::fencing`].
     async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()>;
@@ -365,7 +370,8 @@ pub trait Timers: Send + Sync {
 /// Comments on tasks, projects and goals, status updates included.
 #[async_trait]
 pub trait Comments: Send + Sync {
-    /// Those that match, oldest first.
+    /// Those that match, oldest first unless asked otherwise. Later comments have larger ids, and
+    /// no id is given twice, also after a deletion.
     async fn comments(&self, query: &CommentQuery) -> Result<Page<Comment>>;
     /// Adds one. A comment on a task counts as a change of the task (`modified`, not `revision`).
     async fn add_comment(&self, stamp: &Stamp, new: NewComment) -> Result<Written<Comment>>;

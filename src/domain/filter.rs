@@ -147,6 +147,8 @@ pub struct CommentQuery {
     pub after: Option<super::CommentId>,
     /// At most so many; 0 means 100, more than 1,000 means 1,000.
     pub limit: usize,
+    /// Latest first instead of oldest first (then `after` means *earlier than*).
+    pub latest_first: bool,
 }
 
 impl CommentQuery {

@@ -126,8 +126,10 @@ fn had_effect(outcome: &Result<ToolResult, ToolError>) -> bool {
 const DONE_BEFORE: &str = "done_before";
 
 async fn check_scope(parts: &Parts, run: &RunContext, planned: &Planned) -> Result<(), ToolError> {
-    let own_project = match run.task {
-        Some(task) if run.projects.is_empty() => {
+    let own_project = match (run.task, planned.reach) {
+        // What it is about was read a moment ago.
+        (Some(own), scope::Reach::Task { id, project, .. }) if id == own => Some(project),
+        (Some(task), _) if run.projects.is_empty() => {
             parts.board.task(task).await.map(|task| Some(task.project)).or_else(|error| {
                 // A task that is gone lies in no project; anything else is the caller's to know.
                 if matches!(error, BoardError::NotFound { .. }) {

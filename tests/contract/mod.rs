@@ -7,6 +7,7 @@ mod cron;
 pub(crate) mod given;
 mod icalendar_documents;
 mod ledger;
+mod library;
 mod notify;
 mod occurrences;
 mod plan;

@@ -45,7 +45,7 @@ pub(super) async fn find(on: &mut Connection, id: CommentId) -> Result<Option<Co
     rows.first().map(read).transpose().map_err(failed)
 }
 
-/// Oldest first, at most `max`.
+/// In the order asked for, at most `max`.
 pub(super) async fn select(
     on: &mut Connection,
     query: &CommentQuery,
@@ -65,10 +65,12 @@ pub(super) async fn select(
     sql.and_int("created >=", query.from.map(at_or_after));
     sql.and_int("created <", query.to.map(at_or_after));
     // The plus keeps the planner from walking all comments in their order where a narrower index
-    // fits: a page of a span or of a thread is small to sort.
-    let narrow = query.on.is_some() || query.from.is_some() || query.to.is_some();
-    sql.and_int(if narrow { "+id >" } else { "id >" }, query.after.map(|id| id.0));
-    sql.push(if narrow { " order by +id limit " } else { " order by id limit " });
+    // fits: a page of a span is small to sort. The index of a thread is in its order already.
+    let narrow = query.from.is_some() || query.to.is_some();
+    let id = if narrow { "+id" } else { "id" };
+    let (beyond, order) = if query.latest_first { ("<", " desc") } else { (">", "") };
+    sql.and_int(&format!("{id} {beyond}"), query.after.map(|id| id.0));
+    sql.push(" order by ").push(id).push(order).push(" limit ");
     sql.int(i64::try_from(max).unwrap_or(i64::MAX));
     let rows = sql.fetch_all(on).await?;
     rows.iter().map(read).collect::<sqlx::Result<_>>().map_err(failed)

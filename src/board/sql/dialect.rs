@@ -30,6 +30,8 @@ const APPLICATION: i64 = 0x526f_7461;
 const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a file that is busy is tried at opening, within that time.
+const BUSY_TRIES: u32 = 100;
 /// Statements that each connection keeps prepared.
 const STATEMENTS_MAX: usize = 256;
 /// Kibibytes of pages that each connection keeps.
@@ -57,11 +59,26 @@ pub(super) async fn connect(path: &Path) -> Result<(Pool, Pool)> {
         .synchronous(SqliteSynchronous::Full);
     let writer = pool(1).connect_lazy_with(write);
     let readers = pool(READERS).connect_lazy_with(options.read_only(true));
-    match migrate(&writer, path).await {
+    match open_in_turn(&writer, path).await {
         Ok(()) => Ok((writer, readers)),
         Err(error) => {
             writer.close().await;
             Err(error)
+        }
+    }
+}
+
+/// The switch to the write-ahead log does not wait for a lock as statements do: another process that
+/// makes or opens the same file at this moment is waited for here.
+async fn open_in_turn(writer: &Pool, path: &Path) -> Result<()> {
+    let mut tries = 0;
+    loop {
+        match migrate(writer, path).await {
+            Err(error) if error.is_transient() && tries < BUSY_TRIES => {
+                tries += 1;
+                tokio::time::sleep(BUSY_TIMEOUT / BUSY_TRIES).await;
+            }
+            opened => return opened,
         }
     }
 }

@@ -42,6 +42,15 @@ fn read(row: &DbRow) -> sqlx::Result<Person> {
     })
 }
 
+/// Everybody, by id.
+pub(super) async fn all(on: &mut Connection) -> Result<Vec<Person>> {
+    let rows = sqlx::query("select id, name, email, kind, role from people order by id")
+        .fetch_all(on)
+        .await
+        .map_err(failed)?;
+    rows.iter().map(read).collect::<sqlx::Result<_>>().map_err(failed)
+}
+
 pub(super) async fn find(on: &mut Connection, id: PersonId) -> Result<Option<Person>> {
     let row = sqlx::query("select id, name, email, kind, role from people where id = $1")
         .bind(id.0)
@@ -79,12 +88,7 @@ pub(super) async fn insert(on: &mut Connection, person: &Person) -> Result<Perso
 #[async_trait]
 impl People for SqlBoard {
     async fn people(&self) -> Result<Vec<Person>> {
-        let mut reader = self.reader().await?;
-        let rows = sqlx::query("select id, name, email, kind, role from people order by id")
-            .fetch_all(&mut *reader)
-            .await
-            .map_err(failed)?;
-        rows.iter().map(read).collect::<sqlx::Result<_>>().map_err(failed)
+        Ok(self.kept().await?.people.to_vec())
     }
 
     async fn person(&self, id: PersonId) -> Result<Person> {

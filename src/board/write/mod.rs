@@ -91,6 +91,8 @@ pub(super) trait Session:
     async fn tasks_where(&mut self, query: &TaskQuery, max: usize) -> Result<Vec<Task>>;
     async fn insert_task(&mut self, task: &Task, kind: StatusKind) -> Result<TaskId>;
     async fn update_task(&mut self, task: &Task, kind: StatusKind) -> Result<()>;
+    /// Moves `modified` alone.
+    async fn touch_task(&mut self, task: &Task, at: Timestamp) -> Result<()>;
     async fn remove_task(&mut self, id: TaskId) -> Result<()>;
 
     async fn find_milestone(&mut self, id: MilestoneId) -> Result<Option<Milestone>>;
@@ -199,11 +201,4 @@ fn revision(stamp: &Stamp, now: u64, entity: Entity) -> Result<()> {
 
 fn too_many<T>(what: &str) -> Result<T> {
     Err(BoardError::Conflict(format!("more than {TOUCHED_MAX} {what} would change in one step")))
-}
-
-/// A task's `modified` moves without a new revision: it was commented on.
-async fn touch<S: Session>(session: &mut S, mut task: Task, at: Timestamp) -> Result<()> {
-    task.modified = at;
-    let kind = project(session, task.project).await?.kind_of(task.status);
-    session.update_task(&task, kind).await
 }

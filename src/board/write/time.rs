@@ -3,9 +3,7 @@
 use super::super::record::{About, Rows};
 use super::super::{BoardError, Result, check};
 use super::keep::{Keeps, find, remembered};
-use super::{
-    Session, TOUCHED_MAX, Trace, begin, finish, misused, person, repeated, too_many, touch,
-};
+use super::{Session, TOUCHED_MAX, Trace, begin, finish, misused, person, repeated, too_many};
 use crate::domain::{
     Entity, PersonId, Stamp, TaskId, TimeAmount, TimeChange, TimeEntry, TimeEntryId, TimeQuery,
     Timestamp, Written, show_duration,
@@ -100,7 +98,7 @@ pub(super) async fn book<S: Session>(
         };
         let after = session.insert(&entry).await?;
         rows.created(about(&after), &shown(seconds));
-        touch(session, task, at).await?;
+        session.touch_task(&task, at).await?;
         return Ok(after);
     };
     let mut after = before.clone();
@@ -117,7 +115,7 @@ pub(super) async fn book<S: Session>(
         session.update(&after).await?;
         rows.fields(about(&after), &before, &after);
     }
-    touch(session, task, at).await?;
+    session.touch_task(&task, at).await?;
     Ok(after)
 }
 

@@ -6,7 +6,6 @@ use super::keep::{Keeps, find, remembered};
 use super::time::{book, day_entries, seconds_of};
 use super::{
     Session, TOUCHED_MAX, Trace, actor, begin, finish, misused, person, repeated, task, too_many,
-    touch,
 };
 use crate::domain::{
     Entity, NewTimer, PersonId, ProjectId, Stamp, StopTimer, Stopped, Task, TaskId, TimeAmount,
@@ -44,7 +43,7 @@ pub(in crate::board) async fn start_timer<S: Session>(
     let mut rows = Rows::new(stamp, at);
     rows.created(about(&after, on.as_ref()), after.kind.as_str());
     if let Some(task) = on {
-        touch(session, task, at).await?;
+        session.touch_task(&task, at).await?;
     }
     finish(session, stamp, rows, Trace { entity: Entity::Timer(after.id), was: None }).await?;
     Ok(Written { after, changed: true })
@@ -74,7 +73,7 @@ pub(in crate::board) async fn stop_timer<S: Session>(
     let ran_ms = timer.ran_ms(at);
     rows.deleted(about(&timer, on.as_ref()), &show_duration(Duration::from_millis(ran_ms)));
     if let Some(task) = on {
-        touch(session, task, at).await?;
+        session.touch_task(&task, at).await?;
     }
     let (logged, entry) = log(session, at, &mut rows, &timer, stop).await?;
     let id = timer.id;
