@@ -131,6 +131,7 @@ fn ask(ledger: &Ledger, task: i64) -> Acquire {
         lease: Duration::from_mins(1),
         nonce: ledger.nonce(),
         resume: None,
+        comment: None,
     }
 }
 

@@ -77,6 +77,8 @@ pub struct DaemonConfig {
     pub tick: Duration,
     /// How long a shutdown waits for runs.
     pub drain: Duration,
+    /// The most playbooks of its folder.
+    pub playbooks: usize,
 }
 
 /// `[board]`.
@@ -147,6 +149,7 @@ impl Default for DaemonConfig {
             labels: Vec::new(),
             tick: Duration::from_secs(10),
             drain: Duration::from_secs(30),
+            playbooks: crate::playbook::library::PLAYBOOKS_MAX,
         }
     }
 }

@@ -14,8 +14,14 @@ mod tests;
 use crate::domain::{Timestamp, Value};
 use crate::fault::{nearest, shown};
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo};
+use cel::common::types::{CelDouble, CelInt, CelNull, CelString, CelTimestamp};
+use cel::common::value::CowVal;
+use cel::context::VariableResolver;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+/// The functions of the language: made once, they cost more than most conditions.
+static LANGUAGE: LazyLock<Arc<cel::Env>> = LazyLock::new(|| Arc::new(cel::Env::stdlib()));
 
 /// What `where` may speak of.
 pub const SELECT_NAMES: [&str; 4] = ["task", "project", "now", "agent"];
@@ -70,6 +76,8 @@ const INSTANTS: [&str; 8] =
 pub struct Expression {
     text: String,
     root: IdedExpr,
+    /// What it may speak of.
+    names: Vec<String>,
     loops: u32,
     nodes: u64,
 }
@@ -105,6 +113,67 @@ impl Scope {
     }
 }
 
+/// What a condition is asked about, looked up only where it speaks of it.
+pub trait Facts: Send + Sync {
+    /// The present.
+    fn now(&self) -> Timestamp;
+
+    /// The value of a name; `None`: there is no such name.
+    fn whole(&self, name: &str) -> Option<Value>;
+
+    /// A member of a name, where it is at hand without making the whole; `None`: look into that.
+    fn member(&self, _name: &str, _member: &str) -> Option<Member<'_>> {
+        None
+    }
+}
+
+/// A member, as the whole would show it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Member<'a> {
+    /// `null`.
+    Null,
+    /// A whole number.
+    Int(i64),
+    /// Another number.
+    Float(f64),
+    /// A text.
+    Text(&'a str),
+    /// An instant.
+    At(Timestamp),
+}
+
+impl Facts for Scope {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn whole(&self, name: &str) -> Option<Value> {
+        self.values.get(name).cloned()
+    }
+}
+
+/// Facts as the language asks for them.
+struct Names<'a>(&'a dyn Facts);
+
+impl VariableResolver for Names<'_> {
+    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        if variable == "now" {
+            return Some(CowVal::owned(CelTimestamp::from(self.0.now().fixed_offset())));
+        }
+        let Some((name, member)) = variable.split_once('.') else {
+            let value = to_cel(variable, &self.0.whole(variable)?);
+            return value.try_into().ok().map(CowVal::Owned);
+        };
+        Some(match self.0.member(name, member)? {
+            Member::Null => CowVal::owned(CelNull),
+            Member::Int(number) => CowVal::owned(CelInt::from(number)),
+            Member::Float(number) => CowVal::owned(CelDouble::from(number)),
+            Member::Text(text) => CowVal::owned(CelString::from(text)),
+            Member::At(at) => CowVal::owned(CelTimestamp::from(at.fixed_offset())),
+        })
+    }
+}
+
 impl Expression {
     /// Reads a condition that may speak of these names.
     ///
@@ -136,7 +205,8 @@ impl Expression {
             Reading { names, text, places: &places, bound: Vec::new(), loops: 0, nodes: 0 };
         reader.read(&root, 0, 0)?;
         let (loops, nodes) = (reader.loops, reader.nodes);
-        Ok(Self { text: text.to_owned(), root, loops, nodes })
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        Ok(Self { text: text.to_owned(), root, names, loops, nodes })
     }
 
     /// The text it was read from.
@@ -148,27 +218,30 @@ impl Expression {
     ///
     /// # Errors
     /// Why it cannot be said: a missing key, a value that is not a truth value, too much work.
-    pub fn evaluate(&self, scope: &Scope) -> Result<bool, String> {
-        let longest = scope.values.values().map(longest).max().unwrap_or(0).max(1);
-        // A list can be as long as all lists of the text, added up.
-        let longest = longest.saturating_mul(self.nodes.max(1));
-        let steps = match self.loops {
-            0 => self.nodes,
-            loops => longest.saturating_pow(loops).max(self.nodes),
-        };
-        if steps > STEPS_MAX {
+    pub fn evaluate(&self, facts: &dyn Facts) -> Result<bool, String> {
+        if self.steps(facts) > STEPS_MAX {
             return Err("condition would take too long: its lists are too long".to_owned());
         }
-        let mut context = cel::Context::default();
-        for (name, value) in &scope.values {
-            context.add_variable_from_value(name.as_str(), to_cel(name, value));
-        }
-        context.add_variable_from_value("now", cel::Value::Timestamp(scope.now.fixed_offset()));
+        let names = Names(facts);
+        let mut context = cel::Context::with_env(Arc::clone(&LANGUAGE));
+        context.set_variable_resolver(&names);
         match cel::Value::resolve(&self.root, &context) {
             Ok(cel::Value::Bool(truth)) => Ok(truth),
             Ok(other) => Err(format!("condition gives {}, not true or false", other.type_of())),
             Err(error) => Err(explain(&error)),
         }
+    }
+
+    /// How much work an answer is at most, as far as it can be told beforehand.
+    fn steps(&self, facts: &dyn Facts) -> u64 {
+        if self.loops == 0 {
+            return self.nodes;
+        }
+        let values = self.names.iter().filter_map(|name| facts.whole(name));
+        let longest = values.map(|value| longest(&value)).max().unwrap_or(0).max(1);
+        // A list can be as long as all lists of the text, added up.
+        let longest = longest.saturating_mul(self.nodes.max(1));
+        longest.saturating_pow(self.loops).max(self.nodes)
     }
 }
 

@@ -133,14 +133,15 @@ impl Templates {
         // A faulty template is replaced by its last good version; another may have used it, so the
         // whole set is looked at again until it holds together.
         for round in 0..3 {
-            let (bad, found) = lint::check(&texts, &paths);
+            let checked = lint::check(&texts, &paths);
             if round == 0 {
-                faults.extend(found);
+                faults.extend(checked.faults);
             }
-            if bad.is_empty() {
-                break;
+            if checked.bad.is_empty() {
+                crate::fault::sort(&mut faults);
+                return (Self::of(texts, checked.parsed), faults);
             }
-            for name in bad {
+            for name in checked.bad {
                 let kept = (round == 0).then(|| last.and_then(|l| l.texts.get(&name))).flatten();
                 let shipped = shipped::TEXTS.iter().find(|(n, _)| *n == name);
                 match (kept, shipped) {
@@ -153,7 +154,13 @@ impl Templates {
             }
         }
         crate::fault::sort(&mut faults);
-        (Self::of(texts), faults)
+        let parsed = lint::check(&texts, &paths).parsed;
+        (Self::of(texts, parsed), faults)
+    }
+
+    /// Whether these are the same texts.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.texts == other.texts
     }
 
     /// These and no others; those with faults are left out.
@@ -162,17 +169,18 @@ impl Templates {
     ) -> (Self, Vec<Fault>) {
         let mut texts: BTreeMap<String, Arc<str>> =
             texts.into_iter().map(|(n, t)| (n.to_owned(), Arc::from(t))).collect();
-        let (mut bad, faults) = lint::check(&texts, &BTreeMap::new());
-        while !bad.is_empty() {
-            texts.retain(|name, _| !bad.contains(name));
-            bad = lint::check(&texts, &BTreeMap::new()).0;
+        let mut checked = lint::check(&texts, &BTreeMap::new());
+        let faults = std::mem::take(&mut checked.faults);
+        while !checked.bad.is_empty() {
+            texts.retain(|name, _| !checked.bad.contains(name));
+            checked = lint::check(&texts, &BTreeMap::new());
         }
-        (Self::of(texts), faults)
+        (Self::of(texts, checked.parsed), faults)
     }
 
-    fn of(texts: BTreeMap<String, Arc<str>>) -> Self {
-        let engine = Arc::new(render::Engine::new(&texts));
-        let roots = lint::roots(&texts);
+    fn of(texts: BTreeMap<String, Arc<str>>, parsed: lint::Parsed) -> Self {
+        let roots = lint::roots(&texts, &parsed);
+        let engine = Arc::new(render::Engine::new(parsed));
         Self { texts, roots, engine }
     }
 

@@ -52,7 +52,8 @@ pub(super) fn check(place: &Place, paths: &[PathBuf]) -> Result<CheckReport, Fai
 /// The playbooks of a folder, read by what is configured.
 pub(super) fn library(config: &Config, folder: PathBuf, templates: Arc<Templates>) -> Library {
     let words = open::words(config, &registry(), config.models.keys().cloned().collect());
-    let mut library = Library::new(folder, config.playbook_defaults());
+    let mut library =
+        Library::new(folder, config.playbook_defaults()).at_most(config.daemon.playbooks);
     library.reload(&(words.0)(templates));
     library
 }

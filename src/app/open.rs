@@ -246,7 +246,8 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
     }
     let templates = Arc::new(templates);
     let words = words(&config, &tools, ground.models.keys().cloned().collect());
-    let mut library = Library::new(config.agents.clone(), config.playbook_defaults());
+    let mut library = Library::new(config.agents.clone(), config.playbook_defaults())
+        .at_most(config.daemon.playbooks);
     library.reload(&(words.0)(Arc::clone(&templates)));
     let me = people::me(board.as_ref(), config.me.as_deref()).await?;
     people::agents(board.as_ref(), &library.all()).await?;
@@ -323,7 +324,8 @@ pub(super) fn words(
         agents: None,
         playbooks: std::collections::BTreeSet::new(),
         cron: |text| Pattern::parse(text).map(|_| ()).map_err(|error| error.to_string()),
-        templates: Arc::new(Templates::shipped()),
+        // Whoever asks brings them.
+        templates: Arc::new(Templates::from_texts([]).0),
     };
     Words(Box::new(move |templates| Vocabulary { templates, ..vocabulary.clone() }))
 }

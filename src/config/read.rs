@@ -100,6 +100,10 @@ fn daemon(table: &Table<'_, '_>) -> DaemonConfig {
         drain: table
             .duration("drain", Duration::ZERO..=Duration::from_hours(1))
             .unwrap_or(base.drain),
+        playbooks: table
+            .int("playbooks", 1..=100_000)
+            .and_then(|playbooks| usize::try_from(playbooks).ok())
+            .unwrap_or(base.playbooks),
     };
     table.finish(elsewhere);
     daemon

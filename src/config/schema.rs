@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 /// Keys by the table they belong to; empty for the top.
 const PLACES: [(&str, &[&str]); 10] = [
     ("", &["timezone", "arm", "agents", "templates", "currency"]),
-    ("daemon", &["id", "slots", "labels", "tick", "drain"]),
+    ("daemon", &["id", "slots", "labels", "tick", "drain", "playbooks"]),
     ("board", &["name"]),
     ("store", &["keep"]),
     ("people", &["me"]),
@@ -142,6 +142,7 @@ pub fn schema() -> Value {
                 "labels": texts("labels that runs_on asks for"),
                 "tick": duration("how often it looks at the board (default: 10s)"),
                 "drain": duration("how long a shutdown waits for runs (default: 30s)"),
+                "playbooks": json!({"type": "integer", "minimum": 1, "maximum": 100_000, "description": "the most playbooks of its folder (default: 10000)"}),
             }), &[]),
             "board": object(&json!({
                 "name": text("the board's name in claims and records (default: main)"),

@@ -12,7 +12,7 @@
 use crate::clock::Clock;
 use crate::domain::Timestamp;
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -206,8 +206,8 @@ struct Entries {
 }
 
 struct State {
-    by_id: HashMap<Uuid, Entry>,
-    by_name: HashMap<String, Uuid>,
+    by_id: BTreeMap<Uuid, Entry>,
+    by_name: BTreeMap<String, Uuid>,
     detector: JumpDetector,
     jumps: Option<Uuid>,
     jumped: Option<Jump>,
@@ -224,8 +224,8 @@ struct Entry {
 impl Entries {
     fn new(clock: Arc<dyn Clock>) -> Self {
         let state = State {
-            by_id: HashMap::new(),
-            by_name: HashMap::new(),
+            by_id: BTreeMap::new(),
+            by_name: BTreeMap::new(),
             detector: JumpDetector::default(),
             jumps: None,
             jumped: None,

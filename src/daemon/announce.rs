@@ -20,6 +20,10 @@ impl Worker {
     /// The board user that the playbook acts as.
     pub(super) async fn agent(&self) -> Result<Person, WorkEnd> {
         let people = self.parts.board.people().await.map_err(|e| board_trouble(&e))?;
+        self.agent_among(people)
+    }
+
+    fn agent_among(&self, people: Vec<Person>) -> Result<Person, WorkEnd> {
         let name = self.job.playbook.agent.to_lowercase();
         people.into_iter().find(|p| p.name.to_lowercase() == name).ok_or_else(|| {
             WorkEnd::ended(
@@ -48,14 +52,13 @@ impl Worker {
                 Usage::default(),
             )
         })?;
-        let tags: Vec<String> =
+        let (before, left) = self.held.as_ref().map_or_else(
+            || found(task, &Before::default(), &Wrote::default()),
+            |held| found(task, &held.claim.before, &held.claim.wrote),
+        );
+        let mut tags: Vec<String> =
             rules.add_tags.iter().filter(|tag| !task.has_tag(tag)).cloned().collect();
-        let before = Before {
-            assignee: task.assignee,
-            status: Some(task.status),
-            tags: task.tags.clone(),
-            revision: task.revision,
-        };
+        tags.extend(left);
         let wrote =
             Wrote { assignee: Some(Some(agent.id)), status: Some(status), tags: tags.clone() };
         // What we are about to write is known before it is written: a crash can put it back.
@@ -279,7 +282,9 @@ impl Worker {
         actor: EffectActor,
         revision: Option<u64>,
     ) -> Result<Context, WorkEnd> {
-        let person = self.agent().await?;
+        let known = self.parts.board.directory().await;
+        let (projects, people) = known.map_err(|error| board_trouble(&error))?;
+        let person = self.agent_among(people)?;
         let run = self.run.id.clone();
         let by = match actor {
             EffectActor::Agent => Initiative::Agent(run.clone()),
@@ -293,10 +298,7 @@ impl Worker {
                 run,
                 task: self.job.task,
                 claim: self.held.as_ref().map(|held| (held.claim.task, held.claim.fence)),
-                projects: selected_projects(
-                    &playbook,
-                    &self.parts.board.projects().await.map_err(|e| board_trouble(&e))?,
-                ),
+                projects: selected_projects(&playbook, &projects),
                 trust: self.trust(),
                 actor,
                 mode: playbook.mode,
@@ -366,8 +368,20 @@ impl Worker {
     }
 }
 
+/// What is found on a task, and which tags an ended claim left there that was never handed back. Where
+/// its values still stand, what it found counts.
+fn found(task: &Task, before: &Before, wrote: &Wrote) -> (Before, Vec<String>) {
+    let is_left = |tag: &String| wrote.tags.contains(tag) && !before.tags.contains(tag);
+    let (left, tags) = task.tags.iter().cloned().partition(is_left);
+    let ours = wrote.assignee == Some(task.assignee);
+    let assignee = if ours { before.assignee } else { task.assignee };
+    let ours = wrote.status == Some(task.status);
+    let status = if ours { before.status } else { Some(task.status) };
+    (Before { assignee, status, tags, revision: task.revision, comment: before.comment }, left)
+}
+
 /// Whether a write may stand on the board: it was not refused.
-fn may_show(effect: &Effect) -> bool {
+pub(super) fn may_show(effect: &Effect) -> bool {
     !matches!(effect.result, Some(EffectResult::Failed { .. } | EffectResult::Recorded))
 }
 

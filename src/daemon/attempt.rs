@@ -28,6 +28,8 @@ const RUNS_MAX: usize = 50;
 const SIGNS_MAX: usize = 256;
 /// So many lines of a transcript are written together.
 const LINES_MAX: usize = 64;
+/// A line waits so long for others: each commit to the store is waited for by the effects too.
+const LINES_WAIT: std::time::Duration = std::time::Duration::from_millis(200);
 
 impl Worker {
     /// What templates see, as far as it is known before the work.
@@ -457,17 +459,28 @@ struct Transcript {
 impl Transcript {
     async fn write(self, mut signs: SignsEnd) {
         let mut lines = Vec::new();
-        let mut since = Instant::now();
-        while let Some(sign) = signs.recv().await {
+        let mut until = Instant::now();
+        loop {
+            let sign = if lines.is_empty() {
+                signs.recv().await
+            } else {
+                let Ok(sign) = tokio::time::timeout_at(until, signs.recv()).await else {
+                    self.flush(&mut lines).await;
+                    continue;
+                };
+                sign
+            };
+            let Some(sign) = sign else { break };
             if let Sign::Line(text) = sign {
                 let at = self.parts.clock.wall();
                 self.parts.tell("work", Some(&self.run), text.clone());
+                if lines.is_empty() {
+                    until = Instant::now() + LINES_WAIT;
+                }
                 lines.push(LogLine { at, kind: "work".to_owned(), text });
             }
-            let waited = since.elapsed() > std::time::Duration::from_secs(1);
-            if lines.len() >= LINES_MAX || (waited || signs.is_empty()) && !lines.is_empty() {
+            if lines.len() >= LINES_MAX {
                 self.flush(&mut lines).await;
-                since = Instant::now();
             }
         }
         self.flush(&mut lines).await;

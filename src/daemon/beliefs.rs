@@ -3,7 +3,8 @@
 
 use super::halt::Halt;
 use crate::domain::{
-    Occurrence, OccurrenceId, Playbook, PlaybookName, Reason, Run, RunId, TaskId, Timestamp,
+    Occurrence, OccurrenceId, OccurrenceState, Playbook, PlaybookName, Reason, Run, RunId, TaskId,
+    Timestamp,
 };
 use crate::ledger::PlaybookSwitch;
 use crate::schedule::{Candidates, Timetable};
@@ -22,6 +23,8 @@ pub(super) struct Beliefs {
     pub open: BTreeMap<OccurrenceId, Open>,
     /// What is known about playbooks between two looks.
     pub books: BTreeMap<PlaybookName, Book>,
+    /// As of which commit of the ledger, and which reading of the playbooks, that is known.
+    pub books_seen: Option<(u64, u64)>,
     /// Tasks as they were at the latest look, and the board's state they are from.
     pub candidates: Option<(CandidateKey, Arc<Candidates>)>,
     /// No new runs.
@@ -77,6 +80,8 @@ pub(super) struct Open {
     pub taken: Vec<TaskId>,
     /// How many runs it has started.
     pub started: u32,
+    /// It was tried to record that it begins; whether it was recorded may be unknown.
+    pub tried: bool,
     /// It takes no more tasks.
     pub closed: bool,
     /// Its finished runs.
@@ -97,6 +102,7 @@ impl Open {
             set: BTreeMap::new(),
             taken: Vec::new(),
             started: 0,
+            tried: false,
             closed: false,
             runs: Vec::new(),
             refused: Vec::new(),
@@ -135,6 +141,15 @@ pub(super) struct Book {
     pub next: Option<Timestamp>,
 }
 
+/// What is open of a playbook as a whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Whole {
+    /// An occurrence runs.
+    pub running: bool,
+    /// An occurrence waits to begin.
+    pub queued: bool,
+}
+
 impl Beliefs {
     /// Whether nothing runs, and nothing is left that could be started now.
     pub(super) fn is_idle_but_for_waiting(&self) -> bool {
@@ -145,6 +160,17 @@ impl Beliefs {
     pub(super) fn running(&self, playbook: &PlaybookName) -> u32 {
         let count = self.workers.values().filter(|w| w.playbook == *playbook).count();
         u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// The open occurrences of whole playbooks, by playbook: asked once for all that are due.
+    pub(super) fn whole(&self) -> BTreeMap<PlaybookName, Whole> {
+        let mut all: BTreeMap<PlaybookName, Whole> = BTreeMap::new();
+        for open in self.open.values().filter(|open| open.occurrence.task.is_none()) {
+            let whole = all.entry(open.occurrence.playbook.clone()).or_default();
+            whole.running |= open.occurrence.state == OccurrenceState::Running;
+            whole.queued |= open.occurrence.state == OccurrenceState::Queued;
+        }
+        all
     }
 
     /// Whether runs of an occurrence are under way.

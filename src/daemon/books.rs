@@ -1,26 +1,30 @@
 //! What is known about each playbook between two looks: its timetable, whether it is armed, its
 //! condition, compiled once.
 
-use super::beliefs::Book;
+use super::beliefs::{Beliefs, Book};
+use super::condition;
 use super::parts::Parts;
-use crate::domain::{On, Playbook, PlaybookName, Value};
-use crate::expression::{Expression, SELECT_NAMES, Scope};
+use crate::domain::{On, Playbook};
 use crate::ledger::{LedgerError, PlaybookSwitch};
 use crate::playbook::{Rights, is_wider, rights};
-use crate::schedule::{Condition, Subject, Timetable};
+use crate::schedule::Timetable;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Who arms, when `rota.toml` says that playbooks arm themselves.
 const BY_CONFIGURATION: &str = "rota.toml (arm = \"auto\")";
 
-/// Reads every playbook's switches again, and compiles what is new.
-pub(super) async fn refresh(
-    parts: &Parts,
-    books: &mut BTreeMap<PlaybookName, Book>,
-) -> Result<(), LedgerError> {
+/// Reads every playbook's switches again, and compiles what is new. While neither a playbook nor
+/// local state has changed, nothing is read.
+pub(super) async fn refresh(parts: &Parts, beliefs: &mut Beliefs) -> Result<(), LedgerError> {
+    // Before anything is read: what is written meanwhile is read the next time.
+    let seen = Some((parts.ledger.commits(), parts.loads()));
+    if beliefs.books_seen == seen {
+        return Ok(());
+    }
+    beliefs.books_seen = None;
+    let books = &mut beliefs.books;
     let playbooks = parts.playbooks();
     // They come sorted by name.
     books.retain(|name, _| playbooks.binary_search_by(|playbook| playbook.name.cmp(name)).is_ok());
@@ -37,6 +41,7 @@ pub(super) async fn refresh(
         let armed = if known { book.armed } else { is_armed(&playbook, &switch) };
         books.insert(playbook.name.clone(), Book { armed, switch, ..book });
     }
+    beliefs.books_seen = seen;
     Ok(())
 }
 
@@ -46,10 +51,11 @@ async fn compile(parts: &Parts, playbook: &Arc<Playbook>) -> Result<Book, Ledger
     let now = parts.clock.wall();
     let since =
         parts.ledger.timetable_since(&playbook.name, &fingerprint(&playbook.on), now).await?;
-    let condition = playbook.select.as_ref().and_then(|s| s.condition.as_ref()).map(|text| {
-        let compiled = Expression::compile(text, &SELECT_NAMES).map_err(|f| f.to_string());
-        Arc::new(Where(compiled)) as Arc<dyn Condition>
-    });
+    let condition = playbook
+        .select
+        .as_ref()
+        .and_then(|s| s.condition.as_ref())
+        .map(|text| condition::compile(text));
     Ok(Book {
         playbook: Arc::clone(playbook),
         timetable,
@@ -109,25 +115,4 @@ pub(super) fn why_not_armed(playbook: &Playbook, switch: &PlaybookSwitch) -> Vec
         Ok(old) => is_wider(&old, &rights(playbook)),
         Err(_) => vec!["what was armed cannot be read".to_owned()],
     }
-}
-
-/// `select.where`, compiled; or why it could not be, told for each task.
-#[derive(Debug)]
-struct Where(Result<Expression, String>);
-
-impl Condition for Where {
-    fn holds(&self, subject: &Subject<'_>) -> Result<bool, String> {
-        let expression = self.0.as_ref().map_err(Clone::clone)?;
-        let scope = Scope::new(subject.now)
-            .with("task", plain(subject.task)?)
-            .with("project", subject.project.map_or(Ok(Value::Null), plain)?)
-            .with("agent", subject.agent);
-        expression.evaluate(&scope)
-    }
-}
-
-/// Any record as a value.
-fn plain(record: &impl serde::Serialize) -> Result<Value, String> {
-    let json = serde_json::to_value(record).map_err(|error| error.to_string())?;
-    serde_json::from_value(json).map_err(|error| error.to_string())
 }

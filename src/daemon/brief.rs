@@ -8,7 +8,7 @@ use crate::domain::{
 };
 use crate::template::vocabulary;
 use chrono::SecondsFormat;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// At most so many comments of a task stand in a prompt, the latest ones.
 const COMMENTS_MAX: usize = 50;
@@ -103,25 +103,15 @@ pub(super) async fn describe(
 }
 
 async fn latest_comments(board: &dyn Board, task: &Task) -> board::Result<Vec<Comment>> {
-    let mut query = CommentQuery {
+    let query = CommentQuery {
         on: Some(CommentTarget::Task(task.id)),
-        limit: 1_000,
+        limit: COMMENTS_MAX,
+        latest_first: true,
         ..CommentQuery::default()
     };
-    let mut latest = VecDeque::new();
-    loop {
-        let page = board.comments(&query).await?;
-        query.after = page.items.last().map(|comment| comment.id);
-        for comment in page.items {
-            if latest.len() == COMMENTS_MAX {
-                latest.pop_front();
-            }
-            latest.push_back(comment);
-        }
-        if page.next.is_none() || query.after.is_none() {
-            return Ok(latest.into());
-        }
-    }
+    let mut latest = board.comments(&query).await?.items;
+    latest.reverse();
+    Ok(latest)
 }
 
 fn describe_project(project: &Project) -> Value {

@@ -37,6 +37,7 @@ impl Courier {
         loop {
             self.deliver_due().await;
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 () = wake.notified() => {}
                 () = tokio::time::sleep(EVERY) => {}

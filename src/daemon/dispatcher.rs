@@ -66,6 +66,7 @@ impl Dispatcher {
                 tracing::warn!(?jump, "the clocks jumped: everything is considered again");
                 // Since when a timetable holds is asked again, too: it may lie ahead now.
                 self.beliefs.books.clear();
+                self.beliefs.books_seen = None;
                 self.tick().await;
             }
             Event::Tick(done) => {
@@ -120,6 +121,9 @@ impl Dispatcher {
         attempt: u32,
         resume: Option<super::recovery::Resume>,
     ) {
+        if !self.begins(occurrence).await {
+            return;
+        }
         let Some(open) = self.beliefs.open.get_mut(occurrence) else { return };
         let book = self.beliefs.books.get(&open.occurrence.playbook);
         let current = book.map(|book| Arc::clone(&book.playbook));
@@ -128,16 +132,6 @@ impl Dispatcher {
         let chosen = open.playbook.clone();
         let playbook = if hands_back { chosen.or(current) } else { current.or(chosen) };
         let Some(playbook) = playbook else { return };
-        if open.occurrence.state == OccurrenceState::Queued {
-            let running = OccurrenceState::Running;
-            if let Err(error) =
-                self.parts.ledger.set_occurrence_state(occurrence, running.clone()).await
-            {
-                tracing::error!(%occurrence, %error, "the occurrence could not be started");
-                return;
-            }
-            open.occurrence.state = running;
-        }
         open.playbook = Some(Arc::clone(&playbook));
         open.started += 1;
         open.taken.extend(task);
@@ -167,6 +161,39 @@ impl Dispatcher {
         };
         self.beliefs.workers.insert(run.clone(), working);
         self.spawn(job, run);
+    }
+
+    /// Whether an occurrence is under way here, or can be from now on. Of several daemons that know
+    /// one, the first to begin has it; the others forget it, or it would stand in the way of all
+    /// that come after it.
+    async fn begins(&mut self, id: &OccurrenceId) -> bool {
+        let Some(open) = self.beliefs.open.get_mut(id) else { return false };
+        if open.occurrence.state != OccurrenceState::Queued {
+            return true;
+        }
+        let ledger = &self.parts.ledger;
+        let begun = match ledger.occurrence(id).await {
+            Ok(Some(Occurrence { state: OccurrenceState::Queued, .. })) => {
+                open.tried = true;
+                ledger.set_occurrence_state(id, OccurrenceState::Running).await
+            }
+            // The answer to our own first try was lost.
+            Ok(Some(Occurrence { state: OccurrenceState::Running, .. })) if open.tried => Ok(()),
+            Ok(_) => {
+                tracing::info!(occurrence = %id, "another daemon has taken it up");
+                self.forget(id).await;
+                return false;
+            }
+            Err(error) => Err(error),
+        };
+        match begun {
+            Ok(()) => open.occurrence.state = OccurrenceState::Running,
+            Err(error) => {
+                tracing::error!(occurrence = %id, %error, "the occurrence could not be started");
+                return false;
+            }
+        }
+        true
     }
 
     fn spawn(&self, job: Assignment, run: RunId) {
@@ -251,7 +278,7 @@ impl Dispatcher {
 
     async fn open_by_hand(&mut self, request: &RunRequest) -> Result<Open, DeskError> {
         self.read_stop();
-        books::refresh(&self.parts, &mut self.beliefs.books).await.map_err(failed)?;
+        books::refresh(&self.parts, &mut self.beliefs).await.map_err(failed)?;
         let Some(book) = self.beliefs.books.get(&request.playbook) else {
             return Err(self.no_such(&request.playbook));
         };
@@ -332,7 +359,7 @@ impl Dispatcher {
         switch: Switch,
         by: &str,
     ) -> Result<Value, DeskError> {
-        books::refresh(&self.parts, &mut self.beliefs.books).await.map_err(failed)?;
+        books::refresh(&self.parts, &mut self.beliefs).await.map_err(failed)?;
         let Some(book) = self.beliefs.books.get(name) else { return Err(self.no_such(name)) };
         let playbook = Arc::clone(&book.playbook);
         let ledger = &self.parts.ledger;

@@ -50,6 +50,16 @@ fn result_of(parts: &Parts, effect: &Effect, state: &EffectState) -> EffectResul
 }
 
 impl Dispatcher {
+    /// Whether a claim is held under the name of a run that has ended: its remaining writes are under
+    /// way, here or elsewhere.
+    async fn is_being_settled(&self, run: &Run) -> bool {
+        let Some(task) = run.task else { return false };
+        match self.parts.ledger.claim(task).await {
+            Ok(claim) => claim.is_some_and(|claim| claim.run == run.id && claim.holder.is_some()),
+            Err(_) => true,
+        }
+    }
+
     /// Effects of ended runs whose result could not be written down when they ended.
     pub(super) async fn learn_fates(&self) {
         let marks = match self.parts.ledger.unconcluded(ROWS_MAX).await {
@@ -59,6 +69,9 @@ impl Dispatcher {
         for mark in marks {
             let run = self.parts.ledger.run(mark.run.as_str()).await.ok().flatten();
             let Some(run) = run.filter(|run| run.state != RunState::Running) else { continue };
+            if self.is_being_settled(&run).await {
+                continue;
+            }
             if let Err(error) = learn(&self.parts, &run).await {
                 tracing::warn!(%mark, %error, "the fate of an effect is not written down yet");
             }

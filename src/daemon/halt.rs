@@ -44,6 +44,7 @@ impl Halt {
     /// Returns when no further attempt may begin.
     pub(super) async fn is_last(&self) {
         tokio::select! {
+            biased;
             () = self.last.cancelled() => {}
             () = self.token.cancelled() => {}
         }

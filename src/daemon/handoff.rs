@@ -5,14 +5,17 @@ use super::earlier;
 use super::worker::{Worker, board_trouble, store_trouble};
 use crate::crash;
 use crate::domain::{
-    EffectActor, EffectResult, EffectState, Occurrence, OccurrenceId, OccurrenceState, Outcome,
-    PersonId, Phase, PlaybookName, Project, Reason, RunState, StatusKind, Task, TaskEdit, Trigger,
-    Usage, Wrote, to_delta,
+    EffectActor, EffectResult, EffectState, Entity, Occurrence, OccurrenceId, OccurrenceState,
+    Outcome, PersonId, Phase, PlaybookName, Project, Reason, RunState, StatusKind, Task, TaskEdit,
+    Trigger, Usage, Wrote, to_delta,
 };
 use crate::ledger::RunFilter;
 use crate::runner::WorkEnd;
 use crate::schedule::{find_person, outcome_of, outcome_status};
 use crate::template;
+
+/// What a write is about, where its journal tells.
+type Settled = Option<Entity>;
 
 impl Worker {
     /// Writes the outcome to the board. True: a person came first, and their edit stays.
@@ -190,7 +193,12 @@ impl Worker {
 
     /// Whether a write of the settling was done before a crash.
     pub(super) async fn was_settled(&self, tool: &str) -> Result<bool, WorkEnd> {
-        let Some(from) = self.run.settle_from else { return Ok(false) };
+        Ok(self.settled(tool).await?.is_some())
+    }
+
+    /// What a write of the settling that was done already is about.
+    async fn settled(&self, tool: &str) -> Result<Option<Settled>, WorkEnd> {
+        let Some(from) = self.run.settle_from else { return Ok(None) };
         let effects = self.parts.ledger.effects(&self.run.id).await;
         let effects = effects.map_err(|error| store_trouble(&error))?;
         for effect in effects.iter().filter(|e| e.mark.seq > from && e.tool == tool) {
@@ -198,18 +206,19 @@ impl Worker {
                 continue;
             }
             match &effect.result {
-                Some(EffectResult::Done { .. } | EffectResult::Recorded) => return Ok(true),
+                Some(EffectResult::Done { entity, .. }) => return Ok(Some(Some(*entity))),
+                Some(EffectResult::Recorded) => return Ok(Some(None)),
                 Some(EffectResult::Unknown) => return Err(unknown(tool)),
                 Some(EffectResult::Failed { .. }) => {}
                 None => match self.parts.board.effect_of(&effect.mark).await {
-                    Ok(EffectState::Applied(_)) => return Ok(true),
+                    Ok(EffectState::Applied(entity)) => return Ok(Some(Some(entity))),
                     Ok(EffectState::Absent) => {}
                     Ok(EffectState::Unknown) => return Err(unknown(tool)),
                     Err(error) => return Err(board_trouble(&error)),
                 },
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Asks a person and parks the claim: no lease, no slot, until they answer.
@@ -225,9 +234,15 @@ impl Worker {
         if !self.was_settled("addComment").await? {
             self.comment(task, question.clone()).await.map_err(|error| tool_trouble(&error))?;
         }
+        let asked = if let Some(Some(Entity::Comment(id))) = self.settled("addComment").await? {
+            id
+        } else {
+            let last = self.parts.journal.last_comment(task.id).await;
+            last.map_err(|error| board_trouble(&error))?
+        };
         let until = self.parts.clock.wall() + to_delta(outcome.answer_within);
         if let Some(held) = &mut self.held {
-            self.parts.ledger.park(held, &question, until).await.map_err(|error| {
+            self.parts.ledger.park(held, &question, Some(asked), until).await.map_err(|error| {
                 WorkEnd::ended(
                     RunState::ClaimLost,
                     Reason::ClaimLost,

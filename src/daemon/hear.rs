@@ -5,11 +5,10 @@ use super::dispatcher::Dispatcher;
 use super::recovery::Resume;
 use crate::board::BoardError;
 use crate::domain::{
-    Activity, ActivityId, ActivityQuery, BoardEvent, Claim, CommentQuery, CommentTarget, Cursor,
-    Entity, Occurrence, OccurrenceId, OccurrenceState, PersonKind, Playbook, Reason, Timestamp,
-    Trigger,
+    Activity, ActivityId, ActivityQuery, BoardEvent, Claim, Cursor, Entity, Occurrence,
+    OccurrenceId, OccurrenceState, Parked, PersonKind, Playbook, Reason, Timestamp, Trigger,
 };
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// At most so many rows of activity are looked at in one tick; the rest waits for the next.
@@ -40,7 +39,7 @@ impl Dispatcher {
             return self.move_cursor(heard, latest).await;
         };
         let first = heard;
-        let mut woken = HashSet::new();
+        let mut woken = BTreeSet::new();
         for _ in 0..ROWS_MAX / 1_000 {
             let query =
                 ActivityQuery { after: Some(heard), limit: 1_000, ..ActivityQuery::default() };
@@ -70,7 +69,7 @@ impl Dispatcher {
         &mut self,
         playbook: &Arc<Playbook>,
         row: &Activity,
-        woken: &mut HashSet<(String, i64)>,
+        woken: &mut BTreeSet<(String, i64)>,
     ) -> Result<(), Trouble> {
         let Some(task) = row.task else { return Ok(()) };
         // A playbook does not wake itself by its own writes.
@@ -168,7 +167,7 @@ impl Dispatcher {
         let resume = if let Some((reason, detail)) = took_over {
             resume(None, Some((reason, detail)))
         } else {
-            match self.answer_to(claim, parked.since).await? {
+            match self.answer_to(claim, parked).await? {
                 Some(answer) if !is_paused => resume(Some((parked.question.clone(), answer)), None),
                 // It was answered; what has run out is the patience with the pause.
                 Some(_) if is_overdue => resume(None, Some((Reason::Paused, asked()))),
@@ -181,15 +180,10 @@ impl Dispatcher {
     }
 
     /// The first comment of a person since the question.
-    async fn answer_to(&self, claim: &Claim, since: Timestamp) -> Result<Option<String>, Trouble> {
-        let query = CommentQuery {
-            on: Some(CommentTarget::Task(claim.task)),
-            from: Some(since),
-            limit: 1_000,
-            ..CommentQuery::default()
-        };
+    async fn answer_to(&self, claim: &Claim, parked: &Parked) -> Result<Option<String>, Trouble> {
         let people = self.parts.board.people().await?;
-        let comments = self.parts.board.comments(&query).await?.items;
+        let (journal, asked) = (&self.parts.journal, parked.comment);
+        let comments = journal.said_since(claim.task, asked, Some(parked.since)).await?;
         let by_person =
             |author| people.iter().any(|p| p.id == author && p.kind == PersonKind::Person);
         Ok(comments.into_iter().find(|c| by_person(c.author)).map(|comment| comment.text))

@@ -3,14 +3,22 @@
 
 use crate::board::{Board, BoardError};
 use crate::domain::{
-    ActivityQuery, Claim, Comment, CommentQuery, CommentTarget, Effect, EffectResult, Fence, Mark,
-    Person, PersonId, PersonKind, Phase, PlaybookName, Reason, RunId, TaskId, Timestamp,
+    ActivityQuery, Claim, Comment, CommentId, CommentQuery, CommentTarget, Effect, EffectResult,
+    Fence, Mark, Person, PersonId, PersonKind, Phase, PlaybookName, Reason, RunId, TaskId,
+    Timestamp,
 };
 use crate::ledger::{Ledger, RunFilter};
 use crate::schedule::{Finding, HeldView, reconcile};
 use crate::tools::{Intended, Journal, JournalError};
 use async_trait::async_trait;
 use std::sync::Arc;
+
+/// Comments asked for at a time.
+const PAGE: usize = 1_000;
+/// At most so many pages of what was said on one task are read.
+const PAGES_MAX: usize = 20;
+/// At most so many attempts are looked back for a claim that does not say since when people count.
+const ATTEMPTS_MAX: usize = 50;
 
 /// The journal of a daemon's runs.
 #[derive(Debug)]
@@ -33,10 +41,9 @@ impl RunJournal {
             Err(error) => return Err(error),
         };
         let people = self.board.people().await?;
-        let since = self.since(claim).await;
         let comments = match &task {
             None => Vec::new(),
-            Some(_) => self.comments_since(claim.task, since).await?,
+            Some(_) => self.said_to(claim).await?,
         };
         let view = HeldView {
             claim,
@@ -95,42 +102,65 @@ impl RunJournal {
         run.is_some_and(|run| run.task == Some(claim.task) && run.playbook == claim.playbook)
     }
 
-    /// When the first attempt under this claim began: what people said while one attempt followed
-    /// another, or while no daemon lived, counts.
-    async fn since(&self, claim: &Claim) -> Option<Timestamp> {
-        let run = self.ledger.run(claim.run.as_str()).await.ok().flatten()?;
-        if run.attempt == 1 {
-            return Some(run.started);
+    /// The last comment on a task, by the board's own order; `CommentId(0)` if there is none.
+    pub(super) async fn last_comment(&self, task: TaskId) -> Result<CommentId, BoardError> {
+        let query = CommentQuery {
+            on: Some(CommentTarget::Task(task)),
+            latest_first: true,
+            limit: 1,
+            ..CommentQuery::default()
+        };
+        let last = self.board.comments(&query).await?.items.into_iter().next();
+        Ok(last.map_or(CommentId(0), |comment| comment.id))
+    }
+
+    /// What was said on a task since a comment; where none is known, in records of earlier versions,
+    /// since an instant, by the clocks.
+    pub(super) async fn said_since(
+        &self,
+        task: TaskId,
+        comment: Option<CommentId>,
+        instant: Option<Timestamp>,
+    ) -> Result<Vec<Comment>, BoardError> {
+        let mut query = CommentQuery {
+            on: Some(CommentTarget::Task(task)),
+            from: instant.filter(|_| comment.is_none()),
+            after: comment,
+            limit: PAGE,
+            ..CommentQuery::default()
+        };
+        let mut said = Vec::new();
+        for _ in 0..PAGES_MAX {
+            let page = self.board.comments(&query).await?;
+            said.extend(page.items);
+            query.after = said.last().map(|last: &Comment| last.id).or(query.after);
+            if page.next.is_none() {
+                break;
+            }
         }
+        Ok(said)
+    }
+
+    /// What was said on a claimed task since it was claimed: between two attempts, and while no
+    /// daemon lived, too.
+    async fn said_to(&self, claim: &Claim) -> Result<Vec<Comment>, BoardError> {
+        let since = match claim.before.comment {
+            Some(_) => None,
+            None => self.first_attempt(claim).await,
+        };
+        self.said_since(claim.task, claim.before.comment, since).await
+    }
+
+    /// When the first attempt under a claim began.
+    async fn first_attempt(&self, claim: &Claim) -> Option<Timestamp> {
         let filter = RunFilter {
             playbook: Some(claim.playbook.clone()),
             task: Some(claim.task),
             ..RunFilter::default()
         };
-        let earlier = usize::try_from(run.attempt).unwrap_or(1);
-        let runs = self.ledger.runs(&filter, earlier).await.unwrap_or_default();
-        let (mut first, mut since) = (run.attempt, run.started);
-        for earlier in runs.iter().filter(|earlier| earlier.id != run.id) {
-            if earlier.attempt >= first || earlier.started > since {
-                break;
-            }
-            (first, since) = (earlier.attempt, earlier.started);
-        }
-        Some(since)
-    }
-
-    async fn comments_since(
-        &self,
-        task: TaskId,
-        since: Option<Timestamp>,
-    ) -> Result<Vec<Comment>, BoardError> {
-        let query = CommentQuery {
-            on: Some(CommentTarget::Task(task)),
-            from: since,
-            limit: 1_000,
-            ..CommentQuery::default()
-        };
-        Ok(self.board.comments(&query).await?.items)
+        let runs = self.ledger.runs(&filter, ATTEMPTS_MAX).await.unwrap_or_default();
+        let later = runs.iter().take_while(|run| run.attempt > 1).count();
+        runs.iter().take(later + 1).map(|run| run.started).min()
     }
 }
 

@@ -19,7 +19,13 @@ impl Worker {
         lease: Duration,
         resume: Option<Fence>,
     ) -> Result<Held, (Reason, String)> {
-        let ask = self.request(task, lease, resume);
+        let mut ask = self.request(task, lease, resume);
+        if resume.is_none() {
+            // Before the claim is reserved: whatever is said from here on is said on a claimed task.
+            let last = self.parts.journal.last_comment(task).await;
+            ask.comment =
+                Some(last.map_err(|error| (Reason::BoardUnavailable, error.to_string()))?);
+        }
         // A reply that was lost is recognised by its nonce, so asking twice is safe (C6).
         let mut answer = self.parts.ledger.acquire(ask.clone()).await;
         if matches!(answer, Err(ClaimError::Store(_))) {
@@ -51,6 +57,7 @@ impl Worker {
             lease,
             nonce: self.parts.ledger.nonce(),
             resume,
+            comment: None,
         }
     }
 

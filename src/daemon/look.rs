@@ -4,16 +4,16 @@ use super::beliefs::{Beliefs, CandidateKey};
 use super::parts::Parts;
 use crate::board::{self, BoardError};
 use crate::domain::{
-    AssigneeFilter, AssigneeSelector, DueSelector, OccurrenceState, OrderKey, Person, Playbook,
-    PlaybookName, Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId,
-    TaskOrder, TaskQuery, Timestamp, to_delta,
+    AssigneeFilter, AssigneeSelector, DueSelector, OrderKey, Person, Playbook, PlaybookName,
+    Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId, TaskOrder,
+    TaskQuery, Timestamp, to_delta,
 };
 use crate::ledger::{LedgerError, RunFilter};
 use crate::schedule::{
     Attempts, Blocker, Candidates, DaemonFacts, OpenOccurrence, PlaybookFacts, Snapshot, TakenBy,
 };
 use chrono::{TimeDelta, TimeZone};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// At most so many tasks are looked at for one playbook.
@@ -42,12 +42,11 @@ pub(super) enum LookError {
 /// Everything the planner looks at.
 pub(super) async fn look(parts: &Parts, beliefs: &mut Beliefs) -> Result<Snapshot, LookError> {
     let now = parts.clock.wall();
-    let projects = parts.board.projects().await?;
-    let people = parts.board.people().await?;
+    let (projects, people) = parts.board.directory().await?;
     let wanted = wanted(beliefs);
     let tasks = candidates(parts, beliefs, &wanted, &projects, &people, now).await?;
-    let mut playbooks = HashMap::new();
-    let mut attempts = HashMap::new();
+    let mut playbooks = BTreeMap::new();
+    let mut attempts = BTreeMap::new();
     for playbook in &wanted {
         let facts = facts(parts, beliefs, playbook, now, &tasks, &mut attempts).await?;
         playbooks.extend(facts.map(|facts| (playbook.name.clone(), facts)));
@@ -251,7 +250,7 @@ async fn facts(
     playbook: &Arc<Playbook>,
     now: Timestamp,
     tasks: &Candidates,
-    attempts: &mut HashMap<(PlaybookName, TaskId), Attempts>,
+    attempts: &mut BTreeMap<(PlaybookName, TaskId), Attempts>,
 ) -> Result<Option<PlaybookFacts>, LookError> {
     let Some(book) = beliefs.books.get(&playbook.name) else { return Ok(None) };
     let today = civil_midnight(now, playbook.on.zone);
@@ -292,9 +291,9 @@ fn failed_attempts(
     playbook: &Playbook,
     runs: &[Run],
     tasks: &Candidates,
-    attempts: &mut HashMap<(PlaybookName, TaskId), Attempts>,
+    attempts: &mut BTreeMap<(PlaybookName, TaskId), Attempts>,
 ) {
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     for run in runs {
         let Some(task) = run.task else { continue };
         if !seen.insert(task) || run.state == RunState::Running {
@@ -313,7 +312,7 @@ fn failed_attempts(
 
 /// Tasks that the playbook handed over and that still wait for a person.
 async fn waiting_review(parts: &Parts, runs: &[Run]) -> Result<u32, LookError> {
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     let mut waiting = 0;
     for run in runs.iter().filter(|run| run.reason == Some(Reason::HandedOver)) {
         let Some(id) = run.task.filter(|task| seen.insert(*task)) else { continue };
@@ -331,7 +330,7 @@ async fn waiting_review(parts: &Parts, runs: &[Run]) -> Result<u32, LookError> {
     Ok(waiting)
 }
 
-async fn claims(parts: &Parts) -> Result<HashMap<TaskId, TakenBy>, LookError> {
+async fn claims(parts: &Parts) -> Result<BTreeMap<TaskId, TakenBy>, LookError> {
     let claims = parts.ledger.claims().await?;
     Ok(claims
         .into_iter()
@@ -347,9 +346,9 @@ async fn blockers(
     parts: &Parts,
     tasks: &Candidates,
     projects: &[Project],
-) -> Result<HashMap<TaskId, Blocker>, LookError> {
-    let mut blockers = HashMap::new();
-    let wanted: HashSet<TaskId> =
+) -> Result<BTreeMap<TaskId, Blocker>, LookError> {
+    let mut blockers = BTreeMap::new();
+    let wanted: BTreeSet<TaskId> =
         tasks.all().flat_map(|task| task.blocked_by.iter().copied()).collect();
     for id in wanted.into_iter().filter(|id| tasks.get(*id).is_none()) {
         let blocker = match parts.board.task(id).await {
@@ -368,9 +367,4 @@ async fn blockers(
         blockers.insert(id, blocker);
     }
     Ok(blockers)
-}
-
-/// Whether an occurrence waits to begin.
-pub(super) fn is_queued(state: &OccurrenceState) -> bool {
-    *state == OccurrenceState::Queued
 }

@@ -20,6 +20,7 @@ mod beliefs;
 mod books;
 mod brief;
 mod clarify;
+pub mod condition;
 pub mod control;
 mod courier;
 mod desk;
@@ -176,6 +177,7 @@ impl Daemon {
             let stop = self.stop.clone();
             async move {
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => {}
                     () = work => {}
                 }

@@ -129,6 +129,11 @@ impl Parts {
         self.library.lock().unwrap_or_else(PoisonError::into_inner).get(name)
     }
 
+    /// How often playbooks were read and something changed.
+    pub fn loads(&self) -> u64 {
+        self.library.lock().unwrap_or_else(PoisonError::into_inner).loads()
+    }
+
     /// All playbooks as they are now, by name.
     pub fn playbooks(&self) -> Vec<Arc<Playbook>> {
         self.library.lock().unwrap_or_else(PoisonError::into_inner).all()

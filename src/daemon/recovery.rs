@@ -12,6 +12,7 @@
 //!
 //! Runs without a claim are in `unclaimed`.
 
+use super::announce::may_show;
 use super::beliefs::Open;
 use super::books;
 use super::dispatcher::Dispatcher;
@@ -44,7 +45,7 @@ impl Dispatcher {
     pub(super) async fn recover_all(&mut self) -> Result<(), LedgerError> {
         // The stop counts from the first moment: nothing is tried again while it stands.
         self.read_stop();
-        books::refresh(&self.parts, &mut self.beliefs.books).await?;
+        books::refresh(&self.parts, &mut self.beliefs).await?;
         self.end_children().await?;
         self.reopen().await?;
         let ended = match self.parts.ledger.begin_life().await {
@@ -92,19 +93,18 @@ impl Dispatcher {
         }
     }
 
-    /// Whether the board answers, and lets nobody write under the ended claim any more: a holder that
-    /// slept may wake up while its effects are being looked at.
+    /// Lets nobody write under the ended claim any more, and then looks at its task: a holder that
+    /// slept may wake up meanwhile, and a write of its that was on the way may just have arrived.
     async fn shut_out(&self, claim: &Claim) -> Result<Option<Task>, BoardError> {
         let board = &self.parts.board;
-        let task = match board.task(claim.task).await {
-            Ok(task) => task,
-            Err(BoardError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error),
+        let gone = |error| match error {
+            BoardError::NotFound { .. } => Ok(None),
+            error => Err(error),
         };
-        match board.raise_fence(claim.task, Fence(claim.fence.0 + 1)).await {
-            Ok(()) | Err(BoardError::NotFound { .. }) => Ok(Some(task)),
-            Err(error) => Err(error),
+        if let Err(error) = board.raise_fence(claim.task, Fence(claim.fence.0 + 1)).await {
+            return gone(error);
         }
+        board.task(claim.task).await.map(Some).or_else(gone)
     }
 
     /// Whether one run more may be under way. A command without a daemon only hands back.
@@ -132,8 +132,10 @@ impl Dispatcher {
         let Some(run) = run else {
             return Ok(announced.then(|| next(claim.attempt, None)));
         };
+        // The first attempt wrote nothing: neither did its announcement arrive, however far it got.
+        let is_silent = run.attempt == 1 && !effects.iter().any(may_show);
+        let never_shown = Self::shows_nothing(claim, shown, is_silent);
         if run.state != RunState::Running {
-            let never_shown = Self::shows_nothing(claim, shown);
             return Ok(if never_shown { None } else { self.after_end(claim, &run) });
         }
         let (attempt, attempts_max) = (run.attempt, self.attempts_max(&run));
@@ -145,7 +147,7 @@ impl Dispatcher {
             return Ok(Some(Resume { settling, ..next(attempt, give_up) }));
         }
         self.interrupt(run).await?;
-        if !announced || Self::shows_nothing(claim, shown) {
+        if !announced || never_shown {
             return Ok(None);
         }
         Ok(Some(match unknown {
@@ -187,10 +189,10 @@ impl Dispatcher {
     }
 
     /// Whether an announcement never arrived: the task is as it was found.
-    fn shows_nothing(claim: &Claim, task: Option<&Task>) -> bool {
+    fn shows_nothing(claim: &Claim, task: Option<&Task>, is_silent: bool) -> bool {
         let wrote = &claim.wrote;
         task.is_some_and(|task| {
-            claim.phase == Phase::Announced
+            (claim.phase == Phase::Announced || is_silent)
                 && task.assignee == claim.before.assignee
                 && Some(task.status) == claim.before.status
                 && !wrote.tags.iter().any(|tag| task.has_tag(tag))

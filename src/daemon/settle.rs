@@ -46,6 +46,12 @@ impl Dispatcher {
         self.answer(open, reason).await;
     }
 
+    /// Lets an occurrence go that another daemon has taken up; its end is recorded there.
+    pub(super) async fn forget(&mut self, id: &OccurrenceId) {
+        let Some(open) = self.beliefs.open.remove(id) else { return };
+        self.answer(open, Reason::AlreadyClaimed).await;
+    }
+
     async fn answer(&self, mut open: Open, reason: Reason) {
         let replies = std::mem::take(&mut open.replies);
         if replies.is_empty() {

@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use crate::ledger::{PlaybookSwitch, RunFilter};
 use crate::runner::WorkEnd;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// At most so many runs are told of in one digest.
 const RUNS_MAX: usize = 2_000;
@@ -389,7 +389,7 @@ async fn agent_work(
     let runs = parts.ledger.runs(&filter, RUNS_MAX).await.map_err(|error| error.to_string())?;
     let mut work = AgentWork::default();
     let mut spent: BTreeMap<_, (u32, Usage)> = BTreeMap::new();
-    let mut waiting = HashSet::new();
+    let mut waiting = BTreeSet::new();
     for run in runs.iter().rev().filter(|run| run.playbook != digest.name) {
         let sum = spent.entry(run.playbook.clone()).or_default();
         *sum = (sum.0 + 1, sum.1.plus(run.usage));

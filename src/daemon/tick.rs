@@ -1,6 +1,6 @@
 //! A tick: look at everything, let people win, account for every instant, start what is due.
 
-use super::beliefs::{Book, Open};
+use super::beliefs::{Book, Open, Whole};
 use super::books;
 use super::dispatcher::Dispatcher;
 use super::look::{self, civil_midnight};
@@ -22,7 +22,7 @@ impl Dispatcher {
     /// Reconcile before dispatch; then the clock, the board's news, and the runs.
     pub(super) async fn tick(&mut self) {
         self.read_stop();
-        if let Err(error) = books::refresh(&self.parts, &mut self.beliefs.books).await {
+        if let Err(error) = books::refresh(&self.parts, &mut self.beliefs).await {
             tracing::error!(%error, "the playbooks' switches could not be read");
             return self.cannot_read(&error);
         }
@@ -99,24 +99,27 @@ impl Dispatcher {
 
     /// Accounts for every planned instant that has come, and sets the alarm for the next.
     async fn wake(&mut self) {
-        let names: Vec<PlaybookName> = self.beliefs.books.keys().cloned().collect();
+        let now = self.parts.clock.wall();
+        // Nothing falls due before the instant that the alarm is set to.
+        let may_be_due =
+            |book: &Book| book.timetable.is_some() && book.next.is_none_or(|next| next <= now);
+        let books = self.beliefs.books.iter().filter(|(_, book)| may_be_due(book));
+        let names: Vec<PlaybookName> = books.map(|(name, _)| name.clone()).collect();
+        let whole = self.beliefs.whole();
         for name in names {
-            if let Err(error) = self.wake_one(&name).await {
+            let whole = whole.get(&name).copied().unwrap_or_default();
+            if let Err(error) = self.wake_one(&name, whole).await {
                 tracing::error!(playbook = %name, %error, "its instants could not be recorded");
             }
         }
     }
 
-    async fn wake_one(&mut self, name: &PlaybookName) -> Result<(), LedgerError> {
+    async fn wake_one(&mut self, name: &PlaybookName, whole: Whole) -> Result<(), LedgerError> {
         let Some(book) = self.beliefs.books.get(name).cloned() else { return Ok(()) };
         let Some(timetable) = book.timetable.clone() else { return Ok(()) };
         let now = self.parts.clock.wall();
-        // Nothing falls due before the instant that the alarm is set to.
-        if book.next.is_some_and(|next| next > now) {
-            return Ok(());
-        }
         let watermark = self.parts.ledger.watermark(name).await?;
-        let input = self.wake_input(&book, &timetable, watermark, now).await?;
+        let input = self.wake_input(&book, &timetable, (watermark, whole), now).await?;
         let wakes = wakes(&input);
         let trigger = timetable.trigger();
         let decided = wakes.decisions.iter().map(|d| d.occurrence(name, trigger, now)).collect();
@@ -161,18 +164,11 @@ impl Dispatcher {
         &self,
         book: &'a Book,
         timetable: &'a crate::schedule::Timetable,
-        watermark: Option<Timestamp>,
+        (watermark, whole): (Option<Timestamp>, Whole),
         now: Timestamp,
     ) -> Result<WakeInput<'a>, LedgerError> {
         let playbook = &book.playbook;
         let labels = &self.parts.settings.labels;
-        let of = |state: fn(&OccurrenceState) -> bool| {
-            self.beliefs.open.values().any(|open| {
-                open.occurrence.playbook == playbook.name
-                    && open.occurrence.task.is_none()
-                    && state(&open.occurrence.state)
-            })
-        };
         let today = civil_midnight(now, playbook.on.zone);
         let runs_today = match playbook.limits.runs_per_day {
             Some(_) => self.parts.ledger.runs_started_since(&playbook.name, today).await?,
@@ -190,8 +186,8 @@ impl Dispatcher {
             stopped: self.beliefs.stopped,
             not_this_daemon: !playbook.runs_on.is_empty()
                 && !playbook.runs_on.iter().any(|label| labels.contains(label)),
-            running: of(|state| *state == OccurrenceState::Running),
-            queued: of(look::is_queued),
+            running: whole.running,
+            queued: whole.queued,
             runs_today,
             runs_per_day: playbook.limits.runs_per_day,
             now,
@@ -273,9 +269,13 @@ impl Dispatcher {
     /// True when something was started or ended, so that the next plan may differ.
     async fn carry_out(&mut self, plan: Plan) -> bool {
         let mut changed = false;
+        let somebody_waits = self.beliefs.open.values().any(|open| !open.replies.is_empty());
         for refusal in plan.refusals {
             self.decide(&refusal.playbook, refusal.task, refusal.reason, &refusal.detail).await;
             self.clarify(&refusal).await;
+            if !somebody_waits {
+                continue;
+            }
             let waiting = self.beliefs.open.values_mut().filter(|open| {
                 open.occurrence.playbook == refusal.playbook
                     && !open.closed

@@ -75,7 +75,7 @@ async fn about_task(
 /// What each playbook that takes tasks would say of the task now.
 async fn judgements(parts: &Parts, task: TaskId) -> Result<Vec<Value>, DeskError> {
     let mut beliefs = Beliefs::default();
-    books::refresh(parts, &mut beliefs.books).await.map_err(ledger)?;
+    books::refresh(parts, &mut beliefs).await.map_err(ledger)?;
     let playbooks: Vec<Arc<Playbook>> =
         parts.playbooks().into_iter().filter(|playbook| playbook.select.is_some()).collect();
     for playbook in &playbooks {

@@ -286,7 +286,10 @@ impl Worker {
         let task = self.read_task().await?;
         self.begin_brief(task.as_ref()).await?;
         let (Some(held), Some(task)) = (&self.held, task) else { return Ok(()) };
-        if held.claim.wrote.status.is_some() {
+        // A fresh claim may find what an ended one before it wrote, or meant to: that may never have
+        // arrived, so it is announced like any other.
+        let is_fresh = self.job.resume.is_none() && self.run.attempt == self.job.attempt;
+        if held.claim.wrote.status.is_some() && !is_fresh {
             self.take_stock().await
         } else {
             self.announce(&task).await
@@ -305,6 +308,10 @@ impl Worker {
 
     /// Nothing may be tried again while it is not known what the last attempt did.
     async fn with_fates(&self, end: WorkEnd) -> WorkEnd {
+        // Whoever has taken the claim over may be writing under this run's name: it learns them.
+        if self.lost() {
+            return end;
+        }
         let unknown = match fate::learn(&self.parts, &self.run).await {
             Ok(unknown) => unknown,
             Err(error) => Some(error.to_string()),

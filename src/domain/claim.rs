@@ -1,8 +1,8 @@
 //! A claim: a lease on one task, with a fence.
 
 use super::{
-    BoardName, DaemonId, Fence, LifeId, PersonId, PlaybookName, Reason, RunId, StatusId, StoreTime,
-    TaskId, Timestamp,
+    BoardName, CommentId, DaemonId, Fence, LifeId, PersonId, PlaybookName, Reason, RunId, StatusId,
+    StoreTime, TaskId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,11 @@ pub struct Before {
     pub tags: Vec<String>,
     /// Its revision.
     pub revision: u64,
+    /// The last comment that stood on it, read before the claim was reserved: whatever has a larger
+    /// id was said on a claimed task, by the board's own order. `CommentId(0)` if there was none;
+    /// `None` in records of earlier versions, which did not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<CommentId>,
 }
 
 /// What we last wrote to a task's fields; a field that was not written is `None`.
@@ -104,6 +109,10 @@ pub struct Parked {
     pub until: Timestamp,
     /// What is asked.
     pub question: String,
+    /// The comment that asks, or the last one before the claim was parked: an answer is a later one.
+    /// `None` in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<CommentId>,
 }
 
 /// How a claim ended.

@@ -8,8 +8,8 @@
 use super::records::{self, Record};
 use super::{ClaimError, Ledger, TRIES_MAX, TrustWindow, keys};
 use crate::domain::{
-    Before, Claim, ClaimEnd, EndKind, Fence, Holder, Parked, Phase, PlaybookName, Reason, RunId,
-    StoreTime, TaskId, Timestamp, Wrote,
+    Before, Claim, ClaimEnd, CommentId, EndKind, Fence, Holder, Parked, Phase, PlaybookName,
+    Reason, RunId, StoreTime, TaskId, Timestamp, Wrote,
 };
 use crate::store::{Batch, StoreError};
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub struct Acquire {
     /// Takes over the ended or parked claim whose record has this fence, and keeps its `before`
     /// and `wrote`: recovery, the next attempt, an answered question.
     pub resume: Option<Fence>,
+    /// The last comment on the task, for a fresh claim ([`Before::comment`]).
+    pub comment: Option<CommentId>,
 }
 
 /// A claim that this run holds, as far as it knows. Clones share one trust window.
@@ -134,7 +136,8 @@ impl Ledger {
                 }
                 claim.phase = phase;
                 if let Some(before) = &before {
-                    claim.before = before.clone();
+                    // Since when people are heard was settled before the claim was reserved.
+                    claim.before = Before { comment: claim.before.comment, ..before.clone() };
                 }
                 if let Some(wrote) = &wrote {
                     claim.wrote = wrote.clone();
@@ -167,6 +170,7 @@ impl Ledger {
     }
 
     /// Lets the claim wait for a person, without lease or holder, until it is resumed or overdue.
+    /// An answer is a later comment than the one given.
     ///
     /// # Errors
     /// [`ClaimError::Lost`] as for [`Ledger::end`].
@@ -174,10 +178,12 @@ impl Ledger {
         &self,
         held: &mut Held,
         question: &str,
+        comment: Option<CommentId>,
         until: Timestamp,
     ) -> Result<(), ClaimError> {
         held.trust.lose();
-        let parked = Parked { since: self.clock.wall(), until, question: question.to_owned() };
+        let (since, question) = (self.clock.wall(), question.to_owned());
+        let parked = Parked { since, until, question, comment };
         self.give_back(held, |claim| {
             claim.phase = Phase::Parked;
             claim.parked = Some(parked.clone());
@@ -294,7 +300,8 @@ impl Ledger {
             Some(_) => found,
             None => found.filter(|claim| !was_handed_back(claim)),
         };
-        let before = left.map(|claim| claim.before.clone()).unwrap_or_default();
+        let found_now = Before { comment: ask.comment, ..Before::default() };
+        let before = left.map_or(found_now, |claim| claim.before.clone());
         let wrote = left.map(|claim| claim.wrote.clone()).unwrap_or_default();
         let is_visible = ask.resume.is_some() && wrote != Wrote::default();
         Claim {

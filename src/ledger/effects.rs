@@ -118,8 +118,14 @@ impl Ledger {
 
     /// A run's effects without a result, in order: they may or may not have happened.
     pub async fn open_intents(&self, run: &RunId) -> Result<Vec<Effect>> {
-        let mut effects = self.effects(run).await?;
-        effects.retain(|effect| effect.result.is_none());
+        let open: Vec<(String, Record<Mark>)> =
+            records::scan_all(self.store.as_ref(), &keys::intents_open(run), EFFECTS_MAX).await?;
+        let mut effects = Vec::with_capacity(open.len());
+        for (_, mark) in open {
+            let found: Option<Record<Entry>> = self.read(&keys::effect(&mark.value)).await?;
+            let effect = found.map(|record| record.value.effect);
+            effects.extend(effect.filter(|effect| effect.result.is_none()));
+        }
         Ok(effects)
     }
 }

@@ -187,7 +187,12 @@ pub(super) fn effect(mark: &Mark) -> String {
 
 /// Present between the intent of an effect and its result.
 pub(super) fn intent_open(mark: &Mark) -> String {
-    format!("{INTENT_OPEN}{}/{}", segment(mark.run.as_str()), number(mark.seq.into()))
+    format!("{}{}", intents_open(&mark.run), number(mark.seq.into()))
+}
+
+/// Those of one run.
+pub(super) fn intents_open(run: &RunId) -> String {
+    format!("{INTENT_OPEN}{}/", segment(run.as_str()))
 }
 
 pub(super) fn once(playbook: &PlaybookName, key: &str) -> String {

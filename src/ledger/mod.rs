@@ -115,6 +115,12 @@ impl Ledger {
         self.watched.give_up(why);
     }
 
+    /// How many commits have, or may have, changed something: while it is the same, what was read
+    /// is still so. An embedded store is open in one process only.
+    pub fn commits(&self) -> u64 {
+        self.watched.commits()
+    }
+
     /// Whose ledger it is.
     pub fn options(&self) -> &LedgerOptions {
         &self.options

@@ -13,7 +13,7 @@ use super::records::{self, Record};
 use super::{Ledger, Result, keys};
 use crate::domain::{OccurrenceId, Run, TaskId, Timestamp};
 use chrono::TimeDelta;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 /// "Never twice for the same key" holds for so long at least.
@@ -63,10 +63,10 @@ struct Step {
 /// What is not forgotten, however old.
 #[derive(Default)]
 struct Spared {
-    tasks: HashSet<TaskId>,
-    occurrences: HashSet<OccurrenceId>,
+    tasks: BTreeSet<TaskId>,
+    occurrences: BTreeSet<OccurrenceId>,
     /// As segments of keys.
-    definitions: HashSet<String>,
+    definitions: BTreeSet<String>,
 }
 
 impl Step {

@@ -1,21 +1,31 @@
 //! The playbooks of a folder. A faulty edit keeps the last good version and shows the fault; a
 //! reload says what changed.
 
-use super::{Defaults, PLAYBOOK_BYTES_MAX, Parsed, Vocabulary, check, parse};
-use crate::domain::{Playbook, PlaybookName};
+use super::folder::{FileText, Texts, read};
+use super::{Defaults, Parsed, Vocabulary, check, parse};
+use crate::domain::{Playbook, PlaybookName, Reviewer};
 use crate::fault::{Fault, Showing, sort};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The most playbooks of a folder.
-const PLAYBOOKS_MAX: usize = 500;
+/// The most playbooks of a folder, unless it is said otherwise.
+pub const PLAYBOOKS_MAX: usize = 10_000;
 
 /// The playbooks of one folder.
 #[derive(Debug)]
 pub struct Library {
     folder: PathBuf,
     defaults: Defaults,
+    playbooks_max: usize,
+    /// How often something changed.
+    loads: u64,
+    /// The files as they were at the last look.
+    texts: Texts,
+    /// The words that the last look compared with.
+    words: Option<Vocabulary>,
+    /// What is in use, by name.
+    by_name: BTreeMap<PlaybookName, Arc<Playbook>>,
     /// What is in use, by file name.
     good: BTreeMap<String, Arc<Playbook>>,
     /// What is wrong, by file name; the folder's own faults stand under the empty name.
@@ -50,10 +60,21 @@ impl Library {
         Self {
             folder: folder.into(),
             defaults,
+            playbooks_max: PLAYBOOKS_MAX,
+            loads: 0,
+            texts: Texts::default(),
+            words: None,
+            by_name: BTreeMap::new(),
             good: BTreeMap::new(),
             faults: BTreeMap::new(),
             warnings: BTreeMap::new(),
         }
+    }
+
+    /// The same, for a folder of at most so many playbooks.
+    #[must_use]
+    pub fn at_most(self, playbooks_max: usize) -> Self {
+        Self { playbooks_max, ..self }
     }
 
     /// The folder.
@@ -70,8 +91,10 @@ impl Library {
 
     /// Reads the folder again. A folder that cannot be read changes nothing: its fault is shown,
     /// and what was good goes on. A folder that does not exist is empty.
+    ///
+    /// A file that is as it was, and was found good against the same words, is not read again.
     pub fn reload(&mut self, vocabulary: &Vocabulary) -> Changes {
-        let files = match read_folder(&self.folder) {
+        let files = match self.texts.look(&self.folder, self.playbooks_max) {
             Ok(files) => files,
             Err(message) => {
                 let fault = Fault::of_file(self.folder.display().to_string(), message);
@@ -79,29 +102,33 @@ impl Library {
                 return Changes::default();
             }
         };
+        let same_words = self.words.as_ref().is_some_and(|words| words.is_same(vocabulary));
         let mut faults: BTreeMap<String, Vec<Fault>> = BTreeMap::new();
-        let mut parsed: BTreeMap<String, Parsed> = BTreeMap::new();
+        let mut found: BTreeMap<String, Found> = BTreeMap::new();
         for (file, text) in files {
-            let path = self.folder.join(&file).display().to_string();
-            let read = text
-                .map_err(|message| vec![Fault::of_file(path.clone(), message)])
-                .and_then(|text| parse(&text, &path, &self.defaults));
+            let is_good = !self.faults.contains_key(&file);
+            let known = self.good.get(&file).filter(|_| is_good && same_words);
+            let read = match (text, known) {
+                (FileText::Same, Some(known)) => Ok(Found::Known(Arc::clone(known))),
+                (FileText::Same, None) => self.parse(&file, read(&self.folder.join(&file))),
+                (FileText::Other(text), _) => self.parse(&file, text),
+            };
             match read {
-                Ok(playbook) => drop(parsed.insert(file, playbook)),
-                Err(found) => drop(faults.insert(file, found)),
+                Ok(playbook) => drop(found.insert(file, playbook)),
+                Err(wrong) => drop(faults.insert(file, wrong)),
             }
         }
-        self.refuse_doubles(&mut parsed, &mut faults);
-        let vocabulary = self.with_names(vocabulary, &parsed, &faults);
+        self.refuse_doubles(&mut found, &mut faults);
+        let all = self.with_names(vocabulary, &found, &faults);
         let mut warnings = BTreeMap::new();
         let mut good = BTreeMap::new();
-        for (file, playbook) in parsed {
-            let found = check(&playbook, &vocabulary);
-            if found.is_empty() {
-                warnings.insert(file.clone(), playbook.warnings);
-                good.insert(file, Arc::new(playbook.playbook));
-            } else {
-                faults.insert(file, found);
+        for (file, found) in found {
+            match self.judge(&file, found, &all) {
+                Ok((playbook, warned)) => {
+                    warnings.extend(warned.map(|warned| (file.clone(), warned)));
+                    good.insert(file, playbook);
+                }
+                Err(wrong) => drop(faults.insert(file, wrong)),
             }
         }
         // The last good version of a faulty file goes on, unless another file took its name.
@@ -112,33 +139,67 @@ impl Library {
             }
         }
         let changes = self.compare(&good, &faults);
+        if changes.added.len() + changes.changed.len() + changes.removed.len() > 0 {
+            self.loads += 1;
+        }
+        self.by_name = good.values().map(|p| (p.name.clone(), Arc::clone(p))).collect();
         self.good = good;
         self.faults = faults;
         self.warnings = warnings;
+        self.words = Some(vocabulary.clone());
         changes
+    }
+
+    fn parse(&self, file: &str, text: Result<String, String>) -> Result<Found, Vec<Fault>> {
+        let path = self.folder.join(file).display().to_string();
+        let text = text.map_err(|message| vec![Fault::of_file(path.clone(), message)])?;
+        parse(&text, &path, &self.defaults).map(|parsed| Found::Read(Box::new(parsed)))
+    }
+
+    /// Compares what was found with all the words there are. What is known was found good against
+    /// the same ones but for the names of playbooks: one that it speaks of may be gone.
+    fn judge(&self, file: &str, found: Found, all: &Vocabulary) -> Result<Judged, Vec<Fault>> {
+        let parsed = match found {
+            Found::Read(parsed) => parsed,
+            Found::Known(playbook) if names_of(&playbook).all(|n| all.playbooks.contains(n)) => {
+                return Ok((playbook, self.warnings.get(file).cloned()));
+            }
+            Found::Known(_) => match self.parse(file, read(&self.folder.join(file)))? {
+                Found::Read(parsed) => parsed,
+                Found::Known(playbook) => return Ok((playbook, None)),
+            },
+        };
+        let wrong = check(&parsed, all);
+        if wrong.is_empty() {
+            let warnings = Some(parsed.warnings).filter(|warnings| !warnings.is_empty());
+            Ok((Arc::new(parsed.playbook), warnings))
+        } else {
+            Err(wrong)
+        }
     }
 
     /// Two files with one name: the one that had it keeps it, else the first by file name.
     fn refuse_doubles(
         &self,
-        parsed: &mut BTreeMap<String, Parsed>,
+        found: &mut BTreeMap<String, Found>,
         faults: &mut BTreeMap<String, Vec<Fault>>,
     ) {
         let mut owners: BTreeMap<PlaybookName, String> = BTreeMap::new();
-        for (file, playbook) in parsed.iter() {
-            let name = &playbook.playbook.name;
+        for (file, playbook) in found.iter() {
+            let name = playbook.name();
             let had = self.good.get(file).is_some_and(|last| last.name == *name);
             if had || !owners.contains_key(name) {
                 owners.insert(name.clone(), file.clone());
             }
         }
-        let doubles: Vec<(String, String)> = parsed
+        let doubles: Vec<(String, String)> = found
             .iter()
-            .filter_map(|(file, p)| owners.get(&p.playbook.name).map(|o| (file.clone(), o.clone())))
+            .filter_map(|(file, p)| owners.get(p.name()).map(|o| (file.clone(), o.clone())))
             .filter(|(file, owner)| file != owner)
             .collect();
         for (file, owner) in doubles {
-            let Some(double) = parsed.remove(&file) else { continue };
+            // What is known has its name already: only what was read can be a double.
+            let Some(Found::Read(double)) = found.remove(&file) else { continue };
             let span = double.marks.get("name").cloned().unwrap_or(0..0);
             let name = &double.playbook.name;
             let message = format!("`{owner}` already defines a playbook named `{name}`");
@@ -152,11 +213,11 @@ impl Library {
     fn with_names(
         &self,
         vocabulary: &Vocabulary,
-        parsed: &BTreeMap<String, Parsed>,
+        found: &BTreeMap<String, Found>,
         faults: &BTreeMap<String, Vec<Fault>>,
     ) -> Vocabulary {
         let mut vocabulary = vocabulary.clone();
-        vocabulary.playbooks.extend(parsed.values().map(|p| p.playbook.name.clone()));
+        vocabulary.playbooks.extend(found.values().map(|p| p.name().clone()));
         vocabulary.playbooks.extend(faults.keys().map(|file| self.name_of(file)));
         vocabulary
     }
@@ -191,16 +252,19 @@ impl Library {
         changes
     }
 
+    /// How often a reload changed something.
+    pub fn loads(&self) -> u64 {
+        self.loads
+    }
+
     /// All playbooks, by name.
     pub fn all(&self) -> Vec<Arc<Playbook>> {
-        let mut all: Vec<_> = self.good.values().cloned().collect();
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-        all
+        self.by_name.values().cloned().collect()
     }
 
     /// One playbook.
     pub fn get(&self, name: &PlaybookName) -> Option<Arc<Playbook>> {
-        self.good.values().find(|playbook| playbook.name == *name).cloned()
+        self.by_name.get(name).cloned()
     }
 
     /// What is wrong, file by file (warnings too).
@@ -226,28 +290,32 @@ impl Library {
     }
 }
 
-type Texts = BTreeMap<String, Result<String, String>>;
+/// A playbook that passed, with its warnings.
+type Judged = (Arc<Playbook>, Option<Vec<Fault>>);
 
-/// The texts of a folder's playbooks, by file name.
-fn read_folder(folder: &Path) -> Result<Texts, String> {
-    let cannot = |error: std::io::Error| format!("folder cannot be read: {}", error.kind());
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Texts::new()),
-        Err(error) => return Err(cannot(error)),
-    };
-    let mut texts = Texts::new();
-    for entry in entries {
-        let path = entry.map_err(cannot)?.path();
-        let is_toml = path.extension().is_some_and(|extension| extension == "toml");
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        // Editors leave hidden files beside the one they write.
-        let Some(name) = name.filter(|name| is_toml && !name.starts_with('.')) else { continue };
-        if texts.len() == PLAYBOOKS_MAX {
-            return Err(format!("folder holds more than {PLAYBOOKS_MAX} playbooks"));
+/// What a file holds.
+enum Found {
+    /// What it held before.
+    Known(Arc<Playbook>),
+    /// Something else, or it is looked at anew.
+    Read(Box<Parsed>),
+}
+
+impl Found {
+    fn name(&self) -> &PlaybookName {
+        match self {
+            Self::Known(playbook) => &playbook.name,
+            Self::Read(parsed) => &parsed.playbook.name,
         }
-        let text = crate::fault::read_text(&path, PLAYBOOK_BYTES_MAX);
-        texts.insert(name, text);
     }
-    Ok(texts)
+}
+
+/// The other playbooks that one speaks of.
+fn names_of(playbook: &Playbook) -> impl Iterator<Item = &PlaybookName> {
+    let reviewer = match &playbook.review.by {
+        Reviewer::Playbook(name) => Some(name),
+        _ => None,
+    };
+    let rework = playbook.outcomes.values().filter_map(|outcome| outcome.rework.as_ref());
+    rework.chain(reviewer)
 }

@@ -7,6 +7,7 @@
 
 mod check;
 mod cross;
+mod folder;
 mod keys;
 pub mod library;
 mod read;
@@ -90,6 +91,18 @@ pub struct Vocabulary {
     pub cron: fn(&str) -> Result<(), String>,
     /// The templates.
     pub templates: Arc<Templates>,
+}
+
+impl Vocabulary {
+    /// Whether a playbook that was found good against one, names of playbooks aside, is good against
+    /// the other.
+    fn is_same(&self, other: &Self) -> bool {
+        self.tools == other.tools
+            && self.models == other.models
+            && self.channels == other.channels
+            && self.agents == other.agents
+            && self.templates.is_same(&other.templates)
+    }
 }
 
 /// Reads a playbook. `path` is how people know the file; its stem is the default name.

@@ -27,7 +27,7 @@ impl ToolSession {
             .map(|tool| OfferedTool {
                 name: tool.name.to_owned(),
                 description: tool.description.to_owned(),
-                input_schema: tool.input_schema.clone(),
+                input_schema: (**tool.input_schema).clone(),
             })
             .collect()
     }

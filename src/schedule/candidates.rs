@@ -1,16 +1,16 @@
 //! Tasks that may be taken, indexed so that a plan looks only at those that come into question.
 
 use crate::domain::{ProjectId, StatusId, Task, TaskId};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A shared list of tasks. Made once per change of the board, used by many plans.
 #[derive(Clone, Debug, Default)]
 pub struct Candidates {
     entries: Vec<Entry>,
-    by_id: HashMap<TaskId, usize>,
-    by_place: HashMap<ProjectId, HashMap<StatusId, Vec<usize>>>,
-    by_tag: HashMap<String, Vec<usize>>,
+    by_id: BTreeMap<TaskId, usize>,
+    by_place: BTreeMap<ProjectId, BTreeMap<StatusId, Vec<usize>>>,
+    by_tag: BTreeMap<String, Vec<usize>>,
 }
 
 /// A task, with its tags as they are compared.

@@ -7,21 +7,32 @@ use super::{Action, Criteria, OpenOccurrence, Plan, PlaybookFacts, Refusal, Snap
 use crate::domain::{
     Occurrence, OccurrenceId, OccurrenceState, Overlap, PlaybookName, Reason, TaskId,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// A plan in the making.
 pub(super) struct Planner<'a> {
     snapshot: &'a Snapshot,
-    criteria: HashMap<&'a PlaybookName, Criteria<'a>>,
+    criteria: BTreeMap<&'a PlaybookName, Rc<Criteria<'a>>>,
     slots: usize,
     /// Runs started by this plan, by playbook.
-    started: HashMap<&'a PlaybookName, u32>,
+    started: BTreeMap<&'a PlaybookName, u32>,
     /// Occurrences of a whole playbook that are under way.
-    under_way: HashMap<&'a PlaybookName, OccurrenceId>,
-    taken: HashSet<TaskId>,
-    told: HashMap<&'a PlaybookName, usize>,
-    untold: HashMap<(&'a PlaybookName, Reason), usize>,
+    under_way: BTreeMap<&'a PlaybookName, OccurrenceId>,
+    taken: BTreeSet<TaskId>,
+    told: BTreeMap<&'a PlaybookName, Told>,
+    /// What was told of each playbook as a whole.
+    told_whole: BTreeMap<&'a PlaybookName, Vec<(Reason, String)>>,
+    /// Occurrences for which this plan starts something.
+    begun: BTreeSet<OccurrenceId>,
     plan: Plan,
+}
+
+/// How many refusals of tasks of one playbook were told, and which others there were.
+#[derive(Default)]
+struct Told {
+    count: usize,
+    untold: BTreeMap<Reason, usize>,
 }
 
 /// Where the work on an occurrence stops for now.
@@ -42,24 +53,24 @@ impl<'a> Planner<'a> {
             .collect();
         Self {
             snapshot,
-            criteria: HashMap::new(),
+            criteria: BTreeMap::new(),
             slots: snapshot.daemon.slots_free,
-            started: HashMap::new(),
+            started: BTreeMap::new(),
             under_way,
-            taken: HashSet::new(),
-            told: HashMap::new(),
-            untold: HashMap::new(),
+            taken: BTreeSet::new(),
+            told: BTreeMap::new(),
+            told_whole: BTreeMap::new(),
+            begun: BTreeSet::new(),
             plan: Plan::default(),
         }
     }
 
     pub(super) fn finished(self) -> Plan {
         let mut plan = self.plan;
-        plan.untold = self
-            .untold
-            .into_iter()
-            .map(|((playbook, reason), count)| (playbook.clone(), reason, count))
-            .collect();
+        for (playbook, told) in self.told {
+            let untold = told.untold.into_iter();
+            plan.untold.extend(untold.map(|(reason, count)| (playbook.clone(), reason, count)));
+        }
         plan.untold.sort();
         plan
     }
@@ -169,6 +180,7 @@ impl<'a> Planner<'a> {
         let limit = if is_whole(&open.occurrence) { limit } else { 1 };
         let mut room = limit.saturating_sub(open.taken.len());
         let mut nothing = Reason::NothingToDo;
+        let (criteria, asked_for) = (self.resolve(facts), is_asked_for(&open.occurrence));
         for entry in tasks {
             let task = entry.task.id;
             if room == 0 {
@@ -176,7 +188,7 @@ impl<'a> Planner<'a> {
                 self.refuse(facts, Some(task), Reason::BeyondLimit, &detail);
                 continue;
             }
-            if let Err(reason) = self.fits(entry, is_asked_for(&open.occurrence), facts) {
+            if let Err(reason) = self.fits(entry, asked_for, facts, &criteria) {
                 nothing = if is_whole(&open.occurrence) { nothing } else { reason };
                 continue;
             }
@@ -209,7 +221,8 @@ impl<'a> Planner<'a> {
                 self.refuse(facts, Some(*task), Reason::NotFound, "the task is not on the board");
                 continue;
             };
-            match self.fits(entry, true, facts) {
+            let criteria = self.resolve(facts);
+            match self.fits(entry, true, facts, &criteria) {
                 Err(reason @ (Reason::BackingOff | Reason::AlreadyClaimed | Reason::LostRace)) => {
                     waits = Some(reason);
                 }
@@ -252,8 +265,7 @@ impl<'a> Planner<'a> {
 
     /// The tasks that pass `[select]` without `where`, in the playbook's order.
     fn selected(&mut self, open: &OpenOccurrence, facts: &'a PlaybookFacts) -> Vec<&'a Entry> {
-        self.resolve(facts);
-        let Some(criteria) = self.criteria.get(&facts.playbook.name) else { return Vec::new() };
+        let criteria = self.resolve(facts);
         let (places, tags) = (criteria.places.as_deref(), criteria.narrowing_tags());
         let mut tasks = self.snapshot.tasks.narrowed(places, tags);
         tasks.retain(|entry| !open.taken.contains(&entry.task.id));
@@ -265,11 +277,10 @@ impl<'a> Planner<'a> {
 
     fn passing(&mut self, tasks: Vec<&'a Entry>, facts: &'a PlaybookFacts) -> Vec<&'a Entry> {
         let (snapshot, name) = (self.snapshot, &facts.playbook.name);
-        self.resolve(facts);
-        let Some(criteria) = self.criteria.remove(name) else { return Vec::new() };
+        let criteria = self.resolve(facts);
         let mut found = Vec::new();
         // Counted here and added up once: this loop may see every task of the board.
-        let mut room = REFUSALS_MAX.saturating_sub(self.told.get(name).copied().unwrap_or(0));
+        let mut room = REFUSALS_MAX.saturating_sub(self.told.get(name).map_or(0, |t| t.count));
         let mut untold: BTreeMap<Reason, usize> = BTreeMap::new();
         for entry in tasks {
             let task = &entry.task;
@@ -284,10 +295,10 @@ impl<'a> Planner<'a> {
                 Err(miss) => *untold.entry(miss.reason(&criteria, task)).or_default() += 1,
             }
         }
+        let told = self.told.entry(name).or_default();
         for (reason, count) in untold {
-            *self.untold.entry((name, reason)).or_default() += count;
+            *told.untold.entry(reason).or_default() += count;
         }
-        self.criteria.insert(name, criteria);
         found
     }
 
@@ -297,6 +308,7 @@ impl<'a> Planner<'a> {
         entry: &Entry,
         asked_for: bool,
         facts: &'a PlaybookFacts,
+        criteria: &Criteria<'_>,
     ) -> Result<(), Reason> {
         let task = entry.task.id;
         if self.taken.contains(&task) && facts.playbook.claim.is_some() {
@@ -304,16 +316,11 @@ impl<'a> Planner<'a> {
             self.refuse(facts, Some(task), Reason::LostRace, detail);
             return Err(Reason::LostRace);
         }
-        self.resolve(facts);
-        let Some(criteria) = self.criteria.remove(&facts.playbook.name) else {
-            return Err(Reason::PlaybookGone);
-        };
         let situation = self.snapshot.situation(facts, task);
-        let judged = gated(&criteria, entry, &situation).and_then(|()| {
-            if asked_for { Ok(()) } else { conditioned(&criteria, &entry.task, &situation) }
+        let judged = gated(criteria, entry, &situation).and_then(|()| {
+            if asked_for { Ok(()) } else { conditioned(criteria, &entry.task, &situation) }
         });
         let backing_off = situation.attempts.map(|attempts| attempts.not_before);
-        self.criteria.insert(&facts.playbook.name, criteria);
         judged.map_err(|refused| {
             if refused.reason == Reason::BackingOff {
                 let first = self.plan.again_at.into_iter().chain(backing_off).min();
@@ -325,10 +332,10 @@ impl<'a> Planner<'a> {
     }
 
     /// Resolves a playbook's `[select]` once in a plan.
-    fn resolve(&mut self, facts: &'a PlaybookFacts) {
+    fn resolve(&mut self, facts: &'a PlaybookFacts) -> Rc<Criteria<'a>> {
         let name = &facts.playbook.name;
-        if self.criteria.contains_key(name) {
-            return;
+        if let Some(known) = self.criteria.get(name) {
+            return Rc::clone(known);
         }
         let criteria =
             Criteria::new(&facts.playbook, &self.snapshot.projects, &self.snapshot.people);
@@ -336,7 +343,9 @@ impl<'a> Planner<'a> {
             let (reason, detail) = (refused.reason, refused.detail.clone());
             self.refuse(facts, None, reason, &detail);
         }
-        self.criteria.insert(name, criteria);
+        let criteria = Rc::new(criteria);
+        self.criteria.insert(name, Rc::clone(&criteria));
+        criteria
     }
 
     /// Why no further run of a playbook may start now.
@@ -373,10 +382,7 @@ impl<'a> Planner<'a> {
 
     fn close(&mut self, open: &OpenOccurrence, reason: Reason) {
         let occurrence = open.occurrence.id.clone();
-        let started = open.started > 0
-            || self.plan.actions.iter().any(
-                |action| matches!(action, Action::Start { occurrence: id, .. } if *id == occurrence),
-            );
+        let started = open.started > 0 || self.begun.contains(&occurrence);
         self.plan.actions.push(if started {
             Action::Close { occurrence }
         } else {
@@ -396,16 +402,9 @@ impl<'a> Planner<'a> {
         *self.started.entry(playbook).or_default() += 1;
         self.taken.extend(task);
         let occurrence = open.occurrence.id.clone();
+        self.begun.insert(occurrence.clone());
         let playbook = playbook.clone();
         self.plan.actions.push(Action::Start { occurrence, playbook, task, attempt });
-    }
-
-    fn is_told(&self, facts: &PlaybookFacts) -> bool {
-        self.told.get(&facts.playbook.name).is_none_or(|told| *told < REFUSALS_MAX)
-    }
-
-    fn count(&mut self, facts: &'a PlaybookFacts, reason: Reason) {
-        *self.untold.entry((&facts.playbook.name, reason)).or_default() += 1;
     }
 
     fn refuse(
@@ -416,15 +415,21 @@ impl<'a> Planner<'a> {
         detail: &str,
     ) {
         if task.is_some() {
-            if !self.is_told(facts) {
-                return self.count(facts, reason);
+            let told = self.told.entry(&facts.playbook.name).or_default();
+            if told.count >= REFUSALS_MAX {
+                *told.untold.entry(reason).or_default() += 1;
+                return;
             }
-            *self.told.entry(&facts.playbook.name).or_default() += 1;
+            told.count += 1;
+        }
+        if task.is_none() {
+            let told = self.told_whole.entry(&facts.playbook.name).or_default();
+            if told.iter().any(|(known, text)| *known == reason && text == detail) {
+                return;
+            }
+            told.push((reason, detail.to_owned()));
         }
         let (playbook, detail) = (facts.playbook.name.clone(), detail.to_owned());
-        let refusal = Refusal { playbook, task, reason, detail };
-        if task.is_some() || !self.plan.refusals.contains(&refusal) {
-            self.plan.refusals.push(refusal);
-        }
+        self.plan.refusals.push(Refusal { playbook, task, reason, detail });
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::{
     Select, StatusId, StatusKind, Task, TaskId, Timestamp, show_duration, to_delta,
 };
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ pub struct Situation<'a> {
     /// The compiled `select.where`.
     pub condition: Option<&'a Arc<dyn Condition>>,
     /// Tasks that block others.
-    pub blockers: &'a HashMap<TaskId, Blocker>,
+    pub blockers: &'a BTreeMap<TaskId, Blocker>,
     /// Other tasks, for blockers among them.
     pub tasks: &'a super::Candidates,
 }

@@ -5,7 +5,7 @@ use crate::domain::{
     Occurrence, Person, PersonKind, Playbook, PlaybookName, Project, ProjectId, RunId, TaskId,
     Timestamp,
 };
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Everything [`super::plan`] looks at. Collected by the daemon's tick, from one read of each source.
@@ -16,7 +16,7 @@ pub struct Snapshot {
     /// The daemon itself.
     pub daemon: DaemonFacts,
     /// The playbooks, by name.
-    pub playbooks: HashMap<PlaybookName, PlaybookFacts>,
+    pub playbooks: BTreeMap<PlaybookName, PlaybookFacts>,
     /// Occurrences that are not settled, in any order.
     pub occurrences: Vec<OpenOccurrence>,
     /// Tasks that may be taken, and those that occurrences name.
@@ -26,11 +26,11 @@ pub struct Snapshot {
     /// Who is on the board.
     pub people: Arc<Vec<Person>>,
     /// Tasks that are claimed (live, parked, or in the shadow of a revoked claim).
-    pub claims: HashMap<TaskId, TakenBy>,
+    pub claims: BTreeMap<TaskId, TakenBy>,
     /// Failed attempts since the last success or hand-back.
-    pub attempts: HashMap<(PlaybookName, TaskId), Attempts>,
+    pub attempts: BTreeMap<(PlaybookName, TaskId), Attempts>,
     /// Tasks that block candidates and are not among them.
-    pub blockers: HashMap<TaskId, Blocker>,
+    pub blockers: BTreeMap<TaskId, Blocker>,
 }
 
 /// What is true about the daemon.

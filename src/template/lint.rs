@@ -42,12 +42,22 @@ pub(super) struct Finding {
 
 type Texts = BTreeMap<String, Arc<str>>;
 
-/// The names of faulty templates, and their faults. Faults are shown at `paths`, else at the name.
-pub(super) fn check(
-    texts: &Texts,
-    paths: &BTreeMap<&str, String>,
-) -> (BTreeSet<String>, Vec<Fault>) {
-    let mut parsed = BTreeMap::new();
+/// What a check found.
+pub(super) struct Checked {
+    /// The names of faulty templates.
+    pub bad: BTreeSet<String>,
+    /// Their faults.
+    pub faults: Vec<Fault>,
+    /// Those that could be parsed: done once, it is most of the work.
+    pub parsed: Parsed,
+}
+
+/// Parsed templates by name.
+pub(super) type Parsed = BTreeMap<String, Template>;
+
+/// Checks a set of templates. Faults are shown at `paths`, else at the name.
+pub(super) fn check(texts: &Texts, paths: &BTreeMap<&str, String>) -> Checked {
+    let mut parsed = Parsed::new();
     let (mut bad, mut faults) = (BTreeSet::new(), Vec::new());
     let fault = |name: &str, finding: Finding| {
         let path = paths.get(name).cloned().unwrap_or_else(|| format!("templates/{name}"));
@@ -61,7 +71,7 @@ pub(super) fn check(
     };
     for (name, text) in texts {
         match compile(text) {
-            Ok(template) => drop(parsed.insert(name.as_str(), template)),
+            Ok(template) => drop(parsed.insert(name.clone(), template)),
             Err(finding) => {
                 bad.insert(name.clone());
                 faults.push(fault(name, finding));
@@ -73,12 +83,12 @@ pub(super) fn check(
         // A partial is looked at where it is used: only there its names are known.
         walk.template(name, template, &Frame::root(!name.starts_with('_')), 0, 0);
         for (place, finding) in walk.findings.into_inner() {
-            bad.insert((*name).to_owned());
+            bad.insert(name.clone());
             bad.insert(place.clone());
             faults.push(fault(&place, finding));
         }
     }
-    (bad, faults)
+    Checked { bad, faults, parsed }
 }
 
 /// Which names a template may speak of, by its own name.
@@ -89,13 +99,9 @@ fn names_for(name: &str) -> Option<Vec<&'static str>> {
 }
 
 /// For each good template, the names of the context that it and its partials speak of.
-pub(super) fn roots(texts: &Texts) -> BTreeMap<String, BTreeSet<String>> {
-    let parsed: BTreeMap<&str, Template> = texts
-        .iter()
-        .filter_map(|(name, text)| Some((name.as_str(), compile(text).ok()?)))
-        .collect();
+pub(super) fn roots(texts: &Texts, parsed: &Parsed) -> BTreeMap<String, BTreeSet<String>> {
     let of = |name: &str, template: &Template| {
-        let walk = Walk::new(&parsed, texts, None);
+        let walk = Walk::new(parsed, texts, None);
         walk.template(name, template, &Frame::root(true), 0, 0);
         (name.to_owned(), walk.roots.into_inner())
     };
@@ -105,7 +111,7 @@ pub(super) fn roots(texts: &Texts) -> BTreeMap<String, BTreeSet<String>> {
 /// Checks a text that may use these names and no partials.
 pub(super) fn check_text(text: &str, names: &[&str]) -> Result<Template, Finding> {
     let template = compile(text)?;
-    let none = BTreeMap::new();
+    let none = Parsed::new();
     let texts = BTreeMap::from([(String::new(), Arc::from(text))]);
     let walk = Walk::new(&none, &texts, Some(names.to_vec()));
     walk.template("", &template, &Frame::root(true), 0, 0);
@@ -196,7 +202,7 @@ impl Frame {
 }
 
 struct Walk<'a> {
-    parsed: &'a BTreeMap<&'a str, Template>,
+    parsed: &'a Parsed,
     texts: &'a Texts,
     names: Option<Vec<&'a str>>,
     findings: RefCell<Vec<(String, Finding)>>,
@@ -213,11 +219,7 @@ struct Place<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(
-        parsed: &'a BTreeMap<&'a str, Template>,
-        texts: &'a Texts,
-        names: Option<Vec<&'a str>>,
-    ) -> Self {
+    fn new(parsed: &'a Parsed, texts: &'a Texts, names: Option<Vec<&'a str>>) -> Self {
         Self {
             parsed,
             texts,
@@ -457,7 +459,7 @@ impl<'a> Walk<'a> {
         let Some((name, template)) = self.parsed.get_key_value(name) else {
             if !self.texts.contains_key(name) || name.is_empty() {
                 let message = format!("unknown partial `{}`", shown(name));
-                let help = nearest(name, self.parsed.keys().copied());
+                let help = nearest(name, self.parsed.keys().map(String::as_str));
                 let help = help.map(|near| format!("did you mean `{near}`?"));
                 self.report(place, name, message, help);
             }

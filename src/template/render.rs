@@ -1,12 +1,10 @@
 //! Rendering: one handlebars registry for each way of escaping.
 
-use super::{Escape, OUTPUT_BYTES_MAX, TemplateError, helpers, work};
+use super::{Escape, OUTPUT_BYTES_MAX, TemplateError, helpers, lint, work};
 use crate::domain::Value;
 use crate::fault::shown;
-use handlebars::{Handlebars, RenderError, RenderErrorReason, Template};
-use std::collections::BTreeMap;
+use handlebars::{Handlebars, RenderError, RenderErrorReason};
 use std::io::{self, Write};
-use std::sync::Arc;
 
 /// The registries of one set of templates.
 pub(super) struct Engine {
@@ -16,18 +14,18 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(texts: &BTreeMap<String, Arc<str>>) -> Self {
+    pub(super) fn new(templates: lint::Parsed) -> Self {
         let mut engine = Self {
             text: registry(handlebars::no_escape),
             markdown: registry(markdown),
             slack: registry(slack),
         };
-        for (name, text) in texts {
-            let Ok(template) = Template::compile_with_name(text, name.clone()) else { continue };
+        for (name, mut template) in templates {
+            template.name = Some(name.clone());
             let template = work::counted(template);
-            engine.text.register_template(name, template.clone());
-            engine.markdown.register_template(name, template.clone());
-            engine.slack.register_template(name, template);
+            engine.text.register_template(&name, template.clone());
+            engine.markdown.register_template(&name, template.clone());
+            engine.slack.register_template(&name, template);
         }
         engine
     }

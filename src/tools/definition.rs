@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 /// One tool: everything that listings, schemas, help and documentation say of it.
 pub struct Definition {
@@ -21,9 +22,9 @@ pub struct Definition {
     /// Arguments that work, as JSON.
     pub example: &'static str,
     /// JSON Schema of the arguments.
-    pub input_schema: Value,
+    pub input_schema: Arc<MadeOnce>,
     /// JSON Schema of the result.
-    pub output_schema: Value,
+    pub output_schema: MadeOnce,
     /// What it does to the world.
     pub kind: ToolKind,
     /// What it is about.
@@ -51,6 +52,9 @@ pub struct Annotations {
     /// A second call with the same arguments changes nothing more.
     pub idempotent: bool,
 }
+
+/// A schema, made when somebody looks at it: most processes use a few tools of many.
+pub type MadeOnce = LazyLock<Value, fn() -> Value>;
 
 /// An answer in the making.
 pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, ToolError>>;
@@ -82,8 +86,9 @@ impl Definition {
         answer: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, Value>,
     ) -> Self {
         let annotations = Annotations { read_only: true, destructive: false, idempotent: true };
-        let handler = Handler::Answer(typed(words, answer));
-        Self::new::<A, R>(words, ToolKind::Read, role, annotations, handler)
+        let schema = schema_of::<A>();
+        let handler = Handler::Answer(typed(words, &schema, answer));
+        Self::new::<R>(words, schema, (ToolKind::Read, role), annotations, handler)
     }
 
     /// A tool that changes the daemon.
@@ -94,8 +99,9 @@ impl Definition {
         answer: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, Value>,
     ) -> Self {
         let annotations = Annotations { read_only: false, destructive: false, idempotent };
-        let handler = Handler::Answer(typed(words, answer));
-        Self::new::<A, R>(words, ToolKind::Operate, role, annotations, handler)
+        let schema = schema_of::<A>();
+        let handler = Handler::Answer(typed(words, &schema, answer));
+        Self::new::<R>(words, schema, (ToolKind::Operate, role), annotations, handler)
     }
 
     /// A tool that changes the board.
@@ -106,14 +112,15 @@ impl Definition {
         plan: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, Planned>,
     ) -> Self {
         let annotations = Annotations { read_only: false, destructive, idempotent };
-        let handler = Handler::Write(typed(words, plan));
-        Self::new::<A, R>(words, ToolKind::Write, role, annotations, handler)
+        let schema = schema_of::<A>();
+        let handler = Handler::Write(typed(words, &schema, plan));
+        Self::new::<R>(words, schema, (ToolKind::Write, role), annotations, handler)
     }
 
-    fn new<A: JsonSchema, R: JsonSchema>(
+    fn new<R: JsonSchema>(
         words: Words,
-        kind: ToolKind,
-        role: Role,
+        input_schema: Arc<MadeOnce>,
+        (kind, role): (ToolKind, Role),
         annotations: Annotations,
         handler: Handler,
     ) -> Self {
@@ -122,8 +129,8 @@ impl Definition {
             title: words.title,
             description: words.description,
             example: words.example,
-            input_schema: schema_of::<A>(),
-            output_schema: schema_of::<R>(),
+            input_schema,
+            output_schema: MadeOnce::new(make_schema::<R>),
             kind,
             // The table of nouns says which (`nouns::all`).
             set: Toolset::Run,
@@ -136,9 +143,10 @@ impl Definition {
 
 fn typed<A: DeserializeOwned + JsonSchema + 'static, T: Send + 'static>(
     words: Words,
+    schema: &Arc<MadeOnce>,
     answer: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, T>,
 ) -> Answers<T> {
-    let schema = schema_of::<A>();
+    let schema = Arc::clone(schema);
     Box::new(move |parts, context, args| {
         match arguments::read::<A>(words.name, words.example, &schema, args) {
             Ok(args) => answer(parts, context, args),
@@ -147,8 +155,13 @@ fn typed<A: DeserializeOwned + JsonSchema + 'static, T: Send + 'static>(
     })
 }
 
+/// The schema of the arguments, for the listing and for whoever reads them.
+fn schema_of<A: JsonSchema>() -> Arc<MadeOnce> {
+    Arc::new(MadeOnce::new(make_schema::<A>))
+}
+
 /// The schema of a type, whole in itself: models and MCP clients follow no references.
-fn schema_of<T: JsonSchema>() -> Value {
+fn make_schema<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|s| {
         s.inline_subschemas = true;
         s.meta_schema = None;

@@ -25,8 +25,7 @@ pub(super) struct Directory {
 
 impl Directory {
     pub(super) async fn read(parts: &Parts, context: &Context) -> Result<Self, ToolError> {
-        let projects = parts.board.projects().await.map_err(|e| told(&e))?;
-        let people = parts.board.people().await.map_err(|e| told(&e))?;
+        let (projects, people) = parts.board.directory().await.map_err(|e| told(&e))?;
         Ok(Self {
             names: Names {
                 projects: projects.into_iter().map(|p| (p.id, p)).collect::<BTreeMap<_, _>>(),

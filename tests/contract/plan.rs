@@ -3,7 +3,7 @@
 use super::given::{at, person, playbook, project, select, task};
 use rota::domain::*;
 use rota::schedule::*;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 const NOW: &str = "2026-11-10T09:00:00Z";
@@ -53,9 +53,9 @@ fn snapshot(playbooks: Vec<Playbook>, open: Vec<OpenOccurrence>, tasks: Vec<Task
             person(2, "AI-Worker", PersonKind::Agent),
             person(3, "AI-Reviewer", PersonKind::Agent),
         ]),
-        claims: HashMap::new(),
-        attempts: HashMap::new(),
-        blockers: HashMap::new(),
+        claims: BTreeMap::new(),
+        attempts: BTreeMap::new(),
+        blockers: BTreeMap::new(),
     }
 }
 

@@ -21,7 +21,7 @@ fn cron(text: &str) -> Result<(), String> {
     Err(format!("expected 5 or 6 fields, found {fields}"))
 }
 
-fn vocabulary() -> Vocabulary {
+pub(super) fn vocabulary() -> Vocabulary {
     let names = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     Vocabulary {
         tools: [
@@ -53,7 +53,7 @@ fn vocabulary() -> Vocabulary {
     }
 }
 
-fn defaults() -> Defaults {
+pub(super) fn defaults() -> Defaults {
     Defaults { zone: Some(chrono_tz::Europe::Berlin), ..Defaults::default() }
 }
 
@@ -382,10 +382,10 @@ fn an_edit_that_widens_rights_is_noticed_and_one_that_does_not_is_not() {
     assert_eq!(serde_json::from_str::<rota::playbook::Rights>(&text).unwrap(), old);
 }
 
-const GOOD: &str =
+pub(super) const GOOD: &str =
     "agent = \"AI-Worker\"\n[scope]\nwrite = \"board\"\n[[step]]\ntool = \"addTask\"\n";
 
-fn names(names: &[&str]) -> Vec<PlaybookName> {
+pub(super) fn names(names: &[&str]) -> Vec<PlaybookName> {
     names.iter().map(|name| PlaybookName::new(*name)).collect()
 }
 

@@ -23,6 +23,7 @@ fn claim(phase: Phase) -> Claim {
             status: Some(StatusId(3)),
             tags: vec!["docs".into()],
             revision: 1,
+            comment: None,
         },
         wrote: Wrote {
             assignee: Some(Some(AGENT)),

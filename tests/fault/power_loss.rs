@@ -54,6 +54,7 @@ async fn claim_for_ever(ledger: Arc<Ledger>, worker: i64) {
             lease: Duration::from_mins(1),
             nonce: ledger.nonce(),
             resume: None,
+            comment: None,
         };
         let mut held = ledger.acquire(ask).await.unwrap();
         acknowledge(task.0, held.claim.fence.0);

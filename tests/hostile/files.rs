@@ -133,7 +133,7 @@ fn a_files_name_is_shown_and_not_obeyed() {
 fn more_files_than_anybody_writes_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("good.toml"), GOOD).unwrap();
-    let mut library = Library::new(folder.path(), defaults());
+    let mut library = Library::new(folder.path(), defaults()).at_most(500);
     library.reload(&vocabulary());
     for number in 0..600 {
         fs::write(folder.path().join(format!("p{number}.toml")), GOOD).unwrap();

@@ -95,6 +95,7 @@ pub fn ask(task: TaskId, run: &str) -> Acquire {
         lease: LEASE,
         nonce: run.to_owned(),
         resume: None,
+        comment: None,
     }
 }
 

@@ -57,6 +57,8 @@ pub struct Judge {
     handed_over: BTreeSet<RunId>,
     /// Runs whose task a person took over, with what they intended since.
     overruled: BTreeMap<RunId, u32>,
+    /// The last stop comment of a person on each task.
+    stops: BTreeMap<TaskId, CommentId>,
     /// The life that each daemon is in.
     pub lives: BTreeMap<String, u64>,
     /// At most so many claims are held by one life.
@@ -232,6 +234,9 @@ impl Judge {
         if !is_new || effect.actor != EffectActor::Agent {
             return;
         }
+        if self.is_told_to_stop(&effect.mark.run) {
+            self.overruled.entry(effect.mark.run.clone()).or_insert(0);
+        }
         if let Some(since) = self.overruled.get_mut(&effect.mark.run) {
             *since += 1;
             // One may have looked at the task before the person came.
@@ -314,10 +319,21 @@ impl Judge {
         }
     }
 
-    /// A person changed a task or commented on it; this is how it is now.
-    ///
-    /// Known gap: stop comments are dated by the board and runs by the daemon's wall clock, so one that
-    /// is wrong may not hear them. They are said here, and not held against a daemon yet.
+    /// A person told the agent to stop, whatever is claimed just now.
+    pub fn person_said_stop(&mut self, task: TaskId, comment: CommentId) {
+        self.stops.insert(task, comment);
+    }
+
+    /// Whether somebody said stop after the task of a run was claimed.
+    fn is_told_to_stop(&self, run: &RunId) -> bool {
+        let claim = self.claims.values().find(|claim| claim.run == *run);
+        claim.is_some_and(|claim| {
+            let stop = self.stops.get(&claim.task).copied();
+            stop.is_some_and(|stop| claim.before.comment.is_none_or(|before| before < stop))
+        })
+    }
+
+    /// A person changed a task; this is how it is now.
     pub fn person_acted(&mut self, task: &Task) {
         let Some(claim) = self.claims.get(&task.id) else { return };
         if claim.phase != Phase::Working || claim.holder.is_none() {

@@ -5,6 +5,8 @@ use super::world::World;
 use crate::support::daemon::{ADA, BO, WEBSITE};
 use rota::domain::*;
 
+const STOP: &str = "@agent stop";
+
 /// Who changes what on the board.
 pub struct Crowd {
     pub house: House,
@@ -42,7 +44,7 @@ impl Crowd {
             }
             5 => self.edit(task, TaskEdit::AddTag("AI-Stop".into())).await,
             6 => self.edit(task, TaskEdit::RemoveTag("AI-Stop".into())).await,
-            7 => self.say(task, "@agent stop").await,
+            7 => self.say(task, STOP).await,
             8 => self.say(task, "Green, please.").await,
             9 => self.edit(task, TaskEdit::Headline(format!("Anew {}", below(1_000)))).await,
             _ => self.release(task).await,
@@ -66,9 +68,10 @@ impl Crowd {
         self.world().note(|| format!("Ada says on {task}: {text}"));
         let on = CommentTarget::Task(task);
         let new = NewComment { on, text: text.to_owned(), parent: None, rating: None };
-        self.house.board.add_comment(&Stamp::by(ADA), new).await.unwrap();
-        let now = self.house.board.task(task).await.unwrap();
-        self.world().judge().person_acted(&now);
+        let said = self.house.board.add_comment(&Stamp::by(ADA), new).await.unwrap().after;
+        if text == STOP {
+            self.world().judge().person_said_stop(task, said.id);
+        }
     }
 
     /// Answers what is asked, once.

@@ -119,6 +119,7 @@ async fn work(shared: Arc<Shared>, who: Who, ledger: Arc<Ledger>, number: u32) {
             lease: LEASE,
             nonce: ledger.nonce(),
             resume: None,
+            comment: None,
         };
         let mut answer = ledger.acquire(ask.clone()).await;
         if matches!(answer, Err(ClaimError::Store(_))) {
@@ -129,7 +130,7 @@ async fn work(shared: Arc<Shared>, who: Who, ledger: Arc<Ledger>, number: u32) {
         match below(4) {
             0 => {
                 let until = shared.clock.wall();
-                let _ = ledger.park(&mut held, "which?", until).await;
+                let _ = ledger.park(&mut held, "which?", None, until).await;
             }
             // It is killed.
             1 => {}
@@ -170,6 +171,7 @@ async fn use_claim(
                     lease: LEASE,
                     nonce: ledger.nonce(),
                     resume: None,
+                    comment: None,
                 };
                 match ledger.succeed(held, ask).await {
                     Ok(succeeded) => {

@@ -6,7 +6,7 @@ use rota::domain::*;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// The machine's time, from which every clock is made. It goes with the paused time of the runtime;
 /// a suspend lets it jump while no timer fires.
@@ -179,22 +179,29 @@ pub enum Pulse {
 pub struct Link {
     pub who: Who,
     pub world: Arc<World>,
-    pulse: watch::Sender<Pulse>,
+    pulse: Mutex<Pulse>,
+    /// Wakes in the order in which they wait, unlike a watch channel.
+    changed: Notify,
 }
 
 impl Link {
     pub fn new(daemon: &str, life: u64, world: &Arc<World>) -> Arc<Self> {
-        let pulse = watch::Sender::new(Pulse::Beating);
         let who = Who { daemon: daemon.to_owned(), life };
-        Arc::new(Self { who, world: Arc::clone(world), pulse })
+        let (pulse, changed) = (Mutex::new(Pulse::Beating), Notify::new());
+        Arc::new(Self { who, world: Arc::clone(world), pulse, changed })
     }
 
     pub fn set(&self, pulse: Pulse) {
-        self.pulse.send_replace(pulse);
+        *self.pulse.lock().unwrap() = pulse;
+        self.changed.notify_waiters();
+    }
+
+    fn pulse(&self) -> Pulse {
+        *self.pulse.lock().unwrap()
     }
 
     pub fn is_dead(&self) -> bool {
-        *self.pulse.borrow() == Pulse::Dead
+        self.pulse() == Pulse::Dead
     }
 
     /// Comes by: others are let through first now and then, and sometimes it takes long.
@@ -213,17 +220,13 @@ impl Link {
 
     /// Returns at once, after a suspend, or never.
     async fn beats(&self) {
-        let mut pulse = self.pulse.subscribe();
         loop {
-            match *pulse.borrow_and_update() {
+            // There is but one thread: nothing changes between this look and the wait.
+            match self.pulse() {
                 Pulse::Beating => return,
-                Pulse::Stopped => {}
-                Pulse::Dead => break,
-            }
-            if pulse.changed().await.is_err() {
-                break;
+                Pulse::Stopped => self.changed.notified().await,
+                Pulse::Dead => std::future::pending().await,
             }
         }
-        std::future::pending::<()>().await;
     }
 }

@@ -75,6 +75,32 @@ impl Clock for FlowClock {
     }
 }
 
+/// The clocks of the daemon's machine: those of everybody, but its wall clock may be set wrong.
+#[derive(Debug)]
+pub struct MachineClock {
+    clock: Arc<FlowClock>,
+    wrong_by: Mutex<chrono::TimeDelta>,
+}
+
+impl MachineClock {
+    /// From now on its wall clock is wrong by so much.
+    pub fn set_wrong_by(&self, by: chrono::TimeDelta) {
+        *self.wrong_by.lock().unwrap() = by;
+    }
+}
+
+impl Clock for MachineClock {
+    fn wall(&self) -> Timestamp {
+        self.clock.wall() + *self.wrong_by.lock().unwrap()
+    }
+    fn boot(&self) -> Duration {
+        self.clock.boot()
+    }
+    fn boot_id(&self) -> String {
+        self.clock.boot_id()
+    }
+}
+
 /// What is told, in order: key and body.
 #[derive(Debug, Default)]
 pub struct Told(pub Mutex<Vec<(String, Body)>>);
@@ -96,7 +122,10 @@ impl Notifier for Told {
 
 /// Everything that outlives a daemon.
 pub struct Team {
+    /// The board's clock, and the store's.
     pub clock: Arc<FlowClock>,
+    /// The daemons'.
+    pub machine: Arc<MachineClock>,
     pub board: Arc<GatedBoard>,
     pub gates: Arc<Gates>,
     pub store: Arc<dyn Store>,
@@ -129,8 +158,10 @@ impl Team {
         for name in ["agents", "templates", "state"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
+        let machine = MachineClock { clock: Arc::clone(&clock), wrong_by: Mutex::default() };
         Self {
             clock,
+            machine: Arc::new(machine),
             board,
             gates,
             store,
@@ -262,7 +293,7 @@ impl Team {
         Ingredients {
             daemon: daemon.to_owned(),
             life: format!("life-{life}"),
-            clock: Arc::clone(&self.clock) as _,
+            clock: Arc::clone(&self.machine) as _,
             entropy: Arc::new(SeededEntropy::new(seed)),
             board: Arc::clone(&self.board) as _,
             store: Arc::clone(&self.store),

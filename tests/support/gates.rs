@@ -83,7 +83,7 @@ impl Gate {
 }
 
 /// A gate before and after each write to the board (`before editTask`, `after addComment`, …), and
-/// before a task is read for a claim (`raiseFence`, `readTask`).
+/// before a task is read for a claim (`raiseFence`, `readTask`) and after comments are read.
 #[derive(Debug)]
 pub struct AtGates {
     pub gates: Arc<Gates>,
@@ -125,7 +125,7 @@ impl Watch for AtGates {
         call: &Call<'_>,
         _: std::result::Result<bool, &BoardError>,
     ) -> Result<()> {
-        if call.is_write() {
+        if call.is_write() || call.name == "comments" {
             self.gates.pass(&format!("after {}", call.tool())).await;
         }
         Ok(())

@@ -54,7 +54,11 @@ fn means(query: &CommentQuery, comment: &Comment) -> bool {
         && (!query.rated || comment.rating.is_some())
         && query.from.is_none_or(|from| comment.created >= from)
         && query.to.is_none_or(|to| comment.created < to)
-        && query.after.is_none_or(|after| comment.id > after)
+        && query.after.is_none_or(|after| comes_after(query, comment.id, after))
+}
+
+fn comes_after(query: &CommentQuery, id: CommentId, other: CommentId) -> bool {
+    if query.latest_first { id < other } else { id > other }
 }
 
 /// Pages are merged by id: what is written here waits until the board below has come so far.
@@ -76,10 +80,14 @@ pub(super) async fn comments(board: &Overlay, query: &CommentQuery) -> Result<Pa
     }
     let own: Vec<Comment> = board.layer().comments.values().flatten().cloned().collect();
     let own = own.into_iter().filter(|comment| means(query, comment));
-    let own = own.filter(|comment| reached.is_none_or(|reached| comment.id <= reached));
-    found.extend(own.map(|comment| (comment.id, comment)));
+    let is_reached = |id| reached.is_none_or(|reached| !comes_after(query, id, reached));
+    found.extend(own.filter(|own| is_reached(own.id)).map(|comment| (comment.id, comment)));
     let more = reached.is_some() || found.len() > size;
-    let items: Vec<Comment> = found.into_values().take(size).collect();
+    let mut items: Vec<Comment> = found.into_values().collect();
+    if query.latest_first {
+        items.reverse();
+    }
+    items.truncate(size);
     let next = items.last().filter(|_| more).map(|last| Cursor(last.id.to_string()));
     Ok(Page { items, next })
 }

@@ -8,6 +8,7 @@ use super::lists;
 use crate::domain::{
     Activity, ActivityId, Comment, CommentId, CommentQuery, Fence, Mark, Milestone, MilestoneId,
     Person, PersonId, Project, ProjectId, StatusKind, Task, TaskId, TaskOrder, TaskQuery,
+    Timestamp,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -16,8 +17,8 @@ use tokio::sync::MutexGuard;
 /// Dropped, nothing of it happened.
 #[derive(Debug)]
 pub(super) struct OverlaySession<'a> {
-    board: &'a Overlay,
-    draft: Layer,
+    pub(super) board: &'a Overlay,
+    pub(super) draft: Layer,
     _gate: MutexGuard<'a, ()>,
 }
 
@@ -142,6 +143,12 @@ impl Session for OverlaySession<'_> {
 
     async fn update_task(&mut self, task: &Task, _: StatusKind) -> Result<()> {
         self.draft.tasks.insert(task.id, Some(task.clone()));
+        Ok(())
+    }
+
+    async fn touch_task(&mut self, task: &Task, at: Timestamp) -> Result<()> {
+        let touched = Task { modified: at, ..task.clone() };
+        self.draft.tasks.insert(task.id, Some(touched));
         Ok(())
     }
 

@@ -70,6 +70,26 @@ pub(super) async fn latest(on: &mut Connection) -> Result<i64> {
     Ok(id.unwrap_or(0))
 }
 
+/// What the rows after one say about people and projects.
+pub(super) struct News {
+    /// The latest of them; `None`: there are none.
+    pub(super) latest: Option<i64>,
+    /// Whether one of them is about a person or a project itself.
+    pub(super) changed: bool,
+}
+
+pub(super) async fn news_of_directory(on: &mut Connection, after: i64) -> Result<News> {
+    let row = sqlx::query(
+        "select max(id), max(entity in ('person', 'project')) from activity where id > $1",
+    )
+    .bind(after)
+    .fetch_one(on)
+    .await
+    .map_err(failed)?;
+    let changed: Option<i64> = row.try_get(1).map_err(failed)?;
+    Ok(News { latest: row.try_get(0).map_err(failed)?, changed: changed == Some(1) })
+}
+
 /// Rows later than one that may move a task in an order, earliest first; without long values.
 pub(super) async fn since(
     on: &mut Connection,

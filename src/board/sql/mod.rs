@@ -4,23 +4,30 @@
 //! said to SQLite alone is in `dialect` and `schema.sql`. Opening does no work that grows with the
 //! board.
 
+mod calendar;
 mod comments;
 mod dialect;
+mod directory;
+mod goals;
 mod history;
 mod milestones;
 mod people;
 mod plan;
 mod projects;
 mod session;
+mod sprints;
+mod stored;
 mod tasks;
 mod text;
+mod time;
 mod traces;
 
 use super::{Board, BoardError, Capabilities, Result, check};
 use crate::clock::Clock;
-use crate::domain::{BoardName, EffectState, Fence, Mark, TaskId, Timestamp};
+use crate::domain::{BoardName, EffectState, Fence, Mark, Person, Project, TaskId, Timestamp};
 use async_trait::async_trait;
 use dialect::{BEGIN_READ, BEGIN_WRITE, Database, Pool, failed};
+use directory::Directory;
 use session::SqlSession;
 use sqlx::Transaction;
 use sqlx::pool::PoolConnection;
@@ -34,6 +41,7 @@ pub struct SqlBoard {
     clock: Arc<dyn Clock>,
     writer: Pool,
     readers: Pool,
+    directory: Directory,
 }
 
 impl SqlBoard {
@@ -49,7 +57,7 @@ impl SqlBoard {
             })?;
         }
         let (writer, readers) = dialect::connect(path).await?;
-        Ok(Self { name, clock, writer, readers })
+        Ok(Self { name, clock, writer, readers, directory: Directory::default() })
     }
 
     /// Waits for what is under way and lets go of the file.
@@ -100,6 +108,11 @@ impl Board for SqlBoard {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities { fencing: true, marks: true, actors: true, blockers: true }
+    }
+
+    async fn directory(&self) -> Result<(Vec<Project>, Vec<Person>)> {
+        let kept = self.kept().await?;
+        Ok((kept.projects.to_vec(), kept.people.to_vec()))
     }
 
     async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()> {

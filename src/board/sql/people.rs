@@ -9,7 +9,7 @@ use sqlx::Row;
 
 const KINDS: [(PersonKind, &str); 2] =
     [(PersonKind::Person, "person"), (PersonKind::Agent, "agent")];
-const ROLES: [(Role, &str); 6] = [
+pub(super) const ROLES: [(Role, &str); 6] = [
     (Role::Readonly, "readonly"),
     (Role::Commenter, "commenter"),
     (Role::Editor, "editor"),
@@ -40,6 +40,15 @@ fn read(row: &DbRow) -> sqlx::Result<Person> {
         kind: thing_of(&KINDS, row.try_get(3)?)?,
         role: thing_of(&ROLES, row.try_get(4)?)?,
     })
+}
+
+/// Everybody, by id.
+pub(super) async fn all(on: &mut Connection) -> Result<Vec<Person>> {
+    let rows = sqlx::query("select id, name, email, kind, role from people order by id")
+        .fetch_all(on)
+        .await
+        .map_err(failed)?;
+    rows.iter().map(read).collect::<sqlx::Result<_>>().map_err(failed)
 }
 
 pub(super) async fn find(on: &mut Connection, id: PersonId) -> Result<Option<Person>> {
@@ -79,12 +88,7 @@ pub(super) async fn insert(on: &mut Connection, person: &Person) -> Result<Perso
 #[async_trait]
 impl People for SqlBoard {
     async fn people(&self) -> Result<Vec<Person>> {
-        let mut reader = self.reader().await?;
-        let rows = sqlx::query("select id, name, email, kind, role from people order by id")
-            .fetch_all(&mut *reader)
-            .await
-            .map_err(failed)?;
-        rows.iter().map(read).collect::<sqlx::Result<_>>().map_err(failed)
+        Ok(self.kept().await?.people.to_vec())
     }
 
     async fn person(&self, id: PersonId) -> Result<Person> {

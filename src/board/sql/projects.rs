@@ -120,7 +120,7 @@ async fn refresh_kind(on: &mut Connection, project: ProjectId, status: &Status) 
 #[async_trait]
 impl Projects for SqlBoard {
     async fn projects(&self) -> Result<Vec<Project>> {
-        select(&mut *self.reader().await?, &[]).await
+        Ok(self.kept().await?.projects.to_vec())
     }
 
     async fn project(&self, id: ProjectId) -> Result<Project> {

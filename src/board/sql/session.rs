@@ -6,7 +6,7 @@ use super::dialect::{Connection, Database, failed};
 use super::{comments, history, milestones, people, projects, tasks, traces};
 use crate::domain::{
     Activity, Comment, CommentId, CommentQuery, Fence, Mark, Milestone, MilestoneId, Person,
-    PersonId, Project, ProjectId, StatusKind, Task, TaskId, TaskQuery,
+    PersonId, Project, ProjectId, StatusKind, Task, TaskId, TaskQuery, Timestamp,
 };
 use async_trait::async_trait;
 use sqlx::Transaction;
@@ -95,6 +95,10 @@ impl Session for SqlSession {
 
     async fn update_task(&mut self, task: &Task, kind: StatusKind) -> Result<()> {
         tasks::update(self.connection(), task, kind).await
+    }
+
+    async fn touch_task(&mut self, task: &Task, at: Timestamp) -> Result<()> {
+        tasks::touch(self.connection(), task.id, at).await
     }
 
     async fn remove_task(&mut self, id: TaskId) -> Result<()> {

@@ -8,13 +8,13 @@ use super::projects::{from_json, to_json};
 use super::{SqlBoard, history, projects};
 use crate::domain::{
     Entity, MilestoneId, NewTask, Page, PersonId, ProjectId, SprintId, Stamp, StatusId, StatusKind,
-    Task, TaskEdit, TaskId, TaskOrder, TaskQuery, Written, from_millis,
+    Task, TaskEdit, TaskId, TaskOrder, TaskQuery, Timestamp, Written, from_millis,
 };
 use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::query::Query;
 
-const COLUMNS: &str = "t.id, t.project, t.kind, t.headline, t.description, t.acceptance_criteria, \
+pub(super) const COLUMNS: &str = "t.id, t.project, t.kind, t.headline, t.description, t.acceptance_criteria, \
     t.status, t.priority, t.storypoints, t.plan_hours, t.hours_remaining, t.tags, t.author, \
     t.assignee, t.collaborators, t.due, t.work_from, t.work_to, t.milestone, t.sprint, t.parent, \
     t.blocked_by, t.sort, t.fields, t.created, t.modified, t.revision";
@@ -30,7 +30,7 @@ pub(super) fn kind_number(kind: StatusKind) -> i64 {
     }
 }
 
-fn read(row: &DbRow) -> sqlx::Result<Task> {
+pub(super) fn read(row: &DbRow) -> sqlx::Result<Task> {
     let number = |at: usize| row.try_get::<Option<i64>, _>(at);
     let instant = |at: usize| number(at).map(|ms| ms.map(from_millis));
     let kind = row.try_get::<&str, _>(2)?.parse();
@@ -160,12 +160,27 @@ pub(super) async fn update(on: &mut Connection, task: &Task, kind: StatusKind) -
          created = $25, modified = $26, revision = $27 where id = $28",
     );
     bind(statement, task, kind)?.bind(task.id.0).execute(&mut *on).await.map_err(failed)?;
-    for text in
-        ["delete from task_tags where task = $1", "delete from task_blockers where task = $1"]
-    {
-        sqlx::query(text).bind(task.id.0).execute(&mut *on).await.map_err(failed)?;
-    }
+    // Two statements in one go: each way to the database's thread costs more than either.
+    sqlx::query("delete from task_tags where task = $1; delete from task_blockers where task = $1")
+        .bind(task.id.0)
+        .execute(&mut *on)
+        .await
+        .map_err(failed)?;
     beside(on, task.id, task, kind).await
+}
+
+/// `modified` alone, wherever it stands.
+pub(super) async fn touch(on: &mut Connection, id: TaskId, at: Timestamp) -> Result<()> {
+    sqlx::query(
+        "update tasks set modified = $1 where id = $2; \
+         update task_tags set recent = -$1 where task = $2",
+    )
+    .bind(at.timestamp_millis())
+    .bind(id.0)
+    .execute(on)
+    .await
+    .map(|_| ())
+    .map_err(failed)
 }
 
 /// What questions ask for of a task, in tables of its own.

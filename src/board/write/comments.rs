@@ -4,11 +4,11 @@ use super::super::record::{About, Rows};
 use super::super::{Result, check};
 use super::{
     Session, TOUCHED_MAX, Trace, actor, begin, finish, misused, not_found, project, repeated, task,
-    too_many, touch,
+    too_many,
 };
 use crate::domain::{
-    Comment, CommentId, CommentQuery, CommentTarget, Entity, NewComment, ProjectId, Stamp, Task,
-    Timestamp, Value, Written,
+    Comment, CommentId, CommentQuery, CommentTarget, Entity, Goal, NewComment, ProjectId, Stamp,
+    Task, Timestamp, Value, Written,
 };
 
 /// Adds a comment.
@@ -45,7 +45,8 @@ pub(in crate::board) async fn add_comment<S: Session>(
     };
     comment.id = session.insert_comment(&comment).await?;
     if let Some(task) = on {
-        touch(session, task, at).await?;
+        // Without a new revision.
+        session.touch_task(&task, at).await?;
     }
     let mut rows = Rows::new(stamp, at);
     rows.created(About::comment(&comment, home), &comment.text);
@@ -84,7 +85,7 @@ pub(in crate::board) async fn delete_comment<S: Session>(
     }
     session.remove_comment(id).await?;
     if let Some(task) = on {
-        touch(session, task, at).await?;
+        session.touch_task(&task, at).await?;
     }
     rows.deleted(About::comment(&was, home), &was.text);
     let trace = Trace { entity: Entity::Comment(id), was: serde_json::to_string(&was).ok() };
@@ -103,5 +104,9 @@ async fn target<S: Session>(
             Ok((task.project, Some(task)))
         }
         CommentTarget::Project(id) => Ok((project(session, id).await?.id, None)),
+        CommentTarget::Goal(id) => {
+            let goal: Goal = super::keep::get(session, id).await?;
+            Ok((goal.project, None))
+        }
     }
 }

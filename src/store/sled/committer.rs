@@ -228,6 +228,8 @@ impl<E: Engine, L: Guard<Before<E>>> Committer<E, L> {
             before.insert(key.clone(), engine.get(key)?);
         }
         let mut rows: Vec<_> = after.into_iter().collect();
+        // The engine would write down the removal of what was not there.
+        rows.retain(|(key, row)| row.is_some() || before.get(key).is_some_and(Option::is_some));
         rows.push((VERSION_KEY.to_vec(), Some(version.to_be_bytes().to_vec())));
         self.shared.before.change(|shown| {
             *shown = before;

@@ -11,6 +11,7 @@ contract! {
     those_who_waited_for_it_wait_no_longer
     the_activity_remembers_what_is_gone
     an_id_is_never_given_twice
+    a_later_comment_has_a_larger_id_although_the_last_one_was_deleted
 }
 
 fn sub(w: &World, parent: rota::domain::TaskId) -> NewTask {
@@ -94,4 +95,34 @@ async fn an_id_is_never_given_twice(w: World) {
     let first = w.task("First").await.id;
     w.board.delete_task(&w.by(), first).await.unwrap();
     assert!(w.task("Second").await.id > first);
+}
+
+async fn a_later_comment_has_a_larger_id_although_the_last_one_was_deleted(w: World) {
+    let task = w.task("x").await.id;
+    let on = CommentTarget::Task(task);
+    let say = async || {
+        let new = NewComment { on, text: "x".into(), parent: None, rating: None };
+        w.board.add_comment(&w.by(), new).await.unwrap().after.id
+    };
+    let latest = async || {
+        let query =
+            CommentQuery { on: Some(on), latest_first: true, limit: 1, ..CommentQuery::default() };
+        w.board.comments(&query).await.unwrap().items.pop().map(|comment| comment.id)
+    };
+    assert_eq!(latest().await, None);
+    let (first, second) = (say().await, say().await);
+    w.board.delete_comment(&w.by(), second).await.unwrap();
+    assert_eq!(latest().await, Some(first));
+    let third = say().await;
+    assert!(first < second && second < third, "{first} {second} {third}");
+    for id in [first, third] {
+        w.board.delete_comment(&w.by(), id).await.unwrap();
+    }
+    assert_eq!(latest().await, None);
+    let fourth = say().await;
+    assert!(third < fourth, "{third} {fourth}");
+    // As a claim's record names it: a comment that is gone is a place in the order all the same.
+    let since = CommentQuery { on: Some(on), after: Some(second), ..CommentQuery::default() };
+    let left = w.board.comments(&since).await.unwrap().items;
+    assert_eq!(left.iter().map(|comment| comment.id).collect::<Vec<_>>(), [fourth]);
 }

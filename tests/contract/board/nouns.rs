@@ -254,6 +254,16 @@ async fn comments_come_oldest_first_in_pages(w: World) {
         assert_eq!(query.after, met.last().copied());
     }
     assert_eq!(met, ids);
+    query = CommentQuery { latest_first: true, after: None, ..query };
+    let mut met = Vec::new();
+    loop {
+        let page = w.board.comments(&query).await.unwrap();
+        assert!(page.items.len() <= 2);
+        met.extend(page.items.iter().map(|comment| comment.id));
+        let Some(Cursor(next)) = page.next else { break };
+        query.after = Some(next.parse().unwrap());
+    }
+    assert!(met.iter().rev().eq(&ids), "latest first: {met:?}");
     let from = noon() + TimeDelta::seconds(6);
     let late = CommentQuery {
         on: Some(CommentTarget::Task(one)),

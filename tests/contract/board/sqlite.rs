@@ -3,10 +3,11 @@
 use super::{World, mark, noon};
 use rota::board::open::{BoardOptions, open};
 use rota::board::sql::SqlBoard;
-use rota::board::{Board, BoardError, Tasks};
+use rota::board::{Board, BoardError, Comments as _, Tasks};
 use rota::clock::ManualClock;
 use rota::domain::{
-    BoardName, CommentTarget, EffectState, Entity, Fence, NewComment, NewTask, TaskEdit, TaskQuery,
+    BoardName, CommentTarget, EffectState, Entity, Fence, NewComment, NewTask, ProjectEdit,
+    TaskEdit, TaskQuery,
 };
 use sqlx::Connection;
 use std::path::Path;
@@ -46,6 +47,21 @@ async fn opening_again_keeps_everything() {
     };
     let answer = again.edit_task(&stamp, task.id, &[TaskEdit::Sort(1)]).await;
     assert!(matches!(answer, Err(BoardError::Fenced { .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn opened_again_the_board_gives_no_comment_the_id_of_one_that_was_deleted() {
+    let w = World::sqlite().await;
+    let task = w.board.add_task(&w.by(), NewTask::new(w.alpha, "One")).await.unwrap().after.id;
+    let on = CommentTarget::Task(task);
+    let new = || NewComment { on, text: "Hello".into(), parent: None, rating: None };
+    let gone = w.board.add_comment(&w.by(), new()).await.unwrap().after.id;
+    w.board.delete_comment(&w.by(), gone).await.unwrap();
+    let by = w.by();
+    let World { board, folder, .. } = w;
+    drop(board);
+    let again = at(&folder.path().join("board.db")).await.unwrap();
+    assert!(again.add_comment(&by, new()).await.unwrap().after.id > gone);
 }
 
 #[tokio::test]
@@ -156,12 +172,78 @@ async fn two_handles_write_to_one_file_and_see_each_other() {
 }
 
 #[tokio::test]
+async fn people_and_projects_that_another_handle_wrote_are_seen_by_the_next_question() {
+    let w = World::sqlite().await;
+    let other: Arc<dyn Board> = Arc::new(at(&w.folder.path().join("board.db")).await.unwrap());
+    let boards = [w.board.clone(), other.clone()];
+    for round in 0..20 {
+        let (writes, reads) = (&boards[round % 2], &boards[(round + 1) % 2]);
+        let added = writes.add_person(&w.by(), super::person(&format!("P{round}"))).await.unwrap();
+        assert_eq!(reads.people().await.unwrap().last(), Some(&added.after), "{round}");
+        // What is no change of a person or project comes between, and after it.
+        w.task(&format!("One of {round}")).await;
+        let name = ProjectEdit::Name(format!("Alpha {round}"));
+        let edited = writes.edit_project(&w.by(), w.alpha, &[name]).await.unwrap();
+        w.task(&format!("Two of {round}")).await;
+        for board in &boards {
+            assert_eq!(board.projects().await.unwrap()[0], edited.after, "{round}");
+            assert_eq!(board.people().await.unwrap().len(), 4 + round, "{round}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_asks_while_others_write_sees_every_write_that_has_returned() {
+    let w = World::sqlite().await;
+    let other: Arc<dyn Board> = Arc::new(at(&w.folder.path().join("board.db")).await.unwrap());
+    let written = std::sync::atomic::AtomicUsize::new(w.board.people().await.unwrap().len());
+    let writes = async {
+        for number in 0..60 {
+            w.board.add_person(&w.by(), super::person(&format!("P{number}"))).await.unwrap();
+            written.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            w.task("In between").await;
+        }
+    };
+    let asks = |board: Arc<dyn Board>| {
+        let written = &written;
+        async move {
+            while written.load(std::sync::atomic::Ordering::SeqCst) < 63 {
+                let least = written.load(std::sync::atomic::Ordering::SeqCst);
+                assert!(board.people().await.unwrap().len() >= least);
+            }
+        }
+    };
+    let again = asks(w.board.clone());
+    tokio::join!(writes, asks(w.board.clone()), again, asks(other));
+    assert_eq!(written.into_inner(), 63);
+}
+
+#[tokio::test]
 async fn two_who_open_a_new_file_at_once_both_succeed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("board.db");
     let (one, two) = tokio::join!(at(&path), at(&path));
     one.unwrap();
     two.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_is_just_making_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("board.db");
+    let url = format!("sqlite:{}?mode=rwc", path.display());
+    let mut maker = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    // Not in the log's mode yet: the switch to it answers "locked" at once.
+    sqlx::raw_sql("pragma journal_mode = delete; begin exclusive")
+        .execute(&mut maker)
+        .await
+        .unwrap();
+    let opening = at(&path);
+    tokio::pin!(opening);
+    let early = tokio::time::timeout(std::time::Duration::from_millis(300), &mut opening).await;
+    assert!(early.is_err(), "it was opened, or given up, while somebody else made it");
+    sqlx::raw_sql("commit").execute(&mut maker).await.unwrap();
+    opening.await.unwrap();
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 use super::{Fixture, LEASE, MARGIN, TASK, ask, at_once, ledger, ledger_over, on_both_stores};
 use async_trait::async_trait;
 use rota::clock::Clock;
-use rota::domain::{Before, EndKind, Fence, Phase, Reason, RunId, StoreTime, TaskId, Wrote};
-use rota::ledger::{Acquire, ClaimError};
+use rota::domain::{
+    Before, CommentId, EndKind, Fence, Phase, Reason, RunId, StoreTime, TaskId, Wrote,
+};
+use rota::ledger::{Acquire, ClaimError, Held};
 use rota::store::{Batch, Result, Row, Store, StoreError, Versioned};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +30,7 @@ on_both_stores! {
     a_claim_goes_forward_through_its_phases_and_never_back
     what_was_found_and_written_is_kept_for_the_next_attempt
     a_claim_that_was_handed_back_leaves_nothing_for_the_next
+    since_when_people_are_heard_is_kept_until_the_task_was_handed_back
     claims_of_different_tasks_and_boards_do_not_meet
 }
 
@@ -81,7 +84,7 @@ async fn c2_fences_of_a_task_strictly_increase_however_its_claims_end(f: Fixture
                 f.clock.advance(LEASE + MARGIN);
             }
             "park" => {
-                one.park(&mut held, "which?", f.clock.wall()).await.unwrap();
+                one.park(&mut held, "which?", None, f.clock.wall()).await.unwrap();
                 let resume = Acquire { resume: Some(held.claim.fence), ..ask("r-answer") };
                 let mut held = one.acquire(resume).await.unwrap();
                 fences.push(held.claim.fence);
@@ -252,6 +255,33 @@ async fn what_was_found_and_written_is_kept_for_the_next_attempt(f: Fixture) {
     assert!(matches!(refused, Err(ClaimError::Lost { reason: Reason::StaleFence, .. })));
     let fresh = ledger.acquire(ask("r-4")).await.unwrap();
     assert_eq!(fresh.claim.before, before, "it was never handed back");
+}
+
+async fn since_when_people_are_heard_is_kept_until_the_task_was_handed_back(f: Fixture) {
+    let ledger = ledger(&f, "d/l");
+    let since = |held: &Held| held.claim.before.comment.map(|comment| comment.0);
+    let ask = |run: &str, comment, resume: Option<Fence>| Acquire {
+        comment: Some(CommentId(comment)),
+        resume,
+        ..ask(run)
+    };
+    let mut held = ledger.acquire(ask("r-1", 3, None)).await.unwrap();
+    assert_eq!(since(&held), Some(3));
+    let before = Before { revision: 9, ..Before::default() };
+    ledger.advance(&mut held, Phase::Announced, Some(before), None).await.unwrap();
+    assert_eq!((since(&held), held.claim.before.revision), (Some(3), 9));
+    let held = ledger.succeed(&held, ask("r-2", 5, None)).await.unwrap();
+    assert_eq!(since(&held), Some(3), "the next attempt");
+    f.clock.advance(LEASE);
+    let ended = ledger.expire().await.unwrap();
+    let held = ledger.acquire(ask("r-3", 7, Some(ended[0].fence))).await.unwrap();
+    assert_eq!(since(&held), Some(3), "taken up again");
+    f.clock.advance(LEASE);
+    let mut held = ledger.acquire(ask("r-4", 8, None)).await.unwrap();
+    assert_eq!(since(&held), Some(3), "it was never handed back");
+    ledger.end(&mut held, EndKind::Released, Reason::Done).await.unwrap();
+    let held = ledger.acquire(ask("r-5", 9, None)).await.unwrap();
+    assert_eq!(since(&held), Some(9));
 }
 
 async fn a_claim_that_was_handed_back_leaves_nothing_for_the_next(f: Fixture) {

@@ -140,7 +140,7 @@ async fn c5_another_daemon_may_recover_once_the_lease_has_ended(f: Fixture) {
 async fn c5_a_parked_claim_outlives_its_daemon(f: Fixture) {
     let old = ledger(&f, "d/one");
     let mut held = working(&old, "r-1").await;
-    old.park(&mut held, "blue or green?", at(1_000)).await.unwrap();
+    old.park(&mut held, "blue or green?", None, at(1_000)).await.unwrap();
     let new = ledger(&f, "e/two");
     assert!(new.begin_life().await.unwrap().is_empty());
     f.clock.advance(Duration::from_hours(24));
@@ -270,8 +270,8 @@ async fn ending_twice_in_the_same_way_is_one_end(f: Fixture) {
 async fn a_parked_claim_is_taken_by_resume_alone(f: Fixture) {
     let ledger = ledger(&f, "d/l");
     let mut held = working(&ledger, "r-1").await;
-    ledger.park(&mut held, "which?", at(1_000)).await.unwrap();
-    ledger.park(&mut held, "which?", at(1_000)).await.unwrap();
+    ledger.park(&mut held, "which?", None, at(1_000)).await.unwrap();
+    ledger.park(&mut held, "which?", None, at(1_000)).await.unwrap();
     assert!(matches!(ledger.acquire(ask("r-2")).await, Err(ClaimError::Parked)));
     let check = ledger.check_fence(TASK, held.claim.fence, &held.claim.run).await;
     assert_eq!(reason(check), Reason::Waiting);
@@ -287,7 +287,7 @@ async fn a_parked_claim_is_taken_by_resume_alone(f: Fixture) {
 async fn a_parked_claim_becomes_overdue(f: Fixture) {
     let ledger = ledger(&f, "d/l");
     let mut held = working(&ledger, "r-1").await;
-    ledger.park(&mut held, &"long question ".repeat(2_000), at(1_000)).await.unwrap();
+    ledger.park(&mut held, &"long question ".repeat(2_000), None, at(1_000)).await.unwrap();
     assert!(ledger.overdue_parked(at(999)).await.unwrap().is_empty());
     let overdue = ledger.overdue_parked(at(1_000)).await.unwrap();
     assert_eq!(overdue, [held.claim]);
@@ -296,7 +296,7 @@ async fn a_parked_claim_becomes_overdue(f: Fixture) {
 async fn a_parked_claim_can_be_revoked(f: Fixture) {
     let ledger = ledger(&f, "d/l");
     let mut held = working(&ledger, "r-1").await;
-    ledger.park(&mut held, "which?", at(1_000)).await.unwrap();
+    ledger.park(&mut held, "which?", None, at(1_000)).await.unwrap();
     let revoked = ledger.revoke(TASK, "nobody knows", "ada").await.unwrap();
     assert_eq!((revoked.revoked, revoked.parked), (None, None));
     assert!(ledger.claims().await.unwrap().is_empty());

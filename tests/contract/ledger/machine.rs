@@ -128,7 +128,7 @@ impl World {
                 let ledger = &self.ledgers[actor];
                 let parks = matches!(step, Step::Park(_));
                 let answer = if parks {
-                    ledger.park(&mut held, "which?", self.f.clock.wall()).await
+                    ledger.park(&mut held, "which?", None, self.f.clock.wall()).await
                 } else {
                     ledger.end(&mut held, EndKind::Released, Reason::Done).await
                 };

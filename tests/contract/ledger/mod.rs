@@ -63,6 +63,7 @@ pub fn ask(run: &str) -> Acquire {
         lease: LEASE,
         nonce: format!("nonce of {run}"),
         resume: None,
+        comment: None,
     }
 }
 

@@ -17,5 +17,6 @@ mod reviews;
 mod state_lost;
 mod switches;
 mod two_daemons;
+mod wrong_clocks;
 
 use crate::support::playbooks;

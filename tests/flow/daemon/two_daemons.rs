@@ -1,7 +1,7 @@
 //! Two daemons over one store and one board.
 
 use super::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
-use crate::support::daemon::{Team, request};
+use crate::support::daemon::{Team, WORKER, request};
 use rota::domain::*;
 use rota::store::sled::{SledOptions, SledStore};
 use rota::tools::desk::Desk as _;
@@ -130,5 +130,111 @@ async fn another_daemon_sees_to_the_runs_of_a_dead_one_when_their_lease_has_ende
     assert_eq!(runs.len(), 2, "{runs:#?}");
     assert_eq!((runs[1].state, runs[0].state), (RunState::Interrupted, RunState::Succeeded));
     assert_eq!(team.status(task).await, "Ready for Review");
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announcement_that_lands_while_its_ended_claim_is_looked_at_is_seen_to() {
+    let team = team().await;
+    let task = team.task("Fix the login").await;
+    let one = team.start_as("one").await;
+    let mut writing = team.gates.stop("before editTask");
+    let meanwhile = async {
+        writing.reached().await;
+        // The write is on its way to the board, and stays there longer than the lease.
+        team.clock.advance(Duration::from_secs(61));
+        let mut looking = team.gates.stop("raiseFence");
+        let two = team.start_as("two").await;
+        let lands = async {
+            looking.reached().await;
+            writing.open();
+            while team.look(task).await.assignee.is_none() {
+                tokio::task::yield_now().await;
+            }
+            looking.open();
+        };
+        tokio::join!(two.daemon.tick(), lands);
+        two.daemon.idle().await;
+        two
+    };
+    let (_, two) = tokio::join!(one.run("ai-worker"), meanwhile);
+    for _ in 0..3 {
+        team.clock.advance(Duration::from_secs(61));
+        two.work().await;
+    }
+    let (now, status) = (team.look(task).await, team.status(task).await);
+    assert_ne!(now.assignee, Some(WORKER), "the task stays with the agent for ever: {status}");
+    assert_eq!(two.claim(task).await.phase, Phase::Free);
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_occurrence_that_another_daemon_took_up_meanwhile_keeps_nobody_waiting() {
+    let mut team = Team::new().await;
+    team.slots = 1;
+    let on = "[on]\nevery = \"10s\"\noverlap = \"queue\"\n[select]";
+    let text = WORKER_PLAYBOOK.replace("[select]", on).replace("limit = 50", "limit = 2");
+    team.playbook("ai-worker", &text);
+    team.model("worker", &[QUICK]);
+    let mut tasks = Vec::new();
+    for number in 0..9 {
+        tasks.push(team.task(&format!("Task {number}")).await);
+    }
+    let one = team.start_as("one").await;
+    let mut gate = team.gates.stop("model");
+    one.daemon.tick().await;
+    while one.ledger.running().await.unwrap().is_empty() {
+        team.clock.advance(Duration::from_secs(1));
+        one.daemon.tick().await;
+        tokio::task::yield_now().await;
+    }
+    gate.reached().await;
+    team.clock.advance(Duration::from_secs(10));
+    one.daemon.tick().await;
+    let queued = |o: &Occurrence| o.state == OccurrenceState::Queued;
+    assert_eq!(one.occurrences("ai-worker").await.iter().filter(|o| queued(o)).count(), 1);
+    let two = team.start_as("two").await;
+    two.work().await;
+    assert_eq!(one.occurrences("ai-worker").await.iter().filter(|o| queued(o)).count(), 0);
+    two.stop().await;
+    gate.open();
+    for _ in 0..100 {
+        team.clock.advance(Duration::from_secs(5));
+        one.daemon.tick().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    for task in tasks {
+        assert_eq!(team.status(task).await, "Ready for Review", "{task}");
+    }
+    one.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_after_one_whose_announcement_never_arrived_is_announced() {
+    let team = team().await;
+    let task = team.task("Fix the login").await;
+    let dead = team.start_as("one").await;
+    let mut gate = team.gates.stop("before editTask");
+    tokio::select! {
+        report = dead.daemon.run_playbook(request("ai-worker")) => panic!("{report:?}"),
+        () = gate.reached() => {}
+    }
+    // Its process is gone, and its write with it.
+    drop(gate);
+    let two = team.start_as("two").await;
+    team.clock.advance(Duration::from_secs(61));
+    two.work().await;
+    assert!(team.activity(task).await.iter().all(|row| row.field == "created"));
+    let mut gate = team.gates.stop("model");
+    let looks = async {
+        gate.reached().await;
+        let now = team.look(task).await;
+        assert_eq!((now.assignee, team.status(task).await), (Some(WORKER), "In Progress".into()));
+        assert!(now.has_tag("AI-Agent"));
+        gate.open();
+    };
+    let (report, ()) = tokio::join!(two.run("ai-worker"), looks);
+    assert_eq!(report.reason, Reason::HandedOver);
     two.stop().await;
 }

@@ -34,6 +34,7 @@ async fn a_claimed_run_writes_until_its_claim_ends_and_the_ledger_knows_each_eff
         lease: Duration::from_mins(1),
         nonce: ledger.nonce(),
         resume: None,
+        comment: None,
     };
     let mut held = ledger.acquire(ask).await.unwrap();
     let parts = Parts::new(house.board.clone(), ledger.clone(), clock.clone());

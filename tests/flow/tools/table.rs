@@ -16,7 +16,7 @@ async fn every_tool_says_what_it_is_for_with_an_example_and_whole_schemas() {
         assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "{name}");
         assert!(tool.description.contains("Example:"), "{name} has no example");
         assert!(tool.description.len() > 40 && !tool.description.contains("  "), "{name}");
-        for (what, schema) in [("input", &tool.input_schema), ("output", &tool.output_schema)] {
+        for (what, schema) in [("input", &**tool.input_schema), ("output", &*tool.output_schema)] {
             let text = serde_json::to_string(schema).unwrap();
             assert!(!text.contains("$ref"), "{name}: {what} refers elsewhere");
             let schema = serde_json::to_value(schema).unwrap();
@@ -38,7 +38,7 @@ async fn every_tool_says_what_it_is_for_with_an_example_and_whole_schemas() {
 async fn every_example_fits_its_schema_and_every_argument_is_described() {
     let house = House::build().await;
     for tool in house.tools.definitions() {
-        let schema = serde_json::to_value(&tool.input_schema).unwrap();
+        let schema = serde_json::to_value(&**tool.input_schema).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
         let example: serde_json::Value = serde_json::from_str(tool.example).unwrap();
         assert!(validator.is_valid(&example), "{}: {}", tool.name, tool.example);
@@ -102,7 +102,7 @@ async fn results_fit_the_schemas_that_are_listed() {
         ("getComments", r#"{"module": "ticket", "entityId": 1}"#),
     ] {
         let result = house.tools.call(tool, json(args), &ada).await.unwrap();
-        let schema = &house.tools.definition(tool).unwrap().output_schema;
+        let schema = &*house.tools.definition(tool).unwrap().output_schema;
         let validator = jsonschema::validator_for(&serde_json::to_value(schema).unwrap()).unwrap();
         let value = serde_json::to_value(&result.value).unwrap();
         let faults: Vec<String> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
