@@ -200,7 +200,7 @@ impl Config {
     ) -> Result<Self, Vec<Fault>> {
         let Some(path) = path else {
             let mut config = Self::default();
-            let faults = mcp::from_environment(&mut config.mcp, env);
+            let faults = mcp::from_environment(&mut config.mcp, None, env);
             return if faults.is_empty() { Ok(config) } else { Err(faults) };
         };
         let shown = path.display().to_string();
@@ -223,11 +223,11 @@ impl Config {
         let table = reader.parse();
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let root = reader.root(&table);
-        let mut config = read::config(&root, &folder, env);
+        let (mut config, open_to_others) = read::config(&root, &folder, env);
         drop(root);
         drop(table);
         let (faults, _, _) = reader.into_parts();
-        let of_environment = mcp::from_environment(&mut config.mcp, env);
+        let of_environment = mcp::from_environment(&mut config.mcp, open_to_others, env);
         let (errors, warnings): (Vec<_>, Vec<_>) =
             faults.into_iter().chain(of_environment).partition(|f| f.severity == Severity::Error);
         if !errors.is_empty() {

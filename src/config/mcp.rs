@@ -60,8 +60,9 @@ impl Default for McpConfig {
     }
 }
 
-/// Reads the table.
-pub(super) fn mcp(table: &Table<'_, '_>) -> McpConfig {
+/// Reads the table. The fault is what is to be told if, after the environment was heard, it is still
+/// open to others by mistake.
+pub(super) fn mcp(table: &Table<'_, '_>) -> (McpConfig, Option<Fault>) {
     let mut config = McpConfig::default();
     set(&mut config.enabled, table.truth("enabled"));
     set_ip(&mut config, table.parsed("host", host));
@@ -87,16 +88,17 @@ pub(super) fn mcp(table: &Table<'_, '_>) -> McpConfig {
     set(&mut config.http.selection, table.parsed("toolsets", sets));
     set(&mut config.plain_http, table.truth("plain_http"));
     table.finish(super::schema::elsewhere);
-    if let Some(message) = exposed(&config) {
-        table.add(table.own_fault(message));
-    }
-    config
+    let fault = exposed(&config).map(|message| table.own_fault(message));
+    (config, fault)
 }
 
 /// Lets the environment win.
-pub(super) fn from_environment(config: &mut McpConfig, env: Env<'_>) -> Vec<Fault> {
+pub(super) fn from_environment(
+    config: &mut McpConfig,
+    of_file: Option<Fault>,
+    env: Env<'_>,
+) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let was_safe = exposed(config).is_none();
     for name in VARIABLES {
         let Some(text) = env(name) else { continue };
         if let Err(expected) = hear(config, name, text.trim()) {
@@ -104,12 +106,10 @@ pub(super) fn from_environment(config: &mut McpConfig, env: Env<'_>) -> Vec<Faul
             faults.push(Fault::of_file(*name, format!("{shown:?}: {expected}")));
         }
     }
-    // What the file says was told at its place.
     if faults.is_empty()
-        && was_safe
         && let Some(message) = exposed(config)
     {
-        faults.push(Fault::of_file("MCP_*", message));
+        faults.push(of_file.unwrap_or_else(|| Fault::of_file("MCP_*", message)));
     }
     faults
 }
@@ -129,6 +129,8 @@ const VARIABLES: &[&str] = &[
     "MCP_MAX_RESPONSE_SIZE",
     "MCP_LOG_REQUESTS",
     "MCP_EXPOSE_ERRORS",
+    "MCP_CACHE_TOOLS",
+    "MCP_AUTO_DISCOVER_TOOLS",
 ];
 
 /// What one of them says; else what was expected of it.
@@ -147,20 +149,31 @@ fn hear(config: &mut McpConfig, name: &str, text: &str) -> Result<(), String> {
         "MCP_MAX_RESPONSE_SIZE" => config.limits.response_bytes_max = response_bytes(text)?,
         "MCP_LOG_REQUESTS" => config.http.logs_requests = truth(text)?,
         "MCP_EXPOSE_ERRORS" => config.limits.exposes_errors = truth(text)?,
-        _ => {}
+        // About the listings of other servers, which are not connected yet: read, so that a mistake
+        // is told.
+        _ => drop(truth(text)?),
     }
     Ok(())
 }
 
 /// What would be open to others without their having to prove anything, or in plain sight.
 fn exposed(config: &McpConfig) -> Option<String> {
-    if config.address.ip().is_loopback() || !config.enabled {
+    let is_local = config.address.ip().is_loopback();
+    if !config.enabled {
         return None;
     }
     if !config.http.requires_auth {
-        return Some("without authentication only loopback is served; set require_auth = true, or host = \"127.0.0.1\"".to_owned());
+        let loopback = |net: &IpNet| net.network().is_loopback() && net.broadcast().is_loopback();
+        let only_here = is_local
+            && config.http.trusted_proxies.is_empty()
+            && config.http.allowed.iter().all(loopback);
+        return (!only_here).then(|| {
+            "without authentication only loopback is served: set require_auth = true, or leave host, \
+             allowed_ips and trusted_proxies as they are"
+                .to_owned()
+        });
     }
-    (!config.plain_http).then(|| {
+    (!is_local && !config.plain_http).then(|| {
         "HTTP without TLS is served on loopback only; put a proxy with TLS before it, or say \
          plain_http = true where the network can be trusted"
             .to_owned()
@@ -285,7 +298,7 @@ mod tests {
     fn with(name: &str, value: &str) -> (McpConfig, Vec<Fault>) {
         let mut config = McpConfig::default();
         let env = |asked: &str| (asked == name).then(|| value.to_owned());
-        let faults = from_environment(&mut config, &env);
+        let faults = from_environment(&mut config, None, &env);
         (config, faults)
     }
 
@@ -348,7 +361,7 @@ mod tests {
             "MCP_REQUIRE_AUTH" => Some("false".to_owned()),
             _ => None,
         };
-        let faults = from_environment(&mut McpConfig::default(), &open);
+        let faults = from_environment(&mut McpConfig::default(), None, &open);
         assert!(faults[0].message.contains("require_auth"), "{faults:?}");
     }
 

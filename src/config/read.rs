@@ -5,7 +5,7 @@ use super::{
     Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, ModelConfig, SlackConfig, StoreConfig,
 };
 use crate::domain::show_duration;
-use crate::fault::nearest;
+use crate::fault::{Fault, nearest};
 use crate::fault::table::Table;
 use chrono_tz::Tz;
 use secrecy::ExposeSecret;
@@ -21,7 +21,11 @@ fn elsewhere(name: &str) -> Option<String> {
 }
 
 /// The configuration, with defaults where something is wrong (the faults say so).
-pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> Config {
+pub(super) fn config(
+    root: &Table<'_, '_>,
+    folder: &Path,
+    env: Env<'_>,
+) -> (Config, Option<Fault>) {
     let base = Config::default();
     let timezone = root.parsed("timezone", |text| {
         text.parse::<Tz>().map_err(|_| {
@@ -42,7 +46,7 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> Confi
     let me = people.needed_if_written("me");
     people.finish(elsewhere);
     root.refuse("web", "[web]");
-    let mcp = super::mcp::mcp(&root.table("mcp"));
+    let (mcp, open_to_others) = super::mcp::mcp(&root.table("mcp"));
     let (store, keep) = store(&root.table("store"), &base);
     let config = Config {
         path: None,
@@ -71,7 +75,7 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> Confi
         warnings: Vec::new(),
     };
     root.finish(elsewhere);
-    config
+    (config, open_to_others)
 }
 
 /// A path, relative to the file's folder.

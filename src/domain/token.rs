@@ -57,3 +57,32 @@ pub struct NewToken {
     /// From when on it does not count any more.
     pub expires: Option<Timestamp>,
 }
+
+/// The longest name.
+const NAME_CHARS_MAX: usize = 64;
+
+impl NewToken {
+    /// What is wrong with the name, if anything is.
+    pub fn name_fault(&self) -> Option<&'static str> {
+        let name = self.name.trim();
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+        let is_short = !name.is_empty() && name.chars().count() <= NAME_CHARS_MAX;
+        let (fits, expected) = match self.kind {
+            TokenKind::Personal => {
+                (!name.chars().any(char::is_control), "a name has 1 to 64 characters")
+            }
+            // It stands in the key's text, and in a header.
+            TokenKind::Service => {
+                (name.chars().all(plain), "a service key's name has 1 to 64 of a-z, 0-9, - and _")
+            }
+        };
+        (!fits || !is_short).then_some(expected)
+    }
+}
+
+impl Token {
+    /// Whether it counts at this time.
+    pub fn counts(&self, now: Timestamp) -> bool {
+        self.revoked.is_none() && self.expires.is_none_or(|expires| now < expires)
+    }
+}

@@ -16,8 +16,6 @@ use subtle::ConstantTimeEq as _;
 
 /// Longer texts are not looked at.
 const TOKEN_BYTES_MAX: usize = 256;
-/// The longest name.
-const NAME_CHARS_MAX: usize = 64;
 /// At most so many tokens are kept, revoked ones included.
 const TOKENS_MAX: usize = 10_000;
 /// A use is noted when the last noted one is older.
@@ -81,7 +79,13 @@ impl Ledger {
     /// [`LedgerError::Conflict`]: a name that cannot be one, or a service key of that name counts.
     pub async fn issue_token(&self, new: NewToken, by: &str) -> Result<Issued> {
         let name = new.name.trim().to_owned();
-        name_fits(new.kind, &name)?;
+        if let Some(expected) = new.name_fault() {
+            return Err(conflict(&name, expected));
+        }
+        if self.tokens().await?.len() >= TOKENS_MAX {
+            let (what, size) = ("the list of tokens".to_owned(), TOKENS_MAX + 1);
+            return Err(LedgerError::TooLarge { what, size, max: TOKENS_MAX });
+        }
         let detail = format!("{} for user {}, role {:?}", name, new.person, new.role);
         for _ in 0..TRIES_MAX {
             let id = TokenId::new(short(&self.entropy.nonce()));
@@ -148,7 +152,7 @@ impl Ledger {
         let found = self.find_token(which).await?;
         let token = &found.value.token;
         let now = self.clock.wall();
-        if !counts(token, now) {
+        if !token.counts(now) {
             return Err(conflict(which, "it was revoked or has expired; make a new one"));
         }
         let secret = self.new_secret(token.kind, &token.id, &token.name);
@@ -195,7 +199,7 @@ impl Ledger {
         if kept.token.revoked.is_some() {
             return Err(TokenRefusal::Revoked { name });
         }
-        if !counts(&kept.token, now) {
+        if !kept.token.counts(now) {
             return Err(TokenRefusal::Expired { name });
         }
         self.note_use(&kept, now).await;
@@ -270,7 +274,7 @@ impl Ledger {
         if let Some(taken) = &taken {
             let kept: Option<Record<Kept>> = self.read(&keys::token(&taken.value)).await?;
             let now = self.clock.wall();
-            if kept.is_some_and(|kept| counts(&kept.value.token, now)) {
+            if kept.is_some_and(|kept| kept.value.token.counts(now)) {
                 return Err(conflict(
                     name,
                     "there is a service key of that name; rotate it, or revoke it first",
@@ -308,33 +312,12 @@ fn which_of(text: &str) -> Option<Which<'_>> {
     text.strip_prefix("lt_").map(|rest| Which::Name(&rest[..before(rest)]))
 }
 
-fn counts(token: &Token, now: Timestamp) -> bool {
-    token.revoked.is_none() && token.expires.is_none_or(|expires| now < expires)
-}
-
 fn hash_of(secret: &SecretString) -> String {
     keys::sha256(secret.expose_secret().as_bytes())
 }
 
 fn short(nonce: &str) -> String {
     nonce.chars().take(12).collect()
-}
-
-fn name_fits(kind: TokenKind, name: &str) -> Result<()> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    let fits = match kind {
-        TokenKind::Personal => !name.is_empty() && !name.chars().any(char::is_control),
-        // It stands in the key's text, and in a header.
-        TokenKind::Service => !name.is_empty() && name.chars().all(plain),
-    };
-    if fits && name.chars().count() <= NAME_CHARS_MAX {
-        return Ok(());
-    }
-    let expected = match kind {
-        TokenKind::Personal => "a name has 1 to 64 characters",
-        TokenKind::Service => "a service key's name has 1 to 64 of a-z, 0-9, - and _",
-    };
-    Err(conflict(name, expected))
 }
 
 fn conflict(which: &str, why: &str) -> LedgerError {

@@ -5,6 +5,7 @@
 //! everybody else is served statelessly. A client that speaks 2024-11-05 gets no session: that
 //! revision had no header for it, and the bridges that speak it never begin again after a 404.
 
+mod asked;
 mod guard;
 mod polish;
 mod rate;
@@ -13,7 +14,7 @@ mod sessions;
 pub use guard::Address;
 pub use sessions::{KeptSession, SessionError, SessionKeeper};
 
-use super::{Access, Handler, News, Selection};
+use super::{Access, Caller, Handler, News, Selection};
 use crate::clock::Clock;
 use crate::domain::Role;
 use axum::Router;
@@ -22,6 +23,7 @@ use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
+use asked::Asked;
 use guard::Guard;
 use ipnet::IpNet;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -109,7 +111,6 @@ pub fn router(
 ) -> Router {
     let Behind { handler, access, sessions, news, clock } = behind;
     tracker.spawn(Arc::clone(handler.subscriptions()).tell(news, stop.clone()));
-    let body_bytes_max = options.body_bytes_max;
     let mut with = config(&options, stop);
     let mut without = config(&options, stop);
     without.legacy_session_mode = false;
@@ -130,26 +131,36 @@ pub fn router(
         Arc::new(LocalSessionManager::default()),
         without,
     );
+    let (naming, spawning) = (Arc::clone(&owned), tracker.clone());
     let pick = move |request: Request| {
         let (sessions, stateless) = (sessions.clone(), stateless.clone());
+        let (naming, spawning) = (Arc::clone(&naming), spawning.clone());
         async move {
             let has_session = request.headers().contains_key(SESSION_HEADER);
             if has_session || *request.method() != Method::POST {
                 return sessions.oneshot(request).await.map(whole);
             }
-            let (parts, body) = request.into_parts();
-            let Ok(body) = axum::body::to_bytes(body, body_bytes_max).await else {
-                let message = format!("a request has at most {body_bytes_max} bytes");
-                let status = StatusCode::PAYLOAD_TOO_LARGE;
-                return Ok::<_, Infallible>(guard::refuse(status, -32_600, &message));
+            let begins = request.extensions().get::<Asked>().is_some_and(|a| a.begins_session);
+            let caller = request.extensions().get::<Caller>().map(|caller| caller.id.clone());
+            let Some(caller) = caller.filter(|_| begins) else {
+                return stateless.oneshot(request).await.map(whole);
             };
-            let begins = polish::begins_session(&body);
-            let request = Request::from_parts(parts, Body::from(body));
-            if begins {
-                sessions.oneshot(request).await.map(whole)
-            } else {
-                stateless.oneshot(request).await.map(whole)
-            }
+            // Also when its client hangs up: a session that nobody owns could be used by nobody, and
+            // would count for nobody.
+            let beginning = spawning.spawn(async move {
+                let response = sessions.oneshot(request).await.map(whole);
+                if let Ok(response) = &response
+                    && let Some(begun) = response.headers().get(SESSION_HEADER)
+                    && let Ok(begun) = begun.to_str()
+                {
+                    naming.name_owner(begun, &caller).await;
+                }
+                response
+            });
+            Ok::<_, Infallible>(match beginning.await {
+                Ok(Ok(response)) => response,
+                _ => guard::refuse(StatusCode::INTERNAL_SERVER_ERROR, -32_603, "no session began"),
+            })
         }
     };
     let guard = Arc::new(Guard::new(access, options, owned, clock));

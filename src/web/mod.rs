@@ -3,23 +3,36 @@
 //!
 //! # What stays true
 //! - Every connection sends at once (`TCP_NODELAY`): an answer in two packets would wait 40 ms.
+//! - So many connections at most, in all and from one address beyond loopback; whoever does not say
+//!   what they want within ten seconds is hung up on. Files are left for the rest of the daemon.
 //! - Health says nothing that needs a token to know.
 //! - When the daemon stops, what is under way is answered, within a bound.
 
+mod places;
+
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::routing::get;
-use axum::serve::ListenerExt as _;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
+use hyper_util::service::TowerToHyperService;
+use places::Places;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
 
 /// How long answers under way are waited for when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(5);
+/// From the first byte of a request's head to its last.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// How long a failing accept rests before the next, so that a full table of files does not spin.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// Why HTTP is not served.
 #[derive(Debug, thiserror::Error)]
@@ -71,26 +84,63 @@ impl Server {
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(readiness))
             .with_state(is_ready);
-        let app = own.merge(routes).into_make_service_with_connect_info::<SocketAddr>();
-        let listener = self.listener.tap_io(|stream| {
-            // Slow, not wrong, where it cannot be set.
-            let _ = stream.set_nodelay(true);
-        });
-        let stopped = stop.clone();
-        let serving = axum::serve(listener, app)
-            .with_graceful_shutdown(async move { stopped.cancelled().await });
-        tracker.spawn(async move {
-            let serving = serving.into_future();
-            tokio::pin!(serving);
-            let ended = tokio::select! {
-                ended = &mut serving => Some(ended),
-                () = stop.cancelled() => tokio::time::timeout(DRAIN, &mut serving).await.ok(),
-            };
-            if let Some(Err(error)) = ended {
-                tracing::error!(%error, "HTTP is not served any more");
-            }
-        });
+        tracker.spawn(self.accept(own.merge(routes), stop, tracker.clone()));
     }
+
+    async fn accept(self, routes: Router, stop: CancellationToken, tracker: TaskTracker) {
+        let places = Arc::new(Places::default());
+        let (open, over) = (GracefulShutdown::new(), CancellationToken::new());
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept over HTTP");
+                    tokio::time::sleep(ACCEPT_REST).await;
+                    continue;
+                }
+            };
+            // One connection too many is closed without a word: to answer it would take what is short.
+            let Some(place) = places.take(peer.ip().to_canonical()) else { continue };
+            let serving = open.watch(connection(stream, peer, routes.clone()));
+            let over = over.clone();
+            tracker.spawn(async move {
+                tokio::select! {
+                    ended = serving => if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection ended");
+                    },
+                    () = over.cancelled() => {}
+                }
+                drop(place);
+            });
+        }
+        if tokio::time::timeout(DRAIN, open.shutdown()).await.is_err() {
+            tracing::debug!("answers under way are not waited for any longer");
+            over.cancel();
+        }
+    }
+}
+
+/// One connection, to be driven.
+fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    routes: Router,
+) -> impl GracefulConnection<Error = hyper::Error> + Send + 'static {
+    // Slow, not wrong, where it cannot be set.
+    let _ = stream.set_nodelay(true);
+    let service = routes.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.map(axum::body::Body::new)
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
 }
 
 async fn readiness(State(is_ready): State<IsReady>) -> (StatusCode, &'static str) {

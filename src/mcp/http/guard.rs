@@ -1,18 +1,20 @@
 //! Who is let in: address, credential, role, rate, owner of the session; in this order, so that
 //! nobody learns of a token or session from an address that may not ask.
 
+use super::asked::{Asked, Held, InFlight};
 use super::rate::Rate;
 use super::sessions::OwnedSessions;
 use super::{HttpOptions, SESSION_HEADER};
 use crate::clock::Clock;
 use crate::mcp::{Access, Caller, Denied, Selection};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use ipnet::IpNet;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde_json::json;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -39,7 +41,9 @@ pub(super) struct Guard {
     options: HttpOptions,
     sessions: Arc<OwnedSessions>,
     rate: Rate<String>,
-    failures: Rate<(IpAddr, String)>,
+    failures: Rate<IpAddr>,
+    in_flight: Arc<InFlight>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Guard {
@@ -51,24 +55,24 @@ impl Guard {
     ) -> Self {
         let minute = Duration::from_mins(1);
         let rate = Rate::new(Arc::clone(&clock), options.rate_per_minute, minute);
-        let failures = Rate::new(clock, FAILURES_MAX, minute);
-        Self { access, options, sessions, rate, failures }
+        let failures = Rate::new(Arc::clone(&clock), FAILURES_MAX, minute);
+        Self { access, options, sessions, rate, failures, in_flight: Arc::default(), clock }
     }
 
-    /// The address that counts: a trusted proxy speaks for the one it names last.
-    fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let is_proxy = |address: &IpAddr| holds(&self.options.trusted_proxies, *address);
-        let mut address = peer;
-        let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok());
-        let named: Vec<&str> = forwarded.flat_map(|list| list.split(',')).map(str::trim).collect();
-        for name in named.iter().rev() {
-            if !is_proxy(&address) {
+    /// The address that counts: a trusted proxy speaks for the one it names last. `None` when what
+    /// it says cannot be read: then nobody knows who asks.
+    fn address(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+        let mut address = peer.to_canonical();
+        let lists: Vec<&[u8]> =
+            headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
+        let named = lists.iter().rev().flat_map(|list| list.rsplit(|byte| *byte == b','));
+        for name in named {
+            if !holds(&self.options.trusted_proxies, address) {
                 break;
             }
-            let Ok(named) = name.parse() else { break };
-            address = named;
+            address = forwarded(name)?;
         }
-        address
+        Some(address)
     }
 
     async fn let_in(&self, request: &Parts) -> Result<Caller, Response> {
@@ -77,7 +81,11 @@ impl Guard {
             return Err(refuse(StatusCode::FORBIDDEN, FORBIDDEN, "the address is not known"));
         };
         let headers = &request.headers;
-        let address = self.address(peer, headers).to_canonical();
+        let Some(address) = self.address(peer, headers) else {
+            tracing::warn!(%peer, "refused: its X-Forwarded-For cannot be read");
+            let message = "X-Forwarded-For cannot be read";
+            return Err(refuse(StatusCode::FORBIDDEN, FORBIDDEN, message));
+        };
         if !holds(&self.options.allowed, address) {
             tracing::warn!(%address, "refused: the address is not allowed (MCP_ALLOWED_IPS)");
             let message = "this address may not connect (MCP_ALLOWED_IPS)";
@@ -102,26 +110,25 @@ impl Guard {
                                TOKEN`; make one with `rota token create`";
                 return Err(unauthorized(message, None));
             }
-            return self.access.anybody().await.map_err(|denied| refused(&denied));
+            let caller = self.access.anybody().await.map_err(|denied| refused(&denied))?;
+            return self.with_role(caller, address);
         };
-        // Somebody who guesses at one token locks nobody out who uses another.
-        let guessed = (address, public_part(credential.expose_secret()));
-        if let Some(wait) = self.failures.is_spent(&guessed) {
-            tracing::warn!(%address, "refused: too many failed logins");
-            return Err(slower(wait, "too many failed logins; wait"));
-        }
-        let caller = match self.access.caller(&credential).await {
-            Ok(caller) => caller,
-            Err(denied) => {
-                if !matches!(denied, Denied::Unavailable(_)) {
-                    let _ = self.failures.take(&guessed);
+        match self.access.caller(&credential).await {
+            Ok(caller) => self.with_role(caller, address),
+            Err(denied @ Denied::Unavailable(_)) => Err(refused(&denied)),
+            // Whoever has the secret is never kept out; whoever guesses is slowed down and told less.
+            Err(denied) => match self.failures.take(&address) {
+                Ok(()) => {
                     tracing::warn!(%address, %denied, "a login failed");
+                    Err(refused(&denied))
                 }
-                return Err(refused(&denied));
-            }
-        };
-        let role = caller.principal.person.role;
-        let needed = self.options.required_role;
+                Err(wait) => Err(slower(wait, "too many failed logins; wait")),
+            },
+        }
+    }
+
+    fn with_role(&self, caller: Caller, address: IpAddr) -> Result<Caller, Response> {
+        let (role, needed) = (caller.principal.person.role, self.options.required_role);
         if role < needed {
             tracing::warn!(%address, caller = %caller.id, %role, %needed, "refused: role too low");
             return Err(refused(&Denied::RoleTooLow { role, needed }));
@@ -129,66 +136,114 @@ impl Guard {
         Ok(caller)
     }
 
-    /// What is shown: as far as this server, the address and the header let.
+    /// What is shown: as far as this server, the address and the header let. What is not known is
+    /// refused: silence would show other tools than were asked for.
     fn selection(&self, request: &Parts) -> Result<Selection, String> {
         let mut selection = self.options.selection.clone();
         let query = request.uri.query().unwrap_or_default();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let asked = match name {
-                "toolsets" => value.replace("%2C", ",").replace("%2c", ","),
-                "readonly" if value != "false" && value != "0" => "readonly".to_owned(),
-                _ => continue,
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let asked = match name.as_ref() {
+                "toolsets" => value.as_ref(),
+                "readonly" if is_no(&value) => continue,
+                "readonly" => "readonly",
+                other => {
+                    let shown: String = other.chars().filter(|c| !c.is_control()).take(40).collect();
+                    return Err(format!("{shown:?} cannot be asked for: toolsets or readonly"));
+                }
             };
-            let asked = Selection::parse(&asked).map_err(|error| error.to_string())?;
-            selection = selection.and(&asked);
+            selection = selection.and(&selected(asked)?);
         }
-        for (header, readonly) in [("x-mcp-toolsets", false), ("x-mcp-readonly", true)] {
-            let Some(value) = request.headers.get(header) else { continue };
-            let text = value.to_str().map_err(|_| format!("{header} cannot be read"))?;
-            let asked = match readonly {
-                true if matches!(text.trim(), "false" | "0" | "") => continue,
-                true => "readonly",
-                false => text,
-            };
-            let asked = Selection::parse(asked).map_err(|error| error.to_string())?;
-            selection = selection.and(&asked);
+        for (name, is_readonly) in [("x-mcp-toolsets", false), ("x-mcp-readonly", true)] {
+            for value in request.headers.get_all(name) {
+                let text = value.to_str().map_err(|_| format!("{name} cannot be read"))?;
+                let asked = match is_readonly {
+                    true if text.trim().is_empty() || is_no(text) => continue,
+                    true => "readonly",
+                    false => text,
+                };
+                selection = selection.and(&selected(asked)?);
+            }
         }
         Ok(selection)
     }
 }
 
-/// The middleware: whoever is let in stands in the request's extensions.
+fn selected(text: &str) -> Result<Selection, String> {
+    Selection::parse(text).map_err(|error| error.to_string())
+}
+
+fn is_no(text: &str) -> bool {
+    matches!(text.trim(), "false" | "0" | "no")
+}
+
+/// An address as proxies write it: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:443`.
+fn forwarded(name: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(name).ok()?.trim();
+    let address = text.parse::<IpAddr>().ok().or_else(|| {
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        bare.and_then(|bare| bare.parse().ok())
+    });
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    address.or_else(with_port).map(|address| address.to_canonical())
+}
+
+/// The middleware: whoever is let in stands in the request's extensions, with what they ask.
 pub(super) async fn guard(
     State(guard): State<Arc<Guard>>,
     request: Request,
     next: Next,
 ) -> Response {
+    let began = guard.clock.boot();
     let (parts, body) = request.into_parts();
-    let caller = match guard.let_in(&parts).await {
-        Ok(caller) => caller,
-        Err(refusal) => return refusal,
+    let (mut who, mut asked) = ("-".to_owned(), Asked::default());
+    let method = parts.method.clone();
+    let response = async {
+        let caller = guard.let_in(&parts).await?;
+        who.clone_from(&caller.id);
+        let bytes = axum::body::to_bytes(body, guard.options.body_bytes_max).await.map_err(|_| {
+            let message = format!("a request has at most {} bytes", guard.options.body_bytes_max);
+            refuse(StatusCode::PAYLOAD_TOO_LARGE, -32_600, &message)
+        })?;
+        asked = Asked::read(&bytes);
+        let session = parts.headers.get(SESSION_HEADER).map(|v| v.to_str().unwrap_or_default());
+        let session = session.map(str::to_owned);
+        if let Some(id) = &session
+            && !guard.sessions.may_use(id, &caller.id).await
+        {
+            let message = "there is no such session; begin again";
+            return Err(refuse(StatusCode::NOT_FOUND, NOT_FOUND, message));
+        }
+        // Two requests of one id in a session: the SDK would answer one of them only.
+        let hold = match (&session, &asked.id) {
+            (Some(session), Some(id)) => {
+                let hold = guard.in_flight.take(session, id).ok_or_else(|| {
+                    let message = "a request with this id is under way in this session";
+                    refuse(StatusCode::BAD_REQUEST, -32_600, message)
+                })?;
+                Some(hold)
+            }
+            _ => None,
+        };
+        let mut request = Request::from_parts(parts, Body::from(bytes));
+        request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(asked.clone());
+        let response = next.run(request).await;
+        if let Some(over) = session.filter(|_| method == Method::DELETE) {
+            guard.sessions.end(&over).await;
+        }
+        Ok(match hold {
+            Some(hold) => response.map(|body| Body::new(Held { body, _hold: hold })),
+            None => response,
+        })
     };
-    let session = parts.headers.get(SESSION_HEADER).map(|v| v.to_str().unwrap_or_default());
-    let session = session.map(str::to_owned);
-    if let Some(id) = &session
-        && !guard.sessions.may_use(id, &caller.id).await
-    {
-        return refuse(StatusCode::NOT_FOUND, NOT_FOUND, "there is no such session; begin again");
-    }
-    let ends = parts.method == Method::DELETE;
-    let (id, method) = (caller.id.clone(), parts.method.clone());
-    let mut request = Request::from_parts(parts, body);
-    request.extensions_mut().insert(caller);
-    let response = next.run(request).await;
-    let begun = response.headers().get(SESSION_HEADER).and_then(|v| v.to_str().ok());
-    match (&session, begun) {
-        (None, Some(begun)) => guard.sessions.name_owner(begun, &id).await,
-        (Some(over), _) if ends => guard.sessions.end(over).await,
-        _ => {}
-    }
+    let response: Result<Response, Response> = response.await;
+    let response = response.unwrap_or_else(|refusal| refusal);
     if guard.options.logs_requests {
-        tracing::info!(caller = %id, %method, status = response.status().as_u16(), "mcp request");
+        let took = guard.clock.boot().saturating_sub(began);
+        let bytes = axum::body::HttpBody::size_hint(response.body()).exact();
+        let (status, tool) = (response.status().as_u16(), asked.tool.as_deref().unwrap_or("-"));
+        let rpc = asked.method.as_deref().unwrap_or("-");
+        tracing::info!(caller = %who, %method, rpc, tool, status, ?took, bytes, "mcp request");
     }
     response
 }
@@ -201,14 +256,10 @@ fn credential(headers: &HeaderMap) -> Option<SecretString> {
         let known = ["bearer", "apikey", "token"];
         known.iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(token)
     };
-    let found = text("x-api-key").or_else(with_scheme)?.trim();
+    let key = text("x-api-key").filter(|key| !key.trim().is_empty());
+    let found = key.or_else(with_scheme)?.trim();
     (!found.is_empty() && found.len() <= CREDENTIAL_BYTES_MAX)
         .then(|| SecretString::from(found.to_owned()))
-}
-
-/// The part of a credential that is not secret: what stands before its last `_`.
-fn public_part(credential: &str) -> String {
-    credential.rsplit_once('_').map_or_else(String::new, |(public, _)| public.to_owned())
 }
 
 fn holds(nets: &[IpNet], address: IpAddr) -> bool {

@@ -6,40 +6,12 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use serde::Deserialize;
-use std::borrow::Cow;
 
-/// The oldest revision that knows sessions.
-const WITH_SESSIONS: &str = "2025-03-26";
 /// More of a refusal is not read.
 const REFUSAL_BYTES_MAX: usize = 4_096;
 /// What the SDK sends; clients that accept JSON alone can read it too, unless something is told
 /// meanwhile.
 const ACCEPTED: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
-
-/// The part of a request that says whether it begins a session.
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(borrow)]
-    method: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    params: Option<Params<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Params<'a> {
-    #[serde(borrow)]
-    protocol_version: Option<Cow<'a, str>>,
-}
-
-/// Whether a request is the handshake of a client that knows sessions.
-pub(super) fn begins_session(body: &[u8]) -> bool {
-    let Ok(head) = serde_json::from_slice::<Head<'_>>(body) else { return false };
-    let version = head.params.and_then(|params| params.protocol_version);
-    head.method.as_deref() == Some("initialize")
-        && version.is_some_and(|version| version.as_ref() >= WITH_SESSIONS)
-}
 
 /// Takes `*/*` and JSON alone for what clients mean by it; gives every refusal a JSON-RPC body, which
 /// is what bridges show; answers the end of a session without content.
@@ -88,30 +60,4 @@ async fn spoken(response: Response) -> Response {
     *refusal.version_mut() = parts.version;
     let (parts, body) = refusal.into_parts();
     Response::from_parts(parts, Body::new(body))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_handshake_of_a_client_that_knows_sessions_begins_one() {
-        let body = |method: &str, version: &str| {
-            format!(
-                r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"protocolVersion":"{version}"}}}}"#
-            )
-        };
-        for (version, begins) in [
-            ("2024-11-05", false),
-            ("2025-03-26", true),
-            ("2025-11-25", true),
-            ("2026-07-28", true),
-        ] {
-            assert_eq!(begins_session(body("initialize", version).as_bytes()), begins, "{version}");
-        }
-        assert!(!begins_session(body("tools/list", "2025-11-25").as_bytes()));
-        for other in ["", "[]", "{}", "null", r#"{"method":7}"#, r#"{"method":"initialize"}"#] {
-            assert!(!begins_session(other.as_bytes()), "{other}");
-        }
-    }
 }

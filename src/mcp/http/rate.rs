@@ -52,14 +52,6 @@ impl<K: Eq + Hash + Clone> Rate<K> {
         due.insert(who.clone(), next + self.every);
         Ok(())
     }
-
-    /// Whether another would be one too many, without counting one.
-    pub(super) fn is_spent(&self, who: &K) -> Option<Duration> {
-        let now = self.clock.boot();
-        let due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let ahead = due.get(who).copied().unwrap_or(now).saturating_sub(now);
-        ahead.checked_sub(self.ahead_max).filter(|wait| !wait.is_zero())
-    }
 }
 
 #[cfg(test)]
@@ -79,7 +71,6 @@ mod tests {
         let (clock, rate) = rate(6);
         assert!((0..6).all(|_| rate.take(&"a").is_ok()));
         assert_eq!(rate.take(&"a"), Err(Duration::from_secs(10)));
-        assert_eq!(rate.is_spent(&"a"), Some(Duration::from_secs(10)));
         assert!(rate.take(&"b").is_ok(), "another is not held up");
         clock.advance(Duration::from_secs(10));
         assert!(rate.take(&"a").is_ok());

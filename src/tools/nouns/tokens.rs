@@ -5,8 +5,8 @@ use super::people::role;
 use super::records::{Anything, Nothing};
 use super::tasks::refuse;
 use crate::domain::{
-    NewPerson, NewToken, Person, PersonKind, Reason, Role, Stamp, TokenKind, Value, parse_duration,
-    to_delta,
+    NewPerson, NewToken, Person, PersonKind, Reason, Role, Stamp, Token, TokenKind, Value,
+    parse_duration, to_delta,
 };
 use crate::tools::arguments::IdOrName;
 use crate::tools::definition::{Definition, Words};
@@ -112,8 +112,20 @@ async fn create(parts: &Parts, context: &Context, args: CreateToken) -> Result<V
             )));
         }
     }
+    let expires = args.expires.as_deref().map(span).transpose()?;
+    let new = NewToken {
+        kind,
+        name,
+        person: me.id,
+        role: wanted,
+        tools: args.tools,
+        expires: expires.map(|span| parts.clock.wall() + to_delta(span)),
+    };
+    if let Some(expected) = new.name_fault() {
+        return Err(refuse(&format!("name: {expected}")));
+    }
     let person = match (&args.person, kind) {
-        (_, TokenKind::Service) => agent_of(parts, context, &name, wanted).await?,
+        (_, TokenKind::Service) => agent_of(parts, context, &new).await?,
         (Some(which), TokenKind::Personal) => {
             let person = Directory::read(parts, context).await?.person(which)?;
             let person = parts.board.person(person).await.map_err(|e| told(&e))?;
@@ -124,15 +136,7 @@ async fn create(parts: &Parts, context: &Context, args: CreateToken) -> Result<V
         }
         (None, TokenKind::Personal) => me.clone(),
     };
-    let expires = args.expires.as_deref().map(span).transpose()?;
-    let new = NewToken {
-        kind,
-        name,
-        person: person.id,
-        role: wanted.min(person.role),
-        tools: args.tools,
-        expires: expires.map(|span| parts.clock.wall() + to_delta(span)),
-    };
+    let new = NewToken { person: person.id, role: wanted.min(person.role), ..new };
     let issued = parts.tokens()?.issue(new, &me.name).await.map_err(desk_error)?;
     Ok(shown(&issued, &person))
 }
@@ -141,10 +145,16 @@ async fn create(parts: &Parts, context: &Context, args: CreateToken) -> Result<V
 async fn agent_of(
     parts: &Parts,
     context: &Context,
-    name: &str,
-    role: Role,
+    key: &NewToken,
 ) -> Result<Person, ToolError> {
     is_admin(context, "a service key")?;
+    let name = key.name.as_str();
+    let all = parts.tokens()?.list().await.map_err(desk_error)?;
+    let now = parts.clock.wall();
+    // Before anybody is added to the board for nothing.
+    if all.iter().any(|t| t.kind == TokenKind::Service && t.name == name && t.counts(now)) {
+        return Err(refuse("name: there is a service key of that name; rotate it, or revoke it first"));
+    }
     let people = parts.board.people().await.map_err(|e| told(&e))?;
     if let Some(found) = people.into_iter().find(|person| person.name.eq_ignore_ascii_case(name)) {
         if found.kind == PersonKind::Agent {
@@ -153,7 +163,8 @@ async fn agent_of(
         return Err(refuse("name: a person has this name; a service key is a program's"));
     }
     let stamp = Stamp::by(context.principal.person.id);
-    let new = NewPerson { name: name.to_owned(), email: None, kind: PersonKind::Agent, role };
+    let (name, role) = (name.to_owned(), key.role);
+    let new = NewPerson { name, email: None, kind: PersonKind::Agent, role };
     let added = parts.board.add_person(&stamp, new).await.map_err(|e| told(&e))?;
     Ok(added.after)
 }
@@ -182,10 +193,10 @@ struct OneToken {
 }
 
 async fn revoke(parts: &Parts, context: &Context, args: OneToken) -> Result<Value, ToolError> {
-    is_mine(parts, context, &args.token).await?;
+    let token = meant(parts, context, &args.token).await?;
     let by = &context.principal.person.name;
-    let token = parts.tokens()?.revoke(&args.token, by).await.map_err(desk_error)?;
-    Ok(show::value(&token))
+    let revoked = parts.tokens()?.revoke(token.id.as_str(), by).await.map_err(desk_error)?;
+    Ok(show::value(&revoked))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -198,10 +209,14 @@ struct RotateToken {
 }
 
 async fn rotate(parts: &Parts, context: &Context, args: RotateToken) -> Result<Value, ToolError> {
-    is_mine(parts, context, &args.token).await?;
+    let token = meant(parts, context, &args.token).await?;
+    // Its secret would be in the answer, and with it that person's name and rights.
+    if token.kind == TokenKind::Personal && token.person != context.principal.person.id {
+        return Err(too_low("another person's token is theirs to rotate; you may revoke it"));
+    }
     let overlap = args.overlap.as_deref().map(span).transpose()?.unwrap_or_default();
     let by = &context.principal.person.name;
-    let issued = parts.tokens()?.rotate(&args.token, overlap, by).await.map_err(desk_error)?;
+    let issued = parts.tokens()?.rotate(token.id.as_str(), overlap, by).await.map_err(desk_error)?;
     let person = parts.board.person(issued.token.person).await.map_err(|e| told(&e))?;
     Ok(shown(&issued, &person))
 }
@@ -216,19 +231,32 @@ fn shown(issued: &IssuedToken, person: &Person) -> Value {
     shown
 }
 
-/// Others' tokens are for administrators; whoever may not have them is not told which there are.
-async fn is_mine(parts: &Parts, context: &Context, which: &str) -> Result<(), ToolError> {
+/// The one token that is meant: by its id, a service key by its name, or one of the caller's own by
+/// its name. What is checked is what is acted on. Whoever may not have it is not told that it is there.
+async fn meant(parts: &Parts, context: &Context, which: &str) -> Result<Token, ToolError> {
     let me = &context.principal.person;
-    if me.role >= Role::Admin {
-        return Ok(());
-    }
-    let all = parts.tokens()?.list().await.map_err(desk_error)?;
     let which = which.trim();
-    let mine = all.iter().filter(|token| token.person == me.id);
-    if mine.into_iter().any(|token| token.id.as_str() == which || token.name == which) {
-        return Ok(());
-    }
-    Err(ToolError::rejected(Reason::NotFound, "there is no such token of yours; see listTokens"))
+    let all = parts.tokens()?.list().await.map_err(desk_error)?;
+    let now = parts.clock.wall();
+    let by_id = all.iter().find(|token| token.id.as_str() == which);
+    let mut named = all.iter().filter(|token| {
+        let is_key = token.kind == TokenKind::Service && me.role >= Role::Admin;
+        token.name == which && token.counts(now) && (is_key || token.person == me.id)
+    });
+    let mut by_name = || match (named.next(), named.next()) {
+        (Some(_), Some(_)) => Err(refuse("token: more than one has this name; give its id")),
+        (found, _) => Ok(found),
+    };
+    let found = match by_id {
+        Some(token) => Some(token),
+        None => by_name()?,
+    };
+    let is_mine = |token: &&Token| token.person == me.id;
+    let is_under_me = |token: &&Token| me.role >= Role::Admin && token.role <= me.role;
+    let found = found.filter(|token| is_mine(token) || is_under_me(token)).cloned();
+    found.ok_or_else(|| {
+        ToolError::rejected(Reason::NotFound, "there is no such token of yours; see listTokens")
+    })
 }
 
 fn is_admin(context: &Context, what: &str) -> Result<(), ToolError> {
