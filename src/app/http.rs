@@ -5,7 +5,6 @@ use super::outside::Outside;
 use crate::app::failure::{Failure, FailureKind};
 use crate::clock::Clock;
 use crate::config::McpConfig;
-use crate::daemon::Daemon;
 use crate::mcp::http::Behind;
 use crate::mcp::{self, Handler};
 use crate::web::Server;
@@ -23,23 +22,20 @@ pub(super) struct Http {
 }
 
 impl Http {
-    /// Binds, unless it is switched off.
-    pub(super) async fn bind(opened: &open::Opened) -> Result<Option<Self>, Failure> {
+    /// Binds.
+    pub(super) async fn bind(opened: &open::Opened) -> Result<Self, Failure> {
         let config = opened.config.mcp.clone();
-        if !config.enabled {
-            return Ok(None);
-        }
         let server = Server::bind(config.address).await.map_err(|error| {
             Failure::new(FailureKind::Config, error.to_string()).because(&error.source)
         })?;
         let (outside, clock) = (opened.outside(), Arc::clone(&opened.parts.clock));
-        Ok(Some(Self { server, outside, config, clock }))
+        Ok(Self { server, outside, config, clock })
     }
 
-    /// Serves until `stop`; where.
+    /// Serves until `stop`; where. Not ready any more is told from `draining` on.
     pub(super) fn spawn(
         self,
-        daemon: &Arc<Daemon>,
+        draining: &CancellationToken,
         stop: &CancellationToken,
         tracker: &TaskTracker,
     ) -> SocketAddr {
@@ -48,10 +44,14 @@ impl Http {
             Handler::for_http(Arc::clone(&outside) as _, Arc::clone(&clock), config.limits);
         let (access, news) = (Arc::clone(&outside) as _, Arc::clone(&outside) as _);
         let behind = Behind { handler, access, sessions: outside as _, news, clock };
-        let routes = mcp::http::router(behind, config.http, stop, tracker);
+        let routes = if config.enabled {
+            mcp::http::router(behind, config.http, stop, tracker)
+        } else {
+            axum::Router::new()
+        };
         let address = server.address();
-        let (daemon, stopping) = (Arc::downgrade(daemon), stop.clone());
-        let is_ready = move || daemon.upgrade().is_some() && !stopping.is_cancelled();
+        let draining = draining.clone();
+        let is_ready = move || !draining.is_cancelled();
         server.spawn(routes, Arc::new(is_ready), stop.clone(), tracker);
         address
     }

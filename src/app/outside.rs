@@ -2,7 +2,8 @@
 
 use crate::board::Board;
 use crate::domain::{
-    ActivityId, ActivityQuery, Entity, Initiative, Person, Principal, Token, TokenKind, Value,
+    ActivityId, ActivityQuery, Entity, Initiative, Person, Principal, Token, TokenId, TokenKind,
+    Value,
 };
 use crate::ledger::{Ledger, TokenRefusal};
 use crate::mcp::http::{KeptSession, SessionError, SessionKeeper};
@@ -16,6 +17,11 @@ use secrecy::SecretString;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+
+/// The id of a caller with a token begins so.
+const TOKEN: &str = "token ";
+/// The id of a caller without one.
+const ANYBODY: &str = "anybody";
 
 /// What stands behind `/mcp`.
 pub(super) struct Outside {
@@ -50,11 +56,16 @@ impl Access for Outside {
             TokenKind::Service => Initiative::Service(token.name.clone()),
         };
         let principal = Principal { person: Person { role, ..person }, by };
-        Ok(self.as_caller(format!("token {}", token.id), principal, token.tools))
+        Ok(self.as_caller(format!("{TOKEN}{}", token.id), principal, token.tools))
     }
 
     async fn anybody(&self) -> Result<Caller, Denied> {
-        Ok(self.as_caller("anybody".to_owned(), self.me.clone(), Vec::new()))
+        Ok(self.as_caller(ANYBODY.to_owned(), self.me.clone(), Vec::new()))
+    }
+
+    async fn still_counts(&self, caller: &str) -> bool {
+        let Some(id) = caller.strip_prefix(TOKEN) else { return caller == ANYBODY };
+        matches!(self.ledger.token_counts(&TokenId::new(id)).await, Ok(true))
     }
 }
 

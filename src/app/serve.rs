@@ -9,9 +9,13 @@ use crate::daemon::control::server::ControlServer;
 use crate::daemon::signals::Signal;
 use crate::daemon::{Daemon, Wake};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How long clients are waited for at the end.
+const CLOSE_TIME: Duration = Duration::from_secs(30);
 
 pub(super) async fn serve(
     place: &Place,
@@ -37,17 +41,21 @@ pub(super) async fn serve(
         })?;
     let socket = server.path();
     server.spawn(front, stop.clone(), &tracker);
-    let addr = http.map(|http| http.spawn(&daemon, &stop, &tracker));
+    let draining = CancellationToken::new();
+    let addr = Some(http.spawn(&draining, &stop, &tracker));
     let _ = ready.send(Ready { socket, addr });
     tracing::info!(daemon = %name, state = %state.display(), "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let broken = until_asked(&daemon, &mut signals).await;
+    draining.cancel();
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     let is_lost = broken.as_ref().is_some_and(|failure| failure.kind == FailureKind::State);
     drain(&daemon, &mut signals, is_lost).await;
     stop.cancel();
     tracker.close();
-    tracker.wait().await;
+    if tokio::time::timeout(CLOSE_TIME, tracker.wait()).await.is_err() {
+        tracing::warn!("some clients were not waited for");
+    }
     let exported = daemon.export().await;
     match (broken, exported) {
         (Some(broken), Ok(())) => Err(broken),

@@ -5,8 +5,8 @@ use super::{
     Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, ModelConfig, SlackConfig, StoreConfig,
 };
 use crate::domain::show_duration;
-use crate::fault::{Fault, nearest};
 use crate::fault::table::Table;
+use crate::fault::{Fault, nearest};
 use chrono_tz::Tz;
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
@@ -21,11 +21,7 @@ fn elsewhere(name: &str) -> Option<String> {
 }
 
 /// The configuration, with defaults where something is wrong (the faults say so).
-pub(super) fn config(
-    root: &Table<'_, '_>,
-    folder: &Path,
-    env: Env<'_>,
-) -> (Config, Option<Fault>) {
+pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Config, Option<Fault>) {
     let base = Config::default();
     let timezone = root.parsed("timezone", |text| {
         text.parse::<Tz>().map_err(|_| {

@@ -19,6 +19,7 @@ pub(super) const INTENT_OPEN: &str = "intent-open/";
 pub(super) const RUN: &str = "run/";
 pub(super) const DUE: &str = "notice-due/";
 pub(super) const SESSION: &str = "session/";
+pub(super) const SESSION_AT: &str = "session-at/";
 pub(super) const TOKEN: &str = "token/";
 pub(super) const AUDIT: &str = "audit/";
 pub(super) const AUDIT_HEAD: &str = "audit-head";
@@ -94,6 +95,11 @@ pub(super) fn orphan_prefix(board: &BoardName) -> String {
 
 pub(super) fn session(id: &str) -> String {
     format!("{SESSION}{}", segment(id))
+}
+
+/// A session's place in the list of all, oldest first.
+pub(super) fn session_at(begun: Timestamp, id: &str) -> String {
+    format!("{SESSION_AT}{}/{}", ascending(begun), segment(id))
 }
 
 pub(super) fn token(id: &TokenId) -> String {

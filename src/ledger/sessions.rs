@@ -11,6 +11,8 @@ use std::time::Duration;
 const KEPT: Duration = Duration::from_hours(30 * 24);
 /// At most so many are kept; the oldest make room.
 const SESSIONS_MAX: usize = 1_000;
+/// So many make room at once.
+const SURPLUS_MAX: usize = 100;
 
 /// A session as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,9 +40,13 @@ impl Ledger {
         let key = keys::session(id);
         for _ in 0..TRIES_MAX {
             let found: Option<Record<OutsideSession>> = self.read(&key).await?;
-            let mut batch = records::replace(Batch::new(), &key, &session, found.as_ref())?;
-            for (key, old) in self.surplus_sessions().await? {
-                batch = records::remove(batch, &key, &old);
+            let mut batch = records::replace(Batch::new(), &key, &session, found.as_ref())?
+                .put(keys::session_at(session.begun, id), "{}");
+            if let Some(old) = found.as_ref().filter(|old| old.value.begun != session.begun) {
+                batch = batch.delete(keys::session_at(old.value.begun, id));
+            }
+            for (row, old) in self.surplus_sessions().await? {
+                batch = batch.delete(row).delete(keys::session(&old));
             }
             if self.try_commit(batch).await? {
                 return Ok(());
@@ -54,22 +60,23 @@ impl Ledger {
         let key = keys::session(id);
         for _ in 0..TRIES_MAX {
             let Some(found) = self.read::<OutsideSession>(&key).await? else { return Ok(()) };
-            if self.try_commit(records::remove(Batch::new(), &key, &found)).await? {
+            let batch = records::remove(Batch::new(), &key, &found);
+            let batch = batch.delete(keys::session_at(found.value.begun, id));
+            if self.try_commit(batch).await? {
                 return Ok(());
             }
         }
         Err(records::contended("the sessions"))
     }
 
-    async fn surplus_sessions(&self) -> Result<Vec<(String, Record<OutsideSession>)>> {
-        let mut all: Vec<(String, Record<OutsideSession>)> =
-            records::scan_all(self.store.as_ref(), keys::SESSION, 2 * SESSIONS_MAX).await?;
-        if all.len() < SESSIONS_MAX {
-            return Ok(Vec::new());
-        }
-        all.sort_by_key(|(_, record)| record.value.begun);
-        let surplus = all.len() + 1 - SESSIONS_MAX;
-        all.truncate(surplus);
-        Ok(all)
+    /// The oldest sessions for which there is no more room, as rows of the list and names.
+    async fn surplus_sessions(&self) -> Result<Vec<(String, String)>> {
+        let rows = self.store.scan(keys::SESSION_AT, None, SESSIONS_MAX + SURPLUS_MAX).await?;
+        let surplus = (rows.len() + 1).saturating_sub(SESSIONS_MAX);
+        let names = rows.into_iter().take(surplus).filter_map(|row| {
+            let name = row.key.rsplit_once('/').map(|(_, name)| name.to_owned())?;
+            Some((row.key, name))
+        });
+        Ok(names.collect())
     }
 }

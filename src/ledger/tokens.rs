@@ -206,6 +206,12 @@ impl Ledger {
         Ok(kept.token)
     }
 
+    /// Whether a token counts now, by its id.
+    pub async fn token_counts(&self, id: &TokenId) -> Result<bool> {
+        let found = self.read::<Kept>(&keys::token(id)).await?;
+        Ok(found.is_some_and(|found| found.value.token.counts(self.clock.wall())))
+    }
+
     /// That a use cannot be noted keeps nobody out.
     async fn note_use(&self, kept: &Kept, now: Timestamp) {
         let is_fresh = kept.token.last_used.is_some_and(|last| now - last < to_delta(USE_NOTED));

@@ -39,6 +39,9 @@ pub trait Access: Send + Sync {
 
     /// Who somebody without a token is, where none is asked for.
     async fn anybody(&self) -> Result<Caller, Denied>;
+
+    /// Whether a caller of this id who was let in earlier would still be.
+    async fn still_counts(&self, caller: &str) -> bool;
 }
 
 /// Why somebody is not let in.

@@ -1,7 +1,7 @@
 //! What a client asks, answered.
 
 use super::resources::{self, Address};
-use super::subscriptions::Subscriptions;
+use super::subscriptions::{Full, LISTENED_MAX, Subscriptions};
 use super::{CallError, Called, Caller, Calls, Limits, answer, listing, prompts};
 use crate::clock::Clock;
 use crate::domain::Value;
@@ -18,12 +18,16 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Lines of progress that wait for a slow client.
 const PROGRESS_MAX: usize = 64;
+/// More of a person's name is not told.
+const NAME_CHARS_MAX: usize = 60;
 /// How long a client may keep the listing.
 const LIST_TTL_MS: u64 = 60_000;
 /// A page is not asked for with fewer items than this, however large an item is.
@@ -95,8 +99,13 @@ impl Handler {
     /// What a model is told before anything else.
     fn instructions(&self, caller: &Caller) -> String {
         let today = self.clock.wall().with_timezone(&caller.zone);
-        let name = &caller.principal.person.name;
-        let who = if name.is_empty() { "the person who started you" } else { name };
+        // Whoever gave the name wrote it on the board: it is no instruction either.
+        let name = answer::harmless(&caller.principal.person.name).replace(['\n', '\t'], " ");
+        let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+        let who = match name.as_str() {
+            "" => "the person who started you".to_owned(),
+            name => format!("{name:?}"),
+        };
         format!(
             "Rota is the team's project board, shared by people and AI agents. Today is {}, {}; bare \
              dates are days in {}. You act as {who}. Dates are YYYY-MM-DD, today, tomorrow, friday or \
@@ -128,14 +137,20 @@ impl Handler {
                 None,
             ));
         };
+        let until = Instant::now() + self.limits.call_time;
         loop {
-            let done = self.call(caller, tool.name, args.clone(), context).await;
-            let result = match done {
-                Ok(done) => answer::result(&done),
+            let done = self.call_until(until, caller, (tool.name, args.clone()), context).await;
+            let done = match done {
+                Ok(done) => done,
                 Err(error) => return Ok(answer::error(&error, &self.limits)),
             };
+            let result = answer::result(&done);
             if answer::bytes(&result) <= self.limits.response_bytes_max {
                 return Ok(result);
+            }
+            // It was done, and whoever is told that it failed does it again.
+            if tool.kind != ToolKind::Read {
+                return Ok(answer::shortened(&done));
             }
             // A shorter page is whole, and has the cursor with which to go on.
             match shorter(tool.kind, tool.input_schema.get("properties"), &args) {
@@ -152,9 +167,20 @@ impl Handler {
         args: Value,
         context: &RequestContext<RoleServer>,
     ) -> Result<Called, CallError> {
+        let until = Instant::now() + self.limits.call_time;
+        self.call_until(until, caller, (tool, args), context).await
+    }
+
+    async fn call_until(
+        &self,
+        until: Instant,
+        caller: &Caller,
+        (tool, args): (&str, Value),
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Called, CallError> {
         let (told, mut lines) = mpsc::channel(PROGRESS_MAX);
         let call = AssertUnwindSafe(self.calls.call(caller, tool, args, told)).catch_unwind();
-        let call = tokio::time::timeout(self.limits.call_time, call);
+        let call = tokio::time::timeout_at(until, call);
         tokio::pin!(call);
         let token = context.meta.get_progress_token();
         let mut so_far = 0.0;
@@ -365,10 +391,9 @@ impl ServerHandler for Handler {
         let readable = self.read(&caller, &request.uri, &context).await.is_ok();
         let address = Address::parse(&request.uri).filter(|_| readable);
         let Some(address) = address else { return Ok(()) };
-        if self.subscriptions.add_session(&session, &address, context.peer.clone()) {
-            return Ok(());
-        }
-        Err(ErrorData::internal_error("there are too many subscriptions", None))
+        let who = (session.as_str(), caller.id.as_str());
+        let added = self.subscriptions.add_session(who, &address, context.peer.clone()).await;
+        added.map_err(|Full| ErrorData::internal_error("there are too many subscriptions", None))
     }
 
     async fn unsubscribe(
@@ -377,7 +402,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let session = session_of(&context)?;
-        self.subscriptions.remove_session(&session, &request.uri);
+        self.subscriptions.remove_session(&session, Some(&request.uri));
         Ok(())
     }
 
@@ -387,7 +412,8 @@ impl ServerHandler for Handler {
     ) -> Option<SubscriptionFilter> {
         self.tells_of_changes().then(|| {
             let uris = requested.resource_subscriptions.iter().flatten();
-            let known = uris.filter(|uri| Address::parse(uri).is_some()).cloned();
+            let known: BTreeSet<&String> = uris.filter(|u| Address::parse(u).is_some()).collect();
+            let known = known.into_iter().take(LISTENED_MAX).cloned();
             SubscriptionFilter::builder().resource_subscriptions(known).build()
         })
     }
@@ -402,7 +428,12 @@ impl ServerHandler for Handler {
                 addresses.extend(Address::parse(uri));
             }
         }
-        let numbers = self.subscriptions.listen(&addresses, subscription.sink());
+        let sink = subscription.sink();
+        let numbers = self.subscriptions.listen(&caller.id, &addresses, sink).await;
+        // Its acknowledgment was sent before: what changed in between would not be told.
+        for address in &addresses {
+            let _ = sink.notify_resource_updated(address.uri.clone()).await;
+        }
         subscription.cancelled().await;
         self.subscriptions.remove(&numbers);
         Ok(())

@@ -17,13 +17,13 @@ pub use sessions::{KeptSession, SessionError, SessionKeeper};
 use super::{Access, Caller, Handler, News, Selection};
 use crate::clock::Clock;
 use crate::domain::Role;
+use asked::Asked;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
-use asked::Asked;
 use guard::Guard;
 use ipnet::IpNet;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -110,7 +110,9 @@ pub fn router(
     tracker: &TaskTracker,
 ) -> Router {
     let Behind { handler, access, sessions, news, clock } = behind;
-    tracker.spawn(Arc::clone(handler.subscriptions()).tell(news, stop.clone()));
+    let subscriptions = Arc::clone(handler.subscriptions());
+    let telling = Arc::clone(&subscriptions).tell(news, Arc::clone(&access), stop.clone());
+    tracker.spawn(telling);
     let mut with = config(&options, stop);
     let mut without = config(&options, stop);
     without.legacy_session_mode = false;
@@ -119,7 +121,7 @@ pub fn router(
     let manager = Arc::new(manager);
     let owned = Arc::new(OwnedSessions::new(
         sessions,
-        Arc::clone(&manager),
+        (Arc::clone(&manager), subscriptions),
         options.sessions_max,
         Arc::clone(&clock),
     ));

@@ -140,6 +140,25 @@ async fn addresses_hosts_and_origins_are_checked_before_anything_is_told() {
     assert_eq!(lists(&client.with("x-forwarded-for", "192.0.2.1")).await, 200);
     let behind = client.with("x-forwarded-for", "192.0.2.1, 198.51.100.7");
     assert_eq!(lists(&behind).await, 403, "the last one named by the proxy counts");
+    for (named, status) in [
+        ("192.0.2.1:4711", 200),
+        ("::ffff:192.0.2.1", 200),
+        ("192.0.2.1, 127.0.0.1", 200),
+        ("198.51.100.7:4711", 403),
+        ("[2001:db8::1]:443", 403),
+        ("unknown", 403),
+        ("192.0.2.1,", 403),
+        ("", 403),
+    ] {
+        assert_eq!(lists(&client.with("x-forwarded-for", named)).await, status, "{named:?}");
+    }
+    let twice = client.with("x-forwarded-for", "192.0.2.1").with("x-forwarded-for", "198.51.100.7");
+    assert_eq!(lists(&twice).await, 403);
+    let unreadable = client.http.post(&client.url).bearer_auth(&secret).body("{}").header(
+        "x-forwarded-for",
+        reqwest::header::HeaderValue::from_bytes(b"\xff, 198.51.100.7").unwrap(),
+    );
+    assert_eq!(unreadable.send().await.unwrap().status(), 403);
     serving.stop();
 
     let rota = team();
@@ -189,6 +208,7 @@ async fn guessing_at_one_token_is_slowed_down_and_locks_out_no_other() {
     assert_eq!(answers[..10], [401; 10]);
     assert_eq!(answers[10..], [429; 2]);
     assert_eq!(lists(&Client::of(&serving, Some(&bob))).await, 200);
+    assert_eq!(lists(&Client::of(&serving, Some(&ada))).await, 200, "its owner is not kept out");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,7 +226,10 @@ async fn without_authentication_whoever_started_it_is_meant() {
 async fn mcp_that_is_switched_off_is_not_there() {
     let rota = team().with_env("MCP_SERVER_ENABLED", "false");
     let serving = rota.serve(Vec::<&str>::new());
-    assert!(!serving.ready.contains("addr="), "{}", serving.ready);
+    let client = Client::of(&serving, None);
+    assert_eq!(lists(&client).await, 404);
+    let well = client.http.get(client.url.replace("/mcp", "/healthz")).send().await.unwrap();
+    assert_eq!(well.status(), 200, "the rest is served");
 }
 
 #[test]
@@ -235,4 +258,57 @@ fn nobody_gives_more_than_they_have() {
     let refused = rota.run(["token", "revoke", hers["id"].as_str().unwrap()]).ended(1);
     assert!(refused.err.contains("no such token of yours"), "{}", refused.err);
     assert!(!rota.run(["token", "list"]).ok().out.contains("hers"));
+}
+
+#[test]
+fn nobody_gets_at_anothers_secret() {
+    let rota = team();
+    let as_me = |name: &str| rota.write("rota.toml", &format!("[people]\nme = \"{name}\"\n"));
+    rota.run(["person", "add", "Carl", "--role", "admin"]).ok();
+    rota.run(["token", "create", "ci", "--service", "--role", "admin"]).ok();
+    let hers = rota.run(["token", "create", "hers", "--json"]).ok().json();
+    let hers = hers["id"].as_str().unwrap().to_owned();
+    // A token of one's own that has another's name or id is one's own all the same.
+    as_me("Bob");
+    rota.run(["token", "create", "ci"]).ok();
+    rota.run(["token", "create", &hers]).ok();
+    for named in ["ci", hers.as_str()] {
+        let rotated = rota.run(["token", "rotate", named, "--json"]);
+        if rotated.code == 0 {
+            let rotated = rotated.json();
+            assert_eq!(rotated["person_name"], "Bob", "{named}: {rotated:#}");
+            assert_eq!(rotated["kind"], "personal", "{named}");
+        }
+    }
+    rota.run(["token", "revoke", "ci"]).ok();
+    as_me("Carl");
+    let refused = rota.run(["token", "rotate", &hers]).ended(1);
+    assert!(!refused.out.contains("rota_"), "{}", refused.out);
+    as_me("Ada");
+    let listed = rota.run(["token", "list", "--json"]).ok().json();
+    let items = listed["items"].as_array().unwrap();
+    let key = items.iter().find(|item| item["kind"] == "service").unwrap();
+    assert!(key["revoked"].is_null(), "Bob ended only his own: {key:#}");
+    rota.run(["token", "create", "No Name", "--service"]).ended(2);
+    let people = rota.run(["person", "list"]).ok();
+    assert!(!people.out.contains("No Name"), "nobody was added for nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_for_in_other_words_is_refused_and_requests_are_logged() {
+    let rota = team().with_env("MCP_LOG_REQUESTS", "true");
+    let secret = token(&rota, &["laptop"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let client = Client::of(&serving, Some(&secret));
+    assert_eq!(lists(&client.with("x-api-key", "")).await, 200, "an empty key is none");
+    for query in ["toolset=comments", "Toolsets=comments"] {
+        let mut other = client.clone();
+        other.url = format!("{}?{query}", client.url);
+        assert_eq!(lists(&other).await, 400, "{query}");
+    }
+    client.call("getTicket", json!({ "id": 1 })).await;
+    serving.wait_for_log("getTicket");
+    let log = serving.log();
+    assert!(log.contains("tools/call") && log.contains("status=200"), "{log}");
+    assert!(!log.contains(secret.rsplit_once('_').unwrap().1), "{log}");
 }

@@ -131,9 +131,12 @@ mod tests {
             );
             Asked::read(body.as_bytes()).begins_session
         };
-        for (version, begins) in
-            [("2024-11-05", false), ("2025-03-26", true), ("2025-11-25", true), ("2026-07-28", true)]
-        {
+        for (version, begins) in [
+            ("2024-11-05", false),
+            ("2025-03-26", true),
+            ("2025-11-25", true),
+            ("2026-07-28", true),
+        ] {
             assert_eq!(asked("initialize", version), begins, "{version}");
         }
         assert!(!asked("tools/list", "2025-11-25"));

@@ -147,7 +147,8 @@ impl Guard {
                 "readonly" if is_no(&value) => continue,
                 "readonly" => "readonly",
                 other => {
-                    let shown: String = other.chars().filter(|c| !c.is_control()).take(40).collect();
+                    let shown: String =
+                        other.chars().filter(|c| !c.is_control()).take(40).collect();
                     return Err(format!("{shown:?} cannot be asked for: toolsets or readonly"));
                 }
             };
@@ -200,10 +201,12 @@ pub(super) async fn guard(
     let response = async {
         let caller = guard.let_in(&parts).await?;
         who.clone_from(&caller.id);
-        let bytes = axum::body::to_bytes(body, guard.options.body_bytes_max).await.map_err(|_| {
-            let message = format!("a request has at most {} bytes", guard.options.body_bytes_max);
-            refuse(StatusCode::PAYLOAD_TOO_LARGE, -32_600, &message)
-        })?;
+        let bytes =
+            axum::body::to_bytes(body, guard.options.body_bytes_max).await.map_err(|_| {
+                let message =
+                    format!("a request has at most {} bytes", guard.options.body_bytes_max);
+                refuse(StatusCode::PAYLOAD_TOO_LARGE, -32_600, &message)
+            })?;
         asked = Asked::read(&bytes);
         let session = parts.headers.get(SESSION_HEADER).map(|v| v.to_str().unwrap_or_default());
         let session = session.map(str::to_owned);
@@ -239,11 +242,11 @@ pub(super) async fn guard(
     let response: Result<Response, Response> = response.await;
     let response = response.unwrap_or_else(|refusal| refusal);
     if guard.options.logs_requests {
-        let took = guard.clock.boot().saturating_sub(began);
+        let elapsed = guard.clock.boot().saturating_sub(began);
         let bytes = axum::body::HttpBody::size_hint(response.body()).exact();
         let (status, tool) = (response.status().as_u16(), asked.tool.as_deref().unwrap_or("-"));
         let rpc = asked.method.as_deref().unwrap_or("-");
-        tracing::info!(caller = %who, %method, rpc, tool, status, ?took, bytes, "mcp request");
+        tracing::info!(caller = %who, %method, rpc, tool, status, ?elapsed, bytes, "mcp request");
     }
     response
 }

@@ -1,6 +1,7 @@
 //! Sessions of the handshake's clients: whose they are, how many, and how they outlive a restart.
 
 use crate::clock::Clock;
+use crate::mcp::subscriptions::Subscriptions;
 use async_trait::async_trait;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::session::store::SessionStoreError;
@@ -12,6 +13,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// A longer handshake is not kept over a restart.
+const HANDSHAKE_BYTES_MAX: usize = 8 * 1024;
 /// Handshakes whose answer is on its way.
 const UNNAMED_MAX: usize = 1_000;
 /// The longest name of a session.
@@ -57,6 +60,8 @@ pub(super) struct OwnedSessions {
     keeper: Arc<dyn SessionKeeper>,
     /// Where those live that are under way.
     manager: Arc<LocalSessionManager>,
+    /// What they wanted to hear ends with them.
+    subscriptions: Arc<Subscriptions>,
     /// Sessions of one caller.
     max: usize,
     clock: Arc<dyn Clock>,
@@ -68,12 +73,12 @@ pub(super) struct OwnedSessions {
 impl OwnedSessions {
     pub(super) fn new(
         keeper: Arc<dyn SessionKeeper>,
-        manager: Arc<LocalSessionManager>,
+        (manager, subscriptions): (Arc<LocalSessionManager>, Arc<Subscriptions>),
         max: usize,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (known, unnamed) = Default::default();
-        Self { keeper, manager, max, clock, known, unnamed }
+        Self { keeper, manager, subscriptions, max, clock, known, unnamed }
     }
 
     /// Whether this caller may use the session. One that is another's looks as if it were not there.
@@ -120,7 +125,8 @@ impl OwnedSessions {
             }
             surplus
         };
-        if let Some(handshake) = handshake {
+        // A client that says very much of itself begins again after a restart.
+        if let Some(handshake) = handshake.filter(|text| text.len() <= HANDSHAKE_BYTES_MAX) {
             let owner = caller.to_owned();
             let kept = KeptSession { id: id.to_owned(), owner, handshake };
             if let Err(error) = self.keeper.keep(&kept).await {
@@ -138,6 +144,7 @@ impl OwnedSessions {
     /// The session is over.
     pub(super) async fn end(&self, id: &str) {
         lock(&self.known).remove(id);
+        self.subscriptions.remove_session(id, None);
         if let Err(error) = self.keeper.forget(id).await {
             tracing::warn!(%error, "a session could not be forgotten");
         }

@@ -142,18 +142,16 @@ async fn create(parts: &Parts, context: &Context, args: CreateToken) -> Result<V
 }
 
 /// The agent that a service key acts as; only an administrator adds one.
-async fn agent_of(
-    parts: &Parts,
-    context: &Context,
-    key: &NewToken,
-) -> Result<Person, ToolError> {
+async fn agent_of(parts: &Parts, context: &Context, key: &NewToken) -> Result<Person, ToolError> {
     is_admin(context, "a service key")?;
     let name = key.name.as_str();
     let all = parts.tokens()?.list().await.map_err(desk_error)?;
     let now = parts.clock.wall();
     // Before anybody is added to the board for nothing.
     if all.iter().any(|t| t.kind == TokenKind::Service && t.name == name && t.counts(now)) {
-        return Err(refuse("name: there is a service key of that name; rotate it, or revoke it first"));
+        return Err(refuse(
+            "name: there is a service key of that name; rotate it, or revoke it first",
+        ));
     }
     let people = parts.board.people().await.map_err(|e| told(&e))?;
     if let Some(found) = people.into_iter().find(|person| person.name.eq_ignore_ascii_case(name)) {
@@ -216,7 +214,8 @@ async fn rotate(parts: &Parts, context: &Context, args: RotateToken) -> Result<V
     }
     let overlap = args.overlap.as_deref().map(span).transpose()?.unwrap_or_default();
     let by = &context.principal.person.name;
-    let issued = parts.tokens()?.rotate(token.id.as_str(), overlap, by).await.map_err(desk_error)?;
+    let issued =
+        parts.tokens()?.rotate(token.id.as_str(), overlap, by).await.map_err(desk_error)?;
     let person = parts.board.person(issued.token.person).await.map_err(|e| told(&e))?;
     Ok(shown(&issued, &person))
 }
