@@ -33,6 +33,22 @@ const RUNS: &[(&str, &str)] = &[
 const OCCURRENCES: &[(&str, &str)] =
     &[("OCCURRENCE", "id"), ("TRIGGER", "trigger"), ("PLANNED", "planned"), ("STATE", "state")];
 
+/// A token with its secret, which is shown this once.
+pub fn token(value: &Value) -> Option<Page> {
+    let (id, secret) = (text(value, "id")?, text(value, "secret")?);
+    let mut page = Page::new();
+    page.line(Style::Bold, &format!("token {id}"));
+    let whose = text(value, "person_name").unwrap_or_default();
+    let role = text(value, "role").unwrap_or_default();
+    let until =
+        text(value, "expires").map_or("until it is revoked".to_owned(), |at| format!("until {at}"));
+    page.add(Style::Plain, &format!("  for {whose}, role {role}, {until}"));
+    page.line(Style::Plain, "its secret, shown this once:");
+    page.line(Style::Good, &format!("  {secret}"));
+    page.line(Style::Dim, "send it as `Authorization: Bearer …` or `X-API-Key: …`");
+    Some(page)
+}
+
 /// Why a task or playbook was, or was not, picked, run, told.
 pub fn why(value: &Value) -> Option<Page> {
     let mut page = Page::new();

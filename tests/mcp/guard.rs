@@ -312,3 +312,12 @@ async fn what_is_asked_for_in_other_words_is_refused_and_requests_are_logged() {
     assert!(log.contains("tools/call") && log.contains("status=200"), "{log}");
     assert!(!log.contains(secret.rsplit_once('_').unwrap().1), "{log}");
 }
+
+#[test]
+fn a_secret_is_shown_once_with_how_to_send_it() {
+    let rota = team();
+    let made = rota.run(["token", "create", "laptop", "--expires", "90d"]).ok();
+    assert!(made.out.contains("shown this once") && made.out.contains("  rota_"), "{}", made.out);
+    assert!(made.out.contains("for Ada, role owner, until 20"), "{}", made.out);
+    assert!(made.out.contains("Authorization: Bearer"), "{}", made.out);
+}

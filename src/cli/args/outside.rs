@@ -3,6 +3,7 @@
 use crate::app::failure::Failure;
 use crate::app::house::Need;
 use crate::cli::call::{Args as CallArgs, Call, View, number_or_name};
+use crate::cli::detail;
 use clap::{Args, Subcommand, ValueHint};
 use secrecy::SecretString;
 use std::path::PathBuf;
@@ -92,7 +93,7 @@ impl TokenCommand {
     pub fn call(&self) -> Call {
         let act = |tool, args: CallArgs| {
             let call = Call::act(tool, args);
-            Call { need: Need::Act, view: View::Text, ..call }
+            Call { need: Need::Act, view: View::Detail(detail::token), ..call }
         };
         match self {
             Self::Create { name, service, person, role, tools, expires } => {
