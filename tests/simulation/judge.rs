@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 /// So much of a story is told when it ends badly.
-const LINES_TOLD: usize = 250;
+const LINES_TOLD: usize = 4_000;
 
 /// The lease of the playbook that claims.
 pub const LEASE: Duration = Duration::from_mins(1);

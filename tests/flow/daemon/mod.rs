@@ -15,6 +15,7 @@ mod reports;
 mod retries;
 mod reviews;
 mod state_lost;
+mod succession;
 mod switches;
 mod two_daemons;
 mod wrong_clocks;
