@@ -2,7 +2,7 @@
 
 use super::{Fixture, TASK, a_notice, a_run, an_occurrence, at, at_once, ledger, on_both_stores};
 use rota::domain::{
-    Cursor, Effect, EffectActor, EffectResult, Entity, Mark, Occurrence, OccurrenceState,
+    Cursor, Effect, EffectActor, EffectResult, Entity, Fence, Mark, Occurrence, OccurrenceState,
     PlaybookName, Reason, Run, RunId, RunState, TaskId, Value,
 };
 use rota::ledger::{LedgerError, LogLine, RunFilter};
@@ -17,6 +17,7 @@ on_both_stores! {
     an_occurrence_by_hand_needs_no_watermark
     the_boards_cursor_is_remembered
     a_run_has_one_outcome
+    a_run_that_a_later_claim_carries_out_is_not_written_under_an_earlier_one
     a_runs_notices_are_stored_with_its_outcome
     a_run_is_found_by_the_beginning_of_its_id
     runs_are_listed_newest_first_and_narrowed_by_every_part
@@ -187,6 +188,18 @@ async fn a_run_has_one_outcome(f: Fixture) {
     let unknown = ended(&a_run("r-9", "ai-worker", 1), RunState::Failed);
     let refused = ledger.finish_run(&unknown, Vec::new()).await;
     assert!(matches!(refused, Err(LedgerError::NotFound { .. })));
+}
+
+async fn a_run_that_a_later_claim_carries_out_is_not_written_under_an_earlier_one(f: Fixture) {
+    let ledger = ledger(&f, "d/l");
+    let under = |fence| Run { fence: Some(Fence(fence)), ..a_run("r-1", "ai-worker", 1) };
+    ledger.start_run(&under(1), "source").await.unwrap();
+    ledger.update_run(&under(2)).await.unwrap();
+    assert!(is_conflict(ledger.update_run(&under(1)).await));
+    let lost = ended(&under(1), RunState::ClaimLost);
+    assert!(is_conflict(ledger.finish_run(&lost, Vec::new()).await));
+    assert_eq!(ledger.run("r-1").await.unwrap(), Some(under(2)));
+    ledger.finish_run(&ended(&under(2), RunState::Succeeded), Vec::new()).await.unwrap();
 }
 
 async fn a_runs_notices_are_stored_with_its_outcome(f: Fixture) {

@@ -111,6 +111,8 @@ async fn whoever_lost_a_claim_does_not_say_what_became_of_its_new_holders_writes
         assert_eq!(team.status(task).await, "Ready for Review", "{also_sweeps}");
         assert_eq!(how_often(&team, task, "hands this over").await, 1, "{also_sweeps}");
         let run = two.the_run(task).await;
+        let end = (run.state, run.reason);
+        assert_eq!(end, (RunState::Succeeded, Some(Reason::HandedOver)), "{also_sweeps}");
         let effects = two.ledger.effects(&run.id).await.unwrap();
         let is_done = |e: &&Effect| matches!(e.result, Some(EffectResult::Done { .. }));
         let comments = effects.iter().filter(|e| e.tool == "addComment");
