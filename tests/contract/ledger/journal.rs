@@ -2,8 +2,8 @@
 
 use super::{Fixture, TASK, a_notice, a_run, an_occurrence, at, at_once, ledger, on_both_stores};
 use rota::domain::{
-    Cursor, Effect, EffectActor, EffectResult, Entity, Fence, Mark, Occurrence, OccurrenceState,
-    PlaybookName, Reason, Run, RunId, RunState, TaskId, Value,
+    Cursor, Effect, EffectActor, EffectResult, Entity, Fence, Mark, Occurrence, OccurrenceId,
+    OccurrenceState, PlaybookName, Reason, Run, RunId, RunState, TaskId, Value,
 };
 use rota::ledger::{LedgerError, LogLine, RunFilter};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ on_both_stores! {
     recording_again_after_a_lost_answer_changes_nothing
     of_two_that_move_a_watermark_one_wins
     an_occurrence_that_has_settled_never_changes
+    of_several_that_begin_an_occurrence_one_finds_it_waiting
     open_occurrences_come_earliest_first_and_a_playbooks_newest_first
     an_occurrence_by_hand_needs_no_watermark
     the_boards_cursor_is_remembered
@@ -163,6 +164,25 @@ async fn the_boards_cursor_is_remembered(f: Fixture) {
 
 fn ended(run: &Run, state: RunState) -> Run {
     Run { state, ended: Some(at(500)), reason: Some(Reason::Done), ..run.clone() }
+}
+
+async fn of_several_that_begin_an_occurrence_one_finds_it_waiting(f: Fixture) {
+    let ledger = Arc::new(ledger(&f, "d/l"));
+    let queued = an_occurrence("p", 1);
+    ledger.put_occurrence(&queued).await.unwrap();
+    let begin = || {
+        let (ledger, id) = (Arc::clone(&ledger), queued.id.clone());
+        async move { ledger.begin_occurrence(&id).await.unwrap() }
+    };
+    let found = at_once((0..8).map(|_| begin())).await;
+    let waiting = found.iter().filter(|state| **state == OccurrenceState::Queued).count();
+    assert_eq!(waiting, 1, "{found:?}");
+    assert_eq!(begin().await, OccurrenceState::Running);
+    let skipped = OccurrenceState::Skipped { reason: Reason::Overlap };
+    ledger.set_occurrence_state(&queued.id, skipped.clone()).await.unwrap();
+    assert_eq!(begin().await, skipped);
+    let unknown = ledger.begin_occurrence(&OccurrenceId::new("p/none")).await;
+    assert!(matches!(unknown, Err(LedgerError::NotFound { .. })));
 }
 
 async fn a_run_has_one_outcome(f: Fixture) {

@@ -17,6 +17,7 @@ mod reviews;
 mod state_lost;
 mod succession;
 mod switches;
+mod taken_once;
 mod two_daemons;
 mod wrong_clocks;
 
