@@ -11,11 +11,14 @@ pub mod failure;
 mod failures;
 mod front;
 pub mod house;
+mod http;
 mod instants;
 mod open;
+mod outside;
 mod people;
 mod rehearsal;
 mod serve;
+mod shared;
 mod spoken;
 mod starter;
 
@@ -44,6 +47,7 @@ pub struct App;
 impl House for App {
     async fn open(&self, place: &Place, need: Need) -> Result<Arc<dyn Answer>, Failure> {
         match need {
+            Need::Share => shared::open(place).await,
             Need::Rehearse => rehearsal::open_copy(place).await,
             Need::Look => open::house(place, Speak::Held).await?.start(Wake::ToLook).await,
             Need::Act => {

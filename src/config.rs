@@ -3,10 +3,12 @@
 //! Secrets are written as `{ env = "NAME" }` or `{ file = "path" }`, or as `"${NAME}"`; what they
 //! hold is never shown, in no fault and in no `Debug`. Paths are relative to the file.
 
+mod mcp;
 mod read;
 mod schema;
 mod secret;
 
+pub use mcp::{McpConfig, Transport};
 pub use schema::schema;
 
 use crate::fault::table::Reader;
@@ -48,6 +50,8 @@ pub struct Config {
     pub slack: BTreeMap<String, SlackConfig>,
     /// Files that notices go to, by name.
     pub files: BTreeMap<String, PathBuf>,
+    /// The MCP server, and where HTTP is served.
+    pub mcp: McpConfig,
     /// Whether playbooks with new triggers or wider rights arm themselves.
     pub arm: Arm,
     /// The folder of playbooks.
@@ -175,6 +179,7 @@ impl Default for Config {
             models: BTreeMap::new(),
             slack: BTreeMap::new(),
             files: BTreeMap::new(),
+            mcp: McpConfig::default(),
             arm: Arm::Ask,
             agents: PathBuf::from("agents"),
             templates: PathBuf::from("templates"),
@@ -193,7 +198,11 @@ impl Config {
         path: Option<&Path>,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<Fault>> {
-        let Some(path) = path else { return Ok(Self::default()) };
+        let Some(path) = path else {
+            let mut config = Self::default();
+            let faults = mcp::from_environment(&mut config.mcp, None, env);
+            return if faults.is_empty() { Ok(config) } else { Err(faults) };
+        };
         let shown = path.display().to_string();
         let text = crate::fault::read_text(path, CONFIG_BYTES_MAX)
             .map_err(|message| vec![Fault::of_file(shown.clone(), message)])?;
@@ -214,12 +223,13 @@ impl Config {
         let table = reader.parse();
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let root = reader.root(&table);
-        let mut config = read::config(&root, &folder, env);
+        let (mut config, open_to_others) = read::config(&root, &folder, env);
         drop(root);
         drop(table);
         let (faults, _, _) = reader.into_parts();
+        let of_environment = mcp::from_environment(&mut config.mcp, open_to_others, env);
         let (errors, warnings): (Vec<_>, Vec<_>) =
-            faults.into_iter().partition(|fault| fault.severity == Severity::Error);
+            faults.into_iter().chain(of_environment).partition(|f| f.severity == Severity::Error);
         if !errors.is_empty() {
             return Err(errors);
         }

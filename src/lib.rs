@@ -42,8 +42,10 @@
 //! | 11 | `main.rs` | starts [`cli`] over [`app::App`] | |
 //! | 10 | [`cli`] | what people type: one command, one tool call, one answer | only `cli/output.rs` prints; text from outside is made harmless first; exit codes are decided in one place |
 //! | 9 | [`app`] | the composition root | the only room that opens adapters |
+//! | 8 | [`web`] | the HTTP listener, health, and `/mcp` | answers at once; health says nothing that needs a token |
 //! | 8 | [`config`] | `rota.toml`, every fault at its place | a secret is in no fault, log or `Debug` |
 //! | 7 | [`daemon`] | the loop, workers, courier, recovery, the control socket | only the dispatcher changes beliefs; any step may happen twice |
+//! | 7 | [`mcp`] | the tools for clients from outside: a pipe, streamable HTTP, who is let in | nobody is listed what they may not call; every answer has a text that stands alone |
 //! | 6 | [`runner`] | whatever can work: steps, a program, a model in a loop | `runner/process.rs` alone starts processes; nothing of a run survives it |
 //! | 5 | [`tools`] | every verb, once, with schema, role, effect and inverse | every write of a run passes the guard and is journaled before it is done |
 //! | 4 | [`digest`] | what happened in a span, for plain text, Markdown and Slack | counts equal the lines below them |
@@ -91,6 +93,7 @@ pub mod domain;
 pub mod expression;
 pub mod fault;
 pub mod ledger;
+pub mod mcp;
 pub mod model;
 pub mod notify;
 pub mod playbook;
@@ -99,3 +102,4 @@ pub mod schedule;
 pub mod store;
 pub mod template;
 pub mod tools;
+pub mod web;

@@ -7,6 +7,7 @@ mod end_to_end;
 mod fault;
 mod flow;
 mod hostile;
+mod mcp;
 mod races;
 mod simulation;
 mod support;

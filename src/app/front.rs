@@ -4,11 +4,15 @@
 use super::rehearsal::Rehearsal;
 use super::spoken::Spoken;
 use crate::daemon::Daemon;
-use crate::daemon::control::{Answer, AnswerError, Answered, FOLLOW, Progress, ToolRequest};
+use crate::daemon::control::{
+    Answer, AnswerError, Answered, AskToken, FOLLOW, Progress, ToolRequest,
+};
 use crate::domain::{Principal, Reason, Value};
+use crate::mcp::Access;
 use crate::tools::{Context, ToolRegistry};
 use async_trait::async_trait;
 use chrono_tz::Tz;
+use secrecy::SecretString;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -19,6 +23,8 @@ pub(super) struct Front {
     pub tools: Arc<ToolRegistry>,
     pub me: Principal,
     pub zone: Tz,
+    /// Finds out whose a token is.
+    pub access: Arc<dyn Access>,
     /// How a rehearsal is put together; `None` inside one.
     pub rehearsal: Option<Rehearsal>,
     /// Messages to `stdout`, where standard output belongs to a command's result.
@@ -39,7 +45,11 @@ impl Answer for Front {
             };
             return rehearsal.answer(request, dry_run, progress).await;
         }
-        let context = Context::person(self.me.clone(), self.zone_of(request.zone.as_deref()));
+        let principal = match &request.token {
+            Some(token) => self.whose(token).await?,
+            None => self.me.clone(),
+        };
+        let context = Context::person(principal, self.zone_of(request.zone.as_deref()));
         if request.tool == FOLLOW {
             return self.follow(request.args, &context, progress).await;
         }
@@ -79,6 +89,19 @@ impl Answer for Front {
 }
 
 impl Front {
+    /// Whose token it is; a token that only lets some tools be called is not enough here.
+    async fn whose(&self, token: &AskToken) -> Result<Principal, AnswerError> {
+        let refused = |error: &dyn std::fmt::Display| {
+            AnswerError::rejected(Reason::TokenRefused, error.to_string())
+        };
+        let credential = SecretString::from(token.0.clone());
+        let caller = self.access.caller(&credential).await.map_err(|denied| refused(&denied))?;
+        if !caller.tools.is_empty() {
+            return Err(refused(&"a token for some tools only is for HTTP, not for a pipe"));
+        }
+        Ok(caller.principal)
+    }
+
     fn zone_of(&self, asked: Option<&str>) -> Tz {
         asked.and_then(|name| name.parse().ok()).unwrap_or(self.zone)
     }

@@ -27,6 +27,8 @@ pub enum Need {
     Look,
     /// Call a tool that writes or operates.
     Act,
+    /// Call tools for as long as somebody asks: other processes are let in over the socket.
+    Share,
     /// A rehearsal: overlay board, memory store; the state folder stays as it is, byte for byte.
     Rehearse,
 }

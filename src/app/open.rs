@@ -1,6 +1,7 @@
 //! Opens what configuration and state folder name, and puts the daemon's parts together.
 
 use super::front::Front;
+use super::outside::Outside;
 use super::spoken::Spoken;
 use super::{failures, people};
 use crate::app::failure::{Failure, FailureKind};
@@ -238,6 +239,7 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         tools::Parts::new(Arc::clone(&board), Arc::clone(&journal) as _, Arc::clone(&clock));
     let tools = Arc::new(ToolRegistry::new(parts));
     tools.set_records(Arc::clone(&ledger) as _);
+    tools.set_tokens(Arc::clone(&ledger) as _);
     let (templates, faults) = Templates::load(&ground.templates, None);
     for fault in faults {
         tracing::warn!(%fault, "a template has a fault; the shipped one is used");
@@ -343,14 +345,27 @@ impl Opened {
         Ok(Arc::new(self.start_front(wake).await?))
     }
 
+    /// The house as clients from outside see it.
+    pub(super) fn outside(&self) -> Arc<Outside> {
+        Arc::new(Outside {
+            ledger: Arc::clone(&self.parts.ledger),
+            board: Arc::clone(&self.parts.board),
+            tools: Arc::clone(&self.parts.tools),
+            me: self.me.clone(),
+            zone: self.parts.settings.zone,
+        })
+    }
+
     pub(super) async fn start_front(self, wake: Wake) -> Result<Front, Failure> {
         let zone = self.parts.settings.zone;
         let tools = Arc::clone(&self.parts.tools);
         let rehearsal = super::rehearsal::Rehearsal::of(&self);
+        let access = self.outside();
         let daemon =
             Daemon::start(self.parts, wake).await.map_err(|error| failures::start(&error))?;
         tools.set_desk(Arc::clone(&daemon) as _);
         let rehearsal = Some(rehearsal);
-        Ok(Front { daemon, tools, me: self.me, zone, rehearsal, spoken: self.spoken })
+        let access = access as _;
+        Ok(Front { access, daemon, tools, me: self.me, zone, rehearsal, spoken: self.spoken })
     }
 }

@@ -1,5 +1,6 @@
 //! `rota serve`: the daemon with its control socket, until the system wants it to end.
 
+use super::http::Http;
 use super::{failures, open};
 use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{Place, Ready};
@@ -8,9 +9,13 @@ use crate::daemon::control::server::ControlServer;
 use crate::daemon::signals::Signal;
 use crate::daemon::{Daemon, Wake};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How long clients are waited for at the end.
+const CLOSE_TIME: Duration = Duration::from_secs(30);
 
 pub(super) async fn serve(
     place: &Place,
@@ -22,6 +27,7 @@ pub(super) async fn serve(
     tell_of_faults(&opened);
     let (state, name) = (place.state.clone(), opened.parts.settings.daemon.clone());
     let restored = opened.restored.clone();
+    let http = Http::bind(&opened).await?;
     let front = Arc::new(opened.start_front(Wake::ByItself).await?);
     let daemon = Arc::clone(&front.daemon);
     if let Some(restored) = &restored {
@@ -35,27 +41,21 @@ pub(super) async fn serve(
         })?;
     let socket = server.path();
     server.spawn(front, stop.clone(), &tracker);
-    let _ = ready.send(Ready { socket, addr: None });
+    let draining = CancellationToken::new();
+    let addr = Some(http.spawn(&draining, &stop, &tracker));
+    let _ = ready.send(Ready { socket, addr });
     tracing::info!(daemon = %name, state = %state.display(), "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let broken = until_asked(&daemon, &mut signals).await;
+    draining.cancel();
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     let is_lost = broken.as_ref().is_some_and(|failure| failure.kind == FailureKind::State);
-    let ending = async { if is_lost { daemon.abandon().await } else { daemon.drain().await } };
-    tokio::pin!(ending);
-    loop {
-        tokio::select! {
-            () = &mut ending => break,
-            Some(signal) = signals.recv() => {
-                if signal == Signal::StopNow {
-                    daemon.stop_now().await;
-                }
-            }
-        }
-    }
+    drain(&daemon, &mut signals, is_lost).await;
     stop.cancel();
     tracker.close();
-    tracker.wait().await;
+    if tokio::time::timeout(CLOSE_TIME, tracker.wait()).await.is_err() {
+        tracing::warn!("some clients were not waited for");
+    }
     let exported = daemon.export().await;
     match (broken, exported) {
         (Some(broken), Ok(())) => Err(broken),
@@ -93,6 +93,22 @@ async fn until_asked(daemon: &Daemon, signals: &mut mpsc::Receiver<Signal>) -> O
             Some(Signal::StopNow) | None => {
                 daemon.stop_now().await;
                 return None;
+            }
+        }
+    }
+}
+
+/// What runs comes to an end, at once if the system asks again, or if nothing can be written down.
+async fn drain(daemon: &Daemon, signals: &mut mpsc::Receiver<Signal>, is_lost: bool) {
+    let ending = async { if is_lost { daemon.abandon().await } else { daemon.drain().await } };
+    tokio::pin!(ending);
+    loop {
+        tokio::select! {
+            () = &mut ending => return,
+            Some(signal) = signals.recv() => {
+                if signal == Signal::StopNow {
+                    daemon.stop_now().await;
+                }
             }
         }
     }

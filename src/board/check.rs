@@ -4,6 +4,13 @@
 //! with a [`BoardError::Malformed`] that says what was expected. What must be looked up on a board
 //! is in `write`.
 
+mod nouns;
+
+pub(super) use nouns::{
+    DAY_SECONDS, asked, event, event_edits, goal, goal_board, goal_edits, new_event, new_timer,
+    planned_work, sprint, time_change, time_description, time_of_day,
+};
+
 use super::{BoardError, Result};
 use crate::domain::{
     AssigneeFilter, CommentTarget, Fence, Milestone, NewComment, NewMilestone, NewPerson,
@@ -305,9 +312,9 @@ pub(super) fn new_comment(new: &NewComment) -> Result<()> {
     }
     long_text("comment", &new.text)?;
     match (new.rating, new.on) {
-        (Some(_), CommentTarget::Task(task)) => malformed(format!(
-            "a comment on task {task} has a rating: expected one only on a project"
-        )),
+        (Some(_), CommentTarget::Task(_) | CommentTarget::Goal(_)) => {
+            malformed("a comment on a task or goal has a rating: expected one only on a project")
+        }
         _ => Ok(()),
     }
 }

@@ -33,13 +33,28 @@
 //! - A write under a higher fence than was seen raises it.
 //! - What is addressed and not there is [`BoardError::NotFound`]; what an input refers to and is not
 //!   there is [`BoardError::Malformed`]. The writer must be on the board, except to add a person.
-//! - Tasks and milestones have revisions; a stamp that names one for anything else is malformed.
+//! - Tasks, milestones, goals, events and sprints have revisions; a stamp that names one for anything
+//!   else is malformed.
 //! - The `next` of a page of comments or activity is the last id, as a number, for `after`.
+//! - Pages of goals, events, sprints, timers and members are in the order of ids, those of time in the
+//!   order of days: places that never change.
+//! - A goal's parts stay when it goes, without a parent; its comments go with it. A goal board with
+//!   goals, a sprint with tasks and a task with time spent on it do not go: that is a conflict.
+//!   Timers on a task go with it.
+//! - A sprint is one of the task's project; a goal's milestone is one of the goal's project; a goal is
+//!   never a part of itself; planned work does not end before it begins.
+//! - There is one time entry for a person, task, day and kind of work, never of 0 seconds, and at most
+//!   24 hours for a person and day in all. Time spent on a task, and timers, count as a change of the
+//!   task as comments do.
+//! - There is one timer for a person and task (or no task): starting another is a conflict that says
+//!   since when it runs. Stopping one logs its time in the same step.
+//! - A change of a project's members is a change of the project, in the field `members.<person>`.
 //! - Following the pages of a task query in another order than by id, a task that moves meanwhile is
 //!   met where it stood when the first page was asked for. A reader who lets 20,000 rows of activity
 //!   pass between pages is told to start again (a conflict).
 
 mod check;
+mod kept;
 pub mod open;
 pub mod overlay;
 mod page;
@@ -48,10 +63,15 @@ pub mod sql;
 mod write;
 
 use crate::domain::{
-    Activity, ActivityId, ActivityQuery, BoardName, Comment, CommentId, CommentQuery, EffectState,
-    Fence, Mark, Milestone, MilestoneEdit, MilestoneId, MilestoneQuery, NewComment, NewMilestone,
-    NewPerson, NewProject, NewTask, Page, Person, PersonId, Project, ProjectEdit, ProjectId, Stamp,
-    Task, TaskEdit, TaskId, TaskQuery, Written,
+    Activity, ActivityId, ActivityQuery, BoardName, CalendarEvent, Comment, CommentId,
+    CommentQuery, EffectState, EventEdit, EventId, EventQuery, Fence, Goal, GoalBoard, GoalBoardId,
+    GoalBoardQuery, GoalEdit, GoalId, GoalQuery, Mark, Member, MemberQuery, Milestone,
+    MilestoneEdit, MilestoneId, MilestoneQuery, NewComment, NewEvent, NewGoal, NewGoalBoard,
+    NewMilestone, NewPerson, NewProject, NewSprint, NewTask, NewTimer, Page, Person, PersonId,
+    Project, ProjectEdit, ProjectId, ScheduleQuery, Scheduled, Sprint, SprintEdit, SprintId,
+    SprintQuery, Stamp, StopTimer, Stopped, Task, TaskEdit, TaskId, TaskQuery, TimeChange,
+    TimeEntry, TimeEntryId, TimeGroup, TimeQuery, TimeSum, Timer, TimerId, TimerQuery, Week,
+    Written,
 };
 use async_trait::async_trait;
 use std::time::Duration;
@@ -62,7 +82,19 @@ pub type Result<T> = std::result::Result<T, BoardError>;
 /// Everything a board does.
 #[async_trait]
 pub trait Board:
-    People + Projects + Tasks + Milestones + Comments + History + std::fmt::Debug
+    People
+    + Projects
+    + Members
+    + Tasks
+    + Milestones
+    + Sprints
+    + Goals
+    + Calendar
+    + Timesheets
+    + Timers
+    + Comments
+    + History
+    + std::fmt::Debug
 {
     /// The name that claims on this board carry.
     fn name(&self) -> BoardName;
@@ -164,7 +196,178 @@ pub trait Milestones: Send + Sync {
     ) -> Result<Written<Milestone>>;
 }
 
-/// Comments on tasks and projects, status updates included.
+/// Who belongs to which project. A project that lists nobody is everybody's
+/// ([`role_in`](crate::domain::role_in)).
+#[async_trait]
+pub trait Members: Projects {
+    /// Those that match, by project and person.
+    async fn members(&self, query: &MemberQuery) -> Result<Page<Member>>;
+    /// Makes somebody a member, or gives a member another role.
+    async fn put_member(&self, stamp: &Stamp, member: Member) -> Result<Written<Member>>;
+    /// Removes a member; answers with what they were.
+    async fn remove_member(
+        &self,
+        stamp: &Stamp,
+        project: ProjectId,
+        person: PersonId,
+    ) -> Result<Written<Member>>;
+
+    /// The projects that a person is a member of, and those that list nobody.
+    async fn projects_of(&self, person: PersonId) -> Result<Vec<Project>> {
+        let mut closed_to = std::collections::BTreeSet::new();
+        let mut query = MemberQuery { limit: 1_000, ..MemberQuery::default() };
+        let mut own = std::collections::BTreeSet::new();
+        loop {
+            let page = self.members(&query).await?;
+            for member in page.items {
+                closed_to.insert(member.project);
+                if member.person == person {
+                    own.insert(member.project);
+                }
+            }
+            query.after = page.next;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        let mut projects = self.projects().await?;
+        projects.retain(|project| own.contains(&project.id) || !closed_to.contains(&project.id));
+        Ok(projects)
+    }
+}
+
+/// Sprints.
+#[async_trait]
+pub trait Sprints: Send + Sync {
+    /// One of them.
+    async fn sprint(&self, id: SprintId) -> Result<Sprint>;
+    /// Those that match, by id.
+    async fn sprints(&self, query: &SprintQuery) -> Result<Page<Sprint>>;
+    /// Adds one.
+    async fn add_sprint(&self, stamp: &Stamp, new: NewSprint) -> Result<Written<Sprint>>;
+    /// Changes one.
+    async fn edit_sprint(
+        &self,
+        stamp: &Stamp,
+        id: SprintId,
+        edits: &[SprintEdit],
+    ) -> Result<Written<Sprint>>;
+    /// Removes one that no task is in; answers with what it was.
+    async fn delete_sprint(&self, stamp: &Stamp, id: SprintId) -> Result<Written<Sprint>>;
+}
+
+/// Goal boards and goals.
+#[async_trait]
+pub trait Goals: Send + Sync {
+    /// One of the goal boards.
+    async fn goal_board(&self, id: GoalBoardId) -> Result<GoalBoard>;
+    /// Those that match, by id.
+    async fn goal_boards(&self, query: &GoalBoardQuery) -> Result<Page<GoalBoard>>;
+    /// Adds one.
+    async fn add_goal_board(&self, stamp: &Stamp, new: NewGoalBoard) -> Result<Written<GoalBoard>>;
+    /// Removes one without goals; answers with what it was.
+    async fn delete_goal_board(&self, stamp: &Stamp, id: GoalBoardId)
+    -> Result<Written<GoalBoard>>;
+    /// One of the goals.
+    async fn goal(&self, id: GoalId) -> Result<Goal>;
+    /// Those that match, by id.
+    async fn goals(&self, query: &GoalQuery) -> Result<Page<Goal>>;
+    /// Adds one.
+    async fn add_goal(&self, stamp: &Stamp, new: NewGoal) -> Result<Written<Goal>>;
+    /// Changes one: all edits in one step, in order.
+    async fn edit_goal(
+        &self,
+        stamp: &Stamp,
+        id: GoalId,
+        edits: &[GoalEdit],
+    ) -> Result<Written<Goal>>;
+    /// Removes one and its comments; answers with what it was.
+    async fn delete_goal(&self, stamp: &Stamp, id: GoalId) -> Result<Written<Goal>>;
+}
+
+/// What people have to do when.
+#[async_trait]
+pub trait Calendar: Send + Sync {
+    /// One of the events.
+    async fn event(&self, id: EventId) -> Result<CalendarEvent>;
+    /// Those that match, by id.
+    async fn events(&self, query: &EventQuery) -> Result<Page<CalendarEvent>>;
+    /// Adds one.
+    async fn add_event(&self, stamp: &Stamp, new: NewEvent) -> Result<Written<CalendarEvent>>;
+    /// Changes one: all edits in one step, in order.
+    async fn edit_event(
+        &self,
+        stamp: &Stamp,
+        id: EventId,
+        edits: &[EventEdit],
+    ) -> Result<Written<CalendarEvent>>;
+    /// Removes one; answers with what it was.
+    async fn delete_event(&self, stamp: &Stamp, id: EventId) -> Result<Written<CalendarEvent>>;
+    /// A person's events, and the tasks assigned to them whose work is planned then, in their order
+    /// ([`Scheduled::place`]). More than [`SCHEDULED_MAX`] are malformed: the span is too long.
+    async fn schedule(&self, query: &ScheduleQuery) -> Result<Vec<Scheduled>>;
+}
+
+/// The most that a schedule holds.
+pub const SCHEDULED_MAX: usize = 2_000;
+/// The most sums of one answer.
+pub const SUMS_MAX: usize = 10_000;
+
+/// Time that was spent.
+#[async_trait]
+pub trait Timesheets: Send + Sync {
+    /// One of the entries.
+    async fn time_entry(&self, id: TimeEntryId) -> Result<TimeEntry>;
+    /// Those that match, by day and id.
+    async fn time_entries(&self, query: &TimeQuery) -> Result<Page<TimeEntry>>;
+    /// Adds to the time of a person, task, day and kind of work, or sets it. Answers with the entry;
+    /// with one of 0 seconds if that removed it.
+    async fn log_time(&self, stamp: &Stamp, change: TimeChange) -> Result<Written<TimeEntry>>;
+    /// The sums of those that match, in the order of their keys. More than [`SUMS_MAX`] are
+    /// malformed: the question is too wide.
+    async fn time_sums(&self, query: &TimeQuery, by: TimeGroup) -> Result<Vec<TimeSum>>;
+
+    /// A person's seven days from `start` on, in one of these projects; in all for none.
+    async fn week(
+        &self,
+        person: PersonId,
+        start: chrono::NaiveDate,
+        projects: &[ProjectId],
+    ) -> Result<Week> {
+        let mut query = TimeQuery {
+            people: vec![person],
+            projects: projects.to_vec(),
+            from: Some(start),
+            to: start.checked_add_days(chrono::Days::new(7)),
+            limit: 1_000,
+            ..TimeQuery::default()
+        };
+        let mut entries = Vec::new();
+        loop {
+            let page = self.time_entries(&query).await?;
+            entries.extend(page.items);
+            query.after = page.next;
+            if query.after.is_none() {
+                return Ok(Week::of(start, &entries));
+            }
+        }
+    }
+}
+
+/// Timers that run.
+#[async_trait]
+pub trait Timers: Send + Sync {
+    /// One of them.
+    async fn timer(&self, id: TimerId) -> Result<Timer>;
+    /// Those that match, by id.
+    async fn timers(&self, query: &TimerQuery) -> Result<Page<Timer>>;
+    /// Starts one.
+    async fn start_timer(&self, stamp: &Stamp, new: NewTimer) -> Result<Written<Timer>>;
+    /// Stops one, and logs its time if that was asked for.
+    async fn stop_timer(&self, stamp: &Stamp, stop: StopTimer) -> Result<Written<Stopped>>;
+}
+
+/// Comments on tasks, projects and goals, status updates included.
 #[async_trait]
 pub trait Comments: Send + Sync {
     /// Those that match, oldest first unless asked otherwise. Later comments have larger ids, and

@@ -162,6 +162,7 @@ pub(super) fn matches(query: &TaskQuery, task: &Task, kind: StatusKind) -> bool 
         && one_of(&query.kinds_of_status, &kind)
         && one_of(&query.kinds, &task.kind)
         && query.milestone.is_none_or(|milestone| task.milestone == Some(milestone))
+        && query.sprint.is_none_or(|sprint| task.sprint == Some(sprint))
         && query.parent.is_none_or(|parent| task.parent == Some(parent))
         && query.blocked_by.is_none_or(|blocker| task.blocked_by.contains(&blocker))
         && matches_tags(query, task)

@@ -1,5 +1,6 @@
 //! The rows of activity that a write leaves: one for each field that changed.
 
+use super::kept::Kept;
 use crate::domain::{
     Activity, ActivityId, Comment, CommentTarget, Entity, Milestone, MilestoneEdit, Person,
     Project, ProjectEdit, ProjectId, Stamp, Task, TaskEdit, TaskId, Timestamp, Value,
@@ -33,11 +34,20 @@ impl About {
         Self { entity, task: None, project: Some(milestone.project) }
     }
 
+    /// Any other noun.
+    pub(super) fn kept<T: Kept>(
+        thing: &T,
+        task: Option<TaskId>,
+        project: Option<ProjectId>,
+    ) -> Self {
+        Self { entity: T::entity(thing.id()), task, project }
+    }
+
     /// `project`: the one that the comment, or the task it is on, belongs to.
     pub(super) fn comment(comment: &Comment, project: ProjectId) -> Self {
         let task = match comment.on {
             CommentTarget::Task(task) => Some(task),
-            CommentTarget::Project(_) => None,
+            CommentTarget::Project(_) | CommentTarget::Goal(_) => None,
         };
         Self { entity: Entity::Comment(comment.id), task, project: Some(project) }
     }
@@ -92,6 +102,13 @@ impl<'a> Rows<'a> {
             after,
             mark: self.stamp.mark.clone(),
         });
+    }
+
+    /// What changed in any other noun.
+    pub(super) fn fields<T: Kept>(&mut self, about: About, before: &T, after: &T) {
+        for ((field, old), (_, new)) in before.fields().into_iter().zip(after.fields()) {
+            self.changed(about, field, old, new);
+        }
     }
 
     /// What edits changed in a task.

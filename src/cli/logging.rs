@@ -30,9 +30,10 @@ impl Verbosity {
     pub fn filter(self) -> &'static str {
         let level = i16::from(self.more) + i16::from(self.daemon) - i16::from(self.quiet) * 2;
         match level {
-            ..=-1 => "error",
-            0 => "warn",
-            1 => "warn,rota=info",
+            // The MCP library warns of each error that a client is told, as if it were ours.
+            ..=-1 => "error,rmcp::service=off",
+            0 => "warn,rmcp::service=off",
+            1 => "warn,rota=info,rmcp::service=off",
             2 => "info,rota=debug",
             _ => "debug,rota=trace",
         }
@@ -76,10 +77,10 @@ mod tests {
     #[test]
     fn the_daemon_says_more_than_a_command_and_quiet_says_least() {
         let filter = |more, quiet, daemon| Verbosity { more, quiet, daemon }.filter();
-        assert_eq!(filter(0, false, false), "warn");
-        assert_eq!(filter(0, false, true), "warn,rota=info");
+        assert_eq!(filter(0, false, false), "warn,rmcp::service=off");
+        assert_eq!(filter(0, false, true), "warn,rota=info,rmcp::service=off");
         assert_eq!(filter(1, false, true), "info,rota=debug");
-        assert_eq!(filter(0, true, true), "error");
+        assert_eq!(filter(0, true, true), "error,rmcp::service=off");
         assert_eq!(filter(9, false, false), "debug,rota=trace");
     }
 }

@@ -19,6 +19,7 @@ pub mod logging;
 pub mod output;
 pub mod overview;
 pub mod page;
+mod pipe;
 pub mod progress;
 pub mod report;
 

@@ -5,15 +5,15 @@ use super::{
     Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, ModelConfig, SlackConfig, StoreConfig,
 };
 use crate::domain::show_duration;
-use crate::fault::nearest;
 use crate::fault::table::Table;
+use crate::fault::{Fault, nearest};
 use chrono_tz::Tz;
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Where a key belongs, when it was written in another table.
 fn elsewhere(name: &str) -> Option<String> {
@@ -21,7 +21,7 @@ fn elsewhere(name: &str) -> Option<String> {
 }
 
 /// The configuration, with defaults where something is wrong (the faults say so).
-pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> Config {
+pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Config, Option<Fault>) {
     let base = Config::default();
     let timezone = root.parsed("timezone", |text| {
         text.parse::<Tz>().map_err(|_| {
@@ -41,8 +41,8 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> Confi
     let people = root.table("people");
     let me = people.needed_if_written("me");
     people.finish(elsewhere);
-    root.refuse("mcp", "[mcp]");
     root.refuse("web", "[web]");
+    let (mcp, open_to_others) = super::mcp::mcp(&root.table("mcp"));
     let (store, keep) = store(&root.table("store"), &base);
     let config = Config {
         path: None,
@@ -57,6 +57,7 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> Confi
         models: models(&root.table("models"), folder),
         slack,
         files,
+        mcp,
         arm: root.choice("arm", &[("ask", Arm::Ask), ("auto", Arm::Auto)]).unwrap_or_default(),
         agents: path(root, "agents", folder).unwrap_or_else(|| folder.join("agents")),
         templates: path(root, "templates", folder).unwrap_or_else(|| folder.join("templates")),
@@ -70,7 +71,7 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> Confi
         warnings: Vec::new(),
     };
     root.finish(elsewhere);
-    config
+    (config, open_to_others)
 }
 
 /// A path, relative to the file's folder.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// Keys by the table they belong to; empty for the top.
-const PLACES: [(&str, &[&str]); 9] = [
+const PLACES: [(&str, &[&str]); 10] = [
     ("", &["timezone", "arm", "agents", "templates", "currency"]),
     ("daemon", &["id", "slots", "labels", "tick", "drain", "playbooks"]),
     ("board", &["name"]),
@@ -13,6 +13,29 @@ const PLACES: [(&str, &[&str]); 9] = [
     ("models.NAME", &["script"]),
     ("notify.slack.NAME", &["webhook"]),
     ("notify", &["slack", "file"]),
+    (
+        "mcp",
+        &[
+            "enabled",
+            "host",
+            "port",
+            "transport",
+            "require_auth",
+            "required_role",
+            "allowed_ips",
+            "trusted_proxies",
+            "rate_limit",
+            "call_time",
+            "memory",
+            "response_size",
+            "log_requests",
+            "expose_errors",
+            "hosts",
+            "origins",
+            "toolsets",
+            "plain_http",
+        ],
+    ),
 ];
 
 /// Where a key belongs.
@@ -64,6 +87,46 @@ fn secret(about: &str) -> Value {
     })
 }
 
+fn truth(about: &str) -> Value {
+    json!({"type": "boolean", "description": about})
+}
+
+fn texts_or_one(about: &str) -> Value {
+    json!({
+        "description": about,
+        "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+    })
+}
+
+/// `[mcp]`; the variables MCP_* of the same meaning win.
+fn mcp() -> Value {
+    let size =
+        |about: &str| json!({"type": "string", "pattern": "^[0-9]+[KMG]?$", "description": about});
+    object(
+        &json!({
+            "enabled": truth("whether /mcp is served (default: true)"),
+            "host": text("the address HTTP is served at (default: 127.0.0.1)"),
+            "port": json!({"type": "integer", "minimum": 0, "maximum": 65535, "description": "its port; 0: any that is free (default: 3001)"}),
+            "transport": word(&["stdio", "http"], "what `rota mcp` speaks when no flag says (default: stdio)"),
+            "require_auth": truth("whether a token is asked for; false on loopback only (default: true)"),
+            "required_role": word(&["readonly", "commenter", "editor", "manager", "admin", "owner"], "nobody below it is let in (default: editor)"),
+            "allowed_ips": texts_or_one("addresses and networks that may connect (default: loopback)"),
+            "trusted_proxies": texts_or_one("proxies whose X-Forwarded-For is believed (default: none)"),
+            "rate_limit": json!({"type": "integer", "minimum": 1, "maximum": 1_000_000, "description": "requests of one caller in a minute (default: 100)"}),
+            "call_time": duration("how long a call may take (default: 30s)"),
+            "memory": size("memory of child processes (default: 256M)"),
+            "response_size": size("bytes of an answer (default: 10M)"),
+            "log_requests": truth("whether each request is logged (default: false)"),
+            "expose_errors": truth("whether callers are told the causes of errors (default: false)"),
+            "hosts": texts_or_one("names by which it may be addressed, beside loopback"),
+            "origins": texts_or_one("origins of browsers that may ask, beside loopback"),
+            "toolsets": text("toolsets that are served, joined by commas, and readonly (default: all)"),
+            "plain_http": truth("serve HTTP without TLS beyond loopback (default: false)"),
+        }),
+        &[],
+    )
+}
+
 /// JSON Schema of `rota.toml` (draft 2020-12).
 pub fn schema() -> Value {
     let mut schema = object(
@@ -97,6 +160,7 @@ pub fn schema() -> Value {
                 "renew": duration("how often a claim is renewed, at most a third of the lease (default: 20s)"),
                 "margin": duration("how long before its end a lease is no longer trusted, less than a quarter of it (default: 5s)"),
             }), &[]),
+            "mcp": mcp(),
             "models": named("language models, by name", &object(&json!({
                 "kind": word(&["scripted"], "what answers"),
                 "script": text("the script that plays the model"),

@@ -67,6 +67,20 @@ pub struct ToolRequest {
     /// Set for a rehearsal: nothing outside is changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<DryRun>,
+    /// Whose rights hold, instead of those of whoever may use the socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<AskToken>,
+}
+
+/// A token on its way over the socket; `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AskToken(pub String);
+
+impl std::fmt::Debug for AskToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AskToken([redacted])")
+    }
 }
 
 /// How a rehearsal is done.
@@ -206,19 +220,22 @@ pub struct RequestLine {
     /// See [`ToolRequest::dry_run`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<DryRun>,
+    /// See [`ToolRequest::token`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<AskToken>,
 }
 
 impl RequestLine {
     /// A request with its number.
     pub fn new(id: u64, request: ToolRequest) -> Self {
-        let ToolRequest { tool, args, zone, dry_run } = request;
-        Self { id, tool, args, zone, dry_run }
+        let ToolRequest { tool, args, zone, dry_run, token } = request;
+        Self { id, tool, args, zone, dry_run, token }
     }
 
     /// The request without its number.
     pub fn into_request(self) -> ToolRequest {
-        let Self { id: _, tool, args, zone, dry_run } = self;
-        ToolRequest { tool, args, zone, dry_run }
+        let Self { id: _, tool, args, zone, dry_run, token } = self;
+        ToolRequest { tool, args, zone, dry_run, token }
     }
 }
 

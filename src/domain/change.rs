@@ -1,8 +1,8 @@
 //! Changes to the board: what can be edited, how a write is stamped, and the record of it.
 
 use super::{
-    ActivityId, CommentId, Fence, MilestoneId, PersonId, ProjectId, RunId, SprintId, StatusId,
-    Task, TaskId, TaskKind, Timestamp, Value,
+    ActivityId, CommentId, EventId, Fence, GoalBoardId, GoalId, MilestoneId, PersonId, ProjectId,
+    RunId, SprintId, StatusId, Task, TaskId, TaskKind, TimeEntryId, TimerId, Timestamp, Value,
 };
 use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
@@ -287,17 +287,59 @@ pub enum Entity {
     Project(ProjectId),
     /// A person.
     Person(PersonId),
+    /// A set of goals.
+    GoalBoard(GoalBoardId),
+    /// A goal.
+    Goal(GoalId),
+    /// An event in a calendar.
+    Event(EventId),
+    /// Time spent on a task.
+    TimeEntry(TimeEntryId),
+    /// A timer.
+    Timer(TimerId),
+    /// A sprint.
+    Sprint(SprintId),
+}
+
+impl Entity {
+    /// Its id, as a number.
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Task(id) => id.0,
+            Self::Comment(id) => id.0,
+            Self::Milestone(id) => id.0,
+            Self::Project(id) => id.0,
+            Self::Person(id) => id.0,
+            Self::GoalBoard(id) => id.0,
+            Self::Goal(id) => id.0,
+            Self::Event(id) => id.0,
+            Self::TimeEntry(id) => id.0,
+            Self::Timer(id) => id.0,
+            Self::Sprint(id) => id.0,
+        }
+    }
+
+    /// What people call such a thing.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Task(_) => "task",
+            Self::Comment(_) => "comment",
+            Self::Milestone(_) => "milestone",
+            Self::Project(_) => "project",
+            Self::Person(_) => "person",
+            Self::GoalBoard(_) => "goal board",
+            Self::Goal(_) => "goal",
+            Self::Event(_) => "event",
+            Self::TimeEntry(_) => "time entry",
+            Self::Timer(_) => "timer",
+            Self::Sprint(_) => "sprint",
+        }
+    }
 }
 
 impl fmt::Display for Entity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Task(id) => write!(f, "task {id}"),
-            Self::Comment(id) => write!(f, "comment {id}"),
-            Self::Milestone(id) => write!(f, "milestone {id}"),
-            Self::Project(id) => write!(f, "project {id}"),
-            Self::Person(id) => write!(f, "person {id}"),
-        }
+        write!(f, "{} {}", self.noun(), self.number())
     }
 }
 

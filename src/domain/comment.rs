@@ -1,6 +1,6 @@
-//! Comments on tasks and projects; a project's status update is a comment with a rating.
+//! Comments on tasks, projects and goals; a project's status update is a comment with a rating.
 
-use super::{CommentId, PersonId, ProjectId, TaskId, Timestamp};
+use super::{CommentId, GoalId, PersonId, ProjectId, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -31,6 +31,8 @@ pub enum CommentTarget {
     Task(TaskId),
     /// A project.
     Project(ProjectId),
+    /// A goal.
+    Goal(GoalId),
 }
 
 /// How a project is doing.

@@ -1,7 +1,8 @@
 //! Questions to the board: which tasks, which activity, and a page of an answer.
 
 use super::{
-    ActivityId, MilestoneId, PersonId, ProjectId, StatusId, StatusKind, TaskId, TaskKind, Timestamp,
+    ActivityId, MilestoneId, PersonId, ProjectId, SprintId, StatusId, StatusKind, TaskId, TaskKind,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,8 @@ pub struct TaskQuery {
     pub modified_from: Option<Timestamp>,
     /// Counting towards this milestone.
     pub milestone: Option<MilestoneId>,
+    /// In this sprint.
+    pub sprint: Option<SprintId>,
     /// Subtasks of this task.
     pub parent: Option<TaskId>,
     /// That wait for this task (`blocked_by` holds it).
@@ -130,7 +133,7 @@ impl ActivityQuery {
 /// Which comments; every part narrows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CommentQuery {
-    /// On this task or project.
+    /// On this task, project or goal.
     pub on: Option<super::CommentTarget>,
     /// On one of these projects (status updates and project comments).
     pub projects: Vec<ProjectId>,

@@ -64,8 +64,18 @@ number_id! {
     MilestoneId
     /// A sprint on the board.
     SprintId
-    /// A comment on a task or project.
+    /// A comment on a task, project or goal.
     CommentId
+    /// A set of goals of a project.
+    GoalBoardId
+    /// A goal.
+    GoalId
+    /// An event in somebody's calendar.
+    EventId
+    /// The time somebody spent on a task on a day.
+    TimeEntryId
+    /// A timer that runs.
+    TimerId
     /// One of a project's own status labels; unique within the project only.
     StatusId
     /// One row of the board's activity; rows are numbered in the order they happened.
@@ -85,6 +95,8 @@ text_id! {
     DaemonId
     /// One life of a daemon, from start to stop.
     LifeId
+    /// A token, without its secret.
+    TokenId
 }
 
 /// A number that grows with every claim of a task and never repeats (fencing token).

@@ -3,13 +3,20 @@
 //! Nothing here does I/O, reads a clock or rolls dice. Types are nouns of the field; how they are
 //! stored, sent or decided upon is the business of the floors above.
 
+#[macro_use]
+mod shapes;
+
+mod calendar;
 mod change;
 mod claim;
 mod comment;
 mod decision;
 mod effect;
 mod filter;
+mod goal;
+mod ical;
 mod id;
+mod member;
 mod milestone;
 mod notice;
 mod occurrence;
@@ -19,10 +26,17 @@ mod project;
 mod reason;
 mod report;
 mod run;
+mod sprint;
 mod task;
 mod time;
+mod timer;
+mod timesheet;
+mod token;
 mod value;
 
+pub use calendar::{
+    CalendarEvent, During, EventEdit, EventQuery, NewEvent, ScheduleQuery, Scheduled, When,
+};
 pub use change::{Activity, EffectState, Entity, Mark, Stamp, TaskEdit, Written};
 pub use claim::{Before, Claim, ClaimEnd, EndKind, Holder, Parked, Phase, Revoked, Wrote};
 pub use comment::{Comment, CommentTarget, NewComment, Rating};
@@ -31,10 +45,17 @@ pub use effect::{Effect, EffectActor, EffectResult, ToolCall};
 pub use filter::{
     ActivityQuery, AssigneeFilter, CommentQuery, Cursor, MilestoneQuery, Page, TaskOrder, TaskQuery,
 };
-pub use id::{
-    ActivityId, BoardName, CommentId, DaemonId, Fence, LifeId, MilestoneId, OccurrenceId, PersonId,
-    PlaybookName, ProjectId, RunId, SprintId, StatusId, TaskId,
+pub use goal::{
+    Goal, GoalBoard, GoalBoardQuery, GoalEdit, GoalQuery, GoalStatus, Metric, NewGoal,
+    NewGoalBoard, progress,
 };
+pub use ical::icalendar;
+pub use id::{
+    ActivityId, BoardName, CommentId, DaemonId, EventId, Fence, GoalBoardId, GoalId, LifeId,
+    MilestoneId, OccurrenceId, PersonId, PlaybookName, ProjectId, RunId, SprintId, StatusId,
+    TaskId, TimeEntryId, TimerId, TokenId,
+};
+pub use member::{Member, MemberQuery, role_in};
 pub use milestone::{Milestone, MilestoneEdit, NewMilestone};
 pub use notice::{Body, Channel, Delivery, Notice};
 pub use occurrence::{Covers, Occurrence, OccurrenceState, Trigger};
@@ -48,8 +69,15 @@ pub use project::{NewProject, Project, ProjectEdit, Status, StatusKind, default_
 pub use reason::Reason;
 pub use report::{OnFailure, Report, ReportWhen};
 pub use run::{Run, RunState, Usage};
+pub use sprint::{NewSprint, Sprint, SprintEdit, SprintQuery};
 pub use task::{NewTask, Task, TaskKind};
 pub use time::{
     Span, StoreTime, Timestamp, from_millis, millis, parse_duration, show_duration, to_delta,
 };
+pub use timer::{NewTimer, StopTimer, Stopped, Timer, TimerKind, TimerLog, TimerQuery};
+pub use timesheet::{
+    TimeAmount, TimeChange, TimeEntry, TimeGroup, TimeKey, TimeKind, TimeQuery, TimeSum, Week,
+    WeekRow, hours_of_seconds, seconds_of_hours,
+};
+pub use token::{NewToken, Token, TokenKind};
 pub use value::Value;

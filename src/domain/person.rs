@@ -2,6 +2,7 @@
 
 use super::{PersonId, RunId};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A user of the board: a person, or the account an agent acts as.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,19 @@ pub enum Role {
     Owner,
 }
 
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Readonly => "readonly",
+            Self::Commenter => "commenter",
+            Self::Editor => "editor",
+            Self::Manager => "manager",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        })
+    }
+}
+
 /// What is needed to add somebody to the board.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewPerson {
@@ -74,6 +88,8 @@ pub struct Principal {
 pub enum Initiative {
     /// A person at a terminal or an assistant of theirs.
     Person,
+    /// A program with a service key of this name: nobody, so nothing is "mine".
+    Service(String),
     /// An agent inside a run.
     Agent(RunId),
     /// The daemon itself, for a run: announce, hand-back, settle.

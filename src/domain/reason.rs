@@ -121,6 +121,8 @@ reasons! {
     InvalidArguments = "invalid_arguments", "the arguments are not what the tool takes";
     OutOfScope = "out_of_scope", "it reaches beyond what `scope.write` allows";
     ScopeMax = "scope_max", "the tool was called as often as `scope.max` allows";
+    TokenRefused = "token_refused", "the token does not count, or not for this";
+    ServiceIsNobody = "service_is_nobody", "a service key belongs to no person, so nothing is theirs";
     RoleTooLow = "role_too_low", "the caller's role on the board does not allow it";
     TrustWindow = "trust_window", "the run may no longer believe its own lease";
     StaleFence = "stale_fence", "a later claim of the task exists";

@@ -34,7 +34,7 @@ pub fn did_you_mean<'a>(
         return Some(format!("did you mean `{near}`?"));
     }
     let all: Vec<&str> = candidates.into_iter().collect();
-    (1..=12).contains(&all.len()).then(|| format!("expected one of `{}`", all.join("`, `")))
+    (1..=16).contains(&all.len()).then(|| format!("expected one of `{}`", all.join("`, `")))
 }
 
 #[cfg(test)]

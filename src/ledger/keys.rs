@@ -4,7 +4,7 @@
 //! its hash where it is long, so that no name reaches into another's rows or past the longest key.
 
 use crate::domain::{
-    BoardName, Mark, OccurrenceId, PlaybookName, RunId, RunState, TaskId, Timestamp,
+    BoardName, Mark, OccurrenceId, PlaybookName, RunId, RunState, TaskId, Timestamp, TokenId,
 };
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -18,6 +18,9 @@ pub(super) const OCCURRENCE_OPEN: &str = "occurrence-open/";
 pub(super) const INTENT_OPEN: &str = "intent-open/";
 pub(super) const RUN: &str = "run/";
 pub(super) const DUE: &str = "notice-due/";
+pub(super) const SESSION: &str = "session/";
+pub(super) const SESSION_AT: &str = "session-at/";
+pub(super) const TOKEN: &str = "token/";
 pub(super) const AUDIT: &str = "audit/";
 pub(super) const AUDIT_HEAD: &str = "audit-head";
 pub(super) const STOPPED: &str = "stopped";
@@ -88,6 +91,24 @@ pub(super) fn orphan(board: &BoardName, task: TaskId) -> String {
 
 pub(super) fn orphan_prefix(board: &BoardName) -> String {
     format!("{ORPHAN}{}/", segment(board.as_str()))
+}
+
+pub(super) fn session(id: &str) -> String {
+    format!("{SESSION}{}", segment(id))
+}
+
+/// A session's place in the list of all, oldest first.
+pub(super) fn session_at(begun: Timestamp, id: &str) -> String {
+    format!("{SESSION_AT}{}/{}", ascending(begun), segment(id))
+}
+
+pub(super) fn token(id: &TokenId) -> String {
+    format!("{TOKEN}{}", segment(id.as_str()))
+}
+
+/// The id of the service key that has this name.
+pub(super) fn token_name(name: &str) -> String {
+    format!("token-name/{}", segment(name))
 }
 
 pub(super) fn watermark(playbook: &PlaybookName) -> String {

@@ -17,18 +17,22 @@ mod prune;
 mod records;
 mod runs;
 mod seen;
+mod sessions;
 pub mod stop;
 mod succession;
 mod sweep;
 mod switches;
 mod timetables;
+mod tokens;
 mod trust;
 
 pub use audit::{AuditEntry, AuditVerdict};
 pub use claims::{Acquire, Held};
 pub use prune::Pruned;
 pub use runs::{LogLine, RunFilter, TranscriptLine};
+pub use sessions::OutsideSession;
 pub use switches::{Paused, PlaybookSwitch};
+pub use tokens::{Issued, OVERLAP_MAX, TokenRefusal};
 pub use trust::TrustWindow;
 
 use crate::clock::{Clock, Entropy};

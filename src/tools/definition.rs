@@ -2,7 +2,7 @@
 
 use super::registry::Parts;
 use super::write::Planned;
-use super::{Context, ToolError, ToolKind, arguments};
+use super::{Context, ToolError, ToolKind, Toolset, arguments};
 use crate::domain::{Role, Value};
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
@@ -27,6 +27,8 @@ pub struct Definition {
     pub output_schema: MadeOnce,
     /// What it does to the world.
     pub kind: ToolKind,
+    /// What it is about.
+    pub set: Toolset,
     /// The least role that may call it.
     pub role: Role,
     /// Hints for callers.
@@ -130,6 +132,8 @@ impl Definition {
             input_schema,
             output_schema: MadeOnce::new(make_schema::<R>),
             kind,
+            // The table of nouns says which (`nouns::all`).
+            set: Toolset::Run,
             role,
             annotations,
             handler,

@@ -2,11 +2,13 @@
 //! running, stopping and explaining are tools like others.
 
 use crate::domain::{
-    Activity, Claim, Effect, Fence, Occurrence, OccurrenceId, PlaybookName, Reason, Run, RunId,
-    RunState, TaskId, Timestamp, Usage, Value,
+    Activity, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PlaybookName, Reason, Run,
+    RunId, RunState, TaskId, Timestamp, Token, Usage, Value,
 };
 use async_trait::async_trait;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The daemon, as tools see it.
 #[async_trait]
@@ -48,6 +50,40 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     async fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, DeskError>;
     /// Everything about one run; `None` when there is no such run.
     async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, DeskError>;
+}
+
+/// The tokens, as tools see them.
+#[async_trait]
+pub trait Tokens: Send + Sync + std::fmt::Debug {
+    /// Makes one.
+    async fn issue(&self, new: NewToken, by: &str) -> Result<IssuedToken, DeskError>;
+    /// Every token.
+    async fn list(&self) -> Result<Vec<Token>, DeskError>;
+    /// Ends one, by its id or a service key's name.
+    async fn revoke(&self, which: &str, by: &str) -> Result<Token, DeskError>;
+    /// Gives one another secret; the old one counts for `overlap`.
+    async fn rotate(
+        &self,
+        which: &str,
+        overlap: Duration,
+        by: &str,
+    ) -> Result<IssuedToken, DeskError>;
+}
+
+/// A token with its secret, which is shown once.
+#[derive(Debug)]
+pub struct IssuedToken {
+    /// Whose it is and what it may do.
+    pub token: Token,
+    /// The whole text that a client sends.
+    pub secret: SecretString,
+}
+
+impl IssuedToken {
+    /// The secret, for the one answer that shows it.
+    pub(super) fn expose_secret(&self) -> &str {
+        self.secret.expose_secret()
+    }
 }
 
 /// Which runs.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::board::BoardError;
 use crate::domain::{
-    Effect, EffectActor, EffectResult, EffectState, Entity, Mark, Mode, Reason, Stamp, Value,
+    Effect, EffectActor, EffectResult, EffectState, Mark, Mode, Reason, Stamp, Value,
 };
 use std::time::Duration;
 
@@ -335,18 +335,16 @@ fn done_before(earlier: &Mark) -> ToolResult {
 }
 
 fn result_of(acted: &Acted, effect: Option<Effect>, note: Option<&str>) -> ToolResult {
-    let id = match acted.entity {
-        Entity::Task(id) => id.0,
-        Entity::Comment(id) => id.0,
-        Entity::Milestone(id) => id.0,
-        Entity::Project(id) => id.0,
-        Entity::Person(id) => id.0,
-    };
+    let id = acted.entity.number();
     let known = id != 0;
     let map = |value: &Value| serde_json::to_value(value).and_then(serde_json::from_value);
     let change = show::Change {
         id: known.then_some(id),
-        entity: if known { acted.entity.to_string() } else { new_entity(acted.entity).to_owned() },
+        entity: if known {
+            acted.entity.to_string()
+        } else {
+            format!("new {}", acted.entity.noun())
+        },
         changed: note.is_none() && acted.before != acted.after,
         note: note.map(str::to_owned),
         before: map(&acted.before).unwrap_or_default(),
@@ -355,14 +353,4 @@ fn result_of(acted: &Acted, effect: Option<Effect>, note: Option<&str>) -> ToolR
     };
     let value = show::value(&change);
     ToolResult { text: show::text(&value), value, effect }
-}
-
-fn new_entity(entity: Entity) -> &'static str {
-    match entity {
-        Entity::Task(_) => "new task",
-        Entity::Comment(_) => "new comment",
-        Entity::Milestone(_) => "new milestone",
-        Entity::Project(_) => "new project",
-        Entity::Person(_) => "new person",
-    }
 }

@@ -1,11 +1,13 @@
 //! The seam to the ledger: what the guard needs of the journal of effects and of claims.
 
-use super::desk::{DeskError, Records, RunQuery, RunRecord};
+use super::desk::{DeskError, IssuedToken, Records, RunQuery, RunRecord, Tokens};
 use crate::domain::{
-    Claim, Effect, EffectResult, Fence, Mark, PlaybookName, Reason, Run, RunId, TaskId,
+    Claim, Effect, EffectResult, Fence, Mark, NewToken, PlaybookName, Reason, Run, RunId, TaskId,
+    Token,
 };
-use crate::ledger::{ClaimError, Ledger, LedgerError, RunFilter};
+use crate::ledger::{ClaimError, Issued, Ledger, LedgerError, RunFilter};
 use async_trait::async_trait;
+use std::time::Duration;
 
 /// The journal of effects.
 ///
@@ -143,6 +145,46 @@ impl Records for Ledger {
             transcript: lines.into_iter().map(|l| format!("{}: {}", l.kind, l.text)).collect(),
             run,
         }))
+    }
+}
+
+#[async_trait]
+impl Tokens for Ledger {
+    async fn issue(&self, new: NewToken, by: &str) -> Result<IssuedToken, DeskError> {
+        self.issue_token(new, by).await.map(issued).map_err(|e| of_token("making a token", e))
+    }
+
+    async fn list(&self) -> Result<Vec<Token>, DeskError> {
+        self.tokens().await.map_err(|error| of_token("reading the tokens", error))
+    }
+
+    async fn revoke(&self, which: &str, by: &str) -> Result<Token, DeskError> {
+        let revoked = self.revoke_token(which, by).await;
+        revoked.map_err(|error| of_token("revoking a token", error))
+    }
+
+    async fn rotate(
+        &self,
+        which: &str,
+        overlap: Duration,
+        by: &str,
+    ) -> Result<IssuedToken, DeskError> {
+        let rotated = self.rotate_token(which, overlap, by).await;
+        rotated.map(issued).map_err(|error| of_token("rotating a token", error))
+    }
+}
+
+fn issued(Issued { token, secret }: Issued) -> IssuedToken {
+    IssuedToken { token, secret }
+}
+
+fn of_token(what: &str, error: LedgerError) -> DeskError {
+    match error {
+        LedgerError::NotFound { .. } => DeskError::NotFound(error.to_string()),
+        LedgerError::Conflict { .. } => {
+            DeskError::Refused { reason: Reason::InvalidArguments, message: error.to_string() }
+        }
+        error => failed(what, error),
     }
 }
 

@@ -18,14 +18,17 @@ pub mod registry;
 mod resolve;
 mod scope;
 mod show;
+mod toolset;
 mod write;
 
 pub use context::{Context, Finished, RunContext, Tally, Trust};
 pub use definition::{Annotations, Definition};
 pub use journal::{Intended, Journal, JournalError};
 pub use registry::{Parts, ToolRegistry};
+pub use toolset::Toolset;
 
 use crate::domain::{Effect, Reason, Value};
+use std::sync::LazyLock;
 
 /// What a tool does to the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,4 +99,15 @@ impl ToolError {
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::Fatal { .. })
     }
+}
+
+/// Every definition, in the order of their names: what can be said of the tools before anything is
+/// opened.
+pub fn catalogue() -> &'static [Definition] {
+    static CATALOGUE: LazyLock<Vec<Definition>> = LazyLock::new(|| {
+        let mut all = nouns::all();
+        all.sort_by_key(|tool| tool.name);
+        all
+    });
+    &CATALOGUE
 }

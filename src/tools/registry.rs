@@ -1,9 +1,9 @@
 //! The table of tools, and the one way to call one.
 
 use super::definition::{Definition, Handler};
-use super::desk::{Desk, Records};
+use super::desk::{Desk, Records, Tokens};
 use super::journal::Journal;
-use super::{Context, ToolError, ToolKind, ToolResult, arguments, guard, nouns, show};
+use super::{Context, ToolError, ToolKind, ToolResult, arguments, catalogue, guard, show};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::{Reason, Value};
@@ -21,13 +21,15 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     desk: OnceLock<Weak<dyn Desk>>,
     records: OnceLock<Arc<dyn Records>>,
+    tokens: OnceLock<Arc<dyn Tokens>>,
 }
 
 impl Parts {
     /// Without daemon and ledger; [`ToolRegistry::set_desk`] and [`ToolRegistry::set_records`] add
     /// them when they are there.
     pub fn new(board: Arc<dyn Board>, journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) -> Self {
-        Self { board, journal, clock, desk: OnceLock::new(), records: OnceLock::new() }
+        let (desk, records, tokens) = Default::default();
+        Self { board, journal, clock, desk, records, tokens }
     }
 
     pub(super) fn desk(&self) -> Result<Arc<dyn Desk>, ToolError> {
@@ -41,19 +43,25 @@ impl Parts {
             ToolError::rejected(Reason::Unsupported, "this needs the ledger, which is not there")
         })
     }
+
+    pub(super) fn tokens(&self) -> Result<&dyn Tokens, ToolError> {
+        self.tokens.get().map(AsRef::as_ref).ok_or_else(|| {
+            ToolError::rejected(Reason::Unsupported, "this needs the ledger, which is not there")
+        })
+    }
 }
 
 /// Every tool there is.
 #[derive(Debug)]
 pub struct ToolRegistry {
     parts: Parts,
-    tools: BTreeMap<&'static str, Definition>,
+    tools: BTreeMap<&'static str, &'static Definition>,
 }
 
 impl ToolRegistry {
     /// All tools over these parts.
     pub fn new(parts: Parts) -> Self {
-        let tools = nouns::all().into_iter().map(|tool| (tool.name, tool)).collect();
+        let tools = catalogue().iter().map(|tool| (tool.name, tool)).collect();
         Self { parts, tools }
     }
 
@@ -69,18 +77,23 @@ impl ToolRegistry {
         let _ = self.parts.records.set(records);
     }
 
+    /// The tokens are there now; second ones are ignored.
+    pub fn set_tokens(&self, tokens: Arc<dyn Tokens>) {
+        let _ = self.parts.tokens.set(tokens);
+    }
+
     /// All definitions, by name.
-    pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
-        self.tools.values()
+    pub fn definitions(&self) -> impl Iterator<Item = &'static Definition> {
+        self.tools.values().copied()
     }
 
     /// One of them.
-    pub fn definition(&self, name: &str) -> Option<&Definition> {
-        self.tools.get(name)
+    pub fn definition(&self, name: &str) -> Option<&'static Definition> {
+        self.tools.get(name).copied()
     }
 
     /// Those that this caller may call: what is listed to an agent, and nothing else.
-    pub fn offered(&self, context: &Context) -> Vec<&Definition> {
+    pub fn offered(&self, context: &Context) -> Vec<&'static Definition> {
         self.definitions().filter(|tool| guard::may_call(tool, context).is_ok()).collect()
     }
 

@@ -7,8 +7,8 @@ use super::registry::Parts;
 use super::show::Names;
 use super::{Context, ToolError};
 use crate::domain::{
-    Milestone, MilestoneQuery, Person, PersonId, Project, ProjectId, Reason, Status, StatusId,
-    StatusKind,
+    Initiative, Milestone, MilestoneQuery, Person, PersonId, Project, ProjectId, Reason, Status,
+    StatusId, StatusKind,
 };
 use std::collections::BTreeMap;
 
@@ -19,8 +19,8 @@ const NAMES_SHOWN_MAX: usize = 12;
 #[derive(Debug)]
 pub(super) struct Directory {
     pub names: Names,
-    /// Who asks; `me` and 0 stand for them.
-    me: PersonId,
+    /// Who asks; `me` and 0 stand for them. The name of the key, where it is a program's.
+    me: Result<PersonId, String>,
 }
 
 impl Directory {
@@ -32,7 +32,10 @@ impl Directory {
                 people,
                 zone: context.zone,
             },
-            me: context.principal.person.id,
+            me: match &context.principal.by {
+                Initiative::Service(key) => Err(key.clone()),
+                _ => Ok(context.principal.person.id),
+            },
         })
     }
 
@@ -48,12 +51,26 @@ impl Directory {
     /// A person; 0 and `me` are the caller.
     pub(super) fn person(&self, name: &IdOrName) -> Result<PersonId, ToolError> {
         match name {
-            IdOrName::Id(0) => return Ok(self.me),
-            IdOrName::Name(text) if text.trim().eq_ignore_ascii_case("me") => return Ok(self.me),
+            IdOrName::Id(0) => return self.me(),
+            IdOrName::Name(text) if text.trim().eq_ignore_ascii_case("me") => return self.me(),
             _ => {}
         }
         let all: Vec<&Person> = self.names.people.iter().collect();
         pick("person", name, &all, |p| p.id.0, |p| &p.name).map(|person| person.id)
+    }
+
+    /// Whoever asks.
+    fn me(&self) -> Result<PersonId, ToolError> {
+        self.me.clone().map_err(|key| {
+            ToolError::rejected(
+                Reason::ServiceIsNobody,
+                format!(
+                    "the service key {} belongs to no person, so nothing is \"mine\": name the \
+                     person, or use that person's own token",
+                    shown(&key)
+                ),
+            )
+        })
     }
 
     /// A person, or nobody (`none`, an empty text).

@@ -165,6 +165,7 @@ impl Names {
         let (task, project) = match comment.on {
             CommentTarget::Task(id) => (Some(id.0), None),
             CommentTarget::Project(id) => (None, Some(id.0)),
+            CommentTarget::Goal(_) => (None, None),
         };
         CommentView {
             id: comment.id.0,

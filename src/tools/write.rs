@@ -337,6 +337,7 @@ fn comment_fields(on: CommentTarget, text: &str, rating: Option<crate::domain::R
     let (place, id) = match on {
         CommentTarget::Task(id) => ("task", id.0),
         CommentTarget::Project(id) => ("project", id.0),
+        CommentTarget::Goal(id) => ("goal", id.0),
     };
     let mut fields =
         BTreeMap::from([("comment".to_owned(), Value::from(text)), (place.to_owned(), id.into())]);

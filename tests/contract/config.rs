@@ -143,7 +143,11 @@ const FAULTY: &[(&str, &str)] = &[
     ("no slots", "[daemon]\nslots = 0"),
     ("a currency that is none", "currency = \"euro\""),
     ("an id with blanks", "[daemon]\nid = \"my laptop\""),
-    ("a whole section that is not there yet", "[mcp]\nport = 3001"),
+    ("a whole section that is not there yet", "[web]\nport = 3001"),
+    ("a server open to all", "[mcp]\nhost = \"0.0.0.0\"\nrequire_auth = false"),
+    ("a server in plain sight", "[mcp]\nhost = \"0.0.0.0\""),
+    ("an address that is none", "[mcp]\nallowed_ips = [\"127.0.0.1\", \"here\"]\nport = 70000"),
+    ("a toolset that there is not", "[mcp]\ntoolsets = \"tasks,nonsense\""),
     ("several at once", "arm = 3\n[daemon]\nslot = 3\ntick = \"0s\""),
 ];
 

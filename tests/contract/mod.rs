@@ -5,6 +5,7 @@ mod board;
 mod config;
 mod cron;
 pub(crate) mod given;
+mod icalendar_documents;
 mod ledger;
 mod library;
 mod notify;

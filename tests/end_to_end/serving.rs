@@ -57,7 +57,8 @@ fn stop(daemon: Serving) {
 fn a_playbook_fires_by_itself_and_its_task_is_seen_done() {
     let rota = team_with("worker", EVERY_SECOND);
     let daemon = rota.serve(Vec::<&str>::new());
-    assert!(daemon.ready.starts_with("ready socket="), "{}", daemon.ready);
+    assert!(daemon.ready.starts_with("ready addr=127.0.0.1:"), "{}", daemon.ready);
+    assert!(daemon.ready.contains(" socket="), "{}", daemon.ready);
     let task = until_status(&rota, "1", "Done");
     assert_eq!(task["assignee_name"], "AI-Worker");
     let runs = json(&rota, &["runs", "list"]);

@@ -31,7 +31,47 @@ fn calls() -> Vec<Row> {
         .chain(task_changes())
         .chain(project_calls())
         .chain(team_calls())
+        .chain(token_calls())
         .collect()
+}
+
+fn token_calls() -> Vec<Row> {
+    use Need::{Act, Look};
+    vec![
+        row(
+            &[
+                "token",
+                "create",
+                "laptop",
+                "--person",
+                "Bob",
+                "--role",
+                "editor",
+                "--tool",
+                "get*",
+                "--expires",
+                "90d",
+            ],
+            "createToken",
+            json!({"name": "laptop", "person": "Bob", "role": "editor", "tools": ["get*"],
+                   "expires": "90d"}),
+            Act,
+        ),
+        row(
+            &["token", "create", "ci", "--service"],
+            "createToken",
+            json!({"name": "ci", "service": true}),
+            Act,
+        ),
+        row(&["token", "list"], "listTokens", json!({}), Look),
+        row(
+            &["token", "rotate", "ci", "--overlap", "24h"],
+            "rotateToken",
+            json!({"token": "ci", "overlap": "24h"}),
+            Act,
+        ),
+        row(&["token", "revoke", "ci"], "revokeToken", json!({"token": "ci"}), Act),
+    ]
 }
 
 fn running() -> Vec<Row> {
@@ -310,6 +350,7 @@ const WITHOUT_CALL: &[&str] = &[
     "check",
     "stop-all",
     "start-all",
+    "mcp",
     "doctor",
     "schema",
     "completions",
@@ -332,8 +373,10 @@ fn leaves(command: &clap::Command, path: &str) -> BTreeSet<String> {
 fn no_command_is_missing_from_the_table_of_calls() {
     let mut known: BTreeSet<String> = WITHOUT_CALL.iter().map(|&name| name.to_owned()).collect();
     for row in calls() {
-        let two =
-            matches!(row.words[0], "runs" | "claims" | "task" | "project" | "person" | "milestone");
+        let two = matches!(
+            row.words[0],
+            "runs" | "claims" | "task" | "project" | "person" | "milestone" | "token"
+        );
         known.insert(row.words[..if two { 2 } else { 1 }].join(" "));
     }
     assert_eq!(leaves(&Cli::command(), ""), known);

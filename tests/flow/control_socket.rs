@@ -137,7 +137,7 @@ impl Raw {
 
 fn request(tool: &str) -> ToolRequest {
     let args = Value::map([("a", 1)]);
-    ToolRequest { tool: tool.to_owned(), args, zone: None, dry_run: None }
+    ToolRequest { tool: tool.to_owned(), args, zone: None, dry_run: None, token: None }
 }
 
 fn nobody() -> mpsc::Sender<Progress> {

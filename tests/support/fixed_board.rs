@@ -25,6 +25,8 @@ fn no<T>() -> Result<T> {
     Err(BoardError::Unsupported("the fixed board only answers what a digest asks".into()))
 }
 
+super::delegate::delegate_nouns!(FixedBoard, self, (no::<&dyn Board>()?));
+
 impl FixedBoard {
     fn kind_of(&self, task: &Task) -> StatusKind {
         let project = self.projects.iter().find(|project| project.id == task.project).unwrap();
@@ -97,7 +99,7 @@ impl Comments for FixedBoard {
         }
         let is_in = |comment: &&Comment| match comment.on {
             CommentTarget::Project(id) => query.projects.is_empty() || query.projects.contains(&id),
-            CommentTarget::Task(_) => query.projects.is_empty(),
+            CommentTarget::Task(_) | CommentTarget::Goal(_) => query.projects.is_empty(),
         };
         let comments = self
             .comments

@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod daemon;
+pub mod delegate;
 pub mod fixed_board;
 pub mod gates;
 pub mod house;

@@ -117,6 +117,8 @@ impl Rota {
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("LANG", "C.UTF-8")
             .env("TZ", "UTC")
+            // Any port that is free: tests run beside each other.
+            .env("MCP_SERVER_PORT", "0")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command

@@ -3,7 +3,8 @@
 
 use async_trait::async_trait;
 use rota::board::{
-    Board, BoardError, Capabilities, Comments, History, Milestones, People, Projects, Result, Tasks,
+    Board, BoardError, Calendar, Capabilities, Comments, Goals, History, Members, Milestones,
+    People, Projects, Result, Sprints, Tasks, Timers, Timesheets,
 };
 use rota::domain::*;
 use std::sync::Arc;
@@ -132,6 +133,61 @@ hand_through!(Milestones {
 } {
     add_milestone(new: NewMilestone) -> Milestone, Change::Other;
     edit_milestone(id: MilestoneId, edits: &[MilestoneEdit]) -> Milestone, Change::Other;
+});
+
+hand_through!(Members {
+    members(query: &MemberQuery) -> Page<Member>;
+} {
+    put_member(member: Member) -> Member, Change::Other;
+    remove_member(project: ProjectId, person: PersonId) -> Member, Change::Other;
+});
+
+hand_through!(Sprints {
+    sprint(id: SprintId) -> Sprint;
+    sprints(query: &SprintQuery) -> Page<Sprint>;
+} {
+    add_sprint(new: NewSprint) -> Sprint, Change::Other;
+    edit_sprint(id: SprintId, edits: &[SprintEdit]) -> Sprint, Change::Other;
+    delete_sprint(id: SprintId) -> Sprint, Change::Other;
+});
+
+hand_through!(Goals {
+    goal_board(id: GoalBoardId) -> GoalBoard;
+    goal_boards(query: &GoalBoardQuery) -> Page<GoalBoard>;
+    goal(id: GoalId) -> Goal;
+    goals(query: &GoalQuery) -> Page<Goal>;
+} {
+    add_goal_board(new: NewGoalBoard) -> GoalBoard, Change::Other;
+    delete_goal_board(id: GoalBoardId) -> GoalBoard, Change::Other;
+    add_goal(new: NewGoal) -> Goal, Change::Other;
+    edit_goal(id: GoalId, edits: &[GoalEdit]) -> Goal, Change::Other;
+    delete_goal(id: GoalId) -> Goal, Change::Other;
+});
+
+hand_through!(Calendar {
+    event(id: EventId) -> CalendarEvent;
+    events(query: &EventQuery) -> Page<CalendarEvent>;
+    schedule(query: &ScheduleQuery) -> Vec<Scheduled>;
+} {
+    add_event(new: NewEvent) -> CalendarEvent, Change::Other;
+    edit_event(id: EventId, edits: &[EventEdit]) -> CalendarEvent, Change::Other;
+    delete_event(id: EventId) -> CalendarEvent, Change::Other;
+});
+
+hand_through!(Timesheets {
+    time_entry(id: TimeEntryId) -> TimeEntry;
+    time_entries(query: &TimeQuery) -> Page<TimeEntry>;
+    time_sums(query: &TimeQuery, by: TimeGroup) -> Vec<TimeSum>;
+} {
+    log_time(change: TimeChange) -> TimeEntry, Change::Other;
+});
+
+hand_through!(Timers {
+    timer(id: TimerId) -> Timer;
+    timers(query: &TimerQuery) -> Page<Timer>;
+} {
+    start_timer(new: NewTimer) -> Timer, Change::Other;
+    stop_timer(stop: StopTimer) -> Stopped, Change::Other;
 });
 
 hand_through!(Comments {

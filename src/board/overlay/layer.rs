@@ -1,6 +1,7 @@
 //! What was written over a board.
 
 use super::super::write::Trace;
+use super::shelf::Shelves;
 use crate::domain::{
     Activity, ActivityId, Comment, CommentId, Fence, Mark, Milestone, MilestoneId, Person,
     PersonId, Project, ProjectId, Task, TaskId,
@@ -19,6 +20,7 @@ pub(super) struct Layer {
     pub(super) tasks: BTreeMap<TaskId, Option<Task>>,
     pub(super) milestones: BTreeMap<MilestoneId, Milestone>,
     pub(super) comments: BTreeMap<CommentId, Option<Comment>>,
+    pub(super) shelves: Shelves,
     pub(super) fences: BTreeMap<TaskId, Fence>,
     pub(super) marks: BTreeMap<Mark, Trace>,
     pub(super) activity: Vec<Activity>,
@@ -33,12 +35,31 @@ pub(super) struct Last {
     pub(super) task: i64,
     pub(super) milestone: i64,
     pub(super) comment: i64,
+    pub(super) goal_board: i64,
+    pub(super) goal: i64,
+    pub(super) event: i64,
+    pub(super) time_entry: i64,
+    pub(super) timer: i64,
+    pub(super) sprint: i64,
     pub(super) activity: i64,
 }
 
 impl Last {
     fn at(id: i64) -> Self {
-        Self { person: id, project: id, task: id, milestone: id, comment: id, activity: id }
+        Self {
+            person: id,
+            project: id,
+            task: id,
+            milestone: id,
+            comment: id,
+            goal_board: id,
+            goal: id,
+            event: id,
+            time_entry: id,
+            timer: id,
+            sprint: id,
+            activity: id,
+        }
     }
 }
 
@@ -66,6 +87,7 @@ impl Layer {
         self.tasks.extend(draft.tasks);
         self.milestones.extend(draft.milestones);
         self.comments.extend(draft.comments);
+        self.shelves.absorb(draft.shelves);
         self.fences.extend(draft.fences);
         self.marks.extend(draft.marks);
         self.activity.extend(draft.activity);

@@ -10,7 +10,9 @@
 
 mod layer;
 mod lists;
+mod nouns;
 mod session;
+mod shelf;
 mod tasks;
 
 use super::{Board, Capabilities, Result, check};

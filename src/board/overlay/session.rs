@@ -17,8 +17,8 @@ use tokio::sync::MutexGuard;
 /// Dropped, nothing of it happened.
 #[derive(Debug)]
 pub(super) struct OverlaySession<'a> {
-    board: &'a Overlay,
-    draft: Layer,
+    pub(super) board: &'a Overlay,
+    pub(super) draft: Layer,
     _gate: MutexGuard<'a, ()>,
 }
 

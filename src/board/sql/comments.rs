@@ -7,21 +7,23 @@ use super::people::{thing_of, word_of};
 use super::plan::at_or_after;
 use super::text::Sql;
 use crate::domain::{
-    Comment, CommentId, CommentQuery, CommentTarget, Cursor, NewComment, Page, PersonId, ProjectId,
-    Rating, Stamp, TaskId, Written, from_millis,
+    Comment, CommentId, CommentQuery, CommentTarget, Cursor, GoalId, NewComment, Page, PersonId,
+    ProjectId, Rating, Stamp, TaskId, Written, from_millis,
 };
 use async_trait::async_trait;
 use sqlx::Row;
 
 const RATINGS: [(Rating, &str); 3] =
     [(Rating::Green, "green"), (Rating::Yellow, "yellow"), (Rating::Red, "red")];
-const SELECT: &str = "select id, task, project, author, text, parent, rating, created \
+const SELECT: &str = "select id, task, project, author, text, parent, rating, created, goal \
                       from comments where true";
 
 fn read(row: &DbRow) -> sqlx::Result<Comment> {
-    let on = match (row.try_get::<Option<i64>, _>(1)?, row.try_get::<Option<i64>, _>(2)?) {
-        (Some(task), None) => CommentTarget::Task(TaskId(task)),
-        (None, Some(project)) => CommentTarget::Project(ProjectId(project)),
+    let number = |at: usize| row.try_get::<Option<i64>, _>(at);
+    let on = match (number(1)?, number(2)?, number(8)?) {
+        (Some(task), None, None) => CommentTarget::Task(TaskId(task)),
+        (None, Some(project), None) => CommentTarget::Project(ProjectId(project)),
+        (None, None, Some(goal)) => CommentTarget::Goal(GoalId(goal)),
         _ => return Err(sqlx::Error::Decode("a comment on nothing or on two things".into())),
     };
     let rating: Option<&str> = row.try_get(6)?;
@@ -53,6 +55,7 @@ pub(super) async fn select(
     match query.on {
         Some(CommentTarget::Task(id)) => sql.and_int("task =", Some(id.0)),
         Some(CommentTarget::Project(id)) => sql.and_int("project =", Some(id.0)),
+        Some(CommentTarget::Goal(id)) => sql.and_int("goal =", Some(id.0)),
         None => {}
     }
     sql.and_ints("project", query.projects.iter().map(|id| id.0));
@@ -74,13 +77,14 @@ pub(super) async fn select(
 }
 
 pub(super) async fn insert(on: &mut Connection, comment: &Comment) -> Result<CommentId> {
-    let (task, project) = match comment.on {
-        CommentTarget::Task(id) => (Some(id.0), None),
-        CommentTarget::Project(id) => (None, Some(id.0)),
+    let (task, project, goal) = match comment.on {
+        CommentTarget::Task(id) => (Some(id.0), None, None),
+        CommentTarget::Project(id) => (None, Some(id.0), None),
+        CommentTarget::Goal(id) => (None, None, Some(id.0)),
     };
     let id: i64 = sqlx::query_scalar(
-        "insert into comments (task, project, author, text, parent, rating, created) \
-         values ($1, $2, $3, $4, $5, $6, $7) returning id",
+        "insert into comments (task, project, author, text, parent, rating, created, goal) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8) returning id",
     )
     .bind(task)
     .bind(project)
@@ -89,6 +93,7 @@ pub(super) async fn insert(on: &mut Connection, comment: &Comment) -> Result<Com
     .bind(comment.parent.map(|id| id.0))
     .bind(comment.rating.map(|rating| word_of(&RATINGS, &rating)))
     .bind(comment.created.timestamp_millis())
+    .bind(goal)
     .fetch_one(on)
     .await
     .map_err(failed)?;

@@ -27,9 +27,11 @@ pub(super) const BEGIN_READ: &str = "begin";
 /// "Rota", in the file's header: other programs' files are left alone.
 const APPLICATION: i64 = 0x526f_7461;
 /// One step per version of the schema.
-const STEPS: [&str; 1] = [include_str!("schema.sql")];
+const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a file that is busy is tried at opening, within that time.
+const BUSY_TRIES: u32 = 100;
 /// Statements that each connection keeps prepared.
 const STATEMENTS_MAX: usize = 256;
 /// Kibibytes of pages that each connection keeps.
@@ -57,11 +59,26 @@ pub(super) async fn connect(path: &Path) -> Result<(Pool, Pool)> {
         .synchronous(SqliteSynchronous::Full);
     let writer = pool(1).connect_lazy_with(write);
     let readers = pool(READERS).connect_lazy_with(options.read_only(true));
-    match migrate(&writer, path).await {
+    match open_in_turn(&writer, path).await {
         Ok(()) => Ok((writer, readers)),
         Err(error) => {
             writer.close().await;
             Err(error)
+        }
+    }
+}
+
+/// The switch to the write-ahead log does not wait for a lock as statements do: another process that
+/// makes or opens the same file at this moment is waited for here.
+async fn open_in_turn(writer: &Pool, path: &Path) -> Result<()> {
+    let mut tries = 0;
+    loop {
+        match migrate(writer, path).await {
+            Err(error) if error.is_transient() && tries < BUSY_TRIES => {
+                tries += 1;
+                tokio::time::sleep(BUSY_TIMEOUT / BUSY_TRIES).await;
+            }
+            opened => return opened,
         }
     }
 }
@@ -181,7 +198,10 @@ async fn probe(writer: &Pool) -> sqlx::Result<()> {
         (select task from task_tags limit 1), (select task from task_blockers limit 1), \
         (select task from task_words limit 1), (select id from comments limit 1), \
         (select id from activity limit 1), (select run from marks limit 1), \
-        (select task from fences limit 1)";
+        (select task from fences limit 1), (select id from goal_boards limit 1), \
+        (select id from goals limit 1), (select id from events limit 1), \
+        (select id from time_entries limit 1), (select id from timers limit 1), \
+        (select id from sprints limit 1), (select project from members limit 1)";
     sqlx::query(TABLES).fetch_one(writer).await.map(|_| ())
 }
 

@@ -4,17 +4,22 @@
 //! said to SQLite alone is in `dialect` and `schema.sql`. Opening does no work that grows with the
 //! board.
 
+mod calendar;
 mod comments;
 mod dialect;
 mod directory;
+mod goals;
 mod history;
 mod milestones;
 mod people;
 mod plan;
 mod projects;
 mod session;
+mod sprints;
+mod stored;
 mod tasks;
 mod text;
+mod time;
 mod traces;
 
 use super::{Board, BoardError, Capabilities, Result, check};

@@ -9,7 +9,7 @@ use sqlx::Row;
 
 const KINDS: [(PersonKind, &str); 2] =
     [(PersonKind::Person, "person"), (PersonKind::Agent, "agent")];
-const ROLES: [(Role, &str); 6] = [
+pub(super) const ROLES: [(Role, &str); 6] = [
     (Role::Readonly, "readonly"),
     (Role::Commenter, "commenter"),
     (Role::Editor, "editor"),

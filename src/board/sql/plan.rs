@@ -230,6 +230,7 @@ impl<'a> Plan<'a> {
             }
         }
         sql.and_int("t.milestone =", query.milestone.map(|id| id.0));
+        sql.and_int("t.sprint =", query.sprint.map(|id| id.0));
         sql.and_int("t.parent =", query.parent.map(|id| id.0));
         if let Some(blocker) = query.blocked_by.filter(|_| !matches!(drive, Drive::Blocker(_))) {
             sql.push(" and t.id in (select task from task_blockers where blocker = ");
@@ -285,6 +286,9 @@ fn drive(query: &TaskQuery, projects: &[Project], kinds: usize) -> Drive {
     }
     if let Some(milestone) = query.milestone {
         return Drive::Column("t.milestone", milestone.0);
+    }
+    if let Some(sprint) = query.sprint {
+        return Drive::Column("t.sprint", sprint.0);
     }
     if let Some(tag) = query.tags_all.first() {
         return Drive::Tags(vec![fold_tag(tag)], false);

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::query::Query;
 
-const COLUMNS: &str = "t.id, t.project, t.kind, t.headline, t.description, t.acceptance_criteria, \
+pub(super) const COLUMNS: &str = "t.id, t.project, t.kind, t.headline, t.description, t.acceptance_criteria, \
     t.status, t.priority, t.storypoints, t.plan_hours, t.hours_remaining, t.tags, t.author, \
     t.assignee, t.collaborators, t.due, t.work_from, t.work_to, t.milestone, t.sprint, t.parent, \
     t.blocked_by, t.sort, t.fields, t.created, t.modified, t.revision";
@@ -30,7 +30,7 @@ pub(super) fn kind_number(kind: StatusKind) -> i64 {
     }
 }
 
-fn read(row: &DbRow) -> sqlx::Result<Task> {
+pub(super) fn read(row: &DbRow) -> sqlx::Result<Task> {
     let number = |at: usize| row.try_get::<Option<i64>, _>(at);
     let instant = |at: usize| number(at).map(|ms| ms.map(from_millis));
     let kind = row.try_get::<&str, _>(2)?.parse();

@@ -6,10 +6,43 @@ use sqlx::AssertSqlSafe;
 use std::fmt::Write as _;
 
 /// A parameter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Bind {
     Int(i64),
     Text(String),
+    Real(f64),
+    NoInt,
+    NoText,
+}
+
+impl From<i64> for Bind {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<Option<i64>> for Bind {
+    fn from(number: Option<i64>) -> Self {
+        number.map_or(Self::NoInt, Self::Int)
+    }
+}
+
+impl From<f64> for Bind {
+    fn from(number: f64) -> Self {
+        Self::Real(number)
+    }
+}
+
+impl From<&str> for Bind {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<Option<&str>> for Bind {
+    fn from(text: Option<&str>) -> Self {
+        text.map_or(Self::NoText, Self::from)
+    }
 }
 
 /// A statement in the making. Text comes from this program only, never from a question: those
@@ -75,12 +108,22 @@ impl Sql {
         }
     }
 
+    /// The question how the database would answer.
+    #[cfg(test)]
+    pub(super) fn explained(mut self) -> Self {
+        self.text.insert_str(0, "explain query plan ");
+        self
+    }
+
     pub(super) async fn fetch_all(self, on: &mut Connection) -> Result<Vec<DbRow>> {
         let mut query = sqlx::query::<Database>(AssertSqlSafe(self.text));
         for bind in self.binds {
             query = match bind {
                 Bind::Int(number) => query.bind(number),
                 Bind::Text(text) => query.bind(text),
+                Bind::Real(number) => query.bind(number),
+                Bind::NoInt => query.bind(None::<i64>),
+                Bind::NoText => query.bind(None::<String>),
             };
         }
         query.fetch_all(on).await.map_err(failed)

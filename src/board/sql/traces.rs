@@ -3,18 +3,28 @@
 use super::super::Result;
 use super::super::write::Trace;
 use super::dialect::{Connection, failed};
-use crate::domain::{CommentId, Entity, Fence, Mark, MilestoneId, PersonId, ProjectId, TaskId};
+use crate::domain::{
+    CommentId, Entity, EventId, Fence, GoalBoardId, GoalId, Mark, MilestoneId, PersonId, ProjectId,
+    SprintId, TaskId, TimeEntryId, TimerId,
+};
 use sqlx::Row;
 
 /// An entity as two columns.
 pub(super) fn entity_columns(entity: Entity) -> (&'static str, i64) {
-    match entity {
-        Entity::Task(id) => ("task", id.0),
-        Entity::Comment(id) => ("comment", id.0),
-        Entity::Milestone(id) => ("milestone", id.0),
-        Entity::Project(id) => ("project", id.0),
-        Entity::Person(id) => ("person", id.0),
-    }
+    let kind = match entity {
+        Entity::Task(_) => "task",
+        Entity::Comment(_) => "comment",
+        Entity::Milestone(_) => "milestone",
+        Entity::Project(_) => "project",
+        Entity::Person(_) => "person",
+        Entity::GoalBoard(_) => "goal_board",
+        Entity::Goal(_) => "goal",
+        Entity::Event(_) => "event",
+        Entity::TimeEntry(_) => "time_entry",
+        Entity::Timer(_) => "timer",
+        Entity::Sprint(_) => "sprint",
+    };
+    (kind, entity.number())
 }
 
 /// The entity of two columns.
@@ -25,6 +35,12 @@ pub(super) fn entity_of(kind: &str, id: i64) -> sqlx::Result<Entity> {
         "milestone" => Entity::Milestone(MilestoneId(id)),
         "project" => Entity::Project(ProjectId(id)),
         "person" => Entity::Person(PersonId(id)),
+        "goal_board" => Entity::GoalBoard(GoalBoardId(id)),
+        "goal" => Entity::Goal(GoalId(id)),
+        "event" => Entity::Event(EventId(id)),
+        "time_entry" => Entity::TimeEntry(TimeEntryId(id)),
+        "timer" => Entity::Timer(TimerId(id)),
+        "sprint" => Entity::Sprint(SprintId(id)),
         other => return Err(sqlx::Error::Decode(format!("entity {other:?}").into())),
     })
 }

@@ -7,8 +7,8 @@ use super::{
     too_many,
 };
 use crate::domain::{
-    Comment, CommentId, CommentQuery, CommentTarget, Entity, NewComment, ProjectId, Stamp, Task,
-    Timestamp, Value, Written,
+    Comment, CommentId, CommentQuery, CommentTarget, Entity, Goal, NewComment, ProjectId, Stamp,
+    Task, Timestamp, Value, Written,
 };
 
 /// Adds a comment.
@@ -104,5 +104,9 @@ async fn target<S: Session>(
             Ok((task.project, Some(task)))
         }
         CommentTarget::Project(id) => Ok((project(session, id).await?.id, None)),
+        CommentTarget::Goal(id) => {
+            let goal: Goal = super::keep::get(session, id).await?;
+            Ok((goal.project, None))
+        }
     }
 }

@@ -4,26 +4,40 @@
 //! An adapter gives a [`Session`]: one transaction that nobody else writes beside. If a step
 //! fails, the adapter drops the session and nothing of it happens.
 
+mod calendar;
 mod comments;
+mod goals;
+mod keep;
+mod members;
 mod milestones;
 mod people;
 mod projects;
+mod sprints;
 mod task_delete;
 mod tasks;
+mod time;
+mod timers;
 
+pub(super) use calendar::{add_event, delete_event, edit_event};
 pub(super) use comments::{add_comment, delete_comment};
+pub(super) use goals::{add_goal, add_goal_board, delete_goal, delete_goal_board, edit_goal};
+pub(super) use keep::Keeps;
+pub(super) use members::{put_member, remove_member};
 pub(super) use milestones::{add_milestone, edit_milestone};
 pub(super) use people::add_person;
 pub(super) use projects::{add_project, edit_project};
+pub(super) use sprints::{add_sprint, delete_sprint, edit_sprint};
 pub(super) use task_delete::delete_task;
 pub(super) use tasks::{add_task, edit_task};
+pub(super) use time::log_time;
+pub(super) use timers::{start_timer, stop_timer};
 
 use super::record::Rows;
 use super::{BoardError, Result, check};
 use crate::domain::{
-    Activity, Comment, CommentId, CommentQuery, Entity, Fence, Mark, Milestone, MilestoneId,
-    Person, PersonId, Project, ProjectId, Stamp, StatusKind, Task, TaskId, TaskQuery, Timestamp,
-    Written,
+    Activity, CalendarEvent, Comment, CommentId, CommentQuery, Entity, Fence, Goal, GoalBoard,
+    Mark, Member, Milestone, MilestoneId, Person, PersonId, Project, ProjectId, Sprint, Stamp,
+    StatusKind, Task, TaskId, TaskQuery, TimeEntry, Timer, Timestamp, Written,
 };
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
@@ -42,7 +56,16 @@ pub(super) struct Trace {
 
 /// One transaction of an adapter.
 #[async_trait]
-pub(super) trait Session: Send {
+pub(super) trait Session:
+    Send
+    + Keeps<GoalBoard>
+    + Keeps<Goal>
+    + Keeps<CalendarEvent>
+    + Keeps<TimeEntry>
+    + Keeps<Timer>
+    + Keeps<Sprint>
+    + Keeps<Member>
+{
     async fn trace(&mut self, mark: &Mark) -> Result<Option<Trace>>;
     async fn keep_trace(&mut self, mark: &Mark, trace: Trace) -> Result<()>;
     /// The highest fence seen; 0 before the first.

@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use std::collections::BTreeSet;
 
-/// Removes a task, its subtasks and their comments. Tasks that waited for one of them wait no
+/// Removes a task, its subtasks, their comments and timers. Tasks that waited for one of them wait no
 /// longer, which is a change of those tasks.
 pub(in crate::board) async fn delete_task<S: Session>(
     session: &mut S,
@@ -33,11 +33,13 @@ pub(in crate::board) async fn delete_task<S: Session>(
     let ids: BTreeSet<TaskId> = doomed.iter().map(|task| task.id).collect();
     let mut rows = Rows::new(stamp, at);
     for task in &doomed {
+        super::time::nothing_spent_on(session, task.id).await?;
         unblock(session, task.id, &ids, at, &mut rows).await?;
     }
     // Parts before wholes, replies before what they answer.
     for task in doomed.iter().rev() {
         remove_comments(session, task, &mut rows).await?;
+        super::timers::remove_timers(session, task, at, &mut rows).await?;
         session.remove_task(task.id).await?;
         rows.deleted(About::task(task), &task.headline);
     }

@@ -7,7 +7,7 @@ use super::{
     revision, task,
 };
 use crate::domain::{
-    Entity, NewTask, Project, ProjectId, Stamp, Task, TaskEdit, TaskId, Timestamp, Written,
+    Entity, NewTask, Project, ProjectId, Sprint, Stamp, Task, TaskEdit, TaskId, Timestamp, Written,
 };
 use std::collections::BTreeSet;
 
@@ -35,6 +35,7 @@ pub(in crate::board) async fn add_task<S: Session>(
         edit.apply(&mut after);
     }
     check::whole_task(&after)?;
+    check::planned_work(None, &after)?;
     after.id = session.insert_task(&after, home.kind_of(after.status)).await?;
     let mut rows = Rows::new(stamp, at);
     rows.created(About::task(&after), &after.headline);
@@ -67,6 +68,7 @@ pub(in crate::board) async fn edit_task<S: Session>(
         edit.apply(&mut after);
     }
     check::whole_task(&after)?;
+    check::planned_work(Some(&before), &after)?;
     no_blocking_circle(session, &before, &after).await?;
     no_parent_circle(session, &before, &after).await?;
     let mut rows = Rows::new(stamp, at);
@@ -97,6 +99,15 @@ async fn references<S: Session>(session: &mut S, home: &Project, edits: &[TaskEd
                 if found.is_none_or(|milestone| milestone.project != home.id) {
                     return check::malformed(format!(
                         "milestone {id} is not one of project {}: expected one that is",
+                        home.id
+                    ));
+                }
+            }
+            TaskEdit::Sprint(Some(id)) => {
+                let found = super::keep::find::<Sprint, S>(session, *id).await?;
+                if found.is_none_or(|sprint| sprint.project != home.id) {
+                    return check::malformed(format!(
+                        "sprint {id} is not one of project {}: expected one that is",
                         home.id
                     ));
                 }

@@ -2,6 +2,7 @@
 
 pub mod board;
 pub mod operate;
+pub mod outside;
 pub mod team;
 
 use super::environment::Environment;
@@ -11,6 +12,7 @@ use crate::app::house::{Place, SchemaKind};
 use board::{ProjectCommand, TaskCommand};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use operate::{ClaimsCommand, NextArgs, PlaybookArgs, RunOnceArgs, RunsCommand, WhyArgs};
+use outside::{McpArgs, TokenCommand};
 use std::path::PathBuf;
 use team::{MilestoneCommand, PersonCommand};
 
@@ -166,6 +168,16 @@ pub enum Command {
     /// Who is on the board, people and agents
     #[command(subcommand, after_help = "Example:\n  rota person list")]
     Person(PersonCommand),
+    /// Tokens and service keys for clients from outside
+    #[command(subcommand, after_help = "Example:\n  rota token create laptop --expires 90d")]
+    Token(TokenCommand),
+    /// MCP server at standard input and output, for Claude Desktop, VS Code, Cursor and others
+    ///
+    /// It starts in milliseconds and opens nothing before the first tool call. With a daemon it is a
+    /// client of that; without one it opens the state folder while calls come.
+    #[command(after_help = "Examples:\n  rota mcp --state /var/lib/rota\n  \
+                            rota mcp --toolsets tasks,comments,readonly")]
+    Mcp(McpArgs),
     /// Look at everything the daemon needs: each line ok, warn or fail, with what to do
     #[command(after_help = "Example:\n  rota doctor")]
     Doctor,

@@ -55,6 +55,7 @@ impl Session<'_> {
             args: call.args.clone(),
             zone: self.place.zone.clone(),
             dry_run: call.dry_run,
+            token: None,
         };
         let (tell, mut told) = mpsc::channel(PROGRESS_MAX);
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());

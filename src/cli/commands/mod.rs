@@ -3,6 +3,7 @@
 mod ask;
 mod files;
 mod inspect;
+mod mcp;
 mod serve;
 mod stop;
 
@@ -55,6 +56,8 @@ impl Session<'_> {
             Command::Project(project) => self.ask(project.call()?).await,
             Command::Milestone(milestone) => self.ask(milestone.call()).await,
             Command::Person(person) => self.ask(person.call()).await,
+            Command::Mcp(args) => self.mcp(args.token()?, &args.toolsets).await,
+            Command::Token(token) => self.ask(token.call()).await,
             Command::Doctor => self.doctor().await,
             Command::Schema { kind } => self.schema(*kind),
             Command::Completions { shell } => self.completions(*shell),

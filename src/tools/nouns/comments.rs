@@ -270,6 +270,10 @@ fn target(
 async fn reach(parts: &Parts, on: CommentTarget) -> Result<Reach, ToolError> {
     let id = match on {
         CommentTarget::Project(id) => return Ok(Reach::Project(ProjectId(id.0))),
+        CommentTarget::Goal(id) => {
+            let goal = parts.board.goal(id).await.map_err(|e| told(&e))?;
+            return Ok(Reach::Project(goal.project));
+        }
         CommentTarget::Task(id) => id,
     };
     let task = parts.board.task(id).await.map_err(|e| told(&e))?;

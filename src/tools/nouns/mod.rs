@@ -10,23 +10,28 @@ mod people;
 mod projects;
 mod records;
 mod tasks;
+mod tokens;
 
+use super::Toolset;
 use super::definition::Definition;
 
 /// Every tool.
 pub(super) fn all() -> Vec<Definition> {
-    [
-        find::tools(),
-        tasks::tools(),
-        comments::tools(),
-        projects::tools(),
-        milestones::tools(),
-        people::tools(),
-        records::tools(),
-        operate::tools(),
-        finish::tools(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let sets = [
+        (Toolset::Tasks, find::tools()),
+        (Toolset::Tasks, tasks::tools()),
+        (Toolset::Comments, comments::tools()),
+        (Toolset::Projects, projects::tools()),
+        (Toolset::Milestones, milestones::tools()),
+        (Toolset::People, people::tools()),
+        (Toolset::Records, records::tools()),
+        (Toolset::Operate, operate::tools()),
+        (Toolset::Tokens, tokens::tools()),
+        (Toolset::Run, finish::tools()),
+    ];
+    let mut all = Vec::new();
+    for (set, tools) in sets {
+        all.extend(tools.into_iter().map(|tool| Definition { set, ..tool }));
+    }
+    all
 }

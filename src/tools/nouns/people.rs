@@ -98,7 +98,7 @@ fn kind(text: &str) -> Result<PersonKind, ToolError> {
     }
 }
 
-fn role(text: &str) -> Result<Role, ToolError> {
+pub(super) fn role(text: &str) -> Result<Role, ToolError> {
     match text.trim().to_lowercase().as_str() {
         "readonly" => Ok(Role::Readonly),
         "commenter" => Ok(Role::Commenter),

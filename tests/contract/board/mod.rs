@@ -2,16 +2,24 @@
 //! overlay over SQLite.
 
 mod activity;
+mod calendar;
 mod deletion;
+mod goals;
 mod input;
 mod marks;
+mod marks_of_nouns;
 mod nouns;
 mod overlay;
 mod pages;
 mod races;
 mod random;
+mod random_nouns;
+mod sprints;
 mod sqlite;
+mod sqlite_nouns;
 mod texts;
+mod time;
+mod timers;
 mod writes;
 
 use rota::board::overlay::Overlay;
@@ -52,6 +60,11 @@ use random::everything as random_everything;
 /// Noon of an ordinary day.
 pub(crate) fn noon() -> Timestamp {
     from_millis(1_790_000_000_000)
+}
+
+/// So many days after an ordinary Monday.
+pub(crate) fn day(days: i64) -> chrono::NaiveDate {
+    chrono::NaiveDate::from_ymd_opt(2026, 9, 21).unwrap() + chrono::TimeDelta::days(days)
 }
 
 /// A board with three people and two projects.
@@ -103,6 +116,11 @@ impl World {
         let beta = board.add_project(&by, project("Beta")).await.unwrap().after.id;
         let (ann, bob) = (people[0], people[1]);
         Self { board, below: None, clock, ann, bob, alpha, beta, folder }
+    }
+
+    /// The board below, where there is one.
+    pub(crate) fn low(&self) -> &Arc<dyn Board> {
+        self.below.as_ref().unwrap_or(&self.board)
     }
 
     pub(crate) fn by(&self) -> Stamp {

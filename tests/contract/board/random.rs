@@ -112,7 +112,7 @@ fn write() -> impl Strategy<Value = Write> {
     ]
 }
 
-fn stamp() -> impl Strategy<Value = Stamp> {
+pub(super) fn stamp() -> impl Strategy<Value = Stamp> {
     let mark = (1..40_u32).prop_map(|seq| Mark { run: RunId::new("r"), seq });
     let claim = (1..8_i64, 0..4_u64).prop_map(|(task, fence)| (TaskId(task), Fence(fence)));
     (

@@ -228,6 +228,25 @@ async fn two_who_open_a_new_file_at_once_both_succeed() {
 }
 
 #[tokio::test]
+async fn a_file_that_somebody_is_just_making_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("board.db");
+    let url = format!("sqlite:{}?mode=rwc", path.display());
+    let mut maker = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    // Not in the log's mode yet: the switch to it answers "locked" at once.
+    sqlx::raw_sql("pragma journal_mode = delete; begin exclusive")
+        .execute(&mut maker)
+        .await
+        .unwrap();
+    let opening = at(&path);
+    tokio::pin!(opening);
+    let early = tokio::time::timeout(std::time::Duration::from_millis(300), &mut opening).await;
+    assert!(early.is_err(), "it was opened, or given up, while somebody else made it");
+    sqlx::raw_sql("commit").execute(&mut maker).await.unwrap();
+    opening.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_write_that_finds_the_file_locked_may_be_tried_again() {
     let w = World::sqlite().await;
     let url = format!("sqlite:{}", w.folder.path().join("board.db").display());

@@ -2,8 +2,8 @@
 
 use super::{World, conflict, contract, malformed, not_found};
 use rota::domain::{
-    ActivityId, NewTask, PersonId, Stamp, StatusId, StatusKind, TaskEdit, TaskId, TaskKind, Value,
-    default_statuses,
+    ActivityId, NewSprint, NewTask, PersonId, Stamp, StatusId, StatusKind, TaskEdit, TaskId,
+    TaskKind, Value, default_statuses,
 };
 
 contract! {
@@ -154,6 +154,9 @@ async fn a_board_knows_its_name_and_what_it_can_do(w: World) {
 async fn edits_and_their_inverses_come_back_to_the_start(w: World) {
     let other = w.task("Other").await;
     let task = w.task("One").await;
+    let day = super::day(0);
+    let sprint = NewSprint { project: w.alpha, name: "S".into(), from: day, to: day };
+    let sprint = w.board.add_sprint(&w.by(), sprint).await.unwrap().after.id;
     let at = super::noon() + chrono::TimeDelta::milliseconds(7);
     let edits = [
         TaskEdit::Description("d".into()),
@@ -166,7 +169,7 @@ async fn edits_and_their_inverses_come_back_to_the_start(w: World) {
         TaskEdit::Due(Some(at)),
         TaskEdit::WorkFrom(Some(at)),
         TaskEdit::WorkTo(Some(at)),
-        TaskEdit::Sprint(Some(rota::domain::SprintId(3))),
+        TaskEdit::Sprint(Some(sprint)),
         TaskEdit::Parent(Some(other.id)),
         TaskEdit::AddBlocker(other.id),
         TaskEdit::Sort(-5),

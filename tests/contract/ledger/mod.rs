@@ -9,6 +9,7 @@ mod people;
 mod pruning;
 mod race;
 mod restoring;
+mod tokens;
 
 pub use super::store::{Fixture, at_once, memory, sled};
 use rota::clock::{Clock, SeededEntropy};

@@ -1,0 +1,58 @@
+//! HTTP: what the daemon serves there, put together.
+
+use super::open;
+use super::outside::Outside;
+use crate::app::failure::{Failure, FailureKind};
+use crate::clock::Clock;
+use crate::config::McpConfig;
+use crate::mcp::http::Behind;
+use crate::mcp::{self, Handler};
+use crate::web::Server;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Bound, and not yet served: that another listens there is told before anything is started.
+pub(super) struct Http {
+    server: Server,
+    outside: Arc<Outside>,
+    config: McpConfig,
+    clock: Arc<dyn Clock>,
+}
+
+impl Http {
+    /// Binds.
+    pub(super) async fn bind(opened: &open::Opened) -> Result<Self, Failure> {
+        let config = opened.config.mcp.clone();
+        let server = Server::bind(config.address).await.map_err(|error| {
+            Failure::new(FailureKind::Config, error.to_string()).because(&error.source)
+        })?;
+        let (outside, clock) = (opened.outside(), Arc::clone(&opened.parts.clock));
+        Ok(Self { server, outside, config, clock })
+    }
+
+    /// Serves until `stop`; where. Not ready any more is told from `draining` on.
+    pub(super) fn spawn(
+        self,
+        draining: &CancellationToken,
+        stop: &CancellationToken,
+        tracker: &TaskTracker,
+    ) -> SocketAddr {
+        let Self { server, outside, config, clock } = self;
+        let handler =
+            Handler::for_http(Arc::clone(&outside) as _, Arc::clone(&clock), config.limits);
+        let (access, news) = (Arc::clone(&outside) as _, Arc::clone(&outside) as _);
+        let behind = Behind { handler, access, sessions: outside as _, news, clock };
+        let routes = if config.enabled {
+            mcp::http::router(behind, config.http, stop, tracker)
+        } else {
+            axum::Router::new()
+        };
+        let address = server.address();
+        let draining = draining.clone();
+        let is_ready = move || !draining.is_cancelled();
+        server.spawn(routes, Arc::new(is_ready), stop.clone(), tracker);
+        address
+    }
+}

@@ -1,0 +1,142 @@
+//! The house as clients from outside see it: who they are, and what they may have done.
+
+use crate::board::Board;
+use crate::domain::{
+    ActivityId, ActivityQuery, Entity, Initiative, Person, Principal, Token, TokenId, TokenKind,
+    Value,
+};
+use crate::ledger::{Ledger, TokenRefusal};
+use crate::mcp::http::{KeptSession, SessionError, SessionKeeper};
+use crate::mcp::{
+    About, Access, CallError, Called, Caller, Calls, Denied, News, NewsError, Selection,
+};
+use crate::tools::{Context, ToolRegistry};
+use async_trait::async_trait;
+use chrono_tz::Tz;
+use secrecy::SecretString;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// The id of a caller with a token begins so.
+const TOKEN: &str = "token ";
+/// The id of a caller without one.
+const ANYBODY: &str = "anybody";
+
+/// What stands behind `/mcp`.
+pub(super) struct Outside {
+    pub ledger: Arc<Ledger>,
+    pub board: Arc<dyn Board>,
+    pub tools: Arc<ToolRegistry>,
+    /// Whoever started the daemon: who somebody without a token is, where none is asked for.
+    pub me: Principal,
+    pub zone: Tz,
+}
+
+impl Outside {
+    fn as_caller(&self, id: String, principal: Principal, tools: Vec<String>) -> Caller {
+        Caller { id, principal, zone: self.zone, tools, selection: Selection::default() }
+    }
+
+    async fn person_of(&self, token: &Token) -> Result<Person, Denied> {
+        let people = self.board.people().await.map_err(|e| Denied::Unavailable(Box::new(e)))?;
+        let found = people.into_iter().find(|person| person.id == token.person);
+        found.ok_or_else(|| Denied::NoUser { name: token.name.clone() })
+    }
+}
+
+#[async_trait]
+impl Access for Outside {
+    async fn caller(&self, credential: &SecretString) -> Result<Caller, Denied> {
+        let token = self.ledger.check_token(credential).await.map_err(denied)?;
+        let person = self.person_of(&token).await?;
+        let role = person.role.min(token.role);
+        let by = match token.kind {
+            TokenKind::Personal => Initiative::Person,
+            TokenKind::Service => Initiative::Service(token.name.clone()),
+        };
+        let principal = Principal { person: Person { role, ..person }, by };
+        Ok(self.as_caller(format!("{TOKEN}{}", token.id), principal, token.tools))
+    }
+
+    async fn anybody(&self) -> Result<Caller, Denied> {
+        Ok(self.as_caller(ANYBODY.to_owned(), self.me.clone(), Vec::new()))
+    }
+
+    async fn still_counts(&self, caller: &str) -> bool {
+        let Some(id) = caller.strip_prefix(TOKEN) else { return caller == ANYBODY };
+        matches!(self.ledger.token_counts(&TokenId::new(id)).await, Ok(true))
+    }
+}
+
+fn denied(refusal: TokenRefusal) -> Denied {
+    match refusal {
+        TokenRefusal::Unknown => Denied::Unknown,
+        TokenRefusal::Revoked { name } => Denied::Revoked { name },
+        TokenRefusal::Expired { name } => Denied::Expired { name },
+        TokenRefusal::Failed(error) => Denied::Unavailable(Box::new(error)),
+    }
+}
+
+#[async_trait]
+impl Calls for Outside {
+    async fn call(
+        &self,
+        caller: &Caller,
+        tool: &str,
+        args: Value,
+        _told: mpsc::Sender<String>,
+    ) -> Result<Called, CallError> {
+        let context = Context::person(caller.principal.clone(), caller.zone);
+        Ok(self.tools.call(tool, args, &context).await?.into())
+    }
+}
+
+#[async_trait]
+impl SessionKeeper for Outside {
+    async fn load(&self, id: &str) -> Result<Option<KeptSession>, SessionError> {
+        let found = self.ledger.outside_session(id).await.map_err(not_kept)?;
+        let (id, kept) = (id.to_owned(), found);
+        Ok(kept.map(|kept| KeptSession { id, owner: kept.owner, handshake: kept.handshake }))
+    }
+
+    async fn keep(&self, session: &KeptSession) -> Result<(), SessionError> {
+        let KeptSession { id, owner, handshake } = session;
+        self.ledger.keep_outside_session(id, owner, handshake).await.map_err(not_kept)
+    }
+
+    async fn forget(&self, id: &str) -> Result<(), SessionError> {
+        self.ledger.forget_outside_session(id).await.map_err(not_kept)
+    }
+}
+
+/// At most so many rows are looked at at once; the rest is told the next time.
+const NEWS_MAX: usize = 1_000;
+
+#[async_trait]
+impl News for Outside {
+    async fn since(&self, last: Option<i64>) -> Result<(BTreeSet<About>, i64), NewsError> {
+        let failed = |error: crate::board::BoardError| NewsError(Box::new(error));
+        let Some(last) = last else {
+            let latest = self.board.latest_activity().await.map_err(failed)?;
+            return Ok((BTreeSet::new(), latest.0));
+        };
+        let after = Some(ActivityId(last));
+        let query = ActivityQuery { after, limit: NEWS_MAX, ..ActivityQuery::default() };
+        let rows = self.board.activity(&query).await.map_err(failed)?.items;
+        let now = rows.last().map_or(last, |row| row.id.0);
+        let about = rows.iter().flat_map(|row| {
+            let task = row.task.map(About::Task);
+            let project = match row.entity {
+                Entity::Project(id) => Some(About::Project(id)),
+                _ => None,
+            };
+            task.into_iter().chain(project)
+        });
+        Ok((about.collect(), now))
+    }
+}
+
+fn not_kept(error: crate::ledger::LedgerError) -> SessionError {
+    SessionError(Box::new(error))
+}

@@ -1,0 +1,137 @@
+//! Commands about clients from outside: tokens, and the MCP server at a pipe.
+
+use crate::app::failure::Failure;
+use crate::app::house::Need;
+use crate::cli::call::{Args as CallArgs, Call, View, number_or_name};
+use clap::{Args, Subcommand, ValueHint};
+use secrecy::SecretString;
+use std::path::PathBuf;
+
+/// The longest file with a token.
+const TOKEN_FILE_BYTES_MAX: usize = 4_096;
+
+/// `rota mcp`.
+#[derive(Debug, Args)]
+pub struct McpArgs {
+    /// Whose rights hold [env: `ROTA_TOKEN`] [default: those of whoever starts it]
+    ///
+    /// A token that stands here is seen by every user of this machine; the variable or a file is not.
+    #[arg(long, value_name = "TOKEN", env = "ROTA_TOKEN", hide_env_values = true, hide_env = true)]
+    token: Option<String>,
+    /// A file that holds the token
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "token")]
+    token_file: Option<PathBuf>,
+    /// Only these toolsets, joined by commas; readonly leaves out what changes anything
+    #[arg(long, value_name = "NAMES", default_value = "all")]
+    pub toolsets: String,
+}
+
+impl McpArgs {
+    /// The token, as typed, from the environment, or from its file.
+    ///
+    /// # Errors
+    /// A usage failure, when the file cannot be read.
+    pub fn token(&self) -> Result<Option<SecretString>, Failure> {
+        let text = match (&self.token, &self.token_file) {
+            (Some(token), _) => token.clone(),
+            (None, Some(file)) => crate::fault::read_text(file, TOKEN_FILE_BYTES_MAX)
+                .map_err(|message| Failure::usage(format!("{}: {message}", file.display())))?,
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(SecretString::from(text.trim().to_owned())).filter(|_| !text.trim().is_empty()))
+    }
+}
+
+/// `rota token …`.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token; its secret is shown once
+    #[command(after_help = "Examples:\n  rota token create laptop --expires 90d\n  \
+                            rota token create ci --service --role editor")]
+    Create {
+        /// What it is called: a device, or a program
+        name: String,
+        /// A key for a program, `lt_NAME_…`; it acts as the board's agent of that name
+        #[arg(long, conflicts_with = "person")]
+        service: bool,
+        /// Whose it is [default: yours]
+        #[arg(long, value_name = "PERSON")]
+        person: Option<String>,
+        /// At most this role: readonly, commenter, editor, manager, admin, owner
+        #[arg(long, value_name = "ROLE")]
+        role: Option<String>,
+        /// Only this tool (* at the end stands for any rest); may be repeated
+        #[arg(long = "tool", value_name = "TOOL")]
+        tools: Vec<String>,
+        /// For how long it counts, such as 90d [default: until it is revoked]
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+    },
+    /// Tokens with role, age and last use; never their secrets
+    #[command(after_help = "Example:\n  rota token list")]
+    List,
+    /// Give a token another secret
+    #[command(after_help = "Example:\n  rota token rotate ci --overlap 24h")]
+    Rotate {
+        /// Its id, or a service key's name
+        token: String,
+        /// For how long the old secret still counts, at most 30d [default: not at all]
+        #[arg(long, value_name = "TIME")]
+        overlap: Option<String>,
+    },
+    /// End a token
+    #[command(after_help = "Example:\n  rota token revoke ci")]
+    Revoke {
+        /// Its id, or a service key's name
+        token: String,
+    },
+}
+
+impl TokenCommand {
+    /// The tool call.
+    pub fn call(&self) -> Call {
+        let act = |tool, args: CallArgs| {
+            let call = Call::act(tool, args);
+            Call { need: Need::Act, view: View::Text, ..call }
+        };
+        match self {
+            Self::Create { name, service, person, role, tools, expires } => {
+                let args = CallArgs::new()
+                    .with("name", Some(name.as_str()))
+                    .with("service", service.then_some(true))
+                    .with("person", person.as_deref().map(number_or_name))
+                    .with("role", role.as_deref())
+                    .with_list("tools", tools.iter().map(String::as_str).collect())
+                    .with("expires", expires.as_deref());
+                act("createToken", args)
+            }
+            Self::List => Call::look(
+                "listTokens",
+                CallArgs::new(),
+                View::Table {
+                    columns: &[
+                        ("ID", "id"),
+                        ("NAME", "name"),
+                        ("KIND", "kind"),
+                        ("WHOSE", "person_name"),
+                        ("ROLE", "role"),
+                        ("MADE", "created"),
+                        ("LAST USED", "last_used"),
+                        ("EXPIRES", "expires"),
+                        ("REVOKED", "revoked"),
+                    ],
+                    empty: "no tokens; make one with `rota token create NAME`",
+                },
+            ),
+            Self::Rotate { token, overlap } => {
+                let args = CallArgs::new()
+                    .with("token", Some(token.as_str()))
+                    .with("overlap", overlap.as_deref());
+                act("rotateToken", args)
+            }
+            Self::Revoke { token } => {
+                act("revokeToken", CallArgs::new().with("token", Some(token.as_str())))
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Who calls.
+
+use super::Selection;
+use crate::domain::{Principal, Role};
+use async_trait::async_trait;
+use chrono_tz::Tz;
+use secrecy::SecretString;
+
+/// Somebody who was let in.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Tells callers apart: for limits, for who owns a session, and for the log. Never a secret.
+    pub id: String,
+    /// The board user whose rights hold, with the role that the token leaves of them.
+    pub principal: Principal,
+    /// The zone in which a bare date is a day.
+    pub zone: Tz,
+    /// The only tools that the token lets call (`*` at the end stands for any rest); empty: all.
+    pub tools: Vec<String>,
+    /// Which of them the client asked to see.
+    pub selection: Selection,
+}
+
+impl Caller {
+    /// Whether the token lets this caller call the tool.
+    pub fn may_reach(&self, tool: &str) -> bool {
+        let fits = |pattern: &String| {
+            pattern.strip_suffix('*').map_or(pattern == tool, |start| tool.starts_with(start))
+        };
+        self.tools.is_empty() || self.tools.iter().any(fits)
+    }
+}
+
+/// Finds out who somebody is.
+#[async_trait]
+pub trait Access: Send + Sync {
+    /// Whose token or key this is.
+    async fn caller(&self, credential: &SecretString) -> Result<Caller, Denied>;
+
+    /// Who somebody without a token is, where none is asked for.
+    async fn anybody(&self) -> Result<Caller, Denied>;
+
+    /// Whether a caller of this id who was let in earlier would still be.
+    async fn still_counts(&self, caller: &str) -> bool;
+}
+
+/// Why somebody is not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum Denied {
+    /// There is no such token.
+    #[error("the token is unknown; make one with `rota token create`")]
+    Unknown,
+    /// It was revoked.
+    #[error("the token {name:?} was revoked; make another with `rota token create`")]
+    Revoked {
+        /// What it is called.
+        name: String,
+    },
+    /// Its time is over.
+    #[error("the token {name:?} has expired; make another with `rota token create`")]
+    Expired {
+        /// What it is called.
+        name: String,
+    },
+    /// Its user is no longer on the board.
+    #[error("the user of the token {name:?} is no longer on the board")]
+    NoUser {
+        /// What it is called.
+        name: String,
+    },
+    /// Its role is below what this server asks of everybody.
+    #[error("the role {role} is too low: this server asks for {needed} (MCP_REQUIRED_ROLE)")]
+    RoleTooLow {
+        /// The caller's.
+        role: Role,
+        /// What is asked for.
+        needed: Role,
+    },
+    /// It cannot be looked up now.
+    #[error("tokens cannot be looked up now")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

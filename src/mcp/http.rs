@@ -1,0 +1,195 @@
+//! MCP over streamable HTTP: one endpoint for both eras.
+//!
+//! A request passes the guard (address, credential, role, rate, owner of the session), is made fit
+//! for the SDK (`polish`), and goes to one of two services: clients of the handshake have sessions,
+//! everybody else is served statelessly. A client that speaks 2024-11-05 gets no session: that
+//! revision had no header for it, and the bridges that speak it never begin again after a 404.
+
+mod asked;
+mod guard;
+mod polish;
+mod rate;
+mod sessions;
+
+pub use guard::Address;
+pub use sessions::{KeptSession, SessionError, SessionKeeper};
+
+use super::{Access, Caller, Handler, News, Selection};
+use crate::clock::Clock;
+use crate::domain::Role;
+use asked::Asked;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Response;
+use guard::Guard;
+use ipnet::IpNet;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use sessions::OwnedSessions;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+/// The header that names a session.
+const SESSION_HEADER: &str = "mcp-session-id";
+/// A session that nobody used for so long is put away; it is taken up again when it is used.
+const SESSION_IDLE: Duration = Duration::from_hours(1);
+
+/// How the endpoint is guarded.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// Whether a token is asked for.
+    pub requires_auth: bool,
+    /// Nobody below this role is let in.
+    pub required_role: Role,
+    /// Who may connect.
+    pub allowed: Vec<IpNet>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Requests of one caller in a minute.
+    pub rate_per_minute: u32,
+    /// Bytes of a request.
+    pub body_bytes_max: usize,
+    /// Whether each request is logged.
+    pub logs_requests: bool,
+    /// Names by which we may be addressed, beside loopback: `board.example.com`.
+    pub hosts: Vec<String>,
+    /// Origins of browsers that may ask, beside loopback: `https://board.example.com`.
+    pub origins: Vec<String>,
+    /// Shown to everybody: what a client asks for narrows it further.
+    pub selection: Selection,
+    /// Sessions of one caller; the one unused for longest makes room.
+    pub sessions_max: usize,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        let loopback = ["127.0.0.1/32", "::1/128"];
+        Self {
+            requires_auth: true,
+            required_role: Role::Editor,
+            allowed: loopback.iter().filter_map(|net| net.parse().ok()).collect(),
+            trusted_proxies: Vec::new(),
+            rate_per_minute: 100,
+            body_bytes_max: 1024 * 1024,
+            logs_requests: false,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            selection: Selection::default(),
+            sessions_max: 32,
+        }
+    }
+}
+
+/// What stands behind the endpoint.
+pub struct Behind {
+    /// Answers.
+    pub handler: Handler,
+    /// Says who somebody is.
+    pub access: Arc<dyn Access>,
+    /// Keeps sessions over a restart.
+    pub sessions: Arc<dyn SessionKeeper>,
+    /// Says what changed on the board.
+    pub news: Arc<dyn News>,
+    /// For rates.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The endpoint `/mcp`, to be served with [`Address`]es of its clients. Subscribers are told on the
+/// tracker until `stop`.
+pub fn router(
+    behind: Behind,
+    options: HttpOptions,
+    stop: &CancellationToken,
+    tracker: &TaskTracker,
+) -> Router {
+    let Behind { handler, access, sessions, news, clock } = behind;
+    let subscriptions = Arc::clone(handler.subscriptions());
+    let telling = Arc::clone(&subscriptions).tell(news, Arc::clone(&access), stop.clone());
+    tracker.spawn(telling);
+    let mut with = config(&options, stop);
+    let mut without = config(&options, stop);
+    without.legacy_session_mode = false;
+    let mut manager = LocalSessionManager::default();
+    manager.session_config.keep_alive = Some(SESSION_IDLE);
+    let manager = Arc::new(manager);
+    let owned = Arc::new(OwnedSessions::new(
+        sessions,
+        (Arc::clone(&manager), subscriptions),
+        options.sessions_max,
+        Arc::clone(&clock),
+    ));
+    with.session_store = Some(Arc::clone(&owned) as _);
+    let for_sessions = handler.clone();
+    let sessions = StreamableHttpService::new(move || Ok(for_sessions.clone()), manager, with);
+    let stateless = StreamableHttpService::new(
+        move || Ok(handler.clone()),
+        Arc::new(LocalSessionManager::default()),
+        without,
+    );
+    let (naming, spawning) = (Arc::clone(&owned), tracker.clone());
+    let pick = move |request: Request| {
+        let (sessions, stateless) = (sessions.clone(), stateless.clone());
+        let (naming, spawning) = (Arc::clone(&naming), spawning.clone());
+        async move {
+            let has_session = request.headers().contains_key(SESSION_HEADER);
+            if has_session || *request.method() != Method::POST {
+                return sessions.oneshot(request).await.map(whole);
+            }
+            let begins = request.extensions().get::<Asked>().is_some_and(|a| a.begins_session);
+            let caller = request.extensions().get::<Caller>().map(|caller| caller.id.clone());
+            let Some(caller) = caller.filter(|_| begins) else {
+                return stateless.oneshot(request).await.map(whole);
+            };
+            // Also when its client hangs up: a session that nobody owns could be used by nobody, and
+            // would count for nobody.
+            let beginning = spawning.spawn(async move {
+                let response = sessions.oneshot(request).await.map(whole);
+                if let Ok(response) = &response
+                    && let Some(begun) = response.headers().get(SESSION_HEADER)
+                    && let Ok(begun) = begun.to_str()
+                {
+                    naming.name_owner(begun, &caller).await;
+                }
+                response
+            });
+            Ok::<_, Infallible>(match beginning.await {
+                Ok(Ok(response)) => response,
+                _ => guard::refuse(StatusCode::INTERNAL_SERVER_ERROR, -32_603, "no session began"),
+            })
+        }
+    };
+    let guard = Arc::new(Guard::new(access, options, owned, clock));
+    // `route_layer`, not `layer`: a layer would wrap what is not found too, and a 401 at the
+    // addresses of OAuth's discovery sends clients down the wrong road.
+    Router::new()
+        .route_service("/mcp", tower::service_fn(pick))
+        .route_layer(from_fn(polish::polish))
+        .route_layer(from_fn_with_state(guard, guard::guard))
+}
+
+fn whole<B>(response: axum::http::Response<B>) -> Response
+where
+    B: axum::body::HttpBody<Data = axum::body::Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    response.map(Body::new)
+}
+
+fn config(options: &HttpOptions, stop: &CancellationToken) -> StreamableHttpServerConfig {
+    let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let pages = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(str::to_owned);
+    StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(true)
+        .with_json_response(true)
+        .with_max_request_body_bytes(options.body_bytes_max)
+        .with_allowed_hosts(loopback.into_iter().chain(options.hosts.iter().cloned()))
+        .with_allowed_origins(pages.into_iter().chain(options.origins.iter().cloned()))
+        .with_cancellation_token(stop.child_token())
+}

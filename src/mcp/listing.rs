@@ -1,0 +1,57 @@
+//! The tools as MCP lists them: made once, shown to each caller as far as they may call.
+
+use super::{Caller, schema};
+use crate::tools::{Definition, catalogue};
+use rmcp::model::{Tool, ToolAnnotations};
+use std::sync::{Arc, LazyLock};
+
+/// A definition and how it is listed.
+struct Listed {
+    definition: &'static Definition,
+    tool: Tool,
+}
+
+/// All of them, in the order of their names, whoever asks: clients keep listings.
+static LISTED: LazyLock<Vec<Listed>> = LazyLock::new(|| {
+    let served = catalogue().iter().filter(|definition| definition.set.is_served());
+    served.map(|definition| Listed { definition, tool: tool(definition) }).collect()
+});
+
+fn tool(definition: &Definition) -> Tool {
+    let hints = definition.annotations;
+    let annotations = ToolAnnotations::new()
+        .read_only(hints.read_only)
+        .destructive(hints.destructive)
+        .idempotent(hints.idempotent)
+        .open_world(false);
+    let input = Arc::new(schema::tidy(&definition.input_schema));
+    let output = Arc::new(schema::tidy_output(&definition.output_schema));
+    Tool::new_with_raw(definition.name, Some(definition.description.into()), input)
+        .with_title(definition.title)
+        .with_raw_output_schema(output)
+        .with_annotations(annotations)
+}
+
+fn is_for(listed: &Listed, caller: &Caller) -> bool {
+    let definition = listed.definition;
+    caller.principal.person.role >= definition.role
+        && caller.may_reach(definition.name)
+        && caller.selection.shows(definition)
+}
+
+/// The tools that this caller may call.
+pub(super) fn tools_for(caller: &Caller) -> Vec<Tool> {
+    LISTED.iter().filter(|listed| is_for(listed, caller)).map(|l| l.tool.clone()).collect()
+}
+
+/// One of them, if it is there for this caller at all; that a role is too low is told by the call.
+pub(super) fn definition_for(name: &str, caller: &Caller) -> Option<&'static Definition> {
+    let listed = LISTED.iter().find(|listed| listed.definition.name == name)?;
+    let definition = listed.definition;
+    (caller.may_reach(name) && caller.selection.shows(definition)).then_some(definition)
+}
+
+/// How a tool is listed, whoever asks.
+pub(super) fn tool_named(name: &str) -> Option<Tool> {
+    LISTED.iter().find(|listed| listed.definition.name == name).map(|l| l.tool.clone())
+}

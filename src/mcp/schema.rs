@@ -1,0 +1,221 @@
+//! JSON Schema as clients can bear it.
+//!
+//! Some hosts refuse a whole listing for one schema that they do not understand: a list of types, a
+//! schema that is `true`, an array that does not say of what. What is sent holds no `null` either
+//! ([`without_nulls`]), so outputs need not allow it.
+
+use crate::domain::Value;
+use serde_json::{Map, Value as Json};
+
+/// A schema of ours without what clients stumble over. `null` for what is optional is still read.
+pub(super) fn tidy(schema: &Value) -> Map<String, Json> {
+    let mut json = serde_json::to_value(schema).unwrap_or_default();
+    tidy_one(&mut json);
+    match json {
+        Json::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn tidy_one(schema: &mut Json) {
+    if schema.is_boolean() {
+        *schema = Json::Object(Map::new());
+    }
+    let Json::Object(map) = schema else { return };
+    for noise in ["$schema", "format", "title", "default"] {
+        // A property of that name is an object; the keyword is not.
+        if map.get(noise).is_some_and(|value| !value.is_object()) {
+            map.remove(noise);
+        }
+    }
+    if map.get("additionalProperties").is_some_and(|more| more.as_bool() == Some(true)) {
+        map.remove("additionalProperties");
+    }
+    one_type(map);
+    one_of_several(map);
+    for inner in ["properties", "patternProperties", "$defs"] {
+        if let Some(Json::Object(members)) = map.get_mut(inner) {
+            members.values_mut().for_each(tidy_one);
+        }
+    }
+    for inner in ["items", "additionalProperties", "not"] {
+        if let Some(inner) = map.get_mut(inner).filter(|inner| inner.as_bool() != Some(false)) {
+            tidy_one(inner);
+        }
+    }
+    for inner in ["anyOf", "oneOf", "allOf"] {
+        if let Some(Json::Array(members)) = map.get_mut(inner) {
+            members.iter_mut().for_each(tidy_one);
+        }
+    }
+    if map.get("type").and_then(Json::as_str) == Some("array") {
+        map.entry("items").or_insert_with(|| Json::Object(Map::new()));
+    }
+}
+
+/// `["string", "null"]` is a string.
+fn one_type(map: &mut Map<String, Json>) {
+    let Some(Json::Array(types)) = map.get_mut("type") else { return };
+    types.retain(|one| one.as_str() != Some("null"));
+    let types = std::mem::take(types);
+    match <[Json; 1]>::try_from(types) {
+        Ok([one]) => {
+            map.insert("type".to_owned(), one);
+        }
+        Err(several) => {
+            let any = several.into_iter().map(|one| serde_json::json!({ "type": one }));
+            let any = Json::Array(any.collect());
+            map.remove("type");
+            map.insert("anyOf".to_owned(), any);
+        }
+    }
+    if let Some(Json::Array(values)) = map.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+}
+
+/// `anyOf: [X, null]` is X.
+fn one_of_several(map: &mut Map<String, Json>) {
+    for key in ["anyOf", "oneOf"] {
+        let Some(Json::Array(members)) = map.get_mut(key) else { continue };
+        let is_null = |one: &Json| one.get("type").and_then(Json::as_str) == Some("null");
+        members.retain(|one| !is_null(one));
+        if members.len() != 1 {
+            continue;
+        }
+        if let Some(Json::Array(members)) = map.remove(key)
+            && let Some(Json::Object(only)) = members.into_iter().next()
+        {
+            for (name, value) in only {
+                map.entry(name).or_insert(value);
+            }
+        }
+    }
+}
+
+/// What may be missing from a result is not required of it.
+pub(super) fn tidy_output(schema: &Value) -> Map<String, Json> {
+    let mut json = serde_json::to_value(schema).unwrap_or_default();
+    relax(&mut json);
+    let relaxed: Value = serde_json::from_value(json).unwrap_or_default();
+    tidy(&relaxed)
+}
+
+/// Members that may be `null` are left out when they are, so they are not required.
+fn relax(schema: &mut Json) {
+    let Json::Object(map) = schema else { return };
+    let nullable: Vec<String> = map
+        .get("properties")
+        .and_then(Json::as_object)
+        .map(|members| {
+            members.iter().filter(|(_, one)| may_be_null(one)).map(|(name, _)| name.clone())
+        })
+        .into_iter()
+        .flatten()
+        .collect();
+    if let Some(Json::Array(required)) = map.get_mut("required") {
+        required.retain(|name| !nullable.iter().any(|one| name.as_str() == Some(one)));
+    }
+    map.values_mut().for_each(|inner| match inner {
+        Json::Object(members) => {
+            members.values_mut().for_each(relax);
+            relax(inner);
+        }
+        Json::Array(members) => members.iter_mut().for_each(relax),
+        _ => {}
+    });
+}
+
+fn may_be_null(schema: &Json) -> bool {
+    let is_null = |one: &Json| one.as_str() == Some("null");
+    let by_type = schema.get("type").is_some_and(|types| {
+        is_null(types) || types.as_array().is_some_and(|types| types.iter().any(is_null))
+    });
+    let by_choice = ["anyOf", "oneOf"].iter().any(|key| {
+        let members = schema.get(*key).and_then(Json::as_array);
+        members.is_some_and(|members| members.iter().any(may_be_null))
+    });
+    schema.as_bool() == Some(true)
+        || by_type
+        || by_choice
+        || schema.as_object().is_some_and(Map::is_empty)
+}
+
+/// A result without its nulls: what is not there is not said.
+pub(super) fn without_nulls(value: &Value) -> Json {
+    match value {
+        Value::Map(map) => Json::Object(
+            map.iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(name, value)| (name.clone(), without_nulls(value)))
+                .collect(),
+        ),
+        Value::List(items) => Json::Array(items.iter().map(without_nulls).collect()),
+        other => serde_json::to_value(other).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn value(json: Json) -> Value {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn what_clients_stumble_over_is_gone() {
+        let schema = value(json!({
+            "$schema": "x", "type": "object", "additionalProperties": false,
+            "properties": {
+                "format": { "type": ["string", "null"], "format": "date" },
+                "count": { "type": ["integer", "null"], "format": "uint32", "minimum": 0 },
+                "either": { "anyOf": [{ "type": "integer" }, { "type": "string" }, { "type": "null" }] },
+                "maybe": { "anyOf": [{ "type": "object", "properties": {} }, { "type": "null" }] },
+                "any": true,
+                "list": { "type": "array" },
+                "open": { "type": "object", "additionalProperties": true },
+                "word": { "type": ["string", "null"], "enum": ["a", null] },
+                "two": { "type": ["string", "integer"] }
+            },
+            "required": ["count"]
+        }));
+        assert_eq!(
+            Json::Object(tidy(&schema)),
+            json!({
+                "type": "object", "additionalProperties": false,
+                "properties": {
+                    "format": { "type": "string" },
+                    "count": { "type": "integer", "minimum": 0 },
+                    "either": { "anyOf": [{ "type": "integer" }, { "type": "string" }] },
+                    "maybe": { "type": "object", "properties": {} },
+                    "any": {},
+                    "list": { "type": "array", "items": {} },
+                    "open": { "type": "object" },
+                    "word": { "type": "string", "enum": ["a"] },
+                    "two": { "anyOf": [{ "type": "string" }, { "type": "integer" }] }
+                },
+                "required": ["count"]
+            })
+        );
+    }
+
+    #[test]
+    fn an_output_requires_nothing_that_may_be_null() {
+        let schema = value(json!({
+            "type": "object",
+            "properties": {
+                "id": { "type": "integer" }, "due": { "type": ["string", "null"] },
+                "inner": { "type": "object", "properties": { "x": { "type": "null" } }, "required": ["x"] },
+                "any": true
+            },
+            "required": ["id", "due", "any"]
+        }));
+        let tidied = Json::Object(tidy_output(&schema));
+        assert_eq!(tidied["required"], json!(["id"]));
+        assert_eq!(tidied["properties"]["inner"]["required"], json!([]));
+        let sent = without_nulls(&value(json!({ "id": 1, "due": null, "list": [{ "x": null }] })));
+        assert_eq!(sent, json!({ "id": 1, "list": [{}] }));
+    }
+}

@@ -1,0 +1,230 @@
+//! Who wants to hear when something at an address changes, and telling them.
+
+use super::caller::Access;
+use super::resources::{About, Address};
+use async_trait::async_trait;
+use futures::future::join_all;
+use rmcp::RoleServer;
+use rmcp::model::ResourceUpdatedNotificationParam;
+use rmcp::service::{Peer, SubscriptionSink};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// So often the board is asked for news, while somebody wants to hear them.
+const EVERY: Duration = Duration::from_secs(1);
+/// Whoever does not take a word within this time does not hear any more: the others do not wait.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// At most so many subscriptions.
+const MAX: usize = 10_000;
+/// At most so many of one caller.
+const MAX_OF_ONE: usize = 500;
+/// At most so many addresses in one open answer.
+pub(super) const LISTENED_MAX: usize = 100;
+
+/// Says what changed on the board.
+#[async_trait]
+pub trait News: Send + Sync {
+    /// What changed after the row `last` of the board's activity, and the last row there is now.
+    /// `None` asks only for the last row.
+    async fn since(&self, last: Option<i64>) -> Result<(BTreeSet<About>, i64), NewsError>;
+}
+
+/// Why there are no news.
+#[derive(Debug, thiserror::Error)]
+#[error("the board's news could not be read")]
+pub struct NewsError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Where somebody hears.
+#[derive(Clone)]
+enum Ear {
+    /// A session of the handshake's clients.
+    Session(Peer<RoleServer>),
+    /// The open answer of a client without a handshake.
+    Listening(SubscriptionSink),
+}
+
+#[derive(Clone)]
+struct Entry {
+    number: u64,
+    /// Which session; empty for an open answer.
+    session: String,
+    /// Who asked ([`super::Caller::id`]).
+    caller: String,
+    about: About,
+    uri: String,
+    ear: Ear,
+}
+
+/// The subscriptions of all clients.
+#[derive(Default)]
+pub(super) struct Subscriptions {
+    news: std::sync::OnceLock<Arc<dyn News>>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    entries: Vec<Entry>,
+    last_number: u64,
+    /// Up to where the board's activity was told.
+    told: i64,
+}
+
+/// There is no room for another subscription.
+#[derive(Debug)]
+pub(super) struct Full;
+
+impl Subscriptions {
+    /// A session wants to hear of an address.
+    pub(super) async fn add_session(
+        &self,
+        (session, caller): (&str, &str),
+        address: &Address,
+        peer: Peer<RoleServer>,
+    ) -> Result<(), Full> {
+        let Some(about) = address.about else { return Ok(()) };
+        let now = self.now().await;
+        self.remove_session(session, Some(&address.uri));
+        self.add((session, caller), (about, &address.uri), Ear::Session(peer), now).map(|_| ())
+    }
+
+    /// A session does not want to hear of an address any more, or of anything.
+    pub(super) fn remove_session(&self, session: &str, uri: Option<&str>) {
+        let mut inner = self.lock();
+        let is_over =
+            |entry: &Entry| entry.session == session && uri.is_none_or(|uri| entry.uri == uri);
+        inner.entries.retain(|entry| !is_over(entry));
+    }
+
+    /// Somebody listens to addresses until the numbers that are returned are removed.
+    pub(super) async fn listen(
+        &self,
+        caller: &str,
+        addresses: &[Address],
+        sink: &SubscriptionSink,
+    ) -> Vec<u64> {
+        let now = self.now().await;
+        let of = |address: &Address| Some((address.about?, address.uri.clone()));
+        let wanted = addresses.iter().filter_map(of);
+        let add = |(about, uri): (About, String)| {
+            self.add(("", caller), (about, &uri), Ear::Listening(sink.clone()), now).ok()
+        };
+        wanted.filter_map(add).collect()
+    }
+
+    pub(super) fn remove(&self, numbers: &[u64]) {
+        self.lock().entries.retain(|entry| !numbers.contains(&entry.number));
+    }
+
+    /// Where the board's activity is now: what changes from here on is told to whoever subscribes.
+    async fn now(&self) -> Option<i64> {
+        match self.news.get()?.since(None).await {
+            Ok((_, now)) => Some(now),
+            Err(_) => None,
+        }
+    }
+
+    fn add(
+        &self,
+        (session, caller): (&str, &str),
+        (about, uri): (About, &str),
+        ear: Ear,
+        now: Option<i64>,
+    ) -> Result<u64, Full> {
+        let mut inner = self.lock();
+        let own = inner.entries.iter().filter(|entry| entry.caller == caller).count();
+        if inner.entries.len() >= MAX || own >= MAX_OF_ONE {
+            return Err(Full);
+        }
+        if inner.entries.is_empty() {
+            inner.told = now.unwrap_or(inner.told);
+        }
+        inner.last_number += 1;
+        let (session, caller, uri) = (session.to_owned(), caller.to_owned(), uri.to_owned());
+        let number = inner.last_number;
+        inner.entries.push(Entry { number, session, caller, about, uri, ear });
+        Ok(number)
+    }
+
+    /// Those who want to hear of this.
+    fn hearers(&self, changed: &BTreeSet<About>) -> Vec<Entry> {
+        let inner = self.lock();
+        let hears = inner.entries.iter().filter(|entry| changed.contains(&entry.about));
+        hears.cloned().collect()
+    }
+
+    /// Tells of the board's news until it is stopped; asks for none while nobody listens.
+    pub(super) async fn tell(
+        self: Arc<Self>,
+        news: Arc<dyn News>,
+        access: Arc<dyn Access>,
+        stop: CancellationToken,
+    ) {
+        let _ = self.news.set(Arc::clone(&news));
+        loop {
+            let round = async {
+                tokio::time::sleep(EVERY).await;
+                let told = {
+                    let inner = self.lock();
+                    (!inner.entries.is_empty()).then_some(inner.told)
+                };
+                let Some(told) = told else { return };
+                match news.since(Some(told)).await {
+                    Ok((changed, now)) => {
+                        self.lock().told = now;
+                        self.tell_of(&changed, access.as_ref()).await;
+                    }
+                    Err(error) => tracing::debug!(%error, "nobody is told of news now"),
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = round => {}
+            }
+        }
+    }
+
+    /// Everybody at once, and nobody for long. Whose token does not count any more hears nothing.
+    async fn tell_of(&self, changed: &BTreeSet<About>, access: &dyn Access) {
+        let hearers = self.hearers(changed);
+        let callers: BTreeSet<&String> = hearers.iter().map(|entry| &entry.caller).collect();
+        let mut counts = BTreeSet::new();
+        for caller in callers {
+            if access.still_counts(caller).await {
+                counts.insert(caller);
+            }
+        }
+        let tell = |entry: &Entry| {
+            let (number, ear, uri) = (entry.number, entry.ear.clone(), entry.uri.clone());
+            let counts = counts.contains(&entry.caller);
+            async move { (number, counts && hears(ear, uri).await) }
+        };
+        let told = join_all(hearers.iter().map(tell)).await;
+        let gone: Vec<u64> =
+            told.into_iter().filter(|(_, heard)| !heard).map(|(number, _)| number).collect();
+        if !gone.is_empty() {
+            self.remove(&gone);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn hears(ear: Ear, uri: String) -> bool {
+    let told = async {
+        match &ear {
+            Ear::Session(peer) if peer.is_transport_closed() => false,
+            Ear::Session(peer) => {
+                let update = ResourceUpdatedNotificationParam::new(uri);
+                peer.notify_resource_updated(update).await.is_ok()
+            }
+            Ear::Listening(sink) => sink.notify_resource_updated(uri).await.is_ok(),
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.unwrap_or(false)
+}

@@ -1,0 +1,53 @@
+//! Toolsets: tools by what they are about, so that a client may ask for some of them only.
+
+/// What a tool is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Toolset {
+    /// Finding, adding, changing tasks and subtasks.
+    Tasks,
+    /// Comments and status updates.
+    Comments,
+    /// Projects and their status labels.
+    Projects,
+    /// Milestones.
+    Milestones,
+    /// Who is on the board.
+    People,
+    /// Claims, runs and playbooks: looking.
+    Records,
+    /// Running, stopping, arming, releasing.
+    Operate,
+    /// What a run alone has.
+    Run,
+    /// Tokens: from a terminal only. A secret that is shown once must not go through a model.
+    Tokens,
+}
+
+impl Toolset {
+    const ALL: [(Self, &'static str); 9] = [
+        (Self::Tasks, "tasks"),
+        (Self::Comments, "comments"),
+        (Self::Projects, "projects"),
+        (Self::Milestones, "milestones"),
+        (Self::People, "people"),
+        (Self::Records, "records"),
+        (Self::Operate, "operate"),
+        (Self::Run, "run"),
+        (Self::Tokens, "tokens"),
+    ];
+
+    /// The toolset of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(set, _)| *set)
+    }
+
+    /// The names that clients may ask for.
+    pub fn names() -> Vec<&'static str> {
+        Self::ALL.iter().filter(|(set, _)| set.is_served()).map(|(_, name)| *name).collect()
+    }
+
+    /// Whether clients from outside are offered its tools.
+    pub fn is_served(self) -> bool {
+        !matches!(self, Self::Run | Self::Tokens)
+    }
+}
