@@ -159,7 +159,7 @@ impl Worker {
 
     /// The work came to nothing: the task goes back as it was found.
     pub(super) async fn hand_back(&mut self, end: WorkEnd) -> WorkEnd {
-        if end.reason == Reason::LostRace && !self.is_visible().await {
+        if end.reason == Reason::LostRace && !self.inherits && !self.is_visible().await {
             return end;
         }
         // A person may have come first; then their edit stays and they are told as always.
@@ -188,6 +188,13 @@ impl Worker {
         }
         if let Err(error) = self.begin_leaving(end).await {
             tracing::warn!(run = %self.run.id, reason = %error.reason, "the claim ended meanwhile");
+            return;
+        }
+        // Or a write of the one before, still on its way, would come after what is put back.
+        if self.inherits
+            && let Err(trouble) = self.raise_fence().await
+        {
+            tracing::warn!(run = %self.run.id, detail = %trouble.detail, "the fence was not raised");
             return;
         }
         self.put_ending(end).await;

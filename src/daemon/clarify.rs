@@ -90,6 +90,7 @@ async fn ask_about(
         brief: super::brief::Brief::default(),
         held: None,
         unfinished: false,
+        inherits: false,
         began: parts.clock.boot(),
         parts: Arc::clone(parts),
         job,

@@ -171,28 +171,22 @@ impl Dispatcher {
         if open.occurrence.state != OccurrenceState::Queued {
             return true;
         }
-        let ledger = &self.parts.ledger;
-        let begun = match ledger.occurrence(id).await {
-            Ok(Some(Occurrence { state: OccurrenceState::Queued, .. })) => {
-                open.tried = true;
-                ledger.set_occurrence_state(id, OccurrenceState::Running).await
-            }
+        match self.parts.ledger.begin_occurrence(id).await {
+            Ok(OccurrenceState::Queued) => {}
             // The answer to our own first try was lost.
-            Ok(Some(Occurrence { state: OccurrenceState::Running, .. })) if open.tried => Ok(()),
-            Ok(_) => {
+            Ok(OccurrenceState::Running) if open.tried => {}
+            Ok(_) | Err(LedgerError::NotFound { .. }) => {
                 tracing::info!(occurrence = %id, "another daemon has taken it up");
                 self.forget(id).await;
                 return false;
             }
-            Err(error) => Err(error),
-        };
-        match begun {
-            Ok(()) => open.occurrence.state = OccurrenceState::Running,
             Err(error) => {
+                open.tried = true;
                 tracing::error!(occurrence = %id, %error, "the occurrence could not be started");
                 return false;
             }
         }
+        open.occurrence.state = OccurrenceState::Running;
         true
     }
 

@@ -310,7 +310,8 @@ impl Dispatcher {
             planned: now,
             task: Some(claim.task),
             decided: now,
-            state: OccurrenceState::Queued,
+            // At once under way: it never waits, and is no work for others who look for some.
+            state: OccurrenceState::Running,
             covers: None,
         };
         self.parts.ledger.put_occurrence(&occurrence).await?;

@@ -19,7 +19,7 @@ use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
     EndKind, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task, TaskId, Usage,
-    millis,
+    Wrote, millis,
 };
 use crate::ledger::{Held, LedgerError, LogLine};
 use crate::runner::WorkEnd;
@@ -78,6 +78,8 @@ pub(super) struct Worker {
     pub(super) began: Duration,
     /// The board still shows the claim although the run has ended: somebody has to see to it.
     pub(super) unfinished: bool,
+    /// The claim began with what one before it wrote: the board may show that already.
+    pub(super) inherits: bool,
 }
 
 /// How a run goes on after something ended.
@@ -156,6 +158,7 @@ impl Worker {
             held: None,
             began,
             unfinished: false,
+            inherits: false,
             parts,
             job,
         };
@@ -165,6 +168,7 @@ impl Worker {
             let held = worker.acquire(task, lease, fence).await?;
             worker.run.fence = Some(held.claim.fence);
             let fence = held.claim.fence;
+            worker.inherits = held.claim.wrote != Wrote::default();
             worker.held = Some(held);
             crash::reached("claim.reserved");
             let text = format!("{} claims task {task} (fence {fence})", worker.job.playbook.name);

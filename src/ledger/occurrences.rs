@@ -106,6 +106,29 @@ impl Ledger {
         Ok(self.read(&keys::occurrence(id)).await?.map(|record| record.value))
     }
 
+    /// One that waits is under way from now on, in one step: of several that begin it, one finds that
+    /// it waited. Returns the state it had; any other than `Queued` stays.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`].
+    pub async fn begin_occurrence(&self, id: &OccurrenceId) -> Result<OccurrenceState> {
+        let key = keys::occurrence(id);
+        for _ in 0..TRIES_MAX {
+            let Some(found) = self.read::<Occurrence>(&key).await? else {
+                return Err(LedgerError::NotFound { what: format!("occurrence {id}") });
+            };
+            if found.value.state != OccurrenceState::Queued {
+                return Ok(found.value.state);
+            }
+            let begun = Occurrence { state: OccurrenceState::Running, ..found.value.clone() };
+            let batch = records::replace(Batch::new(), &key, &begun, Some(&found))?;
+            if self.try_commit(batch).await? {
+                return Ok(OccurrenceState::Queued);
+            }
+        }
+        Err(contended(key))
+    }
+
     /// What became of one; saying the same again is no error.
     ///
     /// # Errors

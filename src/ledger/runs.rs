@@ -74,7 +74,8 @@ impl Ledger {
     /// Changes a run that has not ended, and does not end it.
     ///
     /// # Errors
-    /// [`LedgerError::Conflict`]: it has ended, or would; [`LedgerError::NotFound`].
+    /// [`LedgerError::Conflict`]: it has ended, or would, or a later claim carries it out;
+    /// [`LedgerError::NotFound`].
     pub async fn update_run(&self, run: &Run) -> Result<()> {
         if run.ended.is_some() {
             return Err(conflict(run, "it is to be finished, not updated"));
@@ -86,7 +87,8 @@ impl Ledger {
     /// again in the same way changes nothing.
     ///
     /// # Errors
-    /// [`LedgerError::Conflict`]: it has ended otherwise; [`LedgerError::NotFound`].
+    /// [`LedgerError::Conflict`]: it has ended otherwise, or a later claim carries it out;
+    /// [`LedgerError::NotFound`].
     pub async fn finish_run(&self, run: &Run, notices: Vec<Notice>) -> Result<()> {
         if run.ended.is_none() || run.state == RunState::Running {
             return Err(conflict(run, "it says neither how nor when it ended"));
@@ -245,6 +247,10 @@ impl Ledger {
             }
             if found.value.started != run.started || found.value.playbook != run.playbook {
                 return Err(conflict(run, "it began otherwise"));
+            }
+            // Whoever finishes it after a lost claim has a larger fence (C2 of the record).
+            if found.value.fence > run.fence {
+                return Err(conflict(run, "a later claim carries it out"));
             }
             let batch = records::replace(Batch::new(), &key, run, Some(&found))?;
             let batch = self.index_run(batch, Some(&found.value), run)?;

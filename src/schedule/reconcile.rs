@@ -95,7 +95,10 @@ fn taken(reason: Reason, detail: impl Into<String>) -> Finding {
 fn ours<T: PartialEq + Copy>(phase: Phase, before: Option<T>, wrote: Option<T>) -> Option<Vec<T>> {
     match (phase, wrote) {
         (Phase::Settling | Phase::Free, _) => None,
-        (Phase::Announced, Some(wrote)) => Some(before.into_iter().chain([wrote]).collect()),
+        // A reserved claim with such values has them from one before it, which may never have shown.
+        (Phase::Reserved | Phase::Announced, Some(wrote)) => {
+            Some(before.into_iter().chain([wrote]).collect())
+        }
         (_, Some(wrote)) => Some(vec![wrote]),
         (_, None) => before.map(|before| vec![before]),
     }

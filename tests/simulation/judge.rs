@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 /// So much of a story is told when it ends badly.
-const LINES_TOLD: usize = 250;
+const LINES_TOLD: usize = 2_000;
 
 /// The lease of the playbook that claims.
 pub const LEASE: Duration = Duration::from_mins(1);
@@ -185,11 +185,13 @@ impl Judge {
         }
     }
 
+    /// Runs under way count. A claim alone does not: whose worker never learned that it got it, nobody
+    /// works under, and it ends with its lease.
     fn count_slots(&mut self, who: &Who, now: &StoreTime) {
         let life = who.life_name();
         let held = self.claims.values().filter(|claim| {
-            let ended = self.runs.get(&claim.run).is_some_and(|r| r.state != RunState::Running);
-            !ended
+            let is_run = self.runs.get(&claim.run).is_some_and(|r| r.state == RunState::Running);
+            is_run
                 && claim.is_live(now)
                 && claim
                     .holder

@@ -3,7 +3,7 @@
 use super::board::{SimulatedBoard, Weathered};
 use super::model::{SimulatedChannel, SimulatedModel};
 use super::store::SimulatedStore;
-use super::world::{Link, MachineClock, Pulse, World};
+use super::world::{Link, MachineClock, Planted, Pulse, World};
 use crate::support::ingredients::{Ingredients, channels};
 use rota::board::Board;
 use rota::clock::{Entropy as _, SeededEntropy};
@@ -124,7 +124,7 @@ fn ingredients(house: &House, link: &Arc<Link>, clock: &Arc<MachineClock>) -> In
         templates: Some(templates()),
         models: BTreeMap::from([("worker".to_owned(), model)]),
         notifiers: channels().into_iter().map(|c| (c, Arc::clone(&channel))).collect(),
-        slots: SLOTS,
+        slots: SLOTS + u32::from(house.world.planted == Planted::OneTooMany),
         arms_itself: true,
     }
 }

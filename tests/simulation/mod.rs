@@ -194,3 +194,8 @@ fn a_store_that_does_not_compare_is_found_out() {
 fn a_store_that_loses_the_journal_is_found_out() {
     is_found_out(Planted::NoJournal, "C3");
 }
+
+#[test]
+fn a_daemon_that_runs_one_thing_too_many_is_found_out() {
+    is_found_out(Planted::OneTooMany, "slots");
+}

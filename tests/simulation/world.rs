@@ -82,6 +82,8 @@ pub enum Planted {
     NoChecks,
     /// The store loses what is journaled and says nothing.
     NoJournal,
+    /// Daemons run one thing more at once than they should.
+    OneTooMany,
 }
 
 /// What everybody shares.

@@ -2,8 +2,8 @@
 
 use super::{Fixture, TASK, a_notice, a_run, an_occurrence, at, at_once, ledger, on_both_stores};
 use rota::domain::{
-    Cursor, Effect, EffectActor, EffectResult, Entity, Mark, Occurrence, OccurrenceState,
-    PlaybookName, Reason, Run, RunId, RunState, TaskId, Value,
+    Cursor, Effect, EffectActor, EffectResult, Entity, Fence, Mark, Occurrence, OccurrenceId,
+    OccurrenceState, PlaybookName, Reason, Run, RunId, RunState, TaskId, Value,
 };
 use rota::ledger::{LedgerError, LogLine, RunFilter};
 use std::sync::Arc;
@@ -13,10 +13,12 @@ on_both_stores! {
     recording_again_after_a_lost_answer_changes_nothing
     of_two_that_move_a_watermark_one_wins
     an_occurrence_that_has_settled_never_changes
+    of_several_that_begin_an_occurrence_one_finds_it_waiting
     open_occurrences_come_earliest_first_and_a_playbooks_newest_first
     an_occurrence_by_hand_needs_no_watermark
     the_boards_cursor_is_remembered
     a_run_has_one_outcome
+    a_run_that_a_later_claim_carries_out_is_not_written_under_an_earlier_one
     a_runs_notices_are_stored_with_its_outcome
     a_run_is_found_by_the_beginning_of_its_id
     runs_are_listed_newest_first_and_narrowed_by_every_part
@@ -164,6 +166,25 @@ fn ended(run: &Run, state: RunState) -> Run {
     Run { state, ended: Some(at(500)), reason: Some(Reason::Done), ..run.clone() }
 }
 
+async fn of_several_that_begin_an_occurrence_one_finds_it_waiting(f: Fixture) {
+    let ledger = Arc::new(ledger(&f, "d/l"));
+    let queued = an_occurrence("p", 1);
+    ledger.put_occurrence(&queued).await.unwrap();
+    let begin = || {
+        let (ledger, id) = (Arc::clone(&ledger), queued.id.clone());
+        async move { ledger.begin_occurrence(&id).await.unwrap() }
+    };
+    let found = at_once((0..8).map(|_| begin())).await;
+    let waiting = found.iter().filter(|state| **state == OccurrenceState::Queued).count();
+    assert_eq!(waiting, 1, "{found:?}");
+    assert_eq!(begin().await, OccurrenceState::Running);
+    let skipped = OccurrenceState::Skipped { reason: Reason::Overlap };
+    ledger.set_occurrence_state(&queued.id, skipped.clone()).await.unwrap();
+    assert_eq!(begin().await, skipped);
+    let unknown = ledger.begin_occurrence(&OccurrenceId::new("p/none")).await;
+    assert!(matches!(unknown, Err(LedgerError::NotFound { .. })));
+}
+
 async fn a_run_has_one_outcome(f: Fixture) {
     let ledger = ledger(&f, "d/l");
     let run = a_run("r-1", "ai-worker", 1);
@@ -187,6 +208,18 @@ async fn a_run_has_one_outcome(f: Fixture) {
     let unknown = ended(&a_run("r-9", "ai-worker", 1), RunState::Failed);
     let refused = ledger.finish_run(&unknown, Vec::new()).await;
     assert!(matches!(refused, Err(LedgerError::NotFound { .. })));
+}
+
+async fn a_run_that_a_later_claim_carries_out_is_not_written_under_an_earlier_one(f: Fixture) {
+    let ledger = ledger(&f, "d/l");
+    let under = |fence| Run { fence: Some(Fence(fence)), ..a_run("r-1", "ai-worker", 1) };
+    ledger.start_run(&under(1), "source").await.unwrap();
+    ledger.update_run(&under(2)).await.unwrap();
+    assert!(is_conflict(ledger.update_run(&under(1)).await));
+    let lost = ended(&under(1), RunState::ClaimLost);
+    assert!(is_conflict(ledger.finish_run(&lost, Vec::new()).await));
+    assert_eq!(ledger.run("r-1").await.unwrap(), Some(under(2)));
+    ledger.finish_run(&ended(&under(2), RunState::Succeeded), Vec::new()).await.unwrap();
 }
 
 async fn a_runs_notices_are_stored_with_its_outcome(f: Fixture) {

@@ -15,7 +15,9 @@ mod reports;
 mod retries;
 mod reviews;
 mod state_lost;
+mod succession;
 mod switches;
+mod taken_once;
 mod two_daemons;
 mod wrong_clocks;
 
