@@ -17,7 +17,7 @@ pub struct McpArgs {
     /// Whose rights hold [env: `ROTA_TOKEN`] [default: those of whoever starts it]
     ///
     /// A token that stands here is seen by every user of this machine; the variable or a file is not.
-    #[arg(long, value_name = "TOKEN", value_parser = secret)]
+    #[arg(long, value_name = "TOKEN")]
     token: Option<SecretString>,
     /// A file that holds the token; it wins over the variable
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "token")]
@@ -53,10 +53,6 @@ impl McpArgs {
         }
         Ok(Some(SecretString::from(token)))
     }
-}
-
-fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
-    Ok(SecretString::from(text))
 }
 
 /// `rota token …`.
