@@ -24,10 +24,11 @@ mod starter;
 
 use crate::app::failure::Failure;
 use crate::app::house::{
-    CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions,
+    AtPipe, CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions,
     StarterFile,
 };
 use crate::clock::{Clock, SystemClock};
+use crate::config::Transport;
 use crate::daemon::Wake;
 use crate::daemon::control::{Answer, Answered, Progress};
 use crate::daemon::signals::Signal;
@@ -65,6 +66,16 @@ impl House for App {
         ready: oneshot::Sender<Ready>,
     ) -> Result<(), Failure> {
         serve::serve(place, signals, ready).await
+    }
+
+    fn at_pipe(&self, place: &Place) -> Result<AtPipe, Failure> {
+        let config = open::config(place)?;
+        Ok(AtPipe {
+            limits: config.mcp.limits,
+            selection: config.mcp.http.selection,
+            zone: config.timezone.map(|zone| zone.name().to_owned()),
+            wants_http: config.mcp.transport == Transport::Http,
+        })
     }
 
     async fn demo(

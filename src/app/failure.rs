@@ -128,7 +128,7 @@ impl Failure {
 fn kind_of(kind: ErrorKind, reason: &str) -> FailureKind {
     let reason = Reason::try_from(reason.to_owned()).ok();
     match (kind, reason) {
-        (ErrorKind::Busy | ErrorKind::Gone, _) => FailureKind::Unreachable,
+        (ErrorKind::Busy | ErrorKind::Gone | ErrorKind::NotBegun, _) => FailureKind::Unreachable,
         (ErrorKind::Protocol, _) | (ErrorKind::Fatal, None) => FailureKind::Internal,
         (_, Some(reason)) => kind_of_reason(reason),
         (ErrorKind::Rejected, None) => FailureKind::Refused,

@@ -12,7 +12,6 @@ use crate::mcp::Access;
 use crate::tools::{Context, ToolRegistry};
 use async_trait::async_trait;
 use chrono_tz::Tz;
-use secrecy::SecretString;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -94,8 +93,7 @@ impl Front {
         let refused = |error: &dyn std::fmt::Display| {
             AnswerError::rejected(Reason::TokenRefused, error.to_string())
         };
-        let credential = SecretString::from(token.0.clone());
-        let caller = self.access.caller(&credential).await.map_err(|denied| refused(&denied))?;
+        let caller = self.access.caller(&token.0).await.map_err(|denied| refused(&denied))?;
         if !caller.tools.is_empty() {
             return Err(refused(&"a token for some tools only is for HTTP, not for a pipe"));
         }

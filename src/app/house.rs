@@ -4,6 +4,7 @@ use super::failure::Failure;
 use crate::daemon::control::{Answer, Answered, Progress};
 use crate::daemon::signals::Signal;
 use crate::domain::Value;
+use crate::mcp::{Limits, Selection};
 use async_trait::async_trait;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,6 +48,19 @@ pub struct Ready {
     pub socket: PathBuf,
     /// Where HTTP is served, if it is.
     pub addr: Option<std::net::SocketAddr>,
+}
+
+/// What the configuration says of an MCP server at a pipe.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AtPipe {
+    /// What a caller is put up with.
+    pub limits: Limits,
+    /// Which tools are served.
+    pub selection: Selection,
+    /// The team's IANA time zone, if there is one.
+    pub zone: Option<String>,
+    /// Whether HTTP is wanted instead of a pipe.
+    pub wants_http: bool,
 }
 
 /// How `rota demo` is to run.
@@ -141,6 +155,9 @@ pub trait House: Send + Sync {
         ready: oneshot::Sender<Ready>,
     ) -> Result<(), Failure>;
 
+    /// What the configuration says of an MCP server at a pipe. Only reads: no state is touched.
+    fn at_pipe(&self, place: &Place) -> Result<AtPipe, Failure>;
+
     /// Plays the sample day; each line of the story goes to `tell` (waiting for it), the whole is
     /// the result.
     async fn demo(
@@ -190,6 +207,10 @@ impl House for EmptyHouse {
         _: mpsc::Receiver<Signal>,
         _: oneshot::Sender<Ready>,
     ) -> Result<(), Failure> {
+        nothing_here()
+    }
+
+    fn at_pipe(&self, _: &Place) -> Result<AtPipe, Failure> {
         nothing_here()
     }
 

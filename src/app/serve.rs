@@ -6,6 +6,7 @@ use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{Place, Ready};
 use crate::daemon::control::ControlLimits;
 use crate::daemon::control::server::ControlServer;
+use crate::daemon::control::turn::{self, Said};
 use crate::daemon::signals::Signal;
 use crate::daemon::{Daemon, Wake};
 use std::sync::Arc;
@@ -16,6 +17,10 @@ use tokio_util::task::TaskTracker;
 
 /// How long clients are waited for at the end.
 const CLOSE_TIME: Duration = Duration::from_secs(30);
+/// How long we wait for another process that has the state folder.
+const TURN_TIME: Duration = Duration::from_secs(5);
+/// Between two tries: much less than a pipe that was asked for the folder stays away from it.
+const TURN_RETRY: Duration = Duration::from_millis(25);
 
 pub(super) async fn serve(
     place: &Place,
@@ -23,7 +28,7 @@ pub(super) async fn serve(
     ready: oneshot::Sender<Ready>,
 ) -> Result<(), Failure> {
     crate::runner::process::adopt_orphans();
-    let opened = open::house(place, open::Speak::Aloud).await?;
+    let Some(opened) = open_in_turn(place, &mut signals).await? else { return Ok(()) };
     tell_of_faults(&opened);
     let (state, name) = (place.state.clone(), opened.parts.settings.daemon.clone());
     let restored = opened.restored.clone();
@@ -67,6 +72,37 @@ pub(super) async fn serve(
             Err(broken)
         }
         (None, exported) => exported.map_err(|error| failures::not_exported(&error)),
+    }
+}
+
+/// Opens the house, waiting for a while for another command or a pipe that has it; `None` when the
+/// system wants us to end meanwhile. A daemon is not waited for: it keeps the folder.
+async fn open_in_turn(
+    place: &Place,
+    signals: &mut mpsc::Receiver<Signal>,
+) -> Result<Option<open::Opened>, Failure> {
+    let deadline = tokio::time::Instant::now() + TURN_TIME;
+    let mut told = false;
+    loop {
+        let failure = match open::house(place, open::Speak::Aloud).await {
+            Err(failure) if failure.kind == FailureKind::Locked => failure,
+            opened => return opened.map(Some),
+        };
+        let said = turn::ask_to_let_go(&place.state).await;
+        if said == Said::Keeps || tokio::time::Instant::now() >= deadline {
+            return Err(failure);
+        }
+        if !told {
+            tracing::info!(holder = %failure, "waiting for the state folder");
+            told = true;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(TURN_RETRY) => {}
+            signal = signals.recv() => match signal {
+                Some(Signal::Reload) => {}
+                Some(Signal::Drain | Signal::StopNow) | None => return Ok(None),
+            }
+        }
     }
 }
 

@@ -23,7 +23,7 @@ const GREETING_TIME: Duration = Duration::from_secs(5);
 const LOCK_TIME: Duration = Duration::from_secs(5);
 
 /// Between two tries.
-const RETRY: Duration = Duration::from_millis(50);
+pub(super) const RETRY: Duration = Duration::from_millis(50);
 
 /// Reaches the daemon, or opens the house here.
 ///
@@ -127,9 +127,11 @@ impl Answer for Connection {
         // Taken out, and put back only after a whole answer: a call that is given up half-way
         // leaves no wire on which its answer could be taken for the next one's.
         let mut held = self.wire.lock().await;
-        let mut wire = held.take().ok_or_else(|| gone(None))?;
+        let mut wire = held.take().ok_or_else(|| not_begun(None))?;
         let answered = wire.call(request, &progress).await;
-        if !answered.as_ref().is_err_and(|error| error.kind == ErrorKind::Gone) {
+        let is_over =
+            |error: &AnswerError| matches!(error.kind, ErrorKind::Gone | ErrorKind::NotBegun);
+        if !answered.as_ref().is_err_and(is_over) {
             *held = Some(wire);
         }
         answered
@@ -154,7 +156,8 @@ impl Wire {
                 let reason = crate::domain::Reason::InvalidArguments;
                 return Err(AnswerError::rejected(reason, error.to_string()));
             }
-            Err(error) => return Err(gone(Some(&error))),
+            // The line did not get there as a whole: nobody acts on a part of one.
+            Err(error) => return Err(not_begun(Some(&error))),
         }
         loop {
             let line = match self.reader.next().await {
@@ -162,8 +165,8 @@ impl Wire {
                 Ok(None) => return Err(gone(None)),
                 Err(error) => return Err(gone(Some(&error))),
             };
-            let reply =
-                serde_json::from_slice::<ReplyLine>(&line).map_err(|error| gone(Some(&error)))?;
+            // Not in the words of the error: they repeat the answer, and that may be a secret.
+            let reply = serde_json::from_slice::<ReplyLine>(&line).map_err(|_| gone(None))?;
             if reply.id.is_some_and(|theirs| theirs != id) {
                 continue;
             }
@@ -177,6 +180,13 @@ impl Wire {
                 _ => {}
             }
         }
+    }
+}
+
+fn not_begun(error: Option<&(dyn std::error::Error + 'static)>) -> AnswerError {
+    AnswerError {
+        causes: causes_of(error),
+        ..AnswerError::of(ErrorKind::NotBegun, "", "the daemon was gone before it could be asked")
     }
 }
 

@@ -1,6 +1,7 @@
 //! The environment of a command: the only place in `cli` that reads it. A variable that is set and
-//! empty counts as not set.
+//! empty counts as not set, but for the token.
 
+use secrecy::SecretString;
 use std::path::{Component, Path, PathBuf};
 
 /// What the environment says.
@@ -33,6 +34,13 @@ impl Environment {
             zone,
         }
     }
+}
+
+/// `ROTA_TOKEN`: whose rights hold. It counts as set when it is empty: whoever meant to give a token
+/// must not get the rights of whoever starts the command.
+pub(super) fn token() -> Option<SecretString> {
+    let text = std::env::var_os("ROTA_TOKEN")?;
+    Some(SecretString::from(text.to_string_lossy().into_owned()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the home of the environment in cli")]

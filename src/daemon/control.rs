@@ -4,7 +4,9 @@
 //! `{"rota":"0.1.0","protocol":1,"pid":7,"daemon":"host"}`. A client then sends one request at a
 //! time, `{"id":1,"tool":"runPlaybook","args":{…},"zone":"Europe/Berlin"}`, and is answered with
 //! any number of `{"id":1,"progress":{…}}` lines and one `{"id":1,"result":{…}}` or
-//! `{"id":1,"error":{…}}`. A client that hangs up cancels nothing but what it followed.
+//! `{"id":1,"error":{…}}`. A client that hangs up cancels nothing but what it followed. A server that
+//! ends says `{"id":null,"error":{"kind":"not_begun",…}}` between two requests and reads no more:
+//! whoever had sent another by then knows that it was not begun.
 //!
 //! [`Answer`] is the one seam: a house in the same process and a daemon across the socket both
 //! implement it, so a command never knows which of them it talks to.
@@ -12,11 +14,13 @@
 pub mod lines;
 pub mod server;
 pub mod socket;
+pub mod turn;
 
 use crate::domain::{Reason, RunId, Timestamp, Value};
 use crate::tools::{ToolError, ToolResult};
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize, Serializer};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -28,6 +32,10 @@ pub const SOCKET_NAME: &str = "control.sock";
 
 /// The tool that tells what a run does while it does it; the only call that ends with its caller.
 pub const FOLLOW: &str = "followRun";
+
+/// What a daemon that waits for the state folder asks of whoever holds it: to let go once nothing is
+/// under way. A house that was opened for a pipe does; a daemon does not know the word.
+pub const LET_GO: &str = "letGo";
 
 /// Whoever answers tool calls: a house in this process, or a daemon across the socket.
 #[async_trait]
@@ -73,13 +81,20 @@ pub struct ToolRequest {
 }
 
 /// A token on its way over the socket; `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
-pub struct AskToken(pub String);
+pub struct AskToken(pub SecretString);
 
-impl std::fmt::Debug for AskToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AskToken([redacted])")
+impl PartialEq for AskToken {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
+/// The one place where it is shown: on its way to the daemon.
+impl Serialize for AskToken {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.0.expose_secret())
     }
 }
 
@@ -143,8 +158,11 @@ pub enum ErrorKind {
     Busy,
     /// The two sides do not understand each other.
     Protocol,
-    /// The daemon hung up before it answered. Made by clients; never sent.
+    /// The daemon hung up before it answered: whether it was done is unknown. Made by clients;
+    /// never sent.
     Gone,
+    /// Whoever was asked is ending, or had gone before it could be asked: nothing was done.
+    NotBegun,
 }
 
 impl AnswerError {

@@ -7,4 +7,4 @@ mod processes;
 mod running;
 mod serving;
 mod setting_up;
-mod team;
+pub mod team;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
 use rota::app::failure::Failure;
 use rota::app::house::{
-    CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions,
+    AtPipe, CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions,
     StarterFile,
 };
 use rota::daemon::control::server::ControlServer;
@@ -92,6 +92,10 @@ impl House for WaitingHouse {
         tracker.close();
         tracker.wait().await;
         Ok(())
+    }
+
+    fn at_pipe(&self, _: &Place) -> Result<AtPipe, Failure> {
+        panic!("not asked for")
     }
 
     async fn demo(&self, _: DemoOptions, _: mpsc::Sender<Progress>) -> Result<Answered, Failure> {

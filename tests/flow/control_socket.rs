@@ -256,12 +256,13 @@ async fn garbage_is_answered_and_only_so_often() {
     raw.say("{\"id\":9,\"tool\":7}\n").await;
     let reply = raw.line().await;
     assert_eq!((&reply["id"], &reply["error"]["kind"]), (&json!(9), &json!("protocol")));
+    raw.say("{\"id\":\"rota_secret\",\"tool\":\"x\",\"token\":\"rota_secret\"}\n").await;
+    let reply = raw.line().await.to_string();
+    assert!(reply.contains("not a request") && !reply.contains("rota_secret"), "{reply}");
     raw.say("{\"id\":10,\"tool\":\"x\"}\n").await;
     assert_eq!(raw.line().await["result"]["text"], "did x", "one mistake is forgiven");
-    raw.say("\u{0}\u{1}\n[]\n").await;
-    for _ in 0..2 {
-        assert_eq!(raw.line().await["error"]["kind"], "protocol");
-    }
+    raw.say("\u{0}\u{1}\n").await;
+    assert_eq!(raw.line().await["error"]["kind"], "protocol");
     assert!(raw.is_closed().await);
     served.finish().await;
 }
@@ -389,6 +390,8 @@ async fn a_stopping_daemon_ends_the_idle_and_the_followers_and_answers_the_rest(
     caller.say("{\"id\":4,\"tool\":\"hold\"}\n").await;
     reaches(&served.echo.begun, 2).await;
     served.stop.cancel();
+    let bye = idle.line().await;
+    assert_eq!((&bye["id"], &bye["error"]["kind"]), (&json!(null), &json!("not_begun")));
     assert!(idle.is_closed().await);
     assert_eq!(follower.line().await["id"], 3);
     let end = follower.line().await;
@@ -422,7 +425,7 @@ async fn a_daemon_that_hangs_up_is_told_as_gone_and_the_wire_is_not_used_again()
         (first.kind, second.kind)
     };
     let ((), kinds) = tokio::join!(serving, calling);
-    assert_eq!(kinds, (ErrorKind::Gone, ErrorKind::Gone));
+    assert_eq!(kinds, (ErrorKind::Gone, ErrorKind::NotBegun));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rota::app::failure::Failure;
 use rota::app::house::{
-    CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions,
+    AtPipe, CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions,
     StarterFile,
 };
 use rota::cli::args::Cli;
@@ -124,6 +124,10 @@ impl House for TestHouse {
         tokio::task::yield_now().await;
         signals.close();
         Ok(())
+    }
+
+    fn at_pipe(&self, _: &Place) -> Result<AtPipe, Failure> {
+        Ok(AtPipe::default())
     }
 
     async fn demo(

@@ -4,8 +4,9 @@ use crate::app::failure::Failure;
 use crate::app::house::Need;
 use crate::cli::call::{Args as CallArgs, Call, View, number_or_name};
 use crate::cli::detail;
+use crate::cli::environment;
 use clap::{Args, Subcommand, ValueHint};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::path::PathBuf;
 
 /// The longest file with a token.
@@ -17,9 +18,9 @@ pub struct McpArgs {
     /// Whose rights hold [env: `ROTA_TOKEN`] [default: those of whoever starts it]
     ///
     /// A token that stands here is seen by every user of this machine; the variable or a file is not.
-    #[arg(long, value_name = "TOKEN", env = "ROTA_TOKEN", hide_env_values = true, hide_env = true)]
-    token: Option<String>,
-    /// A file that holds the token
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<SecretString>,
+    /// A file that holds the token; it wins over the variable
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "token")]
     token_file: Option<PathBuf>,
     /// Only these toolsets, joined by commas; readonly leaves out what changes anything
@@ -31,15 +32,27 @@ impl McpArgs {
     /// The token, as typed, from the environment, or from its file.
     ///
     /// # Errors
-    /// A usage failure, when the file cannot be read.
+    /// A usage failure, when the file cannot be read, or the token is empty: silence would give all
+    /// the rights of whoever starts it.
     pub fn token(&self) -> Result<Option<SecretString>, Failure> {
-        let text = match (&self.token, &self.token_file) {
-            (Some(token), _) => token.clone(),
-            (None, Some(file)) => crate::fault::read_text(file, TOKEN_FILE_BYTES_MAX)
-                .map_err(|message| Failure::usage(format!("{}: {message}", file.display())))?,
-            (None, None) => return Ok(None),
+        let (whence, given) = match (&self.token, &self.token_file) {
+            (Some(token), _) => ("--token".to_owned(), token.clone()),
+            (None, Some(file)) => {
+                let text = crate::fault::read_text(file, TOKEN_FILE_BYTES_MAX)
+                    .map_err(|message| Failure::usage(format!("{}: {message}", file.display())))?;
+                (format!("the token in {}", file.display()), SecretString::from(text))
+            }
+            (None, None) => match environment::token() {
+                Some(token) => ("ROTA_TOKEN".to_owned(), token),
+                None => return Ok(None),
+            },
         };
-        Ok(Some(SecretString::from(text.trim().to_owned())).filter(|_| !text.trim().is_empty()))
+        let token = given.expose_secret().trim();
+        if token.is_empty() {
+            return Err(Failure::usage(format!("{whence} is given but empty"))
+                .hint("give a token (`rota token create`), or none to act as yourself"));
+        }
+        Ok(Some(SecretString::from(token)))
     }
 }
 

@@ -4,12 +4,12 @@ use super::Session;
 use crate::app::failure::{Failure, FailureKind, run_exit_code};
 use crate::cli::answer;
 use crate::cli::call::{Call, View};
-use crate::cli::connection::reach;
+use crate::cli::connection::{RETRY, reach};
 use crate::cli::output::progress_page;
 use crate::cli::page::{Page, Style};
 use crate::cli::progress::Waiting;
 use crate::cli::report;
-use crate::daemon::control::{Answer, Answered, Progress, ToolRequest};
+use crate::daemon::control::{Answer, Answered, ErrorKind, Progress, ToolRequest};
 use crate::daemon::signals::{self, Signal};
 use crate::domain::{Reason, Value};
 use crate::tools::desk::RunReport;
@@ -22,6 +22,9 @@ use tokio_util::task::TaskTracker;
 /// What may happen while nobody looks, before some of it is left out.
 const PROGRESS_MAX: usize = 256;
 
+/// So often a call is offered to somebody new when whoever was asked had just ended.
+const TRIES_MAX: u32 = 10;
+
 /// How long the house may take to give back its locks.
 const CLOSE_TIME: Duration = Duration::from_secs(10);
 
@@ -31,13 +34,25 @@ pub(super) enum Asked {
     Answered(Answered),
     /// Whoever typed did not wait for the answer.
     Interrupted,
+    /// Whoever was asked had just ended: nothing was done.
+    NotBegun(Failure),
 }
 
 impl Session<'_> {
     /// Reaches the house, calls, shows; the exit code.
     pub(super) async fn ask(&self, call: Call) -> Result<u8, Failure> {
-        let house = reach(self.house.as_ref(), &self.place, call.need).await?;
-        let asked = self.ask_of(house.as_ref(), &call).await;
+        let mut tries = 0;
+        let (house, asked) = loop {
+            let house = reach(self.house.as_ref(), &self.place, call.need).await?;
+            let asked = self.ask_of(house.as_ref(), &call).await;
+            // A pipe that lets the folder go, or a daemon that ends: somebody else has it next, or
+            // we have.
+            if tries == TRIES_MAX || !matches!(asked, Ok(Asked::NotBegun(_))) {
+                break (house, asked);
+            }
+            tries += 1;
+            tokio::time::sleep(RETRY).await;
+        };
         if !matches!(asked, Ok(Asked::Interrupted)) {
             // What cannot be closed in time is left to the recovery of the next start.
             let _ = tokio::time::timeout(CLOSE_TIME, house.close()).await;
@@ -45,6 +60,7 @@ impl Session<'_> {
         match asked? {
             Asked::Answered(answered) => self.show(&call, &answered),
             Asked::Interrupted => Err(interrupted(house.outlives_us())),
+            Asked::NotBegun(failure) => Err(failure),
         }
     }
 
@@ -82,7 +98,12 @@ impl Session<'_> {
                     while let Ok(progress) = told.try_recv() {
                         self.show_progress(call, &waiting, &progress)?;
                     }
-                    return Ok(Asked::Answered(answered?));
+                    return match answered {
+                        Err(error) if error.kind == ErrorKind::NotBegun => {
+                            Ok(Asked::NotBegun(error.into()))
+                        }
+                        answered => Ok(Asked::Answered(answered?)),
+                    };
                 }
                 () = async {
                     match closing.as_mut() {

@@ -1,33 +1,44 @@
 //! The MCP server at a pipe.
 
 use super::Session;
-use crate::app::failure::Failure;
+use crate::app::failure::{Failure, FailureKind};
+use crate::app::house::Place;
+use crate::cli::args::outside::McpArgs;
 use crate::cli::pipe::Pipe;
 use crate::clock::SystemClock;
 use crate::domain::{Initiative, Person, PersonId, PersonKind, Principal, Role};
-use crate::mcp::{self, Caller, Handler, Limits, Selection};
-use secrecy::SecretString;
+use crate::mcp::stdio::PipeError;
+use crate::mcp::{self, Caller, Handler, Selection};
 use std::sync::Arc;
 
 impl Session<'_> {
-    /// `rota mcp`.
-    pub(super) async fn mcp(
-        &self,
-        token: Option<SecretString>,
-        toolsets: &str,
-    ) -> Result<u8, Failure> {
-        let selection =
-            Selection::parse(toolsets).map_err(|error| Failure::usage(error.to_string()))?;
-        let pipe = Arc::new(Pipe::new(Arc::clone(&self.house), self.place.clone(), token));
-        let zone = self.place.zone.as_deref().and_then(|zone| zone.parse().ok());
-        let caller = at_the_pipe(zone.unwrap_or(chrono_tz::UTC), selection);
+    /// `rota mcp`. The configuration is read; everything else waits for the first call.
+    pub(super) async fn mcp(&self, args: &McpArgs) -> Result<u8, Failure> {
+        let token = args.token()?;
+        let asked =
+            Selection::parse(&args.toolsets).map_err(|error| Failure::usage(error.to_string()))?;
+        let configured = self.house.at_pipe(&self.place)?;
+        if configured.wants_http {
+            return Err(Failure::usage(
+                "HTTP is configured ([mcp] transport, or MCP_TRANSPORT), and `rota mcp` speaks at a pipe",
+            )
+            .hint("`rota serve` serves HTTP at /mcp; for a pipe set the transport to stdio"));
+        }
+        // The team's zone, where it has one: its members are not all where this process is.
+        let zone = configured.zone.or_else(|| self.place.zone.clone());
+        let place = Place { zone, ..self.place.clone() };
+        let zone = place.zone.as_deref().and_then(|zone| zone.parse().ok());
+        let caller = at_the_pipe(zone.unwrap_or(chrono_tz::UTC), asked.and(&configured.selection));
+        let pipe = Arc::new(Pipe::new(Arc::clone(&self.house), place, token));
         let clock = SystemClock::shared();
-        let limits = Limits::default();
-        let handler = Handler::for_pipe(Arc::clone(&pipe) as _, caller, clock, limits);
+        let handler = Handler::for_pipe(Arc::clone(&pipe) as _, caller, clock, configured.limits);
         let served = mcp::stdio::serve(handler).await;
         pipe.close().await;
-        served.map_err(|error| Failure::internal("the pipe was not served").because(&error))?;
-        Ok(0)
+        served.map(|()| 0).map_err(|error| match error {
+            PipeError::Handshake(_) => Failure::new(FailureKind::Refused, error.to_string())
+                .hint("an MCP client starts `rota mcp` and speaks first; see docs/mcp.md"),
+            PipeError::BrokeOff(_) => Failure::internal("the pipe was not served").because(&error),
+        })
     }
 }
 

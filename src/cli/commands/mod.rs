@@ -56,7 +56,7 @@ impl Session<'_> {
             Command::Project(project) => self.ask(project.call()?).await,
             Command::Milestone(milestone) => self.ask(milestone.call()).await,
             Command::Person(person) => self.ask(person.call()).await,
-            Command::Mcp(args) => self.mcp(args.token()?, &args.toolsets).await,
+            Command::Mcp(args) => self.mcp(args).await,
             Command::Token(token) => self.ask(token.call()).await,
             Command::Doctor => self.doctor().await,
             Command::Schema { kind } => self.schema(*kind),

@@ -49,6 +49,8 @@ impl Session<'_> {
             Some(daemon) => match self.ask_of(&daemon, call).await? {
                 Asked::Answered(answered) => Ok(Some(answered)),
                 Asked::Interrupted => Err(interrupted(true)),
+                // It had just ended.
+                Asked::NotBegun(_) => Ok(None),
             },
             None => Ok(None),
         }

@@ -179,12 +179,17 @@ impl Caller {
     }
 
     async fn next_line(&mut self) -> Result<Option<Vec<u8>>, LineError> {
-        if let Some(line) = self.next.take().filter(|_| !self.door.stop.is_cancelled()) {
+        // What has been read is answered, whoever wants to end.
+        if let Some(line) = self.next.take() {
             return Ok(Some(line));
         }
         let line = tokio::select! {
             biased;
-            () = self.door.stop.cancelled() => return Ok(None),
+            () = self.door.stop.cancelled() => {
+                let bye = AnswerError::of(ErrorKind::NotBegun, "", "the daemon is ending");
+                self.reply_error(None, bye).await?;
+                return Ok(None);
+            }
             line = self.reader.next() => line,
         };
         if let Err(error @ (LineError::TooLong { .. } | LineError::TooSlow(_))) = &line {
@@ -292,9 +297,15 @@ impl Caller {
         let id = serde_json::from_slice::<serde_json::Value>(line)
             .ok()
             .and_then(|value| value.get("id").and_then(serde_json::Value::as_u64));
+        // Not in the words of the error: they repeat what was sent, and that may be a secret.
+        let what = match error.classify() {
+            serde_json::error::Category::Data => "a field is missing, unknown or of a wrong kind",
+            _ => "it is no JSON",
+        };
         let message = format!(
-            "not a request: {error}; expected a line such as \
-             {{\"id\":1,\"tool\":\"getStatus\",\"args\":{{}}}}"
+            "not a request: {what} (column {}); expected a line such as \
+             {{\"id\":1,\"tool\":\"getStatus\",\"args\":{{}}}}",
+            error.column()
         );
         self.reply_error(id, protocol_error(message)).await
     }

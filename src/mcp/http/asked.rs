@@ -152,7 +152,9 @@ mod tests {
         assert_eq!(call.id.as_deref(), Some("\"a\""));
         assert_eq!(call.tool.as_deref(), Some("getTicket"), "control characters are not logged");
         assert_eq!(read(r#"{"method":"notifications/initialized"}"#).id, None);
-        assert_ne!(read(r#"{"id":1}"#).id, read(r#"{"id":"1"}"#).id);
+        let number = read(r#"{"id":1,"method":"ping"}"#).id;
+        assert_ne!(number, read(r#"{"id":"1","method":"ping"}"#).id);
+        assert_eq!(read(r#"{"id":1,"result":{}}"#).id, None, "an answer to a request of ours");
     }
 
     #[test]
