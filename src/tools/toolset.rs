@@ -9,6 +9,8 @@ pub enum Toolset {
     Comments,
     /// Projects and their status labels.
     Projects,
+    /// Timesheets and timers.
+    Time,
     /// Milestones.
     Milestones,
     /// Who is on the board.
@@ -24,10 +26,11 @@ pub enum Toolset {
 }
 
 impl Toolset {
-    const ALL: [(Self, &'static str); 9] = [
+    const ALL: [(Self, &'static str); 10] = [
         (Self::Tasks, "tasks"),
         (Self::Comments, "comments"),
         (Self::Projects, "projects"),
+        (Self::Time, "time"),
         (Self::Milestones, "milestones"),
         (Self::People, "people"),
         (Self::Records, "records"),

@@ -1,5 +1,9 @@
 //! The writes there are, as data: what a call is planned to do, how it is done, and what shows it.
 
+mod time;
+
+pub(super) use time::TimeWrite;
+
 use super::scope::Reach;
 use crate::board::{self, Board};
 use crate::domain::{
@@ -40,6 +44,7 @@ pub(super) enum Write {
     AddProject(NewProject),
     EditProject { seen: Project, edits: Vec<ProjectEdit> },
     AddPerson(NewPerson),
+    Time(TimeWrite),
 }
 
 /// What a write came to.
@@ -79,6 +84,7 @@ impl Write {
         stamp.revision = stamp.revision.or_else(|| self.revision());
         let stamp = &stamp;
         let entity = match self {
+            Self::Time(write) => return write.act(board, stamp).await,
             Self::AddTask(new) => {
                 let task = board.add_task(stamp, new.clone()).await?.after;
                 return Ok(self.added_task(&task));
@@ -141,6 +147,7 @@ impl Write {
     pub(super) fn shown(&self, entity: Option<Entity>) -> Acted {
         let empty = || Value::Map(BTreeMap::new());
         let (own, before, after, inverse) = match self {
+            Self::Time(write) => return write.shown(entity),
             Self::AddTask(new) => {
                 let mut fields = new_task_fields(new);
                 fields.extend(new.edits.iter().filter_map(edit_value));
@@ -203,6 +210,7 @@ impl Write {
             Self::AddMilestone(_) | Self::EditMilestone { .. } => Entity::Milestone(MilestoneId(0)),
             Self::AddProject(_) | Self::EditProject { .. } => Entity::Project(ProjectId(0)),
             Self::AddPerson(_) => Entity::Person(PersonId(0)),
+            Self::Time(write) => write.shown(None).entity,
         }
     }
 
@@ -399,6 +407,10 @@ fn call(tool: &str, id: i64, params: &Value) -> Option<ToolCall> {
     params.as_map().filter(|map| !map.is_empty())?;
     let args = Value::map([("id", Value::Int(id)), ("params", params.clone())]);
     Some(ToolCall { tool: tool.to_owned(), args })
+}
+
+fn call_of(tool: &str, args: Vec<(&str, Value)>) -> ToolCall {
+    ToolCall { tool: tool.to_owned(), args: Value::map(args) }
 }
 
 fn delete(tool: &str, entity: Entity) -> Option<ToolCall> {

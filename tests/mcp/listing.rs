@@ -138,6 +138,16 @@ async fn what_a_tool_answers_is_what_its_schema_says() {
         ("getStatus", json!({})),
         ("listPlaybooks", json!({})),
         ("whyNot", json!({ "subject": "1" })),
+        ("logTime", json!({ "ticketId": 1, "hours": 1, "date": "today", "kind": "TESTING" })),
+        ("getUserTimesheets", json!({ "dateFrom": "today", "dateTo": "today" })),
+        ("getProjectTimesheets", json!({ "projectId": 1, "dateFrom": "today", "dateTo": "today" })),
+        (
+            "getTimesheetSummary",
+            json!({ "dateFrom": "today", "dateTo": "today", "groupBy": "kind" }),
+        ),
+        ("getWeeklyTimesheets", json!({ "weekStart": "today" })),
+        ("startTimer", json!({ "duration": "5m", "taskId": 1 })),
+        ("stopTimer", json!({})),
     ] {
         let result = client.call(name, args).await;
         assert_eq!(result["isError"], false, "{name}: {result:#}");
@@ -148,7 +158,7 @@ async fn what_a_tool_answers_is_what_its_schema_says() {
         assert!(faults.is_empty(), "{name}: {faults:?}");
         checked += 1;
     }
-    assert_eq!(checked, 16);
+    assert_eq!(checked, 23);
 }
 
 #[tokio::test(flavor = "multi_thread")]

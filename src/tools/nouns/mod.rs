@@ -3,6 +3,7 @@
 mod comments;
 mod find;
 mod finish;
+mod log_time;
 mod milestones;
 mod operate;
 mod params;
@@ -10,6 +11,7 @@ mod people;
 mod projects;
 mod records;
 mod tasks;
+mod timesheets;
 mod tokens;
 
 use super::Toolset;
@@ -22,6 +24,8 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Tasks, tasks::tools()),
         (Toolset::Comments, comments::tools()),
         (Toolset::Projects, projects::tools()),
+        (Toolset::Time, log_time::tools()),
+        (Toolset::Time, timesheets::tools()),
         (Toolset::Milestones, milestones::tools()),
         (Toolset::People, people::tools()),
         (Toolset::Records, records::tools()),

@@ -4,4 +4,5 @@ mod guard;
 mod ledger;
 mod scope;
 mod table;
+mod time;
 mod verbs;
