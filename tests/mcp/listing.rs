@@ -148,6 +148,14 @@ async fn what_a_tool_answers_is_what_its_schema_says() {
         ("getWeeklyTimesheets", json!({ "weekStart": "today" })),
         ("startTimer", json!({ "duration": "5m", "taskId": 1 })),
         ("stopTimer", json!({})),
+        ("findProject", json!({ "term": "web" })),
+        ("getUsersAssignedToProject", json!({ "projectId": 1 })),
+        ("getProjectsAssignedToUser", json!({ "userId": 1 })),
+        ("getAllStatusLabelsByUserId", json!({ "userId": 1 })),
+        ("patchProject", json!({ "id": 1, "params": { "details": "The new site." } })),
+        ("getAllProjectComments", json!({ "projectId": 1 })),
+        ("pollComments", json!({})),
+        ("getFullProjectOverview", json!({ "projectId": 1, "includeTimesheets": true })),
     ] {
         let result = client.call(name, args).await;
         assert_eq!(result["isError"], false, "{name}: {result:#}");
@@ -158,7 +166,7 @@ async fn what_a_tool_answers_is_what_its_schema_says() {
         assert!(faults.is_empty(), "{name}: {faults:?}");
         checked += 1;
     }
-    assert_eq!(checked, 23);
+    assert_eq!(checked, 31);
 }
 
 #[tokio::test(flavor = "multi_thread")]

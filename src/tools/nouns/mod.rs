@@ -1,15 +1,18 @@
 //! The table of tools, one file a noun: arguments, and what a call looks up or plans to write.
 
+mod assigned;
 mod comments;
 mod find;
 mod finish;
 mod log_time;
 mod milestones;
 mod operate;
+mod overview;
 mod params;
 mod people;
 mod projects;
 mod records;
+mod talk;
 mod tasks;
 mod timesheets;
 mod tokens;
@@ -24,6 +27,9 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Tasks, tasks::tools()),
         (Toolset::Comments, comments::tools()),
         (Toolset::Projects, projects::tools()),
+        (Toolset::Comments, talk::tools()),
+        (Toolset::Projects, assigned::tools()),
+        (Toolset::Projects, overview::tools()),
         (Toolset::Time, log_time::tools()),
         (Toolset::Time, timesheets::tools()),
         (Toolset::Milestones, milestones::tools()),

@@ -43,6 +43,21 @@ pub(super) fn tools() -> Vec<Definition> {
     tools
 }
 
+/// The same change with its fields in one object, as Leantime's own tool has it.
+pub(super) fn patch() -> Definition {
+    Definition::write::<PatchProject, Change>(
+        Words {
+            name: "patchProject",
+            title: "Patch a project",
+            description: "The same as editProject. Example: {\"id\": \"Website\", \"params\": {\"state\": 1}}.",
+            example: r#"{"id": "Website", "params": {"state": 1}}"#,
+        },
+        Role::Manager,
+        (false, true),
+        |parts, context, args| Box::pin(async move { edit(parts, context, args.flat()?).await }),
+    )
+}
+
 fn reads() -> Vec<Definition> {
     vec![
         Definition::read::<GetAllProjects, Items<ProjectView>>(
@@ -166,6 +181,29 @@ struct EditProject {
     state: Option<i8>,
     /// All its status labels, from the left.
     statuses: Option<Vec<Label>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PatchProject {
+    /// Id or name.
+    id: IdOrName,
+    /// What editProject takes.
+    params: serde_json::Map<String, serde_json::Value>,
+}
+
+impl PatchProject {
+    fn flat(self) -> Result<EditProject, ToolError> {
+        if self.params.contains_key("id") {
+            return Err(refuse("params: an id does not change; it stands beside params"));
+        }
+        let mut params = self.params;
+        // Read with any project, which is put in after.
+        params.insert("id".to_owned(), 0.into());
+        let edits: EditProject = serde_json::from_value(params.into())
+            .map_err(|error| refuse(&format!("params: {error}; such as {{\"state\": 1}}")))?;
+        Ok(EditProject { id: self.id, ..edits })
+    }
 }
 
 async fn edit(parts: &Parts, context: &Context, args: EditProject) -> Result<Planned, ToolError> {

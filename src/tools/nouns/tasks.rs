@@ -135,7 +135,9 @@ struct AddTask {
     /// Id or name of the project; may be left out when there is only one.
     project_id: Option<IdOrName>,
     /// Every other field of a task, by the names that editTask takes.
+    // Listed there: twice would cost every model 600 tokens.
     #[serde(default)]
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     params: TaskParams,
     /// Markdown.
     description: Option<String>,

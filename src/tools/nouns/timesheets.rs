@@ -166,7 +166,12 @@ pub(super) struct Span {
 }
 
 impl Span {
-    fn read(parts: &Parts, context: &Context, from: &str, to: &str) -> Result<Self, ToolError> {
+    pub(super) fn read(
+        parts: &Parts,
+        context: &Context,
+        from: &str,
+        to: &str,
+    ) -> Result<Self, ToolError> {
         let dates = Dates { zone: context.zone, now: parts.clock.wall() };
         let (from, to) = (day(dates, "dateFrom", from)?, day(dates, "dateTo", to)?);
         if to < from {
@@ -177,7 +182,7 @@ impl Span {
         Ok(Self { from, to })
     }
 
-    fn within(self, query: TimeQuery) -> TimeQuery {
+    pub(super) fn within(self, query: TimeQuery) -> TimeQuery {
         TimeQuery { from: Some(self.from), to: self.to.succ_opt(), ..query }
     }
 }

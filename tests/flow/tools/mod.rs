@@ -1,5 +1,6 @@
 //! The verbs, and the guard before every write.
 
+mod around;
 mod guard;
 mod ledger;
 mod scope;
