@@ -11,6 +11,10 @@ pub enum Toolset {
     Projects,
     /// Milestones.
     Milestones,
+    /// Goals and goal boards.
+    Goals,
+    /// Events, and tasks whose work is planned.
+    Calendar,
     /// Who is on the board.
     People,
     /// Claims, runs and playbooks: looking.
@@ -24,11 +28,13 @@ pub enum Toolset {
 }
 
 impl Toolset {
-    const ALL: [(Self, &'static str); 9] = [
+    const ALL: [(Self, &'static str); 11] = [
         (Self::Tasks, "tasks"),
         (Self::Comments, "comments"),
         (Self::Projects, "projects"),
         (Self::Milestones, "milestones"),
+        (Self::Goals, "goals"),
+        (Self::Calendar, "calendar"),
         (Self::People, "people"),
         (Self::Records, "records"),
         (Self::Operate, "operate"),

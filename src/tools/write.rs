@@ -1,5 +1,11 @@
 //! The writes there are, as data: what a call is planned to do, how it is done, and what shows it.
 
+mod calendar;
+mod goals;
+
+pub(super) use calendar::EventWrite;
+pub(super) use goals::GoalWrite;
+
 use super::scope::Reach;
 use crate::board::{self, Board};
 use crate::domain::{
@@ -40,6 +46,8 @@ pub(super) enum Write {
     AddProject(NewProject),
     EditProject { seen: Project, edits: Vec<ProjectEdit> },
     AddPerson(NewPerson),
+    Goal(GoalWrite),
+    Event(EventWrite),
 }
 
 /// What a write came to.
@@ -69,6 +77,8 @@ impl Write {
         match self {
             Self::EditTask { seen, .. } => Some(seen.revision),
             Self::EditMilestone { seen, .. } => Some(seen.revision),
+            Self::Goal(write) => write.revision(),
+            Self::Event(write) => write.revision(),
             _ => None,
         }
     }
@@ -115,6 +125,8 @@ impl Write {
             Self::AddPerson(new) => {
                 Entity::Person(board.add_person(stamp, new.clone()).await?.after.id)
             }
+            Self::Goal(write) => write.act(board, stamp).await?,
+            Self::Event(write) => write.act(board, stamp).await?,
         };
         Ok(self.shown(Some(entity)))
     }
@@ -128,6 +140,8 @@ impl Write {
             Self::EditMilestone { seen, edits } => {
                 Self::EditMilestone { seen: board.milestone(seen.id).await?, edits: edits.clone() }
             }
+            Self::Goal(write) => Self::Goal(write.looked_again(board).await?),
+            Self::Event(write) => Self::Event(write.looked_again(board).await?),
             other => other.clone(),
         })
     }
@@ -144,7 +158,7 @@ impl Write {
             Self::AddTask(new) => {
                 let mut fields = new_task_fields(new);
                 fields.extend(new.edits.iter().filter_map(edit_value));
-                let inverse = entity.and_then(|e| delete("deleteTask", e));
+                let inverse = entity.map(|e| delete("deleteTask", e));
                 (None, empty(), Value::Map(fields), inverse)
             }
             Self::EditTask { seen, edits } => {
@@ -163,7 +177,7 @@ impl Write {
                 (Some(Entity::Task(seen.id)), before, empty(), None)
             }
             Self::AddComment(new) => {
-                let inverse = entity.and_then(|e| delete("deleteComment", e));
+                let inverse = entity.map(|e| delete("deleteComment", e));
                 (None, empty(), comment_fields(new.on, &new.text, new.rating), inverse)
             }
             Self::DeleteComment(seen) => {
@@ -187,6 +201,14 @@ impl Write {
                 )
             }
             Self::AddPerson(new) => (None, empty(), json(new), None),
+            Self::Goal(write) => {
+                let (before, after, inverse) = write.shown(entity);
+                (write.entity(), before, after, inverse)
+            }
+            Self::Event(write) => {
+                let (before, after, inverse) = write.shown(entity);
+                (write.entity(), before, after, inverse)
+            }
         };
         let entity = entity.or(own).unwrap_or_else(|| self.not_yet());
         Acted { entity, before, after, inverse }
@@ -203,6 +225,8 @@ impl Write {
             Self::AddMilestone(_) | Self::EditMilestone { .. } => Entity::Milestone(MilestoneId(0)),
             Self::AddProject(_) | Self::EditProject { .. } => Entity::Project(ProjectId(0)),
             Self::AddPerson(_) => Entity::Person(PersonId(0)),
+            Self::Goal(write) => write.not_yet(),
+            Self::Event(_) => EventWrite::not_yet(),
         }
     }
 
@@ -401,13 +425,8 @@ fn call(tool: &str, id: i64, params: &Value) -> Option<ToolCall> {
     Some(ToolCall { tool: tool.to_owned(), args })
 }
 
-fn delete(tool: &str, entity: Entity) -> Option<ToolCall> {
-    let id = match entity {
-        Entity::Task(id) => id.0,
-        Entity::Comment(id) => id.0,
-        _ => return None,
-    };
-    Some(ToolCall { tool: tool.to_owned(), args: Value::map([("id", id)]) })
+fn delete(tool: &str, entity: Entity) -> ToolCall {
+    ToolCall { tool: tool.to_owned(), args: Value::map([("id", entity.number())]) }
 }
 
 /// Any of the house's words as a value.

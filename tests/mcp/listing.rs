@@ -133,6 +133,9 @@ async fn what_a_tool_answers_is_what_its_schema_says() {
         ("editTask", json!({ "id": 1, "params": { "headline": "Other" } })),
         ("addTask", json!({ "projectId": 1, "headline": "Another" })),
         ("findMilestones", json!({ "projectId": 1 })),
+        ("createGoalboard", json!({ "title": "2026", "projectId": 1 })),
+        ("getAllGoals", json!({ "projectId": 1 })),
+        ("getCalendar", json!({ "from": "today", "until": "+7d" })),
         ("listClaims", json!({})),
         ("listRuns", json!({})),
         ("getStatus", json!({})),
@@ -148,7 +151,7 @@ async fn what_a_tool_answers_is_what_its_schema_says() {
         assert!(faults.is_empty(), "{name}: {faults:?}");
         checked += 1;
     }
-    assert_eq!(checked, 16);
+    assert_eq!(checked, 19);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,10 @@
 //! The table of tools, one file a noun: arguments, and what a call looks up or plans to write.
 
+mod calendar;
 mod comments;
 mod find;
 mod finish;
+mod goals;
 mod milestones;
 mod operate;
 mod params;
@@ -23,6 +25,8 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Comments, comments::tools()),
         (Toolset::Projects, projects::tools()),
         (Toolset::Milestones, milestones::tools()),
+        (Toolset::Goals, goals::tools()),
+        (Toolset::Calendar, calendar::tools()),
         (Toolset::People, people::tools()),
         (Toolset::Records, records::tools()),
         (Toolset::Operate, operate::tools()),

@@ -1,5 +1,7 @@
 //! The verbs, and the guard before every write.
 
+mod calendar;
+mod goals;
 mod guard;
 mod ledger;
 mod scope;
