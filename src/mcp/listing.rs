@@ -24,7 +24,7 @@ fn tool(definition: &Definition) -> Tool {
         .destructive(hints.destructive)
         .idempotent(hints.idempotent)
         .open_world(false);
-    let input = Arc::new(schema::tidy(&definition.input_schema));
+    let input = Arc::new(schema::tidy_input(&definition.input_schema));
     let output = Arc::new(schema::tidy_output(&definition.output_schema));
     Tool::new_with_raw(definition.name, Some(definition.description.into()), input)
         .with_title(definition.title)

@@ -94,6 +94,38 @@ fn one_of_several(map: &mut Map<String, Json>) {
     }
 }
 
+/// The arguments of a tool, in few words: a model reads all of them before it does anything. That there
+/// are no others is told by the refusal of one, with the nearest there is; so is a bound.
+pub(super) fn tidy_input(schema: &Value) -> Map<String, Json> {
+    let mut map = tidy(schema);
+    map.values_mut().for_each(shorten);
+    shorten_map(&mut map);
+    map
+}
+
+fn shorten(schema: &mut Json) {
+    match schema {
+        Json::Object(map) => {
+            map.values_mut().for_each(shorten);
+            shorten_map(map);
+        }
+        Json::Array(items) => items.iter_mut().for_each(shorten),
+        _ => {}
+    }
+}
+
+/// A property of such a name is an object; the keyword is not.
+fn shorten_map(map: &mut Map<String, Json>) {
+    if map.get("additionalProperties").is_some_and(|more| more.as_bool() == Some(false)) {
+        map.remove("additionalProperties");
+    }
+    for bound in ["minimum", "maximum"] {
+        if map.get(bound).is_some_and(Json::is_number) {
+            map.remove(bound);
+        }
+    }
+}
+
 /// What may be missing from a result is not required of it.
 pub(super) fn tidy_output(schema: &Value) -> Map<String, Json> {
     let mut json = serde_json::to_value(schema).unwrap_or_default();
@@ -163,6 +195,26 @@ mod tests {
 
     fn value(json: Json) -> Value {
         serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn arguments_are_listed_without_what_a_refusal_tells_and_keep_properties_of_such_names() {
+        let schema: Value = serde_json::from_value(serde_json::json!({
+            "type": "object", "additionalProperties": false,
+            "properties": {
+                "minimum": { "type": "integer", "minimum": 0 },
+                "inner": { "type": "object", "additionalProperties": false, "properties": {} },
+            },
+        }))
+        .unwrap();
+        let expected = serde_json::json!({
+            "type": "object",
+            "properties": {
+                "minimum": { "type": "integer" },
+                "inner": { "type": "object", "properties": {} },
+            },
+        });
+        assert_eq!(Json::Object(tidy_input(&schema)), expected);
     }
 
     #[test]

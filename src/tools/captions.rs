@@ -1,5 +1,5 @@
 //! Names beside ids in what a write changed, as reading tools show them: `status_label` beside
-//! `status`, `assignee_name` beside `assignee`, `project_name` beside `project`. The ids stay.
+//! `status`, `assignee_name` beside `assignee`, `owner_name`, `project_name`. The ids stay.
 
 use super::write::{Acted, Write};
 use crate::board::Board;
@@ -51,6 +51,7 @@ impl Captions {
         let captions = [
             ("status_label", id("status").and_then(label)),
             ("assignee_name", id("assignee").and_then(person)),
+            ("owner_name", id("ownerId").or(id("userId")).and_then(person)),
             ("project_name", id("project").and_then(named)),
         ];
         for (name, caption) in captions {
@@ -71,6 +72,8 @@ fn needs(write: &Write) -> (Option<ProjectId>, bool) {
         Write::EditTask { seen, .. } => (status.then_some(seen.project), person),
         Write::DeleteTask(seen) => (Some(seen.project), false),
         Write::AddMilestone(new) => (Some(new.project), new.assignee.is_some()),
+        Write::Goal(write) => write.names(),
+        Write::Event(write) => (None, write.names_person()),
         _ => (None, false),
     }
 }

@@ -3,7 +3,9 @@
 use super::ToolError;
 use super::arguments::shown;
 use crate::domain::{Reason, Timestamp, parse_duration, to_delta};
-use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{
+    DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc,
+};
 use chrono_tz::Tz;
 
 /// What a date came to.
@@ -27,7 +29,7 @@ impl Dates {
     /// `now`, `today`, `tomorrow`, `yesterday`, `+3d`, `-1w`, `+2h`.
     pub(super) fn read(self, argument: &str, text: &str) -> Result<When, ToolError> {
         let text = text.trim();
-        self.parse(text).ok_or_else(|| {
+        self.parse(text).filter(|when| is_kept(*when)).ok_or_else(|| {
             let today = self.today();
             ToolError::rejected(
                 Reason::InvalidArguments,
@@ -61,6 +63,14 @@ impl Dates {
         Ok(match self.read(argument, text)? {
             When::At(at) => at,
             When::Day(day) => self.midnight(next(day)) - TimeDelta::seconds(1),
+        })
+    }
+
+    /// A day; of an instant, the zone's day it is in.
+    pub(super) fn day(self, argument: &str, text: &str) -> Result<NaiveDate, ToolError> {
+        Ok(match self.read(argument, text)? {
+            When::At(at) => at.with_timezone(&self.zone).date_naive(),
+            When::Day(day) => day,
         })
     }
 
@@ -126,6 +136,15 @@ impl Dates {
     }
 }
 
+/// Whether boards keep it: it is of the years 1 to 9999.
+fn is_kept(when: When) -> bool {
+    let day = match when {
+        When::At(at) => at.date_naive(),
+        When::Day(day) => day,
+    };
+    (1..=9_999).contains(&day.year())
+}
+
 fn next(day: NaiveDate) -> NaiveDate {
     day.succ_opt().unwrap_or(day)
 }
@@ -180,7 +199,9 @@ mod tests {
 
     #[test]
     fn what_is_no_date_is_refused_with_examples() {
-        for text in ["", "soon", "31.12.2026", "2026-13-01", "+d", "+99999999999999d", "é"] {
+        for text in
+            ["", "soon", "31.12.2026", "2026-13-01", "+d", "+99999999999999d", "é", "10000-01-01"]
+        {
             let error = berlin().read("dueTo", text).unwrap_err();
             assert!(error.to_string().contains("2026-10-25"), "{text}: {error}");
         }

@@ -7,8 +7,8 @@ use super::registry::Parts;
 use super::show::Names;
 use super::{Context, ToolError};
 use crate::domain::{
-    Initiative, Milestone, MilestoneQuery, Person, PersonId, Project, ProjectId, Reason, Status,
-    StatusId, StatusKind,
+    GoalBoard, GoalBoardQuery, Initiative, Milestone, MilestoneQuery, Person, PersonId, Project,
+    ProjectId, Reason, Status, StatusId, StatusKind,
 };
 use std::collections::BTreeMap;
 
@@ -146,6 +146,34 @@ pub(super) async fn milestone(
     let query = MilestoneQuery { projects: vec![project], ..MilestoneQuery::default() };
     let all = parts.board.milestones(&query).await.map_err(|e| told(&e))?;
     pick("milestone", name, &all, |m| m.id.0, |m| &m.headline).cloned()
+}
+
+/// A goal board, of one project or of all.
+pub(super) async fn goal_board(
+    parts: &Parts,
+    project: Option<ProjectId>,
+    name: &IdOrName,
+) -> Result<GoalBoard, ToolError> {
+    let all = goal_boards(parts, project).await?;
+    pick("goal board", name, &all, |board| board.id.0, |board| &board.title).cloned()
+}
+
+/// The goal boards of one project or of all.
+pub(super) async fn goal_boards(
+    parts: &Parts,
+    project: Option<ProjectId>,
+) -> Result<Vec<GoalBoard>, ToolError> {
+    let projects = project.into_iter().collect();
+    let mut query = GoalBoardQuery { projects, limit: 1_000, after: None };
+    let mut all = Vec::new();
+    loop {
+        let page = parts.board.goal_boards(&query).await.map_err(|e| told(&e))?;
+        all.extend(page.items);
+        query.after = page.next;
+        if query.after.is_none() {
+            return Ok(all);
+        }
+    }
 }
 
 /// The one of these that has the id or the name.

@@ -8,9 +8,9 @@ use crate::domain::{EffectActor, ProjectId, Reason, TaskEdit, TaskId, WriteScope
 pub(super) enum Reach {
     /// A task (also by a comment on it or a subtask under it).
     Task { id: TaskId, parent: Option<TaskId>, project: ProjectId },
-    /// A project: its own fields, a new task in it, its milestones and status updates.
+    /// A project: its own fields, a new task in it, its milestones, goals and status updates.
     Project(ProjectId),
-    /// What belongs to no project: people, new projects.
+    /// What belongs to no project: people, their calendars, new projects.
     Board,
 }
 

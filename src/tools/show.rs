@@ -1,5 +1,11 @@
 //! How the board's things are shown: as values with names beside ids, and as text.
 
+mod calendar;
+mod goals;
+
+pub(super) use calendar::CalendarView;
+pub(super) use goals::{GoalBoardView, GoalView, GoalsView};
+
 use crate::domain::{
     Activity, Comment, CommentTarget, Milestone, Person, Project, ProjectId, StatusId, Task,
     TaskId, TaskKind, Timestamp, Value,
@@ -162,15 +168,16 @@ impl Names {
     }
 
     pub(super) fn comment(&self, comment: Comment) -> CommentView {
-        let (task, project) = match comment.on {
-            CommentTarget::Task(id) => (Some(id.0), None),
-            CommentTarget::Project(id) => (None, Some(id.0)),
-            CommentTarget::Goal(_) => (None, None),
+        let (task, project, goal) = match comment.on {
+            CommentTarget::Task(id) => (Some(id.0), None, None),
+            CommentTarget::Project(id) => (None, Some(id.0), None),
+            CommentTarget::Goal(id) => (None, None, Some(id.0)),
         };
         CommentView {
             id: comment.id.0,
             task,
             project,
+            goal,
             author: comment.author.0,
             author_name: self.person(Some(comment.author)),
             text: comment.text,
@@ -218,6 +225,7 @@ pub(super) struct CommentView {
     pub id: i64,
     pub task: Option<i64>,
     pub project: Option<i64>,
+    pub goal: Option<i64>,
     pub author: i64,
     pub author_name: Option<String>,
     /// Markdown.
@@ -353,7 +361,7 @@ pub(super) struct Change {
     pub undo: Option<BTreeMap<String, serde_json::Value>>,
 }
 
-fn instant(at: Timestamp) -> String {
+pub(super) fn instant(at: Timestamp) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }
 

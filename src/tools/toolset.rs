@@ -13,6 +13,10 @@ pub enum Toolset {
     Time,
     /// Milestones.
     Milestones,
+    /// Goals and goal boards.
+    Goals,
+    /// Events, and tasks whose work is planned.
+    Calendar,
     /// Who is on the board.
     People,
     /// Claims, runs and playbooks: looking.
@@ -26,12 +30,14 @@ pub enum Toolset {
 }
 
 impl Toolset {
-    const ALL: [(Self, &'static str); 10] = [
+    const ALL: [(Self, &'static str); 12] = [
         (Self::Tasks, "tasks"),
         (Self::Comments, "comments"),
         (Self::Projects, "projects"),
         (Self::Time, "time"),
         (Self::Milestones, "milestones"),
+        (Self::Goals, "goals"),
+        (Self::Calendar, "calendar"),
         (Self::People, "people"),
         (Self::Records, "records"),
         (Self::Operate, "operate"),

@@ -1,7 +1,11 @@
 //! The writes there are, as data: what a call is planned to do, how it is done, and what shows it.
 
+mod calendar;
+mod goals;
 mod time;
 
+pub(super) use calendar::EventWrite;
+pub(super) use goals::GoalWrite;
 pub(super) use time::TimeWrite;
 
 use super::scope::Reach;
@@ -45,6 +49,8 @@ pub(super) enum Write {
     EditProject { seen: Project, edits: Vec<ProjectEdit> },
     AddPerson(NewPerson),
     Time(TimeWrite),
+    Goal(GoalWrite),
+    Event(EventWrite),
 }
 
 /// What a write came to.
@@ -74,6 +80,8 @@ impl Write {
         match self {
             Self::EditTask { seen, .. } => Some(seen.revision),
             Self::EditMilestone { seen, .. } => Some(seen.revision),
+            Self::Goal(write) => write.revision(),
+            Self::Event(write) => write.revision(),
             _ => None,
         }
     }
@@ -121,6 +129,8 @@ impl Write {
             Self::AddPerson(new) => {
                 Entity::Person(board.add_person(stamp, new.clone()).await?.after.id)
             }
+            Self::Goal(write) => write.act(board, stamp).await?,
+            Self::Event(write) => write.act(board, stamp).await?,
         };
         Ok(self.shown(Some(entity)))
     }
@@ -134,6 +144,8 @@ impl Write {
             Self::EditMilestone { seen, edits } => {
                 Self::EditMilestone { seen: board.milestone(seen.id).await?, edits: edits.clone() }
             }
+            Self::Goal(write) => Self::Goal(write.looked_again(board).await?),
+            Self::Event(write) => Self::Event(write.looked_again(board).await?),
             other => other.clone(),
         })
     }
@@ -151,7 +163,7 @@ impl Write {
             Self::AddTask(new) => {
                 let mut fields = new_task_fields(new);
                 fields.extend(new.edits.iter().filter_map(edit_value));
-                let inverse = entity.and_then(|e| delete("deleteTask", e));
+                let inverse = entity.map(|e| delete("deleteTask", e));
                 (None, empty(), Value::Map(fields), inverse)
             }
             Self::EditTask { seen, edits } => {
@@ -170,7 +182,7 @@ impl Write {
                 (Some(Entity::Task(seen.id)), before, empty(), None)
             }
             Self::AddComment(new) => {
-                let inverse = entity.and_then(|e| delete("deleteComment", e));
+                let inverse = entity.map(|e| delete("deleteComment", e));
                 (None, empty(), comment_fields(new.on, &new.text, new.rating), inverse)
             }
             Self::DeleteComment(seen) => {
@@ -194,6 +206,14 @@ impl Write {
                 )
             }
             Self::AddPerson(new) => (None, empty(), json(new), None),
+            Self::Goal(write) => {
+                let (before, after, inverse) = write.shown(entity);
+                (write.entity(), before, after, inverse)
+            }
+            Self::Event(write) => {
+                let (before, after, inverse) = write.shown(entity);
+                (write.entity(), before, after, inverse)
+            }
         };
         let entity = entity.or(own).unwrap_or_else(|| self.not_yet());
         Acted { entity, before, after, inverse }
@@ -211,6 +231,8 @@ impl Write {
             Self::AddProject(_) | Self::EditProject { .. } => Entity::Project(ProjectId(0)),
             Self::AddPerson(_) => Entity::Person(PersonId(0)),
             Self::Time(write) => write.shown(None).entity,
+            Self::Goal(write) => write.not_yet(),
+            Self::Event(_) => EventWrite::not_yet(),
         }
     }
 
@@ -413,13 +435,8 @@ fn call_of(tool: &str, args: Vec<(&str, Value)>) -> ToolCall {
     ToolCall { tool: tool.to_owned(), args: Value::map(args) }
 }
 
-fn delete(tool: &str, entity: Entity) -> Option<ToolCall> {
-    let id = match entity {
-        Entity::Task(id) => id.0,
-        Entity::Comment(id) => id.0,
-        _ => return None,
-    };
-    Some(ToolCall { tool: tool.to_owned(), args: Value::map([("id", id)]) })
+fn delete(tool: &str, entity: Entity) -> ToolCall {
+    ToolCall { tool: tool.to_owned(), args: Value::map([("id", entity.number())]) }
 }
 
 /// Any of the house's words as a value.

@@ -1,11 +1,11 @@
-//! Comments on tasks and projects, and a project's status updates.
+//! Comments on tasks, projects and goals, and a project's status updates.
 
 use super::tasks::refuse;
 use crate::domain::{
-    Comment, CommentId, CommentQuery, CommentTarget, NewComment, ProjectId, Rating, Reason, Role,
-    TaskId, Value,
+    Comment, CommentId, CommentQuery, CommentTarget, GoalId, NewComment, ProjectId, Rating, Reason,
+    Role, TaskId, Value,
 };
-use crate::tools::arguments::{Id, IdOrName, shown};
+use crate::tools::arguments::{Id, IdOrName, number_in, shown};
 use crate::tools::definition::{Definition, Words};
 use crate::tools::guard::told;
 use crate::tools::registry::Parts;
@@ -26,7 +26,7 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "getComments",
                 title: "Get comments",
-                description: "The comments on a task or project, newest first (commentOrder 1: oldest first). \
+                description: "The comments on a task, project or goal, newest first (commentOrder 1: oldest first). \
                     Use it to see what people said. Example: {\"module\": \"ticket\", \"entityId\": 7}.",
                 example: r#"{"module": "ticket", "entityId": 7}"#,
             },
@@ -37,8 +37,7 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "addComment",
                 title: "Add a comment",
-                description: "Writes a comment in Markdown on a task (module ticket) or project (module \
-                    project). Use it to report progress or ask. Example: {\"module\": \"ticket\", \
+                description: "Writes a comment in Markdown on a task (module ticket), project or goal. Use it to report progress or ask. Example: {\"module\": \"ticket\", \
                     \"entityId\": 7, \"text\": \"The fix is in review.\"}.",
                 example: r#"{"module": "ticket", "entityId": 7, "text": "The fix is in review."}"#,
             },
@@ -77,9 +76,9 @@ pub(super) fn tools() -> Vec<Definition> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct GetComments {
-    /// ticket (or task), or project.
+    /// ticket, project or goal.
     module: Option<String>,
-    /// Id of the task; id or name of the project.
+    /// Id of the task or goal; id or name of the project.
     entity_id: Option<IdOrName>,
     /// 0 newest first (default), 1 oldest first.
     comment_order: Option<u8>,
@@ -117,7 +116,7 @@ async fn get_comments(
             query.on = Some(target(&directory, module.unwrap_or("ticket"), entity)?);
         }
         (None, _) if args.status_updates => {}
-        (None, _) => return Err(refuse("entityId: say on which task or project")),
+        (None, _) => return Err(refuse("entityId: say on which task, project or goal")),
     }
     let limit = query.page_size();
     let mut comments: Vec<Comment> = Vec::new();
@@ -150,9 +149,9 @@ const PAGES_MAX: usize = 100;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct AddComment {
-    /// ticket (or task), or project.
+    /// ticket, project or goal.
     module: String,
-    /// Id of the task; id or name of the project.
+    /// Id of the task or goal; id or name of the project.
     entity_id: IdOrName,
     /// Markdown, not blank.
     text: String,
@@ -211,7 +210,7 @@ async fn add_status_update(
 struct DeleteComment {
     /// The comment.
     id: Id,
-    /// ticket (default) or project.
+    /// ticket (default), project or goal.
     module: Option<String>,
     /// The task or project it is on; found by itself when left out.
     entity_id: Option<IdOrName>,
@@ -253,16 +252,19 @@ fn target(
     module: &str,
     entity: &IdOrName,
 ) -> Result<CommentTarget, ToolError> {
+    let number = |what: &str| match entity {
+        IdOrName::Id(id) => Ok(*id),
+        IdOrName::Name(text) => number_in(text)
+            .ok_or_else(|| refuse(&format!("entityId: expected the id of a {what}, such as 7"))),
+    };
     match module.trim().to_lowercase().as_str() {
-        "ticket" | "task" => match entity {
-            IdOrName::Id(id) => Ok(CommentTarget::Task(TaskId(*id))),
-            IdOrName::Name(text) => crate::tools::arguments::number_in(text)
-                .map(|id| CommentTarget::Task(TaskId(id)))
-                .ok_or_else(|| refuse("entityId: expected the id of a task, such as 7")),
-        },
+        "ticket" | "task" => Ok(CommentTarget::Task(TaskId(number("task")?))),
+        // The first is Leantime's word.
+        "goalcanvasitem" | "goal" => Ok(CommentTarget::Goal(GoalId(number("goal")?))),
         "project" => Ok(CommentTarget::Project(directory.project(entity)?.id)),
         other => {
-            Err(refuse(&format!("module: expected ticket or project, not \"{}\"", shown(other))))
+            let other = shown(other);
+            Err(refuse(&format!("module: expected ticket, project or goal, not \"{other}\"")))
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The table of tools, one file a noun: arguments, and what a call looks up or plans to write.
 
 mod assigned;
+mod calendar;
 mod comments;
 mod find;
 mod finish;
+mod goals;
 mod log_time;
 mod milestones;
 mod operate;
@@ -33,6 +35,8 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Time, log_time::tools()),
         (Toolset::Time, timesheets::tools()),
         (Toolset::Milestones, milestones::tools()),
+        (Toolset::Goals, goals::tools()),
+        (Toolset::Calendar, calendar::tools()),
         (Toolset::People, people::tools()),
         (Toolset::Records, records::tools()),
         (Toolset::Operate, operate::tools()),

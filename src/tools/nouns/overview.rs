@@ -81,7 +81,7 @@ struct PersonHours {
 
 /// What was logged in a span.
 #[derive(Serialize, JsonSchema)]
-struct Hours {
+struct Spent {
     /// The first day.
     from: String,
     /// The last day.
@@ -102,7 +102,7 @@ struct OverviewView {
     /// Latest first.
     status_updates: Vec<CommentView>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    timesheets: Option<Hours>,
+    timesheets: Option<Spent>,
 }
 
 async fn overview(parts: &Parts, context: &Context, args: Overview) -> Result<Value, ToolError> {
@@ -179,7 +179,7 @@ async fn spent(
     directory: &Directory,
     project: &Project,
     span: Span,
-) -> Result<Hours, ToolError> {
+) -> Result<Spent, ToolError> {
     let query = span.within(TimeQuery { projects: vec![project.id], ..TimeQuery::default() });
     let mut sums = parts.board.time_sums(&query, TimeGroup::Person).await.map_err(|e| told(&e))?;
     sums.sort_by_key(|sum| (std::cmp::Reverse(sum.seconds), sum.key));
@@ -192,7 +192,7 @@ async fn spent(
             billable_hours: hours(sum.billable),
         })
     });
-    Ok(Hours {
+    Ok(Spent {
         people: people.collect(),
         total_hours: hours(sums.iter().map(|sum| sum.seconds).sum()),
         billable_hours: hours(sums.iter().map(|sum| sum.billable).sum()),

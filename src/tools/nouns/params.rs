@@ -42,18 +42,18 @@ pub(super) struct TaskParams {
     /// Hours that remain.
     #[serde(deserialize_with = "present")]
     pub hours_remaining: Option<Option<f64>>,
-    /// All tags; those that are not named go. To add or remove single ones use addTags, removeTags.
+    /// All tags; others go. For single ones use addTags, removeTags.
     pub tags: Option<Vec<String>>,
     /// Tags to add.
     pub add_tags: Option<Vec<String>>,
     /// Tags to remove.
     pub remove_tags: Option<Vec<String>>,
-    /// Who is to do it: a name, an id, me; null or none for nobody.
+    /// Name, id or me; null for nobody.
     #[serde(deserialize_with = "present")]
     pub editor_id: Option<Option<IdOrName>>,
     /// Who else takes part.
     pub collaborators: Option<Vec<IdOrName>>,
-    /// When it is to be finished; a day means its last second.
+    /// When it is due; a day means its last second.
     #[serde(deserialize_with = "present")]
     pub date_to_finish: Option<Option<String>>,
     /// Planned begin of the work.
@@ -62,22 +62,22 @@ pub(super) struct TaskParams {
     /// Planned end of the work.
     #[serde(deserialize_with = "present")]
     pub edit_to: Option<Option<String>>,
-    /// Id or headline of a milestone of the task's project.
+    /// Id or headline.
     #[serde(deserialize_with = "present")]
     pub milestone: Option<Option<IdOrName>>,
     /// The sprint's id.
     #[serde(deserialize_with = "present")]
     pub sprint: Option<Option<Id>>,
-    /// The task of which it is a subtask.
+    /// The task it is part of.
     #[serde(deserialize_with = "present")]
     pub parent: Option<Option<Id>>,
     /// Tasks that must be done first, to add.
     pub add_dependencies: Option<Vec<Id>>,
-    /// Tasks that need not be done first any more.
+    /// Such tasks, to remove.
     pub remove_dependencies: Option<Vec<Id>>,
     /// Its place within a column.
     pub sort: Option<i64>,
-    /// Fields of the team's own by name, such as repository; null removes one.
+    /// The team's own fields by name; null removes one.
     pub fields: Option<BTreeMap<String, Option<String>>>,
 }
 

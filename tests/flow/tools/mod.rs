@@ -1,6 +1,8 @@
 //! The verbs, and the guard before every write.
 
 mod around;
+mod calendar;
+mod goals;
 mod guard;
 mod ledger;
 mod scope;
