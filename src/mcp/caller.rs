@@ -2,6 +2,7 @@
 
 use super::Selection;
 use crate::domain::{Principal, Role};
+use crate::tools::matches_any;
 use async_trait::async_trait;
 use chrono_tz::Tz;
 use secrecy::SecretString;
@@ -24,10 +25,7 @@ pub struct Caller {
 impl Caller {
     /// Whether the token lets this caller call the tool.
     pub fn may_reach(&self, tool: &str) -> bool {
-        let fits = |pattern: &String| {
-            pattern.strip_suffix('*').map_or(pattern == tool, |start| tool.starts_with(start))
-        };
-        self.tools.is_empty() || self.tools.iter().any(fits)
+        self.tools.is_empty() || matches_any(&self.tools, tool)
     }
 }
 

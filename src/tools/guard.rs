@@ -71,7 +71,7 @@ fn is_listed(tool: &Definition, context: &Context) -> Result<(), ToolError> {
 }
 
 /// Whether one of the patterns names the tool; `*` at the end stands for any rest.
-fn matches_any(patterns: &[String], tool: &str) -> bool {
+pub fn matches_any(patterns: &[String], tool: &str) -> bool {
     patterns.iter().any(|pattern| {
         pattern.strip_suffix('*').map_or(pattern == tool, |start| tool.starts_with(start))
     })

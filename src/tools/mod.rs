@@ -23,6 +23,7 @@ mod write;
 
 pub use context::{Context, Finished, RunContext, Tally, Trust};
 pub use definition::{Annotations, Definition};
+pub use guard::matches_any;
 pub use journal::{Intended, Journal, JournalError};
 pub use registry::{Parts, ToolRegistry};
 pub use toolset::Toolset;

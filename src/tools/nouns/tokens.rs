@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::tools::arguments::IdOrName;
 use crate::tools::definition::{Definition, Words};
 use crate::tools::desk::IssuedToken;
-use crate::tools::guard::told;
+use crate::tools::guard::{matches_any, told};
 use crate::tools::registry::Parts;
 use crate::tools::resolve::Directory;
 use crate::tools::show;
@@ -104,8 +104,8 @@ async fn create(parts: &Parts, context: &Context, args: CreateToken) -> Result<V
         return Err(too_low("role: nobody gives more than their own role"));
     }
     for tool in &args.tools {
-        let known = |name: &str| parts_know(name, tool);
-        if !crate::tools::catalogue().iter().any(|definition| known(definition.name)) {
+        let is_named = |name: &str| matches_any(std::slice::from_ref(tool), name);
+        if !crate::tools::catalogue().iter().any(|definition| is_named(definition.name)) {
             return Err(refuse(&format!(
                 "tools: no tool is named {}",
                 crate::tools::arguments::shown(tool)
@@ -271,8 +271,4 @@ fn too_low(message: &str) -> ToolError {
 
 fn span(text: &str) -> Result<Duration, ToolError> {
     parse_duration(text).map_err(|expected| refuse(&expected))
-}
-
-fn parts_know(name: &str, pattern: &str) -> bool {
-    pattern.strip_suffix('*').map_or(pattern == name, |start| name.starts_with(start))
 }
