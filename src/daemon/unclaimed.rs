@@ -154,6 +154,8 @@ impl Dispatcher {
             reason: Some(reason),
             detail,
             ended: Some(self.parts.clock.wall()),
+            // Whatever it was writing is not all there: it has not settled.
+            settle_from: None,
             ..run
         };
         self.parts.ledger.finish_run(&ended, Vec::new()).await?;

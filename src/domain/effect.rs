@@ -1,6 +1,6 @@
 //! An effect: one write of a run, journaled before it is done and again when it is.
 
-use super::{Entity, Mark, TaskId, Timestamp, Value};
+use super::{Entity, Fence, Mark, TaskId, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 /// One write of one run.
@@ -16,6 +16,9 @@ pub struct Effect {
     pub args: Value,
     /// The run's claimed task, if it has one.
     pub claimed: Option<TaskId>,
+    /// The fence of the claim it is done under: a run that is taken over after a crash has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<Fence>,
     /// When it was about to be done.
     pub intended: Timestamp,
     /// What came of it; `None` between intent and result.

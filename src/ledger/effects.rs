@@ -24,7 +24,8 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::AlreadyDone`] names the earlier effect; [`LedgerError::Conflict`]: another
-    /// effect has this mark.
+    /// effect has this mark, or this one under another claim or with a result: whoever took a run
+    /// over never acts on what the holder before it wrote down.
     pub async fn intend(
         &self,
         effect: &Effect,
@@ -38,6 +39,8 @@ impl Ledger {
                 let is_same = known.tool == effect.tool
                     && known.args == effect.args
                     && known.actor == effect.actor
+                    && known.fence == effect.fence
+                    && known.result.is_none()
                     && known_once == once;
                 return if is_same { Ok(()) } else { Err(conflict(&effect.mark, "it is taken")) };
             }

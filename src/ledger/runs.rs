@@ -249,10 +249,11 @@ impl Ledger {
                 return Err(conflict(run, "it began otherwise"));
             }
             // Whoever finishes it after a lost claim has a larger fence (C2 of the record).
-            if found.value.fence > run.fence {
+            let batch = self.under_fence(Batch::new(), run).await?;
+            let Some(batch) = batch.filter(|_| found.value.fence <= run.fence) else {
                 return Err(conflict(run, "a later claim carries it out"));
-            }
-            let batch = records::replace(Batch::new(), &key, run, Some(&found))?;
+            };
+            let batch = records::replace(batch, &key, run, Some(&found))?;
             let batch = self.index_run(batch, Some(&found.value), run)?;
             let batch = self.notices_batch(batch, notices, Some(&run.id)).await?;
             if self.try_commit(batch).await? {
@@ -260,6 +261,20 @@ impl Ledger {
             }
         }
         Err(contended(key))
+    }
+
+    /// Lets a run's record be written only while no later claim is held under its name; `None` when
+    /// one is.
+    async fn under_fence(&self, batch: Batch, run: &Run) -> Result<Option<Batch>> {
+        let (Some(task), Some(fence)) = (run.task, run.fence) else { return Ok(Some(batch)) };
+        let found = self.claim_record(task).await?;
+        let is_taken_over = found.as_ref().is_some_and(|record| {
+            let claim = &record.value;
+            claim.run == run.id && claim.fence > fence && claim.holder.is_some()
+        });
+        let version = found.map(|record| record.version);
+        let key = keys::claim(&self.options.board, task);
+        Ok((!is_taken_over).then(|| batch.check(key, version)))
     }
 
     /// A run's places in the lists.

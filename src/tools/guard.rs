@@ -23,6 +23,8 @@ const CONFLICTS_MAX: u32 = 3;
 const ASKS_MAX: u32 = 4;
 /// The wait before the board is asked again; doubled each time.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// At most so many marks of a holder before are passed over.
+const TAKEN_MAX: u32 = 32;
 /// The tool by which a run names its end; every run has it, nobody else does.
 pub(super) const FINISH: &str = "finish";
 
@@ -160,19 +162,17 @@ async fn in_run(
     if let Some((task, fence)) = run.claim {
         parts.journal.check_fence(task, fence, &run.run).await.map_err(journal_error)?;
     }
-    let mark = Mark { run: run.run.clone(), seq: run.tally.next_seq() };
     let mut effect = Effect {
-        mark: mark.clone(),
+        mark: Mark { run: run.run.clone(), seq: run.tally.next_seq() },
         actor: run.actor,
         tool: tool.to_owned(),
         args,
         claimed: run.claim.map(|(task, _)| task),
+        fence: run.claim.map(|(_, fence)| fence),
         intended: parts.clock.wall(),
         result: None,
     };
-    let once = run.once.as_deref().map(|key| (&run.playbook.name, key));
-    let intended = parts.journal.intend(&effect, once).await.map_err(journal_error)?;
-    if let Intended::DoneBefore(earlier) = intended {
+    if let Some(earlier) = intend(parts, run, &mut effect).await? {
         return Ok(done_before(&earlier));
     }
     crate::crash::reached("effect.intended");
@@ -185,7 +185,7 @@ async fn in_run(
     }
     let stamp = Stamp {
         actor: context.principal.person.id,
-        mark: Some(mark),
+        mark: Some(effect.mark.clone()),
         claim: run.claim,
         revision: planned.revision.or_else(|| revision_for(run, &planned)),
     };
@@ -201,6 +201,26 @@ async fn in_run(
     });
     conclude(parts, &effect).await?;
     Ok(result_of(&acted, Some(effect), None))
+}
+
+/// Writes the intent down; names the earlier effect that did it already, by its `once` key. Under a
+/// run that was taken over, the holder before may have written down intents meanwhile: their marks
+/// are passed over, so that each effect is one holder's alone.
+async fn intend(
+    parts: &Parts,
+    run: &RunContext,
+    effect: &mut Effect,
+) -> Result<Option<Mark>, ToolError> {
+    let once = run.once.as_deref().map(|key| (&run.playbook.name, key));
+    for _ in 0..TAKEN_MAX {
+        match parts.journal.intend(effect, once).await.map_err(journal_error)? {
+            Intended::Journaled => return Ok(None),
+            Intended::DoneBefore(earlier) => return Ok(Some(earlier)),
+            Intended::Taken => effect.mark.seq = run.tally.next_seq(),
+        }
+    }
+    let message = format!("{} and the {TAKEN_MAX} marks before it are taken", effect.mark);
+    Err(ToolError::fatal(Reason::StoreFailed, message))
 }
 
 /// The run's own idea of its task's revision holds for edits of that task only.

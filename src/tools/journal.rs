@@ -41,6 +41,8 @@ pub enum Intended {
     Journaled,
     /// The `once` key was used: this earlier effect did it.
     DoneBefore(Mark),
+    /// The mark is another effect's: whoever held the run's claim before wrote that down.
+    Taken,
 }
 
 /// Why the journal did not do what it was asked.
@@ -73,6 +75,7 @@ impl Journal for Ledger {
         match Self::intend(self, effect, once).await {
             Ok(()) => Ok(Intended::Journaled),
             Err(LedgerError::AlreadyDone { mark }) => Ok(Intended::DoneBefore(mark)),
+            Err(LedgerError::Conflict { .. }) => Ok(Intended::Taken),
             Err(error) => Err(error.into()),
         }
     }

@@ -117,6 +117,8 @@ pub struct WatchedJournal {
     pub effects: Mutex<Vec<Effect>>,
     once: Mutex<BTreeMap<String, Mark>>,
     pub failing_intent: Mutex<bool>,
+    /// So many marks are another holder's.
+    pub taken: Mutex<u32>,
     pub failing_result: Mutex<bool>,
     pub claim_lost: Mutex<bool>,
 }
@@ -135,6 +137,11 @@ impl Journal for WatchedJournal {
         self.log.lock().unwrap().push(format!("intend {}", effect.tool));
         if *self.failing_intent.lock().unwrap() {
             return Err(broken());
+        }
+        let taken = std::mem::take(&mut *self.taken.lock().unwrap());
+        if taken > 0 {
+            *self.taken.lock().unwrap() = taken - 1;
+            return Ok(Intended::Taken);
         }
         if let Some((_, key)) = once {
             if let Some(mark) = self.once.lock().unwrap().get(key) {

@@ -1,12 +1,15 @@
 //! Occurrences without holes, runs with one outcome, effects with their intent before them (C3).
 
-use super::{Fixture, TASK, a_notice, a_run, an_occurrence, at, at_once, ledger, on_both_stores};
-use rota::domain::{
-    Cursor, Effect, EffectActor, EffectResult, Entity, Fence, Mark, Occurrence, OccurrenceId,
-    OccurrenceState, PlaybookName, Reason, Run, RunId, RunState, TaskId, Value,
+use super::{
+    Fixture, LEASE, TASK, a_notice, a_run, an_occurrence, ask, at, at_once, ledger, on_both_stores,
 };
-use rota::ledger::{LedgerError, LogLine, RunFilter};
+use rota::domain::{
+    Cursor, Effect, EffectActor, EffectResult, EndKind, Entity, Fence, Mark, Occurrence,
+    OccurrenceId, OccurrenceState, PlaybookName, Reason, Run, RunId, RunState, TaskId, Value,
+};
+use rota::ledger::{Acquire, LedgerError, LogLine, RunFilter};
 use std::sync::Arc;
+use std::time::Duration;
 
 on_both_stores! {
     instants_and_watermark_are_recorded_together_and_without_holes
@@ -19,6 +22,8 @@ on_both_stores! {
     the_boards_cursor_is_remembered
     a_run_has_one_outcome
     a_run_that_a_later_claim_carries_out_is_not_written_under_an_earlier_one
+    a_run_whose_claim_was_taken_over_is_not_ended_by_its_old_record
+    a_run_that_was_taken_away_by_force_is_still_ended_by_whoever_held_it
     a_runs_notices_are_stored_with_its_outcome
     a_run_is_found_by_the_beginning_of_its_id
     runs_are_listed_newest_first_and_narrowed_by_every_part
@@ -28,6 +33,7 @@ on_both_stores! {
     lines_longer_than_a_row_are_kept_whole
     c3_an_intent_is_there_before_its_result
     c3_an_effect_has_one_result_but_an_unknown_one_may_become_known
+    c3_a_mark_is_one_holders_alone
     c3_a_notice_commits_with_the_result_that_caused_it
     what_is_done_once_is_never_done_again
     what_failed_or_was_only_recorded_may_be_done_once_more
@@ -222,6 +228,35 @@ async fn a_run_that_a_later_claim_carries_out_is_not_written_under_an_earlier_on
     ledger.finish_run(&ended(&under(2), RunState::Succeeded), Vec::new()).await.unwrap();
 }
 
+async fn a_run_whose_claim_was_taken_over_is_not_ended_by_its_old_record(f: Fixture) {
+    let ledger = ledger(&f, "d/l");
+    let first = ledger.acquire(ask("r-1")).await.unwrap();
+    let run = Run { fence: Some(first.claim.fence), ..a_run("r-1", "ai-worker", 1) };
+    ledger.start_run(&run, "source").await.unwrap();
+    f.clock.advance(LEASE + Duration::from_millis(1));
+    assert_eq!(ledger.expire().await.unwrap().len(), 1);
+    // Somebody takes the run over, and has not yet written so into its record.
+    let resume = Some(first.claim.fence);
+    let again = Acquire { resume, nonce: "another nonce".into(), ..ask("r-1") };
+    let mut held = ledger.acquire(again).await.unwrap();
+    let broken_off = ended(&run, RunState::Interrupted);
+    assert!(is_conflict(ledger.finish_run(&broken_off, Vec::new()).await));
+    assert_eq!(ledger.run("r-1").await.unwrap(), Some(run.clone()));
+    let taken_over = Run { fence: Some(held.claim.fence), ..run };
+    ledger.update_run(&taken_over).await.unwrap();
+    ledger.end(&mut held, EndKind::Released, Reason::HandedOver).await.unwrap();
+    ledger.finish_run(&ended(&taken_over, RunState::Succeeded), Vec::new()).await.unwrap();
+}
+
+async fn a_run_that_was_taken_away_by_force_is_still_ended_by_whoever_held_it(f: Fixture) {
+    let ledger = ledger(&f, "d/l");
+    let held = ledger.acquire(ask("r-1")).await.unwrap();
+    let run = Run { fence: Some(held.claim.fence), ..a_run("r-1", "ai-worker", 1) };
+    ledger.start_run(&run, "source").await.unwrap();
+    ledger.revoke(TASK, "it hangs", "Ada").await.unwrap();
+    ledger.finish_run(&ended(&run, RunState::ClaimLost), Vec::new()).await.unwrap();
+}
+
 async fn a_runs_notices_are_stored_with_its_outcome(f: Fixture) {
     let ledger = ledger(&f, "d/l");
     let run = a_run("r-1", "ai-worker", 1);
@@ -355,6 +390,7 @@ fn effect(seq: u32) -> Effect {
         tool: "addComment".into(),
         args: Value::map([("text", "x".repeat(20_000))]),
         claimed: Some(TASK),
+        fence: None,
         intended: at(1),
         result: None,
     }
@@ -397,6 +433,21 @@ async fn c3_an_effect_has_one_result_but_an_unknown_one_may_become_known(f: Fixt
     for other in [EffectResult::Unknown, EffectResult::Recorded] {
         assert!(is_conflict(ledger.conclude(&mark, other, Vec::new()).await));
     }
+}
+
+async fn c3_a_mark_is_one_holders_alone(f: Fixture) {
+    let ledger = ledger(&f, "d/l");
+    let under = |fence| Effect { fence: Some(Fence(fence)), ..effect(1) };
+    ledger.intend(&under(1), None).await.unwrap();
+    // A lost answer is no reason not to go on.
+    ledger.intend(&under(1), None).await.unwrap();
+    // Whoever took the run over may not act on this: its first holder may conclude it at any time.
+    assert!(is_conflict(ledger.intend(&under(2), None).await));
+    let code = "claim_lost".to_owned();
+    let failed = EffectResult::Failed { code, message: String::new() };
+    ledger.conclude(&effect(1).mark, failed, Vec::new()).await.unwrap();
+    assert!(is_conflict(ledger.intend(&under(2), None).await));
+    assert!(is_conflict(ledger.intend(&under(1), None).await), "it has a result");
 }
 
 async fn c3_a_notice_commits_with_the_result_that_caused_it(f: Fixture) {

@@ -40,6 +40,7 @@ fn an_effect(run: &str, second: i64) -> Effect {
         tool: "addComment".into(),
         args: Value::Null,
         claimed: None,
+        fence: None,
         intended: at(second),
         result: None,
     }

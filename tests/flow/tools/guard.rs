@@ -142,6 +142,26 @@ async fn without_a_durable_intent_nothing_reaches_the_board() {
 }
 
 #[tokio::test]
+async fn marks_that_a_holder_before_wrote_down_are_passed_over() {
+    let house = House::build().await;
+    let context = working(&house).await;
+    *house.journal.taken.lock().unwrap() = 2;
+    let result = comment(&house, &context).await.unwrap();
+    assert_eq!(result.effect.unwrap().mark.seq, 3);
+    assert_eq!(house.journal.effects.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn where_every_mark_is_taken_nothing_is_done() {
+    let house = House::build().await;
+    let context = working(&house).await;
+    *house.journal.taken.lock().unwrap() = u32::MAX;
+    let error = comment(&house, &context).await.unwrap_err();
+    assert_eq!((error.reason(), error.is_fatal()), (Reason::StoreFailed, true));
+    assert!(house.happened().iter().all(|step| !step.starts_with("act")));
+}
+
+#[tokio::test]
 async fn a_result_that_cannot_be_journaled_ends_the_run() {
     let house = House::build().await;
     let context = working(&house).await;
