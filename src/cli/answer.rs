@@ -35,6 +35,9 @@ fn table(value: &Value, columns: &[(&str, &str)], empty: &str) -> Option<Page> {
     if let Some(next) = value.get("next").and_then(Value::as_text) {
         page.line(Style::Dim, &format!("there are more (after {next}); ask for more with -n"));
     }
+    if let Some(hint) = value.get("hint").and_then(Value::as_text) {
+        page.line(Style::Dim, hint);
+    }
     Some(page)
 }
 

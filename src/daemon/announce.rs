@@ -8,7 +8,7 @@ use super::worker::{Worker, board_trouble, store_trouble};
 use crate::board::BoardError;
 use crate::crash;
 use crate::domain::{
-    Before, Effect, EffectActor, EffectResult, Initiative, Mode, Person, Phase, Playbook,
+    Before, Claim, Effect, EffectActor, EffectResult, Initiative, Mode, Person, Phase, Playbook,
     Principal, Project, Reason, RunState, StatusId, Task, TaskEdit, Usage, Value, Wrote,
 };
 use crate::runner::WorkEnd;
@@ -120,16 +120,20 @@ impl Worker {
     }
 
     /// A resumed claim stands on the board already: does it still?
-    pub(super) async fn take_stock(&mut self) -> Result<(), WorkEnd> {
+    pub(super) async fn take_stock(&mut self, task: &Task) -> Result<(), WorkEnd> {
         self.raise_fence().await?;
+        let Some(held) = &self.held else { return Ok(()) };
         // From here on the values of before the claim count as a person's too.
-        self.advance(Phase::Working, None, None).await?;
-        match self.person_took_over().await? {
-            Some((reason, detail)) => {
-                Err(WorkEnd::ended(RunState::Yielded, reason, detail, Usage::default()))
-            }
-            None => Ok(()),
+        let at_work = Claim { phase: Phase::Working, ..held.claim.clone() };
+        let found = self.parts.journal.look(&at_work).await.map_err(|e| board_trouble(&e))?;
+        if let Some((reason, detail)) = found {
+            self.advance(Phase::Working, None, None).await?;
+            return Err(WorkEnd::ended(RunState::Yielded, reason, detail, Usage::default()));
         }
+        if was_put_back(&at_work, task) {
+            return self.announce(task).await;
+        }
+        self.advance(Phase::Working, None, None).await
     }
 
     /// From here on the board refuses the fences before ours, where it can (C2).
@@ -385,6 +389,14 @@ fn found(task: &Task, before: &Before, wrote: &Wrote) -> (Before, Vec<String>) {
     let ours = wrote.status == Some(task.status);
     let status = if ours { before.status } else { Some(task.status) };
     (Before { assignee, status, tags, revision: task.revision, comment: before.comment }, left)
+}
+
+/// Whether the fields of an announced claim stand as they were found: its hand-back was broken off
+/// after they were put back.
+fn was_put_back(claim: &Claim, task: &Task) -> bool {
+    let (before, wrote) = (&claim.before, &claim.wrote);
+    let stands = wrote.assignee == Some(task.assignee) && wrote.status == Some(task.status);
+    !stands && task.assignee == before.assignee && Some(task.status) == before.status
 }
 
 /// Whether a write may stand on the board: it was not refused.

@@ -7,14 +7,17 @@ use super::why;
 use crate::cron::Odd;
 use crate::domain::{Playbook, PlaybookName, RunId, TaskId, Timestamp, Value, Work};
 use crate::ledger::stop;
-use crate::schedule::{AHEAD_MAX, Timetable, forecast};
+use crate::schedule::{AHEAD_MAX, Forecast, Timetable, forecast};
 use crate::tools::desk::{Desk, DeskError, NextRequest, RunReport, RunRequest, Switch};
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use std::sync::PoisonError;
 use tokio::sync::oneshot;
 
-/// Coming occurrences that are told when nobody says how many.
+/// Coming occurrences of a playbook that are told when nobody says how many.
 const NEXT_COUNT: usize = 10;
+/// At most so many are told in one answer, the earliest.
+const NEXT_MAX: usize = 10_000;
 
 impl Daemon {
     async fn ask<T>(
@@ -69,11 +72,12 @@ impl Daemon {
         })
     }
 
+    /// What comes of one playbook, and whether it would run then.
     async fn next_of(
         &self,
         name: &PlaybookName,
         request: &NextRequest,
-    ) -> Result<Vec<Value>, DeskError> {
+    ) -> Result<Vec<Coming>, DeskError> {
         let Some(playbook) = self.parts.playbook(name) else {
             return Err(DeskError::NotFound(format!("there is no playbook {name}")));
         };
@@ -89,29 +93,47 @@ impl Daemon {
         let count = request.count.unwrap_or(if request.to.is_some() { 1_000 } else { NEXT_COUNT });
         let coming = forecast(&timetable, from, request.to, count);
         let readiness = self.readiness(&playbook).await?;
-        Ok(coming
-            .into_iter()
-            .map(|instant| {
-                let of_instant = match (&instant.odd, instant.outside_hours) {
-                    (_, true) => "outside hours: skipped",
-                    (Some(odd), _) => odd_text(*odd),
-                    (None, _) => "",
-                };
-                let notes = [readiness.note(), of_instant];
-                let notes: Vec<&str> = notes.into_iter().filter(|n| !n.is_empty()).collect();
-                Value::map([
-                    ("playbook", Value::from(name.as_str())),
-                    ("planned", text_of(instant.planned).into()),
-                    ("local", instant.local.format("%a %Y-%m-%d %H:%M:%S %Z").to_string().into()),
-                    ("zone", instant.local.timezone().name().into()),
-                    ("starts", text_of(instant.starts).into()),
-                    ("outside_hours", instant.outside_hours.into()),
-                    ("state", readiness.word().into()),
-                    ("note", notes.join("; ").into()),
-                ])
-            })
-            .collect())
+        let of_playbook = |instant| Coming { playbook: name.clone(), instant, readiness };
+        Ok(coming.into_iter().map(of_playbook).collect())
     }
+}
+
+/// One coming occurrence.
+struct Coming {
+    playbook: PlaybookName,
+    instant: Forecast,
+    readiness: Readiness,
+}
+
+impl Coming {
+    fn shown(&self) -> Value {
+        let Self { playbook, instant, readiness } = self;
+        let of_instant = match (&instant.odd, instant.outside_hours) {
+            (_, true) => "outside hours: skipped",
+            (Some(odd), _) => odd_text(*odd),
+            (None, _) => "",
+        };
+        let notes = [readiness.note(), of_instant];
+        let notes: Vec<&str> = notes.into_iter().filter(|n| !n.is_empty()).collect();
+        Value::map([
+            ("playbook", Value::from(playbook.as_str())),
+            ("planned", text_of(instant.planned).into()),
+            ("local", instant.local.format("%a %Y-%m-%d %H:%M:%S %Z").to_string().into()),
+            ("zone", instant.local.timezone().name().into()),
+            ("starts", text_of(instant.starts).into()),
+            ("outside_hours", instant.outside_hours.into()),
+            ("state", readiness.word().into()),
+            ("note", notes.join("; ").into()),
+        ])
+    }
+}
+
+/// Keeps the earliest of them; says how many are left out.
+fn keep_earliest(coming: &mut Vec<Coming>) -> usize {
+    coming.sort_by(|a, b| (a.instant.planned, &a.playbook).cmp(&(b.instant.planned, &b.playbook)));
+    let left_out = coming.len().saturating_sub(NEXT_MAX);
+    coming.truncate(NEXT_MAX);
+    left_out
 }
 
 /// Whether a playbook would run if its time came now; the first hindrance, in the order in which
@@ -185,12 +207,28 @@ impl Desk for Daemon {
             Some(name) => vec![name.clone()],
             None => self.parts.playbooks().iter().map(|playbook| playbook.name.clone()).collect(),
         };
-        let mut items = Vec::new();
+        let (mut coming, mut left_out) = (Vec::new(), 0);
         for name in &names {
-            items.extend(self.next_of(name, &request).await?);
+            coming.extend(self.next_of(name, &request).await?);
+            if coming.len() > 2 * NEXT_MAX {
+                left_out += keep_earliest(&mut coming);
+            }
         }
-        items.sort_by(|a, b| a.get("planned").map(text).cmp(&b.get("planned").map(text)));
-        Ok(Value::map([("items", Value::List(items))]))
+        left_out += keep_earliest(&mut coming);
+        let items = coming.iter().map(Coming::shown).collect();
+        let mut answer = vec![("items", Value::List(items))];
+        if left_out > 0 {
+            // A moment before it: what is left out may have the same instant.
+            let before = |last: &Coming| text_of(last.instant.planned - TimeDelta::seconds(1));
+            let last = coming.last().map(before).unwrap_or_default();
+            let left_out = i64::try_from(left_out).unwrap_or(i64::MAX);
+            let hint = format!(
+                "{left_out} later ones are left out: name a playbook, ask for fewer of each (-n 1), \
+                 or go on with --from {last}"
+            );
+            answer.extend([("left_out", Value::from(left_out)), ("hint", hint.into())]);
+        }
+        Ok(Value::map(answer))
     }
 
     async fn playbooks(&self) -> Result<Value, DeskError> {
@@ -279,10 +317,6 @@ impl Desk for Daemon {
             ("notices_waiting", i64::try_from(waiting.map_err(failed)?.len()).unwrap_or(0).into()),
         ]))
     }
-}
-
-fn text(value: &Value) -> &str {
-    value.as_text().unwrap_or_default()
 }
 
 /// What is odd about an instant around which the clock is set.

@@ -294,7 +294,7 @@ impl Worker {
         // arrived, so it is announced like any other.
         let is_fresh = self.job.resume.is_none() && self.run.attempt == self.job.attempt;
         if held.claim.wrote.status.is_some() && !is_fresh {
-            self.take_stock().await
+            self.take_stock(&task).await
         } else {
             self.announce(&task).await
         }

@@ -185,13 +185,14 @@ impl Judge {
         }
     }
 
-    /// Runs under way count. A claim alone does not: whose worker never learned that it got it, nobody
-    /// works under, and it ends with its lease.
+    /// Runs at work count. A claim alone does not: whose worker never learned that it got it, nobody
+    /// works under, and it ends with its lease. Nor does a run whose record says why it ends: its worker
+    /// may be gone and have failed to write the rest down.
     fn count_slots(&mut self, who: &Who, now: &StoreTime) {
         let life = who.life_name();
         let held = self.claims.values().filter(|claim| {
-            let is_run = self.runs.get(&claim.run).is_some_and(|r| r.state == RunState::Running);
-            is_run
+            let is_at_work = |r: &Run| r.state == RunState::Running && r.reason.is_none();
+            self.runs.get(&claim.run).is_some_and(is_at_work)
                 && claim.is_live(now)
                 && claim
                     .holder

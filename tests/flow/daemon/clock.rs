@@ -278,3 +278,30 @@ async fn a_playbook_that_has_used_its_runs_of_the_day_waits_for_the_next() {
     assert_eq!(occurrences.len(), 16);
     life.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_very_many_coming_occurrences_the_earliest_are_told_and_how_to_go_on() {
+    let team = Team::at("2026-11-03T09:00:00Z").await;
+    for number in 0..12 {
+        team.playbook(&format!("ticker-{number}"), &ticker("every = \"1m\""));
+    }
+    let life = team.start().await;
+    let all = NextRequest { count: Some(1_000), ..NextRequest::default() };
+    let answer = life.daemon.next(all.clone()).await.unwrap();
+    let number = |name: &str| answer.get(name).and_then(Value::as_int);
+    let items = answer.get("items").unwrap().as_list().unwrap();
+    assert_eq!((items.len(), number("left_out")), (10_000, Some(2_000)));
+    let last = items.last().unwrap().get("planned").unwrap().as_text().unwrap().to_owned();
+    let hint = answer.get("hint").unwrap().as_text().unwrap().to_owned();
+    let from = instant(hint.rsplit_once("--from ").unwrap().1);
+    assert_eq!((instant(&last) - from).num_seconds(), 1, "{hint}");
+    // Nothing is lost between one answer and the next.
+    let rest = NextRequest { from: Some(from), ..all };
+    let rest = life.daemon.next(rest).await.unwrap();
+    let first = rest.get("items").unwrap().as_list().unwrap()[0].get("planned").unwrap();
+    assert_eq!(first.as_text(), Some(last.as_str()));
+    let few = NextRequest { count: Some(1), ..NextRequest::default() };
+    let few = life.daemon.next(few).await.unwrap();
+    assert!(few.get("hint").is_none());
+    life.stop().await;
+}

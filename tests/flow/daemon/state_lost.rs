@@ -1,6 +1,6 @@
 //! Local state that fails under a daemon: what passes is waited for, what does not ends it.
 
-use crate::support::daemon::{Life, Team};
+use crate::support::daemon::{Life, Team, WORKER};
 use crate::support::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -16,6 +16,8 @@ enum Trouble {
     Everything,
     /// No commit is durable any more.
     Closed,
+    /// Intents are written down, results are not.
+    Results,
 }
 
 #[derive(Debug)]
@@ -48,6 +50,9 @@ impl Store for Failing {
         if *self.now.lock().unwrap() == Trouble::Closed {
             return Err(StoreError::Closed("no space left".into()));
         }
+        if *self.now.lock().unwrap() == Trouble::Results && batch.puts.iter().any(is_result) {
+            return Err(StoreError::Failed("the disk does not answer".into()));
+        }
         self.below.commit(batch).await
     }
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>> {
@@ -57,6 +62,12 @@ impl Store for Failing {
     async fn now(&self) -> Result<StoreTime> {
         self.below.now().await
     }
+}
+
+/// Whether a row of the journal says what came of an effect.
+fn is_result((key, value): &(String, Vec<u8>)) -> bool {
+    let is_intent = String::from_utf8_lossy(value).contains("\"result\":null");
+    key.starts_with("effect/") && !is_intent
 }
 
 /// A playbook that takes tasks by itself, and one task.
@@ -141,4 +152,36 @@ async fn a_store_that_takes_no_more_ends_the_daemon_and_leaves_the_claim_to_its_
     assert_eq!(team.status(task).await, "Ready for Review");
     assert_eq!(next.runs(task).await.len(), 2);
     next.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_was_put_back_is_announced_again_before_the_next_attempt_works() {
+    let (team, store, task) = team().await;
+    let life = team.start().await;
+    let mut thinking = team.gates.stop("model");
+    team.clock.advance(Duration::from_secs(31));
+    life.daemon.tick().await;
+    thinking.reached().await;
+    // Nothing of what it writes is known to have happened: the hand-over, nor what is put back then.
+    store.set(Trouble::Results);
+    thinking.open();
+    life.daemon.idle().await;
+    let now = team.look(task).await;
+    assert_eq!((now.assignee, team.status(task).await), (None, "New".into()), "it was put back");
+    let runs = life.runs(task).await;
+    assert_eq!((runs.len(), runs[0].reason), (1, Some(Reason::StoreFailed)), "{runs:#?}");
+    store.set(Trouble::None);
+    let mut thinking = team.gates.stop("model");
+    team.clock.advance(Duration::from_mins(10));
+    life.daemon.tick().await;
+    thinking.reached().await;
+    let now = team.look(task).await;
+    assert_eq!((now.assignee, team.status(task).await), (Some(WORKER), "In Progress".into()));
+    thinking.open();
+    life.daemon.idle().await;
+    let runs = life.runs(task).await;
+    let ends: Vec<_> = runs.iter().map(|run| (run.attempt, run.reason)).collect();
+    let expected = [(2, Some(Reason::HandedOver)), (1, Some(Reason::StoreFailed))];
+    assert_eq!(ends, expected, "{runs:#?}");
+    life.stop().await;
 }
