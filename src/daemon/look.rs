@@ -4,9 +4,9 @@ use super::beliefs::{Beliefs, CandidateKey};
 use super::parts::Parts;
 use crate::board::{self, BoardError};
 use crate::domain::{
-    AssigneeFilter, AssigneeSelector, DueSelector, OrderKey, Person, Playbook, PlaybookName,
-    Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId, TaskOrder,
-    TaskQuery, Timestamp, to_delta,
+    AsLeft, AssigneeFilter, AssigneeSelector, DueSelector, OrderKey, Person, Playbook,
+    PlaybookName, Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId,
+    TaskOrder, TaskQuery, Timestamp, to_delta,
 };
 use crate::ledger::{LedgerError, RunFilter};
 use crate::schedule::{
@@ -300,8 +300,12 @@ fn failed_attempts(
             continue;
         }
         let over = run.state == RunState::Yielded || run.state.may_retry();
-        let untouched =
-            tasks.get(task).zip(run.ended).is_some_and(|(task, ended)| task.modified <= ended);
+        let untouched = tasks.get(task).is_some_and(|task| match (run.left, run.ended) {
+            (Some(left), _) => left == AsLeft { revision: task.revision, modified: task.modified },
+            // It could not be read at the run's end: all that is left are the clocks.
+            (None, Some(ended)) => task.modified <= ended,
+            (None, None) => false,
+        });
         if over && untouched && run.reason != Some(Reason::Interrupted) {
             let failed = playbook.limits.attempts;
             let not_before = run.ended.unwrap_or(run.started);

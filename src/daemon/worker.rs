@@ -18,8 +18,8 @@ use super::lease::lost_end;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
-    EndKind, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task, TaskId, Usage,
-    Wrote, millis,
+    AsLeft, EndKind, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task, TaskId,
+    Usage, Wrote, millis,
 };
 use crate::ledger::{Held, LedgerError, LogLine};
 use crate::runner::WorkEnd;
@@ -209,6 +209,7 @@ impl Worker {
             usage: Usage::default(),
             daemon: Some(parts.settings.daemon.clone()),
             settle_from: None,
+            left: None,
         }
     }
 
@@ -338,6 +339,10 @@ impl Worker {
             self.run.settle_from = None;
         }
         self.with_fates(end.clone()).await;
+        if end.state == RunState::Yielded || end.state.may_retry() {
+            let task = self.read_task().await.ok().flatten();
+            self.run.left = task.map(|t| AsLeft { revision: t.revision, modified: t.modified });
+        }
         crash::reached("settle.done");
         let (end, notices) = self.tell(end).await;
         let parked = end.state == RunState::Waiting;

@@ -44,6 +44,18 @@ pub struct Run {
     /// the settling's, so that a crash in between is finished and not repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settle_from: Option<u32>,
+    /// How it left its task, where that came to nothing: who changes it from there has looked at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<AsLeft>,
+}
+
+/// A task as a run left it, by the board's own numbers and clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsLeft {
+    /// Its revision.
+    pub revision: u64,
+    /// When it was last changed or commented on.
+    pub modified: Timestamp,
 }
 
 /// How a run is doing, or how it ended.

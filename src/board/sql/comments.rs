@@ -2,9 +2,9 @@
 
 use super::super::{Comments, Result, check, write};
 use super::SqlBoard;
+use super::columns::at_or_after;
 use super::dialect::{Connection, DbRow, failed};
 use super::people::{thing_of, word_of};
-use super::plan::at_or_after;
 use super::text::Sql;
 use crate::domain::{
     Comment, CommentId, CommentQuery, CommentTarget, Cursor, GoalId, NewComment, Page, PersonId,

@@ -2,9 +2,8 @@
 
 use super::super::{History, Result, check, page};
 use super::SqlBoard;
+use super::columns::{at_or_after, from_json, to_json};
 use super::dialect::{Connection, DbRow, failed};
-use super::plan::at_or_after;
-use super::projects::{from_json, to_json};
 use super::text::{Bind, Sql};
 use super::traces::{entity_columns, entity_of};
 use crate::domain::{

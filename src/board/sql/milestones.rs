@@ -2,8 +2,8 @@
 
 use super::super::{BoardError, Milestones, Result, check, write};
 use super::SqlBoard;
+use super::columns::at_or_after;
 use super::dialect::{Connection, DbRow, failed};
-use super::plan::at_or_after;
 use super::text::Sql;
 use crate::domain::{
     Entity, Milestone, MilestoneEdit, MilestoneId, MilestoneQuery, NewMilestone, PersonId,

@@ -5,6 +5,7 @@
 //! board.
 
 mod calendar;
+mod columns;
 mod comments;
 mod dialect;
 mod directory;

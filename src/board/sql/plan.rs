@@ -4,23 +4,17 @@
 //! or people, one branch each, of which each gives at most a page, merged. So the time of a page
 //! depends on the size of the page, hardly on that of the board.
 
+use super::columns::{at_or_after, kind_number};
 use super::dialect::indexed_by;
-use super::tasks::kind_number;
 use super::text::{Bind, Sql};
 use crate::board::check::{fold, fold_tag};
 use crate::board::page::{self, LAST};
-use crate::domain::{AssigneeFilter, Project, StatusKind, TaskOrder, TaskQuery, Timestamp};
+use crate::domain::{AssigneeFilter, Project, StatusKind, TaskOrder, TaskQuery};
 
 /// Branches of one statement; a question that would need more walks the whole order.
 const BRANCHES_MAX: usize = 60;
 /// Tasks of a span of due dates that are sorted rather than walked past in another order.
 pub(super) const SORTED_MAX: i64 = 5_000;
-
-/// The first whole millisecond at or after an instant.
-pub(super) fn at_or_after(at: Timestamp) -> i64 {
-    let ms = at.timestamp_millis();
-    if at.timestamp_subsec_nanos().is_multiple_of(1_000_000) { ms } else { ms.saturating_add(1) }
-}
 
 /// What leads to the tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -386,12 +380,5 @@ mod tests {
         assert_eq!(Plan::new(&query, &[]).drive, Drive::Tags(tags, true));
         query.parent = Some(TaskId(9));
         assert_eq!(Plan::new(&query, &[]).drive, Drive::Column("t.parent", 9));
-    }
-
-    #[test]
-    fn an_instant_between_milliseconds_is_rounded_up() {
-        assert_eq!(at_or_after(from_millis(7)), 7);
-        assert_eq!(at_or_after(from_millis(7) + chrono::TimeDelta::nanoseconds(1)), 8);
-        assert_eq!(at_or_after(from_millis(-7) + chrono::TimeDelta::nanoseconds(1)), -6);
     }
 }

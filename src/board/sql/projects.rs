@@ -2,27 +2,16 @@
 
 use super::super::{BoardError, Projects, Result, check, write};
 use super::SqlBoard;
+use super::columns::{from_json, kind_number, to_json};
 use super::dialect::{Connection, DbRow, failed};
-use super::tasks::kind_number;
 use super::text::Sql;
 use crate::domain::{
     Entity, NewProject, Project, ProjectEdit, ProjectId, Stamp, Status, Written, from_millis,
 };
 use async_trait::async_trait;
-use serde::de::DeserializeOwned;
 use sqlx::Row;
 
 const COLUMNS: &str = "id, name, details, closed, statuses, created";
-
-/// A list or object that is kept as JSON.
-pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> sqlx::Result<T> {
-    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
-}
-
-/// A list or object as JSON.
-pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| BoardError::Malformed(error.to_string()))
-}
 
 fn read(row: &DbRow) -> sqlx::Result<Project> {
     Ok(Project {

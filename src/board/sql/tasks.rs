@@ -2,9 +2,9 @@
 
 use super::super::page::{self, Frozen, Place, ROWS_BETWEEN_MAX};
 use super::super::{BoardError, Result, Tasks, check, write};
+use super::columns::{from_json, kind_number, to_json};
 use super::dialect::{Connection, Database, DbRow, failed};
 use super::plan::Plan;
-use super::projects::{from_json, to_json};
 use super::{SqlBoard, history, projects};
 use crate::domain::{
     Entity, MilestoneId, NewTask, Page, PersonId, ProjectId, SprintId, Stamp, StatusId, StatusKind,
@@ -18,17 +18,6 @@ pub(super) const COLUMNS: &str = "t.id, t.project, t.kind, t.headline, t.descrip
     t.status, t.priority, t.storypoints, t.plan_hours, t.hours_remaining, t.tags, t.author, \
     t.assignee, t.collaborators, t.due, t.work_from, t.work_to, t.milestone, t.sprint, t.parent, \
     t.blocked_by, t.sort, t.fields, t.created, t.modified, t.revision";
-
-/// What a status means, as a column.
-pub(super) fn kind_number(kind: StatusKind) -> i64 {
-    match kind {
-        StatusKind::New => 0,
-        StatusKind::InProgress => 1,
-        StatusKind::Blocked => 2,
-        StatusKind::Waiting => 3,
-        StatusKind::Done => 4,
-    }
-}
 
 pub(super) fn read(row: &DbRow) -> sqlx::Result<Task> {
     let number = |at: usize| row.try_get::<Option<i64>, _>(at);

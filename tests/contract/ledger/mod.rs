@@ -90,6 +90,7 @@ pub fn a_run(id: &str, playbook: &str, started: i64) -> Run {
         usage: Usage::default(),
         daemon: None,
         settle_from: None,
+        left: None,
     }
 }
 

@@ -201,3 +201,30 @@ async fn an_answer_to_a_question_of_an_earlier_version_is_heard_by_the_clocks() 
     assert_eq!(team.status(task).await, "Ready for Review");
     life.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_touches_a_task_that_came_to_nothing_has_it_taken_again_whatever_the_clocks_say() {
+    for wrong_by in [HOUR, -HOUR] {
+        let (team, task) = team(&[REFUSED, QUICK]).await;
+        team.playbook("ai-worker", &WORKER_PLAYBOOK.replace("attempts = 3", "attempts = 1"));
+        team.machine.set_wrong_by(wrong_by);
+        let life = team.start().await;
+        let report = life.run("ai-worker").await;
+        assert_eq!(report.reason, Reason::ModelFailed, "{wrong_by} {report:#?}");
+        // Nobody has touched it: it is left alone.
+        team.clock.advance(Duration::from_mins(1));
+        assert_eq!(life.run("ai-worker").await.reason, Reason::NothingToDo, "{wrong_by}");
+        team.say(BO, task, "The key is under the mat.").await;
+        team.clock.advance(Duration::from_mins(1));
+        let report = life.run("ai-worker").await;
+        assert_eq!(report.reason, Reason::HandedOver, "{wrong_by} {report:#?}");
+        life.stop().await;
+    }
+}
+
+/// The model does not answer, and never will.
+const REFUSED: &str = r#"
+[[conversation]]
+[[conversation.turn]]
+error = "refused"
+"#;
