@@ -418,7 +418,7 @@ pub(super) fn selected_projects(
 }
 
 /// Edits as the arguments of `editTask`.
-fn edit_params(edits: &[TaskEdit]) -> Value {
+pub(super) fn edit_params(edits: &[TaskEdit]) -> Value {
     let mut params = std::collections::BTreeMap::new();
     let mut add = Vec::new();
     let mut remove = Vec::new();

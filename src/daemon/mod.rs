@@ -15,6 +15,7 @@ mod accounts;
 mod again;
 pub mod alarm;
 mod announce;
+mod assistants;
 mod attempt;
 mod beliefs;
 mod books;

@@ -9,7 +9,8 @@ use super::definition::Definition;
 use super::registry::Parts;
 use super::write::{Acted, Planned};
 use super::{
-    Context, Intended, JournalError, RunContext, ToolError, ToolKind, ToolResult, scope, show,
+    Context, Intended, JournalError, RunContext, ToolError, ToolKind, ToolResult, claimed, scope,
+    show,
 };
 use crate::board::BoardError;
 use crate::domain::{
@@ -87,6 +88,13 @@ pub(super) async fn write(
     args: Value,
     planned: Planned,
 ) -> Result<ToolResult, ToolError> {
+    if let Some(run) = claimed::standing(parts, context, &planned).await? {
+        let done = in_run(parts, context, &run, tool, args, planned).await;
+        return done.map_err(|error| match run.task {
+            Some(task) => claimed::told(error, task),
+            None => error,
+        });
+    }
     let Some(run) = &context.run else {
         let mut stamp = Stamp::by(context.principal.person.id);
         stamp.revision = planned.revision;

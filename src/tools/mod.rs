@@ -7,6 +7,7 @@
 
 mod arguments;
 mod captions;
+mod claimed;
 pub mod context;
 mod dates;
 pub mod definition;

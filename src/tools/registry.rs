@@ -3,7 +3,9 @@
 use super::definition::{Definition, Handler};
 use super::desk::{Desk, Records, Tokens};
 use super::journal::Journal;
-use super::{Context, ToolError, ToolKind, ToolResult, arguments, catalogue, guard, show};
+use super::{
+    Context, ToolError, ToolKind, ToolResult, arguments, catalogue, claimed, guard, show,
+};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::{Reason, Value};
@@ -32,8 +34,12 @@ impl Parts {
         Self { board, journal, clock, desk, records, tokens }
     }
 
+    pub(super) fn desk_if_there(&self) -> Option<Arc<dyn Desk>> {
+        self.desk.get().and_then(Weak::upgrade)
+    }
+
     pub(super) fn desk(&self) -> Result<Arc<dyn Desk>, ToolError> {
-        self.desk.get().and_then(Weak::upgrade).ok_or_else(|| {
+        self.desk_if_there().ok_or_else(|| {
             ToolError::rejected(Reason::Unsupported, "this needs the daemon, which is not there")
         })
     }
@@ -116,6 +122,7 @@ impl ToolRegistry {
         guard::may_call(tool, context)?;
         match &tool.handler {
             Handler::Answer(answer) => {
+                claimed::renew(&self.parts, context, tool, &args).await;
                 let value = answer(&self.parts, context, args).await?;
                 Ok(ToolResult { text: show::text(&value), value, effect: None })
             }

@@ -2,6 +2,7 @@
 
 mod assigned;
 mod calendar;
+mod claims;
 mod comments;
 mod find;
 mod finish;
@@ -27,6 +28,7 @@ pub(super) fn all() -> Vec<Definition> {
     let sets = [
         (Toolset::Tasks, find::tools()),
         (Toolset::Tasks, tasks::tools()),
+        (Toolset::Tasks, claims::tools()),
         (Toolset::Comments, comments::tools()),
         (Toolset::Projects, projects::tools()),
         (Toolset::Comments, talk::tools()),

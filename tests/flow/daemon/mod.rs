@@ -1,5 +1,6 @@
 //! The daemon in process, through the doors that the program itself uses.
 
+mod assistants;
 mod board_words;
 mod broken_off;
 mod clock;
