@@ -12,8 +12,8 @@ use crate::domain::{
 use crate::ledger::stop;
 use crate::schedule::{AHEAD_MAX, Forecast, Timetable, forecast};
 use crate::tools::desk::{
-    ClaimAsk, Desk, DeskError, Hold, NextRequest, ReleaseAsk, RunReport, RunRequest, Standing,
-    Switch,
+    ClaimAsk, Desk, DeskError, DigestAsk, Hold, NextRequest, ReleaseAsk, RunReport, RunRequest,
+    Standing, Switch, UndoAsk,
 };
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -331,6 +331,14 @@ impl Desk for Daemon {
 
     async fn keep_claim(&self, task: TaskId, principal: &Principal) -> Result<(), DeskError> {
         Assistants::new(&self.parts).keep(task, principal).await
+    }
+
+    async fn undo_run(&self, ask: UndoAsk) -> Result<Value, DeskError> {
+        super::undo::undo(&self.parts, &ask).await
+    }
+
+    async fn digest(&self, ask: DigestAsk) -> Result<Value, DeskError> {
+        super::asked::digest(&self.parts, &ask).await
     }
 
     async fn status(&self) -> Result<Value, DeskError> {

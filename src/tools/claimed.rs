@@ -133,14 +133,14 @@ pub(super) async fn renew(parts: &Parts, context: &Context, tool: &Definition, a
 }
 
 /// The task that the arguments of a tool name.
-fn named_task(tool: &Definition, args: &Value) -> Option<TaskId> {
+pub(super) fn named_task(tool: &Definition, args: &Value) -> Option<TaskId> {
     let module = args.get("module").and_then(Value::as_text);
-    let name = match (tool.set, module) {
-        (_, Some("ticket" | "task")) => "entityId",
-        (Toolset::Tasks, _) => "id",
-        _ => "task",
+    let names: &[&str] = match (tool.set, module) {
+        (_, Some("ticket" | "task")) => &["entityId"],
+        (Toolset::Tasks, _) => &["id", "task"],
+        _ => &["task", "taskId", "ticketId"],
     };
-    args.get(name).or_else(|| args.get("ticketId")).and_then(Value::as_int).map(TaskId)
+    names.iter().find_map(|name| args.get(name)?.as_int()).map(TaskId)
 }
 
 /// Why a write under the caller's own claim was not done: nothing that is the end of anything else.

@@ -4,10 +4,11 @@
 use super::ToolError;
 use crate::domain::{
     Activity, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PlaybookName, Principal,
-    Reason, Run, RunId, RunState, TaskId, Timestamp, Token, Usage, Value,
+    ProjectId, Reason, Run, RunId, RunState, TaskId, Timestamp, Token, Usage, Value,
 };
 use crate::store::StoreError;
 use async_trait::async_trait;
+use chrono_tz::Tz;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -57,6 +58,10 @@ pub trait Desk: Send + Sync + std::fmt::Debug {
     async fn standing(&self, task: TaskId, principal: &Principal) -> Result<Standing, DeskError>;
     /// Renews the claim on a task if it is theirs.
     async fn keep_claim(&self, task: TaskId, principal: &Principal) -> Result<(), DeskError>;
+    /// Puts back what a run changed.
+    async fn undo_run(&self, ask: UndoAsk) -> Result<Value, DeskError>;
+    /// What happened since then, and what is coming.
+    async fn digest(&self, ask: DigestAsk) -> Result<Value, DeskError>;
     /// What the daemon is doing: since when, runs, slots, alarms, outbox.
     async fn status(&self) -> Result<Value, DeskError>;
 }
@@ -172,6 +177,32 @@ pub struct NextRequest {
     /// Until this instant.
     #[serde(default)]
     pub to: Option<Timestamp>,
+}
+
+/// Which run is to be undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UndoAsk {
+    /// The run, or the beginning of its name.
+    pub run: RunId,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Who asks: with their rights it is put back.
+    pub principal: Principal,
+    /// Where bare dates are days.
+    pub zone: Tz,
+}
+
+/// Which digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DigestAsk {
+    /// As if it were this instant; `None`: now.
+    pub now: Option<Timestamp>,
+    /// What happened since then; `None`: since yesterday began.
+    pub since: Option<Timestamp>,
+    /// Only of these projects; empty: of all that are open.
+    pub projects: Vec<ProjectId>,
+    /// Whose days are meant.
+    pub zone: Tz,
 }
 
 /// What is done with a playbook.

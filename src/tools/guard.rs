@@ -9,8 +9,8 @@ use super::definition::Definition;
 use super::registry::Parts;
 use super::write::{Acted, Planned};
 use super::{
-    Context, Intended, JournalError, RunContext, ToolError, ToolKind, ToolResult, claimed, scope,
-    show,
+    Context, Intended, JournalError, RunContext, ToolError, ToolKind, ToolResult, claimed, limited,
+    scope, show,
 };
 use crate::board::BoardError;
 use crate::domain::{
@@ -32,6 +32,7 @@ pub(super) const FINISH: &str = "finish";
 /// Whether this caller may call this tool at all: the playbook's list, then the role.
 pub(super) fn may_call(tool: &Definition, context: &Context) -> Result<(), ToolError> {
     is_listed(tool, context)?;
+    limited::may_call(tool, context)?;
     if context.principal.person.role < tool.role {
         return Err(ToolError::rejected(
             Reason::RoleTooLow,
@@ -78,6 +79,22 @@ pub fn matches_any(patterns: &[String], tool: &str) -> bool {
     patterns.iter().any(|pattern| {
         pattern.strip_suffix('*').map_or(pattern == tool, |start| tool.starts_with(start))
     })
+}
+
+/// Whether a call of what cannot be taken back only asks what it would do; the other arguments.
+pub(super) fn without_dry_run(tool: &Definition, mut args: Value) -> (Value, bool) {
+    let asked = match &mut args {
+        Value::Map(map) if tool.annotations.destructive => map.remove("dryRun"),
+        _ => None,
+    };
+    (args, asked.and_then(|asked| asked.as_bool()).unwrap_or(false))
+}
+
+/// What a planned write would do.
+pub(super) async fn rehearsed(parts: &Parts, planned: &Planned) -> ToolResult {
+    let mut acted = planned.write.shown(None);
+    Captions::read(parts.board.as_ref(), &planned.write).await.beside(&mut acted);
+    result_of(&acted, None, Some("dry_run"))
 }
 
 /// Carries a planned write out, inside a run or by hand.

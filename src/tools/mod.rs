@@ -14,6 +14,7 @@ pub mod definition;
 pub mod desk;
 mod guard;
 pub mod journal;
+mod limited;
 mod nouns;
 pub mod registry;
 mod resolve;

@@ -4,7 +4,7 @@ use super::definition::{Definition, Handler};
 use super::desk::{Desk, Records, Tokens};
 use super::journal::Journal;
 use super::{
-    Context, ToolError, ToolKind, ToolResult, arguments, catalogue, claimed, guard, show,
+    Context, ToolError, ToolKind, ToolResult, arguments, catalogue, claimed, guard, limited, show,
 };
 use crate::board::Board;
 use crate::clock::Clock;
@@ -32,6 +32,18 @@ impl Parts {
     pub fn new(board: Arc<dyn Board>, journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) -> Self {
         let (desk, records, tokens) = Default::default();
         Self { board, journal, clock, desk, records, tokens }
+    }
+
+    /// The same over another board.
+    pub(super) fn over(&self, board: Arc<dyn Board>) -> Self {
+        Self {
+            board,
+            journal: Arc::clone(&self.journal),
+            clock: Arc::clone(&self.clock),
+            desk: self.desk.clone(),
+            records: self.records.clone(),
+            tokens: self.tokens.clone(),
+        }
     }
 
     pub(super) fn desk_if_there(&self) -> Option<Arc<dyn Desk>> {
@@ -120,15 +132,22 @@ impl ToolRegistry {
             ));
         };
         guard::may_call(tool, context)?;
+        let limited = limited::parts_for(&self.parts, tool, &args, context).await?;
+        let parts = limited.as_ref().unwrap_or(&self.parts);
         match &tool.handler {
             Handler::Answer(answer) => {
-                claimed::renew(&self.parts, context, tool, &args).await;
-                let value = answer(&self.parts, context, args).await?;
+                claimed::renew(parts, context, tool, &args).await;
+                let value = answer(parts, context, args).await?;
                 Ok(ToolResult { text: show::text(&value), value, effect: None })
             }
             Handler::Write(plan) => {
-                let planned = plan(&self.parts, context, args.clone()).await?;
-                guard::write(&self.parts, context, tool.name, args, planned).await
+                let (args, only_looks) = guard::without_dry_run(tool, args);
+                let planned = plan(parts, context, args.clone()).await?;
+                limited::check_reach(parts, context, &planned).await?;
+                if only_looks {
+                    return Ok(guard::rehearsed(parts, &planned).await);
+                }
+                guard::write(parts, context, tool.name, args, planned).await
             }
         }
     }

@@ -2,12 +2,13 @@
 //!
 //! As with runs, all of it goes through the tools and their journal, as actor `rota`.
 
-use super::{Assistants, InHand, of_board, of_claim, of_ledger, of_tool, playbook};
+use super::{Assistants, InHand, of_board, of_claim, of_ledger, of_tool};
 use crate::board::BoardError;
-use crate::daemon::announce::edit_params;
+use crate::daemon::announce::{edit_params, found};
+use crate::daemon::by_hand as playbook;
 use crate::daemon::earlier;
 use crate::domain::{
-    Before, Claim, Effect, EffectActor, EffectResult, EndKind, Initiative, Mode, Person, PersonId,
+    Claim, Effect, EffectActor, EffectResult, EndKind, Initiative, Mode, Person, PersonId,
     PersonKind, Phase, Principal, Reason, Role, Run, RunState, StatusKind, Task, TaskEdit, Value,
     Wrote,
 };
@@ -64,14 +65,11 @@ impl Assistants<'_> {
             message: format!("project {:?} has no status for work in progress", project.name),
         })?;
         let is_tagged = person.kind == PersonKind::Agent && !task.has_tag(AGENT_TAG);
-        let tags: Vec<String> = is_tagged.then(|| AGENT_TAG.to_owned()).into_iter().collect();
-        let before = Before {
-            assignee: task.assignee,
-            status: Some(task.status),
-            tags: task.tags.clone(),
-            revision: task.revision,
-            comment: None,
-        };
+        // What an ended claim left there that was never handed back is ours to put back.
+        let claim = &hand.held.claim;
+        let (before, left) = found(task, &claim.before, &claim.wrote);
+        let mut tags: Vec<String> = is_tagged.then(|| AGENT_TAG.to_owned()).into_iter().collect();
+        tags.extend(left);
         let wrote =
             Wrote { assignee: Some(Some(person.id)), status: Some(status), tags: tags.clone() };
         let ledger = &self.parts.ledger;
@@ -101,11 +99,7 @@ impl Assistants<'_> {
 
     /// Leaves a task as the ending says, and ends the claim. What the board does not take now is an
     /// ended claim that a daemon sees to later.
-    pub(super) async fn leave(
-        &self,
-        mut hand: InHand,
-        ending: Ending,
-    ) -> Result<Claim, DeskError> {
+    pub(super) async fn leave(&self, mut hand: InHand, ending: Ending) -> Result<Claim, DeskError> {
         if let Err(error) = self.write_ending(&mut hand, &ending).await {
             self.end_claim(&mut hand, EndKind::Expired, Reason::LeaseExpired).await;
             return Err(error);
@@ -119,6 +113,7 @@ impl Assistants<'_> {
             ..hand.run
         };
         self.parts.ledger.finish_run(&run, Vec::new()).await.map_err(of_ledger)?;
+        self.parts.tell("ended", Some(&run.id), format!("{} ({})", run.state, ending.reason));
         Ok(hand.held.claim)
     }
 
@@ -198,6 +193,7 @@ impl Assistants<'_> {
             ended: Some(self.parts.clock.wall()),
             ..hand.run
         };
+        self.parts.tell("ended", Some(&run.id), format!("{} ({reason})", run.state));
         if let Err(error) = self.parts.ledger.finish_run(&run, Vec::new()).await {
             tracing::warn!(run = %run.id, %error, "the end of a claim was not written down");
         }
@@ -262,6 +258,7 @@ impl Assistants<'_> {
         let context = Context {
             principal: Principal { person, by },
             zone: self.parts.settings.zone,
+            only_projects: Vec::new(),
             run: Some(RunContext { revision, ..run }),
         };
         self.parts.tools.call(tool, args, &context).await
@@ -292,7 +289,7 @@ impl Assistants<'_> {
         let name = super::name_of(claim);
         RunContext {
             run: hand.run.id.clone(),
-            playbook: Arc::new(playbook::of(&name, parts.settings.zone)),
+            playbook: Arc::new(playbook::of(playbook::ASSISTANT, &name, parts.settings.zone)),
             task: Some(claim.task),
             claim: Some((claim.task, claim.fence)),
             projects: Vec::new(),

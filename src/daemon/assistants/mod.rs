@@ -6,10 +6,10 @@
 //! of a run keeps what is done under the claim.
 
 mod board;
-mod playbook;
 mod sweep;
 
 use super::brief::text_of;
+use super::by_hand as playbook;
 use super::earlier;
 use super::parts::Parts;
 use crate::board::BoardError;
@@ -48,9 +48,7 @@ impl<'a> Assistants<'a> {
 
     /// Takes a task and shows it on the board.
     pub(super) async fn claim(&self, ask: ClaimAsk) -> Result<Hold, DeskError> {
-        if let Some(claim) = self.parts.ledger.expire_assistant(ask.task).await.map_err(of_claim)? {
-            self.hand_back(&claim).await?;
-        }
+        self.sweep(ask.task).await?;
         let by = ask.principal.key();
         let nonce = match &ask.key {
             Some(key) => format!("{by}/{key}"),
@@ -100,7 +98,9 @@ impl<'a> Assistants<'a> {
         let name = name_of(&held.claim);
         let (state, reason, last) = match ask.leave {
             Leave::PutBack => (RunState::Cancelled, Reason::Cancelled, "hands this task back"),
-            Leave::Review => (RunState::Succeeded, Reason::HandedOver, "hands this over for review"),
+            Leave::Review => {
+                (RunState::Succeeded, Reason::HandedOver, "hands this over for review")
+            }
         };
         let ending = Ending {
             state,
@@ -197,7 +197,8 @@ impl<'a> Assistants<'a> {
             return refused(Reason::StopTag, format!("task {id} has the tag {STOP_TAG}"));
         }
         if is_agent && task.assignee.is_some_and(|assignee| assignee != me) {
-            let message = format!("task {id} is assigned to somebody else; ask them to unassign it");
+            let message =
+                format!("task {id} is assigned to somebody else; ask them to unassign it");
             return refused(Reason::Assigned, message);
         }
         let project = self.parts.board.project(task.project).await.map_err(of_board)?;
@@ -222,7 +223,7 @@ impl<'a> Assistants<'a> {
         let acquire = Acquire {
             task: task.id,
             run,
-            playbook: playbook::name(),
+            playbook: playbook::name_of(playbook::ASSISTANT),
             attempt: 1,
             lease: assistant.lease(),
             nonce,
@@ -245,9 +246,9 @@ impl<'a> Assistants<'a> {
         };
         let run = Run {
             id: held.claim.run.clone(),
-            playbook: playbook::name(),
+            playbook: playbook::name_of(playbook::ASSISTANT),
             definition: playbook::HASH.to_owned(),
-            occurrence: OccurrenceId::new(format!("{}/{}", playbook::NAME, held.claim.run)),
+            occurrence: OccurrenceId::new(format!("{}/{}", playbook::ASSISTANT, held.claim.run)),
             task: Some(task.id),
             attempt: 1,
             fence: Some(held.claim.fence),
@@ -333,7 +334,8 @@ impl<'a> Assistants<'a> {
             format!("task {} is held by {}", hold.task, hold.by)
         };
         let (run, fence) = (&hold.run, hold.fence);
-        let message = format!("{whose} (run {run}, fence {fence}) until {until}, or longer if renewed");
+        let message =
+            format!("{whose} (run {run}, fence {fence}) until {until}, or longer if renewed");
         DeskError::Refused { reason: Reason::AlreadyClaimed, message }
     }
 }
@@ -355,9 +357,7 @@ fn of_claim(error: ClaimError) -> DeskError {
     match error {
         ClaimError::Store(source) => of_ledger(LedgerError::Store(source)),
         ClaimError::Lost { reason, detail } => DeskError::Refused { reason, message: detail },
-        error => {
-            DeskError::Refused { reason: Reason::AlreadyClaimed, message: error.to_string() }
-        }
+        error => DeskError::Refused { reason: Reason::AlreadyClaimed, message: error.to_string() },
     }
 }
 
@@ -365,6 +365,7 @@ fn of_ledger(error: LedgerError) -> DeskError {
     super::dispatcher::failed(error)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn of_board(error: BoardError) -> DeskError {
     DeskError::Refused { reason: Reason::BoardUnavailable, message: error.to_string() }
 }

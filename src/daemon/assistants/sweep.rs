@@ -5,15 +5,33 @@ use super::board::Ending;
 use super::{Assistants, DeskError, InHand, name_of, of_claim, of_ledger};
 use crate::daemon::dispatcher::Dispatcher;
 use crate::daemon::{earlier, fate};
-use crate::domain::{Claim, EndKind, Phase, Reason, Run, RunState, Wrote};
+use crate::domain::{Claim, EndKind, Phase, Reason, Run, RunState, TaskId, Wrote};
 use crate::ledger::{Acquire, Held};
 use crate::tools::desk::Leave;
 use std::time::Duration;
 
 /// Long enough to put a task back.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 impl Assistants<'_> {
+    /// Hands a task back whose assistant is gone, where no daemon has done so yet.
+    pub(super) async fn sweep(&self, task: TaskId) -> Result<(), DeskError> {
+        let ledger = &self.parts.ledger;
+        let ended = match ledger.expire_assistant(task).await.map_err(of_claim)? {
+            Some(claim) => Some(claim),
+            None => ledger
+                .orphans()
+                .await
+                .map_err(of_claim)?
+                .into_iter()
+                .find(|orphan| orphan.task == task && orphan.assistant.is_some()),
+        };
+        match ended {
+            Some(claim) => self.hand_back(&claim).await,
+            None => Ok(()),
+        }
+    }
+
     /// Puts the task of an ended claim back, with a comment that says why.
     pub(in crate::daemon) async fn hand_back(&self, claim: &Claim) -> Result<(), DeskError> {
         let ledger = &self.parts.ledger;
@@ -114,7 +132,7 @@ impl Assistants<'_> {
 impl Dispatcher {
     /// Sees to the ended claim of an assistant.
     pub(in crate::daemon) async fn recover_of_assistant(&self, claim: &Claim) {
-        if let Err(error) = Assistants::new(&self.parts).hand_back(claim).await {
+        if let Err(error) = Box::pin(Assistants::new(&self.parts).hand_back(claim)).await {
             tracing::warn!(
                 task = %claim.task, error = &error as &dyn std::error::Error,
                 "an assistant's task could not be handed back; it is tried again"
@@ -132,7 +150,7 @@ impl Dispatcher {
         let held = |claim: &Claim| claim.assistant.is_some() && claim.phase == Phase::Working;
         for claim in claims.into_iter().filter(held) {
             let task = claim.task;
-            if let Err(error) = assistants.give_way_if_taken_over(&claim).await {
+            if let Err(error) = Box::pin(assistants.give_way_if_taken_over(&claim)).await {
                 tracing::warn!(
                     %task, error = &error as &dyn std::error::Error,
                     "an assistant's task could not be looked at"

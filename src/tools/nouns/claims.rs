@@ -25,9 +25,8 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "claimTask",
                 title: "Claim a task",
-                description: "Takes a task for you alone before you work on it: assigns it, sets it in progress, \
-                    and keeps other agents off. Each of your calls about it renews the lease. Keep the fence. \
-                    Example: {\"task\": 7, \"minutes\": 30}.",
+                description: "Takes a task for you alone before you work on it. Each of your calls about it renews \
+                    the lease. Keep the fence. Example: {\"task\": 7, \"minutes\": 30}.",
                 example: r#"{"task": 7, "minutes": 30}"#,
             },
             Role::Editor,
@@ -38,8 +37,7 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "renewClaim",
                 title: "Renew a claim",
-                description: "Keeps a task that you claimed while you work without calling other tools. \
-                    Example: {\"task\": 7, \"fence\": 3}.",
+                description: "Keeps a claimed task while you call no other tools. Example: {\"task\": 7, \"fence\": 3}.",
                 example: r#"{"task": 7, "fence": 3}"#,
             },
             Role::Editor,
@@ -50,9 +48,8 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "releaseTask",
                 title: "Release a claimed task",
-                description: "Ends your claim with a comment for people: outcome put_back (default) leaves the task \
-                    as you found it, review leaves it waiting for a person. Example: {\"task\": 7, \"fence\": \
-                    3, \"comment\": \"The footer is fixed.\", \"outcome\": \"review\"}.",
+                description: "Ends your claim with a comment for people. Example: {\"task\": 7, \"fence\": 3, \
+                    \"comment\": \"Fixed.\", \"outcome\": \"review\"}.",
                 example: r#"{"task": 7, "fence": 3, "comment": "The footer is fixed.", "outcome": "review"}"#,
             },
             Role::Editor,
@@ -87,7 +84,7 @@ struct ClaimTask {
     task: Id,
     /// How long you may be silent, 1 to 240 (default 30).
     minutes: Option<u32>,
-    /// The same when you repeat the request: you are given the same claim.
+    /// The same when you repeat the request.
     idempotency_key: Option<String>,
 }
 
@@ -133,7 +130,7 @@ struct ReleaseTask {
     fence: u64,
     /// What was done and what is left, for people.
     comment: String,
-    /// put_back (default) or review.
+    /// `put_back` (as it was; default) or review (it waits for a person).
     outcome: Option<String>,
 }
 

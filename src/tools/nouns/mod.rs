@@ -19,6 +19,7 @@ mod talk;
 mod tasks;
 mod timesheets;
 mod tokens;
+mod undo;
 
 use super::Toolset;
 use super::definition::Definition;
@@ -41,7 +42,9 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Calendar, calendar::tools()),
         (Toolset::People, people::tools()),
         (Toolset::Records, records::tools()),
+        (Toolset::Records, undo::digest_tools()),
         (Toolset::Operate, operate::tools()),
+        (Toolset::Operate, undo::tools()),
         (Toolset::Tokens, tokens::tools()),
         (Toolset::Run, finish::tools()),
     ];

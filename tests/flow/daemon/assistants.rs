@@ -230,8 +230,8 @@ async fn an_agents_write_to_a_task_of_somebody_elses_is_refused_and_a_persons_ne
     }
     assert_eq!(team.look(task).await, before);
     // Talking about it is no taking.
-    let talk = json!({ "module": "ticket", "entityId": task.0, "text": "How is it?" });
-    life.call(&other, "addComment", talk).await.unwrap();
+    let question = json!({ "module": "ticket", "entityId": task.0, "text": "How is it?" });
+    life.call(&other, "addComment", question).await.unwrap();
     let edit = json!({ "id": task.0, "params": { "description": "A person's." } });
     life.call(&team.person(BO).await, "editTask", edit).await.unwrap();
     assert_eq!(team.look(task).await.description, "A person's.");
@@ -305,10 +305,9 @@ async fn a_release_puts_back_or_hands_over_and_its_fence_is_worth_nothing_after(
         assert_eq!(released.get("phase").and_then(Value::as_text), Some("free"), "{released}");
         assert_eq!(team.status(task).await, status);
         assert!(last_words(&team, task).await.starts_with("The login works."));
-        for (tool, args) in [
-            ("releaseTask", release),
-            ("renewClaim", json!({ "task": task.0, "fence": fence })),
-        ] {
+        for (tool, args) in
+            [("releaseTask", release), ("renewClaim", json!({ "task": task.0, "fence": fence }))]
+        {
             let error = life.call(&agent, tool, args).await.unwrap_err();
             assert!(error.to_string().contains("do not hold"), "{tool}: {error}");
         }

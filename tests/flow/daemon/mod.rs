@@ -20,6 +20,7 @@ mod succession;
 mod switches;
 mod taken_once;
 mod two_daemons;
+mod undo;
 mod wrong_clocks;
 
 use crate::support::playbooks;

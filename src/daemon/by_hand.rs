@@ -1,28 +1,32 @@
 //! What stands where a run has its playbook: nothing that wakes, and no rules but those of the caller.
 
 use crate::domain::{
-    CatchUp, Fold, Gap, Limits, Mode, On, OnFailure, Overlap, Playbook, PlaybookName, Review,
-    Reviewer, Scope, Suitability, Work, WriteScope,
+    CatchUp, Fold, Gap, Limits, Mode, On, OnFailure, Outcome, Overlap, Playbook, PlaybookName,
+    Review, Reviewer, Scope, Suitability, Work, WriteScope,
 };
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// No playbook of a file has such a name.
-pub(super) const NAME: &str = "(assistant)";
-/// Under what its definition is kept.
-pub(super) const HASH: &str = "assistant";
-/// What is kept as its definition.
-pub(super) const SOURCE: &str = "# A claim of somebody's assistant, taken with claimTask: no playbook.\n";
+/// The claim of an assistant. No playbook of a file has such a name.
+pub(super) const ASSISTANT: &str = "(assistant)";
+/// The undoing of a run.
+pub(super) const UNDO: &str = "(undo)";
+/// Under what the definition of both is kept.
+pub(super) const HASH: &str = "by-hand";
+/// What is kept as that.
+pub(super) const SOURCE: &str = "# Done by somebody's calls, not by a playbook.\n";
 
-pub(super) fn name() -> PlaybookName {
-    PlaybookName::new(NAME)
+pub(super) fn name_of(what: &str) -> PlaybookName {
+    PlaybookName::new(what)
 }
 
-pub(super) fn of(agent: &str, zone: Tz) -> Playbook {
+pub(super) fn of(what: &str, agent: &str, zone: Tz) -> Playbook {
     let no_time = Duration::ZERO;
+    // Whoever calls has the rights of their role, and no rules of a playbook beside them.
+    let outcome = Outcome { done_by_agent: true, ..Outcome::default() };
     Playbook {
-        name: name(),
+        name: name_of(what),
         description: String::new(),
         agent: agent.to_owned(),
         runs_on: Vec::new(),
@@ -47,7 +51,7 @@ pub(super) fn of(agent: &str, zone: Tz) -> Playbook {
         claim: None,
         work: Work::Steps(Vec::new()),
         tools: vec!["*".to_owned()],
-        outcomes: BTreeMap::new(),
+        outcomes: BTreeMap::from([("done".to_owned(), outcome)]),
         review: Review { by: Reviewer::Person, rounds: 0, waiting_max: None },
         scope: Scope { write: WriteScope::Board, max: BTreeMap::new() },
         limits: Limits {
