@@ -7,7 +7,7 @@ use crate::daemon::Daemon;
 use crate::daemon::control::{
     Answer, AnswerError, Answered, AskToken, FOLLOW, Progress, ToolRequest,
 };
-use crate::domain::{Principal, Reason, Value};
+use crate::domain::{Principal, ProjectId, Reason, Value};
 use crate::mcp::Access;
 use crate::tools::{Context, ToolRegistry};
 use async_trait::async_trait;
@@ -44,11 +44,12 @@ impl Answer for Front {
             };
             return rehearsal.answer(request, dry_run, progress).await;
         }
-        let principal = match &request.token {
+        let (principal, projects) = match &request.token {
             Some(token) => self.whose(token).await?,
-            None => self.me.clone(),
+            None => (self.me.clone(), Vec::new()),
         };
-        let context = Context::person(principal, self.zone_of(request.zone.as_deref()));
+        let context =
+            Context::person(principal, self.zone_of(request.zone.as_deref())).limited_to(projects);
         if request.tool == FOLLOW {
             return self.follow(request.args, &context, progress).await;
         }
@@ -88,8 +89,8 @@ impl Answer for Front {
 }
 
 impl Front {
-    /// Whose token it is; a token that only lets some tools be called is not enough here.
-    async fn whose(&self, token: &AskToken) -> Result<Principal, AnswerError> {
+    /// Whose token it is, and for which projects only; a token that only lets some tools be called is not enough here.
+    async fn whose(&self, token: &AskToken) -> Result<(Principal, Vec<ProjectId>), AnswerError> {
         let refused = |error: &dyn std::fmt::Display| {
             AnswerError::rejected(Reason::TokenRefused, error.to_string())
         };
@@ -97,7 +98,7 @@ impl Front {
         if !caller.tools.is_empty() {
             return Err(refused(&"a token for some tools only is for HTTP, not for a pipe"));
         }
-        Ok(caller.principal)
+        Ok((caller.principal, caller.projects))
     }
 
     fn zone_of(&self, asked: Option<&str>) -> Tz {

@@ -6,7 +6,7 @@ use crate::app::failure::{Failure, FailureKind};
 use crate::clock::Clock;
 use crate::config::McpConfig;
 use crate::mcp::http::Behind;
-use crate::mcp::{self, Handler};
+use crate::mcp::{self, Handler, Seals};
 use crate::web::Server;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ pub(super) struct Http {
     outside: Arc<Outside>,
     config: McpConfig,
     clock: Arc<dyn Clock>,
+    seals: Seals,
 }
 
 impl Http {
@@ -29,7 +30,8 @@ impl Http {
             Failure::new(FailureKind::Config, error.to_string()).because(&error.source)
         })?;
         let (outside, clock) = (opened.outside(), Arc::clone(&opened.parts.clock));
-        Ok(Self { server, outside, config, clock })
+        let seals = Seals::new(opened.parts.entropy.as_ref());
+        Ok(Self { server, outside, config, clock, seals })
     }
 
     /// Serves until `stop`; where. Not ready any more is told from `draining` on.
@@ -39,9 +41,16 @@ impl Http {
         stop: &CancellationToken,
         tracker: &TaskTracker,
     ) -> SocketAddr {
-        let Self { server, outside, config, clock } = self;
+        let Self { server, outside, config, clock, seals } = self;
+        let calls = outside.calls.clone();
+        let ending = stop.clone();
+        tracker.spawn(async move {
+            ending.cancelled().await;
+            calls.close();
+            calls.wait().await;
+        });
         let handler =
-            Handler::for_http(Arc::clone(&outside) as _, Arc::clone(&clock), config.limits);
+            Handler::for_http(Arc::clone(&outside) as _, Arc::clone(&clock), seals, config.limits);
         let (access, news) = (Arc::clone(&outside) as _, Arc::clone(&outside) as _);
         let behind = Behind { handler, access, sessions: outside as _, news, clock };
         let routes = if config.enabled {

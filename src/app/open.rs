@@ -1,7 +1,7 @@
 //! Opens what configuration and state folder name, and puts the daemon's parts together.
 
 use super::front::Front;
-use super::outside::Outside;
+use super::outside::{CHANGES_MAX, Outside};
 use super::spoken::Spoken;
 use super::{failures, people};
 use crate::app::failure::{Failure, FailureKind};
@@ -28,6 +28,8 @@ use crate::tools::{self, ToolKind, ToolRegistry};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 /// Where messages go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -353,6 +355,8 @@ impl Opened {
             tools: Arc::clone(&self.parts.tools),
             me: self.me.clone(),
             zone: self.parts.settings.zone,
+            calls: TaskTracker::new(),
+            changes: Arc::new(Semaphore::new(CHANGES_MAX)),
         })
     }
 

@@ -7,16 +7,15 @@ use crate::domain::{
 };
 use crate::ledger::{Ledger, TokenRefusal};
 use crate::mcp::http::{KeptSession, SessionError, SessionKeeper};
-use crate::mcp::{
-    About, Access, CallError, Called, Caller, Calls, Denied, News, NewsError, Selection,
-};
-use crate::tools::{Context, ToolRegistry};
+use crate::mcp::{About, Access, CallError, Called, Caller, Calls, Denied, News, NewsError};
+use crate::tools::{Context, ToolKind, ToolRegistry};
 use async_trait::async_trait;
 use chrono_tz::Tz;
 use secrecy::SecretString;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::task::TaskTracker;
 
 /// The id of a caller with a token begins so.
 const TOKEN: &str = "token ";
@@ -31,11 +30,21 @@ pub(super) struct Outside {
     /// Whoever started the daemon: who somebody without a token is, where none is asked for.
     pub me: Principal,
     pub zone: Tz,
+    /// Calls that go on when their caller does not wait for them.
+    pub calls: TaskTracker,
+    /// Room for those that change something.
+    pub changes: Arc<Semaphore>,
 }
 
+/// Tools whose work goes on elsewhere and takes its time: whoever calls them only waits for it.
+const ONLY_WAITS: &[&str] = &["runPlaybook", "stopRun"];
+/// Calls that change something and are under way at one time; more wait.
+pub(super) const CHANGES_MAX: usize = 64;
+
 impl Outside {
-    fn as_caller(&self, id: String, principal: Principal, tools: Vec<String>) -> Caller {
-        Caller { id, principal, zone: self.zone, tools, selection: Selection::default() }
+    fn as_caller(&self, id: String, principal: Principal) -> Caller {
+        let (tools, projects, selection) = Default::default();
+        Caller { id, principal, zone: self.zone, tools, projects, selection }
     }
 
     async fn person_of(&self, token: &Token) -> Result<Person, Denied> {
@@ -56,11 +65,12 @@ impl Access for Outside {
             TokenKind::Service => Initiative::Service(token.name.clone()),
         };
         let principal = Principal { person: Person { role, ..person }, by };
-        Ok(self.as_caller(format!("{TOKEN}{}", token.id), principal, token.tools))
+        let caller = self.as_caller(format!("{TOKEN}{}", token.id), principal);
+        Ok(Caller { tools: token.tools, projects: token.projects, ..caller })
     }
 
     async fn anybody(&self) -> Result<Caller, Denied> {
-        Ok(self.as_caller(ANYBODY.to_owned(), self.me.clone(), Vec::new()))
+        Ok(self.as_caller(ANYBODY.to_owned(), self.me.clone()))
     }
 
     async fn still_counts(&self, caller: &str) -> bool {
@@ -87,8 +97,27 @@ impl Calls for Outside {
         args: Value,
         _told: mpsc::Sender<String>,
     ) -> Result<Called, CallError> {
-        let context = Context::person(caller.principal.clone(), caller.zone);
-        Ok(self.tools.call(tool, args, &context).await?.into())
+        let context = Context::person(caller.principal.clone(), caller.zone)
+            .limited_to(caller.projects.clone());
+        if self.tools.kind(tool) == Some(ToolKind::Read) || ONLY_WAITS.contains(&tool) {
+            return Ok(self.tools.call(tool, args, &context).await?.into());
+        }
+        // Never dropped half-way: what was begun under a claim is written down to its end.
+        let slot = Arc::clone(&self.changes).acquire_owned().await;
+        let slot = slot.map_err(|_| CallError::of("unavailable", "the daemon is ending"))?;
+        let (tools, tool) = (Arc::clone(&self.tools), tool.to_owned());
+        let calling = async move {
+            let answer = tools.call(&tool, args, &context).await;
+            drop(slot);
+            answer
+        };
+        match self.calls.spawn(calling).await {
+            Ok(answer) => Ok(answer?.into()),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(CallError::of("unavailable", "the daemon is ending")),
+            },
+        }
     }
 }
 

@@ -58,7 +58,10 @@ pub fn why(value: &Value) -> Option<Page> {
         && !holder.is_null()
     {
         let run = text(holder, "run").unwrap_or("a run");
-        page.line(Style::Plain, &format!("held by {run}"));
+        let by = value.get("claim").and_then(|claim| claim.get("assistant"));
+        let by = by.and_then(|assistant| text(assistant, "name"));
+        let by = by.map_or(run.to_owned(), |name| format!("{name} ({run})"));
+        page.line(Style::Plain, &format!("held by {by}"));
     }
     list(&mut page, "now", value.get("now")?, NOW);
     list(&mut page, "decisions", value.get("decisions")?, DECISIONS);

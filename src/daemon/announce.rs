@@ -305,6 +305,7 @@ impl Worker {
         Ok(Context {
             principal: Principal { person, by },
             zone: playbook.on.zone,
+            only_projects: Vec::new(),
             run: Some(RunContext {
                 run,
                 task: self.job.task,
@@ -381,7 +382,7 @@ impl Worker {
 
 /// What is found on a task, and which tags an ended claim left there that was never handed back. Where
 /// its values still stand, what it found counts.
-fn found(task: &Task, before: &Before, wrote: &Wrote) -> (Before, Vec<String>) {
+pub(super) fn found(task: &Task, before: &Before, wrote: &Wrote) -> (Before, Vec<String>) {
     let is_left = |tag: &String| wrote.tags.contains(tag) && !before.tags.contains(tag);
     let (left, tags) = task.tags.iter().cloned().partition(is_left);
     let ours = wrote.assignee == Some(task.assignee);
@@ -418,7 +419,7 @@ pub(super) fn selected_projects(
 }
 
 /// Edits as the arguments of `editTask`.
-fn edit_params(edits: &[TaskEdit]) -> Value {
+pub(super) fn edit_params(edits: &[TaskEdit]) -> Value {
     let mut params = std::collections::BTreeMap::new();
     let mut add = Vec::new();
     let mut remove = Vec::new();

@@ -1,14 +1,20 @@
 //! The daemon as tools see it: questions become events, answers come back.
 
 use super::Daemon;
+use super::assistants::Assistants;
 use super::brief::text_of;
 use super::event::Event;
 use super::why;
 use crate::cron::Odd;
-use crate::domain::{Playbook, PlaybookName, RunId, TaskId, Timestamp, Value, Work};
+use crate::domain::{
+    Fence, Playbook, PlaybookName, Principal, RunId, TaskId, Timestamp, Value, Work,
+};
 use crate::ledger::stop;
 use crate::schedule::{AHEAD_MAX, Forecast, Timetable, forecast};
-use crate::tools::desk::{Desk, DeskError, NextRequest, RunReport, RunRequest, Switch};
+use crate::tools::desk::{
+    ClaimAsk, Desk, DeskError, DigestAsk, Hold, NextRequest, ReleaseAsk, RunReport, RunRequest,
+    Standing, Switch, UndoAsk,
+};
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use std::sync::PoisonError;
@@ -293,8 +299,46 @@ impl Desk for Daemon {
                 },
                 other => DeskError::NotFound(format!("task {task}: {other}")),
             })?;
+        if claim.assistant.is_some() {
+            // Nobody works under it who would have to stop first.
+            Assistants::new(&self.parts).hand_back(&claim).await?;
+        }
         let _ = self.events.send(Event::Tick(None)).await;
         Ok(super::brief::plain(&claim))
+    }
+
+    async fn claim_task(&self, ask: ClaimAsk) -> Result<Hold, DeskError> {
+        Assistants::new(&self.parts).claim(ask).await
+    }
+
+    async fn renew_claim(
+        &self,
+        task: TaskId,
+        fence: Fence,
+        minutes: Option<u32>,
+        principal: &Principal,
+    ) -> Result<Hold, DeskError> {
+        Assistants::new(&self.parts).renew(task, fence, minutes, principal).await
+    }
+
+    async fn release_task(&self, ask: ReleaseAsk) -> Result<Hold, DeskError> {
+        Assistants::new(&self.parts).release(ask).await
+    }
+
+    async fn standing(&self, task: TaskId, principal: &Principal) -> Result<Standing, DeskError> {
+        Assistants::new(&self.parts).standing(task, principal).await
+    }
+
+    async fn keep_claim(&self, task: TaskId, principal: &Principal) -> Result<(), DeskError> {
+        Assistants::new(&self.parts).keep(task, principal).await
+    }
+
+    async fn undo_run(&self, ask: UndoAsk) -> Result<Value, DeskError> {
+        super::undo::undo(&self.parts, &ask).await
+    }
+
+    async fn digest(&self, ask: DigestAsk) -> Result<Value, DeskError> {
+        super::asked::digest(&self.parts, &ask).await
     }
 
     async fn status(&self) -> Result<Value, DeskError> {

@@ -340,7 +340,11 @@ async fn claims(parts: &Parts) -> Result<BTreeMap<TaskId, TakenBy>, LookError> {
         .into_iter()
         .map(|claim| {
             let parked = claim.parked.is_some();
-            (claim.task, TakenBy { run: claim.run, playbook: claim.playbook, parked })
+            let playbook = match claim.assistant {
+                Some(assistant) => PlaybookName::new(assistant.name),
+                None => claim.playbook,
+            };
+            (claim.task, TakenBy { run: claim.run, playbook, parked })
         })
         .collect())
 }

@@ -66,6 +66,9 @@ impl Dispatcher {
 
     /// Sees to one ended claim.
     pub(super) async fn recover(&mut self, claim: Claim) {
+        if claim.assistant.is_some() {
+            return self.recover_of_assistant(&claim).await;
+        }
         let (task, fence) = (claim.task, claim.fence);
         let may_show = claim.phase > Phase::Reserved || claim.wrote != Wrote::default();
         if !self.has_slot() {

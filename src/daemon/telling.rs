@@ -106,7 +106,8 @@ impl Worker {
     async fn digest(&mut self, playbook: &Playbook) -> Result<Told, String> {
         let now = self.job.now.unwrap_or_else(|| self.parts.clock.wall());
         let since = last_told(&self.parts, playbook, now).await?;
-        let agents = agent_work(&self.parts, since, now, playbook).await?;
+        let agents =
+            agent_work(&self.parts, since, now, (playbook.on.zone, &playbook.name)).await?;
         let projects = self.parts.board.projects().await.map_err(|e| e.to_string())?;
         let request = DigestRequest {
             playbook: playbook.name.clone(),
@@ -378,19 +379,19 @@ async fn last_told(
 }
 
 /// What agents did in the window of a digest.
-async fn agent_work(
+pub(super) async fn agent_work(
     parts: &Parts,
     since: Option<Timestamp>,
     now: Timestamp,
-    digest: &Playbook,
+    (zone, digest): (chrono_tz::Tz, &crate::domain::PlaybookName),
 ) -> Result<AgentWork, String> {
-    let yesterday = super::look::civil_midnight(now - chrono::TimeDelta::days(1), digest.on.zone);
+    let yesterday = super::look::civil_midnight(now - chrono::TimeDelta::days(1), zone);
     let filter = RunFilter { since: Some(since.unwrap_or(yesterday)), ..RunFilter::default() };
     let runs = parts.ledger.runs(&filter, RUNS_MAX).await.map_err(|error| error.to_string())?;
     let mut work = AgentWork::default();
     let mut spent: BTreeMap<_, (u32, Usage)> = BTreeMap::new();
     let mut waiting = BTreeSet::new();
-    for run in runs.iter().rev().filter(|run| run.playbook != digest.name) {
+    for run in runs.iter().rev().filter(|run| run.playbook != *digest) {
         let sum = spent.entry(run.playbook.clone()).or_default();
         *sum = (sum.0 + 1, sum.1.plus(run.usage));
         let line = line_of(parts, run).await;

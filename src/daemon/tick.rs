@@ -29,6 +29,7 @@ impl Dispatcher {
         self.beliefs.blind_since = None;
         self.reconcile().await;
         if self.scheduling {
+            self.reconcile_assistants().await;
             self.wake().await;
             self.hear().await;
             self.see_to_parked().await;

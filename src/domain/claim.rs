@@ -1,10 +1,11 @@
 //! A claim: a lease on one task, with a fence.
 
 use super::{
-    BoardName, CommentId, DaemonId, Fence, LifeId, PersonId, PlaybookName, Reason, RunId, StatusId,
-    StoreTime, TaskId, Timestamp,
+    BoardName, CommentId, DaemonId, Fence, Initiative, LifeId, PersonId, PersonKind, PlaybookName,
+    Principal, Reason, RunId, StatusId, StoreTime, TaskId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The record of a task's claims. It is never deleted, so a fence never repeats.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,9 @@ pub struct Claim {
     pub holder: Option<Holder>,
     /// For which run it is or was held.
     pub run: RunId,
+    /// For whose assistant, where no playbook of ours does the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assistant: Option<Assistant>,
     /// By which playbook.
     pub playbook: PlaybookName,
     /// Which attempt of the playbook at the task, from 1.
@@ -69,6 +73,38 @@ pub struct Holder {
     pub life: LifeId,
     /// The run.
     pub run: RunId,
+}
+
+/// Somebody outside who holds a claim: a person's assistant, or a program with a key. It renews by
+/// calling tools, so its lease is long, and whichever daemon serves it, it is the same holder.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Assistant {
+    /// Whose calls count as the holder's ([`Principal::key`]).
+    pub principal: String,
+    /// The board user it acts as.
+    pub person: PersonId,
+    /// What people call it.
+    pub name: String,
+    /// How long its lease lasts, from each renewal on.
+    pub minutes: u32,
+}
+
+impl Assistant {
+    /// The assistant that a principal calls tools by.
+    pub fn of(principal: &Principal, minutes: u32) -> Self {
+        let person = &principal.person;
+        let name = match (&principal.by, person.kind) {
+            (Initiative::Service(key), _) => format!("the service key {key}"),
+            (_, PersonKind::Agent) => person.name.clone(),
+            (_, PersonKind::Person) => format!("{}'s assistant", person.name),
+        };
+        Self { principal: principal.key(), person: person.id, name, minutes }
+    }
+
+    /// How long its lease lasts.
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(u64::from(self.minutes) * 60)
+    }
 }
 
 /// What was found on a task when it was claimed.

@@ -38,7 +38,9 @@ pub use calendar::{
     CalendarEvent, During, EventEdit, EventQuery, NewEvent, ScheduleQuery, Scheduled, When,
 };
 pub use change::{Activity, EffectState, Entity, Mark, Stamp, TaskEdit, Written};
-pub use claim::{Before, Claim, ClaimEnd, EndKind, Holder, Parked, Phase, Revoked, Wrote};
+pub use claim::{
+    Assistant, Before, Claim, ClaimEnd, EndKind, Holder, Parked, Phase, Revoked, Wrote,
+};
 pub use comment::{Comment, CommentTarget, NewComment, Rating};
 pub use decision::Decision;
 pub use effect::{Effect, EffectActor, EffectResult, ToolCall};

@@ -82,6 +82,17 @@ pub struct Principal {
     pub by: Initiative,
 }
 
+impl Principal {
+    /// Tells those apart who may hold something: the same for every token of a person.
+    pub fn key(&self) -> String {
+        match &self.by {
+            Initiative::Person => format!("person {}", self.person.id),
+            Initiative::Service(key) => format!("service {key}"),
+            Initiative::Agent(run) | Initiative::Rota(run) => format!("run {run}"),
+        }
+    }
+}
+
 /// On whose initiative something is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

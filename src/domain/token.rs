@@ -1,6 +1,6 @@
 //! Tokens: how somebody outside proves who they are. What is kept never holds the secret itself.
 
-use super::{PersonId, Role, Timestamp, TokenId};
+use super::{PersonId, ProjectId, Role, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 
 /// A token as it is listed: whose it is and what it may do, never its secret.
@@ -19,6 +19,9 @@ pub struct Token {
     /// Only these tools (`*` at the end stands for any rest); empty: all that the role allows.
     #[serde(default)]
     pub tools: Vec<String>,
+    /// Only these projects, as if there were no others; empty: all.
+    #[serde(default)]
+    pub projects: Vec<ProjectId>,
     /// When it was made.
     pub created: Timestamp,
     /// By whom.
@@ -54,6 +57,8 @@ pub struct NewToken {
     pub role: Role,
     /// Only these tools; empty: all that the role allows.
     pub tools: Vec<String>,
+    /// Only these projects; empty: all.
+    pub projects: Vec<ProjectId>,
     /// From when on it does not count any more.
     pub expires: Option<Timestamp>,
 }

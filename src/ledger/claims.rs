@@ -8,7 +8,7 @@
 use super::records::{self, Record};
 use super::{ClaimError, Ledger, TRIES_MAX, TrustWindow, keys};
 use crate::domain::{
-    Before, Claim, ClaimEnd, CommentId, EndKind, Fence, Holder, Parked, Phase, PlaybookName,
+    Assistant, Before, Claim, ClaimEnd, CommentId, EndKind, Fence, Parked, Phase, PlaybookName,
     Reason, RunId, StoreTime, TaskId, Timestamp, Wrote,
 };
 use crate::store::{Batch, StoreError};
@@ -68,6 +68,14 @@ impl Ledger {
     /// [`ClaimError::Held`], [`ClaimError::Parked`], [`ClaimError::Revoking`]; [`ClaimError::Lost`]
     /// when the claim to be resumed, or the one granted to this nonce, is no longer there.
     pub async fn acquire(&self, ask: Acquire) -> Result<Held, ClaimError> {
+        self.take(ask, None).await
+    }
+
+    pub(super) async fn take(
+        &self,
+        ask: Acquire,
+        assistant: Option<Assistant>,
+    ) -> Result<Held, ClaimError> {
         let board = &self.options.board;
         let key = keys::claim(board, ask.task);
         for _ in 0..TRIES_MAX {
@@ -77,7 +85,7 @@ impl Ledger {
             let found = self.claim_record(ask.task).await?;
             let claim = match self.judge(&ask, found.as_ref().map(|r| &r.value), &now)? {
                 Verdict::Granted(claim) => return Ok(self.held(*claim, started, &now, ask.lease)),
-                Verdict::Take(claim) => *claim,
+                Verdict::Take(claim) => Claim { assistant: assistant.clone(), ..*claim },
             };
             let batch = Batch::new()
                 .put(keys::held(board, ask.task), "{}")
@@ -250,11 +258,6 @@ impl Ledger {
         Fence(last.map_or(0, |fence| fence.0).max(epoch) + 1)
     }
 
-    fn me(&self, run: &RunId) -> Holder {
-        let (daemon, life) = (self.options.daemon.clone(), self.options.life.clone());
-        Holder { daemon, life, run: run.clone() }
-    }
-
     /// Whether this request may have the claim, and what is then to be written.
     fn judge(
         &self,
@@ -311,6 +314,7 @@ impl Ledger {
             phase: if is_visible { Phase::Announced } else { Phase::Reserved },
             holder: Some(self.me(&ask.run)),
             run: ask.run.clone(),
+            assistant: None,
             playbook: ask.playbook.clone(),
             attempt: ask.attempt,
             lease_ends: Some(now.plus(ask.lease)),
@@ -339,7 +343,7 @@ impl Ledger {
     }
 
     /// Changes a record that this holder must hold; returns it as written.
-    async fn change(
+    pub(super) async fn change(
         &self,
         held: &Held,
         what: impl Fn(&mut Claim, &StoreTime) -> Result<(), ClaimError>,
@@ -445,37 +449,6 @@ impl Ledger {
             return Ok(self.try_expire(record, Reason::LeaseExpired).await?.is_some());
         }
         Ok(true)
-    }
-
-    /// The record, if this run of this life holds it with this fence now.
-    pub(super) fn mine<'a>(
-        &self,
-        found: Option<&'a Claim>,
-        fence: Fence,
-        run: &RunId,
-        now: &StoreTime,
-    ) -> Result<&'a Claim, ClaimError> {
-        let Some(claim) = found else {
-            return Err(lost(Reason::ClaimLost, "it was never claimed".to_owned()));
-        };
-        let me = self.me(run);
-        if claim.fence != fence {
-            let is_revoked = claim.revoked.as_ref().is_some_and(|r| r.holder == me)
-                || claim.ended.as_ref().is_some_and(|end| end.how == EndKind::Revoked);
-            let reason = if is_revoked { Reason::ForceReleased } else { Reason::StaleFence };
-            return Err(lost(reason, format!("its fence is {}, not {fence}", claim.fence)));
-        }
-        if claim.holder.as_ref() == Some(&me) {
-            if claim.is_live(now) {
-                return Ok(claim);
-            }
-            return Err(lost(Reason::LeaseExpired, "its lease has ended".to_owned()));
-        }
-        Err(match (&claim.holder, &claim.ended) {
-            (Some(other), _) => lost(Reason::AlreadyClaimed, format!("run {} holds it", other.run)),
-            (None, Some(end)) => lost(end.reason, "it has ended".to_owned()),
-            (None, None) => lost(Reason::Waiting, "it is parked".to_owned()),
-        })
     }
 }
 

@@ -10,6 +10,7 @@ mod claims;
 mod decisions;
 mod effects;
 pub mod export;
+mod holders;
 mod keys;
 mod occurrences;
 mod outbox;

@@ -20,7 +20,8 @@ struct Orphan {
 }
 
 impl Ledger {
-    /// To be called once, first: ends the lease of every claim of an earlier life of this daemon.
+    /// To be called once, first: ends the lease of every claim of an earlier life of this daemon,
+    /// but for those of people's assistants, who go on in this one.
     /// Claims of other daemons on the store end with their lease ([`Ledger::expire`]). Returns what
     /// recovery has to look at, with the phase it had: those claims, and the orphans that nobody has
     /// seen to. Parked claims stay as they are and are left out.
@@ -34,14 +35,27 @@ impl Ledger {
             !revoked.is_some_and(|r| r.holder.daemon != *daemon && !r.until.is_past(&now))
         });
         for task in self.tasks_under(&keys::held_prefix(&self.options.board)).await? {
-            let claim = self
-                .expire_one(task, Reason::Interrupted, |claim| {
-                    claim.holder.as_ref().is_some_and(|h| h.daemon == *daemon && h.life != *life)
-                })
-                .await?;
-            ended.extend(claim);
+            let now = self.store.now().await?;
+            let is_over = |claim: &Claim| {
+                let holder = claim.holder.as_ref();
+                let is_earlier = holder.is_some_and(|h| h.daemon == *daemon && h.life != *life);
+                // The end of a daemon ends its workers, and nobody who only calls it.
+                let goes_on = claim.assistant.is_some() && claim.phase == Phase::Working;
+                is_earlier && !(goes_on && claim.is_live(&now))
+            };
+            ended.extend(self.expire_one(task, Reason::Interrupted, is_over).await?);
         }
         Ok(ended)
+    }
+
+    /// Ends an assistant's claim whose lease has ended in the store's time; returns it with the
+    /// phase it had. Where no daemon sweeps, whoever comes next to the task does.
+    pub async fn expire_assistant(&self, task: TaskId) -> Result<Option<Claim>, ClaimError> {
+        let now = self.store.now().await?;
+        self.expire_one(task, Reason::LeaseExpired, |claim| {
+            claim.assistant.is_some() && claim.holder.is_some() && !claim.is_live(&now)
+        })
+        .await
     }
 
     /// Ends the claims whose lease has ended in the store's time, never a live one (C8). Returns
@@ -122,6 +136,8 @@ impl Ledger {
                 .holder
                 .take()
                 .zip(lease_ends)
+                // Nobody works under an assistant's claim but by calls, each of which looks.
+                .filter(|_| claim.assistant.is_none())
                 .map(|(holder, end)| Revoked { holder, until: end.plus(self.options.margin) });
             claim.fence = self.next_fence(Some(claim.fence));
             claim.phase = Phase::Free;

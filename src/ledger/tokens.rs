@@ -97,6 +97,7 @@ impl Ledger {
                 person: new.person,
                 role: new.role,
                 tools: new.tools.clone(),
+                projects: new.projects.clone(),
                 created: self.clock.wall(),
                 by: by.to_owned(),
                 expires: new.expires,

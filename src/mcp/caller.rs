@@ -1,7 +1,7 @@
 //! Who calls.
 
 use super::Selection;
-use crate::domain::{Principal, Role};
+use crate::domain::{Principal, ProjectId, Role};
 use crate::tools::matches_any;
 use async_trait::async_trait;
 use chrono_tz::Tz;
@@ -18,6 +18,8 @@ pub struct Caller {
     pub zone: Tz,
     /// The only tools that the token lets call (`*` at the end stands for any rest); empty: all.
     pub tools: Vec<String>,
+    /// The only projects that there are for this caller; empty: all.
+    pub projects: Vec<ProjectId>,
     /// Which of them the client asked to see.
     pub selection: Selection,
 }

@@ -1,11 +1,12 @@
 //! What a client asks, answered.
 
+use super::confirm::{Consent, Seals};
 use super::resources::{self, Address};
 use super::subscriptions::{Full, LISTENED_MAX, Subscriptions};
 use super::{CallError, Called, Caller, Calls, Limits, answer, listing, prompts};
 use crate::clock::Clock;
 use crate::domain::Value;
-use crate::tools::ToolKind;
+use crate::tools::{Definition, ToolKind};
 use futures::FutureExt as _;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
@@ -41,6 +42,7 @@ pub struct Handler {
     limits: Limits,
     who: Who,
     subscriptions: Arc<Subscriptions>,
+    seals: Seals,
 }
 
 /// How it is known who asks.
@@ -54,8 +56,13 @@ enum Who {
 
 impl Handler {
     /// Behind the guard of HTTP.
-    pub fn for_http(calls: Arc<dyn Calls>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
-        Self { calls, clock, limits, who: Who::Request, subscriptions: Arc::default() }
+    pub fn for_http(
+        calls: Arc<dyn Calls>,
+        clock: Arc<dyn Clock>,
+        seals: Seals,
+        limits: Limits,
+    ) -> Self {
+        Self { calls, clock, limits, who: Who::Request, subscriptions: Arc::default(), seals }
     }
 
     /// For the one client of a pipe.
@@ -63,15 +70,20 @@ impl Handler {
         calls: Arc<dyn Calls>,
         caller: Caller,
         clock: Arc<dyn Clock>,
+        seals: Seals,
         limits: Limits,
     ) -> Self {
         let who = Who::Pipe(Box::new(caller));
-        Self { calls, clock, limits, who, subscriptions: Arc::default() }
+        Self { calls, clock, limits, who, subscriptions: Arc::default(), seals }
     }
 
     /// Who wants to hear of changes.
     pub(super) fn subscriptions(&self) -> &Arc<Subscriptions> {
         &self.subscriptions
+    }
+
+    pub(super) fn seals(&self) -> &Seals {
+        &self.seals
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -121,41 +133,57 @@ impl Handler {
     async fn perform(
         &self,
         caller: &Caller,
-        request: CallToolRequestParams,
+        mut request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
-    ) -> Result<CallToolResult, ErrorData> {
+    ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.to_string();
         let Some(tool) = listing::definition_for(&name, caller) else {
             let shown: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
             let message = format!("there is no tool {shown:?} for you; see tools/list");
             return Err(ErrorData::invalid_params(message, None));
         };
+        match self.consent(caller, tool, &mut request, context).await {
+            Consent::Given => {}
+            Consent::Ask(question) => return Ok((*question).into()),
+            Consent::Refused(error) => return Ok(answer::error(&error, &self.limits).into()),
+        }
         let args = serde_json::Value::Object(request.arguments.unwrap_or_default());
-        let Ok(mut args) = serde_json::from_value::<Value>(args) else {
+        let Ok(args) = serde_json::from_value::<Value>(args) else {
             return Err(ErrorData::invalid_params(
                 "the arguments hold what no JSON can hold",
                 None,
             ));
         };
+        Ok(self.answered(caller, tool, args, context).await.into())
+    }
+
+    /// Calls a tool and makes what fits of its answer.
+    async fn answered(
+        &self,
+        caller: &Caller,
+        tool: &'static Definition,
+        mut args: Value,
+        context: &RequestContext<RoleServer>,
+    ) -> CallToolResult {
         let until = Instant::now() + self.limits.call_time;
         loop {
             let done = self.call_until(until, caller, (tool.name, args.clone()), context).await;
             let done = match done {
                 Ok(done) => done,
-                Err(error) => return Ok(answer::error(&error, &self.limits)),
+                Err(error) => return answer::error(&error, &self.limits),
             };
             let result = answer::result(&done);
             if answer::bytes(&result) <= self.limits.response_bytes_max {
-                return Ok(result);
+                return result;
             }
             // It was done, and whoever is told that it failed does it again.
             if tool.kind != ToolKind::Read {
-                return Ok(answer::shortened(&done));
+                return answer::shortened(&done);
             }
             // A shorter page is whole, and has the cursor with which to go on.
             match shorter(tool.kind, tool.input_schema.get("properties"), &args) {
                 Some(fewer) => args = fewer,
-                None => return Ok(answer::error(&too_large(&self.limits), &self.limits)),
+                None => return answer::error(&too_large(&self.limits), &self.limits),
             }
         }
     }
@@ -317,7 +345,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context)?;
-        self.perform(&caller, request, &context).await.map(CallToolResponse::from)
+        self.perform(&caller, request, &context).await
     }
 
     async fn list_prompts(

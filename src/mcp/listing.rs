@@ -1,6 +1,6 @@
 //! The tools as MCP lists them: made once, shown to each caller as far as they may call.
 
-use super::{Caller, schema};
+use super::{Caller, confirm, schema};
 use crate::tools::{Definition, catalogue};
 use rmcp::model::{Tool, ToolAnnotations};
 use std::sync::{Arc, LazyLock};
@@ -24,7 +24,8 @@ fn tool(definition: &Definition) -> Tool {
         .destructive(hints.destructive)
         .idempotent(hints.idempotent)
         .open_world(false);
-    let input = Arc::new(schema::tidy_input(&definition.input_schema));
+    let input = schema::tidy_input(&definition.input_schema);
+    let input = Arc::new(confirm::with_consent(definition, input));
     let output = Arc::new(schema::tidy_output(&definition.output_schema));
     Tool::new_with_raw(definition.name, Some(definition.description.into()), input)
         .with_title(definition.title)
@@ -34,9 +35,14 @@ fn tool(definition: &Definition) -> Tool {
 
 fn is_for(listed: &Listed, caller: &Caller) -> bool {
     let definition = listed.definition;
-    caller.principal.person.role >= definition.role
-        && caller.may_reach(definition.name)
+    caller.principal.person.role >= definition.role && is_there_for(definition, caller)
+}
+
+/// Whether a tool is there for a caller, whatever their role.
+fn is_there_for(definition: &Definition, caller: &Caller) -> bool {
+    caller.may_reach(definition.name)
         && caller.selection.shows(definition)
+        && (caller.projects.is_empty() || definition.keeps_to_projects())
 }
 
 /// The tools that this caller may call.
@@ -48,7 +54,7 @@ pub(super) fn tools_for(caller: &Caller) -> Vec<Tool> {
 pub(super) fn definition_for(name: &str, caller: &Caller) -> Option<&'static Definition> {
     let listed = LISTED.iter().find(|listed| listed.definition.name == name)?;
     let definition = listed.definition;
-    (caller.may_reach(name) && caller.selection.shows(definition)).then_some(definition)
+    is_there_for(definition, caller).then_some(definition)
 }
 
 /// How a tool is listed, whoever asks.

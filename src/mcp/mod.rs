@@ -16,6 +16,7 @@
 
 mod answer;
 pub mod caller;
+mod confirm;
 mod handler;
 pub mod http;
 mod listing;
@@ -28,6 +29,7 @@ pub mod stdio;
 mod subscriptions;
 
 pub use caller::{Access, Caller, Denied};
+pub use confirm::Seals;
 pub use handler::Handler;
 pub use resources::About;
 pub use selection::{Selection, SelectionError};

@@ -19,6 +19,12 @@ const FIXED: &[(&str, &str, &str, &str)] = &[
         "Tasks that agents hold right now, or that wait for an answer.",
         "listClaims",
     ),
+    (
+        "rota://digest/today",
+        "Today's digest",
+        "What happened since yesterday, and what is coming.",
+        "getDigest",
+    ),
 ];
 
 /// Addresses with a number: template, title, what it is, the tool and its argument.
@@ -35,6 +41,13 @@ const TEMPLATES: &[(&str, &str, &str, &str, &str)] = &[
         "Project",
         "A project with its status labels.",
         "getProject",
+        "projectId",
+    ),
+    (
+        "rota://project/{project}/overview",
+        "A project at a glance",
+        "A project with progress, open milestones and latest status updates.",
+        "getFullProjectOverview",
         "projectId",
     ),
 ];
@@ -73,10 +86,14 @@ impl Address {
             return Some(Self { uri: uri.to_owned(), tool, args: no_args(), about: None });
         }
         for (template, _, _, tool, argument) in TEMPLATES {
-            let start = template.split('{').next().unwrap_or_default();
-            let Some(number) = uri.strip_prefix(start) else { continue };
+            let (start, rest) = template.split_once('{').unwrap_or((*template, ""));
+            let end = rest.split_once('}').map_or("", |(_, end)| end);
+            let number = uri.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
             // One spelling only: an address is also a name under which changes are told.
-            let id: i64 = number.parse().ok().filter(|id: &i64| id.to_string() == number)?;
+            let is_plain =
+                |number: &&str| number.parse().is_ok_and(|id: i64| id.to_string() == **number);
+            let id = number.filter(is_plain).and_then(|number| number.parse::<i64>().ok());
+            let Some(id) = id else { continue };
             let about = match *argument {
                 "id" => About::Task(TaskId(id)),
                 _ => About::Project(ProjectId(id)),
@@ -116,6 +133,11 @@ mod tests {
         let task = Address::parse("rota://task/7").unwrap();
         assert_eq!((task.tool, task.about), ("getTicket", Some(About::Task(TaskId(7)))));
         assert_eq!(Address::parse("rota://projects").unwrap().tool, "getAllProjects");
+        assert_eq!(Address::parse("rota://digest/today").unwrap().tool, "getDigest");
+        let overview = Address::parse("rota://project/2/overview").unwrap();
+        assert_eq!(overview.tool, "getFullProjectOverview");
+        assert_eq!(overview.about, Some(About::Project(ProjectId(2))));
+        assert_eq!(Address::parse("rota://project/2").unwrap().tool, "getProject");
         for wrong in [
             "",
             "rota://",
@@ -124,6 +146,10 @@ mod tests {
             "rota://task/+7",
             "rota://task/7/",
             "rota://task/7?x",
+            "rota://task/7/overview",
+            "rota://project//overview",
+            "rota://project/02/overview",
+            "rota://project/2/overview/",
             "rota://task/99999999999999999999",
             "rota://tasks/7",
             "file:///etc/passwd",

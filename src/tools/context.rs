@@ -20,12 +20,20 @@ pub struct Context {
     pub zone: Tz,
     /// The run on whose behalf it is asked; `None` for people.
     pub run: Option<RunContext>,
+    /// The only projects that there are for whoever asks; empty: all.
+    pub only_projects: Vec<ProjectId>,
 }
 
 impl Context {
     /// A person, or a person's assistant, outside any run.
     pub fn person(principal: Principal, zone: Tz) -> Self {
-        Self { principal, zone, run: None }
+        Self { principal, zone, run: None, only_projects: Vec::new() }
+    }
+
+    /// The same with a token that is for some projects only; for all when there are none.
+    #[must_use]
+    pub fn limited_to(self, only_projects: Vec<ProjectId>) -> Self {
+        Self { only_projects, ..self }
     }
 }
 

@@ -1,14 +1,19 @@
 //! What the daemon can be asked for: the trait that `daemon` implements and `app` injects, so that
 //! running, stopping and explaining are tools like others.
 
+use super::ToolError;
 use crate::domain::{
-    Activity, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PlaybookName, Reason, Run,
-    RunId, RunState, TaskId, Timestamp, Token, Usage, Value,
+    Activity, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PlaybookName, Principal,
+    ProjectId, Reason, Run, RunId, RunState, TaskId, Timestamp, Token, Usage, Value,
 };
+use crate::store::StoreError;
 use async_trait::async_trait;
+use chrono_tz::Tz;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+pub use super::claimed::{ClaimAsk, Hold, Leave, ReleaseAsk, Standing};
 
 /// The daemon, as tools see it.
 #[async_trait]
@@ -37,6 +42,26 @@ pub trait Desk: Send + Sync + std::fmt::Debug {
     /// Takes a claim away from its holder.
     async fn release_claim(&self, task: TaskId, reason: &str, by: &str)
     -> Result<Value, DeskError>;
+    /// Takes a task for somebody outside a run, and shows it on the board.
+    async fn claim_task(&self, ask: ClaimAsk) -> Result<Hold, DeskError>;
+    /// Gives such a claim its lease again, or another one.
+    async fn renew_claim(
+        &self,
+        task: TaskId,
+        fence: Fence,
+        minutes: Option<u32>,
+        principal: &Principal,
+    ) -> Result<Hold, DeskError>;
+    /// Gives such a claim up.
+    async fn release_task(&self, ask: ReleaseAsk) -> Result<Hold, DeskError>;
+    /// How somebody stands to the claim on a task; their own is renewed.
+    async fn standing(&self, task: TaskId, principal: &Principal) -> Result<Standing, DeskError>;
+    /// Renews the claim on a task if it is theirs.
+    async fn keep_claim(&self, task: TaskId, principal: &Principal) -> Result<(), DeskError>;
+    /// Puts back what a run changed.
+    async fn undo_run(&self, ask: UndoAsk) -> Result<Value, DeskError>;
+    /// What happened since then, and what is coming.
+    async fn digest(&self, ask: DigestAsk) -> Result<Value, DeskError>;
     /// What the daemon is doing: since when, runs, slots, alarms, outbox.
     async fn status(&self) -> Result<Value, DeskError>;
 }
@@ -152,6 +177,32 @@ pub struct NextRequest {
     /// Until this instant.
     #[serde(default)]
     pub to: Option<Timestamp>,
+}
+
+/// Which run is to be undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UndoAsk {
+    /// The run, or the beginning of its name.
+    pub run: RunId,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Who asks: with their rights it is put back.
+    pub principal: Principal,
+    /// Where bare dates are days.
+    pub zone: Tz,
+}
+
+/// Which digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DigestAsk {
+    /// As if it were this instant; `None`: now.
+    pub now: Option<Timestamp>,
+    /// What happened since then; `None`: since yesterday began.
+    pub since: Option<Timestamp>,
+    /// Only of these projects; empty: of all that are open.
+    pub projects: Vec<ProjectId>,
+    /// Whose days are meant.
+    pub zone: Tz,
 }
 
 /// What is done with a playbook.
@@ -292,4 +343,26 @@ pub enum DeskError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+}
+
+impl From<DeskError> for ToolError {
+    fn from(error: DeskError) -> Self {
+        match error {
+            DeskError::NotFound(what) => Self::rejected(Reason::NotFound, what),
+            DeskError::Refused { reason, message } => Self::rejected(reason, message),
+            DeskError::Failed { what, source } => {
+                let reason = match &source {
+                    Some(source) if is_of_the_store(source.as_ref()) => Reason::StoreFailed,
+                    _ => Reason::ToolFailed,
+                };
+                Self::Fatal { reason, message: what, source }
+            }
+        }
+    }
+}
+
+/// Whether an error comes from local state: a full or failing disk, say.
+fn is_of_the_store(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(<dyn std::error::Error + 'static>::is::<StoreError>)
 }

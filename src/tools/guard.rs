@@ -9,7 +9,8 @@ use super::definition::Definition;
 use super::registry::Parts;
 use super::write::{Acted, Planned};
 use super::{
-    Context, Intended, JournalError, RunContext, ToolError, ToolKind, ToolResult, scope, show,
+    Context, Intended, JournalError, RunContext, ToolError, ToolKind, ToolResult, claimed, limited,
+    scope, show,
 };
 use crate::board::BoardError;
 use crate::domain::{
@@ -31,6 +32,7 @@ pub(super) const FINISH: &str = "finish";
 /// Whether this caller may call this tool at all: the playbook's list, then the role.
 pub(super) fn may_call(tool: &Definition, context: &Context) -> Result<(), ToolError> {
     is_listed(tool, context)?;
+    limited::may_call(tool, context)?;
     if context.principal.person.role < tool.role {
         return Err(ToolError::rejected(
             Reason::RoleTooLow,
@@ -79,6 +81,22 @@ pub fn matches_any(patterns: &[String], tool: &str) -> bool {
     })
 }
 
+/// Whether a call of what cannot be taken back only asks what it would do; the other arguments.
+pub(super) fn without_dry_run(tool: &Definition, mut args: Value) -> (Value, bool) {
+    let asked = match &mut args {
+        Value::Map(map) if tool.annotations.destructive => map.remove("dryRun"),
+        _ => None,
+    };
+    (args, asked.and_then(|asked| asked.as_bool()).unwrap_or(false))
+}
+
+/// What a planned write would do.
+pub(super) async fn rehearsed(parts: &Parts, planned: &Planned) -> ToolResult {
+    let mut acted = planned.write.shown(None);
+    Captions::read(parts.board.as_ref(), &planned.write).await.beside(&mut acted);
+    result_of(&acted, None, Some("dry_run"))
+}
+
 /// Carries a planned write out, inside a run or by hand.
 pub(super) async fn write(
     parts: &Parts,
@@ -87,6 +105,13 @@ pub(super) async fn write(
     args: Value,
     planned: Planned,
 ) -> Result<ToolResult, ToolError> {
+    if let Some(run) = claimed::standing(parts, context, &planned).await? {
+        let done = in_run(parts, context, &run, tool, args, planned).await;
+        return done.map_err(|error| match run.task {
+            Some(task) => claimed::told(error, task),
+            None => error,
+        });
+    }
     let Some(run) = &context.run else {
         let mut stamp = Stamp::by(context.principal.person.id);
         stamp.revision = planned.revision;

@@ -7,12 +7,14 @@
 
 mod arguments;
 mod captions;
+mod claimed;
 pub mod context;
 mod dates;
 pub mod definition;
 pub mod desk;
 mod guard;
 pub mod journal;
+mod limited;
 mod nouns;
 pub mod registry;
 mod resolve;

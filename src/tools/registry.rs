@@ -3,7 +3,9 @@
 use super::definition::{Definition, Handler};
 use super::desk::{Desk, Records, Tokens};
 use super::journal::Journal;
-use super::{Context, ToolError, ToolKind, ToolResult, arguments, catalogue, guard, show};
+use super::{
+    Context, ToolError, ToolKind, ToolResult, arguments, catalogue, claimed, guard, limited, show,
+};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::{Reason, Value};
@@ -32,8 +34,24 @@ impl Parts {
         Self { board, journal, clock, desk, records, tokens }
     }
 
+    /// The same over another board.
+    pub(super) fn over(&self, board: Arc<dyn Board>) -> Self {
+        Self {
+            board,
+            journal: Arc::clone(&self.journal),
+            clock: Arc::clone(&self.clock),
+            desk: self.desk.clone(),
+            records: self.records.clone(),
+            tokens: self.tokens.clone(),
+        }
+    }
+
+    pub(super) fn desk_if_there(&self) -> Option<Arc<dyn Desk>> {
+        self.desk.get().and_then(Weak::upgrade)
+    }
+
     pub(super) fn desk(&self) -> Result<Arc<dyn Desk>, ToolError> {
-        self.desk.get().and_then(Weak::upgrade).ok_or_else(|| {
+        self.desk_if_there().ok_or_else(|| {
             ToolError::rejected(Reason::Unsupported, "this needs the daemon, which is not there")
         })
     }
@@ -114,14 +132,22 @@ impl ToolRegistry {
             ));
         };
         guard::may_call(tool, context)?;
+        let limited = limited::parts_for(&self.parts, tool, &args, context).await?;
+        let parts = limited.as_ref().unwrap_or(&self.parts);
         match &tool.handler {
             Handler::Answer(answer) => {
-                let value = answer(&self.parts, context, args).await?;
+                claimed::renew(parts, context, tool, &args).await;
+                let value = answer(parts, context, args).await?;
                 Ok(ToolResult { text: show::text(&value), value, effect: None })
             }
             Handler::Write(plan) => {
-                let planned = plan(&self.parts, context, args.clone()).await?;
-                guard::write(&self.parts, context, tool.name, args, planned).await
+                let (args, only_looks) = guard::without_dry_run(tool, args);
+                let planned = plan(parts, context, args.clone()).await?;
+                limited::check_reach(parts, context, &planned).await?;
+                if only_looks {
+                    return Ok(guard::rehearsed(parts, &planned).await);
+                }
+                guard::write(parts, context, tool.name, args, planned).await
             }
         }
     }

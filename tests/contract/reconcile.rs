@@ -14,6 +14,7 @@ fn claim(phase: Phase) -> Claim {
         phase,
         holder: None,
         run: RunId::new("r-1"),
+        assistant: None,
         playbook: PlaybookName::new("worker"),
         attempt: 1,
         lease_ends: None,

@@ -1,7 +1,10 @@
 //! The MCP server, by the real binary: over HTTP and at a pipe.
 
+mod claims;
+mod confirm;
 mod guard;
 mod http;
+mod limits;
 mod listing;
 mod pipe;
 mod reading;

@@ -13,7 +13,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 /// A client that started `rota mcp`.
-struct Piped {
+pub struct Piped {
     child: Child,
     to: ChildStdin,
     from: BufReader<ChildStdout>,
@@ -21,7 +21,7 @@ struct Piped {
 }
 
 impl Piped {
-    fn start(rota: &Rota, words: &[&str]) -> Self {
+    pub fn start(rota: &Rota, words: &[&str]) -> Self {
         let mut child = rota
             .command(["mcp"].iter().chain(words))
             .stdin(Stdio::piped())
@@ -33,19 +33,19 @@ impl Piped {
         Self { child, to, from: BufReader::new(from), last: 0 }
     }
 
-    fn send(&mut self, message: &Value) {
+    pub fn send(&mut self, message: &Value) {
         writeln!(self.to, "{message}").unwrap();
         self.to.flush().unwrap();
     }
 
     /// The next message; standard output holds nothing else.
-    fn next(&mut self) -> Value {
+    pub fn next(&mut self) -> Value {
         let mut line = String::new();
         self.from.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
     }
 
-    fn ask(&mut self, method: &str, params: Value) -> Value {
+    pub fn ask(&mut self, method: &str, params: Value) -> Value {
         self.last += 1;
         let mut request = json!({ "jsonrpc": "2.0", "id": self.last, "method": method });
         request["params"] = params;
@@ -55,7 +55,7 @@ impl Piped {
         answer
     }
 
-    fn shake_hands(&mut self) -> Value {
+    pub fn shake_hands(&mut self) -> Value {
         let hello = json!({
             "protocolVersion": "2025-11-25", "capabilities": {},
             "clientInfo": { "name": "test", "version": "1" }
@@ -66,7 +66,7 @@ impl Piped {
     }
 
     /// Sends a call and does not wait for its answer; its number.
-    fn begin(&mut self, tool: &str, args: Value) -> u64 {
+    pub fn begin(&mut self, tool: &str, args: Value) -> u64 {
         self.last += 1;
         let mut request = json!({ "jsonrpc": "2.0", "id": self.last, "method": "tools/call" });
         request["params"]["name"] = tool.into();
@@ -85,7 +85,7 @@ impl Piped {
         self.child.wait().unwrap();
     }
 
-    fn call(&mut self, tool: &str, args: Value) -> Value {
+    pub fn call(&mut self, tool: &str, args: Value) -> Value {
         let mut params = json!({ "name": tool });
         params["arguments"] = args;
         let answer = self.ask("tools/call", params);
@@ -93,7 +93,7 @@ impl Piped {
     }
 
     /// Hangs up; the exit code.
-    fn hang_up(self) -> i32 {
+    pub fn hang_up(self) -> i32 {
         let Self { mut child, to, from, .. } = self;
         drop((to, from));
         child.wait().unwrap().code().unwrap_or(-1)

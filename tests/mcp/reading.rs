@@ -70,7 +70,7 @@ async fn a_prompt_is_filled_in_with_todays_date_and_names_are_completed() {
 }
 
 /// The next event of an open answer that is of this method.
-async fn event(response: &mut reqwest::Response, method: &str) -> Value {
+pub async fn event(response: &mut reqwest::Response, method: &str) -> Value {
     let mut text = String::new();
     loop {
         let chunk = tokio::time::timeout(std::time::Duration::from_mins(1), response.chunk());

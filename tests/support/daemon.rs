@@ -17,6 +17,7 @@ use rota::notify::{Notifier, NotifyError};
 use rota::store::Store;
 use rota::store::memory::MemoryStore;
 use rota::tools::desk::{Desk as _, RunReport, RunRequest};
+use rota::tools::{Context, ToolError, ToolRegistry};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -142,6 +143,7 @@ pub struct Team {
 pub struct Life {
     pub daemon: Arc<Daemon>,
     pub ledger: Arc<Ledger>,
+    pub tools: Arc<ToolRegistry>,
 }
 
 impl Team {
@@ -231,6 +233,12 @@ impl Team {
         self.board.below.add_comment(&Stamp::by(who), new).await.unwrap();
     }
 
+    /// Somebody of the board.
+    pub async fn person(&self, id: PersonId) -> Person {
+        let people = self.board.below.people().await.unwrap();
+        people.into_iter().find(|person| person.id == id).unwrap()
+    }
+
     /// A task as it is now.
     pub async fn look(&self, task: TaskId) -> Task {
         self.board.below.task(task).await.unwrap()
@@ -285,7 +293,7 @@ impl Team {
         let tools = Arc::clone(&parts.tools);
         let daemon = Daemon::start(parts, wake).await.unwrap();
         tools.set_desk(Arc::clone(&daemon) as _);
-        Life { daemon, ledger }
+        Life { daemon, ledger, tools }
     }
 
     fn parts(&self, daemon: &str, life: u64) -> Parts {
@@ -319,6 +327,19 @@ impl Life {
     /// Runs a playbook by hand, as Ada.
     pub async fn run(&self, playbook: &str) -> RunReport {
         self.daemon.run_playbook(request(playbook)).await.unwrap()
+    }
+
+    /// Somebody of the board calls a tool, by hand or by an assistant of theirs.
+    pub async fn call(
+        &self,
+        who: &Person,
+        tool: &str,
+        args: serde_json::Value,
+    ) -> Result<Value, ToolError> {
+        let principal = Principal { person: who.clone(), by: Initiative::Person };
+        let context = Context::person(principal, chrono_tz::Europe::Berlin);
+        let args = serde_json::from_value(args).unwrap();
+        self.tools.call(tool, args, &context).await.map(|result| result.value)
     }
 
     /// The runs at a task, the latest first.

@@ -175,7 +175,7 @@ fn no_text_names_a_command_that_does_not_exist() {
         })
         .collect();
     hold("commands", &faults);
-    assert_eq!(missing_commands("see `rota runs undo r-1` and `rota why 7`").len(), 1);
+    assert_eq!(missing_commands("see `rota runs forget r-1` and `rota why 7`").len(), 1);
 }
 
 #[test]

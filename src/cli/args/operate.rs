@@ -107,6 +107,15 @@ pub enum RunsCommand {
         /// The run
         run: String,
     },
+    /// Put back what a run changed; what somebody else changed since stays
+    #[command(after_help = "Example:\n  rota runs undo r-7k2m9qhtx3ab --dry-run")]
+    Undo {
+        /// The run
+        run: String,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// `rota claims …`.
@@ -192,9 +201,25 @@ impl RunsCommand {
             Self::Show { run } => Call::look("showRun", of(run), View::Detail(detail::run)),
             Self::Follow { run } => Call::look(FOLLOW, of(run), View::Story),
             Self::Stop { run } => Call::act("stopRun", of(run)),
+            Self::Undo { run, dry_run: true } => {
+                Call::look("undoRun", of(run).with("dryRun", Some(true)), UNDONE)
+            }
+            Self::Undo { run, .. } => Call { view: UNDONE, ..Call::act("undoRun", of(run)) },
         }
     }
 }
+
+const UNDONE: View = View::Table {
+    columns: &[
+        ("SEQ", "seq"),
+        ("TOOL", "tool"),
+        ("ENTITY", "entity"),
+        ("STATE", "state"),
+        ("REASON", "reason"),
+        ("DETAIL", "detail"),
+    ],
+    empty: "the run wrote nothing",
+};
 
 const OCCURRENCES: View = View::Table {
     columns: &[("WHEN", "local"), ("ZONE", "zone"), ("PLAYBOOK", "playbook"), ("NOTE", "note")],
@@ -236,7 +261,7 @@ const CLAIMS: View = View::Table {
         ("PLAYBOOK", "playbook"),
         ("RUN", "run"),
         ("FENCE", "fence"),
-        ("HOLDER", "holder.daemon"),
+        ("HOLDER", "by"),
     ],
     empty: "no claims",
 };

@@ -77,6 +77,9 @@ pub enum TokenCommand {
         /// Only this tool (* at the end stands for any rest); may be repeated
         #[arg(long = "tool", value_name = "TOOL")]
         tools: Vec<String>,
+        /// Only this project, by id or name; may be repeated
+        #[arg(long = "project", value_name = "PROJECT")]
+        projects: Vec<String>,
         /// For how long it counts, such as 90d [default: until it is revoked]
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
@@ -109,13 +112,14 @@ impl TokenCommand {
             Call { need: Need::Act, view: View::Detail(detail::token), ..call }
         };
         match self {
-            Self::Create { name, service, person, role, tools, expires } => {
+            Self::Create { name, service, person, role, tools, projects, expires } => {
                 let args = CallArgs::new()
                     .with("name", Some(name.as_str()))
                     .with("service", service.then_some(true))
                     .with("person", person.as_deref().map(number_or_name))
                     .with("role", role.as_deref())
                     .with_list("tools", tools.iter().map(String::as_str).collect())
+                    .with_list("projects", projects.iter().map(|p| number_or_name(p)).collect())
                     .with("expires", expires.as_deref());
                 act("createToken", args)
             }

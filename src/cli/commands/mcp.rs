@@ -5,10 +5,10 @@ use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::Place;
 use crate::cli::args::outside::McpArgs;
 use crate::cli::pipe::Pipe;
-use crate::clock::SystemClock;
+use crate::clock::{SystemClock, SystemEntropy};
 use crate::domain::{Initiative, Person, PersonId, PersonKind, Principal, Role};
 use crate::mcp::stdio::PipeError;
-use crate::mcp::{self, Caller, Handler, Selection};
+use crate::mcp::{self, Caller, Handler, Seals, Selection};
 use std::sync::Arc;
 
 impl Session<'_> {
@@ -31,7 +31,9 @@ impl Session<'_> {
         let caller = at_the_pipe(zone.unwrap_or(chrono_tz::UTC), asked.and(&configured.selection));
         let pipe = Arc::new(Pipe::new(Arc::clone(&self.house), place, token));
         let clock = SystemClock::shared();
-        let handler = Handler::for_pipe(Arc::clone(&pipe) as _, caller, clock, configured.limits);
+        let seals = Seals::new(&SystemEntropy);
+        let calls = Arc::clone(&pipe) as _;
+        let handler = Handler::for_pipe(calls, caller, clock, seals, configured.limits);
         let served = mcp::stdio::serve(handler).await;
         pipe.close().await;
         served.map(|()| 0).map_err(|error| match error {
@@ -53,5 +55,6 @@ fn at_the_pipe(zone: chrono_tz::Tz, selection: Selection) -> Caller {
         role: Role::Owner,
     };
     let principal = Principal { person, by: Initiative::Person };
-    Caller { id: "pipe".to_owned(), principal, zone, tools: Vec::new(), selection }
+    let (tools, projects) = Default::default();
+    Caller { id: "pipe".to_owned(), principal, zone, tools, projects, selection }
 }

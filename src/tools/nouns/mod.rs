@@ -2,6 +2,7 @@
 
 mod assigned;
 mod calendar;
+mod claims;
 mod comments;
 mod find;
 mod finish;
@@ -18,6 +19,7 @@ mod talk;
 mod tasks;
 mod timesheets;
 mod tokens;
+mod undo;
 
 use super::Toolset;
 use super::definition::Definition;
@@ -27,6 +29,7 @@ pub(super) fn all() -> Vec<Definition> {
     let sets = [
         (Toolset::Tasks, find::tools()),
         (Toolset::Tasks, tasks::tools()),
+        (Toolset::Tasks, claims::tools()),
         (Toolset::Comments, comments::tools()),
         (Toolset::Projects, projects::tools()),
         (Toolset::Comments, talk::tools()),
@@ -39,7 +42,9 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Calendar, calendar::tools()),
         (Toolset::People, people::tools()),
         (Toolset::Records, records::tools()),
+        (Toolset::Records, undo::digest_tools()),
         (Toolset::Operate, operate::tools()),
+        (Toolset::Operate, undo::tools()),
         (Toolset::Tokens, tokens::tools()),
         (Toolset::Run, finish::tools()),
     ];

@@ -2,8 +2,7 @@
 
 use super::records::{Anything, Nothing, instant};
 use super::tasks::refuse;
-use crate::domain::{PlaybookName, Reason, Role, RunId, TaskId, Value};
-use crate::store::StoreError;
+use crate::domain::{PlaybookName, Role, RunId, TaskId, Value};
 use crate::tools::arguments::Id;
 use crate::tools::definition::{Definition, Words};
 use crate::tools::desk::{DeskError, RunRequest, Switch};
@@ -233,29 +232,15 @@ fn name_of(context: &Context) -> &str {
 
 /// A daemon's error, as the caller is told.
 pub(super) fn desk_error(error: DeskError) -> ToolError {
-    match error {
-        DeskError::NotFound(what) => ToolError::rejected(Reason::NotFound, what),
-        DeskError::Refused { reason, message } => ToolError::rejected(reason, message),
-        DeskError::Failed { what, source } => {
-            let reason = match &source {
-                Some(source) if is_of_the_store(source.as_ref()) => Reason::StoreFailed,
-                _ => Reason::ToolFailed,
-            };
-            ToolError::Fatal { reason, message: what, source }
-        }
-    }
-}
-
-/// Whether an error comes from local state: a full or failing disk, say.
-fn is_of_the_store(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut causes = std::iter::successors(Some(error), |error| error.source());
-    causes.any(<dyn std::error::Error + 'static>::is::<StoreError>)
+    error.into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Reason;
     use crate::ledger::LedgerError;
+    use crate::store::StoreError;
 
     #[test]
     fn what_local_state_did_not_do_is_told_as_such() {

@@ -33,18 +33,12 @@ fn about_runs() -> Vec<Definition> {
             Words {
                 name: "listClaims",
                 title: "List claims",
-                description: "The tasks that agents hold right now, or that wait for a person's answer: \
-                    holder, fence, phase, end of the lease. Example: {}.",
+                description: "The tasks that agents and assistants hold right now, or that wait for a person's \
+                    answer: holder, fence, phase, end of the lease. Example: {}.",
                 example: "{}",
             },
             Role::Readonly,
-            |parts, _, _| {
-                Box::pin(async move {
-                    let claims =
-                        parts.records()?.claims().await.map_err(super::operate::desk_error)?;
-                    Ok(Value::map([("items", show::value(&claims))]))
-                })
-            },
+            |parts, _, _| Box::pin(claims(parts)),
         ),
         Definition::read::<ListRuns, Anything>(
             Words {
@@ -80,6 +74,23 @@ fn about_runs() -> Vec<Definition> {
             |parts, _, _| Box::pin(status(parts)),
         ),
     ]
+}
+
+async fn claims(parts: &Parts) -> Result<Value, ToolError> {
+    let claims = parts.records()?.claims().await.map_err(super::operate::desk_error)?;
+    let items = claims.iter().map(|claim| {
+        let mut shown = show::value(claim);
+        let by = match (&claim.assistant, &claim.holder) {
+            (Some(assistant), _) => assistant.name.clone(),
+            (None, Some(holder)) => holder.daemon.to_string(),
+            (None, None) => String::new(),
+        };
+        if let Value::Map(map) = &mut shown {
+            map.insert("by".to_owned(), by.into());
+        }
+        shown
+    });
+    Ok(Value::map([("items", Value::List(items.collect()))]))
 }
 
 async fn status(parts: &Parts) -> Result<Value, ToolError> {

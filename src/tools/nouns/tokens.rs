@@ -87,6 +87,9 @@ struct CreateToken {
     /// Only these tools; * at the end of a name stands for any rest.
     #[serde(default)]
     tools: Vec<String>,
+    /// Only these projects, by id or name: for its holder there are no others.
+    #[serde(default)]
+    projects: Vec<IdOrName>,
     /// For how long it counts: 90d, 12h; default: until it is revoked.
     expires: Option<String>,
 }
@@ -113,12 +116,20 @@ async fn create(parts: &Parts, context: &Context, args: CreateToken) -> Result<V
         }
     }
     let expires = args.expires.as_deref().map(span).transpose()?;
+    let mut projects = Vec::new();
+    if !args.projects.is_empty() {
+        let directory = Directory::read(parts, context).await?;
+        for named in &args.projects {
+            projects.push(directory.project(named)?.id);
+        }
+    }
     let new = NewToken {
         kind,
         name,
         person: me.id,
         role: wanted,
         tools: args.tools,
+        projects,
         expires: expires.map(|span| parts.clock.wall() + to_delta(span)),
     };
     if let Some(expected) = new.name_fault() {

@@ -23,6 +23,7 @@ fn new(kind: TokenKind, name: &str) -> NewToken {
         person: PersonId(1),
         role: Role::Editor,
         tools: Vec::new(),
+        projects: Vec::new(),
         expires: None,
     }
 }

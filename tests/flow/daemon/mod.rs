@@ -1,5 +1,6 @@
 //! The daemon in process, through the doors that the program itself uses.
 
+mod assistants;
 mod board_words;
 mod broken_off;
 mod clock;
@@ -19,6 +20,7 @@ mod succession;
 mod switches;
 mod taken_once;
 mod two_daemons;
+mod undo;
 mod wrong_clocks;
 
 use crate::support::playbooks;

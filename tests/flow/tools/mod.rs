@@ -5,6 +5,7 @@ mod calendar;
 mod goals;
 mod guard;
 mod ledger;
+mod limits;
 mod scope;
 mod table;
 mod time;

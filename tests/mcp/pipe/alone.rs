@@ -113,3 +113,25 @@ fn a_client_that_hangs_up_ends_what_it_began() {
     let listed = rota.run(["claims", "list", "--json"]).ok().json();
     assert_eq!(listed["items"].as_array().unwrap().len(), 0, "{listed:#}");
 }
+
+#[test]
+fn a_claim_outlives_the_pipe_that_took_it() {
+    let rota = team();
+    let mut one = Piped::start(&rota, &[]);
+    one.shake_hands();
+    let claimed = one.call("claimTask", json!({ "task": 1 }));
+    assert_eq!(claimed["isError"], false, "{claimed:#}");
+    one.kill();
+    let mut other = Piped::start(&rota, &[]);
+    other.shake_hands();
+    let shown = other.call("listClaims", json!({}));
+    let held = &shown["structuredContent"]["items"][0];
+    assert_eq!((&held["by"], &held["phase"]), (&json!("Ada's assistant"), &json!("working")));
+    // Whoever comes back with the fence goes on.
+    let fence = &claimed["structuredContent"]["fence"];
+    let renewed = other.call("renewClaim", json!({ "task": 1, "fence": fence }));
+    assert_eq!(renewed["isError"], false, "{renewed:#}");
+    let release = json!({ "task": 1, "fence": fence, "comment": "Later." });
+    assert_eq!(other.call("releaseTask", release)["structuredContent"]["phase"], "free");
+    assert_eq!(other.hang_up(), 0);
+}

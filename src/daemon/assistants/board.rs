@@ -1,0 +1,309 @@
+//! What an assistant's claim shows on the board: its announcement, and how the task is left.
+//!
+//! As with runs, all of it goes through the tools and their journal, as actor `rota`.
+
+use super::{Assistants, InHand, of_board, of_claim, of_ledger, of_tool};
+use crate::board::BoardError;
+use crate::daemon::announce::{edit_params, found};
+use crate::daemon::by_hand as playbook;
+use crate::daemon::earlier;
+use crate::domain::{
+    Claim, Effect, EffectActor, EffectResult, EndKind, Initiative, Mode, Person, PersonId,
+    PersonKind, Phase, Principal, Reason, Role, Run, RunState, StatusKind, Task, TaskEdit, Value,
+    Wrote,
+};
+use crate::ledger::ClaimError;
+use crate::schedule::put_back;
+use crate::tools::desk::{DeskError, Leave};
+use crate::tools::{Context, RunContext, ToolError, ToolResult, Trust};
+use std::sync::Arc;
+
+/// The tag of a task that an agent works at.
+const AGENT_TAG: &str = "AI-Agent";
+
+/// How a claim ends, and how its task is left.
+pub(super) struct Ending {
+    pub state: RunState,
+    pub how: EndKind,
+    pub reason: Reason,
+    pub detail: String,
+    pub comment: String,
+    pub leave: Leave,
+}
+
+impl Assistants<'_> {
+    /// Shows a claim on the board and reads it back; what fails half-way is put back.
+    pub(super) async fn show(
+        &self,
+        mut hand: InHand,
+        task: &Task,
+        principal: &Principal,
+    ) -> Result<Claim, DeskError> {
+        match self.announce(&mut hand, task, principal).await {
+            Ok(()) => Ok(hand.held.claim),
+            Err(error) => {
+                let is_back = self.put_back(&hand).await;
+                // What could not be put back is an ended claim that a daemon sees to later.
+                let how = if is_back.is_ok() { EndKind::Released } else { EndKind::Expired };
+                self.end(hand, how, Reason::LostRace).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn announce(
+        &self,
+        hand: &mut InHand,
+        task: &Task,
+        principal: &Principal,
+    ) -> Result<(), DeskError> {
+        let person = &principal.person;
+        let project = self.parts.board.project(task.project).await.map_err(of_board)?;
+        let progress = project.status_of_kind(StatusKind::InProgress).map(|status| status.id);
+        let status = progress.ok_or_else(|| DeskError::Refused {
+            reason: Reason::UnknownStatus,
+            message: format!("project {:?} has no status for work in progress", project.name),
+        })?;
+        let is_tagged = person.kind == PersonKind::Agent && !task.has_tag(AGENT_TAG);
+        // What an ended claim left there that was never handed back is ours to put back.
+        let claim = &hand.held.claim;
+        let (before, left) = found(task, &claim.before, &claim.wrote);
+        let mut tags: Vec<String> = is_tagged.then(|| AGENT_TAG.to_owned()).into_iter().collect();
+        tags.extend(left);
+        let wrote =
+            Wrote { assignee: Some(Some(person.id)), status: Some(status), tags: tags.clone() };
+        let ledger = &self.parts.ledger;
+        let announced = ledger.advance(&mut hand.held, Phase::Announced, Some(before), Some(wrote));
+        announced.await.map_err(of_claim)?;
+        let fence = hand.held.claim.fence;
+        self.parts.board.raise_fence(task.id, fence).await.map_err(of_board)?;
+        let mut edits = vec![TaskEdit::Assignee(Some(person.id)), TaskEdit::Status(status)];
+        edits.extend(tags.into_iter().map(TaskEdit::AddTag));
+        let edited = self.edit(hand, task, &edits, Some(task.revision)).await;
+        edited.map_err(|error| match error.reason() {
+            Reason::RevisionConflict => lost_race(task),
+            _ => of_tool(error),
+        })?;
+        let (name, run) = (super::name_of(&hand.held.claim), &hand.run.id);
+        let comment = format!(
+            "**{name}** takes this task (run `{run}`).\n\nTo stop it: assign the task to somebody \
+             else, change its status, or add the tag `AI-Stop`. Whatever you do wins."
+        );
+        self.comment(hand, task, comment).await.map_err(of_tool)?;
+        let now = self.parts.board.task(task.id).await.map_err(of_board)?;
+        if now.assignee != Some(person.id) || now.status != status {
+            return Err(lost_race(task));
+        }
+        ledger.advance(&mut hand.held, Phase::Working, None, None).await.map_err(of_claim)
+    }
+
+    /// Leaves a task as the ending says, and ends the claim. What the board does not take now is an
+    /// ended claim that a daemon sees to later.
+    pub(super) async fn leave(&self, mut hand: InHand, ending: Ending) -> Result<Claim, DeskError> {
+        if let Err(error) = self.write_ending(&mut hand, &ending).await {
+            self.end_claim(&mut hand, EndKind::Expired, Reason::LeaseExpired).await;
+            return Err(error);
+        }
+        self.end_claim(&mut hand, ending.how, ending.reason).await;
+        let run = Run {
+            state: ending.state,
+            reason: Some(ending.reason),
+            detail: ending.detail,
+            ended: Some(self.parts.clock.wall()),
+            ..hand.run
+        };
+        self.parts.ledger.finish_run(&run, Vec::new()).await.map_err(of_ledger)?;
+        self.parts.tell("ended", Some(&run.id), format!("{} ({})", run.state, ending.reason));
+        Ok(hand.held.claim)
+    }
+
+    async fn write_ending(&self, hand: &mut InHand, ending: &Ending) -> Result<(), DeskError> {
+        let ledger = &self.parts.ledger;
+        if hand.run.settle_from.is_none() {
+            let last = earlier::last_seq(self.parts, &hand.run).await.map_err(of_ledger)?;
+            hand.run.settle_from = Some(last);
+        }
+        hand.run.fence = Some(hand.held.claim.fence);
+        ledger.update_run(&hand.run).await.map_err(of_ledger)?;
+        ledger.advance(&mut hand.held, Phase::Settling, None, None).await.map_err(of_claim)?;
+        let (id, fence) = (hand.held.claim.task, hand.held.claim.fence);
+        let task = match self.parts.board.raise_fence(id, fence).await {
+            Ok(()) => self.parts.board.task(id).await,
+            Err(error) => Err(error),
+        };
+        let task = match task {
+            Ok(task) => task,
+            // Nothing of it shows any more.
+            Err(BoardError::NotFound { .. }) => return Ok(()),
+            Err(error) => return Err(of_board(error)),
+        };
+        match ending.leave {
+            Leave::PutBack => self.put_back(hand).await?,
+            Leave::Review => self.hand_over(hand, &task).await?,
+        }
+        if self.has_said_so(&hand.run).await? {
+            return Ok(());
+        }
+        self.comment(hand, &task, ending.comment.clone()).await.map(|_| ()).map_err(of_tool)
+    }
+
+    /// The status in which a task waits for a person's review.
+    async fn hand_over(&self, hand: &InHand, task: &Task) -> Result<(), DeskError> {
+        let project = self.parts.board.project(task.project).await.map_err(of_board)?;
+        let mut waiting = project.statuses.iter().filter(|s| s.kind == StatusKind::Waiting);
+        let named = waiting.clone().find(|s| s.label.to_lowercase().contains("review"));
+        let status = named.or_else(|| waiting.next()).ok_or_else(|| DeskError::Refused {
+            reason: Reason::UnknownStatus,
+            message: format!(
+                "project {:?} has no status in which tasks wait; release with the outcome put_back",
+                project.name
+            ),
+        })?;
+        if task.status == status.id {
+            return Ok(());
+        }
+        let edits = [TaskEdit::Status(status.id)];
+        self.edit(hand, task, &edits, Some(task.revision)).await.map(|_| ()).map_err(of_tool)
+    }
+
+    /// Puts back those fields that are still as the claim left them.
+    async fn put_back(&self, hand: &InHand) -> Result<(), DeskError> {
+        let claim = &hand.held.claim;
+        let task = match self.parts.board.task(claim.task).await {
+            Ok(task) => task,
+            Err(BoardError::NotFound { .. }) => return Ok(()),
+            Err(error) => return Err(of_board(error)),
+        };
+        let edits = put_back(claim, &task);
+        if edits.is_empty() {
+            return Ok(());
+        }
+        self.edit(hand, &task, &edits, Some(task.revision)).await.map(|_| ()).map_err(of_tool)
+    }
+
+    /// Ends a claim that came to nothing, with its record.
+    pub(super) async fn end(&self, mut hand: InHand, how: EndKind, reason: Reason) {
+        self.end_claim(&mut hand, how, reason).await;
+        if how == EndKind::Expired {
+            return;
+        }
+        let run = Run {
+            state: RunState::Refused,
+            reason: Some(reason),
+            ended: Some(self.parts.clock.wall()),
+            ..hand.run
+        };
+        self.parts.tell("ended", Some(&run.id), format!("{} ({reason})", run.state));
+        if let Err(error) = self.parts.ledger.finish_run(&run, Vec::new()).await {
+            tracing::warn!(run = %run.id, %error, "the end of a claim was not written down");
+        }
+    }
+
+    async fn end_claim(&self, hand: &mut InHand, how: EndKind, reason: Reason) {
+        match self.parts.ledger.end(&mut hand.held, how, reason).await {
+            Ok(()) | Err(ClaimError::Lost { .. }) => {}
+            Err(error) => {
+                // The lease ends by itself.
+                tracing::warn!(task = %hand.held.claim.task, %error, "a claim was not released");
+            }
+        }
+    }
+
+    /// Whether the comment at the end was written before something broke off.
+    async fn has_said_so(&self, run: &Run) -> Result<bool, DeskError> {
+        let effects = self.parts.ledger.effects(&run.id).await.map_err(of_ledger)?;
+        let is_it = |effect: &Effect| {
+            let is_done = matches!(effect.result, Some(EffectResult::Done { .. }));
+            let is_late = run.settle_from.is_some_and(|from| effect.mark.seq > from);
+            is_done && is_late && effect.tool == "addComment" && effect.actor == EffectActor::Rota
+        };
+        Ok(effects.iter().any(is_it))
+    }
+
+    async fn edit(
+        &self,
+        hand: &InHand,
+        task: &Task,
+        edits: &[TaskEdit],
+        revision: Option<u64>,
+    ) -> Result<ToolResult, ToolError> {
+        let args = Value::map([("id", Value::from(task.id.0)), ("params", edit_params(edits))]);
+        self.as_rota(hand, "editTask", args, revision).await
+    }
+
+    async fn comment(
+        &self,
+        hand: &InHand,
+        task: &Task,
+        text: String,
+    ) -> Result<ToolResult, ToolError> {
+        let args = Value::map([
+            ("module", Value::from("ticket")),
+            ("entityId", task.id.0.into()),
+            ("text", text.into()),
+        ]);
+        self.as_rota(hand, "addComment", args, None).await
+    }
+
+    async fn as_rota(
+        &self,
+        hand: &InHand,
+        tool: &str,
+        args: Value,
+        revision: Option<u64>,
+    ) -> Result<ToolResult, ToolError> {
+        let run = self.run_context(hand, EffectActor::Rota);
+        let person = self.actor(hand).await?;
+        let by = Initiative::Rota(hand.run.id.clone());
+        let context = Context {
+            principal: Principal { person, by },
+            zone: self.parts.settings.zone,
+            only_projects: Vec::new(),
+            run: Some(RunContext { revision, ..run }),
+        };
+        self.parts.tools.call(tool, args, &context).await
+    }
+
+    /// The board user of the claim. What the daemon writes for it is no question of their role: a task
+    /// goes back also after they have lost it.
+    async fn actor(&self, hand: &InHand) -> Result<Person, ToolError> {
+        let assistant = hand.held.claim.assistant.as_ref();
+        let id = assistant.map_or(PersonId(0), |assistant| assistant.person);
+        let people = self.parts.board.people().await;
+        let people =
+            people.map_err(|e| ToolError::fatal(Reason::BoardUnavailable, e.to_string()))?;
+        let found = people.into_iter().find(|person| person.id == id);
+        let person = found.unwrap_or_else(|| Person {
+            id,
+            name: assistant.map(|a| a.name.clone()).unwrap_or_default(),
+            email: None,
+            kind: PersonKind::Agent,
+            role: Role::Editor,
+        });
+        Ok(Person { role: person.role.max(Role::Editor), ..person })
+    }
+
+    /// The context of writes under a claim.
+    pub(super) fn run_context(&self, hand: &InHand, actor: EffectActor) -> RunContext {
+        let (claim, parts) = (&hand.held.claim, self.parts);
+        let name = super::name_of(claim);
+        RunContext {
+            run: hand.run.id.clone(),
+            playbook: Arc::new(playbook::of(playbook::ASSISTANT, &name, parts.settings.zone)),
+            task: Some(claim.task),
+            claim: Some((claim.task, claim.fence)),
+            projects: Vec::new(),
+            trust: Trust::window(hand.held.trust.clone(), Arc::clone(&parts.clock)),
+            actor,
+            mode: Mode::Live,
+            revision: None,
+            once: None,
+            tally: Arc::clone(&hand.tally),
+        }
+    }
+}
+
+fn lost_race(task: &Task) -> DeskError {
+    let message = format!("somebody else wrote to task {} at the same moment", task.id);
+    DeskError::Refused { reason: Reason::LostRace, message }
+}

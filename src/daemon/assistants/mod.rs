@@ -1,0 +1,381 @@
+//! Claims of people's assistants: who works by calling tools, not as a run of a playbook.
+//!
+//! The same ledger, fences and order as for runs: the claim is durable before anything shows, what is
+//! found and written is known before it is written, and people win. What differs is who says that the
+//! holder lives: each of its calls renews a long lease, and the end of a daemon ends nothing. A record
+//! of a run keeps what is done under the claim.
+
+mod board;
+mod sweep;
+
+use super::brief::text_of;
+use super::by_hand as playbook;
+use super::earlier;
+use super::parts::Parts;
+use crate::board::BoardError;
+use crate::domain::{
+    Assistant, Claim, EndKind, Fence, OccurrenceId, PersonKind, Phase, Principal, Reason, Run,
+    RunId, RunState, StatusKind, Task, TaskId, Usage, to_delta,
+};
+use crate::ledger::{Acquire, ClaimError, Held, LedgerError, stop};
+use crate::schedule::STOP_TAG;
+use crate::tools::desk::{ClaimAsk, DeskError, Hold, Leave, ReleaseAsk, Standing};
+use crate::tools::{Tally, ToolError};
+use board::Ending;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A call within so much of a renewal needs no other: each is a commit.
+const RENEWED_JUST_NOW: Duration = Duration::from_secs(5);
+
+/// Claims of assistants, over the parts of a daemon.
+pub(super) struct Assistants<'a> {
+    parts: &'a Parts,
+}
+
+/// A claim in hand, with the record of what is done under it.
+struct InHand {
+    held: Held,
+    run: Run,
+    tally: Arc<Tally>,
+}
+
+impl<'a> Assistants<'a> {
+    pub(super) fn new(parts: &'a Parts) -> Self {
+        Self { parts }
+    }
+
+    /// Takes a task and shows it on the board.
+    pub(super) async fn claim(&self, ask: ClaimAsk) -> Result<Hold, DeskError> {
+        self.sweep(ask.task).await?;
+        let by = ask.principal.key();
+        let nonce = match &ask.key {
+            Some(key) => format!("{by}/{key}"),
+            None => self.parts.ledger.nonce(),
+        };
+        let granted = |claim: &Claim| claim.nonce == nonce && claim.phase == Phase::Working;
+        if let Some((claim, left)) = self.parts.ledger.holding(ask.task).await.map_err(of_claim)? {
+            return if granted(&claim) {
+                Ok(self.hold(&claim, left))
+            } else {
+                Err(self.taken(&claim, left, &ask.principal))
+            };
+        }
+        let task = self.task(ask.task).await?;
+        self.may_take(&task, &ask.principal).await?;
+        let hand = self.acquire(&task, &ask, nonce).await?;
+        let lease = hand.held.claim.assistant.as_ref().map_or(Duration::ZERO, Assistant::lease);
+        let claim = self.show(hand, &task, &ask.principal).await?;
+        Ok(self.hold(&claim, lease))
+    }
+
+    /// Gives a claim its lease again.
+    pub(super) async fn renew(
+        &self,
+        task: TaskId,
+        fence: Fence,
+        minutes: Option<u32>,
+        principal: &Principal,
+    ) -> Result<Hold, DeskError> {
+        let mut held = self.own(task, fence, principal).await?;
+        let before = held.claim.assistant.as_ref().map_or(1, |assistant| assistant.minutes);
+        if let Some((reason, detail)) = self.took_over(&held.claim).await? {
+            return Err(self.yielded(held, (reason, detail), "").await?);
+        }
+        let ledger = &self.parts.ledger;
+        ledger.renew_for(&mut held, minutes.unwrap_or(before)).await.map_err(of_claim)?;
+        let lease = held.claim.assistant.as_ref().map_or(Duration::ZERO, Assistant::lease);
+        Ok(self.hold(&held.claim, lease))
+    }
+
+    /// Gives a claim up.
+    pub(super) async fn release(&self, ask: ReleaseAsk) -> Result<Hold, DeskError> {
+        let held = self.own(ask.task, ask.fence, &ask.principal).await?;
+        if let Some(found) = self.took_over(&held.claim).await? {
+            return Err(self.yielded(held, found, &ask.comment).await?);
+        }
+        let name = name_of(&held.claim);
+        let (state, reason, last) = match ask.leave {
+            Leave::PutBack => (RunState::Cancelled, Reason::Cancelled, "hands this task back"),
+            Leave::Review => {
+                (RunState::Succeeded, Reason::HandedOver, "hands this over for review")
+            }
+        };
+        let ending = Ending {
+            state,
+            how: EndKind::Released,
+            reason,
+            detail: String::new(),
+            comment: format!("{}\n\n**{name}** {last}.", ask.comment.trim()),
+            leave: ask.leave,
+        };
+        let mut hand = self.in_hand(held).await?;
+        hand.run.summary = ask.comment;
+        let claim = self.leave(hand, ending).await?;
+        Ok(self.hold(&claim, Duration::ZERO))
+    }
+
+    /// How somebody stands to the claim on a task; their own is renewed.
+    pub(super) async fn standing(
+        &self,
+        task: TaskId,
+        principal: &Principal,
+    ) -> Result<Standing, DeskError> {
+        let Some((claim, left)) = self.parts.ledger.holding(task).await.map_err(of_claim)? else {
+            return Ok(Standing::Free);
+        };
+        if !is_of(&claim, principal) || claim.phase != Phase::Working {
+            return Ok(Standing::Others(self.hold(&claim, left)));
+        }
+        let held = self.own(task, claim.fence, principal).await?;
+        if let Some(found) = self.took_over(&claim).await? {
+            let refusal = self.yielded(held, found, "").await?;
+            // A person may write to it all the same; an agent learns that it is over.
+            return match principal.person.kind {
+                PersonKind::Person => Ok(Standing::Free),
+                PersonKind::Agent => Err(refusal),
+            };
+        }
+        let held = self.renewed(held).await?;
+        let hand = self.in_hand(held).await?;
+        Ok(Standing::Own(Box::new(self.run_context(&hand, crate::domain::EffectActor::Agent))))
+    }
+
+    /// Renews the claim on a task if it is theirs.
+    pub(super) async fn keep(&self, task: TaskId, principal: &Principal) -> Result<(), DeskError> {
+        let Some((claim, _)) = self.parts.ledger.holding(task).await.map_err(of_claim)? else {
+            return Ok(());
+        };
+        if is_of(&claim, principal) && claim.phase == Phase::Working {
+            let held = self.own(task, claim.fence, principal).await?;
+            self.renewed(held).await?;
+        }
+        Ok(())
+    }
+
+    async fn renewed(&self, mut held: Held) -> Result<Held, DeskError> {
+        if self.parts.ledger.since_renewal(&held) > RENEWED_JUST_NOW {
+            self.parts.ledger.renew(&mut held).await.map_err(of_claim)?;
+        }
+        Ok(held)
+    }
+
+    /// The claim of a caller who names its fence.
+    async fn own(
+        &self,
+        task: TaskId,
+        fence: Fence,
+        principal: &Principal,
+    ) -> Result<Held, DeskError> {
+        let found = self.parts.ledger.holding(task).await.map_err(of_claim)?;
+        if let Some((claim, left)) = found.filter(|(claim, _)| !is_of(claim, principal)) {
+            return Err(self.taken(&claim, left, principal));
+        }
+        self.parts.ledger.take_up(task, fence).await.map_err(|error| match error {
+            ClaimError::Lost { reason, detail } => DeskError::Refused {
+                reason,
+                message: format!(
+                    "you do not hold task {task} under fence {fence}: {detail}; listClaims says who \
+                     does, claimTask takes it when it is free"
+                ),
+            },
+            error => of_claim(error),
+        })
+    }
+
+    /// Whether this principal may take this task at all.
+    async fn may_take(&self, task: &Task, principal: &Principal) -> Result<(), DeskError> {
+        let refused = |reason, message: String| Err(DeskError::Refused { reason, message });
+        let (id, me) = (task.id, principal.person.id);
+        let is_agent = principal.person.kind == PersonKind::Agent;
+        let state = self.parts.settings.state.as_deref();
+        if is_agent && state.and_then(stop::read).is_some() {
+            return refused(Reason::Stopped, Reason::Stopped.text().to_owned());
+        }
+        if is_agent && task.has_tag(STOP_TAG) {
+            return refused(Reason::StopTag, format!("task {id} has the tag {STOP_TAG}"));
+        }
+        if is_agent && task.assignee.is_some_and(|assignee| assignee != me) {
+            let message =
+                format!("task {id} is assigned to somebody else; ask them to unassign it");
+            return refused(Reason::Assigned, message);
+        }
+        let project = self.parts.board.project(task.project).await.map_err(of_board)?;
+        if project.kind_of(task.status) == StatusKind::Done {
+            return refused(Reason::OtherStatus, format!("task {id} is done; reopen it first"));
+        }
+        Ok(())
+    }
+
+    /// Takes the claim in the ledger, and begins the record of what is done under it.
+    async fn acquire(
+        &self,
+        task: &Task,
+        ask: &ClaimAsk,
+        nonce: String,
+    ) -> Result<InHand, DeskError> {
+        let ledger = &self.parts.ledger;
+        // Before the claim is reserved: whatever is said from here on is said on a claimed task.
+        let last = self.parts.journal.last_comment(task.id).await.map_err(of_board)?;
+        let assistant = Assistant::of(&ask.principal, ask.minutes);
+        let run = RunId::new(format!("m-{}", self.parts.entropy.nonce()));
+        let acquire = Acquire {
+            task: task.id,
+            run,
+            playbook: playbook::name_of(playbook::ASSISTANT),
+            attempt: 1,
+            lease: assistant.lease(),
+            nonce,
+            resume: None,
+            comment: Some(last),
+        };
+        let mut answer = ledger.acquire_for(acquire.clone(), assistant.clone()).await;
+        if matches!(answer, Err(ClaimError::Store(_))) {
+            // A reply that was lost is recognised by its nonce (C6).
+            answer = ledger.acquire_for(acquire, assistant).await;
+        }
+        let held = match answer {
+            Ok(held) => held,
+            Err(ClaimError::Held { claim }) => {
+                let left = ledger.holding(task.id).await.map_err(of_claim)?;
+                let left = left.map_or(Duration::ZERO, |(_, left)| left);
+                return Err(self.taken(&claim, left, &ask.principal));
+            }
+            Err(error) => return Err(of_claim(error)),
+        };
+        let run = Run {
+            id: held.claim.run.clone(),
+            playbook: playbook::name_of(playbook::ASSISTANT),
+            definition: playbook::HASH.to_owned(),
+            occurrence: OccurrenceId::new(format!("{}/{}", playbook::ASSISTANT, held.claim.run)),
+            task: Some(task.id),
+            attempt: 1,
+            fence: Some(held.claim.fence),
+            state: RunState::Running,
+            reason: None,
+            detail: String::new(),
+            outcome: None,
+            summary: String::new(),
+            started: self.parts.clock.wall(),
+            ended: None,
+            usage: Usage::default(),
+            daemon: Some(self.parts.settings.daemon.clone()),
+            settle_from: None,
+            left: None,
+        };
+        let hand = InHand { held, run, tally: Arc::default() };
+        if let Err(error) = ledger.start_run(&hand.run, playbook::SOURCE).await {
+            self.end(hand, EndKind::Released, Reason::StoreFailed).await;
+            return Err(of_ledger(error));
+        }
+        Ok(hand)
+    }
+
+    /// A claim with its record.
+    async fn in_hand(&self, held: Held) -> Result<InHand, DeskError> {
+        let found = self.parts.ledger.run(held.claim.run.as_str()).await.map_err(of_ledger)?;
+        let run = found.ok_or_else(|| DeskError::Failed {
+            what: format!("the record of {} is not there", held.claim.run),
+            source: None,
+        })?;
+        let last = earlier::last_seq(self.parts, &run).await.map_err(of_ledger)?;
+        let tally = Arc::new(Tally::new(last, BTreeMap::new()));
+        Ok(InHand { held, run, tally })
+    }
+
+    /// Whether a person took over the task of a claim that is held.
+    async fn took_over(&self, claim: &Claim) -> Result<Option<(Reason, String)>, DeskError> {
+        let claim = Claim { phase: Phase::Working, ..claim.clone() };
+        self.parts.journal.look(&claim).await.map_err(of_board)
+    }
+
+    /// A person took over: the claim ends, and the caller is told why.
+    async fn yielded(
+        &self,
+        held: Held,
+        (reason, detail): (Reason, String),
+        last_words: &str,
+    ) -> Result<DeskError, DeskError> {
+        let task = held.claim.task;
+        self.give_way(held, (reason, detail.clone()), last_words).await?;
+        let message = format!("your claim on task {task} has ended: {detail}; what they did stays");
+        Ok(DeskError::Refused { reason, message })
+    }
+
+    async fn task(&self, task: TaskId) -> Result<Task, DeskError> {
+        match self.parts.board.task(task).await {
+            Ok(task) => Ok(task),
+            Err(BoardError::NotFound { .. }) => {
+                Err(DeskError::NotFound(format!("task {task} is not on the board")))
+            }
+            Err(error) => Err(of_board(error)),
+        }
+    }
+
+    fn hold(&self, claim: &Claim, left: Duration) -> Hold {
+        let is_held = claim.holder.is_some();
+        Hold {
+            task: claim.task,
+            fence: claim.fence,
+            run: claim.run.clone(),
+            by: name_of(claim),
+            phase: claim.phase,
+            until: is_held.then(|| self.parts.clock.wall() + to_delta(left)),
+        }
+    }
+
+    fn taken(&self, claim: &Claim, left: Duration, principal: &Principal) -> DeskError {
+        let hold = self.hold(claim, left);
+        let until = hold.until.map_or("a person has answered".to_owned(), text_of);
+        let whose = if is_of(claim, principal) {
+            format!("you, or another assistant of yours, hold task {}", hold.task)
+        } else {
+            format!("task {} is held by {}", hold.task, hold.by)
+        };
+        let (run, fence) = (&hold.run, hold.fence);
+        let message =
+            format!("{whose} (run {run}, fence {fence}) until {until}, or longer if renewed");
+        DeskError::Refused { reason: Reason::AlreadyClaimed, message }
+    }
+}
+
+/// Whether the claim is this caller's.
+fn is_of(claim: &Claim, principal: &Principal) -> bool {
+    claim.assistant.as_ref().is_some_and(|assistant| assistant.principal == principal.key())
+}
+
+/// Who holds or held a claim, for people.
+fn name_of(claim: &Claim) -> String {
+    claim.assistant.as_ref().map_or_else(
+        || format!("the playbook {}", claim.playbook),
+        |assistant| assistant.name.clone(),
+    )
+}
+
+fn of_claim(error: ClaimError) -> DeskError {
+    match error {
+        ClaimError::Store(source) => of_ledger(LedgerError::Store(source)),
+        ClaimError::Lost { reason, detail } => DeskError::Refused { reason, message: detail },
+        error => DeskError::Refused { reason: Reason::AlreadyClaimed, message: error.to_string() },
+    }
+}
+
+fn of_ledger(error: LedgerError) -> DeskError {
+    super::dispatcher::failed(error)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
+fn of_board(error: BoardError) -> DeskError {
+    DeskError::Refused { reason: Reason::BoardUnavailable, message: error.to_string() }
+}
+
+fn of_tool(error: ToolError) -> DeskError {
+    match error {
+        ToolError::Rejected { reason, message } => DeskError::Refused { reason, message },
+        ToolError::Fatal { reason, message, source: None } => {
+            DeskError::Refused { reason, message }
+        }
+        ToolError::Fatal { message, source, .. } => DeskError::Failed { what: message, source },
+    }
+}

@@ -1,0 +1,173 @@
+//! What the daemon does about assistants' claims by itself: nobody renewed one, an operator took one
+//! away, or a person took its task over.
+
+use super::board::Ending;
+use super::{Assistants, DeskError, InHand, name_of, of_claim, of_ledger};
+use crate::daemon::dispatcher::Dispatcher;
+use crate::daemon::{earlier, fate};
+use crate::domain::{Claim, EndKind, Phase, Reason, Run, RunState, TaskId, Wrote};
+use crate::ledger::{Acquire, Held};
+use crate::tools::desk::Leave;
+use std::time::Duration;
+
+/// Long enough to put a task back.
+const LEASE: Duration = Duration::from_mins(1);
+
+impl Assistants<'_> {
+    /// Hands a task back whose assistant is gone, where no daemon has done so yet.
+    pub(super) async fn sweep(&self, task: TaskId) -> Result<(), DeskError> {
+        let ledger = &self.parts.ledger;
+        let ended = match ledger.expire_assistant(task).await.map_err(of_claim)? {
+            Some(claim) => Some(claim),
+            None => ledger
+                .orphans()
+                .await
+                .map_err(of_claim)?
+                .into_iter()
+                .find(|orphan| orphan.task == task && orphan.assistant.is_some()),
+        };
+        match ended {
+            Some(claim) => self.hand_back(&claim).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Puts the task of an ended claim back, with a comment that says why.
+    pub(in crate::daemon) async fn hand_back(&self, claim: &Claim) -> Result<(), DeskError> {
+        let ledger = &self.parts.ledger;
+        let run = ledger.run(claim.run.as_str()).await.map_err(of_ledger)?;
+        let may_show = claim.phase > Phase::Reserved || claim.wrote != Wrote::default();
+        let Some(run) = run.filter(|run| may_show && run.state == RunState::Running) else {
+            return self.put_away(claim).await;
+        };
+        fate::learn(self.parts, &run).await.map_err(of_ledger)?;
+        let Some(assistant) = claim.assistant.clone() else { return Ok(()) };
+        let ask = Acquire {
+            task: claim.task,
+            run: claim.run.clone(),
+            playbook: claim.playbook.clone(),
+            attempt: claim.attempt,
+            lease: LEASE,
+            nonce: ledger.nonce(),
+            resume: Some(claim.fence),
+            comment: None,
+        };
+        let held = ledger.acquire_for(ask, assistant.clone()).await.map_err(of_claim)?;
+        if let Some(found) = self.took_over(&held.claim).await? {
+            return self.give_way(held, found, "").await;
+        }
+        let is_revoked = claim.ended.as_ref().is_some_and(|end| end.how == EndKind::Revoked);
+        let (reason, why) = if is_revoked {
+            (Reason::ForceReleased, "the claim was taken away".to_owned())
+        } else if claim.phase != Phase::Working {
+            (Reason::Interrupted, "something broke off while it was written to".to_owned())
+        } else {
+            let silent = format!("nothing was heard for {} minutes", assistant.minutes);
+            (Reason::LeaseExpired, silent)
+        };
+        let comment = format!(
+            "**{}** does not hold this task any more: {why}.\n\n- Done so far: {}\n\nAssignee, status \
+             and tags are as they were before the claim, where nobody else changed them.",
+            name_of(claim),
+            self.done_so_far(&run).await
+        );
+        let ending = Ending {
+            state: RunState::ClaimLost,
+            how: EndKind::Released,
+            reason,
+            detail: why,
+            comment,
+            leave: Leave::PutBack,
+        };
+        let hand = self.in_hand(held).await?;
+        self.leave(hand, ending).await.map(|_| ())
+    }
+
+    /// A person took over: what they set stays, the rest goes back, and a comment tells how it stands.
+    pub(super) async fn give_way(
+        &self,
+        held: Held,
+        (reason, detail): (Reason, String),
+        last_words: &str,
+    ) -> Result<(), DeskError> {
+        let hand: InHand = self.in_hand(held).await?;
+        let last_words = match last_words.trim() {
+            "" => String::new(),
+            words => format!("\n\n{words}"),
+        };
+        let comment = format!(
+            "**{}** gives way: {detail}.\n\n- Done so far: {}{last_words}",
+            name_of(&hand.held.claim),
+            self.done_so_far(&hand.run).await
+        );
+        let (state, how, leave) = (RunState::Yielded, EndKind::Yielded, Leave::PutBack);
+        self.leave(hand, Ending { state, how, reason, detail, comment, leave }).await.map(|_| ())
+    }
+
+    async fn done_so_far(&self, run: &Run) -> String {
+        match earlier::done_text(self.parts, &[], run).await {
+            done if done.is_empty() => "nothing that shows".to_owned(),
+            done => done,
+        }
+    }
+
+    /// Nothing of it shows: its record ends, and that is all.
+    async fn put_away(&self, claim: &Claim) -> Result<(), DeskError> {
+        let ledger = &self.parts.ledger;
+        if let Some(run) = ledger.run(claim.run.as_str()).await.map_err(of_ledger)?
+            && run.state == RunState::Running
+        {
+            let ended = Run {
+                state: RunState::ClaimLost,
+                reason: claim.ended.as_ref().map(|end| end.reason),
+                ended: Some(self.parts.clock.wall()),
+                ..run
+            };
+            ledger.finish_run(&ended, Vec::new()).await.map_err(of_ledger)?;
+        }
+        ledger.forget_orphan(claim.task, claim.fence).await.map_err(of_claim)
+    }
+}
+
+impl Dispatcher {
+    /// Sees to the ended claim of an assistant.
+    pub(in crate::daemon) async fn recover_of_assistant(&self, claim: &Claim) {
+        if let Err(error) = Box::pin(Assistants::new(&self.parts).hand_back(claim)).await {
+            tracing::warn!(
+                task = %claim.task, error = &error as &dyn std::error::Error,
+                "an assistant's task could not be handed back; it is tried again"
+            );
+        }
+    }
+
+    /// People win over assistants, too.
+    pub(in crate::daemon) async fn reconcile_assistants(&self) {
+        let claims = match self.parts.ledger.claims().await {
+            Ok(claims) => claims,
+            Err(error) => return tracing::warn!(%error, "the claims could not be read"),
+        };
+        let assistants = Assistants::new(&self.parts);
+        let held = |claim: &Claim| claim.assistant.is_some() && claim.phase == Phase::Working;
+        for claim in claims.into_iter().filter(held) {
+            let task = claim.task;
+            if let Err(error) = Box::pin(assistants.give_way_if_taken_over(&claim)).await {
+                tracing::warn!(
+                    %task, error = &error as &dyn std::error::Error,
+                    "an assistant's task could not be looked at"
+                );
+            }
+        }
+    }
+}
+
+impl Assistants<'_> {
+    async fn give_way_if_taken_over(&self, claim: &Claim) -> Result<(), DeskError> {
+        let Some(found) = self.took_over(claim).await? else { return Ok(()) };
+        // One whose lease has just ended is handed back by the sweep.
+        let Ok(held) = self.parts.ledger.take_up(claim.task, claim.fence).await else {
+            return Ok(());
+        };
+        tracing::info!(task = %claim.task, run = %claim.run, reason = %found.0, "a person took over");
+        self.give_way(held, found, "").await
+    }
+}

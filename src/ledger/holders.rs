@@ -1,0 +1,112 @@
+//! Who holds a claim: a run of this life, or somebody's assistant, which is the same holder whichever
+//! daemon, or which of its lives, serves it.
+
+use super::claims::{Acquire, Held, lost};
+use super::{ClaimError, Ledger};
+use crate::domain::{
+    Assistant, Claim, EndKind, Fence, Holder, Phase, Reason, RunId, StoreTime, TaskId,
+};
+use std::time::Duration;
+
+impl Ledger {
+    /// Takes a task for somebody's assistant, by the rules of [`Ledger::acquire`].
+    ///
+    /// # Errors
+    /// As for [`Ledger::acquire`].
+    pub async fn acquire_for(
+        &self,
+        ask: Acquire,
+        assistant: Assistant,
+    ) -> Result<Held, ClaimError> {
+        self.take(ask, Some(assistant)).await
+    }
+
+    /// The claim of an assistant, to renew, to work under or to end; the lease stays as it is.
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`]: no assistant holds it with this fence.
+    pub async fn take_up(&self, task: TaskId, fence: Fence) -> Result<Held, ClaimError> {
+        let started = self.clock.boot();
+        let found = self.claim(task).await?;
+        let now = self.store.now().await?;
+        let Some(Claim { run, assistant: Some(assistant), .. }) = &found else {
+            return Err(lost(Reason::ClaimLost, "no assistant holds it".to_owned()));
+        };
+        let claim = self.mine(found.as_ref(), fence, run, &now)?.clone();
+        Ok(self.held(claim, started, &now, assistant.lease()))
+    }
+
+    /// Gives an assistant's claim another lease, from now.
+    ///
+    /// # Errors
+    /// As for [`Ledger::renew`].
+    pub async fn renew_for(&self, held: &mut Held, minutes: u32) -> Result<(), ClaimError> {
+        let started = self.clock.boot();
+        let set = |claim: &mut Claim, now: &StoreTime| {
+            if let Some(assistant) = &mut claim.assistant {
+                assistant.minutes = minutes;
+                claim.lease_ends = Some(now.plus(assistant.lease()));
+            }
+            Ok(())
+        };
+        let claim = self.change(held, set).await?;
+        let lease = claim.assistant.as_ref().map_or(Duration::ZERO, Assistant::lease);
+        held.trust.extend(started, lease, self.options.margin);
+        held.claim = claim;
+        Ok(())
+    }
+
+    /// The claim under which a task is held or waits for an answer now, whoever holds it, and how
+    /// long its lease still lasts.
+    pub async fn holding(&self, task: TaskId) -> Result<Option<(Claim, Duration)>, ClaimError> {
+        // The record first: it is judged at a time that is later, never earlier.
+        let Some(claim) = self.claim(task).await? else { return Ok(None) };
+        let now = self.store.now().await?;
+        if claim.phase != Phase::Parked && !claim.is_live(&now) {
+            return Ok(None);
+        }
+        let ends = claim.lease_ends.as_ref().map_or(0, |end| end.ms);
+        Ok(Some((claim, Duration::from_millis(ends.saturating_sub(now.ms)))))
+    }
+
+    pub(super) fn me(&self, run: &RunId) -> Holder {
+        let (daemon, life) = (self.options.daemon.clone(), self.options.life.clone());
+        Holder { daemon, life, run: run.clone() }
+    }
+
+    /// The record, if this run of this life holds it with this fence now.
+    pub(super) fn mine<'a>(
+        &self,
+        found: Option<&'a Claim>,
+        fence: Fence,
+        run: &RunId,
+        now: &StoreTime,
+    ) -> Result<&'a Claim, ClaimError> {
+        let Some(claim) = found else {
+            return Err(lost(Reason::ClaimLost, "it was never claimed".to_owned()));
+        };
+        let me = self.me(run);
+        if claim.fence != fence {
+            let is_revoked = claim.revoked.as_ref().is_some_and(|r| r.holder == me)
+                || claim.ended.as_ref().is_some_and(|end| end.how == EndKind::Revoked);
+            let reason = if is_revoked { Reason::ForceReleased } else { Reason::StaleFence };
+            return Err(lost(reason, format!("its fence is {}, not {fence}", claim.fence)));
+        }
+        let is_held = claim.holder.as_ref().is_some_and(|holder| match &claim.assistant {
+            // It is held by whoever calls, whichever daemon serves them.
+            Some(_) => holder.run == *run,
+            None => *holder == me,
+        });
+        if is_held {
+            if claim.is_live(now) {
+                return Ok(claim);
+            }
+            return Err(lost(Reason::LeaseExpired, "its lease has ended".to_owned()));
+        }
+        Err(match (&claim.holder, &claim.ended) {
+            (Some(other), _) => lost(Reason::AlreadyClaimed, format!("run {} holds it", other.run)),
+            (None, Some(end)) => lost(end.reason, "it has ended".to_owned()),
+            (None, None) => lost(Reason::Waiting, "it is parked".to_owned()),
+        })
+    }
+}

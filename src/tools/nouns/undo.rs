@@ -1,0 +1,88 @@
+//! Undoing what a run did, and the digest of what happened.
+
+use super::operate::desk_error;
+use super::records::{Anything, instant};
+use crate::domain::{Role, RunId, Value};
+use crate::tools::arguments::IdOrName;
+use crate::tools::definition::{Annotations, Definition, Words};
+use crate::tools::desk::{DigestAsk, UndoAsk};
+use crate::tools::registry::Parts;
+use crate::tools::resolve::Directory;
+use crate::tools::{Context, ToolError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Undoing.
+pub(super) fn tools() -> Vec<Definition> {
+    let undo = Definition::operate::<UndoRun, Anything>(
+        Words {
+            name: "undoRun",
+            title: "Undo a run",
+            description: "Puts back what a run changed; what somebody else changed since stays. Example: \
+                {\"run\": \"r-4g8k2m9x1c7p\", \"dryRun\": true}.",
+            example: r#"{"run": "r-4g8k2m9x1c7p", "dryRun": true}"#,
+        },
+        Role::Editor,
+        false,
+        |parts, context, args| Box::pin(undo(parts, context, args)),
+    );
+    let annotations = Annotations { destructive: true, ..undo.annotations };
+    vec![Definition { annotations, ..undo }]
+}
+
+/// The digest.
+pub(super) fn digest_tools() -> Vec<Definition> {
+    vec![Definition::read::<GetDigest, Anything>(
+        Words {
+            name: "getDigest",
+            title: "What happened, and what is coming",
+            description: "Overdue, due today, status updates, milestones, what agents did. Example: {\"since\": \"monday\", \"projectIds\": [\"Website\"]}.",
+            example: r#"{"since": "monday", "projectIds": ["Website"]}"#,
+        },
+        Role::Readonly,
+        |parts, context, args| Box::pin(digest(parts, context, args)),
+    )]
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct UndoRun {
+    /// The run.
+    run: String,
+    /// Only say what would be done.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+async fn undo(parts: &Parts, context: &Context, args: UndoRun) -> Result<Value, ToolError> {
+    let ask = UndoAsk {
+        run: RunId::new(args.run.trim()),
+        dry_run: args.dry_run,
+        principal: context.principal.clone(),
+        zone: context.zone,
+    };
+    parts.desk()?.undo_run(ask).await.map_err(desk_error)
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct GetDigest {
+    /// What happened since this day or instant (default yesterday).
+    since: Option<String>,
+    /// Only of these, by id or name (default all that are open).
+    project_ids: Vec<IdOrName>,
+}
+
+async fn digest(parts: &Parts, context: &Context, args: GetDigest) -> Result<Value, ToolError> {
+    let mut projects = context.only_projects.clone();
+    if !args.project_ids.is_empty() {
+        let directory = Directory::read(parts, context).await?;
+        projects.clear();
+        for name in &args.project_ids {
+            projects.push(directory.project(name)?.id);
+        }
+    }
+    let since = instant(parts, context, "since", args.since.as_deref())?;
+    let ask = DigestAsk { now: None, since, projects, zone: context.zone };
+    parts.desk()?.digest(ask).await.map_err(desk_error)
+}
