@@ -2,7 +2,7 @@
 
 use super::parts::Parts;
 use super::telling;
-use crate::digest::{self, CollectError, DigestRequest};
+use crate::digest::{self, AgentWork, CollectError, DigestRequest};
 use crate::domain::{PlaybookName, Reason, Value};
 use crate::tools::desk::{DeskError, DigestAsk};
 
@@ -13,8 +13,6 @@ const ASKED: &str = "(asked)";
 pub(super) async fn digest(parts: &Parts, ask: &DigestAsk) -> Result<Value, DeskError> {
     let now = ask.now.unwrap_or_else(|| parts.clock.wall());
     let playbook = PlaybookName::new(ASKED);
-    let agents = telling::agent_work(parts, ask.since, now, (ask.zone, &playbook)).await;
-    let agents = agents.map_err(|what| DeskError::Failed { what, source: None })?;
     let request = DigestRequest {
         playbook,
         now,
@@ -22,8 +20,11 @@ pub(super) async fn digest(parts: &Parts, ask: &DigestAsk) -> Result<Value, Desk
         since: ask.since,
         projects: ask.projects.clone(),
         links: parts.settings.links.clone(),
-        agents,
+        agents: AgentWork::default(),
     };
+    let agents = telling::agent_work(parts, &request).await;
+    let agents = agents.map_err(|what| DeskError::Failed { what, source: None })?;
+    let request = DigestRequest { agents, ..request };
     let collected = digest::collect(parts.board.as_ref(), &request).await;
     let digest = collected.map_err(|error| match error {
         error @ CollectError::UnknownProject(_) => DeskError::NotFound(error.to_string()),

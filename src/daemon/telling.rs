@@ -8,8 +8,8 @@ use super::seams::Reports;
 use super::worker::Worker;
 use crate::digest::{self, AgentWork, DIGEST_TEMPLATE, DigestRequest, Spent, Work};
 use crate::domain::{
-    Body, Channel, Delivery, Notice, OccurrenceState, Playbook, Reason, ReportWhen, Run, RunState,
-    StatusKind, Timestamp, Usage, Value,
+    Body, Channel, Delivery, Notice, OccurrenceState, Playbook, ProjectId, Reason, ReportWhen, Run,
+    RunState, StatusKind, Timestamp, Usage, Value,
 };
 use crate::ledger::{PlaybookSwitch, RunFilter};
 use crate::runner::WorkEnd;
@@ -106,8 +106,6 @@ impl Worker {
     async fn digest(&mut self, playbook: &Playbook) -> Result<Told, String> {
         let now = self.job.now.unwrap_or_else(|| self.parts.clock.wall());
         let since = last_told(&self.parts, playbook, now).await?;
-        let agents =
-            agent_work(&self.parts, since, now, (playbook.on.zone, &playbook.name)).await?;
         let projects = self.parts.board.projects().await.map_err(|e| e.to_string())?;
         let request = DigestRequest {
             playbook: playbook.name.clone(),
@@ -116,8 +114,10 @@ impl Worker {
             since,
             projects: super::announce::selected_projects(playbook, &projects),
             links: self.parts.settings.links.clone(),
-            agents,
+            agents: AgentWork::default(),
         };
+        let agents = agent_work(&self.parts, &request).await?;
+        let request = DigestRequest { agents, ..request };
         let digest = digest::collect(self.parts.board.as_ref(), &request)
             .await
             .map_err(|error| chain(&error))?;
@@ -378,20 +378,20 @@ async fn last_told(
         .map(|occurrence| occurrence.planned))
 }
 
-/// What agents did in the window of a digest.
-pub(super) async fn agent_work(
-    parts: &Parts,
-    since: Option<Timestamp>,
-    now: Timestamp,
-    (zone, digest): (chrono_tz::Tz, &crate::domain::PlaybookName),
-) -> Result<AgentWork, String> {
-    let yesterday = super::look::civil_midnight(now - chrono::TimeDelta::days(1), zone);
-    let filter = RunFilter { since: Some(since.unwrap_or(yesterday)), ..RunFilter::default() };
+/// What agents did in the window of a digest, for its projects only.
+pub(super) async fn agent_work(parts: &Parts, digest: &DigestRequest) -> Result<AgentWork, String> {
+    let day = chrono::TimeDelta::days(1);
+    let yesterday = super::look::civil_midnight(digest.now - day, digest.zone);
+    let since = Some(digest.since.unwrap_or(yesterday));
+    let filter = RunFilter { since, ..RunFilter::default() };
     let runs = parts.ledger.runs(&filter, RUNS_MAX).await.map_err(|error| error.to_string())?;
     let mut work = AgentWork::default();
     let mut spent: BTreeMap<_, (u32, Usage)> = BTreeMap::new();
     let mut waiting = BTreeSet::new();
-    for run in runs.iter().rev().filter(|run| run.playbook != *digest) {
+    for run in runs.iter().rev().filter(|run| run.playbook != digest.playbook) {
+        if !digest.projects.is_empty() && !is_in(parts, run, &digest.projects).await {
+            continue;
+        }
         let sum = spent.entry(run.playbook.clone()).or_default();
         *sum = (sum.0 + 1, sum.1.plus(run.usage));
         let line = line_of(parts, run).await;
@@ -415,6 +415,12 @@ pub(super) async fn agent_work(
         .map(|(playbook, (runs, usage))| Spent { playbook, runs, usage })
         .collect();
     Ok(work)
+}
+
+/// Whether a run was about a task of one of these projects. Of a task that is gone nobody knows.
+async fn is_in(parts: &Parts, run: &Run, projects: &[ProjectId]) -> bool {
+    let Some(id) = run.task else { return false };
+    parts.board.task(id).await.is_ok_and(|task| projects.contains(&task.project))
 }
 
 async fn line_of(parts: &Parts, run: &Run) -> Work {

@@ -2,6 +2,7 @@
 
 use super::playbooks::{DILIGENT, WORKER as WORKER_PLAYBOOK};
 use crate::support::daemon::{ADA, BO, Life, REVIEWER, Team};
+use rota::board::Projects as _;
 use rota::domain::*;
 use serde_json::json;
 
@@ -152,6 +153,13 @@ async fn a_digest_can_be_asked_for_at_any_time() {
     let args = json!({ "since": "tomorrow", "projectIds": ["Website"] });
     let digest = life.call(&ada, "getDigest", args).await.unwrap();
     assert_eq!(digest.get("quiet").and_then(Value::as_bool), Some(true), "{digest}");
+    // What agents did elsewhere is not told either.
+    let elsewhere =
+        NewProject { name: "Elsewhere".into(), details: String::new(), statuses: Vec::new() };
+    team.board.add_project(&Stamp::by(ADA), elsewhere).await.unwrap();
+    let args = json!({ "projectIds": ["Elsewhere"] });
+    let digest = life.call(&ada, "getDigest", args).await.unwrap().to_string();
+    assert!(!digest.contains("Fix the login") && !digest.contains("1 waiting"), "{digest}");
     let error = life.call(&ada, "getDigest", json!({ "projectIds": ["Nowhere"] })).await;
     assert_eq!(error.unwrap_err().reason(), Reason::NotFound);
     life.stop().await;
