@@ -10,7 +10,7 @@ use crate::mcp::http::{KeptSession, SessionError, SessionKeeper};
 use crate::mcp::{
     About, Access, CallError, Called, Caller, Calls, Denied, News, NewsError, Selection,
 };
-use crate::tools::{Context, ToolRegistry};
+use crate::tools::{Context, Progress, ToolRegistry};
 use async_trait::async_trait;
 use chrono_tz::Tz;
 use secrecy::SecretString;
@@ -85,9 +85,10 @@ impl Calls for Outside {
         caller: &Caller,
         tool: &str,
         args: Value,
-        _told: mpsc::Sender<String>,
+        told: mpsc::Sender<String>,
     ) -> Result<Called, CallError> {
-        let context = Context::person(caller.principal.clone(), caller.zone);
+        let mut context = Context::person(caller.principal.clone(), caller.zone);
+        context.progress = Progress::to(told);
         Ok(self.tools.call(tool, args, &context).await?.into())
     }
 }

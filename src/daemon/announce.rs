@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use crate::runner::WorkEnd;
 use crate::schedule::{find_status, put_back};
-use crate::tools::{Context, RunContext, ToolError, ToolResult, Trust};
+use crate::tools::{Context, Progress, RunContext, ToolError, ToolResult, Trust};
 use std::sync::Arc;
 
 impl Worker {
@@ -305,6 +305,7 @@ impl Worker {
         Ok(Context {
             principal: Principal { person, by },
             zone: playbook.on.zone,
+            progress: Progress::default(),
             run: Some(RunContext {
                 run,
                 task: self.job.task,

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
 
 /// Who asks, where the days begin, and inside which run.
 #[derive(Clone, Debug)]
@@ -20,12 +21,36 @@ pub struct Context {
     pub zone: Tz,
     /// The run on whose behalf it is asked; `None` for people.
     pub run: Option<RunContext>,
+    /// Who is told of what a long call has done so far.
+    pub progress: Progress,
 }
 
 impl Context {
     /// A person, or a person's assistant, outside any run.
     pub fn person(principal: Principal, zone: Tz) -> Self {
-        Self { principal, zone, run: None }
+        Self { principal, zone, run: None, progress: Progress::default() }
+    }
+}
+
+/// Whoever waits for a long call: told a line for each piece, and gone when it was cancelled.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Option<mpsc::Sender<String>>);
+
+impl Progress {
+    /// Lines go here; what does not fit is dropped. When the other end is gone, nobody waits.
+    pub fn to(told: mpsc::Sender<String>) -> Self {
+        Self(Some(told))
+    }
+
+    pub(super) fn tell(&self, line: String) {
+        if let Some(told) = &self.0 {
+            let _ = told.try_send(line);
+        }
+    }
+
+    /// Whether the call was cancelled.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.as_ref().is_some_and(mpsc::Sender::is_closed)
     }
 }
 

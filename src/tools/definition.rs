@@ -1,6 +1,8 @@
 //! What a tool is: one row of the one table.
 
+use super::batch::Batch;
 use super::registry::Parts;
+use super::show::BulkView;
 use super::write::Planned;
 use super::{Context, ToolError, ToolKind, Toolset, arguments};
 use crate::domain::{Role, Value};
@@ -67,6 +69,8 @@ pub(super) enum Handler {
     Answer(Answers<Value>),
     /// Says what is to be written; the guard does it.
     Write(Answers<Planned>),
+    /// Says which single calls it stands for.
+    Bulk(Answers<Batch>),
 }
 
 /// The words about a tool, before its types are known.
@@ -115,6 +119,19 @@ impl Definition {
         let schema = schema_of::<A>();
         let handler = Handler::Write(typed(words, &schema, plan));
         Self::new::<R>(words, schema, (ToolKind::Write, role), annotations, handler)
+    }
+
+    /// A tool that stands for several calls of one that changes the board.
+    pub(super) fn bulk<A: DeserializeOwned + JsonSchema + 'static>(
+        words: Words,
+        role: Role,
+        idempotent: bool,
+        expand: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, Batch>,
+    ) -> Self {
+        let annotations = Annotations { read_only: false, destructive: false, idempotent };
+        let schema = schema_of::<A>();
+        let handler = Handler::Bulk(typed(words, &schema, expand));
+        Self::new::<BulkView>(words, schema, (ToolKind::Write, role), annotations, handler)
     }
 
     fn new<R: JsonSchema>(

@@ -6,6 +6,7 @@
 //! it pass or refuses it, journals it, acts, and journals what came of it.
 
 mod arguments;
+mod batch;
 mod captions;
 pub mod context;
 mod dates;
@@ -14,6 +15,7 @@ pub mod desk;
 mod guard;
 pub mod journal;
 mod nouns;
+mod planner;
 pub mod registry;
 mod resolve;
 mod scope;
@@ -21,7 +23,7 @@ mod show;
 mod toolset;
 mod write;
 
-pub use context::{Context, Finished, RunContext, Tally, Trust};
+pub use context::{Context, Finished, Progress, RunContext, Tally, Trust};
 pub use definition::{Annotations, Definition};
 pub use guard::matches_any;
 pub use journal::{Intended, Journal, JournalError};

@@ -3,7 +3,7 @@
 use super::definition::{Definition, Handler};
 use super::desk::{Desk, Records, Tokens};
 use super::journal::Journal;
-use super::{Context, ToolError, ToolKind, ToolResult, arguments, catalogue, guard, show};
+use super::{Context, ToolError, ToolKind, ToolResult, arguments, batch, catalogue, guard, show};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::{Reason, Value};
@@ -54,7 +54,7 @@ impl Parts {
 /// Every tool there is.
 #[derive(Debug)]
 pub struct ToolRegistry {
-    parts: Parts,
+    pub(super) parts: Parts,
     tools: BTreeMap<&'static str, &'static Definition>,
 }
 
@@ -121,7 +121,12 @@ impl ToolRegistry {
             }
             Handler::Write(plan) => {
                 let planned = plan(&self.parts, context, args.clone()).await?;
-                guard::write(&self.parts, context, tool.name, args, planned).await
+                let asked = guard::Asked { tool: tool.name, bulk: None, args };
+                guard::write(&self.parts, context, asked, planned).await
+            }
+            Handler::Bulk(expand) => {
+                let batch = expand(&self.parts, context, args).await?;
+                batch::carry_out(self, context, tool.name, batch).await
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The table of tools, one file a noun: arguments, and what a call looks up or plans to write.
 
 mod assigned;
+mod bulk;
 mod calendar;
 mod comments;
 mod find;
@@ -12,6 +13,7 @@ mod operate;
 mod overview;
 mod params;
 mod people;
+mod planning;
 mod projects;
 mod records;
 mod talk;
@@ -37,6 +39,11 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Milestones, milestones::tools()),
         (Toolset::Goals, goals::tools()),
         (Toolset::Calendar, calendar::tools()),
+        (Toolset::Tasks, bulk::tasks()),
+        (Toolset::Milestones, bulk::milestones()),
+        (Toolset::Calendar, bulk::events()),
+        (Toolset::Time, bulk::time()),
+        (Toolset::Calendar, planning::tools()),
         (Toolset::People, people::tools()),
         (Toolset::Records, records::tools()),
         (Toolset::Operate, operate::tools()),

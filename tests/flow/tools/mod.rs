@@ -1,10 +1,12 @@
 //! The verbs, and the guard before every write.
 
 mod around;
+mod bulk;
 mod calendar;
 mod goals;
 mod guard;
 mod ledger;
+mod planning;
 mod scope;
 mod table;
 mod time;
