@@ -240,6 +240,8 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
     let tools = Arc::new(ToolRegistry::new(parts));
     tools.set_records(Arc::clone(&ledger) as _);
     tools.set_tokens(Arc::clone(&ledger) as _);
+    tools.set_repeats(Arc::clone(&ledger) as _);
+    tools.set_feeds(Arc::clone(&ledger) as _);
     let (templates, faults) = Templates::load(&ground.templates, None);
     for fault in faults {
         tracing::warn!(%fault, "a template has a fault; the shipped one is used");
@@ -353,6 +355,7 @@ impl Opened {
             tools: Arc::clone(&self.parts.tools),
             me: self.me.clone(),
             zone: self.parts.settings.zone,
+            clock: Arc::clone(&self.parts.clock),
         })
     }
 

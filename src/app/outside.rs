@@ -1,6 +1,7 @@
 //! The house as clients from outside see it: who they are, and what they may have done.
 
 use crate::board::Board;
+use crate::clock::Clock;
 use crate::domain::{
     ActivityId, ActivityQuery, Entity, Initiative, Person, Principal, Token, TokenId, TokenKind,
     Value,
@@ -31,6 +32,8 @@ pub(super) struct Outside {
     /// Whoever started the daemon: who somebody without a token is, where none is asked for.
     pub me: Principal,
     pub zone: Tz,
+    /// For what is told of a calendar.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Outside {

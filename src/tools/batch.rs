@@ -6,7 +6,7 @@ use super::guard::{self, Asked, Failed};
 use super::registry::ToolRegistry;
 use super::show::{self, BulkError, BulkItem, BulkView};
 use super::write::Planned;
-use super::{Context, ToolError, ToolResult};
+use super::{Context, ToolError, ToolResult, beside};
 use crate::board::BATCH_MAX;
 use crate::domain::{Reason, ToolCall, Value};
 
@@ -104,8 +104,10 @@ async fn planned(
         return Err(ToolError::fatal(Reason::Unsupported, message));
     };
     guard::has_role(single, context)?;
-    let planned = plan(&registry.parts, context, call.args.clone()).await?;
-    Ok((single.name, planned))
+    let (beside, args) = beside::take(single, call.args.clone())?;
+    beside.belongs_to_one()?;
+    let planned = plan(&registry.parts, context, args).await?;
+    Ok((single.name, Planned { revision: beside.revision, ..planned }))
 }
 
 async fn all_or_nothing(

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod batch;
+mod beside;
 mod captions;
 pub mod context;
 mod dates;

@@ -1,9 +1,12 @@
 //! The table of tools, and the one way to call one.
 
 use super::definition::{Definition, Handler};
-use super::desk::{Desk, Records, Tokens};
+use super::desk::{Desk, Feeds, Records, Repeats, Tokens};
 use super::journal::Journal;
-use super::{Context, ToolError, ToolKind, ToolResult, arguments, batch, catalogue, guard, show};
+use super::write::Planned;
+use super::{
+    Context, ToolError, ToolKind, ToolResult, arguments, batch, beside, catalogue, guard, show,
+};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::{Reason, Value};
@@ -22,6 +25,9 @@ pub struct Parts {
     desk: OnceLock<Weak<dyn Desk>>,
     records: OnceLock<Arc<dyn Records>>,
     tokens: OnceLock<Arc<dyn Tokens>>,
+    repeats: OnceLock<Arc<dyn Repeats>>,
+    feeds: OnceLock<Arc<dyn Feeds>>,
+    address: OnceLock<String>,
 }
 
 impl Parts {
@@ -29,7 +35,8 @@ impl Parts {
     /// them when they are there.
     pub fn new(board: Arc<dyn Board>, journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) -> Self {
         let (desk, records, tokens) = Default::default();
-        Self { board, journal, clock, desk, records, tokens }
+        let (repeats, feeds, address) = Default::default();
+        Self { board, journal, clock, desk, records, tokens, repeats, feeds, address }
     }
 
     pub(super) fn desk(&self) -> Result<Arc<dyn Desk>, ToolError> {
@@ -42,6 +49,23 @@ impl Parts {
         self.records.get().map(AsRef::as_ref).ok_or_else(|| {
             ToolError::rejected(Reason::Unsupported, "this needs the ledger, which is not there")
         })
+    }
+
+    pub(super) fn repeats(&self) -> Result<&dyn Repeats, ToolError> {
+        self.repeats.get().map(AsRef::as_ref).ok_or_else(|| {
+            ToolError::rejected(Reason::Unsupported, "this needs the ledger, which is not there")
+        })
+    }
+
+    pub(super) fn feeds(&self) -> Result<&dyn Feeds, ToolError> {
+        self.feeds.get().map(AsRef::as_ref).ok_or_else(|| {
+            ToolError::rejected(Reason::Unsupported, "this needs the ledger, which is not there")
+        })
+    }
+
+    /// Where HTTP is, or would be, served: how an address from outside begins.
+    pub(super) fn address(&self) -> &str {
+        self.address.get().map_or("http://127.0.0.1:3001", String::as_str)
     }
 
     pub(super) fn tokens(&self) -> Result<&dyn Tokens, ToolError> {
@@ -82,6 +106,21 @@ impl ToolRegistry {
         let _ = self.parts.tokens.set(tokens);
     }
 
+    /// What is known of repeated calls is there now; a second one is ignored.
+    pub fn set_repeats(&self, repeats: Arc<dyn Repeats>) {
+        let _ = self.parts.repeats.set(repeats);
+    }
+
+    /// The addresses of calendars are there now; second ones are ignored.
+    pub fn set_feeds(&self, feeds: Arc<dyn Feeds>) {
+        let _ = self.parts.feeds.set(feeds);
+    }
+
+    /// How addresses from outside begin (`https://board.example.com`); a second one is ignored.
+    pub fn set_address(&self, address: String) {
+        let _ = self.parts.address.set(address);
+    }
+
     /// All definitions, by name.
     pub fn definitions(&self) -> impl Iterator<Item = &'static Definition> {
         self.tools.values().copied()
@@ -114,6 +153,17 @@ impl ToolRegistry {
             ));
         };
         guard::may_call(tool, context)?;
+        beside::once(self, tool, beside::take(tool, args)?, context).await
+    }
+
+    /// Does what was asked for, by whoever may.
+    pub(super) async fn carry_out(
+        &self,
+        tool: &'static Definition,
+        revision: Option<u64>,
+        args: Value,
+        context: &Context,
+    ) -> Result<ToolResult, ToolError> {
         match &tool.handler {
             Handler::Answer(answer) => {
                 let value = answer(&self.parts, context, args).await?;
@@ -122,7 +172,7 @@ impl ToolRegistry {
             Handler::Write(plan) => {
                 let planned = plan(&self.parts, context, args.clone()).await?;
                 let asked = guard::Asked { tool: tool.name, bulk: None, args };
-                guard::write(&self.parts, context, asked, planned).await
+                guard::write(&self.parts, context, asked, Planned { revision, ..planned }).await
             }
             Handler::Bulk(expand) => {
                 let batch = expand(&self.parts, context, args).await?;

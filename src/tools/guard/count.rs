@@ -25,7 +25,9 @@ impl Asked<'_> {
         for tool in self.names() {
             let max = run.playbook.scope.max.get(tool).copied();
             if !run.tally.take(tool, max) {
-                counted.into_iter().for_each(|tool| run.tally.give_back(tool));
+                for tool in counted {
+                    run.tally.give_back(tool);
+                }
                 let max = max.unwrap_or(0);
                 return Err(ToolError::rejected(
                     Reason::ScopeMax,

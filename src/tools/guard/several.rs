@@ -49,7 +49,9 @@ pub(in crate::tools) async fn write_all(
     }
     for (index, (asked, _)) in all.iter().enumerate() {
         if let Err(error) = asked.count(run) {
-            all.iter().take(index).for_each(|(asked, _)| asked.give_back(run));
+            for (asked, _) in all.iter().take(index) {
+                asked.give_back(run);
+            }
             return Err(at(index)(error));
         }
     }
@@ -64,7 +66,9 @@ pub(in crate::tools) async fn write_all(
         }
     };
     if !had_effect {
-        asked.iter().for_each(|asked| asked.give_back(run));
+        for asked in &asked {
+            asked.give_back(run);
+        }
     }
     outcome
 }

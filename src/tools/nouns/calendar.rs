@@ -166,8 +166,6 @@ struct EditEvent {
     date_to: Option<String>,
     /// As it was, if left out.
     all_day: Option<bool>,
-    /// The one seen.
-    revision: Option<u64>,
 }
 
 async fn edit(parts: &Parts, context: &Context, args: EditEvent) -> Result<Planned, ToolError> {
@@ -192,7 +190,7 @@ async fn edit(parts: &Parts, context: &Context, args: EditEvent) -> Result<Plann
         return Err(refuse("name at least one field, such as \"eventTitle\": \"Review\""));
     }
     let write = Write::Event(EventWrite::Edit { seen, edits });
-    Ok(Planned { revision: args.revision, ..Planned::new(Reach::Board, write) })
+    Ok(Planned::new(Reach::Board, write))
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -4,6 +4,7 @@ mod assigned;
 mod bulk;
 mod calendar;
 mod comments;
+mod feed;
 mod find;
 mod finish;
 mod goals;
@@ -20,6 +21,8 @@ mod talk;
 mod tasks;
 mod timesheets;
 mod tokens;
+
+pub(super) use operate::desk_error;
 
 use super::Toolset;
 use super::definition::Definition;
@@ -44,6 +47,7 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Calendar, bulk::events()),
         (Toolset::Time, bulk::time()),
         (Toolset::Calendar, planning::tools()),
+        (Toolset::Calendar, feed::tools()),
         (Toolset::People, people::tools()),
         (Toolset::Records, records::tools()),
         (Toolset::Operate, operate::tools()),

@@ -232,7 +232,7 @@ fn name_of(context: &Context) -> &str {
 }
 
 /// A daemon's error, as the caller is told.
-pub(super) fn desk_error(error: DeskError) -> ToolError {
+pub(in crate::tools) fn desk_error(error: DeskError) -> ToolError {
     match error {
         DeskError::NotFound(what) => ToolError::rejected(Reason::NotFound, what),
         DeskError::Refused { reason, message } => ToolError::rejected(reason, message),

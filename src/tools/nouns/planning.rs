@@ -112,7 +112,8 @@ async fn break_down(parts: &Parts, context: &Context, args: BreakDown) -> Result
     let task = parts.board.task(TaskId(args.task_id.0)).await.map_err(|e| told(&e))?;
     // Whoever does the work; nobody's calendar is empty.
     let person = task.assignee.or_else(|| directory.person(&IdOrName::Id(0)).ok());
-    let desk = Desk::new(parts, context, args.working_hours_start, args.working_hours_end)?;
+    let hours = (args.working_hours_start.as_deref(), args.working_hours_end.as_deref());
+    let desk = Desk::new(parts, context, hours)?;
     let first = desk.dates.day("startDate", &args.start_date)?;
     let last = match &args.end_date {
         Some(text) => desk.dates.day("endDate", text)?,
@@ -186,7 +187,8 @@ async fn schedule_day(
     few(args.events.len() + args.task_ids.len())?;
     let directory = Directory::read(parts, context).await?;
     let me = directory.person(&IdOrName::Id(0))?;
-    let desk = Desk::new(parts, context, args.working_hours_start, args.working_hours_end)?;
+    let hours = (args.working_hours_start.as_deref(), args.working_hours_end.as_deref());
+    let desk = Desk::new(parts, context, hours)?;
     let day = desk.dates.day("date", &args.date)?;
     let mut wishes = Vec::new();
     let mut things = Vec::new();
@@ -282,7 +284,7 @@ async fn schedule_tasks(
     args: BulkSchedule,
 ) -> Result<Batch, ToolError> {
     few(args.schedules.len())?;
-    let desk = Desk::new(parts, context, None, None)?;
+    let desk = Desk::new(parts, context, (None, None))?;
     let own: Vec<TaskId> = args.schedules.iter().map(|one| TaskId(one.task_id.0)).collect();
     // What an earlier item takes is busy for a later one of the same person.
     let mut taken: Vec<(Option<PersonId>, Span)> = Vec::new();
@@ -318,11 +320,10 @@ impl Desk {
     fn new(
         parts: &Parts,
         context: &Context,
-        start: Option<String>,
-        end: Option<String>,
+        (start, end): (Option<&str>, Option<&str>),
     ) -> Result<Self, ToolError> {
-        let start = time("workingHoursStart", start.as_deref().unwrap_or("09:00"))?;
-        let end = time("workingHoursEnd", end.as_deref().unwrap_or("18:00"))?;
+        let start = time("workingHoursStart", start.unwrap_or("09:00"))?;
+        let end = time("workingHoursEnd", end.unwrap_or("18:00"))?;
         if end <= start {
             return Err(refuse("workingHoursEnd: expected it later than workingHoursStart"));
         }

@@ -13,8 +13,7 @@ pub(in crate::tools) struct BulkView {
     pub failed: usize,
     /// So many were not begun: the call was cancelled.
     pub left: usize,
-    /// Nothing was written.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    /// Whether nothing was written.
     pub dry_run: bool,
     /// In the order in which they were given.
     pub items: Vec<BulkItem>,

@@ -31,9 +31,9 @@ impl Write {
         match (self, wrote) {
             (Self::AddTask(_), Wrote::Task(task)) => self.added_task(task),
             (Self::EditTask { seen, edits }, Wrote::Task(task)) => edited_task(seen, edits, task),
-            (Self::Time(write), Wrote::TimeEntry(entry)) => {
+            (Self::Time(time), Wrote::TimeEntry(entry)) => {
                 let entity = Entity::TimeEntry(entry.id);
-                write.left(entry).unwrap_or_else(|| self.shown(Some(entity)))
+                time.left(entry).unwrap_or_else(|| self.shown(Some(entity)))
             }
             (_, Wrote::Task(task)) => self.shown(Some(Entity::Task(task.id))),
             (_, Wrote::Milestone(milestone)) => self.shown(Some(Entity::Milestone(milestone.id))),

@@ -83,7 +83,7 @@ async fn all_or_nothing_is_nothing_if_one_fails_and_says_which() {
         r#"{"projectId": 1, "headline": " "}"#,
         r#"{"projectId": 1, "headline": "x", "priority": 9}"#,
     ] {
-        let three = TWO.replace("]", &format!(", {bad}]"));
+        let three = TWO.replace(']', &format!(", {bad}]"));
         let args = format!("{three}, \"atomic\": true}}");
         let error = call(&house, "bulkAddTasks", &args, &ada).await.unwrap_err();
         let said = error.to_string();

@@ -7,6 +7,7 @@ mod goals;
 mod guard;
 mod ledger;
 mod planning;
+mod repeats;
 mod scope;
 mod table;
 mod time;
