@@ -9,12 +9,15 @@ use crate::daemon::control::{
 };
 use crate::domain::{Principal, ProjectId, Reason, Value};
 use crate::mcp::Access;
-use crate::tools::{Context, ToolRegistry};
+use crate::tools::{self, Context, ToolRegistry};
 use async_trait::async_trait;
 use chrono_tz::Tz;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
+
+/// Lines of a call's own that wait to be sent on.
+const LINES_MAX: usize = 64;
 
 /// The face of a house.
 pub(super) struct Front {
@@ -48,8 +51,10 @@ impl Answer for Front {
             Some(token) => self.whose(token).await?,
             None => (self.me.clone(), Vec::new()),
         };
-        let context =
+        let mut context =
             Context::person(principal, self.zone_of(request.zone.as_deref())).limited_to(projects);
+        let (tell, mut lines) = mpsc::channel(LINES_MAX);
+        context.progress = tools::Progress::to(tell);
         if request.tool == FOLLOW {
             return self.follow(request.args, &context, progress).await;
         }
@@ -60,6 +65,10 @@ impl Answer for Front {
             tokio::select! {
                 biased;
                 answer = &mut call => {
+                    while let Ok(text) = lines.try_recv() {
+                        let (at, kind) = (self.daemon.now(), "item".to_owned());
+                        let _ = progress.try_send(Progress { at, kind, text, run: None });
+                    }
                     while let Ok(line) = told.try_recv() {
                         let _ = progress.try_send(line);
                     }
@@ -68,6 +77,10 @@ impl Answer for Front {
                         spoken.told_by(&answered.value);
                     }
                     return Ok(answered);
+                }
+                Some(text) = lines.recv() => {
+                    let (at, kind) = (self.daemon.now(), "item".to_owned());
+                    let _ = progress.try_send(Progress { at, kind, text, run: None });
                 }
                 line = told.recv() => match line {
                     // Whoever listens too slowly loses lines, never the answer.

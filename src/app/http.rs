@@ -30,6 +30,7 @@ impl Http {
             Failure::new(FailureKind::Config, error.to_string()).because(&error.source)
         })?;
         let (outside, clock) = (opened.outside(), Arc::clone(&opened.parts.clock));
+        opened.parts.tools.set_address(public_address(&config, server.address()));
         let seals = Seals::new(opened.parts.entropy.as_ref());
         Ok(Self { server, outside, config, clock, seals })
     }
@@ -51,6 +52,7 @@ impl Http {
         });
         let handler =
             Handler::for_http(Arc::clone(&outside) as _, Arc::clone(&clock), seals, config.limits);
+        let feeds = crate::web::calendar::router(Arc::clone(&outside) as _);
         let (access, news) = (Arc::clone(&outside) as _, Arc::clone(&outside) as _);
         let behind = Behind { handler, access, sessions: outside as _, news, clock };
         let routes = if config.enabled {
@@ -61,7 +63,16 @@ impl Http {
         let address = server.address();
         let draining = draining.clone();
         let is_ready = move || !draining.is_cancelled();
-        server.spawn(routes, Arc::new(is_ready), stop.clone(), tracker);
+        server.spawn(routes.merge(feeds), Arc::new(is_ready), stop.clone(), tracker);
         address
+    }
+}
+
+/// How addresses of ours begin for others: by the first name that we are known by, which has TLS before
+/// it, or by where we listen.
+fn public_address(config: &McpConfig, bound: SocketAddr) -> String {
+    match config.http.hosts.first() {
+        Some(host) => format!("https://{host}"),
+        None => format!("http://{bound}"),
     }
 }

@@ -242,6 +242,8 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
     let tools = Arc::new(ToolRegistry::new(parts));
     tools.set_records(Arc::clone(&ledger) as _);
     tools.set_tokens(Arc::clone(&ledger) as _);
+    tools.set_repeats(Arc::clone(&ledger) as _);
+    tools.set_feeds(Arc::clone(&ledger) as _);
     let (templates, faults) = Templates::load(&ground.templates, None);
     for fault in faults {
         tracing::warn!(%fault, "a template has a fault; the shipped one is used");
@@ -357,6 +359,7 @@ impl Opened {
             zone: self.parts.settings.zone,
             calls: TaskTracker::new(),
             changes: Arc::new(Semaphore::new(CHANGES_MAX)),
+            clock: Arc::clone(&self.parts.clock),
         })
     }
 

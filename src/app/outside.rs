@@ -1,14 +1,17 @@
 //! The house as clients from outside see it: who they are, and what they may have done.
 
 use crate::board::Board;
+use crate::clock::Clock;
 use crate::domain::{
     ActivityId, ActivityQuery, Entity, Initiative, Person, Principal, Token, TokenId, TokenKind,
     Value,
 };
 use crate::ledger::{Ledger, TokenRefusal};
 use crate::mcp::http::{KeptSession, SessionError, SessionKeeper};
-use crate::mcp::{About, Access, CallError, Called, Caller, Calls, Denied, News, NewsError};
-use crate::tools::{Context, ToolKind, ToolRegistry};
+use crate::mcp::{
+    About, Access, CallError, Called, Caller, Calls, Denied, News, NewsError,
+};
+use crate::tools::{Context, Progress, ToolKind, ToolRegistry};
 use async_trait::async_trait;
 use chrono_tz::Tz;
 use secrecy::SecretString;
@@ -34,6 +37,8 @@ pub(super) struct Outside {
     pub calls: TaskTracker,
     /// Room for those that change something.
     pub changes: Arc<Semaphore>,
+    /// For what is told of a calendar.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Tools whose work goes on elsewhere and takes its time: whoever calls them only waits for it.
@@ -95,10 +100,11 @@ impl Calls for Outside {
         caller: &Caller,
         tool: &str,
         args: Value,
-        _told: mpsc::Sender<String>,
+        told: mpsc::Sender<String>,
     ) -> Result<Called, CallError> {
-        let context = Context::person(caller.principal.clone(), caller.zone)
+        let mut context = Context::person(caller.principal.clone(), caller.zone)
             .limited_to(caller.projects.clone());
+        context.progress = Progress::to(told);
         if self.tools.kind(tool) == Some(ToolKind::Read) || ONLY_WAITS.contains(&tool) {
             return Ok(self.tools.call(tool, args, &context).await?.into());
         }

@@ -23,6 +23,7 @@
 //! 10. Lists (tags, blockers, collaborators) are sorted and free of doubles; texts come back to the
 //!     byte.
 //! 11. What is deleted is gone for every question but the activity.
+//! 12. Several writes in one step see those before them; if one fails, none of them happened.
 //!
 //! # Details that all adapters share
 //! - A write that adds something leaves one row `created`, whose `after` is the headline, name or
@@ -53,6 +54,7 @@
 //!   met where it stood when the first page was asked for. A reader who lets 20,000 rows of activity
 //!   pass between pages is told to start again (a conflict).
 
+mod batch;
 mod check;
 mod kept;
 pub mod open;
@@ -61,6 +63,8 @@ mod page;
 mod record;
 pub mod sql;
 mod write;
+
+pub use batch::{BATCH_MAX, BatchError, OneWrite, Wrote};
 
 use crate::domain::{
     Activity, ActivityId, ActivityQuery, BoardName, CalendarEvent, Comment, CommentId,
@@ -113,6 +117,17 @@ pub trait Board:
 
     /// What became of a stamped write.
     async fn effect_of(&self, mark: &Mark) -> Result<EffectState>;
+
+    /// Several writes in one step, in their order, each under its own stamp: all of them happen or
+    /// none does. At most [`BATCH_MAX`].
+    async fn write_all(
+        &self,
+        writes: &[(Stamp, OneWrite)],
+    ) -> std::result::Result<Vec<Wrote>, BatchError> {
+        let _ = writes;
+        let what = "this board cannot write several things in one step: write one by one";
+        Err(BoardError::Unsupported(what.to_owned()).into())
+    }
 }
 
 /// What a board can and cannot do.

@@ -1,8 +1,12 @@
 //! The log: lines on standard error, as much as was asked for.
 
 use crate::app::failure::Failure;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -56,18 +60,24 @@ pub fn start(
             .because(&error)
             .hint("write a level or a list such as ROTA_LOG=warn,rota=debug")
     })?;
+    let shown = filter_fn(is_shown);
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(colour)
         .with_span_events(FmtSpan::NONE);
     let begun = match format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        LogFormat::Text => lines.finish().with(shown).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).finish().with(shown).try_init(),
     };
     // A second start in one process (tests) keeps the first log.
     drop(begun);
     Ok(())
+}
+
+/// Below `info` the MCP library logs whole messages, and some hold a secret that is told once.
+fn is_shown(metadata: &Metadata<'_>) -> bool {
+    !metadata.target().starts_with("rmcp") || *metadata.level() <= Level::INFO
 }
 
 #[cfg(test)]

@@ -167,16 +167,20 @@ impl Reacher {
         };
         let (tell, mut lines) = mpsc::channel(PROGRESS_MAX);
         let mut answering = answer.answer(request, tell);
-        loop {
+        let answered = loop {
             tokio::select! {
                 biased;
-                answered = &mut answering => return answered,
+                answered = &mut answering => break answered,
                 Some(line) = lines.recv() => {
                     // Whoever is slow to look misses some of it.
                     let _ = told.try_send(line.text);
                 }
             }
+        };
+        while let Ok(line) = lines.try_recv() {
+            let _ = told.try_send(line.text);
         }
+        answered
     }
 }
 

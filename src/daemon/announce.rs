@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use crate::runner::WorkEnd;
 use crate::schedule::{find_status, put_back};
-use crate::tools::{Context, RunContext, ToolError, ToolResult, Trust};
+use crate::tools::{Context, Progress, RunContext, ToolError, ToolResult, Trust};
 use std::sync::Arc;
 
 impl Worker {
@@ -306,6 +306,7 @@ impl Worker {
             principal: Principal { person, by },
             zone: playbook.on.zone,
             only_projects: Vec::new(),
+            progress: Progress::default(),
             run: Some(RunContext {
                 run,
                 task: self.job.task,

@@ -331,7 +331,7 @@ impl Worker {
             let tool = needed.strip_prefix("tool:").unwrap_or(needed);
             effects.iter().any(|effect| {
                 effect.actor == EffectActor::Agent
-                    && effect.tool == tool
+                    && (effect.tool == tool || effect.bulk.as_deref() == Some(tool))
                     && matches!(
                         effect.result,
                         Some(EffectResult::Done { .. } | EffectResult::Recorded)

@@ -51,7 +51,9 @@ pub(super) async fn counts(
             // What failed did not happen; in its own run it did not count either.
             let failed = matches!(effect.result, Some(EffectResult::Failed { .. }));
             if effect.actor == EffectActor::Agent && !failed {
-                *counts.entry(effect.tool).or_default() += 1;
+                for tool in std::iter::once(effect.tool).chain(effect.bulk) {
+                    *counts.entry(tool).or_default() += 1;
+                }
             }
         }
     }

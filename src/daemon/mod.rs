@@ -225,6 +225,11 @@ impl Daemon {
         self.parts.progress.subscribe()
     }
 
+    /// The time by the clock that everything here goes by.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.wall()
+    }
+
     /// Whether a run is under way, here or in another life.
     pub async fn is_running(&self, run: &str) -> bool {
         let found = self.parts.ledger.run(run).await.ok().flatten();

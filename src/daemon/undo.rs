@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use crate::ledger::{Acquire, ClaimError, Held, LedgerError};
 use crate::tools::desk::{DeskError, UndoAsk};
-use crate::tools::{Context, RunContext, Tally, Trust};
+use crate::tools::{Context, Progress, RunContext, Tally, Trust};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -300,6 +300,7 @@ impl Undo<'_> {
             principal: self.ask.principal.clone(),
             zone: self.ask.zone,
             only_projects: Vec::new(),
+            progress: Progress::default(),
             run: Some(RunContext {
                 run: own.run.id.clone(),
                 playbook: Arc::new(playbook::of(playbook::UNDO, &person.name, self.ask.zone)),

@@ -12,6 +12,9 @@ pub struct Effect {
     pub actor: EffectActor,
     /// The tool that does it.
     pub tool: String,
+    /// The tool that was called, where it does several: one of them is this effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bulk: Option<String>,
     /// Its arguments.
     pub args: Value,
     /// The run's claimed task, if it has one.

@@ -4,7 +4,8 @@
 //! its hash where it is long, so that no name reaches into another's rows or past the longest key.
 
 use crate::domain::{
-    BoardName, Mark, OccurrenceId, PlaybookName, RunId, RunState, TaskId, Timestamp, TokenId,
+    BoardName, Mark, OccurrenceId, PersonId, PlaybookName, RunId, RunState, TaskId, Timestamp,
+    TokenId,
 };
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -111,6 +112,11 @@ pub(super) fn token_name(name: &str) -> String {
     format!("token-name/{}", segment(name))
 }
 
+/// The address of somebody's calendar.
+pub(super) fn feed(person: PersonId) -> String {
+    format!("feed/{person}")
+}
+
 pub(super) fn watermark(playbook: &PlaybookName) -> String {
     format!("watermark/{}", segment(playbook.as_str()))
 }
@@ -210,6 +216,24 @@ pub(super) const ONCE_TAKEN: &str = "once-taken/";
 
 pub(super) fn once_taken(at: Timestamp, once: &str) -> String {
     format!("{ONCE_TAKEN}{}/{}", ascending(at), sha256(once.as_bytes()))
+}
+
+/// What somebody called under a key of theirs.
+pub(super) fn repeat(who: &str, key: &str) -> String {
+    repeat_of_hash(&sha256(format!("{}/{}", segment(who), segment(key)).as_bytes()))
+}
+
+pub(super) fn repeat_of_hash(hash: &str) -> String {
+    format!("repeat/{hash}")
+}
+
+/// Such calls, oldest first.
+pub(super) const REPEAT_AT: &str = "repeat-at/";
+
+/// A call's place among them.
+pub(super) fn repeat_at(at: Timestamp, repeat: &str) -> String {
+    let hash = repeat.rsplit_once('/').map_or(repeat, |(_, hash)| hash);
+    format!("{REPEAT_AT}{}/{hash}", ascending(at))
 }
 
 /// Runs that are forgotten, while rows of theirs are left.

@@ -17,20 +17,36 @@ static LISTED: LazyLock<Vec<Listed>> = LazyLock::new(|| {
     served.map(|definition| Listed { definition, tool: tool(definition) }).collect()
 });
 
-fn tool(definition: &Definition) -> Tool {
+fn tool(definition: &'static Definition) -> Tool {
     let hints = definition.annotations;
     let annotations = ToolAnnotations::new()
         .read_only(hints.read_only)
         .destructive(hints.destructive)
         .idempotent(hints.idempotent)
         .open_world(false);
-    let input = schema::tidy_input(&definition.input_schema);
+    let mut input = schema::tidy_input(&definition.input_schema);
+    // Taken everywhere; listed where a repetition would do it twice.
+    if hints.idempotent
+        && let Some(serde_json::Value::Object(members)) = input.get_mut("properties")
+    {
+        members.remove("idempotencyKey");
+    }
     let input = Arc::new(confirm::with_consent(definition, input));
     let output = Arc::new(schema::tidy_output(&definition.output_schema));
-    Tool::new_with_raw(definition.name, Some(definition.description.into()), input)
+    Tool::new_with_raw(definition.name, Some(told(definition).into()), input)
         .with_title(definition.title)
         .with_raw_output_schema(output)
         .with_annotations(annotations)
+}
+
+/// The description; with its example where the arguments are more than names and values, which say
+/// themselves how they are given.
+fn told(definition: &'static Definition) -> &'static str {
+    let Some((told, example)) = definition.description.split_once(" Example: ") else {
+        return definition.description;
+    };
+    let is_nested = |text: &str| text.contains(": {") || text.contains(": [");
+    if is_nested(example) { definition.description } else { told }
 }
 
 fn is_for(listed: &Listed, caller: &Caller) -> bool {

@@ -94,35 +94,93 @@ fn one_of_several(map: &mut Map<String, Json>) {
     }
 }
 
+/// Arguments that mean the same wherever they stand: told once, in the instructions, or by their name.
+const TOLD_ONCE: [&str; 27] = [
+    "acceptanceCriteria",
+    "atomic",
+    "cursor",
+    "dateFrom",
+    "dateTo",
+    "dateToFinish",
+    "description",
+    "dryRun",
+    "editFrom",
+    "editTo",
+    "editorId",
+    "endDate",
+    "expectedRevision",
+    "headline",
+    "id",
+    "idempotencyKey",
+    "limit",
+    "name",
+    "planHours",
+    "playbook",
+    "projectId",
+    "run",
+    "startDate",
+    "taskId",
+    "text",
+    "title",
+    "userId",
+];
+
 /// The arguments of a tool, in few words: a model reads all of them before it does anything. That there
-/// are no others is told by the refusal of one, with the nearest there is; so is a bound.
+/// are no others is told by the refusal of one, with the nearest there is; so is a bound. What is read as
+/// a number or a name is listed as a text, and what is one or several as several: a number and a single
+/// one are taken as well.
 pub(super) fn tidy_input(schema: &Value) -> Map<String, Json> {
     let mut map = tidy(schema);
-    map.values_mut().for_each(shorten);
-    shorten_map(&mut map);
+    shorten(&mut map);
     map
 }
 
-fn shorten(schema: &mut Json) {
-    match schema {
-        Json::Object(map) => {
-            map.values_mut().for_each(shorten);
-            shorten_map(map);
-        }
-        Json::Array(items) => items.iter_mut().for_each(shorten),
-        _ => {}
-    }
-}
-
-/// A property of such a name is an object; the keyword is not.
-fn shorten_map(map: &mut Map<String, Json>) {
-    if map.get("additionalProperties").is_some_and(|more| more.as_bool() == Some(false)) {
-        map.remove("additionalProperties");
-    }
+fn shorten(map: &mut Map<String, Json>) {
     for bound in ["minimum", "maximum"] {
+        // A property of such a name is an object; the keyword is not.
         if map.get(bound).is_some_and(Json::is_number) {
             map.remove(bound);
         }
+    }
+    if map.get("additionalProperties").is_some_and(|more| more.as_bool() == Some(false)) {
+        map.remove("additionalProperties");
+    }
+    plainest(map);
+    if let Some(Json::String(told)) = map.get_mut("description") {
+        let plain = told.replace('`', "").replace('\n', " ");
+        plain.trim_end_matches('.').clone_into(told);
+    }
+    if let Some(Json::Object(members)) = map.get_mut("properties") {
+        for (name, member) in members {
+            let Json::Object(member) = member else { continue };
+            if TOLD_ONCE.contains(&name.as_str()) {
+                member.remove("description");
+            }
+            shorten(member);
+        }
+    }
+    for inner in ["items", "additionalProperties"] {
+        if let Some(Json::Object(inner)) = map.get_mut(inner) {
+            shorten(inner);
+        }
+    }
+}
+
+/// The one form of several that can say everything.
+fn plainest(map: &mut Map<String, Json>) {
+    let Some(Json::Array(several)) = map.get_mut("anyOf") else { return };
+    for one in several.iter_mut() {
+        if let Json::Object(one) = one {
+            plainest(one);
+        }
+    }
+    let is = |one: &Json, kind: &str| one.get("type").and_then(Json::as_str) == Some(kind);
+    let widest =
+        ["array", "string"].iter().find_map(|kind| several.iter().find(|one| is(one, kind)));
+    let Some(Json::Object(widest)) = widest.cloned() else { return };
+    map.remove("anyOf");
+    for (name, value) in widest {
+        map.entry(name).or_insert(value);
     }
 }
 
@@ -204,6 +262,13 @@ mod tests {
             "properties": {
                 "minimum": { "type": "integer", "minimum": 0 },
                 "inner": { "type": "object", "additionalProperties": false, "properties": {} },
+                "who": { "type": ["integer", "string"], "description": "A `name`,\nor an id." },
+                "projectId": { "type": ["integer", "string"], "description": "Told elsewhere." },
+                "description": { "type": "string", "description": "Markdown." },
+                "ids": { "anyOf": [
+                    { "type": ["integer", "string"] },
+                    { "type": "array", "items": { "type": ["integer", "string"] } },
+                ] },
             },
         }))
         .unwrap();
@@ -212,6 +277,10 @@ mod tests {
             "properties": {
                 "minimum": { "type": "integer" },
                 "inner": { "type": "object", "properties": {} },
+                "who": { "type": "string", "description": "A name, or an id" },
+                "projectId": { "type": "string" },
+                "description": { "type": "string" },
+                "ids": { "type": "array", "items": { "type": "string" } },
             },
         });
         assert_eq!(Json::Object(tidy_input(&schema)), expected);

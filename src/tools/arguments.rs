@@ -4,7 +4,7 @@ use super::ToolError;
 use crate::domain::{Reason, Value};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
 
 /// Reads a tool's arguments. Unknown names are refused with the nearest known one.
@@ -122,7 +122,7 @@ impl JsonSchema for Id {
 }
 
 /// An id, or an exact name without regard to case.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged, expecting = "expected an id or a name")]
 pub(super) enum IdOrName {
     Id(i64),

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
 
 /// Who asks, where the days begin, and inside which run.
 #[derive(Clone, Debug)]
@@ -22,18 +23,43 @@ pub struct Context {
     pub run: Option<RunContext>,
     /// The only projects that there are for whoever asks; empty: all.
     pub only_projects: Vec<ProjectId>,
+    /// Who is told of what a long call has done so far.
+    pub progress: Progress,
 }
 
 impl Context {
     /// A person, or a person's assistant, outside any run.
     pub fn person(principal: Principal, zone: Tz) -> Self {
-        Self { principal, zone, run: None, only_projects: Vec::new() }
+        let (only_projects, progress) = (Vec::new(), Progress::default());
+        Self { principal, zone, run: None, only_projects, progress }
     }
 
     /// The same with a token that is for some projects only; for all when there are none.
     #[must_use]
     pub fn limited_to(self, only_projects: Vec<ProjectId>) -> Self {
         Self { only_projects, ..self }
+    }
+}
+
+/// Whoever waits for a long call: told a line for each piece, and gone when it was cancelled.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Option<mpsc::Sender<String>>);
+
+impl Progress {
+    /// Lines go here; what does not fit is dropped. When the other end is gone, nobody waits.
+    pub fn to(told: mpsc::Sender<String>) -> Self {
+        Self(Some(told))
+    }
+
+    pub(super) fn tell(&self, line: String) {
+        if let Some(told) = &self.0 {
+            let _ = told.try_send(line);
+        }
+    }
+
+    /// Whether the call was cancelled.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.as_ref().is_some_and(mpsc::Sender::is_closed)
     }
 }
 

@@ -74,7 +74,7 @@ impl Dates {
         })
     }
 
-    fn today(self) -> NaiveDate {
+    pub(super) fn today(self) -> NaiveDate {
         self.now.with_timezone(&self.zone).date_naive()
     }
 
@@ -128,7 +128,7 @@ impl Dates {
     }
 
     /// A local time as an instant: the first of two, the first valid one after a gap.
-    fn instant(self, local: NaiveDateTime) -> Timestamp {
+    pub(super) fn instant(self, local: NaiveDateTime) -> Timestamp {
         (0..=12)
             .map(|quarters| local + TimeDelta::minutes(15 * quarters))
             .find_map(|local| self.zone.from_local_datetime(&local).earliest())

@@ -1,8 +1,10 @@
 //! What a tool is: one row of the one table.
 
+use super::batch::Batch;
 use super::registry::Parts;
+use super::show::BulkView;
 use super::write::Planned;
-use super::{Context, ToolError, ToolKind, Toolset, arguments};
+use super::{Context, ToolError, ToolKind, Toolset, arguments, beside};
 use crate::domain::{Role, Value};
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
@@ -54,7 +56,7 @@ pub struct Annotations {
 }
 
 /// A schema, made when somebody looks at it: most processes use a few tools of many.
-pub type MadeOnce = LazyLock<Value, fn() -> Value>;
+pub type MadeOnce = LazyLock<Value, Box<dyn FnOnce() -> Value + Send>>;
 
 /// An answer in the making.
 pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, ToolError>>;
@@ -67,6 +69,8 @@ pub(super) enum Handler {
     Answer(Answers<Value>),
     /// Says what is to be written; the guard does it.
     Write(Answers<Planned>),
+    /// Says which single calls it stands for.
+    Bulk(Answers<Batch>),
 }
 
 /// The words about a tool, before its types are known.
@@ -80,7 +84,7 @@ pub(super) struct Words {
 
 impl Definition {
     /// A tool that only looks.
-    pub(super) fn read<A: DeserializeOwned + JsonSchema + 'static, R: JsonSchema>(
+    pub(super) fn read<A: DeserializeOwned + JsonSchema + 'static, R: JsonSchema + 'static>(
         words: Words,
         role: Role,
         answer: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, Value>,
@@ -92,7 +96,7 @@ impl Definition {
     }
 
     /// A tool that changes the daemon.
-    pub(super) fn operate<A: DeserializeOwned + JsonSchema + 'static, R: JsonSchema>(
+    pub(super) fn operate<A: DeserializeOwned + JsonSchema + 'static, R: JsonSchema + 'static>(
         words: Words,
         role: Role,
         idempotent: bool,
@@ -105,19 +109,32 @@ impl Definition {
     }
 
     /// A tool that changes the board.
-    pub(super) fn write<A: DeserializeOwned + JsonSchema + 'static, R: JsonSchema>(
+    pub(super) fn write<A: DeserializeOwned + JsonSchema + 'static, R: JsonSchema + 'static>(
         words: Words,
         role: Role,
         (destructive, idempotent): (bool, bool),
         plan: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, Planned>,
     ) -> Self {
         let annotations = Annotations { read_only: false, destructive, idempotent };
-        let schema = schema_of::<A>();
+        let schema = write_schema_of::<A>(words.name);
         let handler = Handler::Write(typed(words, &schema, plan));
         Self::new::<R>(words, schema, (ToolKind::Write, role), annotations, handler)
     }
 
-    fn new<R: JsonSchema>(
+    /// A tool that stands for several calls of one that changes the board.
+    pub(super) fn bulk<A: DeserializeOwned + JsonSchema + 'static>(
+        words: Words,
+        role: Role,
+        idempotent: bool,
+        expand: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, Batch>,
+    ) -> Self {
+        let annotations = Annotations { read_only: false, destructive: false, idempotent };
+        let schema = write_schema_of::<A>(words.name);
+        let handler = Handler::Bulk(typed(words, &schema, expand));
+        Self::new::<BulkView>(words, schema, (ToolKind::Write, role), annotations, handler)
+    }
+
+    fn new<R: JsonSchema + 'static>(
         words: Words,
         input_schema: Arc<MadeOnce>,
         (kind, role): (ToolKind, Role),
@@ -130,7 +147,7 @@ impl Definition {
             description: words.description,
             example: words.example,
             input_schema,
-            output_schema: MadeOnce::new(make_schema::<R>),
+            output_schema: MadeOnce::new(Box::new(make_schema::<R>)),
             kind,
             // The table of nouns says which (`nouns::all`).
             set: Toolset::Run,
@@ -156,8 +173,17 @@ fn typed<A: DeserializeOwned + JsonSchema + 'static, T: Send + 'static>(
 }
 
 /// The schema of the arguments, for the listing and for whoever reads them.
-fn schema_of<A: JsonSchema>() -> Arc<MadeOnce> {
-    Arc::new(MadeOnce::new(make_schema::<A>))
+fn schema_of<A: JsonSchema + 'static>() -> Arc<MadeOnce> {
+    Arc::new(MadeOnce::new(Box::new(make_schema::<A>)))
+}
+
+/// The same, with what every writing tool takes.
+fn write_schema_of<A: JsonSchema + 'static>(tool: &'static str) -> Arc<MadeOnce> {
+    Arc::new(MadeOnce::new(Box::new(move || {
+        let mut schema = make_schema::<A>();
+        beside::add_to(tool, &mut schema);
+        schema
+    })))
 }
 
 /// The schema of a type, whole in itself: models and MCP clients follow no references.

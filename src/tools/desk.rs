@@ -3,9 +3,10 @@
 
 use super::ToolError;
 use crate::domain::{
-    Activity, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PlaybookName, Principal,
-    ProjectId, Reason, Run, RunId, RunState, TaskId, Timestamp, Token, Usage, Value,
+    Activity, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PersonId, PlaybookName,
+    Principal, ProjectId, Reason, Run, RunId, RunState, TaskId, Timestamp, Token, Usage, Value,
 };
+use crate::ledger::Repeat;
 use crate::store::StoreError;
 use async_trait::async_trait;
 use chrono_tz::Tz;
@@ -93,6 +94,26 @@ pub trait Tokens: Send + Sync + std::fmt::Debug {
         overlap: Duration,
         by: &str,
     ) -> Result<IssuedToken, DeskError>;
+}
+
+/// Calls that may be repeated, as tools see them.
+#[async_trait]
+pub trait Repeats: Send + Sync + std::fmt::Debug {
+    /// A call is about to be made under somebody's key: durable when it returns.
+    async fn begin(&self, who: &str, key: &str, call: &str) -> Result<Repeat, DeskError>;
+    /// What came of it; `None`: nothing was done, and the key is free again.
+    async fn end(&self, who: &str, key: &str, answer: Option<Value>) -> Result<(), DeskError>;
+}
+
+/// The addresses of calendars, as tools see them.
+#[async_trait]
+pub trait Feeds: Send + Sync + std::fmt::Debug {
+    /// Since when somebody's calendar has one.
+    async fn since(&self, person: PersonId) -> Result<Option<Timestamp>, DeskError>;
+    /// Makes one, and ends the one before: its secret part.
+    async fn make(&self, person: PersonId, by: &str) -> Result<SecretString, DeskError>;
+    /// Ends it; whether there was one.
+    async fn end(&self, person: PersonId, by: &str) -> Result<bool, DeskError>;
 }
 
 /// A token with its secret, which is shown once.

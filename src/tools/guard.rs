@@ -4,6 +4,12 @@
 //! A run that is a shadow goes the same way up to the journal, where its write is recorded
 //! and not done: a holder whose claim ended learns it in every mode.
 
+mod count;
+mod several;
+
+pub(super) use count::Asked;
+pub(super) use several::{Failed, one_of, write_all};
+
 use super::captions::Captions;
 use super::definition::Definition;
 use super::registry::Parts;
@@ -33,6 +39,11 @@ pub(super) const FINISH: &str = "finish";
 pub(super) fn may_call(tool: &Definition, context: &Context) -> Result<(), ToolError> {
     is_listed(tool, context)?;
     limited::may_call(tool, context)?;
+    has_role(tool, context)
+}
+
+/// Whether the caller's role is enough.
+pub(super) fn has_role(tool: &Definition, context: &Context) -> Result<(), ToolError> {
     if context.principal.person.role < tool.role {
         return Err(ToolError::rejected(
             Reason::RoleTooLow,
@@ -90,56 +101,54 @@ pub(super) fn without_dry_run(tool: &Definition, mut args: Value) -> (Value, boo
     (args, asked.and_then(|asked| asked.as_bool()).unwrap_or(false))
 }
 
-/// What a planned write would do.
-pub(super) async fn rehearsed(parts: &Parts, planned: &Planned) -> ToolResult {
-    let mut acted = planned.write.shown(None);
-    Captions::read(parts.board.as_ref(), &planned.write).await.beside(&mut acted);
-    result_of(&acted, None, Some("dry_run"))
-}
-
 /// Carries a planned write out, inside a run or by hand.
 pub(super) async fn write(
     parts: &Parts,
     context: &Context,
-    tool: &str,
-    args: Value,
+    asked: Asked<'_>,
     planned: Planned,
 ) -> Result<ToolResult, ToolError> {
     if let Some(run) = claimed::standing(parts, context, &planned).await? {
-        let done = in_run(parts, context, &run, tool, args, planned).await;
+        let done = in_run(parts, context, &run, &asked, planned).await;
         return done.map_err(|error| match run.task {
             Some(task) => claimed::told(error, task),
             None => error,
         });
     }
     let Some(run) = &context.run else {
-        let mut stamp = Stamp::by(context.principal.person.id);
-        stamp.revision = planned.revision;
+        let stamp = stamp_by_hand(context, &planned);
         let captions = Captions::read(parts.board.as_ref(), &planned.write).await;
         let mut acted = act(parts, &planned, &stamp).await.map_err(|error| told(&error))?;
         captions.beside(&mut acted);
         return Ok(result_of(&acted, None, None));
     };
     check_scope(parts, run, &planned).await?;
-    let max = match run.actor {
-        EffectActor::Agent => run.playbook.scope.max.get(tool).copied(),
-        EffectActor::Rota => None,
-    };
-    let counted = run.actor == EffectActor::Agent;
-    if counted && !run.tally.take(tool, max) {
-        return Err(ToolError::rejected(
-            Reason::ScopeMax,
-            format!(
-                "{tool} was called {} times, which is all that scope.max allows",
-                max.unwrap_or(0)
-            ),
-        ));
-    }
-    let outcome = in_run(parts, context, run, tool, args, planned).await;
-    if counted && !had_effect(&outcome) {
-        run.tally.give_back(tool);
+    asked.count(run)?;
+    let outcome = in_run(parts, context, run, &asked, planned).await;
+    if !had_effect(&outcome) {
+        asked.give_back(run);
     }
     outcome
+}
+
+/// What a write would come to, if it may be done at all; nothing is written, recorded or counted.
+pub(super) async fn foresee(
+    parts: &Parts,
+    context: &Context,
+    planned: &Planned,
+) -> Result<ToolResult, ToolError> {
+    if let Some(run) = &context.run {
+        check_scope(parts, run, planned).await?;
+    }
+    let captions = Captions::read(parts.board.as_ref(), &planned.write).await;
+    let mut acted = planned.write.shown(None);
+    captions.beside(&mut acted);
+    Ok(result_of(&acted, None, Some(DRY_RUN)))
+}
+
+/// The stamp of a write outside any run.
+fn stamp_by_hand(context: &Context, planned: &Planned) -> Stamp {
+    Stamp { revision: planned.revision, ..Stamp::by(context.principal.person.id) }
 }
 
 /// Whether a call counts against `scope.max`: it was done, recorded, or may have been done.
@@ -151,6 +160,7 @@ fn had_effect(outcome: &Result<ToolResult, ToolError>) -> bool {
 }
 
 const DONE_BEFORE: &str = "done_before";
+const DRY_RUN: &str = "dry_run";
 
 async fn check_scope(parts: &Parts, run: &RunContext, planned: &Planned) -> Result<(), ToolError> {
     let own_project = match (run.task, planned.reach) {
@@ -176,47 +186,82 @@ async fn in_run(
     parts: &Parts,
     context: &Context,
     run: &RunContext,
-    tool: &str,
-    args: Value,
+    asked: &Asked<'_>,
     planned: Planned,
 ) -> Result<ToolResult, ToolError> {
     let captions = Captions::read(parts.board.as_ref(), &planned.write).await;
+    may_act(parts, run).await?;
+    let mut effect = effect_of(parts, run, asked);
+    if let Some(earlier) = intend(parts, run, &mut effect).await? {
+        return Ok(done_before(&earlier));
+    }
+    crate::crash::reached("effect.intended");
+    if run.mode != Mode::Live {
+        return recorded(parts, &planned, &captions, effect).await;
+    }
+    let stamp = stamp_in_run(context, run, &effect, &planned);
+    let acted = act_for_run(parts, &planned, &stamp, &mut effect).await?;
+    crate::crash::reached("effect.acted");
+    done(parts, acted, &captions, effect).await
+}
+
+/// The trust window, then the fence.
+async fn may_act(parts: &Parts, run: &RunContext) -> Result<(), ToolError> {
     if !run.trust.is_open() {
         return Err(ToolError::fatal(Reason::TrustWindow, Reason::TrustWindow.text()));
     }
     if let Some((task, fence)) = run.claim {
         parts.journal.check_fence(task, fence, &run.run).await.map_err(journal_error)?;
     }
-    let mut effect = Effect {
+    Ok(())
+}
+
+/// The run's next effect, about to be done.
+fn effect_of(parts: &Parts, run: &RunContext, asked: &Asked<'_>) -> Effect {
+    Effect {
         mark: Mark { run: run.run.clone(), seq: run.tally.next_seq() },
         actor: run.actor,
-        tool: tool.to_owned(),
-        args,
+        tool: asked.tool.to_owned(),
+        bulk: asked.bulk.map(str::to_owned),
+        args: asked.args.clone(),
         claimed: run.claim.map(|(task, _)| task),
         fence: run.claim.map(|(_, fence)| fence),
         intended: parts.clock.wall(),
         result: None,
-    };
-    if let Some(earlier) = intend(parts, run, &mut effect).await? {
-        return Ok(done_before(&earlier));
     }
-    crate::crash::reached("effect.intended");
-    if run.mode != Mode::Live {
-        let mut acted = planned.write.shown(None);
-        captions.beside(&mut acted);
-        effect.result = Some(EffectResult::Recorded);
-        conclude(parts, &effect).await?;
-        return Ok(result_of(&acted, Some(effect), Some(Reason::RecordedOnly.code())));
-    }
-    let stamp = Stamp {
+}
+
+fn stamp_in_run(context: &Context, run: &RunContext, effect: &Effect, planned: &Planned) -> Stamp {
+    Stamp {
         actor: context.principal.person.id,
         mark: Some(effect.mark.clone()),
         claim: run.claim,
-        revision: planned.revision.or_else(|| revision_for(run, &planned)),
-    };
-    let mut acted = act_for_run(parts, &planned, &stamp, &mut effect).await?;
+        revision: planned.revision.or_else(|| revision_for(run, planned)),
+    }
+}
+
+/// A run that only records: what it would have done is written down.
+async fn recorded(
+    parts: &Parts,
+    planned: &Planned,
+    captions: &Captions,
+    mut effect: Effect,
+) -> Result<ToolResult, ToolError> {
+    let mut acted = planned.write.shown(None);
     captions.beside(&mut acted);
-    crate::crash::reached("effect.acted");
+    effect.result = Some(EffectResult::Recorded);
+    conclude(parts, &effect).await?;
+    Ok(result_of(&acted, Some(effect), Some(Reason::RecordedOnly.code())))
+}
+
+/// It was done: that is written down.
+async fn done(
+    parts: &Parts,
+    mut acted: Acted,
+    captions: &Captions,
+    mut effect: Effect,
+) -> Result<ToolResult, ToolError> {
+    captions.beside(&mut acted);
     effect.result = Some(EffectResult::Done {
         entity: acted.entity,
         before: acted.before.clone(),

@@ -1,12 +1,13 @@
 //! The seam to the ledger: what the guard needs of the journal of effects and of claims.
 
-use super::desk::{DeskError, IssuedToken, Records, RunQuery, RunRecord, Tokens};
+use super::desk::{DeskError, Feeds, IssuedToken, Records, Repeats, RunQuery, RunRecord, Tokens};
 use crate::domain::{
-    Claim, Effect, EffectResult, Fence, Mark, NewToken, PlaybookName, Reason, Run, RunId, TaskId,
-    Token,
+    Claim, Effect, EffectResult, Fence, Mark, NewToken, PersonId, PlaybookName, Reason, Run, RunId,
+    TaskId, Timestamp, Token, Value,
 };
-use crate::ledger::{ClaimError, Issued, Ledger, LedgerError, RunFilter};
+use crate::ledger::{ClaimError, Issued, Ledger, LedgerError, Repeat, RunFilter};
 use async_trait::async_trait;
+use secrecy::SecretString;
 use std::time::Duration;
 
 /// The journal of effects.
@@ -174,6 +175,37 @@ impl Tokens for Ledger {
     ) -> Result<IssuedToken, DeskError> {
         let rotated = self.rotate_token(which, overlap, by).await;
         rotated.map(issued).map_err(|error| of_token("rotating a token", error))
+    }
+}
+
+#[async_trait]
+impl Repeats for Ledger {
+    async fn begin(&self, who: &str, key: &str, call: &str) -> Result<Repeat, DeskError> {
+        let begun = self.begin_repeatable(who, key, call).await;
+        begun.map_err(|error| failed("reading what was called before", error))
+    }
+
+    async fn end(&self, who: &str, key: &str, answer: Option<Value>) -> Result<(), DeskError> {
+        let ended = self.end_repeatable(who, key, answer).await;
+        ended.map_err(|error| failed("keeping an answer", error))
+    }
+}
+
+#[async_trait]
+impl Feeds for Ledger {
+    async fn since(&self, person: PersonId) -> Result<Option<Timestamp>, DeskError> {
+        let since = self.feed_since(person).await;
+        since.map_err(|error| failed("reading a calendar's address", error))
+    }
+
+    async fn make(&self, person: PersonId, by: &str) -> Result<SecretString, DeskError> {
+        let made = self.make_feed(person, by).await;
+        made.map_err(|error| failed("making a calendar's address", error))
+    }
+
+    async fn end(&self, person: PersonId, by: &str) -> Result<bool, DeskError> {
+        let ended = self.end_feed(person, by).await;
+        ended.map_err(|error| failed("ending a calendar's address", error))
     }
 }
 

@@ -6,6 +6,8 @@
 //! it pass or refuses it, journals it, acts, and journals what came of it.
 
 mod arguments;
+mod batch;
+mod beside;
 mod captions;
 mod claimed;
 pub mod context;
@@ -16,6 +18,7 @@ mod guard;
 pub mod journal;
 mod limited;
 mod nouns;
+mod planner;
 pub mod registry;
 mod resolve;
 mod scope;
@@ -23,7 +26,7 @@ mod show;
 mod toolset;
 mod write;
 
-pub use context::{Context, Finished, RunContext, Tally, Trust};
+pub use context::{Context, Finished, Progress, RunContext, Tally, Trust};
 pub use definition::{Annotations, Definition};
 pub use guard::matches_any;
 pub use journal::{Intended, Journal, JournalError};

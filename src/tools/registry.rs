@@ -1,10 +1,12 @@
 //! The table of tools, and the one way to call one.
 
 use super::definition::{Definition, Handler};
-use super::desk::{Desk, Records, Tokens};
+use super::desk::{Desk, Feeds, Records, Repeats, Tokens};
 use super::journal::Journal;
+use super::write::Planned;
 use super::{
-    Context, ToolError, ToolKind, ToolResult, arguments, catalogue, claimed, guard, limited, show,
+    Context, ToolError, ToolKind, ToolResult, arguments, batch, beside, catalogue, claimed, guard,
+    limited, show,
 };
 use crate::board::Board;
 use crate::clock::Clock;
@@ -24,6 +26,9 @@ pub struct Parts {
     desk: OnceLock<Weak<dyn Desk>>,
     records: OnceLock<Arc<dyn Records>>,
     tokens: OnceLock<Arc<dyn Tokens>>,
+    repeats: OnceLock<Arc<dyn Repeats>>,
+    feeds: OnceLock<Arc<dyn Feeds>>,
+    address: OnceLock<String>,
 }
 
 impl Parts {
@@ -31,7 +36,8 @@ impl Parts {
     /// them when they are there.
     pub fn new(board: Arc<dyn Board>, journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) -> Self {
         let (desk, records, tokens) = Default::default();
-        Self { board, journal, clock, desk, records, tokens }
+        let (repeats, feeds, address) = Default::default();
+        Self { board, journal, clock, desk, records, tokens, repeats, feeds, address }
     }
 
     /// The same over another board.
@@ -43,6 +49,9 @@ impl Parts {
             desk: self.desk.clone(),
             records: self.records.clone(),
             tokens: self.tokens.clone(),
+            repeats: self.repeats.clone(),
+            feeds: self.feeds.clone(),
+            address: self.address.clone(),
         }
     }
 
@@ -62,6 +71,23 @@ impl Parts {
         })
     }
 
+    pub(super) fn repeats(&self) -> Result<&dyn Repeats, ToolError> {
+        self.repeats.get().map(AsRef::as_ref).ok_or_else(|| {
+            ToolError::rejected(Reason::Unsupported, "this needs the ledger, which is not there")
+        })
+    }
+
+    pub(super) fn feeds(&self) -> Result<&dyn Feeds, ToolError> {
+        self.feeds.get().map(AsRef::as_ref).ok_or_else(|| {
+            ToolError::rejected(Reason::Unsupported, "this needs the ledger, which is not there")
+        })
+    }
+
+    /// Where HTTP is, or would be, served: how an address from outside begins.
+    pub(super) fn address(&self) -> &str {
+        self.address.get().map_or("http://127.0.0.1:3001", String::as_str)
+    }
+
     pub(super) fn tokens(&self) -> Result<&dyn Tokens, ToolError> {
         self.tokens.get().map(AsRef::as_ref).ok_or_else(|| {
             ToolError::rejected(Reason::Unsupported, "this needs the ledger, which is not there")
@@ -72,7 +98,7 @@ impl Parts {
 /// Every tool there is.
 #[derive(Debug)]
 pub struct ToolRegistry {
-    parts: Parts,
+    pub(super) parts: Parts,
     tools: BTreeMap<&'static str, &'static Definition>,
 }
 
@@ -98,6 +124,21 @@ impl ToolRegistry {
     /// The tokens are there now; second ones are ignored.
     pub fn set_tokens(&self, tokens: Arc<dyn Tokens>) {
         let _ = self.parts.tokens.set(tokens);
+    }
+
+    /// What is known of repeated calls is there now; a second one is ignored.
+    pub fn set_repeats(&self, repeats: Arc<dyn Repeats>) {
+        let _ = self.parts.repeats.set(repeats);
+    }
+
+    /// The addresses of calendars are there now; second ones are ignored.
+    pub fn set_feeds(&self, feeds: Arc<dyn Feeds>) {
+        let _ = self.parts.feeds.set(feeds);
+    }
+
+    /// How addresses from outside begin (`https://board.example.com`); a second one is ignored.
+    pub fn set_address(&self, address: String) {
+        let _ = self.parts.address.set(address);
     }
 
     /// All definitions, by name.
@@ -132,6 +173,17 @@ impl ToolRegistry {
             ));
         };
         guard::may_call(tool, context)?;
+        beside::once(self, tool, beside::take(tool, args)?, context).await
+    }
+
+    /// Does what was asked for, by whoever may.
+    pub(super) async fn carry_out(
+        &self,
+        tool: &'static Definition,
+        revision: Option<u64>,
+        args: Value,
+        context: &Context,
+    ) -> Result<ToolResult, ToolError> {
         let limited = limited::parts_for(&self.parts, tool, &args, context).await?;
         let parts = limited.as_ref().unwrap_or(&self.parts);
         match &tool.handler {
@@ -145,9 +197,14 @@ impl ToolRegistry {
                 let planned = plan(parts, context, args.clone()).await?;
                 limited::check_reach(parts, context, &planned).await?;
                 if only_looks {
-                    return Ok(guard::rehearsed(parts, &planned).await);
+                    return guard::foresee(parts, context, &planned).await;
                 }
-                guard::write(parts, context, tool.name, args, planned).await
+                let asked = guard::Asked { tool: tool.name, bulk: None, args };
+                guard::write(parts, context, asked, Planned { revision, ..planned }).await
+            }
+            Handler::Bulk(expand) => {
+                let batch = expand(parts, context, args).await?;
+                batch::carry_out(self, parts, context, (tool.name, batch)).await
             }
         }
     }

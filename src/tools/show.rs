@@ -1,8 +1,10 @@
 //! How the board's things are shown: as values with names beside ids, and as text.
 
+mod bulk;
 mod calendar;
 mod goals;
 
+pub(super) use bulk::{BulkError, BulkItem, BulkView};
 pub(super) use calendar::CalendarView;
 pub(super) use goals::{GoalBoardView, GoalView, GoalsView};
 

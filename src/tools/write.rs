@@ -1,5 +1,6 @@
 //! The writes there are, as data: what a call is planned to do, how it is done, and what shows it.
 
+mod batch;
 mod calendar;
 mod goals;
 mod time;

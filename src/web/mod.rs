@@ -5,9 +5,10 @@
 //! - Every connection sends at once (`TCP_NODELAY`): an answer in two packets would wait 40 ms.
 //! - So many connections at most, in all and from one address beyond loopback; whoever does not say
 //!   what they want within ten seconds is hung up on. Files are left for the rest of the daemon.
-//! - Health says nothing that needs a token to know.
+//! - Health says nothing that needs a token to know; a calendar is read at its secret address alone.
 //! - When the daemon stops, what is under way is answered, within a bound.
 
+pub mod calendar;
 mod places;
 
 use axum::Router;

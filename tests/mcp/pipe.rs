@@ -1,6 +1,7 @@
 //! `rota mcp` at a pipe, without and with a daemon.
 
 mod alone;
+mod many;
 mod settings;
 mod sharing;
 

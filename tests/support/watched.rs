@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 use rota::board::{
-    Board, BoardError, Calendar, Capabilities, Comments, Goals, History, Members, Milestones,
-    People, Projects, Result, Sprints, Tasks, Timers, Timesheets,
+    BatchError, Board, BoardError, Calendar, Capabilities, Comments, Goals, History, Members,
+    Milestones, OneWrite, People, Projects, Result, Sprints, Tasks, Timers, Timesheets, Wrote,
 };
 use rota::domain::*;
 use std::sync::Arc;
@@ -226,5 +226,34 @@ impl<W: Watch> Board for Watched<W> {
         let answer = self.below.effect_of(mark).await;
         self.watch.after(&call, answer.as_ref().map(|_| false)).await?;
         Ok(self.watch.fate(answer?))
+    }
+
+    /// Somebody at the door sees each write of a step before the step, and each after it.
+    async fn write_all(
+        &self,
+        writes: &[(Stamp, OneWrite)],
+    ) -> std::result::Result<Vec<Wrote>, BatchError> {
+        let call = |index: usize| {
+            let (stamp, write) = &writes[index];
+            let (name, change) = match write {
+                OneWrite::AddTask(_) => ("add_task", Change::NewTask),
+                OneWrite::EditTask(id, edits) => ("edit_task", Change::Edits(*id, edits)),
+                OneWrite::AddMilestone(_) => ("add_milestone", Change::Other),
+                OneWrite::AddEvent(_) => ("add_event", Change::Other),
+                OneWrite::EditEvent(..) => ("edit_event", Change::Other),
+                OneWrite::LogTime(_) => ("log_time", Change::Other),
+            };
+            Call { name, what: What::Write(stamp, change) }
+        };
+        let at = |index| move |error| BatchError { index: Some(index), error };
+        for index in 0..writes.len() {
+            self.watch.before(&call(index)).await.map_err(at(index))?;
+        }
+        let answer = self.below.write_all(writes).await;
+        for index in 0..writes.len() {
+            let came = answer.as_ref().map(|_| true).map_err(|error| &error.error);
+            self.watch.after(&call(index), came).await.map_err(at(index))?;
+        }
+        answer
     }
 }

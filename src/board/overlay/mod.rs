@@ -15,11 +15,11 @@ mod session;
 mod shelf;
 mod tasks;
 
-use super::{Board, Capabilities, Result, check};
+use super::{BatchError, Board, Capabilities, OneWrite, Result, Wrote, check, write};
 use crate::clock::Clock;
 use crate::domain::{
     Activity, BoardName, Comment, CommentId, EffectState, Fence, Mark, Milestone, MilestoneId,
-    Person, PersonId, Project, ProjectId, Task, TaskId, Timestamp,
+    Person, PersonId, Project, ProjectId, Stamp, Task, TaskId, Timestamp,
 };
 use async_trait::async_trait;
 use layer::{BASE, Layer};
@@ -173,5 +173,15 @@ impl Board for Overlay {
             (None, Some(below)) => below.effect_of(mark).await,
             (None, None) => Ok(EffectState::Absent),
         }
+    }
+
+    async fn write_all(
+        &self,
+        writes: &[(Stamp, OneWrite)],
+    ) -> std::result::Result<Vec<Wrote>, BatchError> {
+        let mut session = self.session().await;
+        let wrote = write::write_all(&mut session, self.now(), writes).await?;
+        session.commit();
+        Ok(wrote)
     }
 }

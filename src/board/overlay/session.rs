@@ -40,7 +40,10 @@ fn gone(what: &str) -> BoardError {
 #[async_trait]
 impl Session for OverlaySession<'_> {
     async fn trace(&mut self, mark: &Mark) -> Result<Option<Trace>> {
-        self.board.find_trace(mark).await
+        match self.draft.marks.get(mark) {
+            Some(trace) => Ok(Some(trace.clone())),
+            None => self.board.find_trace(mark).await,
+        }
     }
 
     async fn keep_trace(&mut self, mark: &Mark, trace: Trace) -> Result<()> {
@@ -49,7 +52,9 @@ impl Session for OverlaySession<'_> {
     }
 
     async fn fence(&mut self, task: TaskId) -> Result<Fence> {
-        Ok(self.board.layer().fences.get(&task).copied().unwrap_or_default())
+        let drafted = self.draft.fences.get(&task).copied();
+        let kept = || self.board.layer().fences.get(&task).copied().unwrap_or_default();
+        Ok(drafted.unwrap_or_else(kept))
     }
 
     async fn keep_fence(&mut self, task: TaskId, fence: Fence) -> Result<()> {
@@ -66,7 +71,10 @@ impl Session for OverlaySession<'_> {
     }
 
     async fn find_person(&mut self, id: PersonId) -> Result<Option<Person>> {
-        self.board.find_person(id).await
+        match self.draft.people.get(&id) {
+            Some(found) => Ok(Some(found.clone())),
+            None => self.board.find_person(id).await,
+        }
     }
 
     async fn person_named(&mut self, folded: &str) -> Result<Option<PersonId>> {
@@ -82,7 +90,10 @@ impl Session for OverlaySession<'_> {
     }
 
     async fn find_project(&mut self, id: ProjectId) -> Result<Option<Project>> {
-        self.board.find_project(id).await
+        match self.draft.projects.get(&id) {
+            Some(found) => Ok(Some(found.clone())),
+            None => self.board.find_project(id).await,
+        }
     }
 
     async fn project_named(&mut self, folded: &str) -> Result<Option<ProjectId>> {
@@ -161,7 +172,10 @@ impl Session for OverlaySession<'_> {
     }
 
     async fn find_milestone(&mut self, id: MilestoneId) -> Result<Option<Milestone>> {
-        self.board.find_milestone(id).await
+        match self.draft.milestones.get(&id) {
+            Some(found) => Ok(Some(found.clone())),
+            None => self.board.find_milestone(id).await,
+        }
     }
 
     async fn insert_milestone(&mut self, milestone: &Milestone) -> Result<MilestoneId> {
@@ -176,7 +190,10 @@ impl Session for OverlaySession<'_> {
     }
 
     async fn find_comment(&mut self, id: CommentId) -> Result<Option<Comment>> {
-        self.board.find_comment(id).await
+        match self.draft.comments.get(&id) {
+            Some(found) => Ok(found.clone()),
+            None => self.board.find_comment(id).await,
+        }
     }
 
     async fn comments_where(&mut self, query: &CommentQuery, max: usize) -> Result<Vec<Comment>> {

@@ -23,9 +23,11 @@ mod text;
 mod time;
 mod traces;
 
-use super::{Board, BoardError, Capabilities, Result, check};
+use super::{BatchError, Board, BoardError, Capabilities, OneWrite, Result, Wrote, check, write};
 use crate::clock::Clock;
-use crate::domain::{BoardName, EffectState, Fence, Mark, Person, Project, TaskId, Timestamp};
+use crate::domain::{
+    BoardName, EffectState, Fence, Mark, Person, Project, Stamp, TaskId, Timestamp,
+};
 use async_trait::async_trait;
 use dialect::{BEGIN_READ, BEGIN_WRITE, Database, Pool, failed};
 use directory::Directory;
@@ -129,6 +131,16 @@ impl Board for SqlBoard {
             Some(trace) => EffectState::Applied(trace.entity),
             None => EffectState::Absent,
         })
+    }
+
+    async fn write_all(
+        &self,
+        writes: &[(Stamp, OneWrite)],
+    ) -> std::result::Result<Vec<Wrote>, BatchError> {
+        let mut session = self.session().await?;
+        let wrote = write::write_all(&mut session, self.now(), writes).await?;
+        session.commit().await?;
+        Ok(wrote)
     }
 }
 

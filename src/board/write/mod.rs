@@ -4,6 +4,7 @@
 //! An adapter gives a [`Session`]: one transaction that nobody else writes beside. If a step
 //! fails, the adapter drops the session and nothing of it happens.
 
+mod batch;
 mod calendar;
 mod comments;
 mod goals;
@@ -18,6 +19,7 @@ mod tasks;
 mod time;
 mod timers;
 
+pub(super) use batch::write_all;
 pub(super) use calendar::{add_event, delete_event, edit_event};
 pub(super) use comments::{add_comment, delete_comment};
 pub(super) use goals::{add_goal, add_goal_board, delete_goal, delete_goal_board, edit_goal};

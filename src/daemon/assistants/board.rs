@@ -15,7 +15,7 @@ use crate::domain::{
 use crate::ledger::ClaimError;
 use crate::schedule::put_back;
 use crate::tools::desk::{DeskError, Leave};
-use crate::tools::{Context, RunContext, ToolError, ToolResult, Trust};
+use crate::tools::{Context, Progress, RunContext, ToolError, ToolResult, Trust};
 use std::sync::Arc;
 
 /// The tag of a task that an agent works at.
@@ -259,6 +259,7 @@ impl Assistants<'_> {
             principal: Principal { person, by },
             zone: self.parts.settings.zone,
             only_projects: Vec::new(),
+            progress: Progress::default(),
             run: Some(RunContext { revision, ..run }),
         };
         self.parts.tools.call(tool, args, &context).await

@@ -159,27 +159,38 @@ struct EditEvent {
     /// The event.
     id: Id,
     /// One line.
-    event_title: String,
+    event_title: Option<String>,
     /// Instant or day.
-    date_from: String,
+    date_from: Option<String>,
     /// Instant or last day.
-    date_to: String,
+    date_to: Option<String>,
     /// As it was, if left out.
     all_day: Option<bool>,
-    /// The one seen.
-    revision: Option<u64>,
 }
 
 async fn edit(parts: &Parts, context: &Context, args: EditEvent) -> Result<Planned, ToolError> {
     let seen = own_event(parts, context, args.id).await?;
     let was_all_day = matches!(seen.when, When::Days { .. });
     let all_day = Some(args.all_day.unwrap_or(was_all_day));
-    let edits = vec![
-        EventEdit::Title(title(&args.event_title)?),
-        EventEdit::When(when(parts, context, (&args.date_from, &args.date_to), all_day)?),
-    ];
+    let mut edits = Vec::new();
+    if let Some(text) = &args.event_title {
+        edits.push(EventEdit::Title(title(text)?));
+    }
+    if args.date_from.is_some() || args.date_to.is_some() || args.all_day.is_some() {
+        // An end that is not named stays; both are as somebody would write them.
+        let (was_from, was_to) = match seen.when {
+            When::Timed(span) => (show::instant(span.from), show::instant(span.to)),
+            When::Days { first, last } => (first.to_string(), last.to_string()),
+        };
+        let from = args.date_from.as_deref().unwrap_or(&was_from);
+        let to = args.date_to.as_deref().unwrap_or(&was_to);
+        edits.push(EventEdit::When(when(parts, context, (from, to), all_day)?));
+    }
+    if edits.is_empty() {
+        return Err(refuse("name at least one field, such as \"eventTitle\": \"Review\""));
+    }
     let write = Write::Event(EventWrite::Edit { seen, edits });
-    Ok(Planned { revision: args.revision, ..Planned::new(Reach::Board, write) })
+    Ok(Planned::new(Reach::Board, write))
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -26,11 +26,9 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "findTasks",
                 title: "Find tasks",
-                description: "Finds tasks on the board. Use it to see what there is to do, what is overdue, \
-                    what waits. Every argument narrows; without any it lists all tasks. Dates are RFC 3339 \
-                    instants, days (2026-11-03), or today, tomorrow, +3d. Answers in pages: give `next` as \
-                    `cursor` to go on. Example: {\"projectIds\": [\"Website\"], \"status\": \"open\", \
-                    \"dueTo\": \"today\"} finds what is due by the end of today or overdue.",
+                description: "Finds tasks: what there is to do, what is overdue, what waits. Every argument \
+                    narrows; without any it lists all. Example: {\"projectIds\": [\"Website\"], \
+                    \"status\": [\"open\"], \"dueTo\": \"today\"}.",
                 example: r#"{"projectIds": ["Website"], "status": "open", "dueTo": "today"}"#,
             },
             Role::Readonly,
@@ -65,47 +63,47 @@ pub(super) fn tools() -> Vec<Definition> {
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 #[derive(Default)]
 struct FindTasks {
-    /// Ids or names of projects; absent or empty: all.
+    /// Ids or names; absent: all.
     project_ids: Option<OneOrMany<IdOrName>>,
-    /// Last changed at or after.
+    /// Changed since.
     date_range_from: Option<String>,
-    /// Last changed before; a day counts whole.
+    /// Changed before or on.
     date_range_to: Option<String>,
-    /// Assigned to this user; 0 is the caller.
+    /// Assigned to them; 0: you.
     user_id: Option<IdOrName>,
-    /// open (not done), done, all (default), a label, an id, or a kind: kind:new, `kind:in_progress`,
-    /// kind:blocked, kind:waiting, kind:done; or a list of them.
+    /// open (not done), done, all (default), labels, ids, or kind:new, `kind:in_progress`,
+    /// kind:blocked, kind:waiting.
     status: Option<OneOrMany<IdOrName>>,
-    /// At most so many, 1 to 1000 (default 20).
+    /// Of a page, 1 to 1000 (default 20).
     limit: Option<u32>,
-    /// Due at or after.
+    /// Due since.
     due_from: Option<String>,
-    /// Due before; a day counts whole.
+    /// Due before or on.
     due_to: Option<String>,
-    /// true: only with a due date; false: only without.
+    /// With a due date, or without.
     has_due: Option<bool>,
-    /// With all of these tags.
+    /// All of them.
     tags: Option<OneOrMany<String>>,
-    /// With at least one of these tags.
+    /// One of them.
     tags_any: Option<OneOrMany<String>>,
-    /// With none of these tags.
+    /// None of them.
     tags_none: Option<OneOrMany<String>>,
-    /// none, me, agent, person, any, an id or a name.
+    /// none, me, agent, person, any, id or name.
     assignee: Option<IdOrName>,
     /// task, story, bug or subtask.
     #[serde(rename = "type")]
     kind: Option<OneOrMany<String>>,
-    /// Id or headline of a milestone (a headline needs exactly one project).
+    /// Id, or headline with one project.
     milestone: Option<IdOrName>,
-    /// Subtasks of this task.
+    /// Its subtasks.
     parent: Option<Id>,
-    /// Headline or description contains this.
+    /// Contained in headline or description.
     text: Option<String>,
-    /// Nothing happened to it for so long: 7d, 12h.
+    /// Such as 7d, 12h.
     unchanged_for: Option<String>,
-    /// id (default), priority, due or modified (latest first).
+    /// Default: id.
     order: Option<Order>,
-    /// `next` of the page before, with the same other arguments.
+    /// `next` of the page before.
     cursor: Option<String>,
 }
 

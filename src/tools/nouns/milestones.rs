@@ -159,8 +159,6 @@ struct EditMilestone {
     id: Id,
     /// The fields to change.
     params: MilestoneParams,
-    /// The revision you have seen: refused if it was changed since. Usually left out.
-    revision: Option<u64>,
 }
 
 #[expect(clippy::option_option, reason = "absent, null and a value are three things")]
@@ -226,8 +224,7 @@ async fn edit(parts: &Parts, context: &Context, args: EditMilestone) -> Result<P
         return Err(refuse("params: name at least one field, such as {\"done\": true}"));
     }
     let reach = Reach::Project(seen.project);
-    let planned = Planned::new(reach, Write::EditMilestone { seen, edits });
-    Ok(Planned { revision: args.revision, ..planned })
+    Ok(Planned::new(reach, Write::EditMilestone { seen, edits }))
 }
 
 fn in_order(from: Timestamp, to: Timestamp) -> Result<(), ToolError> {

@@ -1,9 +1,11 @@
 //! The table of tools, one file a noun: arguments, and what a call looks up or plans to write.
 
 mod assigned;
+mod bulk;
 mod calendar;
 mod claims;
 mod comments;
+mod feed;
 mod find;
 mod finish;
 mod goals;
@@ -13,6 +15,7 @@ mod operate;
 mod overview;
 mod params;
 mod people;
+mod planning;
 mod projects;
 mod records;
 mod talk;
@@ -20,6 +23,8 @@ mod tasks;
 mod timesheets;
 mod tokens;
 mod undo;
+
+pub(super) use operate::desk_error;
 
 use super::Toolset;
 use super::definition::Definition;
@@ -40,6 +45,12 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Milestones, milestones::tools()),
         (Toolset::Goals, goals::tools()),
         (Toolset::Calendar, calendar::tools()),
+        (Toolset::Tasks, bulk::tasks()),
+        (Toolset::Milestones, bulk::milestones()),
+        (Toolset::Calendar, bulk::events()),
+        (Toolset::Time, bulk::time()),
+        (Toolset::Calendar, planning::tools()),
+        (Toolset::Calendar, feed::tools()),
         (Toolset::People, people::tools()),
         (Toolset::Records, records::tools()),
         (Toolset::Records, undo::digest_tools()),

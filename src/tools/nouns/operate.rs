@@ -231,7 +231,7 @@ fn name_of(context: &Context) -> &str {
 }
 
 /// A daemon's error, as the caller is told.
-pub(super) fn desk_error(error: DeskError) -> ToolError {
+pub(in crate::tools) fn desk_error(error: DeskError) -> ToolError {
     error.into()
 }
 

@@ -20,35 +20,35 @@ pub(super) struct TaskParams {
     pub headline: Option<String>,
     /// Markdown.
     pub description: Option<String>,
-    /// When it counts as done, in Markdown.
+    /// When it counts as done.
     pub acceptance_criteria: Option<String>,
     /// task, story, bug or subtask.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// A label, an id, or `kind:in_progress`.
+    /// Label, id, or `kind:in_progress`.
     pub status: Option<IdOrName>,
     /// 1 critical … 5 lowest.
     #[serde(deserialize_with = "present")]
     pub priority: Option<Option<u8>>,
-    /// Effort in points: 1 XS, 2 S, 3 M, 5 L, 8 XL, 13 XXL.
+    /// 1 XS, 2 S, 3 M, 5 L, 8 XL, 13 XXL.
     #[serde(deserialize_with = "present")]
     pub storypoints: Option<Option<f64>>,
-    /// The same as storypoints.
+    /// As storypoints.
     #[serde(deserialize_with = "present")]
     pub effort: Option<Option<f64>>,
     /// Hours planned.
     #[serde(deserialize_with = "present")]
     pub plan_hours: Option<Option<f64>>,
-    /// Hours that remain.
+    /// Those left.
     #[serde(deserialize_with = "present")]
     pub hours_remaining: Option<Option<f64>>,
-    /// All tags; others go. For single ones use addTags, removeTags.
+    /// All; others go.
     pub tags: Option<Vec<String>>,
-    /// Tags to add.
+    /// More.
     pub add_tags: Option<Vec<String>>,
-    /// Tags to remove.
+    /// Fewer.
     pub remove_tags: Option<Vec<String>>,
-    /// Name, id or me; null for nobody.
+    /// Null for nobody.
     #[serde(deserialize_with = "present")]
     pub editor_id: Option<Option<IdOrName>>,
     /// Who else takes part.
@@ -65,19 +65,19 @@ pub(super) struct TaskParams {
     /// Id or headline.
     #[serde(deserialize_with = "present")]
     pub milestone: Option<Option<IdOrName>>,
-    /// The sprint's id.
+    /// An id.
     #[serde(deserialize_with = "present")]
     pub sprint: Option<Option<Id>>,
-    /// The task it is part of.
+    /// Of a subtask.
     #[serde(deserialize_with = "present")]
     pub parent: Option<Option<Id>>,
-    /// Tasks that must be done first, to add.
+    /// Tasks that must be done first.
     pub add_dependencies: Option<Vec<Id>>,
-    /// Such tasks, to remove.
+    /// Such tasks.
     pub remove_dependencies: Option<Vec<Id>>,
-    /// Its place within a column.
+    /// Place in its column.
     pub sort: Option<i64>,
-    /// The team's own fields by name; null removes one.
+    /// The team's own; null removes.
     pub fields: Option<BTreeMap<String, Option<String>>>,
 }
 

@@ -22,10 +22,9 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "addTask",
                 title: "Add a task",
-                description: "Adds a task to a project. Use it for new work; for a part of another task use \
-                    addSubtask. Without status it gets the project's first label of kind new. Dates are days \
-                    (2026-11-03), RFC 3339 instants, or today, tomorrow, +3d. Example: {\"projectId\": \
-                    \"Website\", \"headline\": \"Fix the login\", \"dateToFinish\": \"+3d\"}.",
+                description: "Adds a task to a project; a part of another task is added by addSubtask. \
+                    Example: {\"projectId\": \"Website\", \"headline\": \"Fix the login\", \
+                    \"dateToFinish\": \"+3d\"}.",
                 example: r#"{"projectId": "Website", "headline": "Fix the login", "dateToFinish": "+3d"}"#,
             },
             Role::Editor,
@@ -48,8 +47,7 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "editTask",
                 title: "Edit a task",
-                description: "Changes fields of a task; fields that are not named stay as they are, null \
-                    clears one. Statuses are named by label, id or kind:waiting, people by name or id. \
+                description: "Changes fields of a task; those that are not named stay, null clears one. \
                     Example: {\"id\": 7, \"params\": {\"status\": \"In Progress\", \"dateToFinish\": null}}.",
                 example: r#"{"id": 7, "params": {"status": "In Progress", "dateToFinish": null}}"#,
             },
@@ -132,40 +130,40 @@ fn mark<A: DeserializeOwned + JsonSchema + 'static>(
 struct AddTask {
     /// One line.
     headline: String,
-    /// Id or name of the project; may be left out when there is only one.
+    /// Id or name; may be left out when there is only one.
     project_id: Option<IdOrName>,
-    /// Every other field of a task, by the names that editTask takes.
+    /// Any other field, as for editTask.
     // Listed there: twice would cost every model 600 tokens.
     #[serde(default)]
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     params: TaskParams,
     /// Markdown.
     description: Option<String>,
-    /// Who is to do it: a name, an id, me.
+    /// Who is to do it.
     editor_id: Option<IdOrName>,
-    /// The same as editorId; 0 is the caller.
+    /// As editorId; 0: you.
     user_id: Option<IdOrName>,
     /// When it is to be finished.
     date_to_finish: Option<String>,
-    /// A label, an id, or kind:new.
+    /// Label, id, or kind:waiting.
     status: Option<IdOrName>,
-    /// The sprint's id.
+    /// An id.
     sprint: Option<Id>,
     /// Planned begin of the work.
     edit_from: Option<String>,
     /// Planned end of the work.
     edit_to: Option<String>,
-    /// Id or headline of a milestone of the project.
+    /// Id or headline.
     milestone: Option<IdOrName>,
-    /// Words without order, such as AI-Suitable.
+    /// Such as AI-Suitable.
     tags: Option<Vec<String>>,
     /// 1 critical … 5 lowest.
     priority: Option<u8>,
-    /// Effort in points: 1 XS, 2 S, 3 M, 5 L, 8 XL, 13 XXL.
+    /// 1 XS, 2 S, 3 M, 5 L, 8 XL, 13 XXL.
     effort: Option<f64>,
     /// Hours planned.
     plan_hours: Option<f64>,
-    /// When it counts as done, in Markdown.
+    /// When it counts as done.
     acceptance_criteria: Option<String>,
     /// task (default), story or bug.
     #[serde(rename = "type")]
@@ -209,7 +207,7 @@ async fn add_task(parts: &Parts, context: &Context, args: AddTask) -> Result<Pla
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct AddSubtask {
-    /// The task of which it is a part.
+    /// The task.
     parent_ticket: Id,
     /// One line.
     headline: String,
@@ -217,25 +215,25 @@ struct AddSubtask {
     description: Option<String>,
     /// The parent's project; may be left out.
     project_id: Option<IdOrName>,
-    /// Who is to do it: a name, an id, me.
+    /// Who is to do it.
     editor_id: Option<IdOrName>,
-    /// The same as editorId; 0 is the caller.
+    /// As editorId; 0: you.
     user_id: Option<IdOrName>,
     /// When it is to be finished.
     date_to_finish: Option<String>,
-    /// A label, an id, or kind:new.
+    /// Label, id, or kind:waiting.
     status: Option<IdOrName>,
     /// Planned begin of the work.
     edit_from: Option<String>,
     /// Planned end of the work.
     edit_to: Option<String>,
-    /// Effort in points: 1 XS, 2 S, 3 M, 5 L, 8 XL, 13 XXL.
+    /// 1 XS, 2 S, 3 M, 5 L, 8 XL, 13 XXL.
     effort: Option<f64>,
     /// Hours planned.
     plan_hours: Option<f64>,
     /// 1 critical … 5 lowest.
     priority: Option<u8>,
-    /// Words without order.
+    /// Such as AI-Suitable.
     tags: Option<Vec<String>>,
 }
 
@@ -325,8 +323,6 @@ struct EditTask {
     id: Id,
     /// The fields to change.
     params: TaskParams,
-    /// The revision you have seen: refused if the task was changed since. Usually left out.
-    revision: Option<u64>,
 }
 
 async fn edit_task(parts: &Parts, context: &Context, args: EditTask) -> Result<Planned, ToolError> {
@@ -347,7 +343,7 @@ async fn edit_task(parts: &Parts, context: &Context, args: EditTask) -> Result<P
     });
     let reach = Reach::Task { id: seen.id, parent: seen.parent, project: seen.project };
     let write = Write::EditTask { seen: Box::new(seen), edits };
-    Ok(Planned { sets_done, revision: args.revision, ..Planned::new(reach, write) })
+    Ok(Planned { sets_done, ..Planned::new(reach, write) })
 }
 
 #[derive(Deserialize, JsonSchema)]

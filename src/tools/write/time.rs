@@ -38,6 +38,13 @@ impl TimeWrite {
         })
     }
 
+    /// What logging came to, by the entry that it left.
+    pub(super) fn left(&self, after: &TimeEntry) -> Option<Acted> {
+        let Self::Log { change, seen } = self else { return None };
+        let before = found_before(change, seen.as_ref(), after);
+        Some(logged(change, before.as_ref(), after))
+    }
+
     /// What it does, or did: to this entity, if that is known by now.
     pub(super) fn shown(&self, entity: Option<Entity>) -> Acted {
         let acted = match self {

@@ -2,6 +2,7 @@
 //! overlay over SQLite.
 
 mod activity;
+mod batch;
 mod calendar;
 mod deletion;
 mod goals;

@@ -4,7 +4,7 @@ use super::random::stamp;
 use super::{World, day, noon};
 use chrono::TimeDelta;
 use proptest::prelude::*;
-use rota::board::Board;
+use rota::board::{Board, OneWrite};
 use rota::domain::*;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -30,7 +30,35 @@ enum Write {
     RemoveMember(i64, i64),
     Task(i64, Vec<TaskEdit>),
     DeleteTask(i64),
+    Several(Vec<OneWrite>),
     Pass(u64),
+}
+
+/// Several writes in one step, of those that can be.
+fn several() -> impl Strategy<Value = Write> {
+    let one = prop_oneof![events(), time(), teams()];
+    proptest::collection::vec(one, 1..12).prop_map(|writes| {
+        let writes = writes.into_iter().filter_map(|write| match write {
+            Write::Event(new) => Some(OneWrite::AddEvent(new)),
+            Write::EditEvent(id, edits) => Some(OneWrite::EditEvent(EventId(id), edits)),
+            Write::Time(change) => Some(OneWrite::LogTime(change)),
+            Write::Task(id, edits) => Some(OneWrite::EditTask(TaskId(id), edits)),
+            Write::DeleteTask(id) => Some(OneWrite::AddTask(NewTask::new(ProjectId(id), "x"))),
+            _ => None,
+        });
+        Write::Several(writes.collect())
+    })
+}
+
+/// Each under a mark of its own, if there are marks; the revision is for one entity alone.
+fn stamped(stamp: &Stamp, writes: Vec<OneWrite>) -> Vec<(Stamp, OneWrite)> {
+    let mut number = 0;
+    let stamp = |write| {
+        number += 1;
+        let mark = stamp.mark.clone().map(|mark| Mark { seq: mark.seq * 100 + number, ..mark });
+        (Stamp { mark, revision: None, ..stamp.clone() }, write)
+    };
+    writes.into_iter().map(stamp).collect()
 }
 
 fn id() -> impl Strategy<Value = i64> {
@@ -216,6 +244,9 @@ async fn perform(board: &dyn Board, stamp: &Stamp, write: Write) -> String {
         }
         Write::Task(id, edits) => told!(edit_task(TaskId(id), &edits)),
         Write::DeleteTask(id) => told!(delete_task(TaskId(id))),
+        Write::Several(writes) => {
+            format!("{:?}", board.write_all(&stamped(stamp, writes)).await)
+        }
         Write::Pass(_) => String::new(),
     }
 }
@@ -293,7 +324,7 @@ proptest! {
 
     #[test]
     fn sqlite_and_memory_are_the_same_board_for_every_noun(
-        writes in proptest::collection::vec((stamp(), prop_oneof![goals(), events(), time(), teams()]), 1..80),
+        writes in proptest::collection::vec((stamp(), prop_oneof![goals(), events(), time(), teams(), several()]), 1..80),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

@@ -388,6 +388,7 @@ fn effect(seq: u32) -> Effect {
         mark: Mark { run: RunId::new("r-1"), seq },
         actor: EffectActor::Agent,
         tool: "addComment".into(),
+        bulk: None,
         args: Value::map([("text", "x".repeat(20_000))]),
         claimed: Some(TASK),
         fence: None,

@@ -38,6 +38,7 @@ fn an_effect(run: &str, second: i64) -> Effect {
         mark: Mark { run: RunId::new(run), seq: 1 },
         actor: EffectActor::Agent,
         tool: "addComment".into(),
+        bulk: None,
         args: Value::Null,
         claimed: None,
         fence: None,

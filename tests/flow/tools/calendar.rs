@@ -182,7 +182,8 @@ async fn what_is_no_date_or_no_order_is_refused_and_erases_nothing() {
             edit(r#""eventTitle":" ","dateFrom":"now","dateTo":"now""#),
             "eventTitle: expected",
         ),
-        ("editEvent", edit(r#""dateFrom":"now","dateTo":"now""#), "missing field `eventTitle`"),
+        ("editEvent", r#"{"id":1}"#.into(), "name at least one field"),
+        ("editEvent", edit(r#""dateTo":"-9d""#), "not before dateFrom"),
         (
             "addEvent",
             r#"{"eventTitle":"R","dateFrom":"now","dateTo":"-1h"}"#.into(),

@@ -215,8 +215,6 @@ struct EditGoal {
     /// Goal above.
     #[serde(default, deserialize_with = "present")]
     parent_id: Option<Option<Id>>,
-    /// The one seen.
-    revision: Option<u64>,
 }
 
 async fn edit(parts: &Parts, context: &Context, args: EditGoal) -> Result<Planned, ToolError> {
@@ -241,8 +239,7 @@ async fn edit(parts: &Parts, context: &Context, args: EditGoal) -> Result<Planne
         return Err(refuse("editGoal: name at least one field, such as {\"currentValue\": 5}"));
     }
     let project = seen.project;
-    let planned = planned(project, GoalWrite::Edit { seen: Box::new(seen), edits });
-    Ok(Planned { revision: args.revision, ..planned })
+    Ok(planned(project, GoalWrite::Edit { seen: Box::new(seen), edits }))
 }
 
 #[derive(Deserialize, JsonSchema)]
