@@ -361,6 +361,7 @@ const WITHOUT_CALL: &[&str] = &[
     "stop-all",
     "start-all",
     "mcp",
+    "bridge",
     "doctor",
     "schema",
     "completions",

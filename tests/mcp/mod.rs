@@ -1,5 +1,6 @@
 //! The MCP server, by the real binary: over HTTP and at a pipe.
 
+mod bridge;
 mod claims;
 mod confirm;
 mod guard;

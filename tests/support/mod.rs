@@ -6,6 +6,7 @@ pub mod delegate;
 pub mod fixed_board;
 pub mod gates;
 pub mod house;
+pub mod http_double;
 pub mod ingredients;
 pub mod playbooks;
 pub mod rota;
