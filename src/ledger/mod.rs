@@ -14,6 +14,7 @@ mod holders;
 mod keys;
 mod occurrences;
 mod outbox;
+mod pins;
 mod prune;
 mod records;
 mod runs;
@@ -29,6 +30,7 @@ mod trust;
 
 pub use audit::{AuditEntry, AuditVerdict};
 pub use claims::{Acquire, Held};
+pub use pins::Pin;
 pub use prune::Pruned;
 pub use runs::{LogLine, RunFilter, TranscriptLine};
 pub use sessions::OutsideSession;

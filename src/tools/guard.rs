@@ -121,25 +121,27 @@ pub(super) async fn write(
         return Ok(result_of(&acted, None, None));
     };
     check_scope(parts, run, &planned).await?;
-    let max = match run.actor {
-        EffectActor::Agent => run.playbook.scope.max.get(tool).copied(),
-        EffectActor::Rota => None,
-    };
     let counted = run.actor == EffectActor::Agent;
-    if counted && !run.tally.take(tool, max) {
-        return Err(ToolError::rejected(
-            Reason::ScopeMax,
-            format!(
-                "{tool} was called {} times, which is all that scope.max allows",
-                max.unwrap_or(0)
-            ),
-        ));
+    if counted {
+        count(run, tool)?;
     }
     let outcome = in_run(parts, context, run, tool, args, planned).await;
     if counted && !had_effect(&outcome) {
         run.tally.give_back(tool);
     }
     outcome
+}
+
+/// Counts a call against `scope.max`.
+pub(super) fn count(run: &RunContext, tool: &str) -> Result<(), ToolError> {
+    let max = run.playbook.scope.max.get(tool).copied();
+    if run.tally.take(tool, max) {
+        return Ok(());
+    }
+    Err(ToolError::rejected(
+        Reason::ScopeMax,
+        format!("{tool} was called {} times, which is all that scope.max allows", max.unwrap_or(0)),
+    ))
 }
 
 /// Whether a call counts against `scope.max`: it was done, recorded, or may have been done.
@@ -181,22 +183,7 @@ async fn in_run(
     planned: Planned,
 ) -> Result<ToolResult, ToolError> {
     let captions = Captions::read(parts.board.as_ref(), &planned.write).await;
-    if !run.trust.is_open() {
-        return Err(ToolError::fatal(Reason::TrustWindow, Reason::TrustWindow.text()));
-    }
-    if let Some((task, fence)) = run.claim {
-        parts.journal.check_fence(task, fence, &run.run).await.map_err(journal_error)?;
-    }
-    let mut effect = Effect {
-        mark: Mark { run: run.run.clone(), seq: run.tally.next_seq() },
-        actor: run.actor,
-        tool: tool.to_owned(),
-        args,
-        claimed: run.claim.map(|(task, _)| task),
-        fence: run.claim.map(|(_, fence)| fence),
-        intended: parts.clock.wall(),
-        result: None,
-    };
+    let mut effect = permitted(parts, run, tool, args).await?;
     if let Some(earlier) = intend(parts, run, &mut effect).await? {
         return Ok(done_before(&earlier));
     }
@@ -228,10 +215,35 @@ async fn in_run(
     Ok(result_of(&acted, Some(effect), None))
 }
 
+/// The effect that is about to be done, if the run may still do any.
+pub(super) async fn permitted(
+    parts: &Parts,
+    run: &RunContext,
+    tool: &str,
+    args: Value,
+) -> Result<Effect, ToolError> {
+    if !run.trust.is_open() {
+        return Err(ToolError::fatal(Reason::TrustWindow, Reason::TrustWindow.text()));
+    }
+    if let Some((task, fence)) = run.claim {
+        parts.journal.check_fence(task, fence, &run.run).await.map_err(journal_error)?;
+    }
+    Ok(Effect {
+        mark: Mark { run: run.run.clone(), seq: run.tally.next_seq() },
+        actor: run.actor,
+        tool: tool.to_owned(),
+        args,
+        claimed: run.claim.map(|(task, _)| task),
+        fence: run.claim.map(|(_, fence)| fence),
+        intended: parts.clock.wall(),
+        result: None,
+    })
+}
+
 /// Writes the intent down; names the earlier effect that did it already, by its `once` key. Under a
 /// run that was taken over, the holder before may have written down intents meanwhile: their marks
 /// are passed over, so that each effect is one holder's alone.
-async fn intend(
+pub(super) async fn intend(
     parts: &Parts,
     run: &RunContext,
     effect: &mut Effect,
@@ -323,7 +335,7 @@ async fn became(parts: &Parts, mark: &Mark) -> EffectState {
 }
 
 /// Journals that an effect did not happen; the error to return.
-async fn failed(parts: &Parts, effect: &mut Effect, error: ToolError) -> ToolError {
+pub(super) async fn failed(parts: &Parts, effect: &mut Effect, error: ToolError) -> ToolError {
     effect.result = Some(EffectResult::Failed {
         code: error.reason().code().to_owned(),
         message: error.to_string(),
@@ -331,7 +343,7 @@ async fn failed(parts: &Parts, effect: &mut Effect, error: ToolError) -> ToolErr
     conclude(parts, effect).await.err().unwrap_or(error)
 }
 
-async fn conclude(parts: &Parts, effect: &Effect) -> Result<(), ToolError> {
+pub(super) async fn conclude(parts: &Parts, effect: &Effect) -> Result<(), ToolError> {
     let result = effect.result.clone().unwrap_or(EffectResult::Unknown);
     parts.journal.conclude(&effect.mark, result).await.map_err(journal_error)?;
     crate::crash::reached("effect.concluded");
@@ -369,7 +381,7 @@ pub(super) fn told(error: &BoardError) -> ToolError {
     ToolError::rejected(reason, error.to_string())
 }
 
-fn done_before(earlier: &Mark) -> ToolResult {
+pub(super) fn done_before(earlier: &Mark) -> ToolResult {
     let value = Value::map([
         ("entity", Value::from("nothing")),
         ("changed", Value::Bool(false)),

@@ -1,11 +1,12 @@
 //! The seam to the ledger: what the guard needs of the journal of effects and of claims.
 
 use super::desk::{DeskError, IssuedToken, Records, RunQuery, RunRecord, Tokens};
+use super::outer::Pins;
 use crate::domain::{
     Claim, Effect, EffectResult, Fence, Mark, NewToken, PlaybookName, Reason, Run, RunId, TaskId,
     Token,
 };
-use crate::ledger::{ClaimError, Issued, Ledger, LedgerError, RunFilter};
+use crate::ledger::{ClaimError, Issued, Ledger, LedgerError, Pin, RunFilter};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -174,6 +175,18 @@ impl Tokens for Ledger {
     ) -> Result<IssuedToken, DeskError> {
         let rotated = self.rotate_token(which, overlap, by).await;
         rotated.map(issued).map_err(|error| of_token("rotating a token", error))
+    }
+}
+
+#[async_trait]
+impl Pins for Ledger {
+    async fn pins(&self) -> Result<Vec<Pin>, DeskError> {
+        Self::pins(self).await.map_err(|error| failed("reading the accepted tools", error))
+    }
+
+    async fn accept(&self, tool: &str, fingerprint: &str, by: &str) -> Result<Pin, DeskError> {
+        let accepted = self.accept_tool(tool, fingerprint, by).await;
+        accepted.map_err(|error| failed("accepting a tool", error))
     }
 }
 

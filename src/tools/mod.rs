@@ -16,6 +16,8 @@ mod guard;
 pub mod journal;
 mod limited;
 mod nouns;
+mod outer;
+mod outside;
 pub mod registry;
 mod resolve;
 mod scope;
@@ -27,6 +29,7 @@ pub use context::{Context, Finished, RunContext, Tally, Trust};
 pub use definition::{Annotations, Definition};
 pub use guard::matches_any;
 pub use journal::{Intended, Journal, JournalError};
+pub use outer::{OfferedOuter, Outer, Pins};
 pub use registry::{Parts, ToolRegistry};
 pub use toolset::Toolset;
 

@@ -9,6 +9,7 @@ mod limits;
 mod listing;
 mod pipe;
 mod reading;
+mod upstream;
 
 use crate::support::rota::{Rota, Serving};
 use serde_json::{Value, json};

@@ -4,6 +4,7 @@ pub mod backend;
 pub mod daemon;
 pub mod delegate;
 pub mod fixed_board;
+pub mod foreign;
 pub mod gates;
 pub mod house;
 pub mod http_double;

@@ -14,7 +14,7 @@ use board::{ProjectCommand, TaskCommand};
 use bridge::BridgeArgs;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use operate::{ClaimsCommand, NextArgs, PlaybookArgs, RunOnceArgs, RunsCommand, WhyArgs};
-use outside::{McpArgs, TokenCommand};
+use outside::{McpArgs, TokenCommand, UpstreamCommand};
 use std::path::PathBuf;
 use team::{MilestoneCommand, PersonCommand};
 
@@ -173,6 +173,9 @@ pub enum Command {
     /// Tokens and service keys for clients from outside
     #[command(subcommand, after_help = "Example:\n  rota token create laptop --expires 90d")]
     Token(TokenCommand),
+    /// Other MCP servers, whose tools playbooks may use once a person accepted them
+    #[command(subcommand, after_help = "Example:\n  rota upstream list")]
+    Upstream(UpstreamCommand),
     /// MCP server at standard input and output, for Claude Desktop, VS Code, Cursor and others
     ///
     /// It starts in milliseconds and opens nothing before the first tool call. With a daemon it is a

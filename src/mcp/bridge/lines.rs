@@ -126,7 +126,7 @@ fn write(mut output: impl Write, mut told: mpsc::Receiver<Vec<u8>>) {
 }
 
 /// Within JSON a line break can stand between words only, where a space does as well.
-fn one_line(text: &mut Vec<u8>) {
+pub fn one_line(text: &mut Vec<u8>) {
     for byte in text.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
         *byte = b' ';
     }

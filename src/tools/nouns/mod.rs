@@ -20,6 +20,7 @@ mod tasks;
 mod timesheets;
 mod tokens;
 mod undo;
+mod upstreams;
 
 use super::Toolset;
 use super::definition::Definition;
@@ -46,6 +47,7 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Operate, operate::tools()),
         (Toolset::Operate, undo::tools()),
         (Toolset::Tokens, tokens::tools()),
+        (Toolset::Upstreams, upstreams::tools()),
         (Toolset::Run, finish::tools()),
     ];
     let mut all = Vec::new();

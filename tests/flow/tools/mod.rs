@@ -9,4 +9,5 @@ mod limits;
 mod scope;
 mod table;
 mod time;
+mod upstream;
 mod verbs;
