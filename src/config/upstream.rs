@@ -61,7 +61,7 @@ pub(super) fn upstreams(
                     table.add(table.secret_fault("token", "`token` is for url only; see `env`"));
                     table.mention("token");
                 }
-                program(&table, command, env)
+                Some(program(&table, command, env))
             }
             (None, Some(url)) if !table.has("command") => {
                 let token = table.has("token").then(|| secret(&table, "token", folder, env));
@@ -89,7 +89,7 @@ pub(super) fn upstreams(
     out
 }
 
-fn program(table: &Table<'_, '_>, command: Vec<String>, env: Env<'_>) -> Option<UpstreamWay> {
+fn program(table: &Table<'_, '_>, command: Vec<String>, env: Env<'_>) -> UpstreamWay {
     if command.first().is_none_or(|program| program.trim().is_empty()) {
         table.add(table.fault("command", "`command` names no program"));
     }
@@ -103,7 +103,7 @@ fn program(table: &Table<'_, '_>, command: Vec<String>, env: Env<'_>) -> Option<
         Ok((name.to_owned(), SecretString::from(value)))
     });
     let env = names.unwrap_or_default().into_iter().collect();
-    Some(UpstreamWay::Command { command, env })
+    UpstreamWay::Command { command, env }
 }
 
 fn address(text: &str) -> Result<String, String> {

@@ -31,6 +31,8 @@ tool = "shell:tell"
 args = { day = "today" }
 [scope]
 write = "board"
+[limits]
+attempts = 1
 "#;
 
 fn with_shell() -> Rota {
