@@ -22,6 +22,7 @@ mod serve;
 mod shared;
 mod spoken;
 mod starter;
+mod upstreams;
 
 use crate::app::failure::Failure;
 use crate::app::house::{

@@ -7,9 +7,11 @@ mod mcp;
 mod read;
 mod schema;
 mod secret;
+mod upstream;
 
 pub use mcp::{McpConfig, Transport};
 pub use schema::schema;
+pub use upstream::{UpstreamConfig, UpstreamWay};
 
 use crate::fault::table::Reader;
 use crate::fault::{Fault, Severity, Source};
@@ -52,6 +54,8 @@ pub struct Config {
     pub files: BTreeMap<String, PathBuf>,
     /// The MCP server, and where HTTP is served.
     pub mcp: McpConfig,
+    /// Other MCP servers, by the names that playbooks use.
+    pub upstreams: BTreeMap<String, UpstreamConfig>,
     /// Whether playbooks with new triggers or wider rights arm themselves.
     pub arm: Arm,
     /// The folder of playbooks.
@@ -180,6 +184,7 @@ impl Default for Config {
             slack: BTreeMap::new(),
             files: BTreeMap::new(),
             mcp: McpConfig::default(),
+            upstreams: BTreeMap::new(),
             arm: Arm::Ask,
             agents: PathBuf::from("agents"),
             templates: PathBuf::from("templates"),

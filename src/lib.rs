@@ -45,7 +45,7 @@
 //! | 8 | [`web`] | the HTTP listener, health, and `/mcp` | answers at once; health says nothing that needs a token |
 //! | 8 | [`config`] | `rota.toml`, every fault at its place | a secret is in no fault, log or `Debug` |
 //! | 7 | [`daemon`] | the loop, workers, courier, recovery, the control socket | only the dispatcher changes beliefs; any step may happen twice |
-//! | 7 | [`mcp`] | the tools for clients from outside: a pipe, streamable HTTP, who is let in | nobody is listed what they may not call; every answer has a text that stands alone |
+//! | 7 | [`mcp`] | the tools for clients from outside: a pipe, streamable HTTP, who is let in; the bridge to other servers | nobody is listed what they may not call; every answer has a text that stands alone |
 //! | 6 | [`runner`] | whatever can work: steps, a program, a model in a loop | `runner/process.rs` alone starts processes; nothing of a run survives it |
 //! | 5 | [`tools`] | every verb, once, with schema, role, effect and inverse | every write of a run passes the guard and is journaled before it is done |
 //! | 4 | [`digest`] | what happened in a span, for plain text, Markdown and Slack | counts equal the lines below them |
@@ -55,6 +55,7 @@
 //! | 2 | [`board`] | where tasks live: SQLite, and an overlay for rehearsals | an older fence is refused inside the write's transaction; a stamped write happens once |
 //! | 2 | [`store`] | ordered keys with compare-and-swap: sled, memory | durable when `commit` returns |
 //! | 2 | [`model`], [`notify`] | one exchange with a model; one message to a channel | telling people never fails a run |
+//! | 2 | [`upstream`] | other MCP servers whose tools playbooks may use | what a server says is bounded and hostile; what became of a call is never guessed |
 //! | 1 | [`expression`], [`cron`], [`template`], [`fault`], [`clock`], [`crash`] | each names its crate for everyone | time and chance are injected |
 //! | 1 | [`domain`] | the words | std, serde and chrono only |
 //!
@@ -102,4 +103,5 @@ pub mod schedule;
 pub mod store;
 pub mod template;
 pub mod tools;
+pub mod upstream;
 pub mod web;

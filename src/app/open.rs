@@ -25,6 +25,7 @@ use crate::store::open::{Engine, StoreOptions};
 use crate::store::{self, Store, StoreError};
 use crate::template::Templates;
 use crate::tools::{self, ToolKind, ToolRegistry};
+use crate::upstream::full_name;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
@@ -244,6 +245,10 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
     tools.set_tokens(Arc::clone(&ledger) as _);
     tools.set_repeats(Arc::clone(&ledger) as _);
     tools.set_feeds(Arc::clone(&ledger) as _);
+    // A rehearsal writes nowhere, and what other servers do cannot be taken back.
+    if !ground.composes_only && ground.state.is_some() {
+        tools.set_outer(super::upstreams::outer(&config, &ledger));
+    }
     let (templates, faults) = Templates::load(&ground.templates, None);
     for fault in faults {
         tracing::warn!(%fault, "a template has a fault; the shipped one is used");
@@ -317,6 +322,8 @@ pub(super) fn words(
         .definitions()
         .filter(|tool| tool.kind != ToolKind::Operate)
         .map(|tool| (tool.name.to_owned(), tool.kind == ToolKind::Write))
+        // What they offer is known only once they are asked.
+        .chain(config.upstreams.keys().map(|name| (full_name(name, "*"), true)))
         .collect();
     let files = config.files.keys().cloned().map(Channel::File);
     let slacks = config.slack.keys().cloned().map(Channel::Slack);

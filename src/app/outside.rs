@@ -8,9 +8,7 @@ use crate::domain::{
 };
 use crate::ledger::{Ledger, TokenRefusal};
 use crate::mcp::http::{KeptSession, SessionError, SessionKeeper};
-use crate::mcp::{
-    About, Access, CallError, Called, Caller, Calls, Denied, News, NewsError,
-};
+use crate::mcp::{About, Access, CallError, Called, Caller, Calls, Denied, News, NewsError};
 use crate::tools::{Context, Progress, ToolKind, ToolRegistry};
 use async_trait::async_trait;
 use chrono_tz::Tz;

@@ -43,6 +43,24 @@ pub(super) fn token() -> Option<SecretString> {
     Some(SecretString::from(text.to_string_lossy().into_owned()))
 }
 
+/// `LEANTIME_API_TOKEN`, else `ROTA_TOKEN`: who the bridge says we are. Set and empty counts here too.
+pub(super) fn server_token() -> Option<(&'static str, SecretString)> {
+    let given = ["LEANTIME_API_TOKEN", "ROTA_TOKEN"]
+        .into_iter()
+        .find_map(|name| Some((name, std::env::var_os(name)?)));
+    given.map(|(name, text)| (name, SecretString::from(text.to_string_lossy().into_owned())))
+}
+
+/// `LEANTIME_SERVER_URL`, else `ROTA_URL`: the server that the bridge leads to.
+pub(super) fn server_url() -> Option<String> {
+    read("LEANTIME_SERVER_URL").or_else(|| read("ROTA_URL"))
+}
+
+/// `NODE_TLS_REJECT_UNAUTHORIZED=0`: how the Node bridge is told to check no certificate.
+pub(super) fn node_trusts_anybody() -> bool {
+    read("NODE_TLS_REJECT_UNAUTHORIZED").as_deref() == Some("0")
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the home of the environment in cli")]
 fn read(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())

@@ -34,6 +34,7 @@ use logging::Verbosity;
 use output::{Manner, Output};
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +48,11 @@ pub fn run<H: House + 'static>(
     house: impl FnOnce() -> H,
 ) -> u8 {
     output::tell_of_panics();
-    let argv: Vec<OsString> = argv.into_iter().collect();
+    let mut argv: Vec<OsString> = argv.into_iter().collect();
+    if argv.first().is_some_and(|name| Path::new(name).file_stem() == Some("leantime-mcp".as_ref()))
+    {
+        argv.insert(1, "bridge".into());
+    }
     let cli = match Cli::try_parse_from(&argv) {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error, &argv),
@@ -113,9 +118,13 @@ fn arm_crash(environment: &Environment) -> Result<(), Failure> {
         .map_err(|why| Failure::usage(format!("ROTA_CRASH_AT={step:?} cannot be armed: {why}")))
 }
 
-/// The daemon gets a thread for every core; a command two, so that starting is quick.
+/// The daemon gets a thread for every core; a command two, so that starting is quick; the bridge
+/// none but its own, so that a message does not change threads on its way.
 fn in_runtime(command: &Command, session: &Session<'_>) -> Result<u8, Failure> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let mut builder = match command {
+        Command::Bridge(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
     if !matches!(command, Command::Serve { .. } | Command::Demo { serve: true }) {
         builder.worker_threads(2);
     }

@@ -161,6 +161,13 @@ pub fn schema() -> Value {
                 "margin": duration("how long before its end a lease is no longer trusted, less than a quarter of it (default: 5s)"),
             }), &[]),
             "mcp": mcp(),
+            "upstream": named("other MCP servers whose tools playbooks may list, by name", &object(&json!({
+                "command": texts("the program and its arguments; it speaks MCP at its standard input and output"),
+                "env": texts("variables of the environment that the program gets, beside PATH and a few others"),
+                "url": text("the address of a server that speaks streamable HTTP"),
+                "token": secret("who we are at that address"),
+                "call_time": duration("how long a call may take (default: 30s)"),
+            }), &[])),
             "models": named("language models, by name", &object(&json!({
                 "kind": word(&["scripted"], "what answers"),
                 "script": text("the script that plays the model"),

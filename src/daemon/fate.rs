@@ -15,7 +15,13 @@ const ROWS_MAX: usize = 100;
 pub(super) async fn learn(parts: &Parts, run: &Run) -> Result<Option<String>, LedgerError> {
     let mut unknown = None;
     for effect in parts.ledger.open_intents(&run.id).await? {
-        let state = match parts.board.effect_of(&effect.mark).await {
+        // What another server did, the board cannot know.
+        let asked = if effect.tool.contains(':') {
+            Ok(EffectState::Unknown)
+        } else {
+            parts.board.effect_of(&effect.mark).await
+        };
+        let state = match asked {
             Ok(state) => state,
             Err(BoardError::NotFound { .. }) => EffectState::Absent,
             Err(error) => {

@@ -299,6 +299,8 @@ pub enum Entity {
     Timer(TimerId),
     /// A sprint.
     Sprint(SprintId),
+    /// Something that is not on the board: a tool of another server did it.
+    Outside,
 }
 
 impl Entity {
@@ -316,6 +318,7 @@ impl Entity {
             Self::TimeEntry(id) => id.0,
             Self::Timer(id) => id.0,
             Self::Sprint(id) => id.0,
+            Self::Outside => 0,
         }
     }
 
@@ -333,6 +336,7 @@ impl Entity {
             Self::TimeEntry(_) => "time entry",
             Self::Timer(_) => "timer",
             Self::Sprint(_) => "sprint",
+            Self::Outside => "something outside",
         }
     }
 }

@@ -118,6 +118,9 @@ reasons! {
     // Why a tool call was refused.
     UnknownTool = "unknown_tool", "there is no such tool";
     ToolNotListed = "tool_not_listed", "the playbook does not list the tool";
+    ToolNotAccepted = "tool_not_accepted", "no person has accepted this tool of another server yet";
+    ToolChanged = "tool_changed", "another server describes its tool otherwise than it was accepted";
+    UpstreamUnavailable = "upstream_unavailable", "the other server could not be reached";
     InvalidArguments = "invalid_arguments", "the arguments are not what the tool takes";
     OutOfScope = "out_of_scope", "it reaches beyond what `scope.write` allows";
     ScopeMax = "scope_max", "the tool was called as often as `scope.max` allows";

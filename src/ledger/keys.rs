@@ -22,6 +22,7 @@ pub(super) const DUE: &str = "notice-due/";
 pub(super) const SESSION: &str = "session/";
 pub(super) const SESSION_AT: &str = "session-at/";
 pub(super) const TOKEN: &str = "token/";
+pub(super) const PIN: &str = "upstream-pin/";
 pub(super) const AUDIT: &str = "audit/";
 pub(super) const AUDIT_HEAD: &str = "audit-head";
 pub(super) const STOPPED: &str = "stopped";
@@ -105,6 +106,11 @@ pub(super) fn session_at(begun: Timestamp, id: &str) -> String {
 
 pub(super) fn token(id: &TokenId) -> String {
     format!("{TOKEN}{}", segment(id.as_str()))
+}
+
+/// What was accepted of a tool of another server.
+pub(super) fn pin(tool: &str) -> String {
+    format!("{PIN}{}", segment(tool))
 }
 
 /// The id of the service key that has this name.

@@ -15,6 +15,7 @@ mod holders;
 mod keys;
 mod occurrences;
 mod outbox;
+mod pins;
 mod prune;
 mod records;
 mod repeats;
@@ -31,6 +32,7 @@ mod trust;
 
 pub use audit::{AuditEntry, AuditVerdict};
 pub use claims::{Acquire, Held};
+pub use pins::Pin;
 pub use prune::Pruned;
 pub use repeats::{REPEATABLE, Repeat};
 pub use runs::{LogLine, RunFilter, TranscriptLine};

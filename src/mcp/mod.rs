@@ -15,6 +15,7 @@
 //! - What a client sends is bounded, and so is what it is sent.
 
 mod answer;
+pub mod bridge;
 pub mod caller;
 mod confirm;
 mod handler;

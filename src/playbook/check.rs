@@ -5,10 +5,17 @@ use super::{Parsed, Vocabulary};
 use crate::domain::{Channel, PlaybookName, Reviewer, Work, WriteScope};
 use crate::fault::{Fault, Showing, did_you_mean, sort};
 use crate::template::vocabulary;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Tools that every agent has besides those of the board.
 const BUILT_IN: [&str; 1] = ["finish"];
+
+/// Whether a tool writes; `None` for one that is not there. Those of another server are known by the
+/// server alone (`calendar:*`), and count as writing: what they do, only the server knows.
+fn writes<'a>(known: &'a BTreeMap<String, bool>, name: &str) -> Option<&'a bool> {
+    let server = name.split_once(':').map(|(server, _)| format!("{server}:*"));
+    known.get(server.as_deref().unwrap_or(name))
+}
 
 /// Compares a playbook with what exists; every fault at its line and column.
 pub fn check(parsed: &Parsed, vocabulary: &Vocabulary) -> Vec<Fault> {
@@ -59,7 +66,7 @@ impl Check<'_> {
     fn tools(&mut self) {
         let playbook = &self.parsed.playbook;
         let known = &self.vocabulary.tools;
-        let exists = |name: &str| known.contains_key(name) || BUILT_IN.contains(&name);
+        let exists = |name: &str| writes(known, name).is_some() || BUILT_IN.contains(&name);
         let help =
             |name: &str| did_you_mean(name, known.keys().map(String::as_str).chain(BUILT_IN));
         let mut found = Vec::new();
@@ -70,16 +77,21 @@ impl Check<'_> {
                 continue;
             }
             let matched = match tool.strip_suffix('*') {
+                Some(start) if start.contains(':') => writes(known, start).is_some(),
                 Some(start) => known.keys().any(|name| name.starts_with(start)),
                 None => exists(tool),
             };
-            if !matched {
+            if let (false, Some((server, _))) = (matched, tool.split_once(':')) {
+                let message = format!("there is no server `{server}`");
+                let help = format!("name it in rota.toml, under [upstream.{server}]");
+                found.push((path, message, Some(help)));
+            } else if !matched {
                 found.push((path, format!("there is no tool `{tool}`"), help(tool)));
             }
         }
         for (name, gather) in &playbook.gather {
             let path = format!("gather.{name}.tool");
-            match known.get(&gather.tool) {
+            match writes(known, &gather.tool) {
                 None => {
                     let message = format!("there is no tool `{}`", gather.tool);
                     found.push((path, message, help(&gather.tool)));
@@ -120,7 +132,7 @@ impl Check<'_> {
         let mut found = Vec::new();
         for (index, step) in steps.iter().enumerate() {
             let path = format!("step.{index}.tool");
-            match known.get(&step.tool) {
+            match writes(known, &step.tool) {
                 None => {
                     let message = format!("there is no tool `{}`", step.tool);
                     let help = did_you_mean(&step.tool, known.keys().map(String::as_str));

@@ -137,10 +137,15 @@ fn runner(table: &Table<'_, '_>, has_steps: bool) -> Runner {
 }
 
 fn tool(text: &str) -> Result<String, String> {
-    if text.contains(':') {
-        return Err("tools of other servers are not available in this version".to_owned());
-    }
     let name = text.strip_suffix('*').unwrap_or(text);
+    if let Some((server, tool)) = name.split_once(':') {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let is_server = !server.is_empty() && server.chars().all(fits);
+        if !is_server || !tool.chars().all(fits) || tool.is_empty() && name == text {
+            return Err("expected server:tool; * may stand at its end".to_owned());
+        }
+        return Ok(text.to_owned());
+    }
     if text.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err("expected a tool's name; * may stand at its end".to_owned());
     }

@@ -71,7 +71,7 @@ impl Turns<'_> {
     async fn run(mut self, prompt: String) -> WorkEnd {
         let mut exchange = Exchange {
             messages: vec![Message::User(prompt)],
-            tools: self.tools.offered(),
+            tools: self.tools.offered().await,
             tokens_max: REPLY_TOKENS_MAX,
         };
         let mut reminded = false;

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStdin, ChildStdout};
 use tokio_util::sync::CancellationToken;
 
 /// The variables of the daemon's environment that a child may see.
@@ -204,6 +205,52 @@ fn spawn(start: &Start<'_>) -> std::io::Result<Box<dyn ChildWrapper>> {
     let mut wrap = CommandWrap::from(command(start));
     wrap.wrap(KillOnDrop).wrap(ProcessGroup::leader());
     wrap.spawn()
+}
+
+/// A server that stays up as long as this is held: its own process group, a cleared environment.
+#[derive(Debug)]
+pub struct Served {
+    child: Box<dyn ChildWrapper>,
+    group: Option<Pid>,
+}
+
+impl Served {
+    /// Starts a server whose pipes the caller takes; what it writes to standard error is dropped. Of
+    /// this process's environment it gets the few variables that every child may see, and `env`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(
+        program: &str,
+        args: &[String],
+        env: &BTreeMap<String, String>,
+    ) -> std::io::Result<(Self, ChildStdout, ChildStdin)> {
+        let basic = std::env::vars_os()
+            .filter(|(name, _)| name.to_str().is_some_and(|name| BASIC_VARIABLES.contains(&name)));
+        #[expect(clippy::disallowed_methods, reason = "this is the home of children")]
+        let mut command = tokio::process::Command::new(program);
+        command.args(args).env_clear().envs(basic).envs(env);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut wrap = CommandWrap::from(command);
+        wrap.wrap(KillOnDrop).wrap(ProcessGroup::leader());
+        let mut child = wrap.spawn()?;
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        let (stdin, stdout) = (child.stdin().take(), child.stdout().take());
+        let served = Self { child, group };
+        let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
+            return Err(std::io::ErrorKind::BrokenPipe.into());
+        };
+        Ok((served, stdout, stdin))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // A leader that was reaped may have left its number to somebody else's group.
+        if self.child.id().is_some() {
+            signal_group(self.group, Signal::SIGKILL);
+        }
+    }
 }
 
 async fn pump(stream: Option<impl AsyncRead + Unpin>, kept: &Mutex<Kept>, signs: &Signs) {

@@ -20,7 +20,13 @@ impl ToolSession {
     }
 
     /// The tools as a model is told of them: those it may call.
-    pub fn offered(&self) -> Vec<OfferedTool> {
+    pub async fn offered(&self) -> Vec<OfferedTool> {
+        let outer = self.registry.offered_outer(&self.context).await.into_iter();
+        let outer = outer.map(|tool| OfferedTool {
+            name: tool.name,
+            description: tool.description,
+            input_schema: tool.input_schema,
+        });
         self.registry
             .offered(&self.context)
             .into_iter()
@@ -29,6 +35,7 @@ impl ToolSession {
                 description: tool.description.to_owned(),
                 input_schema: (**tool.input_schema).clone(),
             })
+            .chain(outer)
             .collect()
     }
 

@@ -206,7 +206,7 @@ async fn in_run(
 }
 
 /// The trust window, then the fence.
-async fn may_act(parts: &Parts, run: &RunContext) -> Result<(), ToolError> {
+pub(super) async fn may_act(parts: &Parts, run: &RunContext) -> Result<(), ToolError> {
     if !run.trust.is_open() {
         return Err(ToolError::fatal(Reason::TrustWindow, Reason::TrustWindow.text()));
     }
@@ -217,7 +217,7 @@ async fn may_act(parts: &Parts, run: &RunContext) -> Result<(), ToolError> {
 }
 
 /// The run's next effect, about to be done.
-fn effect_of(parts: &Parts, run: &RunContext, asked: &Asked<'_>) -> Effect {
+pub(super) fn effect_of(parts: &Parts, run: &RunContext, asked: &Asked<'_>) -> Effect {
     Effect {
         mark: Mark { run: run.run.clone(), seq: run.tally.next_seq() },
         actor: run.actor,
@@ -276,7 +276,7 @@ async fn done(
 /// Writes the intent down; names the earlier effect that did it already, by its `once` key. Under a
 /// run that was taken over, the holder before may have written down intents meanwhile: their marks
 /// are passed over, so that each effect is one holder's alone.
-async fn intend(
+pub(super) async fn intend(
     parts: &Parts,
     run: &RunContext,
     effect: &mut Effect,
@@ -368,7 +368,7 @@ async fn became(parts: &Parts, mark: &Mark) -> EffectState {
 }
 
 /// Journals that an effect did not happen; the error to return.
-async fn failed(parts: &Parts, effect: &mut Effect, error: ToolError) -> ToolError {
+pub(super) async fn failed(parts: &Parts, effect: &mut Effect, error: ToolError) -> ToolError {
     effect.result = Some(EffectResult::Failed {
         code: error.reason().code().to_owned(),
         message: error.to_string(),
@@ -376,7 +376,7 @@ async fn failed(parts: &Parts, effect: &mut Effect, error: ToolError) -> ToolErr
     conclude(parts, effect).await.err().unwrap_or(error)
 }
 
-async fn conclude(parts: &Parts, effect: &Effect) -> Result<(), ToolError> {
+pub(super) async fn conclude(parts: &Parts, effect: &Effect) -> Result<(), ToolError> {
     let result = effect.result.clone().unwrap_or(EffectResult::Unknown);
     parts.journal.conclude(&effect.mark, result).await.map_err(journal_error)?;
     crate::crash::reached("effect.concluded");
@@ -414,7 +414,7 @@ pub(super) fn told(error: &BoardError) -> ToolError {
     ToolError::rejected(reason, error.to_string())
 }
 
-fn done_before(earlier: &Mark) -> ToolResult {
+pub(super) fn done_before(earlier: &Mark) -> ToolResult {
     let value = Value::map([
         ("entity", Value::from("nothing")),
         ("changed", Value::Bool(false)),

@@ -1,11 +1,12 @@
 //! The seam to the ledger: what the guard needs of the journal of effects and of claims.
 
 use super::desk::{DeskError, Feeds, IssuedToken, Records, Repeats, RunQuery, RunRecord, Tokens};
+use super::outer::Pins;
 use crate::domain::{
     Claim, Effect, EffectResult, Fence, Mark, NewToken, PersonId, PlaybookName, Reason, Run, RunId,
     TaskId, Timestamp, Token, Value,
 };
-use crate::ledger::{ClaimError, Issued, Ledger, LedgerError, Repeat, RunFilter};
+use crate::ledger::{ClaimError, Issued, Ledger, LedgerError, Pin, Repeat, RunFilter};
 use async_trait::async_trait;
 use secrecy::SecretString;
 use std::time::Duration;
@@ -206,6 +207,18 @@ impl Feeds for Ledger {
     async fn end(&self, person: PersonId, by: &str) -> Result<bool, DeskError> {
         let ended = self.end_feed(person, by).await;
         ended.map_err(|error| failed("ending a calendar's address", error))
+    }
+}
+
+#[async_trait]
+impl Pins for Ledger {
+    async fn pins(&self) -> Result<Vec<Pin>, DeskError> {
+        Self::pins(self).await.map_err(|error| failed("reading the accepted tools", error))
+    }
+
+    async fn accept(&self, tool: &str, fingerprint: &str, by: &str) -> Result<Pin, DeskError> {
+        let accepted = self.accept_tool(tool, fingerprint, by).await;
+        accepted.map_err(|error| failed("accepting a tool", error))
     }
 }
 

@@ -18,6 +18,8 @@ mod guard;
 pub mod journal;
 mod limited;
 mod nouns;
+mod outer;
+mod outside;
 mod planner;
 pub mod registry;
 mod resolve;
@@ -30,6 +32,7 @@ pub use context::{Context, Finished, Progress, RunContext, Tally, Trust};
 pub use definition::{Annotations, Definition};
 pub use guard::matches_any;
 pub use journal::{Intended, Journal, JournalError};
+pub use outer::{OfferedOuter, Outer, Pins};
 pub use registry::{Parts, ToolRegistry};
 pub use toolset::Toolset;
 

@@ -3,6 +3,7 @@
 use super::definition::{Definition, Handler};
 use super::desk::{Desk, Feeds, Records, Repeats, Tokens};
 use super::journal::Journal;
+use super::outer::{self, OfferedOuter, Outer};
 use super::write::Planned;
 use super::{
     Context, ToolError, ToolKind, ToolResult, arguments, batch, beside, catalogue, claimed, guard,
@@ -29,15 +30,16 @@ pub struct Parts {
     repeats: OnceLock<Arc<dyn Repeats>>,
     feeds: OnceLock<Arc<dyn Feeds>>,
     address: OnceLock<String>,
+    outer: OnceLock<Outer>,
 }
 
 impl Parts {
     /// Without daemon and ledger; [`ToolRegistry::set_desk`] and [`ToolRegistry::set_records`] add
     /// them when they are there.
     pub fn new(board: Arc<dyn Board>, journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) -> Self {
-        let (desk, records, tokens) = Default::default();
+        let (desk, records, tokens, outer) = Default::default();
         let (repeats, feeds, address) = Default::default();
-        Self { board, journal, clock, desk, records, tokens, repeats, feeds, address }
+        Self { board, journal, clock, desk, records, tokens, repeats, feeds, address, outer }
     }
 
     /// The same over another board.
@@ -52,6 +54,8 @@ impl Parts {
             repeats: self.repeats.clone(),
             feeds: self.feeds.clone(),
             address: self.address.clone(),
+            // What other servers do is not undone with that board.
+            outer: OnceLock::new(),
         }
     }
 
@@ -62,6 +66,12 @@ impl Parts {
     pub(super) fn desk(&self) -> Result<Arc<dyn Desk>, ToolError> {
         self.desk_if_there().ok_or_else(|| {
             ToolError::rejected(Reason::Unsupported, "this needs the daemon, which is not there")
+        })
+    }
+
+    pub(super) fn outer(&self) -> Result<&Outer, ToolError> {
+        self.outer.get().ok_or_else(|| {
+            ToolError::rejected(Reason::Unsupported, "other servers are not used here")
         })
     }
 
@@ -141,6 +151,19 @@ impl ToolRegistry {
         let _ = self.parts.address.set(address);
     }
 
+    /// Other servers are there now; second ones are ignored.
+    pub fn set_outer(&self, outer: Outer) {
+        let _ = self.parts.outer.set(outer);
+    }
+
+    /// The tools of other servers that this run may call. Asks the servers.
+    pub async fn offered_outer(&self, context: &Context) -> Vec<OfferedOuter> {
+        match self.parts.outer.get() {
+            Some(outer) => outer.offered(context).await,
+            None => Vec::new(),
+        }
+    }
+
     /// All definitions, by name.
     pub fn definitions(&self) -> impl Iterator<Item = &'static Definition> {
         self.tools.values().copied()
@@ -167,6 +190,11 @@ impl ToolRegistry {
         context: &Context,
     ) -> Result<ToolResult, ToolError> {
         let Some(tool) = self.definition(name) else {
+            if let Some(outer) = self.parts.outer.get()
+                && let Some(named) = outer.named(name)
+            {
+                return outer::call(&self.parts, outer, named, args, context).await;
+            }
             return Err(arguments::unknown_tool(
                 name,
                 self.offered(context).iter().map(|t| t.name),

@@ -27,10 +27,12 @@ pub enum Toolset {
     Run,
     /// Tokens: from a terminal only. A secret that is shown once must not go through a model.
     Tokens,
+    /// Tools of other servers: accepted from a terminal only, by people.
+    Upstreams,
 }
 
 impl Toolset {
-    const ALL: [(Self, &'static str); 12] = [
+    const ALL: [(Self, &'static str); 13] = [
         (Self::Tasks, "tasks"),
         (Self::Comments, "comments"),
         (Self::Projects, "projects"),
@@ -43,6 +45,7 @@ impl Toolset {
         (Self::Operate, "operate"),
         (Self::Run, "run"),
         (Self::Tokens, "tokens"),
+        (Self::Upstreams, "upstreams"),
     ];
 
     /// The toolset of this name.
@@ -57,6 +60,6 @@ impl Toolset {
 
     /// Whether clients from outside are offered its tools.
     pub fn is_served(self) -> bool {
-        !matches!(self, Self::Run | Self::Tokens)
+        !matches!(self, Self::Run | Self::Tokens | Self::Upstreams)
     }
 }

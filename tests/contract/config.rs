@@ -1,6 +1,6 @@
 //! `rota.toml`: defaults, every fault at its place, and secrets that nobody sees.
 
-use rota::config::{Arm, Config, ModelConfig, StoreConfig, schema};
+use rota::config::{Arm, Config, ModelConfig, StoreConfig, UpstreamWay, schema};
 use rota::fault::render_all;
 use secrecy::ExposeSecret;
 use std::fmt::Write as _;
@@ -210,4 +210,38 @@ fn the_store_has_a_folder_of_its_own_name_and_history_is_kept_for_a_week_at_leas
     }
     assert!(store("keep = \"6d\"").is_err());
     assert!(store("keep = \"forever\"").is_err());
+}
+
+#[test]
+fn other_servers_are_a_program_or_a_url_and_what_they_are_given_is_named() {
+    let config = parse(
+        "[upstream.calendar]\ncommand = [\"cal\", \"-x\"]\nenv = [\"HOOK\"]\ncall_time = \"5s\"\n\
+         [upstream.wiki-2]\nurl = \"https://wiki.example.com/mcp\"\ntoken = { env = \"HOOK\" }",
+    )
+    .unwrap();
+    let shown = format!("{:?}", config.upstreams);
+    assert!(!shown.contains("SECRET"), "{shown}");
+    let UpstreamWay::Command { command, env } = &config.upstreams["calendar"].way else { panic!() };
+    assert_eq!(command, &["cal", "-x"]);
+    assert!(env["HOOK"].expose_secret().contains("SECRET"));
+    assert_eq!(config.upstreams["calendar"].call_time, std::time::Duration::from_secs(5));
+    let UpstreamWay::Url { url, token } = &config.upstreams["wiki-2"].way else { panic!() };
+    assert_eq!((url.as_str(), token.is_some()), ("https://wiki.example.com/mcp", true));
+    for (faulty, said) in [
+        ("[upstream.x]", "`command` or `url`"),
+        ("[upstream.x]\ncommand = [\"a\"]\nurl = \"http://a/\"", "one of them"),
+        ("[upstream.x]\ncommand = []", "no program"),
+        ("[upstream.x]\ncommand = [\"a\"]\nenv = [\"NOT_SET\"]", "not set"),
+        ("[upstream.x]\ncommand = [\"a\"]\ntoken = \"t\"", "for url only"),
+        ("[upstream.x]\nurl = \"http://a/\"\nenv = [\"HOOK\"]", "for command only"),
+        ("[upstream.x]\nurl = \"ftp://a/\"", "https://"),
+        ("[upstream.x]\nurl = \"https://me:SECRET@a/\"", "without a password"),
+        ("[upstream.Calendar]\ncommand = [\"a\"]", "small letters"),
+        ("[upstream.x]\ncommand = [\"a\"]\ncall_time = \"2h\"", "call_time"),
+        ("[upstream.x]\ncommand = [\"a\"]\nargs = []", "args"),
+    ] {
+        let faults = parse(faulty).unwrap_err();
+        let told = render_all(&faults, false);
+        assert!(told.contains(said), "{faulty}: {told}");
+    }
 }

@@ -311,6 +311,13 @@ fn project_calls() -> Vec<Row> {
 fn team_calls() -> Vec<Row> {
     use Need::{Act, Look};
     vec![
+        row(&["upstream", "list"], "listUpstreamTools", json!({}), Look),
+        row(
+            &["upstream", "accept", "calendar", "list_events"],
+            "acceptUpstreamTools",
+            json!({"server": "calendar", "tools": ["list_events"]}),
+            Act,
+        ),
         row(&["person", "list"], "listPeople", json!({}), Look),
         row(
             &["person", "add", "AI-Writer", "--agent", "--email", "a@b.c", "--role", "manager"],
@@ -361,6 +368,7 @@ const WITHOUT_CALL: &[&str] = &[
     "stop-all",
     "start-all",
     "mcp",
+    "bridge",
     "doctor",
     "schema",
     "completions",
@@ -385,7 +393,7 @@ fn no_command_is_missing_from_the_table_of_calls() {
     for row in calls() {
         let two = matches!(
             row.words[0],
-            "runs" | "claims" | "task" | "project" | "person" | "milestone" | "token"
+            "runs" | "claims" | "task" | "project" | "person" | "milestone" | "token" | "upstream"
         );
         known.insert(row.words[..if two { 2 } else { 1 }].join(" "));
     }

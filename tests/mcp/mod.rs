@@ -1,5 +1,6 @@
 //! The MCP server, by the real binary: over HTTP and at a pipe.
 
+mod bridge;
 mod calendar;
 mod claims;
 mod confirm;
@@ -9,6 +10,7 @@ mod limits;
 mod listing;
 mod pipe;
 mod reading;
+mod upstream;
 
 use crate::support::rota::{Rota, Serving};
 use serde_json::{Value, json};

@@ -9,7 +9,7 @@ const PORTS: &[(&str, &str, &[&str])] = &[
     ("store", "Store", &["memory", "sled", "postgres"]),
     ("model", "Model", &["openai", "anthropic", "scripted"]),
     ("notify", "Notifier", &["slack", "webhook", "stdout", "file"]),
-    ("upstream", "Upstream", &["process", "http"]),
+    ("upstream", "Upstream", &["pipe"]),
 ];
 
 /// The file's port and adapter, if it belongs to one.

@@ -23,6 +23,7 @@ pub(super) fn entity_columns(entity: Entity) -> (&'static str, i64) {
         Entity::TimeEntry(_) => "time_entry",
         Entity::Timer(_) => "timer",
         Entity::Sprint(_) => "sprint",
+        Entity::Outside => "outside",
     };
     (kind, entity.number())
 }
@@ -41,6 +42,7 @@ pub(super) fn entity_of(kind: &str, id: i64) -> sqlx::Result<Entity> {
         "time_entry" => Entity::TimeEntry(TimeEntryId(id)),
         "timer" => Entity::Timer(TimerId(id)),
         "sprint" => Entity::Sprint(SprintId(id)),
+        "outside" => Entity::Outside,
         other => return Err(sqlx::Error::Decode(format!("entity {other:?}").into())),
     })
 }

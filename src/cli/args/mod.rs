@@ -1,6 +1,7 @@
 //! What can be typed. Every command has an example in its help; a test walks the tree.
 
 pub mod board;
+pub mod bridge;
 pub mod operate;
 pub mod outside;
 pub mod team;
@@ -10,9 +11,10 @@ use super::logging::LogFormat;
 use super::output::ColourChoice;
 use crate::app::house::{Place, SchemaKind};
 use board::{ProjectCommand, TaskCommand};
+use bridge::BridgeArgs;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use operate::{ClaimsCommand, NextArgs, PlaybookArgs, RunOnceArgs, RunsCommand, WhyArgs};
-use outside::{McpArgs, TokenCommand};
+use outside::{McpArgs, TokenCommand, UpstreamCommand};
 use std::path::PathBuf;
 use team::{MilestoneCommand, PersonCommand};
 
@@ -171,6 +173,9 @@ pub enum Command {
     /// Tokens and service keys for clients from outside
     #[command(subcommand, after_help = "Example:\n  rota token create laptop --expires 90d")]
     Token(TokenCommand),
+    /// Other MCP servers, whose tools playbooks may use once a person accepted them
+    #[command(subcommand, after_help = "Example:\n  rota upstream list")]
+    Upstream(UpstreamCommand),
     /// MCP server at standard input and output, for Claude Desktop, VS Code, Cursor and others
     ///
     /// It starts in milliseconds and opens nothing before the first tool call. With a daemon it is a
@@ -178,6 +183,15 @@ pub enum Command {
     #[command(after_help = "Examples:\n  rota mcp --state /var/lib/rota\n  \
                             rota mcp --toolsets tasks,comments,readonly")]
     Mcp(McpArgs),
+    /// Carry MCP between standard input and output and a server that speaks it over HTTP
+    ///
+    /// For clients that know pipes only; it takes the options and variables of Leantime's Node bridge.
+    /// Started by the name `leantime-mcp`, the program is this command.
+    #[command(
+        after_help = "Examples:\n  rota bridge http://127.0.0.1:3001/mcp --token-file token\n  \
+                            rota bridge https://board.example.com/mcp --auth-method X-API-Key --ca ca.pem"
+    )]
+    Bridge(BridgeArgs),
     /// Look at everything the daemon needs: each line ok, warn or fail, with what to do
     #[command(after_help = "Example:\n  rota doctor")]
     Doctor,

@@ -56,6 +56,53 @@ impl McpArgs {
     }
 }
 
+/// `rota upstream …`.
+#[derive(Debug, Subcommand)]
+pub enum UpstreamCommand {
+    /// What other servers offer, what they say of it, and whether it was accepted
+    #[command(after_help = "Examples:\n  rota upstream list\n  rota upstream list calendar")]
+    List {
+        /// Only this server
+        server: Option<String>,
+    },
+    /// Accept tools as they are described now; until then, and after a change, they are refused
+    #[command(after_help = "Examples:\n  rota upstream accept calendar\n  \
+                            rota upstream accept calendar list_events")]
+    Accept {
+        /// The server
+        server: String,
+        /// Only these tools [default: all that it offers]
+        tools: Vec<String>,
+    },
+}
+
+impl UpstreamCommand {
+    /// The tool call.
+    pub fn call(&self) -> Call {
+        let view = View::Table {
+            columns: &[
+                ("TOOL", "tool"),
+                ("STANDING", "standing"),
+                ("CHANGES", "changes"),
+                ("SAYS OF ITSELF", "description"),
+            ],
+            empty: "no tools; other servers are named under [upstream.NAME] in rota.toml",
+        };
+        match self {
+            Self::List { server } => {
+                let args = CallArgs::new().with("server", server.as_deref());
+                Call::look("listUpstreamTools", args, view)
+            }
+            Self::Accept { server, tools } => {
+                let args = CallArgs::new()
+                    .with("server", Some(server.as_str()))
+                    .with_list("tools", tools.iter().map(String::as_str).collect());
+                Call { view, ..Call::act("acceptUpstreamTools", args) }
+            }
+        }
+    }
+}
+
 /// `rota token …`.
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {

@@ -1,6 +1,7 @@
 //! The commands, each in a few lines: what was typed, a call, the answer.
 
 mod ask;
+mod bridge;
 mod files;
 mod inspect;
 mod mcp;
@@ -57,7 +58,9 @@ impl Session<'_> {
             Command::Milestone(milestone) => self.ask(milestone.call()).await,
             Command::Person(person) => self.ask(person.call()).await,
             Command::Mcp(args) => self.mcp(args).await,
+            Command::Bridge(args) => self.bridge(args).await,
             Command::Token(token) => self.ask(token.call()).await,
+            Command::Upstream(upstream) => self.ask(upstream.call()).await,
             Command::Doctor => self.doctor().await,
             Command::Schema { kind } => self.schema(*kind),
             Command::Completions { shell } => self.completions(*shell),

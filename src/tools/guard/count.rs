@@ -17,7 +17,7 @@ pub(in crate::tools) struct Asked<'a> {
 impl Asked<'_> {
     /// Counts one effect against `scope.max`: under its own tool and, where it is one of several,
     /// under the tool that does several.
-    pub(super) fn count(&self, run: &RunContext) -> Result<(), ToolError> {
+    pub(in crate::tools) fn count(&self, run: &RunContext) -> Result<(), ToolError> {
         if run.actor != EffectActor::Agent {
             return Ok(());
         }
@@ -40,7 +40,7 @@ impl Asked<'_> {
     }
 
     /// It did not come to an effect after all.
-    pub(super) fn give_back(&self, run: &RunContext) {
+    pub(in crate::tools) fn give_back(&self, run: &RunContext) {
         if run.actor == EffectActor::Agent {
             self.names().for_each(|tool| run.tally.give_back(tool));
         }

@@ -23,6 +23,7 @@ mod tasks;
 mod timesheets;
 mod tokens;
 mod undo;
+mod upstreams;
 
 pub(super) use operate::desk_error;
 
@@ -57,6 +58,7 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Operate, operate::tools()),
         (Toolset::Operate, undo::tools()),
         (Toolset::Tokens, tokens::tools()),
+        (Toolset::Upstreams, upstreams::tools()),
         (Toolset::Run, finish::tools()),
     ];
     let mut all = Vec::new();

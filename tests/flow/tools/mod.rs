@@ -12,4 +12,5 @@ mod repeats;
 mod scope;
 mod table;
 mod time;
+mod upstream;
 mod verbs;

@@ -1,0 +1,94 @@
+//! What a tool of another server does for a run passes the same gates as a write to the board: scope
+//! (the playbook's list and `scope.max`), trust window, fence, journal. Nothing can take it back, and
+//! nobody but the server knows what became of a call that broke off.
+
+use super::guard::{Asked, conclude, done_before, effect_of, failed, intend, may_act};
+use super::outer::refusal;
+use super::registry::Parts;
+use super::{RunContext, ToolError, ToolResult, show};
+use crate::domain::{Effect, EffectResult, Entity, Mode, Reason, Value};
+use crate::upstream::{Told, UpstreamError};
+
+/// So much of an answer is journaled.
+const ANSWER_CHARS_MAX: usize = 2_000;
+
+/// What came of a call.
+pub(super) enum Outside {
+    /// The server answered.
+    Told(Told, Effect),
+    /// It was not called.
+    Not(ToolResult),
+}
+
+/// Calls for a run. `call` is awaited only once the intent is journaled.
+pub(super) async fn call(
+    parts: &Parts,
+    run: &RunContext,
+    (server, tool): (&str, &str),
+    args: Value,
+    call: impl Future<Output = Result<Told, UpstreamError>>,
+) -> Result<Outside, ToolError> {
+    let asked = Asked { tool, bulk: None, args };
+    asked.count(run)?;
+    let outcome = in_run(parts, run, server, &asked, call).await;
+    let had_effect = match &outcome {
+        Ok(Outside::Told(..)) => true,
+        Ok(Outside::Not(result)) => result.effect.is_some(),
+        Err(error) => matches!(error.reason(), Reason::UnknownEffect | Reason::StoreFailed),
+    };
+    if !had_effect {
+        asked.give_back(run);
+    }
+    outcome
+}
+
+async fn in_run(
+    parts: &Parts,
+    run: &RunContext,
+    server: &str,
+    asked: &Asked<'_>,
+    call: impl Future<Output = Result<Told, UpstreamError>>,
+) -> Result<Outside, ToolError> {
+    let tool = asked.tool;
+    may_act(parts, run).await?;
+    let mut effect = effect_of(parts, run, asked);
+    if let Some(earlier) = intend(parts, run, &mut effect).await? {
+        return Ok(Outside::Not(done_before(&earlier)));
+    }
+    crate::crash::reached("effect.intended");
+    if run.mode != Mode::Live {
+        effect.result = Some(EffectResult::Recorded);
+        conclude(parts, &effect).await?;
+        let value = Value::map([("note", Value::from(Reason::RecordedOnly.code()))]);
+        let text = show::text(&value);
+        return Ok(Outside::Not(ToolResult { value, text, effect: Some(effect) }));
+    }
+    let told = match call.await {
+        Ok(told) => told,
+        Err(error @ UpstreamError::Unknown(_)) => {
+            effect.result = Some(EffectResult::Unknown);
+            conclude(parts, &effect).await?;
+            return Err(ToolError::Fatal {
+                reason: Reason::UnknownEffect,
+                message: format!("it is not known whether {tool} happened"),
+                source: Some(Box::new(error)),
+            });
+        }
+        Err(error) => {
+            let error = refusal(tool, server, &error);
+            return Err(failed(parts, &mut effect, error).await);
+        }
+    };
+    crate::crash::reached("effect.acted");
+    let answer: String = told.text.chars().take(ANSWER_CHARS_MAX).collect();
+    let after = Value::map([("answer", Value::from(answer)), ("is_error", told.is_error.into())]);
+    effect.result = Some(EffectResult::Done {
+        entity: Entity::Outside,
+        before: Value::Null,
+        after,
+        inverse: None,
+        at: parts.clock.wall(),
+    });
+    conclude(parts, &effect).await?;
+    Ok(Outside::Told(told, effect))
+}
