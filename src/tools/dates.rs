@@ -5,6 +5,7 @@ use super::arguments::shown;
 use crate::domain::{Reason, Timestamp, parse_duration, to_delta};
 use chrono::{
     DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc,
+    Weekday,
 };
 use chrono_tz::Tz;
 
@@ -26,7 +27,7 @@ pub(super) struct Dates {
 
 impl Dates {
     /// Reads `2026-11-03T09:00:00+01:00`, `2026-11-03T09:00` (the zone's time), `2026-11-03`,
-    /// `now`, `today`, `tomorrow`, `yesterday`, `+3d`, `-1w`, `+2h`.
+    /// `now`, `today`, `tomorrow`, `yesterday`, `friday` (the coming one), `+3d`, `-1w`, `+2h`.
     pub(super) fn read(self, argument: &str, text: &str) -> Result<When, ToolError> {
         let text = text.trim();
         self.parse(text).filter(|when| is_kept(*when)).ok_or_else(|| {
@@ -35,7 +36,7 @@ impl Dates {
                 Reason::InvalidArguments,
                 format!(
                     "{argument}: \"{}\" is no date; expected an instant such as \"{today}T09:00:00Z\", \
-                     a day such as \"{today}\", or now, today, tomorrow, yesterday, +3d",
+                     a day such as \"{today}\", or now, today, tomorrow, yesterday, friday, +3d",
                     shown(text)
                 ),
             )
@@ -86,6 +87,11 @@ impl Dates {
             "tomorrow" => return day(1),
             "yesterday" => return day(-1),
             _ => {}
+        }
+        if let Ok(weekday) = text.parse::<Weekday>() {
+            // The coming one: on a Friday, `friday` is in a week.
+            let days = weekday.days_since(self.today().weekday());
+            return day(if days == 0 { 7 } else { i64::from(days) });
         }
         if let Ok(at) = DateTime::parse_from_rfc3339(text) {
             return Some(When::At(at.with_timezone(&Utc)));
@@ -184,6 +190,9 @@ mod tests {
             ("now", "2026-10-24T22:30:00Z"),
             ("tomorrow", "2026-10-25T23:00:00Z"),
             ("Yesterday", "2026-10-23T22:00:00Z"),
+            // It is Sunday in Berlin.
+            ("Friday", "2026-10-29T23:00:00Z"),
+            ("sunday", "2026-10-31T23:00:00Z"),
             ("+3d", "2026-10-27T23:00:00Z"),
             ("-1w", "2026-10-17T22:00:00Z"),
             ("+2h30m", "2026-10-25T01:00:00Z"),

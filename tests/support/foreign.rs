@@ -143,7 +143,7 @@ impl Foreign {
             Doing::Die => return Ok(None),
             Doing::Wait => std::future::pending().await,
             Doing::Flood => loop {
-                write.write_all(&[b'x'; 1 << 16]).await?;
+                write.write_all(&vec![b'x'; 1 << 16]).await?;
             },
             Doing::Chat => {
                 for text in [

@@ -19,14 +19,16 @@ use view::Limited;
 
 /// Tools outside a noun of the board that keep to the projects by themselves.
 const KEEPS_TO_PROJECTS: &[&str] = &["getDigest"];
-/// Tools of nouns that belong to no project.
-const BOARDWIDE: &[&str] = &["addPerson", "addProject"];
+/// Tools of nouns that belong to no project; a calendar shows the days of all of them.
+const BOARDWIDE: &[&str] = &["addPerson", "addProject", "getICalUrl"];
 
 impl Definition {
     /// Whether it is of use to somebody for whom there are some projects only.
     pub fn keeps_to_projects(&self) -> bool {
-        let is_of_the_daemon =
-            matches!(self.set, Toolset::Records | Toolset::Operate | Toolset::Tokens);
+        let is_of_the_daemon = matches!(
+            self.set,
+            Toolset::Records | Toolset::Operate | Toolset::Tokens | Toolset::Upstreams
+        );
         !BOARDWIDE.contains(&self.name)
             && (!is_of_the_daemon || KEEPS_TO_PROJECTS.contains(&self.name))
     }
