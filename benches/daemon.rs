@@ -13,6 +13,8 @@
     reason = "a measurement: it prints, starts the real program, and ends at the first error"
 )]
 
+#[path = "daemon/bare.rs"]
+mod bare;
 #[path = "board/load.rs"]
 mod load;
 
@@ -320,6 +322,10 @@ fn runs(team: &Team, name: &str) {
     let cpu = show("  processor time of the daemon", cpu, Some(bare));
     verdict("  wall", wall, Duration::from_millis(60));
     verdict("  processor", cpu, Duration::from_millis(20));
+    if name == "writes" {
+        let floor = bare::writes(&team.path("bare-writes"), CALLS - 1, RUNS);
+        show("  the same writes, bare: processor time", floor, Some(cpu));
+    }
 }
 
 /// What a disk takes for as many durable notes as the run has calls.

@@ -24,6 +24,8 @@ use world::Planted;
 
 /// So many seeds are tried in the normal run.
 const SEEDS: u64 = 500;
+/// After so many it is told how far it is.
+const TOLD_EACH: u64 = 1_000;
 /// Nobody looks at more seeds that went wrong at once.
 const BAD_MAX: usize = 6;
 
@@ -130,7 +132,11 @@ fn try_all(seeds: Range<u64>) -> Tried {
                         // At once: many seeds take long.
                         println!("ROTA_SIM_SEED={seed}: {:#?}", ending.violations);
                     }
-                    tried.lock().unwrap().add(seed, &ending);
+                    let mut tried = tried.lock().unwrap();
+                    tried.add(seed, &ending);
+                    if tried.seeds.is_multiple_of(TOLD_EACH) {
+                        println!("{} …", tried.summary());
+                    }
                 }
             });
         }
