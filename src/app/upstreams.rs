@@ -76,7 +76,7 @@ impl Starter for Web {
         let (read, write) = tokio::io::split(ours);
         let (from_us, mut to_us) = tokio::io::split(theirs);
         let (tell, lines) = mpsc::channel(1);
-        let (out, mut told) = mpsc::channel::<Vec<u8>>(16);
+        let (out, mut told) = mpsc::channel::<Vec<u8>>(1);
         let stop = CancellationToken::new();
         let deaf = stop.child_token();
         let host = Host { lines, out, hung_up: stop.child_token(), deaf: deaf.clone() };

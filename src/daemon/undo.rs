@@ -9,7 +9,7 @@ use super::dispatcher::failed;
 use super::parts::Parts;
 use crate::domain::{
     Activity, ActivityQuery, Assistant, Effect, EffectActor, EffectResult, EndKind, Entity, Mode,
-    OccurrenceId, Reason, Run, RunId, RunState, TaskId, ToolCall, Usage, Value,
+    OccurrenceId, Phase, Reason, Run, RunId, RunState, TaskId, ToolCall, Usage, Value,
 };
 use crate::ledger::{Acquire, ClaimError, Held, LedgerError};
 use crate::tools::desk::{DeskError, UndoAsk};
@@ -82,8 +82,9 @@ async fn may_begin(parts: &Parts, run: &Run) -> Result<(), DeskError> {
         return refused(format!("run {} is under way; stop it first", run.id));
     }
     let Some(task) = run.task else { return Ok(()) };
-    let held = parts.ledger.holding(task).await.map_err(of_claim)?;
-    if let Some((claim, _)) = held {
+    let last = parts.ledger.claim(task).await.map_err(of_claim)?;
+    // Also one whose lease has ended, until it was seen to: it may still show.
+    if let Some(claim) = last.filter(|last| last.holder.is_some() || last.phase == Phase::Parked) {
         let by = claim.assistant.map_or(claim.playbook.to_string(), |assistant| assistant.name);
         return refused(format!("task {task} is held by {by} (run {}); try later", claim.run));
     }
@@ -326,12 +327,6 @@ impl Undo<'_> {
             self.run.id
         );
         let Some(own) = &mut self.own else { return Ok(()) };
-        if let Some(held) = &mut own.held {
-            match self.parts.ledger.end(held, EndKind::Released, Reason::Done).await {
-                Ok(()) | Err(ClaimError::Lost { .. }) => {}
-                Err(error) => return Err(of_claim(error)),
-            }
-        }
         let ended = Run {
             state: RunState::Succeeded,
             reason: Some(Reason::Done),
@@ -339,7 +334,14 @@ impl Undo<'_> {
             ended: Some(self.parts.clock.wall()),
             ..own.run.clone()
         };
+        // The record first: whoever finds the claim free finds the run ended.
         self.parts.ledger.finish_run(&ended, Vec::new()).await.map_err(failed)?;
+        if let Some(held) = &mut own.held {
+            match self.parts.ledger.end(held, EndKind::Released, Reason::Done).await {
+                Ok(()) | Err(ClaimError::Lost { .. }) => {}
+                Err(error) => return Err(of_claim(error)),
+            }
+        }
         let who = &self.ask.principal.person.name;
         self.parts.ledger.audit(who, "undo", &summary).await.map_err(failed)?;
         Ok(())

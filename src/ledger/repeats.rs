@@ -76,7 +76,10 @@ impl Ledger {
                 batch = batch.delete(keys::repeat_at(old.value.at, &row));
             }
             if self.try_commit(batch).await? {
-                self.forget_repeatable(now).await?;
+                // It is begun: what could not be forgotten is no reason not to go on.
+                if let Err(error) = self.forget_repeatable(now).await {
+                    tracing::warn!(%error, "old keys of calls were not forgotten");
+                }
                 return Ok(Repeat::New);
             }
         }

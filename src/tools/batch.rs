@@ -125,7 +125,15 @@ async fn all_or_nothing(
         all.push((Asked { tool, bulk: Some(bulk), args: call.args }, planned));
     }
     let written = guard::write_all(parts, context, all).await;
-    written.map_err(|Failed { index, error }| nothing(index, error))
+    written.map_err(|Failed { index, error }| match error {
+        // The board did not say whether it happened.
+        ToolError::Rejected { reason: reason @ Reason::BoardUnavailable, message } => {
+            let unclear =
+                "it is not known whether any of it was written: look before you repeat it";
+            ToolError::Rejected { reason, message: format!("{message}; {unclear}") }
+        }
+        error => nothing(index, error),
+    })
 }
 
 /// One of them failed, so none was done.

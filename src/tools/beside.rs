@@ -104,7 +104,8 @@ pub(super) async fn once(
     };
     let parts = &registry.parts;
     let who = context.principal.key();
-    let called = format!("{} {:?} {}", tool.name, beside.revision, written(&args));
+    let (revision, projects) = (beside.revision, &context.only_projects);
+    let called = format!("{} {revision:?} {projects:?} {}", tool.name, written(&args));
     match parts.repeats()?.begin(&who, &key, &called).await.map_err(desk_error)? {
         Repeat::New => {}
         Repeat::Answered(answer, at) => return Ok(repeated(answer, &at.to_rfc3339())),

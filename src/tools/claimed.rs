@@ -1,6 +1,7 @@
 //! How calls stand to claims: who holds a task may write to it under the claim, and each of their
 //! calls renews it; an agent's write to a task that somebody else holds is refused. People always may.
 
+use super::arguments::number_in;
 use super::definition::Definition;
 use super::registry::Parts;
 use super::scope::Reach;
@@ -140,7 +141,11 @@ pub(super) fn named_task(tool: &Definition, args: &Value) -> Option<TaskId> {
         (Toolset::Tasks, _) => &["id", "task"],
         _ => &["task", "taskId", "ticketId"],
     };
-    names.iter().find_map(|name| args.get(name)?.as_int()).map(TaskId)
+    let number = |value: &Value| match value {
+        Value::Text(text) => number_in(text),
+        value => value.as_int(),
+    };
+    names.iter().find_map(|name| number(args.get(name)?)).map(TaskId)
 }
 
 /// Why a write under the caller's own claim was not done: nothing that is the end of anything else.

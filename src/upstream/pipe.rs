@@ -11,7 +11,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, timeout};
 
 /// The longest line of a server.
@@ -54,6 +54,8 @@ struct Wire {
     last_id: u64,
     /// What it offers; `None` until it is asked, and after it said that this changed.
     tools: Option<Arc<[ForeignTool]>>,
+    /// It said that this changed since it was asked last.
+    is_changed: bool,
 }
 
 impl std::fmt::Debug for Wire {
@@ -69,7 +71,42 @@ enum Broken {
 }
 
 /// An answer, or the server's own error.
-type Answered = Result<Json, String>;
+type Answered = Result<Json, Refusal>;
+
+/// An error that the server, or the bridge to it, answered with.
+struct Refusal {
+    said: String,
+    /// It says that nothing was done; any other may have come after it was.
+    is_certain: bool,
+}
+
+impl Refusal {
+    fn of(error: &Json) -> Self {
+        let said = cleaned(error["message"].as_str().unwrap_or("without a word"));
+        let is_certain = match error["data"]["code"].as_str() {
+            Some(code) => CERTAIN.contains(&code),
+            None => error["code"].as_i64().is_some_and(|code| NEVER_BEGUN.contains(&code)),
+        };
+        Self { said, is_certain }
+    }
+}
+
+/// Errors of JSON-RPC that come before anything is done: no JSON, no request, no method, no such arguments.
+const NEVER_BEGUN: [i64; 4] = [-32_700, -32_600, -32_601, -32_602];
+/// Codes of the bridge that say so.
+const CERTAIN: [&str; 9] = [
+    "certificate_refused",
+    "forbidden",
+    "moved",
+    "not_found",
+    "not_mcp",
+    "rate_limited",
+    "refused",
+    "unauthorized",
+    "unreachable",
+];
+/// So often the tools are listed again because they changed meanwhile.
+const LISTINGS_MAX: u32 = 3;
 
 impl PipedServer {
     /// Nothing is started yet. A call may take so long.
@@ -96,8 +133,14 @@ impl PipedServer {
                 Some(wire) => wire,
                 None => self.begin().await?,
             };
-            let tools = wire.list(&self.name).await?;
-            wire.tools = Some(tools);
+            for _ in 0..LISTINGS_MAX {
+                wire.is_changed = false;
+                let tools = wire.list(&self.name).await?;
+                wire.tools = Some(tools);
+                if !wire.is_changed {
+                    break;
+                }
+            }
             Ok::<_, Broken>(wire)
         });
         let what = match made.await {
@@ -110,18 +153,27 @@ impl PipedServer {
         Err(UpstreamError::NotSent(what))
     }
 
+    /// One asks at a time; nobody waits for ever.
+    async fn turn(&self) -> Result<MutexGuard<'_, State>, UpstreamError> {
+        timeout(self.call_time, self.state.lock()).await.map_err(|_| {
+            let time = crate::domain::show_duration(self.call_time);
+            UpstreamError::NotSent(format!("{}: others have been asking it for {time}", self.name))
+        })
+    }
+
     async fn begin(&self) -> Result<Wire, Broken> {
         let started = self.starter.start().await;
         let Pipes { read, write, life } = started
             .map_err(|error| Broken::NotSent(format!("it cannot be started ({})", error.kind())))?;
         let read = BufReader::new(read);
-        let mut wire = Wire { read, write, _life: life, last_id: 0, tools: None };
+        let mut wire =
+            Wire { read, write, _life: life, last_id: 0, tools: None, is_changed: false };
         let hello = json!({
             "protocolVersion": "2025-11-25", "capabilities": {},
             "clientInfo": { "name": "rota", "version": env!("CARGO_PKG_VERSION") }
         });
         let answer = wire.ask("initialize", &hello).await?;
-        answer.map_err(|said| Broken::NotSent(format!("it refused to begin: {said}")))?;
+        answer.map_err(|no| Broken::NotSent(format!("it refused to begin: {}", no.said)))?;
         wire.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await?;
         Ok(wire)
     }
@@ -146,7 +198,7 @@ impl State {
 #[async_trait]
 impl Upstream for PipedServer {
     async fn tools(&self) -> Result<Arc<[ForeignTool]>, UpstreamError> {
-        let mut state = self.state.lock().await;
+        let mut state = self.turn().await?;
         let wire = self.ready(&mut state).await?;
         let tools = wire.tools.clone().unwrap_or_default();
         // Not yet well: one that dies at every call must not look healthy at every listing.
@@ -160,7 +212,15 @@ impl Upstream for PipedServer {
         fingerprint: &str,
         args: Value,
     ) -> Result<Told, UpstreamError> {
-        let mut state = self.state.lock().await;
+        let mut state = self.turn().await?;
+        // A server need not say that its tools changed, and what it says is read with the next answer:
+        // before something is done it is asked what the tool is now.
+        if let Some(wire) = &mut state.wire {
+            let mut tools = wire.tools.iter().flat_map(|tools| tools.iter());
+            if !tools.any(|it| it.name == tool && it.read_only) {
+                wire.tools = None;
+            }
+        }
         let mut wire = self.ready(&mut state).await?;
         let offered = wire.tools.iter().flat_map(|tools| tools.iter());
         let is_as_accepted =
@@ -176,7 +236,12 @@ impl Upstream for PipedServer {
         match asked {
             Ok(Ok(answer)) => {
                 state.did_well(wire);
-                answer.map(|result| told(&result)).map_err(UpstreamError::Refused)
+                answer.map(|result| told(&result)).map_err(|Refusal { said, is_certain }| {
+                    if is_certain {
+                        return UpstreamError::Refused(said);
+                    }
+                    UpstreamError::Unknown(format!("{} answered with an error: {said}", self.name))
+                })
             }
             Ok(Err(Broken::NotSent(what))) => {
                 state.failed();
@@ -223,8 +288,7 @@ impl Wire {
                 }
             } else if message["id"] == id {
                 if let Some(error) = message.get("error") {
-                    let said = error["message"].as_str().unwrap_or("without a word");
-                    return Ok(Err(cleaned(said)));
+                    return Ok(Err(Refusal::of(error)));
                 }
                 return Ok(Ok(message["result"].take()));
             }
@@ -235,7 +299,7 @@ impl Wire {
     /// What the server asks or tells on its own. We offer it nothing.
     fn aside(&mut self, method: &str, id: &Json) -> Option<Json> {
         if method == "notifications/tools/list_changed" {
-            self.tools = None;
+            (self.tools, self.is_changed) = (None, true);
         }
         if id.is_null() {
             return None;
@@ -274,7 +338,7 @@ impl Wire {
         for _ in 0..PAGES_MAX {
             let page = self.ask("tools/list", &params).await?;
             let page =
-                page.map_err(|said| Broken::NotSent(format!("it lists no tools: {said}")))?;
+                page.map_err(|no| Broken::NotSent(format!("it lists no tools: {}", no.said)))?;
             for tool in page["tools"].as_array().into_iter().flatten() {
                 match read_tool(server, tool) {
                     Ok(tool) if tools.len() < TOOLS_MAX => tools.push(tool),

@@ -336,8 +336,20 @@ impl Life {
         tool: &str,
         args: serde_json::Value,
     ) -> Result<Value, ToolError> {
+        self.call_within(who, &[], tool, args).await
+    }
+
+    /// The same with a token for these projects only.
+    pub async fn call_within(
+        &self,
+        who: &Person,
+        projects: &[ProjectId],
+        tool: &str,
+        args: serde_json::Value,
+    ) -> Result<Value, ToolError> {
         let principal = Principal { person: who.clone(), by: Initiative::Person };
         let context = Context::person(principal, chrono_tz::Europe::Berlin);
+        let context = context.limited_to(projects.to_vec());
         let args = serde_json::from_value(args).unwrap();
         self.tools.call(tool, args, &context).await.map(|result| result.value)
     }

@@ -32,7 +32,7 @@ pub enum Doing {
     /// Gives this result.
     Result(Value),
     /// Gives this error.
-    Error(String),
+    Error(i64, String),
     /// Hangs up without an answer.
     Die,
     /// Never answers.
@@ -120,9 +120,9 @@ impl Foreign {
             if answer["result"]["tools"].is_object() {
                 answer["result"]["tools"] = json!([answer["result"]["tools"]]);
             }
-            if let Some(error) = answer["result"]["!"].as_str() {
-                answer =
-                    json!({ "jsonrpc": "2.0", "id": id, "error": { "code": 1, "message": error } });
+            let error = &answer["result"]["!"];
+            if error.is_object() {
+                answer = json!({ "jsonrpc": "2.0", "id": id, "error": error });
             }
             write.write_all(format!("{answer}\n").as_bytes()).await?;
         }
@@ -139,7 +139,7 @@ impl Foreign {
         Ok(Some(match doing {
             Doing::Answer => done,
             Doing::Result(result) => result.clone(),
-            Doing::Error(error) => json!({ "!": error }),
+            Doing::Error(code, said) => json!({ "!": { "code": code, "message": said } }),
             Doing::Die => return Ok(None),
             Doing::Wait => std::future::pending().await,
             Doing::Flood => loop {

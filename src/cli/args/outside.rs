@@ -79,25 +79,17 @@ pub enum UpstreamCommand {
 impl UpstreamCommand {
     /// The tool call.
     pub fn call(&self) -> Call {
-        let view = View::Table {
-            columns: &[
-                ("TOOL", "tool"),
-                ("STANDING", "standing"),
-                ("CHANGES", "changes"),
-                ("SAYS OF ITSELF", "description"),
-            ],
-            empty: "no tools; other servers are named under [upstream.NAME] in rota.toml",
-        };
         match self {
             Self::List { server } => {
                 let args = CallArgs::new().with("server", server.as_deref());
-                Call::look("listUpstreamTools", args, view)
+                Call::look("listUpstreamTools", args, View::Text)
             }
             Self::Accept { server, tools } => {
                 let args = CallArgs::new()
                     .with("server", Some(server.as_str()))
                     .with_list("tools", tools.iter().map(String::as_str).collect());
-                Call { view, ..Call::act("acceptUpstreamTools", args) }
+                // Whole: a model reads every word of what is accepted here.
+                Call { view: View::Text, ..Call::act("acceptUpstreamTools", args) }
             }
         }
     }

@@ -9,8 +9,8 @@ use crate::daemon::by_hand as playbook;
 use crate::daemon::earlier;
 use crate::domain::{
     Claim, Effect, EffectActor, EffectResult, EndKind, Initiative, Mode, Person, PersonId,
-    PersonKind, Phase, Principal, Reason, Role, Run, RunState, StatusKind, Task, TaskEdit, Value,
-    Wrote,
+    PersonKind, Phase, Principal, Reason, Role, Run, RunState, StatusId, StatusKind, Task,
+    TaskEdit, Value, Wrote,
 };
 use crate::ledger::ClaimError;
 use crate::schedule::put_back;
@@ -104,15 +104,19 @@ impl Assistants<'_> {
             self.end_claim(&mut hand, EndKind::Expired, Reason::LeaseExpired).await;
             return Err(error);
         }
-        self.end_claim(&mut hand, ending.how, ending.reason).await;
         let run = Run {
             state: ending.state,
             reason: Some(ending.reason),
             detail: ending.detail,
             ended: Some(self.parts.clock.wall()),
-            ..hand.run
+            ..hand.run.clone()
         };
-        self.parts.ledger.finish_run(&run, Vec::new()).await.map_err(of_ledger)?;
+        // The record first: whoever finds the claim free finds the run ended.
+        if let Err(error) = self.parts.ledger.finish_run(&run, Vec::new()).await {
+            self.end_claim(&mut hand, EndKind::Expired, Reason::StoreFailed).await;
+            return Err(of_ledger(error));
+        }
+        self.end_claim(&mut hand, ending.how, ending.reason).await;
         self.parts.tell("ended", Some(&run.id), format!("{} ({})", run.state, ending.reason));
         Ok(hand.held.claim)
     }
@@ -148,21 +152,27 @@ impl Assistants<'_> {
     }
 
     /// The status in which a task waits for a person's review.
-    async fn hand_over(&self, hand: &InHand, task: &Task) -> Result<(), DeskError> {
+    pub(super) async fn review_status(&self, task: &Task) -> Result<StatusId, DeskError> {
         let project = self.parts.board.project(task.project).await.map_err(of_board)?;
         let mut waiting = project.statuses.iter().filter(|s| s.kind == StatusKind::Waiting);
         let named = waiting.clone().find(|s| s.label.to_lowercase().contains("review"));
-        let status = named.or_else(|| waiting.next()).ok_or_else(|| DeskError::Refused {
+        let status = named.or_else(|| waiting.next()).map(|status| status.id);
+        status.ok_or_else(|| DeskError::Refused {
             reason: Reason::UnknownStatus,
             message: format!(
                 "project {:?} has no status in which tasks wait; release with the outcome put_back",
                 project.name
             ),
-        })?;
-        if task.status == status.id {
+        })
+    }
+
+    /// Leaves a task in that status.
+    async fn hand_over(&self, hand: &InHand, task: &Task) -> Result<(), DeskError> {
+        let status = self.review_status(task).await?;
+        if task.status == status {
             return Ok(());
         }
-        let edits = [TaskEdit::Status(status.id)];
+        let edits = [TaskEdit::Status(status)];
         self.edit(hand, task, &edits, Some(task.revision)).await.map(|_| ()).map_err(of_tool)
     }
 

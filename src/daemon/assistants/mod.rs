@@ -95,6 +95,10 @@ impl<'a> Assistants<'a> {
         if let Some(found) = self.took_over(&held.claim).await? {
             return Err(self.yielded(held, found, &ask.comment).await?);
         }
+        if ask.leave == Leave::Review {
+            // Refused before anything is written, or not at all.
+            self.review_status(&self.task(ask.task).await?).await?;
+        }
         let name = name_of(&held.claim);
         let (state, reason, last) = match ask.leave {
             Leave::PutBack => (RunState::Cancelled, Reason::Cancelled, "hands this task back"),

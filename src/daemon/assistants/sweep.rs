@@ -3,9 +3,10 @@
 
 use super::board::Ending;
 use super::{Assistants, DeskError, InHand, name_of, of_claim, of_ledger};
+use crate::board::BoardError;
 use crate::daemon::dispatcher::Dispatcher;
 use crate::daemon::{earlier, fate};
-use crate::domain::{Claim, EndKind, Phase, Reason, Run, RunState, TaskId, Wrote};
+use crate::domain::{Claim, EndKind, Fence, Phase, Reason, Run, RunState, TaskId, Wrote};
 use crate::ledger::{Acquire, Held};
 use crate::tools::desk::Leave;
 use std::time::Duration;
@@ -40,6 +41,12 @@ impl Assistants<'_> {
         let Some(run) = run.filter(|run| may_show && run.state == RunState::Running) else {
             return self.put_away(claim).await;
         };
+        // What is still on its way may not arrive any more, once it is asked what did.
+        let next = Fence(claim.fence.0 + 1);
+        match self.parts.board.raise_fence(claim.task, next).await {
+            Ok(()) | Err(BoardError::NotFound { .. }) => {}
+            Err(error) => return Err(super::of_board(error)),
+        }
         fate::learn(self.parts, &run).await.map_err(of_ledger)?;
         let Some(assistant) = claim.assistant.clone() else { return Ok(()) };
         let ask = Acquire {
@@ -53,7 +60,12 @@ impl Assistants<'_> {
             comment: None,
         };
         let held = ledger.acquire_for(ask, assistant.clone()).await.map_err(of_claim)?;
-        if let Some(found) = self.took_over(&held.claim).await? {
+        // Until it was announced the values of before may stand there, and nobody set them.
+        let announced = claim.phase <= Phase::Announced;
+        let phase = if announced { Phase::Announced } else { Phase::Working };
+        let looked = Claim { phase, ..held.claim.clone() };
+        let found = self.parts.journal.look(&looked).await.map_err(super::of_board)?;
+        if let Some(found) = found {
             return self.give_way(held, found, "").await;
         }
         let is_revoked = claim.ended.as_ref().is_some_and(|end| end.how == EndKind::Revoked);

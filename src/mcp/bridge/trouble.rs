@@ -135,7 +135,10 @@ impl Trouble {
 
     /// With the server's own words for the host, where it said them as JSON-RPC wants.
     pub fn in_its_words(mut self, body: &str, id: &Value) -> Self {
-        self.answer = message::error_of(body, id);
+        // Whether it may have been done is ours to say.
+        if !matches!(self.fate, Fate::Unknown) {
+            self.answer = message::error_of(body, id);
+        }
         self
     }
 }

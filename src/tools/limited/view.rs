@@ -1,6 +1,6 @@
 //! A board on which there are some projects only, over one on which there are more.
 
-use crate::board::{self, Board, BoardError, Capabilities, Result};
+use crate::board::{self, BatchError, Board, BoardError, Capabilities, OneWrite, Result, Wrote};
 use crate::domain::{
     Activity, ActivityId, ActivityQuery, BoardName, CalendarEvent, Comment, CommentId,
     CommentQuery, CommentTarget, EffectState, EventEdit, EventId, EventQuery, Fence, Goal,
@@ -290,6 +290,13 @@ impl Board for Limited {
 
     fn capabilities(&self) -> Capabilities {
         self.below.capabilities()
+    }
+
+    async fn write_all(
+        &self,
+        writes: &[(Stamp, OneWrite)],
+    ) -> std::result::Result<Vec<Wrote>, BatchError> {
+        self.below.write_all(writes).await
     }
 
     async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()> {

@@ -109,6 +109,7 @@ fn row(known: &Known, standing: Standing) -> Value {
         ("standing", standing.word().into()),
         ("changes", (!known.tool.read_only).into()),
         ("description", known.tool.description.clone().into()),
+        ("arguments", known.tool.input_schema.clone()),
         ("fingerprint", known.tool.fingerprint().into()),
     ])
 }

@@ -3,6 +3,7 @@
 
 use super::playbooks::{DILIGENT, WORKER as WORKER_PLAYBOOK};
 use crate::support::daemon::{ADA, BO, Life, REVIEWER, Team, WORKER};
+use rota::board::Projects as _;
 use rota::domain::*;
 use rota::tools::ToolError;
 use serde_json::json;
@@ -429,5 +430,30 @@ async fn a_board_that_is_away_is_tried_again_until_the_task_is_handed_back() {
     is_as_before(&team, task).await;
     assert_eq!(team.comments(task).await.len(), 2, "said once");
     assert!(life.ledger.orphans().await.unwrap().is_empty());
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_token_for_other_projects_nothing_is_claimed_however_the_task_is_named() {
+    let team = Team::new().await;
+    let life = team.start().await;
+    let task = team.task("Fix the login").await;
+    let new = NewProject { name: "Elsewhere".into(), details: String::new(), statuses: Vec::new() };
+    let elsewhere = team.board.add_project(&Stamp::by(ADA), new).await.unwrap().after.id;
+    let ada = team.person(ADA).await;
+    for name in [json!(task.0), json!(task.0.to_string()), json!(format!("#{task}"))] {
+        for (tool, more) in [
+            ("claimTask", json!({})),
+            ("renewClaim", json!({ "fence": 1 })),
+            ("releaseTask", json!({ "fence": 1, "comment": "I was here." })),
+        ] {
+            let mut args = more;
+            args["task"] = name.clone();
+            let refused = life.call_within(&ada, &[elsewhere], tool, args).await.unwrap_err();
+            assert_eq!(refused.reason(), Reason::NotFound, "{tool} {name}: {refused}");
+        }
+    }
+    is_as_before(&team, task).await;
+    assert!(team.comments(task).await.is_empty());
     life.stop().await;
 }
