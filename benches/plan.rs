@@ -78,7 +78,9 @@ fn conditions() {
         measure_rounds(3, &format!("plan, all pairs reach `{text}`"), || {
             let plan = black_box(plan(&snapshot));
             let untold: usize = plan.untold.iter().map(|(_, _, count)| count).sum();
-            assert!(untold + plan.refusals.len() > 900_000, "{untold}");
+            // A tag that the condition asks for finds its few tasks by itself.
+            let few = text.contains("in task.tags");
+            assert!(few || untold + plan.refusals.len() > 900_000, "{untold}");
         });
     }
 }
