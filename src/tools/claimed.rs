@@ -134,7 +134,7 @@ pub(super) async fn renew(parts: &Parts, context: &Context, tool: &Definition, a
 }
 
 /// The task that the arguments of a tool name.
-pub(super) fn named_task(tool: &Definition, args: &Value) -> Option<TaskId> {
+fn named_task(tool: &Definition, args: &Value) -> Option<TaskId> {
     let module = args.get("module").and_then(Value::as_text);
     let names: &[&str] = match (tool.set, module) {
         (_, Some("ticket" | "task")) => &["entityId"],

@@ -212,7 +212,7 @@ impl ToolRegistry {
         args: Value,
         context: &Context,
     ) -> Result<ToolResult, ToolError> {
-        let limited = limited::parts_for(&self.parts, tool, &args, context).await?;
+        let limited = limited::parts_for(&self.parts, context);
         let parts = limited.as_ref().unwrap_or(&self.parts);
         match &tool.handler {
             Handler::Answer(answer) => {

@@ -4,8 +4,10 @@ use super::watched::{Call, Change, Watch, Watched, What};
 use async_trait::async_trait;
 use rota::board::overlay::Overlay;
 use rota::board::{BoardError, People as _, Projects as _, Result, Tasks as _};
-use rota::clock::{Clock, ManualClock};
+use rota::clock::{Clock, ManualClock, SeededEntropy};
 use rota::domain::*;
+use rota::ledger::{Ledger, LedgerOptions};
+use rota::store::memory::MemoryStore;
 use rota::tools::{
     Context, Intended, Journal, JournalError, Parts, RunContext, Tally, ToolRegistry, Trust,
 };
@@ -210,6 +212,20 @@ pub const WEBSITE: ProjectId = ProjectId(1);
 pub const SHOP: ProjectId = ProjectId(2);
 
 impl House {
+    /// A ledger of its own, by the house's clock.
+    pub fn ledger(&self) -> Arc<Ledger> {
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let options = LedgerOptions {
+            board: BoardName::new("main"),
+            daemon: DaemonId::new("d"),
+            life: LifeId::new("l"),
+            margin: Duration::from_secs(5),
+            epoch: 1,
+        };
+        let store = Arc::new(MemoryStore::new(clock.clone()));
+        Arc::new(Ledger::new(store, clock, Arc::new(SeededEntropy::new(1)), options))
+    }
+
     pub async fn build() -> Self {
         let clock = Arc::new(ManualClock::at("2026-11-03T11:00:00Z".parse().unwrap()));
         let log = Log::default();

@@ -5,6 +5,8 @@ use crate::app::house::Need;
 use crate::cli::call::{Args as CallArgs, Call, View, number_or_name};
 use crate::cli::detail;
 use crate::cli::environment;
+use crate::cli::page::{Page, Style};
+use crate::domain::Value;
 use clap::{Args, Subcommand, ValueHint};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::path::PathBuf;
@@ -76,20 +78,29 @@ pub enum UpstreamCommand {
     },
 }
 
+/// Whole, as text: a model reads every word of what is accepted. Said in words where there is nothing.
+fn nothing_offered(value: &Value) -> Option<Page> {
+    let mut page = Page::new();
+    value.as_list().filter(|tools| tools.is_empty())?;
+    let told = "no tools; other servers are named under [upstream.NAME] in rota.toml";
+    page.line(Style::Dim, told);
+    Some(page)
+}
+
 impl UpstreamCommand {
     /// The tool call.
     pub fn call(&self) -> Call {
+        let view = View::Detail(nothing_offered);
         match self {
             Self::List { server } => {
                 let args = CallArgs::new().with("server", server.as_deref());
-                Call::look("listUpstreamTools", args, View::Text)
+                Call::look("listUpstreamTools", args, view)
             }
             Self::Accept { server, tools } => {
                 let args = CallArgs::new()
                     .with("server", Some(server.as_str()))
                     .with_list("tools", tools.iter().map(String::as_str).collect());
-                // Whole: a model reads every word of what is accepted here.
-                Call { view: View::Text, ..Call::act("acceptUpstreamTools", args) }
+                Call { view, ..Call::act("acceptUpstreamTools", args) }
             }
         }
     }

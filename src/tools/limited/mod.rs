@@ -6,14 +6,13 @@
 
 mod view;
 
-use super::claimed::named_task;
 use super::definition::Definition;
 use super::guard::told;
 use super::registry::Parts;
 use super::scope::Reach;
 use super::write::{GoalWrite, Planned, Write};
 use super::{Context, ToolError, Toolset};
-use crate::domain::{GoalEdit, Reason, TaskEdit, Value};
+use crate::domain::{GoalEdit, Reason, TaskEdit};
 use std::sync::Arc;
 use view::Limited;
 
@@ -43,23 +42,14 @@ pub(super) fn may_call(tool: &Definition, context: &Context) -> Result<(), ToolE
     Err(ToolError::rejected(Reason::OutOfScope, message))
 }
 
-/// What a caller with such a token works on.
-pub(super) async fn parts_for(
-    parts: &Parts,
-    tool: &Definition,
-    args: &Value,
-    context: &Context,
-) -> Result<Option<Parts>, ToolError> {
+/// What a caller with such a token works on. Tools that go past the board, to the daemon, ask this one
+/// first whether what they are about is there.
+pub(super) fn parts_for(parts: &Parts, context: &Context) -> Option<Parts> {
     if context.only_projects.is_empty() {
-        return Ok(None);
+        return None;
     }
     let board = Limited::new(Arc::clone(&parts.board), context.only_projects.clone());
-    let parts = parts.over(Arc::new(board));
-    // What goes by the daemon and not by this board: a claim.
-    if let Some(task) = named_task(tool, args) {
-        parts.board.task(task).await.map_err(|error| told(&error))?;
-    }
-    Ok(Some(parts))
+    Some(parts.over(Arc::new(board)))
 }
 
 /// Whether a write stays within the caller's projects, and names nothing beyond them.

@@ -1,12 +1,9 @@
 //! The guard over the real ledger: claims, intents and results as they are stored.
 
 use crate::support::house::{House, json, playbook};
-use rota::clock::{Clock, SeededEntropy};
-use rota::domain::{
-    BoardName, DaemonId, EffectResult, EndKind, LifeId, PlaybookName, Reason, RunId,
-};
-use rota::ledger::{Acquire, Ledger, LedgerOptions};
-use rota::store::memory::MemoryStore;
+use rota::clock::Clock;
+use rota::domain::{EffectResult, EndKind, PlaybookName, Reason, RunId};
+use rota::ledger::Acquire;
 use rota::tools::{Parts, ToolRegistry, Trust};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,16 +12,7 @@ use std::time::Duration;
 async fn a_claimed_run_writes_until_its_claim_ends_and_the_ledger_knows_each_effect() {
     let house = House::build().await;
     let clock: Arc<dyn Clock> = house.clock.clone();
-    let options = LedgerOptions {
-        board: BoardName::new("main"),
-        daemon: DaemonId::new("d"),
-        life: LifeId::new("l"),
-        margin: Duration::from_secs(5),
-        epoch: 1,
-    };
-    let store = Arc::new(MemoryStore::new(clock.clone()));
-    let entropy = Arc::new(SeededEntropy::new(1));
-    let ledger = Arc::new(Ledger::new(store, clock.clone(), entropy, options));
+    let ledger = house.ledger();
     let run = RunId::new("r-aaaaaaaaaaaa");
     let ask = Acquire {
         task: house.task,

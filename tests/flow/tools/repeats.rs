@@ -2,10 +2,8 @@
 
 use crate::support::house::{House, Mishap, json, playbook};
 use rota::board::Tasks as _;
-use rota::clock::{Clock, SeededEntropy};
-use rota::domain::{BoardName, DaemonId, Initiative, LifeId, Reason, TaskQuery, Value};
-use rota::ledger::{Ledger, LedgerOptions};
-use rota::store::memory::MemoryStore;
+use rota::clock::Clock;
+use rota::domain::{Initiative, Reason, TaskQuery, Value};
 use rota::tools::{Context, Parts, ToolError, ToolKind, ToolRegistry, ToolResult};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,16 +20,7 @@ impl Lasting {
     async fn build() -> Self {
         let house = House::build().await;
         let clock: Arc<dyn Clock> = house.clock.clone();
-        let options = LedgerOptions {
-            board: BoardName::new("main"),
-            daemon: DaemonId::new("d"),
-            life: LifeId::new("l"),
-            margin: Duration::from_secs(5),
-            epoch: 1,
-        };
-        let store = Arc::new(MemoryStore::new(clock.clone()));
-        let entropy = Arc::new(SeededEntropy::new(1));
-        let ledger = Arc::new(Ledger::new(store, clock.clone(), entropy, options));
+        let ledger = house.ledger();
         let tools = ToolRegistry::new(Parts::new(house.board.clone(), ledger.clone(), clock));
         tools.set_repeats(ledger);
         let ada = house.person("Ada").await;
