@@ -1,13 +1,13 @@
 //! One write over a board: kept apart until all its steps succeeded.
 
-use super::super::write::{Session, Trace};
+use super::super::write::{Seen, Session, Trace};
 use super::super::{BoardError, Result, check, page};
 use super::Overlay;
 use super::layer::{Layer, next};
 use super::lists;
 use crate::domain::{
     Activity, ActivityId, Comment, CommentId, CommentQuery, Fence, Mark, Milestone, MilestoneId,
-    Person, PersonId, Project, ProjectId, StatusKind, Task, TaskId, TaskOrder, TaskQuery,
+    Person, PersonId, Project, ProjectId, Stamp, StatusKind, Task, TaskId, TaskOrder, TaskQuery,
     Timestamp,
 };
 use async_trait::async_trait;
@@ -39,22 +39,19 @@ fn gone(what: &str) -> BoardError {
 
 #[async_trait]
 impl Session for OverlaySession<'_> {
-    async fn trace(&mut self, mark: &Mark) -> Result<Option<Trace>> {
-        match self.draft.marks.get(mark) {
-            Some(trace) => Ok(Some(trace.clone())),
-            None => self.board.find_trace(mark).await,
-        }
-    }
-
-    async fn keep_trace(&mut self, mark: &Mark, trace: Trace) -> Result<()> {
-        self.draft.marks.insert(mark.clone(), trace);
-        Ok(())
-    }
-
-    async fn fence(&mut self, task: TaskId) -> Result<Fence> {
-        let drafted = self.draft.fences.get(&task).copied();
-        let kept = || self.board.layer().fences.get(&task).copied().unwrap_or_default();
-        Ok(drafted.unwrap_or_else(kept))
+    async fn seen(&mut self, stamp: &Stamp) -> Result<Seen> {
+        let drafted = stamp.mark.as_ref().and_then(|mark| self.draft.marks.get(mark));
+        let trace = match (drafted, &stamp.mark) {
+            (Some(trace), _) => Some(trace.clone()),
+            (None, Some(mark)) => self.board.find_trace(mark).await?,
+            (None, None) => None,
+        };
+        let fence = stamp.claim.map(|(task, _)| {
+            let drafted = self.draft.fences.get(&task).copied();
+            let kept = || self.board.layer().fences.get(&task).copied();
+            drafted.or_else(kept).unwrap_or_default()
+        });
+        Ok(Seen { trace, fence: fence.unwrap_or_default() })
     }
 
     async fn keep_fence(&mut self, task: TaskId, fence: Fence) -> Result<()> {
@@ -62,10 +59,13 @@ impl Session for OverlaySession<'_> {
         Ok(())
     }
 
-    async fn record(&mut self, rows: Vec<Activity>) -> Result<()> {
+    async fn record(&mut self, rows: Vec<Activity>, trace: Option<(&Mark, Trace)>) -> Result<()> {
         for mut row in rows {
             row.id = ActivityId(next(&mut self.draft.last.activity));
             self.draft.activity.push(row);
+        }
+        if let Some((mark, trace)) = trace {
+            self.draft.marks.insert(mark.clone(), trace);
         }
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! The record of every change, in SQL.
 
+use super::super::write::Trace;
 use super::super::{History, Result, check, page};
 use super::SqlBoard;
 use super::columns::{at_or_after, from_json, to_json};
 use super::dialect::{Connection, DbRow, failed};
 use super::text::{Bind, Sql};
-use super::traces::{entity_columns, entity_of};
+use super::traces::{self, entity_columns, entity_of};
 use crate::domain::{
     Activity, ActivityId, ActivityQuery, Cursor, Mark, Page, PersonId, ProjectId, RunId, TaskId,
     TaskOrder, from_millis,
@@ -37,28 +38,52 @@ fn read(row: &DbRow) -> sqlx::Result<Activity> {
     })
 }
 
-pub(super) async fn record(on: &mut Connection, rows: Vec<Activity>) -> Result<()> {
-    for row in rows {
-        let (entity, entity_id) = entity_columns(row.entity);
-        sqlx::query(
-            "insert into activity (at, actor, entity, entity_id, task, project, field, before, \
-             after, run, seq) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        )
-        .bind(row.at.timestamp_millis())
-        .bind(row.actor.map(|who| who.0))
-        .bind(entity)
-        .bind(entity_id)
-        .bind(row.task.map(|id| id.0))
-        .bind(row.project.map(|id| id.0))
-        .bind(row.field)
-        .bind(to_json(&row.before)?)
-        .bind(to_json(&row.after)?)
-        .bind(row.mark.as_ref().map(|mark| mark.run.0.clone()))
-        .bind(row.mark.as_ref().map(|mark| i64::from(mark.seq)))
-        .execute(&mut *on)
-        .await
-        .map_err(failed)?;
+/// So many rows go in one statement: a statement has a bounded number of parameters.
+const ROWS_MAX: usize = 32;
+
+/// Keeps rows, and what a mark did, in as few ways to the database's thread as may be.
+pub(super) async fn record(
+    on: &mut Connection,
+    rows: Vec<Activity>,
+    trace: Option<(&Mark, Trace)>,
+) -> Result<()> {
+    let mut chunks = rows.chunks(ROWS_MAX).peekable();
+    let mut sql = Sql::default();
+    while let Some(chunk) = chunks.next() {
+        insert(&mut sql, chunk)?;
+        if chunks.peek().is_some() {
+            std::mem::take(&mut sql).fetch_all(&mut *on).await?;
+        }
     }
+    if let Some((mark, trace)) = trace {
+        traces::keep(&mut sql, mark, trace);
+    }
+    sql.fetch_all(on).await.map(|_| ())
+}
+
+fn insert(sql: &mut Sql, rows: &[Activity]) -> Result<()> {
+    sql.push(
+        "insert into activity (at, actor, entity, entity_id, task, project, field, before, \
+         after, run, seq) values ",
+    );
+    for (place, row) in rows.iter().enumerate() {
+        let (entity, entity_id) = entity_columns(row.entity);
+        sql.push(if place == 0 { "" } else { ", " });
+        sql.row([
+            row.at.timestamp_millis().into(),
+            row.actor.map(|who| who.0).into(),
+            entity.into(),
+            entity_id.into(),
+            row.task.map(|id| id.0).into(),
+            row.project.map(|id| id.0).into(),
+            row.field.as_str().into(),
+            Bind::Text(to_json(&row.before)?),
+            Bind::Text(to_json(&row.after)?),
+            row.mark.as_ref().map(|mark| mark.run.as_str()).into(),
+            row.mark.as_ref().map(|mark| i64::from(mark.seq)).into(),
+        ]);
+    }
+    sql.push("; ");
     Ok(())
 }
 

@@ -32,7 +32,7 @@ pub(super) fn thing_of<T: Copy>(words: &[(T, &str)], word: &str) -> sqlx::Result
         .ok_or_else(|| sqlx::Error::Decode(format!("unknown word {word:?}").into()))
 }
 
-fn read(row: &DbRow) -> sqlx::Result<Person> {
+pub(super) fn read(row: &DbRow) -> sqlx::Result<Person> {
     Ok(Person {
         id: PersonId(row.try_get(0)?),
         name: row.try_get(1)?,

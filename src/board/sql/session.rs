@@ -1,12 +1,12 @@
 //! One transaction that writes: the steps of a write, in SQL.
 
 use super::super::Result;
-use super::super::write::{Session, Trace};
+use super::super::write::{Seen, Session, Trace};
 use super::dialect::{Connection, Database, failed};
 use super::{comments, history, milestones, people, projects, tasks, traces};
 use crate::domain::{
     Activity, Comment, CommentId, CommentQuery, Fence, Mark, Milestone, MilestoneId, Person,
-    PersonId, Project, ProjectId, StatusKind, Task, TaskId, TaskQuery, Timestamp,
+    PersonId, Project, ProjectId, Stamp, StatusKind, Task, TaskId, TaskQuery, Timestamp,
 };
 use async_trait::async_trait;
 use sqlx::Transaction;
@@ -15,11 +15,13 @@ use sqlx::Transaction;
 #[derive(Debug)]
 pub(super) struct SqlSession {
     transaction: Transaction<'static, Database>,
+    /// The writer, as found with the mark: nobody writes beside this transaction, and it changes nobody.
+    writer: Option<Person>,
 }
 
 impl SqlSession {
     pub(super) fn new(transaction: Transaction<'static, Database>) -> Self {
-        Self { transaction }
+        Self { transaction, writer: None }
     }
 
     pub(super) fn connection(&mut self) -> &mut Connection {
@@ -33,28 +35,25 @@ impl SqlSession {
 
 #[async_trait]
 impl Session for SqlSession {
-    async fn trace(&mut self, mark: &Mark) -> Result<Option<Trace>> {
-        traces::trace(self.connection(), mark).await
-    }
-
-    async fn keep_trace(&mut self, mark: &Mark, trace: Trace) -> Result<()> {
-        traces::keep_trace(self.connection(), mark, trace).await
-    }
-
-    async fn fence(&mut self, task: TaskId) -> Result<Fence> {
-        traces::fence(self.connection(), task).await
+    async fn seen(&mut self, stamp: &Stamp) -> Result<Seen> {
+        let (seen, writer) = traces::seen(self.connection(), stamp).await?;
+        self.writer = writer;
+        Ok(seen)
     }
 
     async fn keep_fence(&mut self, task: TaskId, fence: Fence) -> Result<()> {
         traces::raise_fence(self.connection(), task, fence).await
     }
 
-    async fn record(&mut self, rows: Vec<Activity>) -> Result<()> {
-        history::record(self.connection(), rows).await
+    async fn record(&mut self, rows: Vec<Activity>, trace: Option<(&Mark, Trace)>) -> Result<()> {
+        history::record(self.connection(), rows, trace).await
     }
 
     async fn find_person(&mut self, id: PersonId) -> Result<Option<Person>> {
-        people::find(self.connection(), id).await
+        match &self.writer {
+            Some(writer) if writer.id == id => Ok(Some(writer.clone())),
+            _ => people::find(self.connection(), id).await,
+        }
     }
 
     async fn person_named(&mut self, folded: &str) -> Result<Option<PersonId>> {

@@ -69,6 +69,15 @@ impl Sql {
         self
     }
 
+    /// `(…, …)`: the values of one row.
+    pub(super) fn row<const N: usize>(&mut self, values: [Bind; N]) {
+        self.push("(");
+        for (place, value) in values.into_iter().enumerate() {
+            self.push(if place == 0 { "" } else { ", " }).placeholder(value);
+        }
+        self.push(")");
+    }
+
     pub(super) fn int(&mut self, number: i64) -> &mut Self {
         self.placeholder(Bind::Int(number))
     }

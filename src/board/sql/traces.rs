@@ -1,11 +1,13 @@
 //! Marks and fences: what was seen of stamped writes.
 
 use super::super::Result;
-use super::super::write::Trace;
-use super::dialect::{Connection, failed};
+use super::super::write::{Seen, Trace};
+use super::dialect::{Connection, DbRow, failed};
+use super::people;
+use super::text::Sql;
 use crate::domain::{
-    CommentId, Entity, EventId, Fence, GoalBoardId, GoalId, Mark, MilestoneId, PersonId, ProjectId,
-    SprintId, TaskId, TimeEntryId, TimerId,
+    CommentId, Entity, EventId, Fence, GoalBoardId, GoalId, Mark, MilestoneId, Person, PersonId,
+    ProjectId, SprintId, Stamp, TaskId, TimeEntryId, TimerId,
 };
 use sqlx::Row;
 
@@ -54,33 +56,56 @@ pub(super) async fn trace(on: &mut Connection, mark: &Mark) -> Result<Option<Tra
         .fetch_optional(on)
         .await
         .map_err(failed)?;
-    let read = |row: &super::dialect::DbRow| -> sqlx::Result<Trace> {
+    let read = |row: &DbRow| -> sqlx::Result<Trace> {
         Ok(Trace { entity: entity_of(row.try_get(0)?, row.try_get(1)?)?, was: row.try_get(2)? })
     };
     row.as_ref().map(read).transpose().map_err(failed)
 }
 
-pub(super) async fn keep_trace(on: &mut Connection, mark: &Mark, trace: Trace) -> Result<()> {
+/// Keeps what a mark did, with whatever else the statement does.
+pub(super) fn keep(sql: &mut Sql, mark: &Mark, trace: Trace) {
     let (entity, id) = entity_columns(trace.entity);
-    sqlx::query("insert into marks (run, seq, entity, entity_id, was) values ($1, $2, $3, $4, $5)")
-        .bind(mark.run.as_str().to_owned())
-        .bind(i64::from(mark.seq))
-        .bind(entity)
-        .bind(id)
-        .bind(trace.was)
-        .execute(on)
-        .await
-        .map(|_| ())
-        .map_err(failed)
+    sql.push("insert into marks (run, seq, entity, entity_id, was) values ");
+    sql.row([
+        mark.run.as_str().into(),
+        i64::from(mark.seq).into(),
+        entity.into(),
+        id.into(),
+        trace.was.as_deref().into(),
+    ]);
 }
 
-pub(super) async fn fence(on: &mut Connection, task: TaskId) -> Result<Fence> {
-    let seen: Option<i64> = sqlx::query_scalar("select fence from fences where task = $1")
-        .bind(task.0)
-        .fetch_optional(on)
-        .await
-        .map_err(failed)?;
-    Ok(Fence(seen.and_then(|fence| u64::try_from(fence).ok()).unwrap_or(0)))
+/// What is known of a stamp's mark and of its task's fence, and the writer: one question, because
+/// each way to the database's thread costs more than the answer.
+pub(super) async fn seen(on: &mut Connection, stamp: &Stamp) -> Result<(Seen, Option<Person>)> {
+    let row = sqlx::query(
+        "select p.id, p.name, p.email, p.kind, p.role, f.fence, m.entity, m.entity_id, m.was \
+         from (select 1) as one left join people p on p.id = $1 left join fences f on f.task = $2 \
+         left join marks m on m.run = $3 and m.seq = $4",
+    )
+    .bind(stamp.actor.0)
+    .bind(stamp.claim.map(|(task, _)| task.0))
+    .bind(stamp.mark.as_ref().map(|mark| mark.run.as_str()))
+    .bind(stamp.mark.as_ref().map(|mark| i64::from(mark.seq)))
+    .fetch_one(on)
+    .await
+    .map_err(failed)?;
+    read_seen(&row).map_err(failed)
+}
+
+fn read_seen(row: &DbRow) -> sqlx::Result<(Seen, Option<Person>)> {
+    let writer = match row.try_get::<Option<i64>, _>(0)? {
+        Some(_) => Some(people::read(row)?),
+        None => None,
+    };
+    let fence = row.try_get::<Option<i64>, _>(5)?.and_then(|fence| u64::try_from(fence).ok());
+    let trace = match row.try_get::<Option<&str>, _>(6)? {
+        Some(kind) => {
+            Some(Trace { entity: entity_of(kind, row.try_get(7)?)?, was: row.try_get(8)? })
+        }
+        None => None,
+    };
+    Ok((Seen { trace, fence: Fence(fence.unwrap_or(0)) }, writer))
 }
 
 /// Never lowers it.

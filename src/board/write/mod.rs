@@ -56,6 +56,15 @@ pub(super) struct Trace {
     pub(super) was: Option<String>,
 }
 
+/// What an adapter remembers of a stamp's mark and of the task it claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// What was written under the mark.
+    pub(super) trace: Option<Trace>,
+    /// The highest fence of the claimed task; 0 before the first.
+    pub(super) fence: Fence,
+}
+
 /// One transaction of an adapter.
 #[async_trait]
 pub(super) trait Session:
@@ -68,13 +77,11 @@ pub(super) trait Session:
     + Keeps<Sprint>
     + Keeps<Member>
 {
-    async fn trace(&mut self, mark: &Mark) -> Result<Option<Trace>>;
-    async fn keep_trace(&mut self, mark: &Mark, trace: Trace) -> Result<()>;
-    /// The highest fence seen; 0 before the first.
-    async fn fence(&mut self, task: TaskId) -> Result<Fence>;
+    /// The first thing that is asked: an adapter may look the writer up with it.
+    async fn seen(&mut self, stamp: &Stamp) -> Result<Seen>;
     async fn keep_fence(&mut self, task: TaskId, fence: Fence) -> Result<()>;
-    /// Keeps rows in this order under new ids.
-    async fn record(&mut self, rows: Vec<Activity>) -> Result<()>;
+    /// Keeps rows in this order under new ids, and the trace of a mark.
+    async fn record(&mut self, rows: Vec<Activity>, trace: Option<(&Mark, Trace)>) -> Result<()>;
 
     async fn find_person(&mut self, id: PersonId) -> Result<Option<Person>>;
     /// By folded name.
@@ -112,27 +119,19 @@ pub(super) trait Session:
 /// Mark, then fence. `Some`: the mark was seen, nothing more is to be done.
 async fn begin<S: Session>(session: &mut S, stamp: &Stamp) -> Result<Option<Trace>> {
     check::stamp(stamp)?;
-    if let Some(mark) = &stamp.mark
-        && let Some(trace) = session.trace(mark).await?
-    {
-        return Ok(Some(trace));
+    let Seen { trace, fence: seen } = session.seen(stamp).await?;
+    if trace.is_some() {
+        return Ok(trace);
     }
-    if let Some((task, offered)) = stamp.claim {
-        raise_fence(session, task, offered).await?;
+    // A lower fence than was seen is refused, a higher one remembered.
+    match stamp.claim {
+        Some((task, offered)) if offered < seen => Err(BoardError::Fenced { task, offered, seen }),
+        Some((task, offered)) if offered > seen => {
+            session.keep_fence(task, offered).await?;
+            Ok(None)
+        }
+        _ => Ok(None),
     }
-    Ok(None)
-}
-
-/// Refuses a lower fence than was seen; remembers a higher one.
-async fn raise_fence<S: Session>(session: &mut S, task: TaskId, offered: Fence) -> Result<()> {
-    let seen = session.fence(task).await?;
-    if offered < seen {
-        return Err(BoardError::Fenced { task, offered, seen });
-    }
-    if offered > seen {
-        session.keep_fence(task, offered).await?;
-    }
-    Ok(())
 }
 
 /// Activity, then mark.
@@ -142,13 +141,11 @@ async fn finish<S: Session>(
     rows: Rows<'_>,
     trace: Trace,
 ) -> Result<()> {
-    if !rows.is_empty() {
-        session.record(rows.into_vec()).await?;
+    let trace = stamp.mark.as_ref().map(|mark| (mark, trace));
+    if rows.is_empty() && trace.is_none() {
+        return Ok(());
     }
-    match &stamp.mark {
-        Some(mark) => session.keep_trace(mark, trace).await,
-        None => Ok(()),
-    }
+    session.record(rows.into_vec(), trace).await
 }
 
 /// The answer to a mark that was seen: the entity as it is, or, if that write removed it, as it was.

@@ -1,15 +1,21 @@
-//! The one thread that changes the store. It takes what waits, decides it in order, applies it as
-//! one batch, makes it durable with one flush, shows it to readers, and only then answers.
+//! The one thread that changes the store. It takes what waits, decides it in order, writes it down
+//! as one group, makes that durable with one flush, sets its rows, and only then answers.
 //!
 //! Many callers share a flush, and no caller blocks a thread of the runtime. `flush()` of the engine
 //! ends without an fsync on Linux and loses acknowledged commits at a power cut; `sync_data` of its
 //! log file is what makes them durable. `flush_async` is never called: it hangs for good under load.
+//!
+//! A group is a redo record: one row of the engine (or a few, the one that counts last), set before
+//! the rows that it tells of. The engine recovers what was set up to some point and nothing after
+//! it, so what is there after a crash is the last durable group and those before it whole;
+//! `opening.rs` sets the last one's rows again. The engine's own batches would do the same for one
+//! more write to the disk each, and twice the time.
 
-use super::rows::{VERSION_KEY, encode, version_of};
+use super::rows::{Group, encode, version_of};
 use crate::store::{Batch, Result, StoreError};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot};
 
 /// So many commits share a flush at most.
@@ -22,39 +28,38 @@ pub(super) const WAITING_MAX: usize = 1024;
 /// What the committer needs of an engine.
 pub(super) trait Engine {
     /// A row as the engine gives it out.
-    type Stored: AsRef<[u8]> + Clone;
+    type Stored: AsRef<[u8]>;
 
     /// The stored row of a key.
     fn get(&self, key: &[u8]) -> std::result::Result<Option<Self::Stored>, Fault>;
 
-    /// Sets and removes rows, all at once; not durable yet.
-    fn apply(&self, rows: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> std::result::Result<(), Fault>;
+    /// Sets a row, or removes it; not durable yet, and never before what was set earlier.
+    fn set(&self, key: &[u8], row: Option<&[u8]>) -> std::result::Result<(), Fault>;
 
-    /// What was applied survives a power cut from here on.
+    /// What was set survives a power cut from here on.
     fn make_durable(&self) -> std::result::Result<(), Fault>;
 
     /// Everything up to this commit is durable: a note for the next opening.
     fn note(&self, version: u64);
 }
 
-/// What the rows of a group had before it; `None` where there was no row.
-pub(super) type Before<E> = BTreeMap<Vec<u8>, Option<<E as Engine>::Stored>>;
-
-/// A lock that many hold to look, or one to change.
-pub(super) trait Guard<T> {
+/// A gate through which many may look, or one change.
+pub(super) trait Gate {
     /// Looks, while nobody changes.
-    fn look<R>(&self, what: impl FnOnce(&T) -> R) -> R;
+    fn look<R>(&self, what: impl FnOnce() -> R) -> R;
     /// Changes, while nobody looks.
-    fn change<R>(&self, what: impl FnOnce(&mut T) -> R) -> R;
+    fn change<R>(&self, what: impl FnOnce() -> R) -> R;
 }
 
-impl<T> Guard<T> for RwLock<T> {
-    fn look<R>(&self, what: impl FnOnce(&T) -> R) -> R {
-        what(&self.read().unwrap_or_else(PoisonError::into_inner))
+impl Gate for RwLock<()> {
+    fn look<R>(&self, what: impl FnOnce() -> R) -> R {
+        let _open = self.read().unwrap_or_else(PoisonError::into_inner);
+        what()
     }
 
-    fn change<R>(&self, what: impl FnOnce(&mut T) -> R) -> R {
-        what(&mut self.write().unwrap_or_else(PoisonError::into_inner))
+    fn change<R>(&self, what: impl FnOnce() -> R) -> R {
+        let _alone = self.write().unwrap_or_else(PoisonError::into_inner);
+        what()
     }
 }
 
@@ -96,21 +101,28 @@ pub(super) struct Request<A> {
 
 /// What the committer and the readers share.
 ///
-/// Between applying a group and its flush, `before` holds what the group's keys had before, and
-/// readers are shown that: nobody acts upon a commit that a power cut could still take back, and
-/// nobody sees a part of one, because `before` changes only under the write lock, together with
-/// the engine.
-pub(super) struct Shared<E, L> {
+/// The rows of a group are set when it is durable, and all while the gate is closed: nobody acts upon
+/// a commit that a power cut could still take back, and nobody sees a part of one.
+pub(super) struct Shared<E, G> {
     pub(super) engine: E,
-    pub(super) before: L,
+    gate: G,
+    /// Why a durable commit cannot be shown; then nothing is.
+    broken: OnceLock<Fault>,
 }
 
-impl<E: Engine, L: Guard<Before<E>>> Shared<E, L> {
-    /// The row of a key as readers are shown it.
-    pub(super) fn shown(&self, key: &[u8]) -> std::result::Result<Option<E::Stored>, Fault> {
-        self.before.look(|before| match before.get(key) {
-            Some(stored) => Ok(stored.clone()),
-            None => self.engine.get(key),
+impl<E: Engine, G: Gate> Shared<E, G> {
+    pub(super) fn new(engine: E, gate: G) -> Self {
+        Self { engine, gate, broken: OnceLock::new() }
+    }
+
+    /// What readers are shown of the engine.
+    pub(super) fn shown<T>(
+        &self,
+        what: impl FnOnce(&E) -> std::result::Result<T, Fault>,
+    ) -> std::result::Result<T, Fault> {
+        self.gate.look(|| match self.broken.get() {
+            Some(fault) => Err(fault.clone()),
+            None => what(&self.engine),
         })
     }
 }
@@ -149,13 +161,13 @@ impl From<Fault> for StoreError {
 }
 
 /// The thread's own state.
-pub(super) struct Committer<E, L> {
-    pub(super) shared: Arc<Shared<E, L>>,
+pub(super) struct Committer<E, G> {
+    pub(super) shared: Arc<Shared<E, G>>,
     pub(super) version: u64,
     pub(super) fault: Option<Fault>,
 }
 
-impl<E: Engine, L: Guard<Before<E>>> Committer<E, L> {
+impl<E: Engine, G: Gate> Committer<E, G> {
     /// Works until every sender is gone.
     pub(super) fn run<A: Reply>(mut self, mut requests: impl Requests<A>) {
         while let Some(first) = requests.wait() {
@@ -170,19 +182,27 @@ impl<E: Engine, L: Guard<Before<E>>> Committer<E, L> {
         }
     }
 
-    fn commit<A: Reply>(&mut self, group: Vec<Request<A>>) {
+    fn commit<A: Reply>(&mut self, requests: Vec<Request<A>>) {
         let (batches, answers): (Vec<_>, Vec<_>) =
-            group.into_iter().map(|request| (request.batch, request.answer)).unzip();
-        let verdicts = match self.fault.clone() {
+            requests.into_iter().map(|request| (request.batch, request.answer)).unzip();
+        let durable = match self.fault.clone() {
             Some(fault) => Err(fault),
-            None => catch_unwind(AssertUnwindSafe(|| self.carry_out(batches)))
-                .unwrap_or(Err(Fault::Panicked)),
+            None => caught(|| self.make_durable(batches)),
         };
-        match verdicts {
-            Ok(verdicts) => {
-                for (answer, verdict) in answers.into_iter().zip(verdicts) {
-                    answer.reply(verdict);
-                }
+        match durable {
+            Ok((verdicts, None)) => answer(answers, verdicts),
+            Ok((verdicts, Some(group))) => {
+                let shared = Arc::clone(&self.shared);
+                // Callers wake up while their rows are set; nobody is shown anything in between.
+                let set = shared.gate.change(|| {
+                    answer(answers, verdicts);
+                    let set = caught(|| group.set(&shared.engine));
+                    // What was answered is durable and cannot be shown: nothing is from here on.
+                    set.inspect_err(|fault| drop(shared.broken.set(fault.clone())))
+                });
+                self.version = group.version;
+                self.shared.engine.note(group.version);
+                self.fault = set.and_then(|()| caught(|| group.tidy(&shared.engine))).err();
             }
             Err(fault) => {
                 for answer in answers {
@@ -194,62 +214,70 @@ impl<E: Engine, L: Guard<Before<E>>> Committer<E, L> {
         }
     }
 
-    /// Decides and carries out a group; on a fault it is unknown what of it happened.
-    fn carry_out(&mut self, batches: Vec<Batch>) -> std::result::Result<Vec<Result<()>>, Fault> {
+    /// Decides commits in order, and writes those that stand down as one group. On a fault it is
+    /// unknown what of it is durable.
+    fn make_durable(&self, batches: Vec<Batch>) -> std::result::Result<Durable, Fault> {
         let engine = &self.shared.engine;
-        let mut group = Group { engine, version: self.version, after: BTreeMap::new() };
+        let mut deciding = Deciding { engine, version: self.version, after: BTreeMap::new() };
         let mut verdicts = Vec::with_capacity(batches.len());
         for batch in batches {
-            let verdict = if let Some(key) = group.failed_check(&batch)? {
+            let verdict = if let Some(key) = deciding.failed_check(&batch)? {
                 Err(StoreError::Conflict { key })
             } else {
-                group.add(batch);
+                deciding.add(batch);
                 Ok(())
             };
             verdicts.push(verdict);
         }
-        let (version, after) = (group.version, group.after);
-        if version > self.version {
-            self.make_durable(version, after)?;
-            self.version = version;
-            self.shared.engine.note(version);
+        if deciding.version == self.version {
+            return Ok((verdicts, None));
         }
-        Ok(verdicts)
+        let group = deciding.group()?;
+        for (key, row) in group.record() {
+            engine.set(&key, Some(&row))?;
+        }
+        engine.make_durable()?;
+        Ok((verdicts, Some(group)))
+    }
+}
+
+/// What became of commits, and the group of those that stand, if any do.
+type Durable = (Vec<Result<()>>, Option<Group>);
+
+fn answer<A: Reply>(answers: Vec<A>, verdicts: Vec<Result<()>>) {
+    for (answer, verdict) in answers.into_iter().zip(verdicts) {
+        answer.reply(verdict);
+    }
+}
+
+/// The engine panics where it should report.
+fn caught<T>(
+    what: impl FnOnce() -> std::result::Result<T, Fault>,
+) -> std::result::Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(what)).unwrap_or(Err(Fault::Panicked))
+}
+
+impl Group {
+    /// Sets its rows: it is durable.
+    fn set<E: Engine>(&self, engine: &E) -> std::result::Result<(), Fault> {
+        self.rows.iter().try_for_each(|(key, row)| engine.set(key, row.as_deref()))
     }
 
-    fn make_durable(
-        &self,
-        version: u64,
-        after: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    ) -> std::result::Result<(), Fault> {
-        let engine = &self.shared.engine;
-        let mut before = BTreeMap::new();
-        for key in after.keys() {
-            before.insert(key.clone(), engine.get(key)?);
-        }
-        let mut rows: Vec<_> = after.into_iter().collect();
-        // The engine would write down the removal of what was not there.
-        rows.retain(|(key, row)| row.is_some() || before.get(key).is_some_and(Option::is_some));
-        rows.push((VERSION_KEY.to_vec(), Some(version.to_be_bytes().to_vec())));
-        self.shared.before.change(|shown| {
-            *shown = before;
-            engine.apply(rows)
-        })?;
-        engine.make_durable()?;
-        self.shared.before.change(BTreeMap::clear);
-        Ok(())
+    /// Removes what of its record goes beyond one row: once the rows are set, it has served.
+    fn tidy<E: Engine>(&self, engine: &E) -> std::result::Result<(), Fault> {
+        self.parts().iter().try_for_each(|key| engine.set(key, None))
     }
 }
 
 /// The commits of a group so far, over the engine.
-struct Group<'a, E> {
+struct Deciding<'a, E> {
     engine: &'a E,
     version: u64,
     /// What the group leaves behind: stored rows, or `None` for deleted ones.
     after: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
-impl<E: Engine> Group<'_, E> {
+impl<E: Engine> Deciding<'_, E> {
     /// The first key whose check does not hold.
     fn failed_check(&self, batch: &Batch) -> std::result::Result<Option<String>, Fault> {
         let version = |row: &[u8]| version_of(row).ok_or(Fault::Row);
@@ -263,6 +291,18 @@ impl<E: Engine> Group<'_, E> {
             }
         }
         Ok(None)
+    }
+
+    /// The rows that they leave behind.
+    fn group(self) -> std::result::Result<Group, Fault> {
+        let mut rows = Vec::with_capacity(self.after.len());
+        for (key, row) in self.after {
+            // The engine would write down the removal of what was not there.
+            if row.is_some() || self.engine.get(&key)?.is_some() {
+                rows.push((key, row));
+            }
+        }
+        Ok(Group { version: self.version, rows })
     }
 
     fn add(&mut self, batch: Batch) {
@@ -297,7 +337,7 @@ mod tests {
             log: File::open("/dev/null").unwrap(),
             witness: Witness::open(dir.path()).unwrap().0,
         };
-        let shared = Arc::new(Shared { engine, before: RwLock::default() });
+        let shared = Arc::new(Shared::new(engine, RwLock::default()));
         let mut committer = Committer { shared: Arc::clone(&shared), version: 0, fault: None };
         for key in ["a", "b"] {
             let (answer, mut answered) = oneshot::channel();
@@ -307,8 +347,58 @@ mod tests {
             assert!(matches!(answer, Err(StoreError::Closed(_))), "{key}: {answer:?}");
         }
         // Readers are shown what was there before; the second was not even tried.
-        assert_eq!(shared.before.read().unwrap().get(&b"a"[..]), Some(&None));
+        assert_eq!(shared.engine.db.get("a").unwrap(), None);
         assert_eq!(shared.engine.db.get("b").unwrap(), None);
         assert_eq!(Witness::open(dir.path()).unwrap().1, 0);
+    }
+
+    /// An engine in memory that cannot set one key.
+    #[derive(Default)]
+    struct Stubborn(std::sync::Mutex<BTreeMap<Vec<u8>, Vec<u8>>>);
+
+    impl Engine for Stubborn {
+        type Stored = Vec<u8>;
+
+        fn get(&self, key: &[u8]) -> std::result::Result<Option<Vec<u8>>, Fault> {
+            Ok(self.0.lock().unwrap().get(key).cloned())
+        }
+
+        fn set(&self, key: &[u8], row: Option<&[u8]>) -> std::result::Result<(), Fault> {
+            assert_ne!(key, b"b", "the engine breaks down");
+            let mut rows = self.0.lock().unwrap();
+            match row {
+                Some(row) => rows.insert(key.to_vec(), row.to_vec()),
+                None => rows.remove(key),
+            };
+            Ok(())
+        }
+
+        fn make_durable(&self) -> std::result::Result<(), Fault> {
+            Ok(())
+        }
+
+        fn note(&self, _: u64) {}
+    }
+
+    #[test]
+    fn a_durable_commit_whose_rows_cannot_be_set_ends_reading_and_is_there_at_the_next_opening() {
+        let shared = Arc::new(Shared::new(Stubborn::default(), RwLock::default()));
+        let mut committer = Committer { shared: Arc::clone(&shared), version: 0, fault: None };
+        let mut commit = |batch: Batch| {
+            let (answer, mut answered) = oneshot::channel();
+            committer.commit(vec![Request { batch, answer }]);
+            answered.try_recv().unwrap()
+        };
+        let shown = |key: &str| shared.shown(|engine| engine.get(key.as_bytes()));
+        commit(Batch::new().put("a", "1")).unwrap();
+        assert!(shown("a").unwrap().is_some());
+        // It is durable: its record is.
+        commit(Batch::new().put("a", "2").put("b", "2")).unwrap();
+        assert!(shown("a").is_err(), "a part of a commit is shown");
+        let refused = commit(Batch::new().put("c", "3"));
+        assert!(matches!(refused, Err(StoreError::Closed(_))), "{refused:?}");
+        let group = Group::read(|key| shared.engine.get(key)).unwrap().unwrap().unwrap();
+        let keys: Vec<_> = group.rows.iter().map(|(key, _)| key.as_slice()).collect();
+        assert_eq!(keys, [b"a", b"b"]);
     }
 }

@@ -21,15 +21,12 @@ impl Engine for SledEngine {
         Ok(self.db.get(key)?)
     }
 
-    fn apply(&self, rows: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), Fault> {
-        let mut batch = ::sled::Batch::default();
-        for (key, value) in rows {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        Ok(self.db.apply_batch(batch)?)
+    fn set(&self, key: &[u8], row: Option<&[u8]>) -> Result<(), Fault> {
+        match row {
+            Some(row) => self.db.insert(key, row)?,
+            None => self.db.remove(key)?,
+        };
+        Ok(())
     }
 
     fn make_durable(&self) -> Result<(), Fault> {

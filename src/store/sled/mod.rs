@@ -19,11 +19,10 @@ use crate::clock::Clock;
 use crate::domain::StoreTime;
 use ::sled::IVec;
 use async_trait::async_trait;
-use committer::{Before, Committer, Fault, Guard, Request, Shared, WAITING_MAX};
+use committer::{Committer, Engine as _, Fault, Request, Shared, WAITING_MAX};
 use engine::SledEngine;
 use lock::FolderLock;
 use opening::Opened;
-use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -50,7 +49,7 @@ impl Default for SledOptions {
 type Answer = oneshot::Sender<Result<()>>;
 
 /// What readers share with the committer.
-type SledShared = Shared<SledEngine, RwLock<Before<SledEngine>>>;
+type SledShared = Shared<SledEngine, RwLock<()>>;
 
 /// A store in a folder. Dropping it waits for the commits under way and frees the folder.
 pub struct SledStore {
@@ -81,7 +80,7 @@ impl SledStore {
         let lock = FolderLock::take(dir, &options.life, clock.as_ref())?;
         let Opened { db, log, version, witness } = opening::open(dir, &options)?;
         let engine = SledEngine { db, log, witness };
-        let shared = Arc::new(Shared { engine, before: RwLock::default() });
+        let shared: Arc<SledShared> = Arc::new(Shared::new(engine, RwLock::default()));
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let committer = Committer { shared: Arc::clone(&shared), version, fault: None };
         let thread = std::thread::Builder::new()
@@ -95,9 +94,9 @@ impl SledStore {
     /// with it.
     fn read<T>(
         &self,
-        what: impl FnOnce(&SledShared) -> std::result::Result<T, Fault>,
+        what: impl FnOnce(&SledEngine) -> std::result::Result<T, Fault>,
     ) -> Result<T> {
-        let answer = catch_unwind(AssertUnwindSafe(|| what(&self.shared)));
+        let answer = catch_unwind(AssertUnwindSafe(|| self.shared.shown(what)));
         Ok(answer.unwrap_or(Err(Fault::Panicked))?)
     }
 }
@@ -115,7 +114,7 @@ impl Drop for SledStore {
 #[async_trait]
 impl Store for SledStore {
     async fn get(&self, key: &str) -> Result<Option<Versioned>> {
-        let stored = self.read(|shared| shared.shown(key.as_bytes()))?;
+        let stored = self.read(|engine| engine.get(key.as_bytes()))?;
         stored
             .map(|stored| row(key, &stored))
             .transpose()
@@ -136,14 +135,18 @@ impl Store for SledStore {
             Some(after) if after >= prefix => Bound::Excluded(after.as_bytes().to_vec()),
             _ => Bound::Included(prefix.as_bytes().to_vec()),
         };
-        let stored = self.read(|shared| {
-            shared.before.look(|before| merge(&shared.engine.db, before, from, prefix, limit))
+        let stored = self.read(|engine| {
+            let rows = engine.db.range((from, Bound::Unbounded));
+            // A caller's key is UTF-8; our own rows begin with a byte that never is.
+            let ours = |key: &IVec| key.starts_with(prefix.as_bytes()) && key[0] != 0xff;
+            let rows = rows.take_while(|row| row.as_ref().map_or(true, |(key, _)| ours(key)));
+            Ok(rows.take(limit).collect::<std::result::Result<Vec<_>, _>>()?)
         })?;
         stored
             .into_iter()
             .map(|(key, value)| {
-                let key = String::from_utf8(key).map_err(|_| Fault::Row)?;
-                row(&key, &value)
+                let key = std::str::from_utf8(&key).map_err(|_| Fault::Row)?;
+                row(key, &value)
             })
             .collect()
     }
@@ -151,52 +154,6 @@ impl Store for SledStore {
     async fn now(&self) -> Result<StoreTime> {
         Ok(self.clock.store_time())
     }
-}
-
-/// The engine's rows from a key on, with those of `before` in place of what is not durable yet.
-fn merge(
-    db: &::sled::Db,
-    before: &BTreeMap<Vec<u8>, Option<IVec>>,
-    from: Bound<Vec<u8>>,
-    prefix: &str,
-    limit: usize,
-) -> std::result::Result<Vec<(Vec<u8>, IVec)>, Fault> {
-    let prefix = prefix.as_bytes();
-    // A caller's key is UTF-8; the engine's own rows begin with a byte that never is.
-    let ours = |key: &[u8]| key.starts_with(prefix) && key.first() != Some(&0xff);
-    let mut engine = db.range((from.clone(), Bound::Unbounded)).peekable();
-    let mut old =
-        before.range((from, Bound::Unbounded)).take_while(|(key, _)| ours(key)).peekable();
-    let mut rows = Vec::new();
-    while rows.len() < limit {
-        let next = match engine.peek() {
-            Some(Err(error)) => return Err(Fault::Engine(error.clone())),
-            Some(Ok((key, _))) if ours(key) => Some(key.to_vec()),
-            _ => None,
-        };
-        let take_old = match (&next, old.peek()) {
-            (_, None) => false,
-            (None, Some(_)) => true,
-            (Some(next), Some((key, _))) => *key <= next,
-        };
-        if take_old {
-            if let Some((key, value)) = old.next() {
-                if next.as_ref() == Some(key) {
-                    engine.next();
-                }
-                rows.extend(value.clone().map(|value| (key.clone(), value)));
-            }
-        } else {
-            match (next, engine.next()) {
-                (Some(_), Some(row)) => {
-                    let (key, value) = row?;
-                    rows.push((key.to_vec(), value));
-                }
-                _ => break,
-            }
-        }
-    }
-    Ok(rows)
 }
 
 fn row(key: &str, stored: &[u8]) -> Result<Row> {

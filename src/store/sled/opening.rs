@@ -2,7 +2,7 @@
 //! damaged store is moved aside and restored, and one on a full disk must not be.
 
 use super::SledOptions;
-use super::rows::{FORMAT, FORMAT_KEY, VERSION_KEY, version_of};
+use super::rows::{FORMAT, FORMAT_BEFORE, FORMAT_KEY, Group, version_of};
 use super::witness::Witness;
 use crate::store::{Result, StoreError};
 use ::sled::{Config, Db, Error};
@@ -76,37 +76,51 @@ fn open_engine(data: &Path, options: &SledOptions) -> std::result::Result<(Db, u
             Err(error) => return Err(error.into()),
         }
     };
-    if let Some(format) = db.get(FORMAT_KEY)? {
-        if format.as_ref() != FORMAT {
-            let source = format!("format {}", String::from_utf8_lossy(&format)).into();
+    let format = db.get(FORMAT_KEY)?;
+    match format.as_deref() {
+        Some(FORMAT) => redo(&db)?,
+        Some(FORMAT_BEFORE) => set_format(&db)?,
+        Some(other) => {
+            let source = format!("format {}", String::from_utf8_lossy(other)).into();
             return Err(Trouble::Store(StoreError::Corrupt { key: "format".into(), source }));
         }
-    } else {
-        if !db.is_empty() {
-            return Err(Trouble::Row);
-        }
-        let mut batch = ::sled::Batch::default();
-        batch.insert(FORMAT_KEY, FORMAT);
-        batch.insert(VERSION_KEY, &0_u64.to_be_bytes());
-        db.apply_batch(batch)?;
-        db.flush()?;
+        None if db.is_empty() => set_format(&db)?,
+        None => return Err(Trouble::Row),
     }
     let version = verify(&db)?;
     Ok((db, version))
 }
 
-/// Reads every row; the version of the last commit.
+fn set_format(db: &Db) -> std::result::Result<(), Trouble> {
+    db.insert(FORMAT_KEY, FORMAT)?;
+    db.flush()?;
+    Ok(())
+}
+
+/// Sets the rows of the last group again where a crash came between it and them.
+fn redo(db: &Db) -> std::result::Result<(), Trouble> {
+    let get = |key: &[u8]| db.get(key).map(|row| row.map(|row| row.to_vec()));
+    let Ok(group) = Group::read(get)? else { return Err(Trouble::Row) };
+    for (key, row) in group.into_iter().flat_map(|group| group.rows) {
+        // A group that is there in full writes nothing.
+        if db.get(&key)?.as_deref() != row.as_deref() {
+            match row {
+                Some(row) => db.insert(key, row)?,
+                None => db.remove(key)?,
+            };
+        }
+    }
+    Ok(())
+}
+
+/// Reads every row; the version of the last commit, which is the highest of all: that of the last
+/// group, or of a row of its own in the format before.
 fn verify(db: &Db) -> std::result::Result<u64, Trouble> {
-    let stored = db.get(VERSION_KEY)?.ok_or(Trouble::Row)?;
-    let last = version_of(&stored).ok_or(Trouble::Row)?;
+    let mut last = 0;
     for row in db.iter() {
         let (key, value) = row?;
-        if key.as_ref() == FORMAT_KEY {
-            continue;
-        }
-        match version_of(&value) {
-            Some(version) if version <= last => {}
-            _ => return Err(Trouble::Row),
+        if key.as_ref() != FORMAT_KEY {
+            last = version_of(&value).ok_or(Trouble::Row)?.max(last);
         }
     }
     Ok(last)
@@ -141,4 +155,89 @@ fn classify(dir: &Path, error: Error) -> StoreError {
 
 fn unusable(dir: &Path, why: &str) -> StoreError {
     StoreError::Unusable { path: dir.to_owned(), source: why.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::{GROUP_KEY, encode};
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// What a folder holds after something was done to its engine, and the version of its last commit.
+    fn opened_after(what: impl FnOnce(&Db)) -> Result<(BTreeMap<String, Vec<u8>>, u64)> {
+        let dir = tempfile::tempdir().unwrap();
+        let Opened { db, .. } = open(dir.path(), &SledOptions::default())?;
+        what(&db);
+        db.flush().unwrap();
+        drop(db);
+        let Opened { db, version, .. } = open(dir.path(), &SledOptions::default())?;
+        let rows = db.iter().map(|row| row.unwrap());
+        let rows = rows.filter(|(key, _)| key[0] != 0xff);
+        let text = |key: &[u8]| String::from_utf8(key.to_vec()).unwrap();
+        Ok((rows.map(|(key, row)| (text(&key), row.to_vec())).collect(), version))
+    }
+
+    #[test]
+    fn a_group_that_a_crash_left_without_its_rows_is_there_in_full() {
+        for length in [10, 9_000] {
+            let new = encode(8, &vec![b'n'; length]);
+            let rows = [(b"a", Some(new.clone())), (b"b", None), (b"c", Some(new.clone()))];
+            let rows = rows.map(|(key, row)| (key.to_vec(), row)).to_vec();
+            let group = Group { version: 8, rows };
+            // Cut off after each of its rows in turn, before all of them and after them.
+            for done in 0..=group.rows.len() {
+                let (found, version) = opened_after(|db| {
+                    for key in ["a", "b"] {
+                        db.insert(key, encode(7, b"old")).unwrap();
+                    }
+                    for (key, row) in group.record() {
+                        db.insert(key, row).unwrap();
+                    }
+                    for (key, row) in group.rows.iter().take(done) {
+                        match row {
+                            Some(row) => db.insert(key, row.clone()).unwrap(),
+                            None => db.remove(key).unwrap(),
+                        };
+                    }
+                })
+                .unwrap();
+                let expected = ["a", "c"].map(|key| (key.to_owned(), new.clone()));
+                assert_eq!(found, BTreeMap::from(expected), "{length} bytes, {done} rows");
+                assert_eq!(version, 8);
+            }
+        }
+    }
+
+    #[test]
+    fn a_group_that_was_only_begun_never_was() {
+        let group =
+            Group { version: 8, rows: vec![(b"a".to_vec(), Some(encode(8, &[1; 20_000])))] };
+        let (found, version) = opened_after(|db| {
+            db.insert("a", encode(7, b"old")).unwrap();
+            let record = group.record();
+            for (key, row) in &record[..record.len() - 1] {
+                db.insert(key.as_slice(), row.as_slice()).unwrap();
+            }
+        })
+        .unwrap();
+        assert_eq!(found, BTreeMap::from([("a".to_owned(), encode(7, b"old"))]));
+        // A version that a begun commit took is not given again.
+        assert_eq!(version, 8);
+    }
+
+    #[test]
+    fn the_format_before_is_taken_over_and_a_damaged_group_is_told() {
+        let (found, version) = opened_after(|db| {
+            db.insert(FORMAT_KEY, FORMAT_BEFORE).unwrap();
+            db.insert("a", encode(5, b"old")).unwrap();
+            db.insert(b"\xffversion", &9_u64.to_be_bytes()).unwrap();
+        })
+        .unwrap();
+        assert_eq!(found, BTreeMap::from([("a".to_owned(), encode(5, b"old"))]));
+        assert_eq!(version, 9);
+        let damaged = opened_after(|db| {
+            db.insert(GROUP_KEY, encode(5, &[0, 0, 0, 0, 9, 9])).unwrap();
+        });
+        assert!(matches!(damaged, Err(StoreError::Unusable { .. })), "{damaged:?}");
+    }
 }

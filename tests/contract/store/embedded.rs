@@ -113,7 +113,7 @@ async fn a_store_written_by_a_newer_version_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     drop(open_at(dir.path()).unwrap());
     let db = sled::open(dir.path().join("data")).unwrap();
-    db.insert(b"\xffformat", b"2").unwrap();
+    db.insert(b"\xffformat", b"3").unwrap();
     db.flush().unwrap();
     drop(db);
     let refused = open_at(dir.path());
