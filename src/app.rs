@@ -23,6 +23,7 @@ mod shared;
 mod spoken;
 mod starter;
 mod upstreams;
+mod visit;
 
 use crate::app::failure::Failure;
 use crate::app::house::{
@@ -36,6 +37,7 @@ use crate::daemon::control::{Answer, Answered, Progress};
 use crate::daemon::signals::Signal;
 use crate::domain::Value;
 use crate::ledger::stop;
+use crate::mcp::bridge;
 use async_trait::async_trait;
 use open::Speak;
 use std::path::PathBuf;
@@ -94,6 +96,10 @@ impl House for App {
 
     async fn doctor(&self, place: &Place) -> Result<Vec<Finding>, Failure> {
         doctor::examine(place).await
+    }
+
+    async fn visit(&self, server: &bridge::Options) -> Result<Vec<Finding>, Failure> {
+        visit::examine(server).await
     }
 
     fn stop_all(&self, place: &Place, reason: &str) -> Result<Value, Failure> {

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use crate::daemon::control::{Answer, Answered, Progress};
 use crate::daemon::signals::Signal;
 use crate::domain::Value;
-use crate::mcp::{Limits, Selection};
+use crate::mcp::{Limits, Selection, bridge};
 use async_trait::async_trait;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -172,6 +172,9 @@ pub trait House: Send + Sync {
     /// Looks at everything that the daemon needs.
     async fn doctor(&self, place: &Place) -> Result<Vec<Finding>, Failure>;
 
+    /// Looks at an MCP server, ours or another, as a client of it sees it.
+    async fn visit(&self, server: &bridge::Options) -> Result<Vec<Finding>, Failure>;
+
     /// Writes the file that stops everything, without store or lock; what it says is the result.
     fn stop_all(&self, place: &Place, reason: &str) -> Result<Value, Failure>;
 
@@ -223,6 +226,10 @@ impl House for EmptyHouse {
     }
 
     async fn doctor(&self, _: &Place) -> Result<Vec<Finding>, Failure> {
+        nothing_here()
+    }
+
+    async fn visit(&self, _: &bridge::Options) -> Result<Vec<Finding>, Failure> {
         nothing_here()
     }
 

@@ -8,6 +8,7 @@ use crate::config::McpConfig;
 use crate::mcp::http::Behind;
 use crate::mcp::{self, Handler, Seals};
 use crate::web::Server;
+use crate::web::tls::Tls;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -26,10 +27,19 @@ impl Http {
     /// Binds.
     pub(super) async fn bind(opened: &open::Opened) -> Result<Self, Failure> {
         let config = opened.config.mcp.clone();
-        let server = Server::bind(config.address).await.map_err(|error| {
+        let (outside, clock) = (opened.outside(), Arc::clone(&opened.parts.clock));
+        // Before the place is taken: what is wrong with the files is told first.
+        let tls = config.tls.as_ref().map(|files| {
+            Tls::open(&files.certificate, &files.key, Arc::clone(&clock))
+                .map_err(|error| Failure::new(FailureKind::Config, format!("[mcp] {error}")))
+        });
+        let tls = tls.transpose()?;
+        let mut server = Server::bind(config.address).await.map_err(|error| {
             Failure::new(FailureKind::Config, error.to_string()).because(&error.source)
         })?;
-        let (outside, clock) = (opened.outside(), Arc::clone(&opened.parts.clock));
+        if let Some(tls) = tls {
+            server = server.with_tls(tls);
+        }
         opened.parts.tools.set_address(public_address(&config, server.address()));
         let seals = Seals::new(opened.parts.entropy.as_ref());
         Ok(Self { server, outside, config, clock, seals })
@@ -73,6 +83,7 @@ impl Http {
 fn public_address(config: &McpConfig, bound: SocketAddr) -> String {
     match config.http.hosts.first() {
         Some(host) => format!("https://{host}"),
+        None if config.tls.is_some() => format!("https://{bound}"),
         None => format!("http://{bound}"),
     }
 }

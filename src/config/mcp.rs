@@ -9,6 +9,7 @@ use crate::mcp::http::HttpOptions;
 use crate::mcp::{Limits, Selection};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The longest that a call may be given.
@@ -33,8 +34,19 @@ pub struct McpConfig {
     pub http: HttpOptions,
     /// Whether HTTP without TLS may be served beyond loopback.
     pub plain_http: bool,
+    /// With which TLS is spoken; `None`: it is not.
+    pub tls: Option<TlsFiles>,
     /// Memory of child processes.
     pub memory_bytes_max: u64,
+}
+
+/// The files, in PEM, with which a server shows who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Its certificate, then those that lead to an authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// What `rota mcp` speaks.
@@ -55,6 +67,7 @@ impl Default for McpConfig {
             limits: Limits::default(),
             http: HttpOptions::default(),
             plain_http: false,
+            tls: None,
             memory_bytes_max: 256 * 1024 * 1024,
         }
     }
@@ -62,7 +75,7 @@ impl Default for McpConfig {
 
 /// Reads the table. The fault is what is to be told if, after the environment was heard, it is still
 /// open to others by mistake.
-pub(super) fn mcp(table: &Table<'_, '_>) -> (McpConfig, Option<Fault>) {
+pub(super) fn mcp(table: &Table<'_, '_>, folder: &Path) -> (McpConfig, Option<Fault>) {
     let mut config = McpConfig::default();
     set(&mut config.enabled, table.truth("enabled"));
     set_ip(&mut config, table.parsed("host", host));
@@ -87,9 +100,30 @@ pub(super) fn mcp(table: &Table<'_, '_>) -> (McpConfig, Option<Fault>) {
     let sets = |text: &str| Selection::parse(text).map_err(|error| error.to_string());
     set(&mut config.http.selection, table.parsed("toolsets", sets));
     set(&mut config.plain_http, table.truth("plain_http"));
+    config.tls = tls(table, folder);
     table.finish(super::schema::elsewhere);
     let fault = exposed(&config).map(|message| table.own_fault(message));
     (config, fault)
+}
+
+fn tls(table: &Table<'_, '_>, folder: &Path) -> Option<TlsFiles> {
+    let file = |key| super::read::path(table, key, folder);
+    match (file("certificate"), file("key")) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (None, None) => None,
+        (Some(_), None) => {
+            table.add(
+                table.fault("certificate", "a certificate needs its key: add key = \"key.pem\""),
+            );
+            None
+        }
+        (None, Some(_)) => {
+            table.add(
+                table.fault("key", "a key needs its certificate: add certificate = \"cert.pem\""),
+            );
+            None
+        }
+    }
 }
 
 /// Lets the environment win.
@@ -173,9 +207,9 @@ fn exposed(config: &McpConfig) -> Option<String> {
                 .to_owned()
         });
     }
-    (!is_local && !config.plain_http).then(|| {
-        "HTTP without TLS is served on loopback only; put a proxy with TLS before it, or say \
-         plain_http = true where the network can be trusted"
+    (!is_local && !config.plain_http && config.tls.is_none()).then(|| {
+        "HTTP without TLS is served on loopback only; give certificate and key, put a proxy with TLS \
+         before it, or say plain_http = true where the network can be trusted"
             .to_owned()
     })
 }

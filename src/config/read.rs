@@ -42,7 +42,7 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
     let me = people.needed_if_written("me");
     people.finish(elsewhere);
     root.refuse("web", "[web]");
-    let (mcp, open_to_others) = super::mcp::mcp(&root.table("mcp"));
+    let (mcp, open_to_others) = super::mcp::mcp(&root.table("mcp"), folder);
     let (store, keep) = store(&root.table("store"), &base);
     let config = Config {
         path: None,
@@ -76,7 +76,7 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
 }
 
 /// A path, relative to the file's folder.
-fn path(table: &Table<'_, '_>, key: &'static str, folder: &Path) -> Option<PathBuf> {
+pub(super) fn path(table: &Table<'_, '_>, key: &'static str, folder: &Path) -> Option<PathBuf> {
     table.needed_if_written(key).map(|text| folder.join(text))
 }
 

@@ -34,6 +34,8 @@ const PLACES: [(&str, &[&str]); 10] = [
             "origins",
             "toolsets",
             "plain_http",
+            "certificate",
+            "key",
         ],
     ),
 ];
@@ -122,6 +124,8 @@ fn mcp() -> Value {
             "origins": texts_or_one("origins of browsers that may ask, beside loopback"),
             "toolsets": text("toolsets that are served, joined by commas, and readonly (default: all)"),
             "plain_http": truth("serve HTTP without TLS beyond loopback (default: false)"),
+            "certificate": text("a file in PEM: the server's certificate and those that lead to an authority; with it TLS is spoken"),
+            "key": text("a file in PEM: the certificate's private key"),
         }),
         &[],
     )

@@ -86,15 +86,32 @@ pub enum ToolError {
     },
 }
 
+/// No error says more.
+const SAID_CHARS_MAX: usize = 2_000;
+
+/// Cut, and without what a terminal obeys.
+fn harmless(said: String) -> String {
+    let obeyed = |c: char| c.is_control() && c != '\n';
+    if said.len() <= SAID_CHARS_MAX && !said.contains(obeyed) {
+        return said;
+    }
+    let mut chars = said.chars().map(|c| if obeyed(c) { ' ' } else { c });
+    let mut cut: String = chars.by_ref().take(SAID_CHARS_MAX).collect();
+    if chars.next().is_some() {
+        cut.push('…');
+    }
+    cut
+}
+
 impl ToolError {
-    /// A refusal that the caller may mend.
+    /// A refusal that the caller may mend. What it repeats of theirs stays short and harmless.
     pub fn rejected(reason: Reason, message: impl Into<String>) -> Self {
-        Self::Rejected { reason, message: message.into() }
+        Self::Rejected { reason, message: harmless(message.into()) }
     }
 
     /// An error that ends the run.
     pub fn fatal(reason: Reason, message: impl Into<String>) -> Self {
-        Self::Fatal { reason, message: message.into(), source: None }
+        Self::Fatal { reason, message: harmless(message.into()), source: None }
     }
 
     /// The stable code.

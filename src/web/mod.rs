@@ -6,10 +6,12 @@
 //! - So many connections at most, in all and from one address beyond loopback; whoever does not say
 //!   what they want within ten seconds is hung up on. Files are left for the rest of the daemon.
 //! - Health says nothing that needs a token to know; a calendar is read at its secret address alone.
+//! - With a certificate, TLS is spoken and nothing else; a greeting has ten seconds, too.
 //! - When the daemon stops, what is under way is answered, within a bound.
 
 pub mod calendar;
 mod places;
+pub mod tls;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, State};
@@ -23,7 +25,9 @@ use places::Places;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tls::Tls;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -51,6 +55,7 @@ pub struct ListenError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Arc<Tls>>,
 }
 
 /// Whether the daemon is ready for work.
@@ -65,7 +70,13 @@ impl Server {
         let error = |source| ListenError { address, source };
         let listener = TcpListener::bind(address).await.map_err(error)?;
         let address = listener.local_addr().map_err(error)?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, tls: None })
+    }
+
+    /// Speaks TLS.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(Arc::new(tls)), ..self }
     }
 
     /// Where it listens.
@@ -107,9 +118,24 @@ impl Server {
             };
             // One connection too many is closed without a word: to answer it would take what is short.
             let Some(place) = places.take(peer.ip().to_canonical()) else { continue };
-            let serving = open.watch(connection(stream, peer, routes.clone()));
+            // Slow, not wrong, where it cannot be set.
+            let _ = stream.set_nodelay(true);
+            let (watcher, routes, tls) = (open.watcher(), routes.clone(), self.tls.clone());
             let over = over.clone();
             tracker.spawn(async move {
+                let serving = async {
+                    let Some(tls) = tls else {
+                        return watcher.watch(connection(stream, peer, routes)).await;
+                    };
+                    match tokio::time::timeout(HEAD_TIME, tls.acceptor().accept(stream)).await {
+                        Ok(Ok(stream)) => watcher.watch(connection(stream, peer, routes)).await,
+                        Ok(Err(error)) => {
+                            tracing::debug!(%error, "no TLS was agreed on");
+                            Ok(())
+                        }
+                        Err(_) => Ok(()),
+                    }
+                };
                 tokio::select! {
                     ended = serving => if let Err(error) = ended {
                         tracing::debug!(%error, "a connection ended");
@@ -127,13 +153,11 @@ impl Server {
 }
 
 /// One connection, to be driven.
-fn connection(
-    stream: TcpStream,
+fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
     peer: SocketAddr,
     routes: Router,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send + 'static {
-    // Slow, not wrong, where it cannot be set.
-    let _ = stream.set_nodelay(true);
     let service = routes.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         request.map(axum::body::Body::new)

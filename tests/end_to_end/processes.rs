@@ -14,6 +14,7 @@ use rota::daemon::control::server::ControlServer;
 use rota::daemon::control::{Answer, AnswerError, Answered, ControlLimits, Progress, ToolRequest};
 use rota::daemon::signals::Signal;
 use rota::domain::{Reason, Value};
+use rota::mcp::bridge::Options;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -103,6 +104,10 @@ impl House for WaitingHouse {
     }
 
     async fn check(&self, _: &Place, _: &[PathBuf]) -> Result<CheckReport, Failure> {
+        panic!("not asked for")
+    }
+
+    async fn visit(&self, _: &Options) -> Result<Vec<Finding>, Failure> {
         panic!("not asked for")
     }
 

@@ -1,15 +1,18 @@
 //! The MCP server, by the real binary: over HTTP and at a pipe.
 
+mod abuse;
 mod bridge;
 mod calendar;
 mod claims;
 mod confirm;
+mod doctor;
 mod guard;
 mod http;
 mod limits;
 mod listing;
 mod pipe;
 mod reading;
+mod tls;
 mod upstream;
 
 use crate::support::rota::{Rota, Serving};

@@ -13,6 +13,7 @@ use rota::cli::output::{Manner, Output};
 use rota::daemon::control::{Answer, AnswerError, Answered, DryRun, Progress, ToolRequest};
 use rota::daemon::signals::Signal;
 use rota::domain::Value;
+use rota::mcp::bridge::Options;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -142,6 +143,10 @@ impl House for TestHouse {
 
     async fn check(&self, _: &Place, _: &[PathBuf]) -> Result<CheckReport, Failure> {
         Ok(self.check.clone())
+    }
+
+    async fn visit(&self, _: &Options) -> Result<Vec<Finding>, Failure> {
+        Ok(self.findings.clone())
     }
 
     async fn doctor(&self, _: &Place) -> Result<Vec<Finding>, Failure> {

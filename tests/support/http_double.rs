@@ -56,6 +56,8 @@ pub struct Reply {
     pub pieces: Vec<Vec<u8>>,
     pub then: Then,
     pub is_stream: bool,
+    /// Before its first byte: some servers are slow.
+    pub pause: Duration,
 }
 
 impl Reply {
@@ -66,7 +68,7 @@ impl Reply {
     pub fn text(status: u16, kind: &str, text: &str) -> Self {
         let headers = vec![("Content-Type".to_owned(), kind.to_owned())];
         let pieces = vec![text.as_bytes().to_vec()];
-        Self { status, headers, pieces, then: Then::End, is_stream: false }
+        Self { status, headers, pieces, then: Then::End, is_stream: false, pause: Duration::ZERO }
     }
 
     /// A stream of events in these pieces.
@@ -89,6 +91,11 @@ impl Reply {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    #[must_use]
+    pub fn after(self, pause: Duration) -> Self {
+        Self { pause, ..self }
     }
 
     #[must_use]
@@ -228,6 +235,7 @@ fn talk<S: Read + Write>(
             Some(fault) => Reply::text(418, "text/plain", &fault),
             None => answers(&asked),
         };
+        thread::sleep(reply.pause);
         let then = reply.then;
         write(stream.get_mut(), &reply)?;
         match then {

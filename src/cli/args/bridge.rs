@@ -20,6 +20,35 @@ pub struct BridgeArgs {
     /// The server's address [env: `LEANTIME_SERVER_URL`, `ROTA_URL`]
     #[arg(value_name = "URL", value_hint = ValueHint::Url)]
     url: Option<String>,
+    #[command(flatten)]
+    way: WayArgs,
+    /// How often a message is sent again where that is safe
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(..=20))]
+    max_retries: u32,
+    /// The first wait before that, in milliseconds; doubled each time
+    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(..=60_000))]
+    retry_delay: u64,
+    /// Taken and not used: host and server agree on the revision
+    #[arg(long, value_name = "VERSION", hide = true)]
+    protocol_version: Option<String>,
+    /// Taken and not used: nothing is kept
+    #[arg(long, hide = true)]
+    no_cache: bool,
+}
+
+/// `rota doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// The address of an MCP server to look at, instead of this machine
+    #[arg(value_name = "URL", value_hint = ValueHint::Url)]
+    url: Option<String>,
+    #[command(flatten)]
+    way: WayArgs,
+}
+
+/// How a server is spoken to.
+#[derive(Debug, Args)]
+struct WayArgs {
     /// The token [env: `LEANTIME_API_TOKEN`, `ROTA_TOKEN`] [default: none is sent]
     ///
     /// A token that stands here is seen by every user of this machine; the variable or a file is not.
@@ -37,18 +66,6 @@ pub struct BridgeArgs {
     /// Do not check the server's certificate [env: `NODE_TLS_REJECT_UNAUTHORIZED=0`]
     #[arg(long, conflicts_with = "ca")]
     insecure: bool,
-    /// How often a message is sent again where that is safe
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(..=20))]
-    max_retries: u32,
-    /// The first wait before that, in milliseconds; doubled each time
-    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(..=60_000))]
-    retry_delay: u64,
-    /// Taken and not used: host and server agree on the revision
-    #[arg(long, value_name = "VERSION", hide = true)]
-    protocol_version: Option<String>,
-    /// Taken and not used: nothing is kept
-    #[arg(long, hide = true)]
-    no_cache: bool,
 }
 
 /// `Bearer`, `Token`, `ApiKey`, `X-API-Key`, however written.
@@ -71,6 +88,40 @@ impl BridgeArgs {
             Failure::usage("the server's URL is missing")
                 .hint("write `rota bridge http://127.0.0.1:3001/mcp`, or set LEANTIME_SERVER_URL")
         })?;
+        let retry_delay = Duration::from_millis(self.retry_delay);
+        self.way.options(&url, self.max_retries, retry_delay)
+    }
+}
+
+impl DoctorArgs {
+    /// The server to look at; none: this machine.
+    ///
+    /// # Errors
+    /// A usage failure, when a file cannot be read, a token is given and empty, or is given for no server.
+    pub fn options(&self) -> Result<Option<Options>, Failure> {
+        let Some(url) = &self.url else {
+            return if self.way.is_said() {
+                Err(Failure::usage("a token or certificate is for a server: give its URL"))
+            } else {
+                Ok(None)
+            };
+        };
+        // A look shows what is; it does not wait for it to get better.
+        self.way.options(url, 0, Duration::ZERO).map(Some)
+    }
+}
+
+impl WayArgs {
+    fn is_said(&self) -> bool {
+        self.token.is_some() || self.token_file.is_some() || self.ca.is_some() || self.insecure
+    }
+
+    fn options(
+        &self,
+        url: &str,
+        retries_max: u32,
+        retry_delay: Duration,
+    ) -> Result<Options, Failure> {
         let ca = self.ca.as_ref().map(|file| {
             crate::fault::read_text(file, CA_FILE_BYTES_MAX)
                 .map(String::into_bytes)
@@ -82,8 +133,8 @@ impl BridgeArgs {
             auth: self.auth_method,
             ca: ca.transpose()?,
             insecure: self.insecure || self.ca.is_none() && environment::node_trusts_anybody(),
-            retries_max: self.max_retries,
-            retry_delay: Duration::from_millis(self.retry_delay),
+            retries_max,
+            retry_delay,
         })
     }
 

@@ -11,7 +11,7 @@ use super::logging::LogFormat;
 use super::output::ColourChoice;
 use crate::app::house::{Place, SchemaKind};
 use board::{ProjectCommand, TaskCommand};
-use bridge::BridgeArgs;
+use bridge::{BridgeArgs, DoctorArgs};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use operate::{ClaimsCommand, NextArgs, PlaybookArgs, RunOnceArgs, RunsCommand, WhyArgs};
 use outside::{McpArgs, TokenCommand, UpstreamCommand};
@@ -192,9 +192,12 @@ pub enum Command {
                             rota bridge https://board.example.com/mcp --auth-method X-API-Key --ca ca.pem"
     )]
     Bridge(BridgeArgs),
-    /// Look at everything the daemon needs: each line ok, warn or fail, with what to do
-    #[command(after_help = "Example:\n  rota doctor")]
-    Doctor,
+    /// Look at everything the daemon needs, or at an MCP server: each line ok, warn or fail, with what
+    /// to do
+    #[command(
+        after_help = "Examples:\n  rota doctor\n  rota doctor http://127.0.0.1:3001/mcp --token-file token"
+    )]
+    Doctor(DoctorArgs),
     /// Print a JSON Schema for editors
     #[command(after_help = "Example:\n  rota schema playbook > docs/schema/playbook.json")]
     Schema {

@@ -3,6 +3,7 @@
 use super::Session;
 use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{CheckReport, Finding, Health};
+use crate::cli::args::bridge::DoctorArgs;
 use crate::cli::page::{Page, Style, Table};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -17,8 +18,11 @@ impl Session<'_> {
     }
 
     /// `rota doctor`.
-    pub(super) async fn doctor(&self) -> Result<u8, Failure> {
-        let findings = self.house.doctor(&self.place).await?;
+    pub(super) async fn doctor(&self, args: &DoctorArgs) -> Result<u8, Failure> {
+        let findings = match args.options()? {
+            Some(server) => self.house.visit(&server).await?,
+            None => self.house.doctor(&self.place).await?,
+        };
         self.output.result(&doctor_document(&findings), &doctor_page(&findings))?;
         let ill = findings.iter().any(|finding| finding.health == Health::Fail);
         Ok(if ill { FailureKind::Refused.exit_code() } else { 0 })

@@ -61,7 +61,7 @@ impl Session<'_> {
             Command::Bridge(args) => self.bridge(args).await,
             Command::Token(token) => self.ask(token.call()).await,
             Command::Upstream(upstream) => self.ask(upstream.call()).await,
-            Command::Doctor => self.doctor().await,
+            Command::Doctor(args) => self.doctor(args).await,
             Command::Schema { kind } => self.schema(*kind),
             Command::Completions { shell } => self.completions(*shell),
             Command::Man { dir } => self.man(dir.as_deref()),

@@ -13,7 +13,15 @@ const HOLDER_BYTES_MAX: u64 = 256;
 /// Held as long as it lives.
 #[derive(Debug)]
 pub(super) struct FolderLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing alone does not do: a child that is being started just now has the file, too, until
+        // it becomes another program.
+        let _ = self.file.unlock();
+    }
 }
 
 impl FolderLock {
@@ -40,7 +48,7 @@ impl FolderLock {
         let life = if life.is_empty() { "none" } else { life };
         let holder = format!("process {}, life {life}, since {since}\n", std::process::id());
         file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 

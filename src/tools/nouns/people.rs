@@ -1,15 +1,15 @@
 //! Who is on the board.
 
 use super::tasks::refuse;
-use crate::domain::{NewPerson, PersonKind, Role};
-use crate::tools::ToolError;
+use crate::domain::{Initiative, NewPerson, PersonKind, Role, Value};
 use crate::tools::definition::{Definition, Words};
 use crate::tools::guard::told;
 use crate::tools::scope::Reach;
 use crate::tools::show::{self, Change, Items, PersonView};
 use crate::tools::write::{Planned, Write};
+use crate::tools::{Context, ToolError};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub(super) fn tools() -> Vec<Definition> {
     vec![
@@ -35,6 +35,16 @@ pub(super) fn tools() -> Vec<Definition> {
                 })
             },
         ),
+        Definition::read::<Nothing, Whoever>(
+            Words {
+                name: "whoami",
+                title: "Who you are here",
+                description: "For whom you act: user or service key, role, projects, zone. Example: {}.",
+                example: "{}",
+            },
+            Role::Readonly,
+            |_, context, _: Nothing| Box::pin(std::future::ready(Ok(whoever(context)))),
+        ),
         Definition::write::<AddPerson, Change>(
             Words {
                 name: "addPerson",
@@ -58,6 +68,38 @@ pub(super) fn tools() -> Vec<Definition> {
 struct ListPeople {
     /// person or agent; absent: both.
     kind: Option<String>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Nothing {}
+
+/// Whoever asks.
+#[derive(Serialize, JsonSchema)]
+struct Whoever {
+    /// The user whose rights hold and whose name is written.
+    #[serde(flatten)]
+    user: PersonView,
+    /// The service key that asks; it is nobody, so nothing is its own. `null`: the user does.
+    service_key: Option<String>,
+    /// The projects there are for this token; `null`: all.
+    only_projects: Option<Vec<i64>>,
+    /// Where days begin.
+    zone: String,
+}
+
+fn whoever(context: &Context) -> Value {
+    let service_key = match &context.principal.by {
+        Initiative::Service(key) => Some(key.clone()),
+        Initiative::Person | Initiative::Agent(_) | Initiative::Rota(_) => None,
+    };
+    let only = &context.only_projects;
+    show::value(&Whoever {
+        user: context.principal.person.clone().into(),
+        service_key,
+        only_projects: (!only.is_empty()).then(|| only.iter().map(|id| id.0).collect()),
+        zone: context.zone.name().to_owned(),
+    })
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -1,5 +1,6 @@
 //! The verbs, and the guard before every write.
 
+mod arbitrary;
 mod around;
 mod bulk;
 mod calendar;

@@ -160,7 +160,7 @@ fn code(answer: &Value) -> &str {
 }
 
 /// What most doubles answer to what a host begins with; the rest is theirs.
-fn usual(asked: &Asked, session: Option<&str>) -> Option<Reply> {
+pub(super) fn usual(asked: &Asked, session: Option<&str>) -> Option<Reply> {
     if asked.method == "GET" {
         return Some(Reply::text(405, "text/plain", ""));
     }
