@@ -4,14 +4,14 @@
 use super::doctor::finding;
 use crate::app::failure::Failure;
 use crate::app::house::{Finding, Health};
-use crate::clock::SystemEntropy;
+use crate::clock::{Clock as _, SystemClock, SystemEntropy};
 use crate::domain::Role;
 use crate::mcp::bridge::{self, Host, Options, lines::Line};
 use crate::tools::catalogue;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -71,21 +71,19 @@ async fn look(
     }
     findings.push(quickness(client).await?);
     let offered = tools(client).await?;
-    let role = match offered.contains("whoami") {
-        true => identity(client, findings).await?,
-        false => None,
-    };
+    let role = if offered.contains("whoami") { identity(client, findings).await? } else { None };
     findings.push(compare(&offered, role));
     Ok(())
 }
 
 /// How quickly it answers.
 async fn quickness(client: &mut Client) -> Result<Finding, Trouble> {
+    let clock = SystemClock::new();
     let mut took = Vec::with_capacity(PINGS);
     for _ in 0..PINGS {
-        let begun = Instant::now();
+        let begun = clock.boot();
         client.ask("ping", json!({})).await?;
-        took.push(begun.elapsed());
+        took.push(clock.boot().saturating_sub(begun));
     }
     took.sort();
     let middle = took[PINGS / 2];

@@ -7,6 +7,7 @@ mod claims;
 mod confirm;
 mod doctor;
 mod guard;
+mod guide;
 mod http;
 mod limits;
 mod listing;

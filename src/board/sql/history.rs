@@ -56,7 +56,7 @@ pub(super) async fn record(
         }
     }
     if let Some((mark, trace)) = trace {
-        traces::keep(&mut sql, mark, trace);
+        traces::keep(&mut sql, mark, &trace);
     }
     sql.fetch_all(on).await.map(|_| ())
 }

@@ -63,7 +63,7 @@ pub(super) async fn trace(on: &mut Connection, mark: &Mark) -> Result<Option<Tra
 }
 
 /// Keeps what a mark did, with whatever else the statement does.
-pub(super) fn keep(sql: &mut Sql, mark: &Mark, trace: Trace) {
+pub(super) fn keep(sql: &mut Sql, mark: &Mark, trace: &Trace) {
     let (entity, id) = entity_columns(trace.entity);
     sql.push("insert into marks (run, seq, entity, entity_id, was) values ");
     sql.row([

@@ -129,6 +129,7 @@ fn changes(mut bytes: &[u8]) -> Option<Vec<Change>> {
 }
 
 /// What [`put`] put; the outer `None`: nothing that it put.
+#[expect(clippy::option_option, reason = "nothing to read is not the same as what is not there")]
 fn take(bytes: &mut &[u8]) -> Option<Option<Vec<u8>>> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let length = u32::from_be_bytes(*length);
