@@ -72,6 +72,7 @@ impl Session<'_> {
             zone: self.place.zone.clone(),
             dry_run: call.dry_run,
             token: None,
+            assistant: false,
         };
         let (tell, mut told) = mpsc::channel(PROGRESS_MAX);
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
