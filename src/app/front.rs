@@ -53,6 +53,7 @@ impl Answer for Front {
         };
         let mut context =
             Context::person(principal, self.zone_of(request.zone.as_deref())).limited_to(projects);
+        context.is_by_hand = !request.assistant;
         let (tell, mut lines) = mpsc::channel(LINES_MAX);
         context.progress = tools::Progress::to(tell);
         if request.tool == FOLLOW {

@@ -246,8 +246,8 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
     tools.set_repeats(Arc::clone(&ledger) as _);
     tools.set_feeds(Arc::clone(&ledger) as _);
     // A rehearsal writes nowhere, and what other servers do cannot be taken back.
-    if !ground.composes_only && ground.state.is_some() {
-        tools.set_outer(super::upstreams::outer(&config, &ledger));
+    if let Some(state) = ground.state.as_deref().filter(|_| !ground.composes_only) {
+        tools.set_outer(super::upstreams::outer(&config, &ledger, state).await);
     }
     let (templates, faults) = Templates::load(&ground.templates, None);
     for fault in faults {

@@ -164,6 +164,7 @@ impl Reacher {
             zone: self.place.zone.clone(),
             dry_run: None,
             token: self.token.clone().map(AskToken),
+            assistant: true,
         };
         let (tell, mut lines) = mpsc::channel(PROGRESS_MAX);
         let mut answering = answer.answer(request, tell);

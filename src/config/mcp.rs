@@ -36,8 +36,6 @@ pub struct McpConfig {
     pub plain_http: bool,
     /// With which TLS is spoken; `None`: it is not.
     pub tls: Option<TlsFiles>,
-    /// Memory of child processes.
-    pub memory_bytes_max: u64,
 }
 
 /// The files, in PEM, with which a server shows who it is.
@@ -68,7 +66,6 @@ impl Default for McpConfig {
             http: HttpOptions::default(),
             plain_http: false,
             tls: None,
-            memory_bytes_max: 256 * 1024 * 1024,
         }
     }
 }
@@ -91,7 +88,7 @@ pub(super) fn mcp(table: &Table<'_, '_>, folder: &Path) -> (McpConfig, Option<Fa
     set(&mut config.http.rate_per_minute, table.count("rate_limit", 1));
     let second = Duration::from_secs(1);
     set(&mut config.limits.call_time, table.duration("call_time", second..=CALL_TIME_MAX));
-    set(&mut config.memory_bytes_max, table.parsed("memory", bytes));
+    set(&mut config.http.memory_bytes_max, table.parsed("memory", bytes));
     set(&mut config.limits.response_bytes_max, table.parsed("response_size", response_bytes));
     set(&mut config.http.logs_requests, table.truth("log_requests"));
     set(&mut config.limits.exposes_errors, table.truth("expose_errors"));
@@ -179,7 +176,7 @@ fn hear(config: &mut McpConfig, name: &str, text: &str) -> Result<(), String> {
         "MCP_ALLOWED_IPS" => config.http.allowed = nets(text)?,
         "MCP_RATE_LIMIT" => config.http.rate_per_minute = rate(text)?,
         "MCP_MAX_EXECUTION_TIME" => config.limits.call_time = seconds(text)?,
-        "MCP_MEMORY_LIMIT" => config.memory_bytes_max = bytes(text)?,
+        "MCP_MEMORY_LIMIT" => config.http.memory_bytes_max = bytes(text)?,
         "MCP_MAX_RESPONSE_SIZE" => config.limits.response_bytes_max = response_bytes(text)?,
         "MCP_LOG_REQUESTS" => config.http.logs_requests = truth(text)?,
         "MCP_EXPOSE_ERRORS" => config.limits.exposes_errors = truth(text)?,
@@ -355,7 +352,7 @@ mod tests {
         assert_eq!(allowed.len(), 2);
         assert_eq!(read("MCP_RATE_LIMIT", "7").http.rate_per_minute, 7);
         assert_eq!(read("MCP_MAX_EXECUTION_TIME", "5").limits.call_time, Duration::from_secs(5));
-        assert_eq!(read("MCP_MEMORY_LIMIT", "1G").memory_bytes_max, 1 << 30);
+        assert_eq!(read("MCP_MEMORY_LIMIT", "1G").http.memory_bytes_max, 1 << 30);
         assert_eq!(read("MCP_MAX_RESPONSE_SIZE", "64K").limits.response_bytes_max, 65_536);
         assert!(read("MCP_LOG_REQUESTS", "true").http.logs_requests);
         assert!(read("MCP_EXPOSE_ERRORS", "1").limits.exposes_errors);
@@ -408,6 +405,6 @@ mod tests {
         assert_eq!(config.http.rate_per_minute, 100);
         assert_eq!(config.limits.call_time, Duration::from_secs(30));
         assert_eq!(config.limits.response_bytes_max, 10_485_760);
-        assert_eq!(config.memory_bytes_max, 256 << 20);
+        assert_eq!(config.http.memory_bytes_max, 256 << 20);
     }
 }

@@ -116,7 +116,7 @@ fn mcp() -> Value {
             "trusted_proxies": texts_or_one("proxies whose X-Forwarded-For is believed (default: none)"),
             "rate_limit": json!({"type": "integer", "minimum": 1, "maximum": 1_000_000, "description": "requests of one caller in a minute (default: 100)"}),
             "call_time": duration("how long a call may take (default: 30s)"),
-            "memory": size("memory of child processes (default: 256M)"),
+            "memory": size("bytes of requests and answers held at once; while they are, more is refused (default: 256M)"),
             "response_size": size("bytes of an answer (default: 10M)"),
             "log_requests": truth("whether each request is logged (default: false)"),
             "expose_errors": truth("whether callers are told the causes of errors (default: false)"),

@@ -307,12 +307,13 @@ impl Worker {
             zone: playbook.on.zone,
             only_projects: Vec::new(),
             progress: Progress::default(),
+            is_by_hand: false,
             run: Some(RunContext {
                 run,
                 task: self.job.task,
                 claim: self.held.as_ref().map(|held| (held.claim.task, held.claim.fence)),
                 projects: selected_projects(&playbook, &projects),
-                trust: self.trust(),
+                trust: self.trust(actor),
                 actor,
                 mode: playbook.mode,
                 revision,
@@ -323,10 +324,14 @@ impl Worker {
         })
     }
 
-    fn trust(&self) -> Trust {
-        let Some(held) = &self.held else { return Trust::without_lease() };
+    /// Whether the run may still act. Its work may not once it was told to stop; what the daemon has
+    /// to write for it then, it may.
+    fn trust(&self, actor: EffectActor) -> Trust {
+        let halt = Arc::clone(&self.job.halt);
+        let is_halted = move || actor == EffectActor::Agent && halt.token().is_cancelled();
+        let Some(held) = &self.held else { return Trust::when(move || !is_halted()) };
         let (window, clock) = (held.trust.clone(), Arc::clone(&self.parts.clock));
-        Trust::when(move || window.is_open(clock.boot()))
+        Trust::when(move || !is_halted() && window.is_open(clock.boot()))
     }
 
     /// One edit of the run's task, by the daemon.

@@ -78,6 +78,9 @@ pub struct ToolRequest {
     /// Whose rights hold, instead of those of whoever may use the socket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<AskToken>,
+    /// Whether an assistant asks, in a person's name, and not a person at a terminal.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assistant: bool,
 }
 
 /// A token on its way over the socket; `Debug` does not show it.
@@ -241,19 +244,22 @@ pub struct RequestLine {
     /// See [`ToolRequest::token`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<AskToken>,
+    /// See [`ToolRequest::assistant`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assistant: bool,
 }
 
 impl RequestLine {
     /// A request with its number.
     pub fn new(id: u64, request: ToolRequest) -> Self {
-        let ToolRequest { tool, args, zone, dry_run, token } = request;
-        Self { id, tool, args, zone, dry_run, token }
+        let ToolRequest { tool, args, zone, dry_run, token, assistant } = request;
+        Self { id, tool, args, zone, dry_run, token, assistant }
     }
 
     /// The request without its number.
     pub fn into_request(self) -> ToolRequest {
-        let Self { id: _, tool, args, zone, dry_run, token } = self;
-        ToolRequest { tool, args, zone, dry_run, token }
+        let Self { id: _, tool, args, zone, dry_run, token, assistant } = self;
+        ToolRequest { tool, args, zone, dry_run, token, assistant }
     }
 }
 

@@ -325,8 +325,13 @@ impl Desk for Daemon {
         Assistants::new(&self.parts).release(ask).await
     }
 
-    async fn standing(&self, task: TaskId, principal: &Principal) -> Result<Standing, DeskError> {
-        Assistants::new(&self.parts).standing(task, principal).await
+    async fn standing(
+        &self,
+        task: TaskId,
+        principal: &Principal,
+        would_change: bool,
+    ) -> Result<Standing, DeskError> {
+        Box::pin(Assistants::new(&self.parts).standing(task, principal, would_change)).await
     }
 
     async fn keep_claim(&self, task: TaskId, principal: &Principal) -> Result<(), DeskError> {

@@ -302,6 +302,7 @@ impl Undo<'_> {
             zone: self.ask.zone,
             only_projects: Vec::new(),
             progress: Progress::default(),
+            is_by_hand: false,
             run: Some(RunContext {
                 run: own.run.id.clone(),
                 playbook: Arc::new(playbook::of(playbook::UNDO, &person.name, self.ask.zone)),

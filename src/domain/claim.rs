@@ -44,6 +44,29 @@ pub struct Claim {
     /// A revoked claim's old holder and the end of its lease plus margin: until then, or until
     /// the holder has acknowledged, nobody acquires.
     pub revoked: Option<Revoked>,
+    /// Assistants who lost a claim of the task and have not been told yet, the latest last. They are
+    /// kept beside whatever claim comes after.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<Untold>,
+}
+
+/// So many are remembered at one task; the earliest are forgotten.
+const UNTOLD_MAX: usize = 16;
+
+/// An assistant that lost its claim and does not know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untold {
+    /// Whose calls counted as the holder's ([`Principal::key`]).
+    pub principal: String,
+    /// What was done under the claim is recorded there.
+    pub run: RunId,
+    /// Why it ended.
+    pub reason: Reason,
+    /// When, by the wall clock.
+    pub at: Timestamp,
+    /// Who ended it and why, where somebody said so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
 }
 
 /// How far a claim has got.
@@ -189,5 +212,32 @@ impl Claim {
     /// Whether somebody holds it at this time of the store.
     pub fn is_live(&self, now: &StoreTime) -> bool {
         self.holder.is_some() && self.lease_ends.as_ref().is_some_and(|end| !end.is_past(now))
+    }
+
+    /// To be called when the claim has just ended from this phase: an assistant that did not end it
+    /// by itself is to be told, one that did has nothing to learn.
+    pub fn remember_loser(&mut self, from: Phase, why: &str) {
+        let (Some(assistant), Some(end)) = (&self.assistant, &self.ended) else { return };
+        let principal = assistant.principal.clone();
+        let is_as_asked = end.how == EndKind::Released
+            && matches!(end.reason, Reason::Cancelled | Reason::HandedOver);
+        let (reason, at) = (end.reason, end.at);
+        // Before that nobody was told that they have it.
+        let was_theirs = matches!(from, Phase::Working | Phase::Settling);
+        if is_as_asked {
+            self.was_told(&principal);
+        } else if was_theirs && end.how != EndKind::Released {
+            self.was_told(&principal);
+            let (run, why) = (self.run.clone(), why.to_owned());
+            self.untold.push(Untold { principal, run, reason, at, why });
+            let surplus = self.untold.len().saturating_sub(UNTOLD_MAX);
+            self.untold.drain(..surplus);
+        }
+    }
+
+    /// This principal knows, or need not know any more; what they were to be told.
+    pub fn was_told(&mut self, principal: &str) -> Option<Untold> {
+        let place = self.untold.iter().position(|untold| untold.principal == principal)?;
+        Some(self.untold.remove(place))
     }
 }

@@ -39,7 +39,7 @@ pub use calendar::{
 };
 pub use change::{Activity, EffectState, Entity, Mark, Stamp, TaskEdit, Written};
 pub use claim::{
-    Assistant, Before, Claim, ClaimEnd, EndKind, Holder, Parked, Phase, Revoked, Wrote,
+    Assistant, Before, Claim, ClaimEnd, EndKind, Holder, Parked, Phase, Revoked, Untold, Wrote,
 };
 pub use comment::{Comment, CommentTarget, NewComment, Rating};
 pub use decision::Decision;

@@ -87,6 +87,7 @@ impl Ledger {
                 Verdict::Granted(claim) => return Ok(self.held(*claim, started, &now, ask.lease)),
                 Verdict::Take(claim) => Claim { assistant: assistant.clone(), ..*claim },
             };
+            let claim = begun(claim, ask.resume);
             let batch = Batch::new()
                 .put(keys::held(board, ask.task), "{}")
                 .delete(keys::orphan(board, ask.task));
@@ -324,6 +325,7 @@ impl Ledger {
             parked: None,
             ended: None,
             revoked: None,
+            untold: found.map(|claim| claim.untold.clone()).unwrap_or_default(),
         }
     }
 
@@ -388,6 +390,7 @@ impl Ledger {
             wanted.holder = None;
             wanted.lease_ends = None;
             what(&mut wanted);
+            wanted.remember_loser(record.map_or(Phase::Free, |record| record.phase), "");
             match mine {
                 Ok(_) => {
                     let batch = self.given_back(found.as_ref(), &wanted)?;
@@ -450,6 +453,16 @@ impl Ledger {
         }
         Ok(true)
     }
+}
+
+/// Whoever claims anew knows that they do not hold it by an earlier claim.
+fn begun(mut claim: Claim, resume: Option<Fence>) -> Claim {
+    if let Some(principal) = claim.assistant.as_ref().map(|it| it.principal.clone())
+        && resume.is_none()
+    {
+        claim.was_told(&principal);
+    }
+    claim
 }
 
 /// Whether a record already says what a holder wants it to say: the answer to its first try was

@@ -1,11 +1,12 @@
 //! Who holds a claim: a run of this life, or somebody's assistant, which is the same holder whichever
 //! daemon, or which of its lives, serves it.
 
-use super::claims::{Acquire, Held, lost};
-use super::{ClaimError, Ledger};
+use super::claims::{Acquire, Held, contended, lost};
+use super::{ClaimError, Ledger, TRIES_MAX, keys, records};
 use crate::domain::{
-    Assistant, Claim, EndKind, Fence, Holder, Phase, Reason, RunId, StoreTime, TaskId,
+    Assistant, Claim, EndKind, Fence, Holder, Phase, Reason, RunId, StoreTime, TaskId, Untold,
 };
+use crate::store::Batch;
 use std::time::Duration;
 
 impl Ledger {
@@ -54,6 +55,46 @@ impl Ledger {
         held.trust.extend(started, lease, self.options.margin);
         held.claim = claim;
         Ok(())
+    }
+
+    /// The step from which on a claim is handed back. Of several who begin at once one does: `false`
+    /// says that it was somebody else, who goes on alone.
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`] as for [`Ledger::renew`].
+    pub async fn begin_hand_back(&self, held: &mut Held) -> Result<bool, ClaimError> {
+        let begin = |claim: &mut Claim, _: &StoreTime| {
+            if claim.phase == Phase::Settling {
+                return Err(ClaimError::Phase { from: claim.phase, to: Phase::Settling });
+            }
+            claim.phase = Phase::Settling;
+            Ok(())
+        };
+        match self.change(held, begin).await {
+            Ok(claim) => held.claim = claim,
+            Err(ClaimError::Phase { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    /// What this principal is to be told of a claim that they lost: once, from here on they know.
+    pub async fn tell_loser(
+        &self,
+        task: TaskId,
+        principal: &str,
+    ) -> Result<Option<Untold>, ClaimError> {
+        let key = keys::claim(&self.options.board, task);
+        for _ in 0..TRIES_MAX {
+            let Some(record) = self.claim_record(task).await? else { return Ok(None) };
+            let mut claim = record.value.clone();
+            let Some(told) = claim.was_told(principal) else { return Ok(None) };
+            let batch = records::replace(Batch::new(), &key, &claim, Some(&record))?;
+            if self.try_commit(batch).await? {
+                return Ok(Some(told));
+            }
+        }
+        Err(contended(&key))
     }
 
     /// The claim under which a task is held or waits for an answer now, whoever holds it, and how

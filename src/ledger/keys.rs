@@ -242,6 +242,17 @@ pub(super) fn repeat_at(at: Timestamp, repeat: &str) -> String {
     format!("{REPEAT_AT}{}/{hash}", ascending(at))
 }
 
+/// One caller's calls, oldest first.
+pub(super) fn repeats_of(caller: &str) -> String {
+    format!("repeat-of/{caller}/")
+}
+
+/// A call's place among its caller's.
+pub(super) fn repeat_of(caller: &str, at: Timestamp, repeat: &str) -> String {
+    let hash = repeat.rsplit_once('/').map_or(repeat, |(_, hash)| hash);
+    format!("{}{}/{hash}", repeats_of(caller), ascending(at))
+}
+
 /// Runs that are forgotten, while rows of theirs are left.
 pub(super) const FORGOTTEN: &str = "forgotten/";
 

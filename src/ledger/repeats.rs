@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 /// For so long a key stands for its call.
 pub const REPEATABLE: TimeDelta = TimeDelta::hours(24);
-/// At most so many are kept; the oldest make room.
-const KEPT_MAX: usize = 10_000;
-/// So many make room at once.
+/// So many are kept of one caller; the oldest whose outcome is known make room.
+const OF_ONE_MAX: usize = 1_000;
+/// So many are forgotten at once.
 const FORGOTTEN_MAX: usize = 100;
 /// A longer answer is not kept: that it was done is.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
@@ -26,6 +26,24 @@ struct Kept {
     call: String,
     at: Timestamp,
     answer: Kind,
+    /// SHA-256 of whose it is; records of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    of: Option<String>,
+}
+
+/// What the place of a call among its caller's says.
+const IS_OPEN: &str = "open";
+const IS_KNOWN: &str = "known";
+
+impl Kept {
+    /// Takes the places of a call out of the lists.
+    fn without_places(&self, batch: Batch, row: &str) -> Batch {
+        let batch = batch.delete(keys::repeat_at(self.at, row));
+        match &self.of {
+            Some(caller) => batch.delete(keys::repeat_of(caller, self.at, row)),
+            None => batch,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,12 +67,15 @@ pub enum Repeat {
     Open(Timestamp),
     /// Another call was made under it.
     Other(Timestamp),
+    /// So many calls of theirs are open that no other is begun.
+    Full(usize),
 }
 
 impl Ledger {
     /// Somebody is about to make a call under a key of theirs.
     pub async fn begin_repeatable(&self, who: &str, key: &str, call: &str) -> Result<Repeat> {
         let (row, call) = (keys::repeat(who, key), keys::sha256(call.as_bytes()));
+        let caller = keys::sha256(who.as_bytes());
         for _ in 0..TRIES_MAX {
             let now = self.clock.wall();
             let found: Option<Record<Kept>> = self.read(&row).await?;
@@ -69,15 +90,21 @@ impl Ledger {
                     Kind::Is(answer) => Repeat::Answered(Some(answer.clone()), at),
                 });
             }
-            let kept = Kept { call: call.clone(), at: now, answer: Kind::Open };
-            let mut batch = records::replace(Batch::new(), &row, &kept, found.as_ref())?
-                .put(keys::repeat_at(now, &row), "{}");
-            if let Some(old) = found.as_ref().filter(|old| old.value.at != now) {
-                batch = batch.delete(keys::repeat_at(old.value.at, &row));
+            let Some(surplus) = self.surplus_of(&caller, now).await? else {
+                return Ok(Repeat::Full(OF_ONE_MAX));
+            };
+            let of = Some(caller.clone());
+            let kept = Kept { call: call.clone(), at: now, answer: Kind::Open, of };
+            let mut batch = Batch::new();
+            if let Some(old) = &found {
+                batch = old.value.without_places(batch, &row);
             }
+            let batch = records::replace(batch, &row, &kept, found.as_ref())?
+                .put(keys::repeat_at(now, &row), "{}")
+                .put(keys::repeat_of(&caller, now, &row), IS_OPEN);
             if self.try_commit(batch).await? {
                 // It is begun: what could not be forgotten is no reason not to go on.
-                if let Err(error) = self.forget_repeatable(now).await {
+                if let Err(error) = self.forget_repeatable(now, surplus).await {
                     tracing::warn!(%error, "old keys of calls were not forgotten");
                 }
                 return Ok(Repeat::New);
@@ -96,10 +123,14 @@ impl Ledger {
                 let is_long = bytes > ANSWER_BYTES_MAX;
                 let answer = if is_long { Kind::Long } else { Kind::Is(answer.clone()) };
                 let kept = Kept { answer, ..found.value.clone() };
-                records::replace(Batch::new(), &row, &kept, Some(&found))?
+                let batch = records::replace(Batch::new(), &row, &kept, Some(&found))?;
+                match &kept.of {
+                    Some(caller) => batch.put(keys::repeat_of(caller, kept.at, &row), IS_KNOWN),
+                    None => batch,
+                }
             } else {
                 let batch = records::remove(Batch::new(), &row, &found);
-                batch.delete(keys::repeat_at(found.value.at, &row))
+                found.value.without_places(batch, &row)
             };
             if self.try_commit(batch).await? {
                 return Ok(());
@@ -108,26 +139,46 @@ impl Ledger {
         Err(contended("the keys of calls"))
     }
 
-    /// Forgets what is too old, and the oldest of what is too much.
-    async fn forget_repeatable(&self, now: Timestamp) -> Result<()> {
-        let rows = self.store.scan(keys::REPEAT_AT, None, KEPT_MAX + FORGOTTEN_MAX).await?;
-        let surplus = rows.len().saturating_sub(KEPT_MAX);
-        let old = format!("{}{}", keys::REPEAT_AT, keys::ascending(now - REPEATABLE));
-        let gone =
-            rows.into_iter().enumerate().take_while(|(n, row)| *n < surplus || row.key < old);
-        for (_, place) in gone.take(FORGOTTEN_MAX) {
-            let Some((_, hash)) = place.key.rsplit_once('/') else { continue };
+    /// Which of a caller's calls have to make room for another; `None`: there is no room, because
+    /// nobody knows what came of any of them.
+    async fn surplus_of(&self, caller: &str, now: Timestamp) -> Result<Option<Vec<String>>> {
+        let list = keys::repeats_of(caller);
+        let rows = self.store.scan(&list, None, OF_ONE_MAX + FORGOTTEN_MAX).await?;
+        let surplus = (rows.len() + 1).saturating_sub(OF_ONE_MAX);
+        let old = past(&list, now);
+        let over = |key: &str, value: &[u8]| value != IS_OPEN.as_bytes() || key < old.as_str();
+        let gone = rows.into_iter().filter(|row| over(&row.key, &row.value)).take(surplus);
+        let gone: Vec<String> = gone.map(|row| row.key).collect();
+        Ok((surplus == 0 || !gone.is_empty()).then_some(gone))
+    }
+
+    /// Forgets these, and what is too old.
+    async fn forget_repeatable(&self, now: Timestamp, surplus: Vec<String>) -> Result<()> {
+        let rows = self.store.scan(keys::REPEAT_AT, None, FORGOTTEN_MAX).await?;
+        let old = past(keys::REPEAT_AT, now);
+        let old = rows.into_iter().map(|row| row.key).take_while(move |key| *key < old);
+        for place in surplus.into_iter().chain(old) {
+            let Some((_, hash)) = place.rsplit_once('/') else { continue };
             let row = keys::repeat_of_hash(hash);
-            let mut batch = Batch::new().delete(place.key.as_str());
+            let mut batch = Batch::new().delete(place.as_str());
             // It may stand for a later call by now.
             let found: Option<Record<Kept>> = self.read(&row).await?;
-            if let Some(found) =
-                found.filter(|found| keys::repeat_at(found.value.at, &row) == place.key)
-            {
-                batch = batch.and(records::remove(Batch::new(), &row, &found));
+            let is_of = |kept: &Kept| {
+                let of = kept.of.as_ref().map(|caller| keys::repeat_of(caller, kept.at, &row));
+                keys::repeat_at(kept.at, &row) == place || of.as_ref() == Some(&place)
+            };
+            if let Some(found) = found.filter(|found| is_of(&found.value)) {
+                let gone = records::remove(Batch::new(), &row, &found);
+                batch = found.value.without_places(gone, &row);
             }
             self.try_commit(batch).await?;
         }
         Ok(())
     }
+}
+
+/// What stands in a list of places before this is too old.
+fn past(list: &str, now: Timestamp) -> String {
+    // `0` is what comes after `/`.
+    format!("{list}{}0", keys::ascending(now - REPEATABLE))
 }

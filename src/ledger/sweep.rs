@@ -12,6 +12,9 @@ use crate::domain::{
 use crate::store::{Batch, StoreError};
 use serde::{Deserialize, Serialize};
 
+/// So much of an operator's reason is told to whoever lost a claim by it.
+const SAID_CHARS_MAX: usize = 300;
+
 /// An ended claim that may still show on the board.
 #[derive(Debug, Serialize, Deserialize)]
 struct Orphan {
@@ -145,6 +148,8 @@ impl Ledger {
             let at = self.clock.wall();
             claim.ended =
                 Some(ClaimEnd { how: EndKind::Revoked, reason: Reason::ForceReleased, at });
+            let said: String = reason.chars().take(SAID_CHARS_MAX).collect();
+            claim.remember_loser(record.value.phase, &format!("{by} took it away: {said}"));
             let detail = format!(
                 "task {task}, run {}, fence {} to {}: {reason}",
                 claim.run, record.value.fence, claim.fence
@@ -193,6 +198,7 @@ impl Ledger {
         claim.holder = None;
         claim.lease_ends = None;
         claim.ended = Some(ClaimEnd { how: EndKind::Expired, reason, at: self.clock.wall() });
+        claim.remember_loser(record.value.phase, "");
         if !self.try_commit(self.ended_batch(record, &claim)?).await? {
             return Ok(None);
         }

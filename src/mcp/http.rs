@@ -9,6 +9,7 @@ mod asked;
 mod guard;
 mod polish;
 mod rate;
+mod room;
 mod sessions;
 
 pub use guard::Address;
@@ -56,6 +57,8 @@ pub struct HttpOptions {
     pub rate_per_minute: u32,
     /// Bytes of a request.
     pub body_bytes_max: usize,
+    /// Bytes of requests and answers that are held at once; while they are, more is refused.
+    pub memory_bytes_max: u64,
     /// Whether each request is logged.
     pub logs_requests: bool,
     /// Names by which we may be addressed, beside loopback: `board.example.com`.
@@ -78,6 +81,7 @@ impl Default for HttpOptions {
             trusted_proxies: Vec::new(),
             rate_per_minute: 100,
             body_bytes_max: 1024 * 1024,
+            memory_bytes_max: 256 * 1024 * 1024,
             logs_requests: false,
             hosts: Vec::new(),
             origins: Vec::new(),

@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop, ProcessGroup};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +21,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// The variables of the daemon's environment that a child may see.
 pub(super) const BASIC_VARIABLES: &[&str] =
@@ -169,7 +170,7 @@ pub(super) async fn run(
         }
     };
     signal_group(group, Signal::SIGKILL);
-    sweep(std::slice::from_ref(start.run)).await;
+    sweep(tags_of(std::slice::from_ref(start.run)), BTreeSet::new()).await;
     if talking {
         // Whoever held the pipes is gone; what is still in them is read.
         let _ = tokio::time::timeout(PIPES_MAX, &mut talk).await;
@@ -207,20 +208,24 @@ fn spawn(start: &Start<'_>) -> std::io::Result<Box<dyn ChildWrapper>> {
     wrap.spawn()
 }
 
-/// A server that stays up as long as this is held: its own process group, a cleared environment.
+/// A server that stays up as long as this is held: its own process group, a cleared environment, and
+/// the tag by which whatever it left behind is found.
 #[derive(Debug)]
 pub struct Served {
     child: Box<dyn ChildWrapper>,
     group: Option<Pid>,
+    tag: String,
 }
 
 impl Served {
     /// Starts a server whose pipes the caller takes; what it writes to standard error is dropped. Of
     /// this process's environment it gets the few variables that every child may see, and `env`.
+    /// Whatever carries its mark, which is no other child's, ends with it.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn start(
+        mark: &str,
         program: &str,
         args: &[String],
         env: &BTreeMap<String, String>,
@@ -229,14 +234,14 @@ impl Served {
             .filter(|(name, _)| name.to_str().is_some_and(|name| BASIC_VARIABLES.contains(&name)));
         #[expect(clippy::disallowed_methods, reason = "this is the home of children")]
         let mut command = tokio::process::Command::new(program);
-        command.args(args).env_clear().envs(basic).envs(env);
+        command.args(args).env_clear().envs(basic).envs(env).env(TAG, mark);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut wrap = CommandWrap::from(command);
         wrap.wrap(KillOnDrop).wrap(ProcessGroup::leader());
         let mut child = wrap.spawn()?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let (stdin, stdout) = (child.stdin().take(), child.stdout().take());
-        let served = Self { child, group };
+        let served = Self { child, group, tag: format!("{TAG}={mark}") };
         let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
             return Err(std::io::ErrorKind::BrokenPipe.into());
         };
@@ -249,6 +254,13 @@ impl Drop for Served {
         // A leader that was reaped may have left its number to somebody else's group.
         if self.child.id().is_some() {
             signal_group(self.group, Signal::SIGKILL);
+        }
+        // At once, because this process may be about to end; then until nothing is found.
+        let tags = vec![std::mem::take(&mut self.tag)];
+        let mut ended = BTreeSet::new();
+        kill_all(tagged(&tags), &mut ended);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            TaskTracker::new().spawn_on(sweep(tags, ended), &runtime);
         }
     }
 }
@@ -296,35 +308,50 @@ pub fn adopt_orphans() {
 /// Ends every process that carries the tag of one of these runs: what an earlier life of the daemon
 /// left over. Returns how many were ended.
 pub async fn sweep_left_over(runs: &[RunId]) -> usize {
-    sweep(runs).await
+    sweep(tags_of(runs), BTreeSet::new()).await
 }
 
-/// Kills tagged processes until none is left.
-async fn sweep(runs: &[RunId]) -> usize {
-    let tags: Vec<String> = runs.iter().map(|run| format!("{TAG}={run}")).collect();
+/// The same for servers, whose marks begin so.
+pub async fn sweep_left_over_served(mark: &str) -> usize {
+    sweep(vec![format!("{TAG}={mark}*")], BTreeSet::new()).await
+}
+
+fn tags_of(runs: &[RunId]) -> Vec<String> {
+    runs.iter().map(|run| format!("{TAG}={run}")).collect()
+}
+
+/// Kills tagged processes until none is left; some may have been killed already.
+async fn sweep(tags: Vec<String>, mut ended: BTreeSet<i32>) -> usize {
     if tags.is_empty() {
         return 0;
     }
-    let mut ended = std::collections::BTreeSet::new();
     for _ in 0..SWEEPS_MAX {
         let tags = tags.clone();
         let found = tokio::task::spawn_blocking(move || tagged(&tags)).await.unwrap_or_default();
-        if found.is_empty() {
+        if found.is_empty() && ended.is_empty() {
             break;
         }
-        for pid in found {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            ended.insert(pid);
-        }
+        let is_last = found.is_empty();
+        kill_all(found, &mut ended);
         tokio::time::sleep(SWEEP_AGAIN).await;
         reap(&ended);
+        if is_last {
+            break;
+        }
     }
     reap(&ended);
     ended.len()
 }
 
+fn kill_all(pids: Vec<i32>, ended: &mut BTreeSet<i32>) {
+    for pid in pids {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        ended.insert(pid);
+    }
+}
+
 /// Reaps those of these that were adopted by us. Never *any* child: the others have their waiters.
-fn reap(pids: &std::collections::BTreeSet<i32>) {
+fn reap(pids: &BTreeSet<i32>) {
     if ADOPTING.load(Ordering::Relaxed) {
         for pid in pids {
             let _ = waitpid(Pid::from_raw(*pid), Some(WaitPidFlag::WNOHANG));
@@ -332,7 +359,7 @@ fn reap(pids: &std::collections::BTreeSet<i32>) {
     }
 }
 
-/// The processes whose environment holds one of these tags.
+/// The processes whose environment holds one of these tags; `*` at the end stands for any rest.
 fn tagged(tags: &[String]) -> Vec<i32> {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
@@ -344,10 +371,17 @@ fn tagged(tags: &[String]) -> Vec<i32> {
             std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
                 environ
                     .split(|byte| *byte == 0)
-                    .any(|variable| tags.iter().any(|tag| variable == tag.as_bytes()))
+                    .any(|variable| tags.iter().any(|tag| is_tag(variable, tag)))
             })
         })
         .collect()
+}
+
+fn is_tag(variable: &[u8], tag: &str) -> bool {
+    match tag.strip_suffix('*') {
+        Some(start) => variable.starts_with(start.as_bytes()),
+        None => variable == tag.as_bytes(),
+    }
 }
 
 #[cfg(test)]

@@ -124,6 +124,13 @@ pub(super) async fn once(
             );
             return Err(refuse(&message));
         }
+        Repeat::Full(count) => {
+            let message = format!(
+                "idempotencyKey: of {count} calls of yours under such keys it is not known what came \
+                 of them, and no other is begun: look at the board; each is forgotten after a day"
+            );
+            return Err(ToolError::rejected(Reason::UnknownEffect, message));
+        }
     }
     let outcome = registry.carry_out(tool, beside.revision, args, context).await;
     note(parts, &who, &key, &outcome).await;

@@ -1,5 +1,6 @@
 //! How calls stand to claims: who holds a task may write to it under the claim, and each of their
-//! calls renews it; an agent's write to a task that somebody else holds is refused. People always may.
+//! calls renews it; an agent's write to a task that somebody else holds is refused, and so is, once,
+//! the first change by an assistant that lost its claim. People at their own terminal always may.
 
 use super::arguments::number_in;
 use super::definition::Definition;
@@ -81,19 +82,23 @@ pub enum Standing {
 /// The claim under which a write is done, if the caller holds the task that it touches.
 ///
 /// # Errors
-/// When an agent would take or change a task that somebody else holds.
+/// When an agent would take or change a task that somebody else holds, and when an assistant would
+/// change one whose claim it lost, and does not know yet.
 pub(super) async fn standing(
     parts: &Parts,
     context: &Context,
     planned: &Planned,
 ) -> Result<Option<RunContext>, ToolError> {
     let Reach::Task { id, .. } = planned.reach else { return Ok(None) };
+    if context.is_by_hand {
+        return Ok(None);
+    }
     let is_settled_by_run = context.run.as_ref().is_some_and(|run| {
         run.actor == EffectActor::Rota || run.claim.is_some_and(|(own, _)| own == id)
     });
     let Some(desk) = parts.desk_if_there().filter(|_| !is_settled_by_run) else { return Ok(None) };
     let principal = &context.principal;
-    match desk.standing(id, principal).await? {
+    match desk.standing(id, principal, takes(&planned.write)).await? {
         Standing::Own(run) if context.run.is_none() => Ok(Some(*run)),
         Standing::Others(hold)
             if principal.person.kind == PersonKind::Agent && takes(&planned.write) =>
@@ -125,7 +130,7 @@ fn anothers(hold: &Hold) -> ToolError {
 
 /// A call that only looks at a task renews the claim of whoever holds it, too.
 pub(super) async fn renew(parts: &Parts, context: &Context, tool: &Definition, args: &Value) {
-    let is_outside = context.run.is_none() && tool.kind == ToolKind::Read;
+    let is_outside = context.run.is_none() && !context.is_by_hand && tool.kind == ToolKind::Read;
     let Some(task) = named_task(tool, args).filter(|_| is_outside) else { return };
     let Some(desk) = parts.desk_if_there() else { return };
     if let Err(error) = desk.keep_claim(task, &context.principal).await {

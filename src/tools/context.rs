@@ -25,13 +25,22 @@ pub struct Context {
     pub only_projects: Vec<ProjectId>,
     /// Who is told of what a long call has done so far.
     pub progress: Progress,
+    /// Whether a person asks at their own terminal: no assistant of theirs, so no claim stands in
+    /// their way, and none is kept alive by it.
+    pub is_by_hand: bool,
 }
 
 impl Context {
     /// A person, or a person's assistant, outside any run.
     pub fn person(principal: Principal, zone: Tz) -> Self {
         let (only_projects, progress) = (Vec::new(), Progress::default());
-        Self { principal, zone, run: None, only_projects, progress }
+        Self { principal, zone, run: None, only_projects, progress, is_by_hand: false }
+    }
+
+    /// The same of a person at their own terminal.
+    #[must_use]
+    pub fn by_hand(self) -> Self {
+        Self { is_by_hand: true, ..self }
     }
 
     /// The same with a token that is for some projects only; for all when there are none.

@@ -55,8 +55,14 @@ pub trait Desk: Send + Sync + std::fmt::Debug {
     ) -> Result<Hold, DeskError>;
     /// Gives such a claim up.
     async fn release_task(&self, ask: ReleaseAsk) -> Result<Hold, DeskError>;
-    /// How somebody stands to the claim on a task; their own is renewed.
-    async fn standing(&self, task: TaskId, principal: &Principal) -> Result<Standing, DeskError>;
+    /// How somebody stands to the claim on a task; their own is renewed. Whoever lost one and would
+    /// change the task is told so instead, once.
+    async fn standing(
+        &self,
+        task: TaskId,
+        principal: &Principal,
+        would_change: bool,
+    ) -> Result<Standing, DeskError>;
     /// Renews the claim on a task if it is theirs.
     async fn keep_claim(&self, task: TaskId, principal: &Principal) -> Result<(), DeskError>;
     /// Puts back what a run changed.

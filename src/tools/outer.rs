@@ -204,14 +204,16 @@ pub(super) async fn call(
     }
     let Some(upstream) = outer.servers.get(server) else { return Err(gone(&name)) };
     let fingerprint = found.fingerprint();
-    let call = upstream.call(tool, &fingerprint, args.clone());
     if found.read_only {
+        let before = Box::pin(std::future::ready(true));
+        let call = upstream.call(tool, &fingerprint, args, before);
         return call.await.map(|told| result_of(server, &told)).map_err(|error| match error {
             UpstreamError::Unknown(what) => unavailable(&UpstreamError::NotSent(what)),
             other => refusal(&name, server, &other),
         });
     }
-    outside::call(parts, run, (server, &name), args, call).await.map(|told| match told {
+    let call = |before| upstream.call(tool, &fingerprint, args.clone(), before);
+    outside::call(parts, run, (server, &name), args.clone(), call).await.map(|told| match told {
         Outside::Told(told, effect) => {
             ToolResult { effect: Some(effect), ..result_of(server, &told) }
         }

@@ -7,7 +7,8 @@ use super::outer::refusal;
 use super::registry::Parts;
 use super::{RunContext, ToolError, ToolResult, show};
 use crate::domain::{Effect, EffectResult, Entity, Mode, Reason, Value};
-use crate::upstream::{Told, UpstreamError};
+use crate::upstream::{Before, Told, UpstreamError};
+use std::sync::{Arc, OnceLock};
 
 /// So much of an answer is journaled.
 const ANSWER_CHARS_MAX: usize = 2_000;
@@ -20,14 +21,18 @@ pub(super) enum Outside {
     Not(ToolResult),
 }
 
-/// Calls for a run. `call` is awaited only once the intent is journaled.
-pub(super) async fn call(
-    parts: &Parts,
-    run: &RunContext,
+/// Calls for a run. `call` is made only once the intent is journaled; it asks once more, when its turn
+/// has come, whether the run may still act.
+pub(super) async fn call<'a, F>(
+    parts: &'a Parts,
+    run: &'a RunContext,
     (server, tool): (&str, &str),
     args: Value,
-    call: impl Future<Output = Result<Told, UpstreamError>>,
-) -> Result<Outside, ToolError> {
+    call: impl FnOnce(Before<'a>) -> F,
+) -> Result<Outside, ToolError>
+where
+    F: Future<Output = Result<Told, UpstreamError>>,
+{
     let asked = Asked { tool, bulk: None, args };
     asked.count(run)?;
     let outcome = in_run(parts, run, server, &asked, call).await;
@@ -42,13 +47,16 @@ pub(super) async fn call(
     outcome
 }
 
-async fn in_run(
-    parts: &Parts,
-    run: &RunContext,
+async fn in_run<'a, F>(
+    parts: &'a Parts,
+    run: &'a RunContext,
     server: &str,
     asked: &Asked<'_>,
-    call: impl Future<Output = Result<Told, UpstreamError>>,
-) -> Result<Outside, ToolError> {
+    call: impl FnOnce(Before<'a>) -> F,
+) -> Result<Outside, ToolError>
+where
+    F: Future<Output = Result<Told, UpstreamError>>,
+{
     let tool = asked.tool;
     may_act(parts, run).await?;
     let mut effect = effect_of(parts, run, asked);
@@ -63,8 +71,19 @@ async fn in_run(
         let text = show::text(&value);
         return Ok(Outside::Not(ToolResult { value, text, effect: Some(effect) }));
     }
-    let told = match call.await {
+    let barred: Arc<OnceLock<ToolError>> = Arc::default();
+    let bar = Arc::clone(&barred);
+    let before = Box::pin(async move {
+        let allowed = may_act(parts, run).await;
+        allowed.map_err(|error| bar.set(error)).is_ok()
+    });
+    let told = match call(before).await {
         Ok(told) => told,
+        Err(UpstreamError::Barred) => {
+            let error = Arc::into_inner(barred).and_then(OnceLock::into_inner);
+            let error = error.unwrap_or_else(|| refusal(tool, server, &UpstreamError::Barred));
+            return Err(failed(parts, &mut effect, error).await);
+        }
         Err(error @ UpstreamError::Unknown(_)) => {
             effect.result = Some(EffectResult::Unknown);
             conclude(parts, &effect).await?;

@@ -4,6 +4,7 @@
 //! - Nothing is started before somebody asks.
 //! - A server that is gone is started again by the next question; one that fails again and again is
 //!   left alone for a while, and whoever asks meanwhile is told so at once.
+//! - A call waits for its turn; when that comes its caller is asked once more whether it may be made.
 //! - A call that was not sent is told apart from one of which nobody knows what became.
 //! - A call takes as long as it may, then it is given up together with its server.
 //! - What a server says is bounded, and hostile: names, descriptions, schemas, answers, errors.
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 use std::any::Any;
 use std::fmt::Write as _;
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -37,10 +39,19 @@ pub trait Upstream: Send + Sync + std::fmt::Debug {
     /// What it offers now, in the order of the names.
     async fn tools(&self) -> Result<Arc<[ForeignTool]>, UpstreamError>;
 
-    /// Calls a tool, if it still offers the one of this fingerprint.
-    async fn call(&self, tool: &str, fingerprint: &str, args: Value)
-    -> Result<Told, UpstreamError>;
+    /// Calls a tool, if it still offers the one of this fingerprint. Others may be asking it for a
+    /// while: `before` is awaited when it is this call's turn, and if it says no nothing is sent.
+    async fn call(
+        &self,
+        tool: &str,
+        fingerprint: &str,
+        args: Value,
+        before: Before<'_>,
+    ) -> Result<Told, UpstreamError>;
 }
+
+/// Whether a call may still be made; awaited just before it is.
+pub type Before<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
 /// How a server is reached.
 #[async_trait]
@@ -107,6 +118,9 @@ pub enum UpstreamError {
     /// The server refused; its words are hostile.
     #[error("the server refused: {0}")]
     Refused(String),
+    /// When its turn came it was not to be made any more.
+    #[error("the call was not to be made any more when its turn came")]
+    Barred,
     /// The tool is not offered, or not as it was accepted.
     #[error("the server does not offer this tool as it was accepted")]
     Changed,

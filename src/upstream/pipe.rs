@@ -1,7 +1,7 @@
 //! A server at the two ends of a pipe: JSON-RPC, a message a line, one question at a time.
 
 use super::{
-    ANSWER_BYTES_MAX, DESCRIPTION_BYTES_MAX, ForeignTool, Pipes, SCHEMA_BYTES_MAX, Starter,
+    ANSWER_BYTES_MAX, Before, DESCRIPTION_BYTES_MAX, ForeignTool, Pipes, SCHEMA_BYTES_MAX, Starter,
     TOOLS_MAX, Told, Upstream, UpstreamError, WIRE_NAME_BYTES_MAX, wire_name,
 };
 use crate::domain::Value;
@@ -211,6 +211,7 @@ impl Upstream for PipedServer {
         tool: &str,
         fingerprint: &str,
         args: Value,
+        before: Before<'_>,
     ) -> Result<Told, UpstreamError> {
         let mut state = self.turn().await?;
         // A server need not say that its tools changed, and what it says is read with the next answer:
@@ -228,6 +229,11 @@ impl Upstream for PipedServer {
         if !is_as_accepted {
             state.wire = Some(wire);
             return Err(UpstreamError::Changed);
+        }
+        // Here and not earlier: waiting, starting and listing take their time.
+        if !before.await {
+            state.wire = Some(wire);
+            return Err(UpstreamError::Barred);
         }
         let args =
             if args.is_null() { Value::Map(std::collections::BTreeMap::new()) } else { args };

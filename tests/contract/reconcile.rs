@@ -34,6 +34,7 @@ fn claim(phase: Phase) -> Claim {
         parked: None,
         ended: None,
         revoked: None,
+        untold: Vec::new(),
     }
 }
 

@@ -313,9 +313,9 @@ fn team_calls() -> Vec<Row> {
     vec![
         row(&["upstream", "list"], "listUpstreamTools", json!({}), Look),
         row(
-            &["upstream", "accept", "calendar", "list_events"],
+            &["upstream", "accept", "calendar:list_events", "--fingerprint", "9f2c"],
             "acceptUpstreamTools",
-            json!({"server": "calendar", "tools": ["list_events"]}),
+            json!({"server": "calendar", "tools": {"list_events": "9f2c"}}),
             Act,
         ),
         row(&["person", "list"], "listPeople", json!({}), Look),

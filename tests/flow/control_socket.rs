@@ -137,7 +137,8 @@ impl Raw {
 
 fn request(tool: &str) -> ToolRequest {
     let args = Value::map([("a", 1)]);
-    ToolRequest { tool: tool.to_owned(), args, zone: None, dry_run: None, token: None }
+    let (zone, dry_run, token, assistant) = Default::default();
+    ToolRequest { tool: tool.to_owned(), args, zone, dry_run, token, assistant }
 }
 
 fn nobody() -> mpsc::Sender<Progress> {

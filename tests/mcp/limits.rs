@@ -55,3 +55,46 @@ async fn with_a_token_for_one_project_there_are_no_others() {
     assert_eq!(pipe.call("getTicket", json!({ "id": 1 }))["isError"], false);
     assert_eq!(pipe.hang_up(), 0);
 }
+
+/// A request whose body does not come: what it says that it has is kept for it.
+fn half_a_request(url: &str, secret: &str, bytes: usize) -> std::net::TcpStream {
+    use std::io::Write as _;
+    let address = url.trim_start_matches("http://").split('/').next().unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {secret}\r\n\
+         Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\
+         Content-Length: {bytes}\r\n\r\n{{"
+    )
+    .unwrap();
+    stream
+}
+
+/// Asks until the answer is as wanted.
+async fn first(client: &Client, wanted: impl Fn(u16) -> bool) -> super::Reply {
+    for _ in 0..5_000 {
+        let reply = client.ask("tools/list", json!({})).await;
+        if wanted(reply.status) {
+            return reply;
+        }
+    }
+    panic!("it never came")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_others_hold_all_the_memory_a_request_is_refused_and_told_to_wait() {
+    let rota = team().with_env("MCP_MEMORY_LIMIT", "64K").with_env("MCP_RATE_LIMIT", "100000");
+    let secret = token(&rota, &["website"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let client = Client::of(&serving, Some(&secret));
+    assert_eq!(client.ask("tools/list", json!({})).await.status, 200, "one alone always fits");
+    let others = half_a_request(&client.url, &secret, 65_536);
+    let refused = first(&client, |status| status != 200).await;
+    assert_eq!(refused.status, 503, "{refused:#?}");
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert!(refused.text.contains("MCP_MEMORY_LIMIT"), "{refused:#?}");
+    drop(others);
+    first(&client, |status| status == 200).await;
+    assert_eq!(serving.stop(), 0);
+}

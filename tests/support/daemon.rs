@@ -329,7 +329,7 @@ impl Life {
         self.daemon.run_playbook(request(playbook)).await.unwrap()
     }
 
-    /// Somebody of the board calls a tool, by hand or by an assistant of theirs.
+    /// An assistant of somebody of the board calls a tool.
     pub async fn call(
         &self,
         who: &Person,
@@ -347,9 +347,19 @@ impl Life {
         tool: &str,
         args: serde_json::Value,
     ) -> Result<Value, ToolError> {
-        let principal = Principal { person: who.clone(), by: Initiative::Person };
-        let context = Context::person(principal, chrono_tz::Europe::Berlin);
-        let context = context.limited_to(projects.to_vec());
+        let context = as_themselves(who).limited_to(projects.to_vec());
+        let args = serde_json::from_value(args).unwrap();
+        self.tools.call(tool, args, &context).await.map(|result| result.value)
+    }
+
+    /// Somebody calls a tool at their own terminal.
+    pub async fn call_by_hand(
+        &self,
+        who: &Person,
+        tool: &str,
+        args: serde_json::Value,
+    ) -> Result<Value, ToolError> {
+        let context = as_themselves(who).by_hand();
         let args = serde_json::from_value(args).unwrap();
         self.tools.call(tool, args, &context).await.map(|result| result.value)
     }
@@ -387,6 +397,11 @@ impl Life {
     pub async fn stop(self) {
         self.daemon.drain().await;
     }
+}
+
+fn as_themselves(who: &Person) -> Context {
+    let principal = Principal { person: who.clone(), by: Initiative::Person };
+    Context::person(principal, chrono_tz::Europe::Berlin)
 }
 
 /// By hand, as Ada.

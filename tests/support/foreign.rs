@@ -8,6 +8,7 @@ use rota::tools::desk::DeskError;
 use rota::upstream::{Pipes, Starter};
 use serde_json::{Value, json};
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 use tokio_util::task::AbortOnDropHandle;
@@ -51,6 +52,8 @@ pub struct Foreign {
     pub behaviour: Arc<Mutex<Behaviour>>,
     /// `start`, `call NAME`, in order.
     pub happened: Arc<Mutex<Vec<String>>>,
+    /// How often it was asked what it offers.
+    pub listed: Arc<AtomicU32>,
 }
 
 /// A tool of a listing.
@@ -103,7 +106,10 @@ impl Foreign {
                 }
                 // Two pages.
                 Some("tools/list") => match asked["params"]["cursor"].as_str() {
-                    None => json!({ "tools": behaviour.tools.first(), "nextCursor": "rest" }),
+                    None => {
+                        self.listed.fetch_add(1, SeqCst);
+                        json!({ "tools": behaviour.tools.first(), "nextCursor": "rest" })
+                    }
                     Some(_) => json!({ "tools": behaviour.tools.get(1..) }),
                 },
                 Some("tools/call") => {

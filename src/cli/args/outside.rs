@@ -9,6 +9,7 @@ use crate::cli::page::{Page, Style};
 use crate::domain::Value;
 use clap::{Args, Subcommand, ValueHint};
 use secrecy::{ExposeSecret as _, SecretString};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The longest file with a token.
@@ -69,12 +70,17 @@ pub enum UpstreamCommand {
     },
     /// Accept tools as they are described now; until then, and after a change, they are refused
     #[command(after_help = "Examples:\n  rota upstream accept calendar\n  \
-                            rota upstream accept calendar list_events")]
+                            rota upstream accept calendar:list_events\n  \
+                            rota upstream accept calendar:list_events --fingerprint 9f2c…")]
     Accept {
-        /// The server
+        /// The server, or SERVER:TOOL
+        #[arg(value_name = "NAME")]
         server: String,
         /// Only these tools [default: all that it offers]
         tools: Vec<String>,
+        /// Only as it was listed under this fingerprint [default: as it is shown]
+        #[arg(long, value_name = "SHA256")]
+        fingerprint: Option<String>,
     },
 }
 
@@ -88,21 +94,74 @@ fn nothing_offered(value: &Value) -> Option<Page> {
 }
 
 impl UpstreamCommand {
-    /// The tool call.
-    pub fn call(&self) -> Call {
-        let view = View::Detail(nothing_offered);
+    /// The tool call; for an acceptance without a fingerprint the one that looks first.
+    ///
+    /// # Errors
+    /// A usage failure: a fingerprint is one tool's.
+    pub fn call(&self) -> Result<Call, Failure> {
         match self {
-            Self::List { server } => {
-                let args = CallArgs::new().with("server", server.as_deref());
-                Call::look("listUpstreamTools", args, view)
+            Self::List { server } => Ok(Self::list(server.as_deref())),
+            Self::Accept { fingerprint: None, .. } => {
+                let (server, _) = self.accepted();
+                Ok(Self::list(Some(server)))
             }
-            Self::Accept { server, tools } => {
-                let args = CallArgs::new()
-                    .with("server", Some(server.as_str()))
-                    .with_list("tools", tools.iter().map(String::as_str).collect());
-                Call { view, ..Call::act("acceptUpstreamTools", args) }
+            Self::Accept { fingerprint: Some(fingerprint), .. } => {
+                let (server, tools) = self.accepted();
+                let &[tool] = tools.as_slice() else {
+                    return Err(Failure::usage("--fingerprint is for one tool: NAME:TOOL"));
+                };
+                Ok(Self::accept(server, [(tool, fingerprint.as_str())]))
             }
         }
+    }
+
+    /// What is accepted after that look: as it was shown, so that nothing comes between.
+    ///
+    /// # Errors
+    /// A usage failure, when the server offers no such tool.
+    pub fn after(&self, listed: &Value) -> Result<Option<Call>, Failure> {
+        if !matches!(self, Self::Accept { fingerprint: None, .. }) {
+            return Ok(None);
+        }
+        let (server, tools) = self.accepted();
+        let text = |row: &Value, name: &str| row.get(name)?.as_text().map(str::to_owned);
+        let rows = listed.as_list().unwrap_or_default().iter();
+        let offered: BTreeMap<String, String> = rows
+            .filter_map(|row| {
+                let tool = text(row, "tool")?.split_once(':')?.1.to_owned();
+                Some((tool, text(row, "fingerprint")?))
+            })
+            .collect();
+        if let Some(unknown) = tools.iter().find(|tool| !offered.contains_key(**tool)) {
+            let names: Vec<&str> = offered.keys().map(String::as_str).collect();
+            let names = names.join(", ");
+            let what = format!("{server} offers no {unknown:?}; it offers: {names}");
+            return Err(Failure::usage(what));
+        }
+        let wanted = |tool: &String| tools.is_empty() || tools.contains(&tool.as_str());
+        let wanted = offered.iter().filter(|(tool, _)| wanted(tool));
+        Ok(Some(Self::accept(server, wanted.map(|(tool, print)| (tool.as_str(), print.as_str())))))
+    }
+
+    /// The server and its tools, in either way of writing them.
+    fn accepted(&self) -> (&str, Vec<&str>) {
+        let Self::Accept { server, tools, .. } = self else { return ("", Vec::new()) };
+        let (server, first) = match server.split_once(':') {
+            Some((server, tool)) => (server, Some(tool)),
+            None => (server.as_str(), None),
+        };
+        (server, first.into_iter().chain(tools.iter().map(String::as_str)).collect())
+    }
+
+    fn list(server: Option<&str>) -> Call {
+        let args = CallArgs::new().with("server", server);
+        Call::look("listUpstreamTools", args, View::Detail(nothing_offered))
+    }
+
+    fn accept<'a>(server: &str, tools: impl IntoIterator<Item = (&'a str, &'a str)>) -> Call {
+        let args =
+            CallArgs::new().with("server", Some(server)).with("tools", Some(Value::map(tools)));
+        Call { view: View::Detail(nothing_offered), ..Call::act("acceptUpstreamTools", args) }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Session;
 use crate::app::failure::{Failure, FailureKind, run_exit_code};
 use crate::cli::answer;
+use crate::cli::args::outside::UpstreamCommand;
 use crate::cli::call::{Call, View};
 use crate::cli::connection::{RETRY, reach};
 use crate::cli::output::progress_page;
@@ -41,10 +42,26 @@ pub(super) enum Asked {
 impl Session<'_> {
     /// Reaches the house, calls, shows; the exit code.
     pub(super) async fn ask(&self, call: Call) -> Result<u8, Failure> {
+        let answered = self.answer_to(&call).await?;
+        self.show(&call, &answered)
+    }
+
+    /// `rota upstream …`. What is accepted was looked at first.
+    pub(super) async fn upstream(&self, command: &UpstreamCommand) -> Result<u8, Failure> {
+        let call = command.call()?;
+        let answered = self.answer_to(&call).await?;
+        match command.after(&answered.value)? {
+            Some(accepting) => self.ask(accepting).await,
+            None => self.show(&call, &answered),
+        }
+    }
+
+    /// Reaches the house and calls.
+    async fn answer_to(&self, call: &Call) -> Result<Answered, Failure> {
         let mut tries = 0;
         let (house, asked) = loop {
             let house = reach(self.house.as_ref(), &self.place, call.need).await?;
-            let asked = self.ask_of(house.as_ref(), &call).await;
+            let asked = self.ask_of(house.as_ref(), call).await;
             // A pipe that lets the folder go, or a daemon that ends: somebody else has it next, or
             // we have.
             if tries == TRIES_MAX || !matches!(asked, Ok(Asked::NotBegun(_))) {
@@ -58,7 +75,7 @@ impl Session<'_> {
             let _ = tokio::time::timeout(CLOSE_TIME, house.close()).await;
         }
         match asked? {
-            Asked::Answered(answered) => self.show(&call, &answered),
+            Asked::Answered(answered) => Ok(answered),
             Asked::Interrupted => Err(interrupted(house.outlives_us())),
             Asked::NotBegun(failure) => Err(failure),
         }
@@ -72,6 +89,7 @@ impl Session<'_> {
             zone: self.place.zone.clone(),
             dry_run: call.dry_run,
             token: None,
+            assistant: false,
         };
         let (tell, mut told) = mpsc::channel(PROGRESS_MAX);
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());

@@ -60,7 +60,7 @@ impl Session<'_> {
             Command::Mcp(args) => self.mcp(args).await,
             Command::Bridge(args) => self.bridge(args).await,
             Command::Token(token) => self.ask(token.call()).await,
-            Command::Upstream(upstream) => self.ask(upstream.call()).await,
+            Command::Upstream(upstream) => self.upstream(upstream).await,
             Command::Doctor(args) => self.doctor(args).await,
             Command::Schema { kind } => self.schema(*kind),
             Command::Completions { shell } => self.completions(*shell),

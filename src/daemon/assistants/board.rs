@@ -20,6 +20,8 @@ use std::sync::Arc;
 
 /// The tag of a task that an agent works at.
 const AGENT_TAG: &str = "AI-Agent";
+/// So often a hand-over is tried again when somebody changed something else meanwhile.
+const TRIES_MAX: u32 = 5;
 
 /// How a claim ends, and how its task is left.
 pub(super) struct Ending {
@@ -29,6 +31,34 @@ pub(super) struct Ending {
     pub detail: String,
     pub comment: String,
     pub leave: Leave,
+}
+
+/// How it was left.
+pub(super) enum Left {
+    /// So.
+    As(Box<Claim>, Ending),
+    /// Somebody else is at it.
+    ByOthers,
+}
+
+impl Ending {
+    /// What a holder asks for who gives a task up.
+    pub(super) fn asked(name: &str, comment: &str, leave: Leave) -> Self {
+        let (state, reason, last) = match leave {
+            Leave::PutBack => (RunState::Cancelled, Reason::Cancelled, "hands this task back"),
+            Leave::Review => {
+                (RunState::Succeeded, Reason::HandedOver, "hands this over for review")
+            }
+        };
+        let comment = format!("{}\n\n**{name}** {last}.", comment.trim());
+        let (how, detail) = (EndKind::Released, String::new());
+        Self { state, how, reason, detail, comment, leave }
+    }
+
+    /// The record, with why it ends; it goes on until that is written to the board.
+    fn noted_in(&self, run: Run) -> Run {
+        Run { reason: Some(self.reason), detail: self.detail.clone(), ..run }
+    }
 }
 
 impl Assistants<'_> {
@@ -99,37 +129,44 @@ impl Assistants<'_> {
 
     /// Leaves a task as the ending says, and ends the claim. What the board does not take now is an
     /// ended claim that a daemon sees to later.
-    pub(super) async fn leave(&self, mut hand: InHand, ending: Ending) -> Result<Claim, DeskError> {
-        if let Err(error) = self.write_ending(&mut hand, &ending).await {
-            self.end_claim(&mut hand, EndKind::Expired, Reason::LeaseExpired).await;
-            return Err(error);
+    pub(super) async fn leave(&self, mut hand: InHand, ending: Ending) -> Result<Left, DeskError> {
+        let ledger = &self.parts.ledger;
+        if !ledger.begin_hand_back(&mut hand.held).await.map_err(of_claim)? {
+            return Ok(Left::ByOthers);
         }
+        let ending = match self.write_ending(&mut hand, ending).await {
+            Ok(ending) => ending,
+            Err(error) => {
+                self.end_claim(&mut hand, EndKind::Expired, Reason::LeaseExpired).await;
+                return Err(error);
+            }
+        };
         let run = Run {
             state: ending.state,
-            reason: Some(ending.reason),
-            detail: ending.detail,
             ended: Some(self.parts.clock.wall()),
-            ..hand.run.clone()
+            ..ending.noted_in(hand.run.clone())
         };
         // The record first: whoever finds the claim free finds the run ended.
-        if let Err(error) = self.parts.ledger.finish_run(&run, Vec::new()).await {
+        if let Err(error) = ledger.finish_run(&run, Vec::new()).await {
             self.end_claim(&mut hand, EndKind::Expired, Reason::StoreFailed).await;
             return Err(of_ledger(error));
         }
         self.end_claim(&mut hand, ending.how, ending.reason).await;
         self.parts.tell("ended", Some(&run.id), format!("{} ({})", run.state, ending.reason));
-        Ok(hand.held.claim)
+        Ok(Left::As(Box::new(hand.held.claim), ending))
     }
 
-    async fn write_ending(&self, hand: &mut InHand, ending: &Ending) -> Result<(), DeskError> {
+    /// Writes to the board how it ends; how it ended indeed.
+    async fn write_ending(&self, hand: &mut InHand, ending: Ending) -> Result<Ending, DeskError> {
         let ledger = &self.parts.ledger;
         if hand.run.settle_from.is_none() {
             let last = earlier::last_seq(self.parts, &hand.run).await.map_err(of_ledger)?;
             hand.run.settle_from = Some(last);
         }
         hand.run.fence = Some(hand.held.claim.fence);
+        // Before anything shows: whatever breaks off, the rest is done as it was asked for.
+        hand.run = ending.noted_in(hand.run.clone());
         ledger.update_run(&hand.run).await.map_err(of_ledger)?;
-        ledger.advance(&mut hand.held, Phase::Settling, None, None).await.map_err(of_claim)?;
         let (id, fence) = (hand.held.claim.task, hand.held.claim.fence);
         let task = match self.parts.board.raise_fence(id, fence).await {
             Ok(()) => self.parts.board.task(id).await,
@@ -138,17 +175,24 @@ impl Assistants<'_> {
         let task = match task {
             Ok(task) => task,
             // Nothing of it shows any more.
-            Err(BoardError::NotFound { .. }) => return Ok(()),
+            Err(BoardError::NotFound { .. }) => return Ok(ending),
             Err(error) => return Err(of_board(error)),
         };
-        match ending.leave {
-            Leave::PutBack => self.put_back(hand).await?,
+        let found = match ending.leave {
+            Leave::PutBack => None,
             Leave::Review => self.hand_over(hand, &task).await?,
+        };
+        let ending = match found {
+            Some(found) => self.giving_way(hand, found, &hand.run.summary).await,
+            None => ending,
+        };
+        if ending.leave == Leave::PutBack {
+            self.put_back(hand).await?;
         }
-        if self.has_said_so(&hand.run).await? {
-            return Ok(());
+        if !self.has_said_so(&hand.run).await? {
+            self.comment(hand, &task, ending.comment.clone()).await.map_err(of_tool)?;
         }
-        self.comment(hand, &task, ending.comment.clone()).await.map(|_| ()).map_err(of_tool)
+        Ok(ending)
     }
 
     /// The status in which a task waits for a person's review.
@@ -166,14 +210,32 @@ impl Assistants<'_> {
         })
     }
 
-    /// Leaves a task in that status.
-    async fn hand_over(&self, hand: &InHand, task: &Task) -> Result<(), DeskError> {
-        let status = self.review_status(task).await?;
-        if task.status == status {
-            return Ok(());
+    /// Leaves a task in that status, unless a person came first: what they did.
+    async fn hand_over(
+        &self,
+        hand: &InHand,
+        task: &Task,
+    ) -> Result<Option<(Reason, String)>, DeskError> {
+        let mut task = task.clone();
+        for _ in 0..TRIES_MAX {
+            // Read before the look: whatever a person does after this, the look or the revision tells.
+            if let Some(found) = self.took_over(&hand.held.claim).await? {
+                return Ok(Some(found));
+            }
+            let status = self.review_status(&task).await?;
+            if task.status == status {
+                return Ok(None);
+            }
+            let edits = [TaskEdit::Status(status)];
+            match self.edit(hand, &task, &edits, Some(task.revision)).await {
+                Ok(_) => return Ok(None),
+                Err(error) if error.reason() == Reason::RevisionConflict => {
+                    task = self.task(task.id).await?;
+                }
+                Err(error) => return Err(of_tool(error)),
+            }
         }
-        let edits = [TaskEdit::Status(status)];
-        self.edit(hand, task, &edits, Some(task.revision)).await.map(|_| ()).map_err(of_tool)
+        Err(lost_race(&task))
     }
 
     /// Puts back those fields that are still as the claim left them.
@@ -270,6 +332,7 @@ impl Assistants<'_> {
             zone: self.parts.settings.zone,
             only_projects: Vec::new(),
             progress: Progress::default(),
+            is_by_hand: false,
             run: Some(RunContext { revision, ..run }),
         };
         self.parts.tools.call(tool, args, &context).await

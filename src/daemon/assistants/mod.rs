@@ -15,13 +15,13 @@ use super::parts::Parts;
 use crate::board::BoardError;
 use crate::domain::{
     Assistant, Claim, EndKind, Fence, OccurrenceId, PersonKind, Phase, Principal, Reason, Run,
-    RunId, RunState, StatusKind, Task, TaskId, Usage, to_delta,
+    RunId, RunState, StatusKind, Task, TaskId, Untold, Usage, to_delta,
 };
 use crate::ledger::{Acquire, ClaimError, Held, LedgerError, stop};
 use crate::schedule::STOP_TAG;
 use crate::tools::desk::{ClaimAsk, DeskError, Hold, Leave, ReleaseAsk, Standing};
 use crate::tools::{Tally, ToolError};
-use board::Ending;
+use board::{Ending, Left};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +81,7 @@ impl<'a> Assistants<'a> {
         let mut held = self.own(task, fence, principal).await?;
         let before = held.claim.assistant.as_ref().map_or(1, |assistant| assistant.minutes);
         if let Some((reason, detail)) = self.took_over(&held.claim).await? {
-            return Err(self.yielded(held, (reason, detail), "").await?);
+            return Err(self.yielded(held, (reason, detail), "", principal).await?);
         }
         let ledger = &self.parts.ledger;
         ledger.renew_for(&mut held, minutes.unwrap_or(before)).await.map_err(of_claim)?;
@@ -93,57 +93,86 @@ impl<'a> Assistants<'a> {
     pub(super) async fn release(&self, ask: ReleaseAsk) -> Result<Hold, DeskError> {
         let held = self.own(ask.task, ask.fence, &ask.principal).await?;
         if let Some(found) = self.took_over(&held.claim).await? {
-            return Err(self.yielded(held, found, &ask.comment).await?);
+            return Err(self.yielded(held, found, &ask.comment, &ask.principal).await?);
         }
         if ask.leave == Leave::Review {
             // Refused before anything is written, or not at all.
             self.review_status(&self.task(ask.task).await?).await?;
         }
-        let name = name_of(&held.claim);
-        let (state, reason, last) = match ask.leave {
-            Leave::PutBack => (RunState::Cancelled, Reason::Cancelled, "hands this task back"),
-            Leave::Review => {
-                (RunState::Succeeded, Reason::HandedOver, "hands this over for review")
-            }
-        };
-        let ending = Ending {
-            state,
-            how: EndKind::Released,
-            reason,
-            detail: String::new(),
-            comment: format!("{}\n\n**{name}** {last}.", ask.comment.trim()),
-            leave: ask.leave,
-        };
+        let (task, name) = (held.claim.task, name_of(&held.claim));
+        let ending = Ending::asked(&name, &ask.comment, ask.leave);
         let mut hand = self.in_hand(held).await?;
         hand.run.summary = ask.comment;
-        let claim = self.leave(hand, ending).await?;
-        Ok(self.hold(&claim, Duration::ZERO))
+        match self.leave(hand, ending).await? {
+            Left::As(claim, Ending { how: EndKind::Released, .. }) => {
+                Ok(self.hold(&claim, Duration::ZERO))
+            }
+            Left::As(_, Ending { reason, detail, .. }) => {
+                self.knows(task, &ask.principal).await;
+                Err(gave_way(task, reason, &detail))
+            }
+            Left::ByOthers => Err(DeskError::Refused {
+                reason: Reason::ClaimLost,
+                message: format!("task {task} is being handed back already"),
+            }),
+        }
     }
 
-    /// How somebody stands to the claim on a task; their own is renewed.
+    /// How somebody stands to the claim on a task; their own is renewed. Whoever lost one and would
+    /// change the task is told first, once.
     pub(super) async fn standing(
         &self,
         task: TaskId,
         principal: &Principal,
+        would_change: bool,
     ) -> Result<Standing, DeskError> {
-        let Some((claim, left)) = self.parts.ledger.holding(task).await.map_err(of_claim)? else {
-            return Ok(Standing::Free);
-        };
+        let held = self.parts.ledger.holding(task).await.map_err(of_claim)?;
+        let own = held.as_ref().filter(|(claim, _)| is_of(claim, principal));
+        if own.is_none() && would_change {
+            self.tell_loser(task, principal).await?;
+        }
+        let Some((claim, left)) = held else { return Ok(Standing::Free) };
         if !is_of(&claim, principal) || claim.phase != Phase::Working {
             return Ok(Standing::Others(self.hold(&claim, left)));
         }
         let held = self.own(task, claim.fence, principal).await?;
         if let Some(found) = self.took_over(&claim).await? {
-            let refusal = self.yielded(held, found, "").await?;
-            // A person may write to it all the same; an agent learns that it is over.
-            return match principal.person.kind {
-                PersonKind::Person => Ok(Standing::Free),
-                PersonKind::Agent => Err(refusal),
-            };
+            return Err(self.yielded(held, found, "", principal).await?);
         }
         let held = self.renewed(held).await?;
         let hand = self.in_hand(held).await?;
         Ok(Standing::Own(Box::new(self.run_context(&hand, crate::domain::EffectActor::Agent))))
+    }
+
+    /// An assistant that lost its claim on a task does not know by itself: it calls when it likes.
+    async fn tell_loser(&self, task: TaskId, principal: &Principal) -> Result<(), DeskError> {
+        let ledger = &self.parts.ledger;
+        let Some(claim) = ledger.claim(task).await.map_err(of_claim)? else { return Ok(()) };
+        if claim.holder.is_some() && is_of(&claim, principal) {
+            // Its lease is over, and nobody has seen to it yet.
+            self.sweep(task).await?;
+        } else if claim.untold.is_empty() {
+            return Ok(());
+        }
+        let told = ledger.tell_loser(task, &principal.key()).await.map_err(of_claim)?;
+        let Some(Untold { run, reason, at, why, .. }) = told else { return Ok(()) };
+        let record = ledger.run(run.as_str()).await.map_err(of_ledger)?;
+        let detail = record.map(|run| run.detail).unwrap_or_default();
+        let said = [why, detail].into_iter().find(|text| !text.is_empty());
+        let message = format!(
+            "your claim on task {task} (run {run}) ended at {}: {}; nothing was written. Look at the \
+             task; claimTask takes it again, and the same call once more is done without a claim",
+            text_of(at),
+            said.unwrap_or_else(|| reason.text().to_owned())
+        );
+        Err(DeskError::Refused { reason: Reason::ClaimLost, message })
+    }
+
+    /// Whoever is being told otherwise need not be told again.
+    async fn knows(&self, task: TaskId, principal: &Principal) {
+        if let Err(error) = self.parts.ledger.tell_loser(task, &principal.key()).await {
+            tracing::warn!(%task, %error, "somebody may be told twice that their claim ended");
+        }
     }
 
     /// Renews the claim on a task if it is theirs.
@@ -174,9 +203,14 @@ impl<'a> Assistants<'a> {
     ) -> Result<Held, DeskError> {
         let found = self.parts.ledger.holding(task).await.map_err(of_claim)?;
         if let Some((claim, left)) = found.filter(|(claim, _)| !is_of(claim, principal)) {
+            self.knows(task, principal).await;
             return Err(self.taken(&claim, left, principal));
         }
-        self.parts.ledger.take_up(task, fence).await.map_err(|error| match error {
+        let taken = self.parts.ledger.take_up(task, fence).await;
+        if matches!(taken, Err(ClaimError::Lost { .. })) {
+            self.knows(task, principal).await;
+        }
+        taken.map_err(|error| match error {
             ClaimError::Lost { reason, detail } => DeskError::Refused {
                 reason,
                 message: format!(
@@ -300,11 +334,12 @@ impl<'a> Assistants<'a> {
         held: Held,
         (reason, detail): (Reason, String),
         last_words: &str,
+        principal: &Principal,
     ) -> Result<DeskError, DeskError> {
         let task = held.claim.task;
         self.give_way(held, (reason, detail.clone()), last_words).await?;
-        let message = format!("your claim on task {task} has ended: {detail}; what they did stays");
-        Ok(DeskError::Refused { reason, message })
+        self.knows(task, principal).await;
+        Ok(gave_way(task, reason, &detail))
     }
 
     async fn task(&self, task: TaskId) -> Result<Task, DeskError> {
@@ -342,6 +377,11 @@ impl<'a> Assistants<'a> {
             format!("{whose} (run {run}, fence {fence}) until {until}, or longer if renewed");
         DeskError::Refused { reason: Reason::AlreadyClaimed, message }
     }
+}
+
+fn gave_way(task: TaskId, reason: Reason, detail: &str) -> DeskError {
+    let message = format!("your claim on task {task} has ended: {detail}; what they did stays");
+    DeskError::Refused { reason, message }
 }
 
 /// Whether the claim is this caller's.

@@ -6,8 +6,8 @@ use super::{Assistants, DeskError, InHand, name_of, of_claim, of_ledger};
 use crate::board::BoardError;
 use crate::daemon::dispatcher::Dispatcher;
 use crate::daemon::{earlier, fate};
-use crate::domain::{Claim, EndKind, Fence, Phase, Reason, Run, RunState, TaskId, Wrote};
-use crate::ledger::{Acquire, Held};
+use crate::domain::{Claim, EndKind, Phase, Reason, Run, RunState, TaskId, Wrote};
+use crate::ledger::{Acquire, ClaimError, Held};
 use crate::tools::desk::Leave;
 use std::time::Duration;
 
@@ -33,7 +33,8 @@ impl Assistants<'_> {
         }
     }
 
-    /// Puts the task of an ended claim back, with a comment that says why.
+    /// Puts the task of an ended claim back, with a comment that says why; where its holder had asked
+    /// for another end already, that is finished.
     pub(in crate::daemon) async fn hand_back(&self, claim: &Claim) -> Result<(), DeskError> {
         let ledger = &self.parts.ledger;
         let run = ledger.run(claim.run.as_str()).await.map_err(of_ledger)?;
@@ -41,13 +42,6 @@ impl Assistants<'_> {
         let Some(run) = run.filter(|run| may_show && run.state == RunState::Running) else {
             return self.put_away(claim).await;
         };
-        // What is still on its way may not arrive any more, once it is asked what did.
-        let next = Fence(claim.fence.0 + 1);
-        match self.parts.board.raise_fence(claim.task, next).await {
-            Ok(()) | Err(BoardError::NotFound { .. }) => {}
-            Err(error) => return Err(super::of_board(error)),
-        }
-        fate::learn(self.parts, &run).await.map_err(of_ledger)?;
         let Some(assistant) = claim.assistant.clone() else { return Ok(()) };
         let ask = Acquire {
             task: claim.task,
@@ -59,50 +53,84 @@ impl Assistants<'_> {
             resume: Some(claim.fence),
             comment: None,
         };
-        let held = ledger.acquire_for(ask, assistant.clone()).await.map_err(of_claim)?;
-        // Until it was announced the values of before may stand there, and nobody set them.
-        let announced = claim.phase <= Phase::Announced;
-        let phase = if announced { Phase::Announced } else { Phase::Working };
-        let looked = Claim { phase, ..held.claim.clone() };
-        let found = self.parts.journal.look(&looked).await.map_err(super::of_board)?;
-        if let Some(found) = found {
-            return self.give_way(held, found, "").await;
-        }
-        let is_revoked = claim.ended.as_ref().is_some_and(|end| end.how == EndKind::Revoked);
-        let (reason, why) = if is_revoked {
-            (Reason::ForceReleased, "the claim was taken away".to_owned())
-        } else if claim.phase != Phase::Working {
-            (Reason::Interrupted, "something broke off while it was written to".to_owned())
-        } else {
-            let silent = format!("nothing was heard for {} minutes", assistant.minutes);
-            (Reason::LeaseExpired, silent)
+        let held = match ledger.acquire_for(ask, assistant.clone()).await {
+            Ok(held) => held,
+            // Somebody else saw it first, and sees to it.
+            Err(ClaimError::Held { .. } | ClaimError::Lost { .. }) => return Ok(()),
+            Err(error) => return Err(of_claim(error)),
         };
+        // From here on nobody else acts for it. What is still on its way may not arrive any more, once
+        // it is asked what did.
+        match self.parts.board.raise_fence(claim.task, held.claim.fence).await {
+            Ok(()) | Err(BoardError::NotFound { .. }) => {}
+            Err(error) => return Err(super::of_board(error)),
+        }
+        fate::learn(self.parts, &run).await.map_err(of_ledger)?;
+        let mut hand = self.in_hand(held).await?;
+        if hand.run.reason.is_none() {
+            // Known also to whoever has to try again.
+            hand.run.fence = Some(hand.held.claim.fence);
+            (hand.run.reason, hand.run.detail) = why_it_ended(claim, assistant.minutes);
+            ledger.update_run(&hand.run).await.map_err(of_ledger)?;
+        }
+        // Until it was announced the values of before may stand there, and nobody set them.
+        let is_new = matches!(hand.run.reason, Some(Reason::Interrupted | Reason::ForceReleased));
+        let announced = claim.phase <= Phase::Announced && is_new;
+        let phase = if announced { Phase::Announced } else { Phase::Working };
+        let looked = Claim { phase, ..hand.held.claim.clone() };
+        let found = self.parts.journal.look(&looked).await.map_err(super::of_board)?;
+        let ending = match found {
+            Some(found) => {
+                let last_words = hand.run.summary.clone();
+                self.giving_way(&hand, found, &last_words).await
+            }
+            None => match asked_for(&hand.run) {
+                Some(leave) => Ending::asked(&name_of(claim), &hand.run.summary, leave),
+                None => self.handing_back(&hand).await,
+            },
+        };
+        self.leave(hand, ending).await.map(|_| ())
+    }
+
+    /// The holder is gone, or has to go.
+    async fn handing_back(&self, hand: &InHand) -> Ending {
+        let why = hand.run.detail.clone();
         let comment = format!(
             "**{}** does not hold this task any more: {why}.\n\n- Done so far: {}\n\nAssignee, status \
              and tags are as they were before the claim, where nobody else changed them.",
-            name_of(claim),
-            self.done_so_far(&run).await
+            name_of(&hand.held.claim),
+            self.done_so_far(&hand.run).await
         );
-        let ending = Ending {
+        Ending {
             state: RunState::ClaimLost,
             how: EndKind::Released,
-            reason,
+            reason: hand.run.reason.unwrap_or(Reason::LeaseExpired),
             detail: why,
             comment,
             leave: Leave::PutBack,
-        };
-        let hand = self.in_hand(held).await?;
-        self.leave(hand, ending).await.map(|_| ())
+        }
     }
 
     /// A person took over: what they set stays, the rest goes back, and a comment tells how it stands.
     pub(super) async fn give_way(
         &self,
         held: Held,
-        (reason, detail): (Reason, String),
+        found: (Reason, String),
         last_words: &str,
     ) -> Result<(), DeskError> {
-        let hand: InHand = self.in_hand(held).await?;
+        let mut hand: InHand = self.in_hand(held).await?;
+        last_words.trim().clone_into(&mut hand.run.summary);
+        let ending = self.giving_way(&hand, found, last_words).await;
+        self.leave(hand, ending).await.map(|_| ())
+    }
+
+    /// How it is left when a person took over.
+    pub(super) async fn giving_way(
+        &self,
+        hand: &InHand,
+        (reason, detail): (Reason, String),
+        last_words: &str,
+    ) -> Ending {
         let last_words = match last_words.trim() {
             "" => String::new(),
             words => format!("\n\n{words}"),
@@ -113,7 +141,7 @@ impl Assistants<'_> {
             self.done_so_far(&hand.run).await
         );
         let (state, how, leave) = (RunState::Yielded, EndKind::Yielded, Leave::PutBack);
-        self.leave(hand, Ending { state, how, reason, detail, comment, leave }).await.map(|_| ())
+        Ending { state, how, reason, detail, comment, leave }
     }
 
     async fn done_so_far(&self, run: &Run) -> String {
@@ -138,6 +166,28 @@ impl Assistants<'_> {
             ledger.finish_run(&ended, Vec::new()).await.map_err(of_ledger)?;
         }
         ledger.forget_orphan(claim.task, claim.fence).await.map_err(of_claim)
+    }
+}
+
+/// What a claim that nobody ended by a call came to.
+fn why_it_ended(claim: &Claim, minutes: u32) -> (Option<Reason>, String) {
+    let is_revoked = claim.ended.as_ref().is_some_and(|end| end.how == EndKind::Revoked);
+    let (reason, why) = if is_revoked {
+        (Reason::ForceReleased, "the claim was taken away".to_owned())
+    } else if claim.phase != Phase::Working {
+        (Reason::Interrupted, "something broke off while it was written to".to_owned())
+    } else {
+        (Reason::LeaseExpired, format!("nothing was heard for {minutes} minutes"))
+    };
+    (Some(reason), why)
+}
+
+/// How its holder asked for the task to be left, where they did before something broke off.
+fn asked_for(run: &Run) -> Option<Leave> {
+    match run.reason {
+        Some(Reason::Cancelled) => Some(Leave::PutBack),
+        Some(Reason::HandedOver) => Some(Leave::Review),
+        _ => None,
     }
 }
 

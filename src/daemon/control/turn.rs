@@ -39,7 +39,8 @@ async fn ask(state: &Path) -> Option<Said> {
         return Some(Said::Keeps);
     }
     let (tool, args) = (LET_GO.to_owned(), no_args());
-    let request = ToolRequest { tool, args, zone: None, dry_run: None, token: None };
+    let (zone, dry_run, token, assistant) = Default::default();
+    let request = ToolRequest { tool, args, zone, dry_run, token, assistant };
     writer.send(&RequestLine::new(1, request)).await.ok()?;
     let reply: ReplyLine = serde_json::from_slice(&reader.next().await.ok()??).ok()?;
     Some(match reply.error.map(|error| error.kind) {

@@ -4,6 +4,7 @@
 use super::carry::{Bridge, Letter};
 use super::lines::{Host, Line};
 use super::message::{Kind, Message, error_line};
+use super::trouble::Trouble;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -49,6 +50,8 @@ struct Pump {
 struct Request {
     task: AbortHandle,
     is_modern: bool,
+    /// The host does not wait for its answer.
+    is_unwanted: bool,
 }
 
 /// Carries messages until the host hangs up or `stop` says so.
@@ -63,6 +66,10 @@ pub(super) async fn run(bridge: Arc<Bridge>, host: Host, stop: CancellationToken
         first: None,
     };
     pump.run(lines, [hung_up, stop.clone(), deaf.clone()]).await;
+    if !deaf.is_cancelled() {
+        // A host that asked is not left to guess.
+        let _ = tokio::time::timeout(LEAVE_TIME, pump.give_up()).await;
+    }
     pump.tasks.abort_all();
     // A host that is gone is told nothing; the server is told that the session is over.
     let _ = tokio::time::timeout(LEAVE_TIME, pump.bridge.end()).await;
@@ -155,7 +162,7 @@ impl Pump {
             self.first = Some(task.id());
         }
         self.asked.insert(task.id(), id);
-        self.requests.insert(key, Request { task, is_modern });
+        self.requests.insert(key, Request { task, is_modern, is_unwanted: false });
     }
 
     fn aside(&mut self, letter: Letter) {
@@ -177,18 +184,38 @@ impl Pump {
     /// them the server is told, and then the stream is closed.
     fn cancel(&mut self, letter: Letter) {
         let id = letter.message.params.request_id.clone().unwrap_or_default();
-        let request = self.requests.get(&id.to_string());
-        match request {
-            Some(request) if request.is_modern => request.task.abort(),
-            Some(request) => {
-                let (task, bridge) = (request.task.clone(), Arc::clone(&self.bridge));
-                self.tasks.spawn(async move {
-                    bridge.aside(letter).await;
-                    task.abort();
-                });
+        // It was answered meanwhile, or never asked.
+        let Some(request) = self.requests.get_mut(&id.to_string()) else { return };
+        request.is_unwanted = true;
+        let task = request.task.clone();
+        if request.is_modern {
+            task.abort();
+            return;
+        }
+        let bridge = Arc::clone(&self.bridge);
+        self.tasks.spawn(async move {
+            bridge.aside(letter).await;
+            task.abort();
+        });
+    }
+
+    /// Ends what is under way, and says of each request that was not answered that nobody knows.
+    async fn give_up(&mut self) {
+        self.tasks.abort_all();
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            let Err(error) = &ended else {
+                self.ended(ended).await;
+                continue;
+            };
+            let id = self.asked.get(&error.id()).filter(|_| error.is_cancelled()).cloned();
+            let wanted = |id: &Value| {
+                self.requests.get(&id.to_string()).is_some_and(|request| !request.is_unwanted)
+            };
+            if let Some(id) = id.filter(wanted) {
+                let trouble = Trouble::broken("the bridge ended before the answer came,");
+                self.bridge.tell(trouble.line(&id)).await;
             }
-            // It was answered meanwhile, or never asked.
-            None => {}
+            self.ended(ended).await;
         }
     }
 

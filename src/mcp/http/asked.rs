@@ -1,14 +1,11 @@
 //! What a request says before the SDK reads it: enough for the log, for who begins a session, and to
 //! keep two requests of one id apart.
 
-use axum::body::{Body, Bytes, HttpBody};
 use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
 /// The oldest revision that knows sessions.
 const WITH_SESSIONS: &str = "2025-03-26";
@@ -90,32 +87,6 @@ impl InFlight {
 impl Drop for Hold {
     fn drop(&mut self) {
         self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
-    }
-}
-
-/// An answer that holds its request's id until it has been sent, or given up.
-pub(super) struct Held {
-    pub body: Body,
-    pub _hold: Hold,
-}
-
-impl HttpBody for Held {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -1,8 +1,9 @@
 //! Who is let in: address, credential, role, rate, owner of the session; in this order, so that
 //! nobody learns of a token or session from an address that may not ask.
 
-use super::asked::{Asked, Held, InFlight};
+use super::asked::{Asked, InFlight};
 use super::rate::Rate;
+use super::room::{Holding, Room};
 use super::sessions::OwnedSessions;
 use super::{HttpOptions, SESSION_HEADER};
 use crate::clock::Clock;
@@ -43,6 +44,7 @@ pub(super) struct Guard {
     rate: Rate<String>,
     failures: Rate<IpAddr>,
     in_flight: Arc<InFlight>,
+    room: Arc<Room>,
     clock: Arc<dyn Clock>,
 }
 
@@ -56,7 +58,9 @@ impl Guard {
         let minute = Duration::from_mins(1);
         let rate = Rate::new(Arc::clone(&clock), options.rate_per_minute, minute);
         let failures = Rate::new(Arc::clone(&clock), FAILURES_MAX, minute);
-        Self { access, options, sessions, rate, failures, in_flight: Arc::default(), clock }
+        let room = Room::new(options.memory_bytes_max);
+        let in_flight = Arc::default();
+        Self { access, options, sessions, rate, failures, in_flight, room, clock }
     }
 
     /// The address that counts: a trusted proxy speaks for the one it names last. `None` when what
@@ -201,12 +205,18 @@ pub(super) async fn guard(
     let response = async {
         let caller = guard.let_in(&parts).await?;
         who.clone_from(&caller.id);
+        let declared = declared(&parts, guard.options.body_bytes_max);
+        let mut share = guard.room.take(declared).ok_or_else(|| {
+            tracing::warn!(caller = %caller.id, "refused: too much is under way (MCP_MEMORY_LIMIT)");
+            full()
+        })?;
         let bytes =
             axum::body::to_bytes(body, guard.options.body_bytes_max).await.map_err(|_| {
                 let message =
                     format!("a request has at most {} bytes", guard.options.body_bytes_max);
                 refuse(StatusCode::PAYLOAD_TOO_LARGE, -32_600, &message)
             })?;
+        share.becomes(bytes.len() as u64);
         asked = Asked::read(&bytes);
         let session = parts.headers.get(SESSION_HEADER).map(|v| v.to_str().unwrap_or_default());
         let session = session.map(str::to_owned);
@@ -234,10 +244,9 @@ pub(super) async fn guard(
         if let Some(over) = session.filter(|_| method == Method::DELETE) {
             guard.sessions.end(&over).await;
         }
-        Ok(match hold {
-            Some(hold) => response.map(|body| Body::new(Held { body, _hold: hold })),
-            None => response,
-        })
+        // The request is gone, its answer is held until it has been sent. Of a stream nothing is.
+        share.becomes(axum::body::HttpBody::size_hint(response.body()).lower());
+        Ok(response.map(|body| Body::new(Holding { body, _held: (hold, share) })))
     };
     let response: Result<Response, Response> = response.await;
     let response = response.unwrap_or_else(|refusal| refusal);
@@ -294,6 +303,24 @@ fn slower(wait: Duration, message: &str) -> Response {
     let seconds = wait.as_millis().div_ceil(1_000).max(1);
     let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, TOO_MANY, message);
     with_header(&mut response, header::RETRY_AFTER, &seconds.to_string());
+    response
+}
+
+/// So many bytes a request says it has; as many as it may, where it does not say.
+fn declared(request: &Parts, bytes_max: usize) -> u64 {
+    let most = bytes_max as u64;
+    if request.method != Method::POST {
+        return 0;
+    }
+    let said = request.headers.get(header::CONTENT_LENGTH).and_then(|text| text.to_str().ok());
+    said.and_then(|text| text.trim().parse::<u64>().ok()).map_or(most, |bytes| bytes.min(most))
+}
+
+/// Others hold all the room there is.
+fn full() -> Response {
+    let message = "too much is under way at once (MCP_MEMORY_LIMIT); nothing was begun, try again";
+    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, message);
+    with_header(&mut response, header::RETRY_AFTER, "1");
     response
 }
 

@@ -15,6 +15,10 @@ use crate::domain::{
 use async_trait::async_trait;
 use std::sync::Arc;
 
+/// So many pages of other projects' comments are passed over for one of ours; after them the page is
+/// empty, and says where to go on.
+const FOREIGN_PAGES_MAX: u32 = 20;
+
 /// A board on which there are some projects only.
 #[derive(Debug)]
 pub(super) struct Limited {
@@ -257,17 +261,27 @@ noun!(Comments {
         if let Some(on) = query.on && !self.shows(on).await? {
             return Ok(nothing());
         }
-        let mut page = self.below.comments(query).await?;
-        if query.on.is_some() {
-            return Ok(page);
+        let mut ask = query.clone();
+        let mut rounds = 1..=FOREIGN_PAGES_MAX;
+        loop {
+            let page = self.below.comments(&ask).await?;
+            if query.on.is_some() {
+                return Ok(page);
+            }
+            let mut shown = Vec::new();
+            let last = page.items.last().map(|comment| comment.id);
+            for comment in page.items {
+                let is_there = self.shows(comment.on).await?;
+                shown.extend(is_there.then_some(comment));
+            }
+            rounds.next();
+            // A page without anything of ours would pass for the end.
+            let is_over = !shown.is_empty() || page.next.is_none() || last.is_none();
+            if is_over || rounds.is_empty() {
+                return Ok(Page { items: shown, next: page.next });
+            }
+            ask.after = last;
         }
-        let mut shown = Vec::new();
-        for comment in page.items {
-            let is_there = self.shows(comment.on).await?;
-            shown.extend(is_there.then_some(comment));
-        }
-        page.items = shown;
-        Ok(page)
     }
 } below {
     add_comment(stamp: &Stamp, new: NewComment) -> Written<Comment>;

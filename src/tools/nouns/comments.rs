@@ -2,8 +2,8 @@
 
 use super::tasks::refuse;
 use crate::domain::{
-    Comment, CommentId, CommentQuery, CommentTarget, GoalId, NewComment, ProjectId, Rating, Reason,
-    Role, TaskId, Value,
+    Comment, CommentId, CommentQuery, CommentTarget, GoalId, NewComment, Page, ProjectId, Rating,
+    Reason, Role, TaskId, Value,
 };
 use crate::tools::arguments::{Id, IdOrName, number_in, shown};
 use crate::tools::definition::{Definition, Words};
@@ -123,24 +123,33 @@ async fn get_comments(
     let mut next = None;
     if oldest_first {
         let page = parts.board.comments(&query).await.map_err(|e| told(&e))?;
-        next = page.next.and(page.items.last()).map(|comment| comment.id.to_string());
+        next = after(&page).map(|id| id.to_string());
         comments = page.items;
     } else {
         // The board answers oldest first: go to the end, keep the newest.
         query.limit = 1_000;
         for _ in 0..PAGES_MAX {
             let page = parts.board.comments(&query).await.map_err(|e| told(&e))?;
-            query.after = page.items.last().map(|comment| comment.id).or(query.after);
+            let next = after(&page);
             comments.extend(page.items);
             comments.drain(..comments.len().saturating_sub(limit));
-            if page.next.is_none() {
+            if next.is_none() {
                 break;
             }
+            query.after = next;
         }
         comments.reverse();
     }
     let items = comments.into_iter().map(|comment| directory.names.comment(comment)).collect();
     Ok(show::value(&Items::<CommentView> { items, next }))
+}
+
+/// Where the next page of comments begins. A page may show less than was looked at, so the board's
+/// own word counts before what is shown.
+pub(super) fn after(page: &Page<Comment>) -> Option<CommentId> {
+    let next = page.next.as_ref()?;
+    let said = next.0.parse().ok().map(CommentId);
+    said.or_else(|| page.items.last().map(|comment| comment.id))
 }
 
 /// A thread is read to at most so many pages of 1,000.

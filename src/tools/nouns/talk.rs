@@ -1,5 +1,6 @@
 //! The comments of whole projects, and those that are new.
 
+use super::comments::after;
 use super::timesheets::page_size;
 use crate::board::{Board, BoardError};
 use crate::domain::{
@@ -161,6 +162,7 @@ async fn walk(
     let mut read = Read { comments: Vec::new(), seen: since, more: false };
     for _ in 0..PAGES_MAX {
         let page = parts.board.comments(&query).await.map_err(|e| told(&e))?;
+        let next = after(&page);
         for comment in page.items {
             if read.comments.len() == limit {
                 read.more = true;
@@ -175,11 +177,11 @@ async fn walk(
                 read.comments.push(comment);
             }
         }
-        read.more = page.next.is_some();
-        if !read.more {
-            break;
-        }
-        query.after = Some(CommentId(read.seen));
+        read.more = next.is_some();
+        let Some(next) = next else { break };
+        // Also past what is not shown to whoever asks.
+        read.seen = read.seen.max(next.0);
+        query.after = Some(next);
     }
     Ok(read)
 }

@@ -4,7 +4,7 @@
 use super::operate::desk_error;
 use super::records::Anything;
 use super::tasks::refuse;
-use crate::domain::{Role, Value};
+use crate::domain::{Reason, Role, Value};
 use crate::tools::definition::{Definition, Words};
 use crate::tools::outer::{Known, Outer, Standing};
 use crate::tools::registry::Parts;
@@ -12,6 +12,7 @@ use crate::tools::{Context, ToolError};
 use crate::upstream::full_name;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 pub(super) fn tools() -> Vec<Definition> {
     vec![
@@ -30,9 +31,9 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "acceptUpstreamTools",
                 title: "Accept tools of another server",
-                description: "From now on playbooks that list these tools may call them as they are described \
-                    now. Without tools: all of the server. Example: {\"server\": \"calendar\", \"tools\": [\"list_events\"]}.",
-                example: r#"{"server": "calendar", "tools": ["list_events"]}"#,
+                description: "From now on playbooks that list these tools may call them as they were listed: each \
+                    with its fingerprint there. Example: {\"server\": \"calendar\", \"tools\": {\"list_events\": \"9f2c…\"}}.",
+                example: r#"{"server": "calendar", "tools": {"list_events": "9f2c"}}"#,
             },
             Role::Admin,
             true,
@@ -53,9 +54,8 @@ struct Which {
 struct Accept {
     /// Its name in rota.toml.
     server: String,
-    /// Only these tools; default: all that it offers now.
-    #[serde(default)]
-    tools: Vec<String>,
+    /// Each tool with the fingerprint under which it was listed.
+    tools: BTreeMap<String, String>,
 }
 
 async fn list(parts: &Parts, args: Which) -> Result<Value, ToolError> {
@@ -82,8 +82,9 @@ async fn list(parts: &Parts, args: Which) -> Result<Value, ToolError> {
 async fn accept(parts: &Parts, context: &Context, args: Accept) -> Result<Value, ToolError> {
     let outer: &Outer = parts.outer()?;
     let known = outer.known(&args.server).await?;
-    for tool in &args.tools {
-        if !known.iter().any(|known| known.tool.name == *tool) {
+    let mut wanted = Vec::new();
+    for (tool, fingerprint) in &args.tools {
+        let Some(known) = known.iter().find(|known| known.tool.name == *tool) else {
             let names: Vec<&str> = known.iter().map(|known| known.tool.name.as_str()).collect();
             let shown = crate::tools::arguments::shown(tool);
             return Err(refuse(&format!(
@@ -91,12 +92,23 @@ async fn accept(parts: &Parts, context: &Context, args: Accept) -> Result<Value,
                 args.server,
                 names.join(", ")
             )));
+        };
+        // What was read is what is accepted, or nothing is.
+        let now = known.tool.fingerprint();
+        if now != *fingerprint {
+            let name = full_name(&args.server, tool);
+            let message = format!(
+                "{name} is not described as it was listed: its fingerprint is {now} now; nothing was \
+                 accepted. Look again with `rota upstream list {}`",
+                args.server
+            );
+            return Err(ToolError::rejected(Reason::ToolChanged, message));
         }
+        wanted.push(known);
     }
     let by = &context.principal.person.name;
     let mut rows = Vec::new();
-    let wanted = |known: &&Known| args.tools.is_empty() || args.tools.contains(&known.tool.name);
-    for known in known.iter().filter(wanted) {
+    for known in wanted {
         outer.accept(known, by).await.map_err(desk_error)?;
         rows.push(row(known, Standing::Accepted));
     }

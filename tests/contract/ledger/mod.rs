@@ -8,6 +8,7 @@ mod machine;
 mod people;
 mod pruning;
 mod race;
+mod repeats;
 mod restoring;
 mod tokens;
 

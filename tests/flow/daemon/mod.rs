@@ -1,6 +1,7 @@
 //! The daemon in process, through the doors that the program itself uses.
 
 mod assistants;
+mod assistants_ending;
 mod board_words;
 mod broken_off;
 mod clock;

@@ -322,3 +322,44 @@ async fn foreign_milestone(house: &House) -> i64 {
     let query = MilestoneQuery { projects: vec![SHOP], ..MilestoneQuery::default() };
     house.board.below.milestones(&query).await.unwrap()[0].id.0
 }
+
+#[tokio::test]
+async fn what_is_said_in_other_projects_does_not_end_the_pages_of_ours() {
+    let house = House::build().await;
+    let ada = house.person("Ada").await;
+    let update = |project: ProjectId, text: String| js!({ "projectId": project.0, "status": "green", "text": text });
+    for (project, count) in [(SHOP, 60), (WEBSITE, 1), (SHOP, 60), (WEBSITE, 1), (SHOP, 3)] {
+        for n in 0..count {
+            let args = update(project, format!("{project} {n}"));
+            call(&house, &ada, "addProjectStatusUpdate", args).await.unwrap();
+        }
+    }
+    let who = ada.limited_to(vec![WEBSITE]);
+    for (tool, args) in [
+        ("getComments", js!({ "statusUpdates": true, "commentOrder": 1, "limit": 2 })),
+        ("pollComments", js!({ "limit": 2 })),
+    ] {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        for round in 0.. {
+            assert!(round < 20, "{tool} does not come to an end");
+            let mut args = args.clone();
+            if let Some(cursor) = cursor {
+                args["cursor"] = cursor;
+            }
+            let page = serde_json::to_value(call(&house, &who, tool, args).await.unwrap()).unwrap();
+            found.extend(page["items"].as_array().unwrap().iter().cloned());
+            cursor = match tool {
+                "getComments" => page.get("next").filter(|next| !next.is_null()).cloned(),
+                _ => page["more"].as_bool().unwrap().then(|| page["cursor"].clone()),
+            };
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found.len(), 2, "{tool}: {found:#?}");
+    }
+    // Newest first, the last page is ours however much of theirs comes before it.
+    let newest = js!({ "statusUpdates": true, "limit": 2 });
+    let page = call(&house, &who, "getComments", newest).await.unwrap();
+    assert_eq!(page.get("items").unwrap().as_list().unwrap().len(), 2);
+}

@@ -91,3 +91,28 @@ fn a_host_that_listens_no_more_ends_it() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     drop(host);
 }
+
+#[test]
+fn what_is_still_unanswered_at_the_end_is_answered_with_an_error() {
+    let double = Double::start(|asked| {
+        usual(asked, None).unwrap_or_else(|| Reply::stream([": \n"]).then(Then::Hold))
+    });
+    let mut host = Bridged::to(&double.url());
+    host.shake_hands("2025-11-25");
+    let slow = [(); 3].map(|()| host.begin("tools/call", json!({ "name": "slow" })));
+    let unwanted = host.begin("tools/call", json!({ "name": "slow" }));
+    until("the calls are there", || (double.asked_for("tools/call").len() == 4).then_some(()));
+    host.notify("notifications/cancelled", json!({ "requestId": unwanted }));
+    drop(host.to.take());
+    assert_eq!(host.wait(), 0);
+    let answers: Vec<serde_json::Value> =
+        host.from.iter().map(|line| serde_json::from_str(&line).unwrap()).collect();
+    let mut ids: Vec<u64> = answers.iter().map(|answer| answer["id"].as_u64().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, slow, "each once, and none that nobody wants");
+    for answer in &answers {
+        assert_eq!(super::code(answer), "outcome_unknown");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains("may have been done"), "{message}");
+    }
+}
