@@ -39,11 +39,11 @@ impl Seals {
         Self(RequestStateCodec::new_unchecked(key))
     }
 
-    fn seal(&self, bound_to: &[u8], patience: Duration) -> String {
+    pub(super) fn seal(&self, bound_to: &[u8], patience: Duration) -> String {
         self.0.seal_with(ASKED, &SealOptions::new().associated_data(bound_to).ttl(patience))
     }
 
-    fn opens(&self, state: &str, bound_to: &[u8]) -> bool {
+    pub(super) fn opens(&self, state: &str, bound_to: &[u8]) -> bool {
         self.0.open_with(state, bound_to).is_ok_and(|payload| payload == ASKED)
     }
 }

@@ -120,9 +120,7 @@ pub fn router(
     let mut with = config(&options, stop);
     let mut without = config(&options, stop);
     without.legacy_session_mode = false;
-    let mut manager = LocalSessionManager::default();
-    manager.session_config.keep_alive = Some(SESSION_IDLE);
-    let manager = Arc::new(manager);
+    let manager = session_manager();
     let owned = Arc::new(OwnedSessions::new(
         sessions,
         (Arc::clone(&manager), subscriptions),
@@ -130,6 +128,8 @@ pub fn router(
         Arc::clone(&clock),
     ));
     with.session_store = Some(Arc::clone(&owned) as _);
+    #[cfg(feature = "conformance")]
+    let handler = super::fixtures::Beside::new(handler);
     let for_sessions = handler.clone();
     let sessions = StreamableHttpService::new(move || Ok(for_sessions.clone()), manager, with);
     let stateless = StreamableHttpService::new(
@@ -176,6 +176,12 @@ pub fn router(
         .route_service("/mcp", tower::service_fn(pick))
         .route_layer(from_fn(polish::polish))
         .route_layer(from_fn_with_state(guard, guard::guard))
+}
+
+fn session_manager() -> Arc<LocalSessionManager> {
+    let mut manager = LocalSessionManager::default();
+    manager.session_config.keep_alive = Some(SESSION_IDLE);
+    Arc::new(manager)
 }
 
 fn whole<B>(response: axum::http::Response<B>) -> Response

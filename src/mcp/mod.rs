@@ -18,6 +18,8 @@ mod answer;
 pub mod bridge;
 pub mod caller;
 mod confirm;
+#[cfg(feature = "conformance")]
+mod fixtures;
 mod handler;
 pub mod http;
 mod listing;

@@ -215,12 +215,19 @@ fn plainest(map: &mut Map<String, Json>) {
     }
 }
 
-/// What may be missing from a result is not required of it.
+/// What may be missing from a result is not required of it; and an error may be in its place, because
+/// some clients hold that against the schema too.
 pub(super) fn tidy_output(schema: &Value) -> Map<String, Json> {
     let mut json = serde_json::to_value(schema).unwrap_or_default();
     relax(&mut json);
     let relaxed: Value = serde_json::from_value(json).unwrap_or_default();
-    tidy(&relaxed)
+    let mut tidied = tidy(&relaxed);
+    let is_empty = |required: &Json| required.as_array().is_some_and(Vec::is_empty);
+    if let Some(required) = tidied.remove("required").filter(|required| !is_empty(required)) {
+        let either = serde_json::json!([{ "required": required }, { "required": ["error"] }]);
+        tidied.insert("anyOf".to_owned(), either);
+    }
+    tidied
 }
 
 /// Members that may be `null` are left out when they are, so they are not required.
@@ -366,7 +373,8 @@ mod tests {
             "required": ["id", "due", "any"]
         }));
         let tidied = Json::Object(tidy_output(&schema));
-        assert_eq!(tidied["required"], json!(["id"]));
+        assert_eq!(tidied["anyOf"], json!([{ "required": ["id"] }, { "required": ["error"] }]));
+        assert!(tidied.get("required").is_none());
         assert_eq!(tidied["properties"]["inner"]["required"], json!([]));
         let sent = without_nulls(&value(json!({ "id": 1, "due": null, "list": [{ "x": null }] })));
         assert_eq!(sent, json!({ "id": 1, "list": [{}] }));

@@ -36,6 +36,7 @@ async fn an_error_that_the_caller_can_mend_is_a_result_with_a_stable_code() {
     let secret = token(&rota, &["laptop"]);
     let serving = rota.serve(Vec::<&str>::new());
     let client = Client::of(&serving, Some(&secret));
+    let listed = client.ask("tools/list", json!({})).await.result();
     for (tool, args, code) in [
         ("getTicket", json!({ "id": 4711 }), "not_found"),
         ("getTicket", json!({ "idd": 1 }), "invalid_arguments"),
@@ -46,6 +47,12 @@ async fn an_error_that_the_caller_can_mend_is_a_result_with_a_stable_code() {
         assert_eq!(result["structuredContent"]["error"]["code"], code, "{tool}: {result:#}");
         let text = result["content"][0]["text"].as_str().unwrap();
         assert!(text.starts_with(&format!("{code}: ")), "{text}");
+        // There are clients that hold errors too against the schema, and show nothing else if they
+        // do not fit.
+        let known = listed["tools"].as_array().unwrap().iter().find(|one| one["name"] == tool);
+        let schema = jsonschema::draft202012::new(&known.unwrap()["outputSchema"]).unwrap();
+        assert!(schema.is_valid(&result["structuredContent"]), "{tool}: {result:#}");
+        assert!(!schema.is_valid(&json!({})), "{tool}: nothing is no answer");
     }
     let unknown = client.ask("tools/call", json!({ "name": "dropTables", "arguments": {} })).await;
     assert_eq!(unknown.message()["error"]["code"], -32_602);
