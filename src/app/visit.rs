@@ -139,7 +139,13 @@ async fn identity(
     client: &mut Client,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Role>, Trouble> {
-    let me = client.call("whoami", json!({})).await?.unwrap_or_default();
+    let me = match client.call("whoami", json!({})).await? {
+        Ok(me) => me,
+        Err(said) => {
+            findings.push(finding("token is for", Health::Warn, said, "look at the server's log"));
+            return Ok(None);
+        }
+    };
     let text = |name: &str| clean(me[name].as_str().unwrap_or("?"));
     let whose = match me["service_key"].as_str() {
         Some(key) => format!("service key {}, role {}", clean(key), text("role")),

@@ -141,6 +141,45 @@ impl JsonSchema for IdOrName {
     }
 }
 
+/// A task's priority, as a number or as people say it. Whether the number is one is for the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Priority(pub u8);
+
+impl Priority {
+    fn of(text: &str) -> Option<u8> {
+        let text = text.trim().to_lowercase();
+        let words = [["critical", "urgent"], ["high", "important"], ["medium", "normal"]];
+        let words = words.into_iter().chain([["low", "minor"], ["lowest", "trivial"]]);
+        let named = (1..).zip(words).find(|(_, words)| words.contains(&text.as_str()));
+        named.map(|(number, _)| number).or_else(|| text.parse().ok())
+    }
+}
+
+impl<'de> Deserialize<'de> for Priority {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = match IdOrName::deserialize(deserializer) {
+            Ok(IdOrName::Id(number)) => u8::try_from(number).ok(),
+            Ok(IdOrName::Name(text)) => Self::of(&text),
+            Err(_) => None,
+        };
+        number.map(Self).ok_or_else(|| {
+            D::Error::custom("expected a priority: 1 to 5, critical, high, medium, low or lowest")
+        })
+    }
+}
+
+impl JsonSchema for Priority {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Priority".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["integer", "string"] })
+    }
+}
+
 /// The id in a text such as `7` or `#7`.
 pub(super) fn number_in(text: &str) -> Option<i64> {
     let text = text.trim();

@@ -121,13 +121,19 @@ impl Server {
             // Slow, not wrong, where it cannot be set.
             let _ = stream.set_nodelay(true);
             let (watcher, routes, tls) = (open.watcher(), routes.clone(), self.tls.clone());
-            let over = over.clone();
+            let (over, stop) = (over.clone(), stop.clone());
             tracker.spawn(async move {
                 let serving = async {
                     let Some(tls) = tls else {
                         return watcher.watch(connection(stream, peer, routes)).await;
                     };
-                    match tokio::time::timeout(HEAD_TIME, tls.acceptor().accept(stream)).await {
+                    let greeting = tokio::time::timeout(HEAD_TIME, tls.acceptor().accept(stream));
+                    let greeting = tokio::select! {
+                        greeted = greeting => greeted,
+                        // Nothing was asked yet.
+                        () = stop.cancelled() => return Ok(()),
+                    };
+                    match greeting {
                         Ok(Ok(stream)) => watcher.watch(connection(stream, peer, routes)).await,
                         Ok(Err(error)) => {
                             tracing::debug!(%error, "no TLS was agreed on");

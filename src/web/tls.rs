@@ -37,8 +37,10 @@ pub struct Tls {
 /// What was read last.
 struct Read {
     config: Arc<ServerConfig>,
-    /// When the two had changed last.
+    /// When the two had changed last, as they were read.
     modified: [Option<SystemTime>; 2],
+    /// The same of files that could not be used: that is told once.
+    refused: Option<[Option<SystemTime>; 2]>,
     looked: Duration,
 }
 
@@ -62,7 +64,7 @@ impl Tls {
             let file = key.display();
             tracing::warn!(%file, "other users can read the private key: `chmod 600` keeps it");
         }
-        let read = Mutex::new(Read { config, modified, looked: clock.boot() });
+        let read = Mutex::new(Read { config, modified, refused: None, looked: clock.boot() });
         Ok(Self { certificate: certificate.to_owned(), key: key.to_owned(), clock, read })
     }
 
@@ -75,13 +77,17 @@ impl Tls {
             last.looked = now;
             let modified = [modified(&self.certificate), modified(&self.key)];
             if modified != last.modified {
-                last.modified = modified;
+                // Files that could not be used are tried again: their owner or mode may change next.
                 match read(&self.certificate, &self.key) {
                     Ok(config) => {
-                        last.config = config;
+                        (last.config, last.modified, last.refused) = (config, modified, None);
                         tracing::info!("the certificate was read again");
                     }
-                    Err(error) => tracing::warn!(%error, "the certificate of before is kept"),
+                    Err(error) if last.refused != Some(modified) => {
+                        last.refused = Some(modified);
+                        tracing::warn!(%error, "the certificate of before is kept");
+                    }
+                    Err(_) => {}
                 }
             }
         }

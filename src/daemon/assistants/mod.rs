@@ -79,6 +79,10 @@ impl<'a> Assistants<'a> {
         principal: &Principal,
     ) -> Result<Hold, DeskError> {
         let mut held = self.own(task, fence, principal).await?;
+        if held.claim.phase == Phase::Settling {
+            // It would never end: whoever began to hand it back may be gone.
+            return Err(handed_back_already(task));
+        }
         let before = held.claim.assistant.as_ref().map_or(1, |assistant| assistant.minutes);
         if let Some((reason, detail)) = self.took_over(&held.claim).await? {
             return Err(self.yielded(held, (reason, detail), "", principal).await?);
@@ -111,10 +115,7 @@ impl<'a> Assistants<'a> {
                 self.knows(task, &ask.principal).await;
                 Err(gave_way(task, reason, &detail))
             }
-            Left::ByOthers => Err(DeskError::Refused {
-                reason: Reason::ClaimLost,
-                message: format!("task {task} is being handed back already"),
-            }),
+            Left::ByOthers => Err(handed_back_already(task)),
         }
     }
 
@@ -422,4 +423,9 @@ fn of_tool(error: ToolError) -> DeskError {
         }
         ToolError::Fatal { message, source, .. } => DeskError::Failed { what: message, source },
     }
+}
+
+fn handed_back_already(task: TaskId) -> DeskError {
+    let message = format!("task {task} is being handed back already");
+    DeskError::Refused { reason: Reason::ClaimLost, message }
 }

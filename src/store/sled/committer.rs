@@ -7,8 +7,9 @@
 //!
 //! A group is a redo record: one row of the engine (or a few, the one that counts last), set before
 //! the rows that it tells of. The engine recovers what was set up to some point and nothing after
-//! it, so what is there after a crash is the last durable group and those before it whole;
-//! `opening.rs` sets the last one's rows again. The engine's own batches would do the same for one
+//! it, as long as that fits into a segment of its log (beyond, recovery may step over a hole in what
+//! was never flushed: hence [`TAIL_BYTES_MAX`]). So what is there after a crash is the last durable
+//! group and those before it whole; `opening.rs` sets the last one's rows again. The engine's own batches would do the same for one
 //! more write to the disk each, and twice the time.
 
 use super::rows::{Group, encode, version_of};
@@ -21,7 +22,11 @@ use tokio::sync::{mpsc, oneshot};
 /// So many commits share a flush at most.
 const GROUP_COMMITS_MAX: usize = 256;
 /// A group takes no more commits once it has so many bytes.
-const GROUP_BYTES_MAX: usize = 1024 * 1024;
+const GROUP_BYTES_MAX: usize = 128 * 1024;
+/// Once so much was set, it is made durable before more is: a quarter of a segment.
+const TAIL_BYTES_MAX: usize = 128 * 1024;
+/// What a row costs in the engine's log beside itself, at most: now and then its page is written whole.
+const ROW_BYTES_MORE: usize = 1024;
 /// So many commits may wait before callers do.
 pub(super) const WAITING_MAX: usize = 1024;
 
@@ -165,6 +170,8 @@ pub(super) struct Committer<E, G> {
     pub(super) shared: Arc<Shared<E, G>>,
     pub(super) version: u64,
     pub(super) fault: Option<Fault>,
+    /// What was set and may not be durable, in bytes of the engine's log.
+    pub(super) tail: usize,
 }
 
 impl<E: Engine, G: Gate> Committer<E, G> {
@@ -192,17 +199,19 @@ impl<E: Engine, G: Gate> Committer<E, G> {
         match durable {
             Ok((verdicts, None)) => answer(answers, verdicts),
             Ok((verdicts, Some(group))) => {
-                let shared = Arc::clone(&self.shared);
+                let (shared, tail) = (Arc::clone(&self.shared), &mut self.tail);
                 // Callers wake up while their rows are set; nobody is shown anything in between.
                 let set = shared.gate.change(|| {
                     answer(answers, verdicts);
-                    let set = caught(|| group.set(&shared.engine));
+                    let set = caught(|| group.set(&shared.engine, tail));
                     // What was answered is durable and cannot be shown: nothing is from here on.
                     set.inspect_err(|fault| drop(shared.broken.set(fault.clone())))
                 });
                 self.version = group.version;
                 self.shared.engine.note(group.version);
-                self.fault = set.and_then(|()| caught(|| group.tidy(&shared.engine))).err();
+                let tidied =
+                    set.and_then(|()| caught(|| group.tidy(&shared.engine, &mut self.tail)));
+                self.fault = tidied.err();
             }
             Err(fault) => {
                 for answer in answers {
@@ -216,7 +225,7 @@ impl<E: Engine, G: Gate> Committer<E, G> {
 
     /// Decides commits in order, and writes those that stand down as one group. On a fault it is
     /// unknown what of it is durable.
-    fn make_durable(&self, batches: Vec<Batch>) -> std::result::Result<Durable, Fault> {
+    fn make_durable(&mut self, batches: Vec<Batch>) -> std::result::Result<Durable, Fault> {
         let engine = &self.shared.engine;
         let mut deciding = Deciding { engine, version: self.version, after: BTreeMap::new() };
         let mut verdicts = Vec::with_capacity(batches.len());
@@ -234,9 +243,10 @@ impl<E: Engine, G: Gate> Committer<E, G> {
         }
         let group = deciding.group()?;
         for (key, row) in group.record() {
-            engine.set(&key, Some(&row))?;
+            set(engine, &mut self.tail, &key, Some(&row))?;
         }
         engine.make_durable()?;
+        self.tail = 0;
         Ok((verdicts, Some(group)))
     }
 }
@@ -257,15 +267,32 @@ fn caught<T>(
     catch_unwind(AssertUnwindSafe(what)).unwrap_or(Err(Fault::Panicked))
 }
 
+/// Sets a row; what is not durable stays small.
+fn set<E: Engine>(
+    engine: &E,
+    tail: &mut usize,
+    key: &[u8],
+    row: Option<&[u8]>,
+) -> std::result::Result<(), Fault> {
+    // A row goes to the log by itself, and with its page every few times.
+    let bytes = key.len() + 2 * row.map_or(0, <[u8]>::len) + ROW_BYTES_MORE;
+    if *tail + bytes > TAIL_BYTES_MAX {
+        engine.make_durable()?;
+        *tail = 0;
+    }
+    *tail += bytes;
+    engine.set(key, row)
+}
+
 impl Group {
     /// Sets its rows: it is durable.
-    fn set<E: Engine>(&self, engine: &E) -> std::result::Result<(), Fault> {
-        self.rows.iter().try_for_each(|(key, row)| engine.set(key, row.as_deref()))
+    fn set<E: Engine>(&self, engine: &E, tail: &mut usize) -> std::result::Result<(), Fault> {
+        self.rows.iter().try_for_each(|(key, row)| set(engine, tail, key, row.as_deref()))
     }
 
     /// Removes what of its record goes beyond one row: once the rows are set, it has served.
-    fn tidy<E: Engine>(&self, engine: &E) -> std::result::Result<(), Fault> {
-        self.parts().iter().try_for_each(|key| engine.set(key, None))
+    fn tidy<E: Engine>(&self, engine: &E, tail: &mut usize) -> std::result::Result<(), Fault> {
+        self.parts().iter().try_for_each(|key| set(engine, tail, key, None))
     }
 }
 
@@ -338,7 +365,8 @@ mod tests {
             witness: Witness::open(dir.path()).unwrap().0,
         };
         let shared = Arc::new(Shared::new(engine, RwLock::default()));
-        let mut committer = Committer { shared: Arc::clone(&shared), version: 0, fault: None };
+        let mut committer =
+            Committer { shared: Arc::clone(&shared), version: 0, fault: None, tail: 0 };
         for key in ["a", "b"] {
             let (answer, mut answered) = oneshot::channel();
             let batch = Batch::new().put(key, "1");
@@ -383,7 +411,8 @@ mod tests {
     #[test]
     fn a_durable_commit_whose_rows_cannot_be_set_ends_reading_and_is_there_at_the_next_opening() {
         let shared = Arc::new(Shared::new(Stubborn::default(), RwLock::default()));
-        let mut committer = Committer { shared: Arc::clone(&shared), version: 0, fault: None };
+        let mut committer =
+            Committer { shared: Arc::clone(&shared), version: 0, fault: None, tail: 0 };
         let mut commit = |batch: Batch| {
             let (answer, mut answered) = oneshot::channel();
             committer.commit(vec![Request { batch, answer }]);
@@ -400,5 +429,68 @@ mod tests {
         let group = Group::read(|key| shared.engine.get(key)).unwrap().unwrap().unwrap();
         let keys: Vec<_> = group.rows.iter().map(|(key, _)| key.as_slice()).collect();
         assert_eq!(keys, [b"a", b"b"]);
+    }
+
+    /// An engine in memory that counts what was set since it was flushed.
+    #[derive(Default)]
+    struct Counting {
+        rows: std::sync::Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
+        /// Now, and at most.
+        unsynced: std::sync::Mutex<(usize, usize)>,
+    }
+
+    impl Engine for Counting {
+        type Stored = Vec<u8>;
+
+        fn get(&self, key: &[u8]) -> std::result::Result<Option<Vec<u8>>, Fault> {
+            Ok(self.rows.lock().unwrap().get(key).cloned())
+        }
+
+        fn set(&self, key: &[u8], row: Option<&[u8]>) -> std::result::Result<(), Fault> {
+            let mut unsynced = self.unsynced.lock().unwrap();
+            unsynced.0 += key.len() + row.map_or(0, <[u8]>::len);
+            unsynced.1 = unsynced.1.max(unsynced.0);
+            let mut rows = self.rows.lock().unwrap();
+            match row {
+                Some(row) => rows.insert(key.to_vec(), row.to_vec()),
+                None => rows.remove(key),
+            };
+            Ok(())
+        }
+
+        fn make_durable(&self) -> std::result::Result<(), Fault> {
+            self.unsynced.lock().unwrap().0 = 0;
+            Ok(())
+        }
+
+        fn note(&self, _: u64) {}
+    }
+
+    #[test]
+    fn what_is_not_durable_stays_small_however_much_is_committed() {
+        let shared = Arc::new(Shared::new(Counting::default(), RwLock::default()));
+        let mut committer =
+            Committer { shared: Arc::clone(&shared), version: 0, fault: None, tail: 0 };
+        for round in 0..40_u8 {
+            let mut answers = Vec::new();
+            let mut group = Vec::new();
+            for commit in 0..round {
+                let value = vec![round; usize::from(round) * 150];
+                let batch = Batch::new()
+                    .put(format!("{round}/{commit}"), value.clone())
+                    .put(format!("of all/{commit}"), value);
+                let (answer, answered) = oneshot::channel();
+                group.push(Request { batch, answer });
+                answers.push(answered);
+            }
+            committer.commit(group);
+            assert!(answers.iter_mut().all(|answered| answered.try_recv().unwrap().is_ok()));
+        }
+        let at_most = shared.engine.unsynced.lock().unwrap().1;
+        assert!((TAIL_BYTES_MAX / 3..=TAIL_BYTES_MAX).contains(&at_most), "{at_most} bytes");
+        let rows = shared.engine.rows.lock().unwrap();
+        let ours = rows.keys().filter(|key| key[0] != 0xff).count();
+        assert_eq!(ours, (0..40).sum::<usize>() + 39);
+        assert_eq!(rows.keys().filter(|key| key[0] == 0xff).count(), 1, "no parts are left");
     }
 }

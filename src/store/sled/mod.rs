@@ -82,7 +82,7 @@ impl SledStore {
         let engine = SledEngine { db, log, witness };
         let shared: Arc<SledShared> = Arc::new(Shared::new(engine, RwLock::default()));
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
-        let committer = Committer { shared: Arc::clone(&shared), version, fault: None };
+        let committer = Committer { shared: Arc::clone(&shared), version, fault: None, tail: 0 };
         let thread = std::thread::Builder::new()
             .name("rota-store".to_owned())
             .spawn(move || committer.run(waiting))

@@ -9,9 +9,9 @@ pub(super) const FORMAT: &[u8] = b"2";
 pub(super) const FORMAT_BEFORE: &[u8] = b"1";
 /// The last group; what goes beyond one row stands under this and a number.
 pub(super) const GROUP_KEY: &[u8] = b"\xffgroup";
-/// A group's record is cut into rows of this size: no row of the engine may be so large that it
-/// leaves the log.
-const PART_BYTES: usize = 8 * 1024;
+/// A group's record is cut into rows of this size: a page of the engine holds up to 17 of them, and one
+/// of more than 131,052 bytes would leave the log for a file that nobody syncs.
+const PART_BYTES: usize = 4 * 1024;
 
 /// A key, and its row or that it goes.
 pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_group_is_read_back_from_its_record_in_whatever_many_rows() {
         assert_eq!(read(&BTreeMap::new()), Ok(None));
-        for values in [&[][..], &[0], &[3, 4], &[8_192], &[8_000; 9]] {
+        for values in [&[][..], &[0], &[3, 4], &[4_096], &[8_192], &[8_000; 9]] {
             let group = group(9, values);
             let record = group.record();
             let (last, parts) = record.split_last().unwrap();

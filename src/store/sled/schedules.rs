@@ -178,7 +178,8 @@ fn schedule(gate: impl Gate + Send + Sync + 'static, is_hasty: bool) {
     let engine = Disk { is_hasty, ..Disk::default() };
     let shared = std::sync::Arc::new(Shared::new(engine, gate));
     let (door, requests) = mpsc::channel();
-    let committer = Committer { shared: std::sync::Arc::clone(&shared), version: 0, fault: None };
+    let committer =
+        Committer { shared: std::sync::Arc::clone(&shared), version: 0, fault: None, tail: 0 };
     let committer = thread::spawn(move || committer.run(requests));
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| {

@@ -242,10 +242,34 @@ fn headline(text: &str) -> Result<String, ToolError> {
     Ok(text.to_owned())
 }
 
+/// The colours that have a name here, a little darker than those of the web: white text stands on
+/// them.
+const COLORS: [(&str, &str); 12] = [
+    ("red", "#c62828"),
+    ("orange", "#c75b12"),
+    ("yellow", "#8a6d00"),
+    ("green", "#2e7d32"),
+    ("teal", "#00796b"),
+    ("blue", "#1b75bb"),
+    ("navy", "#124f7d"),
+    ("purple", "#6a1b9a"),
+    ("pink", "#ad1457"),
+    ("brown", "#5d4037"),
+    ("gray", "#5f6368"),
+    ("black", "#212121"),
+];
+
 fn color(text: &str) -> Result<String, ToolError> {
+    let named = if text.eq_ignore_ascii_case("grey") { "gray" } else { text };
+    if let Some((_, hex)) = COLORS.iter().find(|(name, _)| name.eq_ignore_ascii_case(named)) {
+        return Ok((*hex).to_owned());
+    }
     let hex = text.strip_prefix('#').unwrap_or_default();
     if hex.len() != 6 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(refuse("color: expected #rrggbb, such as \"#1b75bb\""));
+        return Err(refuse(
+            "color: expected #rrggbb, such as \"#1b75bb\", or red, orange, yellow, green, teal, blue, navy, \
+             purple, pink, brown, gray or black",
+        ));
     }
     Ok(text.to_owned())
 }

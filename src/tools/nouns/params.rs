@@ -3,7 +3,7 @@
 use super::tasks::refuse;
 use crate::domain::{PersonId, Project, SprintId, Task, TaskEdit, TaskId, TaskKind};
 use crate::tools::ToolError;
-use crate::tools::arguments::{Id, IdOrName, present};
+use crate::tools::arguments::{Id, IdOrName, Priority, present};
 use crate::tools::dates::Dates;
 use crate::tools::registry::Parts;
 use crate::tools::resolve::{self, Directory};
@@ -27,9 +27,9 @@ pub(super) struct TaskParams {
     pub kind: Option<String>,
     /// Label, id, or `kind:in_progress`.
     pub status: Option<IdOrName>,
-    /// 1 critical … 5 lowest.
+    /// 1 critical … 5 lowest, or the word.
     #[serde(deserialize_with = "present")]
-    pub priority: Option<Option<u8>>,
+    pub priority: Option<Option<Priority>>,
     /// 1 XS, 2 S, 3 M, 5 L, 8 XL, 13 XXL.
     #[serde(deserialize_with = "present")]
     pub storypoints: Option<Option<f64>>,
@@ -163,7 +163,8 @@ impl TaskParams {
     }
 
     fn numbers(&self, edits: &mut Vec<TaskEdit>) {
-        edits.extend(self.priority.map(TaskEdit::Priority));
+        let priority = self.priority.map(|given| given.map(|Priority(number)| number));
+        edits.extend(priority.map(TaskEdit::Priority));
         edits.extend(self.storypoints.or(self.effort).map(TaskEdit::Storypoints));
         edits.extend(self.plan_hours.map(TaskEdit::PlanHours));
         edits.extend(self.hours_remaining.map(TaskEdit::HoursRemaining));

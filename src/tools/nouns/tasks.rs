@@ -2,7 +2,7 @@
 
 use super::params::TaskParams;
 use crate::domain::{NewTask, Reason, Role, TaskEdit, TaskId, TaskKind};
-use crate::tools::arguments::{Id, IdOrName};
+use crate::tools::arguments::{Id, IdOrName, Priority};
 use crate::tools::dates::Dates;
 use crate::tools::definition::{Answer, Definition, Words};
 use crate::tools::guard::told;
@@ -158,7 +158,7 @@ struct AddTask {
     /// Such as AI-Suitable.
     tags: Option<Vec<String>>,
     /// 1 critical … 5 lowest.
-    priority: Option<u8>,
+    priority: Option<Priority>,
     /// 1 XS, 2 S, 3 M, 5 L, 8 XL, 13 XXL.
     effort: Option<f64>,
     /// Hours planned.
@@ -232,7 +232,7 @@ struct AddSubtask {
     /// Hours planned.
     plan_hours: Option<f64>,
     /// 1 critical … 5 lowest.
-    priority: Option<u8>,
+    priority: Option<Priority>,
     /// Such as AI-Suitable.
     tags: Option<Vec<String>>,
 }

@@ -192,6 +192,10 @@ async fn a_release_that_breaks_off_half_way_is_finished_as_it_was_asked() {
                 () = gate.reached() => {}
             }
             drop(gate);
+            // Renewing would keep it for ever: nobody is at it.
+            let args = json!({ "task": task.0, "fence": fence });
+            let refused = life.call(&agent, "renewClaim", args).await.unwrap_err();
+            assert_eq!(refused.reason(), Reason::ClaimLost, "{outcome}, {place}");
             let next = team.start().await;
             next.work().await;
             assert_eq!(team.status(task).await, status, "{outcome}, {place}");
