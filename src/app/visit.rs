@@ -7,7 +7,9 @@ use crate::app::house::{Finding, Health};
 use crate::clock::{Clock as _, SystemClock, SystemEntropy};
 use crate::domain::Role;
 use crate::mcp::bridge::{self, Host, Options, lines::Line};
+use crate::mcp::http;
 use crate::tools::catalogue;
+use crate::upstream::pipe::cleaned;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -58,7 +60,7 @@ async fn look(
     });
     let welcome = client.ask("initialize", hello).await?;
     client.notify("notifications/initialized").await;
-    let named = |place: &str| clean(welcome.pointer(place).and_then(Json::as_str).unwrap_or("?"));
+    let named = |place: &str| cleaned(welcome.pointer(place).and_then(Json::as_str).unwrap_or("?"));
     let server = format!(
         "{} {}, MCP {}",
         named("/serverInfo/name"),
@@ -146,9 +148,9 @@ async fn identity(
             return Ok(None);
         }
     };
-    let text = |name: &str| clean(me[name].as_str().unwrap_or("?"));
+    let text = |name: &str| cleaned(me[name].as_str().unwrap_or("?"));
     let whose = match me["service_key"].as_str() {
-        Some(key) => format!("service key {}, role {}", clean(key), text("role")),
+        Some(key) => format!("service key {}, role {}", cleaned(key), text("role")),
         None => format!("{}, role {}", text("name"), text("role")),
     };
     findings.push(finding("token is for", Health::Ok, whose, ""));
@@ -290,7 +292,7 @@ impl Client {
         if answer["isError"] == true {
             let said = answer.pointer("/structuredContent/error/message");
             let said = said.or_else(|| answer.pointer("/content/0/text")).and_then(Json::as_str);
-            return Ok(Err(clean(said.unwrap_or("it was refused"))));
+            return Ok(Err(cleaned(said.unwrap_or("it was refused"))));
         }
         Ok(Ok(answer["structuredContent"].take()))
     }
@@ -299,19 +301,13 @@ impl Client {
 /// The bridge's own word, or the one that our server's number stands for.
 fn trouble_of(error: &Json) -> Trouble {
     let ours = match error["code"].as_i64() {
-        Some(-31_401) => Some("unauthorized"),
-        Some(-31_403) => Some("forbidden"),
-        Some(-31_404) => Some("not_found"),
-        Some(-31_429) => Some("rate_limited"),
+        Some(http::UNAUTHORIZED) => Some("unauthorized"),
+        Some(http::FORBIDDEN) => Some("forbidden"),
+        Some(http::NOT_FOUND) => Some("not_found"),
+        Some(http::TOO_MANY) => Some("rate_limited"),
         _ => None,
     };
     let code = ours.or_else(|| error.pointer("/data/code")?.as_str()).unwrap_or("refused");
     let said = error["message"].as_str().unwrap_or("it answers with an error");
-    Trouble { code: code.to_owned(), said: clean(said) }
-}
-
-/// A server's words, harmless in a terminal.
-fn clean(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().map(plain).take(300).collect()
+    Trouble { code: code.to_owned(), said: cleaned(said) }
 }

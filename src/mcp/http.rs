@@ -12,7 +12,7 @@ mod rate;
 mod room;
 mod sessions;
 
-pub use guard::Address;
+pub use guard::{Address, FORBIDDEN, NOT_FOUND, TOO_MANY, UNAUTHORIZED};
 pub use sessions::{KeptSession, SessionError, SessionKeeper};
 
 use super::{Access, Caller, Handler, News, Selection};

@@ -422,7 +422,7 @@ fn told(result: &Json) -> Told {
 }
 
 /// A server's words in an error: one line, not long.
-fn cleaned(said: &str) -> String {
+pub fn cleaned(said: &str) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     said.chars().map(plain).take(SAID_CHARS_MAX).collect()
 }

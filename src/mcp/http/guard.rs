@@ -29,11 +29,14 @@ const FAILURES_MAX: u32 = 10;
 /// A credential is no longer than this.
 const CREDENTIAL_BYTES_MAX: usize = 512;
 
-/// Our codes, outside the range that JSON-RPC keeps for itself.
-const FORBIDDEN: i64 = -31_403;
-const UNAUTHORIZED: i64 = -31_401;
-const NOT_FOUND: i64 = -31_404;
-const TOO_MANY: i64 = -31_429;
+/// Our codes, outside the range that JSON-RPC keeps for itself. This one: whoever asks may not.
+pub const FORBIDDEN: i64 = -31_403;
+/// Without credentials that count.
+pub const UNAUTHORIZED: i64 = -31_401;
+/// There is no such session.
+pub const NOT_FOUND: i64 = -31_404;
+/// Too many requests.
+pub const TOO_MANY: i64 = -31_429;
 const UNAVAILABLE: i64 = -31_503;
 
 /// Lets callers in.

@@ -9,8 +9,8 @@
 //! the rows that it tells of. The engine recovers what was set up to some point and nothing after
 //! it, as long as that fits into a segment of its log (beyond, recovery may step over a hole in what
 //! was never flushed: hence [`TAIL_BYTES_MAX`]). So what is there after a crash is the last durable
-//! group and those before it whole; `opening.rs` sets the last one's rows again. The engine's own batches would do the same for one
-//! more write to the disk each, and twice the time.
+//! group and those before it whole; `opening.rs` sets the last one's rows again. The engine's own
+//! batches would do the same for one more write to the disk each.
 
 use super::rows::{Group, encode, version_of};
 use crate::store::{Batch, Result, StoreError};
@@ -25,7 +25,7 @@ const GROUP_COMMITS_MAX: usize = 256;
 const GROUP_BYTES_MAX: usize = 128 * 1024;
 /// Once so much was set, it is made durable before more is: a quarter of a segment.
 const TAIL_BYTES_MAX: usize = 128 * 1024;
-/// What a row costs in the engine's log beside itself, at most: now and then its page is written whole.
+/// What a row is taken to cost in the engine's log beside itself: now and then its page is written whole.
 const ROW_BYTES_MORE: usize = 1024;
 /// So many commits may wait before callers do.
 pub(super) const WAITING_MAX: usize = 1024;

@@ -68,7 +68,9 @@ impl Group {
 
     /// The keys of its record but the last.
     pub(super) fn parts(&self) -> Vec<Vec<u8>> {
-        let bytes = self.bytes().len();
+        // Counted, not made again: this is asked after each commit.
+        let length = |row: &Change| 8 + row.0.len() + row.1.as_ref().map_or(0, Vec::len);
+        let bytes: usize = self.rows.iter().map(length).sum();
         let parts = if bytes <= PART_BYTES { 0 } else { bytes.div_ceil(PART_BYTES) };
         (0..).take(parts).map(part_key).collect()
     }
