@@ -3,7 +3,7 @@
 use super::cross::allows;
 use super::{Parsed, Vocabulary};
 use crate::domain::{Channel, PlaybookName, Reviewer, Work, WriteScope};
-use crate::fault::{Fault, Showing, did_you_mean, sort};
+use crate::fault::{Fault, Showing, did_you_mean, shown, sort};
 use crate::template::vocabulary;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,22 +82,23 @@ impl Check<'_> {
                 None => exists(tool),
             };
             if let (false, Some((server, _))) = (matched, tool.split_once(':')) {
-                let message = format!("there is no server `{server}`");
-                let help = format!("name it in rota.toml, under [upstream.{server}]");
+                let message = format!("there is no server `{}`", shown(server));
+                let help = format!("name it in rota.toml, under [upstream.{}]", shown(server));
                 found.push((path, message, Some(help)));
             } else if !matched {
-                found.push((path, format!("there is no tool `{tool}`"), help(tool)));
+                found.push((path, format!("there is no tool `{}`", shown(tool)), help(tool)));
             }
         }
         for (name, gather) in &playbook.gather {
             let path = format!("gather.{name}.tool");
             match writes(known, &gather.tool) {
                 None => {
-                    let message = format!("there is no tool `{}`", gather.tool);
+                    let message = format!("there is no tool `{}`", shown(&gather.tool));
                     found.push((path, message, help(&gather.tool)));
                 }
                 Some(true) => {
-                    let message = format!("`{}` writes; only what reads can gather", gather.tool);
+                    let message =
+                        format!("`{}` writes; only what reads can gather", shown(&gather.tool));
                     found.push((path, message, None));
                 }
                 Some(false) => {}
@@ -106,14 +107,15 @@ impl Check<'_> {
         found.extend(self.steps());
         for name in playbook.scope.max.keys().filter(|name| !exists(name)) {
             let path = format!("scope.max.{name}");
-            found.push((path, format!("there is no tool `{name}`"), help(name)));
+            found.push((path, format!("there is no tool `{}`", shown(name)), help(name)));
         }
         for (name, outcome) in &playbook.outcomes {
             for (index, needed) in outcome.requires.iter().enumerate() {
                 let tool = needed.trim_start_matches("tool:");
                 if !exists(tool) || !allows(&playbook.tools, tool) {
                     let path = format!("outcome.{name}.requires.{index}");
-                    let message = format!("work cannot call `{tool}`, so this never holds");
+                    let message =
+                        format!("work cannot call `{}`, so this never holds", shown(tool));
                     found.push((path, message, None));
                 }
             }
@@ -134,13 +136,13 @@ impl Check<'_> {
             let path = format!("step.{index}.tool");
             match writes(known, &step.tool) {
                 None => {
-                    let message = format!("there is no tool `{}`", step.tool);
+                    let message = format!("there is no tool `{}`", shown(&step.tool));
                     let help = did_you_mean(&step.tool, known.keys().map(String::as_str));
                     found.push((path, message, help));
                 }
                 Some(true) if free => {
                     let message =
-                        format!("`{}` writes, but this playbook claims nothing", step.tool);
+                        format!("`{}` writes, but this playbook claims nothing", shown(&step.tool));
                     let help = "write `[scope] write = \"project\"` (or \"board\"), or [claim]";
                     found.push((path, message, Some(help.to_owned())));
                 }
@@ -157,14 +159,14 @@ impl Check<'_> {
         {
             let names = self.vocabulary.models.iter().map(String::as_str);
             let help = did_you_mean(model, names)
-                .unwrap_or_else(|| format!("define [models.{model}] in rota.toml"));
-            self.add("work.model", format!("there is no model `{model}`"), Some(help));
+                .unwrap_or_else(|| format!("define [models.{}] in rota.toml", shown(model)));
+            self.add("work.model", format!("there is no model `{}`", shown(model)), Some(help));
         }
         if let Some(agents) = &self.vocabulary.agents
             && !agents.iter().any(|name| name.eq_ignore_ascii_case(&playbook.agent))
         {
             let help = did_you_mean(&playbook.agent, agents.iter().map(String::as_str));
-            let message = format!("the board has no user `{}`", playbook.agent);
+            let message = format!("the board has no user `{}`", shown(&playbook.agent));
             self.add("agent", message, help);
         }
         let mut asked: Vec<(String, &PlaybookName)> = Vec::new();
@@ -180,7 +182,7 @@ impl Check<'_> {
             if !self.vocabulary.playbooks.contains(name) {
                 let names = self.vocabulary.playbooks.iter().map(PlaybookName::as_str);
                 let help = did_you_mean(name.as_str(), names);
-                self.add(&path, format!("there is no playbook `{name}`"), help);
+                self.add(&path, format!("there is no playbook `{}`", shown(name.as_str())), help);
             }
         }
         let report = playbook.report.as_ref().map_or(&[][..], |report| &report.to);
@@ -196,14 +198,16 @@ impl Check<'_> {
             let known: Vec<String> =
                 self.vocabulary.channels.iter().map(ToString::to_string).collect();
             let section = match channel {
-                Channel::Slack(name) => format!("define [notify.slack.{name}] in rota.toml"),
-                Channel::File(name) => format!("define [notify.file.{name}] in rota.toml"),
+                Channel::Slack(name) => {
+                    format!("define [notify.slack.{}] in rota.toml", shown(name))
+                }
+                Channel::File(name) => format!("define [notify.file.{}] in rota.toml", shown(name)),
                 Channel::Stdout => "expected stdout".to_owned(),
             };
             let near =
                 crate::fault::nearest(&channel.to_string(), known.iter().map(String::as_str))
                     .map(|near| format!("did you mean `{near}`? Otherwise {section}"));
-            let message = format!("there is no channel `{channel}`");
+            let message = format!("there is no channel `{}`", shown(&channel.to_string()));
             self.add(&format!("{path}.{index}"), message, Some(near.unwrap_or(section)));
         }
     }
@@ -240,16 +244,18 @@ impl Check<'_> {
         let templates = self.vocabulary.templates.clone();
         let Some(spoken) = templates.speaks_of(name) else {
             let help = did_you_mean(name, templates.names())
-                .unwrap_or_else(|| format!("write templates/{name}"));
-            self.add(path, format!("there is no template `{name}`"), Some(help));
+                .unwrap_or_else(|| format!("write templates/{}", shown(name)));
+            self.add(path, format!("there is no template `{}`", shown(name)), Some(help));
             return;
         };
         let foreign: BTreeSet<&str> =
             spoken.iter().map(String::as_str).filter(|name| !names.contains(name)).collect();
         if !foreign.is_empty() {
             let foreign = foreign.into_iter().collect::<Vec<_>>().join("`, `");
-            let message =
-                format!("template `{name}` speaks of `{foreign}`, which is not known here");
+            let message = format!(
+                "template `{}` speaks of `{foreign}`, which is not known here",
+                shown(name)
+            );
             self.add(path, message, None);
         }
     }
@@ -261,7 +267,7 @@ impl Check<'_> {
         }
         let Some(formats) = self.vocabulary.templates.formats(name) else {
             let help = did_you_mean(name, self.vocabulary.templates.names());
-            self.add("report.template", format!("there is no template `{name}`"), help);
+            self.add("report.template", format!("there is no template `{}`", shown(name)), help);
             return;
         };
         for name in [formats.text, formats.markdown, formats.slack].into_iter().flatten() {

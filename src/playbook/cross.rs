@@ -2,6 +2,7 @@
 
 use super::Defaults;
 use crate::domain::{DueSelector, Playbook, Reviewer, Work, WriteScope};
+use crate::fault::shown;
 use crate::fault::table::Table;
 
 /// Adds the faults of a playbook that was read.
@@ -44,7 +45,8 @@ fn work(root: &Table<'_, '_>, playbook: &Playbook) {
         Work::Steps(steps) => {
             for step in steps {
                 if !step.tool.is_empty() && !allows(&playbook.tools, &step.tool) {
-                    let message = format!("step calls `{}`, which `tools` leaves out", step.tool);
+                    let tool = shown(&step.tool);
+                    let message = format!("step calls `{tool}`, which `tools` leaves out");
                     root.add(root.fault("work", message));
                 }
             }
@@ -77,6 +79,7 @@ fn claim(root: &Table<'_, '_>, playbook: &Playbook) {
             .iter()
             .find(|(_, outcome)| outcome.ask.is_some() || outcome.rework.is_some());
         if let Some((name, _)) = needs {
+            let name = shown(name);
             let message = format!("outcome `{name}` needs a claimed task: [claim] is missing");
             root.add(root.fault("outcome", message));
         }

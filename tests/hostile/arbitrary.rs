@@ -140,6 +140,27 @@ fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
+/// A good text with a token in the place of, or before, each of its values in turn.
+fn pasted(good: &str) -> impl Iterator<Item = String> {
+    let quotes: Vec<usize> = good.match_indices('"').map(|(at, _)| at).collect();
+    let values = quotes.chunks_exact(2).map(|pair| (pair[0] + 1, pair[1])).collect::<Vec<_>>();
+    values.into_iter().flat_map(move |(from, to)| {
+        [from, to].map(|to| format!("{}xoxb-1234567-SECRET{}", &good[..from], &good[to..]))
+    })
+}
+
+#[test]
+fn a_token_that_is_pasted_in_the_wrong_place_is_not_shown() {
+    let texts: Vec<_> = pasted(EVERYTHING).collect();
+    assert!(texts.len() > 100);
+    let told = texts.iter().filter(|text| !faults(text).is_empty()).count();
+    assert!(told > 60, "{told} of {} are faults", texts.len());
+    texts.iter().for_each(|text| check_told(&faults(text)));
+    for text in pasted(CONFIG) {
+        check_told(&faults_of_config(&text));
+    }
+}
+
 proptest! {
     #![proptest_config(cases(150))]
 

@@ -1,7 +1,8 @@
-//! The one thread that changes the store. It takes what waits, decides it in order, writes it down
+//! The one committer that changes the store. It takes what waits, decides it in order, writes it down
 //! as one group, makes that durable with one flush, sets its rows, and only then answers.
 //!
-//! Many callers share a flush, and no caller blocks a thread of the runtime. `flush()` of the engine
+//! Many callers share a flush, made by a thread of the store's own; a caller who finds nobody at it
+//! may commit in its own thread and spare two switches. `flush()` of the engine
 //! ends without an fsync on Linux and loses acknowledged commits at a power cut; `sync_data` of its
 //! log file is what makes them durable. `flush_async` is never called: it hangs for good under load.
 //!
@@ -16,7 +17,7 @@ use super::rows::{Group, encode, version_of};
 use crate::store::{Batch, Result, StoreError};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot};
 
 /// So many commits share a flush at most.
@@ -83,6 +84,24 @@ impl<A> Requests<A> for mpsc::Receiver<Request<A>> {
 
     fn take(&mut self) -> Option<Request<A>> {
         self.try_recv().ok()
+    }
+}
+
+/// Where the committer is, for its thread or for a caller who finds nobody there.
+pub(super) trait Seat<C> {
+    /// Waits until nobody is there; `None` when somebody left it broken.
+    fn wait<R>(&self, what: impl FnOnce(&mut C) -> R) -> Option<R>;
+    /// Does nothing if somebody is there.
+    fn take<R>(&self, what: impl FnOnce(&mut C) -> R) -> Option<R>;
+}
+
+impl<C> Seat<C> for Mutex<C> {
+    fn wait<R>(&self, what: impl FnOnce(&mut C) -> R) -> Option<R> {
+        self.lock().ok().map(|mut committer| what(&mut committer))
+    }
+
+    fn take<R>(&self, what: impl FnOnce(&mut C) -> R) -> Option<R> {
+        self.try_lock().ok().map(|mut committer| what(&mut committer))
     }
 }
 
@@ -165,7 +184,7 @@ impl From<Fault> for StoreError {
     }
 }
 
-/// The thread's own state.
+/// What only the one who commits may touch.
 pub(super) struct Committer<E, G> {
     pub(super) shared: Arc<Shared<E, G>>,
     pub(super) version: u64,
@@ -174,10 +193,14 @@ pub(super) struct Committer<E, G> {
     pub(super) tail: usize,
 }
 
-impl<E: Engine, G: Gate> Committer<E, G> {
-    /// Works until every sender is gone.
-    pub(super) fn run<A: Reply>(mut self, mut requests: impl Requests<A>) {
-        while let Some(first) = requests.wait() {
+/// The thread's work: until every sender is gone, or somebody left the committer broken.
+pub(super) fn run<E: Engine, G: Gate, A: Reply>(
+    seat: &impl Seat<Committer<E, G>>,
+    mut requests: impl Requests<A>,
+) {
+    while let Some(first) = requests.wait() {
+        let done = seat.wait(|committer| {
+            // What came while a caller committed for itself goes along.
             let mut bytes = size(&first.batch);
             let mut group = vec![first];
             while group.len() < GROUP_COMMITS_MAX && bytes < GROUP_BYTES_MAX {
@@ -185,11 +208,17 @@ impl<E: Engine, G: Gate> Committer<E, G> {
                 bytes += size(&next.batch);
                 group.push(next);
             }
-            self.commit(group);
+            committer.commit(group);
+        });
+        if done.is_none() {
+            return;
         }
     }
+}
 
-    fn commit<A: Reply>(&mut self, requests: Vec<Request<A>>) {
+impl<E: Engine, G: Gate> Committer<E, G> {
+    /// Decides these commits, makes those that stand durable, and answers all.
+    pub(super) fn commit<A: Reply>(&mut self, requests: Vec<Request<A>>) {
         let (batches, answers): (Vec<_>, Vec<_>) =
             requests.into_iter().map(|request| (request.batch, request.answer)).unzip();
         let durable = match self.fault.clone() {
@@ -348,149 +377,4 @@ fn size(batch: &Batch) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::engine::SledEngine;
-    use super::super::witness::Witness;
-    use super::*;
-    use std::fs::File;
-
-    #[test]
-    fn a_commit_that_could_not_be_made_durable_is_not_shown_and_ends_all_commits() {
-        let dir = tempfile::tempdir().unwrap();
-        let db = ::sled::open(dir.path().join("data")).unwrap();
-        let engine = SledEngine {
-            db,
-            // The kernel refuses to sync it.
-            log: File::open("/dev/null").unwrap(),
-            witness: Witness::open(dir.path()).unwrap().0,
-        };
-        let shared = Arc::new(Shared::new(engine, RwLock::default()));
-        let mut committer =
-            Committer { shared: Arc::clone(&shared), version: 0, fault: None, tail: 0 };
-        for key in ["a", "b"] {
-            let (answer, mut answered) = oneshot::channel();
-            let batch = Batch::new().put(key, "1");
-            committer.commit(vec![Request { batch, answer }]);
-            let answer = answered.try_recv().unwrap();
-            assert!(matches!(answer, Err(StoreError::Closed(_))), "{key}: {answer:?}");
-        }
-        // Readers are shown what was there before; the second was not even tried.
-        assert_eq!(shared.engine.db.get("a").unwrap(), None);
-        assert_eq!(shared.engine.db.get("b").unwrap(), None);
-        assert_eq!(Witness::open(dir.path()).unwrap().1, 0);
-    }
-
-    /// An engine in memory that cannot set one key.
-    #[derive(Default)]
-    struct Stubborn(std::sync::Mutex<BTreeMap<Vec<u8>, Vec<u8>>>);
-
-    impl Engine for Stubborn {
-        type Stored = Vec<u8>;
-
-        fn get(&self, key: &[u8]) -> std::result::Result<Option<Vec<u8>>, Fault> {
-            Ok(self.0.lock().unwrap().get(key).cloned())
-        }
-
-        fn set(&self, key: &[u8], row: Option<&[u8]>) -> std::result::Result<(), Fault> {
-            assert_ne!(key, b"b", "the engine breaks down");
-            let mut rows = self.0.lock().unwrap();
-            match row {
-                Some(row) => rows.insert(key.to_vec(), row.to_vec()),
-                None => rows.remove(key),
-            };
-            Ok(())
-        }
-
-        fn make_durable(&self) -> std::result::Result<(), Fault> {
-            Ok(())
-        }
-
-        fn note(&self, _: u64) {}
-    }
-
-    #[test]
-    fn a_durable_commit_whose_rows_cannot_be_set_ends_reading_and_is_there_at_the_next_opening() {
-        let shared = Arc::new(Shared::new(Stubborn::default(), RwLock::default()));
-        let mut committer =
-            Committer { shared: Arc::clone(&shared), version: 0, fault: None, tail: 0 };
-        let mut commit = |batch: Batch| {
-            let (answer, mut answered) = oneshot::channel();
-            committer.commit(vec![Request { batch, answer }]);
-            answered.try_recv().unwrap()
-        };
-        let shown = |key: &str| shared.shown(|engine| engine.get(key.as_bytes()));
-        commit(Batch::new().put("a", "1")).unwrap();
-        assert!(shown("a").unwrap().is_some());
-        // It is durable: its record is.
-        commit(Batch::new().put("a", "2").put("b", "2")).unwrap();
-        assert!(shown("a").is_err(), "a part of a commit is shown");
-        let refused = commit(Batch::new().put("c", "3"));
-        assert!(matches!(refused, Err(StoreError::Closed(_))), "{refused:?}");
-        let group = Group::read(|key| shared.engine.get(key)).unwrap().unwrap().unwrap();
-        let keys: Vec<_> = group.rows.iter().map(|(key, _)| key.as_slice()).collect();
-        assert_eq!(keys, [b"a", b"b"]);
-    }
-
-    /// An engine in memory that counts what was set since it was flushed.
-    #[derive(Default)]
-    struct Counting {
-        rows: std::sync::Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
-        /// Now, and at most.
-        unsynced: std::sync::Mutex<(usize, usize)>,
-    }
-
-    impl Engine for Counting {
-        type Stored = Vec<u8>;
-
-        fn get(&self, key: &[u8]) -> std::result::Result<Option<Vec<u8>>, Fault> {
-            Ok(self.rows.lock().unwrap().get(key).cloned())
-        }
-
-        fn set(&self, key: &[u8], row: Option<&[u8]>) -> std::result::Result<(), Fault> {
-            let mut unsynced = self.unsynced.lock().unwrap();
-            unsynced.0 += key.len() + row.map_or(0, <[u8]>::len);
-            unsynced.1 = unsynced.1.max(unsynced.0);
-            let mut rows = self.rows.lock().unwrap();
-            match row {
-                Some(row) => rows.insert(key.to_vec(), row.to_vec()),
-                None => rows.remove(key),
-            };
-            Ok(())
-        }
-
-        fn make_durable(&self) -> std::result::Result<(), Fault> {
-            self.unsynced.lock().unwrap().0 = 0;
-            Ok(())
-        }
-
-        fn note(&self, _: u64) {}
-    }
-
-    #[test]
-    fn what_is_not_durable_stays_small_however_much_is_committed() {
-        let shared = Arc::new(Shared::new(Counting::default(), RwLock::default()));
-        let mut committer =
-            Committer { shared: Arc::clone(&shared), version: 0, fault: None, tail: 0 };
-        for round in 0..40_u8 {
-            let mut answers = Vec::new();
-            let mut group = Vec::new();
-            for commit in 0..round {
-                let value = vec![round; usize::from(round) * 150];
-                let batch = Batch::new()
-                    .put(format!("{round}/{commit}"), value.clone())
-                    .put(format!("of all/{commit}"), value);
-                let (answer, answered) = oneshot::channel();
-                group.push(Request { batch, answer });
-                answers.push(answered);
-            }
-            committer.commit(group);
-            assert!(answers.iter_mut().all(|answered| answered.try_recv().unwrap().is_ok()));
-        }
-        let at_most = shared.engine.unsynced.lock().unwrap().1;
-        assert!((TAIL_BYTES_MAX / 3..=TAIL_BYTES_MAX).contains(&at_most), "{at_most} bytes");
-        let rows = shared.engine.rows.lock().unwrap();
-        let ours = rows.keys().filter(|key| key[0] != 0xff).count();
-        assert_eq!(ours, (0..40).sum::<usize>() + 39);
-        assert_eq!(rows.keys().filter(|key| key[0] == 0xff).count(), 1, "no parts are left");
-    }
-}
+mod tests;

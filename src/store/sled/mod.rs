@@ -2,7 +2,7 @@
 //!
 //! `<dir>/lock` is ours and names the holder; `<dir>/witness` is ours and tells whether the engine
 //! lost anything; `<dir>/data` is the engine's. Commits go through one
-//! thread (`committer.rs`); readers read in place, from memory mostly, and are shown nothing that is
+//! committer (`committer.rs`), in a thread of its own or in that of a caller who is alone; readers read in place, from memory mostly, and are shown nothing that is
 //! not durable yet.
 
 mod committer;
@@ -19,16 +19,24 @@ use crate::clock::Clock;
 use crate::domain::StoreTime;
 use ::sled::IVec;
 use async_trait::async_trait;
-use committer::{Committer, Engine as _, Fault, Request, Shared, WAITING_MAX};
+use committer::{Committer, Engine as _, Fault, Request, Seat as _, Shared, WAITING_MAX};
 use engine::SledEngine;
 use lock::FolderLock;
 use opening::Opened;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, RwLock};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
+
+/// A commit that held its caller's thread up for longer than this was not worth it.
+const COMMIT_HERE_MAX: Duration = Duration::from_millis(3);
+/// After one such, so many go to the committer's thread before another is tried.
+const COMMITS_ELSEWHERE: u32 = 200;
 
 /// How a folder is opened.
 #[derive(Clone, Debug)]
@@ -51,11 +59,17 @@ type Answer = oneshot::Sender<Result<()>>;
 /// What readers share with the committer.
 type SledShared = Shared<SledEngine, RwLock<()>>;
 
+/// Where the committer is.
+type SledSeat = Mutex<Committer<SledEngine, RwLock<()>>>;
+
 /// A store in a folder. Dropping it waits for the commits under way and frees the folder.
 pub struct SledStore {
     clock: Arc<dyn Clock>,
     requests: Option<mpsc::Sender<Request<Answer>>>,
     thread: Option<JoinHandle<()>>,
+    seat: Arc<SledSeat>,
+    /// So many commits go to the thread before one is made in the caller's again.
+    elsewhere: AtomicU32,
     shared: Arc<SledShared>,
     // Last, so that the folder is free only when the engine is closed.
     _lock: FolderLock,
@@ -83,11 +97,50 @@ impl SledStore {
         let shared: Arc<SledShared> = Arc::new(Shared::new(engine, RwLock::default()));
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let committer = Committer { shared: Arc::clone(&shared), version, fault: None, tail: 0 };
+        let seat = Arc::new(Mutex::new(committer));
+        let at = Arc::clone(&seat);
         let thread = std::thread::Builder::new()
             .name("rota-store".to_owned())
-            .spawn(move || committer.run(waiting))
+            .spawn(move || committer::run(at.as_ref(), waiting))
             .map_err(failed)?;
-        Ok(Self { clock, requests: Some(requests), thread: Some(thread), shared, _lock: lock })
+        Ok(Self {
+            clock,
+            requests: Some(requests),
+            thread: Some(thread),
+            seat,
+            elsewhere: AtomicU32::new(0),
+            shared,
+            _lock: lock,
+        })
+    }
+
+    /// Commits in the caller's thread, if nobody else is at it or waits, and others of the runtime
+    /// can go on meanwhile; gives the batch back if not.
+    ///
+    /// A flush of a quick disk is shorter than the two switches to the committer's thread and back
+    /// are dear. On a slow one the thread is left free.
+    fn commit_here(&self, batch: Batch) -> std::result::Result<Result<()>, Batch> {
+        let is_alone = self.requests.as_ref().is_some_and(|r| r.capacity() == WAITING_MAX);
+        if !is_alone || !has_other_workers() {
+            return Err(batch);
+        }
+        let left = |left: u32| left.checked_sub(1);
+        if self.elsewhere.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok() {
+            return Err(batch);
+        }
+        let (answer, mut answered) = oneshot::channel();
+        let mut request = Some(Request { batch, answer });
+        self.seat.take(|committer| {
+            let begun = self.clock.boot();
+            committer.commit(request.take().into_iter().collect());
+            if self.clock.boot().saturating_sub(begun) > COMMIT_HERE_MAX {
+                self.elsewhere.store(COMMITS_ELSEWHERE, Ordering::Relaxed);
+            }
+        });
+        match request {
+            Some(request) => Err(request.batch),
+            None => Ok(answered.try_recv().unwrap_or_else(|_| Err(Fault::Closed.closes()))),
+        }
     }
 
     /// Reads; the engine panics where it should report, and that must not take a worker thread
@@ -123,6 +176,10 @@ impl Store for SledStore {
 
     async fn commit(&self, batch: Batch) -> Result<()> {
         batch.check_sizes()?;
+        let batch = match self.commit_here(batch) {
+            Ok(answer) => return answer,
+            Err(batch) => batch,
+        };
         let (answer, answered) = oneshot::channel();
         let closed = || Fault::Closed.closes();
         let requests = self.requests.as_ref().ok_or_else(closed)?;
@@ -154,6 +211,14 @@ impl Store for SledStore {
     async fn now(&self) -> Result<StoreTime> {
         Ok(self.clock.store_time())
     }
+}
+
+/// Whether others of this runtime go on while this thread waits for the disk.
+fn has_other_workers() -> bool {
+    Handle::try_current().is_ok_and(|runtime| {
+        runtime.runtime_flavor() == RuntimeFlavor::MultiThread
+            && runtime.metrics().num_workers() > 1
+    })
 }
 
 fn row(key: &str, stored: &[u8]) -> Result<Row> {

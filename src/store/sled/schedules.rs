@@ -6,7 +6,9 @@
 //! Two planted faults, an engine that flushes behind its caller's back and a lock that lets
 //! readers in too early, must be found.
 
-use super::committer::{Committer, Engine, Fault, Gate, Reply, Request, Requests, Shared};
+use super::committer::{
+    self, Committer, Engine, Fault, Gate, Reply, Request, Requests, Seat, Shared,
+};
 use super::rows::{Group, decode, version_of};
 use crate::store::{Batch, Result, StoreError};
 use shuttle::sync::atomic::{AtomicBool, Ordering};
@@ -108,6 +110,16 @@ impl Gate for Leaky {
     }
 }
 
+impl<C> Seat<C> for Mutex<C> {
+    fn wait<R>(&self, what: impl FnOnce(&mut C) -> R) -> Option<R> {
+        Some(what(&mut self.lock().unwrap()))
+    }
+
+    fn take<R>(&self, what: impl FnOnce(&mut C) -> R) -> Option<R> {
+        self.try_lock().ok().map(|mut committer| what(&mut committer))
+    }
+}
+
 impl<A> Requests<A> for mpsc::Receiver<Request<A>> {
     fn wait(&mut self) -> Option<Request<A>> {
         self.recv().ok()
@@ -124,13 +136,31 @@ impl Reply for mpsc::Sender<Result<()>> {
     }
 }
 
-type Door = mpsc::Sender<Request<mpsc::Sender<Result<()>>>>;
+/// The two ways to the committer.
+struct Store<G> {
+    seat: std::sync::Arc<Mutex<Committer<Disk, G>>>,
+    door: mpsc::Sender<Request<mpsc::Sender<Result<()>>>>,
+    shared: std::sync::Arc<Shared<Disk, G>>,
+}
 
-/// Commits as a caller does, and waits.
-fn commit(door: &Door, batch: Batch) -> Result<()> {
-    let (answer, answered) = mpsc::channel();
-    assert!(door.send(Request { batch, answer }).is_ok(), "the committer is gone");
-    answered.recv().expect("a commit was never answered")
+impl<G> Clone for Store<G> {
+    fn clone(&self) -> Self {
+        let Self { seat, door, shared } = self;
+        Self { seat: seat.clone(), door: door.clone(), shared: shared.clone() }
+    }
+}
+
+impl<G: Gate> Store<G> {
+    /// Commits as a caller does: in its own thread if nobody is at it, or else it waits.
+    fn commit(&self, batch: Batch) -> Result<()> {
+        let (answer, answered) = mpsc::channel();
+        let mut request = Some(Request { batch, answer });
+        self.seat.take(|committer| committer.commit(request.take().into_iter().collect()));
+        if let Some(request) = request {
+            assert!(self.door.send(request).is_ok(), "the committer is gone");
+        }
+        answered.recv().expect("a commit was never answered")
+    }
 }
 
 fn number<G: Gate>(shared: &Shared<Disk, G>, key: &str) -> (Option<u64>, u64) {
@@ -142,13 +172,14 @@ fn number<G: Gate>(shared: &Shared<Disk, G>, key: &str) -> (Option<u64>, u64) {
 }
 
 /// Counts both keys up together, as often as it wins.
-fn write<G: Gate>(shared: &Shared<Disk, G>, door: &Door) -> u64 {
+fn write<G: Gate>(store: &Store<G>) -> u64 {
+    let shared = &store.shared;
     let mut won = 0;
     for _ in 0..TRIES {
         let (version, count) = number(shared, "a");
         let next = (count + 1).to_be_bytes();
         let batch = Batch::new().check("a", version).put("a", next).put("b", next);
-        match commit(door, batch) {
+        match store.commit(batch) {
             Ok(()) => {
                 let durable = shared.engine.durable("a");
                 assert!(Some(durable) > version, "answered before it was durable");
@@ -180,14 +211,17 @@ fn schedule(gate: impl Gate + Send + Sync + 'static, is_hasty: bool) {
     let (door, requests) = mpsc::channel();
     let committer =
         Committer { shared: std::sync::Arc::clone(&shared), version: 0, fault: None, tail: 0 };
-    let committer = thread::spawn(move || committer.run(requests));
+    let seat = std::sync::Arc::new(Mutex::new(committer));
+    let at = std::sync::Arc::clone(&seat);
+    let committer = thread::spawn(move || committer::run(at.as_ref(), requests));
+    let store = Store { seat, door, shared: std::sync::Arc::clone(&shared) };
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| {
-            let (shared, door) = (std::sync::Arc::clone(&shared), door.clone());
-            thread::spawn(move || write(&shared, &door))
+            let store = store.clone();
+            thread::spawn(move || write(&store))
         })
         .collect();
-    drop(door);
+    drop(store);
     let looking = std::sync::Arc::clone(&shared);
     let reader = thread::spawn(move || read(&looking));
     let won: u64 = writers.into_iter().map(|writer| writer.join().unwrap()).sum();
