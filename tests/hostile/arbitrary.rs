@@ -155,7 +155,9 @@ fn a_token_that_is_pasted_in_the_wrong_place_is_not_shown() {
     assert!(texts.len() > 100);
     let told = texts.iter().filter(|text| !faults(text).is_empty()).count();
     assert!(told > 60, "{told} of {} are faults", texts.len());
-    texts.iter().for_each(|text| check_told(&faults(text)));
+    for text in &texts {
+        check_told(&faults(text));
+    }
     for text in pasted(CONFIG) {
         check_told(&faults_of_config(&text));
     }
