@@ -36,7 +36,7 @@ const TASKS: i64 = 10_000;
 const STARTS: usize = 21;
 const RUNS: usize = 31;
 const ALARMS: usize = 10_000;
-/// Tool calls of a run, the last of them `finish`.
+/// Tool calls of the longer runs.
 const CALLS: usize = 16;
 /// The daemon looks about for so long before its rest is watched.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ const QUIET: Duration = Duration::from_millis(15);
 
 const CONFIG: &str = "arm = \"auto\"\ntimezone = \"UTC\"\n[people]\nme = \"owner\"\n[models.reads]\nkind = \"scripted\"\n\
                       script = \"reads.toml\"\n[models.writes]\nkind = \"scripted\"\n\
-                      script = \"writes.toml\"\n";
+                      script = \"writes.toml\"\n[models.ends]\nkind = \"scripted\"\nscript = \"ends.toml\"\n";
 /// Wakes once a year: a playbook at rest.
 const RESTING: &str = "agent = \"AI-Docs\"\n[on]\ncron = \"CRON\"\n[select]\nstatus = \"kind:new\"\n\
                        tags = { any = [\"nothing has this\"] }\nwhere = 'task.priority <= 3'\n[claim]\n\
@@ -79,8 +79,12 @@ fn main() -> anyhow::Result<()> {
         idle(&team, Duration::from_secs(seconds));
     }
     if chosen("run") {
+        let alone = runs(&team, "ends");
         runs(&team, "reads");
-        runs(&team, "writes");
+        let written = runs(&team, "writes");
+        let bare = bare::writes(&team.path("bare-writes"), CALLS - 1, RUNS);
+        let bare = show("  the same writes, bare: processor time", bare, Some(written));
+        println!("  with a run that only ends, {:?}: {:?}", alone, alone + bare);
     }
     drop(team);
     if chosen("crowd") {
@@ -115,7 +119,7 @@ impl Team {
         std::fs::write(team.path("rota.toml"), "").unwrap();
         team.rota(&["project", "add", "Website"]);
         std::fs::write(team.path("rota.toml"), CONFIG).unwrap();
-        for name in ["reads", "writes"] {
+        for name in ["reads", "writes", "ends"] {
             std::fs::write(team.path(&format!("{name}.toml")), script(name)).unwrap();
             team.playbook(name, &WORKING.replace("NAME", name));
         }
@@ -171,13 +175,14 @@ impl Team {
 /// Fifteen calls and `finish`.
 fn script(name: &str) -> String {
     let call = match name {
+        "ends" => String::new(),
         "reads" => "{ tool = \"getTicket\", args = { id = \"${task_id}\" } }".to_owned(),
         _ => "{ tool = \"addComment\", args = { module = \"ticket\", entityId = \"${task_id}\", text = \
               \"A note of some words.\" } }"
             .to_owned(),
     };
     let mut script = "[[conversation]]\nmatch = []\n".to_owned();
-    for _ in 1..CALLS {
+    for _ in 1..calls(name) {
         let _ = write!(script, "[[conversation.turn]]\ncall = [{call}]\n");
     }
     script.push_str(
@@ -185,6 +190,11 @@ fn script(name: &str) -> String {
          summary = \"Done.\" } }]\n",
     );
     script
+}
+
+/// Tool calls of a run by this script, the last of them `finish`.
+fn calls(name: &str) -> usize {
+    if name == "ends" { 1 } else { CALLS }
 }
 
 async fn fill(file: &Path, tasks: i64) -> anyhow::Result<()> {
@@ -282,7 +292,8 @@ fn at_rest(team: &Team, watched: Duration, what: &str) -> (f64, f64) {
 }
 
 /// Runs one after the other, each with a task and a claim of its own, by the daemon.
-fn runs(team: &Team, name: &str) {
+/// Answers with the processor time of the daemon.
+fn runs(team: &Team, name: &str) -> Duration {
     let (serving, _) = team.serve();
     for number in 0..=RUNS {
         let headline = format!("{name} {number}");
@@ -315,17 +326,15 @@ fn runs(team: &Team, name: &str) {
             cpu.push(used);
         }
     }
-    println!("a run of {CALLS} calls that {name} (the last is `finish`), {RUNS} times:");
+    let calls = calls(name);
+    println!("a run of {calls} calls that {name} (the last is `finish`), {RUNS} times:");
     let bare = show(&format!("  {CALLS} bare appends, each synced"), bare, None);
     let wall = show("  the run, begin to end", wall, Some(bare));
     show("  `rota run-once`, start to end", whole, Some(bare));
     let cpu = show("  processor time of the daemon", cpu, Some(bare));
     verdict("  wall", wall, Duration::from_millis(60));
     verdict("  processor", cpu, Duration::from_millis(20));
-    if name == "writes" {
-        let floor = bare::writes(&team.path("bare-writes"), CALLS - 1, RUNS);
-        show("  the same writes, bare: processor time", floor, Some(cpu));
-    }
+    cpu
 }
 
 /// What a disk takes for as many durable notes as the run has calls.
