@@ -26,7 +26,7 @@ use opening::Opened;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -68,6 +68,8 @@ pub struct SledStore {
     requests: Option<mpsc::Sender<Request<Answer>>>,
     thread: Option<JoinHandle<()>>,
     seat: Arc<SledSeat>,
+    /// Callers who wait for the committer's thread.
+    waiting: AtomicUsize,
     /// So many commits go to the thread before one is made in the caller's again.
     elsewhere: AtomicU32,
     shared: Arc<SledShared>,
@@ -108,6 +110,7 @@ impl SledStore {
             requests: Some(requests),
             thread: Some(thread),
             seat,
+            waiting: AtomicUsize::new(0),
             elsewhere: AtomicU32::new(0),
             shared,
             _lock: lock,
@@ -120,8 +123,8 @@ impl SledStore {
     /// A flush of a quick disk is shorter than the two switches to the committer's thread and back
     /// are dear. On a slow one the thread is left free.
     fn commit_here(&self, batch: Batch) -> std::result::Result<Result<()>, Batch> {
-        let is_alone = self.requests.as_ref().is_some_and(|r| r.capacity() == WAITING_MAX);
-        if !is_alone || !has_other_workers() {
+        // The thread would wait for its turn in vain if callers kept coming before it.
+        if self.waiting.load(Ordering::Relaxed) > 0 || !has_other_workers() {
             return Err(batch);
         }
         let left = |left: u32| left.checked_sub(1);
@@ -180,6 +183,7 @@ impl Store for SledStore {
             Ok(answer) => return answer,
             Err(batch) => batch,
         };
+        let _waiting = Waiting::of(&self.waiting);
         let (answer, answered) = oneshot::channel();
         let closed = || Fault::Closed.closes();
         let requests = self.requests.as_ref().ok_or_else(closed)?;
@@ -210,6 +214,22 @@ impl Store for SledStore {
 
     async fn now(&self) -> Result<StoreTime> {
         Ok(self.clock.store_time())
+    }
+}
+
+/// Counts a caller for as long as it waits, or until it gives up.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn of(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
