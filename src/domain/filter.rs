@@ -7,7 +7,7 @@ use super::{
 use serde::{Deserialize, Serialize};
 
 /// Which tasks; every part narrows, an empty list does not.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TaskQuery {
     /// In one of these projects.
     pub projects: Vec<ProjectId>,
@@ -61,7 +61,7 @@ impl TaskQuery {
 }
 
 /// To whom a task is assigned.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AssigneeFilter {
     /// To anybody or nobody.
@@ -89,7 +89,7 @@ pub enum TaskOrder {
 }
 
 /// Where a page ended: opaque to callers, made by the board that made the page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cursor(pub String);
 
@@ -131,7 +131,7 @@ impl ActivityQuery {
 }
 
 /// Which comments; every part narrows.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CommentQuery {
     /// On this task, project or goal.
     pub on: Option<super::CommentTarget>,
@@ -159,7 +159,7 @@ impl CommentQuery {
 }
 
 /// Which milestones; every part narrows.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MilestoneQuery {
     /// Of one of these projects.
     pub projects: Vec<ProjectId>,

@@ -30,7 +30,7 @@ pub fn role_in(person: &Person, members: &[Member]) -> Option<Role> {
 }
 
 /// Which members, by project and person; every part narrows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MemberQuery {
     /// Of one of these projects.
     pub projects: Vec<ProjectId>,

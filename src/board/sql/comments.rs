@@ -4,6 +4,7 @@ use super::super::{Comments, Result, check, write};
 use super::SqlBoard;
 use super::columns::at_or_after;
 use super::dialect::{Connection, DbRow, failed};
+use super::memo::Question;
 use super::people::{thing_of, word_of};
 use super::text::Sql;
 use crate::domain::{
@@ -123,13 +124,16 @@ pub(super) async fn remove(on: &mut Connection, id: CommentId) -> Result<()> {
 #[async_trait]
 impl Comments for SqlBoard {
     async fn comments(&self, query: &CommentQuery) -> Result<Page<Comment>> {
-        check::asked_projects(query.projects.len())?;
-        let size = query.page_size();
-        let mut items = select(&mut *self.reader().await?, query, size + 1).await?;
-        let more = items.len() > size;
-        items.truncate(size);
-        let next = items.last().filter(|_| more).map(|last| Cursor(last.id.to_string()));
-        Ok(Page { items, next })
+        let ask = async {
+            check::asked_projects(query.projects.len())?;
+            let size = query.page_size();
+            let mut items = select(&mut *self.reader().await?, query, size + 1).await?;
+            let more = items.len() > size;
+            items.truncate(size);
+            let next = items.last().filter(|_| more).map(|last| Cursor(last.id.to_string()));
+            Ok(Page { items, next })
+        };
+        self.memo.recall(Question::Comments(query.clone()), ask).await
     }
 
     async fn add_comment(&self, stamp: &Stamp, new: NewComment) -> Result<Written<Comment>> {

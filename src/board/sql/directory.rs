@@ -6,6 +6,7 @@
 //! is seen with the next change of a person or project.
 
 use super::super::Result;
+use super::memo::Question;
 use super::{SqlBoard, history, people, projects};
 use crate::domain::{Person, Project};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,6 +40,10 @@ impl Directory {
 impl SqlBoard {
     /// People and projects as they are now.
     pub(super) async fn kept(&self) -> Result<Kept> {
+        self.memo.recall(Question::Directory, self.looked_up()).await
+    }
+
+    async fn looked_up(&self) -> Result<Kept> {
         let mut reader = self.reader().await?;
         let kept = self.directory.lock().clone();
         if let Some(kept) = kept {

@@ -4,6 +4,7 @@ use super::super::{BoardError, Milestones, Result, check, write};
 use super::SqlBoard;
 use super::columns::at_or_after;
 use super::dialect::{Connection, DbRow, failed};
+use super::memo::Question;
 use super::text::Sql;
 use crate::domain::{
     Entity, Milestone, MilestoneEdit, MilestoneId, MilestoneQuery, NewMilestone, PersonId,
@@ -89,14 +90,17 @@ impl Milestones for SqlBoard {
     }
 
     async fn milestones(&self, query: &MilestoneQuery) -> Result<Vec<Milestone>> {
-        check::asked_projects(query.projects.len())?;
-        let mut sql = Sql::new(SELECT);
-        sql.and_ints("project", query.projects.iter().map(|id| id.0));
-        sql.and_int("ends >=", query.to_from.map(at_or_after));
-        sql.and_int("ends <", query.to_before.map(at_or_after));
-        sql.and_int("done =", query.done.map(i64::from));
-        sql.push(" order by ends, id");
-        select(&mut *self.reader().await?, sql).await
+        let ask = async {
+            check::asked_projects(query.projects.len())?;
+            let mut sql = Sql::new(SELECT);
+            sql.and_ints("project", query.projects.iter().map(|id| id.0));
+            sql.and_int("ends >=", query.to_from.map(at_or_after));
+            sql.and_int("ends <", query.to_before.map(at_or_after));
+            sql.and_int("done =", query.done.map(i64::from));
+            sql.push(" order by ends, id");
+            select(&mut *self.reader().await?, sql).await
+        };
+        self.memo.recall(Question::Milestones(query.clone()), ask).await
     }
 
     async fn add_milestone(&self, stamp: &Stamp, new: NewMilestone) -> Result<Written<Milestone>> {

@@ -11,6 +11,7 @@ mod dialect;
 mod directory;
 mod goals;
 mod history;
+mod memo;
 mod milestones;
 mod people;
 mod plan;
@@ -31,6 +32,7 @@ use crate::domain::{
 use async_trait::async_trait;
 use dialect::{BEGIN_READ, BEGIN_WRITE, Database, Pool, failed};
 use directory::Directory;
+use memo::Memo;
 use session::SqlSession;
 use sqlx::Transaction;
 use sqlx::pool::PoolConnection;
@@ -45,6 +47,7 @@ pub struct SqlBoard {
     writer: Pool,
     readers: Pool,
     directory: Directory,
+    memo: Memo,
 }
 
 impl SqlBoard {
@@ -60,7 +63,8 @@ impl SqlBoard {
             })?;
         }
         let (writer, readers) = dialect::connect(path).await?;
-        Ok(Self { name, clock, writer, readers, directory: Directory::default() })
+        let (directory, memo) = (Directory::default(), Memo::beside(path));
+        Ok(Self { name, clock, writer, readers, directory, memo })
     }
 
     /// Waits for what is under way and lets go of the file.

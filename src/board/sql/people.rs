@@ -92,7 +92,8 @@ impl People for SqlBoard {
     }
 
     async fn person(&self, id: PersonId) -> Result<Person> {
-        let found = find(&mut *self.reader().await?, id).await?;
+        let kept = self.kept().await?;
+        let found = kept.people.iter().find(|person| person.id == id).cloned();
         found.ok_or_else(|| BoardError::NotFound { what: Entity::Person(id).to_string() })
     }
 

@@ -113,7 +113,8 @@ impl Projects for SqlBoard {
     }
 
     async fn project(&self, id: ProjectId) -> Result<Project> {
-        let found = find(&mut *self.reader().await?, id).await?;
+        let kept = self.kept().await?;
+        let found = kept.projects.iter().find(|project| project.id == id).cloned();
         found.ok_or_else(|| BoardError::NotFound { what: Entity::Project(id).to_string() })
     }
 

@@ -4,6 +4,7 @@ use super::super::kept::{day_number, day_of};
 use super::super::{Members, Result, Sprints};
 use super::SqlBoard;
 use super::dialect::DbRow;
+use super::memo::Question;
 use super::people::{ROLES, thing_of, word_of};
 use super::stored::{Stored, written};
 use super::text::{Bind, Sql};
@@ -121,7 +122,7 @@ impl Sprints for SqlBoard {
 #[async_trait]
 impl Members for SqlBoard {
     async fn members(&self, query: &MemberQuery) -> Result<Page<Member>> {
-        self.some(query).await
+        self.memo.recall(Question::Members(query.clone()), self.some(query)).await
     }
 
     async fn put_member(&self, stamp: &Stamp, member: Member) -> Result<Written<Member>> {

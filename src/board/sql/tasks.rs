@@ -4,6 +4,7 @@ use super::super::page::{self, Frozen, Place, ROWS_BETWEEN_MAX};
 use super::super::{BoardError, Result, Tasks, check, write};
 use super::columns::{from_json, kind_number, to_json};
 use super::dialect::{Connection, Database, DbRow, failed};
+use super::memo::Question;
 use super::plan::Plan;
 use super::{SqlBoard, history, projects};
 use crate::domain::{
@@ -290,12 +291,15 @@ impl SqlBoard {
 #[async_trait]
 impl Tasks for SqlBoard {
     async fn task(&self, id: TaskId) -> Result<Task> {
-        let found = find(&mut *self.reader().await?, id).await?;
-        found.ok_or_else(|| BoardError::NotFound { what: Entity::Task(id).to_string() })
+        let ask = async {
+            let found = find(&mut *self.reader().await?, id).await?;
+            found.ok_or_else(|| BoardError::NotFound { what: Entity::Task(id).to_string() })
+        };
+        self.memo.recall(Question::Task(id), ask).await
     }
 
     async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>> {
-        self.page(query).await
+        self.memo.recall(Question::Tasks(query.clone()), self.page(query)).await
     }
 
     async fn add_task(&self, stamp: &Stamp, new: NewTask) -> Result<Written<Task>> {

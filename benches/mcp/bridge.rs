@@ -1,0 +1,103 @@
+//! The bridge between a client's pipe and our server: how soon it answers, what it adds to a call, and
+//! what it takes of memory.
+
+use super::TURN;
+use super::client::{self, Request};
+use super::servers::{Running, Server, Team};
+use anyhow::{Context as _, ensure};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{ChildStdin, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
+
+const STARTS: usize = 21;
+const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}"#;
+const BEGUN: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getTicket","arguments":{"id":7}}}"#;
+
+/// Prints all three.
+pub fn measure(team: &Team, ours: &Server, turns: usize) -> anyhow::Result<()> {
+    let mut starts = Vec::new();
+    for _ in 0..STARTS {
+        let begun = Instant::now();
+        let _bridge = Bridge::begin(team, ours)?;
+        starts.push(begun.elapsed());
+    }
+    let mut bridge = Bridge::begin(team, ours)?;
+    let request = Request { tool: "getTicket", arguments: r#"{"id":7}"#, server: ours };
+    let (mut direct, mut through) = (Vec::new(), Vec::new());
+    for _ in 0..turns {
+        direct.push(client::load(&request, 1, TURN)?.p50);
+        through.push(bridge.load(TURN)?);
+    }
+    let added: Vec<_> = through
+        .iter()
+        .zip(&direct)
+        .map(|(through, direct)| through.saturating_sub(*direct))
+        .collect();
+    println!("the bridge, getTicket, median of {turns} turns:");
+    println!("  from its start to the answer of the handshake  {:?}", median(starts));
+    println!("  a call over HTTP   {:?}", median(direct));
+    println!("  through the bridge {:?}", median(through));
+    println!("  added              {:?}", median(added));
+    println!("  memory             {}", bridge.memory()?);
+    Ok(())
+}
+
+fn median(mut took: Vec<Duration>) -> Duration {
+    took.sort_unstable();
+    took[took.len() / 2]
+}
+
+struct Bridge {
+    running: Running,
+    asks: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Bridge {
+    /// Starts it, up to the answer of the handshake.
+    fn begin(team: &Team, ours: &Server) -> anyhow::Result<Self> {
+        let url = format!("http://127.0.0.1:{}/mcp", ours.port);
+        let mut child = team
+            .command(&["bridge", &url])
+            .env("LEANTIME_API_TOKEN", team.token())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let asks = child.stdin.take().context("no input")?;
+        let answers = BufReader::new(child.stdout.take().context("no output")?);
+        let mut bridge = Self { running: Running(child), asks, answers };
+        bridge.ask(HELLO)?;
+        writeln!(bridge.asks, "{BEGUN}")?;
+        Ok(bridge)
+    }
+
+    fn ask(&mut self, message: &str) -> anyhow::Result<()> {
+        self.asks.write_all(format!("{message}\n").as_bytes())?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        ensure!(line.contains("\"result\""), "{line:?}");
+        Ok(())
+    }
+
+    /// One call after the other for so long; the median.
+    fn load(&mut self, turn: Duration) -> anyhow::Result<Duration> {
+        let begun = Instant::now();
+        let mut took = Vec::new();
+        while begun.elapsed() < turn {
+            let sent = Instant::now();
+            self.ask(CALL)?;
+            took.push(sent.elapsed());
+        }
+        Ok(median(took))
+    }
+
+    /// Of the process: all that is resident, and what of it is its own.
+    fn memory(&self) -> anyhow::Result<String> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.running.0.id()))?;
+        let lines =
+            text.lines().filter(|line| line.starts_with("VmRSS") || line.starts_with("RssAnon"));
+        Ok(lines.map(|line| line.replace('\t', " ")).collect::<Vec<_>>().join(", "))
+    }
+}

@@ -1,0 +1,207 @@
+//! The servers: ours with a house behind it, and the peers.
+
+use super::client::{Connection, Era, Request};
+use super::{TOOLS, load};
+use anyhow::{Context as _, ensure};
+use rota::board::sql::SqlBoard;
+use rota::clock::SystemClock;
+use rota::domain::BoardName;
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use tokio::runtime::Runtime;
+
+const TASKS: i64 = 10_000;
+
+/// A process that ends with its value.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let _ = self.0.wait();
+    }
+}
+
+/// Where calls go.
+pub struct Server {
+    pub name: String,
+    pub port: u16,
+    pub token: Option<String>,
+    pub era: Era,
+    _running: Option<Running>,
+}
+
+impl Server {
+    /// The same, spoken to in another way.
+    pub fn speaking(&self, name: &str, era: Era) -> Self {
+        Self {
+            name: name.to_owned(),
+            port: self.port,
+            token: self.token.clone(),
+            era,
+            _running: None,
+        }
+    }
+
+    /// The SDK that ours is built on, with nothing behind it.
+    pub fn bare(answers: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("--bare").arg(answers);
+        peer("bare rmcp, stateless", command, Era::Stateless)
+    }
+
+    pub fn typescript(answers: &Path) -> anyhow::Result<Option<Self>> {
+        let (Some(node), Some(packages)) = (var("ROTA_NODE"), var("ROTA_PEERS")) else {
+            println!("-- skipped: the TypeScript SDK (benches/mcp/run gets it)");
+            return Ok(None);
+        };
+        // Its imports are looked for beside it.
+        let script = packages.join("typescript.mjs");
+        std::fs::copy(source("typescript.mjs"), &script)?;
+        let mut command = Command::new(node);
+        command.arg(script).arg(answers).env("NODE_ENV", "production");
+        peer("TypeScript SDK, session", command, Era::Session).map(Some)
+    }
+
+    pub fn fastmcp(answers: &Path) -> anyhow::Result<Vec<Self>> {
+        let Some(python) = var("ROTA_FASTMCP") else {
+            println!("-- skipped: FastMCP (benches/mcp/run gets it)");
+            return Ok(Vec::new());
+        };
+        let ways = [("FastMCP, stateless", "stateless"), ("FastMCP, session", "sessions")];
+        ways.into_iter()
+            .map(|(name, way)| {
+                let mut command = Command::new(&python);
+                command.arg(source("fastmcp_bare.py")).arg(answers).arg(way);
+                peer(name, command, Era::Session)
+            })
+            .collect()
+    }
+}
+
+fn var(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from)
+}
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/mcp").join(name)
+}
+
+/// A server that prints its port.
+fn peer(name: &str, mut command: Command, era: Era) -> anyhow::Result<Server> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
+    let running = Running(child);
+    let port = line.trim().parse().with_context(|| format!("{name} said {line:?}"))?;
+    Ok(Server { name: name.to_owned(), port, token: None, era, _running: Some(running) })
+}
+
+/// A house with tasks, and a token of its owner. Not in the temporary folder, which may be memory.
+pub struct Team {
+    folder: tempfile::TempDir,
+    token: String,
+}
+
+impl Team {
+    pub fn of(runtime: &Runtime) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let mut team = Self { folder, token: String::new() };
+        team.rota(&["init"])?;
+        std::fs::remove_dir_all(team.path("agents"))?;
+        std::fs::write(
+            team.path("rota.toml"),
+            "timezone = \"UTC\"\n[people]\nme = \"owner\"\n[mcp]\nport = 0\nrate_limit = 1000000\n",
+        )?;
+        team.rota(&["project", "add", "Website"])?;
+        runtime.block_on(async {
+            let now = chrono::Utc::now();
+            let file = team.path("state/board.sqlite");
+            let board =
+                SqlBoard::open(&file, BoardName::new("main"), SystemClock::shared()).await?;
+            load::surroundings(&board, now).await?;
+            board.close().await;
+            load::tasks(&file, TASKS, now).await
+        })?;
+        let made: Value =
+            serde_json::from_slice(&team.rota(&["token", "create", "bench", "--json"])?)?;
+        made["secret"].as_str().context("no secret")?.clone_into(&mut team.token);
+        Ok(team)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The secret of the owner's token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rota"));
+        command
+            .args(words)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("USER", "owner")
+            .env("PATH", "/usr/bin:/bin")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn rota(&self, words: &[&str]) -> anyhow::Result<Vec<u8>> {
+        let ran = self.command(words).output()?;
+        ensure!(ran.status.success(), "{words:?} {ran:#?}");
+        Ok(ran.stdout)
+    }
+
+    /// Starts the daemon.
+    pub fn serve(&self) -> anyhow::Result<Server> {
+        let log = std::fs::File::create(self.path("log"))?;
+        let mut child = self.command(&["serve"]).stdout(Stdio::piped()).stderr(log).spawn()?;
+        let mut out = BufReader::new(child.stdout.take().context("no output")?);
+        let running = Running(child);
+        let mut line = String::new();
+        while !line.starts_with("ready") {
+            line.clear();
+            ensure!(out.read_line(&mut line)? > 0, "the daemon is not ready");
+        }
+        // Nobody reads on: a daemon without notices prints nothing more.
+        std::mem::forget(out);
+        let address = line.split("addr=").nth(1).context("no address")?;
+        let address = address.split_whitespace().next().unwrap_or_default();
+        let port = address.rsplit(':').next().context("no port")?.parse()?;
+        Ok(Server {
+            name: "rota, stateless".to_owned(),
+            port,
+            token: Some(self.token.clone()),
+            era: Era::Stateless,
+            _running: Some(running),
+        })
+    }
+
+    /// What ours answers, in a file for the peers.
+    pub fn keep_answers(&self, ours: &Server) -> anyhow::Result<PathBuf> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut answers = serde_json::Map::new();
+        for (tool, arguments) in TOOLS {
+            let result: Value = runtime.block_on(async {
+                let mut connection = Connection::to(ours).await?;
+                let bytes = connection.call(&Request { tool, arguments, server: ours });
+                let answer = connection.ask(&bytes).await?;
+                let message: Value = serde_json::from_slice(connection.body(&answer))?;
+                anyhow::Ok(message["result"].clone())
+            })?;
+            let bytes = result.to_string().len();
+            println!("{tool} {arguments} is answered with {bytes} bytes");
+            answers.insert(tool.to_owned(), result);
+        }
+        let file = self.path("answers.json");
+        std::fs::write(&file, Value::Object(answers).to_string())?;
+        Ok(file)
+    }
+}
