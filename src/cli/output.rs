@@ -201,7 +201,9 @@ fn explain(failure: &Failure) -> ExplainedFailure<'_> {
 /// `error: what [code]`, the causes below it, then what to do.
 fn page_of(failure: &Failure) -> Page {
     let mut page = Page::new();
-    let mut lines = failure.message.trim_end().lines();
+    // Faults of a file say it themselves.
+    let message = failure.message.strip_prefix("error: ").unwrap_or(&failure.message);
+    let mut lines = message.trim_end().lines();
     page.line(Style::Bad, "error").add(Style::Plain, ": ");
     page.add(Style::Plain, lines.next().unwrap_or("something went wrong"));
     if let Some(reason) = &failure.reason {

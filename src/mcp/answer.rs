@@ -45,12 +45,30 @@ pub(super) fn harmless(text: &str) -> String {
         let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         is_control || turns || matches!(c, '\u{e0000}'..='\u{e007f}')
     };
+    if !text.contains(is_harmful) {
+        return text.to_owned();
+    }
     text.chars().filter(|c| !is_harmful(*c)).collect()
 }
 
 /// How large a result is on its way, in bytes, without the envelope.
 pub(super) fn bytes(result: &CallToolResult) -> usize {
-    serde_json::to_vec(result).map_or(usize::MAX, |bytes| bytes.len())
+    let mut counted = Counted(0);
+    serde_json::to_writer(&mut counted, result).map_or(usize::MAX, |()| counted.0)
+}
+
+/// Counts what is written to it.
+struct Counted(usize);
+
+impl std::io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What the caller is told of an error; its causes only where that is configured.

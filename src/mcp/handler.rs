@@ -1,48 +1,42 @@
 //! What a client asks, answered.
 
+use super::calling::Asker;
 use super::confirm::{Consent, Seals};
+use super::jobs::Jobs;
 use super::resources::{self, Address};
 use super::subscriptions::{Full, LISTENED_MAX, Subscriptions};
-use super::{CallError, Called, Caller, Calls, Limits, answer, listing, prompts};
+use super::{Caller, Calls, Limits, answer, listing, prompts};
 use crate::clock::Clock;
 use crate::domain::Value;
-use crate::tools::{Definition, ToolKind};
-use futures::FutureExt as _;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-    CompleteResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse, Implementation,
-    InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
-    ProgressToken, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
+    CompleteResult, CreateTaskResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse,
+    GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams, InitializeResult,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
     ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool,
-    UnsubscribeRequestParams,
+    UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
 use std::collections::BTreeSet;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
 
-/// Lines of progress that wait for a slow client.
-const PROGRESS_MAX: usize = 64;
 /// More of a person's name is not told.
 const NAME_CHARS_MAX: usize = 60;
 /// How long a client may keep the listing.
 const LIST_TTL_MS: u64 = 60_000;
-/// A page is not asked for with fewer items than this, however large an item is.
-const ITEMS_MIN: i64 = 1;
 
 /// Answers MCP requests: the same for a pipe and for every HTTP request.
 #[derive(Clone)]
 pub struct Handler {
-    calls: Arc<dyn Calls>,
+    pub(super) calls: Arc<dyn Calls>,
     clock: Arc<dyn Clock>,
     limits: Limits,
     who: Who,
     subscriptions: Arc<Subscriptions>,
+    jobs: Arc<Jobs>,
     seals: Seals,
 }
 
@@ -63,7 +57,7 @@ impl Handler {
         seals: Seals,
         limits: Limits,
     ) -> Self {
-        Self { calls, clock, limits, who: Who::Request, subscriptions: Arc::default(), seals }
+        Self::new(calls, clock, Who::Request, seals, limits)
     }
 
     /// For the one client of a pipe.
@@ -74,8 +68,18 @@ impl Handler {
         seals: Seals,
         limits: Limits,
     ) -> Self {
-        let who = Who::Pipe(Box::new(caller));
-        Self { calls, clock, limits, who, subscriptions: Arc::default(), seals }
+        Self::new(calls, clock, Who::Pipe(Box::new(caller)), seals, limits)
+    }
+
+    fn new(
+        calls: Arc<dyn Calls>,
+        clock: Arc<dyn Clock>,
+        who: Who,
+        seals: Seals,
+        limits: Limits,
+    ) -> Self {
+        let (subscriptions, jobs) = (Arc::default(), Arc::default());
+        Self { calls, clock, limits, who, subscriptions, jobs, seals }
     }
 
     /// Who wants to hear of changes.
@@ -158,96 +162,15 @@ impl Handler {
                 None,
             ));
         };
-        Ok(self.answered(caller, tool, args, context).await.into())
-    }
-
-    /// Calls a tool and makes what fits of its answer.
-    async fn answered(
-        &self,
-        caller: &Caller,
-        tool: &'static Definition,
-        mut args: Value,
-        context: &RequestContext<RoleServer>,
-    ) -> CallToolResult {
-        let until = Instant::now() + self.limits.call_time;
-        loop {
-            let done = self.call_until(until, caller, (tool.name, args.clone()), context).await;
-            let done = match done {
-                Ok(done) => done,
-                Err(error) => return answer::error(&error, &self.limits),
-            };
-            let result = answer::result(&done);
-            if answer::bytes(&result) <= self.limits.response_bytes_max {
-                return result;
-            }
-            // It was done, and whoever is told that it failed does it again.
-            if tool.kind != ToolKind::Read {
-                return answer::shortened(&done);
-            }
-            // A shorter page is whole, and has the cursor with which to go on.
-            match shorter(tool.kind, tool.input_schema.get("properties"), &args) {
-                Some(fewer) => args = fewer,
-                None => return answer::error(&too_large(&self.limits), &self.limits),
-            }
+        let has_patience = context.client_capabilities().is_some_and(|can| can.supports_tasks());
+        if tool.is_bulk()
+            && has_patience
+            && let Some(task) = self.jobs.begin(self, caller, tool, args.clone())
+        {
+            return Ok(CreateTaskResult::new(task).into());
         }
-    }
-
-    pub(super) async fn call(
-        &self,
-        caller: &Caller,
-        tool: &str,
-        args: Value,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<Called, CallError> {
-        let until = Instant::now() + self.limits.call_time;
-        self.call_until(until, caller, (tool, args), context).await
-    }
-
-    async fn call_until(
-        &self,
-        until: Instant,
-        caller: &Caller,
-        (tool, args): (&str, Value),
-        context: &RequestContext<RoleServer>,
-    ) -> Result<Called, CallError> {
-        let (told, mut lines) = mpsc::channel(PROGRESS_MAX);
-        let call = AssertUnwindSafe(self.calls.call(caller, tool, args, told)).catch_unwind();
-        let call = tokio::time::timeout_at(until, call);
-        tokio::pin!(call);
-        let mut progress = Told { token: context.meta.get_progress_token(), so_far: 0.0 };
-        let ended = loop {
-            tokio::select! {
-                biased;
-                ended = &mut call => break ended,
-                () = context.ct.cancelled() => {
-                    return Err(CallError::of("cancelled", "the call was cancelled"));
-                }
-                Some(line) = lines.recv() => progress.tell(context, line).await,
-            }
-        };
-        // What was done last is told before the answer to it.
-        while let Ok(line) = lines.try_recv() {
-            progress.tell(context, line).await;
-        }
-        match ended {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => {
-                tracing::error!(tool, "the tool broke off: a fault of the program");
-                let message = "the tool broke off: a fault of the program, see its log";
-                Err(CallError { retryable: false, ..CallError::of("tool_failed", message) })
-            }
-            Err(_) => Err(CallError {
-                retryable: true,
-                ..CallError::of(
-                    "timed_out",
-                    format!(
-                        "{tool} took longer than {} s (MCP_MAX_EXECUTION_TIME); what it began may go \
-                         on, so look before you repeat it",
-                        self.limits.call_time.as_secs()
-                    ),
-                )
-            }),
-        }
+        let asker = Asker::Request(context);
+        Ok(self.answered(caller, tool, args, self.limits.call_time, asker).await.into())
     }
 
     fn config(&self) -> ServerConfig {
@@ -256,6 +179,7 @@ impl Handler {
             .enable_prompts()
             .enable_resources()
             .enable_completions()
+            .enable_tasks()
             .build();
         if let Some(resources) = &mut capabilities.resources {
             resources.subscribe = self.tells_of_changes().then_some(true);
@@ -263,49 +187,6 @@ impl Handler {
         let rota = Implementation::new("rota", env!("CARGO_PKG_VERSION")).with_title("Rota");
         ServerConfig::new(capabilities).with_server_info(rota)
     }
-}
-
-/// What a client was told of a call that is under way.
-struct Told {
-    token: Option<ProgressToken>,
-    so_far: f64,
-}
-
-impl Told {
-    /// Tells a line, if the client wants to know.
-    async fn tell(&mut self, context: &RequestContext<RoleServer>, line: String) {
-        let Some(token) = &self.token else { return };
-        self.so_far += 1.0;
-        let progress = ProgressNotificationParam::new(token.clone(), self.so_far);
-        // Whoever does not listen to progress still gets the answer.
-        let _ = context.peer.notify_progress(progress.with_message(line)).await;
-    }
-}
-
-/// The same arguments for a page of half the size; `None` where the tool has no pages, or they are
-/// as short as they can be.
-fn shorter(kind: ToolKind, properties: Option<&Value>, args: &Value) -> Option<Value> {
-    let has_pages = |name| properties.is_some_and(|known| known.get(name).is_some());
-    if kind != ToolKind::Read || !has_pages("limit") || !has_pages("cursor") {
-        return None;
-    }
-    let asked = args.get("limit").and_then(Value::as_int).unwrap_or(64);
-    if asked <= ITEMS_MIN {
-        return None;
-    }
-    let mut map = args.as_map().cloned().unwrap_or_default();
-    map.insert("limit".to_owned(), (asked / 2).max(ITEMS_MIN).into());
-    Some(Value::Map(map))
-}
-
-fn too_large(limits: &Limits) -> CallError {
-    CallError::of(
-        "response_too_large",
-        format!(
-            "the answer has more than {} bytes (MCP_MAX_RESPONSE_SIZE); ask for less",
-            limits.response_bytes_max
-        ),
-    )
 }
 
 /// The session in which somebody asks.
@@ -363,6 +244,33 @@ impl ServerHandler for Handler {
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context)?;
         self.perform(&caller, request, &context).await
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let caller = self.caller(&context)?;
+        self.jobs.get(&caller, &request.task_id).map(GetTaskResult::new)
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = self.caller(&context)?;
+        self.jobs.update(&caller, &request.task_id)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = self.caller(&context)?;
+        self.jobs.cancel(&caller, &request.task_id)
     }
 
     async fn list_prompts(

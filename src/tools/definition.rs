@@ -38,6 +38,13 @@ pub struct Definition {
     pub(super) handler: Handler,
 }
 
+impl Definition {
+    /// Whether one call does many things, each reported for itself.
+    pub fn is_bulk(&self) -> bool {
+        matches!(self.handler, Handler::Bulk(_))
+    }
+}
+
 impl std::fmt::Debug for Definition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Definition").field("name", &self.name).finish_non_exhaustive()

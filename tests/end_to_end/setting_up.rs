@@ -121,6 +121,11 @@ fn a_secret_is_never_shown() {
     rota.write("rota.toml", "[notify.slack.team]\nwebhook = { env = \"NO_SUCH_HOOK\" }\n");
     let missing = rota.run(["check"]).ended(3);
     assert!(missing.out.contains("NO_SUCH_HOOK"), "{missing:#?}");
+    let other = rota.run(["task", "list"]).ended(3);
+    assert!(
+        other.err.starts_with("error: ") && other.err.matches("error").count() == 1,
+        "{other:#?}"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod guard;
 mod guide;
 mod http;
 mod limits;
+mod jobs;
 mod listing;
 mod pipe;
 mod reading;

@@ -73,6 +73,8 @@ impl Memo {
         question: Question,
         ask: impl Future<Output = Result<A>>,
     ) -> Result<A> {
+        // Whoever asks again and again lets others go on in between, as with a real question.
+        tokio::task::consume_budget().await;
         let before = {
             let mut held = self.lock();
             let header = held.read(&self.path);

@@ -1,0 +1,180 @@
+//! A call of a tool: within its time, told of while it is under way, and answered even if it breaks
+//! off or its answer is too long.
+
+use super::{CallError, Called, Caller, Handler, Limits, answer};
+use crate::domain::Value;
+use crate::tools::{Definition, ToolKind};
+use futures::FutureExt as _;
+use rmcp::RoleServer;
+use rmcp::model::{CallToolResult, ProgressNotificationParam};
+use rmcp::service::RequestContext;
+use rmcp::task_manager::TaskContext;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// Lines of progress that wait for a slow client.
+const PROGRESS_MAX: usize = 64;
+/// A page is not asked for with fewer items than this, however large an item is.
+const ITEMS_MIN: i64 = 1;
+
+/// Who waits for a call.
+#[derive(Clone, Copy)]
+pub(super) enum Asker<'a> {
+    /// A client, for the answer to its request.
+    Request(&'a RequestContext<RoleServer>),
+    /// Nobody; a client asks after it.
+    Job(&'a TaskContext),
+}
+
+impl Asker<'_> {
+    /// Waits until it is told to stop.
+    async fn cancelled(self) {
+        match self {
+            Self::Request(context) => context.ct.cancelled().await,
+            Self::Job(job) => job.cancelled().await,
+        }
+    }
+}
+
+/// What a client was told of a call that is under way.
+struct Told<'a> {
+    asker: Asker<'a>,
+    so_far: f64,
+}
+
+impl Told<'_> {
+    /// Tells a line, if the client wants to know.
+    async fn tell(&mut self, line: String) {
+        match self.asker {
+            Asker::Job(job) => job.set_status_message(line),
+            Asker::Request(context) => {
+                let Some(token) = context.meta.get_progress_token() else { return };
+                self.so_far += 1.0;
+                let progress = ProgressNotificationParam::new(token, self.so_far);
+                // Whoever does not listen to progress still gets the answer.
+                let _ = context.peer.notify_progress(progress.with_message(line)).await;
+            }
+        }
+    }
+}
+
+impl Handler {
+    /// Calls a tool and makes what fits of its answer.
+    pub(super) async fn answered(
+        &self,
+        caller: &Caller,
+        tool: &'static Definition,
+        mut args: Value,
+        time: Duration,
+        asker: Asker<'_>,
+    ) -> CallToolResult {
+        let limits = self.limits();
+        let until = Instant::now() + time;
+        loop {
+            let done = self.call_until(until, caller, (tool.name, args.clone()), asker).await;
+            let done = match done {
+                Ok(done) => done,
+                Err(error) => return answer::error(&error, limits),
+            };
+            let result = answer::result(&done);
+            if answer::bytes(&result) <= limits.response_bytes_max {
+                return result;
+            }
+            // It was done, and whoever is told that it failed does it again.
+            if tool.kind != ToolKind::Read {
+                return answer::shortened(&done);
+            }
+            // A shorter page is whole, and has the cursor with which to go on.
+            match shorter(tool.kind, tool.input_schema.get("properties"), &args) {
+                Some(fewer) => args = fewer,
+                None => return answer::error(&too_large(limits), limits),
+            }
+        }
+    }
+
+    pub(super) async fn call(
+        &self,
+        caller: &Caller,
+        tool: &str,
+        args: Value,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Called, CallError> {
+        let until = Instant::now() + self.limits().call_time;
+        self.call_until(until, caller, (tool, args), Asker::Request(context)).await
+    }
+
+    async fn call_until(
+        &self,
+        until: Instant,
+        caller: &Caller,
+        (tool, args): (&str, Value),
+        asker: Asker<'_>,
+    ) -> Result<Called, CallError> {
+        let (told, mut lines) = mpsc::channel(PROGRESS_MAX);
+        let call = AssertUnwindSafe(self.calls.call(caller, tool, args, told)).catch_unwind();
+        let call = tokio::time::timeout_at(until, call);
+        tokio::pin!(call);
+        let mut progress = Told { asker, so_far: 0.0 };
+        let ended = loop {
+            tokio::select! {
+                biased;
+                ended = &mut call => break ended,
+                () = asker.cancelled() => {
+                    return Err(CallError::of("cancelled", "the call was cancelled"));
+                }
+                Some(line) = lines.recv() => progress.tell(line).await,
+            }
+        };
+        // What was done last is told before the answer to it.
+        while let Ok(line) = lines.try_recv() {
+            progress.tell(line).await;
+        }
+        match ended {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => {
+                tracing::error!(tool, "the tool broke off: a fault of the program");
+                let message = "the tool broke off: a fault of the program, see its log";
+                Err(CallError { retryable: false, ..CallError::of("tool_failed", message) })
+            }
+            Err(_) => Err(CallError {
+                retryable: true,
+                ..CallError::of(
+                    "timed_out",
+                    format!(
+                        "{tool} took longer than {} s (MCP_MAX_EXECUTION_TIME); what it began may go \
+                         on, so look before you repeat it",
+                        self.limits().call_time.as_secs()
+                    ),
+                )
+            }),
+        }
+    }
+}
+
+/// The same arguments for a page of half the size; `None` where the tool has no pages, or they are
+/// as short as they can be.
+fn shorter(kind: ToolKind, properties: Option<&Value>, args: &Value) -> Option<Value> {
+    let has_pages = |name| properties.is_some_and(|known| known.get(name).is_some());
+    if kind != ToolKind::Read || !has_pages("limit") || !has_pages("cursor") {
+        return None;
+    }
+    let asked = args.get("limit").and_then(Value::as_int).unwrap_or(64);
+    if asked <= ITEMS_MIN {
+        return None;
+    }
+    let mut map = args.as_map().cloned().unwrap_or_default();
+    map.insert("limit".to_owned(), (asked / 2).max(ITEMS_MIN).into());
+    Some(Value::Map(map))
+}
+
+fn too_large(limits: &Limits) -> CallError {
+    CallError::of(
+        "response_too_large",
+        format!(
+            "the answer has more than {} bytes (MCP_MAX_RESPONSE_SIZE); ask for less",
+            limits.response_bytes_max
+        ),
+    )
+}
