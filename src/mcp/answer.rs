@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 const LONG_BYTES: usize = 200;
 
 /// A result: structured content, and a text that stands alone.
-pub(super) fn result(called: &Called) -> CallToolResult {
-    let structured = schema::without_nulls(&called.value);
+pub(super) fn result(called: Called) -> CallToolResult {
+    let structured = schema::without_nulls(called.value);
     let structured =
         if structured.is_object() { structured } else { json!({ "value": structured }) };
     let mut result = CallToolResult::success(vec![ContentBlock::text(harmless(&called.text))]);
@@ -18,8 +18,8 @@ pub(super) fn result(called: &Called) -> CallToolResult {
 }
 
 /// Something was done, and the answer is too long: what it was about, and nothing that is long.
-pub(super) fn shortened(called: &Called) -> CallToolResult {
-    let mut structured = schema::without_nulls(&called.value);
+pub(super) fn shortened(result: CallToolResult) -> CallToolResult {
+    let mut structured = result.structured_content.unwrap_or_default();
     if let Json::Object(members) = &mut structured {
         for value in members.values_mut().filter(|value| value.to_string().len() > LONG_BYTES) {
             *value = match value {
@@ -51,10 +51,40 @@ pub(super) fn harmless(text: &str) -> String {
     text.chars().filter(|c| !is_harmful(*c)).collect()
 }
 
-/// How large a result is on its way, in bytes, without the envelope.
-pub(super) fn bytes(result: &CallToolResult) -> usize {
+/// Whether a result is no larger than this on its way, without the envelope.
+pub(super) fn fits(result: &CallToolResult, bytes_max: usize) -> bool {
+    // Written out only where it comes near: most answers are far below.
+    let texts = result.content.iter().filter_map(|part| part.as_text()).map(|part| part.text.len());
+    let rough = result.structured_content.as_ref().map_or(0, at_most)
+        + texts.map(written_at_most).sum::<usize>()
+        + ENVELOPE_BYTES_MAX;
+    if rough <= bytes_max {
+        return true;
+    }
     let mut counted = Counted(0);
-    serde_json::to_writer(&mut counted, result).map_or(usize::MAX, |()| counted.0)
+    serde_json::to_writer(&mut counted, result).is_ok() && counted.0 <= bytes_max
+}
+
+/// What a result has beside its texts and its structure.
+const ENVELOPE_BYTES_MAX: usize = 1024;
+
+/// A text of so many bytes takes no more than this: an escape has up to six for one.
+fn written_at_most(bytes: usize) -> usize {
+    6 * bytes + 3
+}
+
+fn at_most(json: &Json) -> usize {
+    match json {
+        Json::Null | Json::Bool(_) => 6,
+        Json::Number(_) => 32,
+        Json::String(text) => written_at_most(text.len()),
+        Json::Array(items) => 3 + items.iter().map(at_most).sum::<usize>(),
+        Json::Object(members) => {
+            let member =
+                |(name, value): (&String, &Json)| written_at_most(name.len()) + 1 + at_most(value);
+            3 + members.iter().map(member).sum::<usize>()
+        }
+    }
 }
 
 /// Counts what is written to it.
@@ -88,4 +118,29 @@ pub(super) fn error(error: &CallError, limits: &Limits) -> CallToolResult {
         "error": { "code": error.code, "message": message, "retryable": error.retryable }
     }));
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Value;
+
+    #[test]
+    fn what_fits_is_known_to_the_byte_and_the_rough_measure_is_never_too_small() {
+        let texts = ["", "plain", "\u{1}\u{2}\u{3}\"\\\n", "é🐙\u{2028}", &"\u{7}".repeat(3_000)];
+        for text in texts {
+            let list = vec![Value::Int(i64::MIN), Value::Float(-1.234_567_890_123_456_7e-300)];
+            let value = Value::map([
+                (text, Value::Text(text.to_owned())),
+                ("list", Value::List(list)),
+                ("gone", Value::Null),
+                ("yes", Value::Bool(false)),
+            ]);
+            let result = result(Called { value, text: format!("{text} and\tmore") });
+            let exactly = serde_json::to_vec(&result).unwrap().len();
+            assert!(fits(&result, exactly) && !fits(&result, exactly - 1), "{text:?}");
+            let structured = result.structured_content.as_ref().unwrap();
+            assert!(at_most(structured) >= structured.to_string().len(), "{text:?}");
+        }
+    }
 }

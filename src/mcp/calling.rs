@@ -78,13 +78,13 @@ impl Handler {
                 Ok(done) => done,
                 Err(error) => return answer::error(&error, limits),
             };
-            let result = answer::result(&done);
-            if answer::bytes(&result) <= limits.response_bytes_max {
+            let result = answer::result(done);
+            if answer::fits(&result, limits.response_bytes_max) {
                 return result;
             }
             // It was done, and whoever is told that it failed does it again.
             if tool.kind != ToolKind::Read {
-                return answer::shortened(&done);
+                return answer::shortened(result);
             }
             // A shorter page is whole, and has the cursor with which to go on.
             match shorter(tool.kind, tool.input_schema.get("properties"), &args) {

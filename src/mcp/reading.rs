@@ -32,7 +32,7 @@ impl Handler {
         }
         match self.call(caller, address.tool, address.args, context).await {
             Ok(done) => {
-                let text = schema::without_nulls(&done.value).to_string();
+                let text = schema::without_nulls(done.value).to_string();
                 if text.len() > self.limits().response_bytes_max {
                     let message = "it is larger than MCP_MAX_RESPONSE_SIZE; call the tool for less";
                     return Err(ErrorData::internal_error(message, None));

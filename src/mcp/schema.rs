@@ -271,16 +271,18 @@ fn may_be_null(schema: &Json) -> bool {
 }
 
 /// A result without its nulls: what is not there is not said.
-pub(super) fn without_nulls(value: &Value) -> Json {
+pub(super) fn without_nulls(value: Value) -> Json {
     match value {
-        Value::Map(map) => Json::Object(
-            map.iter()
-                .filter(|(_, value)| !value.is_null())
-                .map(|(name, value)| (name.clone(), without_nulls(value)))
-                .collect(),
-        ),
-        Value::List(items) => Json::Array(items.iter().map(without_nulls).collect()),
-        other => serde_json::to_value(other).unwrap_or_default(),
+        Value::Null => Json::Null,
+        Value::Bool(truth) => truth.into(),
+        Value::Int(number) => number.into(),
+        Value::Float(number) => number.into(),
+        Value::Text(text) => text.into(),
+        Value::List(items) => items.into_iter().map(without_nulls).collect(),
+        Value::Map(map) => {
+            let there = map.into_iter().filter(|(_, value)| !value.is_null());
+            Json::Object(there.map(|(name, value)| (name, without_nulls(value))).collect())
+        }
     }
 }
 
@@ -376,7 +378,7 @@ mod tests {
         assert_eq!(tidied["anyOf"], json!([{ "required": ["id"] }, { "required": ["error"] }]));
         assert!(tidied.get("required").is_none());
         assert_eq!(tidied["properties"]["inner"]["required"], json!([]));
-        let sent = without_nulls(&value(json!({ "id": 1, "due": null, "list": [{ "x": null }] })));
+        let sent = without_nulls(value(json!({ "id": 1, "due": null, "list": [{ "x": null }] })));
         assert_eq!(sent, json!({ "id": 1, "list": [{}] }));
     }
 }
