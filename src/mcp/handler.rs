@@ -1,17 +1,16 @@
 //! What a client asks, answered.
 
-use super::confirm::{Consent, Seals};
+use super::confirm::Seals;
 use super::resources::{self, Address};
 use super::subscriptions::{Full, LISTENED_MAX, Subscriptions};
 use super::{CallError, Called, Caller, Calls, Limits, answer, listing, prompts};
 use crate::clock::Clock;
 use crate::domain::Value;
-use crate::tools::{Definition, ToolKind};
 use futures::FutureExt as _;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-    CompleteResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse, Implementation,
+    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
+    DiscoverResult, GetPromptRequestParams, GetPromptResponse, Implementation,
     InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult,
     ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
     ProgressToken, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
@@ -32,8 +31,6 @@ const PROGRESS_MAX: usize = 64;
 const NAME_CHARS_MAX: usize = 60;
 /// How long a client may keep the listing.
 const LIST_TTL_MS: u64 = 60_000;
-/// A page is not asked for with fewer items than this, however large an item is.
-const ITEMS_MIN: i64 = 1;
 
 /// Answers MCP requests: the same for a pipe and for every HTTP request.
 #[derive(Clone)]
@@ -87,6 +84,10 @@ impl Handler {
         &self.seals
     }
 
+    pub(super) fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
     pub(super) fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -133,65 +134,6 @@ impl Handler {
         )
     }
 
-    /// Calls a tool, within its time, and answers even if it breaks off.
-    async fn perform(
-        &self,
-        caller: &Caller,
-        mut request: CallToolRequestParams,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let name = request.name.to_string();
-        let Some(tool) = listing::definition_for(&name, caller) else {
-            let shown: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
-            let message = format!("there is no tool {shown:?} for you; see tools/list");
-            return Err(ErrorData::invalid_params(message, None));
-        };
-        match self.consent(caller, tool, &mut request, context).await {
-            Consent::Given => {}
-            Consent::Ask(question) => return Ok((*question).into()),
-            Consent::Refused(error) => return Ok(answer::error(&error, &self.limits).into()),
-        }
-        let args = serde_json::Value::Object(request.arguments.unwrap_or_default());
-        let Ok(args) = serde_json::from_value::<Value>(args) else {
-            return Err(ErrorData::invalid_params(
-                "the arguments hold what no JSON can hold",
-                None,
-            ));
-        };
-        Ok(self.answered(caller, tool, args, context).await.into())
-    }
-
-    /// Calls a tool and makes what fits of its answer.
-    async fn answered(
-        &self,
-        caller: &Caller,
-        tool: &'static Definition,
-        mut args: Value,
-        context: &RequestContext<RoleServer>,
-    ) -> CallToolResult {
-        let until = Instant::now() + self.limits.call_time;
-        loop {
-            let done = self.call_until(until, caller, (tool.name, args.clone()), context).await;
-            let done = match done {
-                Ok(done) => done,
-                Err(error) => return answer::error(&error, &self.limits),
-            };
-            let result = answer::result(&done);
-            if answer::bytes(&result) <= self.limits.response_bytes_max {
-                return result;
-            }
-            // It was done, and whoever is told that it failed does it again.
-            if tool.kind != ToolKind::Read {
-                return answer::shortened(&done);
-            }
-            // A shorter page is whole, and has the cursor with which to go on.
-            match shorter(tool.kind, tool.input_schema.get("properties"), &args) {
-                Some(fewer) => args = fewer,
-                None => return answer::error(&too_large(&self.limits), &self.limits),
-            }
-        }
-    }
-
     pub(super) async fn call(
         &self,
         caller: &Caller,
@@ -203,7 +145,7 @@ impl Handler {
         self.call_until(until, caller, (tool, args), context).await
     }
 
-    async fn call_until(
+    pub(super) async fn call_until(
         &self,
         until: Instant,
         caller: &Caller,
@@ -280,32 +222,6 @@ impl Told {
         // Whoever does not listen to progress still gets the answer.
         let _ = context.peer.notify_progress(progress.with_message(line)).await;
     }
-}
-
-/// The same arguments for a page of half the size; `None` where the tool has no pages, or they are
-/// as short as they can be.
-fn shorter(kind: ToolKind, properties: Option<&Value>, args: &Value) -> Option<Value> {
-    let has_pages = |name| properties.is_some_and(|known| known.get(name).is_some());
-    if kind != ToolKind::Read || !has_pages("limit") || !has_pages("cursor") {
-        return None;
-    }
-    let asked = args.get("limit").and_then(Value::as_int).unwrap_or(64);
-    if asked <= ITEMS_MIN {
-        return None;
-    }
-    let mut map = args.as_map().cloned().unwrap_or_default();
-    map.insert("limit".to_owned(), (asked / 2).max(ITEMS_MIN).into());
-    Some(Value::Map(map))
-}
-
-fn too_large(limits: &Limits) -> CallError {
-    CallError::of(
-        "response_too_large",
-        format!(
-            "the answer has more than {} bytes (MCP_MAX_RESPONSE_SIZE); ask for less",
-            limits.response_bytes_max
-        ),
-    )
 }
 
 /// The session in which somebody asks.

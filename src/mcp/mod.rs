@@ -17,11 +17,13 @@
 mod answer;
 pub mod bridge;
 pub mod caller;
+mod calling;
 mod confirm;
 #[cfg(feature = "conformance")]
 mod fixtures;
 mod handler;
 pub mod http;
+pub mod instruments;
 mod listing;
 mod prompts;
 mod reading;

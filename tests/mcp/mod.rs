@@ -11,6 +11,7 @@ mod guide;
 mod http;
 mod limits;
 mod listing;
+mod metrics;
 mod pipe;
 mod reading;
 mod tls;
