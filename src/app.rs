@@ -6,6 +6,7 @@
 
 mod calendar;
 mod check;
+mod counted;
 mod demo;
 mod doctor;
 pub mod failure;

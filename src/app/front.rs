@@ -61,6 +61,7 @@ impl Answer for Front {
         }
         let call = self.tools.call(&request.tool, request.args, &context);
         let mut told = self.daemon.progress();
+        let mut is_heard = true;
         tokio::pin!(call);
         loop {
             tokio::select! {
@@ -82,6 +83,11 @@ impl Answer for Front {
                 Some(text) = lines.recv() => {
                     let (at, kind) = (self.daemon.now(), "item".to_owned());
                     let _ = progress.try_send(Progress { at, kind, text, run: None });
+                }
+                // Nobody waits for it any more: of several things, no other is begun.
+                () = progress.closed(), if is_heard => {
+                    is_heard = false;
+                    lines.close();
                 }
                 line = told.recv() => match line {
                     // Whoever listens too slowly loses lines, never the answer.

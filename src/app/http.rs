@@ -1,7 +1,7 @@
 //! HTTP: what the daemon serves there, put together.
 
-use super::open;
 use super::outside::Outside;
+use super::{counted, open};
 use crate::app::failure::{Failure, FailureKind};
 use crate::clock::Clock;
 use crate::config::McpConfig;
@@ -64,7 +64,8 @@ impl Http {
             Handler::for_http(Arc::clone(&outside) as _, Arc::clone(&clock), seals, config.limits);
         let feeds = crate::web::calendar::router(Arc::clone(&outside) as _);
         let (access, news) = (Arc::clone(&outside) as _, Arc::clone(&outside) as _);
-        let behind = Behind { handler, access, sessions: outside as _, news, clock };
+        let metrics = Some(counted::written(stop, tracker));
+        let behind = Behind { handler, access, sessions: outside as _, news, clock, metrics };
         let routes = if config.enabled {
             mcp::http::router(behind, config.http, stop, tracker)
         } else {

@@ -65,6 +65,7 @@ fn starter(config: &UpstreamConfig, mark: &str) -> Arc<dyn Starter> {
             auth: Auth::Bearer,
             ca: None,
             insecure: false,
+            logs_troubles: true,
             retries_max: 2,
             retry_delay: Duration::from_millis(250),
         })),

@@ -35,6 +35,8 @@ const VERSION: &str = "2025-11-25";
 
 /// Looks, and changes nothing there. What cannot be looked at after a failure is left out.
 pub(super) async fn examine(options: &Options) -> Result<Vec<Finding>, Failure> {
+    // They are findings, each told once.
+    let options = &Options { logs_troubles: false, ..options.clone() };
     let mut client = Client::start(options);
     let mut findings = Vec::new();
     let looked = look(&mut client, options, &mut findings).await;
@@ -116,7 +118,7 @@ async fn tools(client: &mut Client) -> Result<BTreeSet<String>, Trouble> {
 /// With the tools that Rota has for somebody of this role; for the owner where it is not known.
 fn compare(offered: &BTreeSet<String>, role: Option<Role>) -> Finding {
     let role = role.unwrap_or(Role::Owner);
-    let ours = catalogue().iter().filter(|tool| tool.set.is_served() && tool.role <= role);
+    let ours = catalogue().iter().filter(|tool| tool.set.is_shown_unasked() && tool.role <= role);
     let ours: Vec<&str> = ours.map(|tool| tool.name).collect();
     let missing: Vec<&str> = ours.iter().copied().filter(|name| !offered.contains(*name)).collect();
     let found = match offered.len() {

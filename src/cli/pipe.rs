@@ -168,6 +168,7 @@ impl Reacher {
         };
         let (tell, mut lines) = mpsc::channel(PROGRESS_MAX);
         let mut answering = answer.answer(request, tell);
+        let mut is_heard = true;
         let answered = loop {
             tokio::select! {
                 biased;
@@ -175,6 +176,15 @@ impl Reacher {
                 Some(line) = lines.recv() => {
                     // Whoever is slow to look misses some of it.
                     let _ = told.try_send(line.text);
+                }
+                // The client cancelled it. What was begun comes to its end; no more is begun. A daemon is
+                // told by hanging up.
+                () = told.closed(), if is_heard && answer.outlives_us() => {
+                    return Err(AnswerError::of(ErrorKind::Gone, "", "nobody waits any more"));
+                }
+                () = told.closed(), if is_heard => {
+                    is_heard = false;
+                    lines.close();
                 }
             }
         };

@@ -1,14 +1,18 @@
 //! A call of a tool: within its time, told of while it is under way, and answered even if it breaks
 //! off or its answer is too long.
 
-use super::{CallError, Called, Caller, Handler, Limits, answer};
+use super::confirm::Consent;
+use super::{CallError, Called, Caller, Handler, Limits, answer, instruments, listing};
 use crate::domain::Value;
 use crate::tools::{Definition, ToolKind};
 use futures::FutureExt as _;
-use rmcp::RoleServer;
-use rmcp::model::{CallToolResult, ProgressNotificationParam};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, CreateTaskResult,
+    ProgressNotificationParam,
+};
 use rmcp::service::RequestContext;
 use rmcp::task_manager::TaskContext;
+use rmcp::{ErrorData, RoleServer};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -61,35 +65,87 @@ impl Told<'_> {
 }
 
 impl Handler {
-    /// Calls a tool and makes what fits of its answer.
+    /// Calls a tool, within its time, and answers even if it breaks off.
+    pub(super) async fn perform(
+        &self,
+        caller: &Caller,
+        mut request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let name = request.name.to_string();
+        let Some(tool) = listing::definition_for(&name, caller) else {
+            let shown: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
+            let message = format!("there is no tool {shown:?} for you; see tools/list");
+            instruments::no_such_tool();
+            return Err(ErrorData::invalid_params(message, None));
+        };
+        match self.consent(caller, tool, &mut request, context).await {
+            Consent::Given => {}
+            Consent::Ask(question) => return Ok((*question).into()),
+            Consent::Refused(error) => {
+                instruments::called(tool.name, Some(&error.code), Duration::ZERO);
+                return Ok(answer::error(&error, self.limits()).into());
+            }
+        }
+        let args = serde_json::Value::Object(request.arguments.unwrap_or_default());
+        let Ok(args) = serde_json::from_value::<Value>(args) else {
+            return Err(ErrorData::invalid_params(
+                "the arguments hold what no JSON can hold",
+                None,
+            ));
+        };
+        let has_patience = context.client_capabilities().is_some_and(|can| can.supports_tasks());
+        if tool.is_bulk()
+            && has_patience
+            && let Some(task) = self.jobs().begin(self, caller, tool, args.clone())
+        {
+            return Ok(CreateTaskResult::new(task).into());
+        }
+        let asker = Asker::Request(context);
+        Ok(self.answered(caller, tool, args, self.limits().call_time, asker).await.into())
+    }
+
+    /// Calls a tool and makes an answer of it that fits; counted.
     pub(super) async fn answered(
+        &self,
+        caller: &Caller,
+        tool: &'static Definition,
+        args: Value,
+        time: Duration,
+        asker: Asker<'_>,
+    ) -> CallToolResult {
+        let began = self.clock().boot();
+        let answered = self.fitting(caller, tool, args, time, asker).await;
+        let code = answered.as_ref().err().map(|error| error.code.as_str());
+        instruments::called(tool.name, code, self.clock().boot().saturating_sub(began));
+        answered.unwrap_or_else(|error| answer::error(&error, self.limits()))
+    }
+
+    /// Calls a tool and makes what fits of its answer.
+    async fn fitting(
         &self,
         caller: &Caller,
         tool: &'static Definition,
         mut args: Value,
         time: Duration,
         asker: Asker<'_>,
-    ) -> CallToolResult {
+    ) -> Result<CallToolResult, CallError> {
         let limits = self.limits();
         let until = Instant::now() + time;
         loop {
-            let done = self.call_until(until, caller, (tool.name, args.clone()), asker).await;
-            let done = match done {
-                Ok(done) => done,
-                Err(error) => return answer::error(&error, limits),
-            };
+            let done = self.call_until(until, caller, (tool.name, args.clone()), asker).await?;
             let result = answer::result(done);
             if answer::fits(&result, limits.response_bytes_max) {
-                return result;
+                return Ok(result);
             }
             // It was done, and whoever is told that it failed does it again.
             if tool.kind != ToolKind::Read {
-                return answer::shortened(result);
+                return Ok(answer::shortened(result));
             }
             // A shorter page is whole, and has the cursor with which to go on.
             match shorter(tool.kind, tool.input_schema.get("properties"), &args) {
                 Some(fewer) => args = fewer,
-                None => return answer::error(&too_large(limits), limits),
+                None => return Err(too_large(limits)),
             }
         }
     }

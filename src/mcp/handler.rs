@@ -1,22 +1,20 @@
 //! What a client asks, answered.
 
-use super::calling::Asker;
-use super::confirm::{Consent, Seals};
+use super::confirm::Seals;
 use super::jobs::Jobs;
 use super::resources::{self, Address};
 use super::subscriptions::{Full, LISTENED_MAX, Subscriptions};
 use super::{Caller, Calls, Limits, answer, listing, prompts};
 use crate::clock::Clock;
-use crate::domain::Value;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
-    CompleteResult, CreateTaskResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse,
-    GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams, InitializeResult,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool,
-    UnsubscribeRequestParams, UpdateTaskParams,
+    CompleteResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse, GetTaskParams,
+    GetTaskResult, Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
@@ -91,6 +89,14 @@ impl Handler {
         &self.seals
     }
 
+    pub(super) fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    pub(super) fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
     pub(super) fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -135,42 +141,6 @@ impl Handler {
             today.format("%Y-%m-%d"),
             caller.zone.name(),
         )
-    }
-
-    /// Calls a tool, within its time, and answers even if it breaks off.
-    async fn perform(
-        &self,
-        caller: &Caller,
-        mut request: CallToolRequestParams,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let name = request.name.to_string();
-        let Some(tool) = listing::definition_for(&name, caller) else {
-            let shown: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
-            let message = format!("there is no tool {shown:?} for you; see tools/list");
-            return Err(ErrorData::invalid_params(message, None));
-        };
-        match self.consent(caller, tool, &mut request, context).await {
-            Consent::Given => {}
-            Consent::Ask(question) => return Ok((*question).into()),
-            Consent::Refused(error) => return Ok(answer::error(&error, &self.limits).into()),
-        }
-        let args = serde_json::Value::Object(request.arguments.unwrap_or_default());
-        let Ok(args) = serde_json::from_value::<Value>(args) else {
-            return Err(ErrorData::invalid_params(
-                "the arguments hold what no JSON can hold",
-                None,
-            ));
-        };
-        let has_patience = context.client_capabilities().is_some_and(|can| can.supports_tasks());
-        if tool.is_bulk()
-            && has_patience
-            && let Some(task) = self.jobs.begin(self, caller, tool, args.clone())
-        {
-            return Ok(CreateTaskResult::new(task).into());
-        }
-        let asker = Asker::Request(context);
-        Ok(self.answered(caller, tool, args, self.limits.call_time, asker).await.into())
     }
 
     fn config(&self) -> ServerConfig {

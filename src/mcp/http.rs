@@ -11,9 +11,11 @@ mod polish;
 mod rate;
 mod room;
 mod sessions;
+mod told;
 
 pub use guard::{Address, FORBIDDEN, NOT_FOUND, TOO_MANY, UNAUTHORIZED};
 pub use sessions::{KeptSession, SessionError, SessionKeeper};
+pub use told::Written;
 
 use super::{Access, Caller, Handler, News, Selection};
 use crate::clock::Clock;
@@ -103,9 +105,11 @@ pub struct Behind {
     pub news: Arc<dyn News>,
     /// For rates.
     pub clock: Arc<dyn Clock>,
+    /// What is counted and measured; `None`: it is not told.
+    pub metrics: Option<Written>,
 }
 
-/// The endpoint `/mcp`, to be served with [`Address`]es of its clients. Subscribers are told on the
+/// The endpoint `/mcp`, and `/metrics` beside it, to be served with [`Address`]es of its clients. Subscribers are told on the
 /// tracker until `stop`.
 pub fn router(
     behind: Behind,
@@ -113,7 +117,7 @@ pub fn router(
     stop: &CancellationToken,
     tracker: &TaskTracker,
 ) -> Router {
-    let Behind { handler, access, sessions, news, clock } = behind;
+    let Behind { handler, access, sessions, news, clock, metrics } = behind;
     let subscriptions = Arc::clone(handler.subscriptions());
     let telling = Arc::clone(&subscriptions).tell(news, Arc::clone(&access), stop.clone());
     tracker.spawn(telling);
@@ -170,12 +174,29 @@ pub fn router(
         }
     };
     let guard = Arc::new(Guard::new(access, options, owned, clock));
+    let routes = guarded(tower::service_fn(pick), &guard);
+    match metrics {
+        Some(written) => routes.merge(told::router(guard, written)),
+        None => routes,
+    }
+}
+
+/// The endpoint behind its guard.
+fn guarded<S>(endpoint: S, guard: &Arc<Guard>) -> Router
+where
+    S: tower::Service<Request, Response = Response, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send + 'static,
+{
     // `route_layer`, not `layer`: a layer would wrap what is not found too, and a 401 at the
     // addresses of OAuth's discovery sends clients down the wrong road.
     Router::new()
-        .route_service("/mcp", tower::service_fn(pick))
+        .route_service("/mcp", endpoint)
         .route_layer(from_fn(polish::polish))
-        .route_layer(from_fn_with_state(guard, guard::guard))
+        .route_layer(from_fn_with_state(Arc::clone(guard), guard::guard))
 }
 
 fn session_manager() -> Arc<LocalSessionManager> {

@@ -23,6 +23,7 @@ mod confirm;
 mod fixtures;
 mod handler;
 pub mod http;
+pub mod instruments;
 mod jobs;
 mod listing;
 mod prompts;

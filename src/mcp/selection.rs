@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 /// Which tools a client asked to see; a call to another is refused like an unknown one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Only these; empty: all.
+    /// Only these; empty: all that are shown unasked.
     sets: BTreeSet<Toolset>,
     /// Only those that change nothing.
     readonly: bool,
@@ -21,7 +21,8 @@ pub struct SelectionError {
 }
 
 impl Selection {
-    /// Reads names joined by commas: `tasks,comments,readonly`. `all` stands for every toolset.
+    /// Reads names joined by commas: `tasks,comments,readonly`. `all` stands for what is shown unasked,
+    /// too.
     ///
     /// # Errors
     /// Names the first that is unknown: silence would show a client fewer tools than it asked for.
@@ -41,7 +42,12 @@ impl Selection {
             }
         }
         if all {
-            selection.sets.clear();
+            let unasked = Toolset::all().filter(|set| set.is_shown_unasked());
+            if selection.sets.iter().all(|set| set.is_shown_unasked()) {
+                selection.sets.clear();
+            } else {
+                selection.sets.extend(unasked);
+            }
         }
         Ok(selection)
     }
@@ -64,7 +70,11 @@ impl Selection {
 
     /// Whether the tool is among them.
     pub fn shows(&self, tool: &Definition) -> bool {
-        let in_set = self.sets.is_empty() || self.sets.contains(&tool.set);
+        let in_set = if self.sets.is_empty() {
+            tool.set.is_shown_unasked()
+        } else {
+            self.sets.contains(&tool.set)
+        };
         tool.set.is_served() && in_set && (!self.readonly || tool.kind == ToolKind::Read)
     }
 }
@@ -81,6 +91,28 @@ mod tests {
         assert!(Selection::parse("readonly").unwrap().readonly);
         assert_eq!(Selection::parse("tasks,all").unwrap(), Selection::default());
         assert_eq!(Selection::parse("").unwrap(), Selection::default());
+    }
+
+    #[test]
+    fn sprints_are_shown_to_whoever_names_them_alone_or_beside_all() {
+        let shown = |asked: &str, name: &str| {
+            let tool = crate::tools::catalogue().iter().find(|tool| tool.name == name).unwrap();
+            Selection::parse(asked).unwrap().shows(tool)
+        };
+        for (asked, sprints, tasks) in [
+            ("", false, true),
+            ("all", false, true),
+            ("tasks", false, true),
+            ("sprints", true, false),
+            ("tasks,sprints", true, true),
+            ("all,sprints", true, true),
+        ] {
+            let seen = (shown(asked, "addSprint"), shown(asked, "addTask"));
+            assert_eq!(seen, (sprints, tasks), "{asked:?}");
+        }
+        assert!(
+            shown("sprints,readonly", "findSprints") && !shown("sprints,readonly", "addSprint")
+        );
     }
 
     #[test]

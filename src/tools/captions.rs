@@ -74,6 +74,7 @@ fn needs(write: &Write) -> (Option<ProjectId>, bool) {
         Write::AddMilestone(new) => (Some(new.project), new.assignee.is_some()),
         Write::Goal(write) => write.names(),
         Write::Event(write) => (None, write.names_person()),
+        Write::Sprint(write) => (Some(write.project()), false),
         _ => (None, false),
     }
 }

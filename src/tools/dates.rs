@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 
 /// What a date came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum When {
+pub enum When {
     /// An instant.
     At(Timestamp),
     /// A day of the zone.
@@ -20,39 +20,51 @@ pub(super) enum When {
 
 /// How dates are read: in which zone, and what is now.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Dates {
+pub struct Dates {
+    /// Whose days they are.
     pub zone: Tz,
+    /// What `now` is.
     pub now: Timestamp,
 }
 
 impl Dates {
     /// Reads `2026-11-03T09:00:00+01:00`, `2026-11-03T09:00` (the zone's time), `2026-11-03`,
     /// `now`, `today`, `tomorrow`, `yesterday`, `friday` (the coming one), `+3d`, `-1w`, `+2h`.
-    pub(super) fn read(self, argument: &str, text: &str) -> Result<When, ToolError> {
+    pub fn read(self, argument: &str, text: &str) -> Result<When, ToolError> {
         let text = text.trim();
-        self.parse(text).filter(|when| is_kept(*when)).ok_or_else(|| {
-            let today = self.today();
-            ToolError::rejected(
-                Reason::InvalidArguments,
-                format!(
-                    "{argument}: \"{}\" is no date; expected an instant such as \"{today}T09:00:00Z\", \
-                     a day such as \"{today}\", or now, today, tomorrow, yesterday, friday, +3d",
-                    shown(text)
-                ),
-            )
-        })
+        self.parse(text).filter(|when| is_kept(*when)).ok_or_else(|| self.no_date(argument, text))
+    }
+
+    fn no_date(self, argument: &str, text: &str) -> ToolError {
+        let today = self.today();
+        ToolError::rejected(
+            Reason::InvalidArguments,
+            format!(
+                "{argument}: \"{}\" is no date; expected an instant such as \"{today}T09:00:00Z\", \
+                 a day such as \"{today}\", or now, today, tomorrow, yesterday, friday, +3d",
+                shown(text)
+            ),
+        )
+    }
+
+    /// The instant, if boards keep it: the first and the last day that there are begin and end in
+    /// other years elsewhere.
+    fn kept(self, argument: &str, text: &str, at: Timestamp) -> Result<Timestamp, ToolError> {
+        let is_kept = is_kept(When::At(at));
+        is_kept.then_some(at).ok_or_else(|| self.no_date(argument, text.trim()))
     }
 
     /// The first instant of a day, or the instant itself.
-    pub(super) fn begin(self, argument: &str, text: &str) -> Result<Timestamp, ToolError> {
-        Ok(match self.read(argument, text)? {
+    pub fn begin(self, argument: &str, text: &str) -> Result<Timestamp, ToolError> {
+        let at = match self.read(argument, text)? {
             When::At(at) => at,
             When::Day(day) => self.midnight(day),
-        })
+        };
+        self.kept(argument, text, at)
     }
 
     /// The first instant after a day, or the instant itself: an end that is not included.
-    pub(super) fn end(self, argument: &str, text: &str) -> Result<Timestamp, ToolError> {
+    pub fn end(self, argument: &str, text: &str) -> Result<Timestamp, ToolError> {
         Ok(match self.read(argument, text)? {
             When::At(at) => at,
             When::Day(day) => self.midnight(next(day)),
@@ -60,15 +72,16 @@ impl Dates {
     }
 
     /// The last second of a day, or the instant itself: when something is to be finished.
-    pub(super) fn last(self, argument: &str, text: &str) -> Result<Timestamp, ToolError> {
-        Ok(match self.read(argument, text)? {
+    pub fn last(self, argument: &str, text: &str) -> Result<Timestamp, ToolError> {
+        let at = match self.read(argument, text)? {
             When::At(at) => at,
             When::Day(day) => self.midnight(next(day)) - TimeDelta::seconds(1),
-        })
+        };
+        self.kept(argument, text, at)
     }
 
     /// A day; of an instant, the zone's day it is in.
-    pub(super) fn day(self, argument: &str, text: &str) -> Result<NaiveDate, ToolError> {
+    pub fn day(self, argument: &str, text: &str) -> Result<NaiveDate, ToolError> {
         Ok(match self.read(argument, text)? {
             When::At(at) => at.with_timezone(&self.zone).date_naive(),
             When::Day(day) => day,
@@ -163,6 +176,7 @@ fn offset(day: NaiveDate, days: i64) -> Option<NaiveDate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn berlin() -> Dates {
         Dates { zone: chrono_tz::Europe::Berlin, now: at("2026-10-24T22:30:00Z") }
@@ -213,6 +227,85 @@ mod tests {
         {
             let error = berlin().read("dueTo", text).unwrap_err();
             assert!(error.to_string().contains("2026-10-25"), "{text}: {error}");
+        }
+    }
+
+    /// Texts that look like dates, and any other.
+    fn texts() -> impl Strategy<Value = String> {
+        let pieces = prop::sample::select(vec![
+            "today",
+            "now",
+            "friday",
+            "Tomorrow",
+            "+",
+            "-",
+            "3",
+            "0",
+            "99999",
+            "d",
+            "w",
+            "h",
+            "30m",
+            "2026-10-25",
+            "2027-03-28",
+            "0001-01-01",
+            "9999-12-31",
+            "2011-12-30",
+            "T",
+            " ",
+            "02:30",
+            "24:00",
+            "23:59:60",
+            ":00",
+            "Z",
+            "+14:00",
+            "-12:00",
+            ".5",
+            "\u{0}",
+            "é",
+            "１",
+        ]);
+        prop_oneof![
+            3 => prop::collection::vec(pieces, 1..5).prop_map(|pieces| pieces.concat()),
+            1 => "\\PC{0,20}",
+            1 => "[+-]?[0-9]{1,20}[a-z]{0,2}",
+            1 => "[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?)?",
+        ]
+    }
+
+    fn dates() -> impl Strategy<Value = Dates> {
+        let zones = 0..chrono_tz::TZ_VARIANTS.len();
+        (zones, 0..4_000_000_000_i64).prop_map(|(zone, now)| Dates {
+            zone: chrono_tz::TZ_VARIANTS[zone],
+            now: Timestamp::from_timestamp(now, 0).unwrap(),
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_is_written_is_a_date_that_reads_back_equal_or_no_date(dates in dates(), text in texts()) {
+            let Ok(when) = dates.read("x", &text) else {
+                let refused = dates.begin("x", &text).is_err() && dates.day("x", &text).is_err();
+                prop_assert!(refused && dates.end("x", &text).is_err() && dates.last("x", &text).is_err());
+                return Ok(());
+            };
+            let echoed = match when {
+                When::At(at) => at.to_rfc3339(),
+                When::Day(day) => day.to_string(),
+            };
+            prop_assert_eq!(dates.read("x", &format!(" {echoed}\n")).unwrap(), when);
+            let end = dates.end("x", &text).unwrap();
+            if let (Ok(begin), Ok(last)) = (dates.begin("x", &text), dates.last("x", &text)) {
+                prop_assert!(begin <= last && last <= end, "{begin} {last} {end}");
+                for at in [begin, last] {
+                    prop_assert_eq!(dates.read("x", &at.to_rfc3339()).unwrap(), When::At(at));
+                }
+            } else {
+                let day = dates.day("x", &text).unwrap();
+                prop_assert!(matches!((day.year(), day.ordinal()), (1, 1) | (9_999, 365)), "{day}");
+            }
         }
     }
 }

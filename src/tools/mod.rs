@@ -11,7 +11,7 @@ mod beside;
 mod captions;
 mod claimed;
 pub mod context;
-mod dates;
+pub mod dates;
 pub mod definition;
 pub mod desk;
 mod guard;

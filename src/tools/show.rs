@@ -3,10 +3,12 @@
 mod bulk;
 mod calendar;
 mod goals;
+mod sprints;
 
 pub(super) use bulk::{BulkError, BulkItem, BulkView};
 pub(super) use calendar::CalendarView;
 pub(super) use goals::{GoalBoardView, GoalView, GoalsView};
+pub(super) use sprints::SprintView;
 
 use crate::domain::{
     Activity, Comment, CommentTarget, Milestone, Person, Project, ProjectId, StatusId, Task,

@@ -15,6 +15,9 @@ pub enum Toolset {
     Milestones,
     /// Goals and goal boards.
     Goals,
+    /// Sprints. Served to clients that name it: those of Leantime's tools know none, and the listing
+    /// that everybody pays for stays short.
+    Sprints,
     /// Events, and tasks whose work is planned.
     Calendar,
     /// Who is on the board.
@@ -32,13 +35,14 @@ pub enum Toolset {
 }
 
 impl Toolset {
-    const ALL: [(Self, &'static str); 13] = [
+    const ALL: [(Self, &'static str); 14] = [
         (Self::Tasks, "tasks"),
         (Self::Comments, "comments"),
         (Self::Projects, "projects"),
         (Self::Time, "time"),
         (Self::Milestones, "milestones"),
         (Self::Goals, "goals"),
+        (Self::Sprints, "sprints"),
         (Self::Calendar, "calendar"),
         (Self::People, "people"),
         (Self::Records, "records"),
@@ -48,6 +52,11 @@ impl Toolset {
         (Self::Upstreams, "upstreams"),
     ];
 
+    /// Every toolset.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().map(|(set, _)| *set)
+    }
+
     /// The toolset of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, known)| *known == name).map(|(set, _)| *set)
@@ -56,6 +65,11 @@ impl Toolset {
     /// The names that clients may ask for.
     pub fn names() -> Vec<&'static str> {
         Self::ALL.iter().filter(|(set, _)| set.is_served()).map(|(_, name)| *name).collect()
+    }
+
+    /// Whether a client that names no toolsets is shown it.
+    pub fn is_shown_unasked(self) -> bool {
+        self.is_served() && self != Self::Sprints
     }
 
     /// Whether clients from outside are offered its tools.

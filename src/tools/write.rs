@@ -3,10 +3,12 @@
 mod batch;
 mod calendar;
 mod goals;
+mod sprints;
 mod time;
 
 pub(super) use calendar::EventWrite;
 pub(super) use goals::GoalWrite;
+pub(super) use sprints::SprintWrite;
 pub(super) use time::TimeWrite;
 
 use super::scope::Reach;
@@ -52,6 +54,7 @@ pub(super) enum Write {
     Time(TimeWrite),
     Goal(GoalWrite),
     Event(EventWrite),
+    Sprint(SprintWrite),
 }
 
 /// What a write came to.
@@ -132,6 +135,7 @@ impl Write {
             }
             Self::Goal(write) => write.act(board, stamp).await?,
             Self::Event(write) => write.act(board, stamp).await?,
+            Self::Sprint(write) => write.act(board, stamp).await?,
         };
         Ok(self.shown(Some(entity)))
     }
@@ -215,6 +219,10 @@ impl Write {
                 let (before, after, inverse) = write.shown(entity);
                 (write.entity(), before, after, inverse)
             }
+            Self::Sprint(write) => {
+                let (before, after, inverse) = write.shown(entity);
+                (write.entity(), before, after, inverse)
+            }
         };
         let entity = entity.or(own).unwrap_or_else(|| self.not_yet());
         Acted { entity, before, after, inverse }
@@ -234,6 +242,7 @@ impl Write {
             Self::Time(write) => write.shown(None).entity,
             Self::Goal(write) => write.not_yet(),
             Self::Event(_) => EventWrite::not_yet(),
+            Self::Sprint(_) => SprintWrite::not_yet(),
         }
     }
 

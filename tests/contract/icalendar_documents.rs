@@ -4,7 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use icalendar::{CalendarDateTime, Component, DatePerhapsTime};
 use proptest::prelude::*;
 use rota::domain::{
-    CalendarEvent, EventId, PersonId, Scheduled, Span, When, from_millis, icalendar as written,
+    CalendarEvent, EventId, PersonId, Scheduled, Span, Timestamp, When, from_millis,
+    icalendar as written,
 };
 
 fn day(month: u32, day: u32) -> NaiveDate {
@@ -140,4 +141,66 @@ proptest! {
             prop_assert_eq!(found, regular(text));
         }
     }
+
+    #[test]
+    fn every_entry_comes_back_with_its_name_its_text_and_its_times(
+        entries in proptest::collection::vec((any_when(), "\\PC{0,40}", any::<u64>()), 0..8),
+    ) {
+        let events: Vec<CalendarEvent> = (1..).zip(&entries).map(|(id, (when, title, revision))| {
+            CalendarEvent { title: format!("x{title}"), revision: *revision, ..event(id, *when) }
+        }).collect();
+        let all: Vec<Scheduled> = events.iter().cloned().map(Scheduled::Event).collect();
+        let found = read(&written("Ann", "example.org", &all));
+        prop_assert_eq!(found.len(), events.len());
+        for (found, event) in found.iter().zip(&events) {
+            let name = format!("event-{}@example.org", event.id);
+            prop_assert_eq!(found.get_uid(), Some(name.as_str()));
+            prop_assert_eq!(found.get_summary().unwrap_or_default(), regular(&event.title));
+            prop_assert_eq!(found.get_timestamp(), Some(seconds(event.modified)));
+            match event.when {
+                When::Timed(Span { from, to }) => {
+                    prop_assert_eq!(utc(found.get_start()), seconds(from));
+                    let end = (seconds(to) > seconds(from)).then(|| seconds(to));
+                    prop_assert_eq!(found.get_end().map(|end| utc(Some(end))), end);
+                }
+                When::Days { first, last } => {
+                    prop_assert_eq!(found.get_start(), Some(DatePerhapsTime::Date(first)));
+                    // The end is the day after, where there is one.
+                    let end = last.succ_opt().filter(|end| *end <= last_day()).unwrap_or(last);
+                    let end = (end > first).then_some(DatePerhapsTime::Date(end));
+                    prop_assert_eq!(found.get_end(), end);
+                }
+            }
+        }
+    }
+}
+
+fn last_day() -> NaiveDate {
+    NaiveDate::from_ymd_opt(9_999, 12, 31).unwrap()
+}
+
+fn seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_timestamp(at.timestamp(), 0).unwrap()
+}
+
+/// Whatever boards keep, of the years 1 to 9999.
+fn any_when() -> impl Strategy<Value = When> {
+    let first = NaiveDate::from_ymd_opt(1, 1, 1).unwrap();
+    let days = (last_day() - first).num_days();
+    let instants = || {
+        let milliseconds = days * 86_400_000;
+        let begin = first.and_time(chrono::NaiveTime::MIN).and_utc();
+        (0..milliseconds).prop_map(move |after| begin + chrono::TimeDelta::milliseconds(after))
+    };
+    let timed = (instants(), instants(), 0..3_000_i64).prop_map(|(one, other, near)| {
+        // Some end within the second in which they begin.
+        let to = if near < 1_500 { one + chrono::TimeDelta::milliseconds(near) } else { other };
+        When::Timed(Span { from: one.min(to), to: one.max(to) })
+    });
+    let whole = (0..=days, 0..400_i64).prop_map(move |(begin, length)| {
+        let first = first + chrono::TimeDelta::days(begin);
+        let last = (first + chrono::TimeDelta::days(length)).min(last_day());
+        When::Days { first, last }
+    });
+    prop_oneof![timed, whole]
 }

@@ -159,6 +159,26 @@ fn people_agents_and_milestones_are_added_and_listed() {
 }
 
 #[test]
+fn a_sprint_is_made_filled_and_listed_from_a_terminal() {
+    let rota = team();
+    let words = ["sprint", "add", "Sprint 12", "-p", "Website", "--from", "2026-11-02"];
+    let added = rota.run(words.iter().chain(&["--to", "2026-11-15"])).ok();
+    assert!(added.out.contains("sprint 1") && added.out.contains("Sprint 12"), "{added:#?}");
+    rota.run(words.iter().chain(&["--to", "2026-11-01"])).ended(2);
+    let list = rota.run(["sprint", "list", "-p", "Website", "--on", "2026-11-15"]).ok();
+    assert!(list.out.contains("Sprint 12") && list.out.contains("2026-11-15"), "{list:#?}");
+    let list = rota.run(["sprint", "list", "--on", "2026-11-16"]).ok();
+    assert!(list.err.contains("no sprints") || list.out.contains("no sprints"), "{list:#?}");
+    let add = ["task", "add", "Fix it", "-p", "Website", "--sprint", "1", "--json"];
+    let id = rota.run(add).ok().json()["id"].to_string();
+    assert_eq!(json(&rota, &["task", "show", &id])["sprint"], 1);
+    rota.run(["sprint", "delete", "1"]).ended(1);
+    rota.run(["task", "edit", &id, "--sprint", "none"]).ok();
+    rota.run(["sprint", "delete", "1"]).ok();
+    assert_eq!(json(&rota, &["sprint", "list"])["items"], serde_json::json!([]));
+}
+
+#[test]
 fn the_folder_of_state_and_the_configuration_may_be_elsewhere() {
     let rota = team();
     rota.run(["--state", "other", "project", "add", "Elsewhere"]).ok();

@@ -326,6 +326,19 @@ fn team_calls() -> Vec<Row> {
             Act,
         ),
         row(
+            &["sprint", "list", "-p", "Web", "--on", "today"],
+            "findSprints",
+            json!({"projectId": ["Web"], "on": "today"}),
+            Look,
+        ),
+        row(
+            &["sprint", "add", "Sprint 12", "-p", "3", "--to", "+2w"],
+            "addSprint",
+            json!({"name": "Sprint 12", "projectId": 3, "startDate": "today", "endDate": "+2w"}),
+            Act,
+        ),
+        row(&["sprint", "delete", "4"], "deleteSprint", json!({"id": 4}), Act),
+        row(
             &["milestone", "list", "-p", "Web", "--open"],
             "findMilestones",
             json!({"projectId": ["Web"], "done": false}),
@@ -393,7 +406,15 @@ fn no_command_is_missing_from_the_table_of_calls() {
     for row in calls() {
         let two = matches!(
             row.words[0],
-            "runs" | "claims" | "task" | "project" | "person" | "milestone" | "token" | "upstream"
+            "runs"
+                | "claims"
+                | "task"
+                | "project"
+                | "person"
+                | "milestone"
+                | "sprint"
+                | "token"
+                | "upstream"
         );
         known.insert(row.words[..if two { 2 } else { 1 }].join(" "));
     }

@@ -19,6 +19,7 @@ impl Found {
         let document: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| {
             panic!("{error}: {} {}", ran.out, ran.err);
         });
+        assert!(!ran.err.contains("bridge::carry"), "a finding is logged, too: {}", ran.err);
         Self { checks: document["checks"].as_array().unwrap().clone(), code: ran.code }
     }
 
@@ -64,6 +65,9 @@ fn a_refused_connection_a_wrong_path_and_a_switched_off_server_are_told_apart() 
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = Found::of(&rota, &[&format!("http://{free}/mcp")]);
     refused.is("connection", "fail", &["refused", "rota serve", "MCP_SERVER_HOST"]);
+    let seen = rota.run(["doctor", &format!("http://{free}/mcp")]);
+    let said = format!("{}{}", seen.out, seen.err);
+    assert_eq!(said.matches("connection refused").count(), 1, "told once: {said}");
     let secret = token(&rota, &["laptop"]);
     let rota = rota.with_env("ROTA_TOKEN", &secret);
     let serving = rota.serve(Vec::<&str>::new());

@@ -3,10 +3,6 @@
 
 use super::{Client, team, token};
 use crate::support::rota::{Rota, Serving};
-use rota::board::Sprints as _;
-use rota::board::sql::SqlBoard;
-use rota::clock::SystemClock;
-use rota::domain::{BoardName, NewSprint, PersonId, ProjectId, Stamp};
 use serde_json::{Value, json};
 
 /// A client with a board behind it, which counts its calls.
@@ -237,21 +233,17 @@ async fn a_goal_is_set_and_brought_up_to_date_in_three_calls() {
 async fn tasks_are_moved_into_a_sprint_in_two_calls() {
     // "Everything about the footer goes into the sprint."
     let rota = team();
-    let board = rota.state().join("board.sqlite");
-    let board =
-        SqlBoard::open(&board, BoardName::new("main"), SystemClock::shared()).await.unwrap();
-    let (from, to) = ("2027-03-01".parse().unwrap(), "2027-03-14".parse().unwrap());
-    let new = NewSprint { project: ProjectId(1), name: "Spring".to_owned(), from, to };
-    let sprint = board.add_sprint(&Stamp::by(PersonId(1)), new).await.unwrap().after.id;
-    board.close().await;
+    let words =
+        ["sprint", "add", "Spring", "-p", "1", "--from", "2027-03-01", "--to", "2027-03-14"];
+    let sprint = rota.run(words.iter().chain(&["--json"])).ok().json()["id"].clone();
     let mut of_ada = Assistant::of(rota);
     let found = of_ada.call("findTasks", json!({ "text": "footer" })).await;
     let updates: Vec<Value> =
-        ids(&found).into_iter().map(|id| json!({ "id": id, "sprint": sprint.0 })).collect();
+        ids(&found).into_iter().map(|id| json!({ "id": id, "sprint": sprint })).collect();
     of_ada.call("bulkEditTasks", json!({ "updates": updates })).await;
     assert_eq!(of_ada.calls, 2);
     let task = of_ada.look("getTicket", json!({ "id": 1 })).await;
-    assert_eq!(task["sprint"], sprint.0, "{task:#}");
+    assert_eq!(task["sprint"], sprint, "{task:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

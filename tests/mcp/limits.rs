@@ -57,7 +57,7 @@ async fn with_a_token_for_one_project_there_are_no_others() {
 }
 
 /// A request whose body does not come: what it says that it has is kept for it.
-fn half_a_request(url: &str, secret: &str, bytes: usize) -> std::net::TcpStream {
+pub(super) fn half_a_request(url: &str, secret: &str, bytes: usize) -> std::net::TcpStream {
     use std::io::Write as _;
     let address = url.trim_start_matches("http://").split('/').next().unwrap();
     let mut stream = std::net::TcpStream::connect(address).unwrap();

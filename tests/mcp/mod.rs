@@ -12,6 +12,7 @@ mod http;
 mod jobs;
 mod limits;
 mod listing;
+mod metrics;
 mod pipe;
 mod reading;
 mod tls;

@@ -17,6 +17,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_complete", &["src/cli"]),
     ("clap_mangen", &["src/cli"]),
     ("indicatif", &["src/cli"]),
+    ("metrics", &["src/mcp/instruments"]),
+    ("metrics_exporter_prometheus", &["src/app"]),
     ("anyhow", &["src/app", "src/cli", "src/main"]),
 ];
 

@@ -81,6 +81,9 @@ pub struct TaskFields {
     /// The milestone it counts towards, by headline or number; `none` for none
     #[arg(long, value_name = "MILESTONE")]
     pub milestone: Option<String>,
+    /// The sprint it is in, by number (`rota sprint list`); `none` for none
+    #[arg(long, value_name = "SPRINT")]
+    pub sprint: Option<String>,
     /// task, story or bug
     #[arg(long = "type", value_name = "TYPE")]
     pub kind: Option<String>,
@@ -289,6 +292,7 @@ impl TaskFields {
             .with("effort", self.effort)
             .with("planHours", self.plan_hours)
             .with("milestone", self.milestone.as_deref().map(unless_none(number_or_name)))
+            .with("sprint", self.sprint.as_deref().map(unless_none(number_or_name)))
             .with("type", self.kind.as_deref())
     }
 }

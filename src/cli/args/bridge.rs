@@ -133,6 +133,7 @@ impl WayArgs {
             auth: self.auth_method,
             ca: ca.transpose()?,
             insecure: self.insecure || self.ca.is_none() && environment::node_trusts_anybody(),
+            logs_troubles: true,
             retries_max,
             retry_delay,
         })

@@ -16,7 +16,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use operate::{ClaimsCommand, NextArgs, PlaybookArgs, RunOnceArgs, RunsCommand, WhyArgs};
 use outside::{McpArgs, TokenCommand, UpstreamCommand};
 use std::path::PathBuf;
-use team::{MilestoneCommand, PersonCommand};
+use team::{MilestoneCommand, PersonCommand, SprintCommand};
 
 /// Puts AI agents to work beside people on a team's project board.
 #[derive(Debug, Parser)]
@@ -167,6 +167,9 @@ pub enum Command {
     /// The board's milestones
     #[command(subcommand, after_help = "Example:\n  rota milestone list")]
     Milestone(MilestoneCommand),
+    /// The sprints of projects
+    #[command(subcommand, after_help = "Example:\n  rota sprint list")]
+    Sprint(SprintCommand),
     /// Who is on the board, people and agents
     #[command(subcommand, after_help = "Example:\n  rota person list")]
     Person(PersonCommand),

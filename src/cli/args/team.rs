@@ -1,4 +1,4 @@
-//! Commands for who is on the board, and for what was promised when.
+//! Commands for who is on the board, and for what was promised when and in which sprint.
 
 use crate::cli::call::{Args as CallArgs, Call, View, number_or_name};
 use clap::{Args, Subcommand, ValueEnum};
@@ -97,6 +97,48 @@ pub struct MilestoneAdd {
     pub assign: Option<String>,
 }
 
+/// `rota sprint …`.
+#[derive(Debug, Subcommand)]
+pub enum SprintCommand {
+    /// Add a sprint
+    #[command(
+        after_help = "Example:\n  rota sprint add \"Sprint 12\" --project Website --from 2026-11-02 --to 2026-11-15"
+    )]
+    Add(SprintAdd),
+    /// Sprints, with the numbers by which `rota task edit --sprint` takes them
+    #[command(after_help = "Example:\n  rota sprint list --project Website --on today")]
+    List {
+        /// Only of this project, by name or number; may be repeated
+        #[arg(short, long = "project", value_name = "PROJECT")]
+        projects: Vec<String>,
+        /// Only those with this day in them
+        #[arg(long, value_name = "DATE")]
+        on: Option<String>,
+    },
+    /// Delete a sprint that no task is in
+    #[command(after_help = "Example:\n  rota sprint delete 3")]
+    Delete {
+        /// The sprint
+        id: i64,
+    },
+}
+
+/// `rota sprint add`.
+#[derive(Debug, Args)]
+pub struct SprintAdd {
+    /// One line
+    pub name: String,
+    /// The project, by name or number
+    #[arg(short, long, value_name = "PROJECT")]
+    pub project: String,
+    /// The first day: a date, `today`, `monday`, `+3d`
+    #[arg(long, value_name = "DATE", default_value = "today")]
+    pub from: String,
+    /// The last day, which is still in it
+    #[arg(long, value_name = "DATE")]
+    pub to: String,
+}
+
 const PEOPLE: View = View::Table {
     columns: &[
         ("ID", "id"),
@@ -118,6 +160,17 @@ const MILESTONES: View = View::Table {
         ("REACHED", "done"),
     ],
     empty: "no milestones",
+};
+
+const SPRINTS: View = View::Table {
+    columns: &[
+        ("ID", "id"),
+        ("NAME", "name"),
+        ("PROJECT", "project_name"),
+        ("FROM", "start"),
+        ("TO", "end"),
+    ],
+    empty: "no sprints",
 };
 
 impl PersonCommand {
@@ -157,6 +210,29 @@ impl MilestoneCommand {
                     .with("done", open.then_some(false));
                 Call::look("findMilestones", args, MILESTONES)
             }
+        }
+    }
+}
+
+impl SprintCommand {
+    /// The call it makes.
+    pub fn call(&self) -> Call {
+        match self {
+            Self::Add(add) => {
+                let args = CallArgs::new()
+                    .with("projectId", Some(number_or_name(&add.project)))
+                    .with("name", Some(add.name.as_str()))
+                    .with("startDate", Some(add.from.as_str()))
+                    .with("endDate", Some(add.to.as_str()));
+                Call::act("addSprint", args)
+            }
+            Self::List { projects, on } => {
+                let projects = projects.iter().map(|text| number_or_name(text)).collect();
+                let args =
+                    CallArgs::new().with_list("projectId", projects).with("on", on.as_deref());
+                Call::look("findSprints", args, SPRINTS)
+            }
+            Self::Delete { id } => Call::act("deleteSprint", CallArgs::new().with("id", Some(*id))),
         }
     }
 }

@@ -56,6 +56,7 @@ impl Session<'_> {
             Command::Task(task) => self.ask(task.call()?).await,
             Command::Project(project) => self.ask(project.call()?).await,
             Command::Milestone(milestone) => self.ask(milestone.call()).await,
+            Command::Sprint(sprint) => self.ask(sprint.call()).await,
             Command::Person(person) => self.ask(person.call()).await,
             Command::Mcp(args) => self.mcp(args).await,
             Command::Bridge(args) => self.bridge(args).await,

@@ -29,6 +29,7 @@ pub(super) struct Bridge {
     pub tracker: TaskTracker,
     retries_max: u32,
     retry_delay: Duration,
+    logs_troubles: bool,
     entropy: Arc<dyn Entropy>,
     memory: Mutex<Memory>,
     /// Held while a session is opened again, so that many lost calls open one.
@@ -55,6 +56,7 @@ impl Bridge {
             tracker: TaskTracker::new(),
             retries_max: options.retries_max,
             retry_delay: options.retry_delay,
+            logs_troubles: options.logs_troubles,
             entropy,
             memory: Mutex::default(),
             renewing: tokio::sync::Mutex::default(),
@@ -79,12 +81,14 @@ impl Bridge {
         match self.carry(&letter).await {
             Ok(()) => self.memory().keep(&letter.message, &letter.text),
             Err(trouble) => {
-                tracing::warn!(
-                    method = letter.message.method(),
-                    code = trouble.code,
-                    "{}",
-                    trouble.message
-                );
+                if self.logs_troubles {
+                    tracing::warn!(
+                        method = letter.message.method(),
+                        code = trouble.code,
+                        "{}",
+                        trouble.message
+                    );
+                }
                 self.tell(trouble.line(&letter.message.id())).await;
             }
         }

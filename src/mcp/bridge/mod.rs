@@ -61,6 +61,8 @@ pub struct Options {
     pub retries_max: u32,
     /// The first wait before that; doubled each time.
     pub retry_delay: Duration,
+    /// Whether what went wrong with a request is logged, too; its answer says it in any case.
+    pub logs_troubles: bool,
 }
 
 /// Why the bridge cannot begin.

@@ -5,8 +5,11 @@ use super::asked::{Asked, InFlight};
 use super::rate::Rate;
 use super::room::{Holding, Room};
 use super::sessions::OwnedSessions;
+use super::told;
 use super::{HttpOptions, SESSION_HEADER};
 use crate::clock::Clock;
+use crate::domain::Role;
+use crate::mcp::instruments::{self, Refused};
 use crate::mcp::{Access, Caller, Denied, Selection};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -82,25 +85,40 @@ impl Guard {
         Some(address)
     }
 
-    async fn let_in(&self, request: &Parts) -> Result<Caller, Response> {
+    /// Names of ours, beside loopback.
+    pub(super) fn hosts(&self) -> &[String] {
+        &self.options.hosts
+    }
+
+    /// Notes how many sessions there are, and how much is held.
+    pub(super) async fn tell_what_is_held(&self) {
+        instruments::now(self.sessions.count().await, self.room.held());
+    }
+
+    /// Who asks, if they may and have at least this role.
+    pub(super) async fn let_in(&self, request: &Parts, role: Role) -> Result<Caller, Response> {
         let peer = request.extensions.get::<ConnectInfo<Address>>();
         let Some(peer) = peer.map(|peer| peer.0.ip().to_canonical()) else {
+            instruments::refused(Refused::Address);
             return Err(refuse(StatusCode::FORBIDDEN, FORBIDDEN, "the address is not known"));
         };
         let headers = &request.headers;
         let Some(address) = self.address(peer, headers) else {
             tracing::warn!(%peer, "refused: its X-Forwarded-For cannot be read");
+            instruments::refused(Refused::Address);
             let message = "X-Forwarded-For cannot be read";
             return Err(refuse(StatusCode::FORBIDDEN, FORBIDDEN, message));
         };
         if !holds(&self.options.allowed, address) {
             tracing::warn!(%address, "refused: the address is not allowed (MCP_ALLOWED_IPS)");
+            instruments::refused(Refused::Address);
             let message = "this address may not connect (MCP_ALLOWED_IPS)";
             return Err(refuse(StatusCode::FORBIDDEN, FORBIDDEN, message));
         }
-        let mut caller = self.who(headers, address).await?;
+        let mut caller = self.who(headers, address, role).await?;
         if let Err(wait) = self.rate.take(&caller.id) {
             tracing::warn!(caller = %caller.id, "refused: too many requests (MCP_RATE_LIMIT)");
+            instruments::refused(Refused::Rate);
             return Err(slower(wait, "too many requests (MCP_RATE_LIMIT); slow down"));
         }
         let asked = self
@@ -110,33 +128,44 @@ impl Guard {
         Ok(caller)
     }
 
-    async fn who(&self, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Response> {
+    async fn who(
+        &self,
+        headers: &HeaderMap,
+        address: IpAddr,
+        role: Role,
+    ) -> Result<Caller, Response> {
         let Some(credential) = credential(headers) else {
             if self.options.requires_auth {
                 let message = "no credentials: send `Authorization: Bearer TOKEN` or `X-API-Key: \
                                TOKEN`; make one with `rota token create`";
+                instruments::refused(Refused::NoCredentials);
                 return Err(unauthorized(message, None));
             }
             let caller = self.access.anybody().await.map_err(|denied| refused(&denied))?;
-            return self.with_role(caller, address);
+            return Self::with_role(caller, address, role);
         };
         match self.access.caller(&credential).await {
-            Ok(caller) => self.with_role(caller, address),
+            Ok(caller) => Self::with_role(caller, address, role),
             Err(denied @ Denied::Unavailable(_)) => Err(refused(&denied)),
             // Whoever has the secret is never kept out; whoever guesses is slowed down and told less.
             Err(denied) => match self.failures.take(&address) {
                 Ok(()) => {
                     tracing::warn!(%address, %denied, "a login failed");
+                    instruments::refused(Refused::Login);
                     Err(refused(&denied))
                 }
-                Err(wait) => Err(slower(wait, "too many failed logins; wait")),
+                Err(wait) => {
+                    instruments::refused(Refused::Logins);
+                    Err(slower(wait, "too many failed logins; wait"))
+                }
             },
         }
     }
 
-    fn with_role(&self, caller: Caller, address: IpAddr) -> Result<Caller, Response> {
-        let (role, needed) = (caller.principal.person.role, self.options.required_role);
+    fn with_role(caller: Caller, address: IpAddr, needed: Role) -> Result<Caller, Response> {
+        let role = caller.principal.person.role;
         if role < needed {
+            instruments::refused(Refused::Role);
             tracing::warn!(%address, caller = %caller.id, %role, %needed, "refused: role too low");
             return Err(refused(&Denied::RoleTooLow { role, needed }));
         }
@@ -206,11 +235,13 @@ pub(super) async fn guard(
     let (mut who, mut asked) = ("-".to_owned(), Asked::default());
     let method = parts.method.clone();
     let response = async {
-        let caller = guard.let_in(&parts).await?;
+        let caller = guard.let_in(&parts, guard.options.required_role).await?;
+        let is_named = told::names_us(&parts.headers, &guard.options.hosts);
         who.clone_from(&caller.id);
         let declared = declared(&parts, guard.options.body_bytes_max);
         let mut share = guard.room.take(declared).ok_or_else(|| {
             tracing::warn!(caller = %caller.id, "refused: too much is under way (MCP_MEMORY_LIMIT)");
+            instruments::refused(Refused::Memory);
             full()
         })?;
         let bytes =
@@ -243,7 +274,7 @@ pub(super) async fn guard(
         let mut request = Request::from_parts(parts, Body::from(bytes));
         request.extensions_mut().insert(caller);
         request.extensions_mut().insert(asked.clone());
-        let response = next.run(request).await;
+        let response = counted(next.run(request).await, is_named);
         if let Some(over) = session.filter(|_| method == Method::DELETE) {
             guard.sessions.end(&over).await;
         }
@@ -259,6 +290,14 @@ pub(super) async fn guard(
         let (status, tool) = (response.status().as_u16(), asked.tool.as_deref().unwrap_or("-"));
         let rpc = asked.method.as_deref().unwrap_or("-");
         tracing::info!(caller = %who, %method, rpc, tool, status, ?elapsed, bytes, "mcp request");
+    }
+    response
+}
+
+/// What the SDK answers: it has looked at the names, and forbids nothing else.
+fn counted(response: Response, names_us: bool) -> Response {
+    if response.status() == StatusCode::FORBIDDEN {
+        instruments::refused(if names_us { Refused::Origin } else { Refused::Host });
     }
     response
 }

@@ -38,6 +38,13 @@ impl Room {
     }
 }
 
+impl Room {
+    /// So much is taken.
+    pub(super) fn held(&self) -> u64 {
+        self.held.load(Ordering::SeqCst)
+    }
+}
+
 impl Share {
     /// It is so much now.
     pub(super) fn becomes(&mut self, bytes: u64) {

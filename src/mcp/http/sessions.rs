@@ -141,6 +141,11 @@ impl OwnedSessions {
         }
     }
 
+    /// How many are under way.
+    pub(super) async fn count(&self) -> usize {
+        self.manager.sessions.read().await.len()
+    }
+
     /// The session is over.
     pub(super) async fn end(&self, id: &str) {
         lock(&self.known).remove(id);

@@ -90,14 +90,7 @@ struct LogTime {
 
 async fn log_time(parts: &Parts, context: &Context, args: LogTime) -> Result<Planned, ToolError> {
     let directory = Directory::read(parts, context).await?;
-    let person = directory.person(&args.user_id.unwrap_or(IdOrName::Id(0)))?;
-    let own = &context.principal.person;
-    if person != own.id && own.role < Role::Manager {
-        return Err(ToolError::rejected(
-            Reason::RoleTooLow,
-            "userId: logging the time of others needs the role manager; leave it out to log yours",
-        ));
-    }
+    let person = whose(&directory, context, args.user_id)?;
     let day = day(Dates { zone: context.zone, now: parts.clock.wall() }, "date", &args.date)?;
     let kind = kind(&args.kind)?;
     let amount = amount(args.hours, args.total)?;
@@ -115,6 +108,23 @@ async fn log_time(parts: &Parts, context: &Context, args: LogTime) -> Result<Pla
     let description = args.description;
     let change = TimeChange { task: task.id, person, day, kind, amount, description };
     Ok(Planned::new(reach_of(&task), Write::Time(TimeWrite::Log { change, seen })))
+}
+
+/// Whose time it is: the caller's, or with the role for it somebody else's.
+fn whose(
+    directory: &Directory,
+    context: &Context,
+    name: Option<IdOrName>,
+) -> Result<PersonId, ToolError> {
+    let person = directory.person(&name.unwrap_or(IdOrName::Id(0)))?;
+    let own = &context.principal.person;
+    if person != own.id && own.role < Role::Manager {
+        return Err(ToolError::rejected(
+            Reason::RoleTooLow,
+            "userId: the time of others needs the role manager; leave it out for your own",
+        ));
+    }
+    Ok(person)
 }
 
 fn reach_of(task: &Task) -> Reach {
@@ -168,10 +178,12 @@ struct StartTimer {
     kind: Option<String>,
     /// Default now.
     started: Option<String>,
+    /// As in logTime.
+    user_id: Option<IdOrName>,
 }
 
 async fn start(parts: &Parts, context: &Context, args: StartTimer) -> Result<Planned, ToolError> {
-    let person = Directory::read(parts, context).await?.person(&IdOrName::Id(0))?;
+    let person = whose(&Directory::read(parts, context).await?, context, args.user_id)?;
     let kind = match args.kind.as_deref().map(str::trim) {
         None | Some("") => TimerKind::Work,
         Some(text) => {
@@ -212,10 +224,12 @@ struct StopTimerArgs {
     description: Option<String>,
     /// true: logs nothing.
     discard: bool,
+    /// As in logTime.
+    user_id: Option<IdOrName>,
 }
 
 async fn stop(parts: &Parts, context: &Context, args: StopTimerArgs) -> Result<Planned, ToolError> {
-    let person = Directory::read(parts, context).await?.person(&IdOrName::Id(0))?;
+    let person = whose(&Directory::read(parts, context).await?, context, args.user_id)?;
     let seen = running(parts, person, args.ticket_id).await?;
     let kind = args.kind.as_deref().map_or(Ok(TimeKind::GeneralBillable), kind)?;
     let log = (!args.discard).then(|| TimerLog {

@@ -18,6 +18,7 @@ mod people;
 mod planning;
 mod projects;
 mod records;
+mod sprints;
 mod talk;
 mod tasks;
 mod timesheets;
@@ -45,6 +46,7 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Time, timesheets::tools()),
         (Toolset::Milestones, milestones::tools()),
         (Toolset::Goals, goals::tools()),
+        (Toolset::Sprints, sprints::tools()),
         (Toolset::Calendar, calendar::tools()),
         (Toolset::Tasks, bulk::tasks()),
         (Toolset::Milestones, bulk::milestones()),

@@ -136,7 +136,7 @@ fn about_playbooks() -> Vec<Definition> {
                 name: "whyNot",
                 title: "Why was it, or was it not, done",
                 description: "Why a task or playbook was, or was not, picked, run or told: a live look and the \
-                    last decisions with reason codes. subject is a task's id or a playbook's name. Example: \
+                    last decisions with reason codes. Example: \
                     {\"subject\": \"7\"}.",
                 example: r#"{"subject": "7"}"#,
             },

@@ -3,8 +3,8 @@
 use super::{Acted, call_of};
 use crate::board::{self, Board};
 use crate::domain::{
-    Entity, NewTimer, Stamp, StopTimer, Stopped, TimeAmount, TimeChange, TimeEntry, TimeEntryId,
-    Timer, TimerId, ToolCall, Value, hours_of_seconds, show_duration,
+    Entity, NewTimer, PersonId, Stamp, StopTimer, Stopped, TaskId, TimeAmount, TimeChange,
+    TimeEntry, TimeEntryId, Timer, TimerId, ToolCall, Value, hours_of_seconds, show_duration,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -53,7 +53,7 @@ impl TimeWrite {
                 logged(change, seen, &foreseen(change, seen))
             }
             Self::Start(new) => Acted {
-                inverse: entity.map(|_| discard(new.task)),
+                inverse: entity.map(|_| discard(new.person, new.task)),
                 ..plain(Entity::Timer(TimerId(0)), empty(), timer_fields(&bare(new)))
             },
             Self::Stop { stop, seen } => {
@@ -167,7 +167,7 @@ fn entry_fields(entry: &TimeEntry) -> Value {
 
 /// A timer that runs.
 fn started(timer: &Timer) -> Acted {
-    let inverse = Some(discard(timer.task));
+    let inverse = Some(discard(timer.person, timer.task));
     Acted { inverse, ..plain(Entity::Timer(timer.id), empty(), timer_fields(timer)) }
 }
 
@@ -179,6 +179,7 @@ fn ended(timer: &Timer, after: Value, is_free: bool) -> Acted {
             ("duration", Value::from(show_duration(Duration::from_secs(planned.into())))),
             ("type", timer.kind.as_str().into()),
             ("started", timer.started.to_rfc3339().into()),
+            ("userId", timer.person.0.into()),
         ];
         args.extend(timer.task.map(|task| ("taskId", task.0.into())));
         call_of("startTimer", args)
@@ -203,10 +204,12 @@ fn stopped_fields(stopped: &Stopped) -> Value {
     Value::map(fields)
 }
 
-/// The call that stops a timer and throws its time away; 0 is the one without a task.
-fn discard(task: Option<crate::domain::TaskId>) -> ToolCall {
+/// The call that stops somebody's timer and throws its time away; 0 is the one without a task. It is
+/// often another who undoes: of their own timers none may stop.
+fn discard(person: PersonId, task: Option<TaskId>) -> ToolCall {
     let id = task.map_or(0, |task| task.0);
-    call_of("stopTimer", vec![("ticketId", id.into()), ("discard", true.into())])
+    let args = vec![("ticketId", id.into()), ("discard", true.into()), ("userId", person.0.into())];
+    call_of("stopTimer", args)
 }
 
 fn bare(new: &NewTimer) -> Timer {

@@ -28,10 +28,15 @@ pub(super) async fn refused(
     }
 }
 
+/// The call that an answer offers as `undo`.
+pub(super) fn undo_of(answer: &Value) -> Option<ToolCall> {
+    let undo = serde_json::to_value(answer.get("undo")?).unwrap();
+    Some(serde_json::from_value(undo).unwrap())
+}
+
 /// Makes the call that an answer offers as `undo`.
 pub(super) async fn undo(house: &House, context: &Context, of: &Value) {
-    let undo = of.get("undo").unwrap_or_else(|| panic!("no undo: {of}"));
-    let undo: ToolCall = serde_json::from_value(serde_json::to_value(undo).unwrap()).unwrap();
+    let undo = undo_of(of).unwrap_or_else(|| panic!("no undo: {of}"));
     let args = serde_json::to_string(&undo.args).unwrap();
     call(house, context, &undo.tool, &args).await;
 }

@@ -39,6 +39,11 @@ async fn fill(house: &House, project: ProjectId, task: TaskId, word: &str) -> Ve
                 "editFrom": "today", "editTo": "+7d" }),
         ),
         (
+            "addSprint",
+            js!({ "projectId": project, "name": format!("{word} sprint"),
+                "startDate": "today", "endDate": "+7d" }),
+        ),
+        (
             "addComment",
             js!({ "module": "ticket", "entityId": task, "text": format!("{word} talk") }),
         ),

@@ -1,0 +1,93 @@
+//! `GET /metrics`: what is counted and measured, for Prometheus.
+//!
+//! Who reads it is asked as at `/mcp`: address, name of the host, token, rate; any token will do,
+//! whatever its role, because nothing of the board is told. Pages of browsers are not let in.
+
+use super::guard::{self, Guard};
+use crate::domain::Role;
+use crate::mcp::instruments::{self, Refused};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use std::sync::Arc;
+
+/// Writes all of it down in Prometheus' words.
+pub type Written = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What the route needs.
+#[derive(Clone)]
+struct Told {
+    guard: Arc<Guard>,
+    written: Written,
+}
+
+/// The route.
+pub(super) fn router(guard: Arc<Guard>, written: Written) -> Router {
+    Router::new().route("/metrics", get(metrics)).with_state(Told { guard, written })
+}
+
+async fn metrics(State(told): State<Told>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let guard = &told.guard;
+    if let Err(refusal) = guard.let_in(&parts, Role::Readonly).await {
+        return refusal;
+    }
+    let foreign = if !names_us(&parts.headers, guard.hosts()) {
+        Some((Refused::Host, "the Host header names somebody else"))
+    } else if parts.headers.contains_key(header::ORIGIN) {
+        Some((Refused::Origin, "this is not for pages of browsers"))
+    } else {
+        None
+    };
+    if let Some((why, message)) = foreign {
+        instruments::refused(why);
+        return guard::refuse(StatusCode::FORBIDDEN, guard::FORBIDDEN, message);
+    }
+    guard.tell_what_is_held().await;
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")];
+    (headers, (told.written)()).into_response()
+}
+
+/// Whether a request names us: loopback, or one of our names, at any port.
+pub(super) fn names_us(headers: &HeaderMap, hosts: &[String]) -> bool {
+    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else {
+        return false;
+    };
+    let Ok(authority) = host.parse::<axum::http::uri::Authority>() else { return false };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let is_loopback = name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let is_own = |own: &String| {
+        own.eq_ignore_ascii_case(name) || own.eq_ignore_ascii_case(authority.as_str())
+    };
+    is_loopback || hosts.iter().any(is_own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn we_are_named_by_loopback_and_by_our_own_names() {
+        let ours = ["board.example.com".to_owned(), "other.example:8443".to_owned()];
+        for (host, is) in [
+            ("127.0.0.1:3001", true),
+            ("[::1]:3001", true),
+            ("LocalHost", true),
+            ("Board.example.com:443", true),
+            ("other.example:8443", true),
+            ("other.example", false),
+            ("evil.example", false),
+            ("127.0.0.1.evil.example", false),
+            ("a b", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            assert_eq!(names_us(&headers, &ours), is, "{host}");
+        }
+        assert!(!names_us(&HeaderMap::new(), &ours));
+    }
+}
