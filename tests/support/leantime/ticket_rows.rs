@@ -147,7 +147,7 @@ pub fn listed(state: &State, ticket: &Row) -> Row {
         .iter()
         .filter(|sheet| sheet.int("ticketId") == id)
         .map(|sheet| super::rows::decimal(sheet.value("hours")))
-        .sum();
+        .fold(0.0, |sum, hours| sum + hours);
     let sprint = state.sprints.get(ticket.int("sprint"));
     let milestone = ticket.int("milestoneid");
     let colour = of_ticket(state, milestone, "tags");
