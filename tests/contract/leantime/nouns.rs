@@ -68,15 +68,15 @@ async fn polled_comments_take_their_project_from_whatever_has_the_number() {
 }
 
 #[tokio::test]
-async fn the_status_of_a_project_is_its_last_comment_that_has_one() {
+async fn the_status_of_a_project_is_its_last_comment_also_one_without() {
     let (_fake, _, client) = with_editor().await;
     for (text, status) in [("a", "green"), ("b", "red"), ("c", "")] {
         let values = json!({ "text": text, "status": status });
         let params = json!({ "values": values, "module": "project", "entityId": 1 });
         assert_eq!(client.call("comments.addComment", params).await, true);
+        let projects = client.call("projects.getAllProjects", json!({})).await;
+        assert_eq!(projects[0]["status"], status);
     }
-    let projects = client.call("projects.getAllProjects", json!({})).await;
-    assert_eq!(projects[0]["status"], "red");
     let threads =
         client.call("dashboard.getProjectCommentsWithReplies", json!({ "projectId": 1 })).await;
     assert_eq!(threads.as_array().unwrap().len(), 3);
@@ -134,6 +134,9 @@ async fn milestones_are_tickets_of_a_kind() {
     assert_eq!((&all[0]["tags"], &all[0]["editorId"]), (&json!("#ff0000"), &json!(me.to_string())));
     let overview = client.call("tickets.getAllMilestonesOverview", json!({})).await;
     assert_eq!(overview[0]["id"], milestone);
+    let empty = json!({ "params": { "headline": "", "projectId": 1 } });
+    let refused = client.call("tickets.quickAddMilestone", empty).await;
+    assert_eq!(refused["status"], "error");
     let short = json!({ "params": { "id": milestone, "headline": "N" } });
     assert_eq!(client.code("tickets.quickUpdateMilestone", short).await, -32000);
     assert_eq!(client.call("tickets.deleteMilestone", json!({ "id": milestone })).await, true);

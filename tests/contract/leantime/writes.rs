@@ -161,6 +161,15 @@ async fn a_search_looks_for_people_tags_and_terms() {
     assert_eq!(last[0]["id"], second);
     let done = client.call("tickets.getAllDoneUserTickets", json!({})).await;
     assert_eq!(done, json!([]));
+    let open = async |user: Value| {
+        let rows = client.call("tickets.getAllOpenUserTickets", user).await;
+        rows.as_array().unwrap().iter().map(|row| row["id"].clone()).collect::<Vec<_>>()
+    };
+    client.patch(first, json!({ "editorId": 1 })).await;
+    assert_eq!(open(json!({ "userId": me })).await, [json!(second)], "who works on it, too");
+    assert_eq!(open(json!({})).await.len(), 2, "without a user they are everybody's");
+    client.patch(second, json!({ "status": 777 })).await;
+    assert_eq!(open(json!({})).await, [json!(first)], "neither open nor done");
 }
 
 #[tokio::test]

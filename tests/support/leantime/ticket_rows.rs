@@ -111,6 +111,7 @@ pub fn milestone(state: &State, ticket: &Row) -> Row {
         ("milestoneColor", json!("var(--grey)")),
         ("editorProfileId", json!("")),
         ("sortIndex", json!(ticket.int("sortIndex"))),
+        ("tags", if ticket.has("tags") { row["tags"].clone() } else { json!("var(--grey)") }),
     ];
     copy(&mut row, &filled);
     row

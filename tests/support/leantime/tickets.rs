@@ -111,7 +111,7 @@ pub fn new(state: &State, author: i64, values: &Row) -> Row {
 }
 
 /// Writes down what is taken, and should not have been sent.
-fn look(state: &mut State, method: &str, project: i64, values: &Row) {
+pub fn look(state: &mut State, method: &str, project: i64, values: &Row) {
     let mut found = Vec::new();
     let labels = if project == 0 { usual_labels() } else { labels(state, project) };
     if let Some(status) = values.get("status") {
@@ -197,7 +197,7 @@ fn quick_add(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
     let project = values.int("projectId");
     state.demand(caller, project, EDIT)?;
     if !values.has("headline") {
-        return Ok(soft("notifications.ticket_save_error_no_headline"));
+        return Ok(json!({ "status": "error", "message": "Headline Missing" }));
     }
     look(state, "quickAddTicket", project, &values);
     let milestone = values.remove("milestone").unwrap_or(json!(0));
