@@ -54,11 +54,16 @@ async fn polled_comments_take_their_project_from_whatever_has_the_number() {
     let other = fake.add_project("Other", &[me]);
     let project = json!({ "values": { "text": "x" }, "module": "project", "entityId": 1 });
     assert_eq!(client.call("comments.addComment", project).await, true);
-    let homes = async || {
+    let polled = async |client: &super::Client| {
         let rows = client.call("comments.pollComments", json!({})).await;
         rows.as_array().unwrap().iter().map(|row| row["projectId"].clone()).collect::<Vec<_>>()
     };
+    let homes = async || polled(&client).await;
     assert_eq!(homes().await, Vec::<Value>::new(), "no ticket has the number 1");
+    let (_, manager) = super::client(&fake, Role::Manager, &[1]);
+    assert_eq!(polled(&manager).await, [Value::Null], "managers see what is nowhere, too");
+    let (_, owner) = super::client(&fake, Role::Owner, &[1]);
+    assert_eq!(polled(&owner).await, Vec::<Value>::new(), "owners do not");
     fake.as_person(1).add_ticket(json!({ "headline": "A", "projectId": other }));
     assert_eq!(homes().await, [json!(other)], "ticket 1 is in the other project");
     let board = fake.add_board(1, "Goals");
@@ -194,6 +199,19 @@ async fn events_are_the_callers_own_and_any_all_day_makes_them_so() {
     assert_eq!(other.call("calendar.getEvent", json!({ "eventId": id })).await, false);
     assert_eq!(other.call("calendar.delEvent", json!({ "id": id })).await, false);
     assert_eq!(client.call("calendar.delEvent", json!({ "id": id })).await, 1);
+    let (_, admin) = super::client(&fake, Role::Admin, &[1]);
+    let event = admin.call("calendar.addEvent", json!({ "values": event })).await;
+    assert_eq!(client.call("calendar.getEvent", json!({ "eventId": event })).await, false);
+    let mine = client.call("users.getUser", json!({})).await["id"].clone();
+    let ticket = json!({
+        "headline": "T", "projectId": 1, "editorId": mine, "dateToFinish": "2026-12-24",
+        "editFrom": "2026-12-20T09:00:00Z", "editTo": "2026-12-20T10:00:00Z",
+    });
+    client.add(ticket).await;
+    let calendar = client.call("calendar.getMyCalendar", json!({})).await;
+    let contexts: Vec<_> =
+        calendar.as_array().unwrap().iter().map(|entry| entry["dateContext"].clone()).collect();
+    assert_eq!(contexts, ["due", "edit"], "tickets stand among the events, twice");
     let range = json!({ "from": "2026-11-01", "until": "2026-12-01" });
     assert_eq!(client.code("calendar.getMyCalendar", range).await, -32602);
 }
@@ -205,6 +223,8 @@ async fn sprints_are_kept_from_local_midnight_to_local_midnight() {
         "name": "S", "projectId": 1, "startDate": "2026-11-23", "endDate": "2026-12-06",
     });
     let id = client.call("sprints.addSprint", json!({ "params": params })).await;
+    let undated = json!({ "params": { "name": "S", "projectId": 1 } });
+    assert_eq!(client.code("sprints.addSprint", undated).await, -32602);
     let sprint = client.call("sprints.getSprint", json!({ "id": id })).await;
     assert_eq!(sprint["startDate"], "2026-11-23 08:00:00");
     assert_eq!(sprint["endDate"], "2026-12-07 07:59:59");

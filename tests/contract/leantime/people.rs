@@ -121,6 +121,40 @@ async fn an_admin_mints_a_key_that_works() {
 }
 
 #[tokio::test]
+async fn users_are_made_as_they_are_described() {
+    let fake = FakeLeantime::start(Options::default()).await;
+    let (_, manager) = client(&fake, Role::Manager, &[1]);
+    let user = |name: &str, status: &str| {
+        let values = json!({
+            "firstname": "x".repeat(101), "lastname": "H", "user": name, "role": "20",
+            "password": "secret", "status": status,
+        });
+        json!({ "values": values })
+    };
+    let id = manager.call("users.addUser", user("a@example.com", "a")).await.as_i64().unwrap();
+    let made = manager.call("users.getUser", json!({ "id": id })).await;
+    assert_eq!(made["firstname"], "x".repeat(100));
+    assert_eq!(manager.code("users.addUser", user("a@example.com", "a")).await, -32000);
+    let short = json!({ "values": { "user": "b@example.com" } });
+    assert_eq!(manager.code("users.addUser", short).await, -32000);
+    let idle = manager.call("users.addUser", user("c@example.com", "")).await.as_i64().unwrap();
+    for (user, status) in [(id, 200), (idle, 401)] {
+        let token = format!("Bearer {}", fake.add_token(user));
+        let client = Client::new(&fake.url(), "authorization", &token);
+        let ask = super::asked("projects.getAll", json!({}));
+        assert_eq!(client.status(&ask).await, status);
+    }
+    let long = json!({ "values": { "name": "x".repeat(101), "clientId": 0 } });
+    let project = manager.call("projects.addProject", long).await;
+    let shown = manager.call("projects.getProject", json!({ "id": project })).await;
+    assert_eq!(shown["name"], "x".repeat(100));
+    let patch = json!({ "id": project, "values": { "name": "y".repeat(200) } });
+    assert_eq!(manager.call("projects.patchProject", patch).await, true);
+    let shown = manager.call("projects.getProject", json!({ "id": project })).await;
+    assert_eq!(shown["name"], "y".repeat(100));
+}
+
+#[tokio::test]
 async fn a_list_of_projects_replaces_the_list_before() {
     let fake = FakeLeantime::start(Options::default()).await;
     let second = fake.add_project("Second", &[]);

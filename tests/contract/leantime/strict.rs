@@ -31,6 +31,28 @@ async fn values_that_are_stored_wrong_are_seen() {
         patch(json!({ "description": "ä".repeat(32_768) })),
     ];
     seen(&long, "too long").await;
+    let texts = [
+        patch(json!({ "status": 4, "sprint": 3_000_000_000_i64 })),
+        (
+            "comments.addComment",
+            json!({
+            "values": { "text": "x".repeat(65_536) }, "module": "ticket", "entityId": 1 }),
+        ),
+        ("calendar.addEvent", json!({ "values": { "description": "x".repeat(65_536) } })),
+        (
+            "sprints.addSprint",
+            json!({ "params": {
+            "name": "x".repeat(46), "projectId": 1, "startDate": "2026-12-01",
+            "endDate": "2026-12-02" } }),
+        ),
+        (
+            "timesheets.logTime",
+            json!({ "ticketId": 1, "params": {
+            "hours": 1, "kind": "TESTING", "date": "2026-11-20",
+            "description": "x".repeat(65_536) } }),
+        ),
+    ];
+    seen(&texts, "too long").await;
     let dates = [
         patch(json!({ "dateToFinish": "2026-12-24T00:00:00.000Z" })),
         patch(json!({ "dateToFinish": "24.12.2026" })),

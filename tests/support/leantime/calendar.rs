@@ -1,12 +1,13 @@
 //! Events of the caller's own calendar.
 
-use super::dates::{Form, Use, parse, read};
+use super::dates::{Form, Use, instant, parse, read};
 use super::error::{Outcome, RpcError};
 use super::rows::{Columns as _, NO_DATE, Row, row};
-use super::rpc::{EDIT, Method, VIEW};
+use super::rpc::{ADMIN, EDIT, Method, VIEW};
 use super::signature::object;
 use super::state::{Caller, State};
 use super::users::only;
+use super::widths;
 use serde_json::{Value, json};
 
 pub const METHODS: &[Method] = &[
@@ -47,11 +48,14 @@ fn add(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
         "kind": null, "allDay": all_day,
     }));
     times(state, &values, &mut event);
+    widths::fit(state, "an event", &mut event, widths::EVENTS);
     Ok(json!(state.events.insert(event)))
 }
 
+/// Admins may read and change everybody's.
 fn own<'a>(state: &'a State, caller: &Caller, id: i64) -> Option<&'a Row> {
-    state.events.get(id).filter(|event| event.int("userId") == caller.id)
+    let is_admin = caller.role >= ADMIN;
+    state.events.get(id).filter(|event| is_admin || event.int("userId") == caller.id)
 }
 
 fn get(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
@@ -76,6 +80,7 @@ fn edit(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
     let mut changed = only(&values, &["description"]);
     changed.insert("allDay".to_owned(), json!(if is_set { "true" } else { "false" }));
     times(state, &values, &mut changed);
+    widths::fit(state, "an event", &mut changed, widths::EVENTS);
     if let Some(event) = state.events.get_mut(id) {
         event.extend(changed);
     }
@@ -91,6 +96,7 @@ fn patch(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
     let columns = ["description", "dateFrom", "dateTo", "allDay", "kind"];
     let mut changed = object(args, "params");
     changed.retain(|name, _| columns.contains(&name.as_str()));
+    widths::fit(state, "an event", &mut changed, widths::EVENTS);
     let any = !changed.is_empty();
     if let Some(event) = state.events.get_mut(id) {
         event.extend(changed);
@@ -100,39 +106,53 @@ fn patch(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
 
 fn delete(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
     let id = args.int("id");
-    let is_own = own(state, caller, id).is_some();
+    let is_own = state.events.get(id).is_some_and(|event| event.int("userId") == caller.id);
     if is_own {
         state.events.remove(id);
     }
     Ok(if is_own { json!(1) } else { json!(false) })
 }
 
-/// The caller's events, and every ticket with a date that the caller works on.
+/// The caller's events, and every ticket with a date that the caller works on: once for the day it
+/// is due and once for the time it is worked on.
 fn all(state: &mut State, caller: &Caller, _: &Row) -> Outcome {
-    let entry = |title: &Value, id: &Value, from: &Value, to: &Value, kind: &str, day: bool| {
-        json!({
-            "title": title, "allDay": day, "description": "", "dateFrom": from, "dateTo": to,
-            "id": id, "projectId": "", "eventType": kind, "dateContext": "plan",
-            "backgroundColor": "var(--accent1)", "borderColor": "var(--accent1)",
-            "url": format!("/calendar/showMyCalendar/#/calendar/editEvent/{id}"),
-        })
-    };
     let events = state.events.iter().filter(|event| event.int("userId") == caller.id);
     let events = events.map(|event| {
-        let (from, to) = (event.value("dateFrom"), event.value("dateTo"));
         let is_day = event.text("allDay") == "true";
-        entry(event.value("description"), event.value("id"), from, to, "calendar", is_day)
+        let title = event.text("description");
+        let mut entry = entry(event, &title, ("dateFrom", "dateTo"), is_day);
+        let url = format!("/calendar/showMyCalendar/#/calendar/editEvent/{}", event.int("id"));
+        entry.extend(row(json!({
+            "description": "", "projectId": "", "eventType": "calendar", "dateContext": "plan",
+            "url": url,
+        })));
+        Value::Object(entry)
     });
-    let is_dated =
-        |ticket: &&Row| ticket.int("editorId") == caller.id && ticket.text("editFrom") != NO_DATE;
-    let tickets = state.tickets.iter().filter(is_dated).map(|ticket| {
-        let (from, to) = (ticket.value("editFrom"), ticket.value("editTo"));
-        let mut entry =
-            entry(ticket.value("headline"), ticket.value("id"), from, to, "ticket", false);
-        entry["projectId"] = ticket.value("projectId").clone();
-        entry
+    let is_own = |ticket: &&Row| ticket.int("editorId") == caller.id;
+    let tickets = state.tickets.iter().filter(is_own).flat_map(|ticket| {
+        let contexts = [("due", "dateToFinish", "dateToFinish"), ("edit", "editFrom", "editTo")];
+        let is_dated = |name: &str| instant(&ticket.text(name)).is_some();
+        let dated = contexts.into_iter().filter(|(_, from, to)| is_dated(from) && is_dated(to));
+        let entries = dated.map(|(context, from, to)| {
+            let title = format!("{context}: {}", ticket.text("headline"));
+            let mut entry = entry(ticket, &title, (from, to), false);
+            let url = format!("/dashboard/home/#/tickets/showTicket/{}", ticket.int("id"));
+            entry.extend(row(json!({
+                "description": ticket.text("description"), "projectId": ticket.int("projectId"),
+                "eventType": "ticket", "dateContext": context, "url": url,
+            })));
+            Value::Object(entry)
+        });
+        entries.collect::<Vec<_>>()
     });
     Ok(events.chain(tickets).collect())
+}
+
+fn entry(of: &Row, title: &str, (from, to): (&str, &str), is_day: bool) -> Row {
+    row(json!({
+        "title": title, "allDay": is_day, "dateFrom": of.value(from), "dateTo": of.value(to),
+        "id": of.value("id"), "backgroundColor": "var(--accent1)", "borderColor": "var(--accent1)",
+    }))
 }
 
 fn ical_url(_: &mut State, _: &Caller, _: &Row) -> Outcome {

@@ -7,6 +7,7 @@ use super::rpc::{ADMIN, COMMENT, MANAGE, Method, VIEW};
 use super::signature::object;
 use super::state::{Caller, State};
 use super::users::only;
+use super::widths;
 use serde_json::{Value, json};
 
 pub const METHODS: &[Method] = &[
@@ -38,11 +39,13 @@ fn project_of(state: &State, module: &str, entity: i64) -> Option<i64> {
 }
 
 /// A row with everything that a comment has.
-pub fn new(state: &State, author: i64, about: (&str, i64), text: &str, values: &Row) -> Row {
-    row(json!({
+pub fn new(state: &mut State, author: i64, about: (&str, i64), text: &str, values: &Row) -> Row {
+    let mut comment = row(json!({
         "text": text, "date": state.stamp(), "module": about.0, "moduleId": about.1,
         "userId": author, "commentParent": values.int("father"), "status": values.text("status"),
-    }))
+    }));
+    widths::fit(state, "a comment", &mut comment, widths::COMMENTS);
+    comment
 }
 
 /// A module that does not exist is taken if something stands for its entity: nobody ever sees it.
@@ -64,7 +67,8 @@ fn add(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
     if text.is_empty() || !has_entity {
         return Ok(json!(false));
     }
-    let id = state.comments.insert(new(state, caller.id, (&module, entity), &text, &values));
+    let comment = new(state, caller.id, (&module, entity), &text, &values);
+    let id = state.comments.insert(comment);
     let told = format!("a new comment on {module} {entity}");
     state.notify(project.unwrap_or_default(), caller.id, "comments", id, &told);
     state.mention(&text, caller.id, ("comments", id), entity);
@@ -126,8 +130,10 @@ fn edit(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
         return Ok(json!(false));
     }
     let text = values.get("text").ok_or_else(RpcError::server)?;
+    let mut changed = row(json!({ "text": words(text) }));
+    widths::fit(state, "a comment", &mut changed, widths::COMMENTS);
     if let Some(comment) = state.comments.get_mut(id) {
-        comment.insert("text".to_owned(), json!(words(text)));
+        comment.extend(changed);
     }
     Ok(json!(true))
 }

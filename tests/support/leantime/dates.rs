@@ -101,6 +101,5 @@ pub fn day(text: &str, is_end: bool, zone: Tz) -> String {
 
 /// A stored date as an instant.
 pub fn instant(text: &str) -> Option<DateTime<Utc>> {
-    let (form, time) = parse(text);
-    time.filter(|_| form != Form::Unreadable).map(|time| time.and_utc())
+    parse(text).1.map(|time| time.and_utc())
 }

@@ -6,6 +6,7 @@ use super::rows::{Columns as _, Row, decimal, row, words};
 use super::rpc::{EDIT, Method, VIEW};
 use super::signature::object;
 use super::state::{Caller, State};
+use super::widths;
 use serde_json::{Value, json};
 
 pub const METHODS: &[Method] = &[
@@ -75,6 +76,7 @@ fn create(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
         "probability": 0, "action": "", "assignedTo": 0,
     }));
     put(&mut goal, &values);
+    widths::fit(state, "a goal", &mut goal, widths::GOALS);
     let id = state.goals.insert(goal);
     Ok(json!(id.to_string()))
 }
@@ -142,8 +144,10 @@ pub fn patch(state: &mut State, caller: &Caller, fields: &Row) -> bool {
     if !is_known || state.demand(caller, home, EDIT).is_err() {
         return false;
     }
+    let mut fields = fields.clone();
+    widths::fit(state, "a goal", &mut fields, widths::GOALS);
     let Some(goal) = state.goals.get_mut(fields.int("id")) else { return false };
-    put(goal, fields);
+    put(goal, &fields);
     goal.insert("modified".to_owned(), json!(now));
     true
 }

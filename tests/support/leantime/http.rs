@@ -85,8 +85,11 @@ pub async fn handle(State(inner): State<Arc<Inner>>, request: Request) -> Respon
     let body = to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
     let text = String::from_utf8_lossy(&body).into_owned();
     #[expect(clippy::disallowed_methods, reason = "no daemon is here; it ends with the runtime")]
-    let carried_out = tokio::spawn(carry_out(inner, parts, text));
-    carried_out.await.unwrap_or_default()
+    let carried_out = tokio::spawn(carry_out(Arc::clone(&inner), parts, text));
+    carried_out.await.unwrap_or_else(|_| {
+        inner.state().violations.push("the fake itself broke down".to_owned());
+        Answer::json(500, &json!({ "message": "Server Error" })).response()
+    })
 }
 
 async fn carry_out(inner: Arc<Inner>, parts: Parts, text: String) -> Response<Body> {

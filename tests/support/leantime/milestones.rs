@@ -37,7 +37,8 @@ fn add(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
         values.insert("editorId".to_owned(), json!(caller.id));
     }
     tickets::look(state, "quickAddMilestone", project, &values);
-    let id = state.tickets.insert(tickets::new(state, caller.id, &values));
+    let milestone = tickets::new(state, caller.id, &values);
+    let id = state.tickets.insert(milestone);
     Ok(json!(id))
 }
 

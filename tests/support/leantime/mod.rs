@@ -32,6 +32,7 @@ mod tickets;
 mod timers;
 mod timesheets;
 mod users;
+mod widths;
 
 pub use faults::{Fault, Gate, Moment, Trouble};
 pub use http::Asked;

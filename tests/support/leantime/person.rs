@@ -20,7 +20,7 @@ impl<'a> Person<'a> {
     /// A new ticket with these columns, as the database takes them.
     pub fn add_ticket(&self, columns: Value) -> i64 {
         let mut state = self.fake.state();
-        let mut ticket = tickets::new(&state, self.user, &Row::new());
+        let mut ticket = tickets::new(&mut state, self.user, &Row::new());
         ticket.extend(row(columns));
         state.tickets.insert(ticket)
     }
@@ -48,7 +48,7 @@ impl<'a> Person<'a> {
     /// Returns the comment's id.
     pub fn comment(&self, ticket: i64, html: &str) -> i64 {
         let mut state = self.fake.state();
-        let comment = comments::new(&state, self.user, ("ticket", ticket), html, &Row::new());
+        let comment = comments::new(&mut state, self.user, ("ticket", ticket), html, &Row::new());
         let id = state.comments.insert(comment);
         let project = state.tickets.get(ticket).map_or(0, |ticket| ticket.int("projectId"));
         state.notify(project, self.user, "comments", id, "a new comment");

@@ -7,6 +7,7 @@ use super::rpc::{MANAGE, Method, OPEN, VIEW, whom};
 use super::signature::object;
 use super::state::{Caller, State};
 use super::users::only;
+use super::widths;
 use serde_json::{Value, json};
 
 pub const METHODS: &[Method] = &[
@@ -164,6 +165,7 @@ fn add(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
             project.insert(column.to_owned(), values.value(column).clone());
         }
     }
+    widths::fit(state, "a project", &mut project, widths::PROJECTS);
     let id = state.projects.insert(project);
     state.members.insert((caller.id, id), String::new());
     for entry in values.value("assignedUsers").as_array().into_iter().flatten() {
@@ -178,11 +180,12 @@ fn add(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
 fn patch(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
     let id = args.int("id");
     state.demand(caller, id, MANAGE)?;
-    let values = object(args, "values");
+    let mut values = object(args, "values");
     if values.keys().any(|name| !COLUMNS.contains(&name.as_str())) {
         state.violation("patchProject with a column that is none");
         return Err(RpcError::server());
     }
+    widths::fit(state, "a project", &mut values, widths::PROJECTS);
     let now = state.local_stamp();
     let Some(project) = state.projects.get_mut(id) else { return Ok(json!(false)) };
     project.extend(values);

@@ -1,11 +1,12 @@
 //! Sprints: from the first second of a local day to the last of another.
 
 use super::dates;
-use super::error::Outcome;
+use super::error::{Outcome, RpcError};
 use super::rows::{Columns as _, Row, row};
 use super::rpc::{EDIT, Method, VIEW};
 use super::signature::object;
 use super::state::{Caller, State};
+use super::widths;
 use serde_json::{Value, json};
 
 pub const METHODS: &[Method] = &[
@@ -17,22 +18,27 @@ pub const METHODS: &[Method] = &[
     ("sprints.getCurrentSprintId", "projectId: int", VIEW, current),
 ];
 
-fn read(state: &State, params: &Row) -> Row {
+fn read(state: &mut State, params: &Row) -> Row {
     let zone = state.options.zone;
-    row(json!({
+    let mut sprint = row(json!({
         "name": params.value("name"), "projectId": params.int("projectId"),
         "startDate": dates::day(&params.text("startDate"), false, zone),
         "endDate": dates::day(&params.text("endDate"), true, zone),
         "isInherited": false, "ownerProgramId": null,
-    }))
+    }));
+    widths::fit(state, "a sprint", &mut sprint, widths::SPRINTS);
+    sprint
+}
+
+fn dated(params: &Row) -> Result<(), RpcError> {
+    let is_dated = params.has("startDate") && params.has("endDate");
+    is_dated.then_some(()).ok_or_else(|| RpcError::field("First day and last day are required"))
 }
 
 fn add(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
     let params = object(args, "params");
     state.demand(caller, params.int("projectId"), EDIT)?;
-    if !params.has("startDate") || !params.has("endDate") {
-        return Ok(json!(false));
-    }
+    dated(&params)?;
     let mut sprint = read(state, &params);
     sprint.insert("modified".to_owned(), json!(state.local_stamp()));
     Ok(json!(state.sprints.insert(sprint)))
@@ -44,6 +50,7 @@ fn edit(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
     let Some(old) = state.sprints.get(id) else { return Ok(json!(false)) };
     state.demand(caller, old.int("projectId"), EDIT)?;
     state.demand(caller, params.int("projectId"), EDIT)?;
+    dated(&params)?;
     let mut shown = read(state, &params);
     shown.insert("id".to_owned(), json!(id));
     let now = state.local_stamp();

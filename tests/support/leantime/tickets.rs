@@ -3,12 +3,11 @@
 use super::dates::{self, Form, Use};
 use super::error::{Outcome, RpcError, soft};
 use super::projects::{labels, usual_labels};
-use super::rows::{
-    Columns as _, NO_DATE, Row, decimal, first_bytes, list, number, row, whole, words,
-};
+use super::rows::{Columns as _, NO_DATE, Row, decimal, list, number, row, whole, words};
 use super::rpc::{EDIT, Method};
 use super::signature::object;
 use super::state::{Caller, State};
+use super::widths;
 use serde_json::{Value, json};
 
 pub const METHODS: &[Method] = &[
@@ -25,41 +24,35 @@ pub const METHODS: &[Method] = &[
     ("widgets.dashboard.addSubtask", "values: array, parentTicketId: int", EDIT, add_subtask),
 ];
 
-const HEADLINE_CHARS_MAX: usize = 255;
-const TEXT_BYTES_MAX: usize = 65_535;
-
 /// What a column takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Column {
     Int,
     Decimal,
-    /// 255 characters.
-    Short,
-    /// 65,535 bytes.
-    Long,
+    Text,
     Date(Use),
 }
 
 /// The columns that `patchTicket` takes, besides `collaborators`.
 const COLUMNS: &[(&str, Column)] = &[
-    ("headline", Column::Short),
-    ("type", Column::Short),
-    ("description", Column::Long),
+    ("headline", Column::Text),
+    ("type", Column::Text),
+    ("description", Column::Text),
     ("projectId", Column::Int),
     ("status", Column::Int),
     ("date", Column::Date(Use::Due)),
     ("dateToFinish", Column::Date(Use::Due)),
     ("sprint", Column::Int),
     ("storypoints", Column::Decimal),
-    ("priority", Column::Short),
+    ("priority", Column::Text),
     ("hourRemaining", Column::Decimal),
     ("planHours", Column::Decimal),
-    ("tags", Column::Short),
-    ("editorId", Column::Short),
+    ("tags", Column::Text),
+    ("editorId", Column::Text),
     ("userId", Column::Int),
     ("editFrom", Column::Date(Use::From)),
     ("editTo", Column::Date(Use::Until)),
-    ("acceptanceCriteria", Column::Long),
+    ("acceptanceCriteria", Column::Text),
     ("dependingTicketId", Column::Int),
     ("milestoneid", Column::Int),
     ("sortIndex", Column::Int),
@@ -75,18 +68,18 @@ fn coerced(state: &State, column: Column, value: &Value) -> Value {
         Column::Date(column) => json!(dates::read(&words(value), column, state.options.zone)),
         Column::Int => json!(whole(value)),
         Column::Decimal => number(decimal(value)),
-        Column::Short => json!(words(value).chars().take(HEADLINE_CHARS_MAX).collect::<String>()),
-        Column::Long => json!(first_bytes(&words(value), TEXT_BYTES_MAX)),
+        Column::Text => json!(words(value)),
     }
 }
 
-/// Columns with what came in for them; unknown ones are dropped.
-fn taken(state: &State, values: &Row) -> Row {
+/// Columns with what came in for them, cut to fit; unknown ones are dropped.
+fn taken(state: &mut State, values: &Row) -> Row {
     let known = COLUMNS.iter().filter_map(|(name, column)| {
         let value = values.get(*name)?;
         Some(((*name).to_owned(), coerced(state, *column, value)))
     });
     let mut row: Row = known.collect();
+    widths::fit(state, "a ticket", &mut row, widths::TICKETS);
     if let Some(ids) = values.get("collaborators") {
         let ids = list(ids).iter().map(|id| json!(whole(&json!(id)))).collect();
         row.insert("collaborators".to_owned(), ids);
@@ -95,7 +88,7 @@ fn taken(state: &State, values: &Row) -> Row {
 }
 
 /// A ticket of which nothing but this was said.
-pub fn new(state: &State, author: i64, values: &Row) -> Row {
+pub fn new(state: &mut State, author: i64, values: &Row) -> Row {
     let mut ticket = row(json!({
         "headline": "", "type": "task", "description": "", "projectId": 0, "editorId": "",
         "userId": author, "priority": "", "sortIndex": null, "kanbanSortIndex": 0,
@@ -123,20 +116,12 @@ pub fn look(state: &mut State, method: &str, project: i64, values: &Row) {
     }
     for (name, column) in COLUMNS {
         let text = values.text(name);
-        let is_long = match column {
-            Column::Short => text.chars().count() > HEADLINE_CHARS_MAX,
-            Column::Long => text.len() > TEXT_BYTES_MAX,
-            _ => false,
-        };
         let form = dates::parse(&text).0;
         let is_odd = match (column, form) {
             (Column::Date(_), Form::Unreadable | Form::Slashes | Form::Local) => true,
             (Column::Date(column), Form::Day) => *column != Use::Due,
             _ => false,
         };
-        if is_long {
-            found.push(format!("{name} is too long and was cut"));
-        }
         if is_odd {
             found.push(format!(
                 "{name} is written in a form that does not say what is meant: {text}"
@@ -186,7 +171,8 @@ fn add(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
     if state.projects.get(project).is_none() {
         state.violation("addTicket: a project that does not exist");
     }
-    let id = state.tickets.insert(new(state, caller.id, &values));
+    let ticket = new(state, caller.id, &values);
+    let id = state.tickets.insert(ticket);
     tell(state, caller, id, "a new To-Do", true);
     Ok(json!(id))
 }
@@ -357,7 +343,8 @@ fn add_subtask(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
         "editorId": caller.id, "priority": "3",
     })));
     look(state, "addSubtask", above.int("projectId"), &values);
-    let id = state.tickets.insert(new(state, caller.id, &values));
+    let ticket = new(state, caller.id, &values);
+    let id = state.tickets.insert(ticket);
     tell(state, caller, id, "a new To-Do", true);
     Ok(json!(true))
 }

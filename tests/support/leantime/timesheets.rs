@@ -7,6 +7,7 @@ use super::rpc::{EDIT, MANAGE, Method, OPEN, VIEW, whom};
 use super::signature::object;
 use super::state::{Caller, State};
 use super::users::only;
+use super::widths;
 use chrono::{Datelike as _, Days, NaiveDate, TimeDelta, Timelike as _};
 use serde_json::{Value, json};
 
@@ -118,8 +119,9 @@ pub fn book(state: &mut State, entry: &Row, adds: bool) {
 
 /// Takes any ticket, also one that is not there.
 fn log(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
-    let entry = entry(state, caller, args)?;
+    let mut entry = entry(state, caller, args)?;
     look(state, caller, &entry);
+    widths::fit(state, "booked time", &mut entry, widths::SHEETS);
     book(state, &entry, true);
     Ok(json!(true))
 }

@@ -5,6 +5,7 @@ use super::rows::{Columns as _, Row, row};
 use super::rpc::{ADMIN, MANAGE, Method, OPEN, VIEW, whom};
 use super::signature::object;
 use super::state::{Caller, State};
+use super::widths;
 use serde_json::{Value, json};
 
 pub const METHODS: &[Method] = &[
@@ -84,21 +85,24 @@ fn get_by_email(state: &mut State, _: &Caller, args: &Row) -> Outcome {
     Ok(found.map_or(json!(false), |user| json!(user)))
 }
 
-fn add(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
+/// Without a status the user cannot log in; a name that is taken is an error of the database. A
+/// manager may make an owner.
+fn add(state: &mut State, _: &Caller, args: &Row) -> Outcome {
     let values = object(args, "values");
     let name = values.text("user");
     let role = values.int("role");
-    if name.is_empty() || state.users.iter().any(|user| user.text("username") == name) {
-        return Ok(json!(false));
-    }
-    if role > caller.role {
-        return Err(RpcError::denied());
+    let is_taken = state.users.iter().any(|user| user.text("username") == name);
+    let is_whole = ["user", "role", "password"].iter().all(|name| values.has(name));
+    if is_taken || !is_whole {
+        return Err(RpcError::server());
     }
     let (first, last) = (values.text("firstname"), values.text("lastname"));
     let mut user = new(state, &first, &last, &name, role, &json!(""));
     for column in ["jobTitle", "jobLevel", "department"] {
         user.insert(column.to_owned(), json!(values.text(column)));
     }
+    user.insert("status".to_owned(), json!(values.text("status")));
+    widths::fit(state, "a user", &mut user, widths::USERS);
     Ok(json!(state.users.insert(user)))
 }
 
@@ -107,10 +111,12 @@ fn patch(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
     if id != caller.id && caller.role < ADMIN {
         return Err(RpcError::denied());
     }
+    let mut params = object(args, "params");
+    widths::fit(state, "a user", &mut params, widths::USERS);
     let Some(user) = state.users.get_mut(id) else { return Ok(json!(false)) };
     let columns =
         ["firstname", "lastname", "phone", "jobTitle", "jobLevel", "department", "status"];
-    for (name, value) in object(args, "params") {
+    for (name, value) in params {
         if columns.contains(&name.as_str()) {
             user.insert(name, value);
         }
