@@ -32,6 +32,22 @@ async fn pages_and_foreign_json_come_instead_of_an_answer_and_nothing_is_done() 
 }
 
 #[tokio::test]
+async fn a_server_that_is_ill_answers_every_call_alike() {
+    let (fake, _, client) = with_editor().await;
+    client.add(json!({ "headline": "A", "projectId": 1 })).await;
+    let batch = json!([asked("tickets.getAll", json!({})), rename("B")]);
+    fake.trouble(Trouble::new(Fault::ServerError).on("tickets.patchTicket"));
+    let answers = client.ask(&batch).await;
+    let codes: Vec<_> =
+        answers.as_array().unwrap().iter().map(|answer| &answer["error"]["code"]).collect();
+    assert_eq!(codes, [-32000, -32000]);
+    fake.trouble(Trouble::new(Fault::Empty));
+    assert_eq!(client.found(json!({})).await, Vec::<i64>::new(), "as if nothing were there");
+    assert_eq!(headline(&fake), "A");
+    assert_eq!(client.found(json!({})).await, [1]);
+}
+
+#[tokio::test]
 async fn a_lost_answer_was_a_write_all_the_same() {
     let (fake, _, client) = with_editor().await;
     client.add(json!({ "headline": "A", "projectId": 1 })).await;

@@ -10,6 +10,10 @@ pub enum Fault {
     Status(u16),
     /// A page instead of an answer, with status 200; nothing is done.
     Html,
+    /// Every call is answered with an empty list, as if there were nothing; nothing is done.
+    Empty,
+    /// Every call fails with the server's own error (-32000); nothing is done.
+    ServerError,
     /// JSON that is no answer of JSON-RPC; nothing is done.
     WrongJson,
     /// The request is carried out, half of its answer comes.

@@ -110,7 +110,7 @@ async fn carry_out(inner: Arc<Inner>, parts: Parts, text: String) -> Response<Bo
     let number = inner.log(asked);
     inner.faults.pass(&methods, Moment::Before).await;
     let fault = inner.faults.hit(&methods);
-    if let Some(answer) = fault.as_ref().and_then(instead) {
+    if let Some(answer) = fault.as_ref().and_then(|fault| instead(fault, &parsed)) {
         inner.answered(number, answer.status);
         return answer.response();
     }
@@ -143,8 +143,15 @@ async fn carry_out(inner: Arc<Inner>, parts: Parts, text: String) -> Response<Bo
 }
 
 /// Faults that answer without doing anything.
-fn instead(fault: &Fault) -> Option<Answer> {
+fn instead(fault: &Fault, parsed: &Result<Value, Unread>) -> Option<Answer> {
+    let each = |answer: fn(&Value) -> Value| {
+        let body = parsed.as_ref().ok()?;
+        let parts = body.as_array().map(|calls| calls.iter().map(|call| answer(&call["id"])));
+        Some(Answer::json(200, &parts.map_or_else(|| answer(&body["id"]), Iterator::collect)))
+    };
     match fault {
+        Fault::Empty => each(|id| json!({ "jsonrpc": "2.0", "result": [], "id": id })),
+        Fault::ServerError => each(|id| rpc::failure(&error::RpcError::server(), id)),
         Fault::Status(status) => {
             Some(Answer::html(*status, "<html><body><h1>Bad Gateway</h1></body></html>"))
         }
