@@ -9,6 +9,7 @@ pub mod gates;
 pub mod house;
 pub mod http_double;
 pub mod ingredients;
+pub mod leantime;
 pub mod playbooks;
 pub mod rota;
 pub mod strict_fill;

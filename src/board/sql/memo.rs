@@ -37,7 +37,7 @@ pub(super) enum Question {
     Members(MemberQuery),
     Milestones(MilestoneQuery),
     Task(TaskId),
-    Tasks(TaskQuery),
+    Tasks(Box<TaskQuery>),
 }
 
 /// What is kept of answers, and up to which commit.
@@ -171,13 +171,13 @@ impl Answer for Milestone {
     }
 }
 
-impl<A: Answer> Answer for Vec<A> {
+impl<T: Answer> Answer for Vec<T> {
     fn bytes(&self) -> usize {
         self.iter().map(Answer::bytes).sum()
     }
 }
 
-impl<A: Answer> Answer for Page<A> {
+impl<T: Answer> Answer for Page<T> {
     fn bytes(&self) -> usize {
         self.items.bytes()
     }

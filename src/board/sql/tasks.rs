@@ -299,7 +299,8 @@ impl Tasks for SqlBoard {
     }
 
     async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>> {
-        self.memo.recall(Question::Tasks(query.clone()), self.page(query)).await
+        let question = Question::Tasks(Box::new(query.clone()));
+        self.memo.recall(question, self.page(query)).await
     }
 
     async fn add_task(&self, stamp: &Stamp, new: NewTask) -> Result<Written<Task>> {
