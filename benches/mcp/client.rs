@@ -108,7 +108,7 @@ impl Connection {
         let answer = self.ask(&self.post("", hello)).await?;
         let headers = String::from_utf8_lossy(&self.read[..answer.head]).to_lowercase();
         if let Some(line) = headers.lines().find(|line| line.starts_with("mcp-session-id:")) {
-            self.headers.push_str(&format!("{line}\r\n"));
+            self.headers.extend([line, "\r\n"]);
         }
         self.headers.push_str("MCP-Protocol-Version: 2025-11-25\r\n");
         let begun = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
