@@ -2,7 +2,7 @@
 
 use super::with_editor_of;
 use crate::support::leantime::Options;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const NONE: &str = "0000-00-00 00:00:00";
 
@@ -35,7 +35,6 @@ async fn in_los_angeles_only_instants_are_kept_as_they_are() {
         ("2026-12-24T15:30:00.000Z", NONE, NONE, NONE),
         ("24.12.2026", NONE, NONE, NONE),
         ("tomorrow", NONE, NONE, NONE),
-        ("", NONE, NONE, NONE),
     ];
     hold(Options::default(), &rows).await;
 }
@@ -54,6 +53,16 @@ async fn in_utc_bare_dates_of_work_are_still_noon() {
         ("2026-12-24T15:30:00.5Z", NONE, NONE, NONE),
     ];
     hold(Options { zone: chrono_tz::UTC, ..Options::default() }, &rows).await;
+}
+
+#[tokio::test]
+async fn no_date_is_nothing_or_many_noughts() {
+    let (fake, _, client) = with_editor_of(Options::default()).await;
+    let id = client.add(json!({ "headline": "A", "projectId": 1 })).await;
+    assert_eq!(fake.ticket(id).unwrap()["dateToFinish"], NONE);
+    client.patch(id, json!({ "dateToFinish": "", "editFrom": null })).await;
+    let kept = fake.ticket(id).unwrap();
+    assert_eq!((&kept["dateToFinish"], &kept["editFrom"]), (&Value::Null, &Value::Null));
 }
 
 #[tokio::test]

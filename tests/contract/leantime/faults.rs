@@ -90,6 +90,22 @@ async fn a_held_request_is_carried_out_when_the_test_says_so() {
 }
 
 #[tokio::test]
+async fn whoever_hangs_up_has_written_all_the_same() {
+    let (fake, _, client) = with_editor().await;
+    client.add(json!({ "headline": "A", "projectId": 1 })).await;
+    fake.trouble(Trouble::new(Fault::Held));
+    let call = rename("B");
+    tokio::select! {
+        _ = client.ask(&call) => panic!("it was held"),
+        () = fake.until_held(1) => {}
+    }
+    assert_eq!(headline(&fake), "A");
+    fake.release();
+    fake.until_over(2).await;
+    assert_eq!(headline(&fake), "B");
+}
+
+#[tokio::test]
 async fn at_gates_a_test_decides_who_goes_first() {
     let (fake, me, first) = with_editor().await;
     let (other, second) = client(&fake, Role::Editor, &[1]);

@@ -36,18 +36,47 @@ async fn comments_come_without_their_ids_and_fail_with_false() {
     assert_eq!(manager.call("comments.deleteComment", json!({ "commentId": own })).await, true);
     let all = client.call("comments.pollComments", json!({})).await;
     assert_eq!(all[0]["date"], "2026-11-22T14:00:00Z");
+    let with_entity = json!({
+        "values": { "text": "lost" }, "module": "tickets", "entityId": id, "entity": { "id": id },
+    });
+    assert_eq!(client.call("comments.addComment", with_entity).await, true);
+    assert_eq!(fake.comments("tickets", id).len(), 1, "where nobody looks");
+    let gone = fake.add_person("Gone", "Soon", Role::Editor);
+    fake.as_person(gone).comment(id, "four");
+    fake.as_person(1).remove_user(gone);
+    assert_eq!(fake.comments("ticket", id).last().unwrap()["text"], "four");
+    assert_eq!(get(json!({ "parent": -1, "commentOrder": 1 })).await, ["one", "two"]);
 }
 
 #[tokio::test]
-async fn the_status_of_a_project_is_its_last_comment_that_has_one() {
+async fn polled_comments_take_their_project_from_whatever_has_the_number() {
+    let (fake, me, client) = with_editor().await;
+    let other = fake.add_project("Other", &[me]);
+    let project = json!({ "values": { "text": "x" }, "module": "project", "entityId": 1 });
+    assert_eq!(client.call("comments.addComment", project).await, true);
+    let homes = async || {
+        let rows = client.call("comments.pollComments", json!({})).await;
+        rows.as_array().unwrap().iter().map(|row| row["projectId"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(homes().await, Vec::<Value>::new(), "no ticket has the number 1");
+    fake.as_person(1).add_ticket(json!({ "headline": "A", "projectId": other }));
+    assert_eq!(homes().await, [json!(other)], "ticket 1 is in the other project");
+    let board = fake.add_board(1, "Goals");
+    let goal = json!({ "canvasId": board, "title": "G", "box": "goal", "author": me });
+    client.call("goalcanvas.createGoal", json!({ "values": goal })).await;
+    assert_eq!(homes().await, [json!(other), json!(1)], "and goal 1 in the first: it comes twice");
+}
+
+#[tokio::test]
+async fn the_status_of_a_project_is_its_last_comment_also_one_without() {
     let (_fake, _, client) = with_editor().await;
     for (text, status) in [("a", "green"), ("b", "red"), ("c", "")] {
         let values = json!({ "text": text, "status": status });
         let params = json!({ "values": values, "module": "project", "entityId": 1 });
         assert_eq!(client.call("comments.addComment", params).await, true);
+        let projects = client.call("projects.getAllProjects", json!({})).await;
+        assert_eq!(projects[0]["status"], status);
     }
-    let projects = client.call("projects.getAllProjects", json!({})).await;
-    assert_eq!(projects[0]["status"], "red");
     let threads =
         client.call("dashboard.getProjectCommentsWithReplies", json!({ "projectId": 1 })).await;
     assert_eq!(threads.as_array().unwrap().len(), 3);
@@ -66,6 +95,23 @@ async fn every_project_has_its_own_statuses() {
     let set = json!({ "ticketId": id, "statusType": "inprogress" });
     assert_eq!(client.call("tickets.setTicketStatusByType", set).await, true);
     assert_eq!(fake.ticket(id).unwrap()["status"], 9);
+    let labels = client.call("tickets.getStatusLabels", json!({ "projectId": 99 })).await;
+    assert_eq!(
+        labels["4"]["name"], "In Progress",
+        "a project that is not there has the usual ones"
+    );
+    let project = fake.add_project("Usual", &[]);
+    let (_, second) = super::client(&fake, Role::Editor, &[project]);
+    let blocked = json!({ "headline": "B", "projectId": project, "status": 1 });
+    let blocked = second.add(blocked).await;
+    let set = async |kind: &str| {
+        let params = json!({ "ticketId": blocked, "statusType": kind });
+        second.call("tickets.setTicketStatusByType", params).await;
+        fake.ticket(blocked).unwrap()["status"].clone()
+    };
+    assert_eq!(set("inprogress").await, 1, "it was of that kind");
+    assert_eq!(set("done").await, 0);
+    assert_eq!(set("inprogress").await, 4, "the usual number, not the first on the board");
     fake.set_statuses(1, &[(0, "Todo", "NEW"), (1, "Done", "DONE")]);
     let labels = client.call("tickets.getStatusLabels", json!({ "projectId": 1 })).await;
     assert_eq!(labels[1]["name"], "Done", "keys that count up from 0 make an array");
@@ -88,6 +134,9 @@ async fn milestones_are_tickets_of_a_kind() {
     assert_eq!((&all[0]["tags"], &all[0]["editorId"]), (&json!("#ff0000"), &json!(me.to_string())));
     let overview = client.call("tickets.getAllMilestonesOverview", json!({})).await;
     assert_eq!(overview[0]["id"], milestone);
+    let empty = json!({ "params": { "headline": "", "projectId": 1 } });
+    let refused = client.call("tickets.quickAddMilestone", empty).await;
+    assert_eq!(refused["status"], "error");
     let short = json!({ "params": { "id": milestone, "headline": "N" } });
     assert_eq!(client.code("tickets.quickUpdateMilestone", short).await, -32000);
     assert_eq!(client.call("tickets.deleteMilestone", json!({ "id": milestone })).await, true);

@@ -67,6 +67,7 @@ async fn methods_that_destroy_are_seen() {
     let event = json!({ "values": { "description": "x", "dateFrom": "2026-11-23" } });
     seen(&[("calendar.addEvent", event)], "no instant").await;
     seen(&[("projects.getProject", json!([1]))], "positional").await;
+    seen(&[("tickets.noSuch", json!({}))], "does not play").await;
     let named = json!({ "searchCriteria": { "currentProject": 1, "status": "New" } });
     seen(&[("tickets.getAll", named)], "by its name").await;
 }

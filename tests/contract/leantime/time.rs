@@ -47,7 +47,9 @@ async fn a_week_shows_what_was_booked_at_noon_on_the_day_after() {
     assert_eq!(week["1-TESTING-20:00:00"]["day4"]["hours"], 2);
     assert_eq!(week["1-TESTING-10:00:00"]["day5"]["hours"], 2);
     assert_eq!(week["1-TESTING-10:00:00"]["day5"]["localDay"], "2026-11-20");
-    let range = json!({ "dateFrom": "2026-11-18", "dateTo": "2026-11-19" });
+    let range = json!({ "dateFrom": "2026-11-18", "dateTo": "2026-11-19", "userId": me });
+    let everybody = json!({ "dateFrom": "2026-11-18", "dateTo": "2026-11-19" });
+    assert_eq!(client.code("timesheets.getAll", everybody).await, -32001);
     let rows = client.call("timesheets.getAll", range).await;
     assert_eq!(rows.as_array().unwrap().len(), 1);
     let hours = client

@@ -125,6 +125,7 @@ async fn a_search_has_a_limit_and_no_pages_and_hides_what_is_archived() {
     let rows = client.call("tickets.getAll", limited).await;
     assert_eq!((rows.as_array().unwrap().len(), &rows[0]["id"]), (1, &json!(milestone)));
     assert_eq!(rows[0]["statusLabel"], "New");
+    assert_eq!(rows[0]["bookedHours"], "0.00");
     let rows = client.call("tickets.getAll", json!({ "searchCriteria": { "status": "0" } })).await;
     assert!(rows[0].get("statusLabel").is_none(), "what is done has no label");
     ada.close_project(1);
@@ -160,6 +161,15 @@ async fn a_search_looks_for_people_tags_and_terms() {
     assert_eq!(last[0]["id"], second);
     let done = client.call("tickets.getAllDoneUserTickets", json!({})).await;
     assert_eq!(done, json!([]));
+    let open = async |user: Value| {
+        let rows = client.call("tickets.getAllOpenUserTickets", user).await;
+        rows.as_array().unwrap().iter().map(|row| row["id"].clone()).collect::<Vec<_>>()
+    };
+    client.patch(first, json!({ "editorId": 1 })).await;
+    assert_eq!(open(json!({ "userId": me })).await, [json!(second)], "who works on it, too");
+    assert_eq!(open(json!({})).await.len(), 2, "without a user they are everybody's");
+    client.patch(second, json!({ "status": 777 })).await;
+    assert_eq!(open(json!({})).await, [json!(first)], "neither open nor done");
 }
 
 #[tokio::test]
@@ -186,8 +196,18 @@ async fn a_ticket_that_moves_loses_what_it_belonged_to() {
     assert_eq!(client.call("tickets.moveTicket", moved).await, true);
     let kept = fake.ticket(id).unwrap();
     let names = ["projectId", "sprint", "milestoneid", "dependingTicketId"];
-    let values: Vec<_> = names.iter().map(|name| kept[*name].as_i64().unwrap()).collect();
-    assert_eq!(values, [other, 0, 0, 0]);
+    let values: Value = names.iter().map(|name| kept[*name].clone()).collect();
+    assert_eq!(values, json!([other, null, null, null]), "null this time, and not 0");
+    let ada = fake.as_person(1);
+    let milestone = ada.add_ticket(json!({ "headline": "M", "projectId": 1, "type": "milestone" }));
+    let below =
+        client.add(json!({ "headline": "B", "projectId": 1, "milestoneid": milestone })).await;
+    let moved = json!({ "id": milestone, "projectId": other });
+    assert_eq!(client.call("tickets.moveTicket", moved).await, true);
+    assert_eq!(fake.ticket(below).unwrap()["projectId"], other);
+    let third = fake.add_project("Third", &[]);
+    let moved = json!({ "id": id, "values": { "projectId": third } });
+    assert_eq!(client.code("tickets.patchTicket", moved).await, -32001);
 }
 
 #[tokio::test]

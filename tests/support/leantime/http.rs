@@ -6,6 +6,7 @@ use super::state::Caller;
 use super::{Inner, error, goals, limits};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Response, StatusCode, header};
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -78,10 +79,17 @@ impl Answer {
     }
 }
 
+/// What came is carried out to its end, also when whoever sent it hangs up meanwhile.
 pub async fn handle(State(inner): State<Arc<Inner>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
     let text = String::from_utf8_lossy(&body).into_owned();
+    #[expect(clippy::disallowed_methods, reason = "no daemon is here; it ends with the runtime")]
+    let carried_out = tokio::spawn(carry_out(inner, parts, text));
+    carried_out.await.unwrap_or_default()
+}
+
+async fn carry_out(inner: Arc<Inner>, parts: Parts, text: String) -> Response<Body> {
     let path = parts.uri.path().to_owned();
     let parsed = read(&parts.method, parts.uri.query(), &parts.headers, &text);
     let methods = match &parsed {

@@ -5,6 +5,7 @@ use super::rows::{Columns as _, Row, row};
 use super::rpc::{EDIT, Method, VIEW};
 use super::signature::object;
 use super::state::{Caller, State};
+use super::users::only;
 use super::{ticket_lists, ticket_rows, tickets};
 use serde_json::{Value, json};
 
@@ -16,22 +17,26 @@ pub const METHODS: &[Method] = &[
     ("tickets.getAllMilestonesOverview", "includeArchived?: bool", VIEW, overview),
 ];
 
+/// Takes no status and no description.
 fn add(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
     let params = object(args, "params");
     let project = params.int("projectId");
     state.demand(caller, project, EDIT)?;
-    if !params.has("headline") {
-        return Ok(soft("notifications.ticket_save_error_no_headline"));
+    if !params.contains_key("headline") {
+        return Err(RpcError::server());
     }
-    let mut values = params.clone();
+    if !params.has("headline") {
+        return Ok(json!({ "status": "error", "message": "Headline Missing" }));
+    }
+    let columns = ["headline", "projectId", "editorId", "tags", "editFrom", "editTo"];
+    let mut values = only(&params, &columns);
     values.insert("type".to_owned(), json!("milestone"));
     values.insert("priority".to_owned(), json!("3"));
     values.insert("milestoneid".to_owned(), json!(params.int("dependentMilestone")));
-    values.entry("editorId").or_insert(json!(caller.id));
-    values.entry("status").or_insert(json!(3));
-    if !params.has("tags") {
-        values.insert("tags".to_owned(), json!("var(--grey)"));
+    if !params.has("editorId") {
+        values.insert("editorId".to_owned(), json!(caller.id));
     }
+    tickets::look(state, "quickAddMilestone", project, &values);
     let id = state.tickets.insert(tickets::new(state, caller.id, &values));
     Ok(json!(id))
 }

@@ -47,6 +47,7 @@ use state::State;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The roles, by their numbers.
@@ -66,6 +67,8 @@ struct Inner {
     state: Mutex<State>,
     faults: Faults,
     asked: Mutex<Vec<Asked>>,
+    /// How many were carried out, or refused.
+    over: watch::Sender<usize>,
 }
 
 impl Inner {
@@ -81,6 +84,7 @@ impl Inner {
 
     fn answered(&self, number: usize, status: u16) {
         self.asked.lock().unwrap()[number].status = Some(status);
+        self.over.send_modify(|count| *count += 1);
     }
 }
 
@@ -112,6 +116,7 @@ impl FakeLeantime {
             state: Mutex::new(State::new(options, now)),
             faults: Faults::default(),
             asked: Mutex::default(),
+            over: watch::Sender::default(),
         });
         let app = Router::new().fallback(http::handle).with_state(Arc::clone(&inner));
         #[expect(clippy::disallowed_methods, reason = "no daemon is here; it ends with the value")]
@@ -218,6 +223,15 @@ impl FakeLeantime {
     /// Returns when so many requests were held by a fault since the beginning.
     pub async fn until_held(&self, count: usize) {
         self.inner.faults.until_held(count).await;
+    }
+
+    /// Returns when so many requests were carried out or refused, answered or not.
+    ///
+    /// # Panics
+    ///
+    /// Never: this holds the other end.
+    pub async fn until_over(&self, count: usize) {
+        self.inner.over.subscribe().wait_for(|over| *over >= count).await.unwrap();
     }
 
     /// Lets held requests go on.

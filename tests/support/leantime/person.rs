@@ -70,6 +70,11 @@ impl<'a> Person<'a> {
         }
     }
 
+    /// Removes a user: the comments are no longer shown.
+    pub fn remove_user(&self, user: i64) {
+        self.fake.state().users.remove(user);
+    }
+
     /// Locks a user out.
     pub fn deactivate(&self, user: i64) {
         if let Some(user) = self.fake.state().users.get_mut(user) {

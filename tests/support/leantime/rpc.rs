@@ -123,7 +123,12 @@ fn run(state: &mut State, caller: &Caller, call: &Value) -> Outcome {
         let data = "Method string doesn't start with \"leantime.rpc.\"";
         return Err(RpcError::params(data));
     };
-    let (_, takes, need, call_method) = find(state, name)?;
+    let (_, takes, need, call_method) = find(state, name).inspect_err(|_| {
+        let known = all().chain(BEFORE_GATES.iter().copied()).map(|(found, ..)| found);
+        if !known.chain(HIDDEN.iter().copied()).any(|found| same(found, name)) {
+            state.violation(&format!("{name}: a method that this fake does not play"));
+        }
+    })?;
     if call["params"].is_array() {
         state.violation(&format!("{name}: positional parameters"));
     }
@@ -140,10 +145,13 @@ fn same(a: &str, b: &str) -> bool {
     plain(a) == plain(b)
 }
 
+fn all() -> impl Iterator<Item = Method> {
+    TABLES.iter().copied().flatten().copied()
+}
+
 fn find(state: &State, name: &str) -> Result<Method, RpcError> {
     let (service, method) = name.rsplit_once('.').unwrap_or((name, ""));
     let is_gated = state.options.version.is_gated();
-    let all = || TABLES.iter().copied().flatten().copied();
     let old = BEFORE_GATES.iter().copied().filter(|_| !is_gated);
     let hidden_then = |found: &str| !is_gated && SINCE_GATES.iter().any(|newer| same(newer, found));
     let found = all().chain(old).find(|(found, ..)| same(found, name) && !hidden_then(found));

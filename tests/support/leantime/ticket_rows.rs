@@ -111,6 +111,7 @@ pub fn milestone(state: &State, ticket: &Row) -> Row {
         ("milestoneColor", json!("var(--grey)")),
         ("editorProfileId", json!("")),
         ("sortIndex", json!(ticket.int("sortIndex"))),
+        ("tags", if ticket.has("tags") { row["tags"].clone() } else { json!("var(--grey)") }),
     ];
     copy(&mut row, &filled);
     row
@@ -147,7 +148,7 @@ pub fn listed(state: &State, ticket: &Row) -> Row {
         .iter()
         .filter(|sheet| sheet.int("ticketId") == id)
         .map(|sheet| super::rows::decimal(sheet.value("hours")))
-        .sum();
+        .fold(0.0, |sum, hours| sum + hours);
     let sprint = state.sprints.get(ticket.int("sprint"));
     let milestone = ticket.int("milestoneid");
     let colour = of_ticket(state, milestone, "tags");

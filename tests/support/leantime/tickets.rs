@@ -68,14 +68,12 @@ const COLUMNS: &[(&str, Column)] = &[
 
 /// What the database makes of a value: it cuts and converts and never says no.
 fn coerced(state: &State, column: Column, value: &Value) -> Value {
-    if let Column::Date(column) = column {
-        return json!(dates::read(&words(value), column, state.options.zone));
-    }
     if value.is_null() {
         return Value::Null;
     }
     match column {
-        Column::Int | Column::Date(_) => json!(whole(value)),
+        Column::Date(column) => json!(dates::read(&words(value), column, state.options.zone)),
+        Column::Int => json!(whole(value)),
         Column::Decimal => number(decimal(value)),
         Column::Short => json!(words(value).chars().take(HEADLINE_CHARS_MAX).collect::<String>()),
         Column::Long => json!(first_bytes(&words(value), TEXT_BYTES_MAX)),
@@ -113,7 +111,7 @@ pub fn new(state: &State, author: i64, values: &Row) -> Row {
 }
 
 /// Writes down what is taken, and should not have been sent.
-fn look(state: &mut State, method: &str, project: i64, values: &Row) {
+pub fn look(state: &mut State, method: &str, project: i64, values: &Row) {
     let mut found = Vec::new();
     let labels = if project == 0 { usual_labels() } else { labels(state, project) };
     if let Some(status) = values.get("status") {
@@ -199,7 +197,7 @@ fn quick_add(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
     let project = values.int("projectId");
     state.demand(caller, project, EDIT)?;
     if !values.has("headline") {
-        return Ok(soft("notifications.ticket_save_error_no_headline"));
+        return Ok(json!({ "status": "error", "message": "Headline Missing" }));
     }
     look(state, "quickAddTicket", project, &values);
     let milestone = values.remove("milestone").unwrap_or(json!(0));
@@ -252,6 +250,7 @@ pub fn patch(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
     let project = ticket.int("projectId");
     state.demand(caller, project, EDIT)?;
     let target = if values.has("projectId") { values.int("projectId") } else { project };
+    state.demand(caller, target, EDIT)?;
     look(state, "patchTicket", target, &values);
     let changed = taken(state, &values);
     if changed.is_empty() {
@@ -272,38 +271,58 @@ fn patched(state: &mut State, caller: &Caller, id: i64, values: &Value) -> Outco
     patch(state, caller, &row(json!({ "id": id, "values": values })))
 }
 
-/// The first status of this kind in the ticket's project.
-fn set_kind(state: &mut State, caller: &Caller, id: i64, kind: &str) -> Outcome {
-    let Some(ticket) = state.seen_ticket(caller, id) else { return Ok(json!(false)) };
-    let labels = labels(state, ticket.int("projectId"));
-    let is_meant =
-        |label: &&Row| label.text("statusType").eq_ignore_ascii_case(kind) && label.int("id") >= 0;
-    let Some(status) = labels.iter().find(is_meant).map(|label| label.int("id")) else {
-        return Ok(json!(false));
-    };
-    patched(state, caller, id, &json!({ "status": status }))
+/// The first status of this kind on the board of the ticket's project.
+fn set_first(state: &mut State, caller: &Caller, id: i64, kind: &str) -> Outcome {
+    let Some(ticket) = state.tickets.get(id) else { return Ok(json!(false)) };
+    let project = ticket.int("projectId");
+    state.demand(caller, project, EDIT)?;
+    let labels = labels(state, project);
+    match labels.iter().find(|label| label.text("statusType") == kind) {
+        Some(label) => patched(state, caller, id, &json!({ "status": label.int("id") })),
+        None => Ok(json!(false)),
+    }
 }
 
 fn mark_done(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
-    set_kind(state, caller, args.int("id"), "DONE")
+    set_first(state, caller, args.int("id"), "DONE")
 }
 
 fn reopen(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
-    set_kind(state, caller, args.int("id"), "NEW")
+    set_first(state, caller, args.int("id"), "NEW")
 }
 
+/// Stays where it is if it is of this kind; takes the usual number if the project has it, else the
+/// first one.
 fn set_by_kind(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
-    set_kind(state, caller, args.int("ticketId"), &args.text("statusType"))
+    let (id, kind) = (args.int("ticketId"), args.text("statusType").to_uppercase());
+    let Some(ticket) = state.seen_ticket(caller, id) else { return Err(RpcError::no_task()) };
+    let usual = [("NEW", 3), ("INPROGRESS", 4), ("DONE", 0)];
+    let usual = usual.iter().find(|(own, _)| *own == kind).map(|(_, status)| *status);
+    let labels = labels(state, ticket.int("projectId"));
+    let of_kind = || labels.iter().filter(|label| label.text("statusType") == kind);
+    let is = |status: i64| of_kind().any(|label| label.int("id") == status);
+    let now = ticket.int("status");
+    let status = Some(now).filter(|status| is(*status)).or(usual.filter(|status| is(*status)));
+    match status.or_else(|| of_kind().next().map(|label| label.int("id"))) {
+        Some(status) => patched(state, caller, id, &json!({ "status": status })),
+        None => Ok(json!(false)),
+    }
 }
 
+/// What it belonged to is null then, not 0. The tickets of a milestone move with it.
 fn move_to(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
     let (id, project) = (args.int("id"), args.int("projectId"));
-    if state.seen_ticket(caller, id).is_none() {
-        return Ok(json!(false));
-    }
+    let Some(ticket) = state.seen_ticket(caller, id) else { return Ok(json!(false)) };
+    let (home, is_milestone) = (ticket.int("projectId"), ticket.text("type") == "milestone");
+    state.demand(caller, home, EDIT)?;
     state.demand(caller, project, EDIT)?;
+    let own = state.tickets.iter().filter(|it| is_milestone && it.int("milestoneid") == id);
+    let own: Vec<i64> = own.map(|ticket| ticket.int("id")).collect();
+    for below in own {
+        patched(state, caller, below, &json!({ "projectId": project, "sprint": null }))?;
+    }
     let values = json!({
-        "projectId": project, "sprint": 0, "dependingTicketId": 0, "milestoneid": 0,
+        "projectId": project, "sprint": null, "dependingTicketId": null, "milestoneid": null,
     });
     patched(state, caller, id, &values)
 }

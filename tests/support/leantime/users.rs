@@ -162,5 +162,6 @@ fn assigned(state: &mut State, caller: &Caller, args: &Row) -> Outcome {
 
 /// The one list of people that shows API keys to everyone.
 fn employees(state: &mut State, _: &Caller, _: &Row) -> Outcome {
-    Ok(state.users.iter().map(|user| json!(only(user, &["id", "firstname"]))).collect())
+    let columns = ["id", "firstname", "lastname", "jobTitle", "jobLevel", "department", "modified"];
+    Ok(state.users.iter().map(|user| json!(only(user, &columns))).collect())
 }
