@@ -13,8 +13,9 @@ use super::wire::{self, Row};
 use super::{LeantimeBoard, comments, fault};
 use crate::board::record::{About, Rows};
 use crate::board::{BoardError, Result};
-use crate::domain::{Activity, CommentTarget, PersonId, ProjectId, Stamp, StatusId, Task, TaskId};
-use serde_json::json;
+use crate::domain::{
+    Activity, Comment, CommentTarget, PersonId, ProjectId, Stamp, StatusId, Task, TaskId,
+};
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -22,8 +23,17 @@ use tokio::time::Instant;
 
 /// Tickets that are looked at once more in one look.
 const LOST_MAX: usize = 50;
+/// How old what is known of projects may be for a look.
+const KNOWN: Duration = Duration::from_mins(10);
 /// Tickets that are in no list by default.
 const ARCHIVED: StatusId = StatusId(-1);
+
+/// Whose rows were asked for when.
+struct Since {
+    tasks: u64,
+    milestones: u64,
+    comments: u64,
+}
 
 impl LeantimeBoard {
     /// Looks for changes, if the last look is long enough ago.
@@ -44,39 +54,41 @@ impl LeantimeBoard {
         let (tasks, comments) = (&self.shelves.tasks, &self.shelves.comments);
         tasks.load(&self.book).await?;
         comments.load(&self.book).await?;
-        // What it takes to understand the answer is asked first, if it is not known.
-        let mut context = self.context().await?;
-        let (tasks_since, comments_since) = (tasks.generation(), comments.generation());
-        let milestones_since = self.shelves.milestones.generation();
+        // What it takes to understand the answer is asked first only if it is not known at all; what
+        // is old is asked for in the same request.
+        let projects = self.projects_within(KNOWN).await?;
+        let mut context = Context { projects, ..self.bare_context() };
+        let since = Since {
+            tasks: tasks.generation(),
+            milestones: self.shelves.milestones.generation(),
+            comments: comments.generation(),
+        };
         if context.projects.is_empty() {
             return Ok(());
         }
-        let calls = vec![
-            get_all(&context.projects),
-            comments::poll(),
-            Call::new("notifications.getUnreadCount", json!({})),
-        ];
-        let replies = self.ask(Lane::Background, calls, Duration::ZERO).await?;
-        let rows_of = |place: usize, what: &str| -> Result<Vec<Row>> {
-            let reply = replies.get(place).cloned().ok_or_else(|| fault::no_sense(what))?;
-            let value = reply.map_err(|refusal| fault::refused(&refusal, what))?;
-            wire::rows(value).ok_or_else(|| fault::no_sense(what))
-        };
-        let rows: Vec<Row> = rows_of(0, "list tasks")?.into_iter().map(regular).collect();
+        let mut calls = vec![get_all(&context.projects)];
+        calls.extend(comments::poll(&context.projects));
+        let (replies, ()) = futures::join!(
+            self.ask(Lane::Background, calls, Duration::ZERO),
+            self.refresh_projects(&context.projects)
+        );
+        let replies = replies?;
+        let what = "list tasks";
+        let listed = replies.first().cloned().ok_or_else(|| fault::no_sense(what))?;
+        let listed = listed.map_err(|refusal| fault::refused(&refusal, what))?;
+        let rows = wire::rows(listed).ok_or_else(|| fault::no_sense(what))?;
+        let rows: Vec<Row> = rows.into_iter().map(regular).collect();
         let (found, stones): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(is_task);
-        let seen = tasks.observe(&self.book, &found, tasks_since, false, &context).await?;
+        let seen = tasks.observe(&self.book, &found, since.tasks, false, &context).await?;
         context.homes = seen.iter().map(|task| (task.id, task.project)).collect();
         let stone_notes = &self.shelves.milestones;
-        stone_notes.observe(&self.book, &stones, milestones_since, true, &context).await?;
-        let polled = rows_of(1, "read comments")?;
-        let heard = comments.observe(&self.book, &polled, comments_since, true, &context).await?;
+        stone_notes.observe(&self.book, &stones, since.milestones, true, &context).await?;
+        let heard = comments::polled(replies.get(1..).unwrap_or_default(), &context.projects)?;
+        let heard = comments::visible(heard, &context);
+        let heard = comments.observe(&self.book, &heard, since.comments, true, &context).await?;
         let lost = missing(&self.listed(&context), seen.iter().map(|task| task.id.0));
-        let gone = self.really_gone(&lost, tasks_since).await?;
-        for task in &gone {
-            self.lose_task(*task).await?;
-        }
-        let ids: BTreeSet<i64> = heard.iter().map(|comment| comment.id.0).collect();
-        self.lose_comments(&ids, comments_since).await?;
+        let heard: BTreeSet<i64> = heard.iter().map(|comment| comment.id.0).collect();
+        self.settle_lost(&lost, &self.unheard(&heard), &since).await?;
         tasks.prime(&self.book).await?;
         comments.prime(&self.book).await?;
         stone_notes.prime(&self.book).await
@@ -90,19 +102,38 @@ impl LeantimeBoard {
         all.iter().filter(is_listed).map(|task| task.id.0).collect()
     }
 
-    /// Of tickets that were in no list, those that are gone. Lists are empty now and then for no
-    /// reason: only a ticket's own answer says that it is gone.
-    async fn really_gone(&self, lost: &[i64], since: u64) -> Result<Vec<i64>> {
-        let notes = &self.shelves.tasks;
-        let lost: Vec<i64> =
-            lost.iter().copied().filter(|id| notes.is_settled(*id, since)).take(LOST_MAX).collect();
-        if lost.is_empty() {
-            return Ok(Vec::new());
+    /// Comments that a list would show and did not.
+    fn unheard(&self, heard: &BTreeSet<i64>) -> Vec<Comment> {
+        let all = self.shelves.comments.things();
+        all.into_iter().filter(|comment| !heard.contains(&comment.id.0)).collect()
+    }
+
+    /// What was in no list is looked at by itself, in one more request: lists are empty now and then
+    /// for no reason, and only a thing's own answer says that it is gone.
+    async fn settle_lost(&self, lost: &[i64], unheard: &[Comment], since: &Since) -> Result<()> {
+        let (notes, comments) = (&self.shelves.tasks, &self.shelves.comments);
+        let lost: Vec<i64> = lost
+            .iter()
+            .copied()
+            .filter(|id| notes.is_settled(*id, since.tasks))
+            .take(LOST_MAX)
+            .collect();
+        let mut threads: Vec<CommentTarget> = unheard
+            .iter()
+            .filter(|comment| comments.is_settled(comment.id.0, since.comments))
+            .map(|comment| comment.on)
+            .collect();
+        threads.sort_unstable();
+        threads.dedup();
+        threads.truncate(LOST_MAX);
+        if lost.is_empty() && threads.is_empty() {
+            return Ok(());
         }
-        let calls = lost.iter().map(|id| get(*id)).collect();
-        let replies = self.ask(Lane::Background, calls, Duration::ZERO).await?;
+        let mut calls: Vec<Call> = lost.iter().map(|id| get(*id)).collect();
+        calls.extend(threads.iter().map(|on| comments::get_thread(*on)));
+        let mut replies = self.ask(Lane::Background, calls, Duration::ZERO).await?.into_iter();
         let (mut gone, mut rows) = (Vec::new(), Vec::new());
-        for (id, reply) in lost.iter().zip(replies) {
+        for (id, reply) in lost.iter().zip(replies.by_ref().take(lost.len())) {
             match ticket(reply, "read a task") {
                 Ok(Some(row)) => rows.push(row),
                 // Denied: moved to where this user may not look, so gone as far as we can tell.
@@ -111,9 +142,23 @@ impl LeantimeBoard {
             }
         }
         let context = self.context().await?;
-        notes.observe(&self.book, &rows, since, true, &context).await?;
-        gone.retain(|id| notes.is_settled(*id, since));
-        Ok(gone)
+        notes.observe(&self.book, &rows, since.tasks, true, &context).await?;
+        for (on, thread) in threads.iter().zip(replies) {
+            let rows = thread.ok().and_then(wire::rows).unwrap_or_default();
+            let there: BTreeSet<i64> = rows.iter().map(|row| row.int("id")).collect();
+            let is_lost = |comment: &&Comment| {
+                comment.on == *on
+                    && !there.contains(&comment.id.0)
+                    && comments.is_settled(comment.id.0, since.comments)
+            };
+            for comment in unheard.iter().filter(is_lost) {
+                self.lose_comment(comment, &gone).await?;
+            }
+        }
+        for id in gone.into_iter().filter(|id| notes.is_settled(*id, since.tasks)) {
+            self.lose_task(id).await?;
+        }
+        Ok(())
     }
 
     /// A ticket that others removed.
@@ -124,28 +169,21 @@ impl LeantimeBoard {
         self.shelves.tasks.lose(&self.book, id, told).await
     }
 
-    async fn lose_comments(&self, seen: &BTreeSet<i64>, since: u64) -> Result<()> {
-        let notes = &self.shelves.comments;
-        for comment in notes.things() {
-            let id = comment.id.0;
-            if seen.contains(&id) || !notes.is_settled(id, since) {
-                continue;
+    /// A comment that others removed; with a ticket that is gone, its comments are no news.
+    async fn lose_comment(&self, comment: &Comment, gone: &[i64]) -> Result<()> {
+        let home = match comment.on {
+            CommentTarget::Task(task) if gone.contains(&task.0) => None,
+            CommentTarget::Task(task) => self.home_of(task),
+            CommentTarget::Project(project) => Some(project),
+            CommentTarget::Goal(_) => None,
+        };
+        let told = match home {
+            Some(home) => {
+                self.told(|rows| rows.deleted(About::comment(comment, home), &comment.text))
             }
-            let home = match comment.on {
-                CommentTarget::Task(task) => self.home_of(task),
-                CommentTarget::Project(project) => Some(project),
-                CommentTarget::Goal(_) => None,
-            };
-            // With a ticket that is gone its comments are no news.
-            let told = match home {
-                Some(home) => {
-                    self.told(|rows| rows.deleted(About::comment(&comment, home), &comment.text))
-                }
-                None => Vec::new(),
-            };
-            notes.lose(&self.book, id, told).await?;
-        }
-        Ok(())
+            None => Vec::new(),
+        };
+        self.shelves.comments.lose(&self.book, comment.id.0, told).await
     }
 
     fn home_of(&self, task: TaskId) -> Option<ProjectId> {

@@ -1,6 +1,6 @@
 //! Comments on tickets, projects and goals.
 
-use super::call::{Call, Parcel};
+use super::call::{Call, Parcel, Reply};
 use super::governor::Lane;
 use super::session::LeantimeSession;
 use super::shelf::{Context, Known, Note, Noted};
@@ -11,7 +11,7 @@ use crate::board::record::{About, Rows};
 use crate::board::{BoardError, Comments, Result, check, write};
 use crate::domain::{
     Comment, CommentId, CommentQuery, CommentTarget, Cursor, GoalId, NewComment, Page, PersonId,
-    ProjectId, Rating, Stamp, TaskId, Timestamp, Written,
+    Project, ProjectId, Rating, Stamp, TaskId, Timestamp, Written,
 };
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -94,14 +94,36 @@ fn module_of(on: CommentTarget) -> (&'static str, i64) {
 }
 
 /// The whole thread, the latest first.
-fn get_thread(on: CommentTarget) -> Call {
+pub(super) fn get_thread(on: CommentTarget) -> Call {
     let (module, id) = module_of(on);
     let params = json!({ "module": module, "entityId": id, "commentOrder": 0, "parent": -1 });
     Call::new("comments.getComments", params)
 }
 
-pub(super) fn poll() -> Call {
-    Call::new("comments.pollComments", json!({}))
+/// Asks for all comments that there are: those on projects one by one, since the list of all takes
+/// the number of a project for that of a ticket.
+pub(super) fn poll(projects: &[Project]) -> Vec<Call> {
+    let of_project = |project: &Project| get_thread(CommentTarget::Project(project.id));
+    let all = Call::new("comments.pollComments", json!({}));
+    [all].into_iter().chain(projects.iter().map(of_project)).collect()
+}
+
+/// The rows of such answers, each comment once.
+pub(super) fn polled(replies: &[Reply], projects: &[Project]) -> Result<Vec<Row>> {
+    let what = "read comments";
+    let rows_of = |reply: &Reply| -> Result<Vec<Row>> {
+        let value = reply.clone().map_err(|refusal| fault::refused(&refusal, what))?;
+        wire::rows(value).ok_or_else(|| fault::no_sense(what))
+    };
+    let Some((all, threads)) = replies.split_first() else { return Err(fault::no_sense(what)) };
+    let mut rows = rows_of(all)?;
+    rows.retain(|row| row.text("module") != "project");
+    for (project, thread) in projects.iter().zip(threads) {
+        rows.extend(of_thread(rows_of(thread)?, CommentTarget::Project(project.id)));
+    }
+    rows.sort_by_key(|row| row.int("id"));
+    rows.dedup_by_key(|row| row.int("id"));
+    Ok(rows)
 }
 
 /// Rows of a thread do not say what they are about.
@@ -112,6 +134,14 @@ fn of_thread(rows: Vec<Row>, on: CommentTarget) -> Vec<Row> {
         row
     };
     rows.into_iter().map(named).collect()
+}
+
+/// Without those on tickets that this user does not see: the list of all may hold such.
+pub(super) fn visible(mut rows: Vec<Row>, context: &Context) -> Vec<Row> {
+    rows.retain(|row| {
+        row.text("module") != "ticket" || context.homes.contains_key(&TaskId(row.int("moduleId")))
+    });
+    rows
 }
 
 fn means(query: &CommentQuery, comment: &Comment) -> bool {
@@ -134,31 +164,22 @@ impl LeantimeBoard {
         lane: Lane,
         query: &CommentQuery,
     ) -> Result<Vec<Comment>> {
-        let what = "read comments";
         let notes = &self.shelves.comments;
-        let since = notes.generation();
-        // A thread is short and must be as it is now; the list of all may be a little old.
-        let (call, fresh) = match query.on {
-            Some(on) => (get_thread(on), Duration::ZERO),
-            None => (poll(), LIST),
-        };
-        let value = self.ask_one(lane, call, fresh, what).await;
-        let value = match value {
-            // The thread of something that is gone.
-            Err(BoardError::NotFound { .. }) => Value::Array(Vec::new()),
-            value => value?,
-        };
-        let rows = wire::rows(value).ok_or_else(|| fault::no_sense(what))?;
-        let rows = match query.on {
-            Some(on) => of_thread(rows, on),
-            None => rows,
-        };
         let mut context = self.context().await?;
-        for row in &rows {
-            let task = TaskId(row.int("moduleId"));
-            let known = self.shelves.tasks.note(task.0).map(|note| note.thing.project);
-            let home = known.or_else(|| row.id("projectId").map(ProjectId));
-            context.homes.extend(home.map(|home| (task, home)));
+        let (since, rows);
+        if let Some(on) = query.on {
+            since = notes.generation();
+            rows = self.thread(lane, on).await?;
+            if let CommentTarget::Task(task) = on {
+                let known = self.shelves.tasks.note(task.0).map(|note| note.thing.project);
+                context.homes.extend(known.map(|home| (task, home)));
+            }
+        } else {
+            let tasks = self.all_tasks(lane, LIST).await?;
+            context.homes = tasks.iter().map(|task| (task.id, task.project)).collect();
+            since = notes.generation();
+            let replies = self.ask(lane, poll(&context.projects), LIST).await?;
+            rows = visible(polled(&replies, &context.projects)?, &context);
         }
         let mut found = notes.observe(&self.book, &rows, since, true, &context).await?;
         // What hangs on a ticket that is gone is gone with it.
@@ -168,6 +189,17 @@ impl LeantimeBoard {
             found.reverse();
         }
         Ok(found)
+    }
+
+    /// The comments on one thing, as they are now; none on what is gone.
+    async fn thread(&self, lane: Lane, on: CommentTarget) -> Result<Vec<Row>> {
+        let what = "read comments";
+        let value = match self.ask_one(lane, get_thread(on), Duration::ZERO, what).await {
+            Err(BoardError::NotFound { .. }) => Value::Array(Vec::new()),
+            value => value?,
+        };
+        let rows = wire::rows(value).ok_or_else(|| fault::no_sense(what))?;
+        Ok(of_thread(rows, on))
     }
 
     fn is_orphan(&self, comment: &Comment) -> bool {
@@ -263,7 +295,11 @@ impl Comments for LeantimeBoard {
     async fn add_comment(&self, stamp: &Stamp, new: NewComment) -> Result<Written<Comment>> {
         let mark = stamp.mark.as_ref().map(|mark| format!("mark {mark}"));
         // Two that say the same on one thing could not be told apart.
-        let names = mark.into_iter().chain([format!("thread {:?}", new.on)]).collect();
+        let thread = match new.on {
+            CommentTarget::Task(id) => format!("task {id}"),
+            on => format!("thread {on:?}"),
+        };
+        let names = mark.into_iter().chain([thread]).collect();
         let held = self.locks.some(names).await;
         let mut session = LeantimeSession::new(self, stamp, held);
         let written = write::add_comment(&mut session, self.now(), stamp, new).await?;

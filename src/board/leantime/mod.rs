@@ -32,6 +32,7 @@ mod history;
 mod html;
 mod locks;
 mod members;
+mod memo;
 mod milestones;
 pub mod notebook;
 mod nouns;
@@ -61,6 +62,7 @@ use call::{BAD_PARAMS, Call, Refusal, Reply};
 use client::{HttpLine, Line};
 use governor::{Governor, Lane, Limits};
 use locks::Locks;
+use memo::Memo;
 use notebook::Notebook;
 use options::Options;
 use serde_json::{Value, json};
@@ -93,6 +95,8 @@ pub struct LeantimeBoard {
     /// When changes were last looked for.
     looked: Mutex<Option<Instant>>,
     looking: tokio::sync::Mutex<()>,
+    listed: Memo<Vec<Task>>,
+    homes: Memo<Vec<Project>>,
     /// The server is too old for `patchTicket`.
     is_old: AtomicBool,
     me: tokio::sync::OnceCell<PersonId>,
@@ -158,6 +162,8 @@ impl LeantimeBoard {
             shelves: Shelves::default(),
             looked: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
+            listed: Memo::default(),
+            homes: Memo::default(),
             is_old: AtomicBool::new(false),
             me: tokio::sync::OnceCell::new(),
         })
@@ -251,8 +257,17 @@ impl LeantimeBoard {
 
     /// Reads; an answer of this age will do.
     async fn ask(&self, lane: Lane, calls: Vec<Call>, fresh: Duration) -> Result<Vec<Reply>> {
-        let answer = self.own.read(lane, calls, fresh).await.map_err(fault::troubled)?;
-        Ok(answer.to_vec())
+        Ok(self.ask_shared(lane, calls, fresh).await?.to_vec())
+    }
+
+    /// The same, without a copy of the answer: lists may be large.
+    async fn ask_shared(
+        &self,
+        lane: Lane,
+        calls: Vec<Call>,
+        fresh: Duration,
+    ) -> Result<Arc<Vec<Reply>>> {
+        self.own.read(lane, calls, fresh).await.map_err(fault::troubled)
     }
 
     /// Reads one thing.
@@ -264,8 +279,7 @@ impl LeantimeBoard {
 
     /// What it takes to understand rows.
     async fn context(&self) -> Result<Context> {
-        let projects = self.all_projects().await?;
-        Ok(Context { projects: Arc::new(projects), ..self.bare_context() })
+        Ok(Context { projects: self.all_projects().await?, ..self.bare_context() })
     }
 
     fn bare_context(&self) -> Context {

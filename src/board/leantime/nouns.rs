@@ -9,18 +9,28 @@ use crate::domain::{
     AssigneeFilter, CalendarEvent, EventEdit, EventId, EventQuery, Goal, GoalBoard, GoalBoardId,
     GoalBoardQuery, GoalEdit, GoalId, GoalQuery, Member, MemberQuery, NewEvent, NewGoal,
     NewGoalBoard, NewSprint, NewTimer, Page, PersonId, ProjectId, ScheduleQuery, Scheduled, Sprint,
-    SprintEdit, SprintId, SprintQuery, Stamp, StopTimer, Stopped, TaskQuery, TimeChange, TimeEntry,
-    TimeEntryId, TimeGroup, TimeKey, TimeQuery, TimeSum, Timer, TimerId, TimerQuery, Written,
+    SprintEdit, SprintId, SprintQuery, Stamp, StopTimer, Stopped, TaskId, TaskQuery, TimeChange,
+    TimeEntry, TimeEntryId, TimeGroup, TimeKey, TimeQuery, TimeSum, Timer, TimerId, TimerQuery,
+    Written,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 
-/// One write, beside which nobody else writes.
+/// One write, beside which nobody else writes; or nobody to the things that are named.
 macro_rules! written {
-    ($board:ident, $write:ident($stamp:expr $(, $argument:expr)*)) => {{
-        let mut session = LeantimeSession::new($board, $stamp, $board.locks.all().await);
+    ($board:ident, $write:ident($stamp:expr $(, $argument:expr)*)) => {
+        written!($board, $board.locks.all(), $write($stamp $(, $argument)*))
+    };
+    ($board:ident, $held:expr, $write:ident($stamp:expr $(, $argument:expr)*)) => {{
+        let mut session = LeantimeSession::new($board, $stamp, $held.await);
         write::$write(&mut session, $board.now(), $stamp $(, $argument)*).await
     }};
+}
+
+/// What a timer is about: its person's timers and time, and the task whose time is logged.
+fn timer_names(person: PersonId, task: Option<TaskId>) -> Vec<String> {
+    let names = [format!("timer {person}"), format!("time {person}")];
+    names.into_iter().chain(task.map(|task| format!("task {task}"))).collect()
 }
 
 #[async_trait]
@@ -54,7 +64,7 @@ impl Goals for LeantimeBoard {
     }
 
     async fn add_goal(&self, stamp: &Stamp, new: NewGoal) -> Result<Written<Goal>> {
-        written!(self, add_goal(stamp, new))
+        written!(self, self.locks.some(vec!["goals".to_owned()]), add_goal(stamp, new))
     }
 
     async fn edit_goal(
@@ -63,7 +73,7 @@ impl Goals for LeantimeBoard {
         id: GoalId,
         edits: &[GoalEdit],
     ) -> Result<Written<Goal>> {
-        written!(self, edit_goal(stamp, id, edits))
+        written!(self, self.locks.some(vec!["goals".to_owned()]), edit_goal(stamp, id, edits))
     }
 
     /// Refused before its comments are removed.
@@ -84,7 +94,7 @@ impl Calendar for LeantimeBoard {
     }
 
     async fn add_event(&self, stamp: &Stamp, new: NewEvent) -> Result<Written<CalendarEvent>> {
-        written!(self, add_event(stamp, new))
+        written!(self, self.locks.some(vec!["events".to_owned()]), add_event(stamp, new))
     }
 
     async fn edit_event(
@@ -93,11 +103,11 @@ impl Calendar for LeantimeBoard {
         id: EventId,
         edits: &[EventEdit],
     ) -> Result<Written<CalendarEvent>> {
-        written!(self, edit_event(stamp, id, edits))
+        written!(self, self.locks.some(vec!["events".to_owned()]), edit_event(stamp, id, edits))
     }
 
     async fn delete_event(&self, stamp: &Stamp, id: EventId) -> Result<Written<CalendarEvent>> {
-        written!(self, delete_event(stamp, id))
+        written!(self, self.locks.some(vec!["events".to_owned()]), delete_event(stamp, id))
     }
 
     async fn schedule(&self, query: &ScheduleQuery) -> Result<Vec<Scheduled>> {
@@ -125,7 +135,8 @@ impl Timesheets for LeantimeBoard {
     }
 
     async fn log_time(&self, stamp: &Stamp, change: TimeChange) -> Result<Written<TimeEntry>> {
-        written!(self, log_time(stamp, change))
+        let names = vec![format!("time {}", change.person), format!("task {}", change.task)];
+        written!(self, self.locks.some(names), log_time(stamp, change))
     }
 
     async fn time_sums(&self, query: &TimeQuery, by: TimeGroup) -> Result<Vec<TimeSum>> {
@@ -156,11 +167,13 @@ impl Timers for LeantimeBoard {
     }
 
     async fn start_timer(&self, stamp: &Stamp, new: NewTimer) -> Result<Written<Timer>> {
-        written!(self, start_timer(stamp, new))
+        let names = timer_names(new.person, new.task);
+        written!(self, self.locks.some(names), start_timer(stamp, new))
     }
 
     async fn stop_timer(&self, stamp: &Stamp, stop: StopTimer) -> Result<Written<Stopped>> {
-        written!(self, stop_timer(stamp, stop))
+        let names = timer_names(stop.person, stop.task);
+        written!(self, self.locks.some(names), stop_timer(stamp, stop))
     }
 }
 

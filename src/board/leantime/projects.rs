@@ -1,6 +1,6 @@
 //! Projects, and the labels of each.
 
-use super::call::Call;
+use super::call::{Call, Reply};
 use super::governor::Lane;
 use super::session::LeantimeSession;
 use super::shelf::{Context, Known, Note, Noted};
@@ -16,6 +16,7 @@ use crate::domain::{
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Projects whose labels are read in one request.
@@ -100,28 +101,52 @@ fn kind_of(id: i64, label: &str, kind: &str, kinds: &BTreeMap<String, StatusKind
     }
 }
 
+/// The projects of a list, by id.
+fn rows_of(answer: &[Reply]) -> Result<Vec<Row>> {
+    let what = "list projects";
+    let reply = answer.first().cloned().ok_or_else(|| fault::no_sense(what))?;
+    let value = reply.map_err(|refusal| fault::refused(&refusal, what))?;
+    let mut rows = wire::rows(value).ok_or_else(|| fault::no_sense(what))?;
+    rows.retain(|row| row.id("id").is_some());
+    rows.sort_by_key(|row| row.int("id"));
+    rows.dedup_by_key(|row| row.int("id"));
+    Ok(rows)
+}
+
 impl LeantimeBoard {
-    async fn project_rows(&self) -> Result<Vec<Row>> {
-        let what = "list projects";
-        let value = self.ask_one(Lane::People, get_all(), DIRECTORY, what).await?;
-        let mut rows = wire::rows(value).ok_or_else(|| fault::no_sense(what))?;
-        rows.retain(|row| row.id("id").is_some());
-        rows.sort_by_key(|row| row.int("id"));
-        rows.dedup_by_key(|row| row.int("id"));
-        Ok(rows)
+    async fn list_of_projects(&self, fresh: Duration) -> Result<Arc<Vec<Reply>>> {
+        self.ask_shared(Lane::People, vec![get_all()], fresh).await
     }
 
     pub(super) async fn project_ids(&self) -> Result<Vec<i64>> {
-        Ok(self.project_rows().await?.iter().map(|row| row.int("id")).collect())
+        let rows = rows_of(&self.list_of_projects(DIRECTORY).await?)?;
+        Ok(rows.iter().map(|row| row.int("id")).collect())
     }
 
     /// All projects that this user sees, by id.
-    pub(super) async fn all_projects(&self) -> Result<Vec<Project>> {
-        let rows = self.project_rows().await?;
-        self.projects_of(&rows).await
+    pub(super) async fn all_projects(&self) -> Result<Arc<Vec<Project>>> {
+        self.projects_within(DIRECTORY).await
     }
 
-    async fn projects_of(&self, rows: &[Row]) -> Result<Vec<Project>> {
+    /// The same; what was known so long ago will do.
+    pub(super) async fn projects_within(&self, fresh: Duration) -> Result<Arc<Vec<Project>>> {
+        let notes = &self.shelves.projects;
+        let list = self.list_of_projects(fresh).await?;
+        let ids: Vec<i64> = rows_of(&list)?.iter().map(|row| row.int("id")).collect();
+        let mut answers = vec![Arc::clone(&list)];
+        for some in ids.chunks(READ) {
+            let calls = some.iter().map(|id| get_labels(*id)).collect();
+            answers.push(self.ask_shared(Lane::People, calls, fresh).await?);
+        }
+        if let Some(projects) = self.homes.get(&answers, notes.version()) {
+            return Ok(projects);
+        }
+        let projects = Arc::new(self.projects_of(&rows_of(&list)?, fresh).await?);
+        self.homes.put(answers, notes.version(), &projects);
+        Ok(projects)
+    }
+
+    async fn projects_of(&self, rows: &[Row], fresh: Duration) -> Result<Vec<Project>> {
         let notes = &self.shelves.projects;
         let context = self.bare_context();
         let mut projects =
@@ -129,7 +154,7 @@ impl LeantimeBoard {
         let what = "read the labels of a project";
         for some in projects.chunks_mut(READ) {
             let calls = some.iter().map(|project| get_labels(project.id.0)).collect();
-            let replies = self.ask(Lane::People, calls, DIRECTORY).await?;
+            let replies = self.ask(Lane::People, calls, fresh).await?;
             for (project, reply) in some.iter_mut().zip(replies) {
                 let value = reply.map_err(|refusal| fault::refused(&refusal, what))?;
                 project.statuses = labels(value, &self.options.kinds);
@@ -138,9 +163,20 @@ impl LeantimeBoard {
         Ok(projects)
     }
 
+    /// Asks for what is known of projects and is old by now; what fails is asked again by whoever
+    /// needs it.
+    pub(super) async fn refresh_projects(&self, known: &[Project]) {
+        let labels = known.chunks(READ).map(|some| {
+            let calls = some.iter().map(|project| get_labels(project.id.0)).collect();
+            self.ask_shared(Lane::Background, calls, DIRECTORY)
+        });
+        let projects = self.ask_shared(Lane::Background, vec![get_all()], DIRECTORY);
+        let _ = futures::join!(projects, futures::future::join_all(labels));
+    }
+
     pub(super) async fn find_project(&self, id: ProjectId) -> Result<Option<Project>> {
         let all = self.all_projects().await?;
-        Ok(all.into_iter().find(|project| project.id == id))
+        Ok(all.iter().find(|project| project.id == id).cloned())
     }
 
     /// A project as it is now, past what is remembered of the list.
@@ -149,7 +185,7 @@ impl LeantimeBoard {
         let value = self.ask_one(Lane::People, call, Duration::ZERO, "read a project").await?;
         let rows: Vec<Row> =
             Row::of(value).filter(|row| row.int("id") == id.0).into_iter().collect();
-        Ok(self.projects_of(&rows).await?.pop())
+        Ok(self.projects_of(&rows, DIRECTORY).await?.pop())
     }
 }
 
@@ -264,7 +300,7 @@ fn renamed(before: &Project, after: &Project) -> Result<Vec<Call>> {
 #[async_trait]
 impl Projects for LeantimeBoard {
     async fn projects(&self) -> Result<Vec<Project>> {
-        self.all_projects().await
+        Ok(self.all_projects().await?.to_vec())
     }
 
     async fn project(&self, id: ProjectId) -> Result<Project> {

@@ -31,6 +31,8 @@ pub(super) struct LeantimeSession<'a> {
     is_begun: bool,
     /// Something went out that was, or may have been, done.
     has_acted: bool,
+    /// The same before the last request.
+    had_acted: bool,
     _held: Held,
 }
 
@@ -43,6 +45,7 @@ impl<'a> LeantimeSession<'a> {
             ended: Vec::new(),
             is_begun: false,
             has_acted: false,
+            had_acted: false,
             _held: held,
         }
     }
@@ -68,6 +71,7 @@ impl<'a> LeantimeSession<'a> {
         };
         let answer = self.board.governor_of(who).write(self.lane(), parcel).await;
         self.board.own.forget(&methods);
+        self.had_acted = self.has_acted;
         match answer {
             Ok(replies) => {
                 self.has_acted |= replies.first().is_some_and(Reply::is_ok);
@@ -98,7 +102,7 @@ impl<'a> LeantimeSession<'a> {
 
     /// The server said that it did not, without an error: nothing of that call happened.
     pub(super) async fn refused(&mut self, what: &str, said: &str) -> BoardError {
-        self.has_acted = false;
+        self.has_acted = self.had_acted;
         match self.did_not().await {
             Ok(()) => fault::undone(what, said),
             Err(error) => error,

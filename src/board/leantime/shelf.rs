@@ -114,6 +114,20 @@ struct State<T> {
     /// When each was last written by us; rows that were asked for earlier say nothing.
     written: BTreeMap<i64, u64>,
     generation: u64,
+    /// Grows whenever something else is remembered.
+    version: u64,
+}
+
+impl<T> State<T> {
+    fn put(&mut self, number: i64, kept: Kept<T>) {
+        self.version += 1;
+        self.notes.insert(number, kept);
+    }
+
+    fn take_out(&mut self, number: i64) {
+        self.version += 1;
+        self.notes.remove(&number);
+    }
 }
 
 /// Everything of one kind.
@@ -131,6 +145,7 @@ impl<T> Default for Shelf<T> {
             is_primed: false,
             written: BTreeMap::new(),
             generation: 0,
+            version: 0,
         };
         Self { state: Mutex::new(state), loading: tokio::sync::Mutex::default() }
     }
@@ -193,6 +208,11 @@ impl<T: Noted> Shelf<T> {
         self.lock().generation
     }
 
+    /// The same as long as the same is remembered.
+    pub(super) fn version(&self) -> u64 {
+        self.lock().version
+    }
+
     /// One was, or is about to be, written by us.
     pub(super) fn touch(&self, number: i64) {
         let mut state = self.lock();
@@ -225,7 +245,7 @@ impl<T: Noted> Shelf<T> {
     pub(super) async fn keep(&self, book: &Book, note: Note<T>) -> Result<()> {
         let (number, bytes) = (note.thing.number(), to_bytes(&note)?);
         book.put(vec![(key(T::SHELF, number), Some(bytes.clone()))]).await?;
-        self.lock().notes.insert(number, Kept { note, bytes });
+        self.lock().put(number, Kept { note, bytes });
         self.touch(number);
         Ok(())
     }
@@ -244,7 +264,7 @@ impl<T: Noted> Shelf<T> {
 
     pub(super) async fn forget(&self, book: &Book, number: i64) -> Result<()> {
         book.put(vec![(key(T::SHELF, number), None)]).await?;
-        self.lock().notes.remove(&number);
+        self.lock().take_out(number);
         self.touch(number);
         Ok(())
     }
@@ -335,7 +355,7 @@ impl<T: Noted> Shelf<T> {
                 let is_as_expected =
                     state.notes.get(&number).map(|kept| &kept.bytes) == before.as_ref();
                 if is_as_expected {
-                    state.notes.insert(number, Kept { note, bytes: bytes.unwrap_or_default() });
+                    state.put(number, Kept { note, bytes: bytes.unwrap_or_default() });
                 }
             }
             return Ok(());
@@ -344,7 +364,7 @@ impl<T: Noted> Shelf<T> {
         for (key, _) in &expected {
             let Some(bytes) = book.notes.get(key).await? else { continue };
             let Ok(note) = from_bytes::<Note<T>>(&bytes) else { continue };
-            self.lock().notes.insert(note.thing.number(), Kept { note, bytes });
+            self.lock().put(note.thing.number(), Kept { note, bytes });
         }
         Ok(())
     }
@@ -359,7 +379,7 @@ impl<T: Noted> Shelf<T> {
                 break;
             }
         }
-        self.lock().notes.remove(&number);
+        self.lock().take_out(number);
         self.touch(number);
         Ok(())
     }

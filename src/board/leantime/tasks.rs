@@ -1,6 +1,6 @@
 //! Tasks: tickets that are no milestones.
 
-use super::call::{Call, NO_METHOD, NOT_THERE, Parcel};
+use super::call::{Call, NO_METHOD, NOT_THERE, Parcel, Reply};
 use super::governor::Lane;
 use super::session::LeantimeSession;
 use super::shelf::{Note, Noted};
@@ -14,6 +14,7 @@ use crate::domain::{
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -36,12 +37,21 @@ fn not_found(id: TaskId) -> BoardError {
 }
 
 /// A ticket from an answer; `None` for the server's ways to say that there is none.
-pub(super) fn ticket(reply: super::call::Reply, what: &str) -> Result<Option<Row>> {
+pub(super) fn ticket(reply: Reply, what: &str) -> Result<Option<Row>> {
     match reply {
         Ok(value) => Ok(Row::of(value).filter(|row| row.id("id").is_some()).map(regular)),
         Err(refusal) if refusal.code == NOT_THERE => Ok(None),
         Err(refusal) => Err(fault::refused(&refusal, what)),
     }
+}
+
+/// The tickets of a list.
+fn tickets_of(answer: &[Reply]) -> Result<Vec<Row>> {
+    let what = "list tasks";
+    let reply = answer.first().cloned().ok_or_else(|| fault::no_sense(what))?;
+    let value = reply.map_err(|refusal| fault::refused(&refusal, what))?;
+    let rows = wire::rows(value).ok_or_else(|| fault::no_sense(what))?;
+    Ok(rows.into_iter().map(regular).collect())
 }
 
 impl LeantimeBoard {
@@ -76,13 +86,35 @@ impl LeantimeBoard {
     }
 
     /// All tasks; a list of this age will do.
-    pub(super) async fn all_tasks(&self, lane: Lane, fresh: Duration) -> Result<Vec<Task>> {
+    pub(super) async fn all_tasks(&self, lane: Lane, fresh: Duration) -> Result<Arc<Vec<Task>>> {
         let notes = &self.shelves.tasks;
         let context = self.context().await?;
         let since = notes.generation();
-        let rows = self.all_tickets(lane, &context.projects, fresh).await?;
-        let rows: Vec<Row> = rows.into_iter().filter(is_task).collect();
-        notes.observe(&self.book, &rows, since, false, &context).await
+        let Some(answer) = self.list_of_tickets(lane, &context.projects, fresh).await? else {
+            return Ok(Arc::default());
+        };
+        let known = [Arc::clone(&answer)];
+        if let Some(tasks) = self.listed.get(&known, notes.version()) {
+            return Ok(tasks);
+        }
+        let rows = tickets_of(&answer)?.into_iter().filter(is_task).collect::<Vec<Row>>();
+        let tasks = notes.observe(&self.book, &rows, since, false, &context).await?;
+        let tasks = Arc::new(tasks);
+        self.listed.put(known.into(), notes.version(), &tasks);
+        Ok(tasks)
+    }
+
+    async fn list_of_tickets(
+        &self,
+        lane: Lane,
+        projects: &[Project],
+        fresh: Duration,
+    ) -> Result<Option<Arc<Vec<Reply>>>> {
+        if projects.is_empty() {
+            // Naming none would mean all of them.
+            return Ok(None);
+        }
+        self.ask_shared(lane, vec![get_all(projects)], fresh).await.map(Some)
     }
 
     /// All tickets, milestones too.
@@ -92,24 +124,19 @@ impl LeantimeBoard {
         projects: &[Project],
         fresh: Duration,
     ) -> Result<Vec<Row>> {
-        let what = "list tasks";
-        if projects.is_empty() {
-            // Naming none would mean all of them.
-            return Ok(Vec::new());
+        match self.list_of_tickets(lane, projects, fresh).await? {
+            Some(answer) => tickets_of(&answer),
+            None => Ok(Vec::new()),
         }
-        let value = self.ask_one(lane, get_all(projects), fresh, what).await?;
-        let rows = wire::rows(value).ok_or_else(|| fault::no_sense(what))?;
-        Ok(rows.into_iter().map(regular).collect())
     }
 
     /// All tasks that a question means, in no order.
     pub(super) async fn matching(&self, query: &TaskQuery) -> Result<Vec<Task>> {
-        let mut tasks = self.all_tasks(Lane::People, LIST).await?;
+        let tasks = self.all_tasks(Lane::People, LIST).await?;
         let context = self.context().await?;
-        tasks.retain(|task| {
-            page::matches(query, task, context.kind_of(task.project, task.status.0))
-        });
-        Ok(tasks)
+        let is_meant =
+            |task: &&Task| page::matches(query, task, context.kind_of(task.project, task.status.0));
+        Ok(tasks.iter().filter(is_meant).cloned().collect())
     }
 
     /// What lists leave out of tasks, read where it is not known.

@@ -1,7 +1,7 @@
 //! Leantime, played by the fake: how its world is made, and which cases are not held against it.
 
 use super::{World, noon, person, project};
-use crate::support::leantime::{FakeLeantime, Options as Fake};
+use crate::support::leantime::{FakeLeantime, Options as Fake, Role as FakeRole};
 use rota::board::leantime::LeantimeBoard;
 use rota::board::leantime::notebook::MemoryNotebook;
 use rota::board::leantime::options::{Credential, Options};
@@ -95,7 +95,7 @@ fn why_not(can: Capabilities, case: &str) -> Option<String> {
 }
 
 impl World {
-    /// Ann, Bob and Cleo act under their own names; Ada reads.
+    /// Ann, Bob and Cleo act under their own names; a program with an admin's key reads.
     pub(crate) async fn leantime() -> (Self, FakeLeantime) {
         let fake = FakeLeantime::start(Fake {
             rate_per_minute: Some(1_000_000),
@@ -103,20 +103,21 @@ impl World {
             ..Fake::default()
         })
         .await;
-        let mut options = Options::new(fake.url(), bearer(&fake, 1));
+        let (reader, key) = fake.add_key("Rota", FakeRole::Admin, &[]);
+        let mut options = Options::new(fake.url(), Credential::read(&key).unwrap());
         options.requests_per_minute = 1_000_000;
         options.look_every = Duration::ZERO;
         // Users get ids in order: whose token it will be is known before they are there.
-        options.identities = (2..=4).map(|id| (PersonId(id), bearer(&fake, id))).collect();
+        options.identities = (3..=5).map(|id| (PersonId(id), bearer(&fake, id))).collect();
         let clock = Arc::new(ManualClock::at(noon()));
         let notes = Arc::new(MemoryNotebook::default());
         let name = BoardName::new("main");
         let board = LeantimeBoard::open(options, notes, name, clock.clone()).unwrap();
         let board: Arc<dyn Board> = Arc::new(board);
-        let first = Stamp::by(PersonId(1));
+        let first = Stamp::by(PersonId(reader));
         let mut people = Vec::new();
         for name in ["Ann", "Bob", "Cleo"] {
-            let new = NewPerson { role: Role::Owner, ..person(name) };
+            let new = NewPerson { role: Role::Admin, ..person(name) };
             people.push(board.add_person(&first, new).await.unwrap().after.id);
         }
         let by = Stamp::by(people[0]);

@@ -70,3 +70,30 @@ async fn writes_to_many_tasks_go_in_few_requests() {
     assert!(requests <= 6, "{requests} requests for twenty edits");
     s.is_careful();
 }
+
+#[tokio::test]
+async fn an_edit_takes_two_requests_and_a_comment_on_a_known_task_two() {
+    let s = Scene::new(unlimited()).await;
+    let task = s.task("One").await;
+    let count = async |work: &str| {
+        let before = s.board.requests();
+        match work {
+            "edit" => {
+                s.edit(&task, TaskEdit::AddTag("x".into())).await.unwrap();
+            }
+            "comment" => {
+                let on = CommentTarget::Task(task.id);
+                let new = NewComment { on, text: "x".into(), parent: None, rating: None };
+                s.board.add_comment(&s.by(), new).await.unwrap();
+            }
+            _ => {
+                s.latest().await;
+            }
+        }
+        s.board.requests() - before
+    };
+    assert_eq!(count("edit").await, 2);
+    assert_eq!(count("comment").await, 2);
+    assert_eq!(count("look").await, 1);
+    s.is_careful();
+}

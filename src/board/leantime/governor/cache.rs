@@ -23,18 +23,21 @@ struct Known {
 
 /// The part of the server that a method belongs to.
 fn domain(method: &'static str) -> &'static str {
+    if method == "tickets.getStatusLabels" {
+        return "labels";
+    }
     method.split('.').next().unwrap_or(method)
 }
 
 /// Whether a write there makes a read here old.
 fn touches(wrote: &str, read: &str) -> bool {
     match wrote {
-        // Labels are a setting and are asked of the tickets.
-        "setting" => matches!(read, "setting" | "tickets"),
+        // Labels are a setting although they are asked of the tickets.
+        "setting" => matches!(read, "setting" | "labels"),
         "users" | "api" => matches!(read, "users" | "api" | "projects"),
         "projects" => matches!(read, "projects" | "users"),
         // What hangs on a ticket goes with it.
-        "tickets" => !matches!(read, "users" | "projects" | "api"),
+        "tickets" => !matches!(read, "users" | "projects" | "api" | "labels" | "setting"),
         "timesheets" => matches!(read, "timesheets" | "tickets"),
         _ => read == wrote || read == "notifications",
     }
