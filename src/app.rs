@@ -14,6 +14,7 @@ mod front;
 pub mod house;
 mod http;
 mod instants;
+mod notebook;
 mod open;
 mod outside;
 mod people;
