@@ -7,10 +7,10 @@
 use super::call::Call;
 use super::governor::Lane;
 use super::shelf::Context;
-use super::task_row::{is_task, regular};
-use super::tasks::{get, get_all, missing, ticket};
+use super::task_row::is_task;
+use super::tasks::{get, get_all, missing, ticket, tickets_of};
 use super::wire::{self, Row};
-use super::{LeantimeBoard, comments, fault};
+use super::{LeantimeBoard, comments};
 use crate::board::record::{About, Rows};
 use crate::board::{BoardError, Result};
 use crate::domain::{
@@ -66,24 +66,19 @@ impl LeantimeBoard {
         if context.projects.is_empty() {
             return Ok(());
         }
-        let mut calls = vec![get_all(&context.projects)];
-        calls.extend(comments::poll(&context.projects));
-        let (replies, ()) = futures::join!(
-            self.ask(Lane::Background, calls, Duration::ZERO),
+        // Together in one request, but each by itself: whoever asks for the list next has it.
+        let (tickets, polled, ()) = futures::join!(
+            self.ask_shared(Lane::Background, vec![get_all(&context.projects)], Duration::ZERO),
+            self.ask(Lane::Background, comments::poll(&context.projects), Duration::ZERO),
             self.refresh_projects(&context.projects)
         );
-        let replies = replies?;
-        let what = "list tasks";
-        let listed = replies.first().cloned().ok_or_else(|| fault::no_sense(what))?;
-        let listed = listed.map_err(|refusal| fault::refused(&refusal, what))?;
-        let rows = wire::rows(listed).ok_or_else(|| fault::no_sense(what))?;
-        let rows: Vec<Row> = rows.into_iter().map(regular).collect();
+        let (rows, polled) = (tickets_of(&tickets?)?, polled?);
         let (found, stones): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(is_task);
         let seen = tasks.observe(&self.book, &found, since.tasks, false, &context).await?;
         context.homes = seen.iter().map(|task| (task.id, task.project)).collect();
         let stone_notes = &self.shelves.milestones;
         stone_notes.observe(&self.book, &stones, since.milestones, true, &context).await?;
-        let heard = comments::polled(replies.get(1..).unwrap_or_default(), &context.projects)?;
+        let heard = comments::polled(&polled, &context.projects)?;
         let heard = comments::visible(heard, &context);
         let heard = comments.observe(&self.book, &heard, since.comments, true, &context).await?;
         let lost = missing(&self.listed(&context), seen.iter().map(|task| task.id.0));

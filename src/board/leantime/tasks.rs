@@ -46,7 +46,7 @@ pub(super) fn ticket(reply: Reply, what: &str) -> Result<Option<Row>> {
 }
 
 /// The tickets of a list.
-fn tickets_of(answer: &[Reply]) -> Result<Vec<Row>> {
+pub(super) fn tickets_of(answer: &[Reply]) -> Result<Vec<Row>> {
     let what = "list tasks";
     let reply = answer.first().cloned().ok_or_else(|| fault::no_sense(what))?;
     let value = reply.map_err(|refusal| fault::refused(&refusal, what))?;

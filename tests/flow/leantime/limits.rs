@@ -95,5 +95,8 @@ async fn an_edit_takes_two_requests_and_a_comment_on_a_known_task_two() {
     assert_eq!(count("edit").await, 2);
     assert_eq!(count("comment").await, 2);
     assert_eq!(count("look").await, 1);
+    let before = s.board.requests();
+    s.board.tasks(&TaskQuery::default()).await.unwrap();
+    assert_eq!(s.board.requests(), before, "the look has the list");
     s.is_careful();
 }
