@@ -15,6 +15,7 @@ mod front;
 pub mod house;
 mod http;
 mod instants;
+mod notebook;
 mod open;
 mod outside;
 mod people;

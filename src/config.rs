@@ -3,12 +3,14 @@
 //! Secrets are written as `{ env = "NAME" }` or `{ file = "path" }`, or as `"${NAME}"`; what they
 //! hold is never shown, in no fault and in no `Debug`. Paths are relative to the file.
 
+mod leantime;
 mod mcp;
 mod read;
 mod schema;
 mod secret;
 mod upstream;
 
+pub use leantime::LeantimeConfig;
 pub use mcp::{McpConfig, Transport};
 pub use schema::schema;
 pub use upstream::{UpstreamConfig, UpstreamWay};
@@ -86,13 +88,15 @@ pub struct DaemonConfig {
 }
 
 /// `[board]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum BoardConfig {
     /// The embedded board; the path is relative to the state folder unless absolute.
     Sqlite {
         /// The database file.
         path: PathBuf,
     },
+    /// A Leantime server.
+    Leantime(Box<LeantimeConfig>),
 }
 
 /// `[store]`.

@@ -123,7 +123,7 @@ impl Stage {
         open::make_state(&place.state)?;
         let (store, _) = open::open_store(&config, place, &life, &clock).await?;
         Ok(Ground {
-            board: open::open_board(&config, &place.state, &clock).await?,
+            board: open::open_board(&config, &place.state, &clock, None).await?,
             store,
             epoch: 0,
             life,

@@ -72,11 +72,12 @@ fn playbooks(place: &Place) -> Result<Finding, Failure> {
 
 /// What playbooks would write and the board does not know; nothing where there is no board yet.
 async fn words(place: &Place, config: &Config) -> Vec<Finding> {
-    let BoardConfig::Sqlite { path } = &config.board;
-    if !place.state.join(path).exists() {
+    if let BoardConfig::Sqlite { path } = &config.board
+        && !place.state.join(path).exists()
+    {
         return Vec::new();
     }
-    let board = match open::open_board(config, &place.state, &SystemClock::shared()).await {
+    let board = match open::open_board(config, &place.state, &SystemClock::shared(), None).await {
         Ok(board) => board,
         Err(failure) => {
             let why = failure.causes.into_iter().next().unwrap_or(failure.message);

@@ -6,15 +6,19 @@ use super::spoken::Spoken;
 use super::{failures, people};
 use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::Place;
+use crate::app::notebook::StoreNotebook;
+use crate::board::leantime::LeantimeBoard;
+use crate::board::leantime::notebook::{MemoryNotebook, Notebook};
+use crate::board::leantime::options::{Credential, Options};
 use crate::board::open::{BoardKind, BoardOptions};
 use crate::board::{self, Board};
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
-use crate::config::{BoardConfig, Config, ModelConfig, StoreConfig};
+use crate::config::{BoardConfig, Config, LeantimeConfig, ModelConfig, StoreConfig};
 use crate::cron::Pattern;
 use crate::daemon::control::Answer;
 use crate::daemon::{Daemon, Parts, RunJournal, Settings, Wake, Words};
 use crate::digest::LinkBase;
-use crate::domain::{BoardName, Channel, DaemonId, LifeId, Principal};
+use crate::domain::{BoardName, Channel, DaemonId, LifeId, PersonId, Principal};
 use crate::ledger::export::{self, Restored};
 use crate::ledger::{Ledger, LedgerOptions};
 use crate::model::Model;
@@ -26,6 +30,7 @@ use crate::store::{self, Store, StoreError};
 use crate::template::Templates;
 use crate::tools::{self, ToolKind, ToolRegistry};
 use crate::upstream::full_name;
+use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
@@ -79,7 +84,7 @@ pub(super) async fn house(place: &Place, speak: Speak) -> Result<Opened, Failure
     let life = LifeId::new(format!("life-{}", entropy.nonce()));
     let (store, restored) = open_store(&config, place, &life, &clock).await?;
     let epoch = export::read_epoch(&place.state).map_err(|error| failures::export(&error))?;
-    let board = open_board(&config, &place.state, &clock).await?;
+    let board = open_board(&config, &place.state, &clock, Some(&store)).await?;
     let spoken = (speak == Speak::Held).then(Spoken::default);
     let stdout: SharedWriter = match &spoken {
         Some(spoken) => spoken.writer(),
@@ -180,8 +185,12 @@ pub(super) async fn open_board(
     config: &Config,
     state: &Path,
     clock: &Arc<dyn Clock>,
+    store: Option<&Arc<dyn Store>>,
 ) -> Result<Arc<dyn Board>, Failure> {
-    let BoardConfig::Sqlite { path } = &config.board;
+    let path = match &config.board {
+        BoardConfig::Sqlite { path } => path,
+        BoardConfig::Leantime(leantime) => return open_leantime(config, leantime, clock, store),
+    };
     let options = BoardOptions {
         kind: BoardKind::Sqlite,
         path: Some(path.clone()),
@@ -190,6 +199,30 @@ pub(super) async fn open_board(
     board::open::open(&options, state, Arc::clone(clock))
         .await
         .map_err(|error| failures::board(&error))
+}
+
+/// Without a store, what it would keep there is forgotten with the process.
+fn open_leantime(
+    config: &Config,
+    leantime: &LeantimeConfig,
+    clock: &Arc<dyn Clock>,
+    store: Option<&Arc<dyn Store>>,
+) -> Result<Arc<dyn Board>, Failure> {
+    let name = BoardName::new(config.board_name.as_str());
+    let notebook: Arc<dyn Notebook> = match store {
+        Some(store) => Arc::new(StoreNotebook::new(Arc::clone(store), &name)),
+        None => Arc::new(MemoryNotebook::default()),
+    };
+    let open = || {
+        let credential = Credential::read(leantime.key.expose_secret())?;
+        let mut options = Options::new(leantime.url.as_str(), credential);
+        options.zone = leantime.zone;
+        options.requests_per_minute = leantime.requests_per_minute;
+        options.user = leantime.user.map(PersonId);
+        LeantimeBoard::open(options, notebook, name, Arc::clone(clock))
+    };
+    let board = open().map_err(|error| failures::board(&error))?;
+    Ok(Arc::new(board))
 }
 
 pub(super) fn models(config: &Config) -> Result<BTreeMap<String, Arc<dyn Model>>, Failure> {

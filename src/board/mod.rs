@@ -57,6 +57,7 @@
 mod batch;
 mod check;
 mod kept;
+pub mod leantime;
 pub mod open;
 pub mod overlay;
 mod page;
@@ -142,6 +143,14 @@ pub struct Capabilities {
     pub actors: bool,
     /// Keeps `blocked_by`.
     pub blockers: bool,
+    /// Does several writes in one step ([`Board::write_all`]).
+    pub steps: bool,
+    /// Lets a project's labels be chosen.
+    pub labels: bool,
+    /// Lets goal boards be added and removed, and goals be removed.
+    pub goal_boards: bool,
+    /// Lets somebody have a role of their own in a project, and a project list nobody.
+    pub project_roles: bool,
 }
 
 /// Who is on the board.

@@ -1,5 +1,6 @@
 //! From TOML to the configuration: what each table says.
 
+use super::leantime::{KEYS, leantime};
 use super::secret::secret;
 use super::{
     Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, ModelConfig, SlackConfig, StoreConfig,
@@ -30,7 +31,7 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
             format!("expected an IANA zone such as Europe/Berlin{}", near.unwrap_or_default())
         })
     });
-    let (board_name, board) = board(&root.table("board"), &base);
+    let (board_name, board) = board(&root.table("board"), &base, folder, env);
     let notify = root.table("notify");
     let slack_table = notify.table("slack");
     let files_table = notify.table("file");
@@ -110,7 +111,12 @@ fn daemon(table: &Table<'_, '_>) -> DaemonConfig {
     daemon
 }
 
-fn board(table: &Table<'_, '_>, base: &Config) -> (String, BoardConfig) {
+fn board(
+    table: &Table<'_, '_>,
+    base: &Config,
+    folder: &Path,
+    env: Env<'_>,
+) -> (String, BoardConfig) {
     let name = table.parsed("name", |text| {
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if text.is_empty() || text.len() > 63 || !text.chars().all(fits) {
@@ -118,12 +124,26 @@ fn board(table: &Table<'_, '_>, base: &Config) -> (String, BoardConfig) {
         }
         Ok(text.to_owned())
     });
-    kind(table, &["sqlite"], &["postgres", "leantime"]);
-    let board = match table.needed_if_written("path") {
-        Some(path) => BoardConfig::Sqlite { path: PathBuf::from(path) },
-        None => base.board.clone(),
+    let board = if kind(table, &["sqlite", "leantime"], &["postgres"]) == Some("leantime") {
+        if table.has("path") {
+            table.add(table.fault("path", "`path` is for kind = \"sqlite\" only"));
+        }
+        table.mention("path");
+        let found = leantime(table, folder, env);
+        found.map_or_else(|| base.board.clone(), |found| BoardConfig::Leantime(Box::new(found)))
+    } else {
+        for key in KEYS {
+            if table.has(key) {
+                let message = format!("`{key}` is for kind = \"leantime\" only");
+                table.add(table.secret_fault(key, message));
+            }
+            table.mention(key);
+        }
+        match table.needed_if_written("path") {
+            Some(path) => BoardConfig::Sqlite { path: PathBuf::from(path) },
+            None => base.board.clone(),
+        }
     };
-    table.refuse("url", "a board of another server");
     table.finish(elsewhere);
     (name.unwrap_or_else(|| base.board_name.clone()), board)
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 const PLACES: [(&str, &[&str]); 10] = [
     ("", &["timezone", "arm", "agents", "templates", "currency"]),
     ("daemon", &["id", "slots", "labels", "tick", "drain", "playbooks"]),
-    ("board", &["name"]),
+    ("board", &["name", "requests_per_minute"]),
     ("store", &["keep"]),
     ("people", &["me"]),
     ("claims", &["lease", "renew", "margin"]),
@@ -150,8 +150,13 @@ pub fn schema() -> Value {
             }), &[]),
             "board": object(&json!({
                 "name": text("the board's name in claims and records (default: main)"),
-                "kind": word(&["sqlite"], "the board (default: sqlite)"),
-                "path": text("the database, relative to the state folder (default: board.sqlite)"),
+                "kind": word(&["sqlite", "leantime"], "the board (default: sqlite)"),
+                "path": text("sqlite: the database, relative to the state folder (default: board.sqlite)"),
+                "url": text("leantime: its address, as in a browser"),
+                "key": secret("leantime: an API key or an access token"),
+                "zone": text("leantime: the zone that the server is set to (default: UTC)"),
+                "requests_per_minute": json!({"type": "integer", "minimum": 1, "maximum": 100_000, "description": "leantime: how many it takes; fewer are learned (default: 120)"}),
+                "user": json!({"type": "integer", "minimum": 1, "description": "leantime: the id of the key's user, needed before version 3.8"}),
             }), &[]),
             "store": object(&json!({
                 "kind": word(&["sled", "memory"], "the store (default: sled)"),

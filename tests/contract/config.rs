@@ -1,6 +1,6 @@
 //! `rota.toml`: defaults, every fault at its place, and secrets that nobody sees.
 
-use rota::config::{Arm, Config, ModelConfig, StoreConfig, UpstreamWay, schema};
+use rota::config::{Arm, BoardConfig, Config, ModelConfig, StoreConfig, UpstreamWay, schema};
 use rota::fault::render_all;
 use secrecy::ExposeSecret;
 use std::fmt::Write as _;
@@ -132,7 +132,17 @@ const FAULTY: &[(&str, &str)] = &[
     ("a margin too wide", "[claims]\nmargin = \"15s\""),
     ("a bad zone", "timezone = \"Berlin\""),
     ("a bad word", "arm = \"yes\""),
-    ("another board", "[board]\nkind = \"leantime\""),
+    ("another board", "[board]\nkind = \"postgres\""),
+    ("a Leantime without an address or key", "[board]\nkind = \"leantime\""),
+    (
+        "a Leantime with a password",
+        "[board]\nkind = \"leantime\"\nurl = \"https://a:b@c\"\nkey = { env = \"HOOK\" }",
+    ),
+    (
+        "a file for Leantime",
+        "[board]\nkind = \"leantime\"\npath = \"x\"\nurl = \"https://c\"\nkey = { env = \"HOOK\" }",
+    ),
+    ("a key for a file", "[board]\nkey = \"SECRET\""),
     ("another store", "[store]\nkind = \"postgres\""),
     ("a path for nothing", "[store]\nkind = \"memory\"\npath = \"x\""),
     ("another model", "[models.worker]\nkind = \"openai\"\nurl = \"http://x\""),
@@ -195,6 +205,20 @@ fn no_change_to_a_configuration_makes_it_panic() {
             prop_assert!(!render_all(&faults, true).is_empty());
         }
     });
+}
+
+#[test]
+fn a_leantime_is_an_address_a_key_and_what_is_known_of_it() {
+    let text = "[board]\nkind = \"leantime\"\nname = \"team\"\nurl = \"https://lean.example.org\"\n\
+                key = { env = \"HOOK\" }\nzone = \"Europe/Berlin\"\nrequests_per_minute = 10";
+    let config = parse(text).unwrap();
+    let BoardConfig::Leantime(leantime) = &config.board else { panic!("{:?}", config.board) };
+    assert_eq!(leantime.url, "https://lean.example.org");
+    assert_eq!((leantime.zone, leantime.requests_per_minute), (chrono_tz::Europe::Berlin, 10));
+    assert_eq!((leantime.user, config.board_name.as_str()), (None, "team"));
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let json = serde_json::to_value(toml::from_str::<toml::Table>(text).unwrap()).unwrap();
+    assert!(validator.is_valid(&json));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod board;
 mod command_line;
 mod demo;
+mod leantime;
 mod processes;
 mod running;
 mod serving;

@@ -6,6 +6,7 @@ mod commands;
 mod control_socket;
 mod daemon;
 mod digest;
+mod leantime;
 mod rendering;
 mod runner;
 mod tools;

@@ -1,6 +1,7 @@
 //! The tasks extension: long work that a client asks after, and nobody else sees.
 
 use super::{Client, team, token};
+use crate::support::rota::Rota;
 use serde_json::{Value, json};
 
 /// A client without a handshake that knows tasks.
@@ -34,13 +35,19 @@ impl Patient {
     /// How it ended; it is asked for again until it has.
     async fn ended(&self, id: &str) -> Value {
         loop {
-            let seen = self.look(id).await["result"].clone();
-            if seen["status"] != "working" {
-                return seen;
+            let seen = self.look(id).await;
+            assert!(seen["error"].is_null(), "{seen:#}");
+            if seen["result"]["status"] != "working" {
+                return seen["result"].clone();
             }
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Whoever asks after something asks often.
+fn patient_team() -> Rota {
+    team().with_env("MCP_RATE_LIMIT", "1000000")
 }
 
 async fn count(client: &Client) -> usize {
@@ -50,7 +57,7 @@ async fn count(client: &Client) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_of_many_parts_is_asked_after_by_whoever_began_it_alone() {
-    let rota = team();
+    let rota = patient_team();
     let (ada, bob) = (token(&rota, &["laptop"]), token(&rota, &["bobs", "--person", "Bob"]));
     let serving = rota.serve(Vec::<&str>::new());
     let client = Patient(Client::of(&serving, Some(&ada)));
@@ -81,7 +88,7 @@ async fn work_of_many_parts_is_asked_after_by_whoever_began_it_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_that_is_cancelled_stops_between_two_parts() {
-    let rota = team();
+    let rota = patient_team();
     let ada = token(&rota, &["laptop"]);
     let serving = rota.serve(Vec::<&str>::new());
     let client = Patient(Client::of(&serving, Some(&ada)));
@@ -102,7 +109,7 @@ async fn work_that_is_cancelled_stops_between_two_parts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_does_not_know_tasks_is_answered_when_it_is_done_and_so_is_who_has_too_many() {
-    let rota = team();
+    let rota = patient_team();
     let ada = token(&rota, &["laptop"]);
     let serving = rota.serve(Vec::<&str>::new());
     let client = Patient(Client::of(&serving, Some(&ada)));

@@ -165,11 +165,11 @@ async fn sessions_and_what_is_held_are_told_as_they_are_now() {
     assert!(end.send().await.unwrap().status().is_success());
     until(&client, "rota_mcp_open_sessions", |sessions| sessions == 0).await;
 
-    let half = super::limits::half_a_request(&client.url, &secret, 65_536);
+    let (half, told) = super::limits::held(&client, &secret).await;
+    assert_eq!(told.status, 503);
     until(&client, "rota_mcp_held_bytes", |bytes| bytes >= 65_536).await;
-    assert_eq!(client.ask("tools/list", json!({})).await.status, 503);
     let (_, samples) = scrape(&client).await;
-    assert_eq!(count(&samples, &refused("memory")), 1);
+    assert!(count(&samples, &refused("memory")) >= 1);
     drop(half);
     until(&client, "rota_mcp_held_bytes", |bytes| bytes == 0).await;
 }

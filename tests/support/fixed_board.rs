@@ -216,7 +216,16 @@ impl Board for FixedBoard {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { fencing: false, marks: false, actors: false, blockers: false }
+        Capabilities {
+            fencing: false,
+            marks: false,
+            actors: false,
+            blockers: false,
+            steps: false,
+            labels: false,
+            goal_boards: false,
+            project_roles: false,
+        }
     }
 
     async fn raise_fence(&self, _: TaskId, _: Fence) -> Result<()> {

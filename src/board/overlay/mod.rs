@@ -147,7 +147,16 @@ impl Board for Overlay {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let own = Capabilities { fencing: true, marks: true, actors: true, blockers: true };
+        let own = Capabilities {
+            fencing: true,
+            marks: true,
+            actors: true,
+            blockers: true,
+            steps: true,
+            labels: true,
+            goal_boards: true,
+            project_roles: true,
+        };
         let below = self.below.as_ref().map(|below| below.capabilities());
         Capabilities {
             marks: below.is_none_or(|below| below.marks),

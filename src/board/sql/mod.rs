@@ -114,7 +114,16 @@ impl Board for SqlBoard {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { fencing: true, marks: true, actors: true, blockers: true }
+        Capabilities {
+            fencing: true,
+            marks: true,
+            actors: true,
+            blockers: true,
+            steps: true,
+            labels: true,
+            goal_boards: true,
+            project_roles: true,
+        }
     }
 
     async fn directory(&self) -> Result<(Vec<Project>, Vec<Person>)> {

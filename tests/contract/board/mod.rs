@@ -1,5 +1,5 @@
-//! The contract of the board, held against every adapter: SQLite, the overlay over nothing, and the
-//! overlay over SQLite.
+//! The contract of the board, held against every adapter: SQLite, the overlay over nothing, the
+//! overlay over SQLite, and Leantime, played by a fake.
 
 mod activity;
 mod batch;
@@ -7,6 +7,7 @@ mod calendar;
 mod deletion;
 mod goals;
 mod input;
+mod leantime;
 mod marks;
 mod marks_of_nouns;
 mod nouns;
@@ -51,6 +52,11 @@ macro_rules! contract {
         mod overlay_sqlite {
             $(#[tokio::test] async fn $case() {
                 super::$case(crate::contract::board::World::overlay_sqlite().await).await;
+            })*
+        }
+        mod leantime {
+            $(#[tokio::test] async fn $case() {
+                crate::contract::board::leantime::hold(stringify!($case), super::$case).await;
             })*
         }
     };
