@@ -2,6 +2,7 @@
 //! off or its answer is too long.
 
 use super::confirm::Consent;
+use super::jobs::{JOB_TIME, REPORT_BYTES_MAX};
 use super::{CallError, Called, Caller, Handler, Limits, answer, instruments, listing};
 use crate::domain::Value;
 use crate::tools::{Definition, ToolKind};
@@ -33,6 +34,22 @@ pub(super) enum Asker<'a> {
 }
 
 impl Asker<'_> {
+    /// How long the call may take.
+    fn time(self, limits: &Limits) -> Duration {
+        match self {
+            Self::Request(_) => limits.call_time,
+            Self::Job(_) => JOB_TIME,
+        }
+    }
+
+    /// How long its answer may be.
+    fn bytes_max(self, limits: &Limits) -> usize {
+        match self {
+            Self::Request(_) => limits.response_bytes_max,
+            Self::Job(_) => limits.response_bytes_max.min(REPORT_BYTES_MAX),
+        }
+    }
+
     /// Waits until it is told to stop.
     async fn cancelled(self) {
         match self {
@@ -79,11 +96,13 @@ impl Handler {
             instruments::no_such_tool();
             return Err(ErrorData::invalid_params(message, None));
         };
+        let began = self.clock().boot();
         match self.consent(caller, tool, &mut request, context).await {
             Consent::Given => {}
             Consent::Ask(question) => return Ok((*question).into()),
             Consent::Refused(error) => {
-                instruments::called(tool.name, Some(&error.code), Duration::ZERO);
+                let took = self.clock().boot().saturating_sub(began);
+                instruments::called(tool.name, Some(&error.code), took);
                 return Ok(answer::error(&error, self.limits()).into());
             }
         }
@@ -96,13 +115,14 @@ impl Handler {
         };
         let has_patience = context.client_capabilities().is_some_and(|can| can.supports_tasks());
         if tool.is_bulk()
+            && self.keeps_jobs()
             && has_patience
             && let Some(task) = self.jobs().begin(self, caller, tool, args.clone())
         {
             return Ok(CreateTaskResult::new(task).into());
         }
         let asker = Asker::Request(context);
-        Ok(self.answered(caller, tool, args, self.limits().call_time, asker).await.into())
+        Ok(self.answered(caller, tool, args, asker).await.into())
     }
 
     /// Calls a tool and makes an answer of it that fits; counted.
@@ -111,11 +131,10 @@ impl Handler {
         caller: &Caller,
         tool: &'static Definition,
         args: Value,
-        time: Duration,
         asker: Asker<'_>,
     ) -> CallToolResult {
         let began = self.clock().boot();
-        let answered = self.fitting(caller, tool, args, time, asker).await;
+        let answered = self.fitting(caller, tool, args, asker).await;
         let code = answered.as_ref().err().map(|error| error.code.as_str());
         instruments::called(tool.name, code, self.clock().boot().saturating_sub(began));
         answered.unwrap_or_else(|error| answer::error(&error, self.limits()))
@@ -127,15 +146,15 @@ impl Handler {
         caller: &Caller,
         tool: &'static Definition,
         mut args: Value,
-        time: Duration,
         asker: Asker<'_>,
     ) -> Result<CallToolResult, CallError> {
         let limits = self.limits();
-        let until = Instant::now() + time;
+        let until = Instant::now() + asker.time(limits);
+        let bytes_max = asker.bytes_max(limits);
         loop {
             let done = self.call_until(until, caller, (tool.name, args.clone()), asker).await?;
             let result = answer::result(done);
-            if answer::fits(&result, limits.response_bytes_max) {
+            if answer::fits(&result, bytes_max) {
                 return Ok(result);
             }
             // It was done, and whoever is told that it failed does it again.
@@ -173,13 +192,21 @@ impl Handler {
         let call = tokio::time::timeout_at(until, call);
         tokio::pin!(call);
         let mut progress = Told { asker, so_far: 0.0 };
+        let mut is_wanted = true;
         let ended = loop {
             tokio::select! {
                 biased;
                 ended = &mut call => break ended,
-                () = asker.cancelled() => {
-                    return Err(CallError::of("cancelled", "the call was cancelled"));
-                }
+                () = asker.cancelled(), if is_wanted => match asker {
+                    Asker::Request(_) => {
+                        return Err(CallError::of("cancelled", "the call was cancelled"));
+                    }
+                    // It begins no other item, and reports.
+                    Asker::Job(_) => {
+                        is_wanted = false;
+                        lines.close();
+                    }
+                },
                 Some(line) = lines.recv() => progress.tell(line).await,
             }
         };
@@ -194,17 +221,7 @@ impl Handler {
                 let message = "the tool broke off: a fault of the program, see its log";
                 Err(CallError { retryable: false, ..CallError::of("tool_failed", message) })
             }
-            Err(_) => Err(CallError {
-                retryable: true,
-                ..CallError::of(
-                    "timed_out",
-                    format!(
-                        "{tool} took longer than {} s (MCP_MAX_EXECUTION_TIME); what it began may go \
-                         on, so look before you repeat it",
-                        self.limits().call_time.as_secs()
-                    ),
-                )
-            }),
+            Err(_) => Err(timed_out(tool, asker, self.limits())),
         }
     }
 }
@@ -223,6 +240,19 @@ fn shorter(kind: ToolKind, properties: Option<&Value>, args: &Value) -> Option<V
     let mut map = args.as_map().cloned().unwrap_or_default();
     map.insert("limit".to_owned(), (asked / 2).max(ITEMS_MIN).into());
     Some(Value::Map(map))
+}
+
+fn timed_out(tool: &str, asker: Asker<'_>, limits: &Limits) -> CallError {
+    let seconds = asker.time(limits).as_secs();
+    let setting = match asker {
+        Asker::Request(_) => " (MCP_MAX_EXECUTION_TIME)",
+        Asker::Job(_) => "",
+    };
+    let message = format!(
+        "{tool} took longer than {seconds} s{setting}; what it began may go on, so look before you \
+         repeat it"
+    );
+    CallError { retryable: true, ..CallError::of("timed_out", message) }
 }
 
 fn too_large(limits: &Limits) -> CallError {

@@ -93,7 +93,12 @@ impl Handler {
         self.clock.as_ref()
     }
 
-    pub(super) fn jobs(&self) -> &Jobs {
+    /// Whether long work may be asked after: not at a pipe, with whose end the house ends.
+    pub(super) fn keeps_jobs(&self) -> bool {
+        matches!(self.who, Who::Request)
+    }
+
+    pub(super) fn jobs(&self) -> &Arc<Jobs> {
         &self.jobs
     }
 
@@ -149,8 +154,11 @@ impl Handler {
             .enable_prompts()
             .enable_resources()
             .enable_completions()
-            .enable_tasks()
             .build();
+        if self.keeps_jobs() {
+            let tasks = ServerCapabilities::builder().enable_tasks().build();
+            capabilities.extensions = tasks.extensions;
+        }
         if let Some(resources) = &mut capabilities.resources {
             resources.subscribe = self.tells_of_changes().then_some(true);
         }

@@ -121,6 +121,7 @@ pub fn router(
     let subscriptions = Arc::clone(handler.subscriptions());
     let telling = Arc::clone(&subscriptions).tell(news, Arc::clone(&access), stop.clone());
     tracker.spawn(telling);
+    tracker.spawn(Arc::clone(handler.jobs()).watch(Arc::clone(&access), stop.clone()));
     let mut with = config(&options, stop);
     let mut without = config(&options, stop);
     without.legacy_session_mode = false;

@@ -1,12 +1,14 @@
 //! What is said to SQLite alone: the schema, the connections, hints and error codes.
 
 use super::super::{BoardError, Result};
+use super::unclosed;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Row, Sqlite};
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -108,19 +110,30 @@ fn newer(path: &Path, version: i64) -> BoardError {
     unusable(path, &what)
 }
 
+/// Reads from the file's beginning what there is; how much that was.
+fn filled(file: &File, header: &mut [u8]) -> std::io::Result<usize> {
+    let mut length = 0;
+    while length < header.len() {
+        match file.read_at(&mut header[length..], length as u64)? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    Ok(length)
+}
+
 const NOT_OURS: &str = "belongs to another program: give another path";
 
 /// Looks at the file's header without a database engine, so that a file that cannot be used is not
 /// touched.
 fn peek(path: &Path) -> Result<()> {
-    let mut header = Vec::new();
-    match File::open(path) {
+    let mut header = [0; 100];
+    let length = match unclosed::opened(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(unreadable(path, error)),
-        Ok(file) => {
-            file.take(100).read_to_end(&mut header).map_err(|error| unreadable(path, error))?;
-        }
-    }
+        Ok(file) => filled(&file, &mut header).map_err(|error| unreadable(path, error))?,
+    };
+    let header = &header[..length];
     if header.is_empty() {
         return Ok(());
     }

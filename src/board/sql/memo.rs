@@ -9,6 +9,7 @@
 
 use super::super::Result;
 use super::directory::Kept;
+use super::unclosed;
 use crate::domain::{Comment, Milestone};
 use crate::domain::{
     CommentQuery, Member, MemberQuery, MilestoneQuery, Page, Task, TaskId, TaskQuery,
@@ -16,7 +17,7 @@ use crate::domain::{
 use std::any::Any;
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -40,6 +41,28 @@ pub(super) enum Question {
     Tasks(Box<TaskQuery>),
 }
 
+impl Question {
+    /// What it takes of memory, nearly: askers choose its texts.
+    fn bytes(&self) -> usize {
+        let more = match self {
+            Self::Directory | Self::Task(_) => 0,
+            Self::Comments(query) => query.projects.len() * 8,
+            Self::Milestones(query) => query.projects.len() * 8,
+            Self::Members(query) => (query.projects.len() + query.people.len()) * 8,
+            Self::Tasks(query) => {
+                let tags = [&query.tags_all, &query.tags_any, &query.tags_none];
+                let tags = tags.into_iter().flatten().map(|tag| tag.len() + size_of::<String>());
+                let after = query.after.as_ref().map_or(0, |cursor| cursor.0.len());
+                let lists = query.projects.len() + query.statuses.len();
+                let few = query.kinds.len() + query.kinds_of_status.len();
+                let text = query.text.as_ref().map_or(0, String::len);
+                size_of::<TaskQuery>() + tags.sum::<usize>() + after + (lists + few) * 8 + text
+            }
+        };
+        size_of::<Self>() + more
+    }
+}
+
 /// What is kept of answers, and up to which commit.
 #[derive(Debug)]
 pub(super) struct Memo {
@@ -49,7 +72,7 @@ pub(super) struct Memo {
 
 #[derive(Debug, Default)]
 struct Held {
-    index: Option<File>,
+    index: Option<Arc<File>>,
     /// Under this header.
     header: Option<Header>,
     answers: HashMap<Question, Arc<dyn Any + Send + Sync>>,
@@ -60,9 +83,11 @@ struct Held {
 type Header = [u8; HEADER_BYTES];
 
 impl Memo {
-    /// Of a board's file.
+    /// Of a board's file, which is there.
     pub(super) fn beside(file: &Path) -> Self {
-        let mut path = file.as_os_str().to_owned();
+        // Where SQLite makes its own: beside the file, not beside a link to it.
+        let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        let mut path = file.into_os_string();
         path.push("-shm");
         Self { path: path.into(), held: Mutex::default() }
     }
@@ -100,10 +125,11 @@ impl Memo {
 impl Held {
     /// The header as it is now; none where there is no such file, or while it is being written.
     fn read(&mut self, path: &Path) -> Option<Header> {
-        let is_gone = |file: &File| file.metadata().is_ok_and(|about| about.nlink() == 0);
-        // It goes with the last connection, and the next one makes another.
-        if self.index.as_ref().is_none_or(is_gone) {
-            self.index = File::open(path).ok();
+        // It goes with the last connection, and the next one makes another, which begins alike.
+        if self.index.as_ref().is_none_or(|file| unclosed::is_gone(file)) {
+            self.forget();
+            self.header = None;
+            self.index = unclosed::opened(path).ok();
         }
         let mut both = [0; 2 * HEADER_BYTES];
         self.index.as_ref()?.read_exact_at(&mut both, 0).ok()?;
@@ -120,7 +146,7 @@ impl Held {
     }
 
     fn keep<A: Answer>(&mut self, header: Header, question: Question, answer: &A) {
-        let bytes = answer.bytes() + ANSWER_BYTES_MORE;
+        let bytes = question.bytes() + answer.bytes() + ANSWER_BYTES_MORE;
         if self.header != Some(header) || bytes > ANSWER_BYTES_MAX {
             return;
         }
@@ -303,6 +329,41 @@ mod tests {
             assert_eq!(found.unwrap().headline, headline);
         }
         drop(board);
+    }
+
+    #[tokio::test]
+    async fn a_board_behind_a_link_is_watched_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (there, link) = (folder.path().join("there.db"), folder.path().join("link.db"));
+        drop(team(&there).await.0);
+        std::os::unix::fs::symlink(&there, &link).unwrap();
+        // One that was left beside the link changes no more.
+        std::fs::write(folder.path().join("link.db-shm"), [7; 32 * 1024]).unwrap();
+        let ours = board(&link).await;
+        let task = ours.task(TaskId(1)).await.unwrap();
+        let asked = Asked(&ours, task.id, AtomicUsize::new(0));
+        for name in ["Two", "Three"] {
+            rename(&ours, &task, name).await;
+            assert_eq!([asked.headline().await, asked.headline().await], [name, name]);
+        }
+        assert_eq!(asked.count(), 2);
+    }
+
+    #[tokio::test]
+    async fn long_questions_count_as_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let (board, task) = team(&folder.path().join("board.db")).await;
+        for number in 0..100 {
+            let text = Some(format!("{number}{}", "x".repeat(60_000)));
+            let tags_any = vec!["y".repeat(60_000)];
+            let query = TaskQuery { text, tags_any, ..TaskQuery::default() };
+            let nothing = Page::<Task> { items: Vec::new(), next: None };
+            let question = Question::Tasks(Box::new(query));
+            board.memo.recall(question, async { Ok(nothing) }).await.unwrap();
+            let held = board.memo.lock();
+            assert!(held.bytes >= held.answers.len() * 120_000 && held.bytes <= BYTES_MAX);
+        }
+        drop(task);
     }
 
     #[tokio::test]

@@ -23,6 +23,7 @@ mod tasks;
 mod text;
 mod time;
 mod traces;
+mod unclosed;
 
 use super::{BatchError, Board, BoardError, Capabilities, OneWrite, Result, Wrote, check, write};
 use crate::clock::Clock;
