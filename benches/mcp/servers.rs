@@ -53,17 +53,22 @@ impl Server {
         peer("bare rmcp, stateless", command, Era::Stateless)
     }
 
-    pub fn typescript(answers: &Path) -> anyhow::Result<Option<Self>> {
+    pub fn typescript(answers: &Path) -> anyhow::Result<Vec<Self>> {
         let (Some(node), Some(packages)) = (var("ROTA_NODE"), var("ROTA_PEERS")) else {
             println!("-- skipped: the TypeScript SDK (benches/mcp/run gets it)");
-            return Ok(None);
+            return Ok(Vec::new());
         };
         // Its imports are looked for beside it.
         let script = packages.join("typescript.mjs");
         std::fs::copy(source("typescript.mjs"), &script)?;
-        let mut command = Command::new(node);
-        command.arg(script).arg(answers).env("NODE_ENV", "production");
-        peer("TypeScript SDK, session", command, Era::Session).map(Some)
+        let ways = [("TypeScript, stateless", "stateless"), ("TypeScript, session", "sessions")];
+        ways.into_iter()
+            .map(|(name, way)| {
+                let mut command = Command::new(&node);
+                command.arg(&script).arg(answers).arg(way).env("NODE_ENV", "production");
+                peer(name, command, Era::Session)
+            })
+            .collect()
     }
 
     pub fn fastmcp(answers: &Path) -> anyhow::Result<Vec<Self>> {

@@ -1,6 +1,6 @@
 // The bare counterpart in the TypeScript SDK: two tools that answer with what stands in a file.
-// `node typescript.mjs ANSWERS.json`; prints its port. A client has one session for all its calls,
-// which is the quicker of the SDK's two ways.
+// `node typescript.mjs ANSWERS.json stateless|sessions`; prints its port. With sessions a client has one for
+// all its calls, which is the quicker of the SDK's two ways; without, each request has a server of its own.
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -11,9 +11,11 @@ import { z } from 'zod';
 const answers = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const sessions = new Map();
 
-async function session() {
+const hasSessions = process.argv[3] === 'sessions';
+
+async function opened() {
   const transport = new StreamableHTTPServerTransport({
-    sessionIdGenerator: randomUUID,
+    sessionIdGenerator: hasSessions ? randomUUID : undefined,
     enableJsonResponse: true,
     onsessioninitialized: id => sessions.set(id, transport),
   });
@@ -25,7 +27,8 @@ async function session() {
 }
 
 const listening = createServer(async (request, response) => {
-  const transport = sessions.get(request.headers['mcp-session-id']) ?? (await session());
+  const transport = sessions.get(request.headers['mcp-session-id']) ?? (await opened());
+  if (!hasSessions) response.on('close', () => transport.close());
   await transport.handleRequest(request, response);
 });
 listening.listen(0, '127.0.0.1', () => console.log(listening.address().port));
