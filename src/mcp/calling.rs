@@ -101,8 +101,8 @@ impl Handler {
             Consent::Given => {}
             Consent::Ask(question) => return Ok((*question).into()),
             Consent::Refused(error) => {
-                let took = self.clock().boot().saturating_sub(began);
-                instruments::called(tool.name, Some(&error.code), took);
+                let elapsed = self.clock().boot().saturating_sub(began);
+                instruments::called(tool.name, Some(&error.code), elapsed);
                 return Ok(answer::error(&error, self.limits()).into());
             }
         }

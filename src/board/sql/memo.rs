@@ -338,7 +338,7 @@ mod tests {
         drop(team(&there).await.0);
         std::os::unix::fs::symlink(&there, &link).unwrap();
         // One that was left beside the link changes no more.
-        std::fs::write(folder.path().join("link.db-shm"), [7; 32 * 1024]).unwrap();
+        std::fs::write(folder.path().join("link.db-shm"), vec![7; 32 * 1024]).unwrap();
         let ours = board(&link).await;
         let task = ours.task(TaskId(1)).await.unwrap();
         let asked = Asked(&ours, task.id, AtomicUsize::new(0));
@@ -356,7 +356,7 @@ mod tests {
         for number in 0..100 {
             let text = Some(format!("{number}{}", "x".repeat(60_000)));
             let tags_any = vec!["y".repeat(60_000)];
-            let query = TaskQuery { text, tags_any, ..TaskQuery::default() };
+            let query = TaskQuery { tags_any, text, ..TaskQuery::default() };
             let nothing = Page::<Task> { items: Vec::new(), next: None };
             let question = Question::Tasks(Box::new(query));
             board.memo.recall(question, async { Ok(nothing) }).await.unwrap();
