@@ -89,10 +89,12 @@ impl Book {
                 None => None,
                 Some(Marked::Done { entity, was }) => Some(Trace { entity, was }),
                 Some(Marked::Begun) => {
-                    return Err(BoardError::Conflict(format!(
+                    // Nobody is to take this for a write that did not happen.
+                    let what = format!(
                         "write {mark} was begun before and it is not known whether it happened: \
                          look at the board"
-                    )));
+                    );
+                    return Err(BoardError::Unavailable { what, source: None });
                 }
             },
         };

@@ -44,6 +44,15 @@ pub(super) struct Refusal {
     pub(super) message: String,
 }
 
+impl Refusal {
+    /// Whether nothing was done: what was asked for was not understood, or not allowed.
+    pub(super) fn is_before_the_deed(&self) -> bool {
+        const UNREAD: [i64; 2] = [-32_700, -32_600];
+        let known = [NO_METHOD, BAD_PARAMS, DENIED, NOT_THERE, NO_PLUGIN, TWICE];
+        known.contains(&self.code) || UNREAD.contains(&self.code)
+    }
+}
+
 /// A method that this server does not have or does not give.
 pub(super) const NO_METHOD: i64 = -32_601;
 /// A parameter is missing or of the wrong type.

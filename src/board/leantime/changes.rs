@@ -4,7 +4,7 @@
 //! are asked for together from time to time; what differs from the last sight is a change, what is
 //! in no list any more is looked at once more before it counts as removed.
 
-use super::call::Call;
+use super::call::{Call, DENIED, NOT_THERE};
 use super::governor::Lane;
 use super::shelf::Context;
 use super::task_row::is_task;
@@ -110,7 +110,7 @@ impl LeantimeBoard {
         let lost: Vec<i64> = lost
             .iter()
             .copied()
-            .filter(|id| notes.is_settled(*id, since.tasks))
+            .filter(|id| notes.is_settled(*id, since.tasks) && !notes.is_busy(*id))
             .take(LOST_MAX)
             .collect();
         let mut threads: Vec<CommentTarget> = unheard
@@ -133,24 +133,35 @@ impl LeantimeBoard {
                 Ok(Some(row)) => rows.push(row),
                 // Denied: moved to where this user may not look, so gone as far as we can tell.
                 Ok(None) | Err(BoardError::Denied(_)) => gone.push(*id),
-                Err(error) => return Err(error),
+                // The others are looked at all the same; this one the next time.
+                Err(error) => tracing::warn!(task = id, %error, "a task is left out of a look"),
             }
         }
         let context = self.context().await?;
         notes.observe(&self.book, &rows, since.tasks, true, &context).await?;
         for (on, thread) in threads.iter().zip(replies) {
-            let rows = thread.ok().and_then(wire::rows).unwrap_or_default();
+            let rows = match thread {
+                Ok(value) => wire::rows(value),
+                Err(refusal) if refusal.code == NOT_THERE || refusal.code == DENIED => {
+                    Some(Vec::new())
+                }
+                Err(_) => None,
+            };
+            // A thread that fails says nothing of its comments.
+            let Some(rows) = rows else { continue };
             let there: BTreeSet<i64> = rows.iter().map(|row| row.int("id")).collect();
             let is_lost = |comment: &&Comment| {
                 comment.on == *on
                     && !there.contains(&comment.id.0)
                     && comments.is_settled(comment.id.0, since.comments)
+                    && !comments.is_busy(comment.id.0)
             };
             for comment in unheard.iter().filter(is_lost) {
                 self.lose_comment(comment, &gone).await?;
             }
         }
-        for id in gone.into_iter().filter(|id| notes.is_settled(*id, since.tasks)) {
+        let is_free = |id: &i64| notes.is_settled(*id, since.tasks) && !notes.is_busy(*id);
+        for id in gone.into_iter().filter(is_free) {
             self.lose_task(id).await?;
         }
         Ok(())

@@ -73,7 +73,17 @@ impl Noted for Comment {
         }
     }
 
+    fn place_of(row: &Row) -> String {
+        let module = row.text("module");
+        place(if module == "goalcanvas" { "goalcanvasitem" } else { &module }, row.int("moduleId"))
+    }
+
     fn grow(&mut self, _: Timestamp) {}
+}
+
+/// A thread's name.
+fn place(module: &str, id: i64) -> String {
+    format!("{module} {id}")
 }
 
 fn rating_of(word: &str) -> Option<Rating> {
@@ -108,7 +118,7 @@ pub(super) fn poll(projects: &[Project]) -> Vec<Call> {
     [all].into_iter().chain(projects.iter().map(of_project)).collect()
 }
 
-/// The rows of such answers, each comment once.
+/// The rows of such answers, each comment once. A project whose thread fails is left out.
 pub(super) fn polled(replies: &[Reply], projects: &[Project]) -> Result<Vec<Row>> {
     let what = "read comments";
     let rows_of = |reply: &Reply| -> Result<Vec<Row>> {
@@ -119,7 +129,14 @@ pub(super) fn polled(replies: &[Reply], projects: &[Project]) -> Result<Vec<Row>
     let mut rows = rows_of(all)?;
     rows.retain(|row| row.text("module") != "project");
     for (project, thread) in projects.iter().zip(threads) {
-        rows.extend(of_thread(rows_of(thread)?, CommentTarget::Project(project.id)));
+        match rows_of(thread) {
+            Ok(found) => rows.extend(of_thread(found, CommentTarget::Project(project.id))),
+            Err(error) => tracing::warn!(
+                project = project.id.0,
+                %error,
+                "the comments on a project are left out"
+            ),
+        }
     }
     rows.sort_by_key(|row| row.int("id"));
     rows.dedup_by_key(|row| row.int("id"));
@@ -239,6 +256,7 @@ impl LeantimeSession<'_> {
             params["entity"] = json!({ "id": goal.0, "projectId": project.0 });
         }
         let writer = self.board.writer(self.stamp.actor).await?;
+        self.adds(&self.board.shelves.comments, place(module, id));
         // It answers without the id: the latest of ours with this text is it.
         let calls = vec![Call::new("comments.addComment", params), get_thread(comment.on)];
         let mut replies = self.act(Parcel::Calls(calls)).await?.into_iter();
@@ -258,25 +276,26 @@ impl LeantimeSession<'_> {
         let thing = Comment { id, author: writer, ..comment.clone() };
         let columns = row.columns(Comment::COLUMNS);
         let note = Note { columns, thing, is_whole: true };
-        self.board.shelves.comments.keep(&self.board.book, note).await?;
+        self.keep(&self.board.shelves.comments, note)?;
         Ok(id)
     }
 
     /// What it answers is kept here: the server has no way to change that.
-    pub(super) async fn change_comment(&mut self, comment: &Comment) -> Result<()> {
+    pub(super) fn change_comment(&mut self, comment: &Comment) -> Result<()> {
         let notes = &self.board.shelves.comments;
-        notes.amend(&self.board.book, comment.id.0, |known| known.parent = comment.parent).await
+        self.amend(notes, comment.id.0, |known| known.parent = comment.parent)
     }
 
     pub(super) async fn drop_comment(&mut self, id: CommentId) -> Result<()> {
         let what = "remove a comment";
+        self.touch(&self.board.shelves.comments, id.0);
         let call = Call::new("comments.deleteComment", json!({ "commentId": id.0 }));
         let said = self.call(vec![call], what).await?.pop().unwrap_or(Value::Null);
         if wire::done(said).is_err() {
             let said = "only its author and managers may";
             return Err(self.refused(what, said).await);
         }
-        self.board.shelves.comments.forget(&self.board.book, id.0).await
+        self.forget(&self.board.shelves.comments, id.0)
     }
 }
 
@@ -302,7 +321,8 @@ impl Comments for LeantimeBoard {
         let names = mark.into_iter().chain([thread]).collect();
         let held = self.locks.some(names).await;
         let mut session = LeantimeSession::new(self, stamp, held);
-        let written = write::add_comment(&mut session, self.now(), stamp, new).await?;
+        let written = write::add_comment(&mut session, self.now(), stamp, new).await;
+        let written = session.end(written).await?;
         let note = self.shelves.comments.note(written.after.id.0).filter(|_| written.changed);
         let after = note.map_or(written.after, |note| note.thing);
         Ok(Written { after, ..written })
@@ -310,6 +330,7 @@ impl Comments for LeantimeBoard {
 
     async fn delete_comment(&self, stamp: &Stamp, id: CommentId) -> Result<Written<Comment>> {
         let mut session = LeantimeSession::new(self, stamp, self.locks.all().await);
-        write::delete_comment(&mut session, self.now(), stamp, id).await
+        let written = write::delete_comment(&mut session, self.now(), stamp, id).await;
+        session.end(written).await
     }
 }

@@ -165,7 +165,7 @@ impl LeantimeSession<'_> {
         }
         let columns = row.columns(CalendarEvent::COLUMNS);
         let note = Note { columns, thing: thing.clone(), is_whole: true };
-        self.board.shelves.events.keep(&self.board.book, note).await
+        self.keep(&self.board.shelves.events, note)
     }
 }
 
@@ -253,6 +253,6 @@ impl Remote for CalendarEvent {
         if session.event_row(event.owner, id, what).await?.is_some() {
             return Err(fault::undone(what, "it is still there"));
         }
-        session.board.shelves.events.forget(&session.board.book, id.0).await
+        session.forget(&session.board.shelves.events, id.0)
     }
 }

@@ -222,7 +222,7 @@ impl LeantimeSession<'_> {
         self.goal_row(goal.id, what).await
     }
 
-    async fn keep_goal(
+    fn keep_goal(
         &mut self,
         thing: Goal,
         sent: &[(&'static str, String)],
@@ -235,7 +235,7 @@ impl LeantimeSession<'_> {
             return Err(fault::undone(what, &said));
         }
         let note = Note { columns: row.columns(Goal::COLUMNS), thing, is_whole: true };
-        self.board.shelves.goals.keep(&self.board.book, note).await
+        self.keep(&self.board.shelves.goals, note)
     }
 }
 
@@ -274,7 +274,7 @@ impl Remote for Goal {
         if !again.is_empty() {
             row = session.patch_goal(&thing, &again, what).await?;
         }
-        session.keep_goal(thing.clone(), &fields, &row, what).await?;
+        session.keep_goal(thing.clone(), &fields, &row, what)?;
         Ok(thing)
     }
 
@@ -283,7 +283,7 @@ impl Remote for Goal {
         let before = session.board.shelves.goals.note(goal.id.0).map(|note| note.thing);
         let fields = to_send(before.as_ref(), goal)?;
         let row = session.patch_goal(goal, &fields, what).await?;
-        session.keep_goal(goal.clone(), &fields, &row, what).await
+        session.keep_goal(goal.clone(), &fields, &row, what)
     }
 
     async fn remove(_: &mut LeantimeSession<'_>, _: GoalId) -> Result<()> {

@@ -55,9 +55,12 @@ impl LeantimeSession<'_> {
         change: impl FnOnce(&mut Vec<i64>),
     ) -> Result<Vec<i64>> {
         let what = "change who belongs to a project";
-        let call = Call::new("projects.getUserProjectRelation", json!({ "userId": person.0 }));
-        let rows = wire::rows(self.ask(call, what).await?).ok_or_else(|| fault::no_sense(what))?;
-        let mut projects: Vec<i64> = rows.iter().filter_map(|row| row.id("projectId")).collect();
+        let mut projects = self.relation(person, what).await?;
+        if projects.is_empty() {
+            // Lists are empty now and then for no reason, and what is not in this one is lost.
+            projects = self.relation(person, what).await?;
+            self.belongs_nowhere(person, &projects).await?;
+        }
         change(&mut projects);
         projects.sort_unstable();
         projects.dedup();
@@ -71,7 +74,45 @@ impl LeantimeSession<'_> {
         if let Err(said) = wire::done(said) {
             return Err(self.refused(what, &said).await);
         }
+        if self.relation(person, what).await? != projects {
+            return Err(fault::undone(
+                what,
+                "the projects of this user are not as they were written",
+            ));
+        }
         Ok(projects)
+    }
+
+    /// A user's projects, in order; an answer that is no list says nothing.
+    async fn relation(&self, person: PersonId, what: &str) -> Result<Vec<i64>> {
+        let call = Call::new("projects.getUserProjectRelation", json!({ "userId": person.0 }));
+        let value = self.ask(call, what).await?;
+        let Some(rows) = value.as_array().filter(|rows| rows.iter().all(Value::is_object)) else {
+            return Err(fault::no_sense(what));
+        };
+        let rows = rows.iter().cloned().filter_map(Row::of);
+        let mut projects: Vec<i64> = rows.filter_map(|row| row.id("projectId")).collect();
+        projects.sort_unstable();
+        projects.dedup();
+        Ok(projects)
+    }
+
+    /// Where a user is in no project by their own list, they are in no project's list either.
+    async fn belongs_nowhere(&self, person: PersonId, projects: &[i64]) -> Result<()> {
+        if !projects.is_empty() {
+            return Ok(());
+        }
+        let ids = self.board.project_ids().await?;
+        let ids: Vec<ProjectId> = ids.into_iter().map(ProjectId).collect();
+        let all = self.board.members_of(self.lane(), &ids, Duration::ZERO).await?;
+        match all.iter().find(|member| member.person == person) {
+            None => Ok(()),
+            Some(member) => Err(fault::unavailable(format!(
+                "Leantime lists no project for person {person}, who is in project {}: their \
+                 projects are not changed, since that would take them out of all others",
+                member.project
+            ))),
+        }
     }
 }
 

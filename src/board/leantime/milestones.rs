@@ -78,6 +78,10 @@ impl Noted for Milestone {
         rows.milestone(before, after, &every);
     }
 
+    fn place_of(row: &Row) -> String {
+        row.text("projectId")
+    }
+
     fn grow(&mut self, _: Timestamp) {
         self.revision += 1;
     }
@@ -121,6 +125,7 @@ impl LeantimeSession<'_> {
             "tags": milestone.color,
             "dependentMilestone": id(milestone.depends_on.map(|other| other.0)),
         });
+        self.adds(&self.board.shelves.milestones, milestone.project.to_string());
         let call = Call::new("tickets.quickAddMilestone", json!({ "params": params }));
         let said = self.call(vec![call], what).await?.pop().unwrap_or(Value::Null);
         let Some(id) = wire::new_id(said.clone()) else {
@@ -136,18 +141,21 @@ impl LeantimeSession<'_> {
             .filter_map(|name| wanted.get(&name).map(|value| (name, value.clone())))
             .collect();
         if !others.is_empty() {
-            row = self.patch_ticket(id, &others, what).await?;
+            row = self.patch_ticket(id, &others, None, what).await?;
         }
-        self.keep_milestone(thing, &wanted, &row, what).await?;
+        self.keep_milestone(thing, &wanted, &row, what)?;
         Ok(MilestoneId(id))
     }
 
     pub(super) async fn change_milestone(&mut self, milestone: &Milestone) -> Result<()> {
         let what = "change a milestone";
-        let before = self.board.shelves.milestones.note(milestone.id.0).map(|note| note.thing);
-        let values = self.values_of(before.as_ref(), milestone).await?;
-        let row = self.patch_ticket(milestone.id.0, &values, what).await?;
-        self.keep_milestone(milestone.clone(), &values, &row, what).await
+        let note = self.board.shelves.milestones.note(milestone.id.0);
+        let before = note.as_ref().map(|note| &note.thing);
+        let values = self.values_of(before, milestone).await?;
+        self.touch(&self.board.shelves.milestones, milestone.id.0);
+        let columns = note.as_ref().map(|note| &note.columns);
+        let row = self.patch_ticket(milestone.id.0, &values, columns, what).await?;
+        self.keep_milestone(milestone.clone(), &values, &row, what)
     }
 
     /// What of a milestone is to be sent.
@@ -193,7 +201,7 @@ impl LeantimeSession<'_> {
         }
     }
 
-    async fn keep_milestone(
+    fn keep_milestone(
         &mut self,
         thing: Milestone,
         sent: &Map<String, Value>,
@@ -207,7 +215,7 @@ impl LeantimeSession<'_> {
         }
         let columns = row.columns(Milestone::COLUMNS);
         let note = Note { columns, thing, is_whole: true };
-        self.board.shelves.milestones.keep(&self.board.book, note).await
+        self.keep(&self.board.shelves.milestones, note)
     }
 }
 
@@ -232,7 +240,8 @@ impl Milestones for LeantimeBoard {
 
     async fn add_milestone(&self, stamp: &Stamp, new: NewMilestone) -> Result<Written<Milestone>> {
         let mut session = LeantimeSession::new(self, stamp, self.locks.all().await);
-        write::add_milestone(&mut session, self.now(), stamp, new).await
+        let written = write::add_milestone(&mut session, self.now(), stamp, new).await;
+        session.end(written).await
     }
 
     async fn edit_milestone(
@@ -242,6 +251,7 @@ impl Milestones for LeantimeBoard {
         edits: &[MilestoneEdit],
     ) -> Result<Written<Milestone>> {
         let mut session = LeantimeSession::new(self, stamp, self.locks.all().await);
-        write::edit_milestone(&mut session, self.now(), stamp, id, edits).await
+        let written = write::edit_milestone(&mut session, self.now(), stamp, id, edits).await;
+        session.end(written).await
     }
 }

@@ -49,12 +49,13 @@ mod tasks;
 mod time;
 mod timers;
 mod wire;
+mod writing;
 
 use super::{Board, BoardError, Capabilities, Result, check};
 use crate::clock::Clock;
 use crate::domain::{
     BoardName, CalendarEvent, Comment, EffectState, Fence, Goal, Mark, Milestone, Person, PersonId,
-    Project, Sprint, Stamp, Task, TaskId, TimeEntry, Timer, Timestamp,
+    Project, ProjectId, Sprint, Stamp, Status, Task, TaskId, TimeEntry, Timer, Timestamp,
 };
 use async_trait::async_trait;
 use book::Book;
@@ -97,6 +98,8 @@ pub struct LeantimeBoard {
     looking: tokio::sync::Mutex<()>,
     listed: Memo<Vec<Task>>,
     homes: Memo<Vec<Project>>,
+    /// The labels of each project as they were last told.
+    labels: Mutex<BTreeMap<ProjectId, Vec<Status>>>,
     /// The server is too old for `patchTicket`.
     is_old: AtomicBool,
     me: tokio::sync::OnceCell<PersonId>,
@@ -164,6 +167,7 @@ impl LeantimeBoard {
             looking: tokio::sync::Mutex::default(),
             listed: Memo::default(),
             homes: Memo::default(),
+            labels: Mutex::default(),
             is_old: AtomicBool::new(false),
             me: tokio::sync::OnceCell::new(),
         })

@@ -23,7 +23,8 @@ macro_rules! written {
     };
     ($board:ident, $held:expr, $write:ident($stamp:expr $(, $argument:expr)*)) => {{
         let mut session = LeantimeSession::new($board, $stamp, $held.await);
-        write::$write(&mut session, $board.now(), $stamp $(, $argument)*).await
+        let written = write::$write(&mut session, $board.now(), $stamp $(, $argument)*).await;
+        session.end(written).await
     }};
 }
 

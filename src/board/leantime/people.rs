@@ -213,7 +213,7 @@ impl LeantimeSession<'_> {
         let columns = row.columns(COLUMNS);
         let thing = Person { id: PersonId(id), ..person.clone() };
         let note = Note { columns, thing, is_whole: true };
-        self.board.shelves.people.keep(&self.board.book, note).await?;
+        self.keep(&self.board.shelves.people, note)?;
         Ok(PersonId(id))
     }
 }
@@ -232,6 +232,7 @@ impl People for LeantimeBoard {
     async fn add_person(&self, stamp: &Stamp, new: NewPerson) -> Result<Written<Person>> {
         // One after the other: names are looked for among all.
         let mut session = LeantimeSession::new(self, stamp, self.locks.all().await);
-        write::add_person(&mut session, self.now(), stamp, new).await
+        let written = write::add_person(&mut session, self.now(), stamp, new).await;
+        session.end(written).await
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::{
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// Projects whose labels are read in one request.
@@ -151,15 +151,31 @@ impl LeantimeBoard {
         let context = self.bare_context();
         let mut projects =
             notes.observe(&self.book, rows, notes.generation(), true, &context).await?;
-        let what = "read the labels of a project";
         for some in projects.chunks_mut(READ) {
             let calls = some.iter().map(|project| get_labels(project.id.0)).collect();
             let replies = self.ask(Lane::People, calls, fresh).await?;
             for (project, reply) in some.iter_mut().zip(replies) {
-                let value = reply.map_err(|refusal| fault::refused(&refusal, what))?;
-                project.statuses = labels(value, &self.options.kinds);
+                let found = reply.map(|value| labels(value, &self.options.kinds));
+                let mut last = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+                match found {
+                    Ok(found) if !found.is_empty() => {
+                        last.insert(project.id, found.clone());
+                        project.statuses = found;
+                    }
+                    // One project that fails does not stop the others.
+                    _ => {
+                        let known = last.get(&project.id).cloned();
+                        tracing::warn!(
+                            project = project.id.0,
+                            "Leantime does not give the labels of a project: {}",
+                            if known.is_some() { "the last known hold" } else { "it is left out" }
+                        );
+                        project.statuses = known.unwrap_or_default();
+                    }
+                }
             }
         }
+        projects.retain(|project| !project.statuses.is_empty());
         Ok(projects)
     }
 
@@ -274,7 +290,7 @@ impl LeantimeSession<'_> {
         }
         let columns = row.columns(Project::COLUMNS);
         let note = Note { columns, thing, is_whole: true };
-        self.board.shelves.projects.keep(&self.board.book, note).await
+        self.keep(&self.board.shelves.projects, note)
     }
 }
 
@@ -311,7 +327,8 @@ impl Projects for LeantimeBoard {
     async fn add_project(&self, stamp: &Stamp, new: NewProject) -> Result<Written<Project>> {
         // One after the other: names are looked for among all.
         let mut session = LeantimeSession::new(self, stamp, self.locks.all().await);
-        let written = write::add_project(&mut session, self.now(), stamp, new).await?;
+        let written = write::add_project(&mut session, self.now(), stamp, new).await;
+        let written = session.end(written).await?;
         // Its labels are the server's.
         let found = self.fresh_project(written.after.id).await?;
         Ok(Written { after: found.unwrap_or(written.after), ..written })
@@ -324,7 +341,8 @@ impl Projects for LeantimeBoard {
         edits: &[ProjectEdit],
     ) -> Result<Written<Project>> {
         let mut session = LeantimeSession::new(self, stamp, self.locks.all().await);
-        write::edit_project(&mut session, self.now(), stamp, id, edits).await
+        let written = write::edit_project(&mut session, self.now(), stamp, id, edits).await;
+        session.end(written).await
     }
 }
 

@@ -6,7 +6,11 @@
 use super::call::{Call, Parcel, Reply, Trouble};
 use super::governor::Lane;
 use super::locks::Held;
+use super::notebook::Line;
 use super::remote::Remote;
+use super::shelf::{Context, Note, Noted, Shelf};
+use super::wire::Row;
+use super::writing::Part;
 use super::{LeantimeBoard, fault, lane_of};
 use crate::board::write::{Keeps, Seen, Session, Trace};
 use crate::board::{BoardError, Result};
@@ -26,8 +30,12 @@ pub(super) struct LeantimeSession<'a> {
     pub(super) stamp: Stamp,
     /// Tasks as they were when this write looked at them.
     pub(super) before: BTreeMap<TaskId, Task>,
-    /// Timers that end with this write: they are ours, and go when it is recorded.
-    pub(super) ended: Vec<i64>,
+    /// What this write has in its hands.
+    parts: Vec<Box<dyn Part + 'a>>,
+    /// What is written down when it is recorded.
+    lines: Vec<Line>,
+    /// Rows of tasks that were read back: what else they show is somebody else's.
+    pub(super) sights: BTreeMap<i64, (Row, Context)>,
     is_begun: bool,
     /// Something went out that was, or may have been, done.
     has_acted: bool,
@@ -42,7 +50,9 @@ impl<'a> LeantimeSession<'a> {
             board,
             stamp: stamp.clone(),
             before: BTreeMap::new(),
-            ended: Vec::new(),
+            parts: Vec::new(),
+            lines: Vec::new(),
+            sights: BTreeMap::new(),
             is_begun: false,
             has_acted: false,
             had_acted: false,
@@ -74,7 +84,8 @@ impl<'a> LeantimeSession<'a> {
         self.had_acted = self.has_acted;
         match answer {
             Ok(replies) => {
-                self.has_acted |= replies.first().is_some_and(Reply::is_ok);
+                let mut of_writes = methods.iter().zip(replies.iter()).filter(|(m, _)| !reads(m));
+                self.has_acted |= of_writes.any(|(_, reply)| may_be_done(reply));
                 if replies.first().is_some_and(Reply::is_err) {
                     self.did_not().await?;
                 }
@@ -88,6 +99,80 @@ impl<'a> LeantimeSession<'a> {
                 }
                 Err(fault::troubled(trouble))
             }
+        }
+    }
+
+    /// What came of this write. Once something of it may be on the server, no error says any more that
+    /// nothing happened.
+    pub(super) async fn end<T>(&mut self, answer: Result<T>) -> Result<T> {
+        let answer = match answer {
+            Ok(written) if self.lines.is_empty() => Ok(written),
+            Ok(written) => self.record(Vec::new(), None).await.map(|()| written),
+            Err(error) => Err(error),
+        };
+        answer.map_err(|error| match error {
+            BoardError::Unavailable { .. } | BoardError::Unusable { .. } => error,
+            error if self.has_acted => BoardError::Unavailable {
+                what: format!("something of this may have been written before it failed: {error}"),
+                source: Some(Box::new(error)),
+            },
+            error => error,
+        })
+    }
+
+    /// One is written from now on, until this write ends.
+    pub(super) fn touch<T: Noted>(&mut self, notes: &'a Shelf<T>, number: i64) {
+        self.parts.push(Box::new(notes.writing(number)));
+    }
+
+    /// A new one is added there from now on, until this write ends.
+    pub(super) fn adds<T: Noted>(&mut self, notes: &'a Shelf<T>, place: String) {
+        self.parts.push(Box::new(notes.adding(place)));
+    }
+
+    /// Keeps what was written, as it was written.
+    pub(super) fn keep<T: Noted>(&mut self, notes: &'a Shelf<T>, note: Note<T>) -> Result<()> {
+        self.hold(notes, note.thing.number(), Some(note))
+    }
+
+    /// Changes what is remembered beside the server.
+    pub(super) fn amend<T: Noted>(
+        &mut self,
+        notes: &'a Shelf<T>,
+        number: i64,
+        change: impl FnOnce(&mut T),
+    ) -> Result<()> {
+        let Some(mut note) = notes.note(number) else { return Ok(()) };
+        change(&mut note.thing);
+        self.keep(notes, note)
+    }
+
+    pub(super) fn forget<T: Noted>(&mut self, notes: &'a Shelf<T>, number: i64) -> Result<()> {
+        self.hold(notes, number, None)
+    }
+
+    fn hold<T: Noted>(
+        &mut self,
+        notes: &'a Shelf<T>,
+        number: i64,
+        note: Option<Note<T>>,
+    ) -> Result<()> {
+        let (line, part) = notes.hold(number, note)?;
+        self.lines.retain(|(key, _)| *key != line.0);
+        self.lines.push(line);
+        self.parts.push(Box::new(part));
+        Ok(())
+    }
+
+    /// It is on the server and in the notebook: others may look at it again.
+    async fn recorded(&mut self) {
+        self.parts.iter_mut().for_each(|part| part.recorded());
+        self.parts.clear();
+        let notes = &self.board.shelves.tasks;
+        for (row, context) in std::mem::take(&mut self.sights).into_values() {
+            let (since, rows) = (notes.generation(), [row]);
+            // What fails here is found by the next look.
+            let _ = notes.observe(&self.board.book, &rows, since, true, &context).await;
         }
     }
 
@@ -122,6 +207,24 @@ impl<'a> LeantimeSession<'a> {
     }
 }
 
+impl Drop for LeantimeSession<'_> {
+    fn drop(&mut self) {
+        // The latest first: what was remembered at the beginning is what stays.
+        while self.parts.pop().is_some() {}
+    }
+}
+
+/// A call that changes nothing.
+fn reads(method: &str) -> bool {
+    let name = method.rsplit('.').next().unwrap_or(method);
+    name.starts_with("get") || name.starts_with("poll")
+}
+
+/// Whether what was answered so may be on the server: an exception inside may come after the deed.
+fn may_be_done(reply: &Reply) -> bool {
+    reply.as_ref().map_or_else(|refusal| !refusal.is_before_the_deed(), |_| true)
+}
+
 fn there<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -141,10 +244,9 @@ impl Session for LeantimeSession<'_> {
     }
 
     async fn record(&mut self, rows: Vec<Activity>, trace: Option<(&Mark, Trace)>) -> Result<()> {
-        for timer in std::mem::take(&mut self.ended) {
-            self.board.shelves.timers.forget(&self.board.book, timer).await?;
-        }
-        if self.board.book.record(rows, trace, Vec::new(), Vec::new()).await? {
+        let lines = std::mem::take(&mut self.lines);
+        if self.board.book.record(rows, trace, Vec::new(), lines).await? {
+            self.recorded().await;
             return Ok(());
         }
         Err(fault::unavailable("its notebook could not be written".to_owned()))
@@ -207,8 +309,7 @@ impl Session for LeantimeSession<'_> {
     }
 
     async fn touch_task(&mut self, task: &Task, at: Timestamp) -> Result<()> {
-        let notes = &self.board.shelves.tasks;
-        notes.amend(&self.board.book, task.id.0, |task| task.modified = at).await
+        self.amend(&self.board.shelves.tasks, task.id.0, |task| task.modified = at)
     }
 
     async fn remove_task(&mut self, id: TaskId) -> Result<()> {
@@ -243,7 +344,7 @@ impl Session for LeantimeSession<'_> {
     }
 
     async fn update_comment(&mut self, comment: &Comment) -> Result<()> {
-        self.change_comment(comment).await
+        self.change_comment(comment)
     }
 
     async fn remove_comment(&mut self, id: CommentId) -> Result<()> {

@@ -82,6 +82,10 @@ pub(super) trait Noted:
     const COLUMNS: &'static [&'static str];
 
     fn number(&self) -> i64;
+    /// Among what a new one is to be looked for.
+    fn place_of(_: &Row) -> String {
+        String::new()
+    }
     /// `None`: the row is something else, or makes no sense.
     fn read(row: &Row, known: &Known<'_, Self>, context: &Context) -> Option<Self>;
     /// What changed between two sights of it; for `None`, it is new.
@@ -100,33 +104,37 @@ pub(super) struct Note<T> {
 }
 
 #[derive(Debug)]
-struct Kept<T> {
-    note: Note<T>,
-    bytes: Vec<u8>,
+pub(super) struct Kept<T> {
+    pub(super) note: Note<T>,
+    pub(super) bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
-struct State<T> {
+pub(super) struct State<T> {
     notes: BTreeMap<i64, Kept<T>>,
     is_loaded: bool,
     /// All that were there at the first full look have been written down.
     is_primed: bool,
     /// When each was last written by us; rows that were asked for earlier say nothing.
     written: BTreeMap<i64, u64>,
+    /// Those that are being written, and how often.
+    pub(super) busy: BTreeMap<i64, usize>,
+    /// Places to which something is being added.
+    pub(super) adding: BTreeMap<String, usize>,
     generation: u64,
     /// Grows whenever something else is remembered.
     version: u64,
 }
 
 impl<T> State<T> {
-    fn put(&mut self, number: i64, kept: Kept<T>) {
+    pub(super) fn put(&mut self, number: i64, kept: Kept<T>) -> Option<Kept<T>> {
         self.version += 1;
-        self.notes.insert(number, kept);
+        self.notes.insert(number, kept)
     }
 
-    fn take_out(&mut self, number: i64) {
+    pub(super) fn take_out(&mut self, number: i64) -> Option<Kept<T>> {
         self.version += 1;
-        self.notes.remove(&number);
+        self.notes.remove(&number)
     }
 }
 
@@ -144,6 +152,8 @@ impl<T> Default for Shelf<T> {
             is_loaded: false,
             is_primed: false,
             written: BTreeMap::new(),
+            busy: BTreeMap::new(),
+            adding: BTreeMap::new(),
             generation: 0,
             version: 0,
         };
@@ -151,12 +161,12 @@ impl<T> Default for Shelf<T> {
     }
 }
 
-fn key(name: &str, number: i64) -> String {
+pub(super) fn key(name: &str, number: i64) -> String {
     format!("{name}/{number:020}")
 }
 
 impl<T: Noted> Shelf<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -241,34 +251,6 @@ impl<T: Noted> Shelf<T> {
         self.lock().written.get(&number).is_none_or(|written| *written <= since)
     }
 
-    /// Keeps what we wrote, as it was written.
-    pub(super) async fn keep(&self, book: &Book, note: Note<T>) -> Result<()> {
-        let (number, bytes) = (note.thing.number(), to_bytes(&note)?);
-        book.put(vec![(key(T::SHELF, number), Some(bytes.clone()))]).await?;
-        self.lock().put(number, Kept { note, bytes });
-        self.touch(number);
-        Ok(())
-    }
-
-    /// Changes what is remembered beside the server.
-    pub(super) async fn amend(
-        &self,
-        book: &Book,
-        number: i64,
-        change: impl FnOnce(&mut T) + Send,
-    ) -> Result<()> {
-        let Some(mut note) = self.note(number) else { return Ok(()) };
-        change(&mut note.thing);
-        self.keep(book, note).await
-    }
-
-    pub(super) async fn forget(&self, book: &Book, number: i64) -> Result<()> {
-        book.put(vec![(key(T::SHELF, number), None)]).await?;
-        self.lock().take_out(number);
-        self.touch(number);
-        Ok(())
-    }
-
     /// What rows mean, in their order; what changed since the last sight is recorded as somebody
     /// else's. `since`: the generation before the question was asked.
     pub(super) async fn observe(
@@ -301,7 +283,9 @@ impl<T: Noted> Shelf<T> {
         let state = self.lock();
         let number = row.int("id");
         let kept = state.notes.get(&number);
-        if state.written.get(&number).is_some_and(|written| *written > since) {
+        // What is being written just now is for the next look.
+        let is_busy = state.busy.contains_key(&number);
+        if is_busy || state.written.get(&number).is_some_and(|written| *written > since) {
             return kept.map_or(Sight::Nothing, |kept| Sight::Same(kept.note.thing.clone()));
         }
         let known = kept.map(|kept| &kept.note);
@@ -322,6 +306,10 @@ impl<T: Noted> Shelf<T> {
         let stamp = Stamp::by(PersonId(0));
         let mut told = Rows::new(&stamp, context.now);
         let is_new_to_us = known.is_none();
+        if is_new_to_us && state.is_primed && state.adding.contains_key(&T::place_of(row)) {
+            // It may be the one that is being added: who it is of shows when that is over.
+            return Sight::Same(thing);
+        }
         let has_more = known.is_some_and(|n| columns.keys().any(|k| !n.columns.contains_key(k)));
         let first_whole = is_whole && has_more && is_same;
         if state.is_primed || !is_new_to_us {

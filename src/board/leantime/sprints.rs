@@ -70,7 +70,7 @@ impl LeantimeSession<'_> {
             return Err(fault::undone(what, "it is not as it was written"));
         }
         let note = Note { columns: row.columns(Sprint::COLUMNS), thing, is_whole: true };
-        self.board.shelves.sprints.keep(&self.board.book, note).await
+        self.keep(&self.board.shelves.sprints, note)
     }
 }
 
@@ -141,6 +141,6 @@ impl Remote for Sprint {
         if Row::of(session.ask(call, what).await?).is_some_and(|row| row.id("id").is_some()) {
             return Err(fault::undone(what, "it is still there"));
         }
-        session.board.shelves.sprints.forget(&session.board.book, id.0).await
+        session.forget(&session.board.shelves.sprints, id.0)
     }
 }

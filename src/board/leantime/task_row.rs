@@ -1,10 +1,10 @@
 //! A task as the server keeps it: columns read, and columns written.
 
 use super::shelf::{Context, Known, Noted};
-use super::wire::Row;
+use super::wire::{Columns, Row};
 use super::{dates, html};
 use crate::board::record::{About, Rows};
-use crate::board::{Result, check};
+use crate::board::{BoardError, Result, check};
 use crate::domain::{
     MilestoneId, PersonId, ProjectId, SprintId, StatusId, Task, TaskEdit, TaskId, TaskKind,
     Timestamp, from_millis,
@@ -30,7 +30,35 @@ pub(super) fn regular(mut row: Row) -> Row {
         let ids: Vec<Value> = row.ids("collaborators").into_iter().map(Value::from).collect();
         row.put("collaborators", ids);
     }
+    for (text, loses) in TEXTS {
+        if row.has(text) {
+            row.put(loses, if html::loses(&row.text(text)) { "1" } else { "" });
+        }
+    }
     row
+}
+
+/// Long texts, and the columns made here that say whether writing them anew would lose something.
+const TEXTS: [(&str, &str); 2] =
+    [("description", "description loses"), ("acceptanceCriteria", "acceptanceCriteria loses")];
+
+/// What people put into a text is not overwritten by one that was read without it.
+pub(super) fn may_replace(sent: &Map<String, Value>, known: &Columns, before: &Task) -> Result<()> {
+    let was = [&before.description, &before.acceptance_criteria];
+    for ((text, loses), was) in TEXTS.into_iter().zip(was) {
+        let has_more = known.get(loses).is_some_and(|loses| !loses.is_empty());
+        let mut own = Row::default();
+        own.put(text, html::to_html(was));
+        let is_own = own.columns(&[text]).get(text) == known.get(text);
+        if sent.contains_key(text) && has_more && !is_own {
+            return Err(BoardError::Unsupported(format!(
+                "the {text} of task {} holds pictures, tables or the like, which would be lost: \
+                 change it in Leantime's pages, or write a comment",
+                before.id
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn kind_of(text: &str) -> TaskKind {
@@ -74,6 +102,8 @@ impl Noted for Task {
         "milestoneid",
         "collaborators",
         "sortIndex",
+        "description loses",
+        "acceptanceCriteria loses",
     ];
 
     fn number(&self) -> i64 {
@@ -146,6 +176,10 @@ impl Noted for Task {
                 rows.task(before, after, &every_field());
             }
         }
+    }
+
+    fn place_of(row: &Row) -> String {
+        row.text("projectId")
     }
 
     fn grow(&mut self, at: Timestamp) {

@@ -3,9 +3,9 @@
 use super::call::{Call, NO_METHOD, NOT_THERE, Parcel, Reply};
 use super::governor::Lane;
 use super::session::LeantimeSession;
-use super::shelf::{Note, Noted};
-use super::task_row::{disagreeing, is_task, regular, to_send};
-use super::wire::{self, Row};
+use super::shelf::{Context, Note, Noted};
+use super::task_row::{disagreeing, is_task, may_replace, regular, to_send};
+use super::wire::{self, Columns, Row};
 use super::{LIST, LeantimeBoard, fault};
 use crate::board::{BoardError, Result, Tasks, page, write};
 use crate::domain::{
@@ -165,13 +165,18 @@ impl LeantimeBoard {
         }
         Ok(())
     }
+}
 
-    fn patch(&self, id: i64, values: &Map<String, Value>) -> Call {
-        if self.is_old.load(Ordering::Relaxed) {
-            return Call::new("tickets.patch", json!({ "id": id, "params": values }));
-        }
-        Call::new("tickets.patchTicket", json!({ "id": id, "values": values }))
+fn patch(is_old: bool, id: i64, values: &Map<String, Value>) -> Call {
+    if is_old {
+        return Call::new("tickets.patch", json!({ "id": id, "params": values }));
     }
+    Call::new("tickets.patchTicket", json!({ "id": id, "values": values }))
+}
+
+/// Whether all of these columns are as they were.
+fn is_as_before(before: &Columns, now: &Columns) -> bool {
+    !now.is_empty() && now.iter().all(|(name, value)| before.get(name) == Some(value))
 }
 
 impl LeantimeSession<'_> {
@@ -180,11 +185,14 @@ impl LeantimeSession<'_> {
         &mut self,
         id: i64,
         values: &Map<String, Value>,
+        before: Option<&Columns>,
         what: &str,
     ) -> Result<Row> {
+        // Versions before 3.9 have the same under another name.
+        let mut is_old = self.board.is_old.load(Ordering::Relaxed);
         let mut is_second = false;
         let (patched, read) = loop {
-            let calls = vec![self.board.patch(id, values), get(id)];
+            let calls = vec![patch(is_old, id, values), get(id)];
             let mut replies = self.act(Parcel::Calls(calls)).await?.into_iter();
             let (Some(patched), Some(read)) = (replies.next(), replies.next()) else {
                 return Err(fault::no_sense(what));
@@ -193,17 +201,35 @@ impl LeantimeSession<'_> {
             if !is_unknown || is_second {
                 break (patched, read);
             }
-            // Versions before 3.9 have the same under another name.
+            // The opposite of what this one tried: others may try at the same moment.
             is_second = true;
-            let was_old = self.board.is_old.load(Ordering::Relaxed);
-            self.board.is_old.store(!was_old, Ordering::Relaxed);
+            is_old = !is_old;
+            self.board.is_old.store(is_old, Ordering::Relaxed);
         };
-        let said = patched.map_err(|refusal| fault::refused(&refusal, what))?;
-        if let Err(said) = wire::done(said) {
-            return Err(self.refused(what, &said).await);
+        let row = ticket(read, what);
+        match patched {
+            Ok(said) => {
+                if let Err(said) = wire::done(said) {
+                    return Err(self.refused(what, &said).await);
+                }
+            }
+            Err(refusal) if refusal.is_before_the_deed() => {
+                return Err(fault::refused(&refusal, what));
+            }
+            // An exception may come before or after the deed: the row says which.
+            Err(refusal) => {
+                let Ok(Some(row)) = &row else { return Err(fault::refused(&refusal, what)) };
+                let names: Vec<&str> = values.keys().map(String::as_str).collect();
+                if before.is_some_and(|before| is_as_before(before, &row.columns(&names))) {
+                    self.refused(what, "").await;
+                    return Err(fault::refused(&refusal, what));
+                }
+                if !disagreeing(values, row).is_empty() {
+                    return Err(fault::refused(&refusal, what));
+                }
+            }
         }
-        let row = ticket(read, what)?;
-        row.ok_or_else(|| fault::undone(what, "it is not there any more"))
+        row?.ok_or_else(|| fault::undone(what, "it is not there any more"))
     }
 
     pub(super) async fn new_task(&mut self, task: &Task) -> Result<TaskId> {
@@ -217,6 +243,8 @@ impl LeantimeSession<'_> {
             // It takes this for none; it is put right below.
             values.insert("headline".to_owned(), "0 ".into());
         }
+        let context = self.board.context().await?;
+        self.adds(&self.board.shelves.tasks, task.project.to_string());
         let mut said = self
             .call(vec![Call::new("tickets.addTicket", json!({ "values": values }))], what)
             .await?;
@@ -225,7 +253,7 @@ impl LeantimeSession<'_> {
             let said = wire::done(value).err().unwrap_or_default();
             return Err(self.refused(what, &said).await);
         };
-        self.board.shelves.tasks.touch(id);
+        self.touch(&self.board.shelves.tasks, id);
         let read = self.board.read_ticket(self.lane(), id).await?;
         let mut row = read.ok_or_else(|| fault::undone(what, "it is not there"))?;
         let mut again: Map<String, Value> = disagreeing(&sent, &row)
@@ -234,12 +262,12 @@ impl LeantimeSession<'_> {
             .collect();
         again.extend(sort.map(|sort| ("sortIndex".to_owned(), sort)));
         if !again.is_empty() {
-            row = self.patch_ticket(id, &again, what).await?;
+            row = self.patch_ticket(id, &again, None, what).await?;
             agree(&again, &row, id)?;
         }
         let author = row.id("userId").map(crate::domain::PersonId);
         let thing = Task { id: TaskId(id), author: author.or(task.author), ..task.clone() };
-        self.kept(thing, None, &row, &sent).await?;
+        self.kept(thing, None, (row, context), &sent)?;
         Ok(TaskId(id))
     }
 
@@ -250,31 +278,35 @@ impl LeantimeSession<'_> {
             None => self.board.read_task(self.lane(), task.id).await?,
         };
         let values = to_send(Some(&before), task, self.board.options.zone)?;
-        notes.touch(task.id.0);
+        let context = self.board.context().await?;
         let note = notes.note(task.id.0);
+        if let Some(note) = &note {
+            may_replace(&values, &note.columns, &before)?;
+        }
+        self.touch(notes, task.id.0);
         if values.is_empty() {
             // Kept here alone.
             if let Some(note) = note {
-                notes.keep(&self.board.book, Note { thing: task.clone(), ..note }).await?;
+                self.keep(notes, Note { thing: task.clone(), ..note })?;
             }
         } else {
-            let row = self.patch_ticket(task.id.0, &values, "change a task").await?;
+            let columns = note.as_ref().map(|note| &note.columns);
+            let row = self.patch_ticket(task.id.0, &values, columns, "change a task").await?;
             agree(&values, &row, task.id.0)?;
-            self.kept(task.clone(), note, &row, &values).await?;
+            self.kept(task.clone(), note, (row, context), &values)?;
         }
         self.before.insert(task.id, task.clone());
         Ok(())
     }
 
     /// Keeps a task as it was written. Whatever else its row shows is somebody else's change.
-    async fn kept(
+    fn kept(
         &mut self,
         thing: Task,
         before: Option<Note<Task>>,
-        row: &Row,
+        (row, context): (Row, Context),
         sent: &Map<String, Value>,
     ) -> Result<()> {
-        let notes = &self.board.shelves.tasks;
         let mut columns = row.columns(Task::COLUMNS);
         if let Some(before) = before {
             for (name, value) in before.columns {
@@ -283,16 +315,13 @@ impl LeantimeSession<'_> {
                 }
             }
         }
-        notes.keep(&self.board.book, Note { columns, thing, is_whole: true }).await?;
-        let (since, context) = (notes.generation(), self.board.context().await?);
-        let row = std::slice::from_ref(row);
-        notes.observe(&self.board.book, row, since, true, &context).await?;
-        Ok(())
+        self.sights.insert(thing.id.0, (row, context));
+        self.keep(&self.board.shelves.tasks, Note { columns, thing, is_whole: true })
     }
 
     pub(super) async fn drop_task(&mut self, id: TaskId) -> Result<()> {
         let what = "remove a task";
-        self.board.shelves.tasks.touch(id.0);
+        self.touch(&self.board.shelves.tasks, id.0);
         let calls = vec![Call::new("tickets.delete", json!({ "id": id.0 })), get(id.0)];
         let mut replies = self.act(Parcel::Calls(calls)).await?.into_iter();
         let (Some(said), Some(read)) = (replies.next(), replies.next()) else {
@@ -306,7 +335,8 @@ impl LeantimeSession<'_> {
             return Err(fault::undone(what, "it is still there"));
         }
         self.before.remove(&id);
-        self.board.shelves.tasks.forget(&self.board.book, id.0).await
+        self.sights.remove(&id.0);
+        self.forget(&self.board.shelves.tasks, id.0)
     }
 }
 
@@ -342,7 +372,8 @@ impl Tasks for LeantimeBoard {
     async fn add_task(&self, stamp: &Stamp, new: NewTask) -> Result<Written<Task>> {
         let held = self.locks.some(names(stamp, None)).await;
         let mut session = LeantimeSession::new(self, stamp, held);
-        let written = write::add_task(&mut session, self.now(), stamp, new).await?;
+        let written = write::add_task(&mut session, self.now(), stamp, new).await;
+        let written = session.end(written).await?;
         // The author is whose name the server wrote.
         let note = self.shelves.tasks.note(written.after.id.0).filter(|_| written.changed);
         let after = note.map_or(written.after, |note| note.thing);
@@ -365,12 +396,14 @@ impl Tasks for LeantimeBoard {
             self.locks.some(names(stamp, Some(id))).await
         };
         let mut session = LeantimeSession::new(self, stamp, held);
-        write::edit_task(&mut session, self.now(), stamp, id, edits).await
+        let written = write::edit_task(&mut session, self.now(), stamp, id, edits).await;
+        session.end(written).await
     }
 
     async fn delete_task(&self, stamp: &Stamp, id: TaskId) -> Result<Written<Task>> {
         let mut session = LeantimeSession::new(self, stamp, self.locks.all().await);
-        write::delete_task(&mut session, self.now(), stamp, id).await
+        let written = write::delete_task(&mut session, self.now(), stamp, id).await;
+        session.end(written).await
     }
 }
 

@@ -10,7 +10,7 @@ use super::{LIST, LeantimeBoard, dates, fault};
 use crate::board::record::{About, Rows};
 use crate::board::{BoardError, Result};
 use crate::domain::{
-    PersonId, ProjectId, TaskId, TimeEntry, TimeEntryId, TimeKind, TimeQuery, Timestamp,
+    PersonId, ProjectId, Role, TaskId, TimeEntry, TimeEntryId, TimeKind, TimeQuery, Timestamp,
     hours_of_seconds,
 };
 use async_trait::async_trait;
@@ -143,8 +143,26 @@ fn always() -> (NaiveDate, NaiveDate) {
 }
 
 impl LeantimeSession<'_> {
+    /// Below a manager, the server books whatever it is given on the one who writes, and shows nobody
+    /// else's time to the one who reads.
+    async fn may_book_for(&self, person: PersonId) -> Result<()> {
+        let (me, writer) = (self.board.me().await?, self.board.writer(self.stamp.actor).await?);
+        for user in [me, writer].into_iter().filter(|user| *user != person) {
+            let found = self.board.find_person(user).await?;
+            if found.is_none_or(|user| user.role < Role::Manager) {
+                return Err(BoardError::Unsupported(format!(
+                    "time of person {person} would be read and written as person {user}, to whom \
+                     Leantime shows no time but their own and on whom it books whatever they write: \
+                     give that user the role manager"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the rows of an entry sum up to so many seconds, and keeps it.
     async fn put_time(&mut self, thing: &TimeEntry, what: &str) -> Result<TimeEntry> {
+        self.may_book_for(thing.person).await?;
         let zone = self.board.options.zone;
         let span = (thing.day, thing.day);
         let place = (thing.person.0, thing.task.0, thing.day, thing.kind.as_str().to_owned());
@@ -156,9 +174,10 @@ impl LeantimeSession<'_> {
         let elsewhere: i64 = others.iter().map(|part| part.seconds).sum();
         let mut wanted = i64::from(thing.seconds) - elsewhere;
         let mut calls = Vec::new();
+        let mut after = Vec::new();
         if wanted < 0 {
-            // Less than stands elsewhere: all of it goes into one row.
-            calls.extend(others.iter().map(|part| delete(part.id)));
+            // Less than stands elsewhere: all of it goes into one row, and only then the others go.
+            after.extend(others.iter().map(|part| delete(part.id)));
             wanted = i64::from(thing.seconds);
         }
         if wanted > 0 {
@@ -179,9 +198,11 @@ impl LeantimeSession<'_> {
         } else {
             calls.extend(here.iter().map(|part| delete(part.id)));
         }
-        for said in self.call(calls, what).await? {
-            if let Err(said) = wire::done(said) {
-                return Err(self.refused(what, &said).await);
+        for calls in [calls, after].into_iter().filter(|calls| !calls.is_empty()) {
+            for said in self.call(calls, what).await? {
+                if let Err(said) = wire::done(said) {
+                    return Err(self.refused(what, &said).await);
+                }
             }
         }
         let rows = self.board.sheets(self.lane(), span, Duration::ZERO).await?;
@@ -198,7 +219,7 @@ impl LeantimeSession<'_> {
         let kept = TimeEntry { id: TimeEntryId(row.int("id")), ..thing.clone() };
         let columns = row.columns(TimeEntry::COLUMNS);
         let note = Note { columns, thing: kept.clone(), is_whole: true };
-        self.board.shelves.time.keep(&self.board.book, note).await?;
+        self.keep(&self.board.shelves.time, note)?;
         Ok(kept)
     }
 }
@@ -236,6 +257,7 @@ impl Remote for TimeEntry {
     async fn remove(session: &mut LeantimeSession<'_>, id: TimeEntryId) -> Result<()> {
         let what = "remove logged time";
         let entry = Self::one(session.board, session.lane(), id).await?;
+        session.may_book_for(entry.person).await?;
         let rows =
             session.board.sheets(session.lane(), (entry.day, entry.day), Duration::ZERO).await?;
         let place = (entry.person.0, entry.task.0, entry.day, entry.kind.as_str().to_owned());
@@ -248,6 +270,6 @@ impl Remote for TimeEntry {
         if grouped(rows, session.board.options.zone).contains_key(&place) {
             return Err(fault::undone(what, "it is still there"));
         }
-        session.board.shelves.time.forget(&session.board.book, id.0).await
+        session.forget(&session.board.shelves.time, id.0)
     }
 }

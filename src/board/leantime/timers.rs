@@ -30,9 +30,9 @@ impl Noted for Timer {
 }
 
 impl LeantimeSession<'_> {
-    async fn keep_timer(&mut self, thing: Timer) -> Result<()> {
+    fn keep_timer(&mut self, thing: Timer) -> Result<()> {
         let note = Note { columns: Columns::new(), thing, is_whole: true };
-        self.board.shelves.timers.keep(&self.board.book, note).await
+        self.keep(&self.board.shelves.timers, note)
     }
 }
 
@@ -52,16 +52,15 @@ impl Remote for Timer {
         session.board.shelves.timers.load(&session.board.book).await?;
         let id = TimerId(session.board.book.next_number("timer").await?);
         let thing = Self { id, ..timer.clone() };
-        session.keep_timer(thing.clone()).await?;
+        session.keep_timer(thing.clone())?;
         Ok(thing)
     }
 
     async fn change(session: &mut LeantimeSession<'_>, timer: &Self) -> Result<()> {
-        session.keep_timer(timer.clone()).await
+        session.keep_timer(timer.clone())
     }
 
     async fn remove(session: &mut LeantimeSession<'_>, id: TimerId) -> Result<()> {
-        session.ended.push(id.0);
-        Ok(())
+        session.forget(&session.board.shelves.timers, id.0)
     }
 }

@@ -72,6 +72,7 @@ async fn our_own_writes_are_told_once_also_after_a_restart() {
 async fn a_removed_ticket_is_told_and_one_that_a_list_left_out_is_not() {
     let s = Scene::new(unlimited()).await;
     let (gone, kept) = (s.task("Gone").await, s.task("Kept").await);
+    s.task("Listed").await;
     let latest = s.latest().await;
     s.fake.as_person(s.hugo).delete(gone.id.0);
     let rows = s.rows_after(latest).await;
@@ -82,6 +83,11 @@ async fn a_removed_ticket_is_told_and_one_that_a_list_left_out_is_not() {
     let rows = s.rows_after(rows[0].id).await;
     assert_eq!(rows.iter().map(|r| r.field.as_str()).collect::<Vec<_>>(), ["status"]);
     assert!(s.board.task(kept.id).await.is_ok());
+    // A list that is empty for no reason: what was in it is looked at by itself.
+    s.fake.trouble(Trouble::new(Fault::Empty).on("tickets.getAll"));
+    let asked = s.fake.calls("tickets.getTicket");
+    assert!(s.rows_after(rows[0].id).await.is_empty());
+    assert!(s.fake.calls("tickets.getTicket") > asked, "the list was not empty");
     s.fake.trouble(Trouble::new(Fault::Html).times(3));
     let answer = rota::board::History::latest_activity(&s.board).await;
     assert!(matches!(answer, Err(BoardError::Unavailable { .. })), "{answer:?}");

@@ -3,9 +3,11 @@
 
 mod changes;
 mod limits;
+mod meanwhile;
 mod nouns;
 mod texts;
 mod troubles;
+mod unknown;
 mod versions;
 
 use crate::support::leantime::{FakeLeantime, Options as Fake, Role};

@@ -110,3 +110,27 @@ async fn dates_survive_the_servers_zone() {
         s.is_careful();
     }
 }
+
+#[tokio::test]
+async fn pictures_and_tables_that_people_put_in_are_not_overwritten() {
+    let s = Scene::new(unlimited()).await;
+    let task = s.task("One").await;
+    let person = s.fake.as_person(s.hugo);
+    for html in ["<p>See <IMG src=\"/a.png\"></p>", "<table><tr><td>a</td></tr></table>"] {
+        person.edit(task.id.0, "description", json!(html));
+        let edits = [TaskEdit::Priority(Some(1)), TaskEdit::Description("New".into())];
+        let answer = s.board.edit_task(&s.by(), task.id, &edits).await;
+        let Err(BoardError::Unsupported(what)) = answer else { panic!("{answer:?}") };
+        assert!(what.contains("pictures"), "{what}");
+        assert_eq!(s.fake.ticket(task.id.0).unwrap()["description"], json!(html));
+    }
+    // Everything else may be changed, and so may a text that holds no more than was written here.
+    s.edit(&task, TaskEdit::Priority(Some(1))).await.unwrap();
+    person.edit(task.id.0, "description", json!("<p>Text</p>"));
+    let table = "| a | b |\n|---|---|\n| 1 | 2 |";
+    s.edit(&task, TaskEdit::Description(table.into())).await.unwrap();
+    let seen = s.latest().await;
+    s.edit(&task, TaskEdit::Description("Ours".into())).await.unwrap();
+    assert_eq!(s.rows_after(seen).await.len(), 1);
+    s.is_careful();
+}

@@ -3,10 +3,11 @@
 use super::{Scene, mark, unlimited};
 use crate::support::leantime::{Fault, Role, Trouble};
 use rota::board::leantime::options::Credential;
-use rota::board::{Board, BoardError, Comments, Tasks};
+use rota::board::{Board, BoardError, Comments, Projects, Tasks};
 use rota::domain::{
     CommentTarget, EffectState, Entity, NewComment, NewTask, PersonId, StatusId, TaskEdit,
 };
+use serde_json::json;
 
 fn comment(task: rota::domain::TaskId) -> NewComment {
     NewComment { on: CommentTarget::Task(task), text: "x".into(), parent: None, rating: None }
@@ -21,7 +22,7 @@ async fn a_write_whose_answer_is_lost_is_unknown_and_never_done_twice() {
     assert!(matches!(answer, Err(BoardError::Unavailable { .. })), "{answer:?}");
     assert_eq!(s.board.effect_of(&mark(1)).await.unwrap(), EffectState::Unknown);
     let again = s.board.add_comment(&s.marked(1), comment(task.id)).await;
-    assert!(matches!(again, Err(BoardError::Conflict(_))), "{again:?}");
+    assert!(matches!(again, Err(BoardError::Unavailable { .. })), "{again:?}");
     assert_eq!(s.fake.comments("ticket", task.id.0).len(), 1);
 }
 
@@ -97,15 +98,36 @@ async fn a_role_that_is_too_low_is_told_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_person_who_wins_the_same_moment_is_not_overwritten_silently() {
-    let s = Scene::new(unlimited()).await;
-    let task = s.task("One").await;
-    // After our patch, before we read it back: the batch is one request, so the person comes after.
-    let edit = [TaskEdit::Assignee(Some(s.agent))];
-    s.board.edit_task(&s.by(), task.id, &edit).await.unwrap();
-    s.fake.as_person(s.hugo).edit(task.id.0, "editorId", serde_json::json!(s.hugo.to_string()));
-    let now = s.board.task(task.id).await.unwrap();
-    assert_eq!((now.assignee, now.revision), (Some(PersonId(s.hugo)), 3));
+async fn one_project_or_ticket_that_fails_does_not_stop_the_others() {
+    let mut s = Scene::new(unlimited()).await;
+    let second = s.fake.add_project("Second", &[s.agent.0]);
+    let (one, two) = (s.task("One").await, s.task("Two").await);
+    let latest = s.latest().await;
+    // Its labels were never told: it is left out until they are.
+    s.reopen();
+    let of_second: &str = Box::leak(format!("\"projectId\":{second}}}").into_boxed_str());
+    s.fake
+        .trouble(Trouble::new(Fault::CallError(of_second)).on("tickets.getStatusLabels").times(2));
+    let ids = |all: Vec<rota::domain::Project>| all.into_iter().map(|p| p.id.0).collect::<Vec<_>>();
+    assert!(!ids(s.board.projects().await.unwrap()).contains(&second));
+    assert!(ids(s.board.projects().await.unwrap()).contains(&second));
+    // A thread of comments fails; so does one of two tickets that are in no list any more.
+    let person = s.fake.as_person(s.hugo);
+    person.edit(one.id.0, "priority", json!("1"));
+    s.fake.trouble(
+        Trouble::new(Fault::CallError("\"module\":\"project\"")).on("comments.pollComments"),
+    );
+    let rows = s.rows_after(latest).await;
+    assert_eq!(rows.iter().map(|r| r.field.as_str()).collect::<Vec<_>>(), ["priority"]);
+    let latest = rows[0].id;
+    person.delete(one.id.0);
+    person.delete(two.id.0);
+    let of_one: &str = Box::leak(format!("\"id\":{}}}", one.id).into_boxed_str());
+    s.fake.trouble(Trouble::new(Fault::CallError(of_one)).on("tickets.getTicket"));
+    let rows = s.rows_after(latest).await;
+    assert_eq!(rows.iter().map(|r| r.task).collect::<Vec<_>>(), [Some(two.id)]);
+    let rows = s.rows_after(rows[0].id).await;
+    assert_eq!(rows.iter().map(|r| r.task).collect::<Vec<_>>(), [Some(one.id)]);
 }
 
 #[tokio::test]

@@ -38,3 +38,15 @@ async fn the_same_work_is_done_on_all_releases() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_first_writes_at_once_succeed_on_all_releases() {
+    for version in Version::ALL {
+        let s = Scene::new(Fake { version, ..unlimited() }).await;
+        let (one, two) = (s.task("One").await, s.task("Two").await);
+        let edit = TaskEdit::Priority(Some(1));
+        let (first, second) = tokio::join!(s.edit(&one, edit.clone()), s.edit(&two, edit));
+        assert!(first.is_ok() && second.is_ok(), "{version:?} {first:?} {second:?}");
+        s.is_careful();
+    }
+}

@@ -14,6 +14,14 @@ pub enum Fault {
     Empty,
     /// Every call fails with the server's own error (-32000); nothing is done.
     ServerError,
+    /// The request is carried out, and every call that writes is answered with the server's own error
+    /// (-32000): an exception after the deed.
+    DoneThenError,
+    /// Calls in whose text this stands fail with the server's own error and do nothing; the others of
+    /// the request are carried out.
+    CallError(&'static str),
+    /// Every call is answered with `false`; nothing is done.
+    False,
     /// JSON that is no answer of JSON-RPC; nothing is done.
     WrongJson,
     /// The request is carried out, half of its answer comes.

@@ -94,7 +94,7 @@ pub async fn handle(State(inner): State<Arc<Inner>>, request: Request) -> Respon
 
 async fn carry_out(inner: Arc<Inner>, parts: Parts, text: String) -> Response<Body> {
     let path = parts.uri.path().to_owned();
-    let parsed = read(&parts.method, parts.uri.query(), &parts.headers, &text);
+    let mut parsed = read(&parts.method, parts.uri.query(), &parts.headers, &text);
     let methods = match &parsed {
         _ if path.ends_with("/goalcanvas") => vec!["PATCH goalcanvas".to_owned()],
         Ok(call) => rpc::methods(call),
@@ -114,6 +114,7 @@ async fn carry_out(inner: Arc<Inner>, parts: Parts, text: String) -> Response<Bo
         inner.answered(number, answer.status);
         return answer.response();
     }
+    let failing = spoiled(fault.as_ref(), &mut parsed);
     if fault == Some(Fault::Held) {
         inner.faults.hold().await;
     }
@@ -132,6 +133,12 @@ async fn carry_out(inner: Arc<Inner>, parts: Parts, text: String) -> Response<Bo
     inner.answered(number, answer.status);
     match fault {
         Some(Fault::Unanswered) => inner.faults.hold().await,
+        Some(Fault::DoneThenError) => {
+            let reads = |method: &String| method.split('.').any(|name| name.starts_with("get"));
+            let failed = methods.iter().map(|method| !reads(method)).collect::<Vec<_>>();
+            return with_errors(&failed, answer).response();
+        }
+        Some(Fault::CallError(_)) => return with_errors(&failing, answer).response(),
         Some(Fault::Cut) => {
             let half = answer.body.len() / 2;
             return answer.cut(half);
@@ -157,8 +164,45 @@ fn instead(fault: &Fault, parsed: &Result<Value, Unread>) -> Option<Answer> {
         }
         Fault::Html => Some(Answer::html(200, "<!doctype html><title>Sign in</title>")),
         Fault::WrongJson => Some(Answer::json(200, &json!({ "hello": ["world"] }))),
-        Fault::Cut | Fault::Lost | Fault::Held | Fault::Unanswered => None,
+        Fault::False => each(|id| json!({ "jsonrpc": "2.0", "result": false, "id": id })),
+        Fault::Cut
+        | Fault::Lost
+        | Fault::Held
+        | Fault::Unanswered
+        | Fault::DoneThenError
+        | Fault::CallError(_) => None,
     }
+}
+
+/// The calls of a body.
+fn calls(body: &mut Value) -> &mut [Value] {
+    match body {
+        Value::Array(calls) => calls,
+        one => std::slice::from_mut(one),
+    }
+}
+
+/// Spoils the calls that are to fail; says which they are.
+fn spoiled(fault: Option<&Fault>, parsed: &mut Result<Value, Unread>) -> Vec<bool> {
+    let (Some(Fault::CallError(text)), Ok(body)) = (fault, parsed) else { return Vec::new() };
+    let spoil = |call: &mut Value| {
+        let is_meant = call.to_string().contains(text);
+        if is_meant {
+            call["jsonrpc"] = json!("spoiled");
+        }
+        is_meant
+    };
+    calls(body).iter_mut().map(spoil).collect()
+}
+
+/// The same answer, with the server's own error where it is to be.
+fn with_errors(failed: &[bool], mut answer: Answer) -> Answer {
+    let Ok(mut body) = serde_json::from_str::<Value>(&answer.body) else { return answer };
+    for (part, _) in calls(&mut body).iter_mut().zip(failed).filter(|(_, failed)| **failed) {
+        *part = rpc::failure(&error::RpcError::server(), &part["id"]);
+    }
+    answer.body = body.to_string();
+    answer
 }
 
 /// Why a body is no call.

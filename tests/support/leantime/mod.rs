@@ -221,6 +221,11 @@ impl FakeLeantime {
         self.inner.faults.gate(method, moment)
     }
 
+    /// A person's edit right after the next call of a method, before the next call of that request.
+    pub fn amid(&self, method: &str, ticket: i64, column: &str, value: Value) {
+        self.state().amid.push((method.to_owned(), ticket, column.to_owned(), value));
+    }
+
     /// Returns when so many requests were held by a fault since the beginning.
     pub async fn until_held(&self, count: usize) {
         self.inner.faults.until_held(count).await;

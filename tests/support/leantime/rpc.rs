@@ -96,6 +96,13 @@ pub fn failure(error: &RpcError, id: &Value) -> Value {
 fn one(state: &mut State, caller: &Caller, call: &Value) -> Option<Value> {
     let id = &call["id"];
     let outcome = run(state, caller, call);
+    let name = call["method"].as_str().and_then(|name| name.strip_prefix(PREFIX));
+    if let Some(at) = state.amid.iter().position(|(method, ..)| Some(method.as_str()) == name) {
+        let (_, ticket, column, value) = state.amid.remove(at);
+        if let Some(row) = state.tickets.get_mut(ticket) {
+            row.insert(column, value);
+        }
+    }
     if id.is_null() {
         state.violation("a call without an id is never answered, not even its failure");
         return None;

@@ -48,6 +48,9 @@ pub struct State {
     /// What was refused once.
     pub refused: BTreeSet<String>,
     pub violations: Vec<String>,
+    /// What a person does right after a call of a method, within the same request: ticket, column and
+    /// value.
+    pub amid: Vec<(String, i64, String, serde_json::Value)>,
 }
 
 impl State {
@@ -74,6 +77,7 @@ impl State {
             failures: Windows::default(),
             refused: BTreeSet::new(),
             violations: Vec::new(),
+            amid: Vec::new(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Answers that may be given again, until a write of ours makes them old.
 
 use super::super::call::{INSIDE, Reply};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,16 +9,24 @@ use tokio::time::Instant;
 
 /// Answers that are kept.
 const KEPT_MAX: usize = 256;
+/// What they may hold in all, roughly: some full lists of a board of five thousand tickets.
+const BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Nobody asks for what is older.
+const AGE_MAX: Duration = Duration::from_mins(15);
+
+const NEVER_EMPTY: &[&str] = &["projects.getAll", "tickets.getStatusLabels"];
 
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     known: BTreeMap<String, Known>,
+    bytes: usize,
 }
 
 #[derive(Debug)]
 struct Known {
     at: Instant,
     domains: Vec<&'static str>,
+    bytes: usize,
     replies: Arc<Vec<Reply>>,
 }
 
@@ -60,13 +69,33 @@ impl Cache {
         if replies.iter().any(|reply| reply.as_ref().is_err_and(|refusal| refusal.code == INSIDE)) {
             return;
         }
-        while self.known.len() >= KEPT_MAX {
+        // A list that is never empty and is: it happens for no reason, and passes as well.
+        let is_odd = |(method, reply): (&&str, &Reply)| {
+            NEVER_EMPTY.contains(method)
+                && reply.as_ref().is_ok_and(|value| value.as_array().is_some_and(Vec::is_empty))
+        };
+        if methods.iter().zip(replies.iter()).any(is_odd) {
+            return;
+        }
+        self.known.retain(|known, held| *known != key && now < held.at + AGE_MAX);
+        self.count();
+        let bytes = key.len() + replies.iter().map(weight).sum::<usize>();
+        if bytes > BYTES_MAX {
+            return;
+        }
+        while self.known.len() >= KEPT_MAX || self.bytes + bytes > BYTES_MAX {
             let oldest = self.known.iter().min_by_key(|(_, known)| known.at);
             let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { break };
             self.known.remove(&oldest);
+            self.count();
         }
         let domains = methods.into_iter().map(domain).collect();
-        self.known.insert(key, Known { at: now, domains, replies });
+        self.known.insert(key, Known { at: now, domains, bytes, replies });
+        self.count();
+    }
+
+    fn count(&mut self) {
+        self.bytes = self.known.values().map(|known| known.bytes).sum();
     }
 
     /// These were written.
@@ -75,5 +104,58 @@ impl Cache {
         self.known.retain(|_, known| {
             !known.domains.iter().any(|read| wrote.iter().any(|wrote| touches(wrote, read)))
         });
+        self.count();
+    }
+}
+
+/// About how much memory an answer takes: its texts, and something for each of its values.
+fn weight(reply: &Reply) -> usize {
+    let mut bytes = 0;
+    let mut open: Vec<&Value> = reply.iter().collect();
+    while let Some(value) = open.pop() {
+        bytes += size_of::<Value>();
+        match value {
+            Value::String(text) => bytes += text.len(),
+            Value::Array(items) => open.extend(items),
+            Value::Object(fields) => {
+                bytes += fields.keys().map(|name| name.len() + size_of::<String>()).sum::<usize>();
+                open.extend(fields.values());
+            }
+            _ => {}
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(bytes: usize) -> Arc<Vec<Reply>> {
+        Arc::new(vec![Ok("x".repeat(bytes).into())])
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes_the_oldest_goes_first() {
+        let (mut cache, now) = (Cache::default(), Instant::now());
+        for number in 0..5_u64 {
+            let at = now + Duration::from_secs(number);
+            cache.put(number.to_string(), vec!["tickets.getAll"], answer(20 << 20), at);
+        }
+        let kept = |cache: &Cache, key: &str| cache.get(key, AGE_MAX, now).is_some();
+        let all: Vec<bool> = (0..5).map(|number| kept(&cache, &number.to_string())).collect();
+        assert_eq!(all, [false, false, true, true, true]);
+        cache.put("large".into(), vec!["tickets.getAll"], answer(65 << 20), now);
+        assert!(!kept(&cache, "large") && kept(&cache, "4"));
+        cache.forget(["tickets.patchTicket"]);
+        assert_eq!(cache.bytes, 0);
+    }
+
+    #[test]
+    fn what_is_old_goes_when_something_new_comes() {
+        let (mut cache, now) = (Cache::default(), Instant::now());
+        cache.put("old".into(), vec!["users.getAll"], answer(1), now);
+        cache.put("new".into(), vec!["users.getAll"], answer(1), now + AGE_MAX);
+        assert_eq!(cache.known.keys().collect::<Vec<_>>(), ["new"]);
     }
 }

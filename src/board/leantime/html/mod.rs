@@ -10,6 +10,20 @@ mod write;
 pub(super) use read::from_html;
 pub(super) use write::to_html;
 
+/// What people put into texts and Markdown read from it does not show.
+const LOST: &[&str] = &[
+    "<img", "<table", "<picture", "<svg", "<video", "<audio", "<iframe", "<object", "<embed",
+    "<math", "<canvas",
+];
+
+/// Whether the text, read and written again, would be without something that is in it.
+pub(super) fn loses(html: &str) -> bool {
+    html.contains('<') && {
+        let html = html.to_ascii_lowercase();
+        LOST.iter().any(|tag| html.contains(tag))
+    }
+}
+
 /// Where a link may lead.
 fn is_harmless(address: &str) -> bool {
     let address = address.trim();
