@@ -1,6 +1,6 @@
 //! A Leantime server (3.5 to 3.9) as the board, over its JSON-RPC API and without any plugin.
 //!
-//! Requests go through a [`governor`], one for each identity. What the server cannot keep is kept
+//! Requests go through a governor, one for each identity. What the server cannot keep is kept
 //! in a [`Notebook`]: revisions, marks, fences, the record of changes, blockers and the team's own
 //! fields of tasks, running timers, and whatever was written more exactly than the server stores it.
 //!
