@@ -32,12 +32,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{block_in_place, consume_budget};
+use tokio::task::{block_in_place, yield_now};
 
 /// A commit that held its caller's thread up for longer than this was not worth it.
 const COMMIT_HERE_MAX: Duration = Duration::from_millis(3);
 /// After one such, so many go to the committer's thread before another is tried.
 const COMMITS_ELSEWHERE: u32 = 200;
+/// So many are made in their caller's thread before it lets others go on.
+const COMMITS_IN_A_ROW: u32 = 8;
 
 /// How a folder is opened.
 #[derive(Clone, Debug)]
@@ -69,6 +71,8 @@ pub struct SledStore {
     requests: Option<mpsc::Sender<Request<Answer>>>,
     thread: Option<JoinHandle<()>>,
     seat: Arc<SledSeat>,
+    /// Commits that were made in their caller's thread.
+    here: AtomicU32,
     /// Callers who wait for the committer's thread.
     waiting: AtomicUsize,
     /// So many commits go to the thread before one is made in the caller's again.
@@ -111,6 +115,7 @@ impl SledStore {
             requests: Some(requests),
             thread: Some(thread),
             seat,
+            here: AtomicU32::new(0),
             waiting: AtomicUsize::new(0),
             elsewhere: AtomicU32::new(0),
             shared,
@@ -181,10 +186,14 @@ impl Store for SledStore {
 
     async fn commit(&self, batch: Batch) -> Result<()> {
         batch.check_sizes()?;
-        // Whoever commits again and again lets others go on in between.
-        consume_budget().await;
         let batch = match self.commit_here(batch) {
-            Ok(answer) => return answer,
+            Ok(answer) => {
+                // Whoever commits again and again lets others of its task and thread go on in between.
+                if self.here.fetch_add(1, Ordering::Relaxed).is_multiple_of(COMMITS_IN_A_ROW) {
+                    yield_now().await;
+                }
+                return answer;
+            }
             Err(batch) => batch,
         };
         let _waiting = Waiting::of(&self.waiting);
