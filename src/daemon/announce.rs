@@ -317,6 +317,7 @@ impl Worker {
                 actor,
                 mode: playbook.mode,
                 revision,
+                marker: None,
                 once: None,
                 tally: Arc::clone(&self.tally),
                 playbook,

@@ -322,6 +322,7 @@ impl Ledger {
             nonce: ask.nonce.clone(),
             before,
             wrote,
+            marker: left.and_then(|claim| claim.marker),
             parked: None,
             ended: None,
             revoked: None,

@@ -220,6 +220,10 @@ impl<W: Watch> Board for Watched<W> {
         answer
     }
 
+    fn markers(&self) -> Option<&dyn rota::board::Markers> {
+        self.below.markers()
+    }
+
     async fn effect_of(&self, mark: &Mark) -> Result<EffectState> {
         let call = Call { name: "effect_of", what: What::Question };
         self.watch.before(&call).await?;

@@ -31,6 +31,7 @@ mod governor;
 mod history;
 mod html;
 mod locks;
+mod markers;
 mod members;
 mod memo;
 mod milestones;
@@ -40,6 +41,7 @@ pub mod options;
 mod people;
 mod projects;
 mod remote;
+mod server_clock;
 mod session;
 mod shelf;
 mod sprints;
@@ -51,7 +53,7 @@ mod timers;
 mod wire;
 mod writing;
 
-use super::{Board, BoardError, Capabilities, Result, check};
+use super::{Board, BoardError, Capabilities, Markers, Result, check};
 use crate::clock::Clock;
 use crate::domain::{
     BoardName, CalendarEvent, Comment, EffectState, Fence, Goal, Mark, Milestone, Person, PersonId,
@@ -67,6 +69,7 @@ use memo::Memo;
 use notebook::Notebook;
 use options::Options;
 use serde_json::{Value, json};
+use server_clock::ServerClock;
 use shelf::{Context, Shelf};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -93,6 +96,7 @@ pub struct LeantimeBoard {
     book: Book,
     locks: Locks,
     shelves: Shelves,
+    server_clock: Arc<ServerClock>,
     /// When changes were last looked for.
     looked: Mutex<Option<Instant>>,
     looking: tokio::sync::Mutex<()>,
@@ -143,8 +147,10 @@ impl LeantimeBoard {
             window: options.window.unwrap_or(WINDOW),
             patience: options.patience,
         };
+        let server_clock = Arc::<ServerClock>::default();
         let governor = |credential: &options::Credential| -> Result<Governor> {
-            let line: Arc<dyn Line> = Arc::new(HttpLine::new(&options.place(), credential)?);
+            let line: Arc<dyn Line> =
+                Arc::new(HttpLine::new(&options.place(), credential, Arc::clone(&server_clock))?);
             Ok(Governor::new(line, limits))
         };
         let own = governor(&options.credential)?;
@@ -163,6 +169,7 @@ impl LeantimeBoard {
             book: Book::new(notebook),
             locks: Locks::default(),
             shelves: Shelves::default(),
+            server_clock,
             looked: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
             listed: Memo::default(),
@@ -319,6 +326,10 @@ impl Board for LeantimeBoard {
     async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()> {
         check::fence(fence)?;
         self.book.raise_fence(task, fence).await
+    }
+
+    fn markers(&self) -> Option<&dyn Markers> {
+        Some(self)
     }
 
     async fn effect_of(&self, mark: &Mark) -> Result<EffectState> {

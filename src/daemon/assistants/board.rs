@@ -371,6 +371,7 @@ impl Assistants<'_> {
             actor,
             mode: Mode::Live,
             revision: None,
+            marker: None,
             once: None,
             tally: Arc::clone(&hand.tally),
         }
