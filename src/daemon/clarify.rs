@@ -91,6 +91,8 @@ async fn ask_about(
         held: None,
         unfinished: false,
         inherits: false,
+        standing: None,
+        is_withdrawn: false,
         began: parts.clock.boot(),
         parts: Arc::clone(parts),
         job,

@@ -1,6 +1,7 @@
 //! The ledger as the guard of tools sees it, with one look more: before every effect of a run's own
 //! work, whether a person took the task over (C4).
 
+use super::marker::{self, REMOVED};
 use crate::board::{Board, BoardError};
 use crate::domain::{
     ActivityQuery, Claim, Comment, CommentId, CommentQuery, CommentTarget, Effect, EffectResult,
@@ -61,7 +62,19 @@ impl RunJournal {
                 Ok(None)
             }
             Some(Finding::Yield { reason, detail }) => Ok(Some((reason, detail))),
+            _ if task.is_some() && self.is_unmarked(claim).await? => {
+                Ok(Some((Reason::PersonTookOver, REMOVED.to_owned())))
+            }
             _ => Ok(None),
+        }
+    }
+
+    /// Whether somebody took the announcement of a claim away that is worked under.
+    async fn is_unmarked(&self, claim: &Claim) -> Result<bool, BoardError> {
+        let is_at_work = claim.phase == Phase::Working && claim.holder.is_some();
+        match self.board.markers() {
+            Some(markers) if is_at_work => marker::is_removed(markers, claim).await,
+            _ => Ok(false),
         }
     }
 

@@ -15,6 +15,7 @@ use super::earlier;
 use super::fate;
 use super::halt::Halt;
 use super::lease::lost_end;
+use super::marker::Standing;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
@@ -80,6 +81,10 @@ pub(super) struct Worker {
     pub(super) unfinished: bool,
     /// The claim began with what one before it wrote: the board may show that already.
     pub(super) inherits: bool,
+    /// The marker that keeps other daemons off the task, on boards where nothing else does.
+    pub(super) standing: Option<Standing>,
+    /// Nothing of the task is ours to touch: somebody else was first.
+    pub(super) is_withdrawn: bool,
 }
 
 /// How a run goes on after something ended.
@@ -159,6 +164,8 @@ impl Worker {
             began,
             unfinished: false,
             inherits: false,
+            standing: None,
+            is_withdrawn: false,
             parts,
             job,
         };
@@ -283,7 +290,11 @@ impl Worker {
         if let Err(trouble) = self.begin_brief(task.as_ref()).await {
             return Some((trouble, Next::HandBack));
         }
-        Some((end, next))
+        match self.is_outrun().await {
+            Ok(None) => Some((end, next)),
+            Ok(Some(outrun)) => Some((outrun, Next::HandBack)),
+            Err(trouble) => Some((trouble, Next::Abandon)),
+        }
     }
 
     /// Announces a new claim, or looks whether a resumed one still stands on the board.
@@ -349,6 +360,9 @@ impl Worker {
         let reason = end.reason;
         self.finish_record(&end, notices).await;
         if !parked {
+            if how != EndKind::Expired {
+                self.close_marker().await;
+            }
             self.end_claim(how, reason).await;
             crash::reached("claim.released");
         }

@@ -10,6 +10,7 @@ pub mod house;
 pub mod http_double;
 pub mod ingredients;
 pub mod leantime;
+pub mod office;
 pub mod playbooks;
 pub mod rota;
 pub mod strict_fill;

@@ -1,0 +1,217 @@
+//! Daemons in process whose board is a Leantime, played by the fake: each with a store of its own, as
+//! a laptop and a server that share nothing else.
+
+use super::daemon::{FlowClock, Told, request};
+use super::ingredients::{Ingredients, channels};
+use super::leantime::{FakeLeantime, Options as Fake, Role};
+use super::playbooks::changed;
+use super::watched::{Watch, Watched};
+use rota::board::Board;
+use rota::board::leantime::LeantimeBoard;
+use rota::board::leantime::notebook::{MemoryNotebook, Notebook};
+use rota::board::leantime::options::{Credential, Options};
+use rota::clock::{Clock as _, SeededEntropy};
+use rota::daemon::{Daemon, Wake};
+use rota::domain::*;
+use rota::ledger::{Ledger, RunFilter};
+use rota::model::Model;
+use rota::store::Store;
+use rota::store::memory::MemoryStore;
+use rota::tools::desk::{Desk as _, RunReport};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A server that counts no requests.
+pub fn unlimited() -> Fake {
+    Fake { rate_per_minute: Some(1_000_000), ..Fake::default() }
+}
+
+/// A Leantime with a person and an agent in one project.
+pub struct Office {
+    pub fake: FakeLeantime,
+    pub clock: Arc<FlowClock>,
+    pub folder: tempfile::TempDir,
+    pub hugo: i64,
+    pub agent: i64,
+    pub key: String,
+    pub project: i64,
+    pub slots: u32,
+    lives: AtomicU64,
+}
+
+/// What outlives a daemon.
+pub struct Home {
+    pub name: &'static str,
+    pub store: Arc<dyn Store>,
+    notes: Arc<dyn Notebook>,
+    pub told: Arc<Told>,
+}
+
+/// One life of a daemon.
+pub struct Life {
+    pub daemon: Arc<Daemon>,
+    pub ledger: Arc<Ledger>,
+    pub board: Arc<LeantimeBoard>,
+}
+
+/// What stands between a daemon and the board: nothing, or its eyes for markers are shut.
+#[derive(Debug)]
+pub struct Eyes {
+    pub sees_markers: bool,
+}
+
+impl Watch for Eyes {
+    fn sees_markers(&self) -> bool {
+        self.sees_markers
+    }
+}
+
+impl Office {
+    pub async fn new(fake: Fake) -> Self {
+        let fake = FakeLeantime::start(fake).await;
+        let hugo = fake.add_person("Hugo", "Human", Role::Editor);
+        let project = fake.add_project("Orchestra", &[hugo]);
+        let (agent, key) = fake.add_key("AI-Worker", Role::Editor, &[project]);
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["agents", "templates", "state"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let clock = Arc::new(FlowClock::at(fake.now()));
+        let (slots, lives) = (4, AtomicU64::new(0));
+        Self { fake, clock, folder, hugo, agent, key, project, slots, lives }
+    }
+
+    /// Writes a playbook's file.
+    pub fn playbook(&self, name: &str, text: &str, replace: &[(&str, &str)]) {
+        let path = self.folder.path().join("agents").join(format!("{name}.toml"));
+        std::fs::write(path, changed(text, replace)).unwrap();
+    }
+
+    /// A ticket of Hugo's that ai-worker may take.
+    pub fn ticket(&self, headline: &str) -> i64 {
+        self.fake.as_person(self.hugo).add_ticket(json!({
+            "headline": headline, "projectId": self.project, "status": 3, "tags": "AI-Suitable",
+            "acceptanceCriteria": "It works.", "editorId": "",
+        }))
+    }
+
+    /// A home with nothing in it yet.
+    pub fn home(&self, name: &'static str) -> Home {
+        let store = Arc::new(MemoryStore::new(Arc::clone(&self.clock) as _));
+        Home { name, store, notes: Arc::new(MemoryNotebook::default()), told: Arc::default() }
+    }
+
+    /// The board as a daemon has it.
+    pub fn board(&self, home: &Home, change: impl FnOnce(&mut Options)) -> LeantimeBoard {
+        let mut options = Options::new(self.fake.url(), Credential::read(&self.key).unwrap());
+        options.zone = chrono_tz::America::Los_Angeles;
+        options.requests_per_minute = 1_000_000;
+        options.look_every = Duration::ZERO;
+        change(&mut options);
+        let (notes, clock) = (Arc::clone(&home.notes), Arc::clone(&self.clock));
+        LeantimeBoard::open(options, notes, BoardName::new("main"), clock).unwrap()
+    }
+
+    /// Starts a daemon there that only works when it is told to.
+    pub async fn start(&self, home: &Home, model: &Arc<dyn Model>) -> Life {
+        self.start_with(home, model, self.board(home, |_| {}), true).await
+    }
+
+    pub async fn start_with(
+        &self,
+        home: &Home,
+        model: &Arc<dyn Model>,
+        board: LeantimeBoard,
+        sees_markers: bool,
+    ) -> Life {
+        let life = self.lives.fetch_add(1, Ordering::SeqCst) + 1;
+        let board = Arc::new(board);
+        let seen = Watched { below: Arc::clone(&board) as _, watch: Eyes { sees_markers } };
+        let parts = Ingredients {
+            daemon: home.name.to_owned(),
+            life: format!("life-{life}"),
+            clock: Arc::clone(&self.clock) as _,
+            entropy: Arc::new(SeededEntropy::new(life * 7_919)),
+            board: Arc::new(seen) as Arc<dyn Board>,
+            store: Arc::clone(&home.store),
+            folder: self.folder.path().to_owned(),
+            templates: None,
+            models: BTreeMap::from([("worker".to_owned(), Arc::clone(model))]),
+            notifiers: channels().into_iter().map(|c| (c, Arc::clone(&home.told) as _)).collect(),
+            slots: self.slots,
+            arms_itself: true,
+        }
+        .parts();
+        let (ledger, tools) = (Arc::clone(&parts.ledger), Arc::clone(&parts.tools));
+        let daemon = Daemon::start(parts, Wake::ByTicks).await.unwrap();
+        tools.set_desk(Arc::clone(&daemon) as _);
+        Life { daemon, ledger, board }
+    }
+
+    /// Time passes, here and at the server.
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.fake.advance(by);
+    }
+
+    /// The texts of the comments on a ticket as the server has them, the oldest first.
+    pub fn comments(&self, ticket: i64) -> Vec<String> {
+        let text = |comment: Value| comment["text"].as_str().unwrap_or_default().to_owned();
+        self.fake.comments("ticket", ticket).into_iter().map(text).collect()
+    }
+
+    /// How many markers stand on a ticket.
+    pub fn markers(&self, ticket: i64) -> usize {
+        self.comments(ticket).iter().filter(|text| text.contains("<!-- rota ")).count()
+    }
+
+    /// A column of a ticket, as a text.
+    pub fn column(&self, ticket: i64, name: &str) -> String {
+        match &self.fake.ticket(ticket).expect("a ticket")[name] {
+            Value::String(text) => text.clone(),
+            Value::Null => String::new(),
+            other => other.to_string(),
+        }
+    }
+
+    /// A client that a careful server has nothing against.
+    pub fn is_careful(&self) {
+        let violations = self.fake.violations();
+        assert!(violations.is_empty(), "{violations:#?}");
+    }
+}
+
+impl Life {
+    /// Runs a playbook by hand.
+    pub async fn run(&self, playbook: &str) -> RunReport {
+        self.daemon.run_playbook(request(playbook)).await.unwrap()
+    }
+
+    /// One tick, then until nothing runs.
+    pub async fn work(&self) {
+        self.daemon.tick().await;
+        self.daemon.idle().await;
+        self.daemon.deliver().await;
+    }
+
+    /// The runs at a ticket, the earliest first.
+    pub async fn runs(&self, ticket: i64) -> Vec<Run> {
+        let filter = RunFilter { task: Some(TaskId(ticket)), ..RunFilter::default() };
+        let mut runs = self.ledger.runs(&filter, 100).await.unwrap();
+        runs.sort_by_key(|run| (run.started, run.fence, run.attempt));
+        runs
+    }
+
+    /// The claim's record.
+    pub async fn claim(&self, ticket: i64) -> Option<Claim> {
+        self.ledger.claim(TaskId(ticket)).await.unwrap()
+    }
+
+    /// Ends it in good order.
+    pub async fn stop(self) {
+        self.daemon.drain().await;
+    }
+}
