@@ -104,8 +104,9 @@ impl<'a> Marking<'a> {
         &self,
         task: TaskId,
         own: Option<CommentId>,
+        fresh: Duration,
     ) -> Result<Option<Marker>, WorkEnd> {
-        let thread = self.board.thread(task, JUST_NOW).await.map_err(|e| board_trouble(&e))?;
+        let thread = self.board.thread(task, fresh).await.map_err(|e| board_trouble(&e))?;
         let own = own.filter(|own| thread.believed(*own).is_some());
         self.others(task, &thread, own).await.map_err(|error| store_trouble(&error))
     }
@@ -225,7 +226,7 @@ impl Worker {
         }
         let parts = std::sync::Arc::clone(&self.parts);
         let Some(marking) = Marking::on(&parts) else { return Ok(()) };
-        if let Some(other) = marking.is_others(task.id, None).await? {
+        if let Some(other) = marking.is_others(task.id, None, JUST_NOW).await? {
             return Err(self.outrun(&other));
         }
         let asked = self.parts.clock.boot();
@@ -329,7 +330,7 @@ impl Worker {
         }
         let parts = std::sync::Arc::clone(&self.parts);
         let Some((marking, task)) = Marking::on(&parts).zip(self.job.task) else { return Ok(None) };
-        let other = marking.is_others(task, None).await?;
+        let other = marking.is_others(task, None, Duration::ZERO).await?;
         Ok(other.map(|other| self.outrun(&other)))
     }
 
@@ -338,6 +339,7 @@ impl Worker {
         let Some(marking) = Marking::on(&self.parts) else { return false };
         let own = self.standing.as_ref().map(|own| own.comment);
         // What cannot be told is left alone.
-        marking.is_others(task, own).await.map_or(true, |other| other.is_some())
+        let other = marking.is_others(task, own, Duration::ZERO).await;
+        other.map_or(true, |other| other.is_some())
     }
 }

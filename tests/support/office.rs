@@ -5,12 +5,12 @@ use super::daemon::{FlowClock, Told, request};
 use super::ingredients::{Ingredients, channels};
 use super::leantime::{FakeLeantime, Options as Fake, Role};
 use super::playbooks::changed;
-use super::watched::{Watch, Watched};
+use super::watched::{Call, Watch, Watched};
 use rota::board::Board;
 use rota::board::leantime::LeantimeBoard;
 use rota::board::leantime::notebook::{MemoryNotebook, Notebook};
 use rota::board::leantime::options::{Credential, Options};
-use rota::clock::{Clock as _, SeededEntropy};
+use rota::clock::SeededEntropy;
 use rota::daemon::{Daemon, Wake};
 use rota::domain::*;
 use rota::ledger::{Ledger, RunFilter};
@@ -57,15 +57,31 @@ pub struct Life {
     pub board: Arc<LeantimeBoard>,
 }
 
-/// What stands between a daemon and the board: nothing, or its eyes for markers are shut.
-#[derive(Debug)]
-pub struct Eyes {
-    pub sees_markers: bool,
+/// What stands between a daemon and the board: its eyes for markers may be shut, and a person may be
+/// at the board whenever something is asked of it.
+#[derive(Clone, Default)]
+pub struct Between {
+    pub is_blind: bool,
+    pub person: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
-impl Watch for Eyes {
+impl std::fmt::Debug for Between {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Between").finish_non_exhaustive()
+    }
+}
+
+#[async_trait::async_trait]
+impl Watch for Between {
+    async fn before(&self, _: &Call<'_>) -> rota::board::Result<()> {
+        if let Some(person) = &self.person {
+            person();
+        }
+        Ok(())
+    }
+
     fn sees_markers(&self) -> bool {
-        self.sees_markers
+        !self.is_blind
     }
 }
 
@@ -109,7 +125,6 @@ impl Office {
         let mut options = Options::new(self.fake.url(), Credential::read(&self.key).unwrap());
         options.zone = chrono_tz::America::Los_Angeles;
         options.requests_per_minute = 1_000_000;
-        options.look_every = Duration::ZERO;
         change(&mut options);
         let (notes, clock) = (Arc::clone(&home.notes), Arc::clone(&self.clock));
         LeantimeBoard::open(options, notes, BoardName::new("main"), clock).unwrap()
@@ -117,7 +132,7 @@ impl Office {
 
     /// Starts a daemon there that only works when it is told to.
     pub async fn start(&self, home: &Home, model: &Arc<dyn Model>) -> Life {
-        self.start_with(home, model, self.board(home, |_| {}), true).await
+        self.start_with(home, model, self.board(home, |_| {}), Between::default()).await
     }
 
     pub async fn start_with(
@@ -125,11 +140,11 @@ impl Office {
         home: &Home,
         model: &Arc<dyn Model>,
         board: LeantimeBoard,
-        sees_markers: bool,
+        watch: Between,
     ) -> Life {
         let life = self.lives.fetch_add(1, Ordering::SeqCst) + 1;
         let board = Arc::new(board);
-        let seen = Watched { below: Arc::clone(&board) as _, watch: Eyes { sees_markers } };
+        let seen = Watched { below: Arc::clone(&board) as _, watch };
         let parts = Ingredients {
             daemon: home.name.to_owned(),
             life: format!("life-{life}"),
