@@ -92,6 +92,7 @@ async fn ask_about(
         unfinished: false,
         inherits: false,
         standing: None,
+        announced: None,
         is_withdrawn: false,
         began: parts.clock.boot(),
         parts: Arc::clone(parts),

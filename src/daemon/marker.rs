@@ -292,6 +292,7 @@ impl Worker {
             let (state, reason) = (RunState::Failed, Reason::UnknownEffect);
             return Err(WorkEnd::ended(state, reason, detail, Usage::default()));
         };
+        self.announced = Some(comment);
         if let Some(held) = &mut self.held {
             let noted = self.parts.ledger.mark(held, comment).await;
             noted.map_err(|error| super::announce::claim_trouble(&error))?;
@@ -315,7 +316,7 @@ impl Worker {
     pub(super) async fn close_marker(&mut self) {
         self.standing = None;
         let (Some(marking), Some(held)) = (Marking::on(&self.parts), &self.held) else { return };
-        let announced = held.claim.marker.filter(|_| self.is_withdrawn);
+        let announced = self.announced.filter(|_| self.is_withdrawn);
         let is_bare = held.claim.wrote.status.is_none();
         let goes = |comment| is_bare || announced == Some(comment);
         if let Err(error) = marking.clear(held.claim.task, goes).await {

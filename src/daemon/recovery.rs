@@ -89,7 +89,8 @@ impl Dispatcher {
             Ok(Some(resume)) => self.resume(&claim, resume).await,
             Ok(None) => {
                 if let Some(marking) = Marking::on(&self.parts)
-                    && let Err(error) = marking.clear(task, |_| claim.wrote.status.is_none()).await
+                    && let Err(error) =
+                        marking.clear(task, |_| claim.phase <= Phase::Announced).await
                 {
                     tracing::warn!(%task, %error, "a marker could not be closed; it is tried again");
                     return;

@@ -19,8 +19,8 @@ use super::marker::Standing;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
-    AsLeft, EndKind, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task, TaskId,
-    Usage, Wrote, millis,
+    AsLeft, CommentId, EndKind, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task,
+    TaskId, Usage, Wrote, millis,
 };
 use crate::ledger::{Held, LedgerError, LogLine};
 use crate::runner::WorkEnd;
@@ -83,6 +83,8 @@ pub(super) struct Worker {
     pub(super) inherits: bool,
     /// The marker that keeps other daemons off the task, on boards where nothing else does.
     pub(super) standing: Option<Standing>,
+    /// The comment by which this worker announced the claim, on such boards.
+    pub(super) announced: Option<CommentId>,
     /// Nothing of the task is ours to touch: somebody else was first.
     pub(super) is_withdrawn: bool,
 }
@@ -165,6 +167,7 @@ impl Worker {
             unfinished: false,
             inherits: false,
             standing: None,
+            announced: None,
             is_withdrawn: false,
             parts,
             job,
@@ -349,6 +352,18 @@ impl Worker {
         if self.unfinished {
             self.run.settle_from = None;
         }
+        // The lease lasts as long as anything is still to be asked of the board.
+        let keeper = self.keeper();
+        let (reason, parked) = keeper.during(self.wind_up(end, how)).await;
+        if !parked {
+            self.end_claim(how, reason).await;
+            crash::reached("claim.released");
+        }
+    }
+
+    /// What follows the last write for a run: its fates, what people are told, its record, its marker.
+    /// Why it ended, and whether it waits for a person.
+    async fn wind_up(&mut self, end: WorkEnd, how: EndKind) -> (Reason, bool) {
         self.with_fates(end.clone()).await;
         if end.state == RunState::Yielded || end.state.may_retry() {
             let task = self.read_task().await.ok().flatten();
@@ -357,15 +372,11 @@ impl Worker {
         crash::reached("settle.done");
         let (end, notices) = self.tell(end).await;
         let parked = end.state == RunState::Waiting;
-        let reason = end.reason;
         self.finish_record(&end, notices).await;
-        if !parked {
-            if how != EndKind::Expired {
-                self.close_marker().await;
-            }
-            self.end_claim(how, reason).await;
-            crash::reached("claim.released");
+        if !parked && how != EndKind::Expired {
+            self.close_marker().await;
         }
+        (end.reason, parked)
     }
 
     /// What the board is told of a run's end, and how its claim ends then.

@@ -13,5 +13,6 @@ pub mod leantime;
 pub mod office;
 pub mod playbooks;
 pub mod rota;
+pub mod stepped;
 pub mod strict_fill;
 pub mod watched;

@@ -2,6 +2,7 @@
 //! a laptop and a server that share nothing else.
 
 use super::daemon::{FlowClock, Told, request};
+use super::gates::{GatedModel, Gates};
 use super::ingredients::{Ingredients, channels};
 use super::leantime::{FakeLeantime, Options as Fake, Role};
 use super::playbooks::changed;
@@ -15,6 +16,7 @@ use rota::daemon::{Daemon, Wake};
 use rota::domain::*;
 use rota::ledger::{Ledger, RunFilter};
 use rota::model::Model;
+use rota::model::scripted::ScriptedModel;
 use rota::store::Store;
 use rota::store::memory::MemoryStore;
 use rota::tools::desk::{Desk as _, RunReport};
@@ -48,6 +50,7 @@ pub struct Home {
     pub store: Arc<dyn Store>,
     notes: Arc<dyn Notebook>,
     pub told: Arc<Told>,
+    pub gates: Arc<Gates>,
 }
 
 /// One life of a daemon.
@@ -63,6 +66,8 @@ pub struct Life {
 pub struct Between {
     pub is_blind: bool,
     pub person: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Before and after each write, as `before addComment`.
+    pub gates: Arc<Gates>,
 }
 
 impl std::fmt::Debug for Between {
@@ -73,9 +78,23 @@ impl std::fmt::Debug for Between {
 
 #[async_trait::async_trait]
 impl Watch for Between {
-    async fn before(&self, _: &Call<'_>) -> rota::board::Result<()> {
+    async fn before(&self, call: &Call<'_>) -> rota::board::Result<()> {
         if let Some(person) = &self.person {
             person();
+        }
+        if call.is_write() {
+            self.gates.pass(&format!("before {}", call.tool())).await;
+        }
+        Ok(())
+    }
+
+    async fn after(
+        &self,
+        call: &Call<'_>,
+        _: std::result::Result<bool, &rota::board::BoardError>,
+    ) -> rota::board::Result<()> {
+        if call.is_write() {
+            self.gates.pass(&format!("after {}", call.tool())).await;
         }
         Ok(())
     }
@@ -117,7 +136,8 @@ impl Office {
     /// A home with nothing in it yet.
     pub fn home(&self, name: &'static str) -> Home {
         let store = Arc::new(MemoryStore::new(Arc::clone(&self.clock) as _));
-        Home { name, store, notes: Arc::new(MemoryNotebook::default()), told: Arc::default() }
+        let notes = Arc::new(MemoryNotebook::default());
+        Home { name, store, notes, told: Arc::default(), gates: Arc::default() }
     }
 
     /// The board as a daemon has it.
@@ -130,9 +150,20 @@ impl Office {
         LeantimeBoard::open(options, notes, BoardName::new("main"), clock).unwrap()
     }
 
-    /// Starts a daemon there that only works when it is told to.
-    pub async fn start(&self, home: &Home, model: &Arc<dyn Model>) -> Life {
-        self.start_with(home, model, self.board(home, |_| {}), Between::default()).await
+    /// Starts a daemon there that only works when it is told to. Its model follows a script, and
+    /// stops at the gates as its writes do.
+    pub async fn start(&self, home: &Home, script: &str) -> Life {
+        let gates = Arc::clone(&home.gates);
+        let model = GatedModel {
+            name: "worker".to_owned(),
+            scripts: vec![Box::new(ScriptedModel::from_toml("worker", script).unwrap())],
+            gates: Arc::clone(&gates),
+            prompts: Arc::default(),
+        };
+        let between = Between { gates, ..Between::default() };
+        // What people do is to be seen at the next tick.
+        let board = self.board(home, |options| options.look_every = Duration::ZERO);
+        self.start_with(home, &(Arc::new(model) as _), board, between).await
     }
 
     pub async fn start_with(
@@ -141,6 +172,28 @@ impl Office {
         model: &Arc<dyn Model>,
         board: LeantimeBoard,
         watch: Between,
+    ) -> Life {
+        self.start_as(home, model, board, watch, Wake::ByTicks).await
+    }
+
+    /// Starts a daemon that nobody drives.
+    pub async fn start_by_itself(
+        &self,
+        home: &Home,
+        model: &Arc<dyn Model>,
+        board: LeantimeBoard,
+        watch: Between,
+    ) -> Life {
+        self.start_as(home, model, board, watch, Wake::ByItself).await
+    }
+
+    async fn start_as(
+        &self,
+        home: &Home,
+        model: &Arc<dyn Model>,
+        board: LeantimeBoard,
+        watch: Between,
+        wake: Wake,
     ) -> Life {
         let life = self.lives.fetch_add(1, Ordering::SeqCst) + 1;
         let board = Arc::new(board);
@@ -161,7 +214,7 @@ impl Office {
         }
         .parts();
         let (ledger, tools) = (Arc::clone(&parts.ledger), Arc::clone(&parts.tools));
-        let daemon = Daemon::start(parts, Wake::ByTicks).await.unwrap();
+        let daemon = Daemon::start(parts, wake).await.unwrap();
         tools.set_desk(Arc::clone(&daemon) as _);
         Life { daemon, ledger, board }
     }
@@ -176,6 +229,15 @@ impl Office {
     pub fn comments(&self, ticket: i64) -> Vec<String> {
         let text = |comment: Value| comment["text"].as_str().unwrap_or_default().to_owned();
         self.fake.comments("ticket", ticket).into_iter().map(text).collect()
+    }
+
+    /// Until when the marker on a ticket is, in seconds from now by the server's clock.
+    pub fn marked_for(&self, ticket: i64) -> Option<i64> {
+        let comments = self.comments(ticket);
+        let (_, rest) = comments.iter().find_map(|text| text.split_once("<!-- rota "))?;
+        let ends = rest.split(' ').nth(2).expect("an end");
+        let ends: chrono::DateTime<chrono::Utc> = ends.parse().expect("an instant");
+        Some((ends - self.fake.now()).num_seconds())
     }
 
     /// How many markers stand on a ticket.

@@ -173,7 +173,7 @@ impl Race {
                 (Arc::clone(&at_work), AtomicUsize::new(0), Mutex::default());
             let model: Arc<dyn Model> = Arc::new(Worker { name, words, at_work, begun, known });
             let home = office.home(name);
-            let between = Between { is_blind, person: person.clone() };
+            let between = Between { is_blind, person: person.clone(), ..Between::default() };
             office.start_with(&home, &model, office.board(&home, |_| {}), between).await
         };
         let lives = [start("laptop").await, start("server").await];
