@@ -36,16 +36,16 @@ impl RunJournal {
 
     /// Whether a person took over a claimed task, by what is on the board now; why, if so.
     pub(super) async fn look(&self, claim: &Claim) -> Result<Option<(Reason, String)>, BoardError> {
-        let task = match self.board.task(claim.task).await {
+        // Together: where each question is a request, this is one.
+        let (task, people, comments) =
+            futures::join!(self.board.task(claim.task), self.board.people(), self.said_to(claim));
+        let task = match task {
             Ok(task) => Some(task),
             Err(BoardError::NotFound { .. }) => None,
             Err(error) => return Err(error),
         };
-        let people = self.board.people().await?;
-        let comments = match &task {
-            None => Vec::new(),
-            Some(_) => self.said_to(claim).await?,
-        };
+        let people = people?;
+        let comments = if task.is_some() { comments? } else { Vec::new() };
         let view = HeldView {
             claim,
             task_now: task.as_ref(),

@@ -80,6 +80,8 @@ use wire::Row;
 
 /// The window in which the server counts requests.
 const WINDOW: Duration = Duration::from_mins(1);
+/// The requests that a server takes in a minute, as it comes.
+const REQUESTS: u32 = 120;
 /// How old what is known of people, projects and labels may be.
 const DIRECTORY: Duration = Duration::from_mins(1);
 /// How old a list may be that a page is made of; writes of our own are always in it.
@@ -278,13 +280,20 @@ impl LeantimeBoard {
         calls: Vec<Call>,
         fresh: Duration,
     ) -> Result<Arc<Vec<Reply>>> {
+        let fresh = self.paced(fresh);
         self.own.read(lane, calls, fresh).await.map_err(fault::troubled)
+    }
+
+    /// How old an answer may be that may be so old where the server takes as many requests as it
+    /// usually does: one that takes fewer is not to be kept busy with lists.
+    fn paced(&self, fresh: Duration) -> Duration {
+        fresh.saturating_mul((REQUESTS / self.limit().max(1)).max(1))
     }
 
     /// Reads one thing.
     async fn ask_one(&self, lane: Lane, call: Call, fresh: Duration, what: &str) -> Result<Value> {
-        let replies = self.ask(lane, vec![call], fresh).await?;
-        let reply = replies.into_iter().next().ok_or_else(|| fault::no_sense(what))?;
+        let replies = self.own.read(lane, vec![call], fresh).await.map_err(fault::troubled)?;
+        let reply = replies.first().cloned().ok_or_else(|| fault::no_sense(what))?;
         reply.map_err(|refusal| fault::refused(&refusal, what))
     }
 

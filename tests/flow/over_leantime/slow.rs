@@ -17,7 +17,7 @@ const PLAYBOOKS: [(&str, &str); 3] =
     [("ai-worker", "AI-Suitable"), ("ai-writer", "Docs"), ("ai-tester", "Test")];
 const TICKETS: usize = 30;
 /// A lease is 60 s and is renewed every 20: with less than this left, a renewal is late.
-const LEFT_MIN: Duration = Duration::from_secs(38);
+const LEFT_MIN: Duration = Duration::from_secs(35);
 
 #[tokio::test]
 async fn at_ten_requests_a_minute_three_playbooks_work_off_thirty_tickets_and_no_renewal_is_late() {
@@ -46,7 +46,7 @@ async fn at_ten_requests_a_minute_three_playbooks_work_off_thirty_tickets_and_no
     let is_done = |ticket: &&i64| office.column(**ticket, "status") == "2";
     let (mut minutes, mut progress) = (0_u64, Vec::new());
     while progress.last() != Some(&TICKETS) {
-        assert!(minutes < 240, "it took too long: {progress:?}");
+        assert!(minutes < 120, "it took too long: {progress:?}");
         stepped
             .pass(&office, Duration::from_mins(10), async || {
                 for claim in life.ledger.claims().await.unwrap() {
@@ -55,7 +55,10 @@ async fn at_ten_requests_a_minute_three_playbooks_work_off_thirty_tickets_and_no
                         held.filter(|(claim, _)| claim.holder.is_some()).map(|(_, left)| left);
                     assert!(
                         left.is_none_or(|left| left >= LEFT_MIN),
-                        "a renewal is late: {left:?}"
+                        "a renewal is late: {left:?} {:?} {:?} now {:?}",
+                        claim.task,
+                        claim.phase,
+                        office.fake.now()
                     );
                 }
                 false
