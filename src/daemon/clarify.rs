@@ -94,6 +94,7 @@ async fn ask_about(
         standing: None,
         announced: None,
         is_withdrawn: false,
+        handed_over: None,
         began: parts.clock.boot(),
         parts: Arc::clone(parts),
         job,

@@ -4,16 +4,18 @@ use super::Daemon;
 use super::assistants::Assistants;
 use super::brief::text_of;
 use super::event::Event;
+use super::reviews;
 use super::why;
 use crate::cron::Odd;
 use crate::domain::{
-    Fence, Playbook, PlaybookName, Principal, RunId, TaskId, Timestamp, Value, Work,
+    Fence, HandOver, Playbook, PlaybookName, Principal, RunId, TaskId, Timestamp, Value, Waiting,
+    Work,
 };
 use crate::ledger::stop;
 use crate::schedule::{AHEAD_MAX, Forecast, Timetable, forecast};
 use crate::tools::desk::{
-    ClaimAsk, Desk, DeskError, DigestAsk, Hold, NextRequest, ReleaseAsk, RunReport, RunRequest,
-    Standing, Switch, UndoAsk,
+    AnswerAsk, Answered, ClaimAsk, DecideAsk, Desk, DeskError, DigestAsk, Hold, NextRequest,
+    QuestionAsk, ReleaseAsk, Reviews, Ruling, RunReport, RunRequest, Standing, Switch, UndoAsk,
 };
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -308,7 +310,7 @@ impl Desk for Daemon {
     }
 
     async fn claim_task(&self, ask: ClaimAsk) -> Result<Hold, DeskError> {
-        Assistants::new(&self.parts).claim(ask).await
+        Box::pin(Assistants::new(&self.parts).claim(ask)).await
     }
 
     async fn renew_claim(
@@ -322,7 +324,7 @@ impl Desk for Daemon {
     }
 
     async fn release_task(&self, ask: ReleaseAsk) -> Result<Hold, DeskError> {
-        Assistants::new(&self.parts).release(ask).await
+        Box::pin(Assistants::new(&self.parts).release(ask)).await
     }
 
     async fn standing(
@@ -365,6 +367,41 @@ impl Desk for Daemon {
             ("occurrences", super::brief::plain(&open)),
             ("notices_waiting", i64::try_from(waiting.map_err(failed)?.len()).unwrap_or(0).into()),
         ]))
+    }
+}
+
+#[async_trait]
+impl Reviews for Daemon {
+    async fn waiting(&self) -> Result<Vec<Waiting>, DeskError> {
+        reviews::waiting(&self.parts).await
+    }
+
+    async fn ask_person(&self, ask: QuestionAsk) -> Result<Hold, DeskError> {
+        Box::pin(Assistants::new(&self.parts).ask_person(ask)).await
+    }
+
+    async fn left_to_people(
+        &self,
+        task: TaskId,
+        principal: &Principal,
+    ) -> Result<Option<HandOver>, DeskError> {
+        Assistants::new(&self.parts).left_to_people(task, principal).await
+    }
+
+    async fn decide(&self, ask: DecideAsk) -> Result<Ruling, DeskError> {
+        let ruling = {
+            let _alone = self.parts.deciding.lock().await;
+            Box::pin(reviews::decide(&self.parts, ask)).await
+        };
+        // A playbook that is to work again is looked at now.
+        let _ = self.events.send(Event::Tick(None)).await;
+        ruling
+    }
+
+    async fn answer(&self, ask: AnswerAsk) -> Result<Answered, DeskError> {
+        let answered = Box::pin(reviews::answer(&self.parts, ask)).await;
+        let _ = self.events.send(Event::Tick(None)).await;
+        answered
     }
 }
 

@@ -19,7 +19,7 @@ use super::marker::Standing;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
-    AsLeft, CommentId, EndKind, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task,
+    CommentId, EndKind, HandOver, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task,
     TaskId, Usage, Wrote, millis,
 };
 use crate::ledger::{Held, LedgerError, LogLine};
@@ -87,6 +87,8 @@ pub(super) struct Worker {
     pub(super) announced: Option<CommentId>,
     /// Nothing of the task is ours to touch: somebody else was first.
     pub(super) is_withdrawn: bool,
+    /// What waits for a person once the run has ended.
+    pub(super) handed_over: Option<HandOver>,
 }
 
 /// How a run goes on after something ended.
@@ -169,6 +171,7 @@ impl Worker {
             standing: None,
             announced: None,
             is_withdrawn: false,
+            handed_over: None,
             parts,
             job,
         };
@@ -220,6 +223,7 @@ impl Worker {
             daemon: Some(parts.settings.daemon.clone()),
             settle_from: None,
             left: None,
+            reviewer: None,
         }
     }
 
@@ -263,6 +267,8 @@ impl Worker {
                 runs.push(self.run);
                 return runs;
             }
+            let keeper = self.keeper();
+            keeper.during(self.log_time()).await;
             self.finish_record(&end, Vec::new()).await;
             runs.push(self.run.clone());
             begun = self.next_attempt().await;
@@ -326,7 +332,7 @@ impl Worker {
     }
 
     /// Nothing may be tried again while it is not known what the last attempt did.
-    async fn with_fates(&self, end: WorkEnd) -> WorkEnd {
+    pub(super) async fn with_fates(&self, end: WorkEnd) -> WorkEnd {
         // Whoever has taken the claim over may be writing under this run's name: it learns them.
         if self.lost() {
             return end;
@@ -347,7 +353,7 @@ impl Worker {
     async fn close(&mut self, end: WorkEnd, next: Next) {
         crash::reached("run.ended");
         let keeper = self.keeper();
-        let (end, how) = keeper.during(self.write_end(end, next)).await;
+        let (end, how) = keeper.during(self.write_end_and_time(end, next)).await;
         let how = if self.unfinished { EndKind::Expired } else { how };
         if self.unfinished {
             self.run.settle_from = None;
@@ -361,22 +367,10 @@ impl Worker {
         }
     }
 
-    /// What follows the last write for a run: its fates, what people are told, its record, its marker.
-    /// Why it ended, and whether it waits for a person.
-    async fn wind_up(&mut self, end: WorkEnd, how: EndKind) -> (Reason, bool) {
-        self.with_fates(end.clone()).await;
-        if end.state == RunState::Yielded || end.state.may_retry() {
-            let task = self.read_task().await.ok().flatten();
-            self.run.left = task.map(|t| AsLeft { revision: t.revision, modified: t.modified });
-        }
-        crash::reached("settle.done");
-        let (end, notices) = self.tell(end).await;
-        let parked = end.state == RunState::Waiting;
-        self.finish_record(&end, notices).await;
-        if !parked && how != EndKind::Expired {
-            self.close_marker().await;
-        }
-        (end.reason, parked)
+    async fn write_end_and_time(&mut self, end: WorkEnd, next: Next) -> (WorkEnd, EndKind) {
+        let (end, how) = self.write_end(end, next).await;
+        self.log_time().await;
+        (end, how)
     }
 
     /// What the board is told of a run's end, and how its claim ends then.
@@ -404,10 +398,10 @@ impl Worker {
         self.run.usage = end.usage;
         self.run.usage.elapsed_ms = millis(self.parts.clock.boot().saturating_sub(self.began));
         let id = &self.run.id;
-        let mut result = self.parts.ledger.finish_run(&self.run, notices.clone()).await;
+        let mut result = self.finish_run(end, notices.clone()).await;
         if matches!(result, Err(LedgerError::Store(_))) {
             // Whether it happened is unknown; finishing alike twice is allowed.
-            result = self.parts.ledger.finish_run(&self.run, notices).await;
+            result = self.finish_run(end, notices).await;
         }
         match result {
             Ok(()) => {
@@ -418,6 +412,14 @@ impl Worker {
             Err(error) => {
                 tracing::error!(run = %id, %error, "the end of the run could not be recorded");
             }
+        }
+    }
+
+    async fn finish_run(&self, end: &WorkEnd, notices: Vec<Notice>) -> Result<(), LedgerError> {
+        let ledger = &self.parts.ledger;
+        match self.handed_over.as_ref().filter(|_| end.reason == Reason::HandedOver) {
+            Some(hand_over) => ledger.finish_handed_over(&self.run, notices, hand_over).await,
+            None => ledger.finish_run(&self.run, notices).await,
         }
     }
 

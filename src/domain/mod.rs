@@ -26,6 +26,7 @@ mod playbook;
 mod project;
 mod reason;
 mod report;
+mod review;
 mod run;
 mod sprint;
 mod task;
@@ -72,6 +73,7 @@ pub use playbook::{
 pub use project::{NewProject, Project, ProjectEdit, Status, StatusKind, default_statuses};
 pub use reason::Reason;
 pub use report::{OnFailure, Report, ReportWhen};
+pub use review::{Decided, HandOver, Verdict, WaitKind, Waiting};
 pub use run::{AsLeft, Run, RunState, Usage};
 pub use sprint::{NewSprint, Sprint, SprintEdit, SprintQuery};
 pub use task::{NewTask, Task, TaskKind};

@@ -137,6 +137,7 @@ pub struct Team {
     pub told: Arc<Told>,
     pub slots: u32,
     pub arms_itself: bool,
+    pub log_time: Option<TimeKind>,
     lives: AtomicU64,
 }
 
@@ -174,6 +175,7 @@ impl Team {
             told: Arc::default(),
             slots: 4,
             arms_itself: true,
+            log_time: None,
             lives: AtomicU64::new(0),
         }
     }
@@ -312,6 +314,7 @@ impl Team {
             notifiers: channels().into_iter().map(|c| (c, Arc::clone(&self.told) as _)).collect(),
             slots: self.slots,
             arms_itself: self.arms_itself,
+            log_time: self.log_time,
         }
         .parts()
     }

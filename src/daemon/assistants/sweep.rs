@@ -4,6 +4,7 @@
 use super::board::Ending;
 use super::{Assistants, DeskError, InHand, name_of, of_claim, of_ledger};
 use crate::board::BoardError;
+use crate::daemon::brief::text_of;
 use crate::daemon::dispatcher::Dispatcher;
 use crate::daemon::{earlier, fate};
 use crate::domain::{Claim, EndKind, Phase, Reason, Run, RunState, TaskId, Wrote};
@@ -18,15 +19,15 @@ impl Assistants<'_> {
     /// Hands a task back whose assistant is gone, where no daemon has done so yet.
     pub(super) async fn sweep(&self, task: TaskId) -> Result<(), DeskError> {
         let ledger = &self.parts.ledger;
-        let ended = match ledger.expire_assistant(task).await.map_err(of_claim)? {
-            Some(claim) => Some(claim),
-            None => ledger
-                .orphans()
-                .await
-                .map_err(of_claim)?
-                .into_iter()
-                .find(|orphan| orphan.task == task && orphan.assistant.is_some()),
-        };
+        let mut ended = ledger.expire_assistant(task).await.map_err(of_claim)?;
+        if ended.is_none() {
+            ended = self.overdue(task).await?;
+        }
+        if ended.is_none() {
+            let orphans = ledger.orphans().await.map_err(of_claim)?;
+            let is_its = |orphan: &Claim| orphan.task == task && orphan.assistant.is_some();
+            ended = orphans.into_iter().find(is_its);
+        }
         match ended {
             Some(claim) => self.hand_back(&claim).await,
             None => Ok(()),
@@ -174,6 +175,10 @@ fn why_it_ended(claim: &Claim, minutes: u32) -> (Option<Reason>, String) {
     let is_revoked = claim.ended.as_ref().is_some_and(|end| end.how == EndKind::Revoked);
     let (reason, why) = if is_revoked {
         (Reason::ForceReleased, "the claim was taken away".to_owned())
+    } else if let Some(parked) = &claim.parked {
+        let asked = text_of(parked.since);
+        let why = "was not answered in time, or it did not come for the answer";
+        (Reason::AnswerOverdue, format!("what it asked at {asked} {why}"))
     } else if claim.phase != Phase::Working {
         (Reason::Interrupted, "something broke off while it was written to".to_owned())
     } else {

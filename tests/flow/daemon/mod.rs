@@ -1,6 +1,7 @@
 //! The daemon in process, through the doors that the program itself uses.
 
 mod assistants;
+mod assistants_asking;
 mod assistants_ending;
 mod board_words;
 mod broken_off;
@@ -15,11 +16,13 @@ mod people_win;
 mod questions;
 mod reports;
 mod retries;
+mod review_queue;
 mod reviews;
 mod state_lost;
 mod succession;
 mod switches;
 mod taken_once;
+mod time_spent;
 mod two_daemons;
 mod undo;
 mod wrong_clocks;
