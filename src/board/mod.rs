@@ -58,6 +58,7 @@ mod batch;
 mod check;
 mod kept;
 pub mod leantime;
+mod markers;
 pub mod open;
 pub mod overlay;
 mod page;
@@ -66,6 +67,7 @@ pub mod sql;
 mod write;
 
 pub use batch::{BATCH_MAX, BatchError, OneWrite, Wrote};
+pub use markers::Markers;
 
 use crate::domain::{
     Activity, ActivityId, ActivityQuery, BoardName, CalendarEvent, Comment, CommentId,
@@ -115,6 +117,11 @@ pub trait Board:
     /// From now on, writes under a lower fence of this task are refused. Boards that cannot keep
     /// fences do nothing and say so in [`Capabilities::fencing`].
     async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()>;
+
+    /// What keeps daemons apart that share this board and no store; `None` where the board itself does.
+    fn markers(&self) -> Option<&dyn Markers> {
+        None
+    }
 
     /// What became of a stamped write.
     async fn effect_of(&self, mark: &Mark) -> Result<EffectState>;

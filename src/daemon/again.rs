@@ -2,7 +2,8 @@
 
 use super::lease::lost_end;
 use super::worker::{Next, Worker};
-use crate::domain::{Reason, RunState, Usage};
+use crate::crash;
+use crate::domain::{AsLeft, EndKind, Reason, RunState, Usage};
 use crate::runner::WorkEnd;
 use crate::schedule::{Retry, after_failure};
 use crate::tools::Tally;
@@ -104,5 +105,23 @@ impl Worker {
             .map_err(|error| ended(RunState::Failed, Reason::StoreFailed, error.to_string()))?;
         let keeper = self.keeper();
         keeper.during(self.begin()).await
+    }
+
+    /// What follows the last write for a run: its fates, what people are told, its record, its marker.
+    /// Why it ended, and whether it waits for a person.
+    pub(super) async fn wind_up(&mut self, end: WorkEnd, how: EndKind) -> (Reason, bool) {
+        self.with_fates(end.clone()).await;
+        if end.state == RunState::Yielded || end.state.may_retry() {
+            let task = self.read_task().await.ok().flatten();
+            self.run.left = task.map(|t| AsLeft { revision: t.revision, modified: t.modified });
+        }
+        crash::reached("settle.done");
+        let (end, notices) = self.tell(end).await;
+        let parked = end.state == RunState::Waiting;
+        self.finish_record(&end, notices).await;
+        if !parked && how != EndKind::Expired {
+            self.close_marker().await;
+        }
+        (end.reason, parked)
     }
 }

@@ -8,13 +8,16 @@ use super::worker::{Worker, board_trouble, store_trouble};
 use crate::board::BoardError;
 use crate::crash;
 use crate::domain::{
-    Before, Claim, Effect, EffectActor, EffectResult, Initiative, Mode, Person, Phase, Playbook,
-    Principal, Project, Reason, RunState, StatusId, Task, TaskEdit, Usage, Value, Wrote,
+    Before, Claim, Effect, EffectResult, Mode, Person, Phase, Project, Reason, RunState, StatusId,
+    Task, TaskEdit, Usage, Wrote,
 };
+use crate::ledger::ClaimError;
 use crate::runner::WorkEnd;
 use crate::schedule::{find_status, put_back};
-use crate::tools::{Context, Progress, RunContext, ToolError, ToolResult, Trust};
-use std::sync::Arc;
+use crate::tools::ToolError;
+
+/// Why a claim comes too late.
+const CHANGED: &str = "it changed while it was claimed";
 
 impl Worker {
     /// The board user that the playbook acts as.
@@ -23,7 +26,7 @@ impl Worker {
         self.agent_among(people)
     }
 
-    fn agent_among(&self, people: Vec<Person>) -> Result<Person, WorkEnd> {
+    pub(super) fn agent_among(&self, people: Vec<Person>) -> Result<Person, WorkEnd> {
         let name = self.job.playbook.agent.to_lowercase();
         people.into_iter().find(|p| p.name.to_lowercase() == name).ok_or_else(|| {
             WorkEnd::ended(
@@ -62,7 +65,13 @@ impl Worker {
         let wrote =
             Wrote { assignee: Some(Some(agent.id)), status: Some(status), tags: tags.clone() };
         // What we are about to write is known before it is written: a crash can put it back.
-        self.advance(Phase::Announced, Some(before), Some(wrote)).await?;
+        if self.needs_marker() {
+            self.advance(Phase::Announced, Some(before), None).await?;
+            self.mark(task).await?;
+            self.advance(Phase::Announced, None, Some(wrote)).await?;
+        } else {
+            self.advance(Phase::Announced, Some(before), Some(wrote)).await?;
+        }
         if let Some(held) = &self.held {
             let fence = held.claim.fence;
             self.parts.board.raise_fence(task.id, fence).await.map_err(|e| board_trouble(&e))?;
@@ -73,13 +82,18 @@ impl Worker {
         let written = self.edit_task(task, &edits, Some(task.revision)).await;
         if let Err(error) = written {
             return Err(match error.reason() {
-                Reason::RevisionConflict => self.lost_race("it changed while it was claimed").await,
+                Reason::RevisionConflict if self.needs_marker() && !self.inherits => {
+                    self.withdraw(CHANGED)
+                }
+                Reason::RevisionConflict => self.lost_race(CHANGED).await,
                 _ => tool_trouble(&error),
             });
         }
         self.refresh_brief().await?;
-        let comment = self.render(&rules.comment)?;
-        self.comment(task, comment).await.map_err(|error| tool_trouble(&error))?;
+        if !self.needs_marker() {
+            let comment = self.render(&rules.comment)?;
+            self.comment(task, comment).await.map_err(|error| tool_trouble(&error))?;
+        }
         self.read_back(task, agent.id, status).await?;
         crash::reached("announce.done");
         Ok(())
@@ -124,12 +138,13 @@ impl Worker {
         self.raise_fence().await?;
         let Some(held) = &self.held else { return Ok(()) };
         // From here on the values of before the claim count as a person's too.
-        let at_work = Claim { phase: Phase::Working, ..held.claim.clone() };
+        let at_work = Claim { phase: Phase::Working, marker: None, ..held.claim.clone() };
         let found = self.parts.journal.look(&at_work).await.map_err(|e| board_trouble(&e))?;
         if let Some((reason, detail)) = found {
             self.advance(Phase::Working, None, None).await?;
             return Err(WorkEnd::ended(RunState::Yielded, reason, detail, Usage::default()));
         }
+        self.mark(task).await?;
         if was_put_back(&at_work, task) {
             return self.announce(task).await;
         }
@@ -163,6 +178,9 @@ impl Worker {
 
     /// The work came to nothing: the task goes back as it was found.
     pub(super) async fn hand_back(&mut self, end: WorkEnd) -> WorkEnd {
+        if self.is_withdrawn {
+            return end;
+        }
         if end.reason == Reason::LostRace && !self.inherits && !self.is_visible().await {
             return end;
         }
@@ -256,6 +274,9 @@ impl Worker {
     pub(super) async fn put_back(&mut self) -> Result<(), ToolError> {
         let Some(held) = &self.held else { return Ok(()) };
         let claim = held.claim.clone();
+        if self.is_anothers(claim.task).await {
+            return Ok(());
+        }
         let task = match self.parts.board.task(claim.task).await {
             Ok(task) => task,
             Err(BoardError::NotFound { .. }) => return Ok(()),
@@ -278,94 +299,8 @@ impl Worker {
         wrote: Option<Wrote>,
     ) -> Result<(), WorkEnd> {
         let Some(held) = &mut self.held else { return Ok(()) };
-        self.parts.ledger.advance(held, phase, before, wrote).await.map_err(|error| {
-            let (state, reason) = match &error {
-                crate::ledger::ClaimError::Lost { reason, .. } => (RunState::ClaimLost, *reason),
-                _ => (RunState::Failed, Reason::StoreFailed),
-            };
-            WorkEnd::ended(state, reason, error.to_string(), Usage::default())
-        })
-    }
-
-    /// The context of the daemon's own writes for this run, or of the run's work.
-    pub(super) async fn context(
-        &self,
-        actor: EffectActor,
-        revision: Option<u64>,
-    ) -> Result<Context, WorkEnd> {
-        let known = self.parts.board.directory().await;
-        let (projects, people) = known.map_err(|error| board_trouble(&error))?;
-        let person = self.agent_among(people)?;
-        let run = self.run.id.clone();
-        let by = match actor {
-            EffectActor::Agent => Initiative::Agent(run.clone()),
-            EffectActor::Rota => Initiative::Rota(run.clone()),
-        };
-        let playbook = Arc::clone(&self.job.playbook);
-        Ok(Context {
-            principal: Principal { person, by },
-            zone: playbook.on.zone,
-            only_projects: Vec::new(),
-            progress: Progress::default(),
-            is_by_hand: false,
-            run: Some(RunContext {
-                run,
-                task: self.job.task,
-                claim: self.held.as_ref().map(|held| (held.claim.task, held.claim.fence)),
-                projects: selected_projects(&playbook, &projects),
-                trust: self.trust(actor),
-                actor,
-                mode: playbook.mode,
-                revision,
-                once: None,
-                tally: Arc::clone(&self.tally),
-                playbook,
-            }),
-        })
-    }
-
-    /// Whether the run may still act. Its work may not once it was told to stop; what the daemon has
-    /// to write for it then, it may.
-    fn trust(&self, actor: EffectActor) -> Trust {
-        let halt = Arc::clone(&self.job.halt);
-        let is_halted = move || actor == EffectActor::Agent && halt.token().is_cancelled();
-        let Some(held) = &self.held else { return Trust::when(move || !is_halted()) };
-        let (window, clock) = (held.trust.clone(), Arc::clone(&self.parts.clock));
-        Trust::when(move || !is_halted() && window.is_open(clock.boot()))
-    }
-
-    /// One edit of the run's task, by the daemon.
-    pub(super) async fn edit_task(
-        &self,
-        task: &Task,
-        edits: &[TaskEdit],
-        revision: Option<u64>,
-    ) -> Result<ToolResult, ToolError> {
-        let args = Value::map([("id", Value::from(task.id.0)), ("params", edit_params(edits))]);
-        self.as_rota("editTask", args, revision).await
-    }
-
-    /// One comment on the run's task, by the daemon.
-    pub(super) async fn comment(&self, task: &Task, text: String) -> Result<ToolResult, ToolError> {
-        let args = Value::map([
-            ("module", Value::from("ticket")),
-            ("entityId", task.id.0.into()),
-            ("text", text.into()),
-        ]);
-        self.as_rota("addComment", args, None).await
-    }
-
-    async fn as_rota(
-        &self,
-        tool: &str,
-        args: Value,
-        revision: Option<u64>,
-    ) -> Result<ToolResult, ToolError> {
-        let context = match self.context(EffectActor::Rota, revision).await {
-            Ok(context) => context,
-            Err(end) => return Err(ToolError::fatal(end.reason, end.detail)),
-        };
-        self.parts.tools.call(tool, args, &context).await
+        let advanced = self.parts.ledger.advance(held, phase, before, wrote).await;
+        advanced.map_err(|error| claim_trouble(&error))
     }
 
     pub(super) async fn project_of(&self, task: &Task) -> Result<Project, WorkEnd> {
@@ -411,45 +346,13 @@ pub(super) fn may_show(effect: &Effect) -> bool {
     !matches!(effect.result, Some(EffectResult::Failed { .. } | EffectResult::Recorded))
 }
 
-/// The projects that `[select]` names; empty when it names none.
-pub(super) fn selected_projects(
-    playbook: &Playbook,
-    projects: &[Project],
-) -> Vec<crate::domain::ProjectId> {
-    let Some(select) = &playbook.select else { return Vec::new() };
-    let is_named = |p: &&Project| {
-        let by_name = |name: &String| name.trim().to_lowercase() == p.name.trim().to_lowercase();
-        select.projects.iter().any(|name| by_name(name) || name.trim() == p.id.to_string())
+/// How a run ends whose claim does not take what is to be noted in it.
+pub(super) fn claim_trouble(error: &ClaimError) -> WorkEnd {
+    let (state, reason) = match error {
+        ClaimError::Lost { reason, .. } => (RunState::ClaimLost, *reason),
+        _ => (RunState::Failed, Reason::StoreFailed),
     };
-    projects.iter().filter(is_named).map(|p| p.id).collect()
-}
-
-/// Edits as the arguments of `editTask`.
-pub(super) fn edit_params(edits: &[TaskEdit]) -> Value {
-    let mut params = std::collections::BTreeMap::new();
-    let mut add = Vec::new();
-    let mut remove = Vec::new();
-    for edit in edits {
-        match edit {
-            TaskEdit::Assignee(person) => {
-                params.insert("editorId".to_owned(), person.map(|p| p.0).into());
-            }
-            TaskEdit::Status(status) => {
-                params.insert("status".to_owned(), status.0.into());
-            }
-            TaskEdit::AddTag(tag) => add.push(tag.clone()),
-            TaskEdit::RemoveTag(tag) => remove.push(tag.clone()),
-            // The daemon itself writes nothing else.
-            _ => {}
-        }
-    }
-    if !add.is_empty() {
-        params.insert("addTags".to_owned(), add.into());
-    }
-    if !remove.is_empty() {
-        params.insert("removeTags".to_owned(), remove.into());
-    }
-    Value::Map(params)
+    WorkEnd::ended(state, reason, error.to_string(), Usage::default())
 }
 
 /// How a run ends when a tool of the daemon's own refuses or fails.

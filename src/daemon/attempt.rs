@@ -41,7 +41,7 @@ impl Worker {
         self.brief = Brief::new(now, &playbook, &self.job.set);
         self.brief.put_run(&self.run, playbook.limits.attempts);
         let projects = self.parts.board.projects().await.map_err(|e| board_trouble(&e))?;
-        let selected = super::announce::selected_projects(&playbook, &projects);
+        let selected = super::by_rota::selected_projects(&playbook, &projects);
         self.brief.put_projects(&projects, &selected);
         self.put_answer();
         if let Some(task) = task {

@@ -268,6 +268,8 @@ impl Worker {
             let last = self.parts.journal.last_comment(task.id).await;
             last.map_err(|error| board_trouble(&error))?
         };
+        // Whoever answers first lets it go on, and that begins with a marker of its own.
+        self.close_marker().await;
         let until = self.parts.clock.wall() + to_delta(outcome.answer_within);
         if let Some(held) = &mut self.held {
             self.parts.ledger.park(held, &question, Some(asked), until).await.map_err(|error| {

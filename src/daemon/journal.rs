@@ -1,6 +1,7 @@
 //! The ledger as the guard of tools sees it, with one look more: before every effect of a run's own
 //! work, whether a person took the task over (C4).
 
+use super::marker::{self, REMOVED};
 use crate::board::{Board, BoardError};
 use crate::domain::{
     ActivityQuery, Claim, Comment, CommentId, CommentQuery, CommentTarget, Effect, EffectResult,
@@ -36,16 +37,16 @@ impl RunJournal {
 
     /// Whether a person took over a claimed task, by what is on the board now; why, if so.
     pub(super) async fn look(&self, claim: &Claim) -> Result<Option<(Reason, String)>, BoardError> {
-        let task = match self.board.task(claim.task).await {
+        // Together: where each question is a request, this is one.
+        let (task, people, comments) =
+            futures::join!(self.board.task(claim.task), self.board.people(), self.said_to(claim));
+        let task = match task {
             Ok(task) => Some(task),
             Err(BoardError::NotFound { .. }) => None,
             Err(error) => return Err(error),
         };
-        let people = self.board.people().await?;
-        let comments = match &task {
-            None => Vec::new(),
-            Some(_) => self.said_to(claim).await?,
-        };
+        let people = people?;
+        let comments = if task.is_some() { comments? } else { Vec::new() };
         let view = HeldView {
             claim,
             task_now: task.as_ref(),
@@ -66,6 +67,9 @@ impl RunJournal {
                 Ok(None)
             }
             Some(Finding::Yield { reason, detail }) => Ok(Some((reason, detail))),
+            _ if task.is_some() && self.is_unmarked(claim).await? => {
+                Ok(Some((Reason::PersonTookOver, REMOVED.to_owned())))
+            }
             _ => Ok(None),
         }
     }
@@ -75,6 +79,15 @@ impl RunJournal {
     async fn decided_by(&self, task: TaskId) -> Option<String> {
         let hand_over = self.ledger.hand_over(task).await.ok().flatten()?;
         hand_over.decided.filter(|decided| !decided.written).map(|decided| decided.name)
+    }
+
+    /// Whether somebody took the announcement of a claim away that is worked under.
+    async fn is_unmarked(&self, claim: &Claim) -> Result<bool, BoardError> {
+        let is_at_work = claim.phase == Phase::Working && claim.holder.is_some();
+        match self.board.markers() {
+            Some(markers) if is_at_work => marker::is_removed(markers, claim).await,
+            _ => Ok(false),
+        }
     }
 
     /// Whether the last change of assignee and of status was a write of this claim's own run: the

@@ -1,6 +1,7 @@
 //! A worker's lease: taken, renewed while the worker is busy, given back.
 
 use super::halt::Halt;
+use super::marker::{Marking, Standing};
 use super::parts::Parts;
 use super::worker::Worker;
 use crate::domain::{EndKind, Fence, Reason, RunState, TaskId};
@@ -22,9 +23,13 @@ impl Worker {
         let mut ask = self.request(task, lease, resume);
         if resume.is_none() {
             // Before the claim is reserved: whatever is said from here on is said on a claimed task.
-            let last = self.parts.journal.last_comment(task).await;
-            ask.comment =
-                Some(last.map_err(|error| (Reason::BoardUnavailable, error.to_string()))?);
+            ask.comment = Some(match Marking::on(&self.parts) {
+                Some(marking) => marking.first_look(task).await?,
+                None => {
+                    let last = self.parts.journal.last_comment(task).await;
+                    last.map_err(|error| (Reason::BoardUnavailable, error.to_string()))?
+                }
+            });
         }
         // A reply that was lost is recognised by its nonce, so asking twice is safe (C6).
         let mut answer = self.parts.ledger.acquire(ask.clone()).await;
@@ -79,12 +84,15 @@ impl Worker {
             parts: Arc::clone(&self.parts),
             halt: Arc::clone(&self.job.halt),
             held: self.held.clone(),
+            standing: self.standing.clone(),
         }
     }
 
     /// Whether the run may no longer believe its claim.
     pub(super) fn lost(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| !held.trust.is_open(self.parts.clock.boot()))
+        let boot = self.parts.clock.boot();
+        self.held.as_ref().is_some_and(|held| !held.trust.is_open(boot))
+            || self.standing.as_ref().is_some_and(|own| !own.is_open(boot))
     }
 }
 
@@ -93,6 +101,7 @@ pub(super) struct Keeper {
     parts: Arc<Parts>,
     halt: Arc<Halt>,
     held: Option<Held>,
+    standing: Option<Standing>,
 }
 
 impl Keeper {
@@ -113,6 +122,21 @@ impl Keeper {
 
     /// Returns when there is nothing to renew any more.
     async fn keep(&mut self) {
+        let (parts, halt) = (Arc::clone(&self.parts), Arc::clone(&self.halt));
+        let fence = self.held.as_ref().map(|held| held.claim.fence);
+        let standing = self.standing.clone();
+        let Some(((own, marking), fence)) = standing.zip(Marking::on(&parts)).zip(fence) else {
+            return self.keep_claim().await;
+        };
+        // A board that is slow is not to hold up the lease.
+        tokio::select! {
+            biased;
+            () = self.keep_claim() => {}
+            (state, reason, detail) = marking.keep(&own, fence) => halt.halt(state, reason, detail),
+        }
+    }
+
+    async fn keep_claim(&mut self) {
         let Some(held) = &mut self.held else { return };
         let every = self.parts.settings.renew;
         let first = every.saturating_sub(self.parts.ledger.since_renewal(held));

@@ -22,6 +22,7 @@ mod beliefs;
 mod books;
 mod brief;
 mod by_hand;
+mod by_rota;
 mod clarify;
 pub mod condition;
 pub mod control;
@@ -38,6 +39,7 @@ mod house;
 pub mod journal;
 mod lease;
 mod look;
+mod marker;
 mod parts;
 mod recovery;
 mod reload;
@@ -362,9 +364,16 @@ async fn beat(every: Duration, events: mpsc::Sender<Event>) {
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         timer.tick().await;
-        // A full inbox means that the last look is still under way: one more is no use.
-        if let Err(mpsc::error::TrySendError::Closed(_)) = events.try_send(Event::Tick(None)) {
-            return;
+        let (done, looked) = oneshot::channel();
+        match events.try_send(Event::Tick(Some(done))) {
+            // Over a slow board a look may take longer than this: others behind it would be no use,
+            // and all else that happens would wait behind them.
+            Ok(()) => {
+                let _ = looked.await;
+                timer.reset();
+            }
+            Err(mpsc::error::TrySendError::Full(_)) => {}
+            Err(mpsc::error::TrySendError::Closed(_)) => return,
         }
     }
 }

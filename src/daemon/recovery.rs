@@ -4,6 +4,7 @@
 //! | found | done |
 //! |---|---|
 //! | reserved, nothing written | freed; nothing was visible |
+//! | marked, no field written | freed; the marker is closed, its comment removed |
 //! | announced, work not begun | carried on as the next attempt, or handed back |
 //! | working | the run ends `interrupted`; the next attempt, or handed back |
 //! | an effect of unknown fate | handed back, `unknown_effect`; it is never repeated |
@@ -17,6 +18,7 @@ use super::beliefs::Open;
 use super::books;
 use super::dispatcher::Dispatcher;
 use super::fate;
+use super::marker::Marking;
 use crate::board::BoardError;
 use crate::domain::{
     Claim, EndKind, Fence, Occurrence, OccurrenceId, OccurrenceState, Phase, Playbook, Reason, Run,
@@ -86,6 +88,13 @@ impl Dispatcher {
         match self.recover_one(&claim, shown.as_ref()).await {
             Ok(Some(resume)) => self.resume(&claim, resume).await,
             Ok(None) => {
+                if let Some(marking) = Marking::on(&self.parts)
+                    && let Err(error) =
+                        marking.clear(task, |_| claim.phase <= Phase::Announced).await
+                {
+                    tracing::warn!(%task, %error, "a marker could not be closed; it is tried again");
+                    return;
+                }
                 if let Err(error) = self.parts.ledger.forget_orphan(task, fence).await {
                     tracing::warn!(%task, %error, "an ended claim could not be put away");
                 }
@@ -194,6 +203,10 @@ impl Dispatcher {
     /// Whether an announcement never arrived: the task is as it was found.
     fn shows_nothing(claim: &Claim, task: Option<&Task>, is_silent: bool) -> bool {
         let wrote = &claim.wrote;
+        if claim.phase == Phase::Announced && *wrote == Wrote::default() {
+            // It had come to its marker at most.
+            return true;
+        }
         task.is_some_and(|task| {
             (claim.phase == Phase::Announced || is_silent)
                 && task.assignee == claim.before.assignee

@@ -4,9 +4,9 @@
 //! which it was left and nobody has decided; a question waits while its claim is parked. A decision is
 //! written down before the board shows it, the first one stands, and what broke off is finished later.
 
-use super::announce::edit_params;
 use super::assistants::{is_of, name_of, of_claim, of_tool};
 use super::brief::text_of;
+use super::by_rota::edit_params;
 use super::dispatcher::{Dispatcher, failed};
 use super::parts::Parts;
 use crate::board::BoardError;

@@ -112,7 +112,7 @@ impl Worker {
             now,
             zone: playbook.on.zone,
             since,
-            projects: super::announce::selected_projects(playbook, &projects),
+            projects: super::by_rota::selected_projects(playbook, &projects),
             links: self.parts.settings.links.clone(),
             agents: AgentWork::default(),
         };

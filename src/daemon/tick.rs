@@ -1,12 +1,12 @@
 //! A tick: look at everything, let people win, account for every instant, start what is due.
 
-use super::beliefs::{Book, Open, Whole};
+use super::beliefs::{Book, Open, Whole, Working};
 use super::books;
 use super::dispatcher::Dispatcher;
 use super::look::{self, civil_midnight};
 use crate::domain::{
     Claim, Decision, Occurrence, OccurrenceId, OccurrenceState, Phase, PlaybookName, Reason,
-    Revoked, RunState, Timestamp,
+    Revoked, RunId, RunState, Timestamp,
 };
 use crate::ledger::{LedgerError, stop};
 use crate::schedule::{Action, Plan, WakeInput, plan, wakes};
@@ -67,29 +67,30 @@ impl Dispatcher {
 
     /// People win: a run whose task a person took over is told to stop.
     async fn reconcile(&self) {
-        for (run, worker) in &self.beliefs.workers {
-            let Some(task) = worker.task else { continue };
-            let claim = match self.parts.ledger.claim(task).await {
-                Ok(Some(Claim { revoked: Some(revoked), .. })) if self.is_mine(&revoked) => {
-                    let detail = "an operator took the claim away";
-                    worker.halt.halt(RunState::ClaimLost, Reason::ForceReleased, detail);
-                    continue;
-                }
-                Ok(Some(claim)) if claim.phase == Phase::Working => claim,
-                Ok(_) => continue,
-                Err(error) => {
-                    tracing::warn!(%task, %error, "the claim could not be read");
-                    continue;
-                }
-            };
-            match self.parts.journal.look(&claim).await {
-                Ok(Some((reason, detail))) => {
-                    tracing::info!(%task, %run, %reason, %detail, "a person took over");
-                    worker.halt.halt(RunState::Yielded, reason, detail);
-                }
-                Ok(None) => {}
-                Err(error) => tracing::warn!(%task, %error, "the task could not be looked at"),
+        // Together: a board may take all these questions in one request.
+        let workers = self.beliefs.workers.iter();
+        futures::future::join_all(workers.map(|(run, worker)| self.reconcile_one(run, worker)))
+            .await;
+    }
+
+    async fn reconcile_one(&self, run: &RunId, worker: &Working) {
+        let Some(task) = worker.task else { return };
+        let claim = match self.parts.ledger.claim(task).await {
+            Ok(Some(Claim { revoked: Some(revoked), .. })) if self.is_mine(&revoked) => {
+                let detail = "an operator took the claim away";
+                return worker.halt.halt(RunState::ClaimLost, Reason::ForceReleased, detail);
             }
+            Ok(Some(claim)) if claim.phase == Phase::Working => claim,
+            Ok(_) => return,
+            Err(error) => return tracing::warn!(%task, %error, "the claim could not be read"),
+        };
+        match self.parts.journal.look(&claim).await {
+            Ok(Some((reason, detail))) => {
+                tracing::info!(%task, %run, %reason, %detail, "a person took over");
+                worker.halt.halt(RunState::Yielded, reason, detail);
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%task, %error, "the task could not be looked at"),
         }
     }
 

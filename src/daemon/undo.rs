@@ -315,6 +315,7 @@ impl Undo<'_> {
                 actor: EffectActor::Rota,
                 mode: Mode::Live,
                 revision,
+                marker: None,
                 once: None,
                 tally: Arc::clone(&own.tally),
             }),

@@ -15,10 +15,11 @@ use super::earlier;
 use super::fate;
 use super::halt::Halt;
 use super::lease::lost_end;
+use super::marker::Standing;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
-    AsLeft, EndKind, HandOver, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task,
+    CommentId, EndKind, HandOver, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task,
     TaskId, Usage, Wrote, millis,
 };
 use crate::ledger::{Held, LedgerError, LogLine};
@@ -80,6 +81,12 @@ pub(super) struct Worker {
     pub(super) unfinished: bool,
     /// The claim began with what one before it wrote: the board may show that already.
     pub(super) inherits: bool,
+    /// The marker that keeps other daemons off the task, on boards where nothing else does.
+    pub(super) standing: Option<Standing>,
+    /// The comment by which this worker announced the claim, on such boards.
+    pub(super) announced: Option<CommentId>,
+    /// Nothing of the task is ours to touch: somebody else was first.
+    pub(super) is_withdrawn: bool,
     /// What waits for a person once the run has ended.
     pub(super) handed_over: Option<HandOver>,
 }
@@ -161,6 +168,9 @@ impl Worker {
             began,
             unfinished: false,
             inherits: false,
+            standing: None,
+            announced: None,
+            is_withdrawn: false,
             handed_over: None,
             parts,
             job,
@@ -289,7 +299,11 @@ impl Worker {
         if let Err(trouble) = self.begin_brief(task.as_ref()).await {
             return Some((trouble, Next::HandBack));
         }
-        Some((end, next))
+        match self.is_outrun().await {
+            Ok(None) => Some((end, next)),
+            Ok(Some(outrun)) => Some((outrun, Next::HandBack)),
+            Err(trouble) => Some((trouble, Next::Abandon)),
+        }
     }
 
     /// Announces a new claim, or looks whether a resumed one still stands on the board.
@@ -318,7 +332,7 @@ impl Worker {
     }
 
     /// Nothing may be tried again while it is not known what the last attempt did.
-    async fn with_fates(&self, end: WorkEnd) -> WorkEnd {
+    pub(super) async fn with_fates(&self, end: WorkEnd) -> WorkEnd {
         // Whoever has taken the claim over may be writing under this run's name: it learns them.
         if self.lost() {
             return end;
@@ -344,16 +358,9 @@ impl Worker {
         if self.unfinished {
             self.run.settle_from = None;
         }
-        self.with_fates(end.clone()).await;
-        if end.state == RunState::Yielded || end.state.may_retry() {
-            let task = self.read_task().await.ok().flatten();
-            self.run.left = task.map(|t| AsLeft { revision: t.revision, modified: t.modified });
-        }
-        crash::reached("settle.done");
-        let (end, notices) = self.tell(end).await;
-        let parked = end.state == RunState::Waiting;
-        let reason = end.reason;
-        self.finish_record(&end, notices).await;
+        // The lease lasts as long as anything is still to be asked of the board.
+        let keeper = self.keeper();
+        let (reason, parked) = keeper.during(self.wind_up(end, how)).await;
         if !parked {
             self.end_claim(how, reason).await;
             crash::reached("claim.released");

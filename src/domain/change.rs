@@ -1,8 +1,9 @@
 //! Changes to the board: what can be edited, how a write is stamped, and the record of it.
 
 use super::{
-    ActivityId, CommentId, EventId, Fence, GoalBoardId, GoalId, MilestoneId, PersonId, ProjectId,
-    RunId, SprintId, StatusId, Task, TaskId, TaskKind, TimeEntryId, TimerId, Timestamp, Value,
+    ActivityId, CommentId, EventId, Fence, GoalBoardId, GoalId, MilestoneId, NewMarker, PersonId,
+    ProjectId, RunId, SprintId, StatusId, Task, TaskId, TaskKind, TimeEntryId, TimerId, Timestamp,
+    Value,
 };
 use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
@@ -229,12 +230,15 @@ pub struct Stamp {
     pub claim: Option<(TaskId, Fence)>,
     /// The revision the writer has seen; another one is a conflict.
     pub revision: Option<u64>,
+    /// Makes a comment on a task a marker as well, on boards that have markers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<NewMarker>,
 }
 
 impl Stamp {
     /// A write by hand: no run, no claim.
     pub fn by(actor: PersonId) -> Self {
-        Self { actor, mark: None, claim: None, revision: None }
+        Self { actor, mark: None, claim: None, revision: None, marker: None }
     }
 }
 

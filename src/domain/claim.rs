@@ -37,6 +37,9 @@ pub struct Claim {
     pub before: Before,
     /// What we last wrote to the task: whatever else is found there, a person put there.
     pub wrote: Wrote,
+    /// The comment that marks the task as taken, on boards where nothing else excludes (C9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<CommentId>,
     /// Set while the claim waits for a person.
     pub parked: Option<Parked>,
     /// How the last claim ended, once it has.

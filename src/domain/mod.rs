@@ -16,6 +16,7 @@ mod filter;
 mod goal;
 mod ical;
 mod id;
+mod marker;
 mod member;
 mod milestone;
 mod notice;
@@ -58,6 +59,7 @@ pub use id::{
     MilestoneId, OccurrenceId, PersonId, PlaybookName, ProjectId, RunId, SprintId, StatusId,
     TaskId, TimeEntryId, TimerId, TokenId,
 };
+pub use marker::{MARKER_AHEAD_MAX, MARKER_MARGIN, Marker, NewMarker, Thread};
 pub use member::{Member, MemberQuery, role_in};
 pub use milestone::{Milestone, MilestoneEdit, NewMilestone};
 pub use notice::{Body, Channel, Delivery, Notice};

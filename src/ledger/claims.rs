@@ -158,6 +158,19 @@ impl Ledger {
         Ok(())
     }
 
+    /// Notes which comment marks the task as taken.
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`] as for [`Ledger::renew`].
+    pub async fn mark(&self, held: &mut Held, comment: CommentId) -> Result<(), ClaimError> {
+        let marked = |claim: &mut Claim, _: &StoreTime| {
+            claim.marker = Some(comment);
+            Ok(())
+        };
+        held.claim = self.change(held, marked).await?;
+        Ok(())
+    }
+
     /// Ends the claim; its trust window closes at once. To be called when the run has stopped, also
     /// after a `Lost`: of a revoked claim it is the acknowledgement that lets others acquire.
     ///
@@ -322,6 +335,7 @@ impl Ledger {
             nonce: ask.nonce.clone(),
             before,
             wrote,
+            marker: left.and_then(|claim| claim.marker),
             parked: None,
             ended: None,
             revoked: None,

@@ -48,7 +48,7 @@ impl TrustWindow {
     }
 
     /// A renewal that was started then gave this much lease.
-    pub(in crate::ledger) fn extend(&self, started: Duration, lease: Duration, margin: Duration) {
+    pub fn extend(&self, started: Duration, lease: Duration, margin: Duration) {
         // An answer that comes late never shortens what a later renewal has given.
         self.shared.until_ms.fetch_max(Self::end(started, lease, margin), Ordering::AcqRel);
     }

@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::domain::{
-    EffectActor, Fence, Mode, Playbook, Principal, ProjectId, RunId, TaskId, Value,
+    EffectActor, Fence, Mode, NewMarker, Playbook, Principal, ProjectId, RunId, TaskId, Value,
 };
 use crate::ledger::TrustWindow;
 use chrono_tz::Tz;
@@ -94,6 +94,8 @@ pub struct RunContext {
     /// The revision of the claimed task that the writer has seen: then a task edited since is a
     /// conflict. `None`: the tools read the task themselves just before they write.
     pub revision: Option<u64>,
+    /// What the daemon's own comment is to say of the claim, on boards that have markers.
+    pub marker: Option<NewMarker>,
     /// Never twice for the same key, across restarts; set by steps.
     pub once: Option<String>,
     /// What the run counts and how it ends, shared by all its contexts.

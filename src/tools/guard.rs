@@ -237,6 +237,7 @@ fn stamp_in_run(context: &Context, run: &RunContext, effect: &Effect, planned: &
         mark: Some(effect.mark.clone()),
         claim: run.claim,
         revision: planned.revision.or_else(|| revision_for(run, planned)),
+        marker: run.marker.clone(),
     }
 }
 

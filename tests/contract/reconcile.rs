@@ -35,6 +35,7 @@ fn claim(phase: Phase) -> Claim {
         ended: None,
         revoked: None,
         untold: Vec::new(),
+        marker: None,
     }
 }
 

@@ -7,6 +7,7 @@ mod control_socket;
 mod daemon;
 mod digest;
 mod leantime;
+mod over_leantime;
 mod rendering;
 mod runner;
 mod tools;

@@ -43,7 +43,8 @@ pub struct FlowClock {
 }
 
 impl FlowClock {
-    fn at(wall: Timestamp) -> Self {
+    /// Stands at this instant, until the runtime's time passes.
+    pub fn at(wall: Timestamp) -> Self {
         Self { manual: ManualClock::at(wall), since: tokio::time::Instant::now() }
     }
 

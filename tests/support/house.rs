@@ -290,6 +290,7 @@ impl House {
             actor: EffectActor::Agent,
             mode: Mode::Live,
             revision: None,
+            marker: None,
             once: None,
             tally: Arc::new(Tally::default()),
         });

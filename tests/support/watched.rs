@@ -27,6 +27,11 @@ pub trait Watch: Send + Sync + std::fmt::Debug {
         Ok(())
     }
 
+    /// Whether what is before the board learns of its markers.
+    fn sees_markers(&self) -> bool {
+        true
+    }
+
     /// What the board says of a write's fate.
     fn fate(&self, found: EffectState) -> EffectState {
         found
@@ -218,6 +223,10 @@ impl<W: Watch> Board for Watched<W> {
         let answer = self.below.raise_fence(task, fence).await;
         self.watch.after(&call, answer.as_ref().map(|()| true)).await?;
         answer
+    }
+
+    fn markers(&self) -> Option<&dyn rota::board::Markers> {
+        self.below.markers().filter(|_| self.watch.sees_markers())
     }
 
     async fn effect_of(&self, mark: &Mark) -> Result<EffectState> {

@@ -40,7 +40,7 @@ impl LeantimeBoard {
     pub(super) async fn look_if_due(&self) -> Result<()> {
         let _one = self.looking.lock().await;
         let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        if looked.is_some_and(|at| Instant::now() < at + self.options.look_every) {
+        if looked.is_some_and(|at| Instant::now() < at + self.paced(self.options.look_every)) {
             return Ok(());
         }
         self.look().await?;

@@ -2,13 +2,15 @@
 
 use super::call::{BAD_PARAMS, Call, Parcel, Refusal, Reply, Trouble};
 use super::options::{Credential, Place};
+use super::server_clock::ServerClock;
 use crate::board::{BoardError, Result};
 use async_trait::async_trait;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use reqwest::{Client, Response, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The largest answer: a full board of five thousand tickets is about 7 MB.
@@ -39,10 +41,15 @@ pub(super) struct HttpLine {
     rpc: Url,
     goals: Url,
     secret: SecretString,
+    server_clock: Arc<ServerClock>,
 }
 
 impl HttpLine {
-    pub(super) fn new(place: &Place, credential: &Credential) -> Result<Self> {
+    pub(super) fn new(
+        place: &Place,
+        credential: &Credential,
+        server_clock: Arc<ServerClock>,
+    ) -> Result<Self> {
         let base = place.base()?;
         let (name, value) = header(credential)?;
         let headers: HeaderMap =
@@ -76,7 +83,8 @@ impl HttpLine {
             })
         };
         let secret = credential.secret().clone();
-        Ok(Self { client, rpc: join("api/jsonrpc")?, goals: join("api/goalcanvas")?, secret })
+        let (rpc, goals) = (join("api/jsonrpc")?, join("api/goalcanvas")?);
+        Ok(Self { client, rpc, goals, secret, server_clock })
     }
 
     async fn bytes(&self, mut response: Response) -> std::result::Result<Vec<u8>, Trouble> {
@@ -244,6 +252,9 @@ impl Line for HttpLine {
             }
         };
         let response = request.send().await.map_err(|error| broke(&error))?;
+        if let Some(date) = response.headers().get(DATE).and_then(|date| date.to_str().ok()) {
+            self.server_clock.heard(date);
+        }
         let status = response.status();
         if let (Parcel::GoalForm(_), StatusCode::BAD_REQUEST) = (parcel, status) {
             let message = "none of the goal's fields is known to it".to_owned();

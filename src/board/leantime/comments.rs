@@ -6,7 +6,7 @@ use super::session::LeantimeSession;
 use super::shelf::{Context, Known, Note, Noted};
 use super::task_row::long_text;
 use super::wire::{self, Row};
-use super::{LIST, LeantimeBoard, dates, fault, html};
+use super::{LIST, LeantimeBoard, dates, fault, html, markers};
 use crate::board::record::{About, Rows};
 use crate::board::{BoardError, Comments, Result, check, write};
 use crate::domain::{
@@ -126,7 +126,7 @@ pub(super) fn polled(replies: &[Reply], projects: &[Project]) -> Result<Vec<Row>
         wire::rows(value).ok_or_else(|| fault::no_sense(what))
     };
     let Some((all, threads)) = replies.split_first() else { return Err(fault::no_sense(what)) };
-    let mut rows = rows_of(all)?;
+    let mut rows: Vec<Row> = rows_of(all)?.into_iter().map(markers::apart).collect();
     rows.retain(|row| row.text("module") != "project");
     for (project, thread) in projects.iter().zip(threads) {
         match rows_of(thread) {
@@ -144,11 +144,11 @@ pub(super) fn polled(replies: &[Reply], projects: &[Project]) -> Result<Vec<Row>
 }
 
 /// Rows of a thread do not say what they are about.
-fn of_thread(rows: Vec<Row>, on: CommentTarget) -> Vec<Row> {
+pub(super) fn of_thread(rows: Vec<Row>, on: CommentTarget) -> Vec<Row> {
     let (module, _) = module_of(on);
     let named = |mut row: Row| {
         row.put("module", module);
-        row
+        markers::apart(row)
     };
     rows.into_iter().map(named).collect()
 }
@@ -186,7 +186,7 @@ impl LeantimeBoard {
         let (since, rows);
         if let Some(on) = query.on {
             since = notes.generation();
-            rows = self.thread(lane, on).await?;
+            rows = self.thread_rows(lane, on, Duration::ZERO).await?;
             if let CommentTarget::Task(task) = on {
                 let known = self.shelves.tasks.note(task.0).map(|note| note.thing.project);
                 context.homes.extend(known.map(|home| (task, home)));
@@ -208,10 +208,15 @@ impl LeantimeBoard {
         Ok(found)
     }
 
-    /// The comments on one thing, as they are now; none on what is gone.
-    async fn thread(&self, lane: Lane, on: CommentTarget) -> Result<Vec<Row>> {
+    /// The comments on one thing; none on what is gone.
+    pub(super) async fn thread_rows(
+        &self,
+        lane: Lane,
+        on: CommentTarget,
+        fresh: Duration,
+    ) -> Result<Vec<Row>> {
         let what = "read comments";
-        let value = match self.ask_one(lane, get_thread(on), Duration::ZERO, what).await {
+        let value = match self.ask_one(lane, get_thread(on), fresh, what).await {
             Err(BoardError::NotFound { .. }) => Value::Array(Vec::new()),
             value => value?,
         };
@@ -242,7 +247,10 @@ impl LeantimeSession<'_> {
         if text.trim().is_empty() {
             return check::malformed("nothing of the comment is left as HTML: expected a text");
         }
-        let mut values = json!({ "text": text });
+        let on_task = matches!(comment.on, CommentTarget::Task(_));
+        let marker = self.stamp.marker.as_ref().filter(|_| on_task);
+        let marker = marker.map(|new| self.board.new_marker(new)).unwrap_or_default();
+        let mut values = json!({ "text": format!("{text}{marker}") });
         if let Some(parent) = comment.parent {
             values["father"] = parent.0.into();
         }
@@ -269,9 +277,16 @@ impl LeantimeSession<'_> {
         }
         let thread = thread.map_err(|refusal| fault::refused(&refusal, what))?;
         let rows = of_thread(wire::rows(thread).unwrap_or_default(), comment.on);
-        let is_it = |row: &&Row| row.int("userId") == writer.0 && row.text("text") == text;
+        let is_it = |row: &&Row| {
+            row.int("userId") == writer.0
+                && row.text("text") == text
+                && row.text(markers::COLUMN) == marker
+        };
         let row = rows.iter().filter(is_it).max_by_key(|row| row.int("id"));
         let row = row.ok_or_else(|| fault::undone(what, "it is not there"))?;
+        if let Some(written) = dates::read(&row.text("date")).filter(|_| !marker.is_empty()) {
+            self.board.server_clock.written(written);
+        }
         let id = CommentId(row.int("id"));
         let thing = Comment { id, author: writer, ..comment.clone() };
         let columns = row.columns(Comment::COLUMNS);

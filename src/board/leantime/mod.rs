@@ -31,6 +31,7 @@ mod governor;
 mod history;
 mod html;
 mod locks;
+mod markers;
 mod members;
 mod memo;
 mod milestones;
@@ -40,6 +41,7 @@ pub mod options;
 mod people;
 mod projects;
 mod remote;
+mod server_clock;
 mod session;
 mod shelf;
 mod sprints;
@@ -51,7 +53,7 @@ mod timers;
 mod wire;
 mod writing;
 
-use super::{Board, BoardError, Capabilities, Result, check};
+use super::{Board, BoardError, Capabilities, Markers, Result, check};
 use crate::clock::Clock;
 use crate::domain::{
     BoardName, CalendarEvent, Comment, EffectState, Fence, Goal, Mark, Milestone, Person, PersonId,
@@ -67,6 +69,7 @@ use memo::Memo;
 use notebook::Notebook;
 use options::Options;
 use serde_json::{Value, json};
+use server_clock::ServerClock;
 use shelf::{Context, Shelf};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -77,6 +80,8 @@ use wire::Row;
 
 /// The window in which the server counts requests.
 const WINDOW: Duration = Duration::from_mins(1);
+/// The requests that a server takes in a minute, as it comes.
+const REQUESTS: u32 = 120;
 /// How old what is known of people, projects and labels may be.
 const DIRECTORY: Duration = Duration::from_mins(1);
 /// How old a list may be that a page is made of; writes of our own are always in it.
@@ -93,6 +98,7 @@ pub struct LeantimeBoard {
     book: Book,
     locks: Locks,
     shelves: Shelves,
+    server_clock: Arc<ServerClock>,
     /// When changes were last looked for.
     looked: Mutex<Option<Instant>>,
     looking: tokio::sync::Mutex<()>,
@@ -143,8 +149,10 @@ impl LeantimeBoard {
             window: options.window.unwrap_or(WINDOW),
             patience: options.patience,
         };
+        let server_clock = Arc::<ServerClock>::default();
         let governor = |credential: &options::Credential| -> Result<Governor> {
-            let line: Arc<dyn Line> = Arc::new(HttpLine::new(&options.place(), credential)?);
+            let line: Arc<dyn Line> =
+                Arc::new(HttpLine::new(&options.place(), credential, Arc::clone(&server_clock))?);
             Ok(Governor::new(line, limits))
         };
         let own = governor(&options.credential)?;
@@ -163,6 +171,7 @@ impl LeantimeBoard {
             book: Book::new(notebook),
             locks: Locks::default(),
             shelves: Shelves::default(),
+            server_clock,
             looked: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
             listed: Memo::default(),
@@ -271,13 +280,20 @@ impl LeantimeBoard {
         calls: Vec<Call>,
         fresh: Duration,
     ) -> Result<Arc<Vec<Reply>>> {
+        let fresh = self.paced(fresh);
         self.own.read(lane, calls, fresh).await.map_err(fault::troubled)
+    }
+
+    /// How old an answer may be that may be so old where the server takes as many requests as it
+    /// usually does: one that takes fewer is not to be kept busy with lists.
+    fn paced(&self, fresh: Duration) -> Duration {
+        fresh.saturating_mul((REQUESTS / self.limit().max(1)).max(1))
     }
 
     /// Reads one thing.
     async fn ask_one(&self, lane: Lane, call: Call, fresh: Duration, what: &str) -> Result<Value> {
-        let replies = self.ask(lane, vec![call], fresh).await?;
-        let reply = replies.into_iter().next().ok_or_else(|| fault::no_sense(what))?;
+        let replies = self.own.read(lane, vec![call], fresh).await.map_err(fault::troubled)?;
+        let reply = replies.first().cloned().ok_or_else(|| fault::no_sense(what))?;
         reply.map_err(|refusal| fault::refused(&refusal, what))
     }
 
@@ -319,6 +335,10 @@ impl Board for LeantimeBoard {
     async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()> {
         check::fence(fence)?;
         self.book.raise_fence(task, fence).await
+    }
+
+    fn markers(&self) -> Option<&dyn Markers> {
+        Some(self)
     }
 
     async fn effect_of(&self, mark: &Mark) -> Result<EffectState> {

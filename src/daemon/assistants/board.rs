@@ -4,8 +4,9 @@
 
 use super::{Assistants, InHand, of_board, of_claim, of_ledger, of_tool};
 use crate::board::BoardError;
-use crate::daemon::announce::{edit_params, found};
+use crate::daemon::announce::found;
 use crate::daemon::by_hand as playbook;
+use crate::daemon::by_rota::edit_params;
 use crate::daemon::earlier;
 use crate::domain::{
     Claim, Effect, EffectActor, EffectResult, EndKind, HandOver, Initiative, Mode, Person,
@@ -413,6 +414,7 @@ impl Assistants<'_> {
             actor,
             mode: Mode::Live,
             revision: None,
+            marker: None,
             once: None,
             tally: Arc::clone(&hand.tally),
         }

@@ -12,6 +12,7 @@ mod sweep;
 use super::brief::text_of;
 use super::by_hand as playbook;
 use super::earlier;
+use super::marker::Marking;
 use super::parts::Parts;
 use crate::board::BoardError;
 use crate::domain::{
@@ -29,6 +30,11 @@ use std::time::Duration;
 
 /// A call within so much of a renewal needs no other: each is a commit.
 const RENEWED_JUST_NOW: Duration = Duration::from_secs(5);
+
+/// Somebody else has marked the task.
+fn refused((reason, message): (Reason, String)) -> DeskError {
+    DeskError::Refused { reason, message }
+}
 
 /// Claims of assistants, over the parts of a daemon.
 pub(super) struct Assistants<'a> {
@@ -275,7 +281,10 @@ impl<'a> Assistants<'a> {
     ) -> Result<InHand, DeskError> {
         let ledger = &self.parts.ledger;
         // Before the claim is reserved: whatever is said from here on is said on a claimed task.
-        let last = self.parts.journal.last_comment(task.id).await.map_err(of_board)?;
+        let last = match Marking::on(self.parts) {
+            Some(marking) => marking.first_look(task.id).await.map_err(refused)?,
+            None => self.parts.journal.last_comment(task.id).await.map_err(of_board)?,
+        };
         let assistant = Assistant::of(&ask.principal, ask.minutes);
         let run = RunId::new(format!("m-{}", self.parts.entropy.nonce()));
         let acquire = Acquire {

@@ -126,6 +126,7 @@ pub(super) fn stamp() -> impl Strategy<Value = Stamp> {
             mark,
             claim,
             revision,
+            marker: None,
         })
 }
 

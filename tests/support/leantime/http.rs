@@ -86,10 +86,14 @@ pub async fn handle(State(inner): State<Arc<Inner>>, request: Request) -> Respon
     let text = String::from_utf8_lossy(&body).into_owned();
     #[expect(clippy::disallowed_methods, reason = "no daemon is here; it ends with the runtime")]
     let carried_out = tokio::spawn(carry_out(Arc::clone(&inner), parts, text));
-    carried_out.await.unwrap_or_else(|_| {
+    let mut response = carried_out.await.unwrap_or_else(|_| {
         inner.state().violations.push("the fake itself broke down".to_owned());
         Answer::json(500, &json!({ "message": "Server Error" })).response()
-    })
+    });
+    // By its own clock, as everything else that it says.
+    let date = inner.state().now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    response.headers_mut().extend(date.parse().ok().map(|date| (header::DATE, date)));
+    response
 }
 
 async fn carry_out(inner: Arc<Inner>, parts: Parts, text: String) -> Response<Body> {

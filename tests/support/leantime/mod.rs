@@ -254,6 +254,16 @@ impl FakeLeantime {
         self.inner.asked.lock().unwrap().clone()
     }
 
+    /// How many requests came so far, and how many of them are over.
+    ///
+    /// # Panics
+    ///
+    /// If a request panicked before.
+    pub fn requests(&self) -> (usize, usize) {
+        let came = self.inner.asked.lock().unwrap().len();
+        (came, *self.inner.over.borrow())
+    }
+
     /// How often a method was asked for, in batches, too.
     pub fn calls(&self, method: &str) -> usize {
         let asked = self.asked();

@@ -56,6 +56,11 @@ impl<'a> Person<'a> {
         id
     }
 
+    /// Takes a comment away, as those do who manage the project.
+    pub fn delete_comment(&self, comment: i64) {
+        self.fake.state().comments.remove(comment);
+    }
+
     /// Starts a timer, as a click on the clock does.
     pub fn start_timer(&self, ticket: i64) {
         let mut state = self.fake.state();

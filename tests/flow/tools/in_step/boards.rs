@@ -120,6 +120,7 @@ impl Side {
                 actor,
                 mode: Mode::Live,
                 revision: None,
+                marker: None,
                 once: None,
                 tally: Arc::clone(tally),
             }
