@@ -4,7 +4,8 @@ use super::call::{BAD_PARAMS, Call, Parcel, Refusal, Reply, Trouble};
 use super::options::{Credential, Place};
 use crate::board::{BoardError, Result};
 use async_trait::async_trait;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use chrono::{DateTime, Utc};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use reqwest::{Client, Response, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
@@ -38,6 +39,7 @@ pub(super) struct HttpLine {
     client: Client,
     rpc: Url,
     goals: Url,
+    mcp: Url,
     secret: SecretString,
 }
 
@@ -76,7 +78,26 @@ impl HttpLine {
             })
         };
         let secret = credential.secret().clone();
-        Ok(Self { client, rpc: join("api/jsonrpc")?, goals: join("api/goalcanvas")?, secret })
+        let (rpc, goals, mcp) = (join("api/jsonrpc")?, join("api/goalcanvas")?, join("mcp")?);
+        Ok(Self { client, rpc, goals, mcp, secret })
+    }
+
+    /// How the server's own MCP endpoint answers to a greeting, and the time by the server's clock.
+    pub(super) async fn look(&self) -> std::result::Result<(u16, Option<DateTime<Utc>>), Trouble> {
+        let hello = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "initialize",
+            "params": {
+                "protocolVersion": "2025-06-18", "capabilities": {},
+                "clientInfo": { "name": "rota", "version": env!("CARGO_PKG_VERSION") },
+            },
+        });
+        let both = HeaderValue::from_static("application/json, text/event-stream");
+        let request = self.client.post(self.mcp.clone()).header(ACCEPT, both).json(&hello);
+        // What it says is not read: it may be a stream without an end.
+        let response = request.send().await.map_err(|error| broke(&error))?;
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+        Ok((response.status().as_u16(), date.map(|date| date.to_utc())))
     }
 
     async fn bytes(&self, mut response: Response) -> std::result::Result<Vec<u8>, Trouble> {

@@ -9,6 +9,8 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Response, StatusCode, header};
 use base64::Engine as _;
+use chrono::TimeDelta;
+use rota::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -86,10 +88,14 @@ pub async fn handle(State(inner): State<Arc<Inner>>, request: Request) -> Respon
     let text = String::from_utf8_lossy(&body).into_owned();
     #[expect(clippy::disallowed_methods, reason = "no daemon is here; it ends with the runtime")]
     let carried_out = tokio::spawn(carry_out(Arc::clone(&inner), parts, text));
-    carried_out.await.unwrap_or_else(|_| {
+    let mut response = carried_out.await.unwrap_or_else(|_| {
         inner.state().violations.push("the fake itself broke down".to_owned());
         Answer::json(500, &json!({ "message": "Server Error" })).response()
-    })
+    });
+    let ahead = TimeDelta::seconds(inner.state().options.ahead_seconds);
+    let date = (SystemClock::new().wall() + ahead).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    response.headers_mut().insert(header::DATE, date.parse().unwrap());
+    response
 }
 
 async fn carry_out(inner: Arc<Inner>, parts: Parts, text: String) -> Response<Body> {
@@ -123,6 +129,10 @@ async fn carry_out(inner: Arc<Inner>, parts: Parts, text: String) -> Response<Bo
         Err(answer) => answer,
         Ok(_) if parsed == Err(Unread::Crash) => {
             Answer::json(500, &json!({ "message": "Server Error" }))
+        }
+        Ok(_) if path.ends_with("/mcp") => {
+            let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": {} });
+            Answer::json(200, &json!({ "jsonrpc": "2.0", "id": 1, "result": hello }))
         }
         Ok(caller) if path.trim_end_matches('/').ends_with("/goalcanvas") => {
             patch_goal(&inner, &caller, &parts.headers, &text, query)
@@ -249,7 +259,8 @@ fn serve(inner: &Inner, verb: &Method, headers: &HeaderMap, path: &str) -> Resul
     let path = path.trim_end_matches('/');
     let is_known = (path.ends_with("/api/jsonrpc")
         && (verb == Method::POST || verb == Method::GET))
-        || (path.ends_with("/api/goalcanvas") && verb == Method::PATCH);
+        || (path.ends_with("/api/goalcanvas") && verb == Method::PATCH)
+        || (path.ends_with("/mcp") && inner.state().options.mcp_plugin);
     if !is_known {
         let text = format!("Can't find a valid controller for {path}");
         return Err(Answer::json(404, &json!({ "message": text })));
