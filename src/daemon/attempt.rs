@@ -2,10 +2,12 @@
 
 use super::brief::{self, Brief};
 use super::earlier;
+use super::reviews;
 use super::worker::{Worker, board_trouble, store_trouble};
 use crate::crash;
 use crate::domain::{
-    EffectActor, EffectResult, Gather, Mode, Phase, Reason, RunState, Task, Usage, Value, Work,
+    EffectActor, EffectResult, Gather, Mode, Phase, Reason, RunState, Task, TaskId, Usage, Value,
+    Work,
 };
 use crate::ledger::LogLine;
 use crate::runner::command::CommandRunner;
@@ -98,7 +100,7 @@ impl Worker {
         if let Some(last) = last {
             self.brief.put("previous", describe_run(last));
         }
-        self.put_review(&runs);
+        self.put_review(task, &runs).await;
     }
 
     /// What earlier attempts of a run without a task did.
@@ -116,13 +118,8 @@ impl Worker {
     }
 
     /// A reviewer's rounds: for the reviewer its own number, for the author the findings.
-    fn put_review(&mut self, runs: &[crate::domain::Run]) {
-        let reworks = |run: &&crate::domain::Run| {
-            run.outcome.as_ref().is_some_and(|_| run.reason == Some(Reason::SentBack))
-        };
-        let round = runs.iter().filter(reworks).count();
-        let findings = runs.iter().find(reworks).map(|run| run.summary.clone());
-        let round = u32::try_from(round).unwrap_or(u32::MAX);
+    async fn put_review(&mut self, task: TaskId, runs: &[crate::domain::Run]) {
+        let (round, findings) = reviews::rounds(&self.parts, task, runs).await;
         let is_reviewer = self.job.playbook.outcomes.values().any(|o| o.rework.is_some());
         if is_reviewer || findings.is_some() {
             let round = if is_reviewer { round + 1 } else { round };

@@ -4,16 +4,17 @@ use super::Daemon;
 use super::assistants::Assistants;
 use super::brief::text_of;
 use super::event::Event;
+use super::reviews;
 use super::why;
 use crate::cron::Odd;
 use crate::domain::{
-    Fence, Playbook, PlaybookName, Principal, RunId, TaskId, Timestamp, Value, Work,
+    Fence, Playbook, PlaybookName, Principal, RunId, TaskId, Timestamp, Value, Waiting, Work,
 };
 use crate::ledger::stop;
 use crate::schedule::{AHEAD_MAX, Forecast, Timetable, forecast};
 use crate::tools::desk::{
-    ClaimAsk, Desk, DeskError, DigestAsk, Hold, NextRequest, ReleaseAsk, RunReport, RunRequest,
-    Standing, Switch, UndoAsk,
+    AnswerAsk, Answered, ClaimAsk, DecideAsk, Desk, DeskError, DigestAsk, Hold, NextRequest,
+    QuestionAsk, ReleaseAsk, Reviews, Ruling, RunReport, RunRequest, Standing, Switch, UndoAsk,
 };
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -308,7 +309,7 @@ impl Desk for Daemon {
     }
 
     async fn claim_task(&self, ask: ClaimAsk) -> Result<Hold, DeskError> {
-        Assistants::new(&self.parts).claim(ask).await
+        Box::pin(Assistants::new(&self.parts).claim(ask)).await
     }
 
     async fn renew_claim(
@@ -322,7 +323,7 @@ impl Desk for Daemon {
     }
 
     async fn release_task(&self, ask: ReleaseAsk) -> Result<Hold, DeskError> {
-        Assistants::new(&self.parts).release(ask).await
+        Box::pin(Assistants::new(&self.parts).release(ask)).await
     }
 
     async fn standing(
@@ -365,6 +366,30 @@ impl Desk for Daemon {
             ("occurrences", super::brief::plain(&open)),
             ("notices_waiting", i64::try_from(waiting.map_err(failed)?.len()).unwrap_or(0).into()),
         ]))
+    }
+}
+
+#[async_trait]
+impl Reviews for Daemon {
+    async fn waiting(&self) -> Result<Vec<Waiting>, DeskError> {
+        reviews::waiting(&self.parts).await
+    }
+
+    async fn ask_person(&self, ask: QuestionAsk) -> Result<Hold, DeskError> {
+        Box::pin(Assistants::new(&self.parts).ask_person(ask)).await
+    }
+
+    async fn decide(&self, ask: DecideAsk) -> Result<Ruling, DeskError> {
+        let ruling = Box::pin(reviews::decide(&self.parts, ask)).await;
+        // A playbook that is to work again is looked at now.
+        let _ = self.events.send(Event::Tick(None)).await;
+        ruling
+    }
+
+    async fn answer(&self, ask: AnswerAsk) -> Result<Answered, DeskError> {
+        let answered = Box::pin(reviews::answer(&self.parts, ask)).await;
+        let _ = self.events.send(Event::Tick(None)).await;
+        answered
     }
 }
 

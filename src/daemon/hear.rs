@@ -6,7 +6,7 @@ use super::recovery::Resume;
 use crate::board::BoardError;
 use crate::domain::{
     Activity, ActivityId, ActivityQuery, BoardEvent, Claim, Cursor, Entity, Occurrence,
-    OccurrenceId, OccurrenceState, Parked, PersonKind, Playbook, Reason, Timestamp, Trigger,
+    OccurrenceId, OccurrenceState, Playbook, Reason, Timestamp, Trigger,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -154,6 +154,10 @@ impl Dispatcher {
         is_paused: bool,
     ) -> Result<(), Trouble> {
         let Some(parked) = &claim.parked else { return Ok(()) };
+        if claim.assistant.is_some() {
+            self.see_to_assistants_question(claim, now).await;
+            return Ok(());
+        }
         let resume = |answer, give_up| Resume {
             fence: claim.fence,
             attempt: claim.attempt,
@@ -167,8 +171,10 @@ impl Dispatcher {
         let resume = if let Some((reason, detail)) = took_over {
             resume(None, Some((reason, detail)))
         } else {
-            match self.answer_to(claim, parked).await? {
-                Some(answer) if !is_paused => resume(Some((parked.question.clone(), answer)), None),
+            match self.parts.journal.answer_to(claim, parked).await? {
+                Some(answer) if !is_paused => {
+                    resume(Some((parked.question.clone(), answer.text)), None)
+                }
                 // It was answered; what has run out is the patience with the pause.
                 Some(_) if is_overdue => resume(None, Some((Reason::Paused, asked()))),
                 None if is_overdue => resume(None, Some((Reason::AnswerOverdue, asked()))),
@@ -177,16 +183,6 @@ impl Dispatcher {
         };
         self.resume(claim, resume).await;
         Ok(())
-    }
-
-    /// The first comment of a person since the question.
-    async fn answer_to(&self, claim: &Claim, parked: &Parked) -> Result<Option<String>, Trouble> {
-        let people = self.parts.board.people().await?;
-        let (journal, asked) = (&self.parts.journal, parked.comment);
-        let comments = journal.said_since(claim.task, asked, Some(parked.since)).await?;
-        let by_person =
-            |author| people.iter().any(|p| p.id == author && p.kind == PersonKind::Person);
-        Ok(comments.into_iter().find(|c| by_person(c.author)).map(|comment| comment.text))
     }
 }
 

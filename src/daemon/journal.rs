@@ -4,7 +4,7 @@
 use crate::board::{Board, BoardError};
 use crate::domain::{
     ActivityQuery, Claim, Comment, CommentId, CommentQuery, CommentTarget, Effect, EffectResult,
-    Fence, Mark, Person, PersonId, PersonKind, Phase, PlaybookName, Reason, RunId, TaskId,
+    Fence, Mark, Parked, Person, PersonId, PersonKind, Phase, PlaybookName, Reason, RunId, TaskId,
     Timestamp,
 };
 use crate::ledger::{Ledger, RunFilter};
@@ -139,6 +139,20 @@ impl RunJournal {
             }
         }
         Ok(said)
+    }
+
+    /// The first comment of a person since a question.
+    pub(super) async fn answer_to(
+        &self,
+        claim: &Claim,
+        parked: &Parked,
+    ) -> Result<Option<Comment>, BoardError> {
+        let people = self.board.people().await?;
+        let since = Some(parked.since);
+        let comments = self.said_since(claim.task, parked.comment, since).await?;
+        let is_person =
+            |author| people.iter().any(|p| p.id == author && p.kind == PersonKind::Person);
+        Ok(comments.into_iter().find(|comment| is_person(comment.author)))
     }
 
     /// What was said on a claimed task since it was claimed: between two attempts, and while no

@@ -323,7 +323,8 @@ async fn waiting_review(parts: &Parts, runs: &[Run]) -> Result<u32, LookError> {
         match parts.board.task(id).await {
             Ok(task) => {
                 let project = parts.board.project(task.project).await?;
-                if project.kind_of(task.status) == StatusKind::Waiting {
+                let waits = project.kind_of(task.status) == StatusKind::Waiting;
+                if waits && !super::reviews::is_decided(parts, run).await? {
                     waiting += 1;
                 }
             }

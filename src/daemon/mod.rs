@@ -42,6 +42,7 @@ mod parts;
 mod recovery;
 mod reload;
 mod report;
+mod reviews;
 mod seams;
 mod settle;
 pub mod signals;

@@ -403,7 +403,7 @@ pub(super) async fn agent_work(parts: &Parts, digest: &DigestRequest) -> Result<
             _ if run.state.may_retry() => work.failed.push(line.clone()),
             _ => {}
         }
-        if run.reason == Some(Reason::HandedOver) && is_waiting(parts, run).await {
+        if run.reason == Some(Reason::HandedOver) && is_waiting(parts, run).await? {
             let task = run.task;
             if waiting.insert(task) {
                 work.waiting_review.push(line);
@@ -442,9 +442,13 @@ async fn line_of(parts: &Parts, run: &Run) -> Work {
     }
 }
 
-async fn is_waiting(parts: &Parts, run: &Run) -> bool {
-    let Some(id) = run.task else { return false };
-    let Ok(task) = parts.board.task(id).await else { return false };
-    let Ok(project) = parts.board.project(task.project).await else { return false };
-    project.kind_of(task.status) == StatusKind::Waiting
+async fn is_waiting(parts: &Parts, run: &Run) -> Result<bool, String> {
+    let Some(id) = run.task else { return Ok(false) };
+    let Ok(task) = parts.board.task(id).await else { return Ok(false) };
+    let Ok(project) = parts.board.project(task.project).await else { return Ok(false) };
+    if project.kind_of(task.status) != StatusKind::Waiting {
+        return Ok(false);
+    }
+    let decided = super::reviews::is_decided(parts, run).await;
+    decided.map(|decided| !decided).map_err(|error| error.to_string())
 }

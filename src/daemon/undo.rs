@@ -121,6 +121,7 @@ async fn begin(parts: &Parts, ask: &UndoAsk, run: &Run) -> Result<Own, DeskError
         daemon: Some(parts.settings.daemon.clone()),
         settle_from: None,
         left: None,
+        reviewer: None,
     };
     parts.ledger.start_run(&own, playbook::SOURCE).await.map_err(failed)?;
     Ok(Own { run: own, held, tally: Arc::default() })

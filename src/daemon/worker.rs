@@ -210,6 +210,7 @@ impl Worker {
             daemon: Some(parts.settings.daemon.clone()),
             settle_from: None,
             left: None,
+            reviewer: None,
         }
     }
 

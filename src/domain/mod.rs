@@ -25,6 +25,7 @@ mod playbook;
 mod project;
 mod reason;
 mod report;
+mod review;
 mod run;
 mod sprint;
 mod task;
@@ -70,6 +71,7 @@ pub use playbook::{
 pub use project::{NewProject, Project, ProjectEdit, Status, StatusKind, default_statuses};
 pub use reason::Reason;
 pub use report::{OnFailure, Report, ReportWhen};
+pub use review::{Decided, Verdict, WaitKind, Waiting};
 pub use run::{AsLeft, Run, RunState, Usage};
 pub use sprint::{NewSprint, Sprint, SprintEdit, SprintQuery};
 pub use task::{NewTask, Task, TaskKind};

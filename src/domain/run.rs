@@ -1,6 +1,8 @@
 //! A run: one attempt at one task (or at a report) by one playbook.
 
-use super::{DaemonId, Fence, OccurrenceId, PlaybookName, Reason, RunId, TaskId, Timestamp};
+use super::{
+    DaemonId, Fence, OccurrenceId, PersonId, PlaybookName, Reason, RunId, TaskId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -47,6 +49,9 @@ pub struct Run {
     /// How it left its task, where that came to nothing: who changes it from there has looked at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<AsLeft>,
+    /// Who is to review what it hands over, where whoever worked named somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reviewer: Option<PersonId>,
 }
 
 /// A task as a run left it, by the board's own numbers and clock.

@@ -123,6 +123,11 @@ pub(super) fn feed(person: PersonId) -> String {
     format!("feed/{person}")
 }
 
+/// What a person decided about a task that was handed over, the last time.
+pub(super) fn review(board: &BoardName, task: TaskId) -> String {
+    format!("review/{}/{task}", segment(board.as_str()))
+}
+
 pub(super) fn watermark(playbook: &PlaybookName) -> String {
     format!("watermark/{}", segment(playbook.as_str()))
 }

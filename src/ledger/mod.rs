@@ -19,6 +19,7 @@ mod pins;
 mod prune;
 mod records;
 mod repeats;
+mod reviews;
 mod runs;
 mod seen;
 mod sessions;

@@ -172,7 +172,7 @@ fn confirmed_by_name(tool: &Definition, confirmed: Option<&Json>, what: &str) ->
 
 /// What a call is about: its id.
 fn subject(arguments: &Map<String, Json>) -> String {
-    let named = ["id", "run"].iter().find_map(|name| arguments.get(*name));
+    let named = ["id", "run", "task"].iter().find_map(|name| arguments.get(*name));
     named.map(text_of).unwrap_or_default()
 }
 

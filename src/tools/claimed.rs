@@ -9,7 +9,8 @@ use super::scope::Reach;
 use super::write::{Planned, Write};
 use super::{Context, RunContext, ToolError, ToolKind, Toolset};
 use crate::domain::{
-    EffectActor, Fence, PersonKind, Phase, Principal, Reason, RunId, TaskId, Timestamp, Value,
+    EffectActor, Fence, PersonId, PersonKind, Phase, Principal, Reason, RunId, TaskId, Timestamp,
+    Value,
 };
 use serde::Serialize;
 
@@ -37,6 +38,8 @@ pub struct ReleaseAsk {
     pub comment: String,
     /// How the task is left.
     pub leave: Leave,
+    /// Who is to review it, where it is left for review: it is assigned to them.
+    pub reviewer: Option<PersonId>,
     /// Who holds it.
     pub principal: Principal,
 }
@@ -66,6 +69,9 @@ pub struct Hold {
     pub phase: Phase,
     /// When it ends unless it is renewed; `None` while it waits for a person.
     pub until: Option<Timestamp>,
+    /// What was answered, where it waited for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
 }
 
 /// How a principal stands to the claim on a task.
@@ -75,6 +81,8 @@ pub enum Standing {
     Free,
     /// They hold it themselves, and it was renewed: what they write is written under it.
     Own(Box<RunContext>),
+    /// They asked a person about it, and wait for the answer.
+    Asked,
     /// Somebody else does.
     Others(Hold),
 }
@@ -100,18 +108,30 @@ pub(super) async fn standing(
     let principal = &context.principal;
     match desk.standing(id, principal, takes(&planned.write)).await? {
         Standing::Own(run) if context.run.is_none() => Ok(Some(*run)),
+        // Who asks does not answer, and no more does anything that acts for them.
+        Standing::Asked if context.run.is_none() => Err(asked(id)),
         Standing::Others(hold)
             if principal.person.kind == PersonKind::Agent && takes(&planned.write) =>
         {
             Err(anothers(&hold))
         }
-        Standing::Free | Standing::Own(_) | Standing::Others(_) => Ok(None),
+        Standing::Free | Standing::Own(_) | Standing::Asked | Standing::Others(_) => Ok(None),
     }
 }
 
 /// Whether a write takes a task or changes it; talk, time and parts of it do not.
 fn takes(write: &Write) -> bool {
     matches!(write, Write::EditTask { .. } | Write::DeleteTask(_))
+}
+
+fn asked(task: TaskId) -> ToolError {
+    ToolError::rejected(
+        Reason::Waiting,
+        format!(
+            "you asked a person about task {task}, who answers on the board or at a terminal; claimTask \
+             gives it back to you once they have"
+        ),
+    )
 }
 
 fn anothers(hold: &Hold) -> ToolError {

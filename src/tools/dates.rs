@@ -32,7 +32,11 @@ impl Dates {
     /// `now`, `today`, `tomorrow`, `yesterday`, `friday` (the coming one), `+3d`, `-1w`, `+2h`.
     pub fn read(self, argument: &str, text: &str) -> Result<When, ToolError> {
         let text = text.trim();
-        self.parse(text).filter(|when| is_kept(*when)).ok_or_else(|| self.no_date(argument, text))
+        let when = self.parse(text).map(|when| match when {
+            When::At(at) => When::At(without_leap(at)),
+            When::Day(_) => when,
+        });
+        when.filter(|when| is_kept(*when)).ok_or_else(|| self.no_date(argument, text))
     }
 
     fn no_date(self, argument: &str, text: &str) -> ToolError {
@@ -164,6 +168,16 @@ fn is_kept(when: When) -> bool {
     (1..=9_999).contains(&day.year())
 }
 
+/// A leap second is the second after it, as POSIX counts: no board keeps one, and where a zone's
+/// offset has seconds, as all have before there were time zones, it could not even be written.
+fn without_leap(at: Timestamp) -> Timestamp {
+    let nanoseconds = at.timestamp_subsec_nanos();
+    if nanoseconds < 1_000_000_000 {
+        return at;
+    }
+    DateTime::from_timestamp(at.timestamp() + 1, nanoseconds - 1_000_000_000).unwrap_or(at)
+}
+
 fn next(day: NaiveDate) -> NaiveDate {
     day.succ_opt().unwrap_or(day)
 }
@@ -218,6 +232,22 @@ mod tests {
     #[test]
     fn a_local_time_that_does_not_exist_is_the_first_that_does() {
         assert_eq!(berlin().begin("x", "2026-03-29T02:30").unwrap(), at("2026-03-29T01:00:00Z"));
+    }
+
+    #[test]
+    fn a_leap_second_is_the_second_after_it() {
+        let dates = berlin();
+        for (text, expected) in [
+            ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"),
+            ("2016-12-31T23:59:60.5Z", "2017-01-01T00:00:00.5Z"),
+            ("2017-01-01T00:59:60", "2017-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(dates.begin("x", text).unwrap(), at(expected), "{text}");
+        }
+        // Before 1912 the clocks there were 16 minutes and 8 seconds behind.
+        let dates = Dates { zone: chrono_tz::Africa::Abidjan, ..dates };
+        let begin = dates.begin("x", "0001-01-01 23:59:60").unwrap();
+        assert_eq!(dates.begin("x", &begin.to_rfc3339()).unwrap(), begin);
     }
 
     #[test]

@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 pub use super::claimed::{ClaimAsk, Hold, Leave, ReleaseAsk, Standing};
+pub use super::reviewed::{AnswerAsk, Answered, DecideAsk, QuestionAsk, Reviews, Ruling};
 
 /// The daemon, as tools see it.
 #[async_trait]
-pub trait Desk: Send + Sync + std::fmt::Debug {
+pub trait Desk: Reviews + std::fmt::Debug {
     /// One occurrence now, through the same path as the clock; returns when it has ended.
     async fn run_playbook(&self, request: RunRequest) -> Result<RunReport, DeskError>;
     /// Asks a run to stop; returns when it has.

@@ -23,6 +23,7 @@ mod outside;
 mod planner;
 pub mod registry;
 mod resolve;
+mod reviewed;
 mod scope;
 mod show;
 mod toolset;

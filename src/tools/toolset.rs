@@ -18,6 +18,9 @@ pub enum Toolset {
     /// Sprints. Served to clients that name it: those of Leantime's tools know none, and the listing
     /// that everybody pays for stays short.
     Sprints,
+    /// What waits for a person. Served to clients that name it: the listing that everybody pays for
+    /// stays short.
+    Reviews,
     /// Events, and tasks whose work is planned.
     Calendar,
     /// Who is on the board.
@@ -35,7 +38,7 @@ pub enum Toolset {
 }
 
 impl Toolset {
-    const ALL: [(Self, &'static str); 14] = [
+    const ALL: [(Self, &'static str); 15] = [
         (Self::Tasks, "tasks"),
         (Self::Comments, "comments"),
         (Self::Projects, "projects"),
@@ -43,6 +46,7 @@ impl Toolset {
         (Self::Milestones, "milestones"),
         (Self::Goals, "goals"),
         (Self::Sprints, "sprints"),
+        (Self::Reviews, "reviews"),
         (Self::Calendar, "calendar"),
         (Self::People, "people"),
         (Self::Records, "records"),
@@ -69,7 +73,7 @@ impl Toolset {
 
     /// Whether a client that names no toolsets is shown it.
     pub fn is_shown_unasked(self) -> bool {
-        self.is_served() && self != Self::Sprints
+        self.is_served() && !matches!(self, Self::Sprints | Self::Reviews)
     }
 
     /// Whether clients from outside are offered its tools.

@@ -148,6 +148,25 @@ fn operating() -> Vec<Row> {
             json!({"task": 7, "reason": "stuck"}),
             Act,
         ),
+        row(&["review", "list"], "listReviews", json!({}), Look),
+        row(
+            &["review", "approve", "7", "--comment", "Good."],
+            "decideReview",
+            json!({"task": 7, "decision": "approve", "comment": "Good."}),
+            Act,
+        ),
+        row(
+            &["review", "reject", "7", "--comment", "No link.", "--dry-run"],
+            "decideReview",
+            json!({"task": 7, "decision": "request_changes", "comment": "No link.", "dryRun": true}),
+            Look,
+        ),
+        row(
+            &["review", "answer", "7", "--text", "Below."],
+            "decideReview",
+            json!({"task": 7, "decision": "answer", "comment": "Below."}),
+            Act,
+        ),
         row(&["arm", "x"], "armPlaybook", json!({"playbook": "x"}), Act),
         row(&["pause", "x"], "pausePlaybook", json!({"playbook": "x"}), Act),
         row(&["resume", "x"], "resumePlaybook", json!({"playbook": "x"}), Act),
@@ -409,6 +428,7 @@ fn no_command_is_missing_from_the_table_of_calls() {
             row.words[0],
             "runs"
                 | "claims"
+                | "review"
                 | "task"
                 | "project"
                 | "person"

@@ -5,6 +5,7 @@ pub mod bridge;
 pub mod leantime;
 pub mod operate;
 pub mod outside;
+pub mod review;
 pub mod team;
 
 use super::environment::Environment;
@@ -17,6 +18,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use leantime::{InitArgs, LeantimeCommand};
 use operate::{ClaimsCommand, NextArgs, PlaybookArgs, RunOnceArgs, RunsCommand, WhyArgs};
 use outside::{McpArgs, TokenCommand, UpstreamCommand};
+use review::ReviewCommand;
 use std::path::PathBuf;
 use team::{MilestoneCommand, PersonCommand, SprintCommand};
 
@@ -129,6 +131,9 @@ pub enum Command {
     /// Claims: which tasks are held, by whom
     #[command(subcommand, after_help = "Example:\n  rota claims list")]
     Claims(ClaimsCommand),
+    /// What waits for a person: look at it, approve it, send it back, answer it
+    #[command(subcommand, after_help = "Example:\n  rota review list")]
+    Review(ReviewCommand),
     /// The playbooks: armed or not, paused, when each wakes next, what is faulty
     #[command(after_help = "Example:\n  rota playbooks")]
     Playbooks,

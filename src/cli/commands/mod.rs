@@ -47,6 +47,7 @@ impl Session<'_> {
             Command::Why(args) => self.ask(args.call(zone)?).await,
             Command::Runs(runs) => self.ask(runs.call()).await,
             Command::Claims(claims) => self.ask(claims.call()).await,
+            Command::Review(review) => self.ask(review.call()).await,
             Command::Playbooks => self.ask(playbooks_call()).await,
             Command::Arm(args) => self.ask(args.call("armPlaybook")).await,
             Command::Pause(args) => self.ask(args.call("pausePlaybook")).await,

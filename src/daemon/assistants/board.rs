@@ -222,11 +222,12 @@ impl Assistants<'_> {
             if let Some(found) = self.took_over(&hand.held.claim).await? {
                 return Ok(Some(found));
             }
-            let status = self.review_status(&task).await?;
-            if task.status == status {
+            let mut edits = vec![TaskEdit::Status(self.review_status(&task).await?)];
+            edits.extend(hand.run.reviewer.map(|reviewer| TaskEdit::Assignee(Some(reviewer))));
+            edits.retain(|edit| edit.inverse(&task).is_some());
+            if edits.is_empty() {
                 return Ok(None);
             }
-            let edits = [TaskEdit::Status(status)];
             match self.edit(hand, &task, &edits, Some(task.revision)).await {
                 Ok(_) => return Ok(None),
                 Err(error) if error.reason() == Reason::RevisionConflict => {
@@ -303,7 +304,7 @@ impl Assistants<'_> {
         self.as_rota(hand, "editTask", args, revision).await
     }
 
-    async fn comment(
+    pub(super) async fn comment(
         &self,
         hand: &InHand,
         task: &Task,

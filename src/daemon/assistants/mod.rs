@@ -6,6 +6,7 @@
 //! of a run keeps what is done under the claim.
 
 mod board;
+mod question;
 mod sweep;
 
 use super::brief::text_of;
@@ -58,6 +59,8 @@ impl<'a> Assistants<'a> {
         if let Some((claim, left)) = self.parts.ledger.holding(ask.task).await.map_err(of_claim)? {
             return if granted(&claim) {
                 Ok(self.hold(&claim, left))
+            } else if claim.phase == Phase::Parked && is_of(&claim, &ask.principal) {
+                Box::pin(self.go_on(claim, &ask)).await
             } else {
                 Err(self.taken(&claim, left, &ask.principal))
             };
@@ -107,6 +110,7 @@ impl<'a> Assistants<'a> {
         let ending = Ending::asked(&name, &ask.comment, ask.leave);
         let mut hand = self.in_hand(held).await?;
         hand.run.summary = ask.comment;
+        hand.run.reviewer = ask.reviewer;
         match self.leave(hand, ending).await? {
             Left::As(claim, Ending { how: EndKind::Released, .. }) => {
                 Ok(self.hold(&claim, Duration::ZERO))
@@ -133,6 +137,9 @@ impl<'a> Assistants<'a> {
             self.tell_loser(task, principal).await?;
         }
         let Some((claim, left)) = held else { return Ok(Standing::Free) };
+        if is_of(&claim, principal) && claim.phase == Phase::Parked {
+            return Ok(Standing::Asked);
+        }
         if !is_of(&claim, principal) || claim.phase != Phase::Working {
             return Ok(Standing::Others(self.hold(&claim, left)));
         }
@@ -302,6 +309,7 @@ impl<'a> Assistants<'a> {
             daemon: Some(self.parts.settings.daemon.clone()),
             settle_from: None,
             left: None,
+            reviewer: None,
         };
         let hand = InHand { held, run, tally: Arc::default() };
         if let Err(error) = ledger.start_run(&hand.run, playbook::SOURCE).await {
@@ -362,6 +370,7 @@ impl<'a> Assistants<'a> {
             by: name_of(claim),
             phase: claim.phase,
             until: is_held.then(|| self.parts.clock.wall() + to_delta(left)),
+            answer: None,
         }
     }
 
@@ -386,19 +395,19 @@ fn gave_way(task: TaskId, reason: Reason, detail: &str) -> DeskError {
 }
 
 /// Whether the claim is this caller's.
-fn is_of(claim: &Claim, principal: &Principal) -> bool {
+pub(super) fn is_of(claim: &Claim, principal: &Principal) -> bool {
     claim.assistant.as_ref().is_some_and(|assistant| assistant.principal == principal.key())
 }
 
 /// Who holds or held a claim, for people.
-fn name_of(claim: &Claim) -> String {
+pub(super) fn name_of(claim: &Claim) -> String {
     claim.assistant.as_ref().map_or_else(
         || format!("the playbook {}", claim.playbook),
         |assistant| assistant.name.clone(),
     )
 }
 
-fn of_claim(error: ClaimError) -> DeskError {
+pub(super) fn of_claim(error: ClaimError) -> DeskError {
     match error {
         ClaimError::Store(source) => of_ledger(LedgerError::Store(source)),
         ClaimError::Lost { reason, detail } => DeskError::Refused { reason, message: detail },
@@ -411,11 +420,11 @@ fn of_ledger(error: LedgerError) -> DeskError {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
-fn of_board(error: BoardError) -> DeskError {
+pub(super) fn of_board(error: BoardError) -> DeskError {
     DeskError::Refused { reason: Reason::BoardUnavailable, message: error.to_string() }
 }
 
-fn of_tool(error: ToolError) -> DeskError {
+pub(super) fn of_tool(error: ToolError) -> DeskError {
     match error {
         ToolError::Rejected { reason, message } => DeskError::Refused { reason, message },
         ToolError::Fatal { reason, message, source: None } => {

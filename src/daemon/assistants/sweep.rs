@@ -4,6 +4,7 @@
 use super::board::Ending;
 use super::{Assistants, DeskError, InHand, name_of, of_claim, of_ledger};
 use crate::board::BoardError;
+use crate::daemon::brief::text_of;
 use crate::daemon::dispatcher::Dispatcher;
 use crate::daemon::{earlier, fate};
 use crate::domain::{Claim, EndKind, Phase, Reason, Run, RunState, TaskId, Wrote};
@@ -174,6 +175,10 @@ fn why_it_ended(claim: &Claim, minutes: u32) -> (Option<Reason>, String) {
     let is_revoked = claim.ended.as_ref().is_some_and(|end| end.how == EndKind::Revoked);
     let (reason, why) = if is_revoked {
         (Reason::ForceReleased, "the claim was taken away".to_owned())
+    } else if let Some(parked) = &claim.parked {
+        let asked = text_of(parked.since);
+        let why = "was not answered in time, or it did not come for the answer";
+        (Reason::AnswerOverdue, format!("what it asked at {asked} {why}"))
     } else if claim.phase != Phase::Working {
         (Reason::Interrupted, "something broke off while it was written to".to_owned())
     } else {

@@ -76,6 +76,8 @@ struct Held {
     phase: String,
     /// When it ends unless it is renewed.
     until: Option<String>,
+    /// What a person answered to askPerson.
+    answer: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -152,6 +154,7 @@ async fn release(parts: &Parts, context: &Context, args: ReleaseTask) -> Result<
         fence: Fence(args.fence),
         comment: args.comment,
         leave,
+        reviewer: None,
         principal: context.principal.clone(),
     };
     let hold = parts.desk()?.release_task(ask).await.map_err(desk_error)?;

@@ -18,6 +18,7 @@ mod people;
 mod planning;
 mod projects;
 mod records;
+mod reviews;
 mod sprints;
 mod talk;
 mod tasks;
@@ -47,6 +48,7 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Milestones, milestones::tools()),
         (Toolset::Goals, goals::tools()),
         (Toolset::Sprints, sprints::tools()),
+        (Toolset::Reviews, reviews::tools()),
         (Toolset::Calendar, calendar::tools()),
         (Toolset::Tasks, bulk::tasks()),
         (Toolset::Milestones, bulk::milestones()),

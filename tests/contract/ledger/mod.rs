@@ -92,6 +92,7 @@ pub fn a_run(id: &str, playbook: &str, started: i64) -> Run {
         daemon: None,
         settle_from: None,
         left: None,
+        reviewer: None,
     }
 }
 

@@ -15,6 +15,7 @@ mod people_win;
 mod questions;
 mod reports;
 mod retries;
+mod review_queue;
 mod reviews;
 mod state_lost;
 mod succession;

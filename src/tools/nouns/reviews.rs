@@ -1,0 +1,302 @@
+//! What waits for a person: asking, handing over, deciding.
+
+use super::operate::desk_error;
+use super::records::{Anything, Nothing};
+use super::tasks::refuse;
+use crate::domain::{Fence, PersonId, Role, TaskId, Value, Verdict, Waiting};
+use crate::tools::arguments::{Id, IdOrName};
+use crate::tools::definition::{Annotations, Definition, Words};
+use crate::tools::desk::{AnswerAsk, DecideAsk, Leave, QuestionAsk, ReleaseAsk};
+use crate::tools::guard::told;
+use crate::tools::registry::Parts;
+use crate::tools::resolve::Directory;
+use crate::tools::show::{self, Items};
+use crate::tools::{Context, ToolError};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// For so many days an answer is waited for when nothing is said.
+const DAYS_DEFAULT: u32 = 3;
+/// The longest that an answer is waited for.
+const DAYS_MAX: u32 = 30;
+/// The longest question, summary or comment.
+const TEXT_BYTES_MAX: usize = 16 * 1024;
+/// At most so many pieces of evidence.
+const EVIDENCE_MAX: usize = 50;
+
+pub(super) fn tools() -> Vec<Definition> {
+    let mut tools = of_agents();
+    tools.extend(of_people());
+    tools
+}
+
+fn of_agents() -> Vec<Definition> {
+    vec![
+        Definition::operate::<AskPerson, Anything>(
+            Words {
+                name: "askPerson",
+                title: "Ask a person",
+                description: "Asks a person about a task that you hold when you cannot go on without an answer. The \
+                    claim waits; claimTask gives it back to you together with the answer. Example: {\"task\": 7, \
+                    \"fence\": 3, \"question\": \"Which footer?\", \"person\": \"Ada\"}.",
+                example: r#"{"task": 7, "fence": 3, "question": "Which footer is meant?", "person": "Ada"}"#,
+            },
+            Role::Editor,
+            false,
+            |parts, context, args| Box::pin(ask(parts, context, args)),
+        ),
+        Definition::operate::<SubmitForReview, Anything>(
+            Words {
+                name: "submitForReview",
+                title: "Submit for review",
+                description: "Ends your claim: the task waits for a person to approve it. Say what you did and what \
+                    shows it. Example: {\"task\": 7, \"fence\": 3, \"summary\": \"Fixed the footer.\", \
+                    \"evidence\": [\"https://example.com/pr/12\"], \"reviewer\": \"Ada\"}.",
+                example: r#"{"task": 7, "fence": 3, "summary": "Fixed the footer.", "evidence": ["tests pass"], "reviewer": "Ada"}"#,
+            },
+            Role::Editor,
+            false,
+            |parts, context, args| Box::pin(submit(parts, context, args)),
+        ),
+    ]
+}
+
+fn of_people() -> Vec<Definition> {
+    let decide = Definition::operate::<DecideReview, Anything>(
+        Words {
+            name: "decideReview",
+            title: "Decide about a task that waits",
+            description: "In a person's name: approves work that was handed over, asks for changes, or answers an \
+                open question. Whoever handed it over does not decide. Example: {\"task\": 7, \"decision\": \
+                \"request_changes\", \"comment\": \"The link is missing.\"}.",
+            example: r#"{"task": 7, "decision": "request_changes", "comment": "The link is missing."}"#,
+        },
+        Role::Editor,
+        true,
+        |parts, context, args| Box::pin(decide(parts, context, args)),
+    );
+    // An assistant asks its person first.
+    let annotations = Annotations { destructive: true, ..decide.annotations };
+    vec![
+        Definition::read::<Nothing, Items<WaitingView>>(
+            Words {
+                name: "listReviews",
+                title: "List what waits for a person",
+                description: "Tasks that were handed over or asked about and wait for a person, longest first. \
+                    Example: {}.",
+                example: "{}",
+            },
+            Role::Readonly,
+            |parts, context, _| Box::pin(list(parts, context)),
+        ),
+        Definition { annotations, ..decide },
+    ]
+}
+
+/// A task that waits, as it is shown.
+#[derive(Serialize, JsonSchema)]
+struct WaitingView {
+    task: i64,
+    headline: String,
+    /// `hand_over` or `question`.
+    kind: String,
+    /// Who handed it over or asks.
+    from: String,
+    /// See showRun.
+    run: String,
+    /// Whose turn it is.
+    owner: Option<String>,
+    since: String,
+    /// Until when an answer is waited for.
+    until: Option<String>,
+    /// What was done, or what is asked.
+    text: String,
+}
+
+async fn list(parts: &Parts, context: &Context) -> Result<Value, ToolError> {
+    let people = parts.board.people().await.map_err(|error| told(&error))?;
+    let mut items = Vec::new();
+    for waiting in parts.desk()?.waiting().await.map_err(desk_error)? {
+        // The daemon knows all projects; there is nothing of the others for a token that is for some.
+        if context.only_projects.is_empty() || parts.board.task(waiting.task).await.is_ok() {
+            let owner = people.iter().find(|person| Some(person.id) == waiting.owner);
+            items.push(view(waiting, owner.map(|person| person.name.clone())));
+        }
+    }
+    Ok(show::value(&Items::all(items)))
+}
+
+fn view(waiting: Waiting, owner: Option<String>) -> WaitingView {
+    let text_of = |value: Value| value.as_text().unwrap_or_default().to_owned();
+    WaitingView {
+        task: waiting.task.0,
+        headline: waiting.headline,
+        kind: text_of(show::value(&waiting.kind)),
+        from: waiting.from,
+        run: waiting.run.to_string(),
+        owner,
+        since: text_of(show::value(&waiting.since)),
+        until: waiting.until.map(|until| text_of(show::value(&until))),
+        text: waiting.text,
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct AskPerson {
+    /// The task.
+    task: Id,
+    /// The fence that claimTask gave you.
+    fence: u64,
+    /// What you have to know, in Markdown.
+    question: String,
+    /// Who is asked, by id or name; anybody may answer.
+    person: Option<IdOrName>,
+    /// For how long an answer is waited for, 1 to 30 (default 3).
+    days: Option<u32>,
+}
+
+async fn ask(parts: &Parts, context: &Context, args: AskPerson) -> Result<Value, ToolError> {
+    let question = text("question", &args.question)?;
+    let days = args.days.unwrap_or(DAYS_DEFAULT);
+    if !(1..=DAYS_MAX).contains(&days) {
+        return Err(refuse(&format!("days: expected 1 to {DAYS_MAX}, not {days}")));
+    }
+    let task = seen(parts, TaskId(args.task.0)).await?;
+    let person = match &args.person {
+        Some(name) => {
+            let id = Directory::read(parts, context).await?.person(name)?;
+            let found = parts.board.person(id).await.map_err(|error| told(&error))?;
+            Some(found.name)
+        }
+        None => None,
+    };
+    let ask = QuestionAsk {
+        task,
+        fence: Fence(args.fence),
+        question,
+        person,
+        within: Duration::from_secs(u64::from(days) * 86_400),
+        principal: context.principal.clone(),
+    };
+    let hold = parts.desk()?.ask_person(ask).await.map_err(desk_error)?;
+    Ok(show::value(&hold))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct SubmitForReview {
+    /// The task.
+    task: Id,
+    /// The fence that claimTask gave you.
+    fence: u64,
+    /// What was done and what is left, in Markdown.
+    summary: String,
+    /// What shows it: addresses, results of tests.
+    #[serde(default)]
+    evidence: Vec<String>,
+    /// Who is to look at it, by id or name; the task is assigned to them.
+    reviewer: Option<IdOrName>,
+}
+
+async fn submit(
+    parts: &Parts,
+    context: &Context,
+    args: SubmitForReview,
+) -> Result<Value, ToolError> {
+    let summary = text("summary", &args.summary)?;
+    if args.evidence.len() > EVIDENCE_MAX {
+        return Err(refuse(&format!("evidence: at most {EVIDENCE_MAX} pieces")));
+    }
+    let evidence: Vec<&str> =
+        args.evidence.iter().map(|piece| piece.trim()).filter(|piece| !piece.is_empty()).collect();
+    let comment = match evidence.join("\n- ") {
+        shown if shown.is_empty() => summary,
+        shown => format!("{summary}\n\n- {shown}"),
+    };
+    let task = seen(parts, TaskId(args.task.0)).await?;
+    let reviewer = match &args.reviewer {
+        Some(name) => Some(reviewer(parts, context, name).await?),
+        None => None,
+    };
+    let ask = ReleaseAsk {
+        task,
+        fence: Fence(args.fence),
+        comment: text("summary and evidence", &comment)?,
+        leave: Leave::Review,
+        reviewer,
+        principal: context.principal.clone(),
+    };
+    let hold = parts.desk()?.release_task(ask).await.map_err(desk_error)?;
+    Ok(show::value(&hold))
+}
+
+/// A reviewer is somebody else.
+async fn reviewer(
+    parts: &Parts,
+    context: &Context,
+    name: &IdOrName,
+) -> Result<PersonId, ToolError> {
+    let id = Directory::read(parts, context).await?.person(name)?;
+    let is_agent = context.principal.person.kind == crate::domain::PersonKind::Agent;
+    if is_agent && id == context.principal.person.id {
+        return Err(refuse("reviewer: you do not review your own work; name a person"));
+    }
+    Ok(id)
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct DecideReview {
+    /// The task.
+    task: Id,
+    /// `approve`, `request_changes` or `answer`.
+    decision: String,
+    /// What is said with it; needed but for approval.
+    #[serde(default)]
+    comment: String,
+    /// Only say what would be done.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+async fn decide(parts: &Parts, context: &Context, args: DecideReview) -> Result<Value, ToolError> {
+    let verdict = match args.decision.trim() {
+        "approve" => Some(Verdict::Approved),
+        "request_changes" => Some(Verdict::ChangesRequested),
+        "answer" => None,
+        _ => return Err(refuse("decision: expected approve, request_changes or answer")),
+    };
+    let comment = match verdict {
+        Some(Verdict::Approved) if args.comment.trim().is_empty() => String::new(),
+        _ => text("comment", &args.comment)?,
+    };
+    let task = seen(parts, TaskId(args.task.0)).await?;
+    let (dry_run, context) = (args.dry_run, context.clone());
+    let desk = parts.desk()?;
+    if let Some(verdict) = verdict {
+        let ask = DecideAsk { task, verdict, comment, dry_run, context };
+        Ok(show::value(&desk.decide(ask).await.map_err(desk_error)?))
+    } else {
+        let ask = AnswerAsk { task, text: comment, dry_run, context };
+        Ok(show::value(&desk.answer(ask).await.map_err(desk_error)?))
+    }
+}
+
+/// A task that whoever asks may know of.
+async fn seen(parts: &Parts, task: TaskId) -> Result<TaskId, ToolError> {
+    parts.board.task(task).await.map(|task| task.id).map_err(|error| told(&error))
+}
+
+/// A text that is there, and not too long.
+fn text(argument: &str, text: &str) -> Result<String, ToolError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(refuse(&format!("{argument}: write something, for people")));
+    }
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(refuse(&format!("{argument}: at most {} KiB", TEXT_BYTES_MAX / 1024)));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,93 @@
+//! What waits for a person, and what can be done about it: the trait that `daemon` implements.
+
+use super::Context;
+use super::claimed::Hold;
+use super::desk::DeskError;
+use crate::domain::{Decided, Fence, Principal, TaskId, Timestamp, Verdict, Waiting};
+use async_trait::async_trait;
+use serde::Serialize;
+use std::time::Duration;
+
+/// The review queue, as tools see it.
+#[async_trait]
+pub trait Reviews: Send + Sync {
+    /// Everything that waits for a person, longest first.
+    async fn waiting(&self) -> Result<Vec<Waiting>, DeskError>;
+    /// Asks a person about a claimed task; the claim waits for the answer, without a lease.
+    async fn ask_person(&self, ask: QuestionAsk) -> Result<Hold, DeskError>;
+    /// Decides about work that was handed over. The first decision stands.
+    async fn decide(&self, ask: DecideAsk) -> Result<Ruling, DeskError>;
+    /// Answers a question. The first answer counts.
+    async fn answer(&self, ask: AnswerAsk) -> Result<Answered, DeskError>;
+}
+
+/// A question about a task that its holder cannot answer itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuestionAsk {
+    /// The task.
+    pub task: TaskId,
+    /// The fence that came with the claim.
+    pub fence: Fence,
+    /// What is asked, in Markdown.
+    pub question: String,
+    /// The name of whoever is asked; anybody's answer counts.
+    pub person: Option<String>,
+    /// For so long an answer is waited for; then the task goes back.
+    pub within: Duration,
+    /// Who asks.
+    pub principal: Principal,
+}
+
+/// A decision about work that was handed over.
+#[derive(Clone, Debug)]
+pub struct DecideAsk {
+    /// The task.
+    pub task: TaskId,
+    /// What is decided.
+    pub verdict: Verdict,
+    /// What is said with it; of changes that are wanted, which.
+    pub comment: String,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Who decides: with their rights the board is written.
+    pub context: Context,
+}
+
+/// The answer to a question.
+#[derive(Clone, Debug)]
+pub struct AnswerAsk {
+    /// The task.
+    pub task: TaskId,
+    /// What is answered.
+    pub text: String,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Who answers: in their name it is written.
+    pub context: Context,
+}
+
+/// What stands about a hand-over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ruling {
+    /// The decision.
+    pub decision: Decided,
+    /// Whether it had been decided before: then the first decision is what stands.
+    pub repeated: bool,
+    /// What was done with the task, for people.
+    pub what: String,
+}
+
+/// What stands about a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Answered {
+    /// The task.
+    pub task: TaskId,
+    /// What was asked.
+    pub question: String,
+    /// The answer that counts.
+    pub answer: String,
+    /// Whether it had been answered before: then the first answer is what counts.
+    pub repeated: bool,
+    /// Until when an answer was waited for.
+    pub until: Timestamp,
+}
