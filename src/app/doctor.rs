@@ -102,7 +102,12 @@ async fn words(place: &Place, config: &Config) -> Vec<Finding> {
         let missing: Vec<&str> = missing.map(|missing| missing.detail.as_str()).collect();
         if !missing.is_empty() {
             let what = format!("playbook {}", playbook.name);
-            let advice = "add it to the board, or change the playbook";
+            let advice = match config.board {
+                BoardConfig::Sqlite { .. } => "add it to the board, or change the playbook",
+                BoardConfig::Leantime(_) => {
+                    "add it to the board (an agent: `rota leantime add-agent`), or change the playbook"
+                }
+            };
             findings.push(finding(&what, Health::Warn, missing.join("; "), advice));
         }
     }

@@ -1,7 +1,8 @@
 //! A Leantime that tests work on: a real one where `ROTA_TEST_LEANTIME_URL` names it, else the fake.
 //!
 //! What is done there goes through the interface alone, with the key of an admin
-//! (`ROTA_TEST_LEANTIME_KEY`), and stays: it is for a server that holds nothing else.
+//! (`ROTA_TEST_LEANTIME_KEY`), and stays: it is for a server that holds nothing else. Its zone is UTC,
+//! or that of `ROTA_TEST_LEANTIME_ZONE`.
 
 use super::asked::asked;
 use super::leantime::{FakeLeantime, Options as Fake, Role as FakeRole};
@@ -55,11 +56,13 @@ impl Server {
     pub fn options(&self, key: &str) -> Options {
         let mut options = Options::new(&self.url, Credential::read(key).unwrap());
         options.look_every = Duration::ZERO;
+        if let (None, Some(zone)) = (&self.fake, asked("ROTA_TEST_LEANTIME_ZONE")) {
+            options.zone = zone.parse().unwrap();
+        }
         // A real one may have to be waited for now and then.
         options.patience = Duration::from_mins(10);
-        if self.fake.is_some() {
-            options.requests_per_minute = 1_000_000;
-        }
+        // It says itself what it takes.
+        options.requests_per_minute = 1_000_000;
         options
     }
 

@@ -10,6 +10,7 @@ use crate::board::{BoardError, Projects};
 use crate::config::{BoardConfig, Config, LeantimeConfig};
 use crate::domain::{PersonId, Project};
 use secrecy::ExposeSecret as _;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ pub(in crate::app) async fn add(place: &Place, agent: &AddAgent) -> Result<Agent
     let (path, config, named) = configured(place, agent)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let key = agent.admin.as_ref().map(read).transpose()?.unwrap_or_else(|| named.key.clone());
-    let by_admin = LeantimeConfig { key, user: None, agents: Default::default(), ..named };
+    let by_admin = LeantimeConfig { key, user: None, agents: BTreeMap::new(), ..named };
     let board = health::open(&config, &by_admin)?;
     board.may_mint(&agent.name).await.map_err(|error| refused(&error))?;
     let all = board.projects().await.map_err(|error| refused(&error))?;
@@ -132,10 +133,8 @@ fn lines(agent: &AddAgent, user: Option<PersonId>) -> String {
         None => of_file(&key_file(Path::new(""), &agent.name)),
     };
     let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let name = match agent.name.chars().all(is_bare) {
-        true => agent.name.clone(),
-        false => quoted(&agent.name),
-    };
+    let is_bare = agent.name.chars().all(is_bare);
+    let name = if is_bare { agent.name.clone() } else { quoted(&agent.name) };
     format!("[board.agents.{name}]\nuser = {user}\nkey = {key}\n")
 }
 

@@ -16,7 +16,7 @@ pub struct InitArgs {
     /// The board is the Leantime at this address; it is tried first
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub leantime: Option<String>,
-    /// Where its key is, env:NAME or file:PATH [default: `LEANTIME_API_KEY` or `LEANTIME_API_TOKEN`,
+    /// Where its key is, `env:NAME` or `file:PATH` [default: `LEANTIME_API_KEY` or `LEANTIME_API_TOKEN`,
     /// else it is asked for]
     #[arg(long, value_name = "WHERE", value_parser = key_from, requires = "leantime")]
     pub key_from: Option<KeyFrom>,
@@ -48,7 +48,7 @@ pub struct AddAgentArgs {
     /// What it may do
     #[arg(long, value_enum, default_value = "editor")]
     pub role: RoleWord,
-    /// Where an admin's key is, env:NAME or file:PATH [default: the key of \[board\]]
+    /// Where an admin's key is, `env:NAME` or `file:PATH` [default: the key of `[board]`]
     #[arg(long, value_name = "WHERE", value_parser = key_from)]
     pub admin_key_from: Option<KeyFrom>,
     /// Keep the key in no file: show it once, to be put into this variable

@@ -9,7 +9,7 @@ use crate::app::house::{AddAgent, AgentAdded, Health, KeyFrom, LeantimeStart};
 use crate::cli::args::leantime::LeantimeCommand;
 use crate::cli::page::{Page, Style};
 use crate::cli::{environment, secret};
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 use serde_json::json;
 use std::path::Path;
 
@@ -64,7 +64,7 @@ impl Session<'_> {
             "role": agent.role.to_string(),
             "projects": added.projects,
             "keyFile": added.file.as_ref().map(|file| file.display().to_string()),
-            "key": added.key.as_ref().map(|key| key.expose_secret()),
+            "key": added.key.as_ref().map(ExposeSecret::expose_secret),
             "configured": added.is_configured,
             "lines": added.lines,
         });
