@@ -15,6 +15,7 @@ pub use mcp::{McpConfig, Transport};
 pub use schema::schema;
 pub use upstream::{UpstreamConfig, UpstreamWay};
 
+use crate::domain::TimeKind;
 use crate::fault::table::Reader;
 use crate::fault::{Fault, Severity, Source};
 use crate::playbook::Defaults;
@@ -120,6 +121,8 @@ pub struct ClaimsConfig {
     pub renew: Duration,
     /// How long before the lease's end a worker stops trusting it; less than a quarter of the lease.
     pub margin: Duration,
+    /// As which kind of work the time of a run at a claimed task is logged; `None`: it is not.
+    pub log_time: Option<TimeKind>,
 }
 
 /// `[models.NAME]`.
@@ -168,6 +171,7 @@ impl Default for ClaimsConfig {
             lease: Duration::from_mins(1),
             renew: Duration::from_secs(20),
             margin: Duration::from_secs(5),
+            log_time: None,
         }
     }
 }

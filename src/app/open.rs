@@ -323,6 +323,7 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         clock,
         entropy,
         logged_faults: Mutex::default(),
+        deciding: tokio::sync::Mutex::default(),
         progress: tokio::sync::broadcast::channel(1_024).0,
         settings,
     };
@@ -345,6 +346,7 @@ fn settings(
         tick: config.daemon.tick,
         drain: config.daemon.drain,
         renew: config.claims.renew,
+        log_time: config.claims.log_time,
         keep: config.keep,
         zone: config.timezone.unwrap_or(chrono_tz::UTC),
         arms_itself: config.arm == crate::config::Arm::Auto,

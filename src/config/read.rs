@@ -5,7 +5,7 @@ use super::secret::secret;
 use super::{
     Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, ModelConfig, SlackConfig, StoreConfig,
 };
-use crate::domain::show_duration;
+use crate::domain::{TimeKind, show_duration};
 use crate::fault::table::Table;
 use crate::fault::{Fault, nearest};
 use chrono_tz::Tz;
@@ -213,8 +213,11 @@ fn claims(table: &Table<'_, '_>) -> ClaimsConfig {
             format!("`margin` must be less than a quarter of `lease` ({})", show(lease / 4));
         table.add(table.fault("margin", message));
     }
+    let kinds: Vec<(&'static str, TimeKind)> =
+        TimeKind::ALL.iter().map(|kind| (kind.as_str(), *kind)).collect();
+    let log_time = table.choice("log_time", &kinds);
     table.finish(elsewhere);
-    ClaimsConfig { lease, renew, margin }
+    ClaimsConfig { lease, renew, margin, log_time }
 }
 
 fn models(table: &Table<'_, '_>, folder: &Path) -> BTreeMap<String, ModelConfig> {

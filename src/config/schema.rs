@@ -10,7 +10,7 @@ const PLACES: [(&str, &[&str]); 10] = [
     ("board", &["name", "requests_per_minute"]),
     ("store", &["keep"]),
     ("people", &["me"]),
-    ("claims", &["lease", "renew", "margin"]),
+    ("claims", &["lease", "renew", "margin", "log_time"]),
     ("models.NAME", &["script"]),
     ("notify.slack.NAME", &["webhook"]),
     ("notify", &["slack", "file"]),
@@ -69,6 +69,10 @@ fn text(about: &str) -> Value {
 
 fn texts(about: &str) -> Value {
     json!({"type": "array", "items": {"type": "string"}, "description": about})
+}
+
+fn kinds_of_work() -> Vec<&'static str> {
+    crate::domain::TimeKind::ALL.iter().map(|kind| kind.as_str()).collect()
 }
 
 fn word(words: &[&str], about: &str) -> Value {
@@ -174,6 +178,7 @@ pub fn schema() -> Value {
                 "lease": duration("how long a lease lasts without a renewal (default: 60s)"),
                 "renew": duration("how often a claim is renewed, at most a third of the lease (default: 20s)"),
                 "margin": duration("how long before its end a lease is no longer trusted, less than a quarter of it (default: 5s)"),
+                "log_time": word(&kinds_of_work(), "as which kind of work the time of a run at a claimed task is logged (default: it is not)"),
             }), &[]),
             "mcp": mcp(),
             "upstream": named("other MCP servers whose tools playbooks may list, by name", &object(&json!({

@@ -91,6 +91,7 @@ async fn ask_about(
         held: None,
         unfinished: false,
         inherits: false,
+        handed_over: None,
         began: parts.clock.boot(),
         parts: Arc::clone(parts),
         job,

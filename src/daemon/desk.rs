@@ -8,7 +8,8 @@ use super::reviews;
 use super::why;
 use crate::cron::Odd;
 use crate::domain::{
-    Fence, Playbook, PlaybookName, Principal, RunId, TaskId, Timestamp, Value, Waiting, Work,
+    Fence, HandOver, Playbook, PlaybookName, Principal, RunId, TaskId, Timestamp, Value, Waiting,
+    Work,
 };
 use crate::ledger::stop;
 use crate::schedule::{AHEAD_MAX, Forecast, Timetable, forecast};
@@ -379,8 +380,19 @@ impl Reviews for Daemon {
         Box::pin(Assistants::new(&self.parts).ask_person(ask)).await
     }
 
+    async fn left_to_people(
+        &self,
+        task: TaskId,
+        principal: &Principal,
+    ) -> Result<Option<HandOver>, DeskError> {
+        Assistants::new(&self.parts).left_to_people(task, principal).await
+    }
+
     async fn decide(&self, ask: DecideAsk) -> Result<Ruling, DeskError> {
-        let ruling = Box::pin(reviews::decide(&self.parts, ask)).await;
+        let ruling = {
+            let _alone = self.parts.deciding.lock().await;
+            Box::pin(reviews::decide(&self.parts, ask)).await
+        };
         // A playbook that is to work again is looked at now.
         let _ = self.events.send(Event::Tick(None)).await;
         ruling

@@ -5,9 +5,9 @@ use super::earlier;
 use super::worker::{Worker, board_trouble, store_trouble};
 use crate::crash;
 use crate::domain::{
-    EffectActor, EffectResult, EffectState, Entity, Occurrence, OccurrenceId, OccurrenceState,
-    Outcome, PersonId, Phase, PlaybookName, Project, Reason, RunState, StatusKind, Task, TaskEdit,
-    Trigger, Usage, Wrote, to_delta,
+    EffectActor, EffectResult, EffectState, Entity, HandOver, Occurrence, OccurrenceId,
+    OccurrenceState, Outcome, PersonId, Phase, PlaybookName, Project, Reason, RunState, StatusId,
+    StatusKind, Task, TaskEdit, Trigger, Usage, Wrote, to_delta,
 };
 use crate::ledger::RunFilter;
 use crate::runner::WorkEnd;
@@ -86,9 +86,36 @@ impl Worker {
         }
         let reason = if handed_over { Reason::HandedOver } else { end.reason };
         let end = WorkEnd { reason, ..end.clone() };
-        match &outcome.rework {
-            Some(playbook) => self.queue_rework(playbook, end).await,
-            None => Ok(end),
+        let end = match &outcome.rework {
+            Some(playbook) => self.queue_rework(playbook, end).await?,
+            None => end,
+        };
+        if end.reason == Reason::HandedOver {
+            let status = edits.iter().find_map(|edit| match edit {
+                TaskEdit::Status(status) => Some(*status),
+                _ => None,
+            });
+            self.handed_over = Some(self.hand_over(task, status.unwrap_or(task.status), &end));
+        }
+        Ok(end)
+    }
+
+    /// What waits for a person from now on. Where a reviewer hands over, its author works again when
+    /// changes are asked for.
+    fn hand_over(&self, task: &Task, status: StatusId, end: &WorkEnd) -> HandOver {
+        let own = &self.run.playbook;
+        let mut outcomes = self.job.playbook.outcomes.values();
+        let author = outcomes.find_map(|outcome| outcome.rework.as_ref());
+        HandOver {
+            task: task.id,
+            run: self.run.id.clone(),
+            from: format!("the playbook {own}"),
+            rework: Some(author.unwrap_or(own).clone()),
+            assistant: None,
+            status,
+            since: self.parts.clock.wall(),
+            summary: end.summary.clone(),
+            decided: None,
         }
     }
 

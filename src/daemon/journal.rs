@@ -4,13 +4,14 @@
 use crate::board::{Board, BoardError};
 use crate::domain::{
     ActivityQuery, Claim, Comment, CommentId, CommentQuery, CommentTarget, Effect, EffectResult,
-    Fence, Mark, Parked, Person, PersonId, PersonKind, Phase, PlaybookName, Reason, RunId, TaskId,
-    Timestamp,
+    EffectState, Entity, Fence, Mark, Parked, Person, PersonId, PersonKind, Phase, PlaybookName,
+    Reason, RunId, TaskId, Timestamp,
 };
 use crate::ledger::{Ledger, RunFilter};
 use crate::schedule::{Finding, HeldView, reconcile};
 use crate::tools::{Intended, Journal, JournalError};
 use async_trait::async_trait;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Comments asked for at a time.
@@ -150,9 +151,32 @@ impl RunJournal {
         let people = self.board.people().await?;
         let since = Some(parked.since);
         let comments = self.said_since(claim.task, parked.comment, since).await?;
+        let Some(own) = self.said_under(claim).await? else { return Ok(None) };
         let is_person =
             |author| people.iter().any(|p| p.id == author && p.kind == PersonKind::Person);
-        Ok(comments.into_iter().find(|comment| is_person(comment.author)))
+        let is_answer = |comment: &Comment| is_person(comment.author) && !own.contains(&comment.id);
+        Ok(comments.into_iter().find(is_answer))
+    }
+
+    /// Comments that were written under a claim: no answer to what is asked there, also where they
+    /// arrive after the question. `None`: it is not known now.
+    async fn said_under(&self, claim: &Claim) -> Result<Option<BTreeSet<CommentId>>, BoardError> {
+        let effects = match self.ledger.effects(&claim.run).await {
+            Ok(effects) => effects,
+            Err(error) => {
+                tracing::warn!(run = %claim.run, %error, "what was written under a claim is not known");
+                return Ok(None);
+            }
+        };
+        let mut own: BTreeSet<CommentId> = effects.iter().filter_map(comment_of).collect();
+        for effect in effects.iter().filter(|effect| effect.result.is_none()) {
+            if let EffectState::Applied(Entity::Comment(id)) =
+                self.board.effect_of(&effect.mark).await?
+            {
+                own.insert(id);
+            }
+        }
+        Ok(Some(own))
     }
 
     /// What was said on a claimed task since it was claimed: between two attempts, and while no
@@ -175,6 +199,14 @@ impl RunJournal {
         let runs = self.ledger.runs(&filter, ATTEMPTS_MAX).await.unwrap_or_default();
         let later = runs.iter().take_while(|run| run.attempt > 1).count();
         runs.iter().take(later + 1).map(|run| run.started).min()
+    }
+}
+
+/// The comment that an effect wrote.
+pub(super) fn comment_of(effect: &Effect) -> Option<CommentId> {
+    match effect.result.as_ref()? {
+        EffectResult::Done { entity: Entity::Comment(id), .. } => Some(*id),
+        _ => None,
     }
 }
 

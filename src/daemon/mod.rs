@@ -48,6 +48,7 @@ mod settle;
 pub mod signals;
 mod telling;
 mod tick;
+mod time_spent;
 mod unclaimed;
 mod undo;
 mod upkeep;

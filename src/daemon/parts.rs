@@ -4,7 +4,7 @@ use super::journal::RunJournal;
 use crate::board::Board;
 use crate::clock::{Clock, Entropy};
 use crate::digest::LinkBase;
-use crate::domain::{BoardName, Channel, DaemonId, LifeId, Playbook, PlaybookName};
+use crate::domain::{BoardName, Channel, DaemonId, LifeId, Playbook, PlaybookName, TimeKind};
 use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::notify::Notifier;
@@ -44,6 +44,8 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// Faults of playbooks and templates that were logged: each once, until it changes.
     pub logged_faults: Mutex<std::collections::BTreeSet<String>>,
+    /// Whoever writes a decision to the board writes it alone.
+    pub deciding: tokio::sync::Mutex<()>,
     /// Where what happens is told while it happens.
     pub progress: tokio::sync::broadcast::Sender<super::control::Progress>,
     /// The rest of `rota.toml`.
@@ -78,6 +80,8 @@ pub struct Settings {
     pub drain: Duration,
     /// How often a claim is renewed.
     pub renew: Duration,
+    /// As which kind of work the time of a run at a claimed task is logged, if it is.
+    pub log_time: Option<TimeKind>,
     /// The team's zone.
     pub zone: Tz,
     /// How long history is kept.

@@ -1,28 +1,24 @@
 //! The review queue: what waits for a person, and what they decide.
 //!
-//! The queue is no list of its own that could go astray: a hand-over waits while its task has a status
-//! that waits and nobody has decided, a question while its claim is parked. A decision is written down
-//! before the board shows it, the first one stands, and whoever decides again finishes what broke off.
+//! A hand-over is written down with the end of its run, and waits as long as its task has the status in
+//! which it was left and nobody has decided; a question waits while its claim is parked. A decision is
+//! written down before the board shows it, the first one stands, and what broke off is finished later.
 
 use super::announce::edit_params;
-use super::assistants::{is_of, name_of};
+use super::assistants::{is_of, name_of, of_claim, of_tool};
 use super::brief::text_of;
-use super::dispatcher::failed;
+use super::dispatcher::{Dispatcher, failed};
 use super::parts::Parts;
 use crate::board::BoardError;
 use crate::domain::{
-    Claim, CommentQuery, CommentTarget, Decided, Initiative, Occurrence, OccurrenceId,
+    CommentQuery, CommentTarget, Decided, HandOver, Initiative, Occurrence, OccurrenceId,
     OccurrenceState, PersonKind, Phase, Principal, Project, Reason, Run, StatusId, StatusKind,
-    Task, TaskEdit, TaskId, TaskOrder, TaskQuery, Trigger, Value, Verdict, WaitKind, Waiting,
+    Task, TaskEdit, TaskId, Trigger, Value, Verdict, WaitKind, Waiting,
 };
-use crate::ledger::{LedgerError, RunFilter};
+use crate::ledger::LedgerError;
 use crate::tools::Context;
 use crate::tools::desk::{AnswerAsk, Answered, DecideAsk, DeskError, Ruling};
 
-/// So many of a task's latest runs are looked through for the one that handed it over.
-const RUNS_MAX: usize = 32;
-/// Tasks asked for at a time.
-const PAGE: usize = 1_000;
 /// So often a decision is written anew when somebody changed the task meanwhile.
 const TRIES_MAX: u32 = 5;
 /// The label of tasks that somebody has to work at again, where a project has it.
@@ -31,35 +27,45 @@ const CHANGES_REQUESTED: &str = "Changes Requested";
 /// Everything that waits for a person, longest first.
 pub(super) async fn waiting(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
     let mut all = questions(parts).await?;
-    let mut query = TaskQuery {
-        kinds_of_status: vec![StatusKind::Waiting],
-        order: TaskOrder::Id,
-        limit: PAGE,
-        ..TaskQuery::default()
-    };
-    loop {
-        let page = parts.board.tasks(&query).await.map_err(of_board)?;
-        for task in &page.items {
-            if all.iter().any(|waiting| waiting.task == task.id) {
-                continue;
-            }
-            if let Some(run) = undecided(parts, task.id).await? {
-                all.push(handed_over(parts, task, &run).await?);
-            }
-        }
-        query.after = page.next;
-        if query.after.is_none() {
-            break;
+    for hand_over in parts.ledger.open_hand_overs().await.map_err(failed)? {
+        let task = match parts.board.task(hand_over.task).await {
+            Ok(task) => Some(task),
+            Err(BoardError::NotFound { .. }) => None,
+            Err(error) => return Err(of_board(error)),
+        };
+        match task.filter(|task| hand_over.decided.is_some() || task.status == hand_over.status) {
+            Some(task) => all.push(Waiting {
+                task: task.id,
+                headline: task.headline,
+                kind: WaitKind::HandOver,
+                from: hand_over.from,
+                run: hand_over.run,
+                owner: task.assignee,
+                since: hand_over.since,
+                until: None,
+                text: hand_over.summary,
+            }),
+            None => forget(parts, &hand_over).await?,
         }
     }
     all.sort_by_key(|waiting| (waiting.since, waiting.task));
     Ok(all)
 }
 
+/// Somebody moved the task: that was the decision. Where a run holds it, it may come back yet.
+async fn forget(parts: &Parts, hand_over: &HandOver) -> Result<(), DeskError> {
+    let held = parts.ledger.holding(hand_over.task).await.map_err(of_claim)?;
+    if held.is_none() {
+        let forgotten = parts.ledger.forget_hand_over(hand_over.task, &hand_over.run).await;
+        forgotten.map_err(failed)?;
+    }
+    Ok(())
+}
+
 /// Questions that nobody has answered.
 async fn questions(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
     let mut open = Vec::new();
-    for claim in parts.ledger.claims().await.map_err(of_claims)? {
+    for claim in parts.ledger.claims().await.map_err(of_claim)? {
         let Some(parked) = &claim.parked else { continue };
         if parts.journal.answer_to(&claim, parked).await.map_err(of_board)?.is_some() {
             continue;
@@ -84,41 +90,11 @@ async fn questions(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
     Ok(open)
 }
 
-/// The run that handed a task over, if nobody has decided about it.
-async fn undecided(parts: &Parts, task: TaskId) -> Result<Option<Run>, DeskError> {
-    let Some(run) = hand_over_of(parts, task).await? else { return Ok(None) };
-    let decided = is_decided(parts, &run).await.map_err(failed)?;
-    Ok(Some(run).filter(|_| !decided))
-}
-
-/// Whether what a run handed over waits for nobody any more.
+/// Whether somebody has decided about what a run handed over.
 pub(super) async fn is_decided(parts: &Parts, run: &Run) -> Result<bool, LedgerError> {
     let Some(task) = run.task else { return Ok(false) };
-    let decided = parts.ledger.reviewed(task).await?;
-    Ok(decided.is_some_and(|decided| decided.run == run.id))
-}
-
-/// The last run that handed a task over.
-async fn hand_over_of(parts: &Parts, task: TaskId) -> Result<Option<Run>, DeskError> {
-    let filter = RunFilter { task: Some(task), ..RunFilter::default() };
-    let runs = parts.ledger.runs(&filter, RUNS_MAX).await.map_err(failed)?;
-    Ok(runs.into_iter().find(|run| run.reason == Some(Reason::HandedOver) && run.ended.is_some()))
-}
-
-async fn handed_over(parts: &Parts, task: &Task, run: &Run) -> Result<Waiting, DeskError> {
-    let claim = parts.ledger.claim(task.id).await.map_err(of_claims)?;
-    let claim = claim.filter(|claim| claim.run == run.id);
-    Ok(Waiting {
-        task: task.id,
-        headline: task.headline.clone(),
-        kind: WaitKind::HandOver,
-        from: claim.map_or_else(|| format!("the playbook {}", run.playbook), |c| name_of(&c)),
-        run: run.id.clone(),
-        owner: task.assignee,
-        since: run.ended.unwrap_or(run.started),
-        until: None,
-        text: run.summary.clone(),
-    })
+    let last = parts.ledger.hand_over(task).await?;
+    Ok(last.is_some_and(|last| last.run == run.id && last.decided.is_some()))
 }
 
 /// Decides about work that was handed over.
@@ -127,97 +103,108 @@ pub(super) async fn decide(parts: &Parts, ask: DecideAsk) -> Result<Ruling, Desk
     let id = ask.task;
     let task = parts.board.task(id).await.map_err(of_board)?;
     let project = parts.board.project(task.project).await.map_err(of_board)?;
-    let first = parts.ledger.reviewed(id).await.map_err(failed)?;
-    let Some(run) = hand_over_of(parts, id).await? else { return Err(nothing_waits(&task)) };
-    let first = first.filter(|first| first.run == run.id);
-    if let Some(first) = first.as_ref().filter(|first| first.written) {
-        return Ok(repeated(first.clone()));
+    let last = parts.ledger.hand_over(id).await.map_err(failed)?;
+    let Some(hand_over) = last else { return Err(nothing_waits(id)) };
+    if let Some(first) = hand_over.decided.as_ref().filter(|first| first.written) {
+        return Ok(repeated(&hand_over, first));
     }
-    if first.is_none() && project.kind_of(task.status) != StatusKind::Waiting {
-        return Err(nothing_waits(&task));
+    if hand_over.decided.is_none() && task.status != hand_over.status {
+        return Err(nothing_waits(id));
     }
-    let claim = parts.ledger.claim(id).await.map_err(of_claims)?;
-    let claim = claim.filter(|claim| claim.run == run.id);
-    if claim.as_ref().is_some_and(|claim| !may_decide(claim, &ask.context)) {
+    let key = ask.context.principal.key();
+    let own = hand_over.assistant.as_ref().is_some_and(|assistant| assistant.principal == key);
+    if own && !ask.context.is_by_hand {
         return Err(not_your_own(id));
     }
-    let principal = &ask.context.principal;
-    let new = Decided {
-        task: id,
-        run: run.id.clone(),
+    let new = decision(parts, &ask).await?;
+    if ask.dry_run {
+        let status = status_after(&project, new.verdict)?;
+        let what = format!("would: {}", told(&hand_over, &new, &project, status));
+        return Ok(Ruling { task: id, run: hand_over.run, decision: new, repeated: false, what });
+    }
+    // Refused before it is written down, or not at all.
+    status_after(&project, new.verdict)?;
+    let stands = parts.ledger.decide_review(id, &hand_over.run, new.clone()).await;
+    let stands = stands.map_err(failed)?;
+    let (decided, what) = write(parts, &stands, &ask.context).await?;
+    Ok(Ruling { task: id, run: stands.run, repeated: decided != new, what, decision: decided })
+}
+
+async fn decision(parts: &Parts, ask: &DecideAsk) -> Result<Decided, DeskError> {
+    let person = &ask.context.principal.person;
+    Ok(Decided {
         verdict: ask.verdict,
         comment: ask.comment.clone(),
-        by: principal.person.id,
-        name: principal.person.name.clone(),
+        by: person.id,
+        name: person.name.clone(),
         at: parts.clock.wall(),
+        after: parts.journal.last_comment(ask.task).await.map_err(of_board)?,
         written: false,
-    };
-    let status = status_after(&project, new.verdict)?;
-    if ask.dry_run {
-        let what = format!("would: {}", told(parts, &new, &run, &project, status));
-        return Ok(Ruling { decision: new, repeated: false, what });
-    }
-    let stands = parts.ledger.review(new.clone()).await.map_err(failed)?;
-    let is_new = stands.run == new.run && stands.at == new.at && stands.by == new.by;
-    let status = status_after(&project, stands.verdict)?;
-    write(parts, &stands, &run, claim.as_ref(), status, &ask.context).await?;
-    parts.ledger.review_written(id, &run.id).await.map_err(failed)?;
-    let what = told(parts, &stands, &run, &project, status);
-    Ok(Ruling { repeated: !is_new, what, decision: stands })
+    })
 }
 
-/// Shows a decision on the board; what was shown before something broke off is not repeated.
+/// Shows a decision on the board, with the rights of this principal; what was shown before something
+/// broke off is not repeated. The decision, and what it does.
 async fn write(
     parts: &Parts,
-    decided: &Decided,
-    run: &Run,
-    claim: Option<&Claim>,
-    status: StatusId,
+    hand_over: &HandOver,
     context: &Context,
-) -> Result<(), DeskError> {
-    let text = comment_of(decided);
-    if !was_said(parts, decided, &text).await? {
+) -> Result<(Decided, String), DeskError> {
+    let Some(decided) = hand_over.decided.clone() else {
+        return Err(nothing_waits(hand_over.task));
+    };
+    // No claim stands in the way of a person's decision.
+    let context = Context { is_by_hand: true, ..context.clone() };
+    let task = parts.board.task(hand_over.task).await.map_err(of_board)?;
+    let project = parts.board.project(task.project).await.map_err(of_board)?;
+    let status = status_after(&project, decided.verdict)?;
+    let text = comment_of(hand_over, &decided);
+    if !was_said(parts, hand_over.task, &decided, &text).await? {
         let args = Value::map([
             ("module", Value::from("ticket")),
-            ("entityId", decided.task.0.into()),
+            ("entityId", hand_over.task.0.into()),
             ("text", text.into()),
         ]);
-        parts.tools.call("addComment", args, context).await.map_err(super::assistants::of_tool)?;
+        parts.tools.call("addComment", args, &context).await.map_err(of_tool)?;
     }
-    let is_known = parts.playbook(&run.playbook).is_some();
     let mut edits = vec![TaskEdit::Status(status)];
     if decided.verdict == Verdict::ChangesRequested {
-        // Whose turn it is: the assistant's person again, or nobody's until the playbook takes it.
-        match claim.and_then(|claim| claim.assistant.as_ref()) {
-            Some(assistant) => edits.push(TaskEdit::Assignee(Some(assistant.person))),
-            None if is_known => edits.push(TaskEdit::Assignee(None)),
-            None => {}
-        }
+        // Whose turn it is: the assistant's user again, or nobody's until the playbook takes it.
+        let whose = hand_over.assistant.as_ref().map(|assistant| assistant.person);
+        edits.push(TaskEdit::Assignee(whose));
     }
-    edit(parts, decided.task, edits, context).await?;
-    if decided.verdict == Verdict::ChangesRequested && is_known {
-        queue_rework(parts, decided, run).await?;
+    let stands = move_on(parts, hand_over, status, &edits, &context).await?;
+    if stands && decided.verdict == Verdict::ChangesRequested {
+        queue_rework(parts, hand_over, &decided).await?;
     }
-    Ok(())
+    let what = if stands {
+        told(hand_over, &decided, &project, status)
+    } else {
+        "somebody moved the task meanwhile; that stays".to_owned()
+    };
+    parts.ledger.review_written(hand_over.task, &hand_over.run).await.map_err(failed)?;
+    Ok((decided, what))
 }
 
-/// Moves a task out of waiting, unless somebody else has done so meanwhile: theirs stays.
-async fn edit(
+/// Moves a task on from where it was left, unless somebody else has moved it meanwhile: theirs stays.
+/// Whether it is where the decision wants it.
+async fn move_on(
     parts: &Parts,
-    id: TaskId,
-    edits: Vec<TaskEdit>,
+    hand_over: &HandOver,
+    status: StatusId,
+    edits: &[TaskEdit],
     context: &Context,
-) -> Result<(), DeskError> {
+) -> Result<bool, DeskError> {
+    let id = hand_over.task;
     for _ in 0..TRIES_MAX {
         let task = parts.board.task(id).await.map_err(of_board)?;
-        let project = parts.board.project(task.project).await.map_err(of_board)?;
-        if project.kind_of(task.status) != StatusKind::Waiting {
-            return Ok(());
+        if task.status != hand_over.status {
+            return Ok(task.status == status);
         }
         let changes = edits.iter().filter(|edit| edit.inverse(&task).is_some()).cloned();
         let changes: Vec<TaskEdit> = changes.collect();
         if changes.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let args = Value::map([
             ("id", Value::from(id.0)),
@@ -225,25 +212,30 @@ async fn edit(
             ("expectedRevision", i64::try_from(task.revision).unwrap_or(i64::MAX).into()),
         ]);
         match parts.tools.call("editTask", args, context).await {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(true),
             Err(error) if error.reason() == Reason::RevisionConflict => {}
-            Err(error) => return Err(super::assistants::of_tool(error)),
+            Err(error) => return Err(of_tool(error)),
         }
     }
     Err(DeskError::Refused {
         reason: Reason::RevisionConflict,
-        message: format!("task {id} changes all the time; decide again, and the decision stands"),
+        message: format!("task {id} changes all the time; the decision stands and is tried again"),
     })
 }
 
 /// The playbook takes the task again, with what was said.
-async fn queue_rework(parts: &Parts, decided: &Decided, run: &Run) -> Result<(), DeskError> {
+async fn queue_rework(
+    parts: &Parts,
+    hand_over: &HandOver,
+    decided: &Decided,
+) -> Result<(), DeskError> {
+    let Some(playbook) = &hand_over.rework else { return Ok(()) };
     let occurrence = Occurrence {
-        id: OccurrenceId::new(format!("{}@rework/{}", run.playbook, run.id)),
-        playbook: run.playbook.clone(),
+        id: OccurrenceId::new(format!("{playbook}@rework/{}", hand_over.run)),
+        playbook: playbook.clone(),
         trigger: Trigger::Rework,
         planned: decided.at,
-        task: Some(decided.task),
+        task: Some(hand_over.task),
         decided: decided.at,
         state: OccurrenceState::Queued,
         covers: None,
@@ -259,8 +251,8 @@ async fn queue_rework(parts: &Parts, decided: &Decided, run: &Run) -> Result<(),
 pub(super) async fn rounds(parts: &Parts, task: TaskId, runs: &[Run]) -> (u32, Option<String>) {
     let is_rework = |run: &&Run| run.outcome.is_some() && run.reason == Some(Reason::SentBack);
     let last = runs.iter().find(is_rework);
-    let decided = parts.ledger.reviewed(task).await.unwrap_or_default();
-    let by_person = decided.filter(|decided| {
+    let decided = parts.ledger.hand_over(task).await.unwrap_or_default();
+    let by_person = decided.and_then(|hand_over| hand_over.decided).filter(|decided| {
         let is_later = last.is_none_or(|run| run.ended.is_some_and(|end| end < decided.at));
         is_later && decided.verdict == Verdict::ChangesRequested
     });
@@ -276,13 +268,13 @@ pub(super) async fn rounds(parts: &Parts, task: TaskId, runs: &[Run]) -> (u32, O
 pub(super) async fn answer(parts: &Parts, ask: AnswerAsk) -> Result<Answered, DeskError> {
     is_a_persons(&ask.context.principal)?;
     let id = ask.task;
-    let claim = parts.ledger.claim(id).await.map_err(of_claims)?;
+    let claim = parts.ledger.claim(id).await.map_err(of_claim)?;
     let claim = claim.filter(|claim| claim.phase == Phase::Parked);
     let asked = claim.and_then(|claim| claim.parked.clone().map(|parked| (claim, parked)));
     let Some((claim, parked)) = asked else {
         return Err(DeskError::NotFound(format!("no question is open about task {id}")));
     };
-    if !may_decide(&claim, &ask.context) {
+    if is_of(&claim, &ask.context.principal) && !ask.context.is_by_hand {
         return Err(not_your_own(id));
     }
     let before = parts.journal.answer_to(&claim, &parked).await.map_err(of_board)?;
@@ -304,8 +296,8 @@ pub(super) async fn answer(parts: &Parts, ask: AnswerAsk) -> Result<Answered, De
         ("entityId", id.0.into()),
         ("text", ask.text.as_str().into()),
     ]);
-    let said = parts.tools.call("addComment", args, &ask.context).await;
-    said.map_err(super::assistants::of_tool)?;
+    let context = Context { is_by_hand: true, ..ask.context.clone() };
+    parts.tools.call("addComment", args, &context).await.map_err(of_tool)?;
     // Of two who answer at once the earlier comment counts, by the board's own order.
     let first = parts.journal.answer_to(&claim, &parked).await.map_err(of_board)?;
     let first = first.map_or(ask.text.clone(), |first| first.text);
@@ -322,11 +314,6 @@ fn is_a_persons(principal: &Principal) -> Result<(), DeskError> {
     Err(DeskError::Refused { reason: Reason::TokenRefused, message: message.to_owned() })
 }
 
-/// Whoever handed it over or asks does not decide, but for the person at their own terminal.
-fn may_decide(claim: &Claim, context: &Context) -> bool {
-    context.is_by_hand || !is_of(claim, &context.principal)
-}
-
 fn not_your_own(task: TaskId) -> DeskError {
     DeskError::Refused {
         reason: Reason::TokenRefused,
@@ -337,21 +324,20 @@ fn not_your_own(task: TaskId) -> DeskError {
     }
 }
 
-fn nothing_waits(task: &Task) -> DeskError {
+fn nothing_waits(task: TaskId) -> DeskError {
     DeskError::NotFound(format!(
-        "task {} does not wait for a decision; listReviews says what does",
-        task.id
+        "task {task} does not wait for a decision; listReviews says what does"
     ))
 }
 
-fn repeated(first: Decided) -> Ruling {
-    let at = text_of(first.at);
+fn repeated(hand_over: &HandOver, first: &Decided) -> Ruling {
     let what = match first.verdict {
         Verdict::Approved => "approved it",
         Verdict::ChangesRequested => "asked for changes",
     };
-    let what = format!("{} {what} at {at}", first.name);
-    Ruling { decision: first, repeated: true, what }
+    let what = format!("{} {what} at {}", first.name, text_of(first.at));
+    let (task, run) = (hand_over.task, hand_over.run.clone());
+    Ruling { task, run, decision: first.clone(), repeated: true, what }
 }
 
 fn status_after(project: &Project, verdict: Verdict) -> Result<StatusId, DeskError> {
@@ -369,19 +355,19 @@ fn status_after(project: &Project, verdict: Verdict) -> Result<StatusId, DeskErr
 }
 
 /// What a decision does, for people.
-fn told(parts: &Parts, decided: &Decided, run: &Run, project: &Project, to: StatusId) -> String {
+fn told(hand_over: &HandOver, decided: &Decided, project: &Project, to: StatusId) -> String {
     let label = project.status(to).map_or_else(|| to.to_string(), |status| status.label.clone());
-    let id = decided.task;
-    match decided.verdict {
-        Verdict::ChangesRequested if parts.playbook(&run.playbook).is_some() => {
-            format!("task {id} goes to {label:?}, and {} works at it again", run.playbook)
+    let id = hand_over.task;
+    match &hand_over.rework {
+        Some(playbook) if decided.verdict == Verdict::ChangesRequested => {
+            format!("task {id} goes to {label:?}, and {playbook} works at it again")
         }
         _ => format!("task {id} goes to {label:?}"),
     }
 }
 
 /// What stands on the task about it.
-fn comment_of(decided: &Decided) -> String {
+fn comment_of(hand_over: &HandOver, decided: &Decided) -> String {
     let what = match decided.verdict {
         Verdict::Approved => "approves this",
         Verdict::ChangesRequested => "asks for changes",
@@ -390,28 +376,76 @@ fn comment_of(decided: &Decided) -> String {
         "" => String::new(),
         comment => format!(":\n\n{comment}"),
     };
-    format!("**{}** {what} (run `{}`){said}", decided.name, decided.run)
+    format!("**{}** {what} (run `{}`){said}", decided.name, hand_over.run)
 }
 
 /// Whether the comment about a decision was written before something broke off.
-async fn was_said(parts: &Parts, decided: &Decided, text: &str) -> Result<bool, DeskError> {
+async fn was_said(
+    parts: &Parts,
+    task: TaskId,
+    decided: &Decided,
+    text: &str,
+) -> Result<bool, DeskError> {
+    let people = parts.board.people().await.map_err(of_board)?;
     let query = CommentQuery {
-        on: Some(CommentTarget::Task(decided.task)),
-        latest_first: true,
+        on: Some(CommentTarget::Task(task)),
+        after: Some(decided.after),
         limit: 100,
         ..CommentQuery::default()
     };
     let said = parts.board.comments(&query).await.map_err(of_board)?;
-    Ok(said.items.iter().any(|comment| comment.text.trim() == text.trim()))
-}
-
-fn of_claims(error: crate::ledger::ClaimError) -> DeskError {
-    super::assistants::of_claim(error)
+    let is_person = |author| people.iter().any(|p| p.id == author && p.kind == PersonKind::Person);
+    Ok(said.items.iter().any(|c| is_person(c.author) && c.text.trim() == text.trim()))
 }
 
 fn of_board(error: BoardError) -> DeskError {
     match error {
         BoardError::NotFound { .. } => DeskError::NotFound(error.to_string()),
         error => super::assistants::of_board(error),
+    }
+}
+
+impl Dispatcher {
+    /// Decisions that broke off half-way are finished, in the name of whoever decided.
+    pub(super) async fn finish_reviews(&self) {
+        let unwritten = match self.parts.ledger.unwritten_reviews().await {
+            Ok(unwritten) => unwritten,
+            Err(error) => return tracing::warn!(%error, "decisions could not be read"),
+        };
+        if unwritten.is_empty() {
+            return;
+        }
+        // Whoever decides at this moment writes it alone, and the look at everything else goes on.
+        let Ok(_alone) = self.parts.deciding.try_lock() else { return };
+        for hand_over in unwritten {
+            if let Err(error) = self.finish_review(&hand_over).await {
+                tracing::warn!(
+                    task = %hand_over.task, error = &error as &dyn std::error::Error,
+                    "a decision is not on the board yet; it is tried again"
+                );
+            }
+        }
+    }
+
+    async fn finish_review(&self, hand_over: &HandOver) -> Result<(), DeskError> {
+        let parts = &self.parts;
+        // As it is now: it may have been written meanwhile.
+        let now = parts.ledger.hand_over(hand_over.task).await.map_err(failed)?;
+        let Some(now) = now.filter(|now| now.run == hand_over.run) else { return Ok(()) };
+        let Some(decided) = now.decided.as_ref().filter(|decided| !decided.written) else {
+            return Ok(());
+        };
+        match parts.board.task(now.task).await {
+            Ok(Task { .. }) => {}
+            Err(BoardError::NotFound { .. }) => {
+                let written = parts.ledger.review_written(now.task, &now.run).await;
+                return written.map_err(failed);
+            }
+            Err(error) => return Err(of_board(error)),
+        }
+        let person = parts.board.person(decided.by).await.map_err(of_board)?;
+        let principal = Principal { person, by: Initiative::Person };
+        let context = Context::person(principal, parts.settings.zone);
+        write(parts, &now, &context).await.map(|_| ())
     }
 }

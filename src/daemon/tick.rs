@@ -33,6 +33,7 @@ impl Dispatcher {
             self.wake().await;
             self.hear().await;
             self.see_to_parked().await;
+            Box::pin(self.finish_reviews()).await;
             self.take_up_rework().await;
         }
         self.dispatch().await;

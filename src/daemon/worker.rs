@@ -18,8 +18,8 @@ use super::lease::lost_end;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
-    AsLeft, EndKind, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task, TaskId,
-    Usage, Wrote, millis,
+    AsLeft, EndKind, HandOver, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task,
+    TaskId, Usage, Wrote, millis,
 };
 use crate::ledger::{Held, LedgerError, LogLine};
 use crate::runner::WorkEnd;
@@ -80,6 +80,8 @@ pub(super) struct Worker {
     pub(super) unfinished: bool,
     /// The claim began with what one before it wrote: the board may show that already.
     pub(super) inherits: bool,
+    /// What waits for a person once the run has ended.
+    pub(super) handed_over: Option<HandOver>,
 }
 
 /// How a run goes on after something ended.
@@ -159,6 +161,7 @@ impl Worker {
             began,
             unfinished: false,
             inherits: false,
+            handed_over: None,
             parts,
             job,
         };
@@ -254,6 +257,8 @@ impl Worker {
                 runs.push(self.run);
                 return runs;
             }
+            let keeper = self.keeper();
+            keeper.during(self.log_time()).await;
             self.finish_record(&end, Vec::new()).await;
             runs.push(self.run.clone());
             begun = self.next_attempt().await;
@@ -334,7 +339,7 @@ impl Worker {
     async fn close(&mut self, end: WorkEnd, next: Next) {
         crash::reached("run.ended");
         let keeper = self.keeper();
-        let (end, how) = keeper.during(self.write_end(end, next)).await;
+        let (end, how) = keeper.during(self.write_end_and_time(end, next)).await;
         let how = if self.unfinished { EndKind::Expired } else { how };
         if self.unfinished {
             self.run.settle_from = None;
@@ -353,6 +358,12 @@ impl Worker {
             self.end_claim(how, reason).await;
             crash::reached("claim.released");
         }
+    }
+
+    async fn write_end_and_time(&mut self, end: WorkEnd, next: Next) -> (WorkEnd, EndKind) {
+        let (end, how) = self.write_end(end, next).await;
+        self.log_time().await;
+        (end, how)
     }
 
     /// What the board is told of a run's end, and how its claim ends then.
@@ -380,10 +391,10 @@ impl Worker {
         self.run.usage = end.usage;
         self.run.usage.elapsed_ms = millis(self.parts.clock.boot().saturating_sub(self.began));
         let id = &self.run.id;
-        let mut result = self.parts.ledger.finish_run(&self.run, notices.clone()).await;
+        let mut result = self.finish_run(end, notices.clone()).await;
         if matches!(result, Err(LedgerError::Store(_))) {
             // Whether it happened is unknown; finishing alike twice is allowed.
-            result = self.parts.ledger.finish_run(&self.run, notices).await;
+            result = self.finish_run(end, notices).await;
         }
         match result {
             Ok(()) => {
@@ -394,6 +405,14 @@ impl Worker {
             Err(error) => {
                 tracing::error!(run = %id, %error, "the end of the run could not be recorded");
             }
+        }
+    }
+
+    async fn finish_run(&self, end: &WorkEnd, notices: Vec<Notice>) -> Result<(), LedgerError> {
+        let ledger = &self.parts.ledger;
+        match self.handed_over.as_ref().filter(|_| end.reason == Reason::HandedOver) {
+            Some(hand_over) => ledger.finish_handed_over(&self.run, notices, hand_over).await,
+            None => ledger.finish_run(&self.run, notices).await,
         }
     }
 

@@ -223,10 +223,12 @@ impl Claim {
             && matches!(end.reason, Reason::Cancelled | Reason::HandedOver);
         let (reason, at) = (end.reason, end.at);
         // Before that nobody was told that they have it.
-        let was_theirs = matches!(from, Phase::Working | Phase::Settling);
+        let was_theirs = matches!(from, Phase::Working | Phase::Settling | Phase::Parked);
+        // Its question was given up without it.
+        let is_unasked = end.how != EndKind::Released || end.reason == Reason::AnswerOverdue;
         if is_as_asked {
             self.was_told(&principal);
-        } else if was_theirs && end.how != EndKind::Released {
+        } else if was_theirs && is_unasked {
             self.was_told(&principal);
             let (run, why) = (self.run.clone(), why.to_owned());
             self.untold.push(Untold { principal, run, reason, at, why });

@@ -71,7 +71,7 @@ pub use playbook::{
 pub use project::{NewProject, Project, ProjectEdit, Status, StatusKind, default_statuses};
 pub use reason::Reason;
 pub use report::{OnFailure, Report, ReportWhen};
-pub use review::{Decided, Verdict, WaitKind, Waiting};
+pub use review::{Decided, HandOver, Verdict, WaitKind, Waiting};
 pub use run::{AsLeft, Run, RunState, Usage};
 pub use sprint::{NewSprint, Sprint, SprintEdit, SprintQuery};
 pub use task::{NewTask, Task, TaskKind};

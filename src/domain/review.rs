@@ -1,7 +1,30 @@
 //! What waits for a person, and what they decided.
 
-use super::{PersonId, RunId, TaskId, Timestamp};
+use super::{Assistant, CommentId, PersonId, PlaybookName, RunId, StatusId, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
+
+/// Work that was handed over to a person. There is one record a task, of the last time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandOver {
+    /// The task.
+    pub task: TaskId,
+    /// The run that handed it over.
+    pub run: RunId,
+    /// Who did, for people.
+    pub from: String,
+    /// Which playbook works at it again when changes are asked for; `None`: an assistant may.
+    pub rework: Option<PlaybookName>,
+    /// The assistant that handed it over, if one did: it does not decide itself.
+    pub assistant: Option<Assistant>,
+    /// The status in which it was left: as long as it has that, it waits.
+    pub status: StatusId,
+    /// Since when.
+    pub since: Timestamp,
+    /// What was done.
+    pub summary: String,
+    /// What was decided, once somebody has.
+    pub decided: Option<Decided>,
+}
 
 /// What a person decides about work that was handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -13,13 +36,9 @@ pub enum Verdict {
     ChangesRequested,
 }
 
-/// A decision about what a run handed over. The first one stands.
+/// A decision. The first one stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
-    /// The task.
-    pub task: TaskId,
-    /// The run that handed it over.
-    pub run: RunId,
     /// What was decided.
     pub verdict: Verdict,
     /// What was said with it.
@@ -30,7 +49,9 @@ pub struct Decided {
     pub name: String,
     /// When.
     pub at: Timestamp,
-    /// Whether the board shows it: what broke off in between is written by whoever decides again.
+    /// The last comment on the task before: the one that tells of the decision is a later one.
+    pub after: CommentId,
+    /// Whether the board shows it: what broke off in between is finished later.
     pub written: bool,
 }
 

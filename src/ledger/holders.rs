@@ -4,7 +4,8 @@
 use super::claims::{Acquire, Held, contended, lost};
 use super::{ClaimError, Ledger, TRIES_MAX, keys, records};
 use crate::domain::{
-    Assistant, Claim, EndKind, Fence, Holder, Phase, Reason, RunId, StoreTime, TaskId, Untold,
+    Assistant, Claim, EndKind, Fence, Holder, Parked, Phase, Reason, RunId, StoreTime, TaskId,
+    Untold,
 };
 use crate::store::Batch;
 use std::time::Duration;
@@ -55,6 +56,65 @@ impl Ledger {
         held.trust.extend(started, lease, self.options.margin);
         held.claim = claim;
         Ok(())
+    }
+
+    /// Lets an assistant's claim wait for a person, as [`Ledger::park`] does; not one that is being
+    /// handed back.
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`] as for [`Ledger::renew`]; [`ClaimError::Phase`]: it is not at work.
+    pub async fn park_for(&self, held: &mut Held, parked: Parked) -> Result<(), ClaimError> {
+        held.trust.lose();
+        let set = |claim: &mut Claim, _: &StoreTime| {
+            if claim.phase != Phase::Working {
+                return Err(ClaimError::Phase { from: claim.phase, to: Phase::Parked });
+            }
+            claim.phase = Phase::Parked;
+            claim.holder = None;
+            claim.lease_ends = None;
+            claim.parked = Some(parked.clone());
+            Ok(())
+        };
+        held.claim = self.change(held, set).await?;
+        Ok(())
+    }
+
+    /// Gives an assistant the claim back that waited for an answer: at work again in one step.
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`]: it does not wait under this fence any more.
+    pub async fn take_up_parked(
+        &self,
+        parked: &Claim,
+        assistant: Assistant,
+        nonce: String,
+    ) -> Result<Held, ClaimError> {
+        let key = keys::claim(&self.options.board, parked.task);
+        let started = self.clock.boot();
+        for _ in 0..TRIES_MAX {
+            let now = self.store.now().await?;
+            let found = self.claim_record(parked.task).await?;
+            let waits = |claim: &Claim| claim.phase == Phase::Parked && claim.fence == parked.fence;
+            let Some(record) = found.filter(|record| waits(&record.value)) else {
+                return Err(lost(Reason::ClaimLost, "it does not wait any more".to_owned()));
+            };
+            let lease = assistant.lease();
+            let claim = Claim {
+                fence: self.next_fence(Some(parked.fence)),
+                phase: Phase::Working,
+                holder: Some(self.me(&parked.run)),
+                assistant: Some(assistant.clone()),
+                lease_ends: Some(now.plus(lease)),
+                nonce: nonce.clone(),
+                parked: None,
+                ..record.value.clone()
+            };
+            let batch = records::replace(Batch::new(), &key, &claim, Some(&record))?;
+            if self.try_commit(batch).await? {
+                return Ok(self.held(claim, started, &now, lease));
+            }
+        }
+        Err(contended(&key))
     }
 
     /// The step from which on a claim is handed back. Of several who begin at once one does: `false`

@@ -123,9 +123,27 @@ pub(super) fn feed(person: PersonId) -> String {
     format!("feed/{person}")
 }
 
-/// What a person decided about a task that was handed over, the last time.
+/// The last hand-over of a task.
 pub(super) fn review(board: &BoardName, task: TaskId) -> String {
     format!("review/{}/{task}", segment(board.as_str()))
+}
+
+/// Present while a hand-over waits for a person.
+pub(super) fn review_open(board: &BoardName, task: TaskId) -> String {
+    format!("{}{task}", review_open_prefix(board))
+}
+
+pub(super) fn review_open_prefix(board: &BoardName) -> String {
+    format!("review-open/{}/", segment(board.as_str()))
+}
+
+/// Present while the board does not show a decision.
+pub(super) fn review_unwritten(board: &BoardName, task: TaskId) -> String {
+    format!("{}{task}", review_unwritten_prefix(board))
+}
+
+pub(super) fn review_unwritten_prefix(board: &BoardName) -> String {
+    format!("review-unwritten/{}/", segment(board.as_str()))
 }
 
 pub(super) fn watermark(playbook: &PlaybookName) -> String {

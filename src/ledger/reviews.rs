@@ -1,36 +1,58 @@
-//! What people decided about work that was handed over: of several who decide at once one does.
+//! Work that was handed over, and what people decided about it: of several who decide at once one does.
 
 use super::records::{self, Record, contended};
-use super::{Ledger, Result, TRIES_MAX, keys};
-use crate::domain::{Decided, RunId, TaskId, Verdict};
+use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
+use crate::domain::{Decided, HandOver, RunId, TaskId, Verdict};
 use crate::store::Batch;
 
 impl Ledger {
-    /// The last decision about a task; `None`: nobody has decided about it yet.
-    pub async fn reviewed(&self, task: TaskId) -> Result<Option<Decided>> {
-        let found: Option<Record<Decided>> =
-            self.read(&keys::review(&self.options.board, task)).await?;
+    /// The last hand-over of a task; `None`: it was never handed over.
+    pub async fn hand_over(&self, task: TaskId) -> Result<Option<HandOver>> {
+        let found: Option<Record<HandOver>> = self.read(&self.review_key(task)).await?;
         Ok(found.map(|found| found.value))
     }
 
-    /// Writes a decision down, also in the audit log, unless there is one about the same run: the one
+    /// Hand-overs that nobody has decided about, or whose decision the board does not show yet.
+    pub async fn open_hand_overs(&self) -> Result<Vec<HandOver>> {
+        self.listed(&keys::review_open_prefix(&self.options.board)).await
+    }
+
+    /// Hand-overs whose decision the board does not show yet.
+    pub async fn unwritten_reviews(&self) -> Result<Vec<HandOver>> {
+        self.listed(&keys::review_unwritten_prefix(&self.options.board)).await
+    }
+
+    /// Writes a decision down, also in the audit log, unless there is one: the hand-over with the one
     /// that stands.
-    pub async fn review(&self, new: Decided) -> Result<Decided> {
-        let key = keys::review(&self.options.board, new.task);
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`]: the task was handed over anew, or never.
+    pub async fn decide_review(
+        &self,
+        task: TaskId,
+        run: &RunId,
+        decided: Decided,
+    ) -> Result<HandOver> {
+        let key = self.review_key(task);
         for _ in 0..TRIES_MAX {
-            let found: Option<Record<Decided>> = self.read(&key).await?;
-            if let Some(first) = found.as_ref().filter(|found| found.value.run == new.run) {
-                return Ok(first.value.clone());
+            let found = self.read::<HandOver>(&key).await?;
+            let Some(found) = found.filter(|found| found.value.run == *run) else {
+                return Err(LedgerError::NotFound { what: format!("what run {run} handed over") });
+            };
+            if found.value.decided.is_some() {
+                return Ok(found.value);
             }
-            let batch = records::replace(Batch::new(), &key, &new, found.as_ref())?;
-            let what = match new.verdict {
+            let wanted = HandOver { decided: Some(decided.clone()), ..found.value.clone() };
+            let what = match decided.verdict {
                 Verdict::Approved => "approve",
                 Verdict::ChangesRequested => "request-changes",
             };
-            let detail = format!("task {}, run {}: {}", new.task, new.run, new.comment);
-            let (audited, _) = self.audit_batch(&new.name, what, &detail).await?;
+            let detail = format!("task {task}, run {run}: {}", decided.comment);
+            let (audited, _) = self.audit_batch(&decided.name, what, &detail).await?;
+            let batch = records::replace(Batch::new(), &key, &wanted, Some(&found))?
+                .put(keys::review_unwritten(&self.options.board, task), "{}");
             if self.try_commit(batch.and(audited)).await? {
-                return Ok(new);
+                return Ok(wanted);
             }
         }
         Err(contended(key))
@@ -38,18 +60,55 @@ impl Ledger {
 
     /// The board shows a decision now.
     pub async fn review_written(&self, task: TaskId, run: &RunId) -> Result<()> {
-        let key = keys::review(&self.options.board, task);
-        for _ in 0..TRIES_MAX {
-            let Some(found) = self.read::<Decided>(&key).await? else { return Ok(()) };
-            if found.value.run != *run || found.value.written {
-                return Ok(());
+        self.close(task, run, |hand_over| {
+            if let Some(decided) = &mut hand_over.decided {
+                decided.written = true;
             }
-            let written = Decided { written: true, ..found.value.clone() };
-            let batch = records::replace(Batch::new(), &key, &written, Some(&found))?;
+        })
+        .await
+    }
+
+    /// A hand-over waits for nobody any more, though nobody decided: the task was moved or is gone.
+    pub async fn forget_hand_over(&self, task: TaskId, run: &RunId) -> Result<()> {
+        self.close(task, run, |_| {}).await
+    }
+
+    async fn close(&self, task: TaskId, run: &RunId, how: impl Fn(&mut HandOver)) -> Result<()> {
+        let (key, board) = (self.review_key(task), &self.options.board);
+        for _ in 0..TRIES_MAX {
+            let found = self.read::<HandOver>(&key).await?;
+            let Some(found) = found.filter(|found| found.value.run == *run) else { return Ok(()) };
+            let mut wanted = found.value.clone();
+            how(&mut wanted);
+            let batch = records::replace(Batch::new(), &key, &wanted, Some(&found))?
+                .delete(keys::review_open(board, task))
+                .delete(keys::review_unwritten(board, task));
             if self.try_commit(batch).await? {
                 return Ok(());
             }
         }
         Err(contended(key))
+    }
+
+    /// Adds a hand-over to the commit that ends its run.
+    pub(super) async fn hand_over_batch(&self, batch: Batch, new: &HandOver) -> Result<Batch> {
+        let (key, board) = (self.review_key(new.task), &self.options.board);
+        let found = self.read::<HandOver>(&key).await?;
+        let batch = records::replace(batch, &key, new, found.as_ref())?;
+        Ok(batch
+            .put(keys::review_open(board, new.task), "{}")
+            .delete(keys::review_unwritten(board, new.task)))
+    }
+
+    async fn listed(&self, prefix: &str) -> Result<Vec<HandOver>> {
+        let mut all = Vec::new();
+        for task in self.tasks_under(prefix).await? {
+            all.extend(self.hand_over(task).await?);
+        }
+        Ok(all)
+    }
+
+    fn review_key(&self, task: TaskId) -> String {
+        keys::review(&self.options.board, task)
     }
 }

@@ -4,7 +4,7 @@
 
 use super::records::{self, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
-use crate::domain::{Notice, PlaybookName, Run, RunId, RunState, TaskId, Timestamp};
+use crate::domain::{HandOver, Notice, PlaybookName, Run, RunId, RunState, TaskId, Timestamp};
 use crate::store::Batch;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -80,7 +80,7 @@ impl Ledger {
         if run.ended.is_some() {
             return Err(conflict(run, "it is to be finished, not updated"));
         }
-        self.write_run(run, &[]).await
+        self.write_run(run, &[], None).await
     }
 
     /// The one outcome of a run, with what people are told of it, in one commit. Finishing it
@@ -93,7 +93,20 @@ impl Ledger {
         if run.ended.is_none() || run.state == RunState::Running {
             return Err(conflict(run, "it says neither how nor when it ended"));
         }
-        self.write_run(run, &notices).await
+        self.write_run(run, &notices, None).await
+    }
+
+    /// The same of a run that hands its task over to a person, who finds it in the queue from then on.
+    ///
+    /// # Errors
+    /// As for [`Ledger::finish_run`].
+    pub async fn finish_handed_over(
+        &self,
+        run: &Run,
+        notices: Vec<Notice>,
+        hand_over: &HandOver,
+    ) -> Result<()> {
+        self.write_run(run, &notices, Some(hand_over)).await
     }
 
     /// A run by its id or the beginning of it, with or without `r-`; `None` if there is none.
@@ -232,7 +245,12 @@ impl Ledger {
         Err(contended(head_key))
     }
 
-    async fn write_run(&self, run: &Run, notices: &[Notice]) -> Result<()> {
+    async fn write_run(
+        &self,
+        run: &Run,
+        notices: &[Notice],
+        hand_over: Option<&HandOver>,
+    ) -> Result<()> {
         let key = keys::run(&run.id);
         for _ in 0..TRIES_MAX {
             let Some(found) = self.read::<Run>(&key).await? else {
@@ -255,7 +273,10 @@ impl Ledger {
             };
             let batch = records::replace(batch, &key, run, Some(&found))?;
             let batch = self.index_run(batch, Some(&found.value), run)?;
-            let batch = self.notices_batch(batch, notices, Some(&run.id)).await?;
+            let mut batch = self.notices_batch(batch, notices, Some(&run.id)).await?;
+            if let Some(hand_over) = hand_over {
+                batch = self.hand_over_batch(batch, hand_over).await?;
+            }
             if self.try_commit(batch).await? {
                 return Ok(());
             }

@@ -5,7 +5,7 @@ use super::eligibility::{conditioned, gated, in_order, selected};
 use super::plan::{REFUSALS_MAX, is_asked_for, is_by_itself, is_whole};
 use super::{Action, Criteria, OpenOccurrence, Plan, PlaybookFacts, Refusal, Snapshot};
 use crate::domain::{
-    Occurrence, OccurrenceId, OccurrenceState, Overlap, PlaybookName, Reason, TaskId,
+    Occurrence, OccurrenceId, OccurrenceState, Overlap, PlaybookName, Reason, TaskId, Trigger,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -116,7 +116,12 @@ impl<'a> Planner<'a> {
         let daemon = &self.snapshot.daemon;
         let begun = occurrence.state == OccurrenceState::Running;
         if daemon.stopped {
-            return Some(if begun { Stop::Close } else { Stop::Skip(Reason::Stopped) });
+            return Some(match occurrence.trigger {
+                _ if begun => Stop::Close,
+                // What a reviewer asked for is still to be done when the stop is lifted.
+                Trigger::Rework => Stop::Wait(Reason::Stopped),
+                _ => Stop::Skip(Reason::Stopped),
+            });
         }
         if daemon.draining {
             return Some(Stop::Wait(Reason::Draining));
@@ -181,6 +186,7 @@ impl<'a> Planner<'a> {
         let mut room = limit.saturating_sub(open.taken.len());
         let mut nothing = Reason::NothingToDo;
         let (criteria, asked_for) = (self.resolve(facts), is_asked_for(&open.occurrence));
+        let is_rework = open.occurrence.trigger == Trigger::Rework;
         for entry in tasks {
             let task = entry.task.id;
             if room == 0 {
@@ -189,6 +195,9 @@ impl<'a> Planner<'a> {
                 continue;
             }
             if let Err(reason) = self.fits(entry, asked_for, facts, &criteria) {
+                if is_rework && matches!(reason, Reason::AlreadyClaimed | Reason::LostRace) {
+                    return self.wait(open, facts, reason);
+                }
                 nothing = if is_whole(&open.occurrence) { nothing } else { reason };
                 continue;
             }
@@ -373,7 +382,8 @@ impl<'a> Planner<'a> {
 
     /// An occurrence that met a limit: those that pass soon are waited for, the others end it.
     fn wait(&mut self, open: &OpenOccurrence, facts: &'a PlaybookFacts, reason: Reason) {
-        if matches!(reason, Reason::RunsPerDay | Reason::ReviewQueueFull) {
+        let is_rework = open.occurrence.trigger == Trigger::Rework;
+        if matches!(reason, Reason::RunsPerDay | Reason::ReviewQueueFull) && !is_rework {
             self.refuse(facts, None, reason, reason.text());
             return self.close(open, reason);
         }

@@ -9,8 +9,8 @@ use super::scope::Reach;
 use super::write::{Planned, Write};
 use super::{Context, RunContext, ToolError, ToolKind, Toolset};
 use crate::domain::{
-    EffectActor, Fence, PersonId, PersonKind, Phase, Principal, Reason, RunId, TaskId, Timestamp,
-    Value,
+    EffectActor, Fence, PersonId, PersonKind, Phase, Principal, Reason, RunId, TaskEdit, TaskId,
+    Timestamp, Value,
 };
 use serde::Serialize;
 
@@ -106,6 +106,12 @@ pub(super) async fn standing(
     });
     let Some(desk) = parts.desk_if_there().filter(|_| !is_settled_by_run) else { return Ok(None) };
     let principal = &context.principal;
+    if context.run.is_none()
+        && planned.write.task_edits().iter().any(|edit| matches!(edit, TaskEdit::Status(_)))
+        && desk.left_to_people(id, principal).await?.is_some()
+    {
+        return Err(left_to_people(id));
+    }
     match desk.standing(id, principal, takes(&planned.write)).await? {
         Standing::Own(run) if context.run.is_none() => Ok(Some(*run)),
         // Who asks does not answer, and no more does anything that acts for them.
@@ -122,6 +128,16 @@ pub(super) async fn standing(
 /// Whether a write takes a task or changes it; talk, time and parts of it do not.
 fn takes(write: &Write) -> bool {
     matches!(write, Write::EditTask { .. } | Write::DeleteTask(_))
+}
+
+fn left_to_people(task: TaskId) -> ToolError {
+    ToolError::rejected(
+        Reason::Waiting,
+        format!(
+            "task {task} was handed over and waits for a person, who moves it on the board or decides with \
+             `rota review`"
+        ),
+    )
 }
 
 fn asked(task: TaskId) -> ToolError {

@@ -3,7 +3,9 @@
 use super::Context;
 use super::claimed::Hold;
 use super::desk::DeskError;
-use crate::domain::{Decided, Fence, Principal, TaskId, Timestamp, Verdict, Waiting};
+use crate::domain::{
+    Decided, Fence, HandOver, Principal, RunId, TaskId, Timestamp, Verdict, Waiting,
+};
 use async_trait::async_trait;
 use serde::Serialize;
 use std::time::Duration;
@@ -17,6 +19,13 @@ pub trait Reviews: Send + Sync {
     async fn ask_person(&self, ask: QuestionAsk) -> Result<Hold, DeskError>;
     /// Decides about work that was handed over. The first decision stands.
     async fn decide(&self, ask: DecideAsk) -> Result<Ruling, DeskError>;
+    /// A hand-over that waits and that this principal has to leave to people: an agent has to, and so
+    /// has whoever handed it over.
+    async fn left_to_people(
+        &self,
+        task: TaskId,
+        principal: &Principal,
+    ) -> Result<Option<HandOver>, DeskError>;
     /// Answers a question. The first answer counts.
     async fn answer(&self, ask: AnswerAsk) -> Result<Answered, DeskError>;
 }
@@ -69,6 +78,10 @@ pub struct AnswerAsk {
 /// What stands about a hand-over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ruling {
+    /// The task.
+    pub task: TaskId,
+    /// The run that handed it over.
+    pub run: RunId,
     /// The decision.
     pub decision: Decided,
     /// Whether it had been decided before: then the first decision is what stands.

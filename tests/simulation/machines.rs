@@ -126,6 +126,7 @@ fn ingredients(house: &House, link: &Arc<Link>, clock: &Arc<MachineClock>) -> In
         notifiers: channels().into_iter().map(|c| (c, Arc::clone(&channel))).collect(),
         slots: SLOTS + u32::from(house.world.planted == Planted::OneTooMany),
         arms_itself: true,
+        log_time: None,
     }
 }
 

@@ -136,6 +136,7 @@ pub struct Team {
     pub told: Arc<Told>,
     pub slots: u32,
     pub arms_itself: bool,
+    pub log_time: Option<TimeKind>,
     lives: AtomicU64,
 }
 
@@ -173,6 +174,7 @@ impl Team {
             told: Arc::default(),
             slots: 4,
             arms_itself: true,
+            log_time: None,
             lives: AtomicU64::new(0),
         }
     }
@@ -311,6 +313,7 @@ impl Team {
             notifiers: channels().into_iter().map(|c| (c, Arc::clone(&self.told) as _)).collect(),
             slots: self.slots,
             arms_itself: self.arms_itself,
+            log_time: self.log_time,
         }
         .parts()
     }

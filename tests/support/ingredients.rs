@@ -34,6 +34,7 @@ pub struct Ingredients {
     pub notifiers: BTreeMap<Channel, Arc<dyn Notifier>>,
     pub slots: u32,
     pub arms_itself: bool,
+    pub log_time: Option<TimeKind>,
 }
 
 impl Ingredients {
@@ -72,6 +73,7 @@ impl Ingredients {
             clock,
             entropy,
             logged_faults: std::sync::Mutex::default(),
+            deciding: tokio::sync::Mutex::default(),
             progress: tokio::sync::broadcast::channel(1_024).0,
             settings,
         }
@@ -87,6 +89,7 @@ impl Ingredients {
             tick: Duration::from_secs(5),
             drain: Duration::from_secs(30),
             renew: Duration::from_secs(20),
+            log_time: self.log_time,
             zone: chrono_tz::Europe::Berlin,
             keep: Duration::from_hours(90 * 24),
             arms_itself: self.arms_itself,

@@ -8,9 +8,9 @@ use crate::daemon::announce::{edit_params, found};
 use crate::daemon::by_hand as playbook;
 use crate::daemon::earlier;
 use crate::domain::{
-    Claim, Effect, EffectActor, EffectResult, EndKind, Initiative, Mode, Person, PersonId,
-    PersonKind, Phase, Principal, Reason, Role, Run, RunState, StatusId, StatusKind, Task,
-    TaskEdit, Value, Wrote,
+    Claim, Effect, EffectActor, EffectResult, EndKind, HandOver, Initiative, Mode, Person,
+    PersonId, PersonKind, Phase, Principal, Reason, Role, Run, RunState, StatusId, StatusKind,
+    Task, TaskEdit, Value, Wrote,
 };
 use crate::ledger::ClaimError;
 use crate::schedule::put_back;
@@ -146,14 +146,55 @@ impl Assistants<'_> {
             ended: Some(self.parts.clock.wall()),
             ..ending.noted_in(hand.run.clone())
         };
-        // The record first: whoever finds the claim free finds the run ended.
-        if let Err(error) = ledger.finish_run(&run, Vec::new()).await {
+        // The record first: whoever finds the claim free finds the run ended, and what it handed over.
+        let finished = match self.hand_over_of(&hand, &run, &ending).await {
+            Ok(Some(hand_over)) => {
+                let finished = ledger.finish_handed_over(&run, Vec::new(), &hand_over).await;
+                finished.map_err(of_ledger)
+            }
+            Ok(None) => ledger.finish_run(&run, Vec::new()).await.map_err(of_ledger),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = finished {
             self.end_claim(&mut hand, EndKind::Expired, Reason::StoreFailed).await;
-            return Err(of_ledger(error));
+            return Err(error);
         }
         self.end_claim(&mut hand, ending.how, ending.reason).await;
         self.parts.tell("ended", Some(&run.id), format!("{} ({})", run.state, ending.reason));
         Ok(Left::As(Box::new(hand.held.claim), ending))
+    }
+
+    /// What waits for a person from now on, if anything does: nothing where somebody has moved or
+    /// removed the task already.
+    async fn hand_over_of(
+        &self,
+        hand: &InHand,
+        run: &Run,
+        ending: &Ending,
+    ) -> Result<Option<HandOver>, DeskError> {
+        if ending.leave != Leave::Review || ending.reason != Reason::HandedOver {
+            return Ok(None);
+        }
+        let claim = &hand.held.claim;
+        let task = match self.parts.board.task(claim.task).await {
+            Ok(task) => task,
+            Err(BoardError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(of_board(error)),
+        };
+        if task.status != self.review_status(&task).await? {
+            return Ok(None);
+        }
+        Ok(Some(HandOver {
+            task: claim.task,
+            run: run.id.clone(),
+            from: super::name_of(claim),
+            rework: None,
+            assistant: claim.assistant.clone(),
+            status: task.status,
+            since: run.ended.unwrap_or(run.started),
+            summary: run.summary.clone(),
+            decided: None,
+        }))
     }
 
     /// Writes to the board how it ends; how it ended indeed.

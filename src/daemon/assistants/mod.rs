@@ -59,8 +59,9 @@ impl<'a> Assistants<'a> {
         if let Some((claim, left)) = self.parts.ledger.holding(ask.task).await.map_err(of_claim)? {
             return if granted(&claim) {
                 Ok(self.hold(&claim, left))
-            } else if claim.phase == Phase::Parked && is_of(&claim, &ask.principal) {
-                Box::pin(self.go_on(claim, &ask)).await
+            } else if Self::is_asked_by(&claim, &ask.principal) {
+                self.may_work(&ask.principal)?;
+                Box::pin(self.go_on(claim, nonce, &ask)).await
             } else {
                 Err(self.taken(&claim, left, &ask.principal))
             };
@@ -137,7 +138,7 @@ impl<'a> Assistants<'a> {
             self.tell_loser(task, principal).await?;
         }
         let Some((claim, left)) = held else { return Ok(Standing::Free) };
-        if is_of(&claim, principal) && claim.phase == Phase::Parked {
+        if Self::is_asked_by(&claim, principal) {
             return Ok(Standing::Asked);
         }
         if !is_of(&claim, principal) || claim.phase != Phase::Working {
@@ -230,14 +231,25 @@ impl<'a> Assistants<'a> {
         })
     }
 
+    /// No agent works while everything is stopped.
+    fn may_work(&self, principal: &Principal) -> Result<(), DeskError> {
+        let state = self.parts.settings.state.as_deref();
+        if principal.person.kind == PersonKind::Agent && state.and_then(stop::read).is_some() {
+            let message = Reason::Stopped.text().to_owned();
+            return Err(DeskError::Refused { reason: Reason::Stopped, message });
+        }
+        Ok(())
+    }
+
     /// Whether this principal may take this task at all.
     async fn may_take(&self, task: &Task, principal: &Principal) -> Result<(), DeskError> {
         let refused = |reason, message: String| Err(DeskError::Refused { reason, message });
         let (id, me) = (task.id, principal.person.id);
         let is_agent = principal.person.kind == PersonKind::Agent;
-        let state = self.parts.settings.state.as_deref();
-        if is_agent && state.and_then(stop::read).is_some() {
-            return refused(Reason::Stopped, Reason::Stopped.text().to_owned());
+        self.may_work(principal)?;
+        if self.left_to_people(id, principal).await?.is_some() {
+            let message = format!("task {id} was handed over and waits for a person's decision");
+            return refused(Reason::Waiting, message);
         }
         if is_agent && task.has_tag(STOP_TAG) {
             return refused(Reason::StopTag, format!("task {id} has the tag {STOP_TAG}"));

@@ -1,14 +1,18 @@
 //! Questions of assistants: a claim waits for a person's answer, without a lease, and goes on when its
 //! holder comes for it. A playbook's question is resumed by the daemon; here nobody else could work on.
 
-use super::{Assistants, DeskError, gave_way, name_of, of_board, of_claim, of_ledger, of_tool};
+use super::{
+    Assistants, DeskError, gave_way, handed_back_already, is_of, name_of, of_board, of_claim,
+    of_ledger, of_tool,
+};
 use crate::daemon::brief::text_of;
 use crate::daemon::dispatcher::Dispatcher;
+use crate::daemon::journal::comment_of;
 use crate::domain::{
-    Assistant, Claim, CommentId, EffectResult, Entity, Phase, Reason, Timestamp, to_delta,
+    Assistant, Claim, HandOver, Parked, PersonKind, Phase, Principal, Reason, TaskId, Timestamp,
+    to_delta,
 };
-use crate::ledger::Acquire;
-use crate::tools::ToolResult;
+use crate::ledger::ClaimError;
 use crate::tools::desk::{ClaimAsk, Hold, QuestionAsk};
 use std::time::Duration;
 
@@ -17,14 +21,15 @@ impl Assistants<'_> {
     pub(in crate::daemon) async fn ask_person(&self, ask: QuestionAsk) -> Result<Hold, DeskError> {
         let held = self.own(ask.task, ask.fence, &ask.principal).await?;
         if held.claim.phase != Phase::Working {
-            return Err(super::handed_back_already(ask.task));
+            return Err(handed_back_already(ask.task));
         }
         if let Some(found) = self.took_over(&held.claim).await? {
             return Err(self.yielded(held, found, &ask.question, &ask.principal).await?);
         }
         let task = self.task(ask.task).await?;
         let mut hand = self.in_hand(held).await?;
-        let until = self.parts.clock.wall() + to_delta(ask.within);
+        let since = self.parts.clock.wall();
+        let until = since + to_delta(ask.within);
         let whom = ask.person.map_or_else(String::new, |person| format!(" {person}"));
         let text = format!(
             "**{}** asks{whom}:\n\n{}\n\nThe next comment of a person is the answer. Without one until \
@@ -34,21 +39,29 @@ impl Assistants<'_> {
             text_of(until)
         );
         let said = self.comment(&hand, &task, text).await.map_err(of_tool)?;
-        let asked = match comment_of(&said) {
+        let asked = match said.effect.as_ref().and_then(comment_of) {
             Some(comment) => comment,
             None => self.parts.journal.last_comment(ask.task).await.map_err(of_board)?,
         };
-        let ledger = &self.parts.ledger;
-        let parked = ledger.park(&mut hand.held, &ask.question, Some(asked), until).await;
-        parked.map_err(of_claim)?;
-        let claim = ledger.claim(ask.task).await.map_err(of_claim)?.unwrap_or(hand.held.claim);
-        Ok(Hold { until: Some(until), ..self.hold(&claim, Duration::ZERO) })
+        let parked = Parked { since, until, question: ask.question, comment: Some(asked) };
+        match self.parts.ledger.park_for(&mut hand.held, parked).await {
+            Ok(()) => {
+                Ok(Hold { until: Some(until), ..self.hold(&hand.held.claim, Duration::ZERO) })
+            }
+            Err(ClaimError::Phase { .. }) => Err(handed_back_already(ask.task)),
+            Err(error) => Err(of_claim(error)),
+        }
     }
 
     /// The holder comes back for the answer to its question.
-    pub(super) async fn go_on(&self, claim: Claim, ask: &ClaimAsk) -> Result<Hold, DeskError> {
+    pub(super) async fn go_on(
+        &self,
+        claim: Claim,
+        nonce: String,
+        ask: &ClaimAsk,
+    ) -> Result<Hold, DeskError> {
         let Some(parked) = claim.parked.clone() else {
-            return Err(super::handed_back_already(claim.task));
+            return Err(handed_back_already(claim.task));
         };
         if let Some((reason, detail)) = self.took_over(&claim).await? {
             self.hand_back(&claim).await?;
@@ -70,32 +83,58 @@ impl Assistants<'_> {
         let ledger = &self.parts.ledger;
         let assistant = Assistant::of(&ask.principal, ask.minutes);
         let lease = assistant.lease();
-        let acquire = Acquire {
-            task: claim.task,
-            run: claim.run.clone(),
-            playbook: claim.playbook.clone(),
-            attempt: claim.attempt,
-            lease,
-            nonce: ledger.nonce(),
-            resume: Some(claim.fence),
-            comment: None,
-        };
-        let mut held = ledger.acquire_for(acquire, assistant).await.map_err(of_claim)?;
+        let held = ledger.take_up_parked(&claim, assistant, nonce).await.map_err(of_claim)?;
+        self.knows(claim.task, &ask.principal).await;
+        // From here on it works again, whatever fails: the record and the board are told of the new
+        // fence so that what comes late under the old one is known for what it is.
         let fence = held.claim.fence;
-        self.parts.board.raise_fence(claim.task, fence).await.map_err(of_board)?;
-        let mut run = self.in_hand(held.clone()).await?.run;
-        run.fence = Some(fence);
-        ledger.update_run(&run).await.map_err(of_ledger)?;
-        ledger.advance(&mut held, Phase::Working, None, None).await.map_err(of_claim)?;
-        Ok(Hold { answer: Some(answer.text), ..self.hold(&held.claim, lease) })
+        if let Err(error) = self.parts.board.raise_fence(claim.task, fence).await {
+            tracing::warn!(task = %claim.task, %error, "the board does not know the new fence yet");
+        }
+        let mut hand = self.in_hand(held).await?;
+        hand.run.fence = Some(fence);
+        ledger.update_run(&hand.run).await.map_err(of_ledger)?;
+        Ok(Hold { answer: Some(answer.text), ..self.hold(&hand.held.claim, lease) })
     }
-}
 
-/// The comment that a call wrote.
-fn comment_of(said: &ToolResult) -> Option<CommentId> {
-    match said.effect.as_ref()?.result.as_ref()? {
-        EffectResult::Done { entity: Entity::Comment(id), .. } => Some(*id),
-        _ => None,
+    /// The question that keeps a task, where its time is over and nobody has answered.
+    pub(super) async fn overdue(&self, task: TaskId) -> Result<Option<Claim>, DeskError> {
+        let claim = self.parts.ledger.claim(task).await.map_err(of_claim)?;
+        let Some((claim, parked)) = claim.and_then(|claim| {
+            let parked = claim.parked.clone().filter(|_| claim.assistant.is_some())?;
+            Some((claim, parked))
+        }) else {
+            return Ok(None);
+        };
+        if parked.until > self.parts.clock.wall() {
+            return Ok(None);
+        }
+        let answer = self.parts.journal.answer_to(&claim, &parked).await.map_err(of_board)?;
+        Ok(Some(claim).filter(|_| answer.is_none()))
+    }
+
+    /// What an agent, or whoever handed the task over, has to leave to people: a hand-over that waits.
+    pub(in crate::daemon) async fn left_to_people(
+        &self,
+        task: TaskId,
+        principal: &Principal,
+    ) -> Result<Option<HandOver>, DeskError> {
+        let found = self.parts.ledger.hand_over(task).await.map_err(of_ledger)?;
+        let Some(hand_over) = found.filter(|hand_over| hand_over.decided.is_none()) else {
+            return Ok(None);
+        };
+        let assistant = hand_over.assistant.as_ref();
+        let is_theirs = assistant.is_some_and(|one| one.principal == principal.key());
+        if !is_theirs && principal.person.kind != PersonKind::Agent {
+            return Ok(None);
+        }
+        let now = self.task(task).await?;
+        Ok(Some(hand_over).filter(|hand_over| hand_over.status == now.status))
+    }
+
+    /// Whether a claim that waits is this caller's own.
+    pub(super) fn is_asked_by(claim: &Claim, principal: &Principal) -> bool {
+        claim.phase == Phase::Parked && is_of(claim, principal)
     }
 }
 

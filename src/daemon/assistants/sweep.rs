@@ -19,15 +19,15 @@ impl Assistants<'_> {
     /// Hands a task back whose assistant is gone, where no daemon has done so yet.
     pub(super) async fn sweep(&self, task: TaskId) -> Result<(), DeskError> {
         let ledger = &self.parts.ledger;
-        let ended = match ledger.expire_assistant(task).await.map_err(of_claim)? {
-            Some(claim) => Some(claim),
-            None => ledger
-                .orphans()
-                .await
-                .map_err(of_claim)?
-                .into_iter()
-                .find(|orphan| orphan.task == task && orphan.assistant.is_some()),
-        };
+        let mut ended = ledger.expire_assistant(task).await.map_err(of_claim)?;
+        if ended.is_none() {
+            ended = self.overdue(task).await?;
+        }
+        if ended.is_none() {
+            let orphans = ledger.orphans().await.map_err(of_claim)?;
+            let is_its = |orphan: &Claim| orphan.task == task && orphan.assistant.is_some();
+            ended = orphans.into_iter().find(is_its);
+        }
         match ended {
             Some(claim) => self.hand_back(&claim).await,
             None => Ok(()),

@@ -1,6 +1,7 @@
 //! The daemon in process, through the doors that the program itself uses.
 
 mod assistants;
+mod assistants_asking;
 mod assistants_ending;
 mod board_words;
 mod broken_off;
@@ -21,6 +22,7 @@ mod state_lost;
 mod succession;
 mod switches;
 mod taken_once;
+mod time_spent;
 mod two_daemons;
 mod undo;
 mod wrong_clocks;

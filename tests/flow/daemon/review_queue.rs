@@ -1,17 +1,18 @@
 //! What waits for a person: asking, handing over, deciding; by assistants and by playbooks.
 
-use super::playbooks::{ASKS, QUICK, WORKER as WORKER_PLAYBOOK};
-use crate::support::daemon::{ADA, BO, Life, Team, WORKER};
+use super::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
+use crate::support::daemon::{ADA, BO, Life, REVIEWER, Team, WORKER};
 use rota::board::Comments as _;
 use rota::domain::*;
 use rota::tools::ToolError;
+use rota::tools::desk::Desk as _;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 
-const HOUR: Duration = Duration::from_hours(1);
+pub(super) const HOUR: Duration = Duration::from_hours(1);
 
 /// An agent's assistant holds a task: the task, and its fence.
-async fn held(team: &Team, life: &Life) -> (TaskId, u64) {
+pub(super) async fn held(team: &Team, life: &Life) -> (TaskId, u64) {
     let task = team.task("Fix the footer").await;
     let agent = team.person(WORKER).await;
     let claimed = life.call(&agent, "claimTask", json!({ "task": task.0 })).await.unwrap();
@@ -19,7 +20,7 @@ async fn held(team: &Team, life: &Life) -> (TaskId, u64) {
     (task, u64::try_from(fence).unwrap())
 }
 
-async fn submitted(team: &Team, life: &Life) -> TaskId {
+pub(super) async fn submitted(team: &Team, life: &Life) -> TaskId {
     let (task, fence) = held(team, life).await;
     let agent = team.person(WORKER).await;
     let args = json!({ "task": task.0, "fence": fence, "summary": "Fixed the footer.",
@@ -29,7 +30,7 @@ async fn submitted(team: &Team, life: &Life) -> TaskId {
     task
 }
 
-async fn asked(team: &Team, life: &Life) -> TaskId {
+pub(super) async fn asked(team: &Team, life: &Life) -> TaskId {
     let (task, fence) = held(team, life).await;
     let agent = team.person(WORKER).await;
     let args =
@@ -39,7 +40,7 @@ async fn asked(team: &Team, life: &Life) -> TaskId {
     task
 }
 
-async fn decide(
+pub(super) async fn decide(
     team: &Team,
     life: &Life,
     who: PersonId,
@@ -52,7 +53,7 @@ async fn decide(
 }
 
 /// What waits: task, why, from whom, whose turn it is.
-async fn waiting(team: &Team, life: &Life) -> Vec<(i64, String, String, Json)> {
+pub(super) async fn waiting(team: &Team, life: &Life) -> Vec<(i64, String, String, Json)> {
     let listed = life.call(&team.person(ADA).await, "listReviews", json!({})).await.unwrap();
     let listed = serde_json::to_value(&listed).unwrap();
     let items = listed["items"].as_array().unwrap().iter();
@@ -100,6 +101,7 @@ async fn the_first_decision_stands_and_whoever_decides_again_is_told_it() {
     assert_eq!(one["decision"]["verdict"], other["decision"]["verdict"]);
     assert_ne!(one["repeated"], other["repeated"], "{one:#} {other:#}");
     let comments = team.comments(task).await.len();
+    assert_eq!(comments, 3, "claimed, handed over, decided");
     for (who, decision) in [(ADA, "request_changes"), (BO, "approve")] {
         let again = decide(&team, &life, who, (task, decision, "Now?")).await.unwrap();
         assert_eq!(
@@ -111,29 +113,137 @@ async fn the_first_decision_stands_and_whoever_decides_again_is_told_it() {
     life.stop().await;
 }
 
+/// A decision that is written down, and nothing more.
+async fn noted(life: &Life, task: TaskId, verdict: Verdict) {
+    let decided = Decided {
+        verdict,
+        comment: "As I said.".to_owned(),
+        by: ADA,
+        name: "Ada".to_owned(),
+        at: life.the_run(task).await.started,
+        after: CommentId(0),
+        written: false,
+    };
+    let run = life.the_run(task).await.id;
+    life.ledger.decide_review(task, &run, decided).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_decision_that_broke_off_is_finished_by_whoever_decides_again() {
     let team = Team::new().await;
     let life = team.start().await;
     let task = submitted(&team, &life).await;
-    let run = life.the_run(task).await.id;
-    // Written down, and nothing more.
-    let noted = Decided {
-        task,
-        run,
-        verdict: Verdict::Approved,
-        comment: "Well done.".to_owned(),
-        by: ADA,
-        name: "Ada".to_owned(),
-        at: life.ledger.run(life.the_run(task).await.id.as_str()).await.unwrap().unwrap().started,
-        written: false,
-    };
-    life.ledger.review(noted).await.unwrap();
+    noted(&life, task, Verdict::Approved).await;
+    assert_eq!(waiting(&team, &life).await.len(), 1, "it is not on the board yet");
     let before = team.comments(task).await.len();
     let again = decide(&team, &life, BO, (task, "request_changes", "No.")).await.unwrap();
     assert_eq!((&again["repeated"], &again["decision"]["name"]), (&json!(true), &json!("Ada")));
     assert_eq!(team.status(task).await, "Done");
     assert_eq!(team.comments(task).await.len(), before + 1);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_broke_off_is_finished_by_the_next_life_in_the_name_of_who_decided() {
+    let mut team = Team::new().await;
+    team.playbook("ai-worker", WORKER_PLAYBOOK);
+    team.model("worker", &[QUICK]);
+    let task = team.task("Make it blue").await;
+    let life = team.start().await;
+    life.run("ai-worker").await;
+    noted(&life, task, Verdict::ChangesRequested).await;
+    life.stop().await;
+    let life = team.start().await;
+    life.work().await;
+    let said = team.comments(task).await;
+    let told = said.iter().filter(|(who, text)| *who == ADA && text.contains("As I said."));
+    assert_eq!(told.count(), 1, "{said:#?}");
+    assert_eq!(life.runs(task).await.len(), 2, "the playbook works at it again");
+    assert!(team.prompts()[1].contains("Ada: As I said."), "{}", team.prompts()[1]);
+    life.work().await;
+    assert_eq!(team.comments(task).await.iter().filter(|(who, _)| *who == ADA).count(), 1);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_reviewing_agent_approved_goes_back_to_its_author_when_a_person_does_not() {
+    let mut team = Team::new().await;
+    team.playbook("ai-worker", &WORKER_PLAYBOOK.replace("assign = \"{{task.author}}\"\n", ""));
+    team.playbook("code-review", super::reviews::REVIEW);
+    team.model("worker", &[QUICK]);
+    team.model("reviewer", &[super::reviews::APPROVES, super::reviews::APPROVES]);
+    let task = team.task("Make it blue").await;
+    let life = team.start().await;
+    life.run("ai-worker").await;
+    life.run("code-review").await;
+    assert_eq!(team.status(task).await, "Approved");
+    assert_eq!(waiting(&team, &life).await[0].2, "the playbook code-review");
+    decide(&team, &life, ADA, (task, "request_changes", "It is green.")).await.unwrap();
+    life.work().await;
+    let last = life.runs(task).await.remove(0);
+    assert_eq!(last.playbook.as_str(), "ai-worker");
+    assert!(team.prompts()[2].contains("Ada: It is green."), "{}", team.prompts()[2]);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rework_that_a_person_asked_for_waits_for_the_end_of_a_stop() {
+    let mut team = Team::new().await;
+    team.playbook("ai-worker", WORKER_PLAYBOOK);
+    team.model("worker", &[QUICK]);
+    let task = team.task("Make it blue").await;
+    let life = team.start().await;
+    life.run("ai-worker").await;
+    life.daemon.stop_all("Ada", "lunch").await.unwrap();
+    decide(&team, &life, BO, (task, "request_changes", "It is green.")).await.unwrap();
+    life.daemon.tick().await;
+    assert_eq!(life.runs(task).await.len(), 1);
+    life.daemon.start_all("Ada").await.unwrap();
+    life.work().await;
+    assert_eq!(life.runs(task).await.len(), 2);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_moved_before_a_rejection_was_written_stays_and_nobody_works_again() {
+    let mut team = Team::new().await;
+    team.playbook("ai-worker", WORKER_PLAYBOOK);
+    team.model("worker", &[QUICK]);
+    let task = team.task("Make it blue").await;
+    let life = team.start().await;
+    life.run("ai-worker").await;
+    noted(&life, task, Verdict::ChangesRequested).await;
+    let done = team.labelled("Done").await;
+    team.edit(BO, task, TaskEdit::Status(done)).await;
+    life.work().await;
+    assert_eq!(team.status(task).await, "Done");
+    assert_eq!(life.runs(task).await.len(), 1);
+    assert!(waiting(&team, &life).await.is_empty());
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_hand_over_waits_no_agent_and_no_author_moves_or_takes_the_task() {
+    let team = Team::new().await;
+    let life = team.start().await;
+    let task = submitted(&team, &life).await;
+    let done = team.labelled("Done").await.0;
+    for who in [WORKER, REVIEWER] {
+        let who = team.person(who).await;
+        let edit = json!({ "id": task.0, "params": { "status": done } });
+        let error = life.call(&who, "editTask", edit).await.unwrap_err();
+        assert_eq!(error.reason(), Reason::Waiting, "{error}");
+        let claim = life.call(&who, "claimTask", json!({ "task": task.0 })).await.unwrap_err();
+        assert!(matches!(claim.reason(), Reason::Waiting | Reason::Assigned), "{claim}");
+    }
+    // What was done is no secret, and more may be said about it.
+    let worker = team.person(WORKER).await;
+    let said = json!({ "module": "ticket", "entityId": task.0, "text": "One thing more." });
+    life.call(&worker, "addComment", said).await.unwrap();
+    // A person moves it where they like.
+    let edit = json!({ "id": task.0, "params": { "status": done } });
+    life.call(&team.person(BO).await, "editTask", edit).await.unwrap();
+    assert!(waiting(&team, &life).await.is_empty());
     life.stop().await;
 }
 
@@ -175,129 +285,6 @@ async fn changes_to_an_assistants_work_give_the_task_back_to_it() {
     );
     let agent = team.person(WORKER).await;
     life.call(&agent, "claimTask", json!({ "task": task.0 })).await.unwrap();
-    life.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_question_waits_without_a_lease_and_its_asker_gets_the_answer_with_the_claim() {
-    let team = Team::new().await;
-    let life = team.start().await;
-    let task = asked(&team, &life).await;
-    let agent = team.person(WORKER).await;
-    let (_, words) = team.comments(task).await.pop().unwrap();
-    assert!(words.contains("**AI-Worker** asks Ada") && words.contains("Which footer?"), "{words}");
-    assert_eq!(waiting(&team, &life).await[0].1, "question");
-    let again = json!({ "task": task.0 });
-    let error = life.call(&agent, "claimTask", again.clone()).await.unwrap_err();
-    assert_eq!(error.reason(), Reason::Waiting, "{error}");
-    let other = life.call(&team.person(BO).await, "claimTask", again.clone()).await.unwrap_err();
-    assert_eq!(other.reason(), Reason::AlreadyClaimed, "{other}");
-    team.clock.advance(HOUR * 30);
-    life.work().await;
-    assert_eq!(life.claim(task).await.phase, Phase::Parked);
-    let answered = decide(&team, &life, ADA, (task, "answer", "The one below.")).await.unwrap();
-    assert_eq!(
-        (&answered["answer"], &answered["repeated"]),
-        (&json!("The one below."), &json!(false))
-    );
-    assert!(waiting(&team, &life).await.is_empty());
-    let late = decide(&team, &life, BO, (task, "answer", "The upper one.")).await.unwrap();
-    assert_eq!((&late["answer"], &late["repeated"]), (&json!("The one below."), &json!(true)));
-    life.work().await;
-    let before = life.claim(task).await.fence;
-    let hold = life.call(&agent, "claimTask", again).await.unwrap();
-    assert_eq!(hold.get("answer").and_then(Value::as_text), Some("The one below."));
-    let claim = life.claim(task).await;
-    assert_eq!((claim.phase, claim.fence), (Phase::Working, Fence(before.0 + 1)));
-    let done = json!({ "task": task.0, "fence": claim.fence.0, "summary": "Fixed." });
-    life.call(&agent, "submitForReview", done).await.unwrap();
-    assert_eq!(life.the_run(task).await.reason, Some(Reason::HandedOver));
-    life.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_question_that_nobody_answers_gives_the_task_back() {
-    let team = Team::new().await;
-    let life = team.start().await;
-    let task = asked(&team, &life).await;
-    team.clock.advance(HOUR * 73);
-    life.work().await;
-    let now = team.look(task).await;
-    assert_eq!((now.assignee, team.status(task).await.as_str()), (None, "New"));
-    let (_, words) = team.comments(task).await.pop().unwrap();
-    assert!(words.contains("was not answered in time"), "{words}");
-    let run = life.the_run(task).await;
-    assert_eq!((run.state, run.reason), (RunState::ClaimLost, Some(Reason::AnswerOverdue)));
-    life.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_question_outlives_the_daemon_and_a_person_who_takes_over_ends_it() {
-    let team = Team::new().await;
-    let life = team.start().await;
-    let task = asked(&team, &life).await;
-    life.stop().await;
-    let life = team.start().await;
-    life.work().await;
-    assert_eq!(life.claim(task).await.phase, Phase::Parked);
-    assert_eq!(life.the_run(task).await.state, RunState::Running);
-    team.edit(BO, task, TaskEdit::Assignee(Some(BO))).await;
-    life.work().await;
-    assert_eq!(life.claim(task).await.phase, Phase::Free);
-    assert_eq!(life.the_run(task).await.state, RunState::Yielded);
-    assert_eq!(team.look(task).await.assignee, Some(BO));
-    life.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_asks_does_not_answer_and_who_hands_over_does_not_approve() {
-    let team = Team::new().await;
-    let life = team.start().await;
-    let bo = team.person(BO).await;
-    let task = team.task("Fix the header").await;
-    let claimed = life.call(&bo, "claimTask", json!({ "task": task.0 })).await.unwrap();
-    let fence = claimed.get("fence").and_then(Value::as_int).unwrap();
-    let ask = json!({ "task": task.0, "fence": fence, "question": "May I delete it?" });
-    life.call(&bo, "askPerson", ask).await.unwrap();
-    // Bo's assistant would like to be Bo.
-    let said = json!({ "module": "ticket", "entityId": task.0, "text": "Yes, you may." });
-    let error = life.call(&bo, "addComment", said).await.unwrap_err();
-    assert_eq!(error.reason(), Reason::Waiting, "{error}");
-    let error = decide(&team, &life, BO, (task, "answer", "Yes.")).await.unwrap_err();
-    assert_eq!(error.reason(), Reason::TokenRefused, "{error}");
-    // Bo himself may, at his terminal.
-    let args = json!({ "task": task.0, "decision": "answer", "comment": "No." });
-    life.call_by_hand(&bo, "decideReview", args).await.unwrap();
-    let hold = life.call(&bo, "claimTask", json!({ "task": task.0 })).await.unwrap();
-    assert_eq!(hold.get("answer").and_then(Value::as_text), Some("No."));
-    let fence = hold.get("fence").and_then(Value::as_int).unwrap();
-    let done = json!({ "task": task.0, "fence": fence, "summary": "Left it there." });
-    life.call(&bo, "submitForReview", done).await.unwrap();
-    for who in [BO, WORKER] {
-        let error = decide(&team, &life, who, (task, "approve", "")).await.unwrap_err();
-        assert_eq!(error.reason(), Reason::TokenRefused, "{error}");
-    }
-    assert_eq!(team.status(task).await, "Ready for Review");
-    let args = json!({ "task": task.0, "decision": "approve" });
-    life.call_by_hand(&bo, "decideReview", args).await.unwrap();
-    assert_eq!(team.status(task).await, "Done");
-    life.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_answer_by_the_queue_takes_a_playbooks_question_up_again() {
-    let mut team = Team::new().await;
-    team.playbook("ai-worker", WORKER_PLAYBOOK);
-    team.model("worker", &[ASKS, QUICK]);
-    let task = team.task("Paint the shed").await;
-    let life = team.start().await;
-    assert_eq!(life.run("ai-worker").await.reason, Reason::Waiting);
-    team.clock.advance(HOUR);
-    assert_eq!(waiting(&team, &life).await[0].1, "question");
-    decide(&team, &life, BO, (task, "answer", "Green.")).await.unwrap();
-    life.work().await;
-    assert!(team.prompts()[1].contains("Green."), "{}", team.prompts()[1]);
-    assert_eq!(waiting(&team, &life).await[0].1, "hand_over");
     life.stop().await;
 }
 

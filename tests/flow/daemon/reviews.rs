@@ -4,7 +4,7 @@ use super::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
 use crate::support::daemon::{ADA, REVIEWER, Team};
 use rota::domain::*;
 
-const REVIEW: &str = r#"
+pub(super) const REVIEW: &str = r#"
 agent = "AI-Reviewer"
 
 [select]
@@ -39,7 +39,7 @@ const FINDS_FAULT: &str = r#"
 call = [{ tool = "finish", args = { outcome = "changes_requested", summary = "The button is not blue." } }]
 "#;
 
-const APPROVES: &str = r#"
+pub(super) const APPROVES: &str = r#"
 [[conversation]]
 [[conversation.turn]]
 call = [{ tool = "finish", args = { outcome = "approved", summary = "All criteria hold." } }]
