@@ -50,7 +50,7 @@ impl Server {
 
     /// With the admin's own key.
     pub fn keeper(&self) -> LeantimeBoard {
-        self.board(self.options(&self.key))
+        open(self.options(&self.key))
     }
 
     pub fn options(&self, key: &str) -> Options {
@@ -64,11 +64,6 @@ impl Server {
         // It says itself what it takes.
         options.requests_per_minute = 1_000_000;
         options
-    }
-
-    pub fn board(&self, options: Options) -> LeantimeBoard {
-        let (notes, name) = (Arc::new(MemoryNotebook::default()), BoardName::new("main"));
-        LeantimeBoard::open(options, notes, name, SystemClock::shared()).unwrap()
     }
 
     /// A user for a program, under a name that nobody has.
@@ -86,7 +81,7 @@ impl Server {
 
     /// As one of them sees it.
     pub fn board_of(&self, user: &Minted) -> LeantimeBoard {
-        self.board(self.options(user.key.expose_secret()))
+        open(self.options(user.key.expose_secret()))
     }
 
     /// A careful client was seen, as far as that can be seen.
@@ -95,6 +90,11 @@ impl Server {
         let violations = self.fake.as_ref().map(FakeLeantime::violations).unwrap_or_default();
         assert!(violations.is_empty(), "{violations:#?}");
     }
+}
+
+fn open(options: Options) -> LeantimeBoard {
+    let (notes, name) = (Arc::new(MemoryNotebook::default()), BoardName::new("main"));
+    LeantimeBoard::open(options, notes, name, SystemClock::shared()).unwrap()
 }
 
 /// Real servers remember the names of earlier runs.

@@ -115,10 +115,12 @@ async fn zones_other_than_utc_and_clocks_that_differ_are_told() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_plugin_is_seen_where_it_is() {
-    let paid = Options { mcp_plugin: true, ..Options::default() };
-    let scene = Scene::with(paid, Role::Editor).await;
-    let found = scene.by_file("").run(["doctor", "--json"]).ok().json();
-    is(&found, "leantime plugin", "ok", &["answers"]);
+    for (mcp_status, said) in [(200, "answers beside"), (403, "refuses this key"), (500, "500")] {
+        let paid = Options { mcp_status, ..Options::default() };
+        let scene = Scene::with(paid, Role::Editor).await;
+        let found = scene.by_file("").run(["doctor", "--json"]).ok().json();
+        is(&found, "leantime plugin", "ok", &[said]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -132,7 +132,8 @@ async fn carry_out(inner: Arc<Inner>, parts: Parts, text: String) -> Response<Bo
         }
         Ok(_) if path.ends_with("/mcp") => {
             let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": {} });
-            Answer::json(200, &json!({ "jsonrpc": "2.0", "id": 1, "result": hello }))
+            let status = inner.state().options.mcp_status;
+            Answer::json(status, &json!({ "jsonrpc": "2.0", "id": 1, "result": hello }))
         }
         Ok(caller) if path.trim_end_matches('/').ends_with("/goalcanvas") => {
             patch_goal(&inner, &caller, &parts.headers, &text, query)
@@ -260,7 +261,7 @@ fn serve(inner: &Inner, verb: &Method, headers: &HeaderMap, path: &str) -> Resul
     let is_known = (path.ends_with("/api/jsonrpc")
         && (verb == Method::POST || verb == Method::GET))
         || (path.ends_with("/api/goalcanvas") && verb == Method::PATCH)
-        || (path.ends_with("/mcp") && inner.state().options.mcp_plugin);
+        || (path.ends_with("/mcp") && inner.state().options.mcp_status != 404);
     if !is_known {
         let text = format!("Can't find a valid controller for {path}");
         return Err(Answer::json(404, &json!({ "message": text })));

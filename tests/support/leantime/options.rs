@@ -58,8 +58,8 @@ pub struct Options {
     pub numbers_as_strings: bool,
     /// Whether the timers' table was made before 3.7: then a timer excludes only its own user.
     pub old_timers: bool,
-    /// Whether the plugin is there that brings an MCP server of its own.
-    pub mcp_plugin: bool,
+    /// How its own MCP server answers, which a plugin brings: 404 without it.
+    pub mcp_status: u16,
     /// Seconds by which the clock in its answers' headers is before this machine's.
     pub ahead_seconds: i64,
 }
@@ -73,7 +73,7 @@ impl Default for Options {
             rate_per_minute: None,
             numbers_as_strings: false,
             old_timers: false,
-            mcp_plugin: false,
+            mcp_status: 404,
             ahead_seconds: 0,
         }
     }
