@@ -158,6 +158,7 @@ fn snapshot(placed: bool) -> Snapshot {
             decided: now,
             state: OccurrenceState::Queued,
             covers: None,
+            status: None,
         };
         occurrences.push(OpenOccurrence {
             occurrence,

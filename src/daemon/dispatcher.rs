@@ -224,6 +224,12 @@ impl Dispatcher {
         if let Some(open) = self.beliefs.open.get_mut(occurrence) {
             if let Some((reason, detail)) = done.refused {
                 tracing::info!(%occurrence, ?task, %reason, %detail, "not taken");
+                let passes = matches!(reason, Reason::LostRace | Reason::AlreadyClaimed);
+                if passes && open.occurrence.trigger == Trigger::Rework {
+                    // What a reviewer asked for is still to be done: it is planned again.
+                    open.closed = false;
+                    open.taken.retain(|taken| Some(*taken) != task);
+                }
                 open.refused.push((task, reason, detail));
             }
             open.runs.extend(done.runs);
@@ -245,6 +251,7 @@ impl Dispatcher {
         let new = queued.into_iter().filter(|occurrence| {
             occurrence.trigger == Trigger::Rework
                 && occurrence.state == OccurrenceState::Queued
+                && !self.is_left_to_a_daemon(occurrence)
                 && !self.beliefs.open.contains_key(&occurrence.id)
         });
         for occurrence in new.collect::<Vec<_>>() {
@@ -296,6 +303,7 @@ impl Dispatcher {
             decided: now,
             state: OccurrenceState::Queued,
             covers: None,
+            status: None,
         };
         self.parts.ledger.put_occurrence(&occurrence).await.map_err(failed)?;
         let mut open = Open::new(occurrence, Some(Arc::clone(&book.playbook)));

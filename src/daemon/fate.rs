@@ -4,7 +4,7 @@
 use super::dispatcher::Dispatcher;
 use super::parts::Parts;
 use crate::board::BoardError;
-use crate::domain::{Effect, EffectResult, EffectState, Reason, Run, RunState, Value};
+use crate::domain::{Effect, EffectActor, EffectResult, EffectState, Reason, Run, RunState, Value};
 use crate::ledger::LedgerError;
 
 /// At most so many are looked at in one tick.
@@ -29,7 +29,9 @@ pub(super) async fn learn(parts: &Parts, run: &Run) -> Result<Option<String>, Le
                 EffectState::Unknown
             }
         };
-        if state == EffectState::Unknown {
+        // Whether the time of a run was logged is no reason to doubt its work.
+        let is_time = effect.tool == "logTime" && effect.actor == EffectActor::Rota;
+        if state == EffectState::Unknown && !is_time {
             unknown = Some(format!("{} ({})", effect.tool, effect.mark));
         }
         let result = result_of(parts, &effect, &state);

@@ -84,18 +84,19 @@ impl Worker {
         if !edits.is_empty() && !self.was_settled("editTask").await? {
             self.write_edits(task, &edits).await?;
         }
+        let wrote = edits.iter().find_map(|edit| match edit {
+            TaskEdit::Status(status) => Some(*status),
+            _ => None,
+        });
+        let left = wrote.unwrap_or(task.status);
         let reason = if handed_over { Reason::HandedOver } else { end.reason };
         let end = WorkEnd { reason, ..end.clone() };
         let end = match &outcome.rework {
-            Some(playbook) => self.queue_rework(playbook, end).await?,
+            Some(playbook) => self.queue_rework(playbook, Some(left), end).await?,
             None => end,
         };
         if end.reason == Reason::HandedOver {
-            let status = edits.iter().find_map(|edit| match edit {
-                TaskEdit::Status(status) => Some(*status),
-                _ => None,
-            });
-            self.handed_over = Some(self.hand_over(task, status.unwrap_or(task.status), &end));
+            self.handed_over = Some(self.hand_over(task, left, &end));
         }
         Ok(end)
     }
@@ -285,6 +286,7 @@ impl Worker {
     async fn queue_rework(
         &self,
         playbook: &PlaybookName,
+        status: Option<StatusId>,
         end: WorkEnd,
     ) -> Result<WorkEnd, WorkEnd> {
         let filter = RunFilter {
@@ -304,7 +306,8 @@ impl Worker {
             let detail = format!("round {round} of {rounds}: a person decides");
             return Ok(WorkEnd { reason: Reason::HandedOver, detail, ..end });
         }
-        let at = self.parts.clock.wall();
+        // The same however often it is tried.
+        let at = self.run.started;
         let occurrence = Occurrence {
             id: OccurrenceId::new(format!("{playbook}@rework/{}", self.run.id)),
             playbook: playbook.clone(),
@@ -314,6 +317,7 @@ impl Worker {
             decided: at,
             state: OccurrenceState::Queued,
             covers: None,
+            status,
         };
         self.parts.ledger.put_occurrence(&occurrence).await.map_err(|error| {
             WorkEnd::ended(

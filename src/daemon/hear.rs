@@ -92,6 +92,7 @@ impl Dispatcher {
             decided: self.parts.clock.wall(),
             state: OccurrenceState::Queued,
             covers: None,
+            status: None,
         };
         if selects && self.is_waiting_already(playbook) {
             return Ok(());

@@ -54,6 +54,10 @@ impl RunJournal {
             agent: agent_of(claim, &people),
             people: &people,
         };
+        if let Some(name) = self.decided_by(claim.task).await {
+            let detail = format!("{name} has decided about what was handed over before");
+            return Ok(Some((Reason::PersonTookOver, detail)));
+        }
         let finding = reconcile(&[view]).into_iter().next().map(|verdict| verdict.finding);
         match finding {
             Some(Finding::Yield { reason: Reason::PersonTookOver, .. })
@@ -64,6 +68,13 @@ impl RunJournal {
             Some(Finding::Yield { reason, detail }) => Ok(Some((reason, detail))),
             _ => Ok(None),
         }
+    }
+
+    /// Who has decided about a hand-over of the task that the board does not show yet: a person came
+    /// first, whatever the board says.
+    async fn decided_by(&self, task: TaskId) -> Option<String> {
+        let hand_over = self.ledger.hand_over(task).await.ok().flatten()?;
+        hand_over.decided.filter(|decided| !decided.written).map(|decided| decided.name)
     }
 
     /// Whether the last change of assignee and of status was a write of this claim's own run: the
@@ -154,7 +165,10 @@ impl RunJournal {
         let Some(own) = self.said_under(claim).await? else { return Ok(None) };
         let is_person =
             |author| people.iter().any(|p| p.id == author && p.kind == PersonKind::Person);
-        let is_answer = |comment: &Comment| is_person(comment.author) && !own.contains(&comment.id);
+        let is_answer = |comment: &Comment| {
+            parked.answer == Some(comment.id)
+                || is_person(comment.author) && !own.contains(&comment.id)
+        };
         Ok(comments.into_iter().find(is_answer))
     }
 

@@ -316,6 +316,7 @@ impl Dispatcher {
             // At once under way: it never waits, and is no work for others who look for some.
             state: OccurrenceState::Running,
             covers: None,
+            status: None,
         };
         self.parts.ledger.put_occurrence(&occurrence).await?;
         let playbook = self.parts.playbook(&claim.playbook);

@@ -30,7 +30,11 @@ pub(super) async fn waiting(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
     for hand_over in parts.ledger.open_hand_overs().await.map_err(failed)? {
         let task = match parts.board.task(hand_over.task).await {
             Ok(task) => Some(task),
-            Err(BoardError::NotFound { .. }) => None,
+            Err(BoardError::NotFound { .. }) => {
+                let gone = parts.ledger.forget_hand_over(hand_over.task, &hand_over.run).await;
+                gone.map_err(failed)?;
+                None
+            }
             Err(error) => return Err(of_board(error)),
         };
         match task.filter(|task| hand_over.decided.is_some() || task.status == hand_over.status) {
@@ -45,21 +49,12 @@ pub(super) async fn waiting(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
                 until: None,
                 text: hand_over.summary,
             }),
-            None => forget(parts, &hand_over).await?,
+            // Somebody moved it: that was the decision. It may come back, as from a run that gives up.
+            None => {}
         }
     }
     all.sort_by_key(|waiting| (waiting.since, waiting.task));
     Ok(all)
-}
-
-/// Somebody moved the task: that was the decision. Where a run holds it, it may come back yet.
-async fn forget(parts: &Parts, hand_over: &HandOver) -> Result<(), DeskError> {
-    let held = parts.ledger.holding(hand_over.task).await.map_err(of_claim)?;
-    if held.is_none() {
-        let forgotten = parts.ledger.forget_hand_over(hand_over.task, &hand_over.run).await;
-        forgotten.map_err(failed)?;
-    }
-    Ok(())
 }
 
 /// Questions that nobody has answered.
@@ -175,7 +170,7 @@ async fn write(
     }
     let stands = move_on(parts, hand_over, status, &edits, &context).await?;
     if stands && decided.verdict == Verdict::ChangesRequested {
-        queue_rework(parts, hand_over, &decided).await?;
+        queue_rework(parts, hand_over, &decided, status).await?;
     }
     let what = if stands {
         told(hand_over, &decided, &project, status)
@@ -228,6 +223,7 @@ async fn queue_rework(
     parts: &Parts,
     hand_over: &HandOver,
     decided: &Decided,
+    status: StatusId,
 ) -> Result<(), DeskError> {
     let Some(playbook) = &hand_over.rework else { return Ok(()) };
     let occurrence = Occurrence {
@@ -239,6 +235,7 @@ async fn queue_rework(
         decided: decided.at,
         state: OccurrenceState::Queued,
         covers: None,
+        status: Some(status),
     };
     if parts.ledger.occurrence(&occurrence.id).await.map_err(failed)?.is_some() {
         return Ok(());
@@ -298,8 +295,24 @@ pub(super) async fn answer(parts: &Parts, ask: AnswerAsk) -> Result<Answered, De
     ]);
     let context = Context { is_by_hand: true, ..ask.context.clone() };
     parts.tools.call("addComment", args, &context).await.map_err(of_tool)?;
-    // Of two who answer at once the earlier comment counts, by the board's own order.
-    let first = parts.journal.answer_to(&claim, &parked).await.map_err(of_board)?;
+    // On some boards all that is written through us is written by one user, an agent: that this is a
+    // person's is known here. Of two who answer at once the earlier comment counts, as the board has them.
+    let query = CommentQuery {
+        on: Some(CommentTarget::Task(id)),
+        after: parked.comment,
+        limit: 1_000,
+        ..CommentQuery::default()
+    };
+    let said = parts.board.comments(&query).await.map_err(of_board)?.items;
+    let own = said.iter().find(|comment| comment.text.trim() == ask.text.trim());
+    if let Some(own) = own {
+        parts.ledger.note_answer(id, claim.fence, own.id).await.map_err(of_claim)?;
+    }
+    let now = parts.ledger.claim(id).await.map_err(of_claim)?.unwrap_or(claim);
+    let first = match &now.parked {
+        Some(parked) => parts.journal.answer_to(&now, parked).await.map_err(of_board)?,
+        None => None,
+    };
     let first = first.map_or(ask.text.clone(), |first| first.text);
     let repeated = first.trim() != ask.text.trim();
     Ok(answered(first, repeated))
@@ -386,7 +399,6 @@ async fn was_said(
     decided: &Decided,
     text: &str,
 ) -> Result<bool, DeskError> {
-    let people = parts.board.people().await.map_err(of_board)?;
     let query = CommentQuery {
         on: Some(CommentTarget::Task(task)),
         after: Some(decided.after),
@@ -394,8 +406,8 @@ async fn was_said(
         ..CommentQuery::default()
     };
     let said = parts.board.comments(&query).await.map_err(of_board)?;
-    let is_person = |author| people.iter().any(|p| p.id == author && p.kind == PersonKind::Person);
-    Ok(said.items.iter().any(|c| is_person(c.author) && c.text.trim() == text.trim()))
+    // By whomever: on some boards all that is written through us is written by one user.
+    Ok(said.items.iter().any(|comment| comment.text.trim() == text.trim()))
 }
 
 fn of_board(error: BoardError) -> DeskError {

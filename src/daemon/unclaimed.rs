@@ -50,6 +50,10 @@ impl Dispatcher {
                 self.parts.ledger.set_occurrence_state(&occurrence.id, state).await?;
                 continue;
             }
+            // Where nothing is scheduled it would be begun and broken off with the command.
+            if self.is_left_to_a_daemon(&occurrence) {
+                continue;
+            }
             let playbook = self.parts.playbook(&occurrence.playbook);
             let mut open = Open::new(occurrence.clone(), playbook);
             if occurrence.state == OccurrenceState::Running {
@@ -61,6 +65,12 @@ impl Dispatcher {
             self.beliefs.open.insert(occurrence.id, open);
         }
         Ok(())
+    }
+
+    /// A rework that waits is a daemon's: a command without one ends before it does.
+    pub(super) fn is_left_to_a_daemon(&self, occurrence: &Occurrence) -> bool {
+        let waits = occurrence.state == OccurrenceState::Queued;
+        !self.scheduling && waits && occurrence.trigger == Trigger::Rework
     }
 
     async fn runs_of(&self, occurrence: &Occurrence) -> Result<Vec<Run>, LedgerError> {

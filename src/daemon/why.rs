@@ -120,6 +120,7 @@ fn imagined(parts: &Parts, playbook: &Arc<Playbook>, task: TaskId) -> Open {
         decided: now,
         state: OccurrenceState::Queued,
         covers: None,
+        status: None,
     };
     Open::new(occurrence, Some(Arc::clone(playbook)))
 }

@@ -172,6 +172,9 @@ pub struct Parked {
     /// `None` in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<CommentId>,
+    /// The comment that is known to be a person's answer, also where the board names another author.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<CommentId>,
 }
 
 /// How a claim ended.

@@ -1,7 +1,7 @@
 //! An occurrence: one planned or asked-for wake of a playbook. Every planned instant ends as
 //! *ran* or *skipped*; there are no holes.
 
-use super::{OccurrenceId, PlaybookName, Reason, RunId, TaskId, Timestamp};
+use super::{OccurrenceId, PlaybookName, Reason, RunId, StatusId, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The record of an occurrence.
@@ -25,6 +25,10 @@ pub struct Occurrence {
     /// the same reason; `planned` is then the first of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covers: Option<Covers>,
+    /// The status that the task was put into for it, of a rework: a task with another one was moved
+    /// meanwhile, and is left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<StatusId>,
 }
 
 /// The instants that one record accounts for.

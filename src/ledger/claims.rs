@@ -192,7 +192,7 @@ impl Ledger {
     ) -> Result<(), ClaimError> {
         held.trust.lose();
         let (since, question) = (self.clock.wall(), question.to_owned());
-        let parked = Parked { since, until, question, comment };
+        let parked = Parked { since, until, question, comment, answer: None };
         self.give_back(held, |claim| {
             claim.phase = Phase::Parked;
             claim.parked = Some(parked.clone());

@@ -4,8 +4,8 @@
 use super::claims::{Acquire, Held, contended, lost};
 use super::{ClaimError, Ledger, TRIES_MAX, keys, records};
 use crate::domain::{
-    Assistant, Claim, EndKind, Fence, Holder, Parked, Phase, Reason, RunId, StoreTime, TaskId,
-    Untold,
+    Assistant, Claim, CommentId, EndKind, Fence, Holder, Parked, Phase, Reason, RunId, StoreTime,
+    TaskId, Untold,
 };
 use crate::store::Batch;
 use std::time::Duration;
@@ -77,6 +77,30 @@ impl Ledger {
         };
         held.claim = self.change(held, set).await?;
         Ok(())
+    }
+
+    /// Which comment is the answer to a question that waits; the first one noted stays.
+    pub async fn note_answer(
+        &self,
+        task: TaskId,
+        fence: Fence,
+        comment: CommentId,
+    ) -> Result<(), ClaimError> {
+        let key = keys::claim(&self.options.board, task);
+        for _ in 0..TRIES_MAX {
+            let Some(record) = self.claim_record(task).await? else { return Ok(()) };
+            let mut claim = record.value.clone();
+            let parked = claim.parked.as_mut().filter(|parked| parked.answer.is_none());
+            let Some(parked) = parked.filter(|_| record.value.fence == fence) else {
+                return Ok(());
+            };
+            parked.answer = Some(comment);
+            let batch = records::replace(Batch::new(), &key, &claim, Some(&record))?;
+            if self.try_commit(batch).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(&key))
     }
 
     /// Gives an assistant the claim back that waited for an answer: at work again in one step.

@@ -68,7 +68,7 @@ impl Ledger {
         .await
     }
 
-    /// A hand-over waits for nobody any more, though nobody decided: the task was moved or is gone.
+    /// A hand-over waits for nobody any more: the task is gone.
     pub async fn forget_hand_over(&self, task: TaskId, run: &RunId) -> Result<()> {
         self.close(task, run, |_| {}).await
     }

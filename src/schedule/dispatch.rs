@@ -132,6 +132,9 @@ impl<'a> Planner<'a> {
         if facts.paused && is_by_itself(occurrence) {
             return Some(Stop::Skip(Reason::Paused));
         }
+        if facts.paused && occurrence.trigger == Trigger::Rework {
+            return Some(Stop::Wait(Reason::Paused));
+        }
         if !is_whole(occurrence) {
             return None;
         }
@@ -194,6 +197,12 @@ impl<'a> Planner<'a> {
                 self.refuse(facts, Some(task), Reason::BeyondLimit, &detail);
                 continue;
             }
+            let wanted = open.occurrence.status.unwrap_or(entry.task.status);
+            if wanted != entry.task.status {
+                self.refuse(facts, Some(task), Reason::OtherStatus, "somebody moved it meanwhile");
+                nothing = Reason::OtherStatus;
+                continue;
+            }
             if let Err(reason) = self.fits(entry, asked_for, facts, &criteria) {
                 if is_rework && matches!(reason, Reason::AlreadyClaimed | Reason::LostRace) {
                     return self.wait(open, facts, reason);
@@ -201,7 +210,9 @@ impl<'a> Planner<'a> {
                 nothing = if is_whole(&open.occurrence) { nothing } else { reason };
                 continue;
             }
-            if let Some(reason) = self.limit(facts) {
+            // It comes out of the queue: that the queue is full is no reason to wait.
+            let is_kept_by = |reason: &Reason| !is_rework || *reason != Reason::ReviewQueueFull;
+            if let Some(reason) = self.limit(facts).filter(is_kept_by) {
                 self.refuse(facts, Some(task), reason, reason.text());
                 return self.wait(open, facts, reason);
             }

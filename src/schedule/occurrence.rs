@@ -140,6 +140,7 @@ impl WakeDecision {
             decided,
             state,
             covers,
+            status: None,
         }
     }
 }

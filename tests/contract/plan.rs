@@ -29,6 +29,7 @@ fn queued(playbook: &str, planned: &str) -> OpenOccurrence {
         decided: planned,
         state: OccurrenceState::Queued,
         covers: None,
+        status: None,
     };
     OpenOccurrence { occurrence, started: 0, taken: Vec::new(), retry: Vec::new(), closed: false }
 }

@@ -89,6 +89,7 @@ fn tick(state: &Path) {
         decided: at(minute),
         state: OccurrenceState::Skipped { reason: Reason::Paused },
         covers: None,
+        status: None,
     };
     let occurrences = (0..5).map(occurrence).collect();
     runtime.block_on(ledger.record_occurrences(&playbook, at(4), None, occurrences)).unwrap();

@@ -133,6 +133,7 @@ fn record(table: &Timetable, planned: Timestamp, covers: Option<Covers>) -> Occu
         decided: planned,
         state,
         covers,
+        status: None,
     }
 }
 

@@ -43,7 +43,8 @@ impl Assistants<'_> {
             Some(comment) => comment,
             None => self.parts.journal.last_comment(ask.task).await.map_err(of_board)?,
         };
-        let parked = Parked { since, until, question: ask.question, comment: Some(asked) };
+        let parked =
+            Parked { since, until, question: ask.question, comment: Some(asked), answer: None };
         match self.parts.ledger.park_for(&mut hand.held, parked).await {
             Ok(()) => {
                 Ok(Hold { until: Some(until), ..self.hold(&hand.held.claim, Duration::ZERO) })
@@ -120,9 +121,10 @@ impl Assistants<'_> {
         principal: &Principal,
     ) -> Result<Option<HandOver>, DeskError> {
         let found = self.parts.ledger.hand_over(task).await.map_err(of_ledger)?;
-        let Some(hand_over) = found.filter(|hand_over| hand_over.decided.is_none()) else {
-            return Ok(None);
+        let is_open = |hand_over: &HandOver| {
+            hand_over.decided.as_ref().is_none_or(|decided| !decided.written)
         };
+        let Some(hand_over) = found.filter(is_open) else { return Ok(None) };
         let assistant = hand_over.assistant.as_ref();
         let is_theirs = assistant.is_some_and(|one| one.principal == principal.key());
         if !is_theirs && principal.person.kind != PersonKind::Agent {

@@ -116,5 +116,6 @@ pub fn an_occurrence(playbook: &str, second: i64) -> Occurrence {
         decided: at(second),
         state: OccurrenceState::Queued,
         covers: None,
+        status: None,
     }
 }

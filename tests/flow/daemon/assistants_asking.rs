@@ -3,6 +3,7 @@
 use super::playbooks::{ASKS, QUICK, WORKER as WORKER_PLAYBOOK};
 use super::review_queue::{HOUR, asked, decide, held, waiting};
 use crate::support::daemon::{ADA, BO, REVIEWER, Team, WORKER};
+use rota::board::Comments as _;
 use rota::domain::*;
 use rota::tools::desk::Desk as _;
 use serde_json::json;
@@ -24,7 +25,7 @@ async fn what_an_assistant_says_while_it_asks_is_no_answer() {
     let since = life.the_run(task).await.started;
     let until = since + chrono::TimeDelta::days(3);
     let question = "May I delete it?".to_owned();
-    let parked = Parked { since, until, question, comment: asked };
+    let parked = Parked { since, until, question, comment: asked, answer: None };
     life.ledger.park_for(&mut held, parked).await.unwrap();
     let error = life.call(&bo, "claimTask", json!({ "task": task.0 })).await.unwrap_err();
     assert_eq!(error.reason(), Reason::Waiting, "{error}");
@@ -216,5 +217,28 @@ async fn an_answer_by_the_queue_takes_a_playbooks_question_up_again() {
     life.work().await;
     assert!(team.prompts()[1].contains("Green."), "{}", team.prompts()[1]);
     assert_eq!(waiting(&team, &life).await[0].1, "hand_over");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_known_to_be_a_persons_counts_whatever_author_the_board_names() {
+    let team = Team::new().await;
+    let life = team.start().await;
+    let task = asked(&team, &life).await;
+    // As on a board where all that is written through us is written by one user, an agent.
+    team.say(REVIEWER, task, "The one below.").await;
+    let agent = team.person(WORKER).await;
+    let again = json!({ "task": task.0 });
+    assert!(life.call(&agent, "claimTask", again.clone()).await.is_err(), "it is an agent's");
+    let query = CommentQuery {
+        on: Some(CommentTarget::Task(task)),
+        latest_first: true,
+        ..CommentQuery::default()
+    };
+    let said = team.board.comments(&query).await.unwrap().items.remove(0).id;
+    let fence = life.claim(task).await.fence;
+    life.ledger.note_answer(task, fence, said).await.unwrap();
+    let hold = life.call(&agent, "claimTask", again).await.unwrap();
+    assert_eq!(hold.get("answer").and_then(Value::as_text), Some("The one below."));
     life.stop().await;
 }

@@ -5,7 +5,7 @@ use crate::support::daemon::{ADA, BO, Life, REVIEWER, Team, WORKER};
 use rota::board::Comments as _;
 use rota::domain::*;
 use rota::tools::ToolError;
-use rota::tools::desk::Desk as _;
+use rota::tools::desk::{Desk as _, Switch};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 
@@ -219,6 +219,62 @@ async fn what_a_person_moved_before_a_rejection_was_written_stays_and_nobody_wor
     assert_eq!(team.status(task).await, "Done");
     assert_eq!(life.runs(task).await.len(), 1);
     assert!(waiting(&team, &life).await.is_empty());
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rework_waits_for_the_end_of_a_pause_and_not_for_a_task_that_somebody_moved() {
+    let mut team = Team::new().await;
+    team.playbook("ai-worker", WORKER_PLAYBOOK);
+    team.model("worker", &[QUICK]);
+    let (one, other) = (team.task("Make it blue").await, team.task("Make it red").await);
+    let life = team.start().await;
+    life.run("ai-worker").await;
+    life.run("ai-worker").await;
+    let name = PlaybookName::new("ai-worker");
+    life.daemon.set_playbook(&name, Switch::Pause, "Ada").await.unwrap();
+    for task in [one, other] {
+        decide(&team, &life, BO, (task, "request_changes", "No.")).await.unwrap();
+    }
+    life.daemon.tick().await;
+    assert_eq!((life.runs(one).await.len(), life.runs(other).await.len()), (1, 1));
+    // Ada does it herself meanwhile.
+    let done = team.labelled("Done").await;
+    team.edit(ADA, other, TaskEdit::Status(done)).await;
+    life.daemon.set_playbook(&name, Switch::Resume, "Ada").await.unwrap();
+    life.work().await;
+    assert_eq!((life.runs(one).await.len(), life.runs(other).await.len()), (2, 1));
+    assert_eq!(team.status(other).await, "Done");
+    assert!(life.ledger.open_occurrences().await.unwrap().is_empty());
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_the_board_does_not_show_yet_keeps_agents_off_all_the_same() {
+    let team = Team::new().await;
+    let life = team.start().await;
+    let task = submitted(&team, &life).await;
+    team.edit(ADA, task, TaskEdit::Assignee(None)).await;
+    noted(&life, task, Verdict::Approved).await;
+    let agent = team.person(WORKER).await;
+    let error = life.call(&agent, "claimTask", json!({ "task": task.0 })).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::Waiting, "{error}");
+    life.work().await;
+    assert_eq!(team.status(task).await, "Done");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_moved_away_and_back_waits_again() {
+    let team = Team::new().await;
+    let life = team.start().await;
+    let task = submitted(&team, &life).await;
+    let (away, back) =
+        (team.labelled("In Progress").await, team.labelled("Ready for Review").await);
+    team.edit(BO, task, TaskEdit::Status(away)).await;
+    assert!(waiting(&team, &life).await.is_empty());
+    team.edit(BO, task, TaskEdit::Status(back)).await;
+    assert_eq!(waiting(&team, &life).await.len(), 1);
     life.stop().await;
 }
 
