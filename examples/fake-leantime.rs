@@ -1,7 +1,7 @@
 //! A fake Leantime to try things against by hand: the one of the tests, with a clock that runs.
 //!
 //! ```text
-//! fake-leantime [--version 3.5.12|3.8.0|3.9.0|3.9.8] [--zone NAME]
+//! fake-leantime [--version 3.5.12|3.8.0|3.9.0|3.9.8] [--zone NAME] [--requests N]
 //! ```
 //! It listens on 127.0.0.1 only, keeps everything in memory, and says at its end what a careful client
 //! would not have sent.
@@ -33,6 +33,10 @@ fn options() -> Result<Options, String> {
                 let mut all = Version::ALL.into_iter();
                 let found = all.find(|version| version.name() == wanted);
                 options.version = found.ok_or_else(|| format!("there is no {wanted} here"))?;
+            }
+            "--requests" => {
+                let wanted = value()?.parse().map_err(|_| "--requests: as 120, in a minute")?;
+                options.rate_per_minute = Some(wanted);
             }
             "--zone" => options.zone = value()?.parse().map_err(|_| "--zone: as Europe/Berlin")?,
             other => return Err(format!("unknown argument {other}")),

@@ -15,6 +15,7 @@ mod front;
 pub mod house;
 mod http;
 mod instants;
+mod leantime;
 mod notebook;
 mod open;
 mod outside;
@@ -29,8 +30,8 @@ mod visit;
 
 use crate::app::failure::Failure;
 use crate::app::house::{
-    AtPipe, CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions,
-    StarterFile,
+    AddAgent, AgentAdded, AtPipe, CheckReport, DemoOptions, Finding, House, LeantimeStart,
+    LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::Transport;
@@ -75,12 +76,14 @@ impl House for App {
     }
 
     fn at_pipe(&self, place: &Place) -> Result<AtPipe, Failure> {
-        let config = open::config(place)?;
+        let found = leantime::place(place)?;
+        let config = open::config(&found)?;
         Ok(AtPipe {
             limits: config.mcp.limits,
             selection: config.mcp.http.selection,
             zone: config.timezone.map(|zone| zone.name().to_owned()),
             wants_http: config.mcp.transport == Transport::Http,
+            place: Some(found),
         })
     }
 
@@ -124,6 +127,14 @@ impl House for App {
 
     fn starter_files(&self) -> Vec<StarterFile> {
         starter::files()
+    }
+
+    async fn leantime_start(&self, start: &LeantimeStart) -> Result<LeantimeStarted, Failure> {
+        leantime::start(start).await
+    }
+
+    async fn add_agent(&self, place: &Place, agent: &AddAgent) -> Result<AgentAdded, Failure> {
+        leantime::add_agent(place, agent).await
     }
 
     fn schema(&self, kind: SchemaKind) -> Result<String, Failure> {

@@ -10,7 +10,7 @@ mod schema;
 mod secret;
 mod upstream;
 
-pub use leantime::LeantimeConfig;
+pub use leantime::{API_KEYS, LeantimeAgent, LeantimeConfig, URL};
 pub use mcp::{McpConfig, Transport};
 pub use schema::schema;
 pub use upstream::{UpstreamConfig, UpstreamWay};
@@ -220,6 +220,16 @@ impl Config {
         let text = crate::fault::read_text(path, CONFIG_BYTES_MAX)
             .map_err(|message| vec![Fault::of_file(shown.clone(), message)])?;
         Self::parse(&text, path, env)
+    }
+
+    /// The configuration of a Leantime that the environment alone names, by `LEANTIME_URL` and a key.
+    ///
+    /// # Errors
+    /// A fault for each variable that is missing or cannot be read.
+    pub fn of_environment(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Fault>> {
+        let mut config = leantime::of_environment(env)?;
+        let faults = mcp::from_environment(&mut config.mcp, None, env);
+        if faults.is_empty() { Ok(config) } else { Err(faults) }
     }
 
     /// Reads a text as if it stood in this file.

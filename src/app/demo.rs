@@ -11,7 +11,7 @@ mod team;
 use super::failures;
 use super::open::{self, Ground};
 use crate::app::failure::{Failure, FailureKind};
-use crate::app::house::{DemoOptions, Place};
+use crate::app::house::{BoardOf, DemoOptions, Place};
 use crate::clock::{Clock, Entropy, ManualClock, SystemEntropy};
 use crate::daemon::control::{Answered, Progress};
 use crate::daemon::{Daemon, Wake};
@@ -97,7 +97,9 @@ impl Stage {
         let place = Place {
             config: Some(self.folder.join("rota.toml")),
             state: self.folder.join("state"),
+            is_state_named: true,
             zone: None,
+            board: BoardOf::Configuration,
         };
         let opened = open::put_together(self.ground(&place).await?).await?;
         let (board, ledger) = (Arc::clone(&opened.parts.board), Arc::clone(&opened.parts.ledger));
@@ -123,6 +125,7 @@ impl Stage {
         open::make_state(&place.state)?;
         let (store, _) = open::open_store(&config, place, &life, &clock).await?;
         Ok(Ground {
+            me: None,
             board: open::open_board(&config, &place.state, &clock, None).await?,
             store,
             epoch: 0,

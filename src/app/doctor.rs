@@ -1,8 +1,9 @@
 //! `rota doctor`: looks at everything that the daemon needs, and says what to do.
 
-use super::{check, open};
+use super::{check, leantime, open};
 use crate::app::failure::Failure;
-use crate::app::house::{Finding, Health, Place};
+use crate::app::house::{BoardOf, Finding, Health, Place};
+use crate::board::Board;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{BoardConfig, Config};
 use crate::domain::{Channel, Person, Project};
@@ -22,23 +23,28 @@ const WORDS_MAX: usize = 5;
 /// Looks, changes nothing, and waits for nobody.
 pub(super) async fn examine(place: &Place) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
-    let config = match open::config(place) {
-        Ok(config) => {
-            let from = config.path.as_ref().map_or_else(
-                || "no rota.toml: built-in defaults".to_owned(),
-                |path| path.display().to_string(),
-            );
+    let found = leantime::place(place);
+    let config = found.and_then(|found| Ok((open::config(&found)?, found)));
+    let (config, place) = match config {
+        Ok((config, place)) => {
+            let from = match (&config.path, place.board) {
+                (Some(path), _) => path.display().to_string(),
+                (None, BoardOf::Configuration) => "no rota.toml: built-in defaults".to_owned(),
+                (None, BoardOf::Environment) => "no rota.toml: LEANTIME_URL and a key".to_owned(),
+            };
             findings.push(finding("configuration", Health::Ok, from, ""));
-            config
+            (config, place)
         }
         Err(failure) => {
             findings.push(finding("configuration", Health::Fail, failure.message, "`rota check`"));
-            Config::default()
+            (Config::default(), place.clone())
         }
     };
-    findings.push(playbooks(place)?);
-    findings.extend(words(place, &config).await);
-    findings.extend(state(place, &config).await);
+    if place.board == BoardOf::Configuration {
+        findings.push(playbooks(&place)?);
+    }
+    findings.extend(words(&place, &config).await);
+    findings.extend(state(&place, &config).await);
     findings.extend(channels(&config));
     findings.extend(models(&config));
     findings.push(clock());
@@ -72,38 +78,64 @@ fn playbooks(place: &Place) -> Result<Finding, Failure> {
 
 /// What playbooks would write and the board does not know; nothing where there is no board yet.
 async fn words(place: &Place, config: &Config) -> Vec<Finding> {
-    if let BoardConfig::Sqlite { path } = &config.board
-        && !place.state.join(path).exists()
-    {
-        return Vec::new();
-    }
-    let board = match open::open_board(config, &place.state, &SystemClock::shared(), None).await {
-        Ok(board) => board,
-        Err(failure) => {
-            let why = failure.causes.into_iter().next().unwrap_or(failure.message);
-            return vec![finding("board", Health::Fail, why, "see docs/operations.md")];
-        }
+    let (mut findings, board) = match board(place, config).await {
+        Ok(opened) => opened,
+        Err(findings) => return findings,
     };
     let (projects, people) = match tokio::join!(board.projects(), board.people()) {
         (Ok(projects), Ok(people)) => (projects, people),
         (Err(error), _) | (_, Err(error)) => {
-            return vec![finding("board", Health::Fail, error.to_string(), "look at its file")];
+            let advice = match config.board {
+                BoardConfig::Sqlite { .. } => "look at its file",
+                BoardConfig::Leantime(_) => "see docs/leantime.md",
+            };
+            findings.push(finding("board", Health::Fail, error.to_string(), advice));
+            return findings;
         }
     };
     let (templates, _) = Templates::load(&config.templates, None);
     let library = check::library(config, config.agents.clone(), Arc::new(templates));
-    let mut findings = vec![finding("board", Health::Ok, counted(&projects, &people), "")];
+    findings.push(finding("board", Health::Ok, counted(&projects, &people), ""));
     for playbook in library.all() {
         let criteria = Criteria::new(&playbook, &projects, &people);
         let missing = criteria.missing_words().chain(&criteria.unresolved).take(WORDS_MAX);
         let missing: Vec<&str> = missing.map(|missing| missing.detail.as_str()).collect();
         if !missing.is_empty() {
             let what = format!("playbook {}", playbook.name);
-            let advice = "add it to the board, or change the playbook";
+            let advice = match config.board {
+                BoardConfig::Sqlite { .. } => "add it to the board, or change the playbook",
+                BoardConfig::Leantime(_) => {
+                    "add it to the board (an agent: `rota leantime add-agent`), or change the playbook"
+                }
+            };
             findings.push(finding(&what, Health::Warn, missing.join("; "), advice));
         }
     }
     findings
+}
+
+/// The board, with what was found before it is read; only that, where it is not worth reading.
+async fn board(
+    place: &Place,
+    config: &Config,
+) -> Result<(Vec<Finding>, Arc<dyn Board>), Vec<Finding>> {
+    let unopened = |failure: Failure| {
+        let why = failure.causes.into_iter().next().unwrap_or(failure.message);
+        vec![finding("board", Health::Fail, why, "see docs/operations.md")]
+    };
+    match &config.board {
+        BoardConfig::Sqlite { path } if !place.state.join(path).exists() => Err(Vec::new()),
+        BoardConfig::Sqlite { .. } => {
+            let clock = SystemClock::shared();
+            let board = open::open_board(config, &place.state, &clock, None).await;
+            Ok((Vec::new(), board.map_err(unopened)?))
+        }
+        BoardConfig::Leantime(named) => {
+            let board = leantime::open_to_look(config, named).map_err(unopened)?;
+            let findings = leantime::examine(&board, config, named).await;
+            Ok((findings.map_err(|refused| vec![refused])?, Arc::new(board)))
+        }
+    }
 }
 
 fn counted(projects: &[Project], people: &[Person]) -> String {

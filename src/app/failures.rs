@@ -3,6 +3,7 @@
 use crate::app::failure::{Failure, FailureKind};
 use crate::board::BoardError;
 use crate::daemon::StartError;
+use crate::domain::Reason;
 use crate::fault::Fault;
 use crate::ledger::export::ExportError;
 use crate::store::StoreError;
@@ -51,7 +52,11 @@ pub(super) fn board(error: &BoardError) -> Failure {
         BoardError::Unusable { .. } => FailureKind::State,
         _ => FailureKind::Unreachable,
     };
-    Failure::new(kind, "the board cannot be used").because(error)
+    let failure = Failure::new(kind, "the board cannot be used").because(error);
+    match error {
+        BoardError::Denied(_) => failure.reason(Reason::RoleTooLow),
+        _ => failure,
+    }
 }
 
 /// The daemon did not start.

@@ -3,9 +3,10 @@
 use super::failure::Failure;
 use crate::daemon::control::{Answer, Answered, Progress};
 use crate::daemon::signals::Signal;
-use crate::domain::Value;
+use crate::domain::{Role, Value};
 use crate::mcp::{Limits, Selection, bridge};
 use async_trait::async_trait;
+use secrecy::SecretString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -17,8 +18,22 @@ pub struct Place {
     pub config: Option<PathBuf>,
     /// `--state` or `ROTA_STATE`; `./state` by default.
     pub state: PathBuf,
+    /// Whether the state folder was named by whoever types, and is no default.
+    pub is_state_named: bool,
     /// The IANA time zone of whoever types, where it can be told.
     pub zone: Option<String>,
+    /// Where it is said which board it is.
+    pub board: BoardOf,
+}
+
+/// Where it is said which board it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BoardOf {
+    /// In the configuration, or it is as built in.
+    #[default]
+    Configuration,
+    /// In the environment alone: a Leantime.
+    Environment,
 }
 
 /// What a command is going to do with an opened house.
@@ -61,6 +76,8 @@ pub struct AtPipe {
     pub zone: Option<String>,
     /// Whether HTTP is wanted instead of a pipe.
     pub wants_http: bool,
+    /// Where to go on, if it is elsewhere: over a Leantime that the environment names.
+    pub place: Option<Place>,
 }
 
 /// How `rota demo` is to run.
@@ -129,6 +146,71 @@ pub struct StarterFile {
     pub content: &'static str,
 }
 
+/// Where a key is, as whoever types says it; never the key itself on a command line.
+#[derive(Clone, Debug)]
+pub enum KeyFrom {
+    /// In a variable of the environment.
+    Env(String),
+    /// In a file.
+    File(PathBuf),
+    /// It was typed, unseen.
+    Typed(SecretString),
+}
+
+/// What `rota init --leantime` asks for.
+#[derive(Clone, Debug)]
+pub struct LeantimeStart {
+    /// Where the files will be.
+    pub folder: PathBuf,
+    /// The server's address.
+    pub url: String,
+    /// The key.
+    pub key: KeyFrom,
+}
+
+/// What `rota init --leantime` found.
+#[derive(Clone, Debug)]
+pub struct LeantimeStarted {
+    /// How the server is.
+    pub findings: Vec<Finding>,
+    /// `rota.toml`, if the server can be worked with.
+    pub config: Option<String>,
+}
+
+/// What `rota leantime add-agent` asks for.
+#[derive(Clone, Debug)]
+pub struct AddAgent {
+    /// The agent, as playbooks name it.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// Its projects, by number or name.
+    pub projects: Vec<String>,
+    /// An admin's key; `None`: that of `[board]`.
+    pub admin: Option<KeyFrom>,
+    /// The variable that will hold the agent's key; `None`: a file of ours does.
+    pub variable: Option<String>,
+    /// Only look whether it could be done.
+    pub dry_run: bool,
+}
+
+/// What `rota leantime add-agent` did, or would do.
+#[derive(Clone, Debug)]
+pub struct AgentAdded {
+    /// The user; `None` where nothing was done.
+    pub user: Option<i64>,
+    /// Its projects, by name.
+    pub projects: Vec<String>,
+    /// The file with its key, if it is kept in one.
+    pub file: Option<PathBuf>,
+    /// Its key where nobody keeps it: it is not shown again.
+    pub key: Option<SecretString>,
+    /// What the configuration says of it.
+    pub lines: String,
+    /// Whether the configuration says it by now.
+    pub is_configured: bool,
+}
+
 /// Which JSON Schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SchemaKind {
@@ -183,6 +265,12 @@ pub trait House: Send + Sync {
 
     /// What `rota init` writes, in this order.
     fn starter_files(&self) -> Vec<StarterFile>;
+
+    /// Tries a Leantime, and says how `rota.toml` is to be for it.
+    async fn leantime_start(&self, start: &LeantimeStart) -> Result<LeantimeStarted, Failure>;
+
+    /// Makes a user of its own on the Leantime for an agent, and configures it.
+    async fn add_agent(&self, place: &Place, agent: &AddAgent) -> Result<AgentAdded, Failure>;
 
     /// A JSON Schema for editors, as pretty-printed JSON.
     fn schema(&self, kind: SchemaKind) -> Result<String, Failure>;
@@ -243,6 +331,14 @@ impl House for EmptyHouse {
 
     fn starter_files(&self) -> Vec<StarterFile> {
         Vec::new()
+    }
+
+    async fn leantime_start(&self, _: &LeantimeStart) -> Result<LeantimeStarted, Failure> {
+        nothing_here()
+    }
+
+    async fn add_agent(&self, _: &Place, _: &AddAgent) -> Result<AgentAdded, Failure> {
+        nothing_here()
     }
 
     fn schema(&self, _: SchemaKind) -> Result<String, Failure> {

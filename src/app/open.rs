@@ -3,22 +3,18 @@
 use super::front::Front;
 use super::outside::{CHANGES_MAX, Outside};
 use super::spoken::Spoken;
-use super::{failures, people};
+use super::{failures, leantime, people};
 use crate::app::failure::{Failure, FailureKind};
-use crate::app::house::Place;
-use crate::app::notebook::StoreNotebook;
-use crate::board::leantime::LeantimeBoard;
-use crate::board::leantime::notebook::{MemoryNotebook, Notebook};
-use crate::board::leantime::options::{Credential, Options};
+use crate::app::house::{BoardOf, Place};
 use crate::board::open::{BoardKind, BoardOptions};
 use crate::board::{self, Board};
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
-use crate::config::{BoardConfig, Config, LeantimeConfig, ModelConfig, StoreConfig};
+use crate::config::{BoardConfig, Config, ModelConfig, StoreConfig};
 use crate::cron::Pattern;
 use crate::daemon::control::Answer;
 use crate::daemon::{Daemon, Parts, RunJournal, Settings, Wake, Words};
 use crate::digest::LinkBase;
-use crate::domain::{BoardName, Channel, DaemonId, LifeId, PersonId, Principal};
+use crate::domain::{BoardName, Channel, DaemonId, LifeId, Person, Principal};
 use crate::ledger::export::{self, Restored};
 use crate::ledger::{Ledger, LedgerOptions};
 use crate::model::Model;
@@ -30,7 +26,6 @@ use crate::store::{self, Store, StoreError};
 use crate::template::Templates;
 use crate::tools::{self, ToolKind, ToolRegistry};
 use crate::upstream::full_name;
-use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
@@ -60,6 +55,8 @@ pub(super) struct Opened {
 /// What a house is made of, before it is put together.
 pub(super) struct Ground {
     pub config: Config,
+    /// Whoever types, where it is known already.
+    pub me: Option<Person>,
     pub board: Arc<dyn Board>,
     pub store: Arc<dyn Store>,
     pub epoch: u32,
@@ -84,7 +81,7 @@ pub(super) async fn house(place: &Place, speak: Speak) -> Result<Opened, Failure
     let life = LifeId::new(format!("life-{}", entropy.nonce()));
     let (store, restored) = open_store(&config, place, &life, &clock).await?;
     let epoch = export::read_epoch(&place.state).map_err(|error| failures::export(&error))?;
-    let board = open_board(&config, &place.state, &clock, Some(&store)).await?;
+    let (board, me) = board_and_me(&config, place, &clock, Some(&store)).await?;
     let spoken = (speak == Speak::Held).then(Spoken::default);
     let stdout: SharedWriter = match &spoken {
         Some(spoken) => spoken.writer(),
@@ -99,6 +96,7 @@ pub(super) async fn house(place: &Place, speak: Speak) -> Result<Opened, Failure
         models: models(&config)?,
         templates: config.templates.clone(),
         config,
+        me,
         board,
         store,
         epoch,
@@ -117,9 +115,20 @@ pub(super) async fn house(place: &Place, speak: Speak) -> Result<Opened, Failure
 
 /// Reads `rota.toml`.
 pub(super) fn config(place: &Place) -> Result<Config, Failure> {
+    let faulty = |faults: Vec<_>| failures::config(&faults);
+    if place.board == BoardOf::Environment {
+        let config = Config::of_environment(&read_variable).map_err(faulty)?;
+        // Whatever lies where this process was started is not meant.
+        let (agents, templates) = (place.state.join("agents"), place.state.join("templates"));
+        return Ok(Config { agents, templates, ..config });
+    }
+    Config::load(config_path(place).as_deref(), &read_variable).map_err(faulty)
+}
+
+/// The configuration's file, if there is one or one was named.
+pub(super) fn config_path(place: &Place) -> Option<PathBuf> {
     let default = PathBuf::from("rota.toml");
-    let path = place.config.clone().or_else(|| default.exists().then_some(default));
-    Config::load(path.as_deref(), &read_variable).map_err(|faults| failures::config(&faults))
+    place.config.clone().or_else(|| default.exists().then_some(default))
 }
 
 #[expect(clippy::disallowed_methods, reason = "secrets of rota.toml may stand in the environment")]
@@ -189,7 +198,9 @@ pub(super) async fn open_board(
 ) -> Result<Arc<dyn Board>, Failure> {
     let path = match &config.board {
         BoardConfig::Sqlite { path } => path,
-        BoardConfig::Leantime(leantime) => return open_leantime(config, leantime, clock, store),
+        BoardConfig::Leantime(board) => {
+            return Ok(Arc::new(leantime::open(config, board, clock, store)?));
+        }
     };
     let options = BoardOptions {
         kind: BoardKind::Sqlite,
@@ -201,28 +212,23 @@ pub(super) async fn open_board(
         .map_err(|error| failures::board(&error))
 }
 
-/// Without a store, what it would keep there is forgotten with the process.
-fn open_leantime(
+/// The board, and whoever types where they are known by it: on a Leantime they are the key's own
+/// user, unless somebody else is named.
+pub(super) async fn board_and_me(
     config: &Config,
-    leantime: &LeantimeConfig,
+    place: &Place,
     clock: &Arc<dyn Clock>,
     store: Option<&Arc<dyn Store>>,
-) -> Result<Arc<dyn Board>, Failure> {
-    let name = BoardName::new(config.board_name.as_str());
-    let notebook: Arc<dyn Notebook> = match store {
-        Some(store) => Arc::new(StoreNotebook::new(Arc::clone(store), &name)),
-        None => Arc::new(MemoryNotebook::default()),
+) -> Result<(Arc<dyn Board>, Option<Person>), Failure> {
+    let BoardConfig::Leantime(named) = &config.board else {
+        return Ok((open_board(config, &place.state, clock, store).await?, None));
     };
-    let open = || {
-        let credential = Credential::read(leantime.key.expose_secret())?;
-        let mut options = Options::new(leantime.url.as_str(), credential);
-        options.zone = leantime.zone;
-        options.requests_per_minute = leantime.requests_per_minute;
-        options.user = leantime.user.map(PersonId);
-        LeantimeBoard::open(options, notebook, name, Arc::clone(clock))
+    let board = leantime::open(config, named, clock, store)?;
+    let me = match config.me {
+        Some(_) => None,
+        None => Some(board.whose(None).await.map_err(|error| failures::board(&error))?),
     };
-    let board = open().map_err(|error| failures::board(&error))?;
-    Ok(Arc::new(board))
+    Ok((Arc::new(board), me))
 }
 
 pub(super) fn models(config: &Config) -> Result<BTreeMap<String, Arc<dyn Model>>, Failure> {
@@ -291,8 +297,13 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
     let mut library = Library::new(config.agents.clone(), config.playbook_defaults())
         .at_most(config.daemon.playbooks);
     library.reload(&(words.0)(Arc::clone(&templates)));
-    let me = people::me(board.as_ref(), config.me.as_deref()).await?;
-    people::agents(board.as_ref(), &library.all()).await?;
+    let me = match ground.me {
+        Some(person) => people::principal(person),
+        None => people::me(board.as_ref(), config.me.as_deref()).await?,
+    };
+    if matches!(config.board, BoardConfig::Sqlite { .. }) {
+        people::agents(board.as_ref(), &library.all()).await?;
+    }
     let settings = settings(&config, daemon, &ground.life, ground.state, ground.templates);
     let settings = Settings {
         composes_only: ground.composes_only,

@@ -16,13 +16,11 @@ pub(super) fn typist() -> String {
         .unwrap_or_else(|| "owner".to_owned())
 }
 
-/// Whoever types: `[people] me`, else the board's first owner. On an empty board they are added.
+/// Whoever types: `[people] me` by name or address, else the board's first owner. On an empty board they are added.
 pub(super) async fn me(board: &dyn Board, configured: Option<&str>) -> Result<Principal, Failure> {
     let people = board.people().await.map_err(|error| super::failures::board(&error))?;
     let found = match configured {
-        Some(name) => {
-            people.iter().find(|person| person.name.trim().eq_ignore_ascii_case(name.trim()))
-        }
+        Some(name) => named(&people, name),
         None => people.iter().find(|p| p.role == Role::Owner && p.kind == PersonKind::Person),
     };
     let person = match found {
@@ -43,7 +41,18 @@ pub(super) async fn me(board: &dyn Board, configured: Option<&str>) -> Result<Pr
             ));
         }
     };
-    Ok(Principal { person, by: Initiative::Person })
+    Ok(principal(person))
+}
+
+/// Whose name or address this is.
+pub(super) fn named<'a>(people: &'a [Person], name: &str) -> Option<&'a Person> {
+    let is = |text: &str| text.trim().eq_ignore_ascii_case(name.trim());
+    people.iter().find(|p| is(&p.name) || p.email.as_deref().is_some_and(is))
+}
+
+/// A person who acts on their own.
+pub(super) fn principal(person: Person) -> Principal {
+    Principal { person, by: Initiative::Person }
 }
 
 /// Adds the users that playbooks act as, where the board is ours and lacks them.

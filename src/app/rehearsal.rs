@@ -9,10 +9,10 @@ use crate::app::house::Place;
 use crate::board::Board;
 use crate::board::overlay::Overlay;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
-use crate::config::Config;
+use crate::config::{BoardConfig, Config};
 use crate::daemon::Wake;
 use crate::daemon::control::{Answer, AnswerError, Answered, DryRun, Progress, ToolRequest};
-use crate::domain::{BoardName, LifeId, Reason};
+use crate::domain::{BoardName, LifeId, Person, Reason};
 use crate::model::Model;
 use crate::store::memory::MemoryStore;
 use crate::store::{Batch, Store};
@@ -29,6 +29,8 @@ const ROWS: usize = 500;
 /// What a rehearsal is put together from.
 pub(super) struct Rehearsal {
     config: Config,
+    /// Whoever types, where it is known already.
+    me: Option<Person>,
     board: Arc<dyn Board>,
     store: Arc<dyn Store>,
     epoch: u32,
@@ -44,6 +46,7 @@ impl Rehearsal {
         let parts = &opened.parts;
         Self {
             config: opened.config.clone(),
+            me: Some(opened.me.person.clone()),
             board: Arc::clone(&parts.board),
             store: Arc::clone(parts.ledger.store()),
             epoch: parts.ledger.options().epoch,
@@ -91,6 +94,7 @@ impl Rehearsal {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let ground = Ground {
             config: self.config.clone(),
+            me: self.me.clone(),
             board: Arc::clone(overlay) as _,
             store,
             epoch: self.epoch,
@@ -146,12 +150,19 @@ pub(super) async fn open_copy(place: &Place) -> Result<Arc<dyn Answer>, Failure>
 async fn fresh(place: &Place) -> Result<Front, Failure> {
     let clock = SystemClock::shared();
     let config = open::config(place)?;
-    let name = BoardName::new(config.board_name.clone());
-    let board: Arc<dyn Board> = Arc::new(Overlay::empty(name, Arc::clone(&clock)));
+    // A board of another server is there without any state of ours.
+    let (board, me): (Arc<dyn Board>, _) = match &config.board {
+        BoardConfig::Sqlite { .. } => {
+            let name = BoardName::new(config.board_name.clone());
+            (Arc::new(Overlay::empty(name, Arc::clone(&clock))), None)
+        }
+        BoardConfig::Leantime(_) => open::board_and_me(&config, place, &clock, None).await?,
+    };
     let rehearsal = Rehearsal {
         models: open::models(&config)?,
         templates: config.templates.clone(),
         config,
+        me,
         board: Arc::clone(&board),
         store: Arc::new(MemoryStore::new(Arc::clone(&clock))),
         epoch: 0,

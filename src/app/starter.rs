@@ -5,7 +5,7 @@ use crate::playbook;
 use crate::template::Templates;
 
 /// The first `rota.toml`, commented.
-const CONFIG: &str = include_str!("starter/rota.toml");
+pub(super) const CONFIG: &str = include_str!("starter/rota.toml");
 /// The script of the model that stands in until a real one is configured.
 const SCRIPT: &str = include_str!("starter/model.toml");
 

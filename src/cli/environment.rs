@@ -56,6 +56,13 @@ pub(super) fn server_url() -> Option<String> {
     read("LEANTIME_SERVER_URL").or_else(|| read("ROTA_URL"))
 }
 
+/// The variable that holds a key for Leantime, if one does.
+pub(super) fn leantime_key_variable() -> Option<&'static str> {
+    crate::config::API_KEYS
+        .into_iter()
+        .find(|name| read(name).is_some_and(|key| !key.trim().is_empty()))
+}
+
 /// `NODE_TLS_REJECT_UNAUTHORIZED=0`: how the Node bridge is told to check no certificate.
 pub(super) fn node_trusts_anybody() -> bool {
     read("NODE_TLS_REJECT_UNAUTHORIZED").as_deref() == Some("0")

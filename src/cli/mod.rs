@@ -22,6 +22,7 @@ pub mod page;
 mod pipe;
 pub mod progress;
 pub mod report;
+mod secret;
 
 use crate::app::failure::{self, Failure};
 use crate::app::house::House;

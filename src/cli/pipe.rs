@@ -13,7 +13,7 @@ use crate::mcp::{CallError, Called, Caller, Calls};
 use crate::tools::{ToolKind, catalogue};
 use async_trait::async_trait;
 use secrecy::SecretString;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,13 +39,16 @@ struct Reacher {
     token: Option<SecretString>,
     /// The house that was opened in this process.
     opened: Mutex<Option<Arc<dyn Answer>>>,
+    /// The board did not let us in. Each further try would bring nearer that it shuts out
+    /// everybody at this address, so there is none until this process is started anew.
+    refused: OnceLock<Failure>,
     stop: CancellationToken,
 }
 
 impl Pipe {
     pub(super) fn new(house: Arc<dyn House>, place: Place, token: Option<SecretString>) -> Self {
-        let (opened, stop) = Default::default();
-        let reacher = Arc::new(Reacher { house, place, token, opened, stop });
+        let (opened, refused, stop) = Default::default();
+        let reacher = Arc::new(Reacher { house, place, token, opened, refused, stop });
         let slots = Arc::new(Semaphore::new(CALLS_MAX));
         Self { reacher, slots, tracker: TaskTracker::new() }
     }
@@ -102,7 +105,15 @@ impl Reacher {
         if let Some(answer) = opened.as_ref() {
             return Ok(Arc::clone(answer));
         }
-        let answer = reach(self.house.as_ref(), &self.place, Need::Share).await?;
+        if let Some(refusal) = self.refused.get() {
+            return Err(refusal.clone());
+        }
+        let reached = reach(self.house.as_ref(), &self.place, Need::Share).await;
+        let answer = reached.inspect_err(|failure| {
+            if is_refusal(failure) {
+                let _ = self.refused.set(failure.clone());
+            }
+        })?;
         if !answer.outlives_us() {
             *opened = Some(Arc::clone(&answer));
         }
@@ -195,8 +206,18 @@ impl Reacher {
     }
 }
 
+/// The board does not let us in, which it says at once and every time.
+fn is_refusal(failure: &Failure) -> bool {
+    failure.reason.as_deref() == Some(Reason::RoleTooLow.code())
+}
+
 fn not_reached(failure: &Failure) -> CallError {
     let causes = failure.causes.clone();
+    if is_refusal(failure) {
+        let why = causes.first().map(|why| format!(": {why}")).unwrap_or_default();
+        let message = format!("{failure}{why}");
+        return CallError { causes, ..CallError::of(Reason::RoleTooLow.code(), message) };
+    }
     CallError { retryable: true, causes, ..CallError::of("unavailable", failure.to_string()) }
 }
 

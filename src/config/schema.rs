@@ -1,5 +1,6 @@
 //! JSON Schema of `rota.toml`, for editors, and where each key belongs.
 
+use crate::domain::StatusKind;
 use serde_json::{Value, json};
 
 /// Keys by the table they belong to; empty for the top.
@@ -135,6 +136,18 @@ fn mcp() -> Value {
     )
 }
 
+/// `[board.agents.NAME]`.
+fn leantime_agents() -> Value {
+    let agent = object(
+        &json!({
+            "user": json!({"type": "integer", "minimum": 1, "description": "the id of the agent's user"}),
+            "key": secret("that user's API key or access token"),
+        }),
+        &["user", "key"],
+    );
+    named("leantime: agents who act as users of their own, by name", &agent)
+}
+
 /// JSON Schema of `rota.toml` (draft 2020-12).
 pub fn schema() -> Value {
     let mut schema = object(
@@ -161,6 +174,8 @@ pub fn schema() -> Value {
                 "zone": text("leantime: the zone that the server is set to (default: UTC)"),
                 "requests_per_minute": json!({"type": "integer", "minimum": 1, "maximum": 100_000, "description": "leantime: how many it takes; fewer are learned (default: 120)"}),
                 "user": json!({"type": "integer", "minimum": 1, "description": "leantime: the id of the key's user, needed before version 3.8"}),
+                "agents": leantime_agents(),
+                "labels": named("leantime: what labels mean that do not say it themselves, by name", &word(&StatusKind::ALL.map(StatusKind::as_str), "what it means")),
             }), &[]),
             "store": object(&json!({
                 "kind": word(&["sled", "memory"], "the store (default: sled)"),

@@ -284,6 +284,24 @@ impl<'r, 't> Table<'r, 't> {
         out
     }
 
+    /// The words, each one of some, under names that people choose.
+    pub fn named_choices<T: Clone>(&self, words: &[(&'static str, T)]) -> Vec<(String, T)> {
+        let mut out = Vec::new();
+        for (name, value) in self.entries.into_iter().flatten() {
+            self.shared.marks.borrow_mut().insert(join(&self.path, name.get_ref()), name.span());
+            let text = value.get_ref().as_str().unwrap_or_default();
+            if let Some((_, found)) = words.iter().find(|(word, _)| *word == text) {
+                out.push((name.get_ref().to_string(), found.clone()));
+                continue;
+            }
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let message = format!("`{}` must be one of these words", shown(name.get_ref()));
+            let fault = self.fault_at(value.span(), Showing::Values, message);
+            self.add(fault.with_help(format!("write \"{}\"", known.join("\" or \""))));
+        }
+        out
+    }
+
     /// The tables of a list of tables (`[[step]]`).
     pub fn tables(&self, key: &'static str) -> Vec<Table<'r, 't>> {
         let Some(value) = self.get(key) else { return Vec::new() };

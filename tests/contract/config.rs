@@ -1,6 +1,7 @@
 //! `rota.toml`: defaults, every fault at its place, and secrets that nobody sees.
 
 use rota::config::{Arm, BoardConfig, Config, ModelConfig, StoreConfig, UpstreamWay, schema};
+use rota::domain::StatusKind;
 use rota::fault::render_all;
 use secrecy::ExposeSecret;
 use std::fmt::Write as _;
@@ -143,6 +144,20 @@ const FAULTY: &[(&str, &str)] = &[
         "[board]\nkind = \"leantime\"\npath = \"x\"\nurl = \"https://c\"\nkey = { env = \"HOOK\" }",
     ),
     ("a key for a file", "[board]\nkey = \"SECRET\""),
+    (
+        "agents of a Leantime that are not whole",
+        "[board]\nkind = \"leantime\"\nurl = \"https://c\"\nkey = { env = \"HOOK\" }\n\
+         [board.agents]\nSoloist = \"SECRET\"\n[board.agents.Violin]\nuser = 12\nkye = \"SECRET\"\n\
+         [board.agents.Cello]\nkey = { env = \"MISSING\" }\n\
+         [board.agents.One]\nuser = 7\nkey = { env = \"HOOK\" }\n\
+         [board.agents.Two]\nuser = 7\nkey = { env = \"HOOK\" }",
+    ),
+    (
+        "labels of a Leantime that mean nothing",
+        "[board]\nkind = \"leantime\"\nurl = \"https://c\"\nkey = { env = \"HOOK\" }\n\
+         [board.labels]\n\"In QA\" = \"review\"\nFrozen = 3",
+    ),
+    ("agents of a board that has its own", "[board.agents.Violin]\nuser = 3\nkey = \"SECRET\""),
     ("another store", "[store]\nkind = \"postgres\""),
     ("a path for nothing", "[store]\nkind = \"memory\"\npath = \"x\""),
     ("another model", "[models.worker]\nkind = \"openai\"\nurl = \"http://x\""),
@@ -216,9 +231,58 @@ fn a_leantime_is_an_address_a_key_and_what_is_known_of_it() {
     assert_eq!(leantime.url, "https://lean.example.org");
     assert_eq!((leantime.zone, leantime.requests_per_minute), (chrono_tz::Europe::Berlin, 10));
     assert_eq!((leantime.user, config.board_name.as_str()), (None, "team"));
+    assert!(leantime.agents.is_empty() && leantime.labels.is_empty());
     let validator = jsonschema::validator_for(&schema()).unwrap();
     let json = serde_json::to_value(toml::from_str::<toml::Table>(text).unwrap()).unwrap();
     assert!(validator.is_valid(&json));
+}
+
+#[test]
+fn a_leantime_has_agents_with_keys_of_their_own_and_labels_that_are_explained() {
+    let text = "[board]\nkind = \"leantime\"\nurl = \"https://lean.example.org\"\n\
+                key = { env = \"HOOK\" }\n[board.agents.AI-Worker]\nuser = 12\n\
+                key = { env = \"HOOK\" }\n[board.agents.\"The second\"]\nuser = 13\n\
+                key = { env = \"HOOK\" }\n[board.labels]\n\"In QA\" = \"waiting\"";
+    let config = parse(text).unwrap();
+    let BoardConfig::Leantime(leantime) = &config.board else { panic!("{:?}", config.board) };
+    let agents: Vec<_> = leantime.agents.iter().map(|(n, a)| (n.as_str(), a.user)).collect();
+    assert_eq!(agents, [("AI-Worker", 12), ("The second", 13)]);
+    assert_eq!(leantime.labels["In QA"], StatusKind::Waiting);
+    assert!(!format!("{config:?}").contains("SECRET"));
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let json = serde_json::to_value(toml::from_str::<toml::Table>(text).unwrap()).unwrap();
+    assert!(validator.is_valid(&json));
+    for wrong in ["[board.labels]\nA = \"review\"", "[board.agents.A]\nuser = 0\nkey = \"k\""] {
+        let json = serde_json::to_value(toml::from_str::<toml::Table>(wrong).unwrap()).unwrap();
+        assert!(!validator.is_valid(&json), "{wrong}");
+    }
+}
+
+#[test]
+fn the_environment_alone_can_name_a_leantime() {
+    let of = |pairs: &'static [(&str, &str)]| {
+        Config::of_environment(&move |name| {
+            let found = pairs.iter().find(|(own, _)| *own == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    };
+    let config = of(&[
+        ("LEANTIME_URL", "https://lean.example.org"),
+        ("LEANTIME_API_KEY", " "),
+        ("LEANTIME_API_TOKEN", "SECRET"),
+        ("LEANTIME_USER_EMAIL", "ann@example.org"),
+        ("LEAN_DEFAULT_TIMEZONE", "Europe/Berlin"),
+    ])
+    .unwrap();
+    let BoardConfig::Leantime(leantime) = &config.board else { panic!("{:?}", config.board) };
+    assert_eq!(
+        (leantime.key.expose_secret(), leantime.zone),
+        ("SECRET", chrono_tz::Europe::Berlin)
+    );
+    assert_eq!(config.me.as_deref(), Some("ann@example.org"));
+    let faults = of(&[("LEANTIME_URL", "lean"), ("LEAN_DEFAULT_TIMEZONE", "Berlin")]).unwrap_err();
+    let named: Vec<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
+    assert_eq!(named, ["LEANTIME_URL", "LEANTIME_API_KEY", "LEAN_DEFAULT_TIMEZONE"]);
 }
 
 #[test]

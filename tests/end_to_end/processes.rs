@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
 use rota::app::failure::Failure;
 use rota::app::house::{
-    AtPipe, CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions,
-    StarterFile,
+    AddAgent, AgentAdded, AtPipe, CheckReport, DemoOptions, Finding, House, LeantimeStart,
+    LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile,
 };
 use rota::daemon::control::server::ControlServer;
 use rota::daemon::control::{Answer, AnswerError, Answered, ControlLimits, Progress, ToolRequest};
@@ -121,6 +121,14 @@ impl House for WaitingHouse {
 
     fn start_all(&self, _: &Place) -> Result<Value, Failure> {
         Ok(Value::Null)
+    }
+
+    async fn leantime_start(&self, _: &LeantimeStart) -> Result<LeantimeStarted, Failure> {
+        panic!("not asked for")
+    }
+
+    async fn add_agent(&self, _: &Place, _: &AddAgent) -> Result<AgentAdded, Failure> {
+        panic!("not asked for")
     }
 
     fn starter_files(&self) -> Vec<StarterFile> {

@@ -402,6 +402,7 @@ const WITHOUT_CALL: &[&str] = &[
     "mcp",
     "bridge",
     "doctor",
+    "leantime add-agent",
     "schema",
     "completions",
     "man",

@@ -13,7 +13,7 @@ mod jobs;
 mod limits;
 mod listing;
 mod metrics;
-mod pipe;
+pub mod pipe;
 mod reading;
 mod tls;
 mod upstream;

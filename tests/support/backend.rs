@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use rota::app::failure::Failure;
 use rota::app::house::{
-    AtPipe, CheckReport, DemoOptions, Finding, House, Need, Place, Ready, SchemaKind, ServeOptions,
-    StarterFile,
+    AddAgent, AgentAdded, AtPipe, CheckReport, DemoOptions, Finding, House, LeantimeStart,
+    LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile,
 };
 use rota::cli::args::Cli;
 use rota::cli::commands::Session;
@@ -161,6 +161,14 @@ impl House for TestHouse {
     fn start_all(&self, _: &Place) -> Result<Value, Failure> {
         self.stops.lock().unwrap().push("start".to_owned());
         Ok(Value::map([("stopped", false)]))
+    }
+
+    async fn leantime_start(&self, _: &LeantimeStart) -> Result<LeantimeStarted, Failure> {
+        Err(Failure::usage("there is no Leantime in this test"))
+    }
+
+    async fn add_agent(&self, _: &Place, _: &AddAgent) -> Result<AgentAdded, Failure> {
+        Err(Failure::usage("there is no Leantime in this test"))
     }
 
     fn starter_files(&self) -> Vec<StarterFile> {

@@ -1,5 +1,6 @@
 //! What tests share.
 
+pub mod asked;
 pub mod backend;
 pub mod daemon;
 pub mod delegate;
@@ -10,6 +11,7 @@ pub mod house;
 pub mod http_double;
 pub mod ingredients;
 pub mod leantime;
+pub mod leantime_server;
 pub mod office;
 pub mod playbooks;
 pub mod rota;

@@ -5,6 +5,7 @@ use super::options::{Credential, Place};
 use super::server_clock::ServerClock;
 use crate::board::{BoardError, Result};
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use reqwest::{Client, Response, Url, redirect};
@@ -40,6 +41,7 @@ pub(super) struct HttpLine {
     client: Client,
     rpc: Url,
     goals: Url,
+    mcp: Url,
     secret: SecretString,
     server_clock: Arc<ServerClock>,
 }
@@ -83,8 +85,26 @@ impl HttpLine {
             })
         };
         let secret = credential.secret().clone();
-        let (rpc, goals) = (join("api/jsonrpc")?, join("api/goalcanvas")?);
-        Ok(Self { client, rpc, goals, secret, server_clock })
+        let (rpc, goals, mcp) = (join("api/jsonrpc")?, join("api/goalcanvas")?, join("mcp")?);
+        Ok(Self { client, rpc, goals, mcp, secret, server_clock })
+    }
+
+    /// How the server's own MCP endpoint answers to a greeting, and the time by the server's clock.
+    pub(super) async fn look(&self) -> std::result::Result<(u16, Option<DateTime<Utc>>), Trouble> {
+        let hello = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "initialize",
+            "params": {
+                "protocolVersion": "2025-06-18", "capabilities": {},
+                "clientInfo": { "name": "rota", "version": env!("CARGO_PKG_VERSION") },
+            },
+        });
+        let both = HeaderValue::from_static("application/json, text/event-stream");
+        let request = self.client.post(self.mcp.clone()).header(ACCEPT, both).json(&hello);
+        // What it says is not read: it may be a stream without an end.
+        let response = request.send().await.map_err(|error| broke(&error))?;
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+        Ok((response.status().as_u16(), date.map(|date| date.to_utc())))
     }
 
     async fn bytes(&self, mut response: Response) -> std::result::Result<Vec<u8>, Trouble> {

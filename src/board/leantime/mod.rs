@@ -18,6 +18,7 @@
 //! - Goal boards, the labels of a project beyond their names, roles within projects and goals' removal
 //!   have no route and are refused; so are events in calendars of people whose credential is not here.
 
+mod agents;
 mod book;
 mod call;
 mod changes;
@@ -32,6 +33,7 @@ mod history;
 mod html;
 mod locks;
 mod markers;
+mod look;
 mod members;
 mod memo;
 mod milestones;
@@ -52,6 +54,9 @@ mod time;
 mod timers;
 mod wire;
 mod writing;
+
+pub use agents::Minted;
+pub use look::Sight;
 
 use super::{Board, BoardError, Capabilities, Markers, Result, check};
 use crate::clock::Clock;
@@ -156,11 +161,17 @@ impl LeantimeBoard {
             Ok(Governor::new(line, limits))
         };
         let own = governor(&options.credential)?;
+        let mut queues = vec![(&options.credential, own.clone())];
         let mut others = BTreeMap::new();
         for (person, credential) in &options.identities {
             // One queue for each identity, also if it is named twice.
-            let is_own = credential.is_same(&options.credential);
-            others.insert(*person, if is_own { own.clone() } else { governor(credential)? });
+            let known = queues.iter().find(|(known, _)| credential.is_same(known));
+            let queue = match known {
+                Some((_, queue)) => queue.clone(),
+                None => governor(credential)?,
+            };
+            queues.push((credential, queue.clone()));
+            others.insert(*person, queue);
         }
         Ok(Self {
             name,
@@ -210,11 +221,13 @@ impl LeantimeBoard {
 
     /// How many requests were sent under all identities.
     pub fn requests(&self) -> u64 {
-        let others = self.options.identities.iter().filter_map(|(person, credential)| {
-            let is_own = credential.is_same(&self.options.credential);
-            self.others.get(person).filter(|_| !is_own)
-        });
-        self.own.requests() + others.map(Governor::requests).sum::<u64>()
+        let mut queues: Vec<&Governor> = vec![&self.own];
+        for queue in self.others.values() {
+            if !queues.iter().any(|known| known.is_same(queue)) {
+                queues.push(queue);
+            }
+        }
+        queues.into_iter().map(Governor::requests).sum()
     }
 
     /// The limit of requests in a minute, as far as it is known.
@@ -224,19 +237,32 @@ impl LeantimeBoard {
 
     /// The row of the user whose credential it is.
     async fn own_row(&self, fresh: Duration) -> Result<Row> {
+        self.row_of_whom(&self.own, self.options.user, fresh).await
+    }
+
+    /// The row of the user whose queue it is; a server that cannot say it is asked for `named`.
+    async fn row_of_whom(
+        &self,
+        queue: &Governor,
+        named: Option<PersonId>,
+        fresh: Duration,
+    ) -> Result<Row> {
         let what = "say who this user is";
-        let own = vec![Call::new("users.getUser", json!({}))];
-        let mut reply = self.ask(Lane::People, own, fresh).await?.into_iter().next();
+        let ask = async |params: Value| -> Result<Option<Reply>> {
+            let calls = vec![Call::new("users.getUser", params)];
+            let replies = queue.read(Lane::People, calls, fresh).await.map_err(fault::troubled)?;
+            Ok(replies.first().cloned())
+        };
+        let mut reply = ask(json!({})).await?;
         if let Some(Err(Refusal { code: BAD_PARAMS, .. })) = reply {
-            let user = self.options.user.ok_or_else(|| {
+            let user = named.ok_or_else(|| {
                 BoardError::Unsupported(
                     "this Leantime is too old to say whose credential it is: name the user's id \
                      in the configuration"
                         .to_owned(),
                 )
             })?;
-            let named = vec![Call::new("users.getUser", json!({ "id": user.0 }))];
-            reply = self.ask(Lane::People, named, fresh).await?.into_iter().next();
+            reply = ask(json!({ "id": user.0 })).await?;
         }
         match reply {
             Some(Ok(value)) => Row::of(value)

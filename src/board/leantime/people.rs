@@ -20,7 +20,7 @@ const SINGLE_MAX: usize = 500;
 /// Users that are read in one request.
 const READ: usize = 50;
 /// Characters of a name that fit.
-const NAME_MAX: usize = 100;
+pub(super) const NAME_MAX: usize = 100;
 
 const COLUMNS: &[&str] = &["firstname", "lastname", "username", "role", "source"];
 

@@ -2,6 +2,7 @@
 
 pub mod board;
 pub mod bridge;
+pub mod leantime;
 pub mod operate;
 pub mod outside;
 pub mod review;
@@ -10,10 +11,11 @@ pub mod team;
 use super::environment::Environment;
 use super::logging::LogFormat;
 use super::output::ColourChoice;
-use crate::app::house::{Place, SchemaKind};
+use crate::app::house::{BoardOf, Place, SchemaKind};
 use board::{ProjectCommand, TaskCommand};
 use bridge::{BridgeArgs, DoctorArgs};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
+use leantime::{InitArgs, LeantimeCommand};
 use operate::{ClaimsCommand, NextArgs, PlaybookArgs, RunOnceArgs, RunsCommand, WhyArgs};
 use outside::{McpArgs, TokenCommand, UpstreamCommand};
 use review::ReviewCommand;
@@ -72,8 +74,10 @@ impl Globals {
         let state = self.state.as_ref().or(environment.state.as_ref());
         Place {
             config: self.config.as_ref().or(environment.config.as_ref()).cloned(),
+            is_state_named: state.is_some(),
             state: state.cloned().unwrap_or_else(|| PathBuf::from("./state")),
             zone: environment.zone.clone(),
+            board: BoardOf::Configuration,
         }
     }
 }
@@ -89,12 +93,9 @@ pub enum Command {
         serve: bool,
     },
     /// Write a first configuration, playbooks and templates; never overwrites
-    #[command(after_help = "Example:\n  rota init my-team")]
-    Init {
-        /// Where to
-        #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
-        dir: PathBuf,
-    },
+    #[command(after_help = "Examples:\n  rota init my-team\n  \
+                            rota init my-team --leantime https://projects.example.org")]
+    Init(InitArgs),
     /// Run the daemon; prints `ready …` when it is up
     ///
     /// SIGTERM and SIGINT let what runs come to an end, within bounds; a second one stops at once.
@@ -178,6 +179,12 @@ pub enum Command {
     /// Who is on the board, people and agents
     #[command(subcommand, after_help = "Example:\n  rota person list")]
     Person(PersonCommand),
+    /// Agents on a Leantime
+    #[command(
+        subcommand,
+        after_help = "Example:\n  rota leantime add-agent AI-Worker --project Website"
+    )]
+    Leantime(LeantimeCommand),
     /// Tokens and service keys for clients from outside
     #[command(subcommand, after_help = "Example:\n  rota token create laptop --expires 90d")]
     Token(TokenCommand),

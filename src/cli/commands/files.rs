@@ -2,8 +2,9 @@
 
 use super::Session;
 use crate::app::failure::{Failure, FailureKind};
-use crate::app::house::{SchemaKind, StarterFile};
+use crate::app::house::SchemaKind;
 use crate::cli::args::Cli;
+use crate::cli::args::leantime::InitArgs;
 use crate::cli::page::{Page, Style};
 use clap::CommandFactory as _;
 use serde_json::json;
@@ -11,18 +12,35 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Component, Path};
 
+/// The configuration among the files.
+pub(super) const CONFIG: &str = "rota.toml";
+
 /// What one can do after `rota init`.
 const NEXT: [&str; 3] = ["rota check", "rota run-once daily-digest --dry-run", "rota serve"];
 
 impl Session<'_> {
     /// `rota init`: what is there stays as it is.
-    pub(super) fn init(&self, dir: &Path) -> Result<u8, Failure> {
+    pub(super) async fn init(&self, args: &InitArgs) -> Result<u8, Failure> {
+        let dir = &args.dir;
+        let Some(url) = &args.leantime else { return self.write_files(dir, None) };
+        match self.try_leantime(dir, url, args.key_from.clone()).await? {
+            Some(config) => self.write_files(dir, Some(&config)),
+            None => Ok(FailureKind::Refused.exit_code()),
+        }
+    }
+
+    /// Writes what is not there yet; this text as the configuration, if there is one.
+    fn write_files(&self, dir: &Path, config: Option<&str>) -> Result<u8, Failure> {
         let (mut written, mut kept) = (Vec::new(), Vec::new());
         for file in self.house.starter_files() {
-            let list = if write_new(dir, file)? { &mut written } else { &mut kept };
+            let content = config.filter(|_| file.path == CONFIG).unwrap_or(file.content);
+            let list = if write_new(dir, file.path, content)? { &mut written } else { &mut kept };
             list.push(file.path);
         }
         let mut next: Vec<String> = NEXT.map(str::to_owned).to_vec();
+        if config.is_some() {
+            next.insert(1, "rota doctor".to_owned());
+        }
         if dir != Path::new(".") {
             next[0] = format!("cd {} && {}", shell_word(&dir.display().to_string()), next[0]);
         }
@@ -88,10 +106,10 @@ impl Session<'_> {
 }
 
 /// Writes a file that is not there yet; whether it did.
-fn write_new(dir: &Path, file: StarterFile) -> Result<bool, Failure> {
-    let relative = Path::new(file.path);
+fn write_new(dir: &Path, path: &str, content: &str) -> Result<bool, Failure> {
+    let relative = Path::new(path);
     if relative.components().any(|part| !matches!(part, Component::Normal(_))) {
-        return Err(Failure::internal(format!("{} leads out of the folder", file.path)));
+        return Err(Failure::internal(format!("{path} leads out of the folder")));
     }
     let path = dir.join(relative);
     let failed = |error: &std::io::Error| {
@@ -102,7 +120,7 @@ fn write_new(dir: &Path, file: StarterFile) -> Result<bool, Failure> {
     }
     match OpenOptions::new().write(true).create_new(true).open(&path) {
         Ok(mut new) => {
-            new.write_all(file.content.as_bytes()).map_err(|error| failed(&error))?;
+            new.write_all(content.as_bytes()).map_err(|error| failed(&error))?;
             Ok(true)
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),

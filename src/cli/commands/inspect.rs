@@ -79,7 +79,7 @@ fn word(health: Health) -> (Style, &'static str) {
     }
 }
 
-fn doctor_page(findings: &[Finding]) -> Page {
+pub(super) fn doctor_page(findings: &[Finding]) -> Page {
     let mut table = Table::new(["", "WHAT", "FOUND", "TO DO"]);
     for finding in findings {
         let (style, health) = word(finding.health);

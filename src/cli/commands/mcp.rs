@@ -26,7 +26,7 @@ impl Session<'_> {
         }
         // The team's zone, where it has one: its members are not all where this process is.
         let zone = configured.zone.or_else(|| self.place.zone.clone());
-        let place = Place { zone, ..self.place.clone() };
+        let place = Place { zone, ..configured.place.unwrap_or_else(|| self.place.clone()) };
         let zone = place.zone.as_deref().and_then(|zone| zone.parse().ok());
         let caller = at_the_pipe(zone.unwrap_or(chrono_tz::UTC), asked.and(&configured.selection));
         let pipe = Arc::new(Pipe::new(Arc::clone(&self.house), place, token));

@@ -4,6 +4,7 @@ mod ask;
 mod bridge;
 mod files;
 mod inspect;
+mod leantime;
 mod mcp;
 mod serve;
 mod stop;
@@ -38,7 +39,7 @@ impl Session<'_> {
         let zone = self.place.zone.as_deref();
         match command {
             Command::Demo { serve } => self.demo(*serve).await,
-            Command::Init { dir } => self.init(dir),
+            Command::Init(args) => self.init(args).await,
             Command::Serve { .. } => self.serve().await,
             Command::RunOnce(args) => self.ask(args.call(zone)?).await,
             Command::Check { paths } => self.check(paths).await,
@@ -61,6 +62,7 @@ impl Session<'_> {
             Command::Person(person) => self.ask(person.call()).await,
             Command::Mcp(args) => self.mcp(args).await,
             Command::Bridge(args) => self.bridge(args).await,
+            Command::Leantime(command) => self.leantime(command).await,
             Command::Token(token) => self.ask(token.call()).await,
             Command::Upstream(upstream) => self.upstream(upstream).await,
             Command::Doctor(args) => self.doctor(args).await,

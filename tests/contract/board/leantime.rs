@@ -1,13 +1,17 @@
-//! Leantime, played by the fake: how its world is made, and which cases are not held against it.
+//! Leantime, played by the fake or, where one is named, a real one: how its world is made, and which
+//! cases are not held against it.
 
 use super::{World, noon, person, project};
+use crate::support::asked::skip;
 use crate::support::leantime::{FakeLeantime, Options as Fake, Role as FakeRole};
+use crate::support::leantime_server::{Server, real};
 use rota::board::leantime::LeantimeBoard;
 use rota::board::leantime::notebook::MemoryNotebook;
 use rota::board::leantime::options::{Credential, Options};
 use rota::board::{Board, Capabilities};
 use rota::clock::ManualClock;
-use rota::domain::{BoardName, NewPerson, PersonId, Role, Stamp};
+use rota::domain::{BoardName, NewPerson, PersonId, Role, Stamp, TaskQuery};
+use secrecy::ExposeSecret as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,9 +133,55 @@ impl World {
     }
 }
 
+/// Cases that only hold where nobody else ever was: they count what was made before them, or name
+/// numbers and names that somebody has by now.
+const ALONE: &[&str] = &[
+    "activity_comes_in_pages_in_both_directions",
+    "an_answer_is_on_the_same_thing",
+    "every_kind_of_write_is_done_once_under_one_mark",
+    "milestones_change_under_their_own_revision",
+    "unknown_people_are_refused",
+    "what_makes_no_event_is_malformed",
+    "what_makes_no_sprint_is_malformed",
+    "what_makes_no_time_is_malformed",
+    "what_makes_no_timer_is_malformed",
+    "wide_questions_are_answered_and_wider_ones_refused",
+];
+
+impl World {
+    /// A world of its own among others on one server: Ann sees the projects that she is in, which are
+    /// hers alone. The others write as admins.
+    pub(crate) async fn leantime_among_others(server: &Server) -> Self {
+        let ann = server.user("Ann", Role::Manager, &[]).await;
+        let bob = server.user("Bob", Role::Admin, &[]).await;
+        let cleo = server.user("Cleo", Role::Admin, &[]).await;
+        let mut options = server.options(ann.key.expose_secret());
+        for other in [&bob, &cleo] {
+            let credential = Credential::read(other.key.expose_secret()).unwrap();
+            options.identities.insert(other.person, credential);
+        }
+        let clock = Arc::new(ManualClock::at(noon()));
+        let (notes, name) = (Arc::new(MemoryNotebook::default()), BoardName::new("main"));
+        let board = LeantimeBoard::open(options, notes, name, clock.clone()).unwrap();
+        let board: Arc<dyn Board> = Arc::new(board);
+        let by = Stamp::by(ann.person);
+        let alpha = board.add_project(&by, project("Alpha")).await.unwrap().after.id;
+        let beta = board.add_project(&by, project("Beta")).await.unwrap().after.id;
+        let (ann, bob) = (ann.person, bob.person);
+        let folder = tempfile::tempdir().unwrap();
+        Self { board, below: None, clock, ann, bob, alpha, beta, folder }
+    }
+}
+
+/// Real servers are asked by one case at a time: changes of others would be seen by each.
+static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Runs a case, unless it is about something that the server cannot do; the fake saw nothing that a
 /// careful client never does.
 pub(crate) async fn hold<F: Future<Output = ()>>(case: &str, run: impl FnOnce(World) -> F) {
+    if real().is_some() {
+        return hold_among_others(&Server::any().await, case, run).await;
+    }
     let (world, fake) = World::leantime().await;
     if let Some(why) = why_not(world.board.capabilities(), case) {
         println!("skipped over Leantime: {case}: {why}");
@@ -140,4 +190,41 @@ pub(crate) async fn hold<F: Future<Output = ()>>(case: &str, run: impl FnOnce(Wo
     run(world).await;
     let violations = fake.violations();
     assert!(violations.is_empty(), "{violations:#?}");
+}
+
+async fn hold_among_others<F: Future<Output = ()>>(
+    server: &Server,
+    case: &str,
+    run: impl FnOnce(World) -> F,
+) {
+    if ALONE.contains(&case) {
+        return skip("it only holds on a server where nobody else ever was");
+    }
+    let _alone = ONE.lock().await;
+    let world = World::leantime_among_others(server).await;
+    if let Some(why) = why_not(world.board.capabilities(), case) {
+        return skip(&why);
+    }
+    run(world).await;
+    server.is_careful();
+}
+
+#[tokio::test]
+async fn a_world_among_others_is_one_of_its_own() {
+    let server = Server::fake().await;
+    for _ in 0..2 {
+        hold_among_others(&server, "of this test", |world| async move {
+            let task = world.task("Tune").await;
+            assert_eq!(world.find(TaskQuery::default()).await, [task.id]);
+            assert_eq!(world.board.projects().await.unwrap().len(), 2);
+        })
+        .await;
+    }
+}
+
+#[test]
+fn a_real_leantime_is_asked_where_one_is_named() {
+    if real().is_none() {
+        skip("the contract of the board over a real Leantime: ROTA_TEST_LEANTIME_URL is not set");
+    }
 }

@@ -2,9 +2,11 @@
 //! nothing of a server that lies, refuses, is slow, and has people at it.
 
 mod changes;
+mod identities;
 mod limits;
 mod meanwhile;
 mod nouns;
+mod server;
 mod texts;
 mod troubles;
 mod unknown;

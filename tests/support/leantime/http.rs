@@ -9,6 +9,8 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Response, StatusCode, header};
 use base64::Engine as _;
+use chrono::TimeDelta;
+use rota::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -90,9 +92,16 @@ pub async fn handle(State(inner): State<Arc<Inner>>, request: Request) -> Respon
         inner.state().violations.push("the fake itself broke down".to_owned());
         Answer::json(500, &json!({ "message": "Server Error" })).response()
     });
-    // By its own clock, as everything else that it says.
-    let date = inner.state().now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    response.headers_mut().extend(date.parse().ok().map(|date| (header::DATE, date)));
+    // By its own clock, as everything else that it says, unless it is told to have ours.
+    let now = {
+        let state = inner.state();
+        match state.options.ahead_seconds {
+            Some(ahead) => SystemClock::new().wall() + TimeDelta::seconds(ahead),
+            None => state.now,
+        }
+    };
+    let date = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    response.headers_mut().insert(header::DATE, date.parse().unwrap());
     response
 }
 
@@ -127,6 +136,11 @@ async fn carry_out(inner: Arc<Inner>, parts: Parts, text: String) -> Response<Bo
         Err(answer) => answer,
         Ok(_) if parsed == Err(Unread::Crash) => {
             Answer::json(500, &json!({ "message": "Server Error" }))
+        }
+        Ok(_) if path.ends_with("/mcp") => {
+            let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": {} });
+            let status = inner.state().options.mcp_status;
+            Answer::json(status, &json!({ "jsonrpc": "2.0", "id": 1, "result": hello }))
         }
         Ok(caller) if path.trim_end_matches('/').ends_with("/goalcanvas") => {
             patch_goal(&inner, &caller, &parts.headers, &text, query)
@@ -253,7 +267,8 @@ fn serve(inner: &Inner, verb: &Method, headers: &HeaderMap, path: &str) -> Resul
     let path = path.trim_end_matches('/');
     let is_known = (path.ends_with("/api/jsonrpc")
         && (verb == Method::POST || verb == Method::GET))
-        || (path.ends_with("/api/goalcanvas") && verb == Method::PATCH);
+        || (path.ends_with("/api/goalcanvas") && verb == Method::PATCH)
+        || (path.ends_with("/mcp") && inner.state().options.mcp_status != 404);
     if !is_known {
         let text = format!("Can't find a valid controller for {path}");
         return Err(Answer::json(404, &json!({ "message": text })));

@@ -58,6 +58,11 @@ pub struct Options {
     pub numbers_as_strings: bool,
     /// Whether the timers' table was made before 3.7: then a timer excludes only its own user.
     pub old_timers: bool,
+    /// How its own MCP server answers, which a plugin brings: 404 without it.
+    pub mcp_status: u16,
+    /// Seconds by which the clock in its answers' headers is before this machine's; `None`: it is the
+    /// one of everything else.
+    pub ahead_seconds: Option<i64>,
 }
 
 impl Default for Options {
@@ -69,6 +74,8 @@ impl Default for Options {
             rate_per_minute: None,
             numbers_as_strings: false,
             old_timers: false,
+            mcp_status: 404,
+            ahead_seconds: None,
         }
     }
 }

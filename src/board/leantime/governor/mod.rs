@@ -119,6 +119,11 @@ impl Governor {
         state.cache.forget(methods.iter().copied());
     }
 
+    /// Whether it is one queue with another.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// How many requests were sent.
     pub(super) fn requests(&self) -> u64 {
         self.inner.lock().requests

@@ -1,0 +1,15 @@
+//! What whoever runs the tests asks of them by variables, and how a test says that it was left out.
+
+use std::io::Write as _;
+
+/// What somebody asked of the tests by a variable.
+#[expect(clippy::disallowed_methods, reason = "whoever runs the tests says how much of them")]
+pub fn asked(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty() && text != "0")
+}
+
+/// Says what this machine does not allow, so that it is counted (`.ci/run`) and not overlooked.
+pub fn skip(why: &str) {
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    let _ = writeln!(std::io::stderr(), "\n-- skipped: {name}: {why}");
+}
