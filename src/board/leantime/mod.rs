@@ -39,6 +39,7 @@ mod nouns;
 pub mod options;
 mod people;
 mod projects;
+mod reach;
 mod remote;
 mod session;
 mod shelf;
@@ -156,11 +157,11 @@ impl LeantimeBoard {
         }
         Ok(Self {
             name,
+            book: Book::new(notebook, Arc::clone(&clock)),
             clock,
             own,
             others,
             options,
-            book: Book::new(notebook),
             locks: Locks::default(),
             shelves: Shelves::default(),
             looked: Mutex::default(),
