@@ -10,3 +10,4 @@ mod leantime;
 mod rendering;
 mod runner;
 mod tools;
+mod transfer;

@@ -6,6 +6,7 @@ pub mod operate;
 pub mod outside;
 pub mod review;
 pub mod team;
+pub mod transfer;
 
 use super::environment::Environment;
 use super::logging::LogFormat;
@@ -19,6 +20,7 @@ use outside::{McpArgs, TokenCommand, UpstreamCommand};
 use review::ReviewCommand;
 use std::path::PathBuf;
 use team::{MilestoneCommand, PersonCommand, SprintCommand};
+use transfer::BoardCommand;
 
 /// Puts AI agents to work beside people on a team's project board.
 #[derive(Debug, Parser)]
@@ -178,6 +180,9 @@ pub enum Command {
     /// Who is on the board, people and agents
     #[command(subcommand, after_help = "Example:\n  rota person list")]
     Person(PersonCommand),
+    /// Copies between this board and another: a Leantime, a SQLite file
+    #[command(subcommand, after_help = "Example:\n  rota board export leantime.toml --dry-run")]
+    Board(BoardCommand),
     /// Tokens and service keys for clients from outside
     #[command(subcommand, after_help = "Example:\n  rota token create laptop --expires 90d")]
     Token(TokenCommand),

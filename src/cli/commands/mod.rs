@@ -7,6 +7,7 @@ mod inspect;
 mod mcp;
 mod serve;
 mod stop;
+mod transfer;
 
 use super::args::Command;
 use super::args::operate::{playbooks_call, status_call};
@@ -59,6 +60,7 @@ impl Session<'_> {
             Command::Milestone(milestone) => self.ask(milestone.call()).await,
             Command::Sprint(sprint) => self.ask(sprint.call()).await,
             Command::Person(person) => self.ask(person.call()).await,
+            Command::Board(board) => self.transfer(board.options()).await,
             Command::Mcp(args) => self.mcp(args).await,
             Command::Bridge(args) => self.bridge(args).await,
             Command::Token(token) => self.ask(token.call()).await,
