@@ -25,13 +25,14 @@ mod serve;
 mod shared;
 mod spoken;
 mod starter;
+mod transfer;
 mod upstreams;
 mod visit;
 
 use crate::app::failure::Failure;
 use crate::app::house::{
     AddAgent, AgentAdded, AtPipe, CheckReport, DemoOptions, Finding, House, LeantimeStart,
-    LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile,
+    LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile, TransferOptions,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::Transport;
@@ -41,11 +42,13 @@ use crate::daemon::signals::Signal;
 use crate::domain::Value;
 use crate::ledger::stop;
 use crate::mcp::bridge;
+use crate::transfer::{Report, Step};
 use async_trait::async_trait;
 use open::Speak;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 /// The house, as the binary has it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -97,6 +100,16 @@ impl House for App {
 
     async fn check(&self, place: &Place, paths: &[PathBuf]) -> Result<CheckReport, Failure> {
         check::check(place, paths)
+    }
+
+    async fn transfer(
+        &self,
+        place: &Place,
+        options: TransferOptions,
+        tell: watch::Sender<Step>,
+        stop: CancellationToken,
+    ) -> Result<Report, Failure> {
+        transfer::transfer(place, options, tell, stop).await
     }
 
     async fn doctor(&self, place: &Place) -> Result<Vec<Finding>, Failure> {

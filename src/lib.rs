@@ -52,6 +52,7 @@
 //! | 3 | [`schedule`] | pure decisions: instants, eligibility, retries, plan | no I/O, no clock; every planned instant ends as ran or skipped |
 //! | 3 | [`playbook`] | TOML to playbook, with every fault; the library | the last good version stays in force |
 //! | 3 | [`ledger`] | claims, occurrences, runs, effects, outbox, audit: all policy over the store | one live claim a task; fences grow; durable first |
+//! | 3 | [`transfer`] | what is on one board, copied onto another | each item once, however often it is broken off; what people changed stays |
 //! | 2 | [`board`] | where tasks live: SQLite, and an overlay for rehearsals | an older fence is refused inside the write's transaction; a stamped write happens once |
 //! | 2 | [`store`] | ordered keys with compare-and-swap: sled, memory | durable when `commit` returns |
 //! | 2 | [`model`], [`notify`] | one exchange with a model; one message to a channel | telling people never fails a run |
@@ -103,5 +104,6 @@ pub mod schedule;
 pub mod store;
 pub mod template;
 pub mod tools;
+pub mod transfer;
 pub mod upstream;
 pub mod web;

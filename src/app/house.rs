@@ -5,11 +5,13 @@ use crate::daemon::control::{Answer, Answered, Progress};
 use crate::daemon::signals::Signal;
 use crate::domain::{Role, Value};
 use crate::mcp::{Limits, Selection, bridge};
+use crate::transfer::{Report, Step};
 use async_trait::async_trait;
 use secrecy::SecretString;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 /// Where configuration and state are, as typed or from the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +87,30 @@ pub struct AtPipe {
 pub struct DemoOptions {
     /// Whether to stay up afterwards.
     pub serve: bool,
+}
+
+/// Which way a board is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Another board onto the configured one.
+    Import,
+    /// The configured board onto another one.
+    Export,
+}
+
+/// How a board is to be copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferOptions {
+    /// Which way.
+    pub direction: Direction,
+    /// Where the other board is: a configuration, or a SQLite file.
+    pub other: PathBuf,
+    /// Only these projects, by name or id; all where none is named.
+    pub projects: Vec<String>,
+    /// Whether people who are not on the target are added.
+    pub adds_people: bool,
+    /// Only say what would be copied.
+    pub dry_run: bool,
 }
 
 /// What `rota check` found.
@@ -251,6 +277,16 @@ pub trait House: Send + Sync {
     /// Reads configuration, playbooks and templates (or only `paths`) and tells every fault.
     async fn check(&self, place: &Place, paths: &[PathBuf]) -> Result<CheckReport, Failure>;
 
+    /// Copies one board onto another; `tell` shows how far it is, and with `stop` it ends between two
+    /// items. What came of it is the result, also where it ended early.
+    async fn transfer(
+        &self,
+        place: &Place,
+        options: TransferOptions,
+        tell: watch::Sender<Step>,
+        stop: CancellationToken,
+    ) -> Result<Report, Failure>;
+
     /// Looks at everything that the daemon needs.
     async fn doctor(&self, place: &Place) -> Result<Vec<Finding>, Failure>;
 
@@ -310,6 +346,16 @@ impl House for EmptyHouse {
     }
 
     async fn check(&self, _: &Place, _: &[PathBuf]) -> Result<CheckReport, Failure> {
+        nothing_here()
+    }
+
+    async fn transfer(
+        &self,
+        _: &Place,
+        _: TransferOptions,
+        _: watch::Sender<Step>,
+        _: CancellationToken,
+    ) -> Result<Report, Failure> {
         nothing_here()
     }
 

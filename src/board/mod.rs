@@ -133,7 +133,8 @@ pub trait Board:
         writes: &[(Stamp, OneWrite)],
     ) -> std::result::Result<Vec<Wrote>, BatchError> {
         let _ = writes;
-        let what = "this board cannot write several things in one step: write one by one";
+        let what = "this board cannot write several things in one step, all or nothing: leave \
+                    atomic out, and each is written, and reported, by itself";
         Err(BoardError::Unsupported(what.to_owned()).into())
     }
 }

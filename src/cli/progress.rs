@@ -2,6 +2,7 @@
 
 use super::output::{Output, progress_text};
 use crate::daemon::control::Progress;
+use crate::transfer::Step;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
@@ -32,6 +33,57 @@ impl Waiting {
     pub fn show(&self, progress: &Progress) {
         if let Some(bar) = &self.bar {
             bar.set_message(progress_text(progress));
+        }
+    }
+}
+
+/// A bar that grows while many things are done one after the other; it vanishes when dropped. Where
+/// nobody watches it does nothing.
+#[derive(Debug)]
+pub struct Counting {
+    bar: Option<ProgressBar>,
+}
+
+impl Counting {
+    /// Begins to count.
+    pub fn start(output: &Output) -> Self {
+        let bar = output.is_watched().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}");
+            if let Ok(style) = style {
+                bar.set_style(style);
+            }
+            bar.set_message("reading");
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Self { bar }
+    }
+
+    /// Shows how far it is.
+    pub fn show(&self, step: Step) {
+        let (Some(bar), Some(noun)) = (&self.bar, step.noun) else { return };
+        let template = "{spinner} {elapsed} {msg:14} {wide_bar} {pos}/{len} {eta}";
+        if bar.length() != Some(len(step.of)) || bar.message() != noun.plural() {
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar.set_message(noun.plural());
+            bar.set_length(len(step.of));
+            bar.reset_eta();
+        }
+        bar.set_position(len(step.done));
+    }
+}
+
+fn len(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+impl Drop for Counting {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
         }
     }
 }

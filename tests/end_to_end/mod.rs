@@ -9,3 +9,4 @@ mod running;
 mod serving;
 mod setting_up;
 pub mod team;
+mod transfer;

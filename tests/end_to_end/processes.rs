@@ -8,18 +8,19 @@ use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
 use rota::app::failure::Failure;
 use rota::app::house::{
     AddAgent, AgentAdded, AtPipe, CheckReport, DemoOptions, Finding, House, LeantimeStart,
-    LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile,
+    LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile, TransferOptions,
 };
 use rota::daemon::control::server::ControlServer;
 use rota::daemon::control::{Answer, AnswerError, Answered, ControlLimits, Progress, ToolRequest};
 use rota::daemon::signals::Signal;
 use rota::domain::{Reason, Value};
 use rota::mcp::bridge::Options;
+use rota::transfer::{Report, Step};
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -108,6 +109,16 @@ impl House for WaitingHouse {
     }
 
     async fn visit(&self, _: &Options) -> Result<Vec<Finding>, Failure> {
+        panic!("not asked for")
+    }
+
+    async fn transfer(
+        &self,
+        _: &Place,
+        _: TransferOptions,
+        _: watch::Sender<Step>,
+        _: CancellationToken,
+    ) -> Result<Report, Failure> {
         panic!("not asked for")
     }
 

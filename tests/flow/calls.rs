@@ -399,6 +399,8 @@ const WITHOUT_CALL: &[&str] = &[
     "check",
     "stop-all",
     "start-all",
+    "board import",
+    "board export",
     "mcp",
     "bridge",
     "doctor",

@@ -3,9 +3,12 @@
 use crate::support::backend::{
     Expected, StrictBackend, TestHouse, expect, progress, type_in, type_to,
 };
-use rota::app::house::{CheckFault, CheckReport, Finding, Health, StarterFile};
+use rota::app::house::{
+    CheckFault, CheckReport, Direction, Finding, Health, StarterFile, TransferOptions,
+};
 use rota::daemon::control::{AnswerError, ErrorKind};
 use rota::domain::{Reason, RunState};
+use rota::transfer::{Early, Kind, Left, Report};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
@@ -249,4 +252,52 @@ async fn an_answer_of_another_form_is_a_fault_and_not_a_success() {
     let typed = type_to(Arc::new(house), &["run-once", "x", "--json"]).await;
     assert_eq!(typed.code, 70);
     assert_eq!(typed.document()["error"]["kind"], "internal");
+}
+
+#[tokio::test]
+async fn copying_a_board_is_asked_of_the_house_as_it_was_typed() {
+    let house = Arc::new(TestHouse::default());
+    let words: [&[&str]; 2] = [
+        &["board", "import", "old.db", "--project", "Website", "--project", "7", "--dry-run"],
+        &["board", "export", "leantime.toml", "--add-people"],
+    ];
+    for words in words {
+        let typed = type_to(Arc::clone(&house) as _, words).await;
+        assert_eq!(typed.code, 0, "{words:?} {typed:?}");
+    }
+    let asked = |direction, other: &str, projects: &[&str], adds_people, dry_run| TransferOptions {
+        direction,
+        other: other.into(),
+        projects: projects.iter().map(|&name| name.to_owned()).collect(),
+        adds_people,
+        dry_run,
+    };
+    let expected = [
+        asked(Direction::Import, "old.db", &["Website", "7"], false, true),
+        asked(Direction::Export, "leantime.toml", &[], true, false),
+    ];
+    assert_eq!(*house.transfers.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_copy_that_ended_early_says_so_how_to_go_on_and_shows_names_harmlessly() {
+    for (early, code, words) in [
+        (Early::Stopped, 1, "the same command goes on from here"),
+        (Early::Failed("it is gone".into()), 4, "it is gone"),
+    ] {
+        let name = "\u{1b}[31mred\u{202e}".to_owned();
+        let left = Left { noun: Kind::Task, id: 1, name, what: "tags: \u{7}".into() };
+        let report = Report {
+            ended_early: Some(early),
+            left: vec![left],
+            left_count: 1,
+            ..Report::default()
+        };
+        let house = Arc::new(TestHouse { report, ..TestHouse::default() });
+        let typed = type_to(house, &["board", "export", "leantime.toml"]).await;
+        assert_eq!(typed.code, code, "{typed:?}");
+        assert!(typed.out.contains(words) && typed.out.contains("red"), "{typed:?}");
+        let obeyed = ['\u{1b}', '\u{202e}', '\u{7}'];
+        assert!(!typed.out.contains(obeyed), "{typed:?}");
+    }
 }

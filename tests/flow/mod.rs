@@ -11,3 +11,4 @@ mod over_leantime;
 mod rendering;
 mod runner;
 mod tools;
+mod transfer;

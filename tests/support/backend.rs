@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rota::app::failure::Failure;
 use rota::app::house::{
     AddAgent, AgentAdded, AtPipe, CheckReport, DemoOptions, Finding, House, LeantimeStart,
-    LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile,
+    LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile, TransferOptions,
 };
 use rota::cli::args::Cli;
 use rota::cli::commands::Session;
@@ -14,10 +14,12 @@ use rota::daemon::control::{Answer, AnswerError, Answered, DryRun, Progress, Too
 use rota::daemon::signals::Signal;
 use rota::domain::Value;
 use rota::mcp::bridge::Options;
+use rota::transfer::{Report, Step};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 /// A call that is expected, and what it is answered with.
 #[derive(Debug)]
@@ -95,6 +97,8 @@ pub struct TestHouse {
     pub starter: Vec<StarterFile>,
     pub stops: Mutex<Vec<String>>,
     pub serve_fails: bool,
+    pub transfers: Mutex<Vec<TransferOptions>>,
+    pub report: Report,
 }
 
 #[async_trait]
@@ -147,6 +151,17 @@ impl House for TestHouse {
 
     async fn visit(&self, _: &Options) -> Result<Vec<Finding>, Failure> {
         Ok(self.findings.clone())
+    }
+
+    async fn transfer(
+        &self,
+        _: &Place,
+        options: TransferOptions,
+        _: watch::Sender<Step>,
+        _: CancellationToken,
+    ) -> Result<Report, Failure> {
+        self.transfers.lock().unwrap().push(options);
+        Ok(self.report.clone())
     }
 
     async fn doctor(&self, _: &Place) -> Result<Vec<Finding>, Failure> {

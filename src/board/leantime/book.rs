@@ -3,10 +3,12 @@
 use super::notebook::{Line, Notebook};
 use crate::board::write::{Seen, Trace};
 use crate::board::{BoardError, Result};
+use crate::clock::Clock;
 use crate::domain::{
     Activity, ActivityId, ActivityQuery, Cursor, EffectState, Entity, Fence, Mark, Page, Stamp,
-    TaskId,
+    TaskId, Timestamp, from_millis,
 };
+use chrono::TimeDelta;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -33,8 +35,46 @@ enum Marked {
 #[derive(Debug)]
 pub(super) struct Book {
     pub(super) notes: Arc<dyn Notebook>,
+    clock: Arc<dyn Clock>,
     /// Held while rows are numbered.
     numbering: Mutex<()>,
+    tidying: Mutex<Tidying>,
+}
+
+/// How long marks and fences are kept: much longer than any run asks for them.
+const KEPT: TimeDelta = TimeDelta::days(90);
+/// How often they are gone through.
+const TIDY: TimeDelta = TimeDelta::days(1);
+/// Rows that are looked at together, and at most at a time.
+const TIDY_ROWS: usize = 100;
+const TIDY_PAGES: usize = 20;
+
+/// Rows of writes that are forgotten in time.
+const OLD: [&str; 2] = ["mark/", "fence/"];
+
+/// How far the old rows were gone through.
+#[derive(Debug, Default)]
+struct Tidying {
+    /// Not again before this.
+    due: Option<Timestamp>,
+    /// Where to go on: which rows, and after which one.
+    place: (usize, Option<String>),
+}
+
+/// A row with the time at which it was written, in milliseconds; rows of earlier versions have none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Dated<T> {
+    Now { at: i64, what: T },
+    Bare(T),
+}
+
+impl<T> Dated<T> {
+    fn what(self) -> T {
+        match self {
+            Self::Now { what, .. } | Self::Bare(what) => what,
+        }
+    }
 }
 
 fn mark_key(mark: &Mark) -> String {
@@ -70,8 +110,50 @@ fn busy() -> BoardError {
 }
 
 impl Book {
-    pub(super) fn new(notes: Arc<dyn Notebook>) -> Self {
-        Self { notes, numbering: Mutex::default() }
+    pub(super) fn new(notes: Arc<dyn Notebook>, clock: Arc<dyn Clock>) -> Self {
+        Self { notes, clock, numbering: Mutex::default(), tidying: Mutex::default() }
+    }
+
+    fn dated<T: Serialize>(&self, what: T) -> Result<Vec<u8>> {
+        to_bytes(&Dated::Now { at: self.clock.wall().timestamp_millis(), what })
+    }
+
+    /// Forgets marks and fences that are older than anybody asks for; some at a time.
+    pub(super) async fn tidy(&self) -> Result<()> {
+        let mut tidying = self.tidying.lock().await;
+        let now = self.clock.wall();
+        if tidying.due.is_some_and(|due| now < due) {
+            return Ok(());
+        }
+        for _ in 0..TIDY_PAGES {
+            let (which, after) = tidying.place.clone();
+            let Some(prefix) = OLD.get(which) else {
+                *tidying = Tidying { due: Some(now + TIDY), ..Tidying::default() };
+                return Ok(());
+            };
+            let rows = self.notes.scan(prefix, after.as_deref(), TIDY_ROWS).await?;
+            let last = rows.last().map(|(key, _)| key.clone());
+            tidying.place = match last.filter(|_| rows.len() == TIDY_ROWS) {
+                Some(last) => (which, Some(last)),
+                None => (which + 1, None),
+            };
+            let (mut expected, mut lines) = (Vec::new(), Vec::new());
+            for (key, bytes) in rows {
+                let after = match from_bytes::<Dated<serde_json::Value>>(&bytes)? {
+                    Dated::Now { at, .. } if from_millis(at) + KEPT > now => continue,
+                    Dated::Now { .. } => None,
+                    // From now on its age is known.
+                    Dated::Bare(what) => Some(self.dated(what)?),
+                };
+                expected.push((key.clone(), Some(bytes)));
+                lines.push((key, after));
+            }
+            if !lines.is_empty() {
+                // One that was written meanwhile is for the next time.
+                self.notes.commit(&expected, lines).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
@@ -85,7 +167,7 @@ impl Book {
         };
         let trace = match &stamp.mark {
             None => None,
-            Some(mark) => match self.read(&mark_key(mark)).await? {
+            Some(mark) => match self.marked(mark).await? {
                 None => None,
                 Some(Marked::Done { entity, was }) => Some(Trace { entity, was }),
                 Some(Marked::Begun) => {
@@ -101,8 +183,12 @@ impl Book {
         Ok(Seen { trace, fence })
     }
 
+    async fn marked(&self, mark: &Mark) -> Result<Option<Marked>> {
+        Ok(self.read::<Dated<Marked>>(&mark_key(mark)).await?.map(Dated::what))
+    }
+
     pub(super) async fn effect_of(&self, mark: &Mark) -> Result<EffectState> {
-        Ok(match self.read(&mark_key(mark)).await? {
+        Ok(match self.marked(mark).await? {
             None => EffectState::Absent,
             Some(Marked::Begun) => EffectState::Unknown,
             Some(Marked::Done { entity, .. }) => EffectState::Applied(entity),
@@ -111,7 +197,7 @@ impl Book {
 
     /// Before a write under a mark goes out.
     pub(super) async fn begin(&self, mark: &Mark) -> Result<()> {
-        let line = (mark_key(mark), Some(to_bytes(&Marked::Begun)?));
+        let line = (mark_key(mark), Some(self.dated(Marked::Begun)?));
         self.put(vec![line]).await
     }
 
@@ -125,18 +211,19 @@ impl Book {
     }
 
     async fn fence(&self, task: TaskId) -> Result<Fence> {
-        Ok(self.read(&format!("fence/{task}")).await?.map(Fence).unwrap_or_default())
+        let known = self.read::<Dated<u64>>(&format!("fence/{task}")).await?;
+        Ok(known.map(|known| Fence(known.what())).unwrap_or_default())
     }
 
     pub(super) async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()> {
         let key = format!("fence/{task}");
         for _ in 0..TRIES_MAX {
             let known = self.notes.get(&key).await?;
-            let seen = known.as_deref().map(from_bytes::<u64>).transpose()?.unwrap_or(0);
-            if fence.0 <= seen {
+            let seen = known.as_deref().map(from_bytes::<Dated<u64>>).transpose()?;
+            if fence.0 <= seen.map_or(0, Dated::what) {
                 return Ok(());
             }
-            let line = (key.clone(), Some(to_bytes(&fence.0)?));
+            let line = (key.clone(), Some(self.dated(fence.0)?));
             if self.notes.commit(&[(key.clone(), known)], vec![line]).await? {
                 return Ok(());
             }
@@ -154,7 +241,7 @@ impl Book {
         mut lines: Vec<Line>,
     ) -> Result<bool> {
         if let Some((mark, Trace { entity, was })) = trace {
-            lines.push((mark_key(mark), Some(to_bytes(&Marked::Done { entity, was })?)));
+            lines.push((mark_key(mark), Some(self.dated(Marked::Done { entity, was })?)));
         }
         if rows.is_empty() {
             return Ok(lines.is_empty() || self.notes.commit(&expected, lines).await?);

@@ -44,6 +44,7 @@ impl LeantimeBoard {
             return Ok(());
         }
         self.look().await?;
+        self.book.tidy().await?;
         let now = Instant::now();
         *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         Ok(())

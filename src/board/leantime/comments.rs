@@ -86,6 +86,14 @@ fn place(module: &str, id: i64) -> String {
     format!("{module} {id}")
 }
 
+/// What keeps two writes to one thread apart.
+fn thread(on: CommentTarget) -> String {
+    match on {
+        CommentTarget::Task(id) => format!("task {id}"),
+        on => format!("thread {on:?}"),
+    }
+}
+
 fn rating_of(word: &str) -> Option<Rating> {
     match word.trim().to_ascii_lowercase().as_str() {
         "green" => Some(Rating::Green),
@@ -329,11 +337,7 @@ impl Comments for LeantimeBoard {
     async fn add_comment(&self, stamp: &Stamp, new: NewComment) -> Result<Written<Comment>> {
         let mark = stamp.mark.as_ref().map(|mark| format!("mark {mark}"));
         // Two that say the same on one thing could not be told apart.
-        let thread = match new.on {
-            CommentTarget::Task(id) => format!("task {id}"),
-            on => format!("thread {on:?}"),
-        };
-        let names = mark.into_iter().chain([thread]).collect();
+        let names = mark.into_iter().chain([thread(new.on)]).collect();
         let held = self.locks.some(names).await;
         let mut session = LeantimeSession::new(self, stamp, held);
         let written = write::add_comment(&mut session, self.now(), stamp, new).await;
@@ -344,7 +348,11 @@ impl Comments for LeantimeBoard {
     }
 
     async fn delete_comment(&self, stamp: &Stamp, id: CommentId) -> Result<Written<Comment>> {
-        let mut session = LeantimeSession::new(self, stamp, self.locks.all().await);
+        let mark = stamp.mark.as_ref().map(|mark| format!("mark {mark}"));
+        // What answers it is in the same thread; where it is not there, the write says so.
+        let thread = self.find_comment(id).await?.map(|comment| thread(comment.on));
+        let held = self.locks.some(mark.into_iter().chain(thread).collect()).await;
+        let mut session = LeantimeSession::new(self, stamp, held);
         let written = write::delete_comment(&mut session, self.now(), stamp, id).await;
         session.end(written).await
     }

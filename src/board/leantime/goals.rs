@@ -282,6 +282,13 @@ impl Remote for Goal {
         let what = "change a goal";
         let before = session.board.shelves.goals.note(goal.id.0).map(|note| note.thing);
         let fields = to_send(before.as_ref(), goal)?;
+        if let Some(before) =
+            before.filter(|_| fields.iter().any(|(name, _)| *name == "description"))
+        {
+            let now = session.goal_row(goal.id, what).await?.text("description");
+            let text = format!("the description of goal {} holds", goal.id);
+            html::may_replace(&now, &before.description, &text)?;
+        }
         let row = session.patch_goal(goal, &fields, what).await?;
         session.keep_goal(goal.clone(), &fields, &row, what)
     }

@@ -1,35 +1,31 @@
 //! Writes to one thing come one after the other, writes to different things together.
 //!
 //! The server has no transactions: what a write checks must hold until it is written, at least
-//! against writes of our own.
+//! against writes of our own. A write names whatever it looks at and whatever it touches, and nothing
+//! else: no write holds up a claim of another task.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio::sync::OwnedMutexGuard;
 
 #[derive(Debug, Default)]
 pub(super) struct Locks {
-    /// Held for writing by what looks at, or touches, many things.
-    all: Arc<RwLock<()>>,
     one: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// Dropped, others may write.
 #[derive(Debug)]
 #[expect(dead_code, reason = "held, never looked at")]
-pub(super) enum Held {
-    All(OwnedRwLockWriteGuard<()>),
-    Some(OwnedRwLockReadGuard<()>, Vec<OwnedMutexGuard<()>>),
-}
+pub(super) struct Held(Vec<OwnedMutexGuard<()>>);
 
 impl Locks {
-    pub(super) async fn all(&self) -> Held {
-        Held::All(Arc::clone(&self.all).write_owned().await)
+    /// The one thing of this name: for nouns whose names, or links, are looked for among all.
+    pub(super) async fn one(&self, name: &str) -> Held {
+        self.some(vec![name.to_owned()]).await
     }
 
     /// The things of these names.
     pub(super) async fn some(&self, mut names: Vec<String>) -> Held {
-        let all = Arc::clone(&self.all).read_owned().await;
         // Always in one order, so that no two wait for each other.
         names.sort_unstable();
         names.dedup();
@@ -38,7 +34,7 @@ impl Locks {
             let one = self.of(name);
             held.push(one.lock_owned().await);
         }
-        Held::Some(all, held)
+        Held(held)
     }
 
     fn of(&self, name: String) -> Arc<tokio::sync::Mutex<()>> {

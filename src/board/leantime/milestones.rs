@@ -239,7 +239,7 @@ impl Milestones for LeantimeBoard {
     }
 
     async fn add_milestone(&self, stamp: &Stamp, new: NewMilestone) -> Result<Written<Milestone>> {
-        let mut session = LeantimeSession::new(self, stamp, self.locks.all().await);
+        let mut session = LeantimeSession::new(self, stamp, self.locks.one("milestones").await);
         let written = write::add_milestone(&mut session, self.now(), stamp, new).await;
         session.end(written).await
     }
@@ -250,7 +250,7 @@ impl Milestones for LeantimeBoard {
         id: MilestoneId,
         edits: &[MilestoneEdit],
     ) -> Result<Written<Milestone>> {
-        let mut session = LeantimeSession::new(self, stamp, self.locks.all().await);
+        let mut session = LeantimeSession::new(self, stamp, self.locks.one("milestones").await);
         let written = write::edit_milestone(&mut session, self.now(), stamp, id, edits).await;
         session.end(written).await
     }

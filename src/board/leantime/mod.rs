@@ -32,8 +32,8 @@ mod governor;
 mod history;
 mod html;
 mod locks;
-mod markers;
 mod look;
+mod markers;
 mod members;
 mod memo;
 mod milestones;
@@ -42,6 +42,7 @@ mod nouns;
 pub mod options;
 mod people;
 mod projects;
+mod reach;
 mod remote;
 mod server_clock;
 mod session;
@@ -175,11 +176,11 @@ impl LeantimeBoard {
         }
         Ok(Self {
             name,
+            book: Book::new(notebook, Arc::clone(&clock)),
             clock,
             own,
             others,
             options,
-            book: Book::new(notebook),
             locks: Locks::default(),
             shelves: Shelves::default(),
             server_clock,

@@ -14,13 +14,11 @@ use crate::domain::{
     Written,
 };
 use async_trait::async_trait;
+use chrono::NaiveDate;
 use std::collections::BTreeMap;
 
-/// One write, beside which nobody else writes; or nobody to the things that are named.
+/// One write, beside which nobody else writes to what is held.
 macro_rules! written {
-    ($board:ident, $write:ident($stamp:expr $(, $argument:expr)*)) => {
-        written!($board, $board.locks.all(), $write($stamp $(, $argument)*))
-    };
     ($board:ident, $held:expr, $write:ident($stamp:expr $(, $argument:expr)*)) => {{
         let mut session = LeantimeSession::new($board, $stamp, $held.await);
         let written = write::$write(&mut session, $board.now(), $stamp $(, $argument)*).await;
@@ -28,10 +26,15 @@ macro_rules! written {
     }};
 }
 
-/// What a timer is about: its person's timers and time, and the task whose time is logged.
+/// What a person spent on a day is looked at as a whole.
+fn time_name(person: PersonId, day: NaiveDate) -> String {
+    format!("time {person} {day}")
+}
+
+/// What a timer is about: its person's timers, and the task whose time is logged.
 fn timer_names(person: PersonId, task: Option<TaskId>) -> Vec<String> {
-    let names = [format!("timer {person}"), format!("time {person}")];
-    names.into_iter().chain(task.map(|task| format!("task {task}"))).collect()
+    let task = task.map(|task| format!("task {task}"));
+    std::iter::once(format!("timer {person}")).chain(task).collect()
 }
 
 #[async_trait]
@@ -45,7 +48,7 @@ impl Goals for LeantimeBoard {
     }
 
     async fn add_goal_board(&self, stamp: &Stamp, new: NewGoalBoard) -> Result<Written<GoalBoard>> {
-        written!(self, add_goal_board(stamp, new))
+        written!(self, self.locks.one("goals"), add_goal_board(stamp, new))
     }
 
     async fn delete_goal_board(
@@ -53,7 +56,7 @@ impl Goals for LeantimeBoard {
         stamp: &Stamp,
         id: GoalBoardId,
     ) -> Result<Written<GoalBoard>> {
-        written!(self, delete_goal_board(stamp, id))
+        written!(self, self.locks.one("goals"), delete_goal_board(stamp, id))
     }
 
     async fn goal(&self, id: GoalId) -> Result<Goal> {
@@ -65,7 +68,7 @@ impl Goals for LeantimeBoard {
     }
 
     async fn add_goal(&self, stamp: &Stamp, new: NewGoal) -> Result<Written<Goal>> {
-        written!(self, self.locks.some(vec!["goals".to_owned()]), add_goal(stamp, new))
+        written!(self, self.locks.one("goals"), add_goal(stamp, new))
     }
 
     async fn edit_goal(
@@ -74,7 +77,7 @@ impl Goals for LeantimeBoard {
         id: GoalId,
         edits: &[GoalEdit],
     ) -> Result<Written<Goal>> {
-        written!(self, self.locks.some(vec!["goals".to_owned()]), edit_goal(stamp, id, edits))
+        written!(self, self.locks.one("goals"), edit_goal(stamp, id, edits))
     }
 
     /// Refused before its comments are removed.
@@ -95,7 +98,7 @@ impl Calendar for LeantimeBoard {
     }
 
     async fn add_event(&self, stamp: &Stamp, new: NewEvent) -> Result<Written<CalendarEvent>> {
-        written!(self, self.locks.some(vec!["events".to_owned()]), add_event(stamp, new))
+        written!(self, self.locks.one("events"), add_event(stamp, new))
     }
 
     async fn edit_event(
@@ -104,11 +107,11 @@ impl Calendar for LeantimeBoard {
         id: EventId,
         edits: &[EventEdit],
     ) -> Result<Written<CalendarEvent>> {
-        written!(self, self.locks.some(vec!["events".to_owned()]), edit_event(stamp, id, edits))
+        written!(self, self.locks.one("events"), edit_event(stamp, id, edits))
     }
 
     async fn delete_event(&self, stamp: &Stamp, id: EventId) -> Result<Written<CalendarEvent>> {
-        written!(self, self.locks.some(vec!["events".to_owned()]), delete_event(stamp, id))
+        written!(self, self.locks.one("events"), delete_event(stamp, id))
     }
 
     async fn schedule(&self, query: &ScheduleQuery) -> Result<Vec<Scheduled>> {
@@ -136,7 +139,7 @@ impl Timesheets for LeantimeBoard {
     }
 
     async fn log_time(&self, stamp: &Stamp, change: TimeChange) -> Result<Written<TimeEntry>> {
-        let names = vec![format!("time {}", change.person), format!("task {}", change.task)];
+        let names = vec![time_name(change.person, change.day), format!("task {}", change.task)];
         written!(self, self.locks.some(names), log_time(stamp, change))
     }
 
@@ -173,7 +176,8 @@ impl Timers for LeantimeBoard {
     }
 
     async fn stop_timer(&self, stamp: &Stamp, stop: StopTimer) -> Result<Written<Stopped>> {
-        let names = timer_names(stop.person, stop.task);
+        let mut names = timer_names(stop.person, stop.task);
+        names.extend(stop.log.as_ref().map(|log| time_name(stop.person, log.day)));
         written!(self, self.locks.some(names), stop_timer(stamp, stop))
     }
 }
@@ -189,7 +193,7 @@ impl Sprints for LeantimeBoard {
     }
 
     async fn add_sprint(&self, stamp: &Stamp, new: NewSprint) -> Result<Written<Sprint>> {
-        written!(self, add_sprint(stamp, new))
+        written!(self, self.locks.one("sprints"), add_sprint(stamp, new))
     }
 
     async fn edit_sprint(
@@ -198,11 +202,13 @@ impl Sprints for LeantimeBoard {
         id: SprintId,
         edits: &[SprintEdit],
     ) -> Result<Written<Sprint>> {
-        written!(self, edit_sprint(stamp, id, edits))
+        written!(self, self.locks.one("sprints"), edit_sprint(stamp, id, edits))
     }
 
     async fn delete_sprint(&self, stamp: &Stamp, id: SprintId) -> Result<Written<Sprint>> {
-        written!(self, delete_sprint(stamp, id))
+        // Nobody puts a task into it meanwhile.
+        let names = vec!["sprints".to_owned(), format!("sprint {id}")];
+        written!(self, self.locks.some(names), delete_sprint(stamp, id))
     }
 }
 
@@ -213,7 +219,7 @@ impl Members for LeantimeBoard {
     }
 
     async fn put_member(&self, stamp: &Stamp, member: Member) -> Result<Written<Member>> {
-        written!(self, put_member(stamp, member))
+        written!(self, self.locks.one("members"), put_member(stamp, member))
     }
 
     async fn remove_member(
@@ -222,6 +228,6 @@ impl Members for LeantimeBoard {
         project: ProjectId,
         person: PersonId,
     ) -> Result<Written<Member>> {
-        written!(self, remove_member(stamp, project, person))
+        written!(self, self.locks.one("members"), remove_member(stamp, project, person))
     }
 }

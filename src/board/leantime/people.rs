@@ -231,7 +231,7 @@ impl People for LeantimeBoard {
 
     async fn add_person(&self, stamp: &Stamp, new: NewPerson) -> Result<Written<Person>> {
         // One after the other: names are looked for among all.
-        let mut session = LeantimeSession::new(self, stamp, self.locks.all().await);
+        let mut session = LeantimeSession::new(self, stamp, self.locks.one("people").await);
         let written = write::add_person(&mut session, self.now(), stamp, new).await;
         session.end(written).await
     }

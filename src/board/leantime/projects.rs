@@ -242,7 +242,7 @@ impl LeantimeSession<'_> {
             return Err(self.refused(what, &said).await);
         };
         let thing = Project { id: ProjectId(id), ..project.clone() };
-        self.keep_project(thing, what).await?;
+        self.keep_project(thing, true, what).await?;
         Ok(ProjectId(id))
     }
 
@@ -255,6 +255,10 @@ impl LeantimeSession<'_> {
             values.insert("name".to_owned(), name_to_send(&project.name)?.into());
         }
         if before.details != project.details {
+            let call = Call::new("projects.getProject", json!({ "id": project.id.0 }));
+            let now = Row::of(self.ask(call, what).await?).unwrap_or_default();
+            let text = format!("the details of project {} hold", project.id);
+            html::may_replace(&now.text("details"), &before.details, &text)?;
             values.insert("details".to_owned(), long_text("details", &project.details)?.into());
         }
         if before.closed != project.closed {
@@ -273,17 +277,19 @@ impl LeantimeSession<'_> {
         {
             return Err(self.refused(what, &said).await);
         }
-        self.keep_project(project.clone(), what).await
+        let is_told = before.details != project.details;
+        self.keep_project(project.clone(), is_told, what).await
     }
 
-    /// Reads it back, and keeps it as it was written.
-    async fn keep_project(&mut self, thing: Project, what: &str) -> Result<()> {
+    /// Reads it back, and keeps it as it was written. Details that were not sent are as people wrote
+    /// them.
+    async fn keep_project(&mut self, thing: Project, has_details: bool, what: &str) -> Result<()> {
         let call = Call::new("projects.getProject", json!({ "id": thing.id.0 }));
         let row = Row::of(self.ask(call, what).await?);
         let row = row.ok_or_else(|| fault::undone(what, "it is not there"))?;
         let details = long_text("details", &thing.details)?;
         let is_kept = row.text("name") == thing.name
-            && row.text("details") == details
+            && (!has_details || row.text("details") == details)
             && (row.int("state") == CLOSED) == thing.closed;
         if !is_kept {
             return Err(fault::undone(what, "it is not as it was written"));
@@ -326,7 +332,7 @@ impl Projects for LeantimeBoard {
 
     async fn add_project(&self, stamp: &Stamp, new: NewProject) -> Result<Written<Project>> {
         // One after the other: names are looked for among all.
-        let mut session = LeantimeSession::new(self, stamp, self.locks.all().await);
+        let mut session = LeantimeSession::new(self, stamp, self.locks.one("projects").await);
         let written = write::add_project(&mut session, self.now(), stamp, new).await;
         let written = session.end(written).await?;
         // Its labels are the server's.
@@ -340,7 +346,7 @@ impl Projects for LeantimeBoard {
         id: ProjectId,
         edits: &[ProjectEdit],
     ) -> Result<Written<Project>> {
-        let mut session = LeantimeSession::new(self, stamp, self.locks.all().await);
+        let mut session = LeantimeSession::new(self, stamp, self.locks.one("projects").await);
         let written = write::edit_project(&mut session, self.now(), stamp, id, edits).await;
         session.end(written).await
     }

@@ -2,6 +2,7 @@
 
 use super::call::{Call, NO_METHOD, NOT_THERE, Parcel, Reply};
 use super::governor::Lane;
+use super::reach::names;
 use super::session::LeantimeSession;
 use super::shelf::{Context, Note, Noted};
 use super::task_row::{disagreeing, is_task, may_replace, regular, to_send};
@@ -353,12 +354,6 @@ fn agree(sent: &Map<String, Value>, row: &Row, id: i64) -> Result<()> {
     )))
 }
 
-/// What a write of tasks keeps others from.
-fn names(stamp: &Stamp, id: Option<TaskId>) -> Vec<String> {
-    let mark = stamp.mark.as_ref().map(|mark| format!("mark {mark}"));
-    mark.into_iter().chain(id.map(|id| format!("task {id}"))).collect()
-}
-
 #[async_trait]
 impl Tasks for LeantimeBoard {
     async fn task(&self, id: TaskId) -> Result<Task> {
@@ -370,7 +365,7 @@ impl Tasks for LeantimeBoard {
     }
 
     async fn add_task(&self, stamp: &Stamp, new: NewTask) -> Result<Written<Task>> {
-        let held = self.locks.some(names(stamp, None)).await;
+        let held = self.locks.some(names(stamp, new.parent, &new.edits)).await;
         let mut session = LeantimeSession::new(self, stamp, held);
         let written = write::add_task(&mut session, self.now(), stamp, new).await;
         let written = session.end(written).await?;
@@ -386,22 +381,15 @@ impl Tasks for LeantimeBoard {
         id: TaskId,
         edits: &[TaskEdit],
     ) -> Result<Written<Task>> {
-        // Circles are looked for through other tasks.
-        let reaches_others = edits
-            .iter()
-            .any(|edit| matches!(edit, TaskEdit::AddBlocker(_) | TaskEdit::Parent(Some(_))));
-        let held = if reaches_others {
-            self.locks.all().await
-        } else {
-            self.locks.some(names(stamp, Some(id))).await
-        };
+        let held = self.locks.some(names(stamp, [id], edits)).await;
         let mut session = LeantimeSession::new(self, stamp, held);
         let written = write::edit_task(&mut session, self.now(), stamp, id, edits).await;
         session.end(written).await
     }
 
     async fn delete_task(&self, stamp: &Stamp, id: TaskId) -> Result<Written<Task>> {
-        let mut session = LeantimeSession::new(self, stamp, self.locks.all().await);
+        let held = self.hold_removed(stamp, id).await?;
+        let mut session = LeantimeSession::new(self, stamp, held);
         let written = write::delete_task(&mut session, self.now(), stamp, id).await;
         session.end(written).await
     }

@@ -7,6 +7,7 @@ pub mod operate;
 pub mod outside;
 pub mod review;
 pub mod team;
+pub mod transfer;
 
 use super::environment::Environment;
 use super::logging::LogFormat;
@@ -21,6 +22,7 @@ use outside::{McpArgs, TokenCommand, UpstreamCommand};
 use review::ReviewCommand;
 use std::path::PathBuf;
 use team::{MilestoneCommand, PersonCommand, SprintCommand};
+use transfer::BoardCommand;
 
 /// Puts AI agents to work beside people on a team's project board.
 #[derive(Debug, Parser)]
@@ -185,6 +187,9 @@ pub enum Command {
         after_help = "Example:\n  rota leantime add-agent AI-Worker --project Website"
     )]
     Leantime(LeantimeCommand),
+    /// Copies between this board and another: a Leantime, a SQLite file
+    #[command(subcommand, after_help = "Example:\n  rota board export leantime.toml --dry-run")]
+    Board(BoardCommand),
     /// Tokens and service keys for clients from outside
     #[command(subcommand, after_help = "Example:\n  rota token create laptop --expires 90d")]
     Token(TokenCommand),

@@ -8,6 +8,7 @@ mod leantime;
 mod mcp;
 mod serve;
 mod stop;
+mod transfer;
 
 use super::args::Command;
 use super::args::operate::{playbooks_call, status_call};
@@ -60,6 +61,7 @@ impl Session<'_> {
             Command::Milestone(milestone) => self.ask(milestone.call()).await,
             Command::Sprint(sprint) => self.ask(sprint.call()).await,
             Command::Person(person) => self.ask(person.call()).await,
+            Command::Board(board) => self.transfer(board.options()).await,
             Command::Mcp(args) => self.mcp(args).await,
             Command::Bridge(args) => self.bridge(args).await,
             Command::Leantime(command) => self.leantime(command).await,

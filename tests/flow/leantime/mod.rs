@@ -2,6 +2,7 @@
 //! nothing of a server that lies, refuses, is slow, and has people at it.
 
 mod changes;
+mod claims_first;
 mod identities;
 mod limits;
 mod meanwhile;

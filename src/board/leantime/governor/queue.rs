@@ -11,6 +11,14 @@ use tokio::time::Instant;
 const CALLS_MAX: usize = 50;
 /// Bytes of one request, about; one group of calls may be larger.
 const BYTES_MAX: usize = 1024 * 1024;
+/// What asks for everything that there is.
+const HEAVY: &[&str] = &[
+    "tickets.getAll",
+    "comments.pollComments",
+    "timesheets.getAll",
+    "calendar.getMyCalendar",
+    "goalcanvas.pollGoals",
+];
 /// More do not wait.
 const WAITING_MAX: usize = 10_000;
 
@@ -29,6 +37,16 @@ pub(super) struct Job {
 impl Job {
     pub(super) fn is_read(&self) -> bool {
         self.key.is_some()
+    }
+
+    /// Whoever waits for it is not to be held up.
+    fn is_urgent(&self) -> bool {
+        self.lane == Lane::Claims || !self.is_read()
+    }
+
+    /// A question about everything, which may take the server a second and more.
+    fn is_heavy(&self) -> bool {
+        self.is_read() && self.methods().iter().any(|method| HEAVY.contains(method))
     }
 
     /// How many replies are its own.
@@ -142,16 +160,20 @@ impl Queue {
         }
     }
 
-    /// As many as fit into one request, down to this lane; one alone for a trial.
+    /// As many as fit into one request, down to this lane; one alone for a trial. Claims and writes do
+    /// not wait for the answer to a question about everything.
     pub(super) fn take(&mut self, last: Lane, is_trial: bool) -> Vec<Job> {
         let (mut taken, mut calls, mut bytes) = (Vec::new(), 0, 0);
+        let (mut is_urgent, mut is_heavy) = (false, false);
         for lane in &mut self.lanes[..=last as usize] {
             while let Some(job) = lane.front() {
+                let apart = (is_urgent && job.is_heavy()) || (is_heavy && job.is_urgent());
                 let is_form = matches!(job.parcel, Parcel::GoalForm(_));
                 let has_room = calls + job.calls() <= CALLS_MAX && bytes + job.bytes() <= BYTES_MAX;
-                if !taken.is_empty() && (is_trial || is_form || !has_room) {
+                if !taken.is_empty() && (is_trial || is_form || !has_room || apart) {
                     return taken;
                 }
+                (is_urgent, is_heavy) = (is_urgent || job.is_urgent(), is_heavy || job.is_heavy());
                 (calls, bytes) = (calls + job.calls(), bytes + job.bytes());
                 taken.extend(lane.pop_front());
                 if is_form {

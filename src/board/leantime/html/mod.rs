@@ -10,6 +10,8 @@ mod write;
 pub(super) use read::from_html;
 pub(super) use write::to_html;
 
+use crate::board::{BoardError, Result};
+
 /// What people put into texts and Markdown read from it does not show.
 const LOST: &[&str] = &[
     "<img", "<table", "<picture", "<svg", "<video", "<audio", "<iframe", "<object", "<embed",
@@ -22,6 +24,18 @@ pub(super) fn loses(html: &str) -> bool {
         let html = html.to_ascii_lowercase();
         LOST.iter().any(|tag| html.contains(tag))
     }
+}
+
+/// What people put into a text is not overwritten by one that was read without it; `was`: how the
+/// text was read, `text`: which one it is.
+pub(super) fn may_replace(now: &str, was: &str, text: &str) -> Result<()> {
+    if !loses(now) || now.trim() == to_html(was).trim() {
+        return Ok(());
+    }
+    Err(BoardError::Unsupported(format!(
+        "{text} pictures, tables or the like, which would be lost: change it in Leantime's pages, or \
+         write a comment"
+    )))
 }
 
 /// Where a link may lead.
