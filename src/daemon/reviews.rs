@@ -37,8 +37,10 @@ pub(super) async fn waiting(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
             }
             Err(error) => return Err(of_board(error)),
         };
-        match task.filter(|task| hand_over.decided.is_some() || task.status == hand_over.status) {
-            Some(task) => all.push(Waiting {
+        // What somebody moved was decided so. It may come back, as from a run that gives up.
+        let waits = |task: &Task| hand_over.decided.is_some() || task.status == hand_over.status;
+        if let Some(task) = task.filter(waits) {
+            all.push(Waiting {
                 task: task.id,
                 headline: task.headline,
                 kind: WaitKind::HandOver,
@@ -48,9 +50,7 @@ pub(super) async fn waiting(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
                 since: hand_over.since,
                 until: None,
                 text: hand_over.summary,
-            }),
-            // Somebody moved it: that was the decision. It may come back, as from a run that gives up.
-            None => {}
+            });
         }
     }
     all.sort_by_key(|waiting| (waiting.since, waiting.task));

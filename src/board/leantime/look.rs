@@ -4,6 +4,7 @@ use super::client::HttpLine;
 use super::{LeantimeBoard, fault, people};
 use crate::board::Result;
 use crate::domain::{Person, PersonId};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a server shows beside its board.
@@ -18,7 +19,11 @@ pub struct Sight {
 impl LeantimeBoard {
     /// Looks at the server, past the queue: only for a key that it was seen to take.
     pub async fn sight(&self) -> Result<Sight> {
-        let line = HttpLine::new(&self.options.place(), &self.options.credential)?;
+        let line = HttpLine::new(
+            &self.options.place(),
+            &self.options.credential,
+            Arc::clone(&self.server_clock),
+        )?;
         let before = self.clock.wall();
         let (mcp_status, date) = line.look().await.map_err(fault::troubled)?;
         let between = before + (self.clock.wall() - before) / 2;
