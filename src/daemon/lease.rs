@@ -23,12 +23,11 @@ impl Worker {
         let mut ask = self.request(task, lease, resume);
         if resume.is_none() {
             // Before the claim is reserved: whatever is said from here on is said on a claimed task.
-            ask.comment = Some(match Marking::on(&self.parts) {
-                Some(marking) => marking.first_look(task).await?,
-                None => {
-                    let last = self.parts.journal.last_comment(task).await;
-                    last.map_err(|error| (Reason::BoardUnavailable, error.to_string()))?
-                }
+            ask.comment = Some(if let Some(marking) = Marking::on(&self.parts) {
+                marking.first_look(task).await?
+            } else {
+                let last = self.parts.journal.last_comment(task).await;
+                last.map_err(|error| (Reason::BoardUnavailable, error.to_string()))?
             });
         }
         // A reply that was lost is recognised by its nonce, so asking twice is safe (C6).

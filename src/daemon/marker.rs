@@ -187,9 +187,8 @@ impl<'a> Marking<'a> {
             }
         }
         match self.board.set_marker(&stamp, task, marker.comment, None).await {
-            Ok(_) | Err(BoardError::NotFound { .. }) => Ok(()),
-            // Somebody else's, in our name: it ends by itself.
-            Err(BoardError::Conflict(_)) => Ok(()),
+            // A conflict: it is somebody else's, in our name, and ends by itself.
+            Ok(_) | Err(BoardError::NotFound { .. } | BoardError::Conflict(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }

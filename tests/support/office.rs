@@ -211,6 +211,7 @@ impl Office {
             notifiers: channels().into_iter().map(|c| (c, Arc::clone(&home.told) as _)).collect(),
             slots: self.slots,
             arms_itself: true,
+            log_time: None,
         }
         .parts();
         let (ledger, tools) = (Arc::clone(&parts.ledger), Arc::clone(&parts.tools));

@@ -141,7 +141,7 @@ impl<'a> Assistants<'a> {
         let held = self.parts.ledger.holding(task).await.map_err(of_claim)?;
         let own = held.as_ref().filter(|(claim, _)| is_of(claim, principal));
         if own.is_none() && would_change {
-            self.tell_loser(task, principal).await?;
+            Box::pin(self.tell_loser(task, principal)).await?;
         }
         let Some((claim, left)) = held else { return Ok(Standing::Free) };
         if Self::is_asked_by(&claim, principal) {
