@@ -19,7 +19,6 @@ impl Stepped {
         tokio::time::pause();
         let (holds, held) = channel::<()>();
         // The runtime lets its time pass by itself only when no such work is under way.
-        #[expect(clippy::disallowed_methods, reason = "no daemon is here; it ends with the value")]
         tokio::task::spawn_blocking(move || {
             // Ends when the other end is dropped.
             let _ = held.recv();

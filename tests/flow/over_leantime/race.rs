@@ -108,7 +108,7 @@ impl Person {
     }
 
     fn act(&self) {
-        if self.chance.next_u64() % WHIM != 0 {
+        if !self.chance.next_u64().is_multiple_of(WHIM) {
             return;
         }
         self.done.fetch_add(1, Ordering::SeqCst);

@@ -42,7 +42,7 @@ async fn at_ten_requests_a_minute_three_playbooks_work_off_thirty_tickets_and_no
     let model: Arc<dyn Model> = Arc::new(ScriptedModel::from_toml("worker", QUICK).unwrap());
     let board = office.board(&home, |options| options.requests_per_minute = 120);
     let life = office.start_by_itself(&home, &model, board, Between::default());
-    let life = stepped.until(&office, life).await;
+    let life = Box::pin(stepped.until(&office, life)).await;
     let is_done = |ticket: &&i64| office.column(**ticket, "status") == "2";
     let (mut minutes, mut progress) = (0_u64, Vec::new());
     while progress.last() != Some(&TICKETS) {
