@@ -275,7 +275,9 @@ impl Worker {
         let Some(held) = &self.held else { return Ok(()) };
         let claim = held.claim.clone();
         if self.is_anothers(claim.task).await {
-            return Ok(());
+            // Theirs may be what stands there now. When they have gone, what is still ours goes back.
+            let why = "somebody else has marked the task";
+            return Err(ToolError::fatal(Reason::LostRace, why));
         }
         let task = match self.parts.board.task(claim.task).await {
             Ok(task) => task,

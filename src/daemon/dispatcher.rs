@@ -225,7 +225,7 @@ impl Dispatcher {
             if let Some((reason, detail)) = done.refused {
                 tracing::info!(%occurrence, ?task, %reason, %detail, "not taken");
                 let passes = matches!(reason, Reason::LostRace | Reason::AlreadyClaimed);
-                if passes && open.occurrence.trigger == Trigger::Rework {
+                if passes && open.occurrence.is_rework() {
                     // What a reviewer asked for is still to be done: it is planned again.
                     open.closed = false;
                     open.taken.retain(|taken| Some(*taken) != task);

@@ -26,6 +26,7 @@ use crate::domain::{
 };
 use crate::ledger::{LedgerError, RunFilter};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 /// How an ended or parked claim is taken up again.
 #[derive(Clone, Debug)]
@@ -77,6 +78,10 @@ impl Dispatcher {
             tracing::debug!(%task, "an ended claim waits for a free slot");
             return;
         }
+        if self.is_behind_another(&claim).await {
+            tracing::debug!(%task, "what an ended claim left waits for another's marker");
+            return;
+        }
         let shown = if may_show { self.shut_out(&claim).await } else { Ok(None) };
         let shown = match shown {
             Ok(shown) => shown,
@@ -103,6 +108,17 @@ impl Dispatcher {
                 tracing::error!(%task, %error, "a claim could not be recovered; it is tried again");
             }
         }
+    }
+
+    /// Whether all that is left of a claim is to put its task back, and another has marked that.
+    async fn is_behind_another(&self, claim: &Claim) -> bool {
+        let Some(marking) = Marking::on(&self.parts) else { return false };
+        let run = self.parts.ledger.run(claim.run.as_str()).await.ok().flatten();
+        if run.is_none_or(|run| run.state == RunState::Running) {
+            return false;
+        }
+        let other = marking.is_others(claim.task, None, Duration::ZERO).await;
+        other.map_or(true, |other| other.is_some())
     }
 
     /// Lets nobody write under the ended claim any more, and then looks at its task: a holder that

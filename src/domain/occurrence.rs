@@ -70,6 +70,12 @@ impl Trigger {
 }
 
 impl Occurrence {
+    /// Whether a reviewer asked for it: what is only taken up again after a crash has no status of its
+    /// own to begin with.
+    pub fn is_rework(&self) -> bool {
+        self.trigger == Trigger::Rework && self.status.is_some()
+    }
+
     /// The id of an instant of the clock: the same instant never has two.
     pub fn id_of(playbook: &PlaybookName, trigger: Trigger, planned: Timestamp) -> OccurrenceId {
         let planned = planned.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);

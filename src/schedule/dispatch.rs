@@ -5,7 +5,7 @@ use super::eligibility::{conditioned, gated, in_order, selected};
 use super::plan::{REFUSALS_MAX, is_asked_for, is_by_itself, is_whole};
 use super::{Action, Criteria, OpenOccurrence, Plan, PlaybookFacts, Refusal, Snapshot};
 use crate::domain::{
-    Occurrence, OccurrenceId, OccurrenceState, Overlap, PlaybookName, Reason, TaskId, Trigger,
+    Occurrence, OccurrenceId, OccurrenceState, Overlap, PlaybookName, Reason, TaskId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -116,11 +116,13 @@ impl<'a> Planner<'a> {
         let daemon = &self.snapshot.daemon;
         let begun = occurrence.state == OccurrenceState::Running;
         if daemon.stopped {
-            return Some(match occurrence.trigger {
-                _ if begun => Stop::Close,
+            return Some(if begun {
+                Stop::Close
+            } else if occurrence.is_rework() {
                 // What a reviewer asked for is still to be done when the stop is lifted.
-                Trigger::Rework => Stop::Wait(Reason::Stopped),
-                _ => Stop::Skip(Reason::Stopped),
+                Stop::Wait(Reason::Stopped)
+            } else {
+                Stop::Skip(Reason::Stopped)
             });
         }
         if daemon.draining {
@@ -132,7 +134,7 @@ impl<'a> Planner<'a> {
         if facts.paused && is_by_itself(occurrence) {
             return Some(Stop::Skip(Reason::Paused));
         }
-        if facts.paused && occurrence.trigger == Trigger::Rework {
+        if facts.paused && occurrence.is_rework() {
             return Some(Stop::Wait(Reason::Paused));
         }
         if !is_whole(occurrence) {
@@ -189,7 +191,7 @@ impl<'a> Planner<'a> {
         let mut room = limit.saturating_sub(open.taken.len());
         let mut nothing = Reason::NothingToDo;
         let (criteria, asked_for) = (self.resolve(facts), is_asked_for(&open.occurrence));
-        let is_rework = open.occurrence.trigger == Trigger::Rework;
+        let is_rework = open.occurrence.is_rework();
         for entry in tasks {
             let task = entry.task.id;
             if room == 0 {
@@ -393,7 +395,7 @@ impl<'a> Planner<'a> {
 
     /// An occurrence that met a limit: those that pass soon are waited for, the others end it.
     fn wait(&mut self, open: &OpenOccurrence, facts: &'a PlaybookFacts, reason: Reason) {
-        let is_rework = open.occurrence.trigger == Trigger::Rework;
+        let is_rework = open.occurrence.is_rework();
         if matches!(reason, Reason::RunsPerDay | Reason::ReviewQueueFull) && !is_rework {
             self.refuse(facts, None, reason, reason.text());
             return self.close(open, reason);

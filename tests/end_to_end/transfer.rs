@@ -35,7 +35,11 @@ async fn a_board_goes_to_a_leantime_and_comes_back() {
     let real = rota.run(["board", "export", "leantime.toml"]).ok();
     assert!(real.out.contains("done: 5 written"), "{real:#?}");
     assert_eq!(fake.tickets().len(), 3);
-    let comment = fake.comments("ticket", 1)[0]["text"].as_str().unwrap().to_owned();
+    // Tickets are made together, so that any may be the first.
+    let tickets = fake.tickets();
+    let banner = tickets.iter().find(|ticket| ticket["headline"] == "Draw the banner").unwrap();
+    let said = fake.comments("ticket", banner["id"].as_i64().unwrap());
+    let comment = said[0]["text"].as_str().unwrap().to_owned();
     assert!(comment.contains("<strong>Ada Admin</strong> wrote on 20"), "{comment}");
     let again = rota.run(["board", "export", "leantime.toml", "--json"]).ok().json();
     assert!(again["counts"].as_array().unwrap().iter().all(|count| count["new"] == 0), "{again}");

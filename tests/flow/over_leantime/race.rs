@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// Tickets of the race, and of each of its starts: at each, both begin with the same ones.
 const TICKETS: usize = 500;
+/// So many waves without markers are tried until somebody is seen to work twice.
+const WAVES_MAX: usize = 10;
 const WAVE: usize = 25;
 /// Tickets with a person among them; `ROTA_FULL=1` takes as many as above.
 const WITH_PERSON: usize = 100;
@@ -295,10 +297,18 @@ async fn c9_with_a_person_who_edits_at_random_no_two_daemons_work_at_one_ticket_
 /// The test of the tests above: daemons that see no markers work at the same tickets.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_daemons_that_ignore_markers_work_at_one_ticket_at_once_and_the_race_sees_it() {
-    let race = Race::new(WAVE, 3, true, None).await;
-    race.run().await;
-    let mixed = mixed(&race);
-    let at_work = race.at_work.lock().unwrap();
-    let twice = at_work.often.values().filter(|often| **often > 1).count();
-    assert!(twice > 0 && !at_work.together.is_empty() && !mixed.is_empty(), "{at_work:#?}");
+    let (mut twice, mut together, mut in_turns) = (0, 0, 0);
+    // How often depends on the machine: most waves have some of each.
+    for _ in 0..WAVES_MAX {
+        let race = Race::new(WAVE, 3, true, None).await;
+        race.run().await;
+        in_turns += mixed(&race).len();
+        let at_work = race.at_work.lock().unwrap();
+        twice += at_work.often.values().filter(|often| **often > 1).count();
+        together += at_work.together.len();
+        if twice > 0 && together > 0 && in_turns > 0 {
+            return;
+        }
+    }
+    panic!("{twice} worked at twice, {together} at once, {in_turns} in turns");
 }
