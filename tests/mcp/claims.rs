@@ -60,3 +60,57 @@ async fn the_digest_and_a_projects_overview_are_read_by_address() {
     let completed = client.ask("completion/complete", asked).await.result();
     assert_eq!(completed["completion"]["values"], json!(["1"]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_and_a_hand_over_are_decided_at_a_terminal_and_by_clients_that_asked_for_reviews()
+ {
+    let rota = team();
+    rota.run(["person", "add", "Robot", "--agent", "--role", "editor"]).ok();
+    let (bob, robot) = (
+        token(&rota, &["bobs", "--person", "Bob"]),
+        token(&rota, &["robots", "--person", "Robot"]),
+    );
+    let serving = rota.serve(Vec::<&str>::new());
+    let plain = Client::of(&serving, Some(&robot));
+    let listed = plain.ask("tools/list", json!({})).await.result();
+    assert!(!listed["tools"].to_string().contains("askPerson"), "nobody asked for it");
+    let with_reviews = |secret: &str| {
+        let client = Client::of(&serving, Some(secret));
+        Client { url: format!("{}?toolsets=all,reviews", client.url), ..client }
+    };
+    let (robot, bob) = (with_reviews(&robot), with_reviews(&bob));
+    let listed = robot.ask("tools/list", json!({})).await.result();
+    assert!(listed["tools"].to_string().contains("askPerson"), "{listed:#}");
+    let fence = |held: &Value| held["structuredContent"]["fence"].clone();
+
+    let held = robot.call("claimTask", json!({ "task": 1 })).await;
+    let ask = json!({ "task": 1, "fence": fence(&held), "question": "Which footer?" });
+    let asked = robot.call("askPerson", ask).await;
+    assert_eq!(asked["structuredContent"]["phase"], "parked", "{asked:#}");
+    let waiting = rota.run(["review", "list"]).ok();
+    assert!(waiting.out.contains("question") && waiting.out.contains("Robot"), "{waiting:#?}");
+    let answered = rota.run(["review", "answer", "1", "--text", "The lower one."]).ok();
+    assert!(answered.out.contains("answer: The lower one."), "{answered:#?}");
+    let held = robot.call("claimTask", json!({ "task": 1 })).await;
+    assert_eq!(held["structuredContent"]["answer"], "The lower one.", "{held:#}");
+
+    let submit = json!({ "task": 1, "fence": fence(&held), "summary": "Done.", "reviewer": "Bob" });
+    let submitted = robot.call("submitForReview", submit).await;
+    assert_eq!(submitted["structuredContent"]["phase"], "free", "{submitted:#}");
+    let listed = bob.call("listReviews", json!({})).await;
+    assert_eq!(listed["structuredContent"]["items"][0]["owner"], "Bob", "{listed:#}");
+    let own = json!({ "task": 1, "decision": "approve", "confirm": "1" });
+    let refused = robot.call("decideReview", own).await;
+    assert_eq!(refused["isError"], true, "an agent decides nothing: {refused:#}");
+    // A client that cannot ask its person names what is decided.
+    let reject = json!({ "task": 1, "decision": "request_changes", "comment": "The link." });
+    let unasked = bob.call("decideReview", reject.clone()).await;
+    assert!(unasked.to_string().contains("confirmation_needed"), "{unasked:#}");
+    let mut confirmed = reject;
+    confirmed["confirm"] = json!("1");
+    let ruling = bob.call("decideReview", confirmed).await;
+    assert_eq!(ruling["structuredContent"]["repeated"], false, "{ruling:#}");
+    let again = rota.run(["review", "approve", "1"]).ok();
+    assert!(again.out.contains("the first decision stands"), "{again:#?}");
+    assert!(rota.run(["review", "list"]).ok().out.contains("nothing waits"));
+}
