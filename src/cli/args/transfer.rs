@@ -26,7 +26,7 @@ pub enum BoardCommand {
 /// Which board, and what of it.
 #[derive(Debug, Args)]
 pub struct TransferArgs {
-    /// The other board: a .toml file whose [board] (and [people] me) says where it is, or a board's
+    /// The other board: a .toml file whose `[board]` (and `[people] me`) says where it is, or a board's
     /// own SQLite file
     #[arg(value_name = "OTHER", value_hint = ValueHint::FilePath)]
     pub other: PathBuf,
