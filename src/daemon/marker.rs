@@ -129,6 +129,23 @@ impl<'a> Marking<'a> {
         Ok(Renewed::Done)
     }
 
+    /// Lets the marker of a claim last for `lasts` again, where it would end before `lease` is over.
+    pub(super) async fn outlast(
+        &self,
+        claim: &Claim,
+        lease: Duration,
+        lasts: Duration,
+    ) -> Result<(), BoardError> {
+        let Some(comment) = claim.marker else { return Ok(()) };
+        let thread = self.board.thread(claim.task, JUST_NOW).await?;
+        // One that is gone is seen by whoever looks at the claim; one that may count as ended is not
+        // renewed any more, and its claim's lease has ended before.
+        let found = thread.of(comment).zip(thread.believed(comment));
+        let Some((marker, _)) = found.filter(|(_, left)| *left < lease) else { return Ok(()) };
+        let stamp = Stamp { claim: Some((claim.task, claim.fence)), ..Stamp::by(marker.author) };
+        self.board.set_marker(&stamp, claim.task, comment, Some(lasts)).await.map(|_| ())
+    }
+
     /// Renews our marker while its claim is held; returns why it does not hold the task any more.
     pub(super) async fn keep(&self, own: &Standing, fence: Fence) -> (RunState, Reason, String) {
         let lost = |detail: String| (RunState::ClaimLost, Reason::ClaimLost, detail);
@@ -203,7 +220,7 @@ pub(super) async fn is_removed(board: &dyn Markers, claim: &Claim) -> Result<boo
 /// What is said when a person takes an announcement away.
 pub(super) const REMOVED: &str = "the comment that announced it was removed";
 
-fn who(other: &Marker) -> String {
+pub(super) fn who(other: &Marker) -> String {
     format!(
         "another daemon has marked it (comment {}, run {}), until {}",
         other.comment,

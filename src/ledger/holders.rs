@@ -131,6 +131,8 @@ impl Ledger {
                 lease_ends: Some(now.plus(lease)),
                 nonce: nonce.clone(),
                 parked: None,
+                // Closed when it was parked; it is marked anew.
+                marker: None,
                 ..record.value.clone()
             };
             let batch = records::replace(Batch::new(), &key, &claim, Some(&record))?;

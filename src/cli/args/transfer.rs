@@ -26,8 +26,8 @@ pub enum BoardCommand {
 /// Which board, and what of it.
 #[derive(Debug, Args)]
 pub struct TransferArgs {
-    /// The other board: a .toml file whose `[board]` (and `[people] me`) says where it is, or a board's
-    /// own SQLite file
+    /// The other board: a .toml file whose `[board]` (and `[people] me`) says where it is, or a
+    /// board's own SQLite file
     #[arg(value_name = "OTHER", value_hint = ValueHint::FilePath)]
     pub other: PathBuf,
     /// Only this project, by name or id; may be given several times

@@ -9,9 +9,9 @@ use crate::daemon::by_hand as playbook;
 use crate::daemon::by_rota::edit_params;
 use crate::daemon::earlier;
 use crate::domain::{
-    Claim, Effect, EffectActor, EffectResult, EndKind, HandOver, Initiative, Mode, Person,
-    PersonId, PersonKind, Phase, Principal, Reason, Role, Run, RunState, StatusId, StatusKind,
-    Task, TaskEdit, Value, Wrote,
+    Claim, Effect, EffectActor, EffectResult, EndKind, HandOver, Initiative, Mode, NewMarker,
+    Person, PersonId, PersonKind, Phase, Principal, Reason, Role, Run, RunState, StatusId,
+    StatusKind, Task, TaskEdit, Value, Wrote,
 };
 use crate::ledger::ClaimError;
 use crate::schedule::put_back;
@@ -73,7 +73,10 @@ impl Assistants<'_> {
         match self.announce(&mut hand, task, principal).await {
             Ok(()) => Ok(hand.held.claim),
             Err(error) => {
-                let is_back = self.put_back(&hand).await;
+                let mut is_back = self.put_back(&hand).await;
+                if is_back.is_ok() {
+                    is_back = self.unmark(&hand.held.claim).await;
+                }
                 // What could not be put back is an ended claim that a daemon sees to later.
                 let how = if is_back.is_ok() { EndKind::Released } else { EndKind::Expired };
                 self.end(hand, how, Reason::LostRace).await;
@@ -104,8 +107,16 @@ impl Assistants<'_> {
         let wrote =
             Wrote { assignee: Some(Some(person.id)), status: Some(status), tags: tags.clone() };
         let ledger = &self.parts.ledger;
-        let announced = ledger.advance(&mut hand.held, Phase::Announced, Some(before), Some(wrote));
+        let (name, run) = (super::name_of(&hand.held.claim), hand.run.id.clone());
+        let comment = format!(
+            "**{name}** takes this task (run `{run}`).\n\nTo stop it: assign the task to somebody \
+             else, change its status, or add the tag `AI-Stop`. Whatever you do wins."
+        );
+        let announced = ledger.advance(&mut hand.held, Phase::Announced, Some(before), None);
         announced.await.map_err(of_claim)?;
+        let is_marked = self.mark(hand, task, &comment).await?;
+        let written = ledger.advance(&mut hand.held, Phase::Announced, None, Some(wrote));
+        written.await.map_err(of_claim)?;
         let fence = hand.held.claim.fence;
         self.parts.board.raise_fence(task.id, fence).await.map_err(of_board)?;
         let mut edits = vec![TaskEdit::Assignee(Some(person.id)), TaskEdit::Status(status)];
@@ -115,12 +126,9 @@ impl Assistants<'_> {
             Reason::RevisionConflict => lost_race(task),
             _ => of_tool(error),
         })?;
-        let (name, run) = (super::name_of(&hand.held.claim), &hand.run.id);
-        let comment = format!(
-            "**{name}** takes this task (run `{run}`).\n\nTo stop it: assign the task to somebody \
-             else, change its status, or add the tag `AI-Stop`. Whatever you do wins."
-        );
-        self.comment(hand, task, comment).await.map_err(of_tool)?;
+        if !is_marked {
+            self.comment(hand, task, comment).await.map_err(of_tool)?;
+        }
         let now = self.parts.board.task(task.id).await.map_err(of_board)?;
         if now.assignee != Some(person.id) || now.status != status {
             return Err(lost_race(task));
@@ -159,6 +167,12 @@ impl Assistants<'_> {
         if let Err(error) = finished {
             self.end_claim(&mut hand, EndKind::Expired, Reason::StoreFailed).await;
             return Err(error);
+        }
+        if let Err(error) = self.unmark(&hand.held.claim).await {
+            tracing::warn!(
+                run = %run.id, error = &error as &dyn std::error::Error,
+                "its marker is not closed and ends by itself"
+            );
         }
         self.end_claim(&mut hand, ending.how, ending.reason).await;
         self.parts.tell("ended", Some(&run.id), format!("{} ({})", run.state, ending.reason));
@@ -352,12 +366,7 @@ impl Assistants<'_> {
         task: &Task,
         text: String,
     ) -> Result<ToolResult, ToolError> {
-        let args = Value::map([
-            ("module", Value::from("ticket")),
-            ("entityId", task.id.0.into()),
-            ("text", text.into()),
-        ]);
-        self.as_rota(hand, "addComment", args, None).await
+        self.as_rota(hand, "addComment", comment_args(task, text), None).await
     }
 
     async fn as_rota(
@@ -367,18 +376,28 @@ impl Assistants<'_> {
         args: Value,
         revision: Option<u64>,
     ) -> Result<ToolResult, ToolError> {
+        let context = self.context_of_rota(hand, revision, None).await?;
+        self.parts.tools.call(tool, args, &context).await
+    }
+
+    /// The context of what the daemon itself writes for a claim.
+    pub(super) async fn context_of_rota(
+        &self,
+        hand: &InHand,
+        revision: Option<u64>,
+        marker: Option<NewMarker>,
+    ) -> Result<Context, ToolError> {
         let run = self.run_context(hand, EffectActor::Rota);
         let person = self.actor(hand).await?;
         let by = Initiative::Rota(hand.run.id.clone());
-        let context = Context {
+        Ok(Context {
             principal: Principal { person, by },
             zone: self.parts.settings.zone,
             only_projects: Vec::new(),
             progress: Progress::default(),
             is_by_hand: false,
-            run: Some(RunContext { revision, ..run }),
-        };
-        self.parts.tools.call(tool, args, &context).await
+            run: Some(RunContext { revision, marker, ..run }),
+        })
     }
 
     /// The board user of the claim. What the daemon writes for it is no question of their role: a task
@@ -419,6 +438,14 @@ impl Assistants<'_> {
             tally: Arc::clone(&hand.tally),
         }
     }
+}
+
+pub(super) fn comment_args(task: &Task, text: String) -> Value {
+    Value::map([
+        ("module", Value::from("ticket")),
+        ("entityId", task.id.0.into()),
+        ("text", text.into()),
+    ])
 }
 
 fn lost_race(task: &Task) -> DeskError {

@@ -6,6 +6,7 @@
 //! of a run keeps what is done under the claim.
 
 mod board;
+mod marked;
 mod question;
 mod sweep;
 
@@ -99,6 +100,7 @@ impl<'a> Assistants<'a> {
         }
         let ledger = &self.parts.ledger;
         ledger.renew_for(&mut held, minutes.unwrap_or(before)).await.map_err(of_claim)?;
+        self.keep_marked(&held.claim).await;
         let lease = held.claim.assistant.as_ref().map_or(Duration::ZERO, Assistant::lease);
         Ok(self.hold(&held.claim, lease))
     }
@@ -205,6 +207,7 @@ impl<'a> Assistants<'a> {
     async fn renewed(&self, mut held: Held) -> Result<Held, DeskError> {
         if self.parts.ledger.since_renewal(&held) > RENEWED_JUST_NOW {
             self.parts.ledger.renew(&mut held).await.map_err(of_claim)?;
+            self.keep_marked(&held.claim).await;
         }
         Ok(held)
     }

@@ -47,6 +47,12 @@ impl Assistants<'_> {
             Parked { since, until, question: ask.question, comment: Some(asked), answer: None };
         match self.parts.ledger.park_for(&mut hand.held, parked).await {
             Ok(()) => {
+                if let Err(error) = self.unmark(&hand.held.claim).await {
+                    tracing::warn!(
+                        task = %ask.task, error = &error as &dyn std::error::Error,
+                        "its marker is not closed and ends by itself"
+                    );
+                }
                 Ok(Hold { until: Some(until), ..self.hold(&hand.held.claim, Duration::ZERO) })
             }
             Err(ClaimError::Phase { .. }) => Err(handed_back_already(ask.task)),
@@ -92,9 +98,16 @@ impl Assistants<'_> {
         if let Err(error) = self.parts.board.raise_fence(claim.task, fence).await {
             tracing::warn!(task = %claim.task, %error, "the board does not know the new fence yet");
         }
-        let mut hand = self.in_hand(held).await?;
+        let mut hand = self.in_hand(held.clone()).await?;
         hand.run.fence = Some(fence);
         ledger.update_run(&hand.run).await.map_err(of_ledger)?;
+        let task = self.task(claim.task).await?;
+        let text = format!("**{}** goes on with the answer.", name_of(&claim));
+        if let Err(error) = self.mark(&mut hand, &task, &text).await {
+            // Another daemon was quicker.
+            self.give_way(held, (Reason::LostRace, error.to_string()), "").await?;
+            return Err(error);
+        }
         Ok(Hold { answer: Some(answer.text), ..self.hold(&hand.held.claim, lease) })
     }
 

@@ -166,6 +166,7 @@ impl Assistants<'_> {
             };
             ledger.finish_run(&ended, Vec::new()).await.map_err(of_ledger)?;
         }
+        self.unmark(claim).await?;
         ledger.forget_orphan(claim.task, claim.fence).await.map_err(of_claim)
     }
 }

@@ -1,5 +1,6 @@
 //! Daemons whose board is a Leantime, played by the fake.
 
+mod assistants;
 mod day;
 mod markers;
 mod race;
