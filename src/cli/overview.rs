@@ -132,13 +132,11 @@ pub fn released(value: &Value) -> Option<Page> {
 /// What was decided about a task that waited, or answered.
 pub fn decided(value: &Value) -> Option<Page> {
     let mut page = Page::new();
+    page.line(Style::Bold, &format!("task {}", value.get("task")?.as_int()?));
     if let Some(answer) = text(value, "answer") {
-        page.line(Style::Bold, &format!("task {}", value.get("task")?.as_int()?));
         page.add(Style::Dim, &format!("  asked: {}", text(value, "question").unwrap_or("")));
         page.add(Style::Plain, &format!("  answer: {answer}"));
     } else {
-        let decision = value.get("decision")?;
-        page.line(Style::Bold, &format!("task {}", decision.get("task")?.as_int()?));
         page.add(Style::Plain, &format!("  {}", text(value, "what")?));
     }
     if value.get("repeated").and_then(Value::as_bool) == Some(true) {
