@@ -88,12 +88,12 @@ async fn c9_of_two_assistants_at_two_daemons_one_gets_each_ticket_and_the_other_
         let ticket = office.ticket(&format!("Ticket {number}"));
         let (one, two) =
             tokio::join!(claim(&office, &life, ticket), claim(&office, &other, ticket));
-        let held: Vec<(&Life, &Hold)> = [(&life, &one), (&other, &two)]
-            .iter()
-            .filter_map(|(l, h)| Some((*l, h.as_ref().ok()?)))
-            .collect();
-        assert!(held.len() <= 1, "both hold {ticket}: {one:?} {two:?}");
-        let Some((holder, hold)) = held.first() else {
+        let of =
+            |life, result: &Result<Hold, DeskError>| Some((life, result.as_ref().ok()?.clone()));
+        let granted: Vec<(&Life, Hold)> =
+            [of(&life, &one), of(&other, &two)].into_iter().flatten().collect();
+        assert!(granted.len() <= 1, "both hold {ticket}: {one:?} {two:?}");
+        let Some((holder, hold)) = granted.first() else {
             // Each saw the other's marker; neither left anything.
             assert_eq!(office.comments(ticket).len(), 0, "{one:?} {two:?}");
             assert_eq!(office.column(ticket, "status"), "3");
