@@ -66,3 +66,18 @@ pub enum MilestoneEdit {
     /// Whether it was reached.
     Done(bool),
 }
+
+impl MilestoneEdit {
+    /// Makes the edit.
+    pub fn apply(&self, milestone: &mut Milestone) {
+        match self.clone() {
+            Self::Headline(text) => milestone.headline = text,
+            Self::Color(color) => milestone.color = color,
+            Self::Assignee(who) => milestone.assignee = who,
+            Self::From(at) => milestone.from = at,
+            Self::To(at) => milestone.to = at,
+            Self::DependsOn(other) => milestone.depends_on = other,
+            Self::Done(done) => milestone.done = done,
+        }
+    }
+}

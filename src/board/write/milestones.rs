@@ -53,16 +53,9 @@ pub(in crate::board) async fn edit_milestone<S: Session>(
     actor(session, stamp).await?;
     let mut after = before.clone();
     for edit in edits {
-        match edit.clone() {
-            MilestoneEdit::Headline(text) => after.headline = text,
-            MilestoneEdit::Color(color) => after.color = color,
-            MilestoneEdit::Assignee(who) => after.assignee = who,
-            MilestoneEdit::From(instant) => after.from = check::whole(instant),
-            MilestoneEdit::To(instant) => after.to = check::whole(instant),
-            MilestoneEdit::DependsOn(other) => after.depends_on = other,
-            MilestoneEdit::Done(done) => after.done = done,
-        }
+        edit.apply(&mut after);
     }
+    (after.from, after.to) = (check::whole(after.from), check::whole(after.to));
     sound(session, Some(&before), &after).await?;
     let mut rows = Rows::new(stamp, at);
     rows.milestone(&before, &after, edits);

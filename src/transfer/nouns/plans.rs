@@ -136,15 +136,7 @@ impl Noun for Milestone {
     }
 
     fn apply(edit: &Self::Edit, to: &mut Self) {
-        match edit.clone() {
-            MilestoneEdit::Headline(text) => to.headline = text,
-            MilestoneEdit::Color(color) => to.color = color,
-            MilestoneEdit::Assignee(who) => to.assignee = who,
-            MilestoneEdit::From(at) => to.from = at,
-            MilestoneEdit::To(at) => to.to = at,
-            MilestoneEdit::DependsOn(other) => to.depends_on = other,
-            MilestoneEdit::Done(done) => to.done = done,
-        }
+        edit.apply(to);
     }
 
     fn refusal(&self, way: &Way) -> Option<String> {

@@ -30,6 +30,17 @@ pub(super) async fn submitted(team: &Team, life: &Life) -> TaskId {
     task
 }
 
+/// A playbook has handed a task over.
+async fn handed_over() -> (Team, Life, TaskId) {
+    let mut team = Team::new().await;
+    team.playbook("ai-worker", WORKER_PLAYBOOK);
+    team.model("worker", &[QUICK]);
+    let task = team.task("Make it blue").await;
+    let life = team.start().await;
+    assert_eq!(life.run("ai-worker").await.reason, Reason::HandedOver);
+    (team, life, task)
+}
+
 pub(super) async fn asked(team: &Team, life: &Life) -> TaskId {
     let (task, fence) = held(team, life).await;
     let agent = team.person(WORKER).await;
@@ -145,12 +156,7 @@ async fn a_decision_that_broke_off_is_finished_by_whoever_decides_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_decision_that_broke_off_is_finished_by_the_next_life_in_the_name_of_who_decided() {
-    let mut team = Team::new().await;
-    team.playbook("ai-worker", WORKER_PLAYBOOK);
-    team.model("worker", &[QUICK]);
-    let task = team.task("Make it blue").await;
-    let life = team.start().await;
-    life.run("ai-worker").await;
+    let (team, life, task) = handed_over().await;
     noted(&life, task, Verdict::ChangesRequested).await;
     life.stop().await;
     let life = team.start().await;
@@ -188,12 +194,7 @@ async fn what_a_reviewing_agent_approved_goes_back_to_its_author_when_a_person_d
 
 #[tokio::test(start_paused = true)]
 async fn a_rework_that_a_person_asked_for_waits_for_the_end_of_a_stop() {
-    let mut team = Team::new().await;
-    team.playbook("ai-worker", WORKER_PLAYBOOK);
-    team.model("worker", &[QUICK]);
-    let task = team.task("Make it blue").await;
-    let life = team.start().await;
-    life.run("ai-worker").await;
+    let (team, life, task) = handed_over().await;
     life.daemon.stop_all("Ada", "lunch").await.unwrap();
     decide(&team, &life, BO, (task, "request_changes", "It is green.")).await.unwrap();
     life.daemon.tick().await;
@@ -206,12 +207,7 @@ async fn a_rework_that_a_person_asked_for_waits_for_the_end_of_a_stop() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_person_moved_before_a_rejection_was_written_stays_and_nobody_works_again() {
-    let mut team = Team::new().await;
-    team.playbook("ai-worker", WORKER_PLAYBOOK);
-    team.model("worker", &[QUICK]);
-    let task = team.task("Make it blue").await;
-    let life = team.start().await;
-    life.run("ai-worker").await;
+    let (team, life, task) = handed_over().await;
     noted(&life, task, Verdict::ChangesRequested).await;
     let done = team.labelled("Done").await;
     team.edit(BO, task, TaskEdit::Status(done)).await;
@@ -305,12 +301,7 @@ async fn while_a_hand_over_waits_no_agent_and_no_author_moves_or_takes_the_task(
 
 #[tokio::test(start_paused = true)]
 async fn changes_that_a_person_asks_for_stand_in_the_playbooks_next_prompt() {
-    let mut team = Team::new().await;
-    team.playbook("ai-worker", WORKER_PLAYBOOK);
-    team.model("worker", &[QUICK]);
-    let task = team.task("Make it blue").await;
-    let life = team.start().await;
-    assert_eq!(life.run("ai-worker").await.reason, Reason::HandedOver);
+    let (team, life, task) = handed_over().await;
     assert_eq!(waiting(&team, &life).await[0].2, "the playbook ai-worker");
     let ruling = decide(&team, &life, BO, (task, "request_changes", "It is green.")).await.unwrap();
     assert!(ruling["what"].as_str().unwrap().contains("ai-worker works at it again"), "{ruling:#}");
