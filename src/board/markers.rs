@@ -21,7 +21,8 @@ use std::time::Duration;
 pub trait Markers: Send + Sync {
     /// Those on a task; an answer of this age will do.
     async fn thread(&self, task: TaskId, fresh: Duration) -> Result<Thread>;
-    /// Lets a marker last so long from now, or closes it. Answers with the thread after that.
+    /// Lets a marker last so long from now, or closes it. Answers with the thread after that. A mark of
+    /// the stamp is not used up by it: doing it again sets the end again.
     async fn set_marker(
         &self,
         stamp: &Stamp,

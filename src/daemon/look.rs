@@ -269,6 +269,7 @@ async fn facts(
         playbook: Arc::clone(playbook),
         condition: book.condition.clone(),
         paused: book.switch.paused.is_some(),
+        armed: book.armed,
         running: beliefs.running(&playbook.name),
         runs_today: parts.ledger.runs_started_since(&playbook.name, today).await?,
         waiting_review,

@@ -6,6 +6,7 @@
 use super::brief::text_of;
 use super::by_hand as playbook;
 use super::dispatcher::failed;
+use super::marker::Marking;
 use super::parts::Parts;
 use crate::domain::{
     Activity, ActivityQuery, Assistant, Effect, EffectActor, EffectResult, EndKind, Entity, Mode,
@@ -92,7 +93,10 @@ async fn may_begin(parts: &Parts, run: &Run) -> Result<(), DeskError> {
     if orphans.iter().any(|orphan| orphan.task == task) {
         return refused(format!("task {task} is still to be handed back; try later"));
     }
-    Ok(())
+    // Another daemon's, which shares the board and not the ledger.
+    let Some(marking) = Marking::on(parts) else { return Ok(()) };
+    let look = marking.first_look(task).await;
+    look.map(|_| ()).map_err(|(reason, message)| DeskError::Refused { reason, message })
 }
 
 /// Takes the run's task, and begins the record of the undoing.

@@ -134,8 +134,9 @@ impl<'a> Planner<'a> {
         if facts.paused && is_by_itself(occurrence) {
             return Some(Stop::Skip(Reason::Paused));
         }
-        if facts.paused && occurrence.is_rework() {
-            return Some(Stop::Wait(Reason::Paused));
+        if occurrence.is_rework() && (facts.paused || !facts.armed) {
+            let reason = if facts.paused { Reason::Paused } else { Reason::NotArmed };
+            return Some(Stop::Wait(reason));
         }
         if !is_whole(occurrence) {
             return None;

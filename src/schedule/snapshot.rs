@@ -53,6 +53,8 @@ pub struct PlaybookFacts {
     pub condition: Option<Arc<dyn Condition>>,
     /// It is paused.
     pub paused: bool,
+    /// A person has armed it.
+    pub armed: bool,
     /// Its runs under way, on this daemon and others that share the store.
     pub running: u32,
     /// Its runs in the present civil day of its zone.

@@ -6,6 +6,7 @@
 
 use super::call::{Call, DENIED, NOT_THERE};
 use super::governor::Lane;
+use super::rounds::{THREADS, turn};
 use super::shelf::Context;
 use super::task_row::is_task;
 use super::tasks::{get, get_all, missing, ticket, tickets_of};
@@ -19,7 +20,6 @@ use crate::domain::{
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// Tickets that are looked at once more in one look.
 const LOST_MAX: usize = 50;
@@ -36,20 +36,6 @@ struct Since {
 }
 
 impl LeantimeBoard {
-    /// Looks for changes, if the last look is long enough ago.
-    pub(super) async fn look_if_due(&self) -> Result<()> {
-        let _one = self.looking.lock().await;
-        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        if looked.is_some_and(|at| Instant::now() < at + self.paced(self.options.look_every)) {
-            return Ok(());
-        }
-        self.look().await?;
-        self.book.tidy().await?;
-        let now = Instant::now();
-        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
-        Ok(())
-    }
-
     /// Looks for changes now: at most two requests, whatever the size of the board.
     pub async fn look(&self) -> Result<()> {
         let (tasks, comments) = (&self.shelves.tasks, &self.shelves.comments);
@@ -58,6 +44,7 @@ impl LeantimeBoard {
         // What it takes to understand the answer is asked first only if it is not known at all; what
         // is old is asked for in the same request.
         let projects = self.projects_within(KNOWN).await?;
+        let known = self.project_ids(KNOWN).await?;
         let mut context = Context { projects, ..self.bare_context() };
         let since = Since {
             tasks: tasks.generation(),
@@ -67,11 +54,15 @@ impl LeantimeBoard {
         if context.projects.is_empty() {
             return Ok(());
         }
+        let number = self.rounds.lock().unwrap_or_else(PoisonError::into_inner).begin();
+        let all: Vec<ProjectId> = context.projects.iter().map(|project| project.id).collect();
+        // What is there at the first look is no news, so that one has to see everything.
+        let homes = if comments.is_primed() { turn(&all, THREADS, number) } else { all };
         // Together in one request, but each by itself: whoever asks for the list next has it.
         let (tickets, polled, ()) = futures::join!(
             self.ask_shared(Lane::Background, vec![get_all(&context.projects)], Duration::ZERO),
-            self.ask(Lane::Background, comments::poll(&context.projects), Duration::ZERO),
-            self.refresh_projects(&context.projects)
+            self.ask(Lane::Background, comments::poll(&homes), Duration::ZERO),
+            self.refresh_projects(&known, number)
         );
         let (rows, polled) = (tickets_of(&tickets?)?, polled?);
         let (found, stones): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(is_task);
@@ -79,12 +70,12 @@ impl LeantimeBoard {
         context.homes = seen.iter().map(|task| (task.id, task.project)).collect();
         let stone_notes = &self.shelves.milestones;
         stone_notes.observe(&self.book, &stones, since.milestones, true, &context).await?;
-        let heard = comments::polled(&polled, &context.projects)?;
+        let heard = comments::polled(&polled, &homes)?;
         let heard = comments::visible(heard, &context);
         let heard = comments.observe(&self.book, &heard, since.comments, true, &context).await?;
         let lost = missing(&self.listed(&context), seen.iter().map(|task| task.id.0));
         let heard: BTreeSet<i64> = heard.iter().map(|comment| comment.id.0).collect();
-        self.settle_lost(&lost, &self.unheard(&heard), &since).await?;
+        self.settle_lost(&lost, &self.unheard(&heard, &homes), &since).await?;
         tasks.prime(&self.book).await?;
         comments.prime(&self.book).await?;
         stone_notes.prime(&self.book).await
@@ -98,10 +89,15 @@ impl LeantimeBoard {
         all.iter().filter(is_listed).map(|task| task.id.0).collect()
     }
 
-    /// Comments that a list would show and did not.
-    fn unheard(&self, heard: &BTreeSet<i64>) -> Vec<Comment> {
+    /// Comments that the lists of this look would show and did not: not those on other projects than
+    /// these.
+    fn unheard(&self, heard: &BTreeSet<i64>, homes: &[ProjectId]) -> Vec<Comment> {
+        let was_asked = |comment: &Comment| match comment.on {
+            CommentTarget::Project(project) => homes.contains(&project),
+            _ => true,
+        };
         let all = self.shelves.comments.things();
-        all.into_iter().filter(|comment| !heard.contains(&comment.id.0)).collect()
+        all.into_iter().filter(|c| was_asked(c) && !heard.contains(&c.id.0)).collect()
     }
 
     /// What was in no list is looked at by itself, in one more request: lists are empty now and then

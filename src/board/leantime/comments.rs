@@ -11,7 +11,7 @@ use crate::board::record::{About, Rows};
 use crate::board::{BoardError, Comments, Result, check, write};
 use crate::domain::{
     Comment, CommentId, CommentQuery, CommentTarget, Cursor, GoalId, NewComment, Page, PersonId,
-    Project, ProjectId, Rating, Stamp, TaskId, Timestamp, Written,
+    ProjectId, Rating, Stamp, TaskId, Timestamp, Written,
 };
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -118,16 +118,16 @@ pub(super) fn get_thread(on: CommentTarget) -> Call {
     Call::new("comments.getComments", params)
 }
 
-/// Asks for all comments that there are: those on projects one by one, since the list of all takes
-/// the number of a project for that of a ticket.
-pub(super) fn poll(projects: &[Project]) -> Vec<Call> {
-    let of_project = |project: &Project| get_thread(CommentTarget::Project(project.id));
+/// Asks for all comments on everything else and on these projects: those one by one, since the list
+/// of all takes the number of a project for that of a ticket.
+pub(super) fn poll(projects: &[ProjectId]) -> Vec<Call> {
+    let of_project = |project: &ProjectId| get_thread(CommentTarget::Project(*project));
     let all = Call::new("comments.pollComments", json!({}));
     [all].into_iter().chain(projects.iter().map(of_project)).collect()
 }
 
 /// The rows of such answers, each comment once. A project whose thread fails is left out.
-pub(super) fn polled(replies: &[Reply], projects: &[Project]) -> Result<Vec<Row>> {
+pub(super) fn polled(replies: &[Reply], projects: &[ProjectId]) -> Result<Vec<Row>> {
     let what = "read comments";
     let rows_of = |reply: &Reply| -> Result<Vec<Row>> {
         let value = reply.clone().map_err(|refusal| fault::refused(&refusal, what))?;
@@ -138,9 +138,9 @@ pub(super) fn polled(replies: &[Reply], projects: &[Project]) -> Result<Vec<Row>
     rows.retain(|row| row.text("module") != "project");
     for (project, thread) in projects.iter().zip(threads) {
         match rows_of(thread) {
-            Ok(found) => rows.extend(of_thread(found, CommentTarget::Project(project.id))),
+            Ok(found) => rows.extend(of_thread(found, CommentTarget::Project(*project))),
             Err(error) => tracing::warn!(
-                project = project.id.0,
+                project = project.0,
                 %error,
                 "the comments on a project are left out"
             ),
@@ -203,8 +203,9 @@ impl LeantimeBoard {
             let tasks = self.all_tasks(lane, LIST).await?;
             context.homes = tasks.iter().map(|task| (task.id, task.project)).collect();
             since = notes.generation();
-            let replies = self.ask(lane, poll(&context.projects), LIST).await?;
-            rows = visible(polled(&replies, &context.projects)?, &context);
+            let homes: Vec<ProjectId> = context.projects.iter().map(|home| home.id).collect();
+            let replies = self.ask(lane, poll(&homes), LIST).await?;
+            rows = visible(polled(&replies, &homes)?, &context);
         }
         let mut found = notes.observe(&self.book, &rows, since, true, &context).await?;
         // What hangs on a ticket that is gone is gone with it.

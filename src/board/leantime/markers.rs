@@ -115,6 +115,8 @@ impl Markers for LeantimeBoard {
         lasts: Option<Duration>,
     ) -> Result<Thread> {
         let what = "set a marker";
+        // Nobody asks later whether this was done: the thread says it.
+        let stamp = &Stamp { mark: None, ..stamp.clone() };
         check::stamp(stamp)?;
         let seen = self.book.seen(stamp).await?.fence;
         if let Some((task, offered)) = stamp.claim.filter(|(_, offered)| *offered < seen) {

@@ -102,7 +102,7 @@ impl LeantimeSession<'_> {
         if !projects.is_empty() {
             return Ok(());
         }
-        let ids = self.board.project_ids().await?;
+        let ids = self.board.project_ids(DIRECTORY).await?;
         let ids: Vec<ProjectId> = ids.into_iter().map(ProjectId).collect();
         let all = self.board.members_of(self.lane(), &ids, Duration::ZERO).await?;
         match all.iter().find(|member| member.person == person) {
@@ -131,7 +131,7 @@ impl Remote for Member {
     }
 
     async fn all(board: &LeantimeBoard, lane: Lane, query: &MemberQuery) -> Result<Vec<Self>> {
-        let ids = board.project_ids().await?;
+        let ids = board.project_ids(DIRECTORY).await?;
         let meant: Vec<ProjectId> = ids
             .into_iter()
             .map(ProjectId)

@@ -44,6 +44,7 @@ mod people;
 mod projects;
 mod reach;
 mod remote;
+mod rounds;
 mod server_clock;
 mod session;
 mod shelf;
@@ -74,6 +75,7 @@ use locks::Locks;
 use memo::Memo;
 use notebook::Notebook;
 use options::Options;
+use rounds::Rounds;
 use serde_json::{Value, json};
 use server_clock::ServerClock;
 use shelf::{Context, Shelf};
@@ -81,7 +83,6 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::time::Instant;
 use wire::Row;
 
 /// The window in which the server counts requests.
@@ -105,8 +106,7 @@ pub struct LeantimeBoard {
     locks: Locks,
     shelves: Shelves,
     server_clock: Arc<ServerClock>,
-    /// When changes were last looked for.
-    looked: Mutex<Option<Instant>>,
+    rounds: Mutex<Rounds>,
     looking: tokio::sync::Mutex<()>,
     listed: Memo<Vec<Task>>,
     homes: Memo<Vec<Project>>,
@@ -184,7 +184,7 @@ impl LeantimeBoard {
             locks: Locks::default(),
             shelves: Shelves::default(),
             server_clock,
-            looked: Mutex::default(),
+            rounds: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
             listed: Memo::default(),
             homes: Memo::default(),
@@ -309,12 +309,6 @@ impl LeantimeBoard {
     ) -> Result<Arc<Vec<Reply>>> {
         let fresh = self.paced(fresh);
         self.own.read(lane, calls, fresh).await.map_err(fault::troubled)
-    }
-
-    /// How old an answer may be that may be so old where the server takes as many requests as it
-    /// usually does: one that takes fewer is not to be kept busy with lists.
-    fn paced(&self, fresh: Duration) -> Duration {
-        fresh.saturating_mul((REQUESTS / self.limit().max(1)).max(1))
     }
 
     /// Reads one thing.

@@ -114,7 +114,7 @@ impl LeantimeBoard {
             |found: Vec<Row>| rows.extend(found.into_iter().map(|row| (row.int("id"), row)));
         add(rows_of(replies.get(1)));
         if replies.get(1).is_none_or(Reply::is_err) {
-            let ids = self.project_ids().await?;
+            let ids = self.project_ids(DIRECTORY).await?;
             let of = |id: &i64| {
                 Call::new("projects.getUsersAssignedToProject", json!({ "projectId": id }))
             };

@@ -2,6 +2,7 @@
 
 use super::call::{Call, Reply};
 use super::governor::Lane;
+use super::rounds::turn;
 use super::session::LeantimeSession;
 use super::shelf::{Context, Known, Note, Noted};
 use super::task_row::long_text;
@@ -19,8 +20,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-/// Projects whose labels are read in one request.
-const READ: usize = 50;
+/// Projects whose labels are asked for together; several such questions fit into one request.
+const READ: usize = 4;
 /// Characters of a name that fit.
 const NAME_MAX: usize = 100;
 /// The state of a project on which work has ended.
@@ -118,8 +119,8 @@ impl LeantimeBoard {
         self.ask_shared(Lane::People, vec![get_all()], fresh).await
     }
 
-    pub(super) async fn project_ids(&self) -> Result<Vec<i64>> {
-        let rows = rows_of(&self.list_of_projects(DIRECTORY).await?)?;
+    pub(super) async fn project_ids(&self, fresh: Duration) -> Result<Vec<i64>> {
+        let rows = rows_of(&self.list_of_projects(fresh).await?)?;
         Ok(rows.iter().map(|row| row.int("id")).collect())
     }
 
@@ -134,10 +135,12 @@ impl LeantimeBoard {
         let list = self.list_of_projects(fresh).await?;
         let ids: Vec<i64> = rows_of(&list)?.iter().map(|row| row.int("id")).collect();
         let mut answers = vec![Arc::clone(&list)];
-        for some in ids.chunks(READ) {
+        // At once: they go together, as many as fit into a request.
+        let labels = ids.chunks(READ).map(|some| {
             let calls = some.iter().map(|id| get_labels(*id)).collect();
-            answers.push(self.ask_shared(Lane::People, calls, fresh).await?);
-        }
+            self.ask_shared(Lane::People, calls, fresh)
+        });
+        answers.extend(futures::future::try_join_all(labels).await?);
         if let Some(projects) = self.homes.get(&answers, notes.version()) {
             return Ok(projects);
         }
@@ -151,9 +154,12 @@ impl LeantimeBoard {
         let context = self.bare_context();
         let mut projects =
             notes.observe(&self.book, rows, notes.generation(), true, &context).await?;
-        for some in projects.chunks_mut(READ) {
+        let labels_of = |some: &[Project]| {
             let calls = some.iter().map(|project| get_labels(project.id.0)).collect();
-            let replies = self.ask(Lane::People, calls, fresh).await?;
+            self.ask(Lane::People, calls, fresh)
+        };
+        let answers = futures::future::try_join_all(projects.chunks(READ).map(labels_of)).await?;
+        for (some, replies) in projects.chunks_mut(READ).zip(answers) {
             for (project, reply) in some.iter_mut().zip(replies) {
                 let found = reply.map(|value| labels(value, &self.options.kinds));
                 let mut last = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,9 +187,11 @@ impl LeantimeBoard {
 
     /// Asks for what is known of projects and is old by now; what fails is asked again by whoever
     /// needs it.
-    pub(super) async fn refresh_projects(&self, known: &[Project]) {
-        let labels = known.chunks(READ).map(|some| {
-            let calls = some.iter().map(|project| get_labels(project.id.0)).collect();
+    pub(super) async fn refresh_projects(&self, known: &[i64], number: usize) {
+        // A few at a time, so that it fits into the request that a look is.
+        let some: Vec<&[i64]> = known.chunks(READ).collect();
+        let labels = turn(&some, 1, number).into_iter().map(|some| {
+            let calls = some.iter().map(|id| get_labels(*id)).collect();
             self.ask_shared(Lane::Background, calls, DIRECTORY)
         });
         let projects = self.ask_shared(Lane::Background, vec![get_all()], DIRECTORY);

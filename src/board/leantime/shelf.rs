@@ -213,6 +213,11 @@ impl<T: Noted> Shelf<T> {
         Ok(())
     }
 
+    /// Whether there was such a look.
+    pub(super) fn is_primed(&self) -> bool {
+        self.lock().is_primed
+    }
+
     /// To be taken before a question is asked, and given with its rows.
     pub(super) fn generation(&self) -> u64 {
         self.lock().generation

@@ -92,7 +92,7 @@ impl Remote for Sprint {
         let what = "list sprints";
         let notes = &board.shelves.sprints;
         let since = notes.generation();
-        let mut ids = board.project_ids().await?;
+        let mut ids = board.project_ids(DIRECTORY).await?;
         ids.retain(|id| query.projects.is_empty() || query.projects.contains(&ProjectId(*id)));
         let mut rows = Vec::new();
         for some in ids.chunks(READ) {

@@ -8,6 +8,7 @@ mod deletion;
 mod goals;
 mod input;
 mod leantime;
+mod markers;
 mod marks;
 mod marks_of_nouns;
 mod nouns;

@@ -7,6 +7,7 @@ mod identities;
 mod limits;
 mod meanwhile;
 mod nouns;
+mod rounds;
 mod server;
 mod texts;
 mod troubles;

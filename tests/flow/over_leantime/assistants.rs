@@ -13,7 +13,7 @@ use std::time::Duration;
 
 const MINUTES: u32 = 30;
 
-async fn principal(office: &Office, life: &Life) -> Principal {
+pub(super) async fn principal(office: &Office, life: &Life) -> Principal {
     let person = life.board.person(PersonId(office.agent)).await.unwrap();
     Principal { person, by: Initiative::Person }
 }

@@ -6,7 +6,7 @@ use crate::support::office::{Home, Life, Office, unlimited};
 use crate::support::playbooks::{DILIGENT, QUICK};
 use crate::support::stepped::Stepped;
 use rota::domain::*;
-use rota::tools::desk::Desk as _;
+use rota::tools::desk::{Desk as _, DeskError, UndoAsk};
 use serde_json::json;
 use std::time::Duration;
 
@@ -263,4 +263,36 @@ async fn c9_a_marker_that_cannot_be_renewed_in_time_ends_the_work() {
     let (report, ()) = tokio::join!(life.run("ai-worker"), fails);
     assert_eq!(report.state, RunState::ClaimLost, "{report:#?}");
     assert_eq!(office.comments(ticket).len(), 1, "it wrote nothing more");
+}
+
+#[tokio::test]
+async fn c9_a_run_is_not_undone_while_another_daemon_works_at_its_ticket() {
+    let office = office().await;
+    let ticket = office.ticket("Fix the login");
+    let home = office.home("laptop");
+    let life = office.start(&home, QUICK).await;
+    life.run("ai-worker").await;
+    let run = life.runs(ticket).await.pop().unwrap();
+    let person = office.fake.as_person(office.hugo);
+    let other = "Mine.<!-- rota r-ffffffffffff until 2026-11-22T14:01:00Z -->";
+    let comment = person.comment(ticket, other);
+    let before = (office.fake.ticket(ticket), office.comments(ticket));
+    let ask = UndoAsk {
+        run: run.id,
+        dry_run: false,
+        principal: super::assistants::principal(&office, &life).await,
+        zone: chrono_tz::UTC,
+    };
+    match life.daemon.undo_run(ask.clone()).await {
+        Err(DeskError::Refused { reason: Reason::AlreadyClaimed, message }) => {
+            assert!(message.contains("another daemon has marked it"), "{message}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!((office.fake.ticket(ticket), office.comments(ticket)), before);
+    person.delete_comment(comment);
+    let report = life.daemon.undo_run(ask).await.unwrap();
+    assert!(report.get("undone").and_then(Value::as_int).unwrap() > 0, "{report}");
+    assert_eq!(office.column(ticket, "status"), "3");
+    office.is_careful();
 }

@@ -56,6 +56,14 @@ impl<'a> Person<'a> {
         id
     }
 
+    /// A comment on a project itself; its id.
+    pub fn comment_on_project(&self, project: i64, html: &str) -> i64 {
+        let mut state = self.fake.state();
+        let about = ("project", project);
+        let comment = comments::new(&mut state, self.user, about, html, &Row::new());
+        state.comments.insert(comment)
+    }
+
     /// Takes a comment away, as those do who manage the project.
     pub fn delete_comment(&self, comment: i64) {
         self.fake.state().comments.remove(comment);
