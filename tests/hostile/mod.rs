@@ -5,6 +5,7 @@ mod bombs;
 mod faulty;
 mod files;
 mod hurting_templates;
+mod injection;
 mod memory;
 mod terminal;
 mod text;

@@ -13,6 +13,7 @@ use rota::playbook::{Defaults, Library, Vocabulary};
 use rota::store::Store;
 use rota::template::Templates;
 use rota::tools::{self, ToolKind, ToolRegistry};
+use rota::upstream::full_name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
@@ -121,6 +122,8 @@ fn words(tools: &ToolRegistry, models: BTreeSet<String>, templates: Arc<Template
         .definitions()
         .filter(|tool| tool.kind != ToolKind::Operate)
         .map(|tool| (tool.name.to_owned(), tool.kind == ToolKind::Write))
+        // As if `rota.toml` named one other server.
+        .chain([(full_name("calendar", "*"), true)])
         .collect();
     let vocabulary = Vocabulary {
         tools,

@@ -12,6 +12,7 @@ pub mod http_double;
 pub mod ingredients;
 pub mod leantime;
 pub mod leantime_server;
+pub mod obedient;
 pub mod office;
 pub mod playbooks;
 pub mod rota;
