@@ -16,6 +16,7 @@ pub mod house;
 mod http;
 mod instants;
 mod leantime;
+mod models;
 mod notebook;
 mod open;
 mod outside;
