@@ -11,8 +11,8 @@ mod schema;
 mod secret;
 mod upstream;
 
-pub use leantime::{API_KEYS, LeantimeAgent, LeantimeConfig, URL};
 pub use crate::model::open::ModelOptions as ModelConfig;
+pub use leantime::{API_KEYS, LeantimeAgent, LeantimeConfig, URL};
 pub use mcp::{McpConfig, Transport};
 pub use schema::schema;
 pub use upstream::{UpstreamConfig, UpstreamWay};

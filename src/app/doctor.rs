@@ -21,7 +21,7 @@ const FREE_BYTES_MIN: u64 = 512 * 1024 * 1024;
 const WORDS_MAX: usize = 5;
 
 /// Looks, changes nothing, and waits for nobody.
-pub(super) async fn examine(place: &Place) -> Result<Vec<Finding>, Failure> {
+pub(super) async fn examine(place: &Place, asks_models: bool) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     let found = leantime::place(place);
     let config = found.and_then(|found| Ok((open::config(&found)?, found)));
@@ -46,7 +46,7 @@ pub(super) async fn examine(place: &Place) -> Result<Vec<Finding>, Failure> {
     findings.extend(words(&place, &config).await);
     findings.extend(state(&place, &config).await);
     findings.extend(channels(&config));
-    findings.extend(models::examine(&config).await);
+    findings.extend(models::examine(&config, asks_models).await);
     findings.push(clock());
     Ok(findings)
 }

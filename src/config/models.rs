@@ -30,6 +30,19 @@ const SERVER_KEYS: &[&str] = &[
     "stream",
 ];
 
+/// Members of requests that people look for among the keys.
+const REQUEST_KEYS: &[&str] = &[
+    "temperature",
+    "top_p",
+    "top_k",
+    "effort",
+    "reasoning_effort",
+    "reasoning",
+    "thinking",
+    "seed",
+    "stop",
+];
+
 pub(super) fn models(
     table: &Table<'_, '_>,
     folder: &Path,
@@ -43,8 +56,8 @@ pub(super) fn models(
             table.add(fault.with_help("write `kind = \"openai\"`, \"anthropic\" or \"scripted\""));
         }
         let model = match kind(&table, &["openai", "anthropic", "scripted"], &[]) {
-            Some("openai") => server(&table, Wire::OpenAi, folder, env, currency),
-            Some("anthropic") => server(&table, Wire::Anthropic, folder, env, currency),
+            Some("openai") => server(&table, Wire::Completions, folder, env, currency),
+            Some("anthropic") => server(&table, Wire::Messages, folder, env, currency),
             Some(_) => scripted(&table, folder),
             None => {
                 table.mention("script");
@@ -52,7 +65,10 @@ pub(super) fn models(
                 None
             }
         };
-        table.finish(super::schema::elsewhere);
+        table.finish(|name| match REQUEST_KEYS.contains(&name) {
+            true => Some("this is a member of requests: write it under `extra`".to_owned()),
+            false => super::schema::elsewhere(name),
+        });
         models.extend(model.map(|model| (name, model)));
     }
     models
@@ -87,6 +103,7 @@ fn server(
     let model = table.needed_text("model");
     let url = table.parsed("url", |text| check_url(text).map(|()| text.to_owned()));
     let mut options = ServerOptions::new(model.clone().unwrap_or_default(), url);
+    table.mention("key");
     options.key = table.has("key").then(|| secret(table, "key", folder, env)).flatten();
     options.headers = named_secrets(&table.table("headers"), folder, env);
     options.query = named_secrets(&table.table("query"), folder, env);
@@ -95,7 +112,8 @@ fn server(
     let time = |key, base| table.duration(key, second..=hour).unwrap_or(base);
     options.request_time = time("request_time", options.request_time);
     options.idle_time = time("idle_time", options.idle_time.min(options.request_time));
-    let count = |key, least| table.int(key, least..=100_000_000).and_then(|n| u64::try_from(n).ok());
+    let count =
+        |key, least| table.int(key, least..=100_000_000).and_then(|n| u64::try_from(n).ok());
     options.tokens_max = count("tokens_max", 1).unwrap_or(options.tokens_max);
     options.context = count("context", 2_048);
     options.extra = extra(table, wire);
@@ -170,7 +188,7 @@ fn price(table: &Table<'_, '_>, wire: Wire, currency: &str) -> Option<Prices> {
     table.finish(super::schema::elsewhere);
     let (input, output) = (input?, output?);
     // Anthropic charges a quarter more for what it keeps.
-    let dearer = if wire == Wire::Anthropic { input.saturating_add(input / 4) } else { input };
+    let dearer = if wire == Wire::Messages { input.saturating_add(input / 4) } else { input };
     Some(Prices {
         input,
         cached: cached.unwrap_or(input),

@@ -2,9 +2,7 @@
 
 use super::leantime::{KEYS, leantime};
 use super::secret::secret;
-use super::{
-    Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, SlackConfig, StoreConfig,
-};
+use super::{Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, SlackConfig, StoreConfig};
 use crate::domain::{TimeKind, show_duration};
 use crate::fault::table::Table;
 use crate::fault::{Fault, nearest};

@@ -124,9 +124,7 @@ fn texts_or_one(about: &str) -> Value {
 
 /// `[models.NAME]`.
 fn models() -> Value {
-    let count = |least: u32, about: &str| {
-        json!({"type": "integer", "minimum": least, "maximum": 100_000_000, "description": about})
-    };
+    let count = |least: u32, about: &str| json!({"type": "integer", "minimum": least, "maximum": 100_000_000, "description": about});
     let price = object(
         &json!({
             "input": text("tokens that are sent, such as \"3.00 USD\""),

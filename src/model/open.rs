@@ -29,18 +29,18 @@ pub enum ModelOptions {
 /// What a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
-    /// Chat Completions.
-    OpenAi,
-    /// Messages.
-    Anthropic,
+    /// `OpenAI`'s Chat Completions.
+    Completions,
+    /// Anthropic's Messages.
+    Messages,
 }
 
 impl Wire {
     /// The members of a request that are ours to write.
     pub fn reserved(self) -> &'static [&'static str] {
         match self {
-            Self::OpenAi => super::openai::RESERVED,
-            Self::Anthropic => super::anthropic::RESERVED,
+            Self::Completions => super::openai::RESERVED,
+            Self::Messages => super::anthropic::RESERVED,
         }
     }
 }
@@ -52,10 +52,10 @@ impl Wire {
 pub fn open(options: &ModelOptions) -> Result<Arc<dyn Model>, String> {
     Ok(match options {
         ModelOptions::Scripted { script } => Arc::new(ScriptedModel::from_file(script)?),
-        ModelOptions::Server { wire: Wire::OpenAi, options } => {
+        ModelOptions::Server { wire: Wire::Completions, options } => {
             Arc::new(OpenAi::new(options.as_ref().clone())?)
         }
-        ModelOptions::Server { wire: Wire::Anthropic, options } => {
+        ModelOptions::Server { wire: Wire::Messages, options } => {
             Arc::new(Anthropic::new(options.as_ref().clone())?)
         }
     })

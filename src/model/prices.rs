@@ -80,7 +80,8 @@ mod tests {
     fn no_number_of_tokens_overflows() {
         let all = u64::MAX;
         let tokens = Tokens { fresh: all, cached: all, written: all, output: all };
-        let usage = tokens.usage(Some(&Prices { input: all, cached: all, cache_write: all, output: all }));
+        let usage =
+            tokens.usage(Some(&Prices { input: all, cached: all, cache_write: all, output: all }));
         assert_eq!((usage.tokens_in, usage.cost_micros), (all, all));
     }
 }

@@ -17,6 +17,7 @@ use crate::model::{Call, Exchange, Message, Model, ModelError, Reply, Stop};
 use crate::tools::ToolError;
 use async_trait::async_trait;
 use patience::Patience;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -92,8 +93,8 @@ struct Turns<'a> {
     exchange: Exchange,
     /// How many tokens the conversation was when the model counted it last, and how many bytes.
     counted: (u64, usize),
-    /// How often each call has failed since it was last done.
-    failures: BTreeMap<String, u32>,
+    /// How often each call, by its digest, has failed since it was last done.
+    failures: BTreeMap<[u8; 32], u32>,
 }
 
 type End = Box<WorkEnd>;
@@ -159,7 +160,11 @@ impl Turns<'_> {
                 _ => format!("{}: {what}", call.tool),
             };
             self.signs.entry("tool", &line, transcript::call(turn, &call, &text, is_error));
-            self.exchange.messages.push(Message::ToolResult { id: call.id.clone(), text, is_error });
+            self.exchange.messages.push(Message::ToolResult {
+                id: call.id.clone(),
+                text,
+                is_error,
+            });
             if let Some(ending) = self.tools.finished() {
                 self.usage.elapsed_ms = self.watch.elapsed_ms();
                 return Err(Box::new(WorkEnd::finished(ending, self.usage)));
@@ -207,7 +212,7 @@ impl Turns<'_> {
             Ok(args) => serde_json::to_string(args).unwrap_or_default(),
             Err(why) => why.clone(),
         };
-        let key = format!("{} {args}", call.tool);
+        let key: [u8; 32] = Sha256::digest(format!("{} {args}", call.tool)).into();
         if !is_error {
             self.failures.remove(&key);
             return Ok(());
@@ -221,7 +226,7 @@ impl Turns<'_> {
             Message::ToolResult { text, .. } => transcript::masked(&bounded(text, 400)),
             _ => String::new(),
         });
-        let detail = format!("{}: {}", call.tool, told.unwrap_or_default());
+        let detail = format!("{}: {}", bounded(&call.tool, 64), told.unwrap_or_default());
         Err(Box::new(self.end(RunState::Failed, Reason::RepeatedFailure, detail)))
     }
 
@@ -295,7 +300,8 @@ impl Turns<'_> {
             if tokens > room {
                 let bytes = u64::try_from(compact::bytes(&self.exchange.messages)).unwrap_or(0);
                 // Some way below, so that it is not the same again at the next turn.
-                let target = u128::from(bytes) * u128::from(room) * 2 / 3 / u128::from(tokens.max(1));
+                let target =
+                    u128::from(bytes) * u128::from(room) * 2 / 3 / u128::from(tokens.max(1));
                 self.compact(usize::try_from(target).unwrap_or(usize::MAX));
             }
             let rest = context.saturating_sub(self.tokens_of_conversation());
@@ -312,7 +318,8 @@ impl Turns<'_> {
         let third = |bytes: usize| u64::try_from(bytes / 3).unwrap_or(u64::MAX);
         if tokens == 0 {
             let tools = self.exchange.tools.iter();
-            let tools = tools.map(|tool| tool.description.len() + tool.input_schema.to_string().len());
+            let tools =
+                tools.map(|tool| tool.description.len() + tool.input_schema.to_string().len());
             return third(now + tools.sum::<usize>());
         }
         if now >= bytes {

@@ -149,7 +149,11 @@ impl Model for GatedModel {
         format!("gated:{}", self.name)
     }
 
-    async fn exchange(&self, exchange: &Exchange, heard: &Heard<'_>) -> std::result::Result<Reply, ModelError> {
+    async fn exchange(
+        &self,
+        exchange: &Exchange,
+        heard: &Heard<'_>,
+    ) -> std::result::Result<Reply, ModelError> {
         let Some(Message::User(prompt)) = exchange.messages.first() else {
             return Err(ModelError::OffScript("no prompt".into()));
         };

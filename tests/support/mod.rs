@@ -12,6 +12,7 @@ pub mod http_double;
 pub mod ingredients;
 pub mod leantime;
 pub mod leantime_server;
+pub mod model_double;
 pub mod office;
 pub mod playbooks;
 pub mod rota;

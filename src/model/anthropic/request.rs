@@ -29,7 +29,8 @@ pub(super) fn body(exchange: &Exchange, options: &ServerOptions, names: &Names) 
     if options.cache {
         keep(&mut tools, &mut messages);
     }
-    let messages = messages.into_iter().map(|said| json!({"role": said.role, "content": said.blocks}));
+    let messages =
+        messages.into_iter().map(|said| json!({"role": said.role, "content": said.blocks}));
     let mut body = Map::new();
     body.insert("model".to_owned(), options.model.as_str().into());
     body.insert("max_tokens".to_owned(), exchange.tokens_max.min(options.tokens_max).into());
@@ -57,7 +58,8 @@ fn keep(tools: &mut [Json], messages: &mut [Said]) {
     mark(tools.last_mut());
     let people: Vec<usize> =
         (0..messages.len()).filter(|place| messages[*place].role == "user").collect();
-    let mut places: Vec<usize> = people.iter().rev().take(2).chain(people.first()).copied().collect();
+    let mut places: Vec<usize> =
+        people.iter().rev().take(2).chain(people.first()).copied().collect();
     places.sort_unstable();
     places.dedup();
     for place in places {
@@ -70,7 +72,9 @@ fn messages(messages: &[Message], names: &Names) -> Vec<Said> {
     for message in messages {
         let (role, blocks) = match message {
             Message::User(text) => ("user", text_block(text).into_iter().collect()),
-            Message::Assistant { text, calls, echo } => ("assistant", said(text, calls, echo, names)),
+            Message::Assistant { text, calls, echo } => {
+                ("assistant", said(text, calls, echo, names))
+            }
             Message::ToolResult { id, text, is_error } => {
                 let mut result = json!({"type": "tool_result", "tool_use_id": id, "content": text});
                 if *is_error {

@@ -117,7 +117,9 @@ impl Answered {
             return Err(said.in_answer(server, self.tokens().usage(server.options.price.as_ref())));
         }
         // Only one is asked for.
-        let Some(choice) = row.choices.unwrap_or_default().into_iter().next() else { return Ok(()) };
+        let Some(choice) = row.choices.unwrap_or_default().into_iter().next() else {
+            return Ok(());
+        };
         if let Some(message) = choice.delta.or(choice.message) {
             self.take_message(message)?;
         }
@@ -145,7 +147,9 @@ impl Answered {
         let is_same = |call: &Building| {
             let at_index = row.index.is_none() || call.index == row.index;
             match &id {
-                Some(id) => call.id == *id || (at_index && row.index.is_some() && call.id.is_empty()),
+                Some(id) => {
+                    call.id == *id || (at_index && row.index.is_some() && call.id.is_empty())
+                }
                 None => at_index,
             }
         };
@@ -265,10 +269,5 @@ fn tokens(row: UsageRow) -> Tokens {
     let details = row.prompt_tokens_details.and_then(|details| details.cached_tokens);
     let all = row.prompt_tokens.unwrap_or(0);
     let cached = details.or(row.prompt_cache_hit_tokens).unwrap_or(0).min(all);
-    Tokens {
-        fresh: all - cached,
-        cached,
-        written: 0,
-        output: row.completion_tokens.unwrap_or(0),
-    }
+    Tokens { fresh: all - cached, cached, written: 0, output: row.completion_tokens.unwrap_or(0) }
 }

@@ -10,7 +10,9 @@ fn class(status: u16, body: &str) -> &'static str {
 #[test]
 fn a_refusal_is_known_by_its_class_whoever_writes_it() {
     let openai = |code: &str, message: &str| {
-        format!(r#"{{"error":{{"message":"{message}","type":"invalid_request_error","code":"{code}"}}}}"#)
+        format!(
+            r#"{{"error":{{"message":"{message}","type":"invalid_request_error","code":"{code}"}}}}"#
+        )
     };
     let anthropic = |kind: &str, message: &str| {
         format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"{message}"}}}}"#)
@@ -88,7 +90,9 @@ fn a_base_address_has_no_password_query_or_fragment() {
     for good in ["https://api.example.com/v1", "http://127.0.0.1:8080", " http://[::1]:1/x/ "] {
         assert!(base(good).is_ok(), "{good}");
     }
-    for bad in ["", "api.example.com", "ftp://x/", "https://a:b@x/", "https://x/?k=v", "https://x/#a"] {
+    for bad in
+        ["", "api.example.com", "ftp://x/", "https://a:b@x/", "https://x/?k=v", "https://x/#a"]
+    {
         assert!(base(bad).is_err(), "{bad}");
     }
     assert!(is_loopback(&base("http://localhost:1").unwrap()));

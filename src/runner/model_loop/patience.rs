@@ -39,11 +39,8 @@ impl Patience {
         }
         let is_asked =
             matches!(error, ModelError::RateLimited { .. } | ModelError::Overloaded { .. });
-        let (count, max) = if is_asked {
-            (&mut self.asked, ASKED_MAX)
-        } else {
-            (&mut self.tries, TRIES_MAX)
-        };
+        let (count, max) =
+            if is_asked { (&mut self.asked, ASKED_MAX) } else { (&mut self.tries, TRIES_MAX) };
         if *count >= max {
             return None;
         }

@@ -19,8 +19,16 @@ const MASK: &str = "[redacted]";
 
 /// Parts of names under which secrets stand.
 const SECRET_NAMES: &[&str] = &[
-    "password", "passwd", "secret", "api_key", "apikey", "authorization", "credential", "bearer",
-    "private_key", "cookie",
+    "password",
+    "passwd",
+    "secret",
+    "api_key",
+    "apikey",
+    "authorization",
+    "credential",
+    "bearer",
+    "private_key",
+    "cookie",
 ];
 
 /// The parts of a reply.
@@ -76,7 +84,8 @@ pub(super) fn masked(text: &str) -> String {
     let parts = text.split_inclusive(|c: char| c.is_whitespace() || "\"',;()[]{}".contains(c));
     let parts = parts.map(|part| {
         if looks_secret(part) {
-            let end: String = part.chars().last().filter(|c| !c.is_alphanumeric()).into_iter().collect();
+            let end: String =
+                part.chars().last().filter(|c| !c.is_alphanumeric()).into_iter().collect();
             format!("{MASK}{end}")
         } else {
             part.to_owned()
@@ -147,7 +156,8 @@ mod tests {
                 "use sk-abcdefgh1234, then go", "deep": {"Authorization": "Bearer hunter2"}}"#,
         )
         .unwrap();
-        let kept = call(1, &Call::new("c1", "addComment", args), "token ghp_abcdefgh1234 ok", false);
+        let kept =
+            call(1, &Call::new("c1", "addComment", args), "token ghp_abcdefgh1234 ok", false);
         let text = json(&kept);
         for secret in ["hunter2", "sk-abcdefgh", "ghp_abcdefgh"] {
             assert!(!text.contains(secret), "{text}");
@@ -166,7 +176,8 @@ mod tests {
         let many = Value::List(vec![long.clone(); 1_000]);
         let names = Value::map((0..1_000).map(|n| (format!("{n}{}", "k".repeat(500)), 1_i64)));
         for args in [deep, long, many, names] {
-            let kept = call(1, &Call::new("c1", &"t".repeat(9_000), args), &"r".repeat(99_999), true);
+            let kept =
+                call(1, &Call::new("c1", &"t".repeat(9_000), args), &"r".repeat(99_999), true);
             let text = json(&kept);
             assert!(text.len() < 12_000, "{}", text.len());
         }
