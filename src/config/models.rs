@@ -65,9 +65,11 @@ pub(super) fn models(
                 None
             }
         };
-        table.finish(|name| match REQUEST_KEYS.contains(&name) {
-            true => Some("this is a member of requests: write it under `extra`".to_owned()),
-            false => super::schema::elsewhere(name),
+        table.finish(|name| {
+            if REQUEST_KEYS.contains(&name) {
+                return Some("this is a member of requests: write it under `extra`".to_owned());
+            }
+            super::schema::elsewhere(name)
         });
         models.extend(model.map(|model| (name, model)));
     }

@@ -51,7 +51,8 @@ impl Prices {
             (tokens.written, self.cache_write),
             (tokens.output, self.output),
         ];
-        let sum: u128 = parts.iter().map(|(n, price)| u128::from(*n) * u128::from(*price)).sum();
+        let costs = parts.iter().map(|(n, price)| u128::from(*n) * u128::from(*price));
+        let sum = costs.fold(0, u128::saturating_add);
         u64::try_from(sum.div_ceil(1_000_000)).unwrap_or(u64::MAX)
     }
 }

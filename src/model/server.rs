@@ -199,7 +199,10 @@ impl Server {
         if !response.status().is_success() {
             return Err(self.refusal(response).await);
         }
-        let is_stream = media_type(&response) == "text/event-stream";
+        // Some servers send a stream under another name.
+        let kind = media_type(&response);
+        let is_other = kind.ends_with("json") || kind == "text/html";
+        let is_stream = kind == "text/event-stream" || (self.options.stream && !is_other);
         let body = Body { server: self, response, bytes: 0, deadline, heard };
         Ok(if is_stream { Answer::Events(Events::new(body)) } else { Answer::Whole(body) })
     }

@@ -263,16 +263,16 @@ impl Turns<'_> {
                 }
                 _ => {}
             }
-            self.be_patient(&mut patience, error).await?;
+            self.be_patient(&mut patience, &error).await?;
         }
     }
 
     /// Waits before the next try; the end of the run where there is none.
-    async fn be_patient(&mut self, patience: &mut Patience, error: ModelError) -> Result<(), End> {
+    async fn be_patient(&mut self, patience: &mut Patience, error: &ModelError) -> Result<(), End> {
         if let Some(spent) = self.spent() {
             return Err(Box::new(self.end(RunState::Failed, Reason::BudgetSpent, spent)));
         }
-        let wait = patience.wait(&error).filter(|wait| *wait < self.watch.left());
+        let wait = patience.wait(error).filter(|wait| *wait < self.watch.left());
         let Some(wait) = wait else {
             let detail = error.to_string();
             return Err(Box::new(self.end(RunState::Failed, Reason::ModelFailed, detail)));

@@ -88,11 +88,11 @@ impl Signs {
         let until = Instant::now() + pause;
         while Instant::now() < until {
             watch.last_sign = Instant::now();
-            let step = until.min(watch.last_sign + watch.idle / 2 + Duration::from_millis(1));
+            let next = until.min(watch.last_sign + watch.idle / 2 + Duration::from_millis(1));
             tokio::select! {
                 biased;
                 overrun = self.overrun(watch, stop) => return Some(overrun),
-                () = tokio::time::sleep_until(step) => {}
+                () = tokio::time::sleep_until(next) => {}
             }
         }
         None

@@ -49,7 +49,7 @@ impl Said {
         }
     }
 
-    /// Reads an error as OpenAI, Anthropic, Azure, `FastAPI` and others write it.
+    /// Reads an error as `OpenAI`, Anthropic, Azure, `FastAPI` and others write it.
     pub fn of(value: &serde_json::Value) -> Self {
         let texts = |paths: &[&str]| {
             let found = paths.iter().filter_map(|path| value.pointer(path));

@@ -113,7 +113,9 @@ mod tests {
     /// A turn of calls with results of this size.
     fn turn(number: usize, sizes: &[usize]) -> Vec<Message> {
         let id = |place: usize| format!("c{number}-{place}");
-        let call = |place| Call::new(id(place), "getTicket", Value::map([("id", number as i64)]));
+        let call = |place| {
+            Call::new(id(place), "getTicket", Value::map([("id", i64::try_from(number).unwrap())]))
+        };
         let calls = (0..sizes.len()).map(call).collect();
         let text = format!("Turn {number}.");
         let mut out = vec![Message::Assistant { text, calls, echo: Value::Null }];
