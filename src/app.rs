@@ -16,6 +16,7 @@ pub mod house;
 mod http;
 mod instants;
 mod leantime;
+mod models;
 mod notebook;
 mod open;
 mod outside;
@@ -112,8 +113,8 @@ impl House for App {
         transfer::transfer(place, options, tell, stop).await
     }
 
-    async fn doctor(&self, place: &Place) -> Result<Vec<Finding>, Failure> {
-        doctor::examine(place).await
+    async fn doctor(&self, place: &Place, asks_models: bool) -> Result<Vec<Finding>, Failure> {
+        doctor::examine(place, asks_models).await
     }
 
     async fn visit(&self, server: &bridge::Options) -> Result<Vec<Finding>, Failure> {

@@ -5,11 +5,13 @@
 
 mod leantime;
 mod mcp;
+mod models;
 mod read;
 mod schema;
 mod secret;
 mod upstream;
 
+pub use crate::model::open::ModelOptions as ModelConfig;
 pub use leantime::{API_KEYS, LeantimeAgent, LeantimeConfig, URL};
 pub use mcp::{McpConfig, Transport};
 pub use schema::schema;
@@ -123,16 +125,6 @@ pub struct ClaimsConfig {
     pub margin: Duration,
     /// As which kind of work the time of a run at a claimed task is logged; `None`: it is not.
     pub log_time: Option<TimeKind>,
-}
-
-/// `[models.NAME]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ModelConfig {
-    /// A script that plays the model.
-    Scripted {
-        /// The script file.
-        script: PathBuf,
-    },
 }
 
 /// `[notify.slack.NAME]`.

@@ -55,9 +55,10 @@
 //! | 3 | [`transfer`] | what is on one board, copied onto another | each item once, however often it is broken off; what people changed stays |
 //! | 2 | [`board`] | where tasks live: SQLite, and an overlay for rehearsals | an older fence is refused inside the write's transaction; a stamped write happens once |
 //! | 2 | [`store`] | ordered keys with compare-and-swap: sled, memory | durable when `commit` returns |
-//! | 2 | [`model`], [`notify`] | one exchange with a model; one message to a channel | telling people never fails a run |
+//! | 2 | [`model`] | one exchange with a language model: Chat Completions, Messages, a script | a key is in no error, log or `Debug`; a broken call is never carried out |
+//! | 2 | [`notify`] | one message to a channel | telling people never fails a run |
 //! | 2 | [`upstream`] | other MCP servers whose tools playbooks may use | what a server says is bounded and hostile; what became of a call is never guessed |
-//! | 1 | [`expression`], [`cron`], [`template`], [`fault`], [`clock`], [`crash`] | each names its crate for everyone | time and chance are injected |
+//! | 1 | [`expression`], [`cron`], [`template`], [`fault`], [`clock`], [`crash`], [`sse`] | each names its crate for everyone; events of a stream | time and chance are injected |
 //! | 1 | [`domain`] | the words | std, serde and chrono only |
 //!
 //! Everything is bounded: queues, output, turns, attempts, answers. What comes from the board, a
@@ -101,6 +102,7 @@ pub mod notify;
 pub mod playbook;
 pub mod runner;
 pub mod schedule;
+pub mod sse;
 pub mod store;
 pub mod template;
 pub mod tools;

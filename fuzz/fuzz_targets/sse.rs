@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rota::mcp::bridge::sse::Parser;
+use rota::sse::Parser;
 
 fuzz_target!(|input: (&[u8], u8)| {
     let (bytes, cut) = input;

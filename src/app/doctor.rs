@@ -1,6 +1,6 @@
 //! `rota doctor`: looks at everything that the daemon needs, and says what to do.
 
-use super::{check, leantime, open};
+use super::{check, leantime, models, open};
 use crate::app::failure::Failure;
 use crate::app::house::{BoardOf, Finding, Health, Place};
 use crate::board::Board;
@@ -21,7 +21,7 @@ const FREE_BYTES_MIN: u64 = 512 * 1024 * 1024;
 const WORDS_MAX: usize = 5;
 
 /// Looks, changes nothing, and waits for nobody.
-pub(super) async fn examine(place: &Place) -> Result<Vec<Finding>, Failure> {
+pub(super) async fn examine(place: &Place, asks_models: bool) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     let found = leantime::place(place);
     let config = found.and_then(|found| Ok((open::config(&found)?, found)));
@@ -46,7 +46,7 @@ pub(super) async fn examine(place: &Place) -> Result<Vec<Finding>, Failure> {
     findings.extend(words(&place, &config).await);
     findings.extend(state(&place, &config).await);
     findings.extend(channels(&config));
-    findings.extend(models(&config));
+    findings.extend(models::examine(&config, asks_models).await);
     findings.push(clock());
     Ok(findings)
 }
@@ -225,19 +225,6 @@ fn channels(config: &Config) -> Vec<Finding> {
         finding(&channel.to_string(), Health::Ok, "a webhook is configured (nothing was sent)", "")
     });
     slacks.chain(files).collect()
-}
-
-fn models(config: &Config) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    match open::models(config) {
-        Ok(models) => findings.extend(models.iter().map(|(name, model)| {
-            finding(&format!("model {name}"), Health::Ok, model.describe(), "")
-        })),
-        Err(failure) => {
-            findings.push(finding("models", Health::Fail, failure.message, "mend the script"));
-        }
-    }
-    findings
 }
 
 fn clock() -> Finding {

@@ -287,8 +287,9 @@ pub trait House: Send + Sync {
         stop: CancellationToken,
     ) -> Result<Report, Failure>;
 
-    /// Looks at everything that the daemon needs.
-    async fn doctor(&self, place: &Place) -> Result<Vec<Finding>, Failure>;
+    /// Looks at everything that the daemon needs. With `asks_models` each model is asked for a word,
+    /// which costs what a word costs.
+    async fn doctor(&self, place: &Place, asks_models: bool) -> Result<Vec<Finding>, Failure>;
 
     /// Looks at an MCP server, ours or another, as a client of it sees it.
     async fn visit(&self, server: &bridge::Options) -> Result<Vec<Finding>, Failure>;
@@ -359,7 +360,7 @@ impl House for EmptyHouse {
         nothing_here()
     }
 
-    async fn doctor(&self, _: &Place) -> Result<Vec<Finding>, Failure> {
+    async fn doctor(&self, _: &Place, _: bool) -> Result<Vec<Finding>, Failure> {
         nothing_here()
     }
 

@@ -18,7 +18,6 @@ use crate::domain::{BoardName, Channel, DaemonId, LifeId, Person, Principal};
 use crate::ledger::export::{self, Restored};
 use crate::ledger::{Ledger, LedgerOptions};
 use crate::model::Model;
-use crate::model::scripted::ScriptedModel;
 use crate::notify::{self, FileOptions, Notifier, NotifyOptions, SharedWriter, SlackOptions};
 use crate::playbook::{Library, Vocabulary};
 use crate::store::open::{Engine, StoreOptions};
@@ -233,12 +232,15 @@ pub(super) async fn board_and_me(
 
 pub(super) fn models(config: &Config) -> Result<BTreeMap<String, Arc<dyn Model>>, Failure> {
     let mut models: BTreeMap<String, Arc<dyn Model>> = BTreeMap::new();
-    for (name, model) in &config.models {
-        let ModelConfig::Scripted { script } = model;
-        let scripted = ScriptedModel::from_file(script).map_err(|fault| {
-            Failure::new(FailureKind::Config, format!("models.{name}.script: {fault}"))
+    for (name, options) in &config.models {
+        let opened = crate::model::open::open(options).map_err(|fault| {
+            let key = match options {
+                ModelConfig::Scripted { .. } => ".script",
+                ModelConfig::Server { .. } => "",
+            };
+            Failure::new(FailureKind::Config, format!("models.{name}{key}: {fault}"))
         })?;
-        models.insert(name.clone(), Arc::new(scripted));
+        models.insert(name.clone(), opened);
     }
     Ok(models)
 }

@@ -114,10 +114,15 @@ pub fn run(value: &Value) -> Option<Page> {
     effects(&mut page, value.get("effects")?);
     block(&mut page, "prompt", text(value, "prompt").unwrap_or(""));
     let transcript = value.get("transcript").and_then(Value::as_list).unwrap_or(&[]);
-    let lines: Vec<&str> = transcript.iter().filter_map(Value::as_text).collect();
+    let lines: Vec<String> = transcript.iter().filter_map(said).collect();
     block(&mut page, "transcript", &lines.join("\n"));
     block(&mut page, "definition", text(value, "definition").unwrap_or(""));
     Some(page)
+}
+
+/// A line of a transcript as people read it.
+fn said(line: &Value) -> Option<String> {
+    Some(format!("{}: {}", text(line, "kind")?, text(line, "text")?))
 }
 
 /// Each write as `field: from → to`, or why it is not known to have happened.

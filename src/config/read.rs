@@ -2,9 +2,7 @@
 
 use super::leantime::{KEYS, leantime};
 use super::secret::secret;
-use super::{
-    Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, ModelConfig, SlackConfig, StoreConfig,
-};
+use super::{Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, SlackConfig, StoreConfig};
 use crate::domain::{TimeKind, show_duration};
 use crate::fault::table::Table;
 use crate::fault::{Fault, nearest};
@@ -45,6 +43,12 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
     root.refuse("web", "[web]");
     let (mcp, open_to_others) = super::mcp::mcp(&root.table("mcp"), folder);
     let (store, keep) = store(&root.table("store"), &base);
+    let currency = root.parsed("currency", |text| {
+        let fits = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase());
+        fits.then(|| text.to_owned())
+            .ok_or_else(|| "expected three capital letters such as EUR".to_owned())
+    });
+    let currency = currency.unwrap_or(base.currency.clone());
     let config = Config {
         path: None,
         daemon: daemon(&root.table("daemon")),
@@ -55,7 +59,7 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
         me,
         timezone,
         claims: claims(&root.table("claims")),
-        models: models(&root.table("models"), folder),
+        models: super::models::models(&root.table("models"), folder, env, &currency),
         slack,
         files,
         mcp,
@@ -63,13 +67,7 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
         arm: root.choice("arm", &[("ask", Arm::Ask), ("auto", Arm::Auto)]).unwrap_or_default(),
         agents: path(root, "agents", folder).unwrap_or_else(|| folder.join("agents")),
         templates: path(root, "templates", folder).unwrap_or_else(|| folder.join("templates")),
-        currency: root
-            .parsed("currency", |text| {
-                let fits = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase());
-                fits.then(|| text.to_owned())
-                    .ok_or_else(|| "expected three capital letters such as EUR".to_owned())
-            })
-            .unwrap_or(base.currency),
+        currency,
         warnings: Vec::new(),
     };
     root.finish(elsewhere);
@@ -177,7 +175,7 @@ fn store(table: &Table<'_, '_>, base: &Config) -> (StoreConfig, Duration) {
 }
 
 /// `kind`: one of those there are; one that is only planned is refused as such.
-fn kind(
+pub(super) fn kind(
     table: &Table<'_, '_>,
     known: &[&'static str],
     planned: &[&'static str],
@@ -218,29 +216,6 @@ fn claims(table: &Table<'_, '_>) -> ClaimsConfig {
     let log_time = table.choice("log_time", &kinds);
     table.finish(elsewhere);
     ClaimsConfig { lease, renew, margin, log_time }
-}
-
-fn models(table: &Table<'_, '_>, folder: &Path) -> BTreeMap<String, ModelConfig> {
-    let mut models = BTreeMap::new();
-    for (name, table) in table.named() {
-        if !table.has("kind") {
-            let fault = table.own_fault("`kind` is missing");
-            table.add(fault.with_help("write `kind = \"scripted\"`"));
-        }
-        let kind = kind(&table, &["scripted"], &["openai", "anthropic"]);
-        let script = table.needed_if_written("script");
-        for key in ["url", "model", "key", "token", "prices"] {
-            table.refuse(key, "a model of a server");
-        }
-        if kind.is_some() && script.is_none() && !table.has("script") {
-            table.add(table.own_fault("`script` is missing for kind = \"scripted\""));
-        }
-        table.finish(elsewhere);
-        if let Some(script) = script {
-            models.insert(name, ModelConfig::Scripted { script: folder.join(script) });
-        }
-    }
-    models
 }
 
 fn slack(table: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> BTreeMap<String, SlackConfig> {

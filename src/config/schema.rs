@@ -11,7 +11,24 @@ const PLACES: [(&str, &[&str]); 10] = [
     ("store", &["keep"]),
     ("people", &["me"]),
     ("claims", &["lease", "renew", "margin", "log_time"]),
-    ("models.NAME", &["script"]),
+    (
+        "models.NAME",
+        &[
+            "script",
+            "model",
+            "headers",
+            "query",
+            "proxy",
+            "request_time",
+            "idle_time",
+            "tokens_max",
+            "context",
+            "extra",
+            "price",
+            "cache",
+            "stream",
+        ],
+    ),
     ("notify.slack.NAME", &["webhook"]),
     ("notify", &["slack", "file"]),
     (
@@ -103,6 +120,46 @@ fn texts_or_one(about: &str) -> Value {
         "description": about,
         "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
     })
+}
+
+/// `[models.NAME]`.
+fn models() -> Value {
+    let count = |least: u32, about: &str| json!({"type": "integer", "minimum": least, "maximum": 100_000_000, "description": about});
+    let price = object(
+        &json!({
+            "input": text("tokens that are sent, such as \"3.00 USD\""),
+            "cached": text("tokens that are sent and were read before (default: as input)"),
+            "cache_write": text("tokens that are sent and kept (default: as input; anthropic: a quarter more)"),
+            "output": text("tokens that come back"),
+        }),
+        &["input", "output"],
+    );
+    let mut model = object(
+        &json!({
+            "kind": word(&["openai", "anthropic", "scripted"], "what answers: Chat Completions, Messages, or a script"),
+            "script": text("scripted: the script that plays the model"),
+            "model": text("the model's name at the server"),
+            "url": text("the address that paths are added to (default: the provider's own)"),
+            "key": secret("who we are there; local servers need none"),
+            "headers": named("further headers, by name", &secret("its value")),
+            "query": named("what is added to every address, by name", &secret("its value")),
+            "proxy": secret("the proxy between us (default: that of the environment)"),
+            "request_time": duration("how long an exchange may take (default: 10m)"),
+            "idle_time": duration("how long nothing may come (default: 4m)"),
+            "tokens_max": count(1, "the most tokens of a reply (default: 16384)"),
+            "context": count(2_048, "how many tokens a conversation may have; before it is longer, it is made shorter"),
+            "extra": json!({"type": "object", "description": "further members of each request, as they are"}),
+            "price": price,
+            "cache": truth("anthropic: whether the server is asked to keep what it read (default: true)"),
+            "stream": truth("whether answers come in pieces (default: true)"),
+        }),
+        &["kind"],
+    );
+    model["oneOf"] = json!([
+        {"properties": {"kind": {"const": "scripted"}}, "required": ["script"]},
+        {"properties": {"kind": {"enum": ["openai", "anthropic"]}}, "required": ["model"]},
+    ]);
+    named("language models, by name", &model)
 }
 
 /// `[mcp]`; the variables MCP_* of the same meaning win.
@@ -197,10 +254,7 @@ pub fn schema() -> Value {
                 "token": secret("who we are at that address"),
                 "call_time": duration("how long a call may take (default: 30s)"),
             }), &[])),
-            "models": named("language models, by name", &object(&json!({
-                "kind": word(&["scripted"], "what answers"),
-                "script": text("the script that plays the model"),
-            }), &["kind", "script"])),
+            "models": models(),
             "notify": object(&json!({
                 "slack": named("Slack destinations, by name", &object(&json!({
                     "webhook": secret("the incoming webhook's address"),

@@ -1,6 +1,7 @@
 //! Secrets: read from the environment or a file, never shown.
 
-use crate::fault::table::Table;
+use crate::fault::shown;
+use crate::fault::table::{Table, Written};
 use secrecy::SecretString;
 use std::path::Path;
 
@@ -37,6 +38,49 @@ pub(super) fn secret(
             None
         }
     }
+}
+
+/// Secrets under names that people choose. A text may hold variables among other words
+/// (`"Bearer ${NAME}"`), and is no secret where it holds none.
+pub(super) fn named_secrets(
+    table: &Table<'_, '_>,
+    folder: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Vec<(String, SecretString)> {
+    let mut out = Vec::new();
+    for (name, written) in table.secrets() {
+        let found = match written {
+            Written::Text(text) => with_variables(&text, env).map(Some),
+            Written::Table(table) => from_table(&table, folder, env),
+            Written::Other(kind) => Err(format!("must be a string, found {kind}")),
+        };
+        match found {
+            Ok(Some(value)) if value.trim().is_empty() => {
+                table.add(table.secret_fault(&name, format!("`{}` is empty", shown(&name))));
+            }
+            Ok(value) => {
+                out.extend(value.map(|value| (name, SecretString::from(value.trim().to_owned()))));
+            }
+            Err(message) => {
+                table.add(table.secret_fault(&name, format!("`{}`: {message}", shown(&name))));
+            }
+        }
+    }
+    out
+}
+
+/// A text with the values of the variables that it names.
+fn with_variables(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (name, after) = after.split_once('}').ok_or("a `${` has no `}`")?;
+        out.push_str(before);
+        out.push_str(variable(name, env)?.unwrap_or_default().trim());
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
 }
 
 fn variable(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Option<String>, String> {

@@ -407,8 +407,7 @@ impl Worker {
     }
 
     async fn log(&self, kind: &str, text: &str) {
-        let line =
-            LogLine { at: self.parts.clock.wall(), kind: kind.to_owned(), text: text.to_owned() };
+        let line = LogLine::new(self.parts.clock.wall(), kind, text);
         if let Err(error) = self.parts.ledger.log(&self.run.id, &[line]).await {
             tracing::warn!(run = %self.run.id, %error, "the transcript could not be written");
         }
@@ -468,14 +467,18 @@ impl Transcript {
                 sign
             };
             let Some(sign) = sign else { break };
-            if let Sign::Line(text) = sign {
-                let at = self.parts.clock.wall();
-                self.parts.tell("work", Some(&self.run), text.clone());
-                if lines.is_empty() {
-                    until = Instant::now() + LINES_WAIT;
+            let at = self.parts.clock.wall();
+            let line = match sign {
+                Sign::Line(text) => LogLine::new(at, "work", text),
+                Sign::Entry { kind, text, data } => {
+                    LogLine { data, ..LogLine::new(at, kind, text) }
                 }
-                lines.push(LogLine { at, kind: "work".to_owned(), text });
+            };
+            self.parts.tell("work", Some(&self.run), line.text.clone());
+            if lines.is_empty() {
+                until = Instant::now() + LINES_WAIT;
             }
+            lines.push(line);
             if lines.len() >= LINES_MAX {
                 self.flush(&mut lines).await;
             }

@@ -435,8 +435,7 @@ impl Worker {
     /// A line in the run's transcript.
     pub(super) async fn note(&self, text: &str) {
         self.parts.tell("note", Some(&self.run.id), text.to_owned());
-        let line =
-            LogLine { at: self.parts.clock.wall(), kind: "note".to_owned(), text: text.to_owned() };
+        let line = LogLine::new(self.parts.clock.wall(), "note", text);
         if let Err(error) = self.parts.ledger.log(&self.run.id, &[line]).await {
             tracing::warn!(run = %self.run.id, %error, "the transcript could not be written");
         }

@@ -19,6 +19,7 @@ mod id;
 mod marker;
 mod member;
 mod milestone;
+mod money;
 mod notice;
 mod occurrence;
 mod person;
@@ -62,6 +63,7 @@ pub use id::{
 pub use marker::{MARKER_AHEAD_MAX, MARKER_MARGIN, Marker, NewMarker, Thread};
 pub use member::{Member, MemberQuery, role_in};
 pub use milestone::{Milestone, MilestoneEdit, NewMilestone};
+pub use money::parse_money;
 pub use notice::{Body, Channel, Delivery, Notice};
 pub use occurrence::{Covers, Occurrence, OccurrenceState, Trigger};
 pub use person::{Initiative, NewPerson, Person, PersonKind, Principal, Role};

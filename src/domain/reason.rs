@@ -107,6 +107,8 @@ reasons! {
     WorkFailed = "work_failed", "the work reported a failure";
     CommandFailed = "command_failed", "the program could not be run or ended in an error";
     ModelFailed = "model_failed", "the model could not be reached or broke off";
+    ModelDeclined = "model_declined", "the model declined to work on it";
+    RepeatedFailure = "repeated_failure", "it made the same failing call three times";
     TemplateFailed = "template_failed", "a template could not be filled in";
     GatherFailed = "gather_failed", "data for the run could not be read";
     ToolFailed = "tool_failed", "a tool failed in a way that ends a run";

@@ -133,8 +133,11 @@ impl fmt::Display for RunState {
 /// What a run used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Tokens sent to a model.
+    /// Tokens sent to a model, those it had read before included.
     pub tokens_in: u64,
+    /// Those of them that it had read before and kept: most models charge less for them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tokens_cached: u64,
     /// Tokens a model sent back.
     pub tokens_out: u64,
     /// Money, in millionths of the currency of `rota.toml`.
@@ -150,11 +153,17 @@ impl Usage {
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
-            tokens_in: self.tokens_in + other.tokens_in,
-            tokens_out: self.tokens_out + other.tokens_out,
-            cost_micros: self.cost_micros + other.cost_micros,
-            turns: self.turns + other.turns,
-            elapsed_ms: self.elapsed_ms + other.elapsed_ms,
+            tokens_in: self.tokens_in.saturating_add(other.tokens_in),
+            tokens_cached: self.tokens_cached.saturating_add(other.tokens_cached),
+            tokens_out: self.tokens_out.saturating_add(other.tokens_out),
+            cost_micros: self.cost_micros.saturating_add(other.cost_micros),
+            turns: self.turns.saturating_add(other.turns),
+            elapsed_ms: self.elapsed_ms.saturating_add(other.elapsed_ms),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

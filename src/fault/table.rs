@@ -125,6 +125,16 @@ struct Shared<'r> {
     asked: &'r RefCell<BTreeSet<String>>,
 }
 
+/// What was written under a name.
+pub enum Written<'r, 't> {
+    /// A text.
+    Text(String),
+    /// A table.
+    Table(Table<'r, 't>),
+    /// Something else, by its kind.
+    Other(&'static str),
+}
+
 /// One table, or the absence of one.
 #[derive(Debug)]
 pub struct Table<'r, 't> {
@@ -298,6 +308,24 @@ impl<'r, 't> Table<'r, 't> {
             let message = format!("`{}` must be one of these words", shown(name.get_ref()));
             let fault = self.fault_at(value.span(), Showing::Values, message);
             self.add(fault.with_help(format!("write \"{}\"", known.join("\" or \""))));
+        }
+        out
+    }
+
+    /// What stands under names that people choose and may be secret: nothing of it is shown.
+    pub fn secrets(&self) -> Vec<(String, Written<'r, 't>)> {
+        let mut out = Vec::new();
+        for (name, value) in self.entries.into_iter().flatten() {
+            let own = name.get_ref().to_string();
+            self.shared.marks.borrow_mut().insert(join(&self.path, &own), name.span());
+            let written = match value.get_ref() {
+                DeValue::String(text) => Written::Text(text.to_string()),
+                DeValue::Table(table) => {
+                    Written::Table(self.child(&own, "*", Some(table), name.span()))
+                }
+                other => Written::Other(kind_of(other)),
+            };
+            out.push((own, written));
         }
         out
     }

@@ -4,7 +4,9 @@
 
 use super::records::{self, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
-use crate::domain::{HandOver, Notice, PlaybookName, Run, RunId, RunState, TaskId, Timestamp};
+use crate::domain::{
+    HandOver, Notice, PlaybookName, Run, RunId, RunState, TaskId, Timestamp, Value,
+};
 use crate::store::Batch;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -28,18 +30,28 @@ pub struct RunFilter {
 }
 
 /// One line of a transcript.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogLine {
     /// When.
     pub at: Timestamp,
-    /// What sort: `prompt`, `model`, `tool`, `note`, …
+    /// What sort: `prompt`, `model`, `tool`, `retry`, `compact`, `work`, `note`.
     pub kind: String,
     /// The text.
     pub text: String,
+    /// Its parts by name, for those who read it by program; earlier versions kept none.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub data: Value,
+}
+
+impl LogLine {
+    /// A line without parts.
+    pub fn new(at: Timestamp, kind: &str, text: impl Into<String>) -> Self {
+        Self { at, kind: kind.to_owned(), text: text.into(), data: Value::Null }
+    }
 }
 
 /// A line and its number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TranscriptLine {
     /// Its number in the run's transcript, from 1.
     pub number: u64,

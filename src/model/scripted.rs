@@ -25,15 +25,23 @@
 //! (`-`, `_` and blanks are the same, case does not matter), `${task_id}` also from the first line that
 //! begins with `Task 7`, and `${last.name}` from such a line of the last message, which is a tool's
 //! result. An argument that is
-//! exactly one placeholder becomes a number when the value is a whole number. `unlisted = true` lets
-//! a turn call a tool that is not on offer, `error = "unavailable"`, `"rate_limited"` or `"refused"`
-//! makes it fail instead of answering, and `wait_ms` answers late.
+//! exactly one placeholder becomes a number when the value is a whole number.
+//!
+//! What goes wrong with models goes wrong by script, too. `unlisted = true` lets a turn call a tool that
+//! is not on offer; a call with `text = "{\"id\": "` in place of `args` has these arguments as they came,
+//! broken or not; `stop = "cut"` or `"declined"` says why the reply ended. `error` makes a turn fail
+//! instead of answering: `"unavailable"`, `"broken_off"`, `"malformed"`, `"rate_limited"` and
+//! `"overloaded"` (both with `retry_after_ms`), `"context_too_long"`, `"declined"`, `"denied"` or
+//! `"refused"`. With `bytes_max` it fails so only while the conversation is longer; with `times` only for
+//! the first so many exchanges that it answers, in all conversations together. `wait_ms` answers late.
 
-use super::{Exchange, Message, Model, ModelError, Reply};
-use crate::domain::{ToolCall, Usage, Value};
+use super::calls::arguments;
+use super::{Call, Exchange, Heard, Message, Model, ModelError, Reply, Stop};
+use crate::domain::{Usage, Value};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// A strict script.
@@ -64,25 +72,41 @@ struct Conversation {
 struct Turn {
     expect: Option<String>,
     say: String,
-    call: Vec<Call>,
+    call: Vec<CallRow>,
     usage: TurnUsage,
     unlisted: bool,
+    stop: Option<StopRow>,
     error: Option<Failure>,
+    retry_after_ms: Option<u64>,
+    bytes_max: Option<usize>,
+    times: Option<u32>,
     wait_ms: u64,
+    /// How often it failed already.
+    #[serde(skip)]
+    failed: AtomicU32,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Call {
+struct CallRow {
     tool: String,
     #[serde(default)]
     args: Value,
+    text: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StopRow {
+    Cut,
+    Declined,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct TurnUsage {
     tokens_in: u64,
+    tokens_cached: u64,
     tokens_out: u64,
     cost_micros: u64,
 }
@@ -91,8 +115,56 @@ struct TurnUsage {
 #[serde(rename_all = "snake_case")]
 enum Failure {
     Unavailable,
+    BrokenOff,
+    Malformed,
     RateLimited,
+    Overloaded,
+    ContextTooLong,
+    Declined,
+    Denied,
     Refused,
+}
+
+impl Turn {
+    /// The failure that this exchange meets.
+    fn failure(&self, exchange: &Exchange) -> Option<ModelError> {
+        let error = self.error?;
+        let bytes: usize = exchange.messages.iter().map(Message::bytes).sum();
+        if self.bytes_max.is_some_and(|max| bytes <= max) {
+            return None;
+        }
+        if let Some(times) = self.times
+            && self.failed.fetch_add(1, Ordering::Relaxed) >= times
+        {
+            return None;
+        }
+        let what = "scripted".to_owned();
+        let retry_after = self.retry_after_ms.map(Duration::from_millis);
+        Some(match error {
+            Failure::Unavailable => ModelError::Unavailable(what),
+            Failure::BrokenOff => ModelError::BrokenOff { what, usage: self.usage.read() },
+            Failure::Malformed => ModelError::Malformed(what),
+            Failure::RateLimited => ModelError::RateLimited { retry_after },
+            Failure::Overloaded => ModelError::Overloaded { retry_after },
+            Failure::ContextTooLong => ModelError::ContextTooLong(what),
+            Failure::Declined => ModelError::Declined(what),
+            Failure::Denied => ModelError::Denied(what),
+            Failure::Refused => ModelError::Refused(what),
+        })
+    }
+}
+
+impl TurnUsage {
+    fn read(self) -> Usage {
+        Usage {
+            tokens_in: self.tokens_in,
+            tokens_cached: self.tokens_cached,
+            tokens_out: self.tokens_out,
+            cost_micros: self.cost_micros,
+            turns: 1,
+            elapsed_ms: 0,
+        }
+    }
 }
 
 impl ScriptedModel {
@@ -129,8 +201,7 @@ impl ScriptedModel {
             let begin: String = prompt.chars().take(120).collect();
             return off(format!("no conversation fits the prompt that begins {begin:?}"));
         };
-        let answered = exchange.messages.iter().filter(|m| matches!(m, Message::Assistant { .. }));
-        let number = answered.count();
+        let number = usize::try_from(exchange.turn).unwrap_or(usize::MAX);
         match conversation.turn.get(number) {
             Some(turn) => Ok((number, turn, prompt)),
             None => off(format!(
@@ -148,20 +219,14 @@ impl Model for ScriptedModel {
         format!("scripted:{}", self.name)
     }
 
-    async fn exchange(&self, exchange: &Exchange) -> Result<Reply, ModelError> {
+    async fn exchange(&self, exchange: &Exchange, heard: &Heard<'_>) -> Result<Reply, ModelError> {
         let (number, turn, prompt) = self.turn(exchange)?;
         if turn.wait_ms > 0 {
             tokio::time::sleep(Duration::from_millis(turn.wait_ms)).await;
         }
-        match turn.error {
-            Some(Failure::Unavailable) => {
-                return Err(ModelError::Unavailable("scripted".to_owned()));
-            }
-            Some(Failure::RateLimited) => {
-                return Err(ModelError::RateLimited { retry_after: None });
-            }
-            Some(Failure::Refused) => return Err(ModelError::Refused("scripted".to_owned())),
-            None => {}
+        heard();
+        if let Some(error) = turn.failure(exchange) {
+            return Err(error);
         }
         let last = exchange.messages.last().map_or("", text_of);
         if let Some(expected) = &turn.expect
@@ -179,18 +244,24 @@ impl Model for ScriptedModel {
                     call.tool
                 ));
             }
-            let args = filled(&call.args, prompt, last)?;
+            let is_last = place + 1 == turn.call.len();
+            let args = match &call.text {
+                Some(text) => {
+                    let is_cut = matches!(turn.stop, Some(StopRow::Cut)) && is_last;
+                    arguments(&filled_text(text, prompt, last)?, is_cut)
+                }
+                None => Ok(filled(&call.args, prompt, last)?),
+            };
             let id = format!("call-{}-{}", number + 1, place + 1);
-            calls.push((id, ToolCall { tool: call.tool.clone(), args }));
+            calls.push(Call { id, tool: call.tool.clone(), args });
         }
-        let usage = Usage {
-            tokens_in: turn.usage.tokens_in,
-            tokens_out: turn.usage.tokens_out,
-            cost_micros: turn.usage.cost_micros,
-            turns: 1,
-            elapsed_ms: 0,
+        let stop = match turn.stop {
+            None => Stop::Ended,
+            Some(StopRow::Cut) => Stop::Cut,
+            Some(StopRow::Declined) => Stop::Declined,
         };
-        Ok(Reply { text: filled_text(&turn.say, prompt, last)?, calls, usage })
+        let text = filled_text(&turn.say, prompt, last)?;
+        Ok(Reply { text, calls, usage: turn.usage.read(), stop, echo: Value::Null })
     }
 }
 
@@ -304,13 +375,16 @@ mod tests {
             messages: vec![Message::User(prompt.to_owned())],
             tools: offered(&["getTicket", "addComment"]),
             tokens_max: 100,
+            turn: 0,
         }
     }
 
     const PROMPT: &str = "playbook: ai-worker\nTask-ID: 7\nFix the login\ntask-id: 9";
 
     fn answer(mut exchange: Exchange, result: &str) -> Exchange {
-        exchange.messages.push(Message::Assistant { text: String::new(), calls: Vec::new() });
+        exchange.turn += 1;
+        let (text, calls, echo) = (String::new(), Vec::new(), Value::Null);
+        exchange.messages.push(Message::Assistant { text, calls, echo });
         exchange.messages.push(Message::ToolResult {
             id: "call-1-1".to_owned(),
             text: result.to_owned(),
@@ -320,7 +394,7 @@ mod tests {
     }
 
     async fn off_script(model: &ScriptedModel, exchange: &Exchange) -> String {
-        match model.exchange(exchange).await {
+        match model.exchange(exchange, &|| ()).await {
             Err(ModelError::OffScript(what)) => what,
             other => panic!("{other:?}"),
         }
@@ -330,14 +404,13 @@ mod tests {
     async fn a_script_is_followed_turn_by_turn_with_values_of_the_prompt_and_the_last_result() {
         let model = ScriptedModel::from_toml("demo", SCRIPT).unwrap();
         assert_eq!(model.describe(), "scripted:demo");
-        let first = model.exchange(&begin(PROMPT)).await.unwrap();
+        let first = model.exchange(&begin(PROMPT), &|| ()).await.unwrap();
         assert_eq!((first.text.as_str(), first.usage.tokens_in), ("On it.", 9));
         let args = Value::map([("id", Value::Int(7)), ("note", "task 7".into())]);
-        let call = ToolCall { tool: "getTicket".to_owned(), args };
-        assert_eq!(first.calls, [("call-1-1".to_owned(), call)]);
+        assert_eq!(first.calls, [Call::new("call-1-1", "getTicket", args)]);
         let second = answer(begin(PROMPT), "id: 12\nstatus: Done");
-        let second = model.exchange(&second).await.unwrap();
-        assert_eq!(second.calls[0].1.args.get("entityId"), Some(&Value::Int(12)));
+        let second = model.exchange(&second, &|| ()).await.unwrap();
+        assert_eq!(second.calls[0].args.as_ref().unwrap().get("entityId"), Some(&Value::Int(12)));
     }
 
     #[tokio::test]
@@ -356,6 +429,36 @@ mod tests {
         assert!(what.contains("not on offer"), "{what}");
         let what = off_script(&model, &answer(begin(PROMPT), "Done")).await;
         assert!(what.contains("${last.id}"), "{what}");
+    }
+
+    #[tokio::test]
+    async fn what_goes_wrong_with_models_goes_wrong_by_script() {
+        let script = r#"
+            [[conversation]]
+            [[conversation.turn]]
+            error = "rate_limited"
+            retry_after_ms = 1500
+            times = 2
+            stop = "cut"
+            call = [{ tool = "getTicket", text = "{\"id\": 7}" }, { tool = "addComment", text = "" }]
+            usage = { tokens_in = 9, tokens_cached = 5 }
+            [[conversation.turn]]
+            error = "context_too_long"
+            bytes_max = 40
+        "#;
+        let model = ScriptedModel::from_toml("odd", script).unwrap();
+        for _ in 0..2 {
+            let error = model.exchange(&begin(PROMPT), &|| ()).await.unwrap_err();
+            assert_eq!(error.retry_after(), Some(Duration::from_millis(1500)));
+            assert!(error.is_transient());
+        }
+        let reply = model.exchange(&begin(PROMPT), &|| ()).await.unwrap();
+        assert_eq!((reply.stop, reply.usage.tokens_cached), (Stop::Cut, 5));
+        assert_eq!(reply.calls[0].args, Ok(Value::map([("id", 7_i64)])));
+        assert!(reply.calls[1].args.is_err(), "it is cut before its arguments");
+        let error = model.exchange(&answer(begin(PROMPT), "ok"), &|| ()).await.unwrap_err();
+        assert_eq!((error.class(), error.is_transient()), ("context_too_long", false));
+        assert!(model.exchange(&answer(begin("short"), "ok"), &|| ()).await.is_ok());
     }
 
     #[test]

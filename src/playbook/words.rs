@@ -114,25 +114,7 @@ pub(super) fn backoff(text: &str) -> Result<(Duration, Duration), String> {
 
 /// `2.00 USD` in millionths; the currency, where one is written, must be this one.
 pub(super) fn money(text: &str, currency: &str) -> Result<u64, String> {
-    let expected = || format!("expected an amount such as \"2.00 {currency}\"");
-    let mut words = text.split_whitespace();
-    let amount = words.next().ok_or_else(expected)?;
-    if let Some(word) = words.next()
-        && word != currency
-    {
-        let known = word.chars().all(|c| c.is_ascii_uppercase()) && word.len() == 3;
-        return Err(if known {
-            format!("the currency of rota.toml is {currency}")
-        } else {
-            expected()
-        });
-    }
-    let (whole, part) = amount.split_once('.').unwrap_or((amount, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if words.next().is_some() || !digits(whole) || !digits(part) || part.len() > 6 {
-        return Err(expected());
-    }
-    let micros = format!("{whole}{part:0<6}").parse::<u64>().map_err(|_| expected())?;
+    let micros = crate::domain::parse_money(text, currency)?;
     if micros == 0 {
         return Err("must be more than nothing".to_owned());
     }

@@ -1,6 +1,6 @@
 //! Signs of life: what a run shows while it works, and the limits that watch it.
 
-use crate::domain::{Limits, Reason, RunState};
+use crate::domain::{Limits, Reason, RunState, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,12 +9,19 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Something that a run showed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Sign {
     /// A line for the transcript.
     Line(String),
-    /// It lives; nothing to tell.
-    Alive,
+    /// The same, with its parts by name for those who read it by program.
+    Entry {
+        /// What sort: `model`, `tool`, `retry`, `compact`, …
+        kind: &'static str,
+        /// What people read.
+        text: String,
+        /// The parts.
+        data: Value,
+    },
 }
 
 /// Where a run shows that it lives. Never waits: when nobody listens fast enough, lines are
@@ -44,18 +51,19 @@ impl Signs {
         (Self { sender, inner: Arc::new(Inner::default()) }, receiver)
     }
 
-    /// It lives.
+    /// It lives; nothing to tell. However often it is said, it takes no line's place.
     pub fn alive(&self) {
-        self.show(Sign::Alive);
+        self.inner.shown.notify_one();
     }
 
     /// It lives, and this is what it did.
     pub fn line(&self, text: &str) {
-        let mut end = text.len().min(LINE_BYTES_MAX);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.show(Sign::Line(text[..end].to_owned()));
+        self.show(Sign::Line(begin_of(text).to_owned()));
+    }
+
+    /// The same with its parts; whoever calls has bounded them.
+    pub fn entry(&self, kind: &'static str, text: &str, data: Value) {
+        self.show(Sign::Entry { kind, text: begin_of(text).to_owned(), data });
     }
 
     /// How many signs nobody had room for.
@@ -68,6 +76,26 @@ impl Signs {
         if self.sender.try_send(sign).is_err() {
             self.inner.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Waits because somebody asked for it, which is no silence; why the run has to end before, if so.
+    pub(super) async fn pause(
+        &self,
+        watch: &mut Watch,
+        stop: &CancellationToken,
+        pause: Duration,
+    ) -> Option<Overrun> {
+        let until = Instant::now() + pause;
+        while Instant::now() < until {
+            watch.last_sign = Instant::now();
+            let next = until.min(watch.last_sign + watch.idle / 2 + Duration::from_millis(1));
+            tokio::select! {
+                biased;
+                overrun = self.overrun(watch, stop) => return Some(overrun),
+                () = tokio::time::sleep_until(next) => {}
+            }
+        }
+        None
     }
 
     /// Returns when the run has to end: too long, too silent, or told to stop. One at a time.
@@ -83,6 +111,10 @@ impl Signs {
             }
         }
     }
+}
+
+fn begin_of(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LINE_BYTES_MAX)]
 }
 
 /// The limits of one run, counted from its start.
@@ -106,6 +138,11 @@ impl Watch {
             idle: limits.idle.min(century),
             last_sign: now,
         }
+    }
+
+    /// Until the run has to end.
+    pub(super) fn left(&self) -> Duration {
+        self.ends.saturating_duration_since(Instant::now())
     }
 
     /// Since the start.

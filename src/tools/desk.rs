@@ -163,8 +163,9 @@ pub struct RunRecord {
     pub effects: Vec<Effect>,
     /// The composed prompt; empty where there was none.
     pub prompt: String,
-    /// The lines of its transcript, oldest first.
-    pub transcript: Vec<String>,
+    /// The lines of its transcript, oldest first: `number`, `at`, `kind`, `text` and, where it has
+    /// parts, `data`.
+    pub transcript: Vec<Value>,
     /// The definition it ran with (TOML).
     pub definition: String,
 }

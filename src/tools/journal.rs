@@ -140,14 +140,14 @@ impl Records for Ledger {
         };
         let lines = self.transcript(&run.id, 0, TRANSCRIPT_LINES_MAX).await.map_err(error)?;
         let (prompts, lines): (Vec<_>, Vec<_>) =
-            lines.into_iter().map(|line| line.line).partition(|line| line.kind == "prompt");
-        let prompt: Vec<String> = prompts.into_iter().map(|line| line.text).collect();
+            lines.into_iter().partition(|line| line.line.kind == "prompt");
+        let prompt: Vec<String> = prompts.into_iter().map(|line| line.line.text).collect();
         Ok(Some(RunRecord {
             occurrence: self.occurrence(&run.occurrence).await.map_err(error)?,
             effects: self.effects(&run.id).await.map_err(error)?,
             definition: self.definition(&run.definition).await.map_err(error)?.unwrap_or_default(),
             prompt: prompt.join("\n"),
-            transcript: lines.into_iter().map(|l| format!("{}: {}", l.kind, l.text)).collect(),
+            transcript: lines.iter().map(crate::tools::show::value).collect(),
             run,
         }))
     }

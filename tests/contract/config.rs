@@ -3,6 +3,7 @@
 use rota::config::{Arm, BoardConfig, Config, ModelConfig, StoreConfig, UpstreamWay, schema};
 use rota::domain::StatusKind;
 use rota::fault::render_all;
+use rota::model::open::Wire;
 use secrecy::ExposeSecret;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -70,7 +71,8 @@ fn what_is_written_is_read_and_paths_are_relative_to_the_file() {
     assert_eq!(config.agents, Path::new("conf/playbooks"));
     assert_eq!(config.templates, Path::new("conf/templates"));
     let script = Path::new("conf/worker.json").to_owned();
-    assert_eq!(config.models["worker"], ModelConfig::Scripted { script });
+    let ModelConfig::Scripted { script: read } = &config.models["worker"] else { panic!() };
+    assert_eq!(read, &script);
     let hook = config.slack["team"].webhook.expose_secret();
     assert_eq!(hook, "https://hooks.slack.com/services/SECRET");
     assert_eq!(config.warnings, []);
@@ -160,7 +162,41 @@ const FAULTY: &[(&str, &str)] = &[
     ("agents of a board that has its own", "[board.agents.Violin]\nuser = 3\nkey = \"SECRET\""),
     ("another store", "[store]\nkind = \"postgres\""),
     ("a path for nothing", "[store]\nkind = \"memory\"\npath = \"x\""),
-    ("another model", "[models.worker]\nkind = \"openai\"\nurl = \"http://x\""),
+    ("a server without a model", "[models.worker]\nkind = \"openai\"\nurl = \"http://x\""),
+    ("a model of no kind", "[models.worker]\nkind = \"gemini\"\nkey = \"SECRET\""),
+    ("a script of a server", "[models.w]\nkind = \"openai\"\nmodel = \"m\"\nscript = \"s\""),
+    ("a key for a script", "[models.w]\nkind = \"scripted\"\nscript = \"s\"\nkey = \"SECRET\""),
+    (
+        "a key that is not set",
+        "[models.w]\nkind = \"anthropic\"\nmodel = \"m\"\nkey = \"${MISSING}\"",
+    ),
+    (
+        "a password in an address",
+        "[models.w]\nkind = \"openai\"\nmodel = \"m\"\nurl = \"https://me:SECRET@x/v1\"",
+    ),
+    (
+        "a password of a proxy",
+        "[models.w]\nkind = \"openai\"\nmodel = \"m\"\nproxy = \"http://me:SECRET@x\"",
+    ),
+    (
+        "headers that cannot be read",
+        "[models.w]\nkind = \"openai\"\nmodel = \"m\"\n[models.w.headers]\na = 7\n\
+         b = \"SECRET ${MISSING}\"\nc = \"SECRET ${\"\nd = { evn = \"SECRET\" }\ne = \"\"",
+    ),
+    (
+        "what is ours to write",
+        "[models.w]\nkind = \"anthropic\"\nmodel = \"m\"\n[models.w.extra]\nmax_tokens = 9\n\
+         messages = [\"SECRET\"]",
+    ),
+    (
+        "a price in another currency, and half of one",
+        "[models.w]\nkind = \"openai\"\nmodel = \"m\"\nprice = { input = \"3.00 EUR\", in = \"1\" }",
+    ),
+    (
+        "mistyped keys of a model",
+        "[models.w]\nkind = \"openai\"\nmodel = \"m\"\napi_key = \"SECRET\"\ntemperature = 0.5\n\
+         request_time = \"2h\"\ncontext = 7\nstream = \"no\"",
+    ),
     ("a model without a script", "[models.worker]\nkind = \"scripted\""),
     ("a model without a kind", "[models.worker]\nscript = \"x\""),
     ("a misplaced key", "slots = 3"),
@@ -205,6 +241,9 @@ fn the_schema_accepts_what_is_read_and_refuses_what_is_faulty() {
         "[board]\nkind = \"x\"",
         "[notify.slack.team]\nwebhok = \"x\"",
         "[models.x]\nkind = \"openai\"",
+        "[models.x]\nkind = \"scripted\"\nmodel = \"m\"",
+        "[models.x]\nkind = \"openai\"\nmodel = \"m\"\nprice = { input = \"1\" }",
+        "[models.x]\nkind = \"openai\"\nmodel = \"m\"\nmax_tokens = 9",
     ] {
         assert!(!validator.is_valid(&json(text)), "{text}");
     }
@@ -332,4 +371,56 @@ fn other_servers_are_a_program_or_a_url_and_what_they_are_given_is_named() {
         let told = render_all(&faults, false);
         assert!(told.contains(said), "{faulty}: {told}");
     }
+}
+
+#[test]
+fn models_of_servers_are_read_with_prices_headers_and_what_is_extra() {
+    let text = "currency = \"EUR\"\n\
+        [models.reviewer]\nkind = \"anthropic\"\nmodel = \"claude\"\nkey = \"${HOOK}\"\n\
+        price = { input = \"3.00 EUR\", output = \"15\" }\ntokens_max = 8000\ncontext = 200000\n\
+        request_time = \"5m\"\nidle_time = \"1m\"\ncache = false\n\
+        [models.azure]\nkind = \"openai\"\nmodel = \"d\"\nurl = \"https://x.example.com/openai/v1\"\n\
+        headers = { api-key = { env = \"HOOK\" }, x-who = \"Bearer ${HOOK}\", x-plain = \"us\" }\n\
+        query = { api-version = \"2024-10-21\" }\nproxy = \"http://proxy.example.com:3128\"\n\
+        stream = false\n[models.azure.extra]\ntemperature = 0.2\nreasoning = { effort = \"low\" }\n\
+        [models.local]\nkind = \"openai\"\nmodel = \"qwen\"\nurl = \"http://127.0.0.1:11434\"\n\
+        price = { input = \"0\", output = \"0\", cached = \"0\", cache_write = \"0.000001\" }";
+    let config = parse(text).unwrap();
+    assert_eq!(config.warnings, []);
+    assert!(!format!("{config:?}").contains("SECRET"));
+    let server = |name: &str| match &config.models[name] {
+        ModelConfig::Server { wire, options } => (*wire, options.as_ref().clone()),
+        other => panic!("{other:?}"),
+    };
+    let (wire, reviewer) = server("reviewer");
+    assert_eq!((wire, reviewer.model.as_str(), reviewer.url), (Wire::Messages, "claude", None));
+    let price = reviewer.price.unwrap();
+    assert_eq!((price.input, price.cached), (3_000_000, 3_000_000));
+    assert_eq!((price.cache_write, price.output), (3_750_000, 15_000_000));
+    assert_eq!(
+        (reviewer.tokens_max, reviewer.context, reviewer.cache),
+        (8_000, Some(200_000), false)
+    );
+    assert_eq!((reviewer.request_time.as_secs(), reviewer.idle_time.as_secs()), (300, 60));
+    assert!(reviewer.key.unwrap().expose_secret().ends_with("SECRET"));
+    let (wire, azure) = server("azure");
+    assert_eq!((wire, azure.key.is_none(), azure.stream), (Wire::Completions, true, false));
+    let headers: Vec<_> =
+        azure.headers.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
+    let hook = "https://hooks.slack.com/services/SECRET";
+    assert_eq!(
+        headers,
+        [("api-key", hook), ("x-plain", "us"), ("x-who", &format!("Bearer {hook}"))]
+    );
+    assert_eq!(azure.query[0].1.expose_secret(), "2024-10-21");
+    assert_eq!(azure.extra.get("reasoning").and_then(|r| r.get("effort")), Some(&"low".into()));
+    let (_, local) = server("local");
+    assert_eq!((local.price.unwrap().input, local.price.unwrap().cache_write), (0, 1));
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let json = serde_json::to_value(toml::from_str::<toml::Table>(text).unwrap()).unwrap();
+    assert!(validator.is_valid(&json));
+    let exposed = "[models.w]\nkind = \"openai\"\nmodel = \"m\"\nurl = \"http://gpu:8000\"";
+    assert_eq!(parse(exposed).unwrap().warnings, [], "there is nothing to read on the way");
+    let exposed = parse(&format!("{exposed}\nkey = \"${{HOOK}}\"")).unwrap();
+    assert_eq!(exposed.warnings.len(), 1);
 }

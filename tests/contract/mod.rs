@@ -9,6 +9,7 @@ mod icalendar_documents;
 mod leantime;
 mod ledger;
 mod library;
+mod model;
 mod notify;
 mod occurrences;
 mod plan;

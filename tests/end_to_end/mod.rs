@@ -4,6 +4,7 @@ mod board;
 mod command_line;
 mod demo;
 mod leantime;
+mod models;
 mod processes;
 mod running;
 mod serving;

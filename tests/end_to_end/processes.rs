@@ -122,7 +122,7 @@ impl House for WaitingHouse {
         panic!("not asked for")
     }
 
-    async fn doctor(&self, _: &Place) -> Result<Vec<Finding>, Failure> {
+    async fn doctor(&self, _: &Place, _: bool) -> Result<Vec<Finding>, Failure> {
         panic!("a fault of the house")
     }
 

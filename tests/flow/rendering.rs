@@ -193,7 +193,10 @@ async fn a_run_is_shown_with_what_it_was_told_and_what_it_wrote() {
             {"mark": mark, "tool": "addComment", "result": {"failed": {"code": "c", "message": "no"}}},
             {"mark": mark, "tool": "addTag", "result": "unknown"}
         ],
-        "prompt": "Do it.\neffects", "transcript": ["one", "two"], "definition": "name = \"x\""
+        "prompt": "Do it.\neffects", "transcript": [
+            {"number": 1, "at": "2026-03-02T08:00:01Z", "kind": "model", "text": "one", "data": {"turn": 1}},
+            {"number": 2, "at": "2026-03-02T08:00:02Z", "kind": "note", "text": "two"},
+        ], "definition": "name = \"x\""
     });
     let typed =
         answered(&["runs", "show", "r-1"], expect("showRun", json!({"run": "r-1"}), value)).await;
@@ -219,8 +222,8 @@ async fn a_run_is_shown_with_what_it_was_told_and_what_it_wrote() {
       | effects
 
     transcript
-      | one
-      | two
+      | model: one
+      | note: two
 
     definition
       | name = "x"

@@ -3,7 +3,7 @@
 use super::world::Link;
 use async_trait::async_trait;
 use rota::domain::*;
-use rota::model::{Exchange, Message, Model, ModelError, Reply};
+use rota::model::{Call, Exchange, Heard, Message, Model, ModelError, Reply};
 use rota::notify::{Notifier, NotifyError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl Model for SimulatedModel {
         "simulated".to_owned()
     }
 
-    async fn exchange(&self, exchange: &Exchange) -> Result<Reply, ModelError> {
+    async fn exchange(&self, exchange: &Exchange, _: &Heard<'_>) -> Result<Reply, ModelError> {
         self.link.pass().await;
         let world = &self.link.world;
         if world.strikes(world.weather.model_fails) {
@@ -75,7 +75,7 @@ impl Model for SimulatedModel {
             format!("{}: the model calls {} for task {task}", self.link.who.daemon, call.tool)
         });
         let id = format!("call-{}", world.below(1_000_000));
-        Ok(Reply { calls: vec![(id, call)], ..Reply::default() })
+        Ok(Reply { calls: vec![Call::new(id, call.tool, call.args)], ..Reply::default() })
     }
 }
 

@@ -164,7 +164,7 @@ impl House for TestHouse {
         Ok(self.report.clone())
     }
 
-    async fn doctor(&self, _: &Place) -> Result<Vec<Finding>, Failure> {
+    async fn doctor(&self, _: &Place, _: bool) -> Result<Vec<Finding>, Failure> {
         Ok(self.findings.clone())
     }
 

@@ -4,7 +4,7 @@
 use super::watched::{Call, Watch, Watched, What};
 use async_trait::async_trait;
 use rota::board::{Board, BoardError, Result};
-use rota::model::{Exchange, Message, Model, ModelError, Reply};
+use rota::model::{Exchange, Heard, Message, Model, ModelError, Reply};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -149,7 +149,11 @@ impl Model for GatedModel {
         format!("gated:{}", self.name)
     }
 
-    async fn exchange(&self, exchange: &Exchange) -> std::result::Result<Reply, ModelError> {
+    async fn exchange(
+        &self,
+        exchange: &Exchange,
+        heard: &Heard<'_>,
+    ) -> std::result::Result<Reply, ModelError> {
         let Some(Message::User(prompt)) = exchange.messages.first() else {
             return Err(ModelError::OffScript("no prompt".into()));
         };
@@ -162,6 +166,6 @@ impl Model for GatedModel {
             })
         };
         self.gates.pass("model").await;
-        self.scripts[number.min(self.scripts.len() - 1)].exchange(exchange).await
+        self.scripts[number.min(self.scripts.len() - 1)].exchange(exchange, heard).await
     }
 }

@@ -16,6 +16,8 @@ const LOOK: Duration = Duration::from_millis(5);
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
     pub method: String,
+    /// With the query.
+    pub path: String,
     /// By names in small letters.
     pub headers: BTreeMap<String, String>,
     pub body: String,
@@ -105,6 +107,8 @@ impl Reply {
 }
 
 type Answers = dyn Fn(&Asked) -> Reply + Send + Sync;
+/// What a client must not send.
+type Faults = dyn Fn(&Asked) -> Option<String> + Send + Sync;
 
 /// The server.
 pub struct Double {
@@ -126,7 +130,16 @@ impl Double {
         address: SocketAddr,
         answers: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::serve(address, Arc::new(answers), None)
+        Self::serve(address, Arc::new(answers), Arc::new(fault), None)
+    }
+
+    /// A server of another protocol, whose clients must not send other things.
+    pub fn start_other(
+        faults: impl Fn(&Asked) -> Option<String> + Send + Sync + 'static,
+        answers: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::serve(address, Arc::new(answers), Arc::new(faults), None)
     }
 
     /// The same over TLS, with a certificate and its key in PEM.
@@ -147,12 +160,13 @@ impl Double {
             .with_single_cert(chain, key)
             .unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self::serve(address, Arc::new(answers), Some(Arc::new(config)))
+        Self::serve(address, Arc::new(answers), Arc::new(fault), Some(Arc::new(config)))
     }
 
     fn serve(
         address: SocketAddr,
         answers: Arc<Answers>,
+        faults: Arc<Faults>,
         tls: Option<Arc<rustls::ServerConfig>>,
     ) -> Self {
         let listener = TcpListener::bind(address).unwrap();
@@ -172,14 +186,16 @@ impl Double {
                 }
                 let (answers, asked) = (Arc::clone(&answers), Arc::clone(&asked));
                 let (tls, given_up) = (tls.clone(), Arc::clone(&given_up));
+                let faults = Arc::clone(&faults);
                 thread::spawn(move || {
                     let socket = stream.try_clone().unwrap();
                     let _ = stream.set_nodelay(true);
                     let held = match tls {
-                        None => talk(stream, &socket, &answers, &asked),
+                        None => talk(stream, &socket, (&faults, &answers), &asked),
                         Some(config) => {
                             let tls = rustls::ServerConnection::new(config).unwrap();
-                            talk(rustls::StreamOwned::new(tls, stream), &socket, &answers, &asked)
+                            let stream = rustls::StreamOwned::new(tls, stream);
+                            talk(stream, &socket, (&faults, &answers), &asked)
                         }
                     };
                     if held == Some(Then::Hold) {
@@ -224,14 +240,14 @@ impl Drop for Double {
 fn talk<S: Read + Write>(
     stream: S,
     socket: &TcpStream,
-    answers: &Arc<Answers>,
+    (faults, answers): (&Arc<Faults>, &Arc<Answers>),
     all: &Mutex<Vec<Asked>>,
 ) -> Option<Then> {
     let mut stream = BufReader::new(stream);
     loop {
         let asked = read(&mut stream)?;
         all.lock().unwrap().push(asked.clone());
-        let reply = match fault(&asked) {
+        let reply = match faults(&asked) {
             Some(fault) => Reply::text(418, "text/plain", &fault),
             None => answers(&asked),
         };
@@ -282,7 +298,7 @@ fn read<S: Read>(stream: &mut BufReader<S>) -> Option<Asked> {
     let mut line = String::new();
     stream.read_line(&mut line).ok().filter(|count| *count > 0)?;
     let mut words = line.split_whitespace();
-    let method = words.next()?.to_owned();
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
     let mut headers = BTreeMap::new();
     loop {
         let mut line = String::new();
@@ -293,7 +309,7 @@ fn read<S: Read>(stream: &mut BufReader<S>) -> Option<Asked> {
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).ok()?;
-    Some(Asked { method, headers, body: String::from_utf8(body).ok()? })
+    Some(Asked { method, path, headers, body: String::from_utf8(body).ok()? })
 }
 
 fn write(stream: &mut impl Write, reply: &Reply) -> Option<()> {

@@ -13,6 +13,7 @@ pub mod ingredients;
 pub mod leantime;
 pub mod leantime_server;
 pub mod obedient;
+pub mod model_double;
 pub mod office;
 pub mod playbooks;
 pub mod rota;

@@ -17,7 +17,7 @@ const FLOORS: &[(u32, &[&str])] = &[
     (30, &["schedule", "playbook", "ledger", "transfer"]),
     (20, &["board", "store", "model", "notify", "upstream"]),
     (12, &["expression", "cron", "template"]),
-    (11, &["clock", "fault", "crash"]),
+    (11, &["clock", "fault", "crash", "sse"]),
     (10, &["domain"]),
 ];
 

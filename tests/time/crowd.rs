@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use rota::clock::SystemClock;
 use rota::daemon::alarm::{Alarm, Woken};
 use rota::domain::*;
-use rota::model::{Exchange, Model, ModelError, Reply};
+use rota::model::{Exchange, Heard, Model, ModelError, Reply};
 use rota::schedule::{Timetable, WakeDecision, WakeInput, wakes};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl Model for Broken {
         "broken".to_owned()
     }
 
-    async fn exchange(&self, _: &Exchange) -> Result<Reply, ModelError> {
+    async fn exchange(&self, _: &Exchange, _: &Heard<'_>) -> Result<Reply, ModelError> {
         std::panic::resume_unwind(Box::new("broken"))
     }
 }

@@ -42,6 +42,9 @@ pub struct DoctorArgs {
     /// The address of an MCP server to look at, instead of this machine
     #[arg(value_name = "URL", value_hint = ValueHint::Url)]
     url: Option<String>,
+    /// Ask each model of rota.toml for a word, which costs what a word costs
+    #[arg(long, conflicts_with = "url")]
+    ask_models: bool,
     #[command(flatten)]
     way: WayArgs,
 }
@@ -94,6 +97,11 @@ impl BridgeArgs {
 }
 
 impl DoctorArgs {
+    /// Whether models are asked, and not only looked at.
+    pub fn asks_models(&self) -> bool {
+        self.ask_models
+    }
+
     /// The server to look at; none: this machine.
     ///
     /// # Errors

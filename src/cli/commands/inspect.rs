@@ -21,7 +21,7 @@ impl Session<'_> {
     pub(super) async fn doctor(&self, args: &DoctorArgs) -> Result<u8, Failure> {
         let findings = match args.options()? {
             Some(server) => self.house.visit(&server).await?,
-            None => self.house.doctor(&self.place).await?,
+            None => self.house.doctor(&self.place, args.asks_models()).await?,
         };
         self.output.result(&doctor_document(&findings), &doctor_page(&findings))?;
         let ill = findings.iter().any(|finding| finding.health == Health::Fail);

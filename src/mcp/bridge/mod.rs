@@ -20,7 +20,6 @@ pub mod lines;
 mod message;
 mod pump;
 mod session;
-pub mod sse;
 mod stream;
 mod trouble;
 mod wire;

@@ -3,9 +3,9 @@
 use super::carry::Bridge;
 use super::message::Message;
 use super::session::Session;
-use super::sse::{Event, Parser};
 use super::trouble::{Fate, Trouble};
 use super::wire::{self, ANSWER_BYTES_MAX, Wire};
+use crate::sse::{Event, Parser};
 use reqwest::Response;
 use std::collections::VecDeque;
 use std::sync::Arc;

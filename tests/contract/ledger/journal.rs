@@ -347,7 +347,7 @@ async fn a_definition_is_kept_whole_under_its_hash(f: Fixture) {
 }
 
 fn line(text: impl Into<String>) -> LogLine {
-    LogLine { at: at(1), kind: "note".into(), text: text.into() }
+    LogLine::new(at(1), "note", text)
 }
 
 async fn a_transcript_is_appended_in_order_and_read_in_pages(f: Fixture) {

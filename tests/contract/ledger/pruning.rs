@@ -53,7 +53,7 @@ async fn work(ledger: &Ledger, id: &str, task: i64, second: i64) {
     run.task = Some(TaskId(task));
     run.definition = format!("definition of {}", second / DAY);
     ledger.start_run(&run, &"source ".repeat(2_000)).await.unwrap();
-    let line = |text: String| LogLine { at: at(second), kind: "note".into(), text };
+    let line = |text: String| LogLine::new(at(second), "note", text);
     let lines: Vec<_> = (0..5).map(|n| line(format!("line {n}"))).collect();
     ledger.log(&run.id, &lines).await.unwrap();
     ledger.log(&run.id, &[line("x".repeat(20_000))]).await.unwrap();

@@ -6,7 +6,7 @@ use crate::support::office::{Between, Life, Office, unlimited};
 use async_trait::async_trait;
 use rota::clock::{Entropy as _, SeededEntropy};
 use rota::domain::*;
-use rota::model::{Exchange, Message, Model, ModelError, Reply};
+use rota::model::{Call, Exchange, Heard, Message, Model, ModelError, Reply};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -64,7 +64,7 @@ impl Model for Worker {
         format!("worker:{}", self.name)
     }
 
-    async fn exchange(&self, exchange: &Exchange) -> Result<Reply, ModelError> {
+    async fn exchange(&self, exchange: &Exchange, _: &Heard<'_>) -> Result<Reply, ModelError> {
         let Some(Message::User(prompt)) = exchange.messages.first() else { panic!("no prompt") };
         let (ticket, conversation) = (ticket_of(prompt), self.conversation(prompt));
         let said = exchange.messages.iter().filter(|m| matches!(m, Message::Assistant { .. }));
@@ -84,8 +84,8 @@ impl Model for Worker {
             ("finish", json!({ "outcome": "ready", "summary": "It works now." }))
         };
         let args = serde_json::from_value(args).unwrap();
-        let call = ToolCall { tool: tool.to_owned(), args };
-        Ok(Reply { calls: vec![(format!("call-{turn}"), call)], ..Reply::default() })
+        let call = Call::new(format!("call-{turn}"), tool, args);
+        Ok(Reply { calls: vec![call], ..Reply::default() })
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod command;
 mod model_loop;
+mod model_troubles;
+mod model_wires;
 mod steps;
 
 use crate::support::house::House;

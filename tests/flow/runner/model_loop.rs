@@ -123,7 +123,8 @@ async fn a_model_that_cannot_be_reached_is_tried_again_and_then_given_up() {
     let down = "[[conversation.turn]]\nerror = \"unavailable\"\n";
     let end = work(&house, playbook(&[]), down).await;
     assert_eq!((end.state, end.reason), (RunState::Failed, Reason::ModelFailed));
-    assert_eq!(started.elapsed().as_secs(), 1 + 2 + 4);
+    // And up to a quarter more, so that many runs do not come again at once.
+    assert!((7.0..8.75).contains(&started.elapsed().as_secs_f64()), "{:?}", started.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@
 //!
 //! The parser is ours because the one that the MCP library uses refuses what the standard allows (a
 //! field without a colon, an unknown field, an `id` that comes twice) and holds as much as is sent.
+//! Answers of MCP servers and of language models come as such streams.
 
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// Whether it is one of the kind that MCP sends.
+    /// Whether it is of the type that is meant where none is written.
     pub fn is_message(&self) -> bool {
         self.kind.is_empty() || self.kind == "message"
     }

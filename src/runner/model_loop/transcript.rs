@@ -1,0 +1,193 @@
+//! What a run's transcript holds of a model's work: bounded, and without what looks like a secret.
+
+use crate::domain::{Usage, Value};
+use crate::fault::looks_secret;
+use crate::model::{Call, Reply};
+
+/// So much of a call's arguments is kept, in bytes of text.
+const ARGS_BYTES_MAX: usize = 3_000;
+/// So much of one text in them.
+const TEXT_BYTES_MAX: usize = 1_000;
+/// So much of a result is kept.
+const RESULT_BYTES_MAX: usize = 2_000;
+/// So many items of a list or table.
+const ITEMS_MAX: usize = 50;
+/// So deep.
+const DEPTH_MAX: usize = 8;
+
+const MASK: &str = "[redacted]";
+
+/// Parts of names under which secrets stand.
+const SECRET_NAMES: &[&str] = &[
+    "password",
+    "passwd",
+    "secret",
+    "api_key",
+    "apikey",
+    "authorization",
+    "credential",
+    "bearer",
+    "private_key",
+    "cookie",
+];
+
+/// The parts of a reply.
+pub(super) fn reply(turn: u32, reply: &Reply) -> Value {
+    let calls = reply.calls.iter().map(|call| {
+        Value::map([("id", Value::from(call.id.as_str())), ("tool", named(&call.tool).into())])
+    });
+    Value::map([
+        ("turn", Value::from(turn)),
+        ("stop", reply.stop.as_str().into()),
+        ("calls", Value::List(calls.collect())),
+        ("usage", usage(reply.usage)),
+    ])
+}
+
+/// The parts of a call and of what came of it.
+pub(super) fn call(turn: u32, call: &Call, told: &str, is_error: bool) -> Value {
+    let args = match &call.args {
+        Ok(args) => shown(args),
+        Err(why) => Value::map([("broken", why.as_str())]),
+    };
+    Value::map([
+        ("turn", Value::from(turn)),
+        ("id", call.id.as_str().into()),
+        ("tool", named(&call.tool).into()),
+        ("args", args),
+        ("is_error", is_error.into()),
+        ("result", begin(&masked(told), RESULT_BYTES_MAX).into()),
+        ("result_bytes", i64::try_from(told.len()).unwrap_or(i64::MAX).into()),
+    ])
+}
+
+/// A name that a model may have made up.
+fn named(tool: &str) -> String {
+    begin(tool, 128)
+}
+
+fn usage(usage: Usage) -> Value {
+    let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    Value::map([
+        ("tokens_in", count(usage.tokens_in)),
+        ("tokens_cached", count(usage.tokens_cached)),
+        ("tokens_out", count(usage.tokens_out)),
+        ("cost_micros", count(usage.cost_micros)),
+    ])
+}
+
+/// A text without the words that look like secrets.
+pub(super) fn masked(text: &str) -> String {
+    if !looks_secret(text) {
+        return text.to_owned();
+    }
+    let parts = text.split_inclusive(|c: char| c.is_whitespace() || "\"',;()[]{}".contains(c));
+    let parts = parts.map(|part| {
+        if looks_secret(part) {
+            let end: String =
+                part.chars().last().filter(|c| !c.is_alphanumeric()).into_iter().collect();
+            format!("{MASK}{end}")
+        } else {
+            part.to_owned()
+        }
+    });
+    let out: String = parts.collect();
+    // What only looks like one as a whole.
+    if looks_secret(&out) { MASK.to_owned() } else { out }
+}
+
+fn shown(args: &Value) -> Value {
+    let mut room = ARGS_BYTES_MAX;
+    value(args, &mut room, 0)
+}
+
+fn value(given: &Value, room: &mut usize, depth: usize) -> Value {
+    if depth > DEPTH_MAX || *room == 0 {
+        return "…".into();
+    }
+    match given {
+        Value::Text(text) => {
+            let text = begin(&masked(text), TEXT_BYTES_MAX.min(*room));
+            *room = room.saturating_sub(text.len());
+            text.into()
+        }
+        Value::List(items) => {
+            let items = items.iter().take(ITEMS_MAX);
+            Value::List(items.map(|item| value(item, room, depth + 1)).collect())
+        }
+        Value::Map(map) => {
+            let map = map.iter().take(ITEMS_MAX).map(|(name, given)| {
+                *room = room.saturating_sub(name.len().min(64));
+                let lower = name.to_lowercase();
+                let is_secret = SECRET_NAMES.iter().any(|part| lower.contains(part))
+                    || matches!(lower.as_str(), "token" | "key");
+                let given = if is_secret { MASK.into() } else { value(given, room, depth + 1) };
+                (begin(name, 64), given)
+            });
+            Value::Map(map.collect())
+        }
+        plain => {
+            *room = room.saturating_sub(8);
+            plain.clone()
+        }
+    }
+}
+
+fn begin(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    let kept = &text[..text.floor_char_boundary(bytes_max)];
+    format!("{kept}… [{} more bytes]", text.len() - kept.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(value: &Value) -> String {
+        serde_json::to_string(value).unwrap()
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_is_not_kept() {
+        let args: Value = serde_json::from_str(
+            r#"{"id": 7, "password": "hunter2", "api_key": ["hunter2"], "note":
+                "use sk-abcdefgh1234, then go", "deep": {"Authorization": "Bearer hunter2"}}"#,
+        )
+        .unwrap();
+        let kept =
+            call(1, &Call::new("c1", "addComment", args), "token ghp_abcdefgh1234 ok", false);
+        let text = json(&kept);
+        for secret in ["hunter2", "sk-abcdefgh", "ghp_abcdefgh"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+        assert!(text.contains("then go") && text.contains(" ok"), "{text}");
+        assert!(text.contains("\"id\":7"), "{text}");
+    }
+
+    #[test]
+    fn what_is_kept_has_bounds() {
+        let mut deep = Value::from("x");
+        for _ in 0..50 {
+            deep = Value::map([("inside", deep)]);
+        }
+        let long = Value::from("é".repeat(100_000));
+        let many = Value::List(vec![long.clone(); 1_000]);
+        let names = Value::map((0..1_000).map(|n| (format!("{n}{}", "k".repeat(500)), 1_i64)));
+        for args in [deep, long, many, names] {
+            let kept =
+                call(1, &Call::new("c1", &"t".repeat(9_000), args), &"r".repeat(99_999), true);
+            let text = json(&kept);
+            assert!(text.len() < 12_000, "{}", text.len());
+        }
+    }
+
+    #[test]
+    fn broken_arguments_are_told_as_such() {
+        let broken = Call { id: "c1".into(), tool: "x".into(), args: Err("not JSON".into()) };
+        let kept = call(3, &broken, "no", true);
+        assert_eq!(kept.get("args").and_then(|args| args.get("broken")), Some(&"not JSON".into()));
+        assert_eq!(kept.get("turn"), Some(&Value::Int(3)));
+    }
+}
