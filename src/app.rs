@@ -21,6 +21,7 @@ mod open;
 mod outside;
 mod people;
 mod rehearsal;
+mod rooms;
 mod serve;
 mod shared;
 mod spoken;

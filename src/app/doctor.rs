@@ -47,6 +47,7 @@ pub(super) async fn examine(place: &Place) -> Result<Vec<Finding>, Failure> {
     findings.extend(state(&place, &config).await);
     findings.extend(channels(&config));
     findings.extend(models(&config));
+    findings.push(super::rooms::examine());
     findings.push(clock());
     Ok(findings)
 }

@@ -46,6 +46,7 @@ mod reload;
 mod report;
 mod reviews;
 mod seams;
+mod rooms;
 mod settle;
 pub mod signals;
 mod telling;

@@ -21,6 +21,7 @@ pub async fn job(house: &House, playbook: Playbook, prompt: &str) -> (Job, ToolS
         command: vec![],
         env: vec![],
         folder: std::env::temp_dir(),
+        workspace: None,
     };
     (job, ToolSession::new(house.tools.clone(), context))
 }
