@@ -67,10 +67,15 @@ impl Rehearsal {
         let overlay = Arc::new(Overlay::over(Arc::clone(&self.board), Arc::clone(&self.clock)));
         // What is executed works in folders that nobody sees again.
         let throw_away = dry_run.execute.then(ThrowAway::new);
-        let front = self.front(&overlay, dry_run, throw_away.as_ref()).await.map_err(|failure| {
-            let source: &(dyn std::error::Error + 'static) = &failure;
-            AnswerError::fatal(Reason::StoreFailed, "the rehearsal could not begin", Some(source))
-        })?;
+        let front =
+            self.front(&overlay, dry_run, throw_away.as_ref()).await.map_err(|failure| {
+                let source: &(dyn std::error::Error + 'static) = &failure;
+                AnswerError::fatal(
+                    Reason::StoreFailed,
+                    "the rehearsal could not begin",
+                    Some(source),
+                )
+            })?;
         let is_run = request.tool == "runPlaybook";
         let request = ToolRequest { dry_run: None, ..request };
         let answered = front.answer(request, progress).await;

@@ -3,9 +3,9 @@
 use crate::app::house::{Finding, Health};
 use crate::config::Config;
 use crate::domain::SandboxLevel;
+use crate::runner::Workspaces;
 use crate::runner::sandbox::{Ability, ability, limits::ResourceLimits};
 use crate::runner::workspace::Options;
-use crate::runner::Workspaces;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,7 +66,8 @@ pub(super) fn examine() -> Finding {
         }
         Ability::All { signals: false } => (
             Health::Warn,
-            "strict: files and network; programs can signal other processes of this user".to_owned(),
+            "strict: files and network; programs can signal other processes of this user"
+                .to_owned(),
             "Linux 6.12 keeps signals in",
         ),
         Ability::Less { level: SandboxLevel::None, why } => {
@@ -89,8 +90,7 @@ mod tests {
     fn what_secrets_are_read_from_is_given_to_no_program() {
         let names = ["PATH", "HOOK", "LEANTIME_API_KEY", "ROTA_STATE", "MCP_X", "MY_TOOL"];
         let environment = names.map(|name| (name.to_owned(), "x".to_owned())).into();
-        let config =
-            Config { secret_names: ["HOOK".to_owned()].into(), ..Config::default() };
+        let config = Config { secret_names: ["HOOK".to_owned()].into(), ..Config::default() };
         let left: Vec<String> = without_secrets(environment, &config).into_keys().collect();
         assert_eq!(left, ["MY_TOOL", "PATH"]);
     }

@@ -14,7 +14,16 @@ const PLACES: [(&str, &[&str]); 11] = [
     ("models.NAME", &["script"]),
     (
         "workspaces",
-        &["bytes_max", "cpu", "processes", "open_files", "file_size", "repositories", "read", "write"],
+        &[
+            "bytes_max",
+            "cpu",
+            "processes",
+            "open_files",
+            "file_size",
+            "repositories",
+            "read",
+            "write",
+        ],
     ),
     ("notify.slack.NAME", &["webhook"]),
     ("notify", &["slack", "file"]),

@@ -54,13 +54,14 @@ impl Default for WorkspacesConfig {
 pub(super) fn workspaces(table: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> WorkspacesConfig {
     let base = WorkspacesConfig::default();
     let day = Duration::from_hours(24);
-    let counted = |key, most| {
-        table.int(key, 1..=most).and_then(|count| u32::try_from(count).ok())
-    };
+    let counted = |key, most| table.int(key, 1..=most).and_then(|count| u32::try_from(count).ok());
     let path = |text: &str| match text {
         "" => Err("is empty".to_owned()),
         "/" => Err("is the whole machine".to_owned()),
-        text => Ok(at_home(text, env).unwrap_or_else(|| folder.join(text))),
+        text => match text.strip_prefix("~/") {
+            Some(rest) => at_home(rest, env).ok_or_else(|| "there is no HOME".to_owned()),
+            None => Ok(folder.join(text)),
+        },
     };
     let config = WorkspacesConfig {
         bytes_max: table.parsed("bytes_max", bytes).unwrap_or(base.bytes_max),
@@ -100,8 +101,7 @@ fn repository(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// `~/…` in the home folder of the daemon's user.
-fn at_home(text: &str, env: Env<'_>) -> Option<PathBuf> {
-    let rest = text.strip_prefix("~/")?;
+/// In the home folder of the daemon's user.
+fn at_home(rest: &str, env: Env<'_>) -> Option<PathBuf> {
     env("HOME").filter(|home| home.starts_with('/')).map(|home| Path::new(&home).join(rest))
 }

@@ -4,9 +4,7 @@
 use super::attempt::template_trouble;
 use super::parts::Parts;
 use super::worker::Worker;
-use crate::domain::{
-    ProjectId, RunId, StatusKind, Task, TaskId, Usage, Work, WorkspaceSource,
-};
+use crate::domain::{ProjectId, RunId, StatusKind, Task, TaskId, Usage, Work, WorkspaceSource};
 use crate::runner::WorkEnd;
 use crate::runner::workspace::{Ask, Origin, Record, Workspace, WorkspaceError, judge};
 use crate::template;
@@ -135,7 +133,9 @@ async fn remove(parts: &Parts, record: &Record) {
     match workspaces.remove(record, playbook.as_deref(), &run).await {
         Ok(true) => tracing::info!(task = %record.task, "its task is done: a workspace is gone"),
         Ok(false) => {}
-        Err(error) => tracing::warn!(task = %record.task, %error, "a workspace could not be removed"),
+        Err(error) => {
+            tracing::warn!(task = %record.task, %error, "a workspace could not be removed")
+        }
     }
 }
 

@@ -1,9 +1,7 @@
 //! A playbook as the house uses it: parsed, checked, with every default filled in. The TOML it
 //! is written in belongs to the room `playbook`.
 
-use super::{
-    Check, OnFailure, PlaybookName, Report, StatusKind, TaskKind, Value, WorkspaceRules,
-};
+use super::{Check, OnFailure, PlaybookName, Report, StatusKind, TaskKind, Value, WorkspaceRules};
 use chrono::{NaiveTime, Weekday};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};

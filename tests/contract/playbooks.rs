@@ -111,8 +111,13 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("holidays", "to = \"18:00\"", "to = \"18:00\", holidays = \"calendar:Holidays\""),
     ("a webhook", "gap = \"next\"", "webhook = { secret = \"${HOOK}\" }"),
     ("a rubric", "[claim]", "rubric = \"suitability.md.hbs\"\n[claim]"),
-    ("a workspace", "[claim]", "[workspace]\nsource = 3\n[claim]"),
-    ("checks", "[claim]", "[checks]\ntests = 3\n[claim]"),
+    ("a transport of its own", "git = \"{{task.fields.repository}}\"", "git = \"ext::sh -c id\""),
+    ("two sources", "source = { git", "source = { path = \"..\", git"),
+    ("a source that is none", "git = \"{{task.fields.repository}}\", ", ""),
+    ("a pattern of everything", "https://github.com/acme/*", "*"),
+    ("a pattern of hosts", "registry.npmjs.org", "*.npmjs.org"),
+    ("a level there is not", "sandbox = \"strict\"", "sandbox = \"strickt\""),
+    ("a check without a program", "[\"npm\", \"test\"]", "[]"),
     ("proposals", "mode = \"live\"", "mode = \"staged\""),
     ("an ACP agent", "runner = \"model\"", "runner = \"acp\""),
     ("an independent reviewer", "rounds = 3", "independent = true"),
@@ -354,6 +359,12 @@ fn an_edit_that_widens_rights_is_noticed_and_one_that_does_not_is_not() {
         ("runs_per_day = 50", "", "a higher limit: runs_per_day"),
         ("to = [\"slack:ops\"]", "to = [\"slack:all\"]", "new channel: slack:all"),
         ("[outcome.blocked]", "[outcome.more]\n[outcome.blocked]", "new outcome: more"),
+        ("sandbox = \"strict\"", "sandbox = \"none\"", "sandbox is none, not strict"),
+        ("[\"registry.npmjs.org\"]", "[\"evil.org\"]", "new host of its workspace: evil.org:443"),
+        ("\"npm ci\"", "\"npm install\"", "new hook of its workspace"),
+        ("[\"npm\", \"test\"]", "[\"sh\"]", "new check of its workspace"),
+        ("acme/*\"]", "*/*\"]", "new repository of its workspace"),
+        ("ref = \"{{task.fields.branch}}\"", "ref = \"main\"", "new source of its workspace"),
     ] {
         let new = rights(&read(&edited(from, to)));
         let found = is_wider(&old, &new);
@@ -370,6 +381,9 @@ fn an_edit_that_widens_rights_is_noticed_and_one_that_does_not_is_not() {
         ("\"getTicket\", \"get*\"", "\"getTicket\", \"getComments\""),
         ("addSubtask = 10", "addSubtask = 1, editTask = 1"),
         ("turns = 40", "turns = 4"),
+        ("hosts = [\"registry.npmjs.org\"]", "hosts = []"),
+        ("hook_time = \"1m\"", "hook_time = \"2m\""),
+        ("before_remove = \"git log --oneline -5\"\n", ""),
         ("[\"slack:team\", \"stdout\"]", "[\"stdout\"]"),
         ("overlap = \"skip\"", "overlap = \"skip\" # a comment"),
     ] {

@@ -10,3 +10,4 @@ mod serving;
 mod setting_up;
 pub mod team;
 mod transfer;
+mod workspaces;

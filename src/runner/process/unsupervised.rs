@@ -10,9 +10,9 @@ pub(crate) fn wrapped(
     _: &Confinement,
     words: &[String],
 ) -> Result<(String, Vec<String>), serde_json::Error> {
-    let (program, args) = words.split_first().map_or((String::new(), &[][..]), |(program, args)| {
-        (program.clone(), args)
-    });
+    let (program, args) = words
+        .split_first()
+        .map_or((String::new(), &[][..]), |(program, args)| (program.clone(), args));
     Ok((program, args.to_vec()))
 }
 

@@ -5,6 +5,7 @@
 //! | files | Landlock: its own folders for reading and writing, the system's for reading |
 //! | network (`strict`) | seccomp: no socket at all; with `hosts`, TCP to one port alone (Landlock), at which a proxy of ours lets the listed hosts through |
 //! | other processes | Landlock: none outside may be traced, nor signalled (Linux 6.12) |
+//! | privileges | none: all capabilities are dropped, and none can be gained |
 //! | memory, processes | its supervisor counts all of it together; `setrlimit` stops the fast ones |
 //! | processor time, open files, size of a file | `setrlimit`, for each process |
 //! | what it leaves behind | its supervisor, which adopts it and ends it |
@@ -19,6 +20,8 @@ mod calls;
 #[cfg(target_os = "linux")]
 mod files;
 pub mod limits;
+#[cfg(target_os = "linux")]
+mod privileges;
 pub mod proxy;
 
 use crate::domain::SandboxLevel;
@@ -108,6 +111,7 @@ pub(super) fn restrict(confinement: &Confinement) -> Result<(), String> {
     if confinement.level == SandboxLevel::None {
         return Ok(());
     }
+    privileges::drop_all()?;
     files::restrict(confinement)?;
     if confinement.level == SandboxLevel::Strict {
         calls::restrict(confinement.port.is_some())?;

@@ -91,8 +91,7 @@ impl Git<'_> {
             env.insert(name.to_owned(), value.to_owned());
         }
         let settings = SETTINGS.iter().flat_map(|setting| ["-c", setting]);
-        let args: Vec<String> =
-            settings.chain(args.iter().copied()).map(str::to_owned).collect();
+        let args: Vec<String> = settings.chain(args.iter().copied()).map(str::to_owned).collect();
         let start = Start {
             run: self.run,
             task: None,
@@ -170,7 +169,8 @@ impl Git<'_> {
                 Err(error) => return Err(error),
             }
         }
-        let what = reference.map_or_else(|| "a first commit".to_owned(), |name| format!("{name:?}"));
+        let what =
+            reference.map_or_else(|| "a first commit".to_owned(), |name| format!("{name:?}"));
         Err(WorkspaceError::Refused(format!("the repository has no branch, tag or commit {what}")))
     }
 

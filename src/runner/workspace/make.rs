@@ -157,7 +157,18 @@ impl Workspaces {
             let is_empty = std::fs::read_dir(&place.tree).is_ok_and(|mut all| all.next().is_none());
             return (!is_empty, Some(held));
         };
-        let Ok(workspace) = self.furnish(place.clone(), held, ask, None).await else {
+        // By whatever rules it was made: the strictest there are, or nothing is asked.
+        let mut playbook = ask.playbook.clone();
+        if let Some(rules) = &mut playbook.workspace {
+            rules.sandbox = SandboxLevel::Strict;
+            rules.hosts.clear();
+        }
+        if self.check_ability(&playbook).is_err() {
+            return (true, Some(held));
+        }
+        let ask = Ask { playbook: &playbook, ..*ask };
+        let repository = record.repository.as_deref();
+        let Ok(workspace) = self.furnish(place.clone(), held, &ask, repository).await else {
             return (true, None);
         };
         let script = "git rev-parse HEAD && git status --porcelain --ignored";

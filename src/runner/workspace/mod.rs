@@ -246,7 +246,8 @@ impl Workspaces {
                 origin: None,
                 now: record.used,
             };
-            let workspace = self.furnish(place.clone(), occupied, &ask, record.repository.as_deref());
+            let workspace =
+                self.furnish(place.clone(), occupied, &ask, record.repository.as_deref());
             let stop = tokio_util::sync::CancellationToken::new();
             let ended = match workspace.await {
                 Ok(workspace) => {
@@ -304,7 +305,8 @@ pub fn judge(
         check_repository(repository, source.is_literal())
             .map_err(|why| refused(&format!("source.git: {why}")))?;
         if !source.is_literal() {
-            let real = std::fs::canonicalize(repository).ok().filter(|_| repository.starts_with('/'));
+            let real =
+                std::fs::canonicalize(repository).ok().filter(|_| repository.starts_with('/'));
             let leads_away = real.is_some_and(|real| !is_allowed_path(allowed, &real));
             if !allows_repository(allowed, repository) || leads_away {
                 return Err(refused(

@@ -2,7 +2,9 @@
 
 mod command;
 mod model_loop;
+mod sandbox;
 mod steps;
+mod workspace;
 
 use crate::support::house::House;
 use rota::domain::{Playbook, RunId, Value};
