@@ -4,7 +4,9 @@
 use super::attempt::template_trouble;
 use super::parts::Parts;
 use super::worker::Worker;
-use crate::domain::{ProjectId, RunId, StatusKind, Task, TaskId, Usage, Work, WorkspaceSource};
+use crate::domain::{
+    Phase, ProjectId, RunId, StatusKind, Task, TaskId, Usage, Work, WorkspaceSource,
+};
 use crate::runner::WorkEnd;
 use crate::runner::workspace::{Ask, Origin, Record, Workspace, WorkspaceError, judge};
 use crate::template;
@@ -113,9 +115,8 @@ async fn remove_done(parts: &Parts, records: &[Record]) -> crate::board::Result<
     for record in records {
         match parts.board.task(record.task).await {
             Ok(task) if is_done(&task) => remove(parts, record).await,
-            Ok(_) => {}
-            // Nobody said that it is done.
-            Err(crate::board::BoardError::NotFound { .. }) => {}
+            // Of one that is gone nobody said that it is done.
+            Ok(_) | Err(crate::board::BoardError::NotFound { .. }) => {}
             Err(error) => return Err(error),
         }
     }
@@ -125,7 +126,8 @@ async fn remove_done(parts: &Parts, records: &[Record]) -> crate::board::Result<
 async fn remove(parts: &Parts, record: &Record) {
     let Some(workspaces) = &parts.workspaces else { return };
     // A run that has not ended may come back to it.
-    if !matches!(parts.ledger.claim(record.task).await, Ok(None)) {
+    let claim = parts.ledger.claim(record.task).await;
+    if !claim.is_ok_and(|claim| claim.is_none_or(|claim| claim.phase == Phase::Free)) {
         return;
     }
     let playbook = parts.playbook(&crate::domain::PlaybookName::new(record.playbook.clone()));
@@ -134,7 +136,7 @@ async fn remove(parts: &Parts, record: &Record) {
         Ok(true) => tracing::info!(task = %record.task, "its task is done: a workspace is gone"),
         Ok(false) => {}
         Err(error) => {
-            tracing::warn!(task = %record.task, %error, "a workspace could not be removed")
+            tracing::warn!(task = %record.task, %error, "a workspace could not be removed");
         }
     }
 }

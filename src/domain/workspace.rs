@@ -169,10 +169,8 @@ pub fn check_repository(text: &str, is_trusted: bool) -> Result<(), &'static str
     }
     if text.starts_with('/') {
         let fits = |c: char| !c.is_control() && (is_trusted || is_plain(c));
-        return match text.chars().all(fits) && !has_dots(text) {
-            true => Ok(()),
-            false => Err("it is no plain path"),
-        };
+        let is_path = text.chars().all(fits) && !has_dots(text);
+        return if is_path { Ok(()) } else { Err("it is no plain path") };
     }
     if !text.chars().all(is_plain) || has_dots(text) {
         return Err("it holds signs that an address of a repository does not need, or `..`");

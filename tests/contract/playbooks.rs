@@ -320,6 +320,38 @@ fn every_shipped_playbook_is_good_and_listed() {
 }
 
 #[test]
+fn what_a_workspace_allows_more_is_noticed_and_what_it_allows_less_is_not() {
+    let old = rights(&read(EVERYTHING));
+    for (from, to, why) in [
+        ("sandbox = \"strict\"", "sandbox = \"none\"", "sandbox is none, not strict"),
+        ("[\"registry.npmjs.org\"]", "[\"evil.org\"]", "new host of its workspace: evil.org:443"),
+        ("\"npm ci\"", "\"npm install\"", "new hook of its workspace"),
+        ("[\"npm\", \"test\"]", "[\"sh\"]", "new check of its workspace"),
+        ("acme/*\"]", "*/*\"]", "new repository of its workspace"),
+        ("ref = \"{{task.fields.branch}}\"", "ref = \"main\"", "new source of its workspace"),
+    ] {
+        let new = rights(&read(&edited(from, to)));
+        let found = is_wider(&old, &new);
+        assert!(found.iter().any(|reason| reason.contains(why)), "{to}: {found:?}");
+    }
+    for (from, to) in [
+        ("hosts = [\"registry.npmjs.org\"]", "hosts = []"),
+        ("hook_time = \"1m\"", "hook_time = \"2m\""),
+        ("before_remove = \"git log --oneline -5\"\n", ""),
+    ] {
+        let new = rights(&read(&edited(from, to)));
+        assert_eq!(is_wider(&old, &new), Vec::<String>::new(), "{to}");
+    }
+    // What was armed before there were workspaces is read, and covers none.
+    let text = serde_json::to_string(&old).unwrap();
+    let mut before: serde_json::Value = serde_json::from_str(&text).unwrap();
+    before.as_object_mut().unwrap().remove("workspace").unwrap();
+    let before: rota::playbook::Rights = serde_json::from_value(before).unwrap();
+    assert!(is_wider(&before, &old).contains(&"it works in a workspace".to_owned()));
+    assert!(!serde_json::to_string(&before).unwrap().contains("workspace"));
+}
+
+#[test]
 fn an_edit_that_widens_rights_is_noticed_and_one_that_does_not_is_not() {
     let old = rights(&read(EVERYTHING));
     assert_eq!(is_wider(&old, &old), Vec::<String>::new());
@@ -359,12 +391,6 @@ fn an_edit_that_widens_rights_is_noticed_and_one_that_does_not_is_not() {
         ("runs_per_day = 50", "", "a higher limit: runs_per_day"),
         ("to = [\"slack:ops\"]", "to = [\"slack:all\"]", "new channel: slack:all"),
         ("[outcome.blocked]", "[outcome.more]\n[outcome.blocked]", "new outcome: more"),
-        ("sandbox = \"strict\"", "sandbox = \"none\"", "sandbox is none, not strict"),
-        ("[\"registry.npmjs.org\"]", "[\"evil.org\"]", "new host of its workspace: evil.org:443"),
-        ("\"npm ci\"", "\"npm install\"", "new hook of its workspace"),
-        ("[\"npm\", \"test\"]", "[\"sh\"]", "new check of its workspace"),
-        ("acme/*\"]", "*/*\"]", "new repository of its workspace"),
-        ("ref = \"{{task.fields.branch}}\"", "ref = \"main\"", "new source of its workspace"),
     ] {
         let new = rights(&read(&edited(from, to)));
         let found = is_wider(&old, &new);
@@ -381,9 +407,6 @@ fn an_edit_that_widens_rights_is_noticed_and_one_that_does_not_is_not() {
         ("\"getTicket\", \"get*\"", "\"getTicket\", \"getComments\""),
         ("addSubtask = 10", "addSubtask = 1, editTask = 1"),
         ("turns = 40", "turns = 4"),
-        ("hosts = [\"registry.npmjs.org\"]", "hosts = []"),
-        ("hook_time = \"1m\"", "hook_time = \"2m\""),
-        ("before_remove = \"git log --oneline -5\"\n", ""),
         ("[\"slack:team\", \"stdout\"]", "[\"stdout\"]"),
         ("overlap = \"skip\"", "overlap = \"skip\" # a comment"),
     ] {

@@ -84,12 +84,11 @@ impl Workspaces {
             place::make_folder(&place.home())?;
             place::make_folder(&place.tmp())?;
             let git = Git { environment: &self.options.environment, run: ask.run, stop };
-            let commit = match ask.origin {
-                Some(origin) => Some(check_out(&git, root, &place, origin, ask).await?),
-                None => {
-                    place::make_folder(&place.tree)?;
-                    None
-                }
+            let commit = if let Some(origin) = ask.origin {
+                Some(check_out(&git, root, &place, origin, ask).await?)
+            } else {
+                place::make_folder(&place.tree)?;
+                None
             };
             drop(making);
             let repository = ask.origin.map(|origin| origin.repository.clone());

@@ -170,9 +170,10 @@ impl Workspace {
         stop: &CancellationToken,
     ) -> Result<String, WorkspaceError> {
         let exit = self.shell(text, ASK_TIME, stop).await?;
-        match has_passed(&exit) {
-            true => Ok(exit.stdout.end_text(CHECK_CHARS_MAX)),
-            false => Err(WorkspaceError::Failed(status_of(&exit))),
+        if has_passed(&exit) {
+            Ok(exit.stdout.end_text(CHECK_CHARS_MAX))
+        } else {
+            Err(WorkspaceError::Failed(status_of(&exit)))
         }
     }
 

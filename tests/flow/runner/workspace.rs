@@ -13,7 +13,7 @@ async fn open(change: impl FnOnce(&mut Playbook, &mut Options)) -> Den {
     Den::new(SandboxLevel::None, change).await
 }
 
-/// Its playbook's hooks: after_create, before_run, after_run, before_remove.
+/// Its playbook's hooks, in the order of their keys.
 fn hooks(book: &mut Playbook, texts: [&str; 4]) {
     let hooks = &mut book.workspace.as_mut().unwrap().hooks;
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
