@@ -22,6 +22,7 @@ mod open;
 mod outside;
 mod people;
 mod rehearsal;
+mod rooms;
 mod serve;
 mod shared;
 mod spoken;

@@ -10,12 +10,14 @@ mod read;
 mod schema;
 mod secret;
 mod upstream;
+mod workspaces;
 
 pub use crate::model::open::ModelOptions as ModelConfig;
 pub use leantime::{API_KEYS, LeantimeAgent, LeantimeConfig, URL};
 pub use mcp::{McpConfig, Transport};
 pub use schema::schema;
 pub use upstream::{UpstreamConfig, UpstreamWay};
+pub use workspaces::WorkspacesConfig;
 
 use crate::domain::TimeKind;
 use crate::fault::table::Reader;
@@ -23,7 +25,8 @@ use crate::fault::{Fault, Severity, Source};
 use crate::playbook::Defaults;
 use chrono_tz::Tz;
 use secrecy::SecretString;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -61,6 +64,11 @@ pub struct Config {
     pub mcp: McpConfig,
     /// Other MCP servers, by the names that playbooks use.
     pub upstreams: BTreeMap<String, UpstreamConfig>,
+    /// Agents' workspaces.
+    pub workspaces: WorkspacesConfig,
+    /// The variables of the environment that were asked for: secrets may be in them, so no program
+    /// is given them.
+    pub secret_names: BTreeSet<String>,
     /// Whether playbooks with new triggers or wider rights arm themselves.
     pub arm: Arm,
     /// The folder of playbooks.
@@ -185,6 +193,8 @@ impl Default for Config {
             files: BTreeMap::new(),
             mcp: McpConfig::default(),
             upstreams: BTreeMap::new(),
+            workspaces: WorkspacesConfig::default(),
+            secret_names: BTreeSet::new(),
             arm: Arm::Ask,
             agents: PathBuf::from("agents"),
             templates: PathBuf::from("templates"),
@@ -205,6 +215,7 @@ impl Config {
     ) -> Result<Self, Vec<Fault>> {
         let Some(path) = path else {
             let mut config = Self::default();
+            workspaces::from_environment(&mut config.workspaces, env);
             let faults = mcp::from_environment(&mut config.mcp, None, env);
             return if faults.is_empty() { Ok(config) } else { Err(faults) };
         };
@@ -220,6 +231,7 @@ impl Config {
     /// A fault for each variable that is missing or cannot be read.
     pub fn of_environment(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Fault>> {
         let mut config = leantime::of_environment(env)?;
+        workspaces::from_environment(&mut config.workspaces, env);
         let faults = mcp::from_environment(&mut config.mcp, None, env);
         if faults.is_empty() { Ok(config) } else { Err(faults) }
     }
@@ -238,7 +250,13 @@ impl Config {
         let table = reader.parse();
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let root = reader.root(&table);
-        let (mut config, open_to_others) = read::config(&root, &folder, env);
+        let asked = RefCell::new(BTreeSet::new());
+        let asking = |name: &str| {
+            asked.borrow_mut().insert(name.to_owned());
+            env(name)
+        };
+        let (mut config, open_to_others) = read::config(&root, &folder, &asking);
+        workspaces::from_environment(&mut config.workspaces, env);
         drop(root);
         drop(table);
         let (faults, _, _) = reader.into_parts();
@@ -249,6 +267,9 @@ impl Config {
             return Err(errors);
         }
         config.path = Some(path.to_owned());
+        config.secret_names = asked.into_inner();
+        // The home folder is no secret.
+        config.secret_names.remove("HOME");
         config.warnings = warnings;
         Ok(config)
     }

@@ -46,7 +46,7 @@
 //! | 8 | [`config`] | `rota.toml`, every fault at its place | a secret is in no fault, log or `Debug` |
 //! | 7 | [`daemon`] | the loop, workers, courier, recovery, the control socket | only the dispatcher changes beliefs; any step may happen twice |
 //! | 7 | [`mcp`] | the tools for clients from outside: a pipe, streamable HTTP, who is let in; the bridge to other servers | nobody is listed what they may not call; every answer has a text that stands alone |
-//! | 6 | [`runner`] | whatever can work: steps, a program, a model in a loop | `runner/process.rs` alone starts processes; nothing of a run survives it |
+//! | 6 | [`runner`] | whatever can work: steps, a program, a model in a loop; a task's workspace and its sandbox | `runner/process.rs` alone starts processes; nothing of a run survives it; a sandbox that cannot be kept starts nothing |
 //! | 5 | [`tools`] | every verb, once, with schema, role, effect and inverse | every write of a run passes the guard and is journaled before it is done |
 //! | 4 | [`digest`] | what happened in a span, for plain text, Markdown and Slack | counts equal the lines below them |
 //! | 3 | [`schedule`] | pure decisions: instants, eligibility, retries, plan | no I/O, no clock; every planned instant ends as ran or skipped |
@@ -76,6 +76,8 @@
 //! - **claim**: a lease on a task. **holder**: daemon, life and run. **fence**: a number that grows with
 //!   every claim of a task. **trust window**: how long a worker may believe its own lease. **parked**:
 //!   waiting for a person's answer, without a lease.
+//! - **workspace**: a task's folder, in which programs work. **hook**: a command around its life. **check**:
+//!   a command that an agent may have run by name.
 //! - **tool**: a verb. **effect**: one write, journaled as *intent* and *result*, with before, after and
 //!   inverse. **stamp**: who writes, by which run and number, under which fence.
 //! - **ledger**: what the daemon must not forget. **outbox**: messages that wait. **notice**: one of

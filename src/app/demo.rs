@@ -138,6 +138,7 @@ impl Stage {
             config,
             state: Some(place.state.clone()),
             composes_only: false,
+            workspaces: None,
             environment: BTreeMap::new(),
         })
     }

@@ -47,6 +47,7 @@ pub(super) async fn examine(place: &Place, asks_models: bool) -> Result<Vec<Find
     findings.extend(state(&place, &config).await);
     findings.extend(channels(&config));
     findings.extend(models::examine(&config, asks_models).await);
+    findings.push(super::rooms::examine());
     findings.push(clock());
     Ok(findings)
 }

@@ -68,6 +68,8 @@ pub(super) struct Ground {
     pub state: Option<PathBuf>,
     pub templates: PathBuf,
     pub composes_only: bool,
+    /// Where workspaces are; `None` where none may be made.
+    pub workspaces: Option<PathBuf>,
     pub environment: BTreeMap<String, String>,
 }
 
@@ -104,6 +106,7 @@ pub(super) async fn house(place: &Place, speak: Speak) -> Result<Opened, Failure
         entropy,
         state: Some(place.state.clone()),
         composes_only: false,
+        workspaces: Some(place.state.join("workspaces")),
         environment: environment(),
     };
     let mut opened = put_together(ground).await?;
@@ -307,11 +310,10 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         people::agents(board.as_ref(), &library.all()).await?;
     }
     let settings = settings(&config, daemon, &ground.life, ground.state, ground.templates);
-    let settings = Settings {
-        composes_only: ground.composes_only,
-        environment: ground.environment,
-        ..settings
-    };
+    let environment = super::rooms::without_secrets(ground.environment, &config);
+    let workspaces =
+        ground.workspaces.map(|root| super::rooms::workspaces(root, &config, &environment));
+    let settings = Settings { composes_only: ground.composes_only, environment, ..settings };
     let parts = Parts {
         board,
         ledger,
@@ -326,6 +328,7 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         entropy,
         logged_faults: Mutex::default(),
         deciding: tokio::sync::Mutex::default(),
+        workspaces,
         progress: tokio::sync::broadcast::channel(1_024).0,
         settings,
     };

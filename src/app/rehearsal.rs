@@ -65,10 +65,17 @@ impl Rehearsal {
         progress: mpsc::Sender<Progress>,
     ) -> Result<Answered, AnswerError> {
         let overlay = Arc::new(Overlay::over(Arc::clone(&self.board), Arc::clone(&self.clock)));
-        let front = self.front(&overlay, dry_run).await.map_err(|failure| {
-            let source: &(dyn std::error::Error + 'static) = &failure;
-            AnswerError::fatal(Reason::StoreFailed, "the rehearsal could not begin", Some(source))
-        })?;
+        // What is executed works in folders that nobody sees again.
+        let throw_away = dry_run.execute.then(ThrowAway::new);
+        let front =
+            self.front(&overlay, dry_run, throw_away.as_ref()).await.map_err(|failure| {
+                let source: &(dyn std::error::Error + 'static) = &failure;
+                AnswerError::fatal(
+                    Reason::StoreFailed,
+                    "the rehearsal could not begin",
+                    Some(source),
+                )
+            })?;
         let is_run = request.tool == "runPlaybook";
         let request = ToolRequest { dry_run: None, ..request };
         let answered = front.answer(request, progress).await;
@@ -88,7 +95,12 @@ impl Rehearsal {
         Ok(answered)
     }
 
-    async fn front(&self, overlay: &Arc<Overlay>, dry_run: DryRun) -> Result<Front, Failure> {
+    async fn front(
+        &self,
+        overlay: &Arc<Overlay>,
+        dry_run: DryRun,
+        throw_away: Option<&ThrowAway>,
+    ) -> Result<Front, Failure> {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::clone(&self.clock)));
         copy(self.store.as_ref(), store.as_ref()).await.map_err(|error| failures::store(&error))?;
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
@@ -107,6 +119,7 @@ impl Rehearsal {
             state: None,
             templates: self.templates.clone(),
             composes_only: !dry_run.execute,
+            workspaces: throw_away.map(|folder| folder.path.clone()),
             environment: self.environment.clone(),
         };
         let opened = open::put_together(ground).await?;
@@ -119,6 +132,26 @@ impl Rehearsal {
             .map_err(|error| failures::start(&error))?;
         tools.set_desk(Arc::clone(&daemon) as _);
         Ok(Front { daemon, tools, me, zone, access, rehearsal: None, spoken: None })
+    }
+}
+
+/// Where the workspaces of a rehearsal are, removed at the end; nothing is made before it is asked
+/// for.
+struct ThrowAway {
+    path: PathBuf,
+}
+
+impl ThrowAway {
+    fn new() -> Self {
+        let name = format!("rota-rehearsal-{}", SystemEntropy.nonce());
+        Self { path: std::env::temp_dir().join(name) }
+    }
+}
+
+impl Drop for ThrowAway {
+    fn drop(&mut self) {
+        // What is left behind lies in the system's folder for temporary files.
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 
@@ -170,7 +203,7 @@ async fn fresh(place: &Place) -> Result<Front, Failure> {
         environment: BTreeMap::new(),
     };
     let below = Arc::new(Overlay::over(board, clock));
-    let front = rehearsal.front(&below, DryRun::default()).await?;
+    let front = rehearsal.front(&below, DryRun::default(), None).await?;
     Ok(Front { rehearsal: Some(rehearsal), ..front })
 }
 

@@ -54,6 +54,12 @@ pub fn run<H: House + 'static>(
     {
         argv.insert(1, "bridge".into());
     }
+    // Not typed by anybody: the program starts itself like this, and nothing else may be done first.
+    if let [_, word, rest @ ..] = argv.as_slice()
+        && word == crate::runner::CONFINE
+    {
+        return crate::runner::confined(rest);
+    }
     let cli = match Cli::try_parse_from(&argv) {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error, &argv),

@@ -285,7 +285,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// `256M`, `10485760`.
-fn bytes(text: &str) -> Result<u64, String> {
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
     let expected = || "expected bytes, such as 10485760, 512K, 256M or 1G".to_owned();
     let text = text.trim();
     let (digits, unit) = match text.char_indices().last() {

@@ -42,6 +42,7 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
     people.finish(elsewhere);
     root.refuse("web", "[web]");
     let (mcp, open_to_others) = super::mcp::mcp(&root.table("mcp"), folder);
+    let workspaces = super::workspaces::workspaces(&root.table("workspaces"), folder, env);
     let (store, keep) = store(&root.table("store"), &base);
     let currency = root.parsed("currency", |text| {
         let fits = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase());
@@ -64,6 +65,8 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
         files,
         mcp,
         upstreams: super::upstream::upstreams(&root.table("upstream"), folder, env),
+        workspaces,
+        secret_names: base.secret_names,
         arm: root.choice("arm", &[("ask", Arm::Ask), ("auto", Arm::Auto)]).unwrap_or_default(),
         agents: path(root, "agents", folder).unwrap_or_else(|| folder.join("agents")),
         templates: path(root, "templates", folder).unwrap_or_else(|| folder.join("templates")),

@@ -4,7 +4,7 @@ use crate::domain::StatusKind;
 use serde_json::{Value, json};
 
 /// Keys by the table they belong to; empty for the top.
-const PLACES: [(&str, &[&str]); 10] = [
+const PLACES: [(&str, &[&str]); 12] = [
     ("", &["timezone", "arm", "agents", "templates", "currency"]),
     ("daemon", &["id", "slots", "labels", "tick", "drain", "playbooks"]),
     ("board", &["name", "requests_per_minute"]),
@@ -27,6 +27,19 @@ const PLACES: [(&str, &[&str]); 10] = [
             "price",
             "cache",
             "stream",
+        ],
+    ),
+    (
+        "workspaces",
+        &[
+            "bytes_max",
+            "cpu",
+            "processes",
+            "open_files",
+            "file_size",
+            "repositories",
+            "read",
+            "write",
         ],
     ),
     ("notify.slack.NAME", &["webhook"]),
@@ -193,6 +206,27 @@ fn mcp() -> Value {
     )
 }
 
+/// `[workspaces]`.
+fn workspaces() -> Value {
+    let size =
+        |about: &str| json!({"type": "string", "pattern": "^[0-9]+[KMG]?$", "description": about});
+    let count = |most: u32, about: &str| json!({"type": "integer", "minimum": 1, "maximum": most, "description": about});
+    object(
+        &json!({
+            "bytes_max": size("the disk that all workspaces may take (default: 20G)"),
+            "memory": size("memory of a program and all that it starts; MCP_MEMORY_LIMIT wins (default: 4G)"),
+            "cpu": duration("processor time of each of its processes (default: 1h)"),
+            "processes": count(100_000, "its processes at once (default: 512)"),
+            "open_files": count(1_000_000, "open files of each of its processes (default: 4096)"),
+            "file_size": size("the largest file that it writes (default: 2G)"),
+            "repositories": texts_or_one("repositories that a value from the board may name; * stands for one part of the path"),
+            "read": texts_or_one("folders that programs may read besides the system's, such as ~/.cargo"),
+            "write": texts_or_one("folders that programs may write besides their own"),
+        }),
+        &[],
+    )
+}
+
 /// `[board.agents.NAME]`.
 fn leantime_agents() -> Value {
     let agent = object(
@@ -255,6 +289,7 @@ pub fn schema() -> Value {
                 "call_time": duration("how long a call may take (default: 30s)"),
             }), &[])),
             "models": models(),
+            "workspaces": workspaces(),
             "notify": object(&json!({
                 "slack": named("Slack destinations, by name", &object(&json!({
                     "webhook": secret("the incoming webhook's address"),

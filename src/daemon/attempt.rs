@@ -16,7 +16,6 @@ use crate::runner::steps::StepsRunner;
 use crate::runner::{Job, Runner, Sign, Signs, SignsEnd, ToolSession, WorkEnd};
 use crate::template;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -209,6 +208,8 @@ impl Worker {
                 Usage::default(),
             ));
         }
+        let workspace = self.workspace().await?;
+        let folder = workspace.as_ref().map(|workspace| workspace.folder().to_owned());
         let job = Job {
             run: self.run.id.clone(),
             playbook: Arc::clone(&self.job.playbook),
@@ -217,7 +218,8 @@ impl Worker {
             context: self.brief.value(),
             command,
             env: self.environment(),
-            folder: self.folder(),
+            folder: folder.unwrap_or_else(|| self.folder()),
+            workspace,
         };
         Ok((job, ToolSession::new(Arc::clone(&self.parts.tools), context)))
     }
@@ -237,17 +239,6 @@ impl Worker {
                 Ok((prompt, command))
             }
         }
-    }
-
-    fn environment(&self) -> Vec<(String, String)> {
-        let Work::Command { env, .. } = &self.job.playbook.work else { return Vec::new() };
-        let known = &self.parts.settings.environment;
-        env.iter().filter_map(|name| Some((name.clone(), known.get(name)?.clone()))).collect()
-    }
-
-    fn folder(&self) -> PathBuf {
-        let here = || PathBuf::from(".");
-        self.parts.settings.state.clone().map_or_else(here, |state| state.join("work"))
     }
 
     fn runner(&self) -> Result<Arc<dyn Runner>, WorkEnd> {
@@ -295,6 +286,9 @@ impl Worker {
         let work = async move {
             let end = runner.work(&job, &session, &signs, token).await;
             drop(signs);
+            if let Some(workspace) = &job.workspace {
+                workspace.after_run().await;
+            }
             end
         };
         tokio::join!(work, writer.write(ends)).0
@@ -425,7 +419,7 @@ fn listed(answer: &Value) -> Option<(Vec<Value>, Option<String>)> {
     Some((items.to_vec(), cursor))
 }
 
-fn template_trouble(error: &template::TemplateError) -> WorkEnd {
+pub(super) fn template_trouble(error: &template::TemplateError) -> WorkEnd {
     WorkEnd::ended(RunState::Failed, Reason::TemplateFailed, error.to_string(), Usage::default())
 }
 

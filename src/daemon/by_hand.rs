@@ -49,6 +49,8 @@ pub(super) fn of(what: &str, agent: &str, zone: Tz) -> Playbook {
         gather: BTreeMap::new(),
         suitability: Suitability::default(),
         claim: None,
+        workspace: None,
+        checks: BTreeMap::new(),
         work: Work::Steps(Vec::new()),
         tools: vec!["*".to_owned()],
         outcomes: BTreeMap::from([("done".to_owned(), outcome)]),

@@ -45,6 +45,7 @@ mod recovery;
 mod reload;
 mod report;
 mod reviews;
+mod rooms;
 mod seams;
 mod settle;
 pub mod signals;

@@ -9,6 +9,7 @@ use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::notify::Notifier;
 use crate::playbook::{Library, Vocabulary};
+use crate::runner::Workspaces;
 use crate::template::Templates;
 use crate::tools::ToolRegistry;
 use chrono_tz::Tz;
@@ -46,6 +47,8 @@ pub struct Parts {
     pub logged_faults: Mutex<std::collections::BTreeSet<String>>,
     /// Whoever writes a decision to the board writes it alone.
     pub deciding: tokio::sync::Mutex<()>,
+    /// The workspaces of tasks; `None` where nothing may be made: in a rehearsal.
+    pub workspaces: Option<Arc<Workspaces>>,
     /// Where what happens is told while it happens.
     pub progress: tokio::sync::broadcast::Sender<super::control::Progress>,
     /// The rest of `rota.toml`.

@@ -1,5 +1,5 @@
-//! Upkeep of local state, beside the loop that decides: what is old is forgotten in small steps, and
-//! what changed is exported. Neither keeps the dispatcher waiting.
+//! Upkeep of local state, beside the loop that decides: what is old is forgotten in small steps,
+//! what changed is exported, and workspaces of tasks that are done go. None of it keeps the dispatcher waiting.
 
 use super::parts::Parts;
 use crate::domain::to_delta;
@@ -16,9 +16,11 @@ const ROWS_MAX: usize = 1_000;
 pub(super) async fn keep(parts: Arc<Parts>) {
     let mut timer = tokio::time::interval(EVERY);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut turn = 0;
     loop {
         timer.tick().await;
         prune(&parts).await;
+        super::rooms::tend(&parts, &mut turn).await;
         if let Err(error) = export(&parts).await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,

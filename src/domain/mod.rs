@@ -36,6 +36,7 @@ mod timer;
 mod timesheet;
 mod token;
 mod value;
+mod workspace;
 
 pub use calendar::{
     CalendarEvent, During, EventEdit, EventQuery, NewEvent, ScheduleQuery, Scheduled, When,
@@ -89,3 +90,7 @@ pub use timesheet::{
 };
 pub use token::{NewToken, Token, TokenKind};
 pub use value::Value;
+pub use workspace::{
+    Check, HostPort, SandboxLevel, WorkspaceHooks, WorkspaceRules, WorkspaceSource,
+    allows_repository, check_reference, check_repository,
+};

@@ -1,7 +1,7 @@
 //! A playbook as the house uses it: parsed, checked, with every default filled in. The TOML it
 //! is written in belongs to the room `playbook`.
 
-use super::{OnFailure, PlaybookName, Report, StatusKind, TaskKind, Value};
+use super::{Check, OnFailure, PlaybookName, Report, StatusKind, TaskKind, Value, WorkspaceRules};
 use chrono::{NaiveTime, Weekday};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,10 @@ pub struct Playbook {
     pub suitability: Suitability,
     /// How it claims; `None`: without claiming.
     pub claim: Option<ClaimRules>,
+    /// Where its work has files; `None`: it needs none.
+    pub workspace: Option<WorkspaceRules>,
+    /// What may be run in its workspace, by name.
+    pub checks: BTreeMap<String, Check>,
     /// How it works.
     pub work: Work,
     /// Tools its work may call; `*` at the end stands for any rest.

@@ -109,6 +109,12 @@ reasons! {
     ModelFailed = "model_failed", "the model could not be reached or broke off";
     ModelDeclined = "model_declined", "the model declined to work on it";
     RepeatedFailure = "repeated_failure", "it made the same failing call three times";
+    WorkspaceFailed = "workspace_failed", "the task's workspace could not be made or used";
+    WorkspaceBusy = "workspace_busy", "another run works in the task's workspace";
+    WorkspacesFull = "workspaces_full", "workspaces take all the disk that `workspaces.bytes_max` allows";
+    SourceRefused = "source_refused", "the repository or branch of the workspace is not allowed, or not there";
+    HookFailed = "hook_failed", "a hook of the workspace failed";
+    SandboxUnavailable = "sandbox_unavailable", "this machine cannot keep the sandbox that the playbook asks for";
     TemplateFailed = "template_failed", "a template could not be filled in";
     GatherFailed = "gather_failed", "data for the run could not be read";
     ToolFailed = "tool_failed", "a tool failed in a way that ends a run";

@@ -17,6 +17,7 @@ mod shipped;
 mod steps;
 pub mod watch;
 mod words;
+mod workspace;
 
 pub use check::check;
 pub use library::{Changes, Library};

@@ -70,8 +70,6 @@ pub(super) fn playbook(root: &Table<'_, '_>, file_name: &str, defaults: &Default
         root.add(fault.with_help("name the board user it acts as: `agent = \"AI-Worker\"`"));
     }
     let agent = root.needed_text("agent").unwrap_or_default();
-    root.refuse("workspace", "[workspace]");
-    root.refuse("checks", "[checks]");
     let on = on(&root.table("on"), defaults);
     let select_table = root.table("select");
     let select = select_table.is_present().then(|| select(&select_table));
@@ -93,6 +91,8 @@ pub(super) fn playbook(root: &Table<'_, '_>, file_name: &str, defaults: &Default
         gather: gather(&root.table("gather")),
         suitability: suitability(&root.table("suitability")),
         claim,
+        workspace: super::workspace::workspace(root),
+        checks: super::workspace::checks(root),
         work,
         tools,
         outcomes: outcomes(&root.table("outcome")),

@@ -5,7 +5,8 @@
 //! are written.
 
 use crate::domain::{
-    CatchUp, Gap, Mode, Overlap, Playbook, Select, StatusSelector, Work, WriteScope, show_duration,
+    CatchUp, Gap, Mode, Overlap, Playbook, SandboxLevel, Select, StatusSelector, Work, WriteScope,
+    show_duration,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +50,9 @@ pub struct Rights {
     pub limits: BTreeMap<String, u64>,
     /// Channels that hear of it.
     pub channels: BTreeSet<String>,
+    /// Its workspace, one set of texts for each part; what was armed before there were any has none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub workspace: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Rights {
@@ -109,7 +113,27 @@ pub fn rights(playbook: &Playbook) -> Rights {
         gates: words(&playbook.suitability.require),
         limits: limits(playbook),
         channels: report.chain(&playbook.on_failure.to).map(ToString::to_string).collect(),
+        workspace: workspace(playbook),
     }
+}
+
+fn workspace(playbook: &Playbook) -> BTreeMap<String, BTreeSet<String>> {
+    let Some(rules) = &playbook.workspace else { return BTreeMap::new() };
+    let source = rules.source.as_ref().map(|source| {
+        let (repository, reference) = (&source.repository, &source.reference);
+        format!("{repository:?} {reference:?} path {}", source.is_path)
+    });
+    let check =
+        |(name, check): (&String, &crate::domain::Check)| format!("{name} {:?}", check.command);
+    let parts = [
+        ("source", source.into_iter().collect()),
+        ("repository", texts(&rules.repositories)),
+        ("host", rules.hosts.iter().map(ToString::to_string).collect()),
+        ("hook", rules.hooks.named().map(|(name, text)| format!("{name} {text:?}")).collect()),
+        ("check", playbook.checks.iter().map(check).collect()),
+        ("sandbox", BTreeSet::from([rules.sandbox.to_string()])),
+    ];
+    parts.into_iter().map(|(name, part)| (name.to_owned(), part)).collect()
 }
 
 fn step(step: &crate::domain::Step) -> String {
@@ -264,6 +288,31 @@ pub fn is_wider(old: &Rights, new: &Rights) -> Vec<String> {
         }
     }
     added(&mut why, "channel", &old.channels, &new.channels);
+    why.extend(surroundings(&old.workspace, &new.workspace));
+    why
+}
+
+/// Why programs may see, reach or do more than before.
+fn surroundings(
+    old: &BTreeMap<String, BTreeSet<String>>,
+    new: &BTreeMap<String, BTreeSet<String>>,
+) -> Vec<String> {
+    let level = |parts: &BTreeMap<String, BTreeSet<String>>| {
+        let word = parts.get("sandbox").and_then(BTreeSet::first).cloned();
+        SandboxLevel::ALL.iter().find(|(name, _)| Some(*name) == word.as_deref()).map(|(_, l)| *l)
+    };
+    let mut why = Vec::new();
+    match (level(old), level(new)) {
+        // Without a workspace a program may do whatever the daemon's user may.
+        (None, Some(_)) => why.push("it works in a workspace".to_owned()),
+        (Some(_), None) => why.push("it works outside of a workspace and its sandbox".to_owned()),
+        (Some(old), Some(new)) if new > old => why.push(format!("sandbox is {new}, not {old}")),
+        _ => {}
+    }
+    let empty = BTreeSet::new();
+    for (name, part) in new.iter().filter(|(name, _)| *name != "sandbox") {
+        added(&mut why, &format!("{name} of its workspace"), old.get(name).unwrap_or(&empty), part);
+    }
     why
 }
 

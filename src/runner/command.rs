@@ -51,18 +51,23 @@ impl Runner for CommandRunner {
             let detail = "work.command is empty";
             return failed(Reason::CommandFailed, detail.to_owned(), Usage::default());
         };
-        let mut env = self.basic.clone();
-        env.extend(job.env.iter().cloned());
-        let start = Start {
-            run: &job.run,
-            task: job.task,
-            program,
-            args,
-            env,
-            folder: &job.folder,
-            input: &job.prompt,
+        let exit = if let Some(workspace) = &job.workspace {
+            let run = workspace.run(&job.command, &job.env, &job.prompt, signs, &mut watch, &stop);
+            run.await
+        } else {
+            let mut env = self.basic.clone();
+            env.extend(job.env.iter().cloned());
+            let start = Start {
+                run: &job.run,
+                task: job.task,
+                program,
+                args,
+                env,
+                folder: &job.folder,
+                input: &job.prompt,
+            };
+            process::run(start, signs, &mut watch, &stop).await
         };
-        let exit = process::run(start, signs, &mut watch, &stop).await;
         let usage = Usage { elapsed_ms: watch.elapsed_ms(), ..Usage::default() };
         match exit {
             Ok(exit) => end_of(job, tools, &exit, usage),

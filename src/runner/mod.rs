@@ -7,12 +7,16 @@
 pub mod command;
 pub mod model_loop;
 pub mod process;
+pub mod sandbox;
 mod session;
 mod signs;
 pub mod steps;
+pub mod workspace;
 
+pub use sandbox::CONFINE;
 pub use session::ToolSession;
 pub use signs::{Sign, Signs, SignsEnd};
+pub use workspace::{Workspace, Workspaces};
 
 use crate::domain::{Playbook, Reason, RunId, RunState, TaskId, Usage, Value};
 use async_trait::async_trait;
@@ -20,6 +24,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+/// What the program does when it is started again to supervise a confined program, or to become it:
+/// the words after [`CONFINE`], the exit code.
+pub fn confined(words: &[std::ffi::OsString]) -> u8 {
+    process::confined(words)
+}
 
 /// Something that can work.
 #[async_trait]
@@ -56,6 +66,8 @@ pub struct Job {
     pub env: Vec<(String, String)>,
     /// The working directory of a program; it exists.
     pub folder: PathBuf,
+    /// The task's workspace, where the playbook asks for one: programs are started in its sandbox.
+    pub workspace: Option<Arc<Workspace>>,
 }
 
 impl fmt::Debug for Job {
@@ -147,6 +159,7 @@ mod tests {
             command: vec!["worker".into()],
             env: vec![("API_KEY".into(), "hunter2".into())],
             folder: PathBuf::from("."),
+            workspace: None,
         };
         let shown = format!("{job:?} {job:#?}");
         assert!(!shown.contains("hunter2"), "{shown}");

@@ -4,7 +4,17 @@
 //! stdin, and bounded room for its output. When it has to end it is asked politely, then killed with
 //! its whole group; whatever left the group (`setsid`) is found by the tag `ROTA_RUN` in its
 //! environment and killed too. A process that clears its own environment *and* leaves its group
-//! cannot be found this way; the operator's guide says so.
+//! cannot be found this way, unless it was started in a workspace: there it has a supervisor.
+
+#[cfg(target_os = "linux")]
+mod supervise;
+#[cfg(not(target_os = "linux"))]
+mod unsupervised;
+
+#[cfg(target_os = "linux")]
+pub(crate) use supervise::{confined, wrapped};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use unsupervised::{confined, wrapped};
 
 use super::signs::{Overrun, Signs, Watch};
 use crate::domain::{RunId, TaskId};

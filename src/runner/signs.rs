@@ -145,6 +145,12 @@ impl Watch {
         self.ends.saturating_duration_since(Instant::now())
     }
 
+    /// Starts now, for something that may take so long in silence.
+    pub(super) fn of(time: Duration) -> Self {
+        let now = Instant::now();
+        Self { started: now, ends: now + time, idle: time, last_sign: now }
+    }
+
     /// Since the start.
     pub(super) fn elapsed_ms(&self) -> u64 {
         crate::domain::millis(self.started.elapsed())

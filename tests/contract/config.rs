@@ -37,6 +37,17 @@ lease = "90s"
 renew = "30s"
 margin = "10s"
 
+[workspaces]
+bytes_max = "5G"
+memory = "1G"
+cpu = "10m"
+processes = 64
+open_files = 256
+file_size = "100M"
+repositories = ["https://github.com/acme/*"]
+read = ["/opt/tools"]
+write = "cache"
+
 [models.worker]
 kind = "scripted"
 script = "worker.json"
@@ -75,9 +86,36 @@ fn what_is_written_is_read_and_paths_are_relative_to_the_file() {
     assert_eq!(read, &script);
     let hook = config.slack["team"].webhook.expose_secret();
     assert_eq!(hook, "https://hooks.slack.com/services/SECRET");
+    let workspaces = &config.workspaces;
+    assert_eq!((workspaces.bytes_max, workspaces.memory_bytes_max), (5 << 30, 1 << 30));
+    assert_eq!((workspaces.cpu.as_secs(), workspaces.processes_max), (600, 64));
+    assert_eq!((workspaces.open_files_max, workspaces.file_bytes_max), (256, 100 << 20));
+    assert_eq!(workspaces.repositories, ["https://github.com/acme/*"]);
+    assert_eq!(workspaces.read, [Path::new("/opt/tools")]);
+    assert_eq!(workspaces.write, [Path::new("conf/cache")]);
+    assert!(config.secret_names.contains("HOOK"));
     assert_eq!(config.warnings, []);
     assert!(!format!("{config:?}").contains("SECRET"));
     assert_eq!(config.playbook_defaults().currency, "EUR");
+}
+
+#[test]
+fn the_variable_that_limits_memory_wins_and_home_is_known() {
+    let env = |name: &str| match name {
+        "MCP_MEMORY_LIMIT" => Some("512M".to_owned()),
+        "HOME" => Some("/home/ann".to_owned()),
+        _ => None,
+    };
+    let text = "[workspaces]\nmemory = \"1G\"\nread = \"~/.cargo\"";
+    let config = Config::parse(text, Path::new("conf/rota.toml"), &env).unwrap();
+    assert_eq!(config.workspaces.memory_bytes_max, 512 << 20);
+    assert_eq!(config.workspaces.read, [Path::new("/home/ann/.cargo")]);
+    assert!(!config.secret_names.contains("HOME"));
+    let config = Config::load(None, &env).unwrap();
+    assert_eq!(config.workspaces.memory_bytes_max, 512 << 20);
+    for bad in ["read = \"/\"", "memory = \"1K\"", "repositories = \"ext::sh\"", "processes = 0"] {
+        assert!(parse(&format!("[workspaces]\n{bad}")).is_err(), "{bad}");
+    }
 }
 
 #[test]

@@ -61,6 +61,8 @@ pub fn playbook(name: &str) -> Playbook {
             lease: Duration::from_mins(1),
             hand_back: HandBack::Restore,
         }),
+        workspace: None,
+        checks: BTreeMap::new(),
         work: Work::Steps(Vec::new()),
         tools: Vec::new(),
         outcomes: BTreeMap::new(),

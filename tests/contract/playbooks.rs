@@ -111,8 +111,13 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("holidays", "to = \"18:00\"", "to = \"18:00\", holidays = \"calendar:Holidays\""),
     ("a webhook", "gap = \"next\"", "webhook = { secret = \"${HOOK}\" }"),
     ("a rubric", "[claim]", "rubric = \"suitability.md.hbs\"\n[claim]"),
-    ("a workspace", "[claim]", "[workspace]\nsource = 3\n[claim]"),
-    ("checks", "[claim]", "[checks]\ntests = 3\n[claim]"),
+    ("a transport of its own", "git = \"{{task.fields.repository}}\"", "git = \"ext::sh -c id\""),
+    ("two sources", "source = { git", "source = { path = \"..\", git"),
+    ("a source that is none", "git = \"{{task.fields.repository}}\", ", ""),
+    ("a pattern of everything", "https://github.com/acme/*", "*"),
+    ("a pattern of hosts", "registry.npmjs.org", "*.npmjs.org"),
+    ("a level there is not", "sandbox = \"strict\"", "sandbox = \"strickt\""),
+    ("a check without a program", "[\"npm\", \"test\"]", "[]"),
     ("proposals", "mode = \"live\"", "mode = \"staged\""),
     ("an ACP agent", "runner = \"model\"", "runner = \"acp\""),
     ("an independent reviewer", "rounds = 3", "independent = true"),
@@ -312,6 +317,38 @@ fn every_shipped_playbook_is_good_and_listed() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(shipped().iter().any(|(file, _)| *file == name), "{name} is not listed");
     }
+}
+
+#[test]
+fn what_a_workspace_allows_more_is_noticed_and_what_it_allows_less_is_not() {
+    let old = rights(&read(EVERYTHING));
+    for (from, to, why) in [
+        ("sandbox = \"strict\"", "sandbox = \"none\"", "sandbox is none, not strict"),
+        ("[\"registry.npmjs.org\"]", "[\"evil.org\"]", "new host of its workspace: evil.org:443"),
+        ("\"npm ci\"", "\"npm install\"", "new hook of its workspace"),
+        ("[\"npm\", \"test\"]", "[\"sh\"]", "new check of its workspace"),
+        ("acme/*\"]", "*/*\"]", "new repository of its workspace"),
+        ("ref = \"{{task.fields.branch}}\"", "ref = \"main\"", "new source of its workspace"),
+    ] {
+        let new = rights(&read(&edited(from, to)));
+        let found = is_wider(&old, &new);
+        assert!(found.iter().any(|reason| reason.contains(why)), "{to}: {found:?}");
+    }
+    for (from, to) in [
+        ("hosts = [\"registry.npmjs.org\"]", "hosts = []"),
+        ("hook_time = \"1m\"", "hook_time = \"2m\""),
+        ("before_remove = \"git log --oneline -5\"\n", ""),
+    ] {
+        let new = rights(&read(&edited(from, to)));
+        assert_eq!(is_wider(&old, &new), Vec::<String>::new(), "{to}");
+    }
+    // What was armed before there were workspaces is read, and covers none.
+    let text = serde_json::to_string(&old).unwrap();
+    let mut before: serde_json::Value = serde_json::from_str(&text).unwrap();
+    before.as_object_mut().unwrap().remove("workspace").unwrap();
+    let before: rota::playbook::Rights = serde_json::from_value(before).unwrap();
+    assert!(is_wider(&before, &old).contains(&"it works in a workspace".to_owned()));
+    assert!(!serde_json::to_string(&before).unwrap().contains("workspace"));
 }
 
 #[test]

@@ -11,3 +11,4 @@ mod serving;
 mod setting_up;
 pub mod team;
 mod transfer;
+mod workspaces;

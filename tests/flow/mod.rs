@@ -9,6 +9,6 @@ mod digest;
 mod leantime;
 mod over_leantime;
 mod rendering;
-mod runner;
+pub mod runner;
 mod tools;
 mod transfer;

@@ -13,3 +13,12 @@ pub fn skip(why: &str) {
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     let _ = writeln!(std::io::stderr(), "\n-- skipped: {name}: {why}");
 }
+
+/// The same of something that whoever runs the tests may insist on: `ROTA_TEST_REQUIRE=landlock,git`.
+#[track_caller]
+pub fn lacks(what: &str, why: &str) {
+    let required = asked("ROTA_TEST_REQUIRE").unwrap_or_default();
+    let is_required = required.split(',').any(|name| name.trim() == what);
+    assert!(!is_required, "{what} is required: {why}");
+    skip(&format!("{what}: {why}"));
+}

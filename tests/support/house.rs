@@ -333,6 +333,8 @@ pub fn playbook(tools: &[&str]) -> Playbook {
         gather: BTreeMap::new(),
         suitability: Suitability::default(),
         claim: None,
+        workspace: None,
+        checks: BTreeMap::new(),
         work: Work::Steps(vec![]),
         tools: tools.iter().map(|tool| (*tool).to_owned()).collect(),
         outcomes: BTreeMap::from([

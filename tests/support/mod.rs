@@ -4,6 +4,7 @@ pub mod asked;
 pub mod backend;
 pub mod daemon;
 pub mod delegate;
+pub mod den;
 pub mod fixed_board;
 pub mod foreign;
 pub mod gates;

@@ -4,7 +4,9 @@ mod command;
 mod model_loop;
 mod model_troubles;
 mod model_wires;
+mod sandbox;
 mod steps;
+mod workspace;
 
 use crate::support::house::House;
 use rota::domain::{Playbook, RunId, Value};
@@ -23,6 +25,7 @@ pub async fn job(house: &House, playbook: Playbook, prompt: &str) -> (Job, ToolS
         command: vec![],
         env: vec![],
         folder: std::env::temp_dir(),
+        workspace: None,
     };
     (job, ToolSession::new(house.tools.clone(), context))
 }

@@ -1,0 +1,157 @@
+//! The workspaces of runs: made before the work, kept over its attempts, removed when the task is
+//! done.
+
+use super::attempt::template_trouble;
+use super::parts::Parts;
+use super::worker::Worker;
+use crate::domain::{
+    Phase, ProjectId, RunId, StatusKind, Task, TaskId, Usage, Work, WorkspaceSource,
+};
+use crate::runner::WorkEnd;
+use crate::runner::workspace::{Ask, Origin, Record, Workspace, WorkspaceError, judge};
+use crate::template;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// At most so many tasks are asked for each time: boards count requests.
+const LOOKS_MAX: usize = 10;
+
+fn ended(error: &WorkspaceError) -> WorkEnd {
+    let (state, reason) = error.state();
+    WorkEnd::ended(state, reason, error.to_string(), Usage::default())
+}
+
+/// For what a task's workspace is, among all boards.
+fn identifier(parts: &Parts, task: TaskId) -> String {
+    format!("{}-{task}", parts.settings.board)
+}
+
+impl Worker {
+    /// The task's workspace, where the playbook asks for one. A rehearsal has none.
+    pub(super) async fn workspace(&self) -> Result<Option<Arc<Workspace>>, WorkEnd> {
+        let playbook = &self.job.playbook;
+        let (Some(rules), Some(workspaces), Some(task)) =
+            (&playbook.workspace, &self.parts.workspaces, self.job.task)
+        else {
+            return Ok(None);
+        };
+        let origin = rules.source.as_ref().map(|source| self.origin(source)).transpose()?;
+        let identifier = identifier(&self.parts, task);
+        let ask = Ask {
+            run: &self.run.id,
+            identifier: &identifier,
+            task,
+            playbook,
+            origin: origin.as_ref(),
+            now: self.parts.clock.wall(),
+        };
+        let made = workspaces.prepare(&ask, &self.job.halt.token()).await;
+        let workspace = made.map_err(|error| ended(&error))?;
+        let (name, level) = (workspace.name(), workspace.level());
+        self.note(&format!("it works in workspace {name}, sandbox {level}")).await;
+        Ok(Some(Arc::new(workspace)))
+    }
+
+    fn origin(&self, source: &WorkspaceSource) -> Result<Origin, WorkEnd> {
+        let context = self.brief.value();
+        let fill = |text: &String| template::fill_text(text, &context);
+        let filled = |text: &String| fill(text).map_err(|error| template_trouble(&error));
+        let repository =
+            if source.is_path { source.repository.clone() } else { filled(&source.repository)? };
+        let reference = source.reference.as_ref().map(filled).transpose()?;
+        let rules = self.job.playbook.workspace.iter().flat_map(|rules| &rules.repositories);
+        let of_team = self.parts.workspaces.iter().flat_map(|w| &w.options().repositories);
+        let allowed: Vec<String> = rules.chain(of_team).cloned().collect();
+        let playbook = Path::new(&self.job.playbook.path);
+        judge(source, &repository, reference.as_deref(), &allowed, playbook)
+            .map_err(|error| ended(&error))
+    }
+
+    /// The values of the variables that `work.env` names.
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
+        let Work::Command { env, .. } = &self.job.playbook.work else { return Vec::new() };
+        let known = &self.parts.settings.environment;
+        env.iter().filter_map(|name| Some((name.clone(), known.get(name)?.clone()))).collect()
+    }
+
+    /// Where a program is started that has no workspace.
+    pub(super) fn folder(&self) -> PathBuf {
+        let here = || PathBuf::from(".");
+        self.parts.settings.state.clone().map_or_else(here, |state| state.join("work"))
+    }
+}
+
+/// Sees to the workspaces that nobody uses: what is half made is cleared away, and those whose tasks
+/// are done go. `turn` is whose turn it is to be looked at.
+pub(super) async fn tend(parts: &Parts, turn: &mut usize) {
+    let Some(workspaces) = &parts.workspaces else { return };
+    let cleared = workspaces.clear_half_made().await;
+    if cleared > 0 {
+        tracing::info!(cleared, "workspaces that were left half made are gone");
+    }
+    let mut records = workspaces.list();
+    records.retain(|record| record.identifier == identifier(parts, record.task));
+    records.sort_by_key(|record| record.task);
+    if records.is_empty() {
+        return;
+    }
+    let from = *turn % records.len();
+    records.rotate_left(from);
+    records.truncate(LOOKS_MAX);
+    *turn = from + records.len();
+    if let Err(error) = remove_done(parts, &records).await {
+        // Their tasks may be done or not: they stay until the board answers.
+        tracing::warn!(%error, "workspaces could not be looked after");
+    }
+}
+
+async fn remove_done(parts: &Parts, records: &[Record]) -> crate::board::Result<()> {
+    let projects: BTreeMap<ProjectId, _> =
+        parts.board.projects().await?.into_iter().map(|project| (project.id, project)).collect();
+    let is_done = |task: &Task| {
+        projects.get(&task.project).is_some_and(|p| p.kind_of(task.status) == StatusKind::Done)
+    };
+    for record in records {
+        match parts.board.task(record.task).await {
+            Ok(task) if is_done(&task) => remove(parts, record).await,
+            // Of one that is gone nobody said that it is done.
+            Ok(_) | Err(crate::board::BoardError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn remove(parts: &Parts, record: &Record) {
+    let Some(workspaces) = &parts.workspaces else { return };
+    // A run that has not ended may come back to it.
+    let claim = parts.ledger.claim(record.task).await;
+    if !claim.is_ok_and(|claim| claim.is_none_or(|claim| claim.phase == Phase::Free)) {
+        return;
+    }
+    let playbook = parts.playbook(&crate::domain::PlaybookName::new(record.playbook.clone()));
+    let run = RunId::new(format!("w-{}", parts.entropy.nonce()));
+    match workspaces.remove(record, playbook.as_deref(), &run).await {
+        Ok(true) => tracing::info!(task = %record.task, "its task is done: a workspace is gone"),
+        Ok(false) => {}
+        Err(error) => {
+            tracing::warn!(task = %record.task, %error, "a workspace could not be removed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::RunState;
+
+    #[test]
+    fn what_a_second_try_cannot_mend_is_refused_and_the_rest_is_tried_again() {
+        let refused = WorkspaceError::Refused("no".into());
+        let busy = WorkspaceError::Busy("main-1".into());
+        assert_eq!(ended(&refused).state, RunState::Refused);
+        assert!(!ended(&refused).state.may_retry());
+        assert!(ended(&busy).state.may_retry());
+    }
+}
