@@ -1,7 +1,7 @@
 //! What must hold between the tables of a playbook.
 
 use super::Defaults;
-use crate::domain::{DueSelector, Playbook, Reviewer, Work, WriteScope};
+use crate::domain::{DueSelector, Mode, Playbook, Reviewer, Work, WriteScope};
 use crate::fault::shown;
 use crate::fault::table::Table;
 
@@ -10,6 +10,13 @@ pub(super) fn check(root: &Table<'_, '_>, playbook: &Playbook, defaults: &Defaul
     zone(root, playbook, defaults);
     work(root, playbook);
     claim(root, playbook);
+    if playbook.mode == Mode::Staged && playbook.claim.is_none() {
+        let fault = root.fault(
+            "mode",
+            "`staged` needs a claim that waits for the decision: [claim] is missing",
+        );
+        root.add(fault.with_help("write [select] and [claim], or mode = \"shadow\""));
+    }
     let own = playbook.name.clone();
     if playbook.review.by == Reviewer::Playbook(own.clone()) {
         root.add(root.fault("review", "a playbook does not review itself"));

@@ -113,7 +113,7 @@ pub(super) fn backoff(text: &str) -> Result<(Duration, Duration), String> {
 }
 
 /// `2.00 USD` in millionths; the currency, where one is written, must be this one.
-pub(super) fn money(text: &str, currency: &str) -> Result<u64, String> {
+pub fn money(text: &str, currency: &str) -> Result<u64, String> {
     let expected = || format!("expected an amount such as \"2.00 {currency}\"");
     let mut words = text.split_whitespace();
     let amount = words.next().ok_or_else(expected)?;
