@@ -95,7 +95,6 @@ impl Worker {
         self.run = Self::new_run(&self.parts, &self.job, id, self.run.attempt + 1);
         self.began = self.parts.clock.boot();
         self.tally = Arc::new(Tally::new(0, self.tally.counts()));
-        self.is_taken_up = false;
         let ended = |state, reason, detail| WorkEnd::ended(state, reason, detail, Usage::default());
         let lease = self.job.playbook.claim.as_ref().map_or(Duration::ZERO, |c| c.lease);
         self.budget = None;

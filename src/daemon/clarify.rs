@@ -95,7 +95,6 @@ async fn ask_about(
         announced: None,
         is_withdrawn: false,
         handed_over: None,
-        is_taken_up: false,
         budget: None,
         began: parts.clock.boot(),
         parts: Arc::clone(parts),

@@ -167,7 +167,7 @@ impl Dispatcher {
             return Ok(());
         }
         if claim.staged.is_some() {
-            self.see_to_proposals(claim).await?;
+            Box::pin(self.see_to_proposals(claim)).await?;
             return Ok(());
         }
         let resume =

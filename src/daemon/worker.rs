@@ -90,8 +90,6 @@ pub(super) struct Worker {
     pub(super) is_withdrawn: bool,
     /// What waits for a person once the run has ended.
     pub(super) handed_over: Option<HandOver>,
-    /// Its run began before this worker did.
-    pub(super) is_taken_up: bool,
     /// What of the day's budget was set aside for its run.
     pub(super) budget: Option<Amount>,
 }
@@ -175,7 +173,6 @@ impl Worker {
         let mut worker = Self {
             run,
             budget: None,
-            is_taken_up,
             tally,
             brief: Brief::default(),
             held: None,
@@ -250,7 +247,10 @@ impl Worker {
     }
 
     pub(super) async fn record_start(&self) -> Result<(), LedgerError> {
-        if self.is_taken_up {
+        // Its run began before this worker did.
+        let is_first = self.run.attempt == self.job.attempt;
+        let resume = self.job.resume.as_ref().filter(|_| is_first);
+        if resume.is_some_and(|resume| resume.settling.is_some()) {
             return self.parts.ledger.update_run(&self.run).await;
         }
         self.parts.ledger.start_run(&self.run, &self.job.playbook.source).await

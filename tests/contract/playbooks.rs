@@ -113,7 +113,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("a rubric", "[claim]", "rubric = \"suitability.md.hbs\"\n[claim]"),
     ("a workspace", "[claim]", "[workspace]\nsource = 3\n[claim]"),
     ("checks", "[claim]", "[checks]\ntests = 3\n[claim]"),
-    ("proposals", "mode = \"live\"", "mode = \"staged\""),
+    ("more in one run than in a day", "tokens_per_day = 5_000_000", "tokens_per_day = 1_000"),
     ("an ACP agent", "runner = \"model\"", "runner = \"acp\""),
     ("an independent reviewer", "rounds = 3", "independent = true"),
     ("a tool of another server", "\"get*\"", "\"calendar:list_events\""),

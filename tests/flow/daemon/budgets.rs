@@ -88,9 +88,9 @@ async fn a_playbook_has_a_budget_of_its_own_in_money() {
 async fn the_day_is_the_teams_civil_day_also_where_the_clocks_are_set() {
     // Berlin: 2026-10-25 has 25 hours. Its midnight is 22:00 before and 23:00 after in UTC.
     let mut team = Team::at("2026-10-24T21:30:00Z").await;
-    team.playbook("ai-worker", &playbook("tokens = 1_000"));
+    team.playbook("ai-worker", &playbook("tokens = 1_500"));
     team.model("worker", &[SPENDS]);
-    team.budget = DayBudget { tokens: Some(1_000), cost_micros: None };
+    team.budget = DayBudget { tokens: Some(1_500), cost_micros: None };
     for n in 0..9 {
         team.task(&format!("Task {n}")).await;
     }
