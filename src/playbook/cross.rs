@@ -51,7 +51,8 @@ fn zone(root: &Table<'_, '_>, playbook: &Playbook, defaults: &Defaults) {
 /// A budget of the day lasts for one run at least, and its day is the team's.
 fn budgets(root: &Table<'_, '_>, playbook: &Playbook, defaults: &Defaults) {
     let (limits, day) = (&playbook.limits, playbook.limits.day);
-    if day != DayBudget::default() && defaults.zone.is_none() {
+    let named = defaults.zone.is_some() || root.holds("on", "timezone");
+    if day != DayBudget::default() && !named {
         let message = "a budget of the day needs the team's zone, and rota.toml names none";
         let fault = root.fault("limits", message);
         root.add(fault.with_help("write `timezone = \"Europe/Berlin\"` in rota.toml"));

@@ -253,9 +253,11 @@ impl ToolRegistry {
             return Err(ToolError::rejected(Reason::Unsupported, message));
         };
         guard::may_call(tool, context)?;
-        let planned = plan(&self.parts, context, args).await?;
-        limited::check_reach(&self.parts, context, &planned).await?;
-        guard::foresee(&self.parts, context, &planned).await
+        let limited = limited::parts_for(&self.parts, context);
+        let parts = limited.as_ref().unwrap_or(&self.parts);
+        let planned = plan(parts, context, args).await?;
+        limited::check_reach(parts, context, &planned).await?;
+        guard::foresee(parts, context, &planned).await
     }
 
     /// What a tool does to the world; `None` for a tool that is not there.

@@ -37,9 +37,9 @@ pub enum ReviewCommand {
         task: i64,
     },
     /// Approve what was handed over: the task is done; apply what is proposed: it is written
-    #[command(after_help = "Examples:\n  rota review approve 42 --comment \"Well done.\"\n  \
-        rota review approve 42 --only 1,3\n  \
-        rota review approve 42 --edit 2 '{\"id\": 42, \"params\": {\"priority\": 2}}'")]
+    #[command(
+        after_help = "Examples:\n  rota review approve 42 --comment \"Well done.\"\n  rota review approve 42 --only 1,3"
+    )]
     Approve {
         /// What it is about
         #[command(flatten)]
@@ -162,3 +162,19 @@ const WAITING: View = View::Table {
     ],
     empty: "nothing waits for a person",
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_are_pairs_of_a_number_and_an_object() {
+        let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        let read = edits(&words(&["2", r#"{"id": 7}"#, "3", "{}"])).unwrap();
+        let two = Value::map([("id", Value::Int(7))]);
+        assert_eq!(read, Value::map([("2", two), ("3", Value::Map(BTreeMap::new()))]));
+        for wrong in [["two", "{}"], ["2", "{"], ["2", "[1]"]] {
+            assert!(edits(&words(&wrong)).is_err(), "{wrong:?}");
+        }
+    }
+}
