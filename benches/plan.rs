@@ -174,6 +174,7 @@ fn snapshot(placed: bool) -> Snapshot {
             running: 0,
             runs_today: 0,
             waiting_review: 0,
+            no_budget: None,
         };
         playbooks.insert(facts.playbook.name.clone(), facts);
     }

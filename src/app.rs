@@ -77,7 +77,7 @@ impl House for App {
         signals: mpsc::Receiver<Signal>,
         ready: oneshot::Sender<Ready>,
     ) -> Result<(), Failure> {
-        serve::serve(place, signals, ready).await
+        Box::pin(serve::serve(place, signals, ready)).await
     }
 
     fn at_pipe(&self, place: &Place) -> Result<AtPipe, Failure> {

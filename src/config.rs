@@ -19,7 +19,7 @@ pub use schema::schema;
 pub use upstream::{UpstreamConfig, UpstreamWay};
 pub use workspaces::WorkspacesConfig;
 
-use crate::domain::TimeKind;
+use crate::domain::{DayBudget, TimeKind};
 use crate::fault::table::Reader;
 use crate::fault::{Fault, Severity, Source};
 use crate::playbook::Defaults;
@@ -75,6 +75,8 @@ pub struct Config {
     pub agents: PathBuf,
     /// The folder of templates.
     pub templates: PathBuf,
+    /// What all playbooks together may use in a day.
+    pub budget: DayBudget,
     /// The currency of costs.
     pub currency: String,
     /// What somebody should look at.
@@ -198,6 +200,7 @@ impl Default for Config {
             arm: Arm::Ask,
             agents: PathBuf::from("agents"),
             templates: PathBuf::from("templates"),
+            budget: DayBudget::default(),
             currency: "USD".to_owned(),
             warnings: Vec::new(),
         }

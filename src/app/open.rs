@@ -353,6 +353,7 @@ fn settings(
         renew: config.claims.renew,
         log_time: config.claims.log_time,
         keep: config.keep,
+        budget: config.budget,
         zone: config.timezone.unwrap_or(chrono_tz::UTC),
         arms_itself: config.arm == crate::config::Arm::Auto,
         state,

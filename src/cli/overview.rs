@@ -145,6 +145,38 @@ pub fn decided(value: &Value) -> Option<Page> {
     Some(page)
 }
 
+/// What is proposed for a task, each write as `field: from → to`.
+pub fn proposed(value: &Value) -> Option<Page> {
+    let mut page = Page::new();
+    page.line(Style::Bold, &format!("task {}", value.get("task")?.as_int()?));
+    page.add(Style::Plain, &format!("  {} proposes", text(value, "playbook")?));
+    page.add(Style::Dim, &format!("  run {}", text(value, "run").unwrap_or("")));
+    if value.get("open").and_then(Value::as_bool) == Some(true) {
+        let until = text(value, "until").unwrap_or("");
+        page.line(Style::Warn, &format!("  waits for a decision until {until}"));
+    }
+    if let Some(decided) = value.get("decided").filter(|decided| decided.as_map().is_some()) {
+        let of = |name| text(decided, name).unwrap_or("");
+        page.line(Style::Plain, &format!("  {}: {} ({})", of("by"), of("verdict"), of("at")));
+        page.add(Style::Plain, &format!("  {}", of("comment")));
+    }
+    page.indented("  | ", Style::Plain, text(value, "summary").unwrap_or(""));
+    for item in value.get("items")?.as_list()? {
+        let number = item.get("number").and_then(Value::as_int).unwrap_or(0);
+        page.gap().line(Style::Bold, &format!("{number}  {}", text(item, "tool").unwrap_or("")));
+        page.add(Style::Dim, &format!("  {}", text(item, "entity").unwrap_or("")));
+        let state = text(item, "state").unwrap_or("");
+        if state != "open" {
+            let why = text(item, "why").unwrap_or("");
+            page.add(Style::Warn, &format!("  {state}")).add(Style::Plain, &format!("  {why}"));
+        }
+        for change in item.get("changes").and_then(Value::as_list).unwrap_or(&[]) {
+            page.indented("    ", Style::Plain, change.as_text().unwrap_or(""));
+        }
+    }
+    Some(page)
+}
+
 /// A project, with its status labels from the left.
 pub fn project(value: &Value) -> Option<Page> {
     let mut page = Page::new();

@@ -3,7 +3,7 @@
 use super::leantime::{KEYS, leantime};
 use super::secret::secret;
 use super::{Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, SlackConfig, StoreConfig};
-use crate::domain::{TimeKind, show_duration};
+use crate::domain::{DayBudget, TimeKind, show_duration};
 use crate::fault::table::Table;
 use crate::fault::{Fault, nearest};
 use chrono_tz::Tz;
@@ -70,11 +70,23 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
         arm: root.choice("arm", &[("ask", Arm::Ask), ("auto", Arm::Auto)]).unwrap_or_default(),
         agents: path(root, "agents", folder).unwrap_or_else(|| folder.join("agents")),
         templates: path(root, "templates", folder).unwrap_or_else(|| folder.join("templates")),
+        budget: budget(&root.table("budget"), &currency),
         currency,
         warnings: Vec::new(),
     };
     root.finish(elsewhere);
     (config, open_to_others)
+}
+
+fn budget(table: &Table<'_, '_>, currency: &str) -> DayBudget {
+    let budget = DayBudget {
+        tokens: table
+            .int("tokens_per_day", 1..=1_000_000_000_000)
+            .and_then(|tokens| u64::try_from(tokens).ok()),
+        cost_micros: table.parsed("per_day", |text| crate::playbook::money(text, currency)),
+    };
+    table.finish(elsewhere);
+    budget
 }
 
 /// A path, relative to the file's folder.

@@ -4,12 +4,13 @@ use crate::domain::StatusKind;
 use serde_json::{Value, json};
 
 /// Keys by the table they belong to; empty for the top.
-const PLACES: [(&str, &[&str]); 12] = [
+const PLACES: [(&str, &[&str]); 13] = [
     ("", &["timezone", "arm", "agents", "templates", "currency"]),
     ("daemon", &["id", "slots", "labels", "tick", "drain", "playbooks"]),
     ("board", &["name", "requests_per_minute"]),
     ("store", &["keep"]),
     ("people", &["me"]),
+    ("budget", &["per_day", "tokens_per_day"]),
     ("claims", &["lease", "renew", "margin", "log_time"]),
     (
         "models.NAME",
@@ -274,6 +275,10 @@ pub fn schema() -> Value {
                 "keep": duration("how long ended runs, told messages and settled occurrences are kept, at least 7d (default: 90d)"),
             }), &[]),
             "people": object(&json!({"me": text("the name of the board user who types commands")}), &[]),
+            "budget": object(&json!({
+                "per_day": text("money that all playbooks together may use in a day of the team's zone, such as \"20.00 USD\" (default: no limit)"),
+                "tokens_per_day": json!({"type": "integer", "minimum": 1, "description": "tokens that all playbooks together may use in such a day (default: no limit)"}),
+            }), &[]),
             "claims": object(&json!({
                 "lease": duration("how long a lease lasts without a renewal (default: 60s)"),
                 "renew": duration("how often a claim is renewed, at most a third of the lease (default: 20s)"),

@@ -97,12 +97,15 @@ impl Worker {
         self.tally = Arc::new(Tally::new(0, self.tally.counts()));
         let ended = |state, reason, detail| WorkEnd::ended(state, reason, detail, Usage::default());
         let lease = self.job.playbook.claim.as_ref().map_or(Duration::ZERO, |c| c.lease);
+        self.budget = None;
+        let reserved = self.reserve_budget().await;
         let succeeded = self.succeed(lease).await;
         // Also where the claim was lost: that is how this attempt ended.
         let recorded = self.record_start().await;
         succeeded.map_err(|(reason, detail)| ended(RunState::ClaimLost, reason, detail))?;
         recorded
             .map_err(|error| ended(RunState::Failed, Reason::StoreFailed, error.to_string()))?;
+        reserved.map_err(|(reason, detail)| ended(RunState::Failed, reason, detail))?;
         let keeper = self.keeper();
         keeper.during(self.begin()).await
     }

@@ -8,8 +8,8 @@ use super::worker::{Worker, board_trouble, store_trouble};
 use crate::board::BoardError;
 use crate::crash;
 use crate::domain::{
-    Before, Claim, Effect, EffectResult, Mode, Person, Phase, Project, Reason, RunState, StatusId,
-    Task, TaskEdit, Usage, Wrote,
+    Before, Claim, Effect, EffectResult, HandOver, Mode, Person, Phase, Project, Reason, RunState,
+    StatusId, Task, TaskEdit, Usage, Wrote,
 };
 use crate::ledger::ClaimError;
 use crate::runner::WorkEnd;
@@ -190,7 +190,21 @@ impl Worker {
             return self.give_way(end).await;
         }
         self.leave(&end, "hand-back.md.hbs").await;
+        if end.state == RunState::Unverified && !self.unfinished {
+            self.ask_about(&end).await;
+        }
         end
+    }
+
+    /// A success that the journal does not show waits for a person, who says whether it is one.
+    async fn ask_about(&mut self, end: &WorkEnd) {
+        let Ok(Some(task)) = self.read_task().await else { return };
+        let (status, missing) = (task.status, end.detail.clone());
+        self.handed_over = Some(HandOver {
+            rework: Some(self.run.playbook.clone()),
+            unverified: Some(missing),
+            ..self.hand_over(&task, status, end)
+        });
     }
 
     /// Whether anything of this run stands on the board, or may.
@@ -345,7 +359,10 @@ fn was_put_back(claim: &Claim, task: &Task) -> bool {
 
 /// Whether a write may stand on the board: it was not refused.
 pub(super) fn may_show(effect: &Effect) -> bool {
-    !matches!(effect.result, Some(EffectResult::Failed { .. } | EffectResult::Recorded))
+    !matches!(
+        effect.result,
+        Some(EffectResult::Failed { .. } | EffectResult::Recorded | EffectResult::Proposed { .. })
+    )
 }
 
 /// How a run ends whose claim does not take what is to be noted in it.

@@ -3,11 +3,10 @@
 use super::brief::{self, Brief};
 use super::earlier;
 use super::reviews;
-use super::worker::{Worker, board_trouble, store_trouble};
+use super::worker::{Worker, board_trouble};
 use crate::crash;
 use crate::domain::{
-    EffectActor, EffectResult, Gather, Mode, Phase, Reason, RunState, Task, TaskId, Usage, Value,
-    Work,
+    EffectActor, Gather, Mode, Phase, Reason, RunState, Task, TaskId, Usage, Value, Work,
 };
 use crate::ledger::LogLine;
 use crate::runner::command::CommandRunner;
@@ -212,7 +211,7 @@ impl Worker {
         let folder = workspace.as_ref().map(|workspace| workspace.folder().to_owned());
         let job = Job {
             run: self.run.id.clone(),
-            playbook: Arc::clone(&self.job.playbook),
+            playbook: self.bounded(),
             task: self.job.task,
             prompt,
             context: self.brief.value(),
@@ -259,7 +258,7 @@ impl Worker {
                         Usage::default(),
                     )
                 })?;
-                Arc::new(ModelRunner::new(Arc::clone(known)))
+                Arc::new(ModelRunner::new(self.metered(known)))
             }
         })
     }
@@ -292,52 +291,6 @@ impl Worker {
             end
         };
         tokio::join!(work, writer.write(ends)).0
-    }
-
-    /// A success has to be shown by the journal, not by prose.
-    async fn verify(&self, end: WorkEnd) -> WorkEnd {
-        if end.state != RunState::Succeeded || end.outcome.is_none() {
-            return end;
-        }
-        let name = end.outcome.clone().unwrap_or_default();
-        let outcomes = &self.job.playbook.outcomes;
-        let Some(outcome) = outcomes.get(&name) else {
-            if outcomes.is_empty() {
-                return end;
-            }
-            let known: Vec<_> = outcomes.keys().map(String::as_str).collect();
-            let detail = format!("outcome {name:?} is not one of {}", known.join(", "));
-            return WorkEnd {
-                state: RunState::Failed,
-                reason: Reason::UnknownOutcome,
-                detail,
-                ..end
-            };
-        };
-        let effects = match self.parts.ledger.effects(&self.run.id).await {
-            Ok(effects) => effects,
-            Err(error) => return store_trouble(&error),
-        };
-        let shown = |needed: &String| {
-            let tool = needed.strip_prefix("tool:").unwrap_or(needed);
-            effects.iter().any(|effect| {
-                effect.actor == EffectActor::Agent
-                    && (effect.tool == tool || effect.bulk.as_deref() == Some(tool))
-                    && matches!(
-                        effect.result,
-                        Some(EffectResult::Done { .. } | EffectResult::Recorded)
-                    )
-            })
-        };
-        match outcome.requires.iter().find(|needed| !shown(needed)) {
-            None => end,
-            Some(missing) => WorkEnd {
-                state: RunState::Unverified,
-                reason: Reason::Unverified,
-                detail: format!("outcome {name:?} needs {missing:?}, which this run did not do"),
-                ..end
-            },
-        }
     }
 
     /// Reads what `[gather]` names, to the end of every list.
@@ -398,6 +351,12 @@ impl Worker {
             }
         }
         Err(trouble(format!("the list did not end after {PAGES_MAX} pages")))
+    }
+
+    /// A line in the run's transcript.
+    pub(super) async fn note(&self, text: &str) {
+        self.parts.tell("note", Some(&self.run.id), text.to_owned());
+        self.log("note", text).await;
     }
 
     async fn log(&self, kind: &str, text: &str) {

@@ -175,6 +175,9 @@ pub(super) fn effect_lines(attempt: u32, effects: &[Effect]) -> Vec<Value> {
             Some(EffectResult::Failed { message, .. }) => {
                 (String::new(), format!("failed: {message}"))
             }
+            Some(EffectResult::Proposed { number, .. }) => {
+                (String::new(), format!("proposed as number {number}; a person decides"))
+            }
             Some(EffectResult::Recorded) => (String::new(), "recorded only".to_owned()),
             Some(EffectResult::Unknown) | None => {
                 (String::new(), "it is not known whether it happened".to_owned())

@@ -1,8 +1,8 @@
 //! What stands where a run has its playbook: nothing that wakes, and no rules but those of the caller.
 
 use crate::domain::{
-    CatchUp, Fold, Gap, Limits, Mode, On, OnFailure, Outcome, Overlap, Playbook, PlaybookName,
-    Review, Reviewer, Scope, Suitability, Work, WriteScope,
+    CatchUp, DayBudget, Fold, Gap, Limits, Mode, On, OnFailure, Outcome, Overlap, Playbook,
+    PlaybookName, Review, Reviewer, Scope, Suitability, Work, WriteScope,
 };
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
@@ -54,7 +54,12 @@ pub(super) fn of(what: &str, agent: &str, zone: Tz) -> Playbook {
         work: Work::Steps(Vec::new()),
         tools: vec!["*".to_owned()],
         outcomes: BTreeMap::from([("done".to_owned(), outcome)]),
-        review: Review { by: Reviewer::Person, rounds: 0, waiting_max: None },
+        review: Review {
+            by: Reviewer::Person,
+            rounds: 0,
+            waiting_max: None,
+            apply_within: no_time,
+        },
         scope: Scope { write: WriteScope::Board, max: BTreeMap::new() },
         limits: Limits {
             turns: 0,
@@ -67,6 +72,7 @@ pub(super) fn of(what: &str, agent: &str, zone: Tz) -> Playbook {
             backoff_max: no_time,
             concurrent: 0,
             runs_per_day: None,
+            day: DayBudget::default(),
         },
         report: None,
         on_failure: OnFailure::default(),

@@ -3,7 +3,7 @@
 
 use super::worker::{Worker, board_trouble};
 use crate::domain::{
-    EffectActor, Initiative, NewMarker, Playbook, Principal, Project, Task, TaskEdit, Value,
+    EffectActor, Initiative, Mode, NewMarker, Playbook, Principal, Project, Task, TaskEdit, Value,
 };
 use crate::runner::WorkEnd;
 use crate::tools::{Context, Progress, RunContext, ToolError, ToolResult, Trust};
@@ -38,10 +38,11 @@ impl Worker {
                 projects: selected_projects(&playbook, &projects),
                 trust: self.trust(actor),
                 actor,
-                mode: playbook.mode,
+                mode: mode(&playbook, actor),
                 revision,
                 marker: None,
                 once: None,
+                applies: None,
                 tally: Arc::clone(&self.tally),
                 playbook,
             }),
@@ -94,6 +95,21 @@ impl Worker {
         self.parts.tools.call("addComment", comment_args(task, text), &context).await
     }
 
+    /// A write of the outcome: done at once, or where the playbook is staged proposed.
+    pub(super) async fn outcome_write(
+        &self,
+        tool: &str,
+        args: Value,
+        revision: Option<u64>,
+    ) -> Result<ToolResult, ToolError> {
+        let context = self.context(EffectActor::Rota, revision).await;
+        let mut context = context.map_err(|end| ToolError::fatal(end.reason, end.detail))?;
+        if let Some(run) = &mut context.run {
+            run.mode = self.job.playbook.mode;
+        }
+        self.parts.tools.call(tool, args, &context).await
+    }
+
     async fn as_rota(
         &self,
         tool: &str,
@@ -105,6 +121,14 @@ impl Worker {
             Err(end) => return Err(ToolError::fatal(end.reason, end.detail)),
         };
         self.parts.tools.call(tool, args, &context).await
+    }
+}
+
+/// What the daemon writes for a staged run is live: its announcement, and how it goes back.
+fn mode(playbook: &Playbook, actor: EffectActor) -> Mode {
+    match (playbook.mode, actor) {
+        (Mode::Staged, EffectActor::Rota) => Mode::Live,
+        (mode, _) => mode,
     }
 }
 
@@ -121,7 +145,7 @@ pub(super) fn selected_projects(
     projects.iter().filter(is_named).map(|p| p.id).collect()
 }
 
-fn comment_args(task: &Task, text: String) -> Value {
+pub(super) fn comment_args(task: &Task, text: String) -> Value {
     Value::map([
         ("module", Value::from("ticket")),
         ("entityId", task.id.0.into()),

@@ -95,6 +95,7 @@ async fn ask_about(
         announced: None,
         is_withdrawn: false,
         handed_over: None,
+        budget: None,
         began: parts.clock.boot(),
         parts: Arc::clone(parts),
         job,

@@ -4,12 +4,13 @@ use super::Daemon;
 use super::assistants::Assistants;
 use super::brief::text_of;
 use super::event::Event;
+use super::proposals;
 use super::reviews;
 use super::why;
 use crate::cron::Odd;
 use crate::domain::{
-    Fence, HandOver, Playbook, PlaybookName, Principal, RunId, TaskId, Timestamp, Value, Waiting,
-    Work,
+    Fence, HandOver, Playbook, PlaybookName, Principal, RunId, Staging, TaskId, Timestamp, Value,
+    Waiting, Work,
 };
 use crate::ledger::stop;
 use crate::schedule::{AHEAD_MAX, Forecast, Timetable, forecast};
@@ -60,6 +61,24 @@ impl Daemon {
             ("by", by.into()),
             ("reason", reason.into()),
         ]))
+    }
+
+    /// Decides about what is proposed, and waits until it is carried out.
+    async fn decide_proposals(
+        &self,
+        staging: Staging,
+        ask: DecideAsk,
+    ) -> Result<Ruling, DeskError> {
+        let (task, dry_run) = (staging.task, ask.dry_run);
+        let ruling = proposals::decide(&self.parts, staging, ask).await?;
+        if dry_run {
+            return Ok(ruling);
+        }
+        let waits = match self.ask(|reply| Event::Decided { task, reply }).await {
+            Ok(_) => None,
+            Err(error) => Some(error.to_string()),
+        };
+        proposals::told(&self.parts, ruling, waits).await
     }
 
     /// Whether a playbook would run if its time came now.
@@ -389,6 +408,9 @@ impl Reviews for Daemon {
     }
 
     async fn decide(&self, ask: DecideAsk) -> Result<Ruling, DeskError> {
+        if let Some(staging) = proposals::meant(&self.parts, &ask).await? {
+            return self.decide_proposals(staging, ask).await;
+        }
         let ruling = {
             let _alone = self.parts.deciding.lock().await;
             Box::pin(reviews::decide(&self.parts, ask)).await
@@ -396,6 +418,10 @@ impl Reviews for Daemon {
         // A playbook that is to work again is looked at now.
         let _ = self.events.send(Event::Tick(None)).await;
         ruling
+    }
+
+    async fn proposals(&self, task: TaskId) -> Result<Value, DeskError> {
+        proposals::show(&self.parts, task).await
     }
 
     async fn answer(&self, ask: AnswerAsk) -> Result<Answered, DeskError> {

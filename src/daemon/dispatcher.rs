@@ -79,6 +79,7 @@ impl Dispatcher {
                 self.work_done(&occurrence, &run, task, done).await;
             }
             Event::Run { request, reply } => self.run_by_hand(request, reply).await,
+            Event::Decided { task, reply } => Box::pin(self.carry_out_decision(task, reply)).await,
             Event::StopRun { run, by, reply } => self.stop_run(run, &by, reply).await,
             Event::Switch { playbook, switch, by, reply } => {
                 let answer = self.switch(&playbook, switch, &by).await;
@@ -220,6 +221,12 @@ impl Dispatcher {
             .collect();
         for (_, reply) in stopped {
             let _ = reply.send(Ok(()));
+        }
+        if let Some((reason @ Reason::BudgetDay, detail)) = &done.refused
+            && let Some(open) = self.beliefs.open.get(occurrence)
+        {
+            let playbook = open.occurrence.playbook.clone();
+            self.decide(&playbook, task, *reason, detail).await;
         }
         if let Some(open) = self.beliefs.open.get_mut(occurrence) {
             if let Some((reason, detail)) = done.refused {

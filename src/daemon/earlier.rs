@@ -1,7 +1,7 @@
 //! What was journaled before a worker began: by earlier attempts, or by its own run before a crash.
 
 use super::parts::Parts;
-use crate::domain::{Effect, EffectActor, EffectResult, OccurrenceId, PlaybookName, Run};
+use crate::domain::{Effect, EffectActor, EffectResult, OccurrenceId, PlaybookName, Run, RunState};
 use crate::ledger::{LedgerError, RunFilter};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -48,8 +48,13 @@ pub(super) async fn counts(
     let mut counts = BTreeMap::new();
     for run in runs {
         for effect in parts.ledger.effects(&run.id).await? {
-            // What failed did not happen; in its own run it did not count either.
-            let failed = matches!(effect.result, Some(EffectResult::Failed { .. }));
+            // What failed did not happen; in its own run it did not count either. What an attempt
+            // proposed that came to nothing was dropped with it.
+            let failed = match effect.result {
+                Some(EffectResult::Failed { .. }) => true,
+                Some(EffectResult::Proposed { .. }) => run.state != RunState::Waiting,
+                _ => false,
+            };
             if effect.actor == EffectActor::Agent && !failed {
                 for tool in std::iter::once(effect.tool).chain(effect.bulk) {
                     *counts.entry(tool).or_default() += 1;
@@ -98,6 +103,26 @@ fn told(done: &[(u32, String)], several: bool) -> String {
         0 => text,
         more => format!("{text}, and {more} more (see `rota runs list`)"),
     }
+}
+
+/// What is proposed and waits to be decided together: by runs that asked a person before they went on,
+/// and by this one. The earliest first.
+pub(super) async fn proposed(
+    parts: &Parts,
+    before: &[Run],
+    own: &Run,
+) -> Result<Vec<(u32, Effect)>, LedgerError> {
+    let asked = before.iter().rev().filter(|run| run.state == RunState::Waiting);
+    let mut all = Vec::new();
+    for run in asked.chain([own]) {
+        for effect in parts.ledger.effects(&run.id).await? {
+            if let Some(EffectResult::Proposed { number, .. }) = effect.result {
+                all.push((number, effect));
+            }
+        }
+    }
+    all.sort_by_key(|(number, _)| *number);
+    Ok(all)
 }
 
 /// The number of a run's last journaled write.

@@ -32,6 +32,13 @@ pub(super) enum Event {
         /// Told when the occurrence has ended.
         reply: oneshot::Sender<Result<RunReport, DeskError>>,
     },
+    /// A person has decided about what is proposed for a task.
+    Decided {
+        /// The task.
+        task: TaskId,
+        /// Told when it was carried out, or why that has to wait.
+        reply: oneshot::Sender<Result<RunReport, DeskError>>,
+    },
     /// Somebody asks a run to stop.
     StopRun {
         /// Which.

@@ -1,13 +1,14 @@
 //! The outcome reaches the board, and the task a person.
 
 use super::announce::tool_trouble;
+use super::by_rota::{comment_args, edit_params};
 use super::earlier;
 use super::worker::{Worker, board_trouble, store_trouble};
 use crate::crash;
 use crate::domain::{
-    EffectActor, EffectResult, EffectState, Entity, HandOver, Occurrence, OccurrenceId,
+    EffectActor, EffectResult, EffectState, Entity, HandOver, Mode, Occurrence, OccurrenceId,
     OccurrenceState, Outcome, PersonId, Phase, PlaybookName, Project, Reason, RunState, StatusId,
-    StatusKind, Task, TaskEdit, Trigger, Usage, Wrote, to_delta,
+    StatusKind, Task, TaskEdit, Trigger, Usage, Value, Wrote, to_delta,
 };
 use crate::ledger::RunFilter;
 use crate::runner::WorkEnd;
@@ -51,7 +52,9 @@ impl Worker {
             Err(trouble) if trouble.state == RunState::Yielded => {
                 (self.give_way(trouble).await, true)
             }
-            Err(trouble) if self.lost() || trouble.state == RunState::ClaimLost => {
+            Err(trouble)
+                if self.unfinished || self.lost() || trouble.state == RunState::ClaimLost =>
+            {
                 self.unfinished = true;
                 (trouble, false)
             }
@@ -69,6 +72,9 @@ impl Worker {
 
     async fn write_outcome(&mut self, task: &Task, end: &WorkEnd) -> Result<WorkEnd, WorkEnd> {
         let outcome = outcome_of(&self.job.playbook, end.outcome.as_deref()).into_owned();
+        if let Some(run) = self.staged_run() {
+            return self.apply(task, &outcome, &run, end).await;
+        }
         if let Some(question) = &outcome.ask {
             return self.ask(task, question, &outcome, end).await;
         }
@@ -78,17 +84,34 @@ impl Worker {
         if let Some(name) = &outcome.comment
             && !self.was_settled("addComment").await?
         {
-            let text = self.render(name)?;
-            self.comment(task, text).await.map_err(|error| tool_trouble(&error))?;
+            let args = comment_args(task, self.render(name)?);
+            let said = self.outcome_write("addComment", args, None).await;
+            said.map_err(|error| tool_trouble(&error))?;
         }
         if !edits.is_empty() && !self.was_settled("editTask").await? {
             self.write_edits(task, &edits).await?;
+        }
+        if self.job.playbook.mode == Mode::Staged
+            && let Some(staged) = self.stage(task, end).await?
+        {
+            return Ok(staged);
         }
         let wrote = edits.iter().find_map(|edit| match edit {
             TaskEdit::Status(status) => Some(*status),
             _ => None,
         });
         let left = wrote.unwrap_or(task.status);
+        self.passed_on(&outcome, task, (left, handed_over), end).await
+    }
+
+    /// The outcome stands on the board: who has the task next, another playbook or a person.
+    pub(super) async fn passed_on(
+        &mut self,
+        outcome: &Outcome,
+        task: &Task,
+        (left, handed_over): (StatusId, bool),
+        end: &WorkEnd,
+    ) -> Result<WorkEnd, WorkEnd> {
         let reason = if handed_over { Reason::HandedOver } else { end.reason };
         let end = WorkEnd { reason, ..end.clone() };
         let end = match &outcome.rework {
@@ -103,7 +126,7 @@ impl Worker {
 
     /// What waits for a person from now on. Where a reviewer hands over, its author works again when
     /// changes are asked for.
-    fn hand_over(&self, task: &Task, status: StatusId, end: &WorkEnd) -> HandOver {
+    pub(super) fn hand_over(&self, task: &Task, status: StatusId, end: &WorkEnd) -> HandOver {
         let own = &self.run.playbook;
         let mut outcomes = self.job.playbook.outcomes.values();
         let author = outcomes.find_map(|outcome| outcome.rework.as_ref());
@@ -116,6 +139,7 @@ impl Worker {
             status,
             since: self.parts.clock.wall(),
             summary: end.summary.clone(),
+            unverified: None,
             decided: None,
         }
     }
@@ -134,7 +158,8 @@ impl Worker {
                 Usage::default(),
             ));
         }
-        match self.edit_task(task, edits, Some(now.revision)).await {
+        let args = Value::map([("id", Value::from(task.id.0)), ("params", edit_params(edits))]);
+        match self.outcome_write("editTask", args, Some(now.revision)).await {
             Ok(_) => Ok(()),
             Err(error) if error.reason() == Reason::RevisionConflict => Err(WorkEnd::ended(
                 RunState::Yielded,
@@ -204,7 +229,11 @@ impl Worker {
     /// From here on a crash finishes the settling instead of working again. What is noted as ours
     /// is what stands on the board now, the agent's own edits included: until the outcome is
     /// written, a person who takes over gets that put back.
-    async fn begin_settling(&mut self, task: &Task, end: &WorkEnd) -> Result<(), WorkEnd> {
+    pub(super) async fn begin_settling(
+        &mut self,
+        task: &Task,
+        end: &WorkEnd,
+    ) -> Result<(), WorkEnd> {
         let tags = self.held.as_ref().map(|h| h.claim.wrote.tags.clone()).unwrap_or_default();
         let wrote = Wrote { assignee: Some(task.assignee), status: Some(task.status), tags };
         if self.run.settle_from.is_none() {
@@ -235,7 +264,9 @@ impl Worker {
             }
             match &effect.result {
                 Some(EffectResult::Done { entity, .. }) => return Ok(Some(Some(*entity))),
-                Some(EffectResult::Recorded) => return Ok(Some(None)),
+                Some(EffectResult::Recorded | EffectResult::Proposed { .. }) => {
+                    return Ok(Some(None));
+                }
                 Some(EffectResult::Unknown) => return Err(unknown(tool)),
                 Some(EffectResult::Failed { .. }) => {}
                 None => match self.parts.board.effect_of(&effect.mark).await {

@@ -131,6 +131,7 @@ impl Dispatcher {
             }
         };
         let now = self.parts.clock.wall();
+        self.close_forsaken_proposals().await;
         for claim in claims.into_iter().filter(|claim| claim.parked.is_some()) {
             let book = self.beliefs.books.get(&claim.playbook);
             let is_paused = book.is_some_and(|book| book.switch.paused.is_some());
@@ -142,6 +143,12 @@ impl Dispatcher {
                 tracing::warn!(task = %claim.task, %error, "a waiting task could not be looked at");
             }
         }
+    }
+
+    /// Whether the day's budget lasts for going on; until it does an answer waits.
+    async fn may_spend(&self, claim: &Claim) -> bool {
+        let Some(playbook) = self.parts.playbook(&claim.playbook) else { return true };
+        !matches!(super::budget::missing(&self.parts, &playbook).await, Ok(Some(_)))
     }
 
     pub(super) fn is_at_work(&self, claim: &Claim) -> bool {
@@ -159,13 +166,12 @@ impl Dispatcher {
             self.see_to_assistants_question(claim, now).await;
             return Ok(());
         }
-        let resume = |answer, give_up| Resume {
-            fence: claim.fence,
-            attempt: claim.attempt,
-            answer,
-            give_up,
-            settling: None,
-        };
+        if claim.staged.is_some() {
+            Box::pin(self.see_to_proposals(claim)).await?;
+            return Ok(());
+        }
+        let resume =
+            |answer, give_up| Resume { answer, give_up, ..Resume::of(claim, claim.attempt) };
         let is_overdue = parked.until <= now;
         let asked = || format!("asked at {}", super::brief::text_of(parked.since));
         let took_over = self.parts.journal.look(claim).await?;
@@ -173,7 +179,7 @@ impl Dispatcher {
             resume(None, Some((reason, detail)))
         } else {
             match self.parts.journal.answer_to(claim, parked).await? {
-                Some(answer) if !is_paused => {
+                Some(answer) if !is_paused && self.may_spend(claim).await => {
                     resume(Some((parked.question.clone(), answer.text)), None)
                 }
                 // It was answered; what has run out is the patience with the pause.
@@ -203,9 +209,11 @@ fn is_event(event: BoardEvent, row: &Activity) -> bool {
 
 /// What may go wrong while listening.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+pub(super) enum Trouble {
     #[error("the board could not be read: {0}")]
     Board(#[from] BoardError),
     #[error("{0}")]
     Ledger(#[from] crate::ledger::LedgerError),
+    #[error("{0}")]
+    Claim(#[from] crate::ledger::ClaimError),
 }

@@ -273,6 +273,7 @@ async fn facts(
         running: beliefs.running(&playbook.name),
         runs_today: parts.ledger.runs_started_since(&playbook.name, today).await?,
         waiting_review,
+        no_budget: super::budget::missing(parts, playbook).await?,
     }))
 }
 

@@ -4,7 +4,9 @@ use super::journal::RunJournal;
 use crate::board::Board;
 use crate::clock::{Clock, Entropy};
 use crate::digest::LinkBase;
-use crate::domain::{BoardName, Channel, DaemonId, LifeId, Playbook, PlaybookName, TimeKind};
+use crate::domain::{
+    BoardName, Channel, DaemonId, DayBudget, LifeId, Playbook, PlaybookName, TimeKind,
+};
 use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::notify::Notifier;
@@ -87,6 +89,8 @@ pub struct Settings {
     pub log_time: Option<TimeKind>,
     /// The team's zone.
     pub zone: Tz,
+    /// What all playbooks together may use in one of its days.
+    pub budget: DayBudget,
     /// How long history is kept.
     pub keep: Duration,
     /// New triggers and wider rights arm themselves.

@@ -41,6 +41,16 @@ pub(super) struct Resume {
     pub give_up: Option<(Reason, String)>,
     /// The run whose outcome was being written: the remaining writes are done under its name.
     pub settling: Option<Box<Run>>,
+    /// What was proposed under it is applied.
+    pub applies: bool,
+}
+
+impl Resume {
+    /// An ended or parked claim, for the next attempt at its task.
+    pub(super) fn of(claim: &Claim, attempt: u32) -> Self {
+        let (answer, give_up, settling) = Default::default();
+        Self { fence: claim.fence, attempt, answer, give_up, settling, applies: false }
+    }
 }
 
 impl Dispatcher {
@@ -91,7 +101,9 @@ impl Dispatcher {
             }
         };
         match self.recover_one(&claim, shown.as_ref()).await {
-            Ok(Some(resume)) => self.resume(&claim, resume).await,
+            Ok(Some(resume)) => {
+                self.resume(&claim, resume).await;
+            }
             Ok(None) => {
                 if let Some(marking) = Marking::on(&self.parts)
                     && let Err(error) =
@@ -150,13 +162,10 @@ impl Dispatcher {
         let run = self.parts.ledger.run(claim.run.as_str()).await?;
         let effects = self.parts.ledger.effects(&claim.run).await?;
         let announced = claim.wrote.status.is_some() || !effects.is_empty();
-        let next = |attempt, give_up| Resume {
-            fence: claim.fence,
-            attempt,
-            answer: None,
-            give_up,
-            settling: None,
-        };
+        let next = |attempt, give_up| Resume { give_up, ..Resume::of(claim, attempt) };
+        if let Some(resume) = self.recover_staged(claim, run.as_ref()).await? {
+            return Ok(Some(resume));
+        }
         let Some(run) = run else {
             return Ok(announced.then(|| next(claim.attempt, None)));
         };
@@ -193,10 +202,7 @@ impl Dispatcher {
         if run.settle_from.is_some() && !is_lost {
             return None;
         }
-        let resume = |attempt, give_up| {
-            let fence = claim.fence;
-            Some(Resume { fence, attempt, answer: None, give_up, settling: None })
-        };
+        let resume = |attempt, give_up| Some(Resume { give_up, ..Resume::of(claim, attempt) });
         let attempts_max = self.attempts_max(run);
         let is_visible = claim.wrote.status.is_some();
         let is_taken_away = claim.ended.as_ref().is_some_and(|end| end.how == EndKind::Revoked);
@@ -236,7 +242,7 @@ impl Dispatcher {
     }
 
     /// Takes an ended or parked claim up again: as the next attempt, or to hand it back.
-    pub(super) async fn resume(&mut self, claim: &Claim, resume: Resume) {
+    pub(super) async fn resume(&mut self, claim: &Claim, resume: Resume) -> Option<OccurrenceId> {
         let run = self.run_of(claim).await;
         let id = match &run {
             Some(run) => run.occurrence.clone(),
@@ -247,7 +253,7 @@ impl Dispatcher {
                 task = %claim.task, playbook = %claim.playbook,
                 "the playbook is gone and its definition was not kept: its task stays as it is"
             );
-            return;
+            return None;
         };
         let occurrence = if self.beliefs.open.contains_key(&id) {
             id
@@ -256,7 +262,7 @@ impl Dispatcher {
                 Ok(id) => id,
                 Err(error) => {
                     tracing::error!(task = %claim.task, %error, "a claim could not be taken up again");
-                    return;
+                    return None;
                 }
             }
         };
@@ -265,6 +271,7 @@ impl Dispatcher {
             open.playbook = Some(playbook);
         }
         self.start(&occurrence, Some(claim.task), resume.attempt, Some(resume)).await;
+        Some(occurrence)
     }
 
     /// The run of a claim; where it died before it had one, the last run at the task before it.
@@ -298,7 +305,7 @@ impl Dispatcher {
             let attempt = claim.attempt;
             return Some((playbook, Resume { attempt, give_up, ..resume }));
         };
-        if resume.give_up.is_some() || resume.settling.is_some() {
+        if resume.give_up.is_some() || resume.settling.is_some() || resume.applies {
             return Some((playbook, resume));
         }
         let book = self.beliefs.books.get(&claim.playbook);

@@ -109,6 +109,9 @@ fn effect_report(effect: &Effect) -> EffectReport {
         Some(EffectResult::Recorded) => {
             ("recorded only".to_owned(), Value::Null, effect.args.clone())
         }
+        Some(EffectResult::Proposed { entity, before, after, .. }) => {
+            (format!("proposed ({entity})"), before.clone(), after.clone())
+        }
         Some(EffectResult::Failed { code, .. }) => {
             (format!("failed ({code})"), Value::Null, Value::Null)
         }

@@ -27,6 +27,7 @@ const CHANGES_REQUESTED: &str = "Changes Requested";
 /// Everything that waits for a person, longest first.
 pub(super) async fn waiting(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
     let mut all = questions(parts).await?;
+    all.extend(super::proposals::waiting(parts).await?);
     for hand_over in parts.ledger.open_hand_overs().await.map_err(failed)? {
         let task = match parts.board.task(hand_over.task).await {
             Ok(task) => Some(task),
@@ -43,13 +44,19 @@ pub(super) async fn waiting(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
             all.push(Waiting {
                 task: task.id,
                 headline: task.headline,
-                kind: WaitKind::HandOver,
+                kind: match hand_over.unverified {
+                    Some(_) => WaitKind::Unverified,
+                    None => WaitKind::HandOver,
+                },
                 from: hand_over.from,
                 run: hand_over.run,
                 owner: task.assignee,
                 since: hand_over.since,
                 until: None,
-                text: hand_over.summary,
+                text: match hand_over.unverified {
+                    Some(missing) => format!("{}\n\n{missing}", hand_over.summary),
+                    None => hand_over.summary,
+                },
             });
         }
     }
@@ -61,7 +68,9 @@ pub(super) async fn waiting(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
 async fn questions(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
     let mut open = Vec::new();
     for claim in parts.ledger.claims().await.map_err(of_claim)? {
-        let Some(parked) = &claim.parked else { continue };
+        let Some(parked) = claim.parked.as_ref().filter(|_| claim.staged.is_none()) else {
+            continue;
+        };
         if parts.journal.answer_to(&claim, parked).await.map_err(of_board)?.is_some() {
             continue;
         }
@@ -266,7 +275,7 @@ pub(super) async fn answer(parts: &Parts, ask: AnswerAsk) -> Result<Answered, De
     is_a_persons(&ask.context.principal)?;
     let id = ask.task;
     let claim = parts.ledger.claim(id).await.map_err(of_claim)?;
-    let claim = claim.filter(|claim| claim.phase == Phase::Parked);
+    let claim = claim.filter(|claim| claim.phase == Phase::Parked && claim.staged.is_none());
     let asked = claim.and_then(|claim| claim.parked.clone().map(|parked| (claim, parked)));
     let Some((claim, parked)) = asked else {
         return Err(DeskError::NotFound(format!("no question is open about task {id}")));
@@ -319,7 +328,7 @@ pub(super) async fn answer(parts: &Parts, ask: AnswerAsk) -> Result<Answered, De
 }
 
 /// Only people decide: in their own name, and not for a program.
-fn is_a_persons(principal: &Principal) -> Result<(), DeskError> {
+pub(super) fn is_a_persons(principal: &Principal) -> Result<(), DeskError> {
     if principal.by == Initiative::Person && principal.person.kind == PersonKind::Person {
         return Ok(());
     }
@@ -410,7 +419,7 @@ async fn was_said(
     Ok(said.items.iter().any(|comment| comment.text.trim() == text.trim()))
 }
 
-fn of_board(error: BoardError) -> DeskError {
+pub(super) fn of_board(error: BoardError) -> DeskError {
     match error {
         BoardError::NotFound { .. } => DeskError::NotFound(error.to_string()),
         error => super::assistants::of_board(error),

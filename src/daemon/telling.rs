@@ -39,6 +39,9 @@ impl Worker {
         if end.state.may_retry() {
             notices.extend(self.failure(&playbook, &end));
         }
+        if end.reason == Reason::Proposed {
+            notices.extend(of_proposals(&self.parts, &playbook, &self.run).await);
+        }
         let Some(report) = playbook.report.clone() else { return (end, notices) };
         if self.run.task.is_some() || end.state != RunState::Succeeded {
             return (end, notices);
@@ -94,12 +97,12 @@ impl Worker {
         let why = if end.detail.is_empty() { end.reason.text() } else { end.detail.as_str() };
         let text = format!("{}: {what} ended {} ({}): {why}", playbook.name, end.state, end.reason);
         let key = format!("failure:{}", self.run.id);
-        playbook
-            .on_failure
-            .to
-            .iter()
-            .map(|to| self.notice(&key, to, text_body(text.clone())))
-            .collect()
+        // That nobody decided is told in any case.
+        let to = match end.reason {
+            Reason::ProposalsExpired => alarmed(playbook),
+            _ => playbook.on_failure.to.clone(),
+        };
+        to.iter().map(|to| self.notice(&key, to, text_body(text.clone()))).collect()
     }
 
     /// The digest of the window that this instant falls in.
@@ -288,6 +291,23 @@ async fn occurrence_brief(parts: &Parts, playbook: &Playbook, runs: &[&Run]) -> 
     brief.put("tasks", Value::List(tasks));
     brief.put("problems", Value::List(problems));
     brief
+}
+
+/// Writes are proposed and wait for somebody.
+pub(super) async fn of_proposals(parts: &Parts, playbook: &Playbook, run: &Run) -> Vec<Notice> {
+    let Some(task) = run.task else { return Vec::new() };
+    let Ok(Some(staging)) = parts.ledger.staging(task).await else { return Vec::new() };
+    let headline = parts.board.task(task).await.map(|task| task.headline).unwrap_or_default();
+    let text = format!(
+        "{} proposes {} writes for task {task} ({headline}): look with `rota review show {task}`; what \
+         nobody applies until {} is not done.",
+        playbook.name,
+        staging.items.len(),
+        text_of(staging.until)
+    );
+    let key = format!("proposed:{}", run.id);
+    let heard = playbook.report.as_ref().map_or_else(|| alarmed(playbook), |r| r.to.clone());
+    heard.iter().map(|to| notice(parts, &key, to, text_body(text.clone()))).collect()
 }
 
 /// A playbook paused itself.

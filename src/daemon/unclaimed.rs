@@ -5,7 +5,7 @@ use super::beliefs::Open;
 use super::dispatcher::Dispatcher;
 use super::fate;
 use crate::domain::{
-    CatchUp, Occurrence, OccurrenceId, OccurrenceState, Phase, Playbook, Reason, Run, RunId,
+    CatchUp, Claim, Occurrence, OccurrenceId, OccurrenceState, Phase, Playbook, Reason, Run, RunId,
     RunState, TaskId, Trigger, Work, to_delta,
 };
 use crate::ledger::{ClaimError, LedgerError, RunFilter};
@@ -14,6 +14,13 @@ use crate::runner::process;
 impl Dispatcher {
     /// Programs of an earlier life must not go on working beside those of this one.
     pub(super) async fn end_children(&self) -> Result<(), LedgerError> {
+        let given_back = self.parts.ledger.give_back_left_over().await?;
+        if given_back > 0 {
+            tracing::info!(
+                runs = given_back,
+                "what was set aside for runs that never began is given back"
+            );
+        }
         let mut under_way = self.parts.ledger.running().await?;
         under_way.retain(|run| self.is_own(run) && self.may_have_children(run));
         if under_way.is_empty() {
@@ -92,6 +99,9 @@ impl Dispatcher {
     ) -> Result<(), LedgerError> {
         for run in self.parts.ledger.running().await? {
             let is_left = !claimed.contains(&run.id) && self.is_own(&run);
+            if is_left && self.waits(&run).await? {
+                continue;
+            }
             if is_left && !self.is_claimed(&run).await? {
                 self.end_broken_off(run).await?;
             }
@@ -111,6 +121,9 @@ impl Dispatcher {
         for run in self.parts.ledger.running().await? {
             let has_worker = self.beliefs.workers.values().any(|w| w.task == run.task);
             let is_left = run.fence.is_some() && self.is_own(&run) && !has_worker;
+            if is_left && self.waits(&run).await? {
+                continue;
+            }
             if is_left && !self.is_claimed(&run).await? {
                 self.end_broken_off(run).await?;
             }
@@ -130,6 +143,35 @@ impl Dispatcher {
         }
         let orphans = ledger.orphans().await.map_err(of_claim)?;
         Ok(orphans.iter().any(|orphan| orphan.task == task && orphan.fence == claim.fence))
+    }
+
+    /// Whether a run broke off when its claim waited for a person already: all that is missing is its
+    /// end, which is written now.
+    async fn waits(&mut self, run: &Run) -> Result<bool, LedgerError> {
+        let Some(task) = run.task.filter(|_| run.fence.is_some()) else { return Ok(false) };
+        let claim = self.parts.ledger.claim(task).await.map_err(of_claim)?;
+        let is_own = |claim: &Claim| {
+            claim.run == run.id && claim.phase == Phase::Parked && claim.assistant.is_none()
+        };
+        let Some(claim) = claim.filter(is_own) else { return Ok(false) };
+        let reason = if claim.staged.is_some() { Reason::Proposed } else { Reason::Waiting };
+        let ended = Run {
+            state: RunState::Waiting,
+            reason: Some(reason),
+            ended: Some(self.parts.clock.wall()),
+            ..run.clone()
+        };
+        let notices = match self.parts.playbook(&run.playbook) {
+            Some(playbook) if reason == Reason::Proposed => {
+                super::telling::of_proposals(&self.parts, &playbook, &ended).await
+            }
+            _ => Vec::new(),
+        };
+        self.parts.ledger.finish_run(&ended, notices).await?;
+        if let Some(open) = self.beliefs.open.get_mut(&ended.occurrence) {
+            open.runs.push(ended);
+        }
+        Ok(true)
     }
 
     async fn end_broken_off(&mut self, run: Run) -> Result<(), LedgerError> {

@@ -162,7 +162,11 @@ impl Undo<'_> {
     async fn one(&mut self, effect: &Effect) -> Fate {
         let (entity, after, inverse) = match &effect.result {
             Some(EffectResult::Done { entity, after, inverse, .. }) => (*entity, after, inverse),
-            Some(EffectResult::Failed { .. } | EffectResult::Recorded) => {
+            Some(
+                EffectResult::Failed { .. }
+                | EffectResult::Recorded
+                | EffectResult::Proposed { .. },
+            ) => {
                 return Fate { state: "nothing", reason: None, detail: String::new() };
             }
             Some(EffectResult::Unknown) | None => {
@@ -321,6 +325,7 @@ impl Undo<'_> {
                 revision,
                 marker: None,
                 once: None,
+                applies: None,
                 tally: Arc::clone(&own.tally),
             }),
         })

@@ -93,6 +93,10 @@ async fn judgements(parts: &Parts, task: TaskId) -> Result<Vec<Value>, DeskError
         let criteria = Criteria::new(playbook, &snapshot.projects, &snapshot.people);
         let situation = snapshot.situation(facts, task);
         let (code, text, detail) = match judge(&criteria, found, false, &situation) {
+            Ok(()) if facts.no_budget.is_some() => {
+                let why = facts.no_budget.clone().unwrap_or_default();
+                (Reason::BudgetDay.code(), Reason::BudgetDay.text(), why)
+            }
             Ok(()) => {
                 ("would_be_taken", "it would be taken when the playbook wakes", String::new())
             }
@@ -151,6 +155,9 @@ async fn about_playbook(
     }
     if let Some(row) = super::telling::silent_row(&switch) {
         say(Reason::NothingToDo.code(), row);
+    }
+    if let Some(why) = super::budget::missing(parts, playbook).await.map_err(ledger)? {
+        say(Reason::BudgetDay.code(), why);
     }
     let projects = parts.board.projects().await.map_err(board)?;
     let people = parts.board.people().await.map_err(board)?;

@@ -10,6 +10,7 @@
 //! ```
 //! Whatever happens, the run's record is finished exactly once, and the claim ends after it.
 
+use super::applying;
 use super::brief::Brief;
 use super::earlier;
 use super::fate;
@@ -22,7 +23,7 @@ use crate::domain::{
     CommentId, EndKind, HandOver, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task,
     TaskId, Usage, Wrote, millis,
 };
-use crate::ledger::{Held, LedgerError, LogLine};
+use crate::ledger::{Amount, Held, LedgerError};
 use crate::runner::WorkEnd;
 use crate::tools::Tally;
 use futures::FutureExt as _;
@@ -89,6 +90,8 @@ pub(super) struct Worker {
     pub(super) is_withdrawn: bool,
     /// What waits for a person once the run has ended.
     pub(super) handed_over: Option<HandOver>,
+    /// What of the day's budget was set aside for its run.
+    pub(super) budget: Option<Amount>,
 }
 
 /// How a run goes on after something ended.
@@ -154,15 +157,23 @@ impl Worker {
             Some(run) => earlier::last_seq(&parts, run).await.map_err(unread)?,
             None => 0,
         };
+        let is_taken_up = settling.is_some();
         let fresh = || Self::new_run(&parts, &job, job.run.clone(), job.attempt);
         // Whoever finishes a run carries it out from now on.
         let daemon = Some(parts.settings.daemon.clone());
-        let run = Run { daemon, ..settling.unwrap_or_else(fresh) };
+        let mut run = Run { daemon, ..settling.unwrap_or_else(fresh) };
+        if !is_taken_up && job.resume.as_ref().is_some_and(|resume| resume.applies) {
+            applying::begins(&parts, &mut run).await.map_err(unread)?;
+        }
         let before = earlier::runs_before(&parts, &run).await.map_err(unread)?;
         let counts = earlier::counts(&parts, &before).await.map_err(unread)?;
+        let tally = Arc::new(Tally::new(last_seq, counts));
+        let proposed = earlier::proposed(&parts, &before, &run).await.map_err(unread)?;
+        tally.begin_proposals(u32::try_from(proposed.len()).unwrap_or(u32::MAX));
         let mut worker = Self {
             run,
-            tally: Arc::new(Tally::new(last_seq, counts)),
+            budget: None,
+            tally,
             brief: Brief::default(),
             held: None,
             began,
@@ -175,10 +186,17 @@ impl Worker {
             parts,
             job,
         };
+        worker.reserve_budget().await?;
         if let (Some(rules), Some(task)) = (&worker.job.playbook.claim, worker.job.task) {
             let lease = rules.lease;
             let fence = worker.job.resume.as_ref().map(|resume| resume.fence);
-            let held = worker.acquire(task, lease, fence).await?;
+            let held = match worker.acquire(task, lease, fence).await {
+                Ok(held) => held,
+                Err(refused) => {
+                    worker.give_back_budget().await;
+                    return Err(refused);
+                }
+            };
             worker.run.fence = Some(held.claim.fence);
             let fence = held.claim.fence;
             worker.inherits = held.claim.wrote != Wrote::default();
@@ -198,6 +216,7 @@ impl Worker {
         if let Err(error) = started {
             let detail = error.to_string();
             worker.end_claim(EndKind::Expired, Reason::StoreFailed).await;
+            worker.give_back_budget().await;
             return Err((Reason::StoreFailed, detail));
         }
         Ok(worker)
@@ -228,7 +247,10 @@ impl Worker {
     }
 
     pub(super) async fn record_start(&self) -> Result<(), LedgerError> {
-        if self.run.settle_from.is_some() {
+        // Its run began before this worker did.
+        let is_first = self.run.attempt == self.job.attempt;
+        let resume = self.job.resume.as_ref().filter(|_| is_first);
+        if resume.is_some_and(|resume| resume.settling.is_some()) {
             return self.parts.ledger.update_run(&self.run).await;
         }
         self.parts.ledger.start_run(&self.run, &self.job.playbook.source).await
@@ -281,7 +303,7 @@ impl Worker {
         let end = if let Some((reason, detail)) = resume.give_up {
             let ended = WorkEnd::ended(state_for(reason), reason, detail, self.run.usage);
             WorkEnd { summary: self.run.summary.clone(), ..ended }
-        } else if resume.settling.is_some() {
+        } else if resume.settling.is_some() || resume.applies {
             let done = WorkEnd::done(self.run.summary.clone(), self.run.usage);
             WorkEnd { outcome: self.run.outcome.clone(), ..done }
         } else {
@@ -360,6 +382,8 @@ impl Worker {
         }
         // The lease lasts as long as anything is still to be asked of the board.
         let keeper = self.keeper();
+        keeper.during(self.close_staging(&end, how)).await;
+        let keeper = self.keeper();
         let (reason, parked) = keeper.during(self.wind_up(end, how)).await;
         if !parked {
             self.end_claim(how, reason).await;
@@ -417,7 +441,8 @@ impl Worker {
 
     async fn finish_run(&self, end: &WorkEnd, notices: Vec<Notice>) -> Result<(), LedgerError> {
         let ledger = &self.parts.ledger;
-        match self.handed_over.as_ref().filter(|_| end.reason == Reason::HandedOver) {
+        let waits = end.reason == Reason::HandedOver || end.state == RunState::Unverified;
+        match self.handed_over.as_ref().filter(|_| waits) {
             Some(hand_over) => ledger.finish_handed_over(&self.run, notices, hand_over).await,
             None => ledger.finish_run(&self.run, notices).await,
         }
@@ -429,15 +454,6 @@ impl Worker {
         match self.parts.board.task(id).await {
             Ok(task) => Ok(Some(task)),
             Err(error) => Err(board_trouble(&error)),
-        }
-    }
-
-    /// A line in the run's transcript.
-    pub(super) async fn note(&self, text: &str) {
-        self.parts.tell("note", Some(&self.run.id), text.to_owned());
-        let line = LogLine::new(self.parts.clock.wall(), "note", text);
-        if let Err(error) = self.parts.ledger.log(&self.run.id, &[line]).await {
-            tracing::warn!(run = %self.run.id, %error, "the transcript could not be written");
         }
     }
 }

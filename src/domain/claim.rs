@@ -42,6 +42,9 @@ pub struct Claim {
     pub marker: Option<CommentId>,
     /// Set while the claim waits for a person.
     pub parked: Option<Parked>,
+    /// The run whose proposals wait with the claim, or are applied under it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged: Option<RunId>,
     /// How the last claim ended, once it has.
     pub ended: Option<ClaimEnd>,
     /// A revoked claim's old holder and the end of its lease plus margin: until then, or until

@@ -3,6 +3,9 @@
 use super::{Entity, Fence, Mark, TaskId, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
+/// The tool that runs a check by its `name`; its effect says after it whether it `passed`.
+pub const RUN_CHECK: &str = "runCheck";
+
 /// One write of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
@@ -66,6 +69,19 @@ pub enum EffectResult {
     Unknown,
     /// It was only recorded: the run was a shadow.
     Recorded,
+    /// It waits for a person, who applies it or does not: the run was staged.
+    Proposed {
+        /// Which of the proposals that are decided together, from 1.
+        number: u32,
+        /// What would change; a number of 0 for what is not there yet.
+        entity: Entity,
+        /// The fields that would change, as they were found.
+        before: Value,
+        /// The same as they are proposed to be.
+        after: Value,
+        /// The revision of what was found, where it has one.
+        revision: Option<u64>,
+    },
 }
 
 /// A tool and its arguments.

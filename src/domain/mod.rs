@@ -30,6 +30,7 @@ mod report;
 mod review;
 mod run;
 mod sprint;
+mod staging;
 mod task;
 mod time;
 mod timer;
@@ -47,7 +48,7 @@ pub use claim::{
 };
 pub use comment::{Comment, CommentTarget, NewComment, Rating};
 pub use decision::Decision;
-pub use effect::{Effect, EffectActor, EffectResult, ToolCall};
+pub use effect::{Effect, EffectActor, EffectResult, RUN_CHECK, ToolCall};
 pub use filter::{
     ActivityQuery, AssigneeFilter, CommentQuery, Cursor, MilestoneQuery, Page, TaskOrder, TaskQuery,
 };
@@ -69,9 +70,9 @@ pub use notice::{Body, Channel, Delivery, Notice};
 pub use occurrence::{Covers, Occurrence, OccurrenceState, Trigger};
 pub use person::{Initiative, NewPerson, Person, PersonKind, Principal, Role};
 pub use playbook::{
-    AssigneeSelector, BoardEvent, CatchUp, ClaimRules, DueSelector, Fold, Gap, Gate, Gather,
-    HandBack, Hours, Limits, Mode, On, OrderKey, Outcome, Overlap, Playbook, Review, Reviewer,
-    Scope, Select, StatusSelector, Step, Suitability, WhenUnsuitable, Work, WriteScope,
+    AssigneeSelector, BoardEvent, CatchUp, ClaimRules, DayBudget, DueSelector, Fold, Gap, Gate,
+    Gather, HandBack, Hours, Limits, Mode, On, OrderKey, Outcome, Overlap, Playbook, Review,
+    Reviewer, Scope, Select, StatusSelector, Step, Suitability, WhenUnsuitable, Work, WriteScope,
 };
 pub use project::{NewProject, Project, ProjectEdit, Status, StatusKind, default_statuses};
 pub use reason::Reason;
@@ -79,6 +80,7 @@ pub use report::{OnFailure, Report, ReportWhen};
 pub use review::{Decided, HandOver, Verdict, WaitKind, Waiting};
 pub use run::{AsLeft, Run, RunState, Usage};
 pub use sprint::{NewSprint, Sprint, SprintEdit, SprintQuery};
+pub use staging::{Proposal, ProposalState, Sentence, Staging};
 pub use task::{NewTask, Task, TaskKind};
 pub use time::{
     Span, StoreTime, Timestamp, from_millis, millis, parse_duration, show_duration, to_delta,

@@ -66,6 +66,8 @@ pub enum Mode {
     /// They happen.
     #[default]
     Live,
+    /// They become proposals that a person applies.
+    Staged,
     /// They are only recorded.
     Shadow,
 }
@@ -423,6 +425,8 @@ pub struct Review {
     pub rounds: u32,
     /// No task is claimed while so many wait for a person.
     pub waiting_max: Option<u32>,
+    /// Proposals that nobody has decided about for so long are not applied any more.
+    pub apply_within: Duration,
 }
 
 /// Who looks at the work.
@@ -484,4 +488,15 @@ pub struct Limits {
     pub concurrent: u32,
     /// Runs in one civil day of the zone.
     pub runs_per_day: Option<u32>,
+    /// Tokens and money of all its runs in one civil day of the team's zone.
+    pub day: DayBudget,
+}
+
+/// What may be used in one civil day of the team's zone; `None`: as much as it takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DayBudget {
+    /// Tokens.
+    pub tokens: Option<u64>,
+    /// Money, in millionths.
+    pub cost_micros: Option<u64>,
 }

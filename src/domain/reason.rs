@@ -46,6 +46,7 @@ reasons! {
     NothingToDo = "nothing_to_do", "no task matched, or there was nothing to report";
     Claimed = "claimed", "the task was claimed";
     Waiting = "waiting", "it waits for a person's answer";
+    Proposed = "proposed", "what it would write waits for a person, who applies it or does not";
     TooLate = "too_late", "we got to it later than `on.late` allows";
     CatchUpNone = "catch_up_none", "it passed while the daemon was off or asleep, and `on.catch_up` is none";
     Superseded = "superseded", "a later instant of the same playbook was caught up instead";
@@ -58,6 +59,7 @@ reasons! {
     Stopped = "stopped", "everything is stopped (`rota stop-all`)";
     NotThisDaemon = "not_this_daemon", "this daemon has none of the labels in `runs_on`";
     RunsPerDay = "runs_per_day", "the playbook has used its runs of the day";
+    BudgetDay = "budget_day", "what is left of the day's tokens or money does not last for another run";
     PausedItself = "paused_itself", "the playbook paused itself after too many failures in a row";
     PlaybookGone = "playbook_gone", "the playbook is no longer there";
     LostLedger = "lost_ledger", "it fell into a gap in the restored ledger";
@@ -123,6 +125,8 @@ reasons! {
     BoardUnavailable = "board_unavailable", "the board could not be reached";
     StoreFailed = "store_failed", "local state could not be read or written";
     AnswerOverdue = "answer_overdue", "nobody answered within `answer_within`";
+    ProposalsRejected = "proposals_rejected", "a person decided that what it proposed is not done";
+    ProposalsExpired = "proposals_expired", "nobody decided about what it proposed within `review.apply_within`";
     // Why a tool call was refused.
     UnknownTool = "unknown_tool", "there is no such tool";
     ToolNotListed = "tool_not_listed", "the playbook does not list the tool";
@@ -140,6 +144,7 @@ reasons! {
     RevisionConflict = "revision_conflict", "it was changed since it was read";
     Ambiguous = "ambiguous", "the name fits more than one";
     Unsupported = "unsupported", "this board cannot do that";
+    AuditBroken = "audit_broken", "what is recorded was changed after it was written";
     RecordedOnly = "recorded_only", "the playbook only records its writes (shadow)";
 }
 

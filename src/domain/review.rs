@@ -22,6 +22,9 @@ pub struct HandOver {
     pub since: Timestamp,
     /// What was done.
     pub summary: String,
+    /// What the run's journal does not show of what it says, where it came back for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unverified: Option<String>,
     /// What was decided, once somebody has.
     pub decided: Option<Decided>,
 }
@@ -63,6 +66,10 @@ pub enum WaitKind {
     HandOver,
     /// A question is open.
     Question,
+    /// Writes are proposed.
+    Proposals,
+    /// Work was said to be done, and its journal does not show it.
+    Unverified,
 }
 
 /// A task that waits for a person.

@@ -1,16 +1,41 @@
-//! The audit log: what people did to the daemon, each entry bound to the one before by its hash.
+//! The audit log: what people did to the daemon, each entry bound to the one before by its hash. A
+//! second chain of the same kind has an entry for each run that ended, with the hashes of its record (its
+//! claim among it) and of its journal of effects.
 //!
-//! The chain shows that an entry was changed, removed or put in between. It does not keep somebody
+//! A chain shows that an entry was changed, removed or put in between. It does not keep somebody
 //! who can write the whole store from writing a new chain; for that, keep the export elsewhere.
 
 use super::records::{self, Record, contended};
 use super::{Ledger, Result, TRIES_MAX, keys};
-use crate::domain::Timestamp;
+use crate::domain::{Effect, EffectResult, Run, RunId, Timestamp};
 use crate::store::{Batch, StoreError};
 use serde::{Deserialize, Serialize};
 
 /// More of an entry's texts is not kept.
 const TEXT_CHARS_MAX: usize = 1_000;
+
+/// A chain's rows: its entries, its end, and where it begins since its oldest entries were forgotten.
+pub(super) struct Chain {
+    prefix: &'static str,
+    head: &'static str,
+    base: &'static str,
+    name: &'static str,
+}
+
+/// What people did.
+const ACTS: Chain = Chain {
+    prefix: keys::AUDIT,
+    head: keys::AUDIT_HEAD,
+    base: "audit-base",
+    name: "the audit log",
+};
+/// How runs ended.
+const ENDINGS: Chain = Chain {
+    prefix: keys::ENDING,
+    head: keys::ENDING_HEAD,
+    base: keys::ENDING_BASE,
+    name: "the chain of runs",
+};
 
 /// One entry; its hash covers the entry before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +54,24 @@ pub struct AuditEntry {
     pub previous: String,
     /// SHA-256 of this entry, in hex.
     pub hash: String,
+    /// The run whose end this is, and the hashes of what is recorded of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers: Option<Covers>,
+}
+
+/// What an entry about a run's end covers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Covers {
+    /// The run.
+    pub run: RunId,
+    /// SHA-256 of its record.
+    pub record: String,
+    /// SHA-256 of its journal.
+    pub journal: String,
+    /// So many effects are journaled.
+    pub effects: u32,
+    /// The numbers of those of which it was not known then what came of them.
+    pub open: Vec<u32>,
 }
 
 /// What the verification found.
@@ -43,6 +86,8 @@ pub enum AuditVerdict {
     Broken {
         /// The first entry that does not fit.
         at: u64,
+        /// Of which chain, or of whose records.
+        of: String,
         /// What does not fit.
         why: String,
     },
@@ -61,7 +106,11 @@ impl AuditEntry {
     fn expected_hash(&self) -> String {
         let at = self.at.timestamp_millis();
         let fields = (self.number, at, &self.who, &self.what, &self.detail, &self.previous);
-        keys::sha256(&serde_json::to_vec(&fields).unwrap_or_default())
+        let json = match &self.covers {
+            None => serde_json::to_vec(&fields),
+            Some(covers) => serde_json::to_vec(&(fields, covers)),
+        };
+        keys::sha256(&json.unwrap_or_default())
     }
 }
 
@@ -87,23 +136,42 @@ impl Ledger {
         Ok(entries.into_iter().rev().map(|(_, record)| record.value).collect())
     }
 
-    /// Walks the whole chain and compares its end with what was noted when it was written.
+    /// Walks both chains, compares their ends with what was noted when they were written, and what is
+    /// recorded of runs with the hashes in their entries.
     pub async fn verify(&self) -> Result<AuditVerdict> {
+        let mut entries = 0;
+        for chain in [&ACTS, &ENDINGS] {
+            match self.verify_chain(chain).await? {
+                AuditVerdict::Intact { entries: of_chain } => entries += of_chain,
+                broken @ AuditVerdict::Broken { .. } => return Ok(broken),
+            }
+        }
+        Ok(AuditVerdict::Intact { entries })
+    }
+
+    async fn verify_chain(&self, chain: &Chain) -> Result<AuditVerdict> {
         // The end first: entries that are appended meanwhile come after it.
-        let head: Option<Record<Head>> = self.read(keys::AUDIT_HEAD).await?;
+        let head: Option<Record<Head>> = self.read(chain.head).await?;
         let (last, hash) = head.map_or((0, zeros()), |head| (head.value.number, head.value.hash));
-        let (mut number, mut previous, mut hash_at_last) = (0, zeros(), zeros());
-        let mut after: Option<String> = None;
+        let base = self.base_of(chain).await?.map_or_else(Head::none, |base| base.value);
+        let (first, mut number, mut previous) = (base.number, base.number, base.hash);
+        let mut hash_at_last = if last == first { previous.clone() } else { zeros() };
+        let mut after = Some(chain.key(first));
+        let name = || chain.name.to_owned();
         loop {
             let page: Vec<(String, Record<AuditEntry>)> =
-                records::scan(self.store.as_ref(), keys::AUDIT, after.as_deref(), records::PAGE)
+                records::scan(self.store.as_ref(), chain.prefix, after.as_deref(), records::PAGE)
                     .await?;
             let Some((key, _)) = page.last() else { break };
             after = Some(key.clone());
             for (key, Record { value: entry, .. }) in page {
                 number += 1;
-                let broken = |why: &str| AuditVerdict::Broken { at: number, why: why.to_owned() };
-                if entry.number != number || key != keys::audit(number) {
+                let broken = |why: &str| AuditVerdict::Broken {
+                    at: number,
+                    of: name(),
+                    why: why.to_owned(),
+                };
+                if entry.number != number || key != chain.key(number) {
                     return Ok(broken("an entry is missing or was put in"));
                 }
                 if entry.previous != previous {
@@ -111,6 +179,12 @@ impl Ledger {
                 }
                 if entry.expected_hash() != entry.hash {
                     return Ok(broken("it was changed"));
+                }
+                if let Some(covers) = &entry.covers
+                    && let Some(why) = self.uncovered(covers).await?
+                {
+                    let of = format!("run {}", covers.run);
+                    return Ok(AuditVerdict::Broken { at: number, of, why });
                 }
                 previous.clone_from(&entry.hash);
                 if number == last {
@@ -120,9 +194,62 @@ impl Ledger {
         }
         if number < last || hash_at_last != hash {
             let why = "the end of the chain is missing".to_owned();
-            return Ok(AuditVerdict::Broken { at: number.min(last), why });
+            return Ok(AuditVerdict::Broken { at: number.min(last), of: name(), why });
         }
-        Ok(AuditVerdict::Intact { entries: number })
+        Ok(AuditVerdict::Intact { entries: number - first })
+    }
+
+    /// What of a run's records is not as it was when it ended. Of one that was forgotten in time there
+    /// is nothing to compare.
+    async fn uncovered(&self, covers: &Covers) -> Result<Option<String>> {
+        let Some(run) = self.read::<Run>(&keys::run(&covers.run)).await? else { return Ok(None) };
+        if record_hash(&run.value) != covers.record {
+            return Ok(Some("its record was changed".to_owned()));
+        }
+        let effects = self.effects(&covers.run).await?;
+        let journal = journal_hash(&effects, &covers.open);
+        let is_whole = u32::try_from(effects.len()) == Ok(covers.effects);
+        let changed = !is_whole || journal != covers.journal;
+        Ok(changed.then(|| "its journal of effects was changed".to_owned()))
+    }
+
+    /// Adds the entry of a run's end to the commit that ends it.
+    pub(super) async fn ending_batch(&self, batch: Batch, run: &Run) -> Result<Batch> {
+        let effects = self.effects(&run.id).await?;
+        let is_open = |e: &&Effect| matches!(e.result, None | Some(EffectResult::Unknown));
+        let open: Vec<u32> = effects.iter().filter(is_open).map(|e| e.mark.seq).collect();
+        let covers = Covers {
+            run: run.id.clone(),
+            record: record_hash(run),
+            journal: journal_hash(&effects, &open),
+            effects: u32::try_from(effects.len()).unwrap_or(u32::MAX),
+            open,
+        };
+        let new = (run.playbook.as_str(), "run", "", Some(covers));
+        let (ended, _) = self.appended(&ENDINGS, new).await?;
+        Ok(batch.and(ended))
+    }
+
+    /// Forgets the oldest entries about runs that ended before this instant, at most so many; the chain
+    /// begins after them then.
+    pub(super) async fn forget_endings(&self, before: Timestamp, rows: usize) -> Result<usize> {
+        let base = self.base_of(&ENDINGS).await?;
+        let first = base.as_ref().map_or(0, |base| base.value.number);
+        let after = ENDINGS.key(first);
+        let page: Vec<(String, Record<AuditEntry>)> =
+            records::scan(self.store.as_ref(), ENDINGS.prefix, Some(&after), rows).await?;
+        let past: Vec<_> =
+            page.into_iter().take_while(|(_, entry)| entry.value.at < before).collect();
+        let Some((_, last)) = past.last() else { return Ok(0) };
+        let new = Head { number: last.value.number, hash: last.value.hash.clone() };
+        let batch = records::replace(Batch::new(), ENDINGS.base, &new, base.as_ref())?;
+        let batch =
+            past.iter().fold(batch, |batch, (key, entry)| records::remove(batch, key, entry));
+        Ok(if self.try_commit(batch).await? { past.len() } else { 0 })
+    }
+
+    async fn base_of(&self, chain: &Chain) -> Result<Option<Record<Head>>> {
+        self.read(chain.base).await
     }
 
     /// An entry for a commit that must be audited or not happen.
@@ -132,21 +259,62 @@ impl Ledger {
         what: &str,
         detail: &str,
     ) -> std::result::Result<(Batch, AuditEntry), StoreError> {
-        let head: Option<Record<Head>> =
-            records::get(self.store.as_ref(), keys::AUDIT_HEAD).await?;
+        self.appended(&ACTS, (who, what, detail, None)).await
+    }
+
+    async fn appended(
+        &self,
+        chain: &Chain,
+        (who, what, detail, covers): (&str, &str, &str, Option<Covers>),
+    ) -> std::result::Result<(Batch, AuditEntry), StoreError> {
+        let head: Option<Record<Head>> = records::get(self.store.as_ref(), chain.head).await?;
         let (number, previous) = head
             .as_ref()
             .map_or((1, zeros()), |head| (head.value.number + 1, head.value.hash.clone()));
         let text = |text: &str| text.chars().take(TEXT_CHARS_MAX).collect();
         let (who, what, detail) = (text(who), text(what), text(detail));
         let (at, hash) = (self.clock.wall(), String::new());
-        let mut entry = AuditEntry { number, at, who, what, detail, previous, hash };
+        let mut entry = AuditEntry { number, at, who, what, detail, previous, hash, covers };
         entry.hash = entry.expected_hash();
         let new = Head { number, hash: entry.hash.clone() };
-        let batch = records::create(Batch::new(), &keys::audit(number), &entry)?;
-        let batch = records::replace(batch, keys::AUDIT_HEAD, &new, head.as_ref())?;
+        let batch = records::create(Batch::new(), &chain.key(number), &entry)?;
+        let batch = records::replace(batch, chain.head, &new, head.as_ref())?;
         Ok((batch, entry))
     }
+}
+
+impl Chain {
+    fn key(&self, number: u64) -> String {
+        format!("{}{}", self.prefix, keys::number(number))
+    }
+}
+
+impl Head {
+    fn none() -> Self {
+        Self { number: 0, hash: zeros() }
+    }
+}
+
+/// A run's record: what does not change once it has ended, in a form that later versions keep.
+fn record_hash(run: &Run) -> String {
+    let times = (run.started.timestamp_millis(), run.ended.map(|at| at.timestamp_millis()));
+    let what = (&run.id, &run.playbook, &run.definition, &run.occurrence, run.task, run.fence);
+    let how =
+        (run.attempt, run.state.as_str(), run.reason, &run.detail, &run.outcome, &run.summary);
+    let usage = run.usage;
+    let used = (usage.tokens_in, usage.tokens_out, usage.cost_micros, usage.turns);
+    keys::sha256(&serde_json::to_vec(&(what, how, times, used)).unwrap_or_default())
+}
+
+/// A run's journal; of effects that were open when it ended only what was intended.
+fn journal_hash(effects: &[Effect], open: &[u32]) -> String {
+    let lines = effects.iter().map(|effect| {
+        let result = effect.result.as_ref().filter(|_| !open.contains(&effect.mark.seq));
+        let what = (effect.mark.seq, effect.actor, &effect.tool, &effect.bulk, &effect.args);
+        let under = (effect.claimed, effect.fence, effect.intended.timestamp_millis());
+        serde_json::to_string(&(what, under, result)).unwrap_or_default()
+    });
+    keys::sha256(lines.collect::<Vec<_>>().join("\n").as_bytes())
 }
 
 fn zeros() -> String {

@@ -8,8 +8,8 @@
 use super::records::{self, Record};
 use super::{ClaimError, Ledger, TRIES_MAX, TrustWindow, keys};
 use crate::domain::{
-    Assistant, Before, Claim, ClaimEnd, CommentId, EndKind, Fence, Parked, Phase, PlaybookName,
-    Reason, RunId, StoreTime, TaskId, Timestamp, Wrote,
+    Assistant, Before, Claim, ClaimEnd, CommentId, EndKind, Fence, Phase, PlaybookName, Reason,
+    RunId, StoreTime, TaskId, Wrote,
 };
 use crate::store::{Batch, StoreError};
 use std::time::Duration;
@@ -191,28 +191,6 @@ impl Ledger {
         .await
     }
 
-    /// Lets the claim wait for a person, without lease or holder, until it is resumed or overdue.
-    /// An answer is a later comment than the one given.
-    ///
-    /// # Errors
-    /// [`ClaimError::Lost`] as for [`Ledger::end`].
-    pub async fn park(
-        &self,
-        held: &mut Held,
-        question: &str,
-        comment: Option<CommentId>,
-        until: Timestamp,
-    ) -> Result<(), ClaimError> {
-        held.trust.lose();
-        let (since, question) = (self.clock.wall(), question.to_owned());
-        let parked = Parked { since, until, question, comment, answer: None };
-        self.give_back(held, |claim| {
-            claim.phase = Phase::Parked;
-            claim.parked = Some(parked.clone());
-        })
-        .await
-    }
-
     /// The guard's last check before an effect: this run of this life holds this fence, in the
     /// store's time.
     ///
@@ -337,6 +315,7 @@ impl Ledger {
             wrote,
             marker: left.and_then(|claim| claim.marker),
             parked: None,
+            staged: left.filter(|_| ask.resume.is_some()).and_then(|claim| claim.staged.clone()),
             ended: None,
             revoked: None,
             untold: found.map(|claim| claim.untold.clone()).unwrap_or_default(),
@@ -388,7 +367,7 @@ impl Ledger {
 
     /// Gives a claim up. One whose lease has ended already becomes expired instead: whatever the
     /// holder still meant to do on the board was refused.
-    async fn give_back(
+    pub(super) async fn give_back(
         &self,
         held: &mut Held,
         what: impl Fn(&mut Claim),

@@ -105,6 +105,20 @@ impl Ledger {
         Err(contended(key))
     }
 
+    /// What an effect did, or was to do, once and for all may be done again.
+    pub(super) async fn free_once_of(&self, mark: &Mark) -> Result<()> {
+        let Some(found) = self.read::<Entry>(&keys::effect(mark)).await? else { return Ok(()) };
+        let Some(once) = found.value.once else { return Ok(()) };
+        for _ in 0..TRIES_MAX {
+            let holder: Option<Record<Mark>> = self.read(&once).await?;
+            let Some(holder) = holder.filter(|holder| holder.value == *mark) else { return Ok(()) };
+            if self.try_commit(records::remove(Batch::new(), &once, &holder)).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(once))
+    }
+
     /// A run's effects, in order.
     pub async fn effects(&self, run: &RunId) -> Result<Vec<Effect>> {
         let entries: Vec<(String, Record<Entry>)> =

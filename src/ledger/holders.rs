@@ -5,7 +5,7 @@ use super::claims::{Acquire, Held, contended, lost};
 use super::{ClaimError, Ledger, TRIES_MAX, keys, records};
 use crate::domain::{
     Assistant, Claim, CommentId, EndKind, Fence, Holder, Parked, Phase, Reason, RunId, StoreTime,
-    TaskId, Untold,
+    TaskId, Timestamp, Untold,
 };
 use crate::store::Batch;
 use std::time::Duration;
@@ -56,6 +56,53 @@ impl Ledger {
         held.trust.extend(started, lease, self.options.margin);
         held.claim = claim;
         Ok(())
+    }
+
+    /// Lets the claim wait for a person, without lease or holder, until it is resumed or overdue.
+    /// An answer is a later comment than the one given.
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`] as for [`Ledger::end`].
+    pub async fn park(
+        &self,
+        held: &mut Held,
+        question: &str,
+        comment: Option<CommentId>,
+        until: Timestamp,
+    ) -> Result<(), ClaimError> {
+        let (since, question) = (self.clock.wall(), question.to_owned());
+        let parked = Parked { since, until, question, comment, answer: None };
+        self.let_wait(held, parked, None).await
+    }
+
+    /// Lets the claim wait for a person's decision about what this run proposes.
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`] as for [`Ledger::end`].
+    pub async fn park_staged(
+        &self,
+        held: &mut Held,
+        (what, run): (&str, &RunId),
+        until: Timestamp,
+    ) -> Result<(), ClaimError> {
+        let (since, question) = (self.clock.wall(), what.to_owned());
+        let parked = Parked { since, until, question, comment: None, answer: None };
+        self.let_wait(held, parked, Some(run)).await
+    }
+
+    async fn let_wait(
+        &self,
+        held: &mut Held,
+        parked: Parked,
+        staged: Option<&RunId>,
+    ) -> Result<(), ClaimError> {
+        held.trust.lose();
+        self.give_back(held, |claim| {
+            claim.phase = Phase::Parked;
+            claim.parked = Some(parked.clone());
+            claim.staged = staged.cloned();
+        })
+        .await
     }
 
     /// Lets an assistant's claim wait for a person, as [`Ledger::park`] does; not one that is being

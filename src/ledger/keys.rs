@@ -25,6 +25,9 @@ pub(super) const TOKEN: &str = "token/";
 pub(super) const PIN: &str = "upstream-pin/";
 pub(super) const AUDIT: &str = "audit/";
 pub(super) const AUDIT_HEAD: &str = "audit-head";
+pub(super) const ENDING: &str = "ending/";
+pub(super) const ENDING_HEAD: &str = "ending-head";
+pub(super) const ENDING_BASE: &str = "ending-base";
 pub(super) const STOPPED: &str = "stopped";
 pub(super) const EPOCH: &str = "epoch";
 pub(super) const LOST_UNTIL: &str = "lost-until";
@@ -144,6 +147,40 @@ pub(super) fn review_unwritten(board: &BoardName, task: TaskId) -> String {
 
 pub(super) fn review_unwritten_prefix(board: &BoardName) -> String {
     format!("review-unwritten/{}/", segment(board.as_str()))
+}
+
+/// The last proposals about a task.
+pub(super) fn staging(board: &BoardName, task: TaskId) -> String {
+    format!("staging/{}/{task}", segment(board.as_str()))
+}
+
+/// Present while something is to become of them.
+pub(super) fn staging_open(board: &BoardName, task: TaskId) -> String {
+    format!("{}{task}", staging_open_prefix(board))
+}
+
+pub(super) fn staging_open_prefix(board: &BoardName) -> String {
+    format!("staging-open/{}/", segment(board.as_str()))
+}
+
+/// What is set aside for runs.
+pub(super) const RESERVATION: &str = "reservation/";
+
+pub(super) fn reservation(run: &RunId) -> String {
+    format!("{RESERVATION}{}", segment(run.as_str()))
+}
+
+/// What one playbook used in a day, or (`None`) all of them.
+pub(super) fn spent(playbook: Option<&PlaybookName>, day: chrono::NaiveDate) -> String {
+    format!("{}{}", spent_prefix(playbook), day.format("%Y-%m-%d"))
+}
+
+/// The days of one playbook, or of all, oldest first.
+pub(super) fn spent_prefix(playbook: Option<&PlaybookName>) -> String {
+    match playbook {
+        Some(playbook) => format!("spent-of/{}/", segment(playbook.as_str())),
+        None => "spent/".to_owned(),
+    }
 }
 
 pub(super) fn watermark(playbook: &PlaybookName) -> String {

@@ -6,6 +6,7 @@
 //! may share a store. What must become true together is one commit.
 
 mod audit;
+mod budgets;
 mod claims;
 mod decisions;
 mod effects;
@@ -23,6 +24,7 @@ mod reviews;
 mod runs;
 mod seen;
 mod sessions;
+mod stagings;
 pub mod stop;
 mod succession;
 mod sweep;
@@ -31,7 +33,8 @@ mod timetables;
 mod tokens;
 mod trust;
 
-pub use audit::{AuditEntry, AuditVerdict};
+pub use audit::{AuditEntry, AuditVerdict, Covers};
+pub use budgets::{Amount, DaySpent, ReserveAsk};
 pub use claims::{Acquire, Held};
 pub use pins::Pin;
 pub use prune::Pruned;
@@ -67,6 +70,8 @@ pub struct Ledger {
     pub(in crate::ledger) exported: AtomicU64,
     /// Whose turn it is to write an export.
     pub(in crate::ledger) exporting: Arc<tokio::sync::Mutex<()>>,
+    /// Whose turn it is to change what a day has spent: here nobody is quicker than another.
+    pub(in crate::ledger) spending: tokio::sync::Mutex<()>,
     /// How far pruning has come.
     pub(in crate::ledger) pruning: Mutex<prune::Progress>,
 }
@@ -103,6 +108,7 @@ impl Ledger {
             options,
             exported: AtomicU64::new(u64::MAX),
             exporting: Arc::default(),
+            spending: tokio::sync::Mutex::default(),
             pruning: Mutex::default(),
         }
     }

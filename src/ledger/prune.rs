@@ -41,6 +41,7 @@ enum Sort {
     Decisions,
     Once,
     Definitions,
+    Endings,
 }
 
 /// How far pruning has come. Kept in memory: after a restart it begins anew.
@@ -98,15 +99,24 @@ impl Ledger {
                 Sort::Decisions => self.prune_decisions(&mut step, after).await?,
                 Sort::Once => self.prune_once(&mut step, after).await?,
                 Sort::Definitions => self.prune_definitions(&mut step, after).await?,
+                Sort::Endings => self.prune_endings(&mut step).await?,
             };
             if progress.after.is_none() {
                 // What was forgotten in this round is cleared away in the next.
-                is_through = progress.sort == Sort::Definitions;
+                is_through = progress.sort == Sort::Endings;
                 progress.sort = progress.sort.next();
             }
         }
         *self.progress() = progress;
         Ok(Pruned { rows: step.removed, is_through })
+    }
+
+    /// Entries of the chain of runs, from its beginning on.
+    async fn prune_endings(&self, step: &mut Step) -> Result<Option<String>> {
+        let removed = self.forget_endings(step.before, PAGE.min(step.left.max(1))).await?;
+        step.remove(removed);
+        // From its beginning again, as long as there is something to forget.
+        Ok((removed > 0).then(String::new))
     }
 
     fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
@@ -146,7 +156,8 @@ impl Sort {
             Self::Occurrences => Self::Decisions,
             Self::Decisions => Self::Once,
             Self::Once => Self::Definitions,
-            Self::Definitions => Self::Forgotten,
+            Self::Definitions => Self::Endings,
+            Self::Endings => Self::Forgotten,
         }
     }
 }

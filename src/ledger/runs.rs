@@ -264,6 +264,10 @@ impl Ledger {
         hand_over: Option<&HandOver>,
     ) -> Result<()> {
         let key = keys::run(&run.id);
+        let _turn = match run.ended {
+            Some(_) => Some(self.spending.lock().await),
+            None => None,
+        };
         for _ in 0..TRIES_MAX {
             let Some(found) = self.read::<Run>(&key).await? else {
                 return Err(LedgerError::NotFound { what: format!("run {}", run.id) });
@@ -286,6 +290,10 @@ impl Ledger {
             let batch = records::replace(batch, &key, run, Some(&found))?;
             let batch = self.index_run(batch, Some(&found.value), run)?;
             let mut batch = self.notices_batch(batch, notices, Some(&run.id)).await?;
+            if run.ended.is_some() {
+                batch = self.settle_budget(batch, run).await?;
+                batch = self.ending_batch(batch, run).await?;
+            }
             if let Some(hand_over) = hand_over {
                 batch = self.hand_over_batch(batch, hand_over).await?;
             }

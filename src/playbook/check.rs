@@ -111,7 +111,11 @@ impl Check<'_> {
         }
         for (name, outcome) in &playbook.outcomes {
             for (index, needed) in outcome.requires.iter().enumerate() {
-                let tool = needed.trim_start_matches("tool:");
+                // A check is run, and journaled, by a tool.
+                let tool = match needed.split_once(':') {
+                    Some(("check", _)) => crate::domain::RUN_CHECK,
+                    _ => needed.trim_start_matches("tool:"),
+                };
                 if !exists(tool) || !allows(&playbook.tools, tool) {
                     let path = format!("outcome.{name}.requires.{index}");
                     let message =

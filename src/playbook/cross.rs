@@ -1,15 +1,23 @@
 //! What must hold between the tables of a playbook.
 
 use super::Defaults;
-use crate::domain::{DueSelector, Playbook, Reviewer, Work, WriteScope};
+use crate::domain::{DayBudget, DueSelector, Mode, Playbook, Reviewer, Work, WriteScope};
 use crate::fault::shown;
 use crate::fault::table::Table;
 
 /// Adds the faults of a playbook that was read.
 pub(super) fn check(root: &Table<'_, '_>, playbook: &Playbook, defaults: &Defaults) {
     zone(root, playbook, defaults);
+    budgets(root, playbook, defaults);
     work(root, playbook);
     claim(root, playbook);
+    if playbook.mode == Mode::Staged && playbook.claim.is_none() {
+        let fault = root.fault(
+            "mode",
+            "`staged` needs a claim that waits for the decision: [claim] is missing",
+        );
+        root.add(fault.with_help("write [select] and [claim], or mode = \"shadow\""));
+    }
     let own = playbook.name.clone();
     if playbook.review.by == Reviewer::Playbook(own.clone()) {
         root.add(root.fault("review", "a playbook does not review itself"));
@@ -38,6 +46,27 @@ fn zone(root: &Table<'_, '_>, playbook: &Playbook, defaults: &Defaults) {
     let what = if key == "select" { "`due = \"today\"`" } else { "`runs_per_day`" };
     let fault = root.fault(key, format!("{what} needs a zone, and rota.toml names none"));
     root.add(fault.with_help("write `timezone = \"Europe/Berlin\"` in rota.toml, or in [on]"));
+}
+
+/// A budget of the day lasts for one run at least, and its day is the team's.
+fn budgets(root: &Table<'_, '_>, playbook: &Playbook, defaults: &Defaults) {
+    let (limits, day) = (&playbook.limits, playbook.limits.day);
+    let named = defaults.zone.is_some() || root.holds("on", "timezone");
+    if day != DayBudget::default() && !named {
+        let message = "a budget of the day needs the team's zone, and rota.toml names none";
+        let fault = root.fault("limits", message);
+        root.add(fault.with_help("write `timezone = \"Europe/Berlin\"` in rota.toml"));
+    }
+    let is_short = day.tokens.is_some_and(|most| most < limits.tokens);
+    if is_short || day.cost_micros.is_some_and(|most| limits.cost_micros.unwrap_or(0) > most) {
+        let (run, all) =
+            if is_short { ("tokens", "tokens_per_day") } else { ("cost", "cost_per_day") };
+        let message =
+            format!("one run may use more than a day (`{run}`, `{all}`): none would begin");
+        root.add(
+            root.fault("limits", message).with_help(format!("write `{run}`, at most `{all}`")),
+        );
+    }
 }
 
 fn work(root: &Table<'_, '_>, playbook: &Playbook) {

@@ -67,7 +67,7 @@ pub(super) const KEYS: &[Key] = &[
     key("", "description", Text, "", "what it is for"),
     needed("", "agent", Text, "the board user it acts as"),
     key("", "runs_on", Texts, "any daemon", "labels of the daemons that may run it"),
-    key("", "mode", Word(&["live", "shadow"]), "live", "live; shadow: writes are only recorded"),
+    key("", "mode", Word(&["live", "staged", "shadow"]), "live", "live; staged: writes become proposals that a person applies; shadow: writes are only recorded"),
     key("", "on", Table, "only by hand", "when it wakes"),
     key("", "select", Table, "", "which tasks it takes; every key narrows"),
     key("", "gather", Named, "", "data for templates and steps, by name"),
@@ -159,7 +159,7 @@ pub(super) const KEYS: &[Key] = &[
     key("step", "args", Args, "", "its arguments; texts are templates"),
     key("step", "once", Text, "", "never twice for the same key, across restarts"),
 
-    key("outcome.*", "requires", Texts, "", "evidence: tool:NAME must have succeeded in this run, else it ends unverified"),
+    key("outcome.*", "requires", Texts, "", "evidence: tool:NAME, or check:NAME, must have succeeded in this run, else it ends unverified"),
     key("outcome.*", "status", Text, "", "the status the task gets"),
     key("outcome.*", "assign", Text, "", "who it is assigned to; empty unassigns"),
     key("outcome.*", "comment", Text, "", "the template of a comment"),
@@ -173,6 +173,7 @@ pub(super) const KEYS: &[Key] = &[
     key("review", "by", Text, "person", "person, none, or agent:PLAYBOOK"),
     key("review", "rounds", Count(1), "3", "then a person decides"),
     key("review", "waiting_max", Count(1), "", "claims nothing while so many wait for a person"),
+    key("review", "apply_within", Duration, "24h", "mode = \"staged\": what nobody applies for so long is not applied any more"),
 
     key("scope", "write", Word(&["claimed", "project", "board"]), "claimed", "claimed (the task, its subtasks and comments), project or board"),
     key("scope", "max", Counts, "", "at most so many calls of a tool in one run"),
@@ -186,6 +187,8 @@ pub(super) const KEYS: &[Key] = &[
     key("limits", "backoff", Text, "10s..5m", "the wait before another attempt, from .. to"),
     key("limits", "concurrent", Count(1), "1", "runs at once"),
     key("limits", "runs_per_day", Count(1), "", "runs in one day of the zone"),
+    key("limits", "tokens_per_day", Count(1), "", "tokens of all its runs in one day of the team's zone"),
+    key("limits", "cost_per_day", Text, "", "money of all its runs in one day of the team's zone"),
 
     needed("report", "template", Text, "a template, or the name before .txt.hbs, .md.hbs and .slack.hbs"),
     needed("report", "to", TextOrTexts, "stdout, file:NAME, slack:NAME"),

@@ -23,6 +23,7 @@ pub use check::check;
 pub use library::{Changes, Library};
 pub use rights::{Rights, is_wider, rights};
 pub use shipped::shipped;
+pub use words::money;
 
 use crate::domain::{Channel, Playbook, PlaybookName, Value};
 use crate::fault::table::{Marks, Reader};

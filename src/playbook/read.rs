@@ -3,10 +3,10 @@
 use super::words;
 use super::{Defaults, keys};
 use crate::domain::{
-    AssigneeSelector, BoardEvent, CatchUp, Channel, ClaimRules, Fold, Gap, Gate, Gather, HandBack,
-    Hours, Limits, Mode, On, OnFailure, OrderKey, Outcome, Overlap, Playbook, PlaybookName, Report,
-    ReportWhen, Review, Reviewer, Scope, Select, StatusKind, StatusSelector, Suitability, TaskKind,
-    WhenUnsuitable, WriteScope, show_duration,
+    AssigneeSelector, BoardEvent, CatchUp, Channel, ClaimRules, DayBudget, Fold, Gap, Gate, Gather,
+    HandBack, Hours, Limits, Mode, On, OnFailure, OrderKey, Outcome, Overlap, Playbook,
+    PlaybookName, Report, ReportWhen, Review, Reviewer, Scope, Select, StatusKind, StatusSelector,
+    Suitability, TaskKind, WhenUnsuitable, WriteScope, show_duration,
 };
 use crate::expression::{Expression, SELECT_NAMES};
 use crate::fault::did_you_mean;
@@ -109,16 +109,10 @@ pub(super) fn playbook(root: &Table<'_, '_>, file_name: &str, defaults: &Default
     playbook
 }
 
-/// Whether its writes happen; `staged` waits for the queue in which a person applies them.
+/// Whether its writes happen.
 fn mode(root: &Table<'_, '_>) -> Mode {
-    const MODES: [(&str, Mode); 2] = [("live", Mode::Live), ("shadow", Mode::Shadow)];
-    if root.says("mode", "staged") {
-        let _ = root.text("mode");
-        let message = "mode = \"staged\" is not available in this version";
-        let help = "use mode = \"shadow\": writes are only recorded";
-        root.add(root.fault("mode", message).with_help(help));
-        return Mode::Shadow;
-    }
+    const MODES: [(&str, Mode); 3] =
+        [("live", Mode::Live), ("staged", Mode::Staged), ("shadow", Mode::Shadow)];
     root.choice("mode", &MODES).unwrap_or_default()
 }
 
@@ -325,8 +319,8 @@ fn outcomes(table: &Table<'_, '_>) -> BTreeMap<String, Outcome> {
 fn outcome(table: &Table<'_, '_>) -> Outcome {
     let evidence = |text: &str| match text.split_once(':') {
         Some(("tool", tool)) if !tool.is_empty() => Ok(text.to_owned()),
-        Some(("check", _)) => Err("checks are not available in this version".to_owned()),
-        _ => Err("expected tool:NAME".to_owned()),
+        Some(("check", check)) if !check.is_empty() => Ok(text.to_owned()),
+        _ => Err("expected tool:NAME or check:NAME".to_owned()),
     };
     let outcome = Outcome {
         requires: table.items("requires", false, evidence).unwrap_or_default(),
@@ -370,6 +364,9 @@ fn review(table: &Table<'_, '_>) -> Review {
         by: by.unwrap_or_default(),
         rounds: table.count("rounds", 1).unwrap_or(3),
         waiting_max: table.count("waiting_max", 1),
+        apply_within: table
+            .duration("apply_within", seconds(60))
+            .unwrap_or(Duration::from_hours(24)),
     };
     finish(table);
     review
@@ -417,6 +414,13 @@ fn limits(table: &Table<'_, '_>, defaults: &Defaults) -> Limits {
         backoff_max,
         concurrent: table.count("concurrent", 1).unwrap_or(1),
         runs_per_day: table.count("runs_per_day", 1),
+        day: DayBudget {
+            tokens: table
+                .int("tokens_per_day", 1..=1_000_000_000_000)
+                .and_then(|tokens| u64::try_from(tokens).ok()),
+            cost_micros: table
+                .parsed("cost_per_day", |text| words::money(text, &defaults.currency)),
+        },
     };
     finish(table);
     limits

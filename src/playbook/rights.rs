@@ -223,7 +223,10 @@ fn limits(playbook: &Playbook) -> BTreeMap<String, u64> {
         ("runs_per_day", limits.runs_per_day.map_or(u64::MAX, u64::from)),
         ("waiting_max", playbook.review.waiting_max.map_or(u64::MAX, u64::from)),
     ];
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    // Written only where they are set: what was armed before there were any stays armed.
+    let day = [("tokens_per_day", limits.day.tokens), ("cost_per_day", limits.day.cost_micros)];
+    let day = day.into_iter().filter_map(|(name, most)| Some((name, most?)));
+    pairs.into_iter().chain(day).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Why `new` may do more than `old`, in words; empty when it may not. What cannot be compared
@@ -283,9 +286,12 @@ pub fn is_wider(old: &Rights, new: &Rights) -> Vec<String> {
         why.push(format!("a gate is gone: {gate}"));
     }
     for (name, most) in &new.limits {
-        if old.limits.get(name).is_none_or(|old| most > old) {
+        if old.limits.get(name).is_some_and(|old| most > old) {
             why.push(format!("a higher limit: {name}"));
         }
+    }
+    for name in old.limits.keys().filter(|name| !new.limits.contains_key(*name)) {
+        why.push(format!("a limit is gone: {name}"));
     }
     added(&mut why, "channel", &old.channels, &new.channels);
     why.extend(surroundings(&old.workspace, &new.workspace));
@@ -330,7 +336,8 @@ fn covered(old: &BTreeSet<String>, tool: &str) -> bool {
 fn weight(mode: Mode) -> u8 {
     match mode {
         Mode::Shadow => 0,
-        Mode::Live => 1,
+        Mode::Staged => 1,
+        Mode::Live => 2,
     }
 }
 

@@ -113,7 +113,7 @@ pub(super) fn backoff(text: &str) -> Result<(Duration, Duration), String> {
 }
 
 /// `2.00 USD` in millionths; the currency, where one is written, must be this one.
-pub(super) fn money(text: &str, currency: &str) -> Result<u64, String> {
+pub fn money(text: &str, currency: &str) -> Result<u64, String> {
     let micros = crate::domain::parse_money(text, currency)?;
     if micros == 0 {
         return Err("must be more than nothing".to_owned());

@@ -251,7 +251,7 @@ impl<'a> Planner<'a> {
                 }
                 Err(_) => {}
                 Ok(()) => match self.limit(facts) {
-                    Some(reason @ Reason::RunsPerDay) => {
+                    Some(reason @ (Reason::RunsPerDay | Reason::BudgetDay)) => {
                         self.refuse(facts, Some(*task), reason, reason.text());
                     }
                     Some(reason) => waits = Some(reason),
@@ -383,6 +383,7 @@ impl<'a> Planner<'a> {
                 per_day.is_some_and(|most| facts.runs_today.saturating_add(started) >= most),
                 Reason::RunsPerDay,
             ),
+            (facts.no_budget.is_some(), Reason::BudgetDay),
             (
                 waiting.is_some_and(|most| facts.waiting_review.saturating_add(started) >= most),
                 Reason::ReviewQueueFull,
@@ -397,8 +398,14 @@ impl<'a> Planner<'a> {
     /// An occurrence that met a limit: those that pass soon are waited for, the others end it.
     fn wait(&mut self, open: &OpenOccurrence, facts: &'a PlaybookFacts, reason: Reason) {
         let is_rework = open.occurrence.is_rework();
-        if matches!(reason, Reason::RunsPerDay | Reason::ReviewQueueFull) && !is_rework {
-            self.refuse(facts, None, reason, reason.text());
+        let ends =
+            matches!(reason, Reason::RunsPerDay | Reason::BudgetDay | Reason::ReviewQueueFull);
+        if ends && !is_rework {
+            let detail = match &facts.no_budget {
+                Some(why) if reason == Reason::BudgetDay => why.as_str(),
+                _ => reason.text(),
+            };
+            self.refuse(facts, None, reason, detail);
             return self.close(open, reason);
         }
         self.plan.actions.push(Action::Wait { occurrence: open.occurrence.id.clone(), reason });

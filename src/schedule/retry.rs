@@ -61,7 +61,7 @@ fn reason_of(state: RunState) -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::from_millis;
+    use crate::domain::{DayBudget, from_millis};
 
     fn limits(attempts: u32) -> Limits {
         Limits {
@@ -75,6 +75,7 @@ mod tests {
             backoff_max: Duration::from_mins(5),
             concurrent: 1,
             runs_per_day: None,
+            day: DayBudget::default(),
         }
     }
 

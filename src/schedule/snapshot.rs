@@ -61,6 +61,8 @@ pub struct PlaybookFacts {
     pub runs_today: u32,
     /// Tasks it handed over that wait for a person.
     pub waiting_review: u32,
+    /// Why the day's budget does not last for another run, where it does not.
+    pub no_budget: Option<String>,
 }
 
 /// An occurrence that is not settled.

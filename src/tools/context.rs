@@ -98,6 +98,9 @@ pub struct RunContext {
     pub marker: Option<NewMarker>,
     /// Never twice for the same key, across restarts; set by steps.
     pub once: Option<String>,
+    /// A proposal is applied: the fields that it changes, as it found them. Somebody's later change
+    /// of one of them stays.
+    pub applies: Option<Value>,
     /// What the run counts and how it ends, shared by all its contexts.
     pub tally: Arc<Tally>,
 }
@@ -106,6 +109,7 @@ pub struct RunContext {
 #[derive(Debug, Default)]
 pub struct Tally {
     last_seq: AtomicU32,
+    proposed: AtomicU32,
     counts: Mutex<BTreeMap<String, u32>>,
     finished: Mutex<Option<Finished>>,
 }
@@ -116,6 +120,7 @@ impl Tally {
     pub fn new(last_seq: u32, earlier: BTreeMap<String, u32>) -> Self {
         Self {
             last_seq: AtomicU32::new(last_seq),
+            proposed: AtomicU32::new(0),
             counts: Mutex::new(earlier),
             finished: Mutex::new(None),
         }
@@ -124,6 +129,21 @@ impl Tally {
     /// The number of the run's next write.
     pub fn next_seq(&self) -> u32 {
         self.last_seq.fetch_add(1, Ordering::SeqCst).saturating_add(1)
+    }
+
+    /// So much was proposed before, to be decided together with what this run proposes.
+    pub fn begin_proposals(&self, before: u32) {
+        self.proposed.store(before, Ordering::SeqCst);
+    }
+
+    /// How much is proposed.
+    pub(super) fn proposals(&self) -> u32 {
+        self.proposed.load(Ordering::SeqCst)
+    }
+
+    /// The number of the next proposal.
+    pub(super) fn next_proposal(&self) -> u32 {
+        self.proposed.fetch_add(1, Ordering::SeqCst).saturating_add(1)
     }
 
     /// Counts one call of a tool, unless it was called `max` times already.

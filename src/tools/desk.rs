@@ -6,7 +6,7 @@ use crate::domain::{
     Activity, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PersonId, PlaybookName,
     Principal, ProjectId, Reason, Run, RunId, RunState, TaskId, Timestamp, Token, Usage, Value,
 };
-use crate::ledger::Repeat;
+use crate::ledger::{AuditVerdict, Repeat};
 use crate::store::StoreError;
 use async_trait::async_trait;
 use chrono_tz::Tz;
@@ -83,6 +83,8 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     async fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, DeskError>;
     /// Everything about one run; `None` when there is no such run.
     async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, DeskError>;
+    /// Whether what is recorded is as it was written.
+    async fn audit(&self) -> Result<AuditVerdict, DeskError>;
 }
 
 /// The tokens, as tools see them.

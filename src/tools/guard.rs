@@ -5,9 +5,11 @@
 //! and not done: a holder whose claim ended learns it in every mode.
 
 mod count;
+mod proposed;
 mod several;
 
 pub(super) use count::Asked;
+pub(super) use proposed::{may_propose, propose};
 pub(super) use several::{Failed, one_of, write_all};
 
 use super::captions::Captions;
@@ -72,8 +74,12 @@ fn is_listed(tool: &Definition, context: &Context) -> Result<(), ToolError> {
     let listed = match run.actor {
         EffectActor::Rota => true,
         EffectActor::Agent => {
+            // What is applied was listed when it was proposed.
+            let is_proposed = run.applies.is_some() && tool.kind == ToolKind::Write;
             tool.kind != ToolKind::Operate
-                && (tool.name == FINISH || matches_any(&run.playbook.tools, tool.name))
+                && (is_proposed
+                    || tool.name == FINISH
+                    || matches_any(&run.playbook.tools, tool.name))
         }
     };
     if listed {
@@ -191,13 +197,15 @@ async fn in_run(
 ) -> Result<ToolResult, ToolError> {
     let captions = Captions::read(parts.board.as_ref(), &planned.write).await;
     may_act(parts, run).await?;
+    may_propose(run)?;
+    let planned = proposed::as_found(run, planned)?;
     let mut effect = effect_of(parts, run, asked);
     if let Some(earlier) = intend(parts, run, &mut effect).await? {
         return Ok(done_before(&earlier));
     }
     crate::crash::reached("effect.intended");
     if run.mode != Mode::Live {
-        return recorded(parts, &planned, &captions, effect).await;
+        return not_done(parts, run, &planned, &captions, effect).await;
     }
     let stamp = stamp_in_run(context, run, &effect, &planned);
     let acted = act_for_run(parts, &planned, &stamp, &mut effect).await?;
@@ -241,15 +249,22 @@ fn stamp_in_run(context: &Context, run: &RunContext, effect: &Effect, planned: &
     }
 }
 
-/// A run that only records: what it would have done is written down.
-async fn recorded(
+/// A run that only records or proposes: what it would have done is written down.
+async fn not_done(
     parts: &Parts,
+    run: &RunContext,
     planned: &Planned,
     captions: &Captions,
     mut effect: Effect,
 ) -> Result<ToolResult, ToolError> {
     let mut acted = planned.write.shown(None);
     captions.beside(&mut acted);
+    if run.mode == Mode::Staged {
+        let revision = planned.revision.or_else(|| planned.write.revision());
+        let found = (acted.entity, acted.before.clone(), acted.after.clone(), revision);
+        let note = propose(parts, run, &mut effect, found).await?;
+        return Ok(result_of(&acted, Some(effect), Some(&note)));
+    }
     effect.result = Some(EffectResult::Recorded);
     conclude(parts, &effect).await?;
     Ok(result_of(&acted, Some(effect), Some(Reason::RecordedOnly.code())))

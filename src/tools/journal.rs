@@ -6,7 +6,9 @@ use crate::domain::{
     Claim, Effect, EffectResult, Fence, Mark, NewToken, PersonId, PlaybookName, Reason, Run, RunId,
     TaskId, Timestamp, Token, Value,
 };
-use crate::ledger::{ClaimError, Issued, Ledger, LedgerError, Pin, Repeat, RunFilter};
+use crate::ledger::{
+    AuditVerdict, ClaimError, Issued, Ledger, LedgerError, Pin, Repeat, RunFilter,
+};
 use async_trait::async_trait;
 use secrecy::SecretString;
 use std::time::Duration;
@@ -128,6 +130,10 @@ impl Records for Ledger {
             ..RunFilter::default()
         };
         Self::runs(self, &filter, query.limit).await.map_err(|e| failed("reading the runs", e))
+    }
+
+    async fn audit(&self) -> Result<AuditVerdict, DeskError> {
+        self.verify().await.map_err(|error| failed("reading the audit log", error))
     }
 
     async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, DeskError> {

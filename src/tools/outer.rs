@@ -182,7 +182,7 @@ pub(super) async fn call(
 ) -> Result<ToolResult, ToolError> {
     let name = full_name(server, tool);
     let run = context.run.as_ref().filter(|run| run.actor == EffectActor::Agent);
-    let listed = run.filter(|run| is_listed(run, &name));
+    let listed = run.filter(|run| run.applies.is_some() || is_listed(run, &name));
     let Some(run) = listed else {
         let message = format!("{name} is for runs whose playbook lists it");
         return Err(ToolError::rejected(Reason::ToolNotListed, message));

@@ -2,7 +2,9 @@
 //! (the playbook's list and `scope.max`), trust window, fence, journal. Nothing can take it back, and
 //! nobody but the server knows what became of a call that broke off.
 
-use super::guard::{Asked, conclude, done_before, effect_of, failed, intend, may_act};
+use super::guard::{
+    Asked, conclude, done_before, effect_of, failed, intend, may_act, may_propose, propose,
+};
 use super::outer::refusal;
 use super::registry::Parts;
 use super::{RunContext, ToolError, ToolResult, show};
@@ -59,15 +61,22 @@ where
 {
     let tool = asked.tool;
     may_act(parts, run).await?;
+    may_propose(run)?;
     let mut effect = effect_of(parts, run, asked);
     if let Some(earlier) = intend(parts, run, &mut effect).await? {
         return Ok(Outside::Not(done_before(&earlier)));
     }
     crate::crash::reached("effect.intended");
     if run.mode != Mode::Live {
-        effect.result = Some(EffectResult::Recorded);
-        conclude(parts, &effect).await?;
-        let value = Value::map([("note", Value::from(Reason::RecordedOnly.code()))]);
+        let note = if run.mode == Mode::Staged {
+            let found = (Entity::Outside, Value::Null, effect.args.clone(), None);
+            propose(parts, run, &mut effect, found).await?
+        } else {
+            effect.result = Some(EffectResult::Recorded);
+            conclude(parts, &effect).await?;
+            Reason::RecordedOnly.code().to_owned()
+        };
+        let value = Value::map([("note", Value::from(note))]);
         let text = show::text(&value);
         return Ok(Outside::Not(ToolResult { value, text, effect: Some(effect) }));
     }

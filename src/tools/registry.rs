@@ -237,6 +237,29 @@ impl ToolRegistry {
         }
     }
 
+    /// What a call would write, if whoever asks may do it; nothing is written.
+    ///
+    /// # Errors
+    /// What the call would be refused with, as far as that is known before it is made.
+    pub async fn foresee(
+        &self,
+        name: &str,
+        args: Value,
+        context: &Context,
+    ) -> Result<ToolResult, ToolError> {
+        let found = self.definition(name).map(|tool| (tool, &tool.handler));
+        let Some((tool, Handler::Write(plan))) = found else {
+            let message = format!("what {name} would do is not known before it is done");
+            return Err(ToolError::rejected(Reason::Unsupported, message));
+        };
+        guard::may_call(tool, context)?;
+        let limited = limited::parts_for(&self.parts, context);
+        let parts = limited.as_ref().unwrap_or(&self.parts);
+        let planned = plan(parts, context, args).await?;
+        limited::check_reach(parts, context, &planned).await?;
+        guard::foresee(parts, context, &planned).await
+    }
+
     /// What a tool does to the world; `None` for a tool that is not there.
     pub fn kind(&self, name: &str) -> Option<ToolKind> {
         self.definition(name).map(|tool| tool.kind)

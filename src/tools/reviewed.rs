@@ -4,10 +4,11 @@ use super::Context;
 use super::claimed::Hold;
 use super::desk::DeskError;
 use crate::domain::{
-    Decided, Fence, HandOver, Principal, RunId, TaskId, Timestamp, Verdict, Waiting,
+    Decided, Fence, HandOver, Principal, RunId, TaskId, Timestamp, Value, Verdict, Waiting,
 };
 use async_trait::async_trait;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The review queue, as tools see it.
@@ -17,7 +18,7 @@ pub trait Reviews: Send + Sync {
     async fn waiting(&self) -> Result<Vec<Waiting>, DeskError>;
     /// Asks a person about a claimed task; the claim waits for the answer, without a lease.
     async fn ask_person(&self, ask: QuestionAsk) -> Result<Hold, DeskError>;
-    /// Decides about work that was handed over. The first decision stands.
+    /// Decides about work that was handed over, or about what is proposed. The first decision stands.
     async fn decide(&self, ask: DecideAsk) -> Result<Ruling, DeskError>;
     /// A hand-over that waits and that this principal has to leave to people: an agent has to, and so
     /// has whoever handed it over.
@@ -26,6 +27,8 @@ pub trait Reviews: Send + Sync {
         task: TaskId,
         principal: &Principal,
     ) -> Result<Option<HandOver>, DeskError>;
+    /// What was last proposed for a task, and what became of it.
+    async fn proposals(&self, task: TaskId) -> Result<Value, DeskError>;
     /// Answers a question. The first answer counts.
     async fn answer(&self, ask: AnswerAsk) -> Result<Answered, DeskError>;
 }
@@ -56,6 +59,10 @@ pub struct DecideAsk {
     pub verdict: Verdict,
     /// What is said with it; of changes that are wanted, which.
     pub comment: String,
+    /// Of what is proposed, only these; empty: all of it.
+    pub only: Vec<u32>,
+    /// Arguments that take the place of proposed ones, by number.
+    pub edits: BTreeMap<u32, Value>,
     /// Only say what would be done.
     pub dry_run: bool,
     /// Who decides: with their rights the board is written.

@@ -353,7 +353,7 @@ pub(super) struct Change {
     pub entity: String,
     /// False when everything was so already, or when nothing is written in this mode.
     pub changed: bool,
-    /// Present when the write was not done: `recorded_only`, or `done_before` for a `once` key.
+    /// Present when the write was not done: `recorded_only`, proposed, or `done_before` for a key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// The changed fields before.

@@ -29,6 +29,8 @@ pub enum Toolset {
     Records,
     /// Running, stopping, arming, releasing.
     Operate,
+    /// The audit log and what was spent. Served to clients that name it.
+    Audit,
     /// What a run alone has.
     Run,
     /// Tokens: from a terminal only. A secret that is shown once must not go through a model.
@@ -38,7 +40,7 @@ pub enum Toolset {
 }
 
 impl Toolset {
-    const ALL: [(Self, &'static str); 15] = [
+    const ALL: [(Self, &'static str); 16] = [
         (Self::Tasks, "tasks"),
         (Self::Comments, "comments"),
         (Self::Projects, "projects"),
@@ -51,6 +53,7 @@ impl Toolset {
         (Self::People, "people"),
         (Self::Records, "records"),
         (Self::Operate, "operate"),
+        (Self::Audit, "audit"),
         (Self::Run, "run"),
         (Self::Tokens, "tokens"),
         (Self::Upstreams, "upstreams"),
@@ -73,7 +76,7 @@ impl Toolset {
 
     /// Whether a client that names no toolsets is shown it.
     pub fn is_shown_unasked(self) -> bool {
-        self.is_served() && !matches!(self, Self::Sprints | Self::Reviews)
+        self.is_served() && !matches!(self, Self::Sprints | Self::Reviews | Self::Audit)
     }
 
     /// Whether clients from outside are offered its tools.

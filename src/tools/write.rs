@@ -80,7 +80,7 @@ impl Write {
     }
 
     /// The revision under which it is planned.
-    fn revision(&self) -> Option<u64> {
+    pub(super) fn revision(&self) -> Option<u64> {
         match self {
             Self::EditTask { seen, .. } => Some(seen.revision),
             Self::EditMilestone { seen, .. } => Some(seen.revision),

@@ -66,7 +66,12 @@ pub fn playbook(name: &str) -> Playbook {
         work: Work::Steps(Vec::new()),
         tools: Vec::new(),
         outcomes: BTreeMap::new(),
-        review: Review { by: Reviewer::Person, rounds: 3, waiting_max: None },
+        review: Review {
+            by: Reviewer::Person,
+            rounds: 3,
+            waiting_max: None,
+            apply_within: Duration::from_hours(24),
+        },
         scope: Scope::default(),
         limits: Limits {
             turns: 40,
@@ -79,6 +84,7 @@ pub fn playbook(name: &str) -> Playbook {
             backoff_max: Duration::from_mins(5),
             concurrent: 2,
             runs_per_day: None,
+            day: DayBudget::default(),
         },
         report: None,
         on_failure: OnFailure::default(),

@@ -16,6 +16,7 @@ fn facts(playbook: Playbook) -> PlaybookFacts {
         running: 0,
         runs_today: 0,
         waiting_review: 0,
+        no_budget: None,
     }
 }
 

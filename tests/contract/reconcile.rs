@@ -32,6 +32,7 @@ fn claim(phase: Phase) -> Claim {
             tags: vec!["AI-Agent".into()],
         },
         parked: None,
+        staged: None,
         ended: None,
         revoked: None,
         untold: Vec::new(),

@@ -226,6 +226,7 @@ impl Judge {
             Some(EffectResult::Failed { .. }) => "failed",
             Some(EffectResult::Unknown) => "unknown",
             Some(EffectResult::Recorded) => "recorded",
+            Some(EffectResult::Proposed { .. }) => "proposed",
         };
         self.tell(who, &format!("effect {} {} {result}", effect.mark, effect.tool));
         if matches!(effect.result, Some(EffectResult::Failed { .. })) {

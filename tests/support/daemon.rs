@@ -138,6 +138,7 @@ pub struct Team {
     pub slots: u32,
     pub arms_itself: bool,
     pub log_time: Option<TimeKind>,
+    pub budget: DayBudget,
     lives: AtomicU64,
 }
 
@@ -176,6 +177,7 @@ impl Team {
             slots: 4,
             arms_itself: true,
             log_time: None,
+            budget: DayBudget::default(),
             lives: AtomicU64::new(0),
         }
     }
@@ -315,6 +317,7 @@ impl Team {
             slots: self.slots,
             arms_itself: self.arms_itself,
             log_time: self.log_time,
+            budget: self.budget,
         }
         .parts()
     }

@@ -167,6 +167,7 @@ impl Journal for WatchedJournal {
             EffectResult::Failed { .. } => "failed",
             EffectResult::Unknown => "unknown",
             EffectResult::Recorded => "recorded",
+            EffectResult::Proposed { .. } => "proposed",
         };
         self.log.lock().unwrap().push(format!("conclude {what}"));
         if *self.failing_result.lock().unwrap() {
@@ -292,6 +293,7 @@ impl House {
             revision: None,
             marker: None,
             once: None,
+            applies: None,
             tally: Arc::new(Tally::default()),
         });
         context
@@ -341,7 +343,12 @@ pub fn playbook(tools: &[&str]) -> Playbook {
             ("done".to_owned(), Outcome::default()),
             ("blocked".to_owned(), Outcome::default()),
         ]),
-        review: Review { by: Reviewer::Person, rounds: 3, waiting_max: None },
+        review: Review {
+            by: Reviewer::Person,
+            rounds: 3,
+            waiting_max: None,
+            apply_within: Duration::from_hours(24),
+        },
         scope: Scope::default(),
         limits: Limits {
             turns: 10,
@@ -354,6 +361,7 @@ pub fn playbook(tools: &[&str]) -> Playbook {
             backoff_max: Duration::from_mins(1),
             concurrent: 1,
             runs_per_day: None,
+            day: DayBudget::default(),
         },
         report: None,
         on_failure: OnFailure::default(),

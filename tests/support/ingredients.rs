@@ -36,6 +36,7 @@ pub struct Ingredients {
     pub slots: u32,
     pub arms_itself: bool,
     pub log_time: Option<TimeKind>,
+    pub budget: DayBudget,
 }
 
 impl Ingredients {
@@ -92,6 +93,7 @@ impl Ingredients {
             drain: Duration::from_secs(30),
             renew: Duration::from_secs(20),
             log_time: self.log_time,
+            budget: self.budget,
             zone: chrono_tz::Europe::Berlin,
             keep: Duration::from_hours(90 * 24),
             arms_itself: self.arms_itself,

@@ -212,6 +212,7 @@ impl Office {
             slots: self.slots,
             arms_itself: true,
             log_time: None,
+            budget: DayBudget::default(),
         }
         .parts();
         let (ledger, tools) = (Arc::clone(&parts.ledger), Arc::clone(&parts.tools));

@@ -19,7 +19,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use leantime::{InitArgs, LeantimeCommand};
 use operate::{ClaimsCommand, NextArgs, PlaybookArgs, RunOnceArgs, RunsCommand, WhyArgs};
 use outside::{McpArgs, TokenCommand, UpstreamCommand};
-use review::ReviewCommand;
+use review::{AuditCommand, ReviewCommand};
 use std::path::PathBuf;
 use team::{MilestoneCommand, PersonCommand, SprintCommand};
 use transfer::BoardCommand;
@@ -160,6 +160,9 @@ pub enum Command {
     /// Lift the emergency stop
     #[command(after_help = "Example:\n  rota start-all")]
     StartAll,
+    /// The hash chains over what people did and over the ends of runs
+    #[command(subcommand, after_help = "Example:\n  rota audit verify")]
+    Audit(AuditCommand),
     /// What the daemon is doing
     #[command(after_help = "Example:\n  rota status --json")]
     Status,

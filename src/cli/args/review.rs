@@ -1,8 +1,28 @@
-//! Commands about what waits for a person.
+//! Commands about what waits for a person, and about what is recorded of what people decided.
 
+use crate::app::failure::Failure;
 use crate::cli::call::{Args as CallArgs, Call, View};
 use crate::cli::overview;
+use crate::domain::Value;
 use clap::{Args, Subcommand};
+use std::collections::BTreeMap;
+
+/// `rota audit …`.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Walk them, and name the first link that does not hold
+    #[command(after_help = "Example:\n  rota audit verify")]
+    Verify,
+}
+
+impl AuditCommand {
+    /// The call it makes.
+    pub fn call(&self) -> Call {
+        match self {
+            Self::Verify => Call::look("verifyAudit", CallArgs::new(), View::Text),
+        }
+    }
+}
 
 /// `rota review …`.
 #[derive(Debug, Subcommand)]
@@ -10,8 +30,16 @@ pub enum ReviewCommand {
     /// What was handed over or asked and waits for a person, longest first
     #[command(after_help = "Example:\n  rota review list")]
     List,
-    /// Approve what was handed over: the task is done
-    #[command(after_help = "Example:\n  rota review approve 42 --comment \"Well done.\"")]
+    /// What is proposed for a task, each write with its number, as field: from → to
+    #[command(after_help = "Example:\n  rota review show 42")]
+    Show {
+        /// The task
+        task: i64,
+    },
+    /// Approve what was handed over: the task is done; apply what is proposed: it is written
+    #[command(
+        after_help = "Examples:\n  rota review approve 42 --comment \"Well done.\"\n  rota review approve 42 --only 1,3"
+    )]
     Approve {
         /// What it is about
         #[command(flatten)]
@@ -19,8 +47,14 @@ pub enum ReviewCommand {
         /// Said with it
         #[arg(long, value_name = "TEXT")]
         comment: Option<String>,
+        /// Of what is proposed, only these numbers
+        #[arg(long, value_name = "N", value_delimiter = ',')]
+        only: Vec<u32>,
+        /// Apply a proposal with these arguments (a JSON object) instead of its own
+        #[arg(long, value_names = ["N", "ARGS"], num_args = 2, action = clap::ArgAction::Append)]
+        edit: Vec<String>,
     },
-    /// Ask for changes: the task goes back to whoever handed it over
+    /// Ask for changes: the task goes back to whoever handed it over; nothing that is proposed is done
     #[command(after_help = "Example:\n  rota review reject 42 --comment \"The link is missing.\"")]
     Reject {
         /// What it is about
@@ -54,14 +88,51 @@ pub struct About {
 
 impl ReviewCommand {
     /// The call it makes.
-    pub fn call(&self) -> Call {
-        match self {
+    ///
+    /// # Errors
+    /// A usage failure, when an edit is not a number and a JSON object.
+    pub fn call(&self) -> Result<Call, Failure> {
+        Ok(match self {
             Self::List => Call::look("listReviews", CallArgs::new(), WAITING),
-            Self::Approve { about, comment } => about.decide("approve", comment.as_deref()),
+            Self::Show { task } => Call::look(
+                "showReview",
+                CallArgs::new().with("task", Some(*task)),
+                View::Detail(overview::proposed),
+            ),
+            Self::Approve { about, comment, only, edit } => {
+                let mut call = about.decide("approve", comment.as_deref());
+                if let Value::Map(args) = &mut call.args {
+                    if !only.is_empty() {
+                        let only = only.iter().map(|number| Value::from(*number)).collect();
+                        args.insert("only".to_owned(), Value::List(only));
+                    }
+                    if !edit.is_empty() {
+                        args.insert("edits".to_owned(), edits(edit)?);
+                    }
+                }
+                call
+            }
             Self::Reject { about, comment } => about.decide("request_changes", Some(comment)),
             Self::Answer { about, text } => about.decide("answer", Some(text)),
-        }
+        })
     }
+}
+
+/// Pairs of a number and arguments, as one object.
+fn edits(pairs: &[String]) -> Result<Value, Failure> {
+    let mut edits = BTreeMap::new();
+    for pair in pairs.chunks(2) {
+        let [number, args] = pair else { continue };
+        let args: Value = serde_json::from_str(args).map_err(|error| {
+            Failure::usage(format!("--edit {number}: the arguments are not JSON: {error}"))
+        })?;
+        if number.parse::<u32>().is_err() || args.as_map().is_none() {
+            let message = format!("--edit {number}: expected a number and a JSON object");
+            return Err(Failure::usage(message));
+        }
+        edits.insert(number.clone(), args);
+    }
+    Ok(Value::Map(edits))
 }
 
 impl About {
@@ -91,3 +162,19 @@ const WAITING: View = View::Table {
     ],
     empty: "nothing waits for a person",
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_are_pairs_of_a_number_and_an_object() {
+        let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        let read = edits(&words(&["2", r#"{"id": 7}"#, "3", "{}"])).unwrap();
+        let two = Value::map([("id", Value::Int(7))]);
+        assert_eq!(read, Value::map([("2", two), ("3", Value::Map(BTreeMap::new()))]));
+        for wrong in [["two", "{}"], ["2", "{"], ["2", "[1]"]] {
+            assert!(edits(&words(&wrong)).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -208,6 +208,7 @@ impl Assistants<'_> {
             status: task.status,
             since: run.ended.unwrap_or(run.started),
             summary: run.summary.clone(),
+            unverified: None,
             decided: None,
         }))
     }
@@ -435,6 +436,7 @@ impl Assistants<'_> {
             revision: None,
             marker: None,
             once: None,
+            applies: None,
             tally: Arc::clone(&hand.tally),
         }
     }

@@ -18,7 +18,8 @@ impl Asked<'_> {
     /// Counts one effect against `scope.max`: under its own tool and, where it is one of several,
     /// under the tool that does several.
     pub(in crate::tools) fn count(&self, run: &RunContext) -> Result<(), ToolError> {
-        if run.actor != EffectActor::Agent {
+        // What is applied was counted when it was proposed.
+        if run.actor != EffectActor::Agent || run.applies.is_some() {
             return Ok(());
         }
         let mut counted: Vec<&str> = Vec::new();
@@ -41,7 +42,7 @@ impl Asked<'_> {
 
     /// It did not come to an effect after all.
     pub(in crate::tools) fn give_back(&self, run: &RunContext) {
-        if run.actor == EffectActor::Agent {
+        if run.actor == EffectActor::Agent && run.applies.is_none() {
             self.names().for_each(|tool| run.tally.give_back(tool));
         }
     }

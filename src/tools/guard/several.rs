@@ -4,7 +4,7 @@
 use super::{
     Asked, BoardError, CONFLICTS_MAX, Captions, Context, DONE_BEFORE, Parts, Planned, RunContext,
     became, check_scope, conclude, done, done_before, effect_of, failed, intend, is_definite,
-    may_act, recorded, result_of, stamp_by_hand, stamp_in_run, told,
+    may_act, may_propose, not_done, result_of, stamp_by_hand, stamp_in_run, told,
 };
 use crate::board::{BatchError, OneWrite};
 use crate::domain::{Effect, EffectResult, EffectState, Mode, Reason, Stamp, Value};
@@ -130,6 +130,7 @@ async fn in_run(
     all: Vec<(Asked<'_>, Planned)>,
 ) -> Result<Vec<ToolResult>, Failed> {
     may_act(parts, run).await?;
+    may_propose(run)?;
     let mut before = Vec::new();
     let mut ones: Vec<One> = Vec::with_capacity(all.len());
     for (index, (asked, planned)) in all.into_iter().enumerate() {
@@ -153,7 +154,7 @@ async fn in_run(
     let mut results = Vec::with_capacity(ones.len());
     if run.mode != Mode::Live {
         for One { planned, captions, effect } in ones {
-            results.push(recorded(parts, &planned, &captions, effect).await?);
+            results.push(not_done(parts, run, &planned, &captions, effect).await?);
         }
         return Ok(results);
     }

@@ -26,7 +26,11 @@ impl Definition {
     pub fn keeps_to_projects(&self) -> bool {
         let is_of_the_daemon = matches!(
             self.set,
-            Toolset::Records | Toolset::Operate | Toolset::Tokens | Toolset::Upstreams
+            Toolset::Records
+                | Toolset::Operate
+                | Toolset::Audit
+                | Toolset::Tokens
+                | Toolset::Upstreams
         );
         !BOARDWIDE.contains(&self.name)
             && (!is_of_the_daemon || KEEPS_TO_PROJECTS.contains(&self.name))

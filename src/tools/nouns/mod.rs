@@ -1,6 +1,7 @@
 //! The table of tools, one file a noun: arguments, and what a call looks up or plans to write.
 
 mod assigned;
+mod audit;
 mod bulk;
 mod calendar;
 mod claims;
@@ -59,6 +60,7 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::People, people::tools()),
         (Toolset::Records, records::tools()),
         (Toolset::Records, undo::digest_tools()),
+        (Toolset::Audit, audit::tools()),
         (Toolset::Operate, operate::tools()),
         (Toolset::Operate, undo::tools()),
         (Toolset::Tokens, tokens::tools()),

@@ -14,6 +14,7 @@ use crate::tools::show::{self, Items};
 use crate::tools::{Context, ToolError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// For so many days an answer is waited for when nothing is said.
@@ -68,7 +69,8 @@ fn of_people() -> Vec<Definition> {
             name: "decideReview",
             title: "Decide about a task that waits",
             description: "In a person's name: approves work that was handed over, asks for changes, or answers an \
-                open question. Whoever handed it over does not decide. Example: {\"task\": 7, \"decision\": \
+                open question; of proposed writes it applies all, only some, or some with other arguments. \
+                Whoever handed it over does not decide. Example: {\"task\": 7, \"decision\": \
                 \"request_changes\", \"comment\": \"The link is missing.\"}.",
             example: r#"{"task": 7, "decision": "request_changes", "comment": "The link is missing."}"#,
         },
@@ -90,8 +92,31 @@ fn of_people() -> Vec<Definition> {
             Role::Readonly,
             |parts, context, _| Box::pin(list(parts, context)),
         ),
+        Definition::read::<ShowReview, Anything>(
+            Words {
+                name: "showReview",
+                title: "Show what is proposed",
+                description: "The writes that a staged run proposes for a task, each with its number, as \
+                    `field: from → to`, its arguments, and what became of it. Example: {\"task\": 7}.",
+                example: r#"{"task": 7}"#,
+            },
+            Role::Readonly,
+            |parts, _, args| Box::pin(show_review(parts, args)),
+        ),
         Definition { annotations, ..decide },
     ]
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ShowReview {
+    /// The task.
+    task: Id,
+}
+
+async fn show_review(parts: &Parts, args: ShowReview) -> Result<Value, ToolError> {
+    let task = seen(parts, TaskId(args.task.0)).await?;
+    parts.desk()?.proposals(task).await.map_err(desk_error)
 }
 
 /// A task that waits, as it is shown.
@@ -99,7 +124,7 @@ fn of_people() -> Vec<Definition> {
 struct WaitingView {
     task: i64,
     headline: String,
-    /// `hand_over` or `question`.
+    /// `hand_over`, `question`, `proposals` or `unverified`.
     kind: String,
     /// Who handed it over or asks.
     from: String,
@@ -256,6 +281,12 @@ struct DecideReview {
     /// What is said with it; needed but for approval.
     #[serde(default)]
     comment: String,
+    /// Of proposals, the numbers of those to apply; all when left out.
+    #[serde(default)]
+    only: Vec<u32>,
+    /// Arguments to apply instead of proposed ones, by number: {"2": {…}}.
+    #[serde(default)]
+    edits: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
     /// Only say what would be done.
     #[serde(default)]
     dry_run: bool,
@@ -276,12 +307,27 @@ async fn decide(parts: &Parts, context: &Context, args: DecideReview) -> Result<
     let (dry_run, context) = (args.dry_run, context.clone());
     let desk = parts.desk()?;
     if let Some(verdict) = verdict {
-        let ask = DecideAsk { task, verdict, comment, dry_run, context };
+        let (only, edits) = (args.only, edited(args.edits)?);
+        let ask = DecideAsk { task, verdict, comment, only, edits, dry_run, context };
         Ok(show::value(&desk.decide(ask).await.map_err(desk_error)?))
     } else {
         let ask = AnswerAsk { task, text: comment, dry_run, context };
         Ok(show::value(&desk.answer(ask).await.map_err(desk_error)?))
     }
+}
+
+/// What a person wrote in the place of proposed arguments, by number.
+fn edited(
+    edits: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+) -> Result<BTreeMap<u32, Value>, ToolError> {
+    let one = |(number, args): (String, BTreeMap<String, serde_json::Value>)| {
+        let number = number
+            .trim()
+            .parse()
+            .map_err(|_| refuse(&format!("edits: {number:?} is not the number of a proposal")))?;
+        Ok((number, show::value(&args)))
+    };
+    edits.into_iter().map(one).collect()
 }
 
 /// A task that whoever asks may know of.

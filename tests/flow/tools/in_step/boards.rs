@@ -122,6 +122,7 @@ impl Side {
                 revision: None,
                 marker: None,
                 once: None,
+                applies: None,
                 tally: Arc::clone(tally),
             }
         });

@@ -1,0 +1,132 @@
+//! What a run may use of the day: set aside before its task is claimed, noted exchange by exchange.
+
+use super::parts::Parts;
+use super::worker::Worker;
+use crate::domain::{Limits, Playbook, Reason, RunId, Timestamp, Work};
+use crate::ledger::{Ledger, LedgerError, ReserveAsk};
+use crate::model::{Exchange, Model, ModelError, Reply};
+use async_trait::async_trait;
+use chrono::NaiveDate;
+use std::sync::Arc;
+
+/// The civil day in the team's zone: its budget begins anew at that zone's midnight, whatever the
+/// clocks there do.
+pub(super) fn day_of(parts: &Parts, now: Timestamp) -> NaiveDate {
+    now.with_timezone(&parts.settings.zone).date_naive()
+}
+
+/// What a run of a playbook asks for; `None`: plain steps cost nothing.
+fn ask(parts: &Parts, playbook: &Playbook, run: RunId) -> Option<ReserveAsk> {
+    let metered = match playbook.work {
+        Work::Steps(_) => return None,
+        Work::Model { .. } => true,
+        Work::Command { .. } => false,
+    };
+    Some(ReserveAsk {
+        run,
+        playbook: playbook.name.clone(),
+        day: day_of(parts, parts.clock.wall()),
+        tokens: playbook.limits.tokens,
+        cost_micros: playbook.limits.cost_micros,
+        team: parts.settings.budget,
+        own: playbook.limits.day,
+        metered,
+    })
+}
+
+/// Why no run of a playbook may begin now, if the day's budget is why.
+pub(super) async fn missing(
+    parts: &Parts,
+    playbook: &Playbook,
+) -> Result<Option<String>, LedgerError> {
+    match ask(parts, playbook, RunId::new("")) {
+        Some(ask) => parts.ledger.no_budget(&ask).await,
+        None => Ok(None),
+    }
+}
+
+impl Worker {
+    /// Sets aside what the run may use. One that only finishes or hands back uses nothing.
+    pub(super) async fn reserve_budget(&mut self) -> Result<(), (Reason, String)> {
+        let uses_none = |resume: &super::recovery::Resume| {
+            resume.applies || resume.give_up.is_some() || resume.settling.is_some()
+        };
+        let is_next = self.run.attempt != self.job.attempt;
+        if !is_next && self.job.resume.as_ref().is_some_and(uses_none) {
+            return Ok(());
+        }
+        let Some(ask) = ask(&self.parts, &self.job.playbook, self.run.id.clone()) else {
+            return Ok(());
+        };
+        let mut answer = self.parts.ledger.reserve(&ask).await;
+        if matches!(answer, Err(LedgerError::Store(_))) {
+            // Whether it was set aside is unknown; asking alike twice is allowed.
+            answer = self.parts.ledger.reserve(&ask).await;
+        }
+        match answer {
+            Ok(Ok(amount)) => {
+                self.budget = Some(amount);
+                Ok(())
+            }
+            Ok(Err(why)) => Err((Reason::BudgetDay, why)),
+            Err(error) => Err((Reason::StoreFailed, error.to_string())),
+        }
+    }
+
+    /// It does not begin after all.
+    pub(super) async fn give_back_budget(&self) {
+        if self.budget.is_none() {
+            return;
+        }
+        if let Err(error) = self.parts.ledger.give_back_budget(&self.run.id).await {
+            tracing::warn!(run = %self.run.id, %error, "what was set aside is given back later");
+        }
+    }
+
+    /// The playbook with the limits of what was set aside for this run.
+    pub(super) fn bounded(&self) -> Arc<Playbook> {
+        let Some(amount) = self.budget.filter(|amount| amount.cost_micros > 0) else {
+            return Arc::clone(&self.job.playbook);
+        };
+        let limits = &self.job.playbook.limits;
+        let limits = Limits { cost_micros: Some(amount.cost_micros), ..limits.clone() };
+        Arc::new(Playbook { limits, ..(*self.job.playbook).clone() })
+    }
+
+    /// A model whose every exchange is noted.
+    pub(super) fn metered(&self, below: &Arc<dyn Model>) -> Arc<dyn Model> {
+        let (ledger, run) = (Arc::clone(&self.parts.ledger), self.run.id.clone());
+        Arc::new(Metered { below: Arc::clone(below), ledger, run })
+    }
+}
+
+/// Notes what each exchange used, before its answer is used.
+#[derive(Debug)]
+struct Metered {
+    below: Arc<dyn Model>,
+    ledger: Arc<Ledger>,
+    run: RunId,
+}
+
+#[async_trait]
+impl Model for Metered {
+    fn describe(&self) -> String {
+        self.below.describe()
+    }
+
+    async fn exchange(&self, exchange: &Exchange) -> Result<Reply, ModelError> {
+        let reply = self.below.exchange(exchange).await?;
+        let mut noted = self.ledger.meter(&self.run, reply.usage).await;
+        if matches!(noted, Err(LedgerError::Contended { .. })) {
+            noted = self.ledger.meter(&self.run, reply.usage).await;
+        }
+        match noted {
+            Ok(()) => Ok(reply),
+            // Whoever does not know what was used must not go on using.
+            Err(error) => {
+                let what = format!("its answer came, and what it used could not be noted: {error}");
+                Err(ModelError::Refused(what))
+            }
+        }
+    }
+}
