@@ -61,7 +61,9 @@ pub(super) fn models(
             Some(_) => scripted(&table, folder),
             None => {
                 table.mention("script");
-                SERVER_KEYS.iter().for_each(|key| table.mention(key));
+                for key in SERVER_KEYS {
+                    table.mention(key);
+                }
                 None
             }
         };

@@ -75,6 +75,7 @@ struct DeltaRow {
 }
 
 #[derive(Clone, Copy, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the wire's names")]
 struct UsageRow {
     #[serde(default)]
     input_tokens: Option<u64>,
@@ -122,7 +123,7 @@ impl Answered {
                 self.stop = stop.or(self.stop.take());
             }
             "message_stop" => return Ok(true),
-            "error" => return Err(self.error(row.error, server)),
+            "error" => return Err(self.error(row.error.as_ref(), server)),
             // `ping`, and whatever is added later.
             _ => {}
         }
@@ -137,7 +138,7 @@ impl Answered {
             self.count(usage);
         }
         if row.error.is_some() {
-            return Err(self.error(row.error, server));
+            return Err(self.error(row.error.as_ref(), server));
         }
         for (index, block) in (0..).zip(row.content) {
             self.begin(index, block)?;
@@ -146,7 +147,7 @@ impl Answered {
         Ok(())
     }
 
-    fn error(&self, error: Option<serde_json::Value>, server: &Server) -> ModelError {
+    fn error(&self, error: Option<&serde_json::Value>, server: &Server) -> ModelError {
         let said = Said::of(&json!({ "error": error }));
         said.in_answer(server, self.tokens().usage(server.options.price.as_ref()))
     }

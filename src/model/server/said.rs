@@ -37,16 +37,14 @@ const NO_MONEY: &[&str] =
 impl Said {
     /// Reads a body, JSON or not.
     pub fn read(bytes: &[u8]) -> Self {
-        match serde_json::from_slice::<serde_json::Value>(bytes) {
-            Ok(value) => Self::of(&value),
-            Err(_) => {
-                let text = String::from_utf8_lossy(bytes);
-                // A page of a gateway says nothing that helps.
-                let is_page = text.trim_start().starts_with('<');
-                let message = if is_page { String::new() } else { text.into_owned() };
-                Self { message, ..Self::default() }
-            }
+        if let Ok(value) = serde_json::from_slice(bytes) {
+            return Self::of(&value);
         }
+        let text = String::from_utf8_lossy(bytes);
+        // A page of a gateway says nothing that helps.
+        let is_page = text.trim_start().starts_with('<');
+        let message = if is_page { String::new() } else { text.into_owned() };
+        Self { message, ..Self::default() }
     }
 
     /// Reads an error as `OpenAI`, Anthropic, Azure, `FastAPI` and others write it.
@@ -82,13 +80,13 @@ impl Said {
         if self.is_filtered {
             return ModelError::Declined(told);
         }
+        let is_too_long = (400..=500).contains(&status) && self.says(TOO_LONG);
         match status {
             401 | 403 => ModelError::Denied(told),
             429 if self.says(NO_MONEY) => ModelError::Refused(told),
             429 => ModelError::RateLimited { retry_after },
+            _ if status == 413 || is_too_long => ModelError::ContextTooLong(told),
             503 | 529 => ModelError::Overloaded { retry_after },
-            413 => ModelError::ContextTooLong(told),
-            400..=499 | 500 if self.says(TOO_LONG) => ModelError::ContextTooLong(told),
             408 | 409 | 425 | 500..=599 if self.says(&["overloaded"]) => {
                 ModelError::Overloaded { retry_after }
             }

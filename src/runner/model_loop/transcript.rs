@@ -177,7 +177,7 @@ mod tests {
         let names = Value::map((0..1_000).map(|n| (format!("{n}{}", "k".repeat(500)), 1_i64)));
         for args in [deep, long, many, names] {
             let kept =
-                call(1, &Call::new("c1", &"t".repeat(9_000), args), &"r".repeat(99_999), true);
+                call(1, &Call::new("c1", "t".repeat(9_000), args), &"r".repeat(99_999), true);
             let text = json(&kept);
             assert!(text.len() < 12_000, "{}", text.len());
         }

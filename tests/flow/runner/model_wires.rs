@@ -10,6 +10,7 @@ use rota::model::Prices;
 use rota::model::open::{ServerOptions, Wire};
 use rota::runner::model_loop::ModelRunner;
 use rota::runner::{Runner as _, Sign, Signs, WorkEnd};
+use std::fmt::Write as _;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +29,7 @@ async fn work(double: &ModelDouble, book: Playbook, change: Change) -> (WorkEnd,
     let end = runner.work(&job, &tools, &signs, CancellationToken::new()).await;
     let mut lines = String::new();
     while let Ok(Sign::Entry { kind, text, data }) = told.try_recv() {
-        lines.push_str(&format!("{kind} {text} {}\n", serde_json::to_string(&data).unwrap()));
+        writeln!(lines, "{kind} {text} {}", serde_json::to_string(&data).unwrap()).unwrap();
     }
     (end, house, lines)
 }
