@@ -4,7 +4,7 @@ use crate::domain::StatusKind;
 use serde_json::{Value, json};
 
 /// Keys by the table they belong to; empty for the top.
-const PLACES: [(&str, &[&str]); 13] = [
+const PLACES: [(&str, &[&str]); 12] = [
     ("", &["timezone", "arm", "agents", "templates", "currency"]),
     ("daemon", &["id", "slots", "labels", "tick", "drain", "playbooks"]),
     ("board", &["name", "requests_per_minute"]),

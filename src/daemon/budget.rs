@@ -2,9 +2,9 @@
 
 use super::parts::Parts;
 use super::worker::Worker;
-use crate::domain::{Limits, Playbook, Reason, RunId, Timestamp, Work};
+use crate::domain::{Limits, Playbook, Reason, RunId, Timestamp, Usage, Work};
 use crate::ledger::{Ledger, LedgerError, ReserveAsk};
-use crate::model::{Exchange, Model, ModelError, Reply};
+use crate::model::{Exchange, Heard, Look, Model, ModelError, Reply};
 use async_trait::async_trait;
 use chrono::NaiveDate;
 use std::sync::Arc;
@@ -114,19 +114,43 @@ impl Model for Metered {
         self.below.describe()
     }
 
-    async fn exchange(&self, exchange: &Exchange) -> Result<Reply, ModelError> {
-        let reply = self.below.exchange(exchange).await?;
-        let mut noted = self.ledger.meter(&self.run, reply.usage).await;
+    async fn exchange(&self, exchange: &Exchange, heard: &Heard<'_>) -> Result<Reply, ModelError> {
+        let answer = self.below.exchange(exchange, heard).await;
+        // What an answer that broke off used was used, too.
+        let used = match &answer {
+            Ok(reply) => reply.usage,
+            Err(error) => error.usage(),
+        };
+        if answer.is_err() && used == Usage::default() {
+            return answer;
+        }
+        let mut noted = self.ledger.meter(&self.run, used).await;
         if matches!(noted, Err(LedgerError::Contended { .. })) {
-            noted = self.ledger.meter(&self.run, reply.usage).await;
+            noted = self.ledger.meter(&self.run, used).await;
         }
         match noted {
-            Ok(()) => Ok(reply),
+            Ok(()) => answer,
             // Whoever does not know what was used must not go on using.
             Err(error) => {
                 let what = format!("its answer came, and what it used could not be noted: {error}");
                 Err(ModelError::Refused(what))
             }
         }
+    }
+
+    fn context(&self) -> Option<u64> {
+        self.below.context()
+    }
+
+    fn reply_max(&self) -> Option<u64> {
+        self.below.reply_max()
+    }
+
+    fn is_priced(&self) -> bool {
+        self.below.is_priced()
+    }
+
+    async fn look(&self) -> Result<Look, ModelError> {
+        self.below.look().await
     }
 }
