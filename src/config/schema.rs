@@ -102,6 +102,16 @@ fn texts(about: &str) -> Value {
     json!({"type": "array", "items": {"type": "string"}, "description": about})
 }
 
+fn budget() -> Value {
+    object(
+        &json!({
+            "per_day": text("money that all playbooks together may use in a day of the team's zone, such as \"20.00 USD\" (default: no limit)"),
+            "tokens_per_day": json!({"type": "integer", "minimum": 1, "description": "tokens that all playbooks together may use in such a day (default: no limit)"}),
+        }),
+        &[],
+    )
+}
+
 fn kinds_of_work() -> Vec<&'static str> {
     crate::domain::TimeKind::ALL.iter().map(|kind| kind.as_str()).collect()
 }
@@ -275,10 +285,7 @@ pub fn schema() -> Value {
                 "keep": duration("how long ended runs, told messages and settled occurrences are kept, at least 7d (default: 90d)"),
             }), &[]),
             "people": object(&json!({"me": text("the name of the board user who types commands")}), &[]),
-            "budget": object(&json!({
-                "per_day": text("money that all playbooks together may use in a day of the team's zone, such as \"20.00 USD\" (default: no limit)"),
-                "tokens_per_day": json!({"type": "integer", "minimum": 1, "description": "tokens that all playbooks together may use in such a day (default: no limit)"}),
-            }), &[]),
+            "budget": budget(),
             "claims": object(&json!({
                 "lease": duration("how long a lease lasts without a renewal (default: 60s)"),
                 "renew": duration("how often a claim is renewed, at most a third of the lease (default: 20s)"),

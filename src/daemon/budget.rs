@@ -73,6 +73,14 @@ impl Worker {
         }
     }
 
+    /// What was set aside is given back where the task is not to be had.
+    pub(super) async fn or_give_back<T, E>(&self, got: Result<T, E>) -> Result<T, E> {
+        if got.is_err() {
+            self.give_back_budget().await;
+        }
+        got
+    }
+
     /// It does not begin after all.
     pub(super) async fn give_back_budget(&self) {
         if self.budget.is_none() {

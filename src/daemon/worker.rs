@@ -190,13 +190,8 @@ impl Worker {
         if let (Some(rules), Some(task)) = (&worker.job.playbook.claim, worker.job.task) {
             let lease = rules.lease;
             let fence = worker.job.resume.as_ref().map(|resume| resume.fence);
-            let held = match worker.acquire(task, lease, fence).await {
-                Ok(held) => held,
-                Err(refused) => {
-                    worker.give_back_budget().await;
-                    return Err(refused);
-                }
-            };
+            let held = worker.acquire(task, lease, fence).await;
+            let held = worker.or_give_back(held).await?;
             worker.run.fence = Some(held.claim.fence);
             let fence = held.claim.fence;
             worker.inherits = held.claim.wrote != Wrote::default();

@@ -68,14 +68,7 @@ where
     }
     crate::crash::reached("effect.intended");
     if run.mode != Mode::Live {
-        let note = if run.mode == Mode::Staged {
-            let found = (Entity::Outside, Value::Null, effect.args.clone(), None);
-            propose(parts, run, &mut effect, found).await?
-        } else {
-            effect.result = Some(EffectResult::Recorded);
-            conclude(parts, &effect).await?;
-            Reason::RecordedOnly.code().to_owned()
-        };
+        let note = not_called(parts, run, &mut effect).await?;
         let value = Value::map([("note", Value::from(note))]);
         let text = show::text(&value);
         return Ok(Outside::Not(ToolResult { value, text, effect: Some(effect) }));
@@ -119,4 +112,19 @@ where
     });
     conclude(parts, &effect).await?;
     Ok(Outside::Told(told, effect))
+}
+
+/// A run that only records or proposes does not call it: what is noted instead.
+async fn not_called(
+    parts: &Parts,
+    run: &RunContext,
+    effect: &mut Effect,
+) -> Result<String, ToolError> {
+    if run.mode == Mode::Staged {
+        let found = (Entity::Outside, Value::Null, effect.args.clone(), None);
+        return propose(parts, run, effect, found).await;
+    }
+    effect.result = Some(EffectResult::Recorded);
+    conclude(parts, effect).await?;
+    Ok(Reason::RecordedOnly.code().to_owned())
 }

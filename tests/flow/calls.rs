@@ -38,6 +38,8 @@ fn calls() -> Vec<Row> {
 fn token_calls() -> Vec<Row> {
     use Need::{Act, Look};
     vec![
+        row(&["audit", "verify"], "verifyAudit", json!({}), Look),
+        row(&["review", "show", "7"], "showReview", json!({"task": 7}), Look),
         row(
             &[
                 "token",
@@ -149,14 +151,12 @@ fn operating() -> Vec<Row> {
             Act,
         ),
         row(&["review", "list"], "listReviews", json!({}), Look),
-        row(&["review", "show", "7"], "showReview", json!({"task": 7}), Look),
         row(
             &["review", "approve", "7", "--only", "1,3"],
             "decideReview",
             json!({"task": 7, "decision": "approve", "only": [1, 3]}),
             Act,
         ),
-        row(&["audit", "verify"], "verifyAudit", json!({}), Look),
         row(
             &["review", "approve", "7", "--comment", "Good."],
             "decideReview",

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use rota::domain::{ToolCall, Usage, Value};
-use rota::model::{Exchange, Message, Model, ModelError, Reply};
+use rota::model::{Call, Exchange, Heard, Message, Model, ModelError, Reply};
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
@@ -51,7 +51,7 @@ impl Model for Obedient {
         "obedient".to_owned()
     }
 
-    async fn exchange(&self, exchange: &Exchange) -> Result<Reply, ModelError> {
+    async fn exchange(&self, exchange: &Exchange, _: &Heard<'_>) -> Result<Reply, ModelError> {
         let texts: Vec<&str> = exchange.messages.iter().map(text_of).collect();
         let done: BTreeSet<String> = exchange
             .messages
@@ -61,7 +61,7 @@ impl Model for Obedient {
                 _ => None,
             })
             .flatten()
-            .map(|(_, call)| call_key(call))
+            .map(|call| key_of(&call.tool, call.args.as_ref().unwrap_or(&Value::Null)))
             .collect();
         let mut wanted: Vec<ToolCall> = self.reads.clone();
         // What it said itself it does not read again.
@@ -90,9 +90,11 @@ impl Model for Obedient {
         seen.texts.extend(texts.into_iter().map(str::to_owned));
         seen.obeyed.extend(wanted.iter().filter(|call| !self.reads.contains(call)).cloned());
         let calls = wanted.into_iter().enumerate();
-        let calls = calls.map(|(place, call)| (format!("call-{turn}-{place}"), call)).collect();
+        let calls = calls
+            .map(|(place, call)| Call::new(format!("call-{turn}-{place}"), call.tool, call.args))
+            .collect();
         let usage = Usage { tokens_in: 100, tokens_out: 10, ..Usage::default() };
-        Ok(Reply { text: String::new(), calls, usage })
+        Ok(Reply { calls, usage, ..Reply::default() })
     }
 }
 
@@ -105,7 +107,11 @@ fn text_of(message: &Message) -> &str {
 }
 
 fn call_key(call: &ToolCall) -> String {
-    format!("{}{}", call.tool, call.args)
+    key_of(&call.tool, &call.args)
+}
+
+fn key_of(tool: &str, args: &Value) -> String {
+    format!("{tool}{args}")
 }
 
 /// The instructions in a text.
