@@ -28,6 +28,8 @@ const RUNS_MAX: usize = 50;
 const SIGNS_MAX: usize = 256;
 /// So many lines of a transcript are written together.
 const LINES_MAX: usize = 64;
+/// Or so many bytes of text.
+const LINES_BYTES_MAX: usize = 32 * 1024;
 /// A line waits so long for others: each commit to the store is waited for by the effects too.
 const LINES_WAIT: std::time::Duration = std::time::Duration::from_millis(200);
 
@@ -407,7 +409,7 @@ struct Transcript {
 
 impl Transcript {
     async fn write(self, mut signs: SignsEnd) {
-        let mut lines = Vec::new();
+        let (mut lines, mut bytes) = (Vec::new(), 0);
         let mut until = Instant::now();
         loop {
             let sign = if lines.is_empty() {
@@ -429,10 +431,12 @@ impl Transcript {
             };
             self.parts.tell("work", Some(&self.run), line.text.clone());
             if lines.is_empty() {
-                until = Instant::now() + LINES_WAIT;
+                (until, bytes) = (Instant::now() + LINES_WAIT, 0);
             }
+            bytes += line.text.len();
             lines.push(line);
-            if lines.len() >= LINES_MAX {
+            // Many long lines in one commit would hold up everybody else's.
+            if lines.len() >= LINES_MAX || bytes >= LINES_BYTES_MAX {
                 self.flush(&mut lines).await;
             }
         }

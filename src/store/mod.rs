@@ -17,7 +17,7 @@
 //!    [`StoreError::TooLarge`] and nothing of that commit happens.
 //! 8. A commit that could not be made durable fails; whether it happened is then unknown. Where the
 //!    engine cannot go on it is [`StoreError::Closed`], and so are all later commits until the store
-//!    is opened again; after [`StoreError::Failed`] later ones may succeed.
+//!    is opened again; after [`StoreError::Failed`] later ones may succeed. The same holds for reads.
 //! 9. [`Store::now`] never goes back within one era and is not moved by the wall clock.
 //! 10. A second opening of the same folder fails at once and says who holds it.
 //! 11. A key put twice in one commit has the last value; one that is put and deleted is gone.

@@ -79,6 +79,14 @@ impl WatchedStore {
         });
     }
 
+    /// An answer that says that there will be no more is the end.
+    fn heeded<T>(&self, answer: Result<T>) -> Result<T> {
+        if let Err(error @ StoreError::Closed(_)) = &answer {
+            self.give_up(&with_causes(error));
+        }
+        answer
+    }
+
     /// How many commits have, or may have, changed something since it was opened.
     pub fn commits(&self) -> u64 {
         self.seen().commits
@@ -149,7 +157,7 @@ impl Drop for Passing<'_> {
 #[async_trait]
 impl Store for WatchedStore {
     async fn get(&self, key: &str) -> Result<Option<Versioned>> {
-        self.inner.get(key).await
+        self.heeded(self.inner.get(key).await)
     }
 
     async fn commit(&self, batch: Batch) -> Result<()> {
@@ -157,16 +165,14 @@ impl Store for WatchedStore {
         let keys = batch.puts.iter().map(|(key, _)| key).chain(&batch.deletes).cloned().collect();
         let mut passing = Passing { store: self, keys, changed: true, _gate: gate };
         let answer = self.inner.commit(batch).await;
-        if let Err(error @ StoreError::Closed(_)) = &answer {
-            self.give_up(&with_causes(error));
-        }
+        let answer = self.heeded(answer);
         passing.changed =
             !matches!(answer, Err(StoreError::Conflict { .. } | StoreError::TooLarge { .. }));
         answer
     }
 
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>> {
-        self.inner.scan(prefix, after, limit).await
+        self.heeded(self.inner.scan(prefix, after, limit).await)
     }
 
     async fn now(&self) -> Result<StoreTime> {

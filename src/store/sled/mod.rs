@@ -160,7 +160,11 @@ impl SledStore {
         what: impl FnOnce(&SledEngine) -> std::result::Result<T, Fault>,
     ) -> Result<T> {
         let answer = catch_unwind(AssertUnwindSafe(|| self.shared.shown(what)));
-        Ok(answer.unwrap_or(Err(Fault::Panicked))?)
+        answer.unwrap_or(Err(Fault::Panicked)).map_err(|fault| match fault {
+            // After a failed write of its own the engine answers nothing any more, reads neither.
+            Fault::Engine(::sled::Error::Io(..)) => fault.closes(),
+            fault => fault.into(),
+        })
     }
 }
 
