@@ -68,8 +68,8 @@ pub use occurrence::{Covers, Occurrence, OccurrenceState, Trigger};
 pub use person::{Initiative, NewPerson, Person, PersonKind, Principal, Role};
 pub use playbook::{
     AssigneeSelector, BoardEvent, CatchUp, ClaimRules, DueSelector, Fold, Gap, Gate, Gather,
-    HandBack, Hours, Limits, Mode, On, OrderKey, Outcome, Overlap, Playbook, Review, Reviewer,
-    Scope, Select, StatusSelector, Step, Suitability, WhenUnsuitable, Work, WriteScope,
+    HandBack, Hours, Limits, Mode, On, OrderKey, Outcome, Overlap, Permissions, Playbook, Review,
+    Reviewer, Scope, Select, StatusSelector, Step, Suitability, WhenUnsuitable, Work, WriteScope,
 };
 pub use project::{NewProject, Project, ProjectEdit, Status, StatusKind, default_statuses};
 pub use reason::Reason;

@@ -1,7 +1,9 @@
 //! Signs of life: what a run shows while it works, and the limits that watch it.
 
 use crate::domain::{Limits, Reason, RunState};
-use std::sync::Arc;
+use secrecy::{ExposeSecret as _, SecretString};
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -29,7 +31,11 @@ pub struct Signs {
 struct Inner {
     shown: Notify,
     dropped: AtomicU64,
+    hidden: OnceLock<SecretString>,
 }
+
+/// What stands in a line in place of a secret.
+const HIDDEN: &str = "[run token]";
 
 /// The longest line that is passed on; the rest of it is cut.
 const LINE_BYTES_MAX: usize = 4 * 1024;
@@ -49,8 +55,22 @@ impl Signs {
         self.show(Sign::Alive);
     }
 
+    /// From now on this is in no line; a second one is ignored.
+    pub(super) fn hide(&self, secret: SecretString) {
+        let _ = self.inner.hidden.set(secret);
+    }
+
+    /// A text without what is to be hidden.
+    pub(super) fn harmless<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.inner.hidden.get().map(|secret| secret.expose_secret()) {
+            Some(secret) if text.contains(secret) => Cow::Owned(text.replace(secret, HIDDEN)),
+            _ => Cow::Borrowed(text),
+        }
+    }
+
     /// It lives, and this is what it did.
     pub fn line(&self, text: &str) {
+        let text = self.harmless(text);
         let mut end = text.len().min(LINE_BYTES_MAX);
         while !text.is_char_boundary(end) {
             end -= 1;
