@@ -5,7 +5,7 @@
 //! ```text
 //! fake_acp_agent [--stdio] [--forget TURNS] [--ask JSON]... [--call NAME=JSON]... [--outcome NAME]
 //!                [--garbage] [--hang] [--deaf] [--silent] [--die] [--stop REASON] [--cost USD]
-//!                [--login] [--old] [--linger] [--argv FILE] [--leak]
+//!                [--login] [--key] [--old] [--linger] [--argv FILE] [--leak]
 //! ```
 //! In a turn it asks for leave (`--ask`), calls tools of the client's MCP server (`--call`) and at
 //! last `finish`. `--forget` ends so many turns without it. `--stdio` knows MCP servers that are
@@ -38,6 +38,7 @@ struct Wishes {
     stop: Option<String>,
     cost: Option<f64>,
     login: bool,
+    key: bool,
     old: bool,
     linger: bool,
     argv: Option<String>,
@@ -67,6 +68,7 @@ fn wishes() -> Result<Wishes, String> {
             "--stop" => wishes.stop = Some(value()?),
             "--cost" => wishes.cost = Some(value()?.parse().map_err(|_| "--cost: a number")?),
             "--login" => wishes.login = true,
+            "--key" => wishes.key = true,
             "--old" => wishes.old = true,
             "--linger" => wishes.linger = true,
             "--argv" => wishes.argv = Some(value()?),
@@ -155,18 +157,30 @@ impl Agent {
         check(offers.iter().all(|offer| **offer != true), "it offers files", &params);
         check(params["clientInfo"]["name"] == "rota", "its name", &params);
         let version = if self.wishes.old { 0 } else { 1 };
+        let methods = match self.wishes.key {
+            true => {
+                json!([{ "id": "web", "name": "Web" }, { "id": "fake-api-key", "name": "Key" }])
+            }
+            false => json!([{ "id": "web", "name": "Web" }]),
+        };
         let mcp = json!({ "http": !self.wishes.stdio, "sse": false });
         Self::answer(
             &id,
             &json!({ "protocolVersion": version, "agentCapabilities": { "mcpCapabilities": mcp },
-                "agentInfo": { "name": "fake", "version": "1" }, "authMethods": [] }),
+                "agentInfo": { "name": "fake", "version": "1" }, "authMethods": methods }),
         );
         let (id, params) = self.expect("session/new").await;
-        if self.wishes.login {
-            let error = json!({ "code": -32000, "message": "Authentication required" });
-            say(&json!({ "jsonrpc": "2.0", "id": id, "error": error }));
-            return;
-        }
+        let (id, params) = match self.wishes.login || self.wishes.key {
+            true => {
+                let error = json!({ "code": -32000, "message": "Authentication required" });
+                say(&json!({ "jsonrpc": "2.0", "id": id, "error": error }));
+                let (id, asked) = self.expect("authenticate").await;
+                check(self.wishes.key && asked["methodId"] == "fake-api-key", "by key", &asked);
+                Self::answer(&id, &json!({}));
+                self.expect("session/new").await
+            }
+            false => (id, params),
+        };
         let folder = params["cwd"].as_str().unwrap_or_default();
         check(Path::new(folder).is_absolute() && Path::new(folder).is_dir(), "cwd", &params);
         let servers = params["mcpServers"].as_array().cloned().unwrap_or_default();
@@ -210,12 +224,15 @@ impl Agent {
         }
         if let Some(cost) = self.wishes.cost {
             let cost = json!({ "amount": cost, "currency": "USD" });
-            Self::update(&json!({ "sessionUpdate": "usage_update", "used": 1, "size": 2, "cost": cost }));
+            Self::update(
+                &json!({ "sessionUpdate": "usage_update", "used": 1, "size": 2, "cost": cost }),
+            );
         }
         for (place, ask) in self.wishes.asks.clone().into_iter().enumerate() {
             self.ask_leave(place, ask).await;
         }
-        if self.wishes.hang || self.wishes.deaf || self.wishes.silent || self.wishes.cost.is_some() {
+        if self.wishes.hang || self.wishes.deaf || self.wishes.silent || self.wishes.cost.is_some()
+        {
             return self.wait_for_cancel(&id).await;
         }
         if number > self.wishes.forget && self.wishes.stop.is_none() {
@@ -367,7 +384,9 @@ impl Server {
                 }
                 let text = match request.send().await {
                     Ok(response) => response.text().await.unwrap_or_default(),
-                    Err(error) => violated("the server cannot be reached", &json!(error.to_string())),
+                    Err(error) => {
+                        violated("the server cannot be reached", &json!(error.to_string()))
+                    }
                 };
                 serde_json::from_str(&text)
                     .unwrap_or_else(|_| violated("no JSON from the server", &json!(text)))

@@ -6,8 +6,8 @@ use crate::clock::{Clock, Entropy};
 use crate::domain::{Role, Value};
 use crate::mcp::http::{Behind, HttpOptions, KeptSession, SessionError, SessionKeeper};
 use crate::mcp::{
-    self, About, Access, CallError, Called, Caller, Calls, Denied, Handler, Limits, News, NewsError,
-    Seals,
+    self, About, Access, CallError, Called, Caller, Calls, Denied, Handler, Limits, News,
+    NewsError, Seals,
 };
 use crate::runner::grant::Entrance;
 use crate::runner::{Door, Granted, Grants};

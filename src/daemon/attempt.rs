@@ -215,7 +215,8 @@ impl Worker {
         let folder = workspace.as_ref().map(|workspace| workspace.folder().to_owned());
         let session = ToolSession::new(Arc::clone(&self.parts.tools), context);
         let (grant, config) = self.grant(&session, signs, workspace.as_deref()).await?;
-        let command = if is_program { self.command(grant.as_ref(), config.as_deref())? } else { Vec::new() };
+        let command =
+            if is_program { self.command(grant.as_ref(), config.as_deref())? } else { Vec::new() };
         let mut env = self.environment();
         env.extend(grant.iter().flat_map(Grant::environment));
         let job = Job {
@@ -231,18 +232,6 @@ impl Worker {
             grant: grant.map(Arc::new),
         };
         Ok((job, session))
-    }
-
-    /// The prompt.
-    fn compose(&self) -> Result<String, WorkEnd> {
-        match &self.job.playbook.work {
-            Work::Steps(_) => Ok(String::new()),
-            Work::Model { prompt, .. } => self.render(prompt),
-            Work::Command { prompt, .. } | Work::Acp { prompt, .. } if prompt.is_empty() => {
-                Ok(String::new())
-            }
-            Work::Command { prompt, .. } | Work::Acp { prompt, .. } => self.render(prompt),
-        }
     }
 
     fn runner(&self) -> Result<Arc<dyn Runner>, WorkEnd> {

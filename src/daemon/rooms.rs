@@ -9,8 +9,8 @@ use crate::domain::{
     WorkspaceSource,
 };
 use crate::runner::grant::PRIVATE;
-use crate::runner::{Grant, Signs, ToolSession, WorkEnd};
 use crate::runner::workspace::{Ask, Origin, Record, Workspace, WorkspaceError, judge};
+use crate::runner::{Grant, Signs, ToolSession, WorkEnd};
 use crate::template;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -115,6 +115,18 @@ impl Worker {
         };
         let config = grant.write_config(&private).map_err(failed)?;
         Ok((Some(grant), Some(config)))
+    }
+
+    /// The prompt.
+    pub(super) fn compose(&self) -> Result<String, WorkEnd> {
+        match &self.job.playbook.work {
+            Work::Steps(_) => Ok(String::new()),
+            Work::Model { prompt, .. } => self.render(prompt),
+            Work::Command { prompt, .. } | Work::Acp { prompt, .. } if prompt.is_empty() => {
+                Ok(String::new())
+            }
+            Work::Command { prompt, .. } | Work::Acp { prompt, .. } => self.render(prompt),
+        }
     }
 
     /// Program and arguments.

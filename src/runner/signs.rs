@@ -3,8 +3,8 @@
 use crate::domain::{Limits, Reason, RunState};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;

@@ -20,11 +20,12 @@ fn team_of(words: &[&str], more: &str) -> Rota {
     let rota = team();
     std::fs::remove_dir_all(rota.path().join("agents")).unwrap();
     let program = example("fake_acp_agent").display().to_string();
-    let command: Vec<&str> = std::iter::once(program.as_str()).chain(words.iter().copied()).collect();
+    let command: Vec<&str> =
+        std::iter::once(program.as_str()).chain(words.iter().copied()).collect();
     let limits = if more.contains("[limits]") { "" } else { "[limits]\nattempts = 1\n" };
-    let (work, rest) = more.split_once('[').map_or((more, String::new()), |(work, rest)| {
-        (work, format!("[{rest}"))
-    });
+    let (work, rest) = more
+        .split_once('[')
+        .map_or((more, String::new()), |(work, rest)| (work, format!("[{rest}")));
     rota.write(
         "agents/agent.toml",
         &format!(
@@ -79,7 +80,10 @@ impl Ran {
 
     fn transcript(&self) -> Vec<String> {
         let lines = self.record["transcript"].as_array().unwrap();
-        lines.iter().map(|line| line.as_str().map_or_else(|| line.to_string(), str::to_owned)).collect()
+        lines
+            .iter()
+            .map(|line| line.as_str().map_or_else(|| line.to_string(), str::to_owned))
+            .collect()
     }
 
     #[track_caller]
@@ -95,7 +99,8 @@ impl Ran {
 
     #[track_caller]
     fn ended(&self, state: &str, reason: &str) -> &Self {
-        let ended = (self.report["tasks"][0]["state"].as_str(), self.report["tasks"][0]["reason"].as_str());
+        let ended =
+            (self.report["tasks"][0]["state"].as_str(), self.report["tasks"][0]["reason"].as_str());
         let told = format!("{:#}\n{:#?}", self.report, self.transcript());
         assert_eq!(ended, (Some(state), Some(reason)), "{told}");
         self
@@ -131,10 +136,16 @@ fn what_is_outside_of_the_scope_not_listed_or_too_often_is_refused_and_the_run_g
         let comment = r#"addComment={"module":"ticket","entityId":1,"text":"Again."}"#;
         let rota = team_of(
             &[
-                "--call", r#"editTask={"id":2,"headline":"Mine now"}"#,
-                "--call", r#"deleteTask={"id":1}"#,
-                "--call", r#"stopAll={"reason":"x"}"#,
-                "--call", comment, "--call", comment,
+                "--call",
+                r#"editTask={"id":2,"headline":"Mine now"}"#,
+                "--call",
+                r#"deleteTask={"id":1}"#,
+                "--call",
+                r#"stopAll={"reason":"x"}"#,
+                "--call",
+                comment,
+                "--call",
+                comment,
             ],
             "",
         );
@@ -217,6 +228,11 @@ fn an_agent_that_dies_refuses_or_is_not_logged_in_says_why() {
         ran.ended("failed", reason);
         assert!(ran.record.to_string().contains(detail), "{words:?}: {:#}", ran.record);
     }
+}
+
+#[test]
+fn an_agent_that_reads_a_key_from_its_environment_is_told_to() {
+    Ran::of(&["--key"], "").ended("succeeded", "handed_over");
 }
 
 #[test]

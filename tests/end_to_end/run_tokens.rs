@@ -58,9 +58,8 @@ impl Scene {
 
     fn client(rota: &Rota, serving: &Serving, task: u32) -> (Client, PathBuf) {
         let copy = rota.path().join(format!("config-{task}"));
-        let config: Value = until("a configuration", || {
-            serde_json::from_slice(&std::fs::read(&copy).ok()?).ok()
-        });
+        let config: Value =
+            until("a configuration", || serde_json::from_slice(&std::fs::read(&copy).ok()?).ok());
         std::fs::remove_file(&copy).unwrap();
         let server = &config["mcpServers"]["rota"];
         assert_eq!(server["type"], "http", "{config}");
@@ -97,7 +96,10 @@ async fn a_run_token_does_what_its_run_may_as_long_as_it_works() {
     // Its own task, and no other's, whoever holds the token.
     assert_eq!(code(&first.call("addComment", comment(1, "Here.")).await), "none");
     assert_eq!(code(&first.call("addComment", comment(2, "There.")).await), "out_of_scope");
-    assert_eq!(code(&second.call("editTask", value!({ "id": 1, "headline": "Mine" })).await), "out_of_scope");
+    assert_eq!(
+        code(&second.call("editTask", value!({ "id": 1, "headline": "Mine" })).await),
+        "out_of_scope"
+    );
     assert_eq!(code(&first.call("deleteTask", value!({ "id": 1 })).await), "tool_not_listed");
     // Counted together, and each run for itself.
     assert_eq!(code(&first.call("addComment", comment(1, "And here.")).await), "none");
@@ -122,7 +124,10 @@ async fn a_run_token_does_what_its_run_may_as_long_as_it_works() {
     assert_eq!(first.ask("tools/list", value!({})).await.status, 401);
     let text = scene.task("1").to_string();
     assert!(text.contains("Here.") && text.contains("And here."), "{text}");
-    assert!(!text.contains("Too often.") && !text.contains("After.") && !text.contains("Mine"), "{text}");
+    assert!(
+        !text.contains("Too often.") && !text.contains("After.") && !text.contains("Mine"),
+        "{text}"
+    );
     // The other run is not touched by any of it.
     assert_eq!(code(&second.call("getTicket", value!({ "id": 2 })).await), "none");
 }
@@ -134,7 +139,10 @@ async fn a_run_that_lost_its_claim_is_refused_and_ended() {
     assert_eq!(code(&first.call("addComment", comment(1, "Before.")).await), "none");
     scene.rota.run(["claims", "release", "1", "--reason", "a test"]).ok();
     let refused = first.call_status("addComment", comment(1, "After.")).await;
-    assert!(["401", "force_released", "claim_lost", "cancelled"].contains(&refused.as_str()), "{refused}");
+    assert!(
+        ["401", "force_released", "claim_lost", "cancelled"].contains(&refused.as_str()),
+        "{refused}"
+    );
     until("its token does not count", || {
         let listed = json(&scene.rota, &["runs", "list"]).to_string();
         listed.contains("force_released").then_some(())

@@ -165,7 +165,9 @@ mod tests {
     #[tokio::test]
     async fn updates_are_taken_out_and_unknown_ones_do_no_harm() {
         let update = |update: &str| {
-            format!(r#"{{"jsonrpc":"2.0","method":"session/update","params":{{"sessionId":"s","update":{update}}}}}"#)
+            format!(
+                r#"{{"jsonrpc":"2.0","method":"session/update","params":{{"sessionId":"s","update":{update}}}}}"#
+            )
         };
         let chunk = update(
             r#"{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"Hello"}}"#,

@@ -60,7 +60,8 @@ impl AcpRunner {
         if let Some(workspace) = &job.workspace {
             let confined = workspace.confined(&job.command, &job.env, Some(grant))?;
             let start = workspace.start(&confined, "");
-            let talked = process::converse(start, watching, &cancel, |to, from| talk.with(to, from));
+            let talked =
+                process::converse(start, watching, &cancel, |to, from| talk.with(to, from));
             return workspace.beside_proxy(talked).await;
         }
         let (program, args) = job.command.split_first().ok_or(std::io::ErrorKind::NotFound)?;

@@ -19,9 +19,28 @@ use std::path::{Component, Path, PathBuf};
 
 /// Arguments of agents' own tools that name a file or folder.
 const PATHS: &[&str] = &[
-    "path", "paths", "file", "files", "file_path", "filePath", "filepath", "abs_path", "absPath",
-    "absolute_path", "notebook_path", "notebookPath", "dir", "dir_path", "directory", "cwd",
-    "workdir", "source", "destination", "old_path", "new_path", "target",
+    "path",
+    "paths",
+    "file",
+    "files",
+    "file_path",
+    "filePath",
+    "filepath",
+    "abs_path",
+    "absPath",
+    "absolute_path",
+    "notebook_path",
+    "notebookPath",
+    "dir",
+    "dir_path",
+    "directory",
+    "cwd",
+    "workdir",
+    "source",
+    "destination",
+    "old_path",
+    "new_path",
+    "target",
 ];
 
 /// By what it is judged.
@@ -93,9 +112,11 @@ impl Policy {
         let kind = call.kind.unwrap_or_default();
         match kind {
             ToolKind::Execute => self.judge_command(call),
-            ToolKind::Read | ToolKind::Search | ToolKind::Edit | ToolKind::Delete | ToolKind::Move => {
-                self.judge_files(call)
-            }
+            ToolKind::Read
+            | ToolKind::Search
+            | ToolKind::Edit
+            | ToolKind::Delete
+            | ToolKind::Move => self.judge_files(call),
             ToolKind::Think => Ok("it only thinks"),
             ToolKind::Other if self.is_own_tool(call) => Ok("it is a tool of this run"),
             _ => Err("the playbook says nothing of it"),
@@ -124,7 +145,11 @@ impl Policy {
             }
             _ => false,
         };
-        if is_check { Ok("it is a check of the playbook") } else { Err("it is no check of the playbook") }
+        if is_check {
+            Ok("it is a check of the playbook")
+        } else {
+            Err("it is no check of the playbook")
+        }
     }
 
     /// Word for word: nothing before, nothing behind. Words that a shell would read otherwise than
@@ -134,9 +159,7 @@ impl Policy {
             !word.is_empty()
                 && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c))
         };
-        self.checks.iter().any(|check| {
-            check.iter().all(is_plain) && check.join(" ") == text.trim()
-        })
+        self.checks.iter().any(|check| check.iter().all(is_plain) && check.join(" ") == text.trim())
     }
 
     fn judge_files(&self, call: &ToolCallUpdateFields) -> Result<&'static str, &'static str> {
@@ -149,7 +172,11 @@ impl Policy {
         }
         let are_inside = locations.iter().all(|location| is_inside(workspace, &location.path));
         let input_is = call.raw_input.as_ref().is_none_or(|input| self.paths_are_inside(input));
-        if are_inside && input_is { Ok("it is in the workspace") } else { Err("it is outside of the workspace") }
+        if are_inside && input_is {
+            Ok("it is in the workspace")
+        } else {
+            Err("it is outside of the workspace")
+        }
     }
 
     /// Whether every path that the arguments name is the agent's own.
@@ -159,9 +186,8 @@ impl Policy {
             (Some(path), Some(workspace)) => is_inside(workspace, Path::new(path)),
             (Some(_), None) | (None, _) => false,
         };
-        let named = map.iter().filter(|(name, value)| {
-            PATHS.contains(&name.as_str()) && !value.is_null()
-        });
+        let named =
+            map.iter().filter(|(name, value)| PATHS.contains(&name.as_str()) && !value.is_null());
         named.into_iter().all(|(_, value)| match value {
             Value::Array(all) => all.iter().all(is_own),
             one => is_own(one),
@@ -273,7 +299,8 @@ mod tests {
         assert!(judged(&inside, json!({ "file_path": inside })));
         assert!(judged(&new, json!(null)) && judged("a.txt", json!({ "path": "a.txt" })));
         let outside = root.join("other").display().to_string();
-        for path in [&outside, "/etc/passwd", "../other", "away/passwd", "dangling", "src/../../x"] {
+        for path in [&outside, "/etc/passwd", "../other", "away/passwd", "dangling", "src/../../x"]
+        {
             assert!(!judged(path, json!(null)), "{path}");
         }
         assert!(!judged(&inside, json!({ "file_path": outside })), "it says one and does another");
@@ -287,8 +314,13 @@ mod tests {
     fn the_runs_own_tools_are_known_by_every_agents_spelling_and_nothing_else_passes_for_one() {
         let policy = policy(None);
         for named in [
-            "mcp__rota__getTicket", "rota__finish", "rota/getTicket", "rota.getTicket",
-            "rota:finish", "mcp.rota.finish", "getTicket (rota MCP Server)",
+            "mcp__rota__getTicket",
+            "rota__finish",
+            "rota/getTicket",
+            "rota.getTicket",
+            "rota:finish",
+            "mcp.rota.finish",
+            "getTicket (rota MCP Server)",
         ] {
             assert!(policy.judge(&call(json!({ "title": named }))).is_ok(), "{named}");
             let other = json!({ "title": "Look", "name": named, "kind": "other" });
@@ -296,7 +328,9 @@ mod tests {
             let run = json!({ "title": named, "kind": "execute", "rawInput": { "command": "id" } });
             assert!(policy.judge(&call(run)).is_err(), "{named}");
         }
-        for named in ["getTicket", "mcp__other__getTicket", "mcp__rota__deleteTicket", "rota", "", "x"] {
+        for named in
+            ["getTicket", "mcp__other__getTicket", "mcp__rota__deleteTicket", "rota", "", "x"]
+        {
             assert!(policy.judge(&call(json!({ "title": named }))).is_err(), "{named}");
         }
         for kind in ["fetch", "switch_mode", "other"] {

@@ -149,7 +149,8 @@ impl Shown {
             let mut state = self.state();
             state.text.push_str(text);
             let end = state.text.rfind('\n').map(|end| end + 1);
-            let end = end.or_else(|| (state.text.len() > TEXT_BYTES_MAX).then_some(state.text.len()));
+            let end =
+                end.or_else(|| (state.text.len() > TEXT_BYTES_MAX).then_some(state.text.len()));
             let rest = end.map(|end| state.text.split_off(end));
             rest.map(|rest| std::mem::replace(&mut state.text, rest)).unwrap_or_default()
         };

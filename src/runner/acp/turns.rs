@@ -7,9 +7,9 @@ use crate::runner::grant::SERVER_NAME;
 use agent_client_protocol::schema::ProtocolVersion;
 use agent_client_protocol::v1::ConnectionTo;
 use agent_client_protocol::v1::schema::{
-    CancelNotification, ContentBlock, EnvVariable, ErrorCode, HttpHeader, Implementation,
-    InitializeRequest, McpServer, McpServerHttp, McpServerStdio, NewSessionRequest, PromptRequest,
-    RequestPermissionRequest, SessionId, StopReason, TextContent,
+    AuthMethod, AuthenticateRequest, CancelNotification, ContentBlock, EnvVariable, ErrorCode,
+    HttpHeader, Implementation, InitializeRequest, McpServer, McpServerHttp, McpServerStdio,
+    NewSessionRequest, PromptRequest, RequestPermissionRequest, SessionId, StopReason, TextContent,
 };
 use agent_client_protocol::{Agent, Client, Error, Lines};
 use std::path::PathBuf;
@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 const FINISH_GRACE: Duration = Duration::from_secs(10);
 /// How long a cancelled turn may take to end.
 const CANCEL_TIME: Duration = Duration::from_secs(4);
+/// A way to log in whose name holds this needs a key and nobody.
+const KEY: &str = "api-key";
 const REMINDER: &str = "You have ended your turn without ending the work. Go on with it, or end it: \
     call the tool finish of the MCP server rota with one of the outcomes.";
 
@@ -61,7 +63,8 @@ impl Talk {
     /// Talks with an agent to the end.
     pub(super) async fn with(self, to: ChildStdin, from: ChildStdout) -> Said {
         let transport = Lines::new(lines::outgoing(to), lines::incoming(from, self.shown.clone()));
-        let (policy, shown, cancel) = (self.policy.clone(), self.shown.clone(), self.cancel.clone());
+        let (policy, shown, cancel) =
+            (self.policy.clone(), self.shown.clone(), self.cancel.clone());
         let said = Client
             .v1()
             .name("rota")
@@ -85,15 +88,21 @@ impl Talk {
         }
         let server = self.server(greeted.agent_capabilities.mcp_capabilities.http);
         let open = NewSessionRequest::new(self.folder.clone()).mcp_servers(vec![server]);
-        let session = match agent.send_request(open).block_task().await {
-            Ok(opened) => opened.session_id,
-            Err(error) if error.code == ErrorCode::AuthRequired => {
-                let message = "it wants somebody to log in; log in once as this user, or name its \
-                               key in work.env";
-                return Ok(Said::Broken(message.to_owned()));
-            }
-            Err(error) => return Err(error),
-        };
+        let mut opened = agent.send_request(open.clone()).block_task().await;
+        let by_key = greeted.auth_methods.iter().map(AuthMethod::id).find(|id| id.0.contains(KEY));
+        if is_login_wanted(&opened)
+            && let Some(method) = by_key
+        {
+            // It reads a key from its environment, and needs nobody for it.
+            agent.send_request(AuthenticateRequest::new(method.clone())).block_task().await?;
+            opened = agent.send_request(open).block_task().await;
+        }
+        if is_login_wanted(&opened) {
+            let message = "it wants somebody to log in; log in once as this user, or name its key in \
+                           work.env";
+            return Ok(Said::Broken(message.to_owned()));
+        }
+        let session = opened?.session_id;
         let mut prompt = self.prompt.as_str();
         for turn in 1..=self.turns_max {
             self.shown.turn();
@@ -156,6 +165,10 @@ impl Talk {
         let _ = tokio::time::timeout(CANCEL_TIME, answer).await;
         Ok(Turn::Over)
     }
+}
+
+fn is_login_wanted<T>(answer: &Result<T, Error>) -> bool {
+    answer.as_ref().is_err_and(|error| error.code == ErrorCode::AuthRequired)
 }
 
 fn stopped(reason: StopReason) -> String {

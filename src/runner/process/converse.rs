@@ -65,9 +65,7 @@ pub(in super::super) async fn converse<T, F: Future<Output = T>>(
     // Its standard input is closed by this: most agents end then.
     drop(talking);
     let ending = async {
-        if !has_exited
-            && tokio::time::timeout(PIPES_MAX, child.inner_mut().wait()).await.is_err()
-        {
+        if !has_exited && tokio::time::timeout(PIPES_MAX, child.inner_mut().wait()).await.is_err() {
             end(child.as_mut(), group).await;
         }
         signal_group(group, Signal::SIGKILL);

@@ -175,7 +175,11 @@ impl Workspace {
     }
 
     /// How it is started.
-    pub(in super::super) fn start<'a>(&'a self, confined: &'a Confined, input: &'a str) -> Start<'a> {
+    pub(in super::super) fn start<'a>(
+        &'a self,
+        confined: &'a Confined,
+        input: &'a str,
+    ) -> Start<'a> {
         Start {
             run: &self.run,
             task: Some(self.task),

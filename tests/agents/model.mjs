@@ -1,14 +1,16 @@
-// A model on loopback, as Anthropic's Messages and OpenAI's Chat Completions speak: it comments on task 1
+// A model on loopback, as Anthropic's Messages and OpenAI's Chat Completions speak: it comments on the task
 // by the tool addComment, then ends by the tool finish, whatever an agent calls them. Prints its port.
 import { createServer } from "node:http";
 
-const COMMENT = { module: "ticket", entityId: 1, text: "Seen by the fake model." };
+const comment = (task) => ({ module: "ticket", entityId: task, text: "Seen by the fake model." });
 const END = { outcome: "done", summary: "The fake model is done.", evidence: [] };
 
 // What to do next, of what was called so far.
-function next(names, called) {
+function next(names, called, told) {
+  // The prompt names the task, and nothing else begins so.
+  const task = Number(/TASK-NUMBER (\d+)/.exec(told)?.[1] ?? 0);
   const named = (bare) => names.find((name) => name === bare || name.endsWith(`_${bare}`));
-  for (const [bare, input] of [["addComment", COMMENT], ["finish", END]]) {
+  for (const [bare, input] of [["addComment", comment(task)], ["finish", END]]) {
     const name = named(bare);
     if (name && !called.includes(name)) return { name, input };
   }
@@ -19,7 +21,7 @@ function anthropic(asked, send) {
   const names = (asked.tools ?? []).map((tool) => tool.name);
   const parts = (asked.messages ?? []).flatMap((m) => (Array.isArray(m.content) ? m.content : []));
   const called = parts.filter((part) => part.type === "tool_use").map((part) => part.name);
-  const act = next(names, called);
+  const act = next(names, called, JSON.stringify(asked.messages));
   const usage = { input_tokens: 10, output_tokens: 5 };
   const block = act
     ? { type: "tool_use", id: `toolu_${called.length}`, name: act.name, input: {} }
@@ -45,7 +47,7 @@ function anthropic(asked, send) {
 function openai(asked, send) {
   const names = (asked.tools ?? []).map((tool) => tool.function?.name).filter(Boolean);
   const called = (asked.messages ?? []).flatMap((m) => (m.tool_calls ?? []).map((call) => call.function.name));
-  const act = next(names, called);
+  const act = next(names, called, JSON.stringify(asked.messages));
   const call = act && { index: 0, id: `call_${called.length}`, type: "function", function: { name: act.name, arguments: JSON.stringify(act.input) } };
   const said = act ? { role: "assistant", content: null, tool_calls: [call] } : { role: "assistant", content: "Done." };
   const finish_reason = act ? "tool_calls" : "stop";
