@@ -156,31 +156,26 @@ impl Agent {
         let offers = [&can["fs"]["readTextFile"], &can["fs"]["writeTextFile"], &can["terminal"]];
         check(offers.iter().all(|offer| **offer != true), "it offers files", &params);
         check(params["clientInfo"]["name"] == "rota", "its name", &params);
-        let version = if self.wishes.old { 0 } else { 1 };
-        let methods = match self.wishes.key {
-            true => {
-                json!([{ "id": "web", "name": "Web" }, { "id": "fake-api-key", "name": "Key" }])
-            }
-            false => json!([{ "id": "web", "name": "Web" }]),
-        };
+        let version = u8::from(!self.wishes.old);
+        let mut methods = vec![json!({ "id": "web", "name": "Web" })];
+        if self.wishes.key {
+            methods.push(json!({ "id": "fake-api-key", "name": "Key" }));
+        }
         let mcp = json!({ "http": !self.wishes.stdio, "sse": false });
         Self::answer(
             &id,
             &json!({ "protocolVersion": version, "agentCapabilities": { "mcpCapabilities": mcp },
                 "agentInfo": { "name": "fake", "version": "1" }, "authMethods": methods }),
         );
-        let (id, params) = self.expect("session/new").await;
-        let (id, params) = match self.wishes.login || self.wishes.key {
-            true => {
-                let error = json!({ "code": -32000, "message": "Authentication required" });
-                say(&json!({ "jsonrpc": "2.0", "id": id, "error": error }));
-                let (id, asked) = self.expect("authenticate").await;
-                check(self.wishes.key && asked["methodId"] == "fake-api-key", "by key", &asked);
-                Self::answer(&id, &json!({}));
-                self.expect("session/new").await
-            }
-            false => (id, params),
-        };
+        let (mut id, mut params) = self.expect("session/new").await;
+        if self.wishes.login || self.wishes.key {
+            let error = json!({ "code": -32000, "message": "Authentication required" });
+            say(&json!({ "jsonrpc": "2.0", "id": id, "error": error }));
+            let (asked_id, asked) = self.expect("authenticate").await;
+            check(self.wishes.key && asked["methodId"] == "fake-api-key", "by key", &asked);
+            Self::answer(&asked_id, &json!({}));
+            (id, params) = self.expect("session/new").await;
+        }
         let folder = params["cwd"].as_str().unwrap_or_default();
         check(Path::new(folder).is_absolute() && Path::new(folder).is_dir(), "cwd", &params);
         let servers = params["mcpServers"].as_array().cloned().unwrap_or_default();

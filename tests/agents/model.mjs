@@ -1,4 +1,4 @@
-// A model on loopback, as Anthropic's Messages and OpenAI's Chat Completions speak: it comments on the task
+// A model on loopback, as Anthropic's Messages, OpenAI's Chat Completions and Responses and Gemini's API speak: it comments on the task
 // by the tool addComment, then ends by the tool finish, whatever an agent calls them. Prints its port.
 import { createServer } from "node:http";
 
@@ -63,6 +63,42 @@ function openai(asked, send) {
   send.end();
 }
 
+// OpenAI's Responses: tools of a server may stand together in a namespace.
+function responses(asked, send) {
+  const all = (asked.tools ?? []).flatMap((tool) =>
+    tool.type === "namespace" ? tool.tools.map((inner) => ({ ...inner, namespace: tool.name })) : [tool]);
+  const names = all.map((tool) => tool.name).filter(Boolean);
+  const input = Array.isArray(asked.input) ? asked.input : [];
+  const called = input.filter((item) => item.type === "function_call").map((item) => item.name);
+  const act = next(names, called, JSON.stringify(asked.input));
+  const namespace = act && all.find((tool) => tool.name === act.name)?.namespace;
+  const item = act
+    ? { type: "function_call", id: `fc_${called.length}`, call_id: `call_${called.length}`, name: act.name, ...(namespace && { namespace }), arguments: JSON.stringify(act.input) }
+    : { type: "message", id: "msg_1", role: "assistant", content: [{ type: "output_text", text: "Done." }] };
+  const usage = { input_tokens: 10, input_tokens_details: null, output_tokens: 5, output_tokens_details: null, total_tokens: 15 };
+  send.event("response.created", { type: "response.created", response: { id: "resp_1" } });
+  send.event("response.output_item.done", { type: "response.output_item.done", output_index: 0, item });
+  send.event("response.completed", { type: "response.completed", response: { id: "resp_1", usage } });
+  send.end();
+}
+
+// Gemini's generateContent.
+function gemini(asked, send, streams) {
+  const names = (asked.tools ?? []).flatMap((tool) => (tool.functionDeclarations ?? []).map((one) => one.name));
+  const parts = (asked.contents ?? []).flatMap((content) => content.parts ?? []);
+  const called = parts.map((part) => part.functionCall?.name).filter(Boolean);
+  const act = next(names, called, JSON.stringify(asked.contents));
+  // Which model is to answer, it asks a model.
+  const choice = JSON.stringify({ complexity_reasoning: "simple", complexity_score: 1, reasoning: "simple", model_choice: "flash" });
+  const is_choice = asked.generationConfig?.responseMimeType === "application/json";
+  const part = act ? { functionCall: { name: act.name, args: act.input } } : { text: is_choice ? choice : "Done." };
+  const usageMetadata = { promptTokenCount: 10, candidatesTokenCount: 5, totalTokenCount: 15 };
+  const answer = { candidates: [{ content: { role: "model", parts: [part] }, finishReason: "STOP", index: 0 }], usageMetadata };
+  if (!streams) return send.json(answer);
+  send.event(null, answer);
+  send.end();
+}
+
 const server = createServer((request, response) => {
   const pieces = [];
   request.on("data", (piece) => pieces.push(piece));
@@ -82,6 +118,9 @@ const server = createServer((request, response) => {
     if (path.endsWith("/messages/count_tokens")) return send.json({ input_tokens: 10 });
     if (path.endsWith("/messages")) return anthropic(asked, send);
     if (path.endsWith("/chat/completions")) return openai(asked, send);
+    if (path.includes(":countTokens")) return send.json({ totalTokens: 10 });
+    if (path.includes("enerateContent")) return gemini(asked, send, path.includes(":stream"));
+    if (path.endsWith("/responses")) return responses(asked, send);
     if (request.method === "GET" && path.endsWith("/models")) return send.json({ object: "list", data: [{ id: "fake", object: "model" }] });
     response.writeHead(404, { "content-type": "application/json" });
     response.end("{}");

@@ -2,6 +2,7 @@
 //! it ends with status 9 when the client breaks the protocol.
 
 use super::team::{QUICK, content, json, team};
+use crate::support::den::has_sandbox;
 use crate::support::rota::Rota;
 use serde_json::{Value, json as value};
 use std::path::PathBuf;
@@ -137,7 +138,7 @@ fn what_is_outside_of_the_scope_not_listed_or_too_often_is_refused_and_the_run_g
         let rota = team_of(
             &[
                 "--call",
-                r#"editTask={"id":2,"headline":"Mine now"}"#,
+                r#"editTask={"id":2,"params":{"headline":"Mine now"}}"#,
                 "--call",
                 r#"deleteTask={"id":1}"#,
                 "--call",
@@ -155,7 +156,7 @@ fn what_is_outside_of_the_scope_not_listed_or_too_often_is_refused_and_the_run_g
     ran.ended("succeeded", "handed_over");
     ran.says("editTask: refused (out_of_scope)");
     ran.says("deleteTask: refused (tool_not_listed)").says("stopAll: refused (tool_not_listed)");
-    ran.says("addComment: done").says("addComment: refused (scope_limit)");
+    ran.says("addComment: done").says("addComment: refused (scope_max)");
     assert_eq!(json(&ran.rota, &["task", "show", "2"])["headline"], "Another");
 }
 
@@ -187,7 +188,7 @@ fn leave_is_given_by_the_playbooks_policy() {
         r#"{"title":"Edit","kind":"edit","locations":[{"path":"/etc/passwd"}]}"#,
     ];
     let words: Vec<&str> = asks.iter().flat_map(|ask| ["--ask", ask]).collect();
-    let checks = "[checks.tests]\ncommand = [\"npm\", \"test\"]\n";
+    let checks = "[workspace]\nsandbox = \"none\"\n[checks.tests]\ncommand = [\"npm\", \"test\"]\n";
     for (permissions, expected) in [
         ("playbook", ["allow_once", "reject_once", "allow_once", "reject_once"]),
         ("deny", ["reject_once"; 4]),
@@ -256,6 +257,20 @@ fn the_token_is_in_no_argument_no_transcript_no_log_and_no_state() {
 
 fn holds(bytes: &[u8]) -> bool {
     bytes.windows(9).any(|window| window == b"rota_run_")
+}
+
+#[test]
+fn in_the_strict_sandbox_an_agent_reaches_its_runs_tools_whichever_way_it_knows() {
+    if !has_sandbox() {
+        return;
+    }
+    let programs = example("fake_acp_agent").parent().unwrap().display().to_string();
+    for words in [&[][..], &["--stdio"]] {
+        let rota = team_of(words, "[workspace]\nsandbox = \"strict\"\n");
+        rota.write("rota.toml", &format!("{QUICK}[workspaces]\nread = [\"{programs}\"]\n"));
+        let ran = Ran::at(rota);
+        ran.ended("succeeded", "handed_over").says("it works in workspace").says("finish: done");
+    }
 }
 
 #[test]

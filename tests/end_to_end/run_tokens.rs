@@ -97,13 +97,13 @@ async fn a_run_token_does_what_its_run_may_as_long_as_it_works() {
     assert_eq!(code(&first.call("addComment", comment(1, "Here.")).await), "none");
     assert_eq!(code(&first.call("addComment", comment(2, "There.")).await), "out_of_scope");
     assert_eq!(
-        code(&second.call("editTask", value!({ "id": 1, "headline": "Mine" })).await),
-        "out_of_scope"
+        code(&second.call("editTask", value!({ "id": 1, "params": { "headline": "Mine" } })).await),
+        "already_claimed"
     );
     assert_eq!(code(&first.call("deleteTask", value!({ "id": 1 })).await), "tool_not_listed");
     // Counted together, and each run for itself.
     assert_eq!(code(&first.call("addComment", comment(1, "And here.")).await), "none");
-    assert_eq!(code(&first.call("addComment", comment(1, "Too often.")).await), "scope_limit");
+    assert_eq!(code(&first.call("addComment", comment(1, "Too often.")).await), "scope_max");
     assert_eq!(code(&second.call("addComment", comment(2, "Mine.")).await), "none");
     // It is no token of the daemon's own endpoint, and the daemon's tokens are none here.
     let mut outside = first.clone();
