@@ -85,6 +85,8 @@ impl RunDoor {
         let options = HttpOptions {
             required_role: Role::Readonly,
             rate_per_minute: RATE,
+            // The way is short, and older clients are among the agents.
+            streams_resume: false,
             ..HttpOptions::default()
         };
         let routes = mcp::http::router(behind, options, &stop, &tracker);
