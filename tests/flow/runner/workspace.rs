@@ -29,6 +29,9 @@ async fn remove(den: &Den, identifier: &str) -> Result<bool, WorkspaceError> {
     den.workspaces.remove(record, Some(&den.book), &RunId::new("w-test")).await
 }
 
+/// What a crash leaves behind, by name.
+type Crash<'a> = (&'static str, Box<dyn Fn() + 'a>);
+
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
@@ -258,7 +261,7 @@ async fn what_is_left_half_made_or_half_removed_is_made_anew() {
     let mirror = std::fs::read_dir(den.root().join(".repos")).unwrap().next().unwrap().unwrap();
     let half_fetched = den.root().join(".repos").join("0123456789abcdef.new");
     // A crash at each step: nothing but the room, no worktree, no record, the record gone first.
-    let crashes: [(&str, Box<dyn Fn()>); 4] = [
+    let crashes: [Crash<'_>; 4] = [
         (
             "room",
             Box::new(|| {
