@@ -9,6 +9,7 @@ mod check;
 mod counted;
 mod demo;
 mod doctor;
+mod door;
 pub mod failure;
 mod failures;
 mod front;

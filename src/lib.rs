@@ -27,7 +27,7 @@
 //! 4. `ledger/claims.rs`: the claim is reserved, durably, before anything is visible.
 //! 5. `daemon/worker.rs`, `daemon/announce.rs`: assignee, status, tags and comment are written and
 //!    read back; the prompt is composed.
-//! 6. `runner/` (`model_loop`, `command`, `steps`): the work, whose every effect passes
+//! 6. `runner/` (`model_loop`, `command`, `acp`, `steps`): the work, whose every effect passes
 //!    `tools/guard.rs`: scope, budget, trust window, fence, journal.
 //! 7. `daemon/handoff.rs`, `daemon/telling.rs`: the outcome on the board, the reviewer, the notices.
 //! 8. The claim is released; the next tick looks again. `daemon/recovery.rs` does what a crash left.
@@ -46,7 +46,7 @@
 //! | 8 | [`config`] | `rota.toml`, every fault at its place | a secret is in no fault, log or `Debug` |
 //! | 7 | [`daemon`] | the loop, workers, courier, recovery, the control socket | only the dispatcher changes beliefs; any step may happen twice |
 //! | 7 | [`mcp`] | the tools for clients from outside: a pipe, streamable HTTP, who is let in; the bridge to other servers | nobody is listed what they may not call; every answer has a text that stands alone |
-//! | 6 | [`runner`] | whatever can work: steps, a program, a model in a loop; a task's workspace and its sandbox | `runner/process.rs` alone starts processes; nothing of a run survives it; a sandbox that cannot be kept starts nothing |
+//! | 6 | [`runner`] | whatever can work: steps, a program, an ACP agent, a model in a loop; run tokens; a task's workspace and its sandbox | `runner/process.rs` alone starts processes; nothing of a run survives it; a sandbox that cannot be kept starts nothing |
 //! | 5 | [`tools`] | every verb, once, with schema, role, effect and inverse | every write of a run passes the guard and is journaled before it is done |
 //! | 4 | [`digest`] | what happened in a span, for plain text, Markdown and Slack | counts equal the lines below them |
 //! | 3 | [`schedule`] | pure decisions: instants, eligibility, retries, plan | no I/O, no clock; every planned instant ends as ran or skipped |

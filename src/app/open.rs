@@ -1,5 +1,6 @@
 //! Opens what configuration and state folder name, and puts the daemon's parts together.
 
+use super::door::RunDoor;
 use super::front::Front;
 use super::outside::{CHANGES_MAX, Outside};
 use super::spoken::Spoken;
@@ -20,6 +21,7 @@ use crate::ledger::{Ledger, LedgerOptions};
 use crate::model::Model;
 use crate::notify::{self, FileOptions, Notifier, NotifyOptions, SharedWriter, SlackOptions};
 use crate::playbook::{Library, Vocabulary};
+use crate::runner::grant::PRIVATE;
 use crate::store::open::{Engine, StoreOptions};
 use crate::store::{self, Store, StoreError};
 use crate::template::Templates;
@@ -314,6 +316,12 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
     let workspaces =
         ground.workspaces.map(|root| super::rooms::workspaces(root, &config, &environment));
     let settings = Settings { composes_only: ground.composes_only, environment, ..settings };
+    // In a rehearsal no program is started.
+    let door = (!ground.composes_only).then(|| {
+        let private = settings.state.as_ref().map(|state| state.join(PRIVATE));
+        let (clock, limits) = (Arc::clone(&clock), config.mcp.limits);
+        Arc::new(RunDoor::new(clock, entropy.as_ref(), limits, private)) as _
+    });
     let parts = Parts {
         board,
         ledger,
@@ -329,6 +337,7 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         logged_faults: Mutex::default(),
         deciding: tokio::sync::Mutex::default(),
         workspaces,
+        door,
         progress: tokio::sync::broadcast::channel(1_024).0,
         settings,
     };

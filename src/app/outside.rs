@@ -47,7 +47,7 @@ pub(super) const CHANGES_MAX: usize = 64;
 impl Outside {
     fn as_caller(&self, id: String, principal: Principal) -> Caller {
         let (tools, projects, selection) = Default::default();
-        Caller { id, principal, zone: self.zone, tools, projects, selection }
+        Caller { id, principal, zone: self.zone, tools, projects, selection, run: None }
     }
 
     async fn person_of(&self, token: &Token) -> Result<Person, Denied> {

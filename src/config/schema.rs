@@ -316,5 +316,7 @@ pub fn schema() -> Value {
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("rota.toml");
     schema["description"] = json!("What was configured");
+    // It is committed: one order, whatever a crate makes of maps.
+    schema.sort_all_objects();
     schema
 }

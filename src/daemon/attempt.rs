@@ -9,10 +9,11 @@ use crate::domain::{
     EffectActor, Gather, Mode, Phase, Reason, RunState, Task, TaskId, Usage, Value, Work,
 };
 use crate::ledger::LogLine;
+use crate::runner::acp::AcpRunner;
 use crate::runner::command::CommandRunner;
 use crate::runner::model_loop::ModelRunner;
 use crate::runner::steps::StepsRunner;
-use crate::runner::{Job, Runner, Sign, Signs, SignsEnd, ToolSession, WorkEnd};
+use crate::runner::{Grant, Job, Runner, Sign, Signs, SignsEnd, ToolSession, WorkEnd};
 use crate::template;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -166,8 +167,9 @@ impl Worker {
 
     /// One attempt at the work.
     pub(super) async fn attempt(&mut self) -> WorkEnd {
-        let end = match self.prepare().await {
-            Ok((job, session)) => self.work_at(job, session).await,
+        let (signs, ends) = Signs::channel(SIGNS_MAX);
+        let end = match self.prepare(&signs).await {
+            Ok((job, session)) => self.work_at(job, session, (signs, ends)).await,
             Err(end) => end,
         };
         let end = self.halted_end(end);
@@ -188,20 +190,21 @@ impl Worker {
         }
     }
 
-    async fn prepare(&mut self) -> Result<(Job, ToolSession), WorkEnd> {
+    async fn prepare(&mut self, signs: &Signs) -> Result<(Job, ToolSession), WorkEnd> {
         self.advance(Phase::Working, None, None).await?;
         crash::reached("run.started");
         self.refresh_brief().await?;
         let gathered = self.gather().await?;
         self.brief.put("gathered", gathered);
         let context = self.context(EffectActor::Agent, None).await?;
-        let (prompt, command) = self.compose()?;
+        let prompt = self.compose()?;
         if !prompt.is_empty() {
             self.log("prompt", &prompt).await;
         }
-        if let Work::Command { .. } = self.job.playbook.work
-            && self.parts.settings.composes_only
-        {
+        let is_program = self.job.playbook.work.program().is_some();
+        if is_program && self.parts.settings.composes_only {
+            // What is wrong with it is told by the rehearsal, too.
+            self.command(None, None)?;
             return Err(WorkEnd::ended(
                 RunState::NothingToDo,
                 Reason::RecordedOnly,
@@ -211,6 +214,12 @@ impl Worker {
         }
         let workspace = self.workspace().await?;
         let folder = workspace.as_ref().map(|workspace| workspace.folder().to_owned());
+        let session = ToolSession::new(Arc::clone(&self.parts.tools), context);
+        let (grant, config) = self.grant(&session, signs, workspace.as_deref()).await?;
+        let command =
+            if is_program { self.command(grant.as_ref(), config.as_deref())? } else { Vec::new() };
+        let mut env = self.environment();
+        env.extend(grant.iter().flat_map(Grant::environment));
         let job = Job {
             run: self.run.id.clone(),
             playbook: self.bounded(),
@@ -218,28 +227,12 @@ impl Worker {
             prompt,
             context: self.brief.value(),
             command,
-            env: self.environment(),
+            env,
             folder: folder.unwrap_or_else(|| self.folder()),
             workspace,
+            grant: grant.map(Arc::new),
         };
-        Ok((job, ToolSession::new(Arc::clone(&self.parts.tools), context)))
-    }
-
-    fn compose(&self) -> Result<(String, Vec<String>), WorkEnd> {
-        match &self.job.playbook.work {
-            Work::Steps(_) => Ok((String::new(), Vec::new())),
-            Work::Model { prompt, .. } => Ok((self.render(prompt)?, Vec::new())),
-            Work::Command { command, prompt, .. } => {
-                let context = self.brief.value();
-                let command = command
-                    .iter()
-                    .map(|part| template::fill_text(part, &context))
-                    .collect::<Result<Vec<_>, _>>()
-                    .map_err(|error| template_trouble(&error))?;
-                let prompt = if prompt.is_empty() { String::new() } else { self.render(prompt)? };
-                Ok((prompt, command))
-            }
-        }
+        Ok((job, session))
     }
 
     fn runner(&self) -> Result<Arc<dyn Runner>, WorkEnd> {
@@ -249,6 +242,9 @@ impl Worker {
                 Arc::new(super::seams::Holds),
             )),
             Work::Command { .. } => Arc::new(CommandRunner::new(
+                self.parts.settings.environment.iter().map(|(k, v)| (k.clone(), v.clone())),
+            )),
+            Work::Acp { .. } => Arc::new(AcpRunner::new(
                 self.parts.settings.environment.iter().map(|(k, v)| (k.clone(), v.clone())),
             )),
             Work::Model { model, .. } => {
@@ -265,12 +261,17 @@ impl Worker {
         })
     }
 
-    async fn work_at(&self, job: Job, session: ToolSession) -> WorkEnd {
+    async fn work_at(
+        &self,
+        job: Job,
+        session: ToolSession,
+        (signs, ends): (Signs, SignsEnd),
+    ) -> WorkEnd {
         let runner = match self.runner() {
             Ok(runner) => runner,
             Err(end) => return end,
         };
-        if let Work::Command { .. } = job.playbook.work
+        if job.playbook.work.program().is_some()
             && let Err(error) = tokio::fs::create_dir_all(&job.folder).await
         {
             let detail = format!("{}: {error}", job.folder.display());
@@ -281,7 +282,6 @@ impl Worker {
                 Usage::default(),
             );
         }
-        let (signs, ends) = Signs::channel(SIGNS_MAX);
         let writer = Transcript { parts: Arc::clone(&self.parts), run: self.run.id.clone() };
         let token = self.job.halt.token();
         let work = async move {

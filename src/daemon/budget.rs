@@ -20,7 +20,7 @@ fn ask(parts: &Parts, playbook: &Playbook, run: RunId) -> Option<ReserveAsk> {
     let metered = match playbook.work {
         Work::Steps(_) => return None,
         Work::Model { .. } => true,
-        Work::Command { .. } => false,
+        Work::Command { .. } | Work::Acp { .. } => false,
     };
     Some(ReserveAsk {
         run,

@@ -444,6 +444,7 @@ fn runner_name(work: &Work) -> &'static str {
     match work {
         Work::Steps(_) => "steps",
         Work::Command { .. } => "command",
+        Work::Acp { .. } => "acp",
         Work::Model { .. } => "model",
     }
 }

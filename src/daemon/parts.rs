@@ -11,7 +11,7 @@ use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::notify::Notifier;
 use crate::playbook::{Library, Vocabulary};
-use crate::runner::Workspaces;
+use crate::runner::{Door, Workspaces};
 use crate::template::Templates;
 use crate::tools::ToolRegistry;
 use chrono_tz::Tz;
@@ -51,6 +51,8 @@ pub struct Parts {
     pub deciding: tokio::sync::Mutex<()>,
     /// The workspaces of tasks; `None` where nothing may be made: in a rehearsal.
     pub workspaces: Option<Arc<Workspaces>>,
+    /// Where programs reach the tools of their runs; `None` where none are started.
+    pub door: Option<Arc<dyn Door>>,
     /// Where what happens is told while it happens.
     pub progress: tokio::sync::broadcast::Sender<super::control::Progress>,
     /// The rest of `rota.toml`.

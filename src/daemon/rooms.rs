@@ -5,15 +5,21 @@ use super::attempt::template_trouble;
 use super::parts::Parts;
 use super::worker::Worker;
 use crate::domain::{
-    Phase, ProjectId, RunId, StatusKind, Task, TaskId, Usage, Work, WorkspaceSource,
+    Phase, ProjectId, Reason, RunId, RunState, StatusKind, Task, TaskId, Usage, Value, Work,
+    WorkspaceSource,
 };
-use crate::runner::WorkEnd;
+use crate::runner::grant::PRIVATE;
 use crate::runner::workspace::{Ask, Origin, Record, Workspace, WorkspaceError, judge};
+use crate::runner::{Grant, Signs, ToolSession, WorkEnd};
 use crate::template;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The name by which a command's arguments speak of the file that leads to the run's tools.
+const CONFIG: &str = "mcp_config";
+/// The name by which they speak of where those are.
+const URL: &str = "mcp_url";
 /// At most so many tasks are asked for each time: boards count requests.
 const LOOKS_MAX: usize = 10;
 
@@ -70,9 +76,75 @@ impl Worker {
 
     /// The values of the variables that `work.env` names.
     pub(super) fn environment(&self) -> Vec<(String, String)> {
-        let Work::Command { env, .. } = &self.job.playbook.work else { return Vec::new() };
+        let Some((_, env)) = self.job.playbook.work.program() else { return Vec::new() };
         let known = &self.parts.settings.environment;
         env.iter().filter_map(|name| Some((name.clone(), known.get(name)?.clone()))).collect()
+    }
+
+    /// A run token for a program that may call the run's tools, and the file that leads it there.
+    pub(super) async fn grant(
+        &self,
+        session: &ToolSession,
+        signs: &Signs,
+        workspace: Option<&Workspace>,
+    ) -> Result<(Option<Grant>, Option<PathBuf>), WorkEnd> {
+        let playbook = &self.job.playbook;
+        let names_them = |word: &String| word.contains(CONFIG) || word.contains(URL);
+        let wants = match &playbook.work {
+            Work::Acp { .. } => true,
+            Work::Command { command, .. } => {
+                !playbook.tools.is_empty() || command.iter().any(names_them)
+            }
+            Work::Steps(_) | Work::Model { .. } => false,
+        };
+        let Some(door) = self.parts.door.as_ref().filter(|_| wants) else {
+            return Ok((None, None));
+        };
+        let failed = |error: std::io::Error| {
+            let detail = format!("the run's tools cannot be served: {error}");
+            WorkEnd::ended(RunState::Failed, Reason::CommandFailed, detail, Usage::default())
+        };
+        let entrance = door.open().await.map_err(failed)?;
+        let entropy = self.parts.entropy.as_ref();
+        let grant =
+            door.grants().grant(session.clone(), signs, entrance, entropy).map_err(failed)?;
+        let private = match (workspace, &self.parts.settings.state) {
+            (Some(workspace), _) => workspace.private(),
+            (None, Some(state)) => state.join(PRIVATE),
+            // A rehearsal that is executed has no state: a run's name cannot be guessed.
+            (None, None) => std::env::temp_dir(),
+        };
+        let config = grant.write_config(&private).map_err(failed)?;
+        Ok((Some(grant), Some(config)))
+    }
+
+    /// The prompt.
+    pub(super) fn compose(&self) -> Result<String, WorkEnd> {
+        match &self.job.playbook.work {
+            Work::Steps(_) => Ok(String::new()),
+            Work::Model { prompt, .. } => self.render(prompt),
+            Work::Command { prompt, .. } | Work::Acp { prompt, .. } if prompt.is_empty() => {
+                Ok(String::new())
+            }
+            Work::Command { prompt, .. } | Work::Acp { prompt, .. } => self.render(prompt),
+        }
+    }
+
+    /// Program and arguments.
+    pub(super) fn command(
+        &self,
+        grant: Option<&Grant>,
+        config: Option<&Path>,
+    ) -> Result<Vec<String>, WorkEnd> {
+        let Some((command, _)) = self.job.playbook.work.program() else { return Ok(Vec::new()) };
+        let mut context = self.brief.value();
+        if let Value::Map(map) = &mut context {
+            let path = config.map(|path| path.display().to_string()).unwrap_or_default();
+            map.insert(CONFIG.to_owned(), path.into());
+            map.insert(URL.to_owned(), grant.map(Grant::url).unwrap_or_default().into());
+        }
+        let filled = command.iter().map(|part| template::fill_text(part, &context));
+        filled.collect::<Result<Vec<_>, _>>().map_err(|error| template_trouble(&error))
     }
 
     /// Where a program is started that has no workspace.
@@ -144,7 +216,6 @@ async fn remove(parts: &Parts, record: &Record) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::RunState;
 
     #[test]
     fn what_a_second_try_cannot_mend_is_refused_and_the_rest_is_tried_again() {

@@ -6,7 +6,7 @@ use super::dispatcher::Dispatcher;
 use super::fate;
 use crate::domain::{
     CatchUp, Claim, Occurrence, OccurrenceId, OccurrenceState, Phase, Playbook, Reason, Run, RunId,
-    RunState, TaskId, Trigger, Work, to_delta,
+    RunState, TaskId, Trigger, to_delta,
 };
 use crate::ledger::{ClaimError, LedgerError, RunFilter};
 use crate::runner::process;
@@ -38,7 +38,7 @@ impl Dispatcher {
     /// is not looked for among all processes of the machine.
     fn may_have_children(&self, run: &Run) -> bool {
         self.parts.playbook(&run.playbook).is_none_or(|playbook| {
-            playbook.hash != run.definition || matches!(playbook.work, Work::Command { .. })
+            playbook.hash != run.definition || playbook.work.program().is_some()
         })
     }
 

@@ -37,6 +37,7 @@ mod timer;
 mod timesheet;
 mod token;
 mod value;
+mod work;
 mod workspace;
 
 pub use calendar::{
@@ -72,7 +73,7 @@ pub use person::{Initiative, NewPerson, Person, PersonKind, Principal, Role};
 pub use playbook::{
     AssigneeSelector, BoardEvent, CatchUp, ClaimRules, DayBudget, DueSelector, Fold, Gap, Gate,
     Gather, HandBack, Hours, Limits, Mode, On, OrderKey, Outcome, Overlap, Playbook, Review,
-    Reviewer, Scope, Select, StatusSelector, Step, Suitability, WhenUnsuitable, Work, WriteScope,
+    Reviewer, Scope, Select, StatusSelector, Suitability, WhenUnsuitable, WriteScope,
 };
 pub use project::{NewProject, Project, ProjectEdit, Status, StatusKind, default_statuses};
 pub use reason::Reason;
@@ -92,6 +93,7 @@ pub use timesheet::{
 };
 pub use token::{NewToken, Token, TokenKind};
 pub use value::Value;
+pub use work::{Permissions, Step, Work};
 pub use workspace::{
     Check, HostPort, SandboxLevel, WorkspaceHooks, WorkspaceRules, WorkspaceSource,
     allows_repository, check_reference, check_repository,

@@ -1,7 +1,9 @@
 //! A playbook as the house uses it: parsed, checked, with every default filled in. The TOML it
 //! is written in belongs to the room `playbook`.
 
-use super::{Check, OnFailure, PlaybookName, Report, StatusKind, TaskKind, Value, WorkspaceRules};
+use super::{
+    Check, OnFailure, PlaybookName, Report, StatusKind, TaskKind, Value, Work, WorkspaceRules,
+};
 use chrono::{NaiveTime, Weekday};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -351,44 +353,6 @@ pub enum HandBack {
     Restore,
     /// They stay.
     Leave,
-}
-
-/// How a playbook works.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Work {
-    /// Plain steps, no model.
-    Steps(Vec<Step>),
-    /// A program: prompt on stdin, result from exit status or a last JSON line.
-    Command {
-        /// Program and arguments; each is a template.
-        command: Vec<String>,
-        /// The template of the prompt.
-        prompt: String,
-        /// Names of environment variables it gets beside the basic ones.
-        env: Vec<String>,
-    },
-    /// A language model in a loop of turns.
-    Model {
-        /// `[models.NAME]` of `rota.toml`.
-        model: String,
-        /// The template of the prompt.
-        prompt: String,
-    },
-}
-
-/// One plain step.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Step {
-    /// Once per item of this list, as `item`.
-    pub each: Option<String>,
-    /// Only when this CEL expression holds.
-    pub when: Option<String>,
-    /// The tool.
-    pub tool: String,
-    /// Its arguments; texts are templates.
-    pub args: Value,
-    /// Never twice for the same key (a template), across restarts.
-    pub once: Option<String>,
 }
 
 /// What follows when the work ends by this name.

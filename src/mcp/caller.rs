@@ -2,6 +2,7 @@
 
 use super::Selection;
 use crate::domain::{Principal, ProjectId, Role};
+use crate::runner::Granted;
 use crate::tools::matches_any;
 use async_trait::async_trait;
 use chrono_tz::Tz;
@@ -22,6 +23,9 @@ pub struct Caller {
     pub projects: Vec<ProjectId>,
     /// Which of them the client asked to see.
     pub selection: Selection,
+    /// The run in whose name the caller works: its tools are all that there is, and they are called
+    /// as the run's own.
+    pub run: Option<Granted>,
 }
 
 impl Caller {

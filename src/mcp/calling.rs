@@ -255,7 +255,7 @@ fn timed_out(tool: &str, asker: Asker<'_>, limits: &Limits) -> CallError {
     CallError { retryable: true, ..CallError::of("timed_out", message) }
 }
 
-fn too_large(limits: &Limits) -> CallError {
+pub(super) fn too_large(limits: &Limits) -> CallError {
     CallError::of(
         "response_too_large",
         format!(

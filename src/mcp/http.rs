@@ -71,6 +71,9 @@ pub struct HttpOptions {
     pub selection: Selection,
     /// Sessions of one caller; the one unused for longest makes room.
     pub sessions_max: usize,
+    /// Whether streams begin with an event without data, after which they can be taken up again.
+    /// Some clients take it for a broken message and hang up.
+    pub streams_resume: bool,
 }
 
 impl Default for HttpOptions {
@@ -89,6 +92,7 @@ impl Default for HttpOptions {
             origins: Vec::new(),
             selection: Selection::default(),
             sessions_max: 32,
+            streams_resume: true,
         }
     }
 }
@@ -125,7 +129,7 @@ pub fn router(
     let mut with = config(&options, stop);
     let mut without = config(&options, stop);
     without.legacy_session_mode = false;
-    let manager = session_manager();
+    let manager = session_manager(options.streams_resume);
     let owned = Arc::new(OwnedSessions::new(
         sessions,
         (Arc::clone(&manager), subscriptions),
@@ -200,8 +204,11 @@ where
         .route_layer(from_fn_with_state(Arc::clone(guard), guard::guard))
 }
 
-fn session_manager() -> Arc<LocalSessionManager> {
+fn session_manager(streams_resume: bool) -> Arc<LocalSessionManager> {
     let mut manager = LocalSessionManager::default();
+    if !streams_resume {
+        manager.session_config.sse_retry = None;
+    }
     manager.session_config.keep_alive = Some(SESSION_IDLE);
     Arc::new(manager)
 }
@@ -217,7 +224,10 @@ where
 fn config(options: &HttpOptions, stop: &CancellationToken) -> StreamableHttpServerConfig {
     let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let pages = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(str::to_owned);
-    StreamableHttpServerConfig::default()
+    let config = StreamableHttpServerConfig::default();
+    let retry = config.sse_retry.filter(|_| options.streams_resume);
+    config
+        .with_sse_retry(retry)
         .with_legacy_session_mode(true)
         .with_json_response(true)
         .with_max_request_body_bytes(options.body_bytes_max)

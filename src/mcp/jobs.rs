@@ -209,7 +209,7 @@ mod tests {
         let principal = Principal { person, by: Initiative::Person };
         let (zone, selection) = (chrono_tz::UTC, Selection::default());
         let (id, tools, projects) = (id.to_owned(), Vec::new(), Vec::new());
-        Caller { id, principal, zone, tools, projects, selection }
+        Caller { id, principal, zone, tools, projects, selection, run: None }
     }
 
     fn begun() -> (Arc<Jobs>, Caller, String) {

@@ -33,6 +33,7 @@ mod schema;
 mod selection;
 pub mod stdio;
 mod subscriptions;
+mod within_run;
 
 pub use caller::{Access, Caller, Denied};
 pub use confirm::Seals;

@@ -219,7 +219,10 @@ impl Check<'_> {
     fn templates(&mut self) {
         let playbook = &self.parsed.playbook;
         let mut used: Vec<(String, &str)> = Vec::new();
-        if let Work::Model { prompt, .. } | Work::Command { prompt, .. } = &playbook.work {
+        if let Work::Model { prompt, .. }
+        | Work::Command { prompt, .. }
+        | Work::Acp { prompt, .. } = &playbook.work
+        {
             used.push(("work.prompt".to_owned(), prompt));
         }
         if let Some(claim) = &playbook.claim {

@@ -88,7 +88,7 @@ fn work(root: &Table<'_, '_>, playbook: &Playbook) {
                 root.add(root.fault("outcome", "steps cannot ask a question"));
             }
         }
-        Work::Model { .. } | Work::Command { .. } => {
+        Work::Model { .. } | Work::Command { .. } | Work::Acp { .. } => {
             if playbook.outcomes.is_empty() {
                 let fault = root.fault("work", "work has no outcome to end by");
                 root.add(fault.with_help("write [outcome.NAME] for each way it may end"));

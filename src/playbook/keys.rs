@@ -145,12 +145,13 @@ pub(super) const KEYS: &[Key] = &[
     needed("checks.*", "command", Texts, "program and arguments"),
     key("checks.*", "time", Duration, "10m", "how long it may take"),
 
-    key("work", "runner", Word(&["model", "command", "steps"]), "steps", "who does the work"),
+    key("work", "runner", Word(&["model", "command", "acp", "steps"]), "steps", "who does the work"),
     key("work", "model", Text, "", "[models.NAME] of rota.toml (runner = \"model\")"),
-    key("work", "prompt", Text, "work.md.hbs", "the template of the prompt (runner = \"model\" or \"command\")"),
+    key("work", "prompt", Text, "work.md.hbs", "the template of the prompt (runner = \"model\", \"command\" or \"acp\")"),
     key("work", "tools", Texts, "those of the steps", "tools the work may call; * at the end stands for any rest"),
-    key("work", "command", Texts, "", "program and arguments (runner = \"command\")"),
+    key("work", "command", Texts, "", "program and arguments (runner = \"command\" or \"acp\")"),
     key("work", "env", Texts, "", "environment variables the program gets besides the basic ones"),
+    key("work", "permissions", Word(&["playbook", "deny", "allow"]), "playbook", "how an agent's requests for permission are answered (runner = \"acp\"): playbook allows the run's own tools, its checks and files in its workspace; deny nothing; allow everything"),
     key("work", "input", Word(&["stdin"]), "stdin", "how the program gets its prompt"),
 
     key("step", "each", Text, "", "once per item of this list, as item"),

@@ -89,6 +89,14 @@ pub fn rights(playbook: &Playbook) -> Rights {
             texts(env),
             Vec::new(),
         ),
+        Work::Acp { command, env, permissions, .. } => (
+            ["acp".to_owned(), format!("{permissions:?}").to_lowercase()]
+                .into_iter()
+                .chain(command.clone())
+                .collect(),
+            texts(env),
+            Vec::new(),
+        ),
         Work::Model { model, .. } => {
             (vec!["model".to_owned(), model.clone()], BTreeSet::new(), Vec::new())
         }

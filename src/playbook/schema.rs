@@ -10,6 +10,8 @@ pub fn schema() -> Value {
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("Rota playbook");
     schema["description"] = json!("What an agent does: one TOML file in agents/");
+    // It is committed: one order, whatever a crate makes of maps.
+    schema.sort_all_objects();
     schema
 }
 

@@ -1,7 +1,7 @@
 //! `[work]` and `[[step]]`: how a playbook works.
 
 use super::{keys, no_args, read};
-use crate::domain::{Step, Work};
+use crate::domain::{Permissions, Step, Work};
 use crate::expression::STEP_NAMES;
 use crate::fault::table::Table;
 use crate::template::vocabulary;
@@ -11,14 +11,21 @@ const STEPS_MAX: usize = 100;
 
 /// What a program's arguments may speak of: nothing that comes from the board.
 fn command_names() -> Vec<&'static str> {
-    vec!["agent", "playbook", "run", "claim", "now", "zone"]
+    vec!["agent", "playbook", "run", "claim", "now", "zone", "mcp_config", "mcp_url"]
 }
+
+const PERMISSIONS: [(&str, Permissions); 3] = [
+    ("playbook", Permissions::Playbook),
+    ("deny", Permissions::Deny),
+    ("allow", Permissions::Allow),
+];
 
 /// Who does the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Runner {
     Model,
     Command,
+    Acp,
     Steps,
     Unknown,
 }
@@ -69,7 +76,7 @@ pub(super) fn work(
         tools.dedup();
         tools
     });
-    table.refuse("permissions", "runner = \"acp\"");
+    let permissions = table.choice("permissions", &PERMISSIONS);
     let model = table.needed_if_written("model");
     let prompt = table.needed_if_written("prompt");
     let command = command(table);
@@ -81,11 +88,14 @@ pub(super) fn work(
         }
     };
     only("model", &[Runner::Model], "runner = \"model\"");
-    only("prompt", &[Runner::Model, Runner::Command], "runner = \"model\" or \"command\"");
-    only("command", &[Runner::Command], "runner = \"command\"");
-    only("env", &[Runner::Command], "runner = \"command\"");
+    let programs = [Runner::Command, Runner::Acp];
+    let prompted = [Runner::Model, Runner::Command, Runner::Acp];
+    only("prompt", &prompted, "runner = \"model\", \"command\" or \"acp\"");
+    only("command", &programs, "runner = \"command\" or \"acp\"");
+    only("env", &programs, "runner = \"command\" or \"acp\"");
+    only("permissions", &[Runner::Acp], "runner = \"acp\"");
     only("input", &[Runner::Command], "runner = \"command\"");
-    if !steps.is_empty() && matches!(runner, Runner::Model | Runner::Command) {
+    if !steps.is_empty() && prompted.contains(&runner) {
         root.add(root.fault("step", "[[step]] is for runner = \"steps\" only"));
     }
     let prompt = prompt.unwrap_or_else(|| "work.md.hbs".to_owned());
@@ -103,6 +113,11 @@ pub(super) fn work(
             missing("command", "command");
             Work::Command { command, prompt, env: env.unwrap_or_default() }
         }
+        Runner::Acp => {
+            missing("command", "acp");
+            let (env, permissions) = (env.unwrap_or_default(), permissions.unwrap_or_default());
+            Work::Acp { command, prompt, env, permissions }
+        }
         // The playbook is refused for it; nothing else is said about its work.
         Runner::Unknown => Work::Command { command, prompt, env: env.unwrap_or_default() },
         Runner::Steps => Work::Steps(steps),
@@ -116,7 +131,7 @@ fn runner(table: &Table<'_, '_>, has_steps: bool) -> Runner {
         ("model", Runner::Model),
         ("command", Runner::Command),
         ("steps", Runner::Steps),
-        ("acp", Runner::Unknown),
+        ("acp", Runner::Acp),
     ];
     if !table.has("runner") {
         let _ = table.text("runner");
@@ -124,16 +139,10 @@ fn runner(table: &Table<'_, '_>, has_steps: bool) -> Runner {
             return Runner::Steps;
         }
         let fault = table.own_fault("`runner` is missing in [work]");
-        table.add(fault.with_help("write `runner = \"model\"`, \"command\" or \"steps\""));
+        table.add(fault.with_help("write `runner = \"model\"`, \"command\", \"acp\" or \"steps\""));
         return Runner::Unknown;
     }
-    let runner = table.choice("runner", &RUNNERS).unwrap_or(Runner::Unknown);
-    if table.says("runner", "acp") {
-        let message = "runner = \"acp\" is not available in this version";
-        let help = "use runner = \"command\" or \"model\"";
-        table.add(table.fault("runner", message).with_help(help));
-    }
-    runner
+    table.choice("runner", &RUNNERS).unwrap_or(Runner::Unknown)
 }
 
 fn tool(text: &str) -> Result<String, String> {

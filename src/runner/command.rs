@@ -4,19 +4,23 @@
 //! outcome: `{"outcome": "done", "summary": "…", "evidence": ["…"], "details": {…}, "usage":
 //! {"tokens_in": 1, "tokens_out": 2, "cost_micros": 3}}`; all but `outcome` may be left out. Without
 //! such a line, status 0 means the outcome `done` where the playbook defines it, or none where it
-//! defines no outcomes.
+//! defines no outcomes. A program that has a run token may name its end by the tool `finish` instead:
+//! then nothing else that it says or does counts.
 
 use super::process::{self, BASIC_VARIABLES, Exit, Start};
 use super::signs::Watch;
-use super::{Job, Runner, Signs, ToolSession, WorkEnd};
+use super::{Grant, Job, Runner, Signs, ToolSession, WorkEnd};
 use crate::domain::{Reason, RunState, Usage, Value};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Of what a failed program said last, so many characters are told.
 const SAID_CHARS_MAX: usize = 2_000;
+/// A program that has called `finish` ends by itself in this time, or is ended.
+const FINISH_GRACE: Duration = Duration::from_secs(10);
 /// The longest summary that is kept.
 const SUMMARY_CHARS_MAX: usize = 16_000;
 
@@ -51,32 +55,71 @@ impl Runner for CommandRunner {
             let detail = "work.command is empty";
             return failed(Reason::CommandFailed, detail.to_owned(), Usage::default());
         };
-        let exit = if let Some(workspace) = &job.workspace {
-            let run = workspace.run(&job.command, &job.env, &job.prompt, signs, &mut watch, &stop);
-            run.await
-        } else {
-            let mut env = self.basic.clone();
-            env.extend(job.env.iter().cloned());
-            let start = Start {
-                run: &job.run,
-                task: job.task,
-                program,
-                args,
-                env,
-                folder: &job.folder,
-                input: &job.prompt,
-            };
-            process::run(start, signs, &mut watch, &stop).await
+        let grant = job.grant.as_deref();
+        // Whoever has named its end is waited for a moment, whoever must not go on is not.
+        let ending = stop.child_token();
+        let exit = {
+            let working = self.exit(job, grant, (program, args), (signs, &mut watch, &ending));
+            tokio::pin!(working);
+            tokio::select! {
+                exit = &mut working => exit,
+                () = over(grant, tools) => {
+                    ending.cancel();
+                    working.await
+                }
+            }
         };
+        if let Some(grant) = grant {
+            grant.close().await;
+        }
         let usage = Usage { elapsed_ms: watch.elapsed_ms(), ..Usage::default() };
-        match exit {
+        let end = match exit {
             Ok(exit) => end_of(job, tools, &exit, usage),
             Err(error) => failed(
                 Reason::CommandFailed,
                 format!("{program} cannot be started: {error}"),
                 usage,
             ),
+        };
+        let end = grant.and_then(|grant| grant.broken(end.usage)).unwrap_or(end);
+        let harmless = |text: &str| signs.harmless(text).into_owned();
+        WorkEnd { detail: harmless(&end.detail), summary: harmless(&end.summary), ..end }
+    }
+}
+
+impl CommandRunner {
+    async fn exit(
+        &self,
+        job: &Job,
+        grant: Option<&Grant>,
+        (program, args): (&str, &[String]),
+        (signs, watch, stop): (&Signs, &mut Watch, &CancellationToken),
+    ) -> std::io::Result<Exit> {
+        if let Some(workspace) = &job.workspace {
+            let words = (job.command.as_slice(), job.env.as_slice(), job.prompt.as_str());
+            return workspace.run_with(grant, words, signs, watch, stop).await;
         }
+        let mut env = self.basic.clone();
+        env.extend(job.env.iter().cloned());
+        let start = Start {
+            run: &job.run,
+            task: job.task,
+            program,
+            args,
+            env,
+            folder: &job.folder,
+            input: &job.prompt,
+        };
+        process::run(start, signs, watch, stop).await
+    }
+}
+
+/// Returns when a program has to end because its work has.
+async fn over(grant: Option<&Grant>, tools: &ToolSession) {
+    let Some(grant) = grant else { return std::future::pending().await };
+    grant.over().await;
+    if tools.finished().is_some() {
+        tokio::time::sleep(FINISH_GRACE).await;
     }
 }
 
@@ -110,6 +153,9 @@ fn end_of(job: &Job, tools: &ToolSession, exit: &Exit, mut usage: Usage) -> Work
         usage.tokens_out = said.usage.tokens_out;
         usage.cost_micros = said.usage.cost_micros;
     }
+    if let Some(ending) = tools.finished() {
+        return WorkEnd::finished(ending, usage);
+    }
     if let Some(overrun) = exit.overrun {
         let (state, reason) = overrun.state();
         return WorkEnd::ended(state, reason, last_words(exit), usage);
@@ -123,9 +169,6 @@ fn end_of(job: &Job, tools: &ToolSession, exit: &Exit, mut usage: Usage) -> Work
         );
         end.summary = said.map(|said| clipped(&said.summary)).unwrap_or_default();
         return end;
-    }
-    if let Some(ending) = tools.finished() {
-        return WorkEnd::finished(ending, usage);
     }
     let outcomes = &job.playbook.outcomes;
     match said {

@@ -1,10 +1,12 @@
-//! Whatever can work on a task: plain steps, a program, a model in a loop of turns.
+//! Whatever can work on a task: plain steps, a program, an ACP agent, a model in a loop of turns.
 //!
 //! A runner is given a [`Job`] with everything rendered, a [`ToolSession`] through which alone it can
 //! touch the board, [`Signs`] to show that it lives, and a token that says stop. It returns how the
 //! work ended; it never claims, settles or tells anybody.
 
+pub mod acp;
 pub mod command;
+pub mod grant;
 pub mod model_loop;
 pub mod process;
 pub mod sandbox;
@@ -13,6 +15,7 @@ mod signs;
 pub mod steps;
 pub mod workspace;
 
+pub use grant::{Door, Grant, Granted, Grants};
 pub use sandbox::CONFINE;
 pub use session::ToolSession;
 pub use signs::{Sign, Signs, SignsEnd};
@@ -68,6 +71,8 @@ pub struct Job {
     pub folder: PathBuf,
     /// The task's workspace, where the playbook asks for one: programs are started in its sandbox.
     pub workspace: Option<Arc<Workspace>>,
+    /// The run token, where the program may call the run's tools.
+    pub grant: Option<Arc<Grant>>,
 }
 
 impl fmt::Debug for Job {
@@ -160,6 +165,7 @@ mod tests {
             env: vec![("API_KEY".into(), "hunter2".into())],
             folder: PathBuf::from("."),
             workspace: None,
+            grant: None,
         };
         let shown = format!("{job:?} {job:#?}");
         assert!(!shown.contains("hunter2"), "{shown}");

@@ -6,11 +6,13 @@
 //! environment and killed too. A process that clears its own environment *and* leaves its group
 //! cannot be found this way, unless it was started in a workspace: there it has a supervisor.
 
+mod converse;
 #[cfg(target_os = "linux")]
 mod supervise;
 #[cfg(not(target_os = "linux"))]
 mod unsupervised;
 
+pub(super) use converse::{Talked, converse};
 #[cfg(target_os = "linux")]
 pub(crate) use supervise::{confined, wrapped};
 #[cfg(not(target_os = "linux"))]

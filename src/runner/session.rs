@@ -1,9 +1,12 @@
 //! The tools of one run: a runner can call what its playbook lists, and nothing else.
 
-use crate::domain::{RunState, Usage, Value};
+use crate::domain::{Principal, RunState, Usage, Value};
 use crate::model::OfferedTool;
 use crate::runner::WorkEnd;
-use crate::tools::{Context, Finished, ToolError, ToolRegistry, ToolResult};
+use crate::tools::{
+    Context, Definition, Finished, OfferedOuter, RunContext, ToolError, ToolRegistry, ToolResult,
+};
+use chrono_tz::Tz;
 use std::sync::Arc;
 
 /// A registry bound to the context of one run.
@@ -37,6 +40,21 @@ impl ToolSession {
             })
             .chain(outer)
             .collect()
+    }
+
+    /// The same tools as they are defined here, and those of other servers.
+    pub async fn listed(&self) -> (Vec<&'static Definition>, Vec<OfferedOuter>) {
+        (self.registry.offered(&self.context), self.registry.offered_outer(&self.context).await)
+    }
+
+    /// As whom the tools are called, and where the days begin.
+    pub fn who(&self) -> (&Principal, Tz) {
+        (&self.context.principal, self.context.zone)
+    }
+
+    /// The run on whose behalf they are.
+    pub fn run(&self) -> Option<&RunContext> {
+        self.context.run.as_ref()
     }
 
     /// Calls a tool. Await it to its end: see [`ToolRegistry::call`].

@@ -1,8 +1,10 @@
 //! Signs of life: what a run shows while it works, and the limits that watch it.
 
 use crate::domain::{Limits, Reason, RunState, Value};
-use std::sync::Arc;
+use secrecy::{ExposeSecret as _, SecretString};
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
@@ -36,7 +38,11 @@ pub struct Signs {
 struct Inner {
     shown: Notify,
     dropped: AtomicU64,
+    hidden: OnceLock<SecretString>,
 }
+
+/// What stands in a line in place of a secret.
+const HIDDEN: &str = "[run token]";
 
 /// The longest line that is passed on; the rest of it is cut.
 const LINE_BYTES_MAX: usize = 4 * 1024;
@@ -56,14 +62,27 @@ impl Signs {
         self.inner.shown.notify_one();
     }
 
+    /// From now on this is in no line; a second one is ignored.
+    pub(super) fn hide(&self, secret: SecretString) {
+        let _ = self.inner.hidden.set(secret);
+    }
+
+    /// A text without what is to be hidden.
+    pub(super) fn harmless<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.inner.hidden.get().map(|secret| secret.expose_secret()) {
+            Some(secret) if text.contains(secret) => Cow::Owned(text.replace(secret, HIDDEN)),
+            _ => Cow::Borrowed(text),
+        }
+    }
+
     /// It lives, and this is what it did.
     pub fn line(&self, text: &str) {
-        self.show(Sign::Line(begin_of(text).to_owned()));
+        self.show(Sign::Line(begin_of(&self.harmless(text)).to_owned()));
     }
 
     /// The same with its parts; whoever calls has bounded them.
     pub fn entry(&self, kind: &'static str, text: &str, data: Value) {
-        self.show(Sign::Entry { kind, text: begin_of(text).to_owned(), data });
+        self.show(Sign::Entry { kind, text: begin_of(&self.harmless(text)).to_owned(), data });
     }
 
     /// How many signs nobody had room for.

@@ -119,7 +119,6 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("a level there is not", "sandbox = \"strict\"", "sandbox = \"strickt\""),
     ("a check without a program", "[\"npm\", \"test\"]", "[]"),
     ("more in one run than in a day", "tokens_per_day = 5_000_000", "tokens_per_day = 1_000"),
-    ("an ACP agent", "runner = \"model\"", "runner = \"acp\""),
     ("an independent reviewer", "rounds = 3", "independent = true"),
     ("a tool of another server", "\"get*\"", "\"calendar:list_events\""),
     ("evidence of a check", "tool:addComment\"", "check:tests\""),

@@ -1,11 +1,13 @@
 //! The real binary, real sockets, real signals.
 
+mod agents;
 mod board;
 mod command_line;
 mod demo;
 mod leantime;
 mod models;
 mod processes;
+mod run_tokens;
 mod running;
 mod serving;
 mod setting_up;

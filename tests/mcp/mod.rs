@@ -124,6 +124,16 @@ impl Client {
         self.post(&body.to_string()).await
     }
 
+    /// A call of a tool; the code of its error, or the status where it did not come so far.
+    pub async fn call_status(&self, tool: &str, args: Value) -> String {
+        let reply = self.ask("tools/call", json!({ "name": tool, "arguments": args })).await;
+        if reply.status != 200 {
+            return reply.status.to_string();
+        }
+        let code = &reply.result()["structuredContent"]["error"]["code"];
+        code.as_str().unwrap_or("none").to_owned()
+    }
+
     /// A call of a tool; the result.
     #[track_caller]
     pub fn call(&self, tool: &str, args: Value) -> impl Future<Output = Value> {

@@ -77,6 +77,7 @@ impl Ingredients {
             logged_faults: std::sync::Mutex::default(),
             deciding: tokio::sync::Mutex::default(),
             workspaces: None,
+            door: None,
             progress: tokio::sync::broadcast::channel(1_024).0,
             settings,
         }

@@ -13,6 +13,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("landlock", &["src/runner/sandbox"]),
     ("seccompiler", &["src/runner/sandbox"]),
     ("caps", &["src/runner/sandbox"]),
+    ("agent_client_protocol", &["src/runner/acp"]),
     ("annotate_snippets", &["src/fault"]),
     ("sled", &["src/store/sled"]),
     ("sqlx", &["src/board/sql", "src/store/postgres"]),

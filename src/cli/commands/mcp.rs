@@ -56,5 +56,5 @@ fn at_the_pipe(zone: chrono_tz::Tz, selection: Selection) -> Caller {
     };
     let principal = Principal { person, by: Initiative::Person };
     let (tools, projects) = Default::default();
-    Caller { id: "pipe".to_owned(), principal, zone, tools, projects, selection }
+    Caller { id: "pipe".to_owned(), principal, zone, tools, projects, selection, run: None }
 }

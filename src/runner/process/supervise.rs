@@ -270,7 +270,7 @@ mod tests {
             level: crate::domain::SandboxLevel::Strict,
             read: vec!["/opt/tools".into()],
             write: vec!["/var/work".into()],
-            port: Some(4_711),
+            ports: vec![4_711],
             limits: ResourceLimits::default(),
         };
         let words = ["sh".to_owned(), "-c".to_owned(), "true".to_owned()];

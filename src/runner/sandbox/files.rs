@@ -121,8 +121,8 @@ fn rules(
         .add_rules(path_beneath_rules(DEVICES, device))?
         .add_rules(path_beneath_rules(&confinement.read, read))?
         .add_rules(path_beneath_rules(&confinement.write, own()))?;
-    if let Some(port) = confinement.port {
-        ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
+    for port in &confinement.ports {
+        ruleset = ruleset.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
     }
     Ok(ruleset)
 }

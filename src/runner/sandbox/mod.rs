@@ -41,8 +41,9 @@ pub struct Confinement {
     pub read: Vec<PathBuf>,
     /// What it may read and write.
     pub write: Vec<PathBuf>,
-    /// The one TCP port of this machine that it may connect to.
-    pub port: Option<u16>,
+    /// The TCP ports of this machine that it may connect to: the way to its hosts, if it has any, and
+    /// the run's own tools.
+    pub ports: Vec<u16>,
     /// What it may use.
     pub limits: ResourceLimits,
 }
@@ -114,7 +115,7 @@ pub(super) fn restrict(confinement: &Confinement) -> Result<(), String> {
     privileges::drop_all()?;
     files::restrict(confinement)?;
     if confinement.level == SandboxLevel::Strict {
-        calls::restrict(confinement.port.is_some())?;
+        calls::restrict(!confinement.ports.is_empty())?;
     }
     Ok(())
 }

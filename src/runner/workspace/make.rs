@@ -213,7 +213,7 @@ impl Workspaces {
             level: rules.sandbox,
             read,
             write,
-            port: proxy.as_ref().map(Proxy::port),
+            ports: proxy.iter().map(Proxy::port).collect(),
             limits: self.options.limits,
         };
         Ok(Workspace::new(place, confinement, proxy, &password, held, ask, &self.options))

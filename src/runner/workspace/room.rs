@@ -1,5 +1,6 @@
 //! A workspace while a run works in it: programs, hooks and checks are started in its sandbox.
 
+use super::super::grant::Grant;
 use super::super::process::{self, BASIC_VARIABLES, Exit, Start, wrapped};
 use super::super::sandbox::Confinement;
 use super::super::sandbox::proxy::Proxy;
@@ -9,7 +10,7 @@ use super::place::Place;
 use super::{Ask, Occupied, Options, WorkspaceError};
 use crate::domain::{Check, RunId, SandboxLevel, TaskId};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,13 @@ pub struct Workspace {
     hook_time: Duration,
     checks: BTreeMap<String, Check>,
     held: Occupied,
+}
+
+/// A program with what keeps it in.
+pub(in super::super) struct Confined {
+    program: String,
+    args: Vec<String>,
+    env: BTreeMap<String, String>,
 }
 
 /// How a check ended.
@@ -101,6 +109,44 @@ impl Workspace {
         self.held
     }
 
+    /// The run's own folder for what nobody else may read, which its programs can.
+    pub fn private(&self) -> PathBuf {
+        self.place.tmp()
+    }
+
+    /// A program as it is started in the sandbox, which may be let through to its run's own tools.
+    pub(in super::super) fn confined(
+        &self,
+        words: &[String],
+        env: &[(String, String)],
+        grant: Option<&Grant>,
+    ) -> std::io::Result<Confined> {
+        let mut confinement = self.confinement.clone();
+        if let Some(grant) = grant {
+            confinement.ports.push(grant.port());
+            confinement.read.push(grant.program().to_owned());
+        }
+        let (program, args) = wrapped(&self.exe, &confinement, words)?;
+        // What the workspace says of itself is not the playbook's to change.
+        let mut all: BTreeMap<String, String> = env.iter().cloned().collect();
+        all.extend(self.environment.clone());
+        Ok(Confined { program, args, env: all })
+    }
+
+    /// Does something as long as the way to the network is open that its programs have.
+    pub(in super::super) async fn beside_proxy<T>(
+        &self,
+        work: impl Future<Output = std::io::Result<T>>,
+    ) -> std::io::Result<T> {
+        match &self.proxy {
+            Some(proxy) => tokio::select! {
+                done = work => done,
+                () = proxy.serve() => Err(std::io::Error::other("the proxy ended")),
+            },
+            None => work.await,
+        }
+    }
+
     /// Starts a program in the sandbox and stays with it to its end.
     pub(in super::super) async fn run(
         &self,
@@ -111,26 +157,37 @@ impl Workspace {
         watch: &mut Watch,
         stop: &CancellationToken,
     ) -> std::io::Result<Exit> {
-        let (program, args) = wrapped(&self.exe, &self.confinement, words)?;
-        // What the workspace says of itself is not the playbook's to change.
-        let mut all: BTreeMap<String, String> = env.iter().cloned().collect();
-        all.extend(self.environment.clone());
-        let start = Start {
+        self.run_with(None, (words, env, input), signs, watch, stop).await
+    }
+
+    /// The same for a program that may call its run's tools.
+    pub(in super::super) async fn run_with(
+        &self,
+        grant: Option<&Grant>,
+        (words, env, input): (&[String], &[(String, String)], &str),
+        signs: &Signs,
+        watch: &mut Watch,
+        stop: &CancellationToken,
+    ) -> std::io::Result<Exit> {
+        let confined = self.confined(words, env, grant)?;
+        let start = self.start(&confined, input);
+        self.beside_proxy(process::run(start, signs, watch, stop)).await
+    }
+
+    /// How it is started.
+    pub(in super::super) fn start<'a>(
+        &'a self,
+        confined: &'a Confined,
+        input: &'a str,
+    ) -> Start<'a> {
+        Start {
             run: &self.run,
             task: Some(self.task),
-            program: &program,
-            args: &args,
-            env: all,
+            program: &confined.program,
+            args: &confined.args,
+            env: confined.env.clone(),
             folder: &self.place.tree,
             input,
-        };
-        let run = process::run(start, signs, watch, stop);
-        match &self.proxy {
-            Some(proxy) => tokio::select! {
-                exit = run => exit,
-                () = proxy.serve() => Err(std::io::Error::other("the proxy ended")),
-            },
-            None => run.await,
         }
     }
 
@@ -245,7 +302,7 @@ fn environment(
     if confinement.level != SandboxLevel::None {
         put("HOME", path(&place.home()));
     }
-    if let Some(port) = confinement.port {
+    if let Some(port) = confinement.ports.first() {
         let proxy = format!("http://rota:{password}@127.0.0.1:{port}");
         put("HTTPS_PROXY", proxy.clone());
         put("https_proxy", proxy);

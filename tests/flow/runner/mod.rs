@@ -26,6 +26,7 @@ pub async fn job(house: &House, playbook: Playbook, prompt: &str) -> (Job, ToolS
         env: vec![],
         folder: std::env::temp_dir(),
         workspace: None,
+        grant: None,
     };
     (job, ToolSession::new(house.tools.clone(), context))
 }

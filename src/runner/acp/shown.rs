@@ -1,0 +1,205 @@
+//! What an agent shows of its work: signs of life, lines of the transcript, and what it has spent.
+
+use crate::domain::Usage;
+use crate::runner::Signs;
+use agent_client_protocol::v1::schema::{
+    ContentBlock, SessionUpdate, ToolCallId, ToolCallStatus, ToolCallUpdateFields,
+};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// Text waits so long for its line to end; then it is shown as it is.
+const TEXT_BYTES_MAX: usize = 2_000;
+/// Of so many tool calls it is remembered what they are; of later ones it is not.
+const CALLS_MAX: usize = 4_096;
+/// A tool call's title is cut.
+const TITLE_CHARS_MAX: usize = 200;
+/// So many lines say that something was passed over.
+const PASSED_OVER_MAX: u32 = 20;
+
+/// What was shown so far.
+pub(super) struct Shown {
+    signs: Signs,
+    cost_micros_max: Option<u64>,
+    state: Mutex<State>,
+    spent: CancellationToken,
+}
+
+#[derive(Default)]
+struct State {
+    text: String,
+    calls: BTreeMap<String, ToolCallUpdateFields>,
+    passed_over: u32,
+    usage: Usage,
+}
+
+impl Shown {
+    pub(super) fn new(signs: Signs, cost_micros_max: Option<u64>) -> Self {
+        Self { signs, cost_micros_max, state: Mutex::default(), spent: CancellationToken::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It lives.
+    pub(super) fn alive(&self) {
+        self.signs.alive();
+    }
+
+    /// A line of ours.
+    pub(super) fn line(&self, text: &str) {
+        self.flush();
+        self.signs.line(text);
+    }
+
+    /// Something that it wrote was passed over.
+    pub(super) fn passed_over(&self, what: &str) {
+        let count = {
+            let mut state = self.state();
+            state.passed_over = state.passed_over.saturating_add(1);
+            state.passed_over
+        };
+        if count <= PASSED_OVER_MAX {
+            self.signs.line(&format!("({what} was passed over)"));
+        }
+    }
+
+    /// One turn more.
+    pub(super) fn turn(&self) {
+        self.state().usage.turns += 1;
+    }
+
+    /// What it has spent.
+    pub(super) fn usage(&self) -> Usage {
+        self.state().usage
+    }
+
+    /// Which limit is used up, if one is.
+    pub(super) fn spent(&self) -> Option<String> {
+        let max = self.cost_micros_max.filter(|_| self.spent.is_cancelled())?;
+        Some(format!("limits.cost: {max} millionths"))
+    }
+
+    /// Returns when a limit is used up.
+    pub(super) async fn until_spent(&self) {
+        self.spent.cancelled().await;
+    }
+
+    /// What is known of a tool call.
+    pub(super) fn call(&self, id: &ToolCallId) -> Option<ToolCallUpdateFields> {
+        self.state().calls.get(id.0.as_ref()).cloned()
+    }
+
+    /// The rest of the text.
+    pub(super) fn flush(&self) {
+        let text = std::mem::take(&mut self.state().text);
+        for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
+            self.signs.line(line);
+        }
+    }
+
+    /// It shows something.
+    pub(super) fn update(&self, update: SessionUpdate) {
+        match update {
+            SessionUpdate::AgentMessageChunk(chunk) => {
+                if let ContentBlock::Text(text) = chunk.content {
+                    self.text(&text.text);
+                }
+            }
+            SessionUpdate::ToolCall(call) => {
+                self.line(&format!("{}: begun", titled(&call.title)));
+                let mut fields = ToolCallUpdateFields::default();
+                fields.kind = Some(call.kind);
+                fields.title = Some(call.title);
+                fields.name = call.name;
+                fields.locations = Some(call.locations);
+                fields.raw_input = call.raw_input;
+                self.remember(&call.tool_call_id, fields);
+            }
+            SessionUpdate::ToolCallUpdate(update) => {
+                let known = self.call(&update.tool_call_id);
+                let ended = match update.fields.status {
+                    Some(ToolCallStatus::Completed) => Some("done"),
+                    Some(ToolCallStatus::Failed) => Some("failed"),
+                    _ => None,
+                };
+                let fields = merged(known, update.fields);
+                if let Some(ended) = ended {
+                    let title = fields.title.as_deref().unwrap_or("a tool");
+                    self.line(&format!("{}: {ended}", titled(title)));
+                }
+                self.remember(&update.tool_call_id, fields);
+            }
+            SessionUpdate::Plan(plan) => {
+                self.line(&format!("a plan of {} steps", plan.entries.len()));
+            }
+            SessionUpdate::UsageUpdate(usage) => {
+                if let Some(cost) = usage.cost.filter(|cost| cost.currency == "USD") {
+                    self.cost(cost.amount);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn text(&self, text: &str) {
+        let full = {
+            let mut state = self.state();
+            state.text.push_str(text);
+            let end = state.text.rfind('\n').map(|end| end + 1);
+            let end =
+                end.or_else(|| (state.text.len() > TEXT_BYTES_MAX).then_some(state.text.len()));
+            let rest = end.map(|end| state.text.split_off(end));
+            rest.map(|rest| std::mem::replace(&mut state.text, rest)).unwrap_or_default()
+        };
+        for line in full.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
+            self.signs.line(line);
+        }
+    }
+
+    fn remember(&self, id: &ToolCallId, mut fields: ToolCallUpdateFields) {
+        // What a call came to is nobody's business here, and may be long.
+        (fields.content, fields.raw_output) = (None, None);
+        let mut state = self.state();
+        if state.calls.len() < CALLS_MAX || state.calls.contains_key(id.0.as_ref()) {
+            state.calls.insert(id.0.to_string(), fields);
+        }
+    }
+
+    /// It says what the session has cost so far.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float becomes the nearest whole number that there is"
+    )]
+    fn cost(&self, amount: f64) {
+        let micros = (amount * 1e6).round() as u64;
+        let mut state = self.state();
+        state.usage.cost_micros = state.usage.cost_micros.max(micros);
+        if self.cost_micros_max.is_some_and(|max| state.usage.cost_micros >= max) {
+            self.spent.cancel();
+        }
+    }
+}
+
+/// What is known of a call, with what is said of it now.
+pub(super) fn merged(
+    known: Option<ToolCallUpdateFields>,
+    now: ToolCallUpdateFields,
+) -> ToolCallUpdateFields {
+    let Some(mut known) = known else { return now };
+    known.kind = now.kind.or(known.kind);
+    known.title = now.title.or(known.title);
+    known.name = now.name.or(known.name);
+    known.locations = now.locations.or(known.locations);
+    known.raw_input = now.raw_input.or(known.raw_input);
+    known
+}
+
+/// A title for one line of the transcript.
+fn titled(title: &str) -> String {
+    let title: String = title.chars().take(TITLE_CHARS_MAX).collect();
+    title.split_whitespace().collect::<Vec<_>>().join(" ")
+}

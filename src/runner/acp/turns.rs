@@ -1,0 +1,191 @@
+//! The turns of a session: initialize, open, prompt, remind once, cancel.
+
+use super::permissions::{Policy, answer};
+use super::shown::Shown;
+use super::{Grant, lines};
+use crate::runner::grant::SERVER_NAME;
+use agent_client_protocol::schema::ProtocolVersion;
+use agent_client_protocol::v1::ConnectionTo;
+use agent_client_protocol::v1::schema::{
+    AuthMethod, AuthenticateRequest, CancelNotification, ContentBlock, EnvVariable, ErrorCode,
+    HttpHeader, Implementation, InitializeRequest, McpServer, McpServerHttp, McpServerStdio,
+    NewSessionRequest, PromptRequest, RequestPermissionRequest, SessionId, StopReason, TextContent,
+};
+use agent_client_protocol::{Agent, Client, Error, Lines};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::process::{ChildStdin, ChildStdout};
+use tokio_util::sync::CancellationToken;
+
+/// An agent that has called `finish` ends its turn by itself; if not in this time, it is told to.
+const FINISH_GRACE: Duration = Duration::from_secs(10);
+/// How long a cancelled turn may take to end.
+const CANCEL_TIME: Duration = Duration::from_secs(4);
+/// A way to log in whose name holds this needs a key and nobody.
+const KEY: &str = "api-key";
+const REMINDER: &str = "You have ended your turn without ending the work. Go on with it, or end it: \
+    call the tool finish of the MCP server rota with one of the outcomes.";
+
+/// What is needed to talk.
+pub(super) struct Talk {
+    pub prompt: String,
+    pub folder: PathBuf,
+    pub turns_max: u32,
+    pub grant: Arc<Grant>,
+    pub policy: Policy,
+    pub shown: Arc<Shown>,
+    /// The run has to end.
+    pub cancel: CancellationToken,
+}
+
+/// How a talk ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// It ended its turns without naming an outcome, or it named one: the tally knows.
+    Silent,
+    /// It used up its turns.
+    TurnsSpent(u32),
+    /// Its model stopped.
+    Stopped(String),
+    /// It does not keep to the protocol, or went away.
+    Broken(String),
+}
+
+/// How one turn ended.
+enum Turn {
+    Ended(StopReason),
+    /// We ended it; it does not matter how.
+    Over,
+}
+
+impl Talk {
+    /// Talks with an agent to the end.
+    pub(super) async fn with(self, to: ChildStdin, from: ChildStdout) -> Said {
+        let transport = Lines::new(lines::outgoing(to), lines::incoming(from, self.shown.clone()));
+        let (policy, shown, cancel) =
+            (self.policy.clone(), self.shown.clone(), self.cancel.clone());
+        let said = Client
+            .v1()
+            .name("rota")
+            .on_receive_request(
+                async move |ask: RequestPermissionRequest, responder, _| {
+                    responder.respond(answer(&policy, &shown, ask, cancel.is_cancelled()))
+                },
+                agent_client_protocol::on_receive_request!(),
+            )
+            .connect_with(transport, async |agent: ConnectionTo<Agent>| self.turns(&agent).await)
+            .await;
+        said.unwrap_or_else(|error| Said::Broken(told(&error)))
+    }
+
+    async fn turns(&self, agent: &ConnectionTo<Agent>) -> Result<Said, Error> {
+        let me = Implementation::new("rota", env!("CARGO_PKG_VERSION"));
+        let greeting = InitializeRequest::new(ProtocolVersion::V1).client_info(me);
+        let greeted = agent.send_request(greeting).block_task().await?;
+        if greeted.protocol_version != ProtocolVersion::V1 {
+            return Ok(Said::Broken("it does not speak version 1 of the protocol".to_owned()));
+        }
+        let server = self.server(greeted.agent_capabilities.mcp_capabilities.http);
+        let open = NewSessionRequest::new(self.folder.clone()).mcp_servers(vec![server]);
+        let mut opened = agent.send_request(open.clone()).block_task().await;
+        let by_key = greeted.auth_methods.iter().map(AuthMethod::id).find(|id| id.0.contains(KEY));
+        if is_login_wanted(&opened)
+            && let Some(method) = by_key
+        {
+            // It reads a key from its environment, and needs nobody for it.
+            agent.send_request(AuthenticateRequest::new(method.clone())).block_task().await?;
+            opened = agent.send_request(open).block_task().await;
+        }
+        if is_login_wanted(&opened) {
+            let message = "it wants somebody to log in; log in once as this user, or name its key in \
+                           work.env";
+            return Ok(Said::Broken(message.to_owned()));
+        }
+        let session = opened?.session_id;
+        let mut prompt = self.prompt.as_str();
+        for turn in 1..=self.turns_max {
+            self.shown.turn();
+            let reason = match self.turn(agent, &session, prompt).await? {
+                Turn::Over => return Ok(Said::Silent),
+                Turn::Ended(reason) => reason,
+            };
+            self.shown.flush();
+            if self.is_over() {
+                return Ok(Said::Silent);
+            }
+            match reason {
+                StopReason::EndTurn if turn > 1 => return Ok(Said::Silent),
+                StopReason::EndTurn => prompt = REMINDER,
+                other => return Ok(Said::Stopped(stopped(other))),
+            }
+        }
+        Ok(Said::TurnsSpent(self.turns_max))
+    }
+
+    /// The run's tools, by the way that the agent knows.
+    fn server(&self, speaks_http: bool) -> McpServer {
+        let (url, token) = (self.grant.url(), self.grant.secret());
+        if speaks_http {
+            let bearer = HttpHeader::new("Authorization", format!("Bearer {token}"));
+            return McpServer::Http(McpServerHttp::new(SERVER_NAME, url).headers(vec![bearer]));
+        }
+        let bridge = McpServerStdio::new(SERVER_NAME, self.grant.program());
+        let env = vec![EnvVariable::new("ROTA_TOKEN", token)];
+        McpServer::Stdio(bridge.args(vec!["bridge".to_owned(), url]).env(env))
+    }
+
+    fn is_over(&self) -> bool {
+        self.grant.is_over() || self.cancel.is_cancelled() || self.shown.spent().is_some()
+    }
+
+    /// One turn; cancelled when the run has to end.
+    async fn turn(
+        &self,
+        agent: &ConnectionTo<Agent>,
+        session: &SessionId,
+        prompt: &str,
+    ) -> Result<Turn, Error> {
+        let text = ContentBlock::Text(TextContent::new(prompt));
+        let asked = PromptRequest::new(session.clone(), vec![text]);
+        let answer = agent.send_request(asked).block_task();
+        tokio::pin!(answer);
+        let finished = async {
+            self.grant.over().await;
+            tokio::time::sleep(FINISH_GRACE).await;
+        };
+        tokio::select! {
+            answer = &mut answer => return answer.map(|answer| Turn::Ended(answer.stop_reason)),
+            () = self.cancel.cancelled() => {}
+            () = self.shown.until_spent() => {}
+            () = finished => {}
+        }
+        agent.send_notification(CancelNotification::new(session.clone()))?;
+        // However it ends now, it is over.
+        let _ = tokio::time::timeout(CANCEL_TIME, answer).await;
+        Ok(Turn::Over)
+    }
+}
+
+fn is_login_wanted<T>(answer: &Result<T, Error>) -> bool {
+    answer.as_ref().is_err_and(|error| error.code == ErrorCode::AuthRequired)
+}
+
+fn stopped(reason: StopReason) -> String {
+    match reason {
+        StopReason::MaxTokens => "it used up its model's tokens",
+        StopReason::MaxTurnRequests => "it used up the requests of one turn",
+        StopReason::Refusal => "its model refused to go on",
+        StopReason::Cancelled => "it cancelled its turn by itself",
+        _ => "it stopped for a reason that is not known",
+    }
+    .to_owned()
+}
+
+/// An error of the protocol, in a line.
+fn told(error: &Error) -> String {
+    const CHARS_MAX: usize = 500;
+    let data = error.data.as_ref().map(|data| format!(" ({data})")).unwrap_or_default();
+    let all = format!("the protocol broke off: {}{data}", error.message);
+    all.chars().filter(|c| !c.is_control()).take(CHARS_MAX).collect()
+}
