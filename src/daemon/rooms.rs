@@ -121,12 +121,14 @@ impl Worker {
     /// The prompt.
     pub(super) fn compose(&self) -> Result<String, WorkEnd> {
         match &self.job.playbook.work {
-            Work::Steps(_) => Ok(String::new()),
-            Work::Model { prompt, .. } => self.render(prompt),
-            Work::Command { prompt, .. } | Work::Acp { prompt, .. } if prompt.is_empty() => {
-                Ok(String::new())
+            Work::Model { prompt, .. }
+            | Work::Command { prompt, .. }
+            | Work::Acp { prompt, .. }
+                if !prompt.is_empty() =>
+            {
+                self.render(prompt)
             }
-            Work::Command { prompt, .. } | Work::Acp { prompt, .. } => self.render(prompt),
+            _ => Ok(String::new()),
         }
     }
 

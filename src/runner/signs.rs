@@ -69,7 +69,7 @@ impl Signs {
 
     /// A text without what is to be hidden.
     pub(super) fn harmless<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        match self.inner.hidden.get().map(|secret| secret.expose_secret()) {
+        match self.inner.hidden.get().map(SecretString::expose_secret) {
             Some(secret) if text.contains(secret) => Cow::Owned(text.replace(secret, HIDDEN)),
             _ => Cow::Borrowed(text),
         }

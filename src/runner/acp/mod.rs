@@ -67,8 +67,8 @@ impl AcpRunner {
         let (program, args) = job.command.split_first().ok_or(std::io::ErrorKind::NotFound)?;
         let mut env = self.basic.clone();
         env.extend(job.env.iter().cloned());
-        let (run, task, folder) = (&job.run, job.task, job.folder.as_path());
-        let start = Start { run, task, program, args, env, folder, input: "" };
+        let (run, folder) = (&job.run, job.folder.as_path());
+        let start = Start { run, task: job.task, program, args, env, folder, input: "" };
         process::converse(start, watching, &cancel, |to, from| talk.with(to, from)).await
     }
 }

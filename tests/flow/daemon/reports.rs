@@ -74,8 +74,9 @@ async fn every_morning_at_eight_the_team_hears_what_is_due_and_what_the_agents_d
     let plain = |text: &str| text.replace(run.id.as_str(), "r-RUN");
     golden("daemon_digest_text", &plain(&body.text));
     golden("daemon_digest_markdown", &plain(&body.markdown));
-    let slack: Vec<serde_json::Value> =
+    let mut slack: Vec<serde_json::Value> =
         body.slack.iter().map(|payload| serde_json::from_str(payload).unwrap()).collect();
+    slack.iter_mut().for_each(serde_json::Value::sort_all_objects);
     golden("daemon_digest_slack", &plain(&serde_json::to_string_pretty(&slack).unwrap()));
 
     // Again on the same day, by hand and after a restart: not told twice, and it says so.

@@ -21,7 +21,8 @@ fn check(name: &str, text: &str) {
 
 fn pretty(body: &Body) -> String {
     let payloads = body.slack.iter().map(|json| {
-        let value: serde_json::Value = serde_json::from_str(json).unwrap();
+        let mut value: serde_json::Value = serde_json::from_str(json).unwrap();
+        value.sort_all_objects();
         serde_json::to_string_pretty(&value).unwrap()
     });
     payloads.collect::<Vec<_>>().join("\n")

@@ -65,7 +65,11 @@ async fn the_changes_of_one_step_are_one_change_of_the_ticket() {
         .filter(|call| call["method"] == "leantime.rpc.tickets.patchTicket")
         .map(|call| call["params"]["values"].clone())
         .collect();
-    let columns = |patch: &Json| patch.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let columns = |patch: &Json| {
+        let mut columns: Vec<_> = patch.as_object().unwrap().keys().cloned().collect();
+        columns.sort();
+        columns
+    };
     let columns: Vec<_> = patches.iter().map(columns).collect();
     assert_eq!(columns, [vec!["editorId", "status", "tags"], vec!["editorId", "status"]]);
 }
