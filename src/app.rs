@@ -61,12 +61,15 @@ pub struct App;
 impl House for App {
     async fn open(&self, place: &Place, need: Need) -> Result<Arc<dyn Answer>, Failure> {
         match need {
-            Need::Share => shared::open(place).await,
-            Need::Rehearse => rehearsal::open_copy(place).await,
-            Need::Look => open::house(place, Speak::Held).await?.start(Wake::ToLook).await,
+            // Boxed: opening holds much, and whoever waits for it need not.
+            Need::Share => Box::pin(shared::open(place)).await,
+            Need::Rehearse => Box::pin(rehearsal::open_copy(place)).await,
+            Need::Look => {
+                Box::pin(open::house(place, Speak::Held)).await?.start(Wake::ToLook).await
+            }
             Need::Act => {
                 crate::runner::process::adopt_orphans();
-                open::house(place, Speak::Held).await?.start(Wake::ByHand).await
+                Box::pin(open::house(place, Speak::Held)).await?.start(Wake::ByHand).await
             }
         }
     }

@@ -15,4 +15,5 @@ mod occurrences;
 mod plan;
 mod playbooks;
 mod reconcile;
+mod rework;
 mod store;
