@@ -122,6 +122,7 @@ impl Shop {
             revision: None,
             marker: None,
             once: None,
+            applies: None,
             tally: Arc::new(Tally::default()),
         });
         let job = Job {
@@ -134,6 +135,8 @@ impl Shop {
             command: vec![],
             env: vec![],
             folder: std::env::temp_dir(),
+            workspace: None,
+            grant: None,
         };
         (job, ToolSession::new(Arc::clone(&self.tools), context))
     }
@@ -209,14 +212,14 @@ async fn waiting(runs: usize) {
     let options = Box::new(ServerOptions::new("m", Some(url)));
     let model = open(&ModelOptions::Server { wire: Wire::Completions, options }).unwrap();
     let before = resident();
-    let stop = CancellationToken::new();
+    let end = CancellationToken::new();
     let tasks: Vec<_> = (0..runs)
         .map(|number| {
             let (job, tools) = shop.job(number);
-            let (model, stop) = (Arc::clone(&model), stop.clone());
+            let (model, end) = (Arc::clone(&model), end.clone());
             tokio::spawn(async move {
                 let (signs, _told) = Signs::channel(256);
-                ModelRunner::new(model).work(&job, &tools, &signs, stop).await
+                ModelRunner::new(model).work(&job, &tools, &signs, end).await
             })
         })
         .collect();
@@ -232,7 +235,7 @@ async fn waiting(runs: usize) {
         before / 1_024,
         during / 1_024
     );
-    stop.cancel();
+    end.cancel();
     for task in tasks {
         assert_eq!(task.await.unwrap().state, RunState::Cancelled);
     }

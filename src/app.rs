@@ -57,6 +57,11 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct App;
 
+async fn started(place: &Place, wake: Wake) -> Result<Arc<dyn Answer>, Failure> {
+    let house = Box::pin(open::house(place, Speak::Held)).await?;
+    Box::pin(house.start(wake)).await
+}
+
 #[async_trait]
 impl House for App {
     async fn open(&self, place: &Place, need: Need) -> Result<Arc<dyn Answer>, Failure> {
@@ -64,12 +69,10 @@ impl House for App {
             // Boxed: opening holds much, and whoever waits for it need not.
             Need::Share => Box::pin(shared::open(place)).await,
             Need::Rehearse => Box::pin(rehearsal::open_copy(place)).await,
-            Need::Look => {
-                Box::pin(open::house(place, Speak::Held)).await?.start(Wake::ToLook).await
-            }
+            Need::Look => started(place, Wake::ToLook).await,
             Need::Act => {
                 crate::runner::process::adopt_orphans();
-                Box::pin(open::house(place, Speak::Held)).await?.start(Wake::ByHand).await
+                started(place, Wake::ByHand).await
             }
         }
     }

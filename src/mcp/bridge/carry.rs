@@ -104,6 +104,8 @@ impl Bridge {
                 self.listen();
             }
             Ok(Ok(())) => {}
+            // Whoever looks for troubles is told of them by the answers.
+            _ if !self.logs_troubles => {}
             Ok(Err(trouble)) => {
                 tracing::warn!(method, code = trouble.code, "not delivered: {}", trouble.message);
             }
