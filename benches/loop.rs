@@ -16,7 +16,11 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rota::board::overlay::Overlay;
 use rota::board::{Board, People as _, Projects as _, Tasks as _};
 use rota::clock::{Clock, SeededEntropy, SystemClock};
-use rota::domain::*;
+use rota::domain::{
+    BoardName, DaemonId, EffectActor, Initiative, LifeId, Mode, NewPerson, NewProject, NewTask,
+    Person, PersonId, PersonKind, Playbook, Principal, ProjectId, Role, RunId, RunState, Stamp,
+    TaskId, Usage, Value,
+};
 use rota::ledger::{Ledger, LedgerOptions};
 use rota::model::open::{ModelOptions, ServerOptions, Wire, open};
 use rota::model::{Call, Exchange, Heard, Model, ModelError, Reply};

@@ -171,6 +171,7 @@ fn snapshot(placed: bool) -> Snapshot {
             playbook: Arc::new(playbook),
             condition: Some(Arc::new(Fields)),
             paused: false,
+            armed: true,
             running: 0,
             runs_today: 0,
             waiting_review: 0,

@@ -205,6 +205,7 @@ impl Agent {
             Self::tell("acters\n");
         }
         if self.wishes.leak {
+            #[expect(clippy::disallowed_methods, reason = "a program of its own")]
             let token = std::env::var("ROTA_RUN_TOKEN").unwrap_or_default();
             check(token.len() > 40, "a token in the environment", &json!(null));
             Self::tell(&format!("my token is {token}\n"));

@@ -428,7 +428,7 @@ fn models_of_servers_are_read_with_prices_headers_and_what_is_extra() {
     assert!(!format!("{config:?}").contains("SECRET"));
     let server = |name: &str| match &config.models[name] {
         ModelConfig::Server { wire, options } => (*wire, options.as_ref().clone()),
-        other => panic!("{other:?}"),
+        other @ ModelConfig::Scripted { .. } => panic!("{other:?}"),
     };
     let (wire, reviewer) = server("reviewer");
     assert_eq!((wire, reviewer.model.as_str(), reviewer.url), (Wire::Messages, "claude", None));

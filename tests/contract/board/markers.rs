@@ -46,7 +46,7 @@ async fn a_comment_under_a_stamp_with_a_marker_is_a_marker_from_its_first_instan
     let comment = marked(&w, &task, "I take **this**.", "r-000000000001").await;
     assert_eq!(comment.text, "I take **this**.");
     let seen = thread_of(&w, &task).await;
-    assert_eq!(seen, [comment.clone()], "it reads as it would without");
+    assert_eq!(seen, std::slice::from_ref(&comment), "it reads as it would without");
     let Some(markers) = w.board.markers() else { return };
     let thread = markers.thread(task.id, Duration::ZERO).await.unwrap();
     assert_eq!((thread.markers.len(), thread.last), (1, comment.id));

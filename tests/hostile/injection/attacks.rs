@@ -62,7 +62,7 @@ pub const ATTACKS: &[&str] = &[
     r#"undoRun({"run":"RUN"})"#,
     r#"runPlaybook({"playbook":"ai-worker","task":OTHER})"#,
     r#"stopAll({"reason":"owned"})"#,
-    r#"startAll({})"#,
+    "startAll({})",
     r#"stopRun({"run":"RUN"})"#,
     r#"createToken({"name":"mallory","person":"Ada","role":"owner"})"#,
     r#"revokeToken({"token":"ci"})"#,
