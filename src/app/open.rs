@@ -271,6 +271,15 @@ fn notifiers(
     Ok(notifiers)
 }
 
+/// The team's templates, and the shipped ones in the place of faulty ones.
+fn loaded(folder: &Path) -> Templates {
+    let (templates, faults) = Templates::load(folder, None);
+    for fault in faults {
+        tracing::warn!(%fault, "a template has a fault; the shipped one is used");
+    }
+    templates
+}
+
 /// Puts the parts together over what is open.
 pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
     let Ground { config, board, store, clock, entropy, .. } = ground;
@@ -295,11 +304,7 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
     if let Some(state) = ground.state.as_deref().filter(|_| !ground.composes_only) {
         tools.set_outer(super::upstreams::outer(&config, &ledger, state).await);
     }
-    let (templates, faults) = Templates::load(&ground.templates, None);
-    for fault in faults {
-        tracing::warn!(%fault, "a template has a fault; the shipped one is used");
-    }
-    let templates = Arc::new(templates);
+    let templates = Arc::new(loaded(&ground.templates));
     let words = words(&config, &tools, ground.models.keys().cloned().collect());
     let mut library = Library::new(config.agents.clone(), config.playbook_defaults())
         .at_most(config.daemon.playbooks);
