@@ -7,7 +7,7 @@
 //! defines no outcomes. A program that has a run token may name its end by the tool `finish` instead:
 //! then nothing else that it says or does counts.
 
-use super::process::{self, BASIC_VARIABLES, Exit, Start};
+use super::process::{self, Exit, Start};
 use super::signs::Watch;
 use super::{Grant, Job, Runner, Signs, ToolSession, WorkEnd};
 use crate::domain::{Reason, RunState, Usage, Value};
@@ -33,11 +33,7 @@ pub struct CommandRunner {
 impl CommandRunner {
     /// `environment`: the daemon's own; of it only the basic variables are ever passed on.
     pub fn new(environment: impl IntoIterator<Item = (String, String)>) -> Self {
-        let basic = environment
-            .into_iter()
-            .filter(|(name, _)| BASIC_VARIABLES.contains(&name.as_str()))
-            .collect();
-        Self { basic }
+        Self { basic: process::basic(environment) }
     }
 }
 

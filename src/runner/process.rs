@@ -38,6 +38,15 @@ use tokio_util::task::TaskTracker;
 /// The variables of the daemon's environment that a child may see.
 pub(super) const BASIC_VARIABLES: &[&str] =
     &["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER"];
+
+/// Of an environment, what a child may see.
+pub(super) fn basic(
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> BTreeMap<String, String> {
+    let is_basic = |(name, _): &(String, String)| BASIC_VARIABLES.contains(&name.as_str());
+    environment.into_iter().filter(is_basic).collect()
+}
+
 /// The variable by which a run's processes are found.
 const TAG: &str = "ROTA_RUN";
 /// Of each stream, so much is kept of its begin and so much of its end.

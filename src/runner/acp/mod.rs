@@ -10,7 +10,7 @@ mod permissions;
 mod shown;
 mod turns;
 
-use super::process::{self, BASIC_VARIABLES, Kept, Start, Talked};
+use super::process::{self, Kept, Start, Talked};
 use super::signs::Watch;
 use super::{Grant, Job, Runner, Signs, ToolSession, WorkEnd};
 use crate::domain::{Permissions, Reason, RunState, Usage, Work};
@@ -34,9 +34,7 @@ pub struct AcpRunner {
 impl AcpRunner {
     /// `environment`: the daemon's own; of it only the basic variables are ever passed on.
     pub fn new(environment: impl IntoIterator<Item = (String, String)>) -> Self {
-        let basic = environment.into_iter();
-        let basic = basic.filter(|(name, _)| BASIC_VARIABLES.contains(&name.as_str())).collect();
-        Self { basic }
+        Self { basic: process::basic(environment) }
     }
 
     async fn talk(
