@@ -13,6 +13,7 @@ mod comment;
 mod decision;
 mod effect;
 mod filter;
+mod finding;
 mod goal;
 mod ical;
 mod id;
@@ -53,6 +54,7 @@ pub use effect::{Effect, EffectActor, EffectResult, RUN_CHECK, ToolCall};
 pub use filter::{
     ActivityQuery, AssigneeFilter, CommentQuery, Cursor, MilestoneQuery, Page, TaskOrder, TaskQuery,
 };
+pub use finding::{CODE_COMMENT, Finding, Severity};
 pub use goal::{
     Goal, GoalBoard, GoalBoardQuery, GoalEdit, GoalQuery, GoalStatus, Metric, NewGoal,
     NewGoalBoard, progress,
