@@ -5,6 +5,7 @@ mod board;
 mod command_line;
 mod demo;
 mod leantime;
+mod many_failing;
 mod models;
 mod processes;
 mod run_tokens;

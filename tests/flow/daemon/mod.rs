@@ -12,6 +12,7 @@ mod ending;
 mod events;
 mod evidence;
 mod leases;
+mod many_failing;
 mod modes;
 mod one_task;
 mod people_win;

@@ -1,0 +1,291 @@
+//! Two hundred runs at once, half of them programs and half of them models behind a server, that fail in
+//! a dozen ways each: afterwards the daemon holds nothing that it did not hold before.
+
+use super::team::{json, team};
+use crate::fault::evidence::open_board;
+use crate::support::http_double::{Asked, Double, Reply, Then};
+use crate::support::rota::{Rota, until};
+use rota::domain::{NewTask, PersonId, ProjectId, Stamp, TaskEdit};
+use serde_json::{Value, json as value};
+use std::path::Path;
+use std::time::Duration;
+
+const TASKS: usize = 200;
+
+const CONFIG: &str = r#"
+timezone = "Europe/Berlin"
+arm = "auto"
+[daemon]
+tick = "1s"
+slots = 256
+[models.worker]
+kind = "openai"
+model = "m"
+url = "http://ADDRESS"
+request_time = "3s"
+idle_time = "2s"
+price = { input = "3.00 USD", output = "15.00 USD" }
+"#;
+
+const PLAYBOOK: &str = r#"
+agent = "AI-Worker"
+[on]
+cron = "0 0 1 1 *"
+[select]
+status = "kind:new"
+tags = { any = ["TAG"] }
+limit = 100
+[claim]
+[work]
+WORK
+tools = ["getTicket", "addComment", "finish"]
+[outcome.ready]
+status = "Ready for Review"
+[limits]
+attempts = 1
+concurrent = 100
+idle = "4s"
+time = "8s"
+tokens = 10_000
+tokens_per_day = 1_000_000
+[on_failure]
+pause_after = 1000
+"#;
+
+/// What a program does, by its task's number.
+const PROGRAM: &str = r#"
+cp "$1" "$2/config-$ROTA_TASK"
+case $((ROTA_TASK % 12)) in
+0) exit 7 ;;
+1) kill -9 $$ ;;
+2) exec sleep 600 ;;
+3) trap '' TERM; while :; do sleep 0.2; done ;;
+4) setsid sleep 600 & exit 1 ;;
+5) head -c 3000000 /dev/zero | tr '\0' x ;;
+6) echo '{"outcome": "ready", ' ;;
+7) echo '{"outcome": "great", "summary": "Done."}' ;;
+8) exec <&- >&- 2>&-; sleep 600 ;;
+9) while :; do echo alive; sleep 0.2; done ;;
+10) kill -SEGV $$ ;;
+11) (trap '' TERM HUP; setsid sh -c 'sleep 600 & sleep 600' &) ; exec sleep 600 ;;
+esac
+"#;
+
+/// What a model's server does, by its task's number.
+fn answer(asked: &Asked) -> Reply {
+    let error = |status: u16| {
+        Reply::text(status, "application/json", r#"{"error": {"message": "scripted"}}"#)
+    };
+    let begin = "data: {\"choices\": [{\"delta\": {\"content\": \"I\"}}]}\n\n";
+    let call = |tool: &str, args: &str, tokens: u64| {
+        let call = value!({"index": 0, "id": "c", "function": {"name": tool, "arguments": args}});
+        let usage = value!({"prompt_tokens": tokens, "completion_tokens": 10});
+        let chunk = value!({"choices": [{"delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}], "usage": usage});
+        Reply::stream([format!("data: {chunk}\n\ndata: [DONE]\n\n")])
+    };
+    match way(asked) % 12 {
+        0 => error(503),
+        1 => error(429).with("Retry-After", "1"),
+        2 => error(529),
+        3 => error(401),
+        4 => error(400),
+        5 => Reply::stream([begin]).then(Then::HangUp),
+        6 => Reply::stream([begin]).then(Then::Hold),
+        7 => Reply::text(200, "text/event-stream", "").then(Then::Hold),
+        8 => Reply::stream(["data: {no json\n\n"]),
+        9 => call("addComment", "{\"module\": ", 10),
+        10 => call("getTicket", "{\"id\": 1}", 6_000),
+        _ => call("finish", r#"{"outcome": "great", "summary": "Done."}"#, 10),
+    }
+}
+
+/// The number of the task that a prompt is about.
+fn way(asked: &Asked) -> usize {
+    let (_, rest) = asked.body.split_once("Model task ").unwrap_or(("", "0"));
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or(0)
+}
+
+fn scene(double: &Double) -> Rota {
+    let rota = team();
+    std::fs::remove_dir_all(rota.path().join("agents")).unwrap();
+    rota.write("rota.toml", &CONFIG.replace("ADDRESS", &double.address.to_string()));
+    let program = rota.write("fail.sh", PROGRAM);
+    let command = format!(
+        "runner = \"command\"\ncommand = [\"sh\", \"{}\", \"{{{{mcp_config}}}}\", \"{}\"]",
+        program.display(),
+        rota.path().display()
+    );
+    let model = "runner = \"model\"\nmodel = \"worker\"\nprompt = \"work.md.hbs\"";
+    for (tag, work) in [("program", command.as_str()), ("model", model)] {
+        let text = PLAYBOOK.replace("TAG", tag).replace("WORK", work);
+        rota.write(&format!("agents/{tag}.toml"), &text);
+    }
+    rota
+}
+
+/// Adds tasks without a command for each.
+fn add(rota: &Rota, tasks: &[(String, &str)]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let board = open_board(&rota.state()).await;
+        for (headline, tag) in tasks {
+            let new =
+                NewTask::new(ProjectId(1), headline).with(TaskEdit::AddTag((*tag).to_owned()));
+            board.add_task(&Stamp::by(PersonId(1)), new).await.unwrap();
+        }
+    });
+    runtime.shutdown_timeout(Duration::from_secs(10));
+}
+
+/// The processes that have this folder in their environment, but the daemon.
+fn children(folder: &Path, daemon: i32) -> Vec<String> {
+    let folder = folder.display().to_string();
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| *pid != daemon)
+        .filter(|pid| {
+            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            let text = String::from_utf8_lossy(&environment).into_owned();
+            text.contains("ROTA_RUN=") && text.contains(&folder)
+        })
+        .map(|pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default())
+        .collect()
+}
+
+fn descriptors(pid: i32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn two_hundred_runs_that_fail_at_once_leave_no_slot_claim_token_or_child_behind() {
+    let double = Double::start_other(|_| None, answer);
+    let rota = scene(&double);
+    let mut tasks = Vec::new();
+    for number in 0..TASKS {
+        let (tag, what) = if number % 2 == 0 { ("program", "Program") } else { ("model", "Model") };
+        tasks.push((format!("{what} task {}", number / 2), tag));
+    }
+    add(&rota, &tasks);
+    let serving = rota.serve(Vec::<&str>::new());
+    rota.run(["status"]).ok();
+    let before = descriptors(serving.pid());
+    let work: Vec<_> = ["program", "model"]
+        .map(|name| {
+            let mut command = rota.command(["run-once", name, "--json"]);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+            command.spawn().unwrap()
+        })
+        .into();
+    let mut most = 0;
+    until("all of them have ended", || {
+        let listed = json(&rota, &["runs", "list", "-n", "500"]);
+        let runs = listed["items"].as_array().unwrap();
+        let at_work = runs.iter().filter(|run| run["state"] == "running").count();
+        most = most.max(at_work);
+        std::thread::sleep(Duration::from_millis(100));
+        (runs.len() == TASKS && at_work == 0).then_some(())
+    });
+    assert!(most > 50, "{most} at once");
+    for mut child in work {
+        child.wait().unwrap();
+    }
+    assert_eq!(children(rota.path(), serving.pid()), Vec::<String>::new());
+    let status = json(&rota, &["status"]);
+    assert_eq!(status["runs"], value!([]), "{status}");
+    let claims = json(&rota, &["claims", "list"]);
+    assert_eq!(claims["items"], value!([]), "{claims}");
+    let private = rota.state().join("private");
+    let left = std::fs::read_dir(private).map(Iterator::count).unwrap_or(0);
+    assert_eq!(left, 0, "configurations with run tokens");
+    until("as many descriptors as before", || {
+        // A few for connections that may still be kept open.
+        (descriptors(serving.pid()) <= before + 12).then_some(())
+    });
+    let all = json(&rota, &["runs", "list", "-n", "500"]);
+    for run in all["items"].as_array().unwrap() {
+        assert!(run["reason"].is_string() && run["state"] != "succeeded", "{run}");
+        let used = run["usage"]["tokens_in"].as_u64().unwrap()
+            + run["usage"]["tokens_out"].as_u64().unwrap();
+        assert!(used <= 10_000 + 6_010, "{run}");
+    }
+    let mut tokens = 0;
+    for entry in std::fs::read_dir(rota.path()).unwrap().flatten() {
+        if !entry.file_name().to_string_lossy().starts_with("config-") {
+            continue;
+        }
+        let config: Value = serde_json::from_slice(&std::fs::read(entry.path()).unwrap()).unwrap();
+        let url = config["mcpServers"]["rota"]["url"].as_str().unwrap();
+        let address = url.strip_prefix("http://").unwrap().strip_suffix("/mcp").unwrap();
+        tokens += 1;
+        is_refused(
+            address,
+            config["mcpServers"]["rota"]["headers"]["Authorization"].as_str().unwrap(),
+        );
+    }
+    assert_eq!(tokens, TASKS / 2);
+    // There is room for as many again.
+    rota.run(["task", "add", "Model task 0", "--tag", "model"]).ok();
+    rota.run(["run-once", "model"]);
+    assert_eq!(serving.stop(), 0);
+}
+
+/// Nobody is there, or whoever is does not take the token.
+fn is_refused(address: &str, bearer: &str) {
+    use std::io::{Read as _, Write as _};
+    let Ok(mut stream) = std::net::TcpStream::connect(address) else { return };
+    let body = r#"{"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}"#;
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nAuthorization: {bearer}\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    // After some that failed, others are not even looked at.
+    let is_refused = ["HTTP/1.1 401", "HTTP/1.1 429"].iter().any(|head| answer.starts_with(head));
+    assert!(is_refused, "{answer}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_gibibyte_of_output_is_read_to_its_end_and_not_kept() {
+    let rota = team();
+    std::fs::remove_dir_all(rota.path().join("agents")).unwrap();
+    rota.write("rota.toml", "timezone = \"Europe/Berlin\"\narm = \"auto\"\n");
+    // Half of it in lines, half of it without an end of line, and something at either stream.
+    let flood = "yes $(printf '%01000d' 7) | head -c 536870912; head -c 536870912 /dev/zero | tr '\\\\0' x >&2; \
+                 echo; echo '{\\\"outcome\\\": \\\"ready\\\", \\\"summary\\\": \\\"All said.\\\"}'";
+    let work = format!("runner = \"command\"\ncommand = [\"sh\", \"-c\", \"{flood}\"]");
+    let text = PLAYBOOK.replace("[\"TAG\"]", "[\"AI-Suitable\"]").replace("WORK", &work);
+    let text =
+        text.replace("idle = \"4s\"", "idle = \"30s\"").replace("time = \"8s\"", "time = \"10m\"");
+    rota.write("agents/flood.toml", &text);
+    let serving = rota.serve(Vec::<&str>::new());
+    let memory = |name: &str| -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", serving.pid())).unwrap();
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let before = memory("VmRSS:");
+    let report = json(&rota, &["run-once", "flood"]);
+    assert_eq!(report["state"], "succeeded", "{report}");
+    let most = memory("VmHWM:");
+    assert!(most < before + 64 * 1024, "{before} KiB before, {most} KiB at most");
+    let stored = size(&rota.state());
+    assert!(stored < 128 * 1024 * 1024, "{stored} bytes of state");
+    assert_eq!(serving.stop(), 0);
+}
+
+fn size(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).unwrap().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => size(&entry.path()),
+            Ok(metadata) => metadata.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
