@@ -172,6 +172,7 @@ impl Worker {
             Ok((job, session)) => self.work_at(job, session, (signs, ends)).await,
             Err(end) => end,
         };
+        self.run.usage = end.usage;
         let end = self.halted_end(end);
         let end = self.say_who_took_over(end).await;
         let end = self.verify(end).await;

@@ -2,12 +2,14 @@
 //! done.
 
 use super::attempt::template_trouble;
+use super::books::why_not_armed;
 use super::parts::Parts;
 use super::worker::Worker;
 use crate::domain::{
-    Phase, ProjectId, Reason, RunId, RunState, StatusKind, Task, TaskId, Usage, Value, Work,
-    WorkspaceSource,
+    Phase, Playbook, PlaybookName, ProjectId, Reason, RunId, RunState, StatusKind, Task, TaskId,
+    Usage, Value, Work, WorkspaceSource,
 };
+use crate::ledger::{LedgerError, stop};
 use crate::runner::grant::PRIVATE;
 use crate::runner::workspace::{Ask, Origin, Record, Workspace, WorkspaceError, judge};
 use crate::runner::{Grant, Signs, ToolSession, WorkEnd};
@@ -109,7 +111,7 @@ impl Worker {
         let grant =
             door.grants().grant(session.clone(), signs, entrance, entropy).map_err(failed)?;
         let private = match (workspace, &self.parts.settings.state) {
-            (Some(workspace), _) => workspace.private(),
+            (Some(workspace), _) => workspace.given(),
             (None, Some(state)) => state.join(PRIVATE),
             // A rehearsal that is executed has no state: a run's name cannot be guessed.
             (None, None) => std::env::temp_dir(),
@@ -204,8 +206,17 @@ async fn remove(parts: &Parts, record: &Record) {
     if !claim.is_ok_and(|claim| claim.is_none_or(|claim| claim.phase == Phase::Free)) {
         return;
     }
-    let playbook = parts.playbook(&crate::domain::PlaybookName::new(record.playbook.clone()));
-    let run = RunId::new(format!("w-{}", parts.entropy.nonce()));
+    let playbook = parts.playbook(&PlaybookName::new(record.playbook.clone()));
+    match may_run_hooks(parts, playbook.as_deref()).await {
+        Ok(true) => {}
+        Ok(false) => {
+            // With whatever its hook is to save.
+            let why = "its last hook may not run now (not armed, or everything is stopped)";
+            return tracing::warn!(task = %record.task, "a workspace stays: {why}");
+        }
+        Err(error) => return tracing::warn!(%error, "a workspace stays: state cannot be read"),
+    }
+    let run = removing(&record.identifier);
     match workspaces.remove(record, playbook.as_deref(), &run).await {
         Ok(true) => tracing::info!(task = %record.task, "its task is done: a workspace is gone"),
         Ok(false) => {}
@@ -213,6 +224,26 @@ async fn remove(parts: &Parts, record: &Record) {
             tracing::warn!(task = %record.task, %error, "a workspace could not be removed");
         }
     }
+}
+
+/// As which run the hooks of a removal are started, so that the next start finds what they left.
+pub(super) fn removing(identifier: &str) -> RunId {
+    RunId::new(format!("w-{identifier}"))
+}
+
+/// Whether a playbook's last hook may run: nothing is started while everything is stopped, nor what
+/// nobody has armed as it stands now.
+async fn may_run_hooks(parts: &Parts, playbook: Option<&Playbook>) -> Result<bool, LedgerError> {
+    if parts.settings.state.as_deref().and_then(stop::read).is_some() {
+        return Ok(false);
+    }
+    let has_hook = |playbook: &&Playbook| {
+        let rules = playbook.workspace.as_ref();
+        rules.is_some_and(|rules| rules.hooks.before_remove.is_some())
+    };
+    let Some(playbook) = playbook.filter(has_hook) else { return Ok(true) };
+    let switch = parts.ledger.playbook_switch(&playbook.name).await?;
+    Ok(why_not_armed(playbook, &switch).is_empty())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::beliefs::Open;
 use super::dispatcher::Dispatcher;
-use super::fate;
+use super::{fate, rooms};
 use crate::domain::{
     CatchUp, Claim, Occurrence, OccurrenceId, OccurrenceState, Phase, Playbook, Reason, Run, RunId,
     RunState, TaskId, Trigger, to_delta,
@@ -23,10 +23,12 @@ impl Dispatcher {
         }
         let mut under_way = self.parts.ledger.running().await?;
         under_way.retain(|run| self.is_own(run) && self.may_have_children(run));
+        let mut under_way: Vec<RunId> = under_way.into_iter().map(|run| run.id).collect();
+        let workspaces = self.parts.workspaces.iter().flat_map(|all| all.list());
+        under_way.extend(workspaces.map(|record| rooms::removing(&record.identifier)));
         if under_way.is_empty() {
             return Ok(());
         }
-        let under_way: Vec<RunId> = under_way.into_iter().map(|run| run.id).collect();
         let ended = process::sweep_left_over(&under_way).await;
         if ended > 0 {
             tracing::warn!(processes = ended, "programs of an earlier life were ended");
@@ -38,7 +40,8 @@ impl Dispatcher {
     /// is not looked for among all processes of the machine.
     fn may_have_children(&self, run: &Run) -> bool {
         self.parts.playbook(&run.playbook).is_none_or(|playbook| {
-            playbook.hash != run.definition || playbook.work.program().is_some()
+            let starts_some = playbook.work.program().is_some() || playbook.workspace.is_some();
+            playbook.hash != run.definition || starts_some
         })
     }
 

@@ -6,6 +6,7 @@ use crate::domain::to_delta;
 use crate::ledger::export::ExportError;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Interval, MissedTickBehavior};
 
 /// How often.
 const EVERY: Duration = Duration::from_mins(1);
@@ -14,14 +15,30 @@ const ROWS_MAX: usize = 1_000;
 
 /// Works until it is dropped.
 pub(super) async fn keep(parts: Arc<Parts>) {
+    tokio::join!(keep_state(&parts), keep_rooms(&parts));
+}
+
+fn timer() -> Interval {
     let mut timer = tokio::time::interval(EVERY);
-    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut turn = 0;
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    timer
+}
+
+/// A team's hooks may take their time: nothing else waits for them.
+async fn keep_rooms(parts: &Parts) {
+    let (mut timer, mut turn) = (timer(), 0);
     loop {
         timer.tick().await;
-        prune(&parts).await;
-        super::rooms::tend(&parts, &mut turn).await;
-        if let Err(error) = export(&parts).await {
+        super::rooms::tend(parts, &mut turn).await;
+    }
+}
+
+async fn keep_state(parts: &Parts) {
+    let mut timer = timer();
+    loop {
+        timer.tick().await;
+        prune(parts).await;
+        if let Err(error) = export(parts).await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "local state could not be exported"

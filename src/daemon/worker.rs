@@ -414,7 +414,10 @@ impl Worker {
         self.run.outcome.clone_from(&end.outcome);
         self.run.summary.clone_from(&end.summary);
         self.run.ended = Some(self.parts.clock.wall());
-        self.run.usage = end.usage;
+        // An end that something of ours came to knows nothing of what the work has used.
+        if end.usage != Usage::default() {
+            self.run.usage = end.usage;
+        }
         self.run.usage.elapsed_ms = millis(self.parts.clock.boot().saturating_sub(self.began));
         let id = &self.run.id;
         let mut result = self.finish_run(end, notices.clone()).await;

@@ -7,7 +7,9 @@
 
 use super::records::{self, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
-use crate::domain::{DaemonId, DayBudget, LifeId, PlaybookName, Run, RunId, RunState, Usage};
+use crate::domain::{
+    DaemonId, DayBudget, LifeId, PlaybookName, Reason, Run, RunId, RunState, Usage,
+};
 use crate::store::Batch;
 use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,9 @@ use serde::{Deserialize, Serialize};
 const KEEP: Days = Days::new(400);
 /// So many days that are older are forgotten when a new one begins.
 const FORGET: usize = 16;
+/// A program's own word counts up to so many times what was set aside for it: a mistake of one must
+/// not be everybody's day.
+const SAID_TIMES: u64 = 10;
 /// More reservations than there ever are at a time.
 const RESERVATIONS_MAX: usize = 10_000;
 
@@ -84,6 +89,16 @@ impl Amount {
         Self {
             tokens: self.tokens.saturating_sub(other.tokens),
             cost_micros: self.cost_micros.saturating_sub(other.cost_micros),
+        }
+    }
+
+    /// At most so many times another; nothing of it is no bound.
+    fn at_most(self, times: u64, other: Self) -> Self {
+        let bounded =
+            |said: u64, of: u64| if of == 0 { said } else { said.min(of.saturating_mul(times)) };
+        Self {
+            tokens: bounded(self.tokens, other.tokens),
+            cost_micros: bounded(self.cost_micros, other.cost_micros),
         }
     }
 
@@ -282,19 +297,22 @@ impl Ledger {
         let key = keys::reservation(&run.id);
         let Some(found) = self.read::<Reservation>(&key).await? else { return Ok(batch) };
         let said = Amount::from(run.usage);
-        // A program that was ended before it could say what it used may have used all it might.
-        let is_unsaid = !found.value.metered
-            && said == Amount::default()
-            && !matches!(
-                run.state,
-                RunState::Succeeded
-                    | RunState::NothingToDo
-                    | RunState::Waiting
-                    | RunState::Failed
-                    | RunState::Unverified
-                    | RunState::Refused
-            );
-        let used = if is_unsaid { found.value.amount } else { said.at_least(found.value.used) };
+        // A program that ended before it could say what it used may have used all it might.
+        let has_told = matches!(
+            run.state,
+            RunState::Succeeded
+                | RunState::NothingToDo
+                | RunState::Waiting
+                | RunState::Failed
+                | RunState::Unverified
+                | RunState::Refused
+        ) && run.reason != Some(Reason::CommandFailed);
+        let Reservation { metered, amount, used, .. } = found.value;
+        let used = match metered {
+            true => said.at_least(used),
+            false if said == Amount::default() && !has_told => amount,
+            false => said.at_most(SAID_TIMES, amount).at_least(used),
+        };
         self.settled(batch, &key, &found, used).await
     }
 

@@ -105,18 +105,15 @@ impl Ledger {
         Err(contended(key))
     }
 
-    /// What an effect did, or was to do, once and for all may be done again.
-    pub(super) async fn free_once_of(&self, mark: &Mark) -> Result<()> {
-        let Some(found) = self.read::<Entry>(&keys::effect(mark)).await? else { return Ok(()) };
-        let Some(once) = found.value.once else { return Ok(()) };
-        for _ in 0..TRIES_MAX {
-            let holder: Option<Record<Mark>> = self.read(&once).await?;
-            let Some(holder) = holder.filter(|holder| holder.value == *mark) else { return Ok(()) };
-            if self.try_commit(records::remove(Batch::new(), &once, &holder)).await? {
-                return Ok(());
-            }
-        }
-        Err(contended(once))
+    /// Adds to a commit that what an effect was to do once may be done again.
+    pub(super) async fn freed_once(&self, batch: Batch, mark: &Mark) -> Result<Batch> {
+        let Some(found) = self.read::<Entry>(&keys::effect(mark)).await? else { return Ok(batch) };
+        let Some(once) = found.value.once else { return Ok(batch) };
+        let holder: Option<Record<Mark>> = self.read(&once).await?;
+        Ok(match holder.filter(|holder| holder.value == *mark) {
+            Some(holder) => records::remove(batch, &once, &holder),
+            None => batch,
+        })
     }
 
     /// A run's effects, in order.

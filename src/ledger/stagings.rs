@@ -117,18 +117,15 @@ impl Ledger {
         number: u32,
         (state, why): (ProposalState, &str),
     ) -> Result<()> {
-        let mut freed = None;
         self.change_staging(task, run, |staging| {
             let open = |item: &&mut crate::domain::Proposal| {
                 item.number == number && item.state == ProposalState::Open
             };
-            if let Some(item) = staging.items.iter_mut().find(open) {
-                (item.state, item.why) = (state, why.to_owned());
-                freed = (!state.is_applied()).then(|| item.mark.clone());
-            }
+            let Some(item) = staging.items.iter_mut().find(open) else { return Vec::new() };
+            (item.state, item.why) = (state, why.to_owned());
+            (!state.is_applied()).then(|| item.mark.clone()).into_iter().collect()
         })
-        .await?;
-        self.free_once(freed.into_iter().collect()).await
+        .await
     }
 
     /// Nothing more becomes of them: those that are open end so.
@@ -138,32 +135,32 @@ impl Ledger {
         run: &RunId,
         (state, why): (ProposalState, &str),
     ) -> Result<()> {
-        let mut freed = Vec::new();
         let now = self.clock.wall();
         self.change_staging(task, run, |staging| {
             staging.closed.get_or_insert(now);
-            freed.clear();
+            let mut freed = Vec::new();
             for item in staging.items.iter_mut().filter(|i| i.state == ProposalState::Open) {
                 (item.state, item.why) = (state, why.to_owned());
                 freed.push(item.mark.clone());
             }
+            freed
         })
-        .await?;
-        self.free_once(freed).await
+        .await
     }
 
+    /// Changes it; of the effects that are given back, what they were to do once may be done again.
     async fn change_staging(
         &self,
         task: TaskId,
         run: &RunId,
-        mut how: impl FnMut(&mut Staging),
+        mut how: impl FnMut(&mut Staging) -> Vec<Mark>,
     ) -> Result<()> {
         let key = self.staging_key(task);
         for _ in 0..TRIES_MAX {
             let found = self.read::<Staging>(&key).await?;
             let Some(found) = found.filter(|found| found.value.run == *run) else { return Ok(()) };
             let mut wanted = found.value.clone();
-            how(&mut wanted);
+            let freed = how(&mut wanted);
             if wanted == found.value {
                 return Ok(());
             }
@@ -171,19 +168,14 @@ impl Ledger {
             if wanted.closed.is_some() {
                 batch = batch.delete(keys::staging_open(&self.options.board, task));
             }
+            for mark in &freed {
+                batch = self.freed_once(batch, mark).await?;
+            }
             if self.try_commit(batch).await? {
                 return Ok(());
             }
         }
         Err(contended(key))
-    }
-
-    /// What was proposed and is not written may be proposed again: its `once` key is free.
-    async fn free_once(&self, marks: Vec<Mark>) -> Result<()> {
-        for mark in marks {
-            self.free_once_of(&mark).await?;
-        }
-        Ok(())
     }
 
     fn staging_key(&self, task: TaskId) -> String {

@@ -270,9 +270,11 @@ impl Grant {
     /// # Errors
     /// When it cannot be written.
     pub fn write_config(&self, below: &Path) -> std::io::Result<PathBuf> {
-        let folder = below.join(self.granted.run().as_str());
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-        let path = std::fs::canonicalize(&folder)?.join("mcp.json");
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(below)?;
+        let folder = std::fs::canonicalize(below)?.join(self.granted.run().as_str());
+        // Never one that lies there already: it may lead elsewhere, and all of it goes at the end.
+        std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        let path = folder.join("mcp.json");
         let bearer = format!("Bearer {}", self.secret());
         let config = serde_json::json!({ "mcpServers": { SERVER_NAME: {
             "type": "http", "url": self.url(), "headers": { "Authorization": bearer },

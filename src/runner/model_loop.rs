@@ -372,7 +372,7 @@ impl Turns<'_> {
     }
 
     fn declined(&mut self, said: &str) -> WorkEnd {
-        let detail = bounded(said.trim(), DECLINED_BYTES_MAX);
+        let detail = transcript::masked(&bounded(said.trim(), DECLINED_BYTES_MAX));
         let end = self.end(RunState::Failed, Reason::ModelDeclined, detail.clone());
         WorkEnd { summary: detail, ..end }
     }

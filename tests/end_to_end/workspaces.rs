@@ -139,6 +139,60 @@ fn nothing_of_a_program_survives_its_daemon_and_what_was_half_made_is_made_anew(
     assert_eq!(serving.stop(), 0);
 }
 
+/// What a hook of the repository's own code does before the work begins: it would have the daemon
+/// write its token elsewhere, and clear that away at the end.
+#[test]
+fn what_a_hook_lays_out_beforehand_leads_the_daemon_nowhere() {
+    let hook = "sandbox = \"workspace\"\nbefore_run = '''for place in $TMPDIR $HOME; do \
+                ln -s \"$PWD/../../victim\" \"$place/$ROTA_RUN\"; done; \
+                ln -s /tmp \"$HOME/../given/$ROTA_RUN\" 2>/dev/null; true'''";
+    let script = "test -s \"$ROTA_MCP_CONFIG\" && ! (echo >\"$ROTA_MCP_CONFIG\") 2>/dev/null";
+    let text = playbook(hook, script).replace("[work]", "[work]\ntools = [\"getTicket\"]");
+    let rota = team_with("worker", &text);
+    if !has_sandbox() {
+        return;
+    }
+    let victim = rota.write("state/victim/kept", "kept");
+    let serving = rota.serve(Vec::<&str>::new());
+    let report = json(&rota, &["run-once", "worker"]);
+    assert_eq!(report["state"], "succeeded", "{report:#}");
+    assert_eq!(serving.stop(), 0);
+    let all = content(victim.parent().unwrap());
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert_eq!(std::fs::read_to_string(victim).unwrap(), "kept");
+    let given = rota.state().join("workspaces/.rooms/main-1/given");
+    assert!(content(&given).is_empty(), "its token stays behind");
+}
+
+#[test]
+fn the_last_hook_is_not_run_as_nobody_armed_it_nor_while_everything_is_stopped() {
+    let rota = team_with("worker", &playbook("sandbox = \"none\"", "echo work >new"));
+    rota.write("rota.toml", &QUICK.replace("arm = \"auto\"", ""));
+    rota.run(["arm", "worker"]).ok();
+    json(&rota, &["run-once", "worker"]);
+    let (tree, ran) = (rota.state().join("workspaces/main-1"), rota.state().join("ran"));
+    let hook = "sandbox = \"none\"\nbefore_remove = \"touch ../../ran\"";
+    rota.write("agents/worker.toml", &playbook(hook, "echo work >new"));
+    rota.run(["task", "edit", "1", "--status", "Done"]).ok();
+    let begun_anew = |what: &str| {
+        // Each life looks after the workspaces as it begins; the log says that it has.
+        let serving = rota.serve(Vec::<&str>::new());
+        serving.wait_for_log("a workspace stays");
+        assert_eq!(serving.stop(), 0, "{what}");
+    };
+    begun_anew("not armed");
+    assert!(tree.exists() && !ran.exists(), "a hook ran that nobody had armed");
+    rota.run(["arm", "worker"]).ok();
+    rota.run(["stop-all", "--reason", "a test"]).ok();
+    begun_anew("stopped");
+    assert!(tree.exists() && !ran.exists(), "a hook ran while everything was stopped");
+    rota.run(["start-all"]).ok();
+    let serving = rota.serve(Vec::<&str>::new());
+    until("the workspace is gone", || (!tree.exists()).then_some(()));
+    assert!(ran.exists());
+    assert_eq!(serving.stop(), 0);
+}
+
 #[test]
 fn a_repository_that_a_task_names_must_be_allowed() {
     if !has_git() || !has_sandbox() {

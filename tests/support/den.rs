@@ -175,6 +175,17 @@ impl Den {
         identifier: &str,
         origin: Option<&Origin>,
     ) -> Result<Workspace, WorkspaceError> {
+        self.prepare_until(book, identifier, origin, &CancellationToken::new()).await
+    }
+
+    /// The same, unless it is told to stop.
+    pub async fn prepare_until(
+        &self,
+        book: &Playbook,
+        identifier: &str,
+        origin: Option<&Origin>,
+        stop: &CancellationToken,
+    ) -> Result<Workspace, WorkspaceError> {
         use rota::clock::Clock as _;
         let run = self.run();
         let ask = Ask {
@@ -185,7 +196,7 @@ impl Den {
             origin,
             now: self.house.clock.wall(),
         };
-        self.workspaces.prepare(&ask, &CancellationToken::new()).await
+        self.workspaces.prepare(&ask, stop).await
     }
 
     /// Plays a program in a workspace, by the runner of commands.

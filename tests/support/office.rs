@@ -19,6 +19,7 @@ use rota::model::Model;
 use rota::model::scripted::ScriptedModel;
 use rota::store::Store;
 use rota::store::memory::MemoryStore;
+use rota::tools::ToolRegistry;
 use rota::tools::desk::{Desk as _, RunReport};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -58,6 +59,7 @@ pub struct Life {
     pub daemon: Arc<Daemon>,
     pub ledger: Arc<Ledger>,
     pub board: Arc<LeantimeBoard>,
+    pub tools: Arc<ToolRegistry>,
 }
 
 /// What stands between a daemon and the board: its eyes for markers may be shut, and a person may be
@@ -218,7 +220,7 @@ impl Office {
         let (ledger, tools) = (Arc::clone(&parts.ledger), Arc::clone(&parts.tools));
         let daemon = Daemon::start(parts, wake).await.unwrap();
         tools.set_desk(Arc::clone(&daemon) as _);
-        Life { daemon, ledger, board }
+        Life { daemon, ledger, board, tools }
     }
 
     /// Time passes, here and at the server.

@@ -14,6 +14,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _,
 
 /// A longer line is passed over.
 const LINE_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// So many bytes of requests and answers are passed on in a session: they wait in the protocol's
+/// queue as long as an agent does not read what it is answered.
+const PASSED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The notification by which an agent shows what it does.
 const UPDATE: &str = "session/update";
 
@@ -35,12 +38,18 @@ pub(super) fn incoming(
     from: impl AsyncRead + Unpin + Send + 'static,
     shown: Arc<Shown>,
 ) -> impl Stream<Item = io::Result<String>> + Send + 'static {
-    let lines = Lines { from: BufReader::new(from), line: Vec::new() };
+    let lines = Lines { from: BufReader::new(from), line: Vec::new(), passed_bytes: 0 };
     Box::pin(futures::stream::unfold((lines, shown), |(mut lines, shown)| async move {
         loop {
             match lines.next().await {
                 Ok(Some(Ok(bytes))) => {
                     if let Some(line) = message(&bytes, &shown) {
+                        lines.passed_bytes = lines.passed_bytes.saturating_add(line.len());
+                        if lines.passed_bytes > PASSED_BYTES_MAX {
+                            let most = PASSED_BYTES_MAX / (1024 * 1024);
+                            shown.passed_over(&format!("what followed {most} MiB of requests"));
+                            return None;
+                        }
                         return Some((Ok(line), (lines, shown)));
                     }
                 }
@@ -90,6 +99,7 @@ fn message(bytes: &[u8], shown: &Shown) -> Option<String> {
 struct Lines<R> {
     from: BufReader<R>,
     line: Vec<u8>,
+    passed_bytes: usize,
 }
 
 /// A line was too long; all of it is gone.
@@ -160,6 +170,14 @@ mod tests {
         let (lines, told) = read(text).await;
         assert_eq!(lines, ["{\"id\":7}"]);
         assert!(told[0].contains("more than 10485760 bytes"), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_floods_the_protocol_is_not_heard_any_more() {
+        let request = format!("{{\"id\":1,\"method\":\"{}\"}}\n", "x".repeat(9 * 1024 * 1024));
+        let (lines, told) = read(request.repeat(9).into_bytes()).await;
+        assert_eq!(lines.len(), 7);
+        assert!(told[0].contains("64 MiB of requests"), "{told:?}");
     }
 
     #[tokio::test]

@@ -125,12 +125,16 @@ impl Policy {
 
     fn judge_command(&self, call: &ToolCallUpdateFields) -> Result<&'static str, &'static str> {
         let input = call.raw_input.as_ref().ok_or("it does not say which command")?;
-        let names_env = input.get("env").is_some_and(|env| match env {
-            Value::Object(map) => !map.is_empty(),
-            Value::Array(list) => !list.is_empty(),
-            other => !other.is_null(),
-        });
-        if names_env || !self.paths_are_inside(input) {
+        let names = |name: &str| {
+            input.get(name).is_some_and(|given| match given {
+                Value::Object(map) => !map.is_empty(),
+                Value::Array(list) => !list.is_empty(),
+                other => !other.is_null(),
+            })
+        };
+        // Words that stand elsewhere than in the command would be run behind it.
+        let has_more = ["env", "args", "arguments", "argv", "script"].into_iter().any(names);
+        if has_more || !self.paths_are_inside(input) {
             return Err("it is not run as the check is");
         }
         let command = input.get("command").or_else(|| input.get("cmd"));
@@ -276,6 +280,8 @@ mod tests {
         }
         assert!(!allows(json!({ "command": "cargo test", "env": { "RUSTC_WRAPPER": "x" } })));
         assert!(!allows(json!({ "command": "cargo test", "cwd": "/" })));
+        assert!(!allows(json!({ "command": "cargo test", "args": ["--", "evil"] })));
+        assert!(allows(json!({ "command": "cargo test", "args": [] })));
         assert!(policy.judge(&call(json!({ "kind": "execute", "title": "cargo test" }))).is_err());
     }
 

@@ -13,8 +13,16 @@ use tokio_util::sync::CancellationToken;
 const TEXT_BYTES_MAX: usize = 2_000;
 /// Of so many tool calls it is remembered what they are; of later ones it is not.
 const CALLS_MAX: usize = 4_096;
+/// What is remembered of one call has so many bytes at most: more cannot be judged, and is not.
+const INPUT_BYTES_MAX: usize = 16 * 1024;
+/// A call's places are counted up to here.
+const LOCATIONS_MAX: usize = 64;
 /// A tool call's title is cut.
 const TITLE_CHARS_MAX: usize = 200;
+/// More money than this in one session is a mistake of whoever says it.
+const COST_MICROS_MAX: u64 = 1_000_000_000_000;
+/// In place of an input that is not remembered: it names no command, and leads out of any workspace.
+const TOO_LONG: &str = "/(too long)";
 /// So many lines say that something was passed over.
 const PASSED_OVER_MAX: u32 = 20;
 
@@ -162,6 +170,7 @@ impl Shown {
     fn remember(&self, id: &ToolCallId, mut fields: ToolCallUpdateFields) {
         // What a call came to is nobody's business here, and may be long.
         (fields.content, fields.raw_output) = (None, None);
+        bound(&mut fields);
         let mut state = self.state();
         if state.calls.len() < CALLS_MAX || state.calls.contains_key(id.0.as_ref()) {
             state.calls.insert(id.0.to_string(), fields);
@@ -175,12 +184,28 @@ impl Shown {
         reason = "a float becomes the nearest whole number that there is"
     )]
     fn cost(&self, amount: f64) {
-        let micros = (amount * 1e6).round() as u64;
+        let micros = ((amount * 1e6).round() as u64).min(COST_MICROS_MAX);
         let mut state = self.state();
         state.usage.cost_micros = state.usage.cost_micros.max(micros);
         if self.cost_micros_max.is_some_and(|max| state.usage.cost_micros >= max) {
             self.spent.cancel();
         }
+    }
+}
+
+/// Lets go of what is too long to be remembered: whoever judges by it finds nothing, and refuses.
+fn bound(fields: &mut ToolCallUpdateFields) {
+    let is_long = |input: &serde_json::Value| input.to_string().len() > INPUT_BYTES_MAX;
+    if fields.raw_input.as_ref().is_some_and(is_long) {
+        // Not `None`: what is asked for later is not taken for a call without input.
+        fields.raw_input = Some(serde_json::json!({ "path": TOO_LONG }));
+    }
+    let has_many = |locations: &Vec<_>| locations.len() > LOCATIONS_MAX;
+    if fields.locations.as_ref().is_some_and(has_many) {
+        fields.locations = Some(Vec::new());
+    }
+    for text in [&mut fields.title, &mut fields.name].into_iter().flatten() {
+        text.truncate(text.floor_char_boundary(INPUT_BYTES_MAX));
     }
 }
 
@@ -202,4 +227,48 @@ pub(super) fn merged(
 fn titled(title: &str) -> String {
     let title: String = title.chars().take(TITLE_CHARS_MAX).collect();
     title.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn update(fields: serde_json::Value) -> SessionUpdate {
+        serde_json::from_value(fields).unwrap()
+    }
+
+    #[test]
+    fn what_is_remembered_of_calls_is_bounded_and_what_is_too_long_is_in_no_workspace() {
+        let (signs, _end) = Signs::channel(8);
+        let shown = Shown::new(signs, None);
+        let long = "x".repeat(1 << 20);
+        for number in 0..200 {
+            shown.update(update(serde_json::json!({
+                "sessionUpdate": "tool_call",
+                "toolCallId": format!("c{number}"),
+                "title": long,
+                "kind": "edit",
+                "locations": (0..200).map(|n| serde_json::json!({ "path": format!("/{n}") }))
+                    .collect::<Vec<_>>(),
+                "rawInput": { "path": "a.txt", "text": long },
+            })));
+        }
+        let state = shown.state();
+        let bytes: usize =
+            state.calls.values().map(|call| serde_json::to_string(call).unwrap().len()).sum();
+        assert!(state.calls.len() == 200 && bytes < 200 * 20 * 1024, "{bytes}");
+        let call = state.calls.values().next().unwrap();
+        assert_eq!(call.raw_input, Some(serde_json::json!({ "path": TOO_LONG })));
+        assert_eq!(call.locations.as_deref(), Some(&[][..]));
+    }
+
+    #[test]
+    fn no_amount_of_money_is_beyond_reason() {
+        let (signs, _end) = Signs::channel(8);
+        let shown = Shown::new(signs, Some(5));
+        for amount in [1e300, f64::NAN, -3.0] {
+            shown.cost(amount);
+        }
+        assert_eq!(shown.usage().cost_micros, COST_MICROS_MAX);
+    }
 }

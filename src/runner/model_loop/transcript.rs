@@ -10,6 +10,8 @@ const ARGS_BYTES_MAX: usize = 3_000;
 const TEXT_BYTES_MAX: usize = 1_000;
 /// So much of a result is kept.
 const RESULT_BYTES_MAX: usize = 2_000;
+/// What a place in a list takes.
+const ITEM_BYTES: usize = 4;
 /// So many items of a list or table.
 const ITEMS_MAX: usize = 50;
 /// So deep.
@@ -113,7 +115,12 @@ fn value(given: &Value, room: &mut usize, depth: usize) -> Value {
         }
         Value::List(items) => {
             let items = items.iter().take(ITEMS_MAX);
-            Value::List(items.map(|item| value(item, room, depth + 1)).collect())
+            let item = |item| {
+                // What is empty takes its place, too.
+                *room = room.saturating_sub(ITEM_BYTES);
+                value(item, room, depth + 1)
+            };
+            Value::List(items.map(item).collect())
         }
         Value::Map(map) => {
             let map = map.iter().take(ITEMS_MAX).map(|(name, given)| {
@@ -175,7 +182,9 @@ mod tests {
         let long = Value::from("é".repeat(100_000));
         let many = Value::List(vec![long.clone(); 1_000]);
         let names = Value::map((0..1_000).map(|n| (format!("{n}{}", "k".repeat(500)), 1_i64)));
-        for args in [deep, long, many, names] {
+        let hollow = |inner: &Value| Value::List(vec![inner.clone(); 50]);
+        let empty = hollow(&hollow(&hollow(&Value::List(Vec::new()))));
+        for args in [deep, long, many, names, empty] {
             let kept =
                 call(1, &Call::new("c1", "t".repeat(9_000), args), &"r".repeat(99_999), true);
             let text = json(&kept);

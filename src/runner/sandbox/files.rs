@@ -121,7 +121,9 @@ fn rules(
         .add_rules(path_beneath_rules(DEVICES, device))?
         .add_rules(path_beneath_rules(&confinement.read, read))?
         .add_rules(path_beneath_rules(&confinement.write, own()))?;
-    for port in &confinement.ports {
+    // Elsewhere the network is as it is.
+    let is_strict = confinement.level == SandboxLevel::Strict;
+    for port in confinement.ports.iter().filter(|_| is_strict) {
         ruleset = ruleset.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
     }
     Ok(ruleset)

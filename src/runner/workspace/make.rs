@@ -78,8 +78,12 @@ impl Workspaces {
         rules: &WorkspaceRules,
         stop: &CancellationToken,
     ) -> Result<Workspace, WorkspaceError> {
-        let making = self.making.lock().await;
-        self.make_room(root, ask).await?;
+        let making = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(WorkspaceError::Stopped),
+            making = self.making.lock() => making,
+        };
+        self.make_room(root, ask, stop).await?;
         let made = async {
             place::make_folder(&place.home())?;
             place::make_folder(&place.tmp())?;
@@ -120,7 +124,12 @@ impl Workspaces {
 
     /// Makes sure that there is room for one more: the longest unused go first, but none in use and
     /// none with work in it.
-    async fn make_room(&self, root: &Path, ask: &Ask<'_>) -> Result<(), WorkspaceError> {
+    async fn make_room(
+        &self,
+        root: &Path,
+        ask: &Ask<'_>,
+        stop: &CancellationToken,
+    ) -> Result<(), WorkspaceError> {
         let bytes_max = self.options.bytes_max;
         let mut bytes = bytes_of(root).await;
         if bytes < bytes_max {
@@ -129,7 +138,7 @@ impl Workspaces {
         for record in self.list() {
             let name = folder_name(&record.identifier);
             let Ok((place, held)) = self.occupy(root, &name) else { continue };
-            let (has_work, _held) = self.has_work(&place, held, &record, ask).await;
+            let (has_work, _held) = self.has_work(&place, held, &record, ask, stop).await;
             if has_work {
                 continue;
             }
@@ -151,6 +160,7 @@ impl Workspaces {
         held: Occupied,
         record: &Record,
         ask: &Ask<'_>,
+        stop: &CancellationToken,
     ) -> (bool, Option<Occupied>) {
         let Some(commit) = &record.commit else {
             let is_empty = std::fs::read_dir(&place.tree).is_ok_and(|mut all| all.next().is_none());
@@ -170,8 +180,12 @@ impl Workspaces {
         let Ok(workspace) = self.furnish(place.clone(), held, &ask, repository).await else {
             return (true, None);
         };
-        let script = "git rev-parse HEAD && git status --porcelain --ignored";
-        let said = workspace.ask(script, &CancellationToken::new()).await;
+        // Also what was committed elsewhere, or put aside, and is in no branch of the origin.
+        let script = format!(
+            "git rev-parse HEAD && git status --porcelain --ignored && git rev-list --max-count=1 \
+             --branches --reflog --glob=refs/stash --not --remotes=origin {commit}"
+        );
+        let said = workspace.ask(&script, stop).await;
         let is_untouched = said.is_ok_and(|said| said.trim() == commit);
         (!is_untouched, Some(workspace.leave()))
     }
@@ -195,7 +209,9 @@ impl Workspaces {
             None
         };
         let repo = place.repo();
+        place::make_folder(&place.given())?;
         let mut read = self.options.read.clone();
+        read.push(place.given());
         let mut write = self.options.write.clone();
         write.extend([place.tree.clone(), place.home(), place.tmp()]);
         if repo.is_dir() {

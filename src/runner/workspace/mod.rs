@@ -183,7 +183,7 @@ impl Workspaces {
     pub fn list(&self) -> Vec<Record> {
         let Ok(root) = self.existing_root() else { return Vec::new() };
         let mut records: Vec<Record> =
-            self.names(&root).iter().filter_map(|name| Place::of(&root, name).record()).collect();
+            self.names(&root).iter().filter_map(|n| Place::of(&root, n).record().ok()?).collect();
         records.sort_by(|a, b| (a.used, &a.identifier).cmp(&(b.used, &b.identifier)));
         records
     }

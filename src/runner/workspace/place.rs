@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! workspaces/NAME/             the files: an agent's working directory
-//! workspaces/.rooms/NAME/      what belongs to it: record.json, home/, tmp/, repo.git/
+//! workspaces/.rooms/NAME/      what belongs to it: record.json, home/, tmp/, given/, repo.git/
 //! workspaces/.repos/HASH.git   what was fetched, once for each repository; no program may write it
 //! ```
 //! The record is written when everything else is there, and goes before anything else does: without
@@ -25,6 +25,8 @@ const HASH_DIGITS: usize = 16;
 const RECORD_BYTES_MAX: u64 = 64 * 1024;
 /// More entries than this are not counted: what holds them counts as larger than any limit.
 const ENTRIES_MAX: usize = 2_000_000;
+/// A tree is removed as it stands up to this depth.
+const DEPTH_MAX: usize = 200;
 
 /// The folder of what belongs to workspaces.
 pub(super) const ROOMS: &str = ".rooms";
@@ -131,6 +133,11 @@ impl Place {
         self.room.join("tmp")
     }
 
+    /// What its programs read and cannot change.
+    pub fn given(&self) -> PathBuf {
+        self.room.join("given")
+    }
+
     pub fn repo(&self) -> PathBuf {
         self.room.join("repo.git")
     }
@@ -149,21 +156,27 @@ impl Place {
             (Some(tree), _) if tree.is_symlink() => Found::Foreign("a link lies there"),
             (Some(tree), _) if !tree.is_dir() => Found::Foreign("a file lies there"),
             (Some(_), None) => Found::Foreign("a folder lies there that rota did not make"),
-            (tree, Some(_)) => match (tree, self.record()) {
+            (tree, Some(_)) => match (tree, self.record()?) {
                 (Some(_), Some(record)) => Found::Made(Box::new(record)),
                 _ => Found::Half,
             },
         })
     }
 
-    /// The record; `None` where there is none that can be read.
-    pub fn record(&self) -> Option<Record> {
+    /// The record; `None` where none was written.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read: that is no reason to take the rest for half made.
+    pub fn record(&self) -> io::Result<Option<Record>> {
         let path = self.room.join(RECORD);
-        let found = fs::symlink_metadata(&path).ok()?;
+        let found = match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            found => found?,
+        };
         if !found.is_file() || found.len() > RECORD_BYTES_MAX {
-            return None;
+            return Err(io::Error::new(ErrorKind::InvalidData, "its record is no such file"));
         }
-        serde_json::from_slice(&fs::read(path).ok()?).ok()
+        Ok(Some(serde_json::from_slice(&fs::read(path)?)?))
     }
 
     /// Writes the record; it is there wholly or not at all.
@@ -197,28 +210,75 @@ pub(super) fn remove_all(path: &Path) -> io::Result<()> {
         Ok(_) => return Err(io::Error::new(ErrorKind::NotADirectory, "it is no folder")),
         Err(error) => return absent(Err(error)),
     }
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            open_up(path)?;
-            absent(fs::remove_dir_all(path))
-        }
-        result => absent(result),
+    if open_up(path, DEPTH_MAX)? {
+        return absent(fs::remove_dir_all(path));
     }
+    // Removed from its end it would take a descriptor and a frame of the stack for each level.
+    flatten(path)?;
+    absent(fs::remove_dir(path))
 }
 
-fn open_up(path: &Path) -> io::Result<()> {
-    let mut open = vec![path.to_owned()];
-    while let Some(folder) = open.pop() {
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+/// Lets its user into every folder below; `false`, and not all of them, when they lie deeper than this.
+fn open_up(path: &Path, depth_max: usize) -> io::Result<bool> {
+    let mut open = vec![(path.to_owned(), 0)];
+    while let Some((folder, depth)) = open.pop() {
+        if depth > depth_max {
+            return Ok(false);
+        }
+        let_in(&folder)?;
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
             // Of the entry itself: a link to a folder is no folder.
             if entry.file_type()?.is_dir() {
-                open.push(entry.path());
+                open.push((entry.path(), depth + 1));
             }
         }
     }
-    Ok(())
+    Ok(true)
+}
+
+fn let_in(folder: &Path) -> io::Result<()> {
+    let found = fs::symlink_metadata(folder)?;
+    if found.permissions().mode() & 0o700 == 0o700 {
+        return Ok(());
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
+/// Empties a folder, moving up whatever lies deeper.
+fn flatten(top: &Path) -> io::Result<()> {
+    let mut moved = 0_u64;
+    loop {
+        let mut is_empty = true;
+        for entry in fs::read_dir(top)? {
+            let entry = entry?;
+            is_empty = false;
+            if !entry.file_type()?.is_dir() {
+                fs::remove_file(entry.path())?;
+                continue;
+            }
+            let_in(&entry.path())?;
+            for inner in fs::read_dir(entry.path())? {
+                let to = loop {
+                    moved += 1;
+                    let to = top.join(format!(".rota-moved-{moved}"));
+                    if fs::symlink_metadata(&to).is_err() {
+                        break to;
+                    }
+                };
+                let inner = inner?.path();
+                // A folder that is moved has to be writable itself, as its parent changes.
+                if fs::symlink_metadata(&inner)?.is_dir() {
+                    let_in(&inner)?;
+                }
+                fs::rename(inner, to)?;
+            }
+            fs::remove_dir(entry.path())?;
+        }
+        if is_empty {
+            return Ok(());
+        }
+    }
 }
 
 /// How many bytes of the disk a folder takes, following no link.
@@ -226,7 +286,12 @@ pub(super) fn bytes_of(path: &Path) -> u64 {
     let (mut bytes, mut entries) = (0_u64, 0_usize);
     let mut open = vec![path.to_owned()];
     while let Some(folder) = open.pop() {
-        let Ok(listed) = fs::read_dir(&folder) else { continue };
+        let listed = match fs::read_dir(&folder) {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            // A folder that was closed may hold anything.
+            Err(_) => return u64::MAX,
+        };
         for entry in listed.flatten() {
             entries += 1;
             if entries > ENTRIES_MAX {
@@ -317,6 +382,8 @@ mod tests {
         place.write(&record()).unwrap();
         assert_eq!(place.look().unwrap(), Found::Made(Box::new(record())));
         fs::write(place.room.join(RECORD), "{").unwrap();
+        assert!(place.look().is_err(), "it was made, whatever its record says");
+        fs::remove_file(place.room.join(RECORD)).unwrap();
         assert_eq!(place.look().unwrap(), Found::Half);
     }
 
@@ -337,6 +404,27 @@ mod tests {
         assert_eq!(place.look().unwrap(), Found::Nothing);
         assert_eq!(fs::read_to_string(outside.join("kept")).unwrap(), "kept");
         place.clear().unwrap();
+    }
+
+    #[test]
+    fn a_tree_of_whatever_depth_can_be_removed() {
+        let (_dir, root) = root();
+        let top = root.join("top");
+        fs::create_dir(&top).unwrap();
+        fs::create_dir_all(top.join(".rota-moved-1").join("its")).unwrap();
+        // Built from its end: no path is as long as this is deep.
+        let (mut tip, spare) = (root.join("tip"), root.join("spare"));
+        fs::create_dir(&tip).unwrap();
+        for _ in 0..5_000 {
+            fs::create_dir(&spare).unwrap();
+            fs::write(spare.join("file"), "x").unwrap();
+            fs::rename(&tip, spare.join("d")).unwrap();
+            tip = root.join("tip");
+            fs::rename(&spare, &tip).unwrap();
+        }
+        fs::rename(&tip, top.join("deep")).unwrap();
+        remove_all(&top).unwrap();
+        assert!(!top.exists());
     }
 
     #[test]

@@ -109,9 +109,9 @@ impl Workspace {
         self.held
     }
 
-    /// The run's own folder for what nobody else may read, which its programs can.
-    pub fn private(&self) -> PathBuf {
-        self.place.tmp()
+    /// A folder for what its programs may read and nobody may change.
+    pub fn given(&self) -> PathBuf {
+        self.place.given()
     }
 
     /// A program as it is started in the sandbox, which may be let through to its run's own tools.

@@ -12,6 +12,7 @@ on_both_stores! {
     of_two_hundred_runs_at_once_no_more_begin_than_the_day_lasts_for
     what_was_set_aside_is_settled_once_with_the_end_of_the_run
     a_run_that_was_broken_off_has_used_what_was_noted_and_a_program_all_it_might
+    a_programs_own_word_counts_within_reason
     what_an_earlier_life_set_aside_for_runs_that_never_began_is_given_back
     a_new_day_begins_anew
     the_chain_of_runs_names_the_one_whose_records_were_changed
@@ -122,6 +123,26 @@ async fn a_run_that_was_broken_off_has_used_what_was_noted_and_a_program_all_it_
         ledger.finish_run(&end, vec![]).await.unwrap();
     }
     assert_eq!(sums(&ledger).await, (4_300, 0));
+}
+
+async fn a_programs_own_word_counts_within_reason(f: Fixture) {
+    let ledger = ledger(&f, "d/l");
+    for (id, said, reason) in [
+        ("r-1", 6_000, Reason::Done),
+        ("r-2", u64::MAX, Reason::Done),
+        ("r-3", 0, Reason::CommandFailed),
+        ("r-4", 0, Reason::WorkspaceBusy),
+    ] {
+        let run = a_run(id, "ai-worker", 1);
+        let ask = ReserveAsk { metered: false, team: DayBudget::default(), ..ask(id, 4_000) };
+        ledger.reserve(&ask).await.unwrap().unwrap();
+        ledger.start_run(&run, "text").await.unwrap();
+        let state = if reason == Reason::Done { RunState::Succeeded } else { RunState::Failed };
+        let end = Run { reason: Some(reason), ..ended(&run, state, used(said)) };
+        ledger.finish_run(&end, vec![]).await.unwrap();
+    }
+    // What it said; ten times what was set aside; all that was set aside; nothing was begun.
+    assert_eq!(sums(&ledger).await, (6_000 + 40_000 + 4_000, 0));
 }
 
 async fn what_an_earlier_life_set_aside_for_runs_that_never_began_is_given_back(f: Fixture) {

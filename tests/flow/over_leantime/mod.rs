@@ -5,6 +5,7 @@ mod day;
 mod markers;
 mod race;
 mod slow;
+mod staged;
 
 use crate::support::office::{Office, unlimited};
 use crate::support::playbooks::WORKER;

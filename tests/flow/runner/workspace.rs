@@ -300,6 +300,34 @@ async fn what_is_left_half_made_or_half_removed_is_made_anew() {
 }
 
 #[tokio::test]
+async fn one_whose_record_cannot_be_read_is_left_alone() {
+    let den = open(|_, _| {}).await;
+    let workspace = den.prepare("main-7", None).await.unwrap();
+    let work = workspace.folder().join("work");
+    std::fs::write(&work, "of a day").unwrap();
+    drop(workspace);
+    let record = den.root().join(".rooms/main-7/record.json");
+    let whole = std::fs::read(&record).unwrap();
+    std::fs::write(&record, b"{\"of\": \"a later version\"}").unwrap();
+    assert_eq!(den.workspaces.clear_half_made().await, 0);
+    assert!(den.prepare("main-7", None).await.is_err());
+    assert_eq!(read(&work), "of a day");
+    std::fs::write(&record, whole).unwrap();
+    drop(den.prepare("main-7", None).await.unwrap());
+    assert_eq!(read(&work), "of a day");
+}
+
+#[tokio::test]
+async fn whoever_is_stopped_before_a_workspace_is_made_makes_none() {
+    let den = open(|_, _| {}).await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    stop.cancel();
+    let error = den.prepare_until(&den.book, "main-7", None, &stop).await.unwrap_err();
+    assert_eq!(error.state(), (RunState::Cancelled, Reason::Cancelled), "{error}");
+    assert!(!den.root().join("main-7").exists());
+}
+
+#[tokio::test]
 async fn one_run_at_a_time_works_in_a_workspace_and_one_in_use_is_not_removed() {
     let den = open(|_, _| {}).await;
     let held = den.prepare("main-7", None).await.unwrap();
@@ -319,7 +347,12 @@ async fn a_full_disk_cap_takes_the_idle_ones_without_work_and_else_refuses() {
     }
     let den = Den::new(SandboxLevel::Strict, |_, options| options.bytes_max = 1_500_000).await;
     let origin = den.repository("site");
-    let big = |folder: &Path| std::fs::write(folder.join("big"), vec![1; 2_000_000]).unwrap();
+    // Of a sort that takes as much room once it is committed.
+    let noise = std::iter::successors(Some(7_u64), |last| {
+        Some(last.wrapping_mul(0x5851_f42d_4c95_7f2d) + 1)
+    });
+    let noise: Vec<u8> = noise.map(|number| (number >> 56) as u8).take(2_000_000).collect();
+    let big = |folder: &Path| std::fs::write(folder.join("big"), &noise).unwrap();
     let busy = den.prepare("main-1", Some(&origin)).await.unwrap();
     // In use, with work, and ignored work: none of these goes.
     let with_work = den.prepare("main-2", Some(&origin)).await.unwrap();
@@ -331,14 +364,19 @@ async fn a_full_disk_cap_takes_the_idle_ones_without_work_and_else_refuses() {
     // What there is can always be used again.
     drop(den.prepare("main-2", Some(&origin)).await.unwrap());
     drop(busy);
-    // Committed work is work, too.
-    let script = "mv big kept; git add kept; git commit -qm work";
-    let workspace = Arc::new(den.prepare("main-2", Some(&origin)).await.unwrap());
-    let played = den.play(&workspace, &["sh", "-c", script]).await;
-    assert_eq!(played.end.state, RunState::Succeeded, "{played:#?}");
-    drop(workspace);
-    assert!(den.prepare("main-9", Some(&origin)).await.is_err());
-    assert!(den.root().join("main-2/kept").exists(), "committed work is gone");
+    // Committed work is work, too, also where nobody looks at once.
+    for script in [
+        "mv big kept; git add kept; git commit -qm work",
+        "git switch -qc aside; git switch -q -",
+        "git reset -q --hard HEAD~",
+    ] {
+        let workspace = Arc::new(den.prepare("main-2", Some(&origin)).await.unwrap());
+        let played = den.play(&workspace, &["sh", "-ec", script]).await;
+        assert_eq!(played.end.state, RunState::Succeeded, "{script}: {played:#?}");
+        drop(workspace);
+        assert!(den.prepare("main-9", Some(&origin)).await.is_err(), "{script}");
+        assert!(den.root().join("main-2").exists(), "{script}: committed work is gone");
+    }
     assert!(!den.root().join("main-1").exists(), "an idle one without work stays");
 }
 
