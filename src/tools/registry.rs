@@ -6,8 +6,8 @@ use super::journal::Journal;
 use super::outer::{self, OfferedOuter, Outer};
 use super::write::Planned;
 use super::{
-    Context, ToolError, ToolKind, ToolResult, Toolset, arguments, batch, beside, catalogue, claimed,
-    guard, limited, show,
+    Context, ToolError, ToolKind, ToolResult, Toolset, arguments, batch, beside, catalogue,
+    claimed, guard, limited, show,
 };
 use crate::board::Board;
 use crate::clock::Clock;

@@ -170,7 +170,8 @@ async fn found(
     let suggestion = text_of("suggestion", args.suggestion.as_deref())?;
     let known = run.tally.findings();
     if known.len() >= FINDINGS_MAX {
-        let message = format!("{FINDINGS_MAX} findings are noted, which is all that a review holds");
+        let message =
+            format!("{FINDINGS_MAX} findings are noted, which is all that a review holds");
         return Err(ToolError::rejected(Reason::ScopeMax, message));
     }
     match (&args.file, args.line) {
