@@ -147,3 +147,39 @@ impl Code for Files {
         self.stop.cancel();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::signs::Watch;
+    use super::*;
+    use crate::domain::{DayBudget, Limits};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_waits_for_a_check_is_not_silent() {
+        let (signs, _shown) = Signs::channel(1);
+        let stop = CancellationToken::new();
+        let hour = Duration::from_hours(1);
+        let until = Instant::now() + hour;
+        let files = Files { workspace: Weak::new(), signs: signs.clone(), stop, until };
+        let limits = Limits {
+            turns: 1,
+            tokens: 1,
+            cost_micros: None,
+            time: hour,
+            idle: Duration::from_secs(5),
+            attempts: 1,
+            backoff_min: hour,
+            backoff_max: hour,
+            concurrent: 1,
+            runs_per_day: None,
+            day: DayBudget::default(),
+        };
+        let mut watch = Watch::start(&limits);
+        let stop = CancellationToken::new();
+        tokio::select! {
+            () = files.alive(tokio::time::sleep(Duration::from_mins(10))) => {}
+            overrun = signs.overrun(&mut watch, &stop) => panic!("{overrun:?}"),
+        }
+        assert!(matches!(files.list(ListAsk::default()).await, Err(CodeError::Stopped)));
+    }
+}
