@@ -92,27 +92,7 @@ impl Check<'_> {
             }
         }
         found.extend(self.of_workspace());
-        for (name, gather) in &playbook.gather {
-            let path = format!("gather.{name}.tool");
-            if is_of_workspace(&gather.tool) {
-                let tool = shown(&gather.tool);
-                let message = format!("`{tool}` is for the work, which has not begun then");
-                found.push((path, message, None));
-                continue;
-            }
-            match writes(known, &gather.tool) {
-                None => {
-                    let message = format!("there is no tool `{}`", shown(&gather.tool));
-                    found.push((path, message, help(&gather.tool)));
-                }
-                Some(true) => {
-                    let message =
-                        format!("`{}` writes; only what reads can gather", shown(&gather.tool));
-                    found.push((path, message, None));
-                }
-                Some(false) => {}
-            }
-        }
+        found.extend(self.gathers());
         found.extend(self.steps());
         for name in playbook.scope.max.keys().filter(|name| !exists(name)) {
             let path = format!("scope.max.{name}");
@@ -141,6 +121,36 @@ impl Check<'_> {
         for (path, message, help) in found {
             self.add(&path, message, help);
         }
+    }
+
+    /// What is wrong with what is gathered before the work: path, message, help.
+    fn gathers(&self) -> Vec<(String, String, Option<String>)> {
+        let known = &self.vocabulary.tools;
+        let help =
+            |name: &str| did_you_mean(name, known.keys().map(String::as_str).chain(BUILT_IN));
+        let mut found = Vec::new();
+        for (name, gather) in &self.parsed.playbook.gather {
+            let path = format!("gather.{name}.tool");
+            if is_of_workspace(&gather.tool) {
+                let tool = shown(&gather.tool);
+                let message = format!("`{tool}` is for the work, which has not begun then");
+                found.push((path, message, None));
+                continue;
+            }
+            match writes(known, &gather.tool) {
+                None => {
+                    let message = format!("there is no tool `{}`", shown(&gather.tool));
+                    found.push((path, message, help(&gather.tool)));
+                }
+                Some(true) => {
+                    let message =
+                        format!("`{}` writes; only what reads can gather", shown(&gather.tool));
+                    found.push((path, message, None));
+                }
+                Some(false) => {}
+            }
+        }
+        found
     }
 
     /// Tools that need a workspace, or a check, which is not there: path, message, help.

@@ -296,7 +296,6 @@ pub struct Commit {
     /// The first line.
     pub subject: String,
     /// The rest.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub body: String,
 }
 

@@ -89,7 +89,7 @@ pub(super) fn read(tree: &Tree, ask: &ReadAsk, patience: &Patience) -> Result<Pa
     }
     let last = passage.from.saturating_add(ask.lines.clamp(1, LINES_MAX));
     let (mut cut, mut is_odd) = (0_u64, false);
-    let mut counted = 0_u64;
+    let (mut counted, mut told) = (0_u64, 0);
     let is_whole = loop {
         if lines.number % LOOK_EVERY == 0 && patience.is_over() || counted > COUNTED_BYTES_MAX {
             break false;
@@ -99,7 +99,7 @@ pub(super) fn read(tree: &Tree, ask: &ReadAsk, patience: &Patience) -> Result<Pa
         if number < passage.from {
             continue;
         }
-        if number >= last || passage.text.len() >= TEXT_BYTES_MAX {
+        if number >= last || told >= TEXT_BYTES_MAX {
             passage.next.get_or_insert(number);
         }
         if passage.next.is_some() {
@@ -112,6 +112,8 @@ pub(super) fn read(tree: &Tree, ask: &ReadAsk, patience: &Patience) -> Result<Pa
         if shown.len() < text.len() || (lines.line.len() as u64) < length {
             cut += 1;
         }
+        // Its number is told, too.
+        told += shown.len() + 8;
         passage.text.push_str(&shown);
         passage.text.push('\n');
     };

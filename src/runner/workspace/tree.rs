@@ -18,8 +18,6 @@ use tokio_util::sync::CancellationToken;
 
 /// The longest path.
 const PATH_BYTES_MAX: usize = 4_096;
-/// So many entries of one folder are looked at.
-pub(super) const NAMES_MAX: usize = 50_000;
 
 const FOLDER: OFlag =
     OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
@@ -154,8 +152,11 @@ pub(super) fn folder_in(folder: &impl AsFd, name: &CStr) -> Option<OwnedFd> {
     openat(folder, name, FOLDER, Mode::empty()).ok()
 }
 
-/// The names in a folder, in their order, and whether that is all of them.
-pub(super) fn names_in(folder: OwnedFd) -> Result<(Dir, Vec<CString>, bool), CodeError> {
+/// The names in a folder, in their order, and whether that is all of them; more than `most` it is not.
+pub(super) fn names_in(
+    folder: OwnedFd,
+    most: usize,
+) -> Result<(Dir, Vec<CString>, bool), CodeError> {
     let failed = |error: Errno| CodeError::Failed(format!("a folder cannot be read: {error}"));
     let mut folder = Dir::from_fd(folder).map_err(failed)?;
     let mut names = Vec::new();
@@ -166,7 +167,7 @@ pub(super) fn names_in(folder: OwnedFd) -> Result<(Dir, Vec<CString>, bool), Cod
         if name == c"." || name == c".." {
             continue;
         }
-        if names.len() >= NAMES_MAX {
+        if names.len() >= most {
             is_all = false;
             break;
         }

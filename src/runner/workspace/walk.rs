@@ -1,9 +1,7 @@
 //! A walk over the files of a workspace: in the order of their paths, through no link, past what git
 //! ignores, and not for ever.
 
-use super::tree::{
-    NAMES_MAX, Patience, Tree, file_in, folder_in, is_gits, look_at, names_in, target_of,
-};
+use super::tree::{Patience, Tree, file_in, folder_in, is_gits, look_at, names_in, target_of};
 use crate::tools::code::{CodeError, EntryKind};
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -14,7 +12,7 @@ use std::ffi::CStr;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
 
-/// A walk looks at so many entries.
+/// A walk comes to know so many entries.
 const ENTRIES_MAX: usize = 50_000;
 /// No folder lies deeper.
 pub(super) const DEPTH_MAX: u32 = 32;
@@ -99,9 +97,11 @@ impl<'a> Walk<'a> {
         level: u32,
         visit: &mut dyn FnMut(&Seen<'_>) -> Go,
     ) -> Result<Go, CodeError> {
-        let (folder, names, is_all) = names_in(folder)?;
+        let room = ENTRIES_MAX.saturating_sub(self.count);
+        let (folder, names, is_all) = names_in(folder, room)?;
+        self.count += names.len();
         if !is_all {
-            self.left_out.insert("a folder with too many entries is shown in part");
+            self.left_out.insert("more than 50,000 entries: name a folder");
         }
         if !self.ignored {
             self.rules.push(rules_of(path, &folder));
@@ -127,11 +127,6 @@ impl<'a> Walk<'a> {
         level: u32,
         visit: &mut dyn FnMut(&Seen<'_>) -> Go,
     ) -> Go {
-        self.count += 1;
-        if self.count > ENTRIES_MAX {
-            self.left_out.insert("more than 50,000 entries: name a folder");
-            return Go::Home;
-        }
         if self.patience.is_over() {
             self.left_out.insert("it took too long: name a folder");
             return Go::Home;
@@ -215,5 +210,3 @@ pub(super) fn glob(text: Option<&str>) -> Result<Option<Override>, CodeError> {
 pub(super) fn is_meant(glob: Option<&Override>, path: &str) -> bool {
     glob.is_none_or(|glob| glob.matched(path, false).is_whitelist())
 }
-
-const _: () = assert!(NAMES_MAX >= ENTRIES_MAX);

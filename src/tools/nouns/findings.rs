@@ -8,15 +8,17 @@ use crate::tools::code::CheckEnd;
 use crate::tools::definition::{Definition, Words};
 use crate::tools::noted::{Noted, note, workspace};
 use crate::tools::registry::Parts;
-use crate::tools::{Code, CodeError, Context, RunContext, ToolError, ToolResult, show};
+use crate::tools::{Code, Context, RunContext, ToolError, ToolResult, show};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
 
 /// A run notes at most so many findings, those from before included.
 const FINDINGS_MAX: usize = 200;
 /// The longest texts of a finding.
 const TEXT_CHARS_MAX: usize = 4_000;
-/// So much of a check's output is journaled: the end of it.
+/// So much of a check's output is told, and so much is journaled: the end of it.
+const TOLD_CHARS_MAX: usize = 12_000;
 const OUTPUT_CHARS_MAX: usize = 2_000;
 
 pub(super) fn tools() -> Vec<Definition> {
@@ -232,11 +234,7 @@ async fn check(parts: &Parts, context: &Context, args: RunCheck) -> Result<ToolR
         return Err(ToolError::rejected(Reason::InvalidArguments, message));
     }
     let act = async {
-        let end = code.check(&args.name).await.map_err(|error| match error {
-            // Whoever stopped the run does not wait for what its work would say next.
-            CodeError::Stopped => ToolError::fatal(Reason::Cancelled, error.to_string()),
-            error => error.into(),
-        })?;
+        let end = code.check(&args.name).await?;
         Ok((journaled(&end), end))
     };
     let asked = (RUN_CHECK, show::value(&args));
@@ -244,25 +242,37 @@ async fn check(parts: &Parts, context: &Context, args: RunCheck) -> Result<ToolR
         Noted::Now(end, effect) => (end, effect),
         Noted::Before(result) => return Ok(result),
     };
+    let word = if end.passed { "passed" } else { "did not pass" };
+    let mut text = format!("{} {word}: {}\n", args.name, end.status);
+    let output = end_of(&end.output, TOLD_CHARS_MAX);
+    let cut = u64::try_from(end.output.len() - output.len()).unwrap_or(0);
+    let dropped = end.dropped.saturating_add(cut);
+    if dropped > 0 {
+        let _ = writeln!(text, "({dropped} bytes of its output are left out)");
+    }
+    text.push_str(&output);
     let value = show::value(&CheckView {
         name: args.name,
         passed: end.passed,
         status: end.status,
         exit_code: end.exit_code,
-        output: end.output,
-        dropped: end.dropped,
+        output,
+        dropped,
     });
-    Ok(ToolResult { text: show::text(&value), value, effect: Some(effect) })
+    Ok(ToolResult { text: text.trim_end().to_owned(), value, effect: Some(effect) })
+}
+
+/// The last so many characters.
+fn end_of(text: &str, chars_max: usize) -> String {
+    text.chars().skip(text.chars().count().saturating_sub(chars_max)).collect()
 }
 
 /// What is written down of a check.
 fn journaled(end: &CheckEnd) -> Value {
-    let skip = end.output.chars().count().saturating_sub(OUTPUT_CHARS_MAX);
-    let output: String = end.output.chars().skip(skip).collect();
     Value::map([
         ("passed", Value::from(end.passed)),
         ("exit_code", end.exit_code.into()),
         ("status", end.status.as_str().into()),
-        ("output", output.into()),
+        ("output", end_of(&end.output, OUTPUT_CHARS_MAX).into()),
     ])
 }

@@ -163,11 +163,6 @@ async fn what_an_agent_plants_for_git_is_not_run() {
     let evil = bench.den.path().join("evil.git/.git");
     std::fs::write(evil.join("config"), format!("[core]\n\tbare = false\n{config}")).unwrap();
     bench.write(".git", format!("gitdir: {}\n", evil.display()));
-    std::fs::write(
-        room.join("repo.git/worktrees/main-7/commondir"),
-        format!("{}\n", evil.display()),
-    )
-    .unwrap();
     bench.write(".gitattributes", "* diff=evil filter=evil\n");
     bench.write("README", "changed\n");
     let diff = bench.call("codeDiff", json!({})).await;
@@ -176,6 +171,15 @@ async fn what_an_agent_plants_for_git_is_not_run() {
     bench.call("codeLog", json!({})).await;
     bench.call("codeBlame", json!({ "path": "README" })).await;
     assert!(bench.files.head().await.is_some());
+    // What leads git to all of it by another way leads to no answer, or to one; to nothing that is run.
+    let common = room.join("repo.git/worktrees/main-7/commondir");
+    let before = text_of(&common);
+    std::fs::write(&common, format!("{}\n", evil.display())).unwrap();
+    for tool in ["codeDiff", "codeLog"] {
+        let _ = bench.try_to(tool, json!({})).await;
+    }
+    let _ = bench.try_to("codeBlame", json!({ "path": "README" })).await;
+    std::fs::write(&common, before).unwrap();
     let gone = json!({ "file": "gone", "severity": "note", "text": "x" });
     bench.refuses("codeComment", gone).await;
     assert!(!trap.exists(), "something was run");
@@ -190,6 +194,14 @@ fn origin_of(bench: &Bench) -> Origin {
     Origin { repository: bench.upstream().to_str().unwrap().to_owned(), reference: None }
 }
 
+/// Somebody pushes to the branch `feature`; the commit.
+fn push(bench: &Bench, text: &str, message: &str) -> String {
+    git(&bench.upstream(), &["checkout", "-q", "feature"]);
+    let pushed = commit(&bench.upstream(), "feature", text, message);
+    git(&bench.upstream(), &["checkout", "-q", "main"]);
+    pushed
+}
+
 /// A bench in a workspace of the branch `feature`.
 async fn on_a_branch() -> Option<(Bench, Origin)> {
     if !has_git() {
@@ -201,6 +213,7 @@ async fn on_a_branch() -> Option<(Bench, Origin)> {
     let upstream = den.path().join("site");
     git(&upstream, &["checkout", "-qb", "feature"]);
     commit(&upstream, "feature", "one\n", "the feature");
+    git(&upstream, &["checkout", "-q", "main"]);
     origin.reference = Some("feature".into());
     let bench = Bench::at(den, Some(&origin)).await;
     Some((bench, origin))
@@ -212,7 +225,7 @@ async fn a_workspace_is_brought_forward_to_what_was_pushed_to_its_branch() {
     let first = bench.files.head().await.unwrap();
     assert_eq!(bench.files.target_head().await, Some(first.clone()));
     assert_eq!(bench.workspace.standing().note, None);
-    let second = commit(&bench.upstream(), "feature", "one\ntwo\n", "more of it");
+    let second = push(&bench, "one\ntwo\n", "more of it");
     // What is not committed and in nobody's way stays.
     bench.write("notes", "mine\n");
     let bench = bench.again(Some(&origin)).await;
@@ -240,7 +253,7 @@ async fn a_workspace_with_work_of_its_own_is_left_alone_and_that_is_said() {
     let Some((bench, origin)) = on_a_branch().await else { return };
     let first = bench.files.head().await;
     bench.write("feature", "changed\n");
-    let pushed = commit(&bench.upstream(), "feature", "theirs\n", "theirs");
+    let pushed = push(&bench, "theirs\n", "theirs");
     let bench = bench.again(Some(&origin)).await;
     let note = |bench: &Bench| bench.workspace.standing().note.clone().unwrap();
     assert!(note(&bench).contains("not committed"), "{}", note(&bench));
@@ -269,7 +282,7 @@ async fn the_repositorys_configuration_and_hooks_are_as_they_were_after_all_that
     let Some((bench, origin)) = on_a_branch().await else { return };
     let repo = bench.den.root().join(".rooms/main-7/repo.git");
     let before = (text_of(&repo.join("config")), std::fs::read_dir(repo.join("hooks")).is_ok());
-    commit(&bench.upstream(), "feature", "more\n", "more");
+    push(&bench, "more\n", "more");
     let bench = bench.again(Some(&origin)).await;
     bench.call("codeDiff", json!({})).await;
     let after = (text_of(&repo.join("config")), std::fs::read_dir(repo.join("hooks")).is_ok());

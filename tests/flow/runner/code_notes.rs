@@ -236,7 +236,7 @@ async fn a_run_that_is_stopped_stops_its_check_and_nothing_of_it_is_left() {
     }
     bench.stop.cancel();
     let error = running.await.unwrap_err();
-    assert!(error.is_fatal() && error.reason() == Reason::Cancelled, "{error}");
+    assert!(!error.is_fatal() && error.reason() == Reason::Cancelled, "{error}");
     let pid = std::fs::read_to_string(bench.folder().join("pid")).unwrap();
     assert!(!crate::support::den::runs(&pid));
     let effects = bench.effects();
