@@ -3,7 +3,7 @@
 
 use super::team::{json, team_with};
 use crate::mcp::Client;
-use crate::support::den::{git, has_git, has_sandbox};
+use crate::support::den::{git, has_git, has_sandbox, runs};
 use crate::support::rota::{Rota, until};
 use serde_json::{Value, json as value};
 use std::path::PathBuf;
@@ -193,4 +193,41 @@ async fn an_agent_outside_has_the_same_tools_by_its_run_token_and_outlives_its_c
     super::team::until_status(&rota, "1", "Ready for Review");
     assert!(tree.join("over").exists(), "a check ended the program of its run");
     assert_eq!(serving.stop(), 0);
+}
+
+#[test]
+fn a_daemon_that_dies_while_a_check_runs_leaves_nothing_of_it_and_the_next_attempt_goes_on() {
+    if !has_sandbox() {
+        return;
+    }
+    let slow = "test -e again || { touch again; echo $$ >pid; sleep 600; }";
+    let text = steps(&["tests"])
+        .replace("\"test -e mended\"", &format!("\"{slow}\""))
+        .replace("attempts = 1", "attempts = 2\nbackoff = \"1s..1s\"");
+    let rota = team_with("worker", &text);
+    let mut command = rota.command(["run-once", "worker"]);
+    let mut daemon = command
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = Rota::wait_for_file(&rota.state().join("workspaces/main-1/pid"));
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    until("the check ends with its daemon", || (!runs(&pid)).then_some(()));
+    let serving = rota.serve(Vec::<&str>::new());
+    super::team::until_status(&rota, "1", "Ready for Review");
+    assert_eq!(serving.stop(), 0);
+    let runs = json(&rota, &["runs", "list"]);
+    let states: Vec<&str> = runs["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["succeeded", "interrupted"], "{runs:#}");
+    let first = json(&rota, &["runs", "show", runs["items"][1]["id"].as_str().unwrap()]);
+    let effects = first["effects"].as_array().unwrap();
+    let check = effects.iter().find(|effect| effect["tool"] == "runCheck").unwrap();
+    assert_eq!(check["result"]["failed"]["code"], "interrupted", "{check:#}");
 }
