@@ -2,7 +2,7 @@
 //! it since. Only forward, only where nothing is lost, and never by the daemon's own git in a folder
 //! that a program could write: what was fetched is handed over by its name, within the sandbox.
 
-use super::git::{Git, Origin, branch_of};
+use super::git::{Git, Origin, branch_of, mirror};
 use super::history::is_hash;
 use super::room::Workspace;
 use super::{Ask, WorkspaceError, Workspaces};
@@ -97,7 +97,7 @@ async fn fetched(
 ) -> Result<(Standing, Vec<(String, String)>), WorkspaceError> {
     let Some(reference) = origin.reference.as_deref() else {
         // Nothing to get to: what was fetched before is good enough to compare with.
-        let default = match git.mirror(root, origin) {
+        let default = match mirror(root, origin) {
             Some(mirror) => git.commit(&mirror, None).await.ok(),
             None => None,
         };

@@ -146,13 +146,6 @@ impl Git<'_> {
         Ok(mirror)
     }
 
-    /// Where what was fetched of a repository lies, if it was.
-    pub fn mirror(&self, root: &Path, origin: &Origin) -> Option<PathBuf> {
-        let name = place::hash(&origin.repository);
-        let mirror = root.join(place::REPOS).join(format!("{name}.git"));
-        mirror.is_dir().then_some(mirror)
-    }
-
     /// The branches of what was fetched, with their commits.
     pub async fn branches(&self, mirror: &Path) -> Result<Vec<(String, String)>, WorkspaceError> {
         let asked = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads"];
@@ -222,6 +215,13 @@ impl Git<'_> {
         let add = ["worktree", "add", "--quiet", "-b", &branch, "--", tree, commit];
         self.call(&repo, "", &add).await.map(drop)
     }
+}
+
+/// Where what was fetched of a repository lies, if it was.
+pub(super) fn mirror(root: &Path, origin: &Origin) -> Option<PathBuf> {
+    let name = place::hash(&origin.repository);
+    let mirror = root.join(place::REPOS).join(format!("{name}.git"));
+    mirror.is_dir().then_some(mirror)
 }
 
 /// A workspace's own branch.

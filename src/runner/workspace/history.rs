@@ -365,7 +365,7 @@ fn blamed(text: &str) -> Vec<BlameLine> {
         } else if line.commit.is_empty() {
             let mut words = row.split(' ');
             let hash = words.next().filter(|hash| is_hash(hash));
-            line.commit = hash.unwrap_or_default().to_owned();
+            hash.unwrap_or_default().clone_into(&mut line.commit);
             line.line = words.nth(1).and_then(|number| number.parse().ok()).unwrap_or(0);
         }
     }

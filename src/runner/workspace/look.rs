@@ -91,7 +91,9 @@ pub(super) fn read(tree: &Tree, ask: &ReadAsk, patience: &Patience) -> Result<Pa
     let (mut cut, mut is_odd) = (0_u64, false);
     let (mut counted, mut told) = (0_u64, 0);
     let is_whole = loop {
-        if lines.number % LOOK_EVERY == 0 && patience.is_over() || counted > COUNTED_BYTES_MAX {
+        if lines.number.is_multiple_of(LOOK_EVERY) && patience.is_over()
+            || counted > COUNTED_BYTES_MAX
+        {
             break false;
         }
         let Some(length) = lines.next()? else { break true };
@@ -142,7 +144,7 @@ pub(super) fn count(tree: &Tree, path: &str, patience: &Patience) -> Result<u64,
     let (file, _) = tree.file(&tree.parts(path)?)?;
     let mut lines = Lines::new(file);
     while lines.next()?.is_some() {
-        if lines.number % LOOK_EVERY == 0 && patience.is_over() {
+        if lines.number.is_multiple_of(LOOK_EVERY) && patience.is_over() {
             // Of one that is too long to be counted, no line is too far.
             return Ok(u64::MAX);
         }
@@ -177,13 +179,11 @@ pub(super) fn search(
             if seen.kind != EntryKind::File || !is_meant(glob.as_ref(), seen.path) {
                 return Go::On;
             }
-            match seen.open() {
-                Ok(file) => search.file(file, seen.path),
-                Err(_) => {
-                    search.unread += 1;
-                    Go::On
-                }
+            if let Ok(file) = seen.open() {
+                return search.file(file, seen.path);
             }
+            search.unread += 1;
+            Go::On
         })?;
         left_out.extend(walk.left_out());
     } else {
@@ -244,7 +244,7 @@ impl Search<'_> {
                 self.why = Some("more than 512 MiB: name a folder, or a glob");
                 return Go::Home;
             }
-            if lines.number % LOOK_EVERY == 0 && self.patience.is_over() {
+            if lines.number.is_multiple_of(LOOK_EVERY) && self.patience.is_over() {
                 self.why = Some("it took too long: name a folder, or a glob");
                 return Go::Home;
             }
