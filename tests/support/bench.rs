@@ -52,7 +52,7 @@ impl Bench {
     pub async fn again(self, origin: Option<&Origin>) -> Self {
         let Self { den, workspace, .. } = self;
         drop(workspace);
-        Self::at(den, origin).await
+        Box::pin(Self::at(den, origin)).await
     }
 
     pub fn folder(&self) -> PathBuf {

@@ -62,7 +62,7 @@ named)
         base=$(git rev-parse --verify --quiet --end-of-options "refs/tags/$2^{commit}") ||
         base=$(git rev-parse --verify --quiet --end-of-options "$2^{commit}") || exit 91
     ;;
-left) base=$(git merge-base "$head" "$2") || exit 92 ;;
+left) base=$(git merge-base "$head" "$2") || base=$2 ;;
 *) base=$head ;;
 esac
 echo "$head $base"
@@ -103,7 +103,7 @@ impl Workspace {
         let env = environment(&folder, &repo, self.folder());
         let (signs, _nobody) = Signs::channel(1);
         let mut watch = Watch::of(TIME);
-        let exit = self.run(&words, &env, input, &signs, &mut watch, stop).await;
+        let exit = self.run_beside(&words, &env, input, &signs, &mut watch, stop).await;
         let exit = exit.map_err(|error| CodeError::Failed(format!("git: {error}")))?;
         match exit.overrun {
             None => Ok(exit),

@@ -157,9 +157,22 @@ impl Workspace {
         }
     }
 
-    /// Starts a program in the sandbox and stays with it to its end, beside the run's own program if
-    /// it has one.
-    pub(super) async fn run(
+    /// Starts a program in the sandbox and stays with it to its end; the run's own program is not there
+    /// yet, or not any more.
+    async fn run(
+        &self,
+        words: &[String],
+        env: &[(String, String)],
+        input: &str,
+        signs: &Signs,
+        watch: &mut Watch,
+        stop: &CancellationToken,
+    ) -> std::io::Result<Exit> {
+        self.run_with(None, (words, env, input), signs, watch, stop).await
+    }
+
+    /// The same beside the run's own program, if it has one.
+    pub(super) async fn run_beside(
         &self,
         words: &[String],
         env: &[(String, String)],
@@ -271,7 +284,7 @@ impl Workspace {
         let Some(check) = self.checks.get(name) else { return Ok(None) };
         let (signs, _nobody) = Signs::channel(1);
         let mut watch = Watch::of(check.time.min(most));
-        let exit = self.run(&check.command, &[], "", &signs, &mut watch, stop).await?;
+        let exit = self.run_beside(&check.command, &[], "", &signs, &mut watch, stop).await?;
         if exit.overrun == Some(Overrun::Stopped) {
             return Err(WorkspaceError::Stopped);
         }

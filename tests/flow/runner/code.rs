@@ -51,7 +51,7 @@ async fn files_are_listed_in_order_without_gits_own_and_without_what_git_ignores
     assert_eq!(below, ["src/a/.gitignore", "src/a/deep.rs"], "rules of folders above hold");
     let ignored = bench.paths(json!({ "includeIgnored": true, "depth": 9 })).await;
     assert!(ignored.contains(&"target/out.o".to_owned()), "{ignored:?}");
-    assert!(!ignored.iter().any(|path| path.contains(".git/") || path.ends_with(".git")));
+    assert!(!ignored.iter().any(|path| path.split('/').any(|part| part == ".git")));
     let listing = bench.call("codeList", json!({ "depth": 1 })).await;
     let link = listing["entries"].as_array().unwrap().iter().find(|e| e["path"] == "link").unwrap();
     assert_eq!((&link["kind"], &link["target"]), (&json!("link"), &json!("/etc/passwd")));
@@ -83,8 +83,8 @@ async fn a_long_list_goes_on_where_it_ended() {
 #[tokio::test]
 async fn lines_of_a_file_are_read_in_parts() {
     let bench = bench().await;
-    let text: String = (1..=1_000).map(|n| format!("line {n}\n")).collect();
-    bench.write("long", &text);
+    let lines: Vec<String> = (1..=1_000).map(|n| format!("line {n}")).collect();
+    bench.write("long", lines.join("\n") + "\n");
     let first = bench.call("codeRead", json!({ "path": "long", "lines": 3 })).await;
     assert_eq!(first["text"], "line 1\nline 2\nline 3\n");
     assert_eq!((&first["next"], &first["lines"]), (&json!(4), &json!(1_000)));

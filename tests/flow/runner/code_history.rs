@@ -73,8 +73,8 @@ async fn a_diff_shows_commits_what_is_not_committed_and_what_is_new_against_the_
 #[tokio::test]
 async fn a_long_diff_is_given_in_parts() {
     let Some(bench) = bench().await else { return };
-    let long: String = (0..20_000).map(|n| format!("{n} {}\n", "x".repeat(100))).collect();
-    bench.write("long", long);
+    let long: Vec<String> = (0..20_000).map(|n| format!("{n} {}", "x".repeat(100))).collect();
+    bench.write("long", long.join("\n") + "\n");
     let first = bench.call("codeDiff", json!({})).await;
     assert!(text(&first).len() < 26_000 && first["next"].is_u64(), "{}", text(&first).len());
     let second = bench.call("codeDiff", json!({ "from": first["next"] })).await;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 fn check(script: &str) -> Check {
     let command = ["sh", "-c", script].map(str::to_owned).into();
-    Check { command, time: Duration::from_secs(60) }
+    Check { command, time: Duration::from_mins(1) }
 }
 
 async fn bench(change: impl FnOnce(&mut Playbook)) -> Bench {
