@@ -127,6 +127,7 @@ impl Shop {
             marker: None,
             once: None,
             applies: None,
+            workspace: None,
             tally: Arc::new(Tally::default()),
         });
         let job = Job {

@@ -387,7 +387,7 @@ pub(super) fn words(
     let tools: BTreeMap<String, bool> = tools
         .definitions()
         .filter(|tool| tool.kind != ToolKind::Operate)
-        .map(|tool| (tool.name.to_owned(), tool.kind == ToolKind::Write))
+        .map(|tool| (tool.name.to_owned(), tool.kind != ToolKind::Read))
         // What they offer is known only once they are asked.
         .chain(config.upstreams.keys().map(|name| (full_name(name, "*"), true)))
         .collect();

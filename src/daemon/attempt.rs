@@ -3,6 +3,7 @@
 use super::brief::{self, Brief};
 use super::earlier;
 use super::reviews;
+use super::rooms::files_of;
 use super::worker::{Worker, board_trouble};
 use crate::crash;
 use crate::domain::{
@@ -197,7 +198,13 @@ impl Worker {
         self.refresh_brief().await?;
         let gathered = self.gather().await?;
         self.brief.put("gathered", gathered);
-        let context = self.context(EffectActor::Agent, None).await?;
+        let workspace = self.workspace().await?;
+        let mut context = self.context(EffectActor::Agent, None).await?;
+        if let (Some(run), Some(workspace)) = (&mut context.run, &workspace) {
+            let files = self.files(workspace, signs);
+            self.brief.put("workspace", files_of(workspace, &files).await);
+            run.workspace = Some(files);
+        }
         let prompt = self.compose()?;
         if !prompt.is_empty() {
             self.log("prompt", &prompt).await;
@@ -213,7 +220,6 @@ impl Worker {
                 Usage::default(),
             ));
         }
-        let workspace = self.workspace().await?;
         let folder = workspace.as_ref().map(|workspace| workspace.folder().to_owned());
         let session = ToolSession::new(Arc::clone(&self.parts.tools), context);
         let (grant, config) = self.grant(&session, signs, workspace.as_deref()).await?;

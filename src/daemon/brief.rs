@@ -4,7 +4,7 @@
 use crate::board::{self, Board};
 use crate::domain::{
     Comment, CommentQuery, CommentTarget, Effect, EffectActor, EffectResult, Person, PersonKind,
-    Playbook, Project, Run, Task, Timestamp, Value,
+    Playbook, Project, RUN_CHECK, Run, Task, Timestamp, Value,
 };
 use crate::template::vocabulary;
 use chrono::SecondsFormat;
@@ -164,11 +164,16 @@ fn describe_comment(comment: &Comment, people: &[Person]) -> Value {
     ])
 }
 
-/// What a run changed, so that the next one does not do it again.
+/// What a run changed, so that the next one does not do it again. A check it does have run again: it is
+/// evidence for its own run alone.
 pub(super) fn effect_lines(attempt: u32, effects: &[Effect]) -> Vec<Value> {
-    let own = effects.iter().filter(|effect| effect.actor == EffectActor::Agent);
+    let is_own = |effect: &&Effect| effect.actor == EffectActor::Agent && effect.tool != RUN_CHECK;
+    let own = effects.iter().filter(is_own);
     own.map(|effect| {
         let (entity, summary) = match &effect.result {
+            Some(EffectResult::Done { after, .. }) if effect.is_beside_board() => {
+                ("the review".to_owned(), after.to_string())
+            }
             Some(EffectResult::Done { entity, after, .. }) => {
                 (entity.to_string(), after.to_string())
             }
@@ -201,4 +206,42 @@ pub(super) fn plain(record: &impl serde::Serialize) -> Value {
 /// An instant as templates and tools exchange it: RFC 3339 in UTC.
 pub(super) fn text_of(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{CODE_COMMENT, Entity, Mark, RunId, from_millis};
+
+    #[test]
+    fn a_check_is_not_among_what_is_not_to_be_done_again() {
+        let effect = |tool: &str, entity| Effect {
+            mark: Mark { run: RunId::new("r-1"), seq: 1 },
+            actor: EffectActor::Agent,
+            tool: tool.to_owned(),
+            bulk: None,
+            args: Value::Null,
+            claimed: None,
+            fence: None,
+            intended: from_millis(0),
+            result: Some(EffectResult::Done {
+                entity,
+                before: Value::Null,
+                after: Value::map([("text", "x")]),
+                inverse: None,
+                at: from_millis(0),
+            }),
+        };
+        let effects = [
+            effect(RUN_CHECK, Entity::Outside),
+            effect(CODE_COMMENT, Entity::Outside),
+            effect("calendar:send", Entity::Outside),
+        ];
+        let lines = effect_lines(1, &effects);
+        let entities: Vec<_> =
+            lines.iter().map(|line| line.get("entity").and_then(Value::as_text).unwrap()).collect();
+        assert_eq!(entities.len(), 2);
+        assert_eq!(entities[0], "the review");
+        assert!(entities[1].starts_with("something outside"));
+    }
 }

@@ -43,6 +43,7 @@ impl Worker {
                 marker: None,
                 once: None,
                 applies: None,
+                workspace: None,
                 tally: Arc::clone(&self.tally),
                 playbook,
             }),

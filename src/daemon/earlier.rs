@@ -78,7 +78,9 @@ pub(super) async fn done_text(parts: &Parts, before: &[Run], own: &Run) -> Strin
 /// What one effect of the agent left on the board.
 fn shown(effect: &Effect) -> Option<String> {
     match &effect.result {
-        Some(EffectResult::Done { entity, .. }) if effect.actor == EffectActor::Agent => {
+        Some(EffectResult::Done { entity, .. })
+            if effect.actor == EffectActor::Agent && !effect.is_beside_board() =>
+        {
             Some(format!("{} ({entity})", effect.tool))
         }
         _ => None,

@@ -15,9 +15,11 @@ const ROWS_MAX: usize = 100;
 pub(super) async fn learn(parts: &Parts, run: &Run) -> Result<Option<String>, LedgerError> {
     let mut unknown = None;
     for effect in parts.ledger.open_intents(&run.id).await? {
-        // What another server did, the board cannot know.
+        // What another server did, the board cannot know; what is done beside it, it never sees.
         let asked = if effect.tool.contains(':') {
             Ok(EffectState::Unknown)
+        } else if effect.is_beside_board() {
+            Ok(EffectState::Absent)
         } else {
             parts.board.effect_of(&effect.mark).await
         };

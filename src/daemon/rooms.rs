@@ -11,9 +11,10 @@ use crate::domain::{
 };
 use crate::ledger::{LedgerError, stop};
 use crate::runner::grant::PRIVATE;
-use crate::runner::workspace::{Ask, Origin, Record, Workspace, WorkspaceError, judge};
+use crate::runner::workspace::{Ask, Files, Origin, Record, Workspace, WorkspaceError, judge};
 use crate::runner::{Grant, Signs, ToolSession, WorkEnd};
 use crate::template;
+use crate::tools::Code;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,7 +59,16 @@ impl Worker {
         let workspace = made.map_err(|error| ended(&error))?;
         let (name, level) = (workspace.name(), workspace.level());
         self.note(&format!("it works in workspace {name}, sandbox {level}")).await;
+        if let Some(note) = &workspace.standing().note {
+            self.note(&format!("workspace {name}: {note}")).await;
+        }
         Ok(Some(Arc::new(workspace)))
+    }
+
+    /// What the run's tools see of its workspace.
+    pub(super) fn files(&self, workspace: &Arc<Workspace>, signs: &Signs) -> Arc<dyn Code> {
+        let time = self.job.playbook.limits.time;
+        Arc::new(Files::new(workspace, signs, &self.job.halt.token(), time))
     }
 
     fn origin(&self, source: &WorkspaceSource) -> Result<Origin, WorkEnd> {
@@ -156,6 +166,16 @@ impl Worker {
         let here = || PathBuf::from(".");
         self.parts.settings.state.clone().map_or_else(here, |state| state.join("work"))
     }
+}
+
+/// A workspace as templates see it.
+pub(super) async fn files_of(workspace: &Workspace, files: &Arc<dyn Code>) -> Value {
+    Value::map([
+        ("branch", Value::from(workspace.branch())),
+        ("head", files.head().await.into()),
+        ("target", files.target_head().await.into()),
+        ("note", workspace.standing().note.clone().into()),
+    ])
 }
 
 /// Sees to the workspaces that nobody uses: what is half made is cleared away, and those whose tasks

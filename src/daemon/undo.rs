@@ -160,6 +160,9 @@ async fn claim(parts: &Parts, ask: &UndoAsk, task: TaskId, run: &RunId) -> Resul
 
 impl Undo<'_> {
     async fn one(&mut self, effect: &Effect) -> Fate {
+        if effect.is_beside_board() {
+            return Fate { state: "nothing", reason: None, detail: String::new() };
+        }
         let (entity, after, inverse) = match &effect.result {
             Some(EffectResult::Done { entity, after, inverse, .. }) => (*entity, after, inverse),
             Some(
@@ -326,6 +329,7 @@ impl Undo<'_> {
                 marker: None,
                 once: None,
                 applies: None,
+                workspace: None,
                 tally: Arc::clone(&own.tally),
             }),
         })

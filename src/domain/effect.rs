@@ -1,6 +1,6 @@
 //! An effect: one write of a run, journaled before it is done and again when it is.
 
-use super::{Entity, Fence, Mark, TaskId, Timestamp, Value};
+use super::{CODE_COMMENT, Entity, Fence, Mark, TaskId, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 /// The tool that runs a check by its `name`; its effect says after it whether it `passed`.
@@ -29,6 +29,14 @@ pub struct Effect {
     pub intended: Timestamp,
     /// What came of it; `None` between intent and result.
     pub result: Option<EffectResult>,
+}
+
+impl Effect {
+    /// Whether it leaves the board as it is: a check that was run, a finding that was noted. It stands
+    /// in the journal as what the run can show for itself.
+    pub fn is_beside_board(&self) -> bool {
+        self.tool == RUN_CHECK || self.tool == CODE_COMMENT
+    }
 }
 
 /// For whom an effect is done.

@@ -98,5 +98,5 @@ pub use value::Value;
 pub use work::{Permissions, Step, Work};
 pub use workspace::{
     Check, HostPort, SandboxLevel, WorkspaceHooks, WorkspaceRules, WorkspaceSource,
-    allows_repository, check_reference, check_repository,
+    allows_repository, check_reference, check_repository, is_of_workspace,
 };

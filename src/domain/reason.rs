@@ -117,6 +117,7 @@ reasons! {
     SourceRefused = "source_refused", "the repository or branch of the workspace is not allowed, or not there";
     HookFailed = "hook_failed", "a hook of the workspace failed";
     SandboxUnavailable = "sandbox_unavailable", "this machine cannot keep the sandbox that the playbook asks for";
+    NoWorkspace = "no_workspace", "the run has no workspace to look into";
     TemplateFailed = "template_failed", "a template could not be filled in";
     GatherFailed = "gather_failed", "data for the run could not be read";
     ToolFailed = "tool_failed", "a tool failed in a way that ends a run";

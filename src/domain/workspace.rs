@@ -119,6 +119,11 @@ pub struct Check {
     pub time: Duration,
 }
 
+/// Whether a tool, or a pattern of tools, is for the workspace of a run and for nothing else.
+pub fn is_of_workspace(tool: &str) -> bool {
+    !tool.contains(':') && (tool.starts_with("code") || tool == super::RUN_CHECK)
+}
+
 /// A host and its port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostPort {

@@ -2,7 +2,9 @@
 
 use super::cross::allows;
 use super::{Parsed, Vocabulary};
-use crate::domain::{Channel, PlaybookName, Reviewer, Work, WriteScope};
+use crate::domain::{
+    Channel, PlaybookName, RUN_CHECK, Reviewer, Work, WriteScope, is_of_workspace,
+};
 use crate::fault::{Fault, Showing, did_you_mean, shown, sort};
 use crate::template::vocabulary;
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,8 +91,52 @@ impl Check<'_> {
                 found.push((path, format!("there is no tool `{}`", shown(tool)), help(tool)));
             }
         }
-        for (name, gather) in &playbook.gather {
+        found.extend(self.of_workspace());
+        found.extend(self.gathers());
+        found.extend(self.steps());
+        for name in playbook.scope.max.keys().filter(|name| !exists(name)) {
+            let path = format!("scope.max.{name}");
+            found.push((path, format!("there is no tool `{}`", shown(name)), help(name)));
+        }
+        for (name, outcome) in &playbook.outcomes {
+            for (index, needed) in outcome.requires.iter().enumerate() {
+                // A check is run, and journaled, by a tool.
+                let tool = match needed.split_once(':') {
+                    Some(("check", _)) => RUN_CHECK,
+                    _ => needed.trim_start_matches("tool:"),
+                };
+                let path = format!("outcome.{name}.requires.{index}");
+                let check = needed.strip_prefix("check:");
+                if !exists(tool) || !allows(&playbook.tools, tool) {
+                    let message =
+                        format!("work cannot call `{}`, so this never holds", shown(tool));
+                    found.push((path, message, None));
+                } else if let Some(check) = check.filter(|c| !playbook.checks.contains_key(*c)) {
+                    let message = format!("there is no check `{}`", shown(check));
+                    let help = did_you_mean(check, playbook.checks.keys().map(String::as_str));
+                    found.push((path, message, help));
+                }
+            }
+        }
+        for (path, message, help) in found {
+            self.add(&path, message, help);
+        }
+    }
+
+    /// What is wrong with what is gathered before the work: path, message, help.
+    fn gathers(&self) -> Vec<(String, String, Option<String>)> {
+        let known = &self.vocabulary.tools;
+        let help =
+            |name: &str| did_you_mean(name, known.keys().map(String::as_str).chain(BUILT_IN));
+        let mut found = Vec::new();
+        for (name, gather) in &self.parsed.playbook.gather {
             let path = format!("gather.{name}.tool");
+            if is_of_workspace(&gather.tool) {
+                let tool = shown(&gather.tool);
+                let message = format!("`{tool}` is for the work, which has not begun then");
+                found.push((path, message, None));
+                continue;
+            }
             match writes(known, &gather.tool) {
                 None => {
                     let message = format!("there is no tool `{}`", shown(&gather.tool));
@@ -104,29 +150,37 @@ impl Check<'_> {
                 Some(false) => {}
             }
         }
-        found.extend(self.steps());
-        for name in playbook.scope.max.keys().filter(|name| !exists(name)) {
-            let path = format!("scope.max.{name}");
-            found.push((path, format!("there is no tool `{}`", shown(name)), help(name)));
+        found
+    }
+
+    /// Tools that need a workspace, or a check, which is not there: path, message, help.
+    fn of_workspace(&self) -> Vec<(String, String, Option<String>)> {
+        let playbook = &self.parsed.playbook;
+        let listed = playbook.tools.iter().enumerate();
+        let listed = listed.map(|(index, tool)| (format!("work.tools.{index}"), tool));
+        let mut used: Vec<(String, &String)> =
+            listed.filter(|(path, _)| self.parsed.marks.contains_key(path)).collect();
+        if let Work::Steps(steps) = &playbook.work {
+            let steps = steps.iter().enumerate();
+            used.extend(steps.map(|(index, step)| (format!("step.{index}.tool"), &step.tool)));
         }
-        for (name, outcome) in &playbook.outcomes {
-            for (index, needed) in outcome.requires.iter().enumerate() {
-                // A check is run, and journaled, by a tool.
-                let tool = match needed.split_once(':') {
-                    Some(("check", _)) => crate::domain::RUN_CHECK,
-                    _ => needed.trim_start_matches("tool:"),
-                };
-                if !exists(tool) || !allows(&playbook.tools, tool) {
-                    let path = format!("outcome.{name}.requires.{index}");
-                    let message =
-                        format!("work cannot call `{}`, so this never holds", shown(tool));
-                    found.push((path, message, None));
-                }
-            }
-        }
-        for (path, message, help) in found {
-            self.add(&path, message, help);
-        }
+        let of_workspace = used.into_iter().filter(|(_, tool)| is_of_workspace(tool));
+        let lacking = of_workspace.filter_map(|(path, tool)| {
+            let (message, help) = if playbook.workspace.is_none() {
+                let message = format!("`{}` is for a workspace, and there is none", shown(tool));
+                (message, "write [workspace], or leave it out")
+            } else if tool == RUN_CHECK && playbook.checks.is_empty() {
+                let message = "`runCheck` runs checks of the playbook, and there are none";
+                (
+                    message.to_owned(),
+                    "write [checks.NAME] with `command = [\"…\"]`, or leave it out",
+                )
+            } else {
+                return None;
+            };
+            Some((path, message, Some(help.to_owned())))
+        });
+        lacking.collect()
     }
 
     /// What is wrong with the tools of the steps: path, message, help.
@@ -144,7 +198,7 @@ impl Check<'_> {
                     let help = did_you_mean(&step.tool, known.keys().map(String::as_str));
                     found.push((path, message, help));
                 }
-                Some(true) if free => {
+                Some(true) if free && !is_of_workspace(&step.tool) => {
                     let message =
                         format!("`{}` writes, but this playbook claims nothing", shown(&step.tool));
                     let help = "write `[scope] write = \"project\"` (or \"board\"), or [claim]";

@@ -105,6 +105,7 @@ impl CommandRunner {
             env,
             folder: &job.folder,
             input: &job.prompt,
+            sweeps: true,
         };
         process::run(start, signs, watch, stop).await
     }

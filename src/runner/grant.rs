@@ -304,6 +304,10 @@ impl Grant {
     /// Lets nobody call any more, and returns when what was begun has ended.
     pub async fn close(&self) {
         self.grants.revoke(&self.hash);
+        // A check that is under way has nobody left who waits for it.
+        if let Some(files) = self.granted.session().run().and_then(|run| run.workspace.as_ref()) {
+            files.end();
+        }
         self.granted.0.under_way.close();
         self.granted.0.under_way.wait().await;
     }

@@ -72,6 +72,9 @@ pub(super) struct Start<'a> {
     pub env: BTreeMap<String, String>,
     pub folder: &'a Path,
     pub input: &'a str,
+    /// Whether everything of its run ends with it. Not beside another program of the run, which has
+    /// the same tag; what it leaves behind ends with its supervisor, or with that program.
+    pub sweeps: bool,
 }
 
 /// How a child ended.
@@ -139,6 +142,18 @@ impl Kept {
         text.chars().skip(skip).collect()
     }
 
+    /// All that was kept from the begin on without a gap, and how many bytes came after that.
+    pub(super) fn begin_text(&self) -> (String, u64) {
+        let mut bytes = self.head.clone();
+        let mut more = self.dropped;
+        if more == 0 {
+            bytes.extend(&self.tail);
+        } else {
+            more = more.saturating_add(self.tail.len() as u64);
+        }
+        (String::from_utf8_lossy(&bytes).into_owned(), more)
+    }
+
     /// How many bytes are kept.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
@@ -191,7 +206,9 @@ pub(super) async fn run(
         }
     };
     signal_group(group, Signal::SIGKILL);
-    sweep(tags_of(std::slice::from_ref(start.run)), BTreeSet::new()).await;
+    if start.sweeps {
+        sweep(tags_of(std::slice::from_ref(start.run)), BTreeSet::new()).await;
+    }
     if talking {
         // Whoever held the pipes is gone; what is still in them is read.
         let _ = tokio::time::timeout(PIPES_MAX, &mut talk).await;

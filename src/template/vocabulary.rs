@@ -14,6 +14,7 @@
 //! | `earlier` | what earlier attempts changed: a list of `{ attempt, tool, entity, summary }` |
 //! | `previous` | how the attempt before ended: `{ state, reason, detail, summary }`, or `null` |
 //! | `review` | `{ round, rounds_max, findings }`, or `null` |
+//! | `workspace` | `{ branch, head, target, note }`: its own branch, the commit that is checked out, that of `source.ref`, and what was or was not brought up to date; or `null` |
 //! | `question` | `{ text, answer, answered_by }`, or `null` |
 //! | `ended` | why a claim ended without a result: `{ reason, text, done, left, minutes, attempts }`, or `null` |
 //! | `missing` | the gates that a task did not pass, in words: a list of texts |
@@ -46,9 +47,22 @@ pub const INSTANTS: [&str; 8] = [
 pub const COMMON: [&str; 5] = ["agent", "playbook", "now", "zone", "set"];
 
 /// What prompts, comments and questions may speak of, besides [`COMMON`].
-pub const WORK: [&str; 14] = [
-    "task", "project", "run", "claim", "outcomes", "outcome", "earlier", "previous", "review",
-    "question", "ended", "missing", "gathered", "item",
+pub const WORK: [&str; 15] = [
+    "task",
+    "project",
+    "run",
+    "claim",
+    "outcomes",
+    "outcome",
+    "earlier",
+    "previous",
+    "review",
+    "question",
+    "ended",
+    "missing",
+    "gathered",
+    "item",
+    "workspace",
 ];
 
 /// What reports may speak of, besides [`COMMON`].
@@ -59,7 +73,7 @@ pub const REPORT: [&str; 4] = ["tasks", "problems", "gathered", "run"];
 pub const ARGS: [&str; 2] = ["all_project_ids", "project_ids"];
 
 /// Members of the names that have a fixed shape.
-pub(crate) const MEMBERS: [(&str, &[&str]); 9] = [
+pub(crate) const MEMBERS: [(&str, &[&str]); 10] = [
     (
         "task",
         &[
@@ -108,6 +122,7 @@ pub(crate) const MEMBERS: [(&str, &[&str]); 9] = [
     ("outcome", &["name", "summary"]),
     ("previous", &["state", "reason", "detail", "summary"]),
     ("review", &["round", "rounds_max", "findings"]),
+    ("workspace", &["branch", "head", "target", "note"]),
     ("ended", &["reason", "text", "done", "left", "minutes", "attempts"]),
 ];
 

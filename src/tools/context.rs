@@ -1,8 +1,10 @@
 //! Who asks, and what that actor may do: every call of a tool comes with a [`Context`].
 
+use super::Code;
 use crate::clock::Clock;
 use crate::domain::{
-    EffectActor, Fence, Mode, NewMarker, Playbook, Principal, ProjectId, RunId, TaskId, Value,
+    EffectActor, Fence, Finding, Mode, NewMarker, Playbook, Principal, ProjectId, RunId, TaskId,
+    Value,
 };
 use crate::ledger::TrustWindow;
 use chrono_tz::Tz;
@@ -101,6 +103,8 @@ pub struct RunContext {
     /// A proposal is applied: the fields that it changes, as it found them. Somebody's later change
     /// of one of them stays.
     pub applies: Option<Value>,
+    /// Its workspace, where it has one: what the work may look at there.
+    pub workspace: Option<Arc<dyn Code>>,
     /// What the run counts and how it ends, shared by all its contexts.
     pub tally: Arc<Tally>,
 }
@@ -112,6 +116,7 @@ pub struct Tally {
     proposed: AtomicU32,
     counts: Mutex<BTreeMap<String, u32>>,
     finished: Mutex<Option<Finished>>,
+    findings: Mutex<Vec<Finding>>,
 }
 
 impl Tally {
@@ -123,6 +128,7 @@ impl Tally {
             proposed: AtomicU32::new(0),
             counts: Mutex::new(earlier),
             finished: Mutex::new(None),
+            findings: Mutex::default(),
         }
     }
 
@@ -167,6 +173,25 @@ impl Tally {
     /// How often each tool had an effect, earlier attempts included.
     pub fn counts(&self) -> BTreeMap<String, u32> {
         lock(&self.counts).clone()
+    }
+
+    /// These findings were there before: their numbers are taken, and they may be settled.
+    pub fn begin_findings(&self, before: Vec<Finding>) {
+        *lock(&self.findings) = before;
+    }
+
+    /// All findings that are known, those from before included; one that was settled says so.
+    pub fn findings(&self) -> Vec<Finding> {
+        lock(&self.findings).clone()
+    }
+
+    /// Notes a finding, or that one is settled.
+    pub(super) fn note_finding(&self, finding: Finding) {
+        let mut findings = lock(&self.findings);
+        match findings.iter_mut().find(|known| known.number == finding.number) {
+            Some(known) => *known = finding,
+            None => findings.push(finding),
+        }
     }
 
     /// The ending that the work named, once it has.

@@ -4,7 +4,7 @@ use super::batch::Batch;
 use super::registry::Parts;
 use super::show::BulkView;
 use super::write::Planned;
-use super::{Context, ToolError, ToolKind, Toolset, arguments, beside};
+use super::{Context, ToolError, ToolKind, ToolResult, Toolset, arguments, beside};
 use crate::domain::{Role, Value};
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
@@ -78,6 +78,8 @@ pub(super) enum Handler {
     Write(Answers<Planned>),
     /// Says which single calls it stands for.
     Bulk(Answers<Batch>),
+    /// Does it all by itself, in the run's workspace and beside the board.
+    Within(Answers<ToolResult>),
 }
 
 /// The words about a tool, before its types are known.
@@ -139,6 +141,30 @@ impl Definition {
         let schema = write_schema_of::<A>(words.name);
         let handler = Handler::Bulk(typed(words, &schema, expand));
         Self::new::<BulkView>(words, schema, (ToolKind::Write, role), annotations, handler)
+    }
+
+    /// A tool that only looks into the run's workspace.
+    pub(super) fn look<A: DeserializeOwned + JsonSchema + 'static, R: JsonSchema + 'static>(
+        words: Words,
+        role: Role,
+        look: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, ToolResult>,
+    ) -> Self {
+        let annotations = Annotations { read_only: true, destructive: false, idempotent: true };
+        let schema = schema_of::<A>();
+        let handler = Handler::Within(typed(words, &schema, look));
+        Self::new::<R>(words, schema, (ToolKind::Read, role), annotations, handler)
+    }
+
+    /// A tool that leaves something in the run's journal, and nothing on the board.
+    pub(super) fn note<A: DeserializeOwned + JsonSchema + 'static, R: JsonSchema + 'static>(
+        words: Words,
+        role: Role,
+        note: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, ToolResult>,
+    ) -> Self {
+        let annotations = Annotations { read_only: false, destructive: false, idempotent: false };
+        let schema = schema_of::<A>();
+        let handler = Handler::Within(typed(words, &schema, note));
+        Self::new::<R>(words, schema, (ToolKind::Note, role), annotations, handler)
     }
 
     fn new<R: JsonSchema + 'static>(

@@ -10,6 +10,7 @@ mod batch;
 mod beside;
 mod captions;
 mod claimed;
+pub mod code;
 pub mod context;
 pub mod dates;
 pub mod definition;
@@ -17,6 +18,7 @@ pub mod desk;
 mod guard;
 pub mod journal;
 mod limited;
+mod noted;
 mod nouns;
 mod outer;
 mod outside;
@@ -29,6 +31,7 @@ mod show;
 mod toolset;
 mod write;
 
+pub use code::{Code, CodeError};
 pub use context::{Context, Finished, Progress, RunContext, Tally, Trust};
 pub use definition::{Annotations, Definition};
 pub use guard::matches_any;
@@ -49,6 +52,8 @@ pub enum ToolKind {
     Write,
     /// It changes the daemon (run, stop, arm); agents are never offered it.
     Operate,
+    /// It leaves the board as it is, and something in the run's journal; every call is an effect.
+    Note,
 }
 
 /// What a tool gave back.

@@ -6,8 +6,8 @@ use super::journal::Journal;
 use super::outer::{self, OfferedOuter, Outer};
 use super::write::Planned;
 use super::{
-    Context, ToolError, ToolKind, ToolResult, arguments, batch, beside, catalogue, claimed, guard,
-    limited, show,
+    Context, ToolError, ToolKind, ToolResult, Toolset, arguments, batch, beside, catalogue,
+    claimed, guard, limited, show,
 };
 use crate::board::Board;
 use crate::clock::Clock;
@@ -176,7 +176,11 @@ impl ToolRegistry {
 
     /// Those that this caller may call: what is listed to an agent, and nothing else.
     pub fn offered(&self, context: &Context) -> Vec<&'static Definition> {
-        self.definitions().filter(|tool| guard::may_call(tool, context).is_ok()).collect()
+        // A run without a workspace is not told of tools for one, whatever its playbook's `*` says.
+        let has_files = context.run.as_ref().is_none_or(|run| run.workspace.is_some());
+        let is_of_use = |tool: &&Definition| has_files || tool.set != Toolset::Code;
+        let offered = self.definitions().filter(|tool| guard::may_call(tool, context).is_ok());
+        offered.filter(is_of_use).collect()
     }
 
     /// Calls a tool. `args` is an object; `null` stands for an empty one.
@@ -230,6 +234,7 @@ impl ToolRegistry {
                 let asked = guard::Asked { tool: tool.name, bulk: None, args };
                 guard::write(parts, context, asked, Planned { revision, ..planned }).await
             }
+            Handler::Within(act) => act(parts, context, args).await,
             Handler::Bulk(expand) => {
                 let batch = expand(parts, context, args).await?;
                 batch::carry_out(self, parts, context, (tool.name, batch)).await

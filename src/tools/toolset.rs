@@ -31,6 +31,8 @@ pub enum Toolset {
     Operate,
     /// The audit log and what was spent. Served to clients that name it.
     Audit,
+    /// The files of a run's workspace, what a review notes of them, and checks: for runs alone.
+    Code,
     /// What a run alone has.
     Run,
     /// Tokens: from a terminal only. A secret that is shown once must not go through a model.
@@ -40,7 +42,7 @@ pub enum Toolset {
 }
 
 impl Toolset {
-    const ALL: [(Self, &'static str); 16] = [
+    const ALL: [(Self, &'static str); 17] = [
         (Self::Tasks, "tasks"),
         (Self::Comments, "comments"),
         (Self::Projects, "projects"),
@@ -54,6 +56,7 @@ impl Toolset {
         (Self::Records, "records"),
         (Self::Operate, "operate"),
         (Self::Audit, "audit"),
+        (Self::Code, "code"),
         (Self::Run, "run"),
         (Self::Tokens, "tokens"),
         (Self::Upstreams, "upstreams"),
@@ -81,6 +84,6 @@ impl Toolset {
 
     /// Whether clients from outside are offered its tools.
     pub fn is_served(self) -> bool {
-        !matches!(self, Self::Run | Self::Tokens | Self::Upstreams)
+        !matches!(self, Self::Code | Self::Run | Self::Tokens | Self::Upstreams)
     }
 }

@@ -47,8 +47,14 @@ fn cron(text: &str) -> Result<(), String> {
 
 fn vocabulary() -> Vocabulary {
     let names = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    let tools =
-        [("findTasks", false), ("getTicket", false), ("addComment", true), ("addTask", true)];
+    let tools = [
+        ("findTasks", false),
+        ("getTicket", false),
+        ("addComment", true),
+        ("addTask", true),
+        ("codeList", false),
+        ("runCheck", true),
+    ];
     Vocabulary {
         tools: tools.map(|(name, writes)| (name.to_owned(), writes)).into(),
         models: names(&["worker"]),

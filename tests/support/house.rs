@@ -294,6 +294,7 @@ impl House {
             marker: None,
             once: None,
             applies: None,
+            workspace: None,
             tally: Arc::new(Tally::default()),
         });
         context

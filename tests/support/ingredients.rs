@@ -125,7 +125,7 @@ fn words(tools: &ToolRegistry, models: BTreeSet<String>, templates: Arc<Template
     let tools: BTreeMap<String, bool> = tools
         .definitions()
         .filter(|tool| tool.kind != ToolKind::Operate)
-        .map(|tool| (tool.name.to_owned(), tool.kind == ToolKind::Write))
+        .map(|tool| (tool.name.to_owned(), tool.kind != ToolKind::Read))
         // As if `rota.toml` named one other server.
         .chain([(full_name("calendar", "*"), true)])
         .collect();

@@ -2,6 +2,7 @@
 
 pub mod asked;
 pub mod backend;
+pub mod bench;
 pub mod daemon;
 pub mod delegate;
 pub mod den;

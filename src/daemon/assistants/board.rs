@@ -437,6 +437,7 @@ impl Assistants<'_> {
             marker: None,
             once: None,
             applies: None,
+            workspace: None,
             tally: Arc::clone(&hand.tally),
         }
     }

@@ -66,7 +66,8 @@ impl AcpRunner {
         let mut env = self.basic.clone();
         env.extend(job.env.iter().cloned());
         let (run, folder) = (&job.run, job.folder.as_path());
-        let start = Start { run, task: job.task, program, args, env, folder, input: "" };
+        let start =
+            Start { run, task: job.task, program, args, env, folder, input: "", sweeps: true };
         process::converse(start, watching, &cancel, |to, from| talk.with(to, from)).await
     }
 }

@@ -27,6 +27,8 @@ pub struct Proxy {
     listener: TcpListener,
     port: u16,
     gate: Arc<Gate>,
+    /// What serves ends its connections with it: beside a program, a check must not be who serves.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// Who is let through, and where to.
@@ -51,7 +53,8 @@ impl Proxy {
         let port = listener.local_addr()?.port();
         let credentials =
             base64::engine::general_purpose::STANDARD.encode(format!("rota:{password}"));
-        Ok(Self { listener, port, gate: Arc::new(Gate { hosts, credentials }) })
+        let gate = Arc::new(Gate { hosts, credentials });
+        Ok(Self { listener, port, gate, turn: tokio::sync::Mutex::default() })
     }
 
     /// Where it listens.
@@ -59,8 +62,10 @@ impl Proxy {
         self.port
     }
 
-    /// Lets through what is allowed, until it is dropped: then every connection ends.
+    /// Lets through what is allowed, until it is dropped: then every connection ends. Of several, the
+    /// first serves for all, and the next takes over when it is dropped.
     pub async fn serve(&self) {
+        let _turn = self.turn.lock().await;
         let mut open = JoinSet::new();
         loop {
             while open.try_join_next().is_some() {}
@@ -203,6 +208,40 @@ mod tests {
             let refused = asked("CONNECT example.org:443", proof).unwrap_err();
             assert!(refused.starts_with("407"), "{proof}: {refused}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_lives_as_long_as_the_first_that_serves() {
+        let host = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let at = host.local_addr().unwrap();
+        let proxy = Proxy::open(vec![at.to_string().parse().unwrap()], "word").await.unwrap();
+        let proof = base64::engine::general_purpose::STANDARD.encode("rota:word");
+        let ask = format!("CONNECT {at} HTTP/1.1\r\nProxy-Authorization: Basic {proof}\r\n\r\n");
+        let program = async {
+            let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).await.unwrap();
+            client.write_all(ask.as_bytes()).await.unwrap();
+            assert!(request(&mut client).await.unwrap().contains(" 200 "));
+            client
+        };
+        let first = proxy.serve();
+        tokio::pin!(first);
+        // A check comes and goes while the program is connected.
+        let (mut client, mut there) = {
+            let check = proxy.serve();
+            let both = async { tokio::join!(program, async { host.accept().await.unwrap().0 }) };
+            tokio::select! {
+                biased;
+                () = &mut first => unreachable!(),
+                () = check => unreachable!(),
+                both = both => both,
+            }
+        };
+        client.write_all(b"!").await.unwrap();
+        let heard = tokio::select! {
+            () = &mut first => unreachable!(),
+            heard = there.read_u8() => heard,
+        };
+        assert_eq!(heard.unwrap(), b'!');
     }
 
     #[test]

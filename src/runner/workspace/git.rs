@@ -20,7 +20,7 @@ const TOLD_CHARS_MAX: usize = 400;
 
 /// Settings that hold whatever a user's own configuration says: nothing of a repository is run, no
 /// submodule is followed, no filter is started.
-const SETTINGS: &[&str] = &[
+pub(super) const SETTINGS: &[&str] = &[
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.untrackedCache=false",
@@ -100,6 +100,7 @@ impl Git<'_> {
             env,
             folder,
             input: "",
+            sweeps: true,
         };
         let (signs, _nobody) = Signs::channel(1);
         let mut watch = Watch::of(TIME);
@@ -143,6 +144,17 @@ impl Git<'_> {
             std::fs::rename(&folder, &mirror)?;
         }
         Ok(mirror)
+    }
+
+    /// The branches of what was fetched, with their commits.
+    pub async fn branches(&self, mirror: &Path) -> Result<Vec<(String, String)>, WorkspaceError> {
+        let asked = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads"];
+        let said = self.call(mirror, "", &asked).await?;
+        let of = |line: &str| {
+            let (commit, name) = line.split_once(' ')?;
+            Some((name.strip_prefix("refs/heads/")?.to_owned(), commit.to_owned()))
+        };
+        Ok(said.lines().filter_map(of).collect())
     }
 
     /// The commit that a name means: a branch, a tag, or a whole hash.
@@ -203,6 +215,13 @@ impl Git<'_> {
         let add = ["worktree", "add", "--quiet", "-b", &branch, "--", tree, commit];
         self.call(&repo, "", &add).await.map(drop)
     }
+}
+
+/// Where what was fetched of a repository lies, if it was.
+pub(super) fn mirror(root: &Path, origin: &Origin) -> Option<PathBuf> {
+    let name = place::hash(&origin.repository);
+    let mirror = root.join(place::REPOS).join(format!("{name}.git"));
+    mirror.is_dir().then_some(mirror)
 }
 
 /// A workspace's own branch.

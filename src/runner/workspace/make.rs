@@ -5,7 +5,7 @@ use super::super::sandbox::proxy::Proxy;
 use super::git::{Git, Origin};
 use super::place::{self, Found, Place, Record};
 use super::room::Workspace;
-use super::{Ask, Occupied, WorkspaceError, Workspaces, clear, folder_name};
+use super::{Ask, Occupied, Standing, WorkspaceError, Workspaces, clear, folder_name, fresh};
 use crate::domain::{SandboxLevel, WorkspaceRules};
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +32,7 @@ impl Workspaces {
                 let why = format!("{}: {why}, and it is left alone", place.tree.display());
                 return Err(WorkspaceError::Failed(why));
             }
-            Found::Made(record) => self.again(place, held, *record, ask).await?,
+            Found::Made(record) => self.again(&root, place, held, *record, ask, stop).await?,
             Found::Half => {
                 clear(place.clone()).await?;
                 self.make(&root, place, held, ask, rules, stop).await?
@@ -45,13 +45,15 @@ impl Workspaces {
         Ok(workspace)
     }
 
-    /// The one there is, as it was left.
+    /// The one there is, as it was left; brought forward, where its source names a branch.
     async fn again(
         &self,
+        root: &Path,
         place: Place,
         held: Occupied,
         record: Record,
         ask: &Ask<'_>,
+        stop: &CancellationToken,
     ) -> Result<Workspace, WorkspaceError> {
         if record.identifier != ask.identifier {
             return Err(WorkspaceError::Failed("it is another task's".to_owned()));
@@ -66,7 +68,15 @@ impl Workspaces {
         }
         let record = Record { used: ask.now, ..record };
         place.write(&record)?;
-        self.furnish(place, held, ask, record.repository.as_deref()).await
+        let repository = record.repository.as_deref();
+        let mut workspace = self.furnish(place.clone(), held, ask, repository).await?;
+        let standing = self.freshen(root, &workspace, ask, stop).await?;
+        if standing.is_forward {
+            // What it is at now is somebody else's work already, and would not be lost with it.
+            place.write(&Record { commit: standing.target.clone(), ..record })?;
+        }
+        workspace.stand(standing);
+        Ok(workspace)
     }
 
     async fn make(
@@ -88,15 +98,18 @@ impl Workspaces {
             place::make_folder(&place.home())?;
             place::make_folder(&place.tmp())?;
             let git = Git { environment: &self.options.environment, run: ask.run, stop };
-            let commit = if let Some(origin) = ask.origin {
-                Some(check_out(&git, root, &place, origin, ask).await?)
+            let (commit, standing) = if let Some(origin) = ask.origin {
+                let (commit, standing) = check_out(&git, root, &place, origin, ask).await?;
+                (Some(commit), standing)
             } else {
                 place::make_folder(&place.tree)?;
-                None
+                (None, Standing::default())
             };
             drop(making);
             let repository = ask.origin.map(|origin| origin.repository.clone());
-            let workspace = self.furnish(place.clone(), held, ask, repository.as_deref()).await?;
+            let mut workspace =
+                self.furnish(place.clone(), held, ask, repository.as_deref()).await?;
+            workspace.stand(standing);
             if let Some(hook) = &rules.hooks.after_create {
                 workspace.hook("after_create", hook, stop).await?;
             }
@@ -236,18 +249,19 @@ impl Workspaces {
     }
 }
 
-/// Checks a repository out; the commit at which it begins.
+/// Checks a repository out; the commit at which it begins, and how that stands to the rest.
 async fn check_out(
     git: &Git<'_>,
     root: &Path,
     place: &Place,
     origin: &Origin,
     ask: &Ask<'_>,
-) -> Result<String, WorkspaceError> {
+) -> Result<(String, Standing), WorkspaceError> {
     let mirror = git.fetch(root, origin).await?;
     let commit = git.commit(&mirror, origin.reference.as_deref()).await?;
     git.worktree(place, &mirror, origin, &commit, &ask.playbook.agent).await?;
-    Ok(commit)
+    let standing = fresh::standing(git, &mirror, origin.reference.as_deref()).await?;
+    Ok((commit, standing))
 }
 
 async fn bytes_of(root: &Path) -> u64 {

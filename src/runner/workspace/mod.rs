@@ -1,19 +1,30 @@
 //! Workspaces: a folder of its own for each task, with a git worktree where the playbook names a
 //! repository, and a sandbox for whatever is started in it.
 //!
-//! A workspace is made once, used again by every attempt and every playbook at the task, never reset,
-//! and removed when the task is done. One run at a time works in it. What is asked for by a value
+//! A workspace is made once, used again by every attempt and every playbook at the task, never reset
+//! (at most brought forward to the branch that its source names, where nothing is lost by it), and
+//! removed when the task is done. One run at a time works in it. What is asked for by a value
 //! from the board is hostile: it is judged by `domain::workspace`, and fetched only from repositories
 //! that the team allows.
 
+mod code;
+mod fresh;
 mod git;
+mod history;
+mod look;
 mod make;
 mod place;
 mod room;
+mod tree;
+mod walk;
 
+pub use code::Files;
+pub use fresh::Standing;
 pub use git::Origin;
 pub use place::{Record, folder_name};
-pub use room::{CheckEnd, Workspace};
+pub use room::Workspace;
+
+pub use crate::tools::code::CheckEnd;
 
 use super::sandbox::{Ability, ability, limits::ResourceLimits};
 use crate::domain::{

@@ -7,7 +7,7 @@ use super::super::sandbox::proxy::Proxy;
 use super::super::signs::{Overrun, Signs, Watch};
 use super::git::branch_of;
 use super::place::Place;
-use super::{Ask, Occupied, Options, WorkspaceError};
+use super::{Ask, CheckEnd, Occupied, Options, Standing, WorkspaceError};
 use crate::domain::{Check, RunId, SandboxLevel, TaskId};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,9 @@ pub struct Workspace {
     after_run: Option<String>,
     hook_time: Duration,
     checks: BTreeMap<String, Check>,
+    standing: Standing,
+    /// Whether the run's work is a program: then what is started besides runs beside that.
+    has_program: bool,
     held: Occupied,
 }
 
@@ -42,19 +45,6 @@ pub(in super::super) struct Confined {
     program: String,
     args: Vec<String>,
     env: BTreeMap<String, String>,
-}
-
-/// How a check ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckEnd {
-    /// Whether it ended with status 0 in its time.
-    pub passed: bool,
-    /// How it ended, in words.
-    pub status: String,
-    /// The end of what it wrote to standard output and error.
-    pub output: String,
-    /// Bytes of its output that were not kept.
-    pub dropped: u64,
 }
 
 impl Workspace {
@@ -79,6 +69,8 @@ impl Workspace {
             after_run: rules.and_then(|rules| rules.hooks.after_run.clone()),
             hook_time: rules.map_or(ASK_TIME, |rules| rules.hook_time),
             checks: ask.playbook.checks.clone(),
+            standing: Standing::default(),
+            has_program: ask.playbook.work.program().is_some(),
             place,
             held,
         }
@@ -102,6 +94,24 @@ impl Workspace {
     /// The names of its checks.
     pub fn checks(&self) -> impl Iterator<Item = &str> {
         self.checks.keys().map(String::as_str)
+    }
+
+    /// How it stands to where its files come from.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    pub(super) fn stand(&mut self, standing: Standing) {
+        self.standing = standing;
+    }
+
+    /// Its own branch.
+    pub fn branch(&self) -> String {
+        branch_of(&self.place)
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The run is over: its name, still held.
@@ -147,8 +157,9 @@ impl Workspace {
         }
     }
 
-    /// Starts a program in the sandbox and stays with it to its end.
-    pub(in super::super) async fn run(
+    /// Starts a program in the sandbox and stays with it to its end; the run's own program is not there
+    /// yet, or not any more.
+    async fn run(
         &self,
         words: &[String],
         env: &[(String, String)],
@@ -160,7 +171,22 @@ impl Workspace {
         self.run_with(None, (words, env, input), signs, watch, stop).await
     }
 
-    /// The same for a program that may call its run's tools.
+    /// The same beside the run's own program, if it has one.
+    pub(super) async fn run_beside(
+        &self,
+        words: &[String],
+        env: &[(String, String)],
+        input: &str,
+        signs: &Signs,
+        watch: &mut Watch,
+        stop: &CancellationToken,
+    ) -> std::io::Result<Exit> {
+        let confined = self.confined(words, env, None)?;
+        let start = Start { sweeps: !self.has_program, ..self.start(&confined, input) };
+        self.beside_proxy(process::run(start, signs, watch, stop)).await
+    }
+
+    /// Starts the run's own program, which may call its run's tools.
     pub(in super::super) async fn run_with(
         &self,
         grant: Option<&Grant>,
@@ -188,6 +214,7 @@ impl Workspace {
             env: confined.env.clone(),
             folder: &self.place.tree,
             input,
+            sweeps: true,
         }
     }
 
@@ -243,19 +270,21 @@ impl Workspace {
         }
     }
 
-    /// Runs a check of the playbook by name, in the sandbox; `None` when there is none of that name.
+    /// Runs a check of the playbook by name, in the sandbox, for its own time and no longer than `most`;
+    /// `None` when there is none of that name.
     ///
     /// # Errors
     /// When it could not be run at all, or the run was stopped.
     pub async fn check(
         &self,
         name: &str,
+        most: Duration,
         stop: &CancellationToken,
     ) -> Result<Option<CheckEnd>, WorkspaceError> {
         let Some(check) = self.checks.get(name) else { return Ok(None) };
         let (signs, _nobody) = Signs::channel(1);
-        let mut watch = Watch::of(check.time);
-        let exit = self.run(&check.command, &[], "", &signs, &mut watch, stop).await?;
+        let mut watch = Watch::of(check.time.min(most));
+        let exit = self.run_beside(&check.command, &[], "", &signs, &mut watch, stop).await?;
         if exit.overrun == Some(Overrun::Stopped) {
             return Err(WorkspaceError::Stopped);
         }
@@ -264,6 +293,7 @@ impl Workspace {
         let both = [out, err].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
         Ok(Some(CheckEnd {
             passed: has_passed(&exit),
+            exit_code: exit.status.filter(|_| exit.overrun.is_none()).and_then(|s| s.code()),
             status: status_of(&exit),
             output: both.join("\n"),
             dropped: exit.stdout.dropped.saturating_add(exit.stderr.dropped),

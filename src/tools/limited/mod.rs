@@ -31,6 +31,8 @@ impl Definition {
                 | Toolset::Audit
                 | Toolset::Tokens
                 | Toolset::Upstreams
+                // A run is for no token.
+                | Toolset::Code
         );
         !BOARDWIDE.contains(&self.name)
             && (!is_of_the_daemon || KEEPS_TO_PROJECTS.contains(&self.name))

@@ -5,11 +5,14 @@ mod audit;
 mod bulk;
 mod calendar;
 mod claims;
+mod code;
 mod comments;
 mod feed;
 mod find;
+mod findings;
 mod finish;
 mod goals;
+mod history;
 mod log_time;
 mod milestones;
 mod operate;
@@ -65,6 +68,9 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Operate, undo::tools()),
         (Toolset::Tokens, tokens::tools()),
         (Toolset::Upstreams, upstreams::tools()),
+        (Toolset::Code, code::tools()),
+        (Toolset::Code, history::tools()),
+        (Toolset::Code, findings::tools()),
         (Toolset::Run, finish::tools()),
     ];
     let mut all = Vec::new();

@@ -1,5 +1,8 @@
 //! Whatever can work: programs, models, plain steps.
 
+mod code;
+mod code_history;
+mod code_notes;
 mod command;
 mod model_loop;
 mod model_troubles;

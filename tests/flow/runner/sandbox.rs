@@ -7,6 +7,9 @@ use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Longer than any check of these tests.
+const LONG: Duration = Duration::from_mins(10);
+
 /// A strict den and its workspace, with a secret outside.
 async fn strict() -> (Den, Arc<rota::runner::Workspace>) {
     let den = Den::new(SandboxLevel::Strict, |_, _| {}).await;
@@ -346,15 +349,15 @@ async fn a_check_is_run_in_the_sandbox_and_says_how_it_ended() {
     std::fs::write(den.path().join("secret"), "of the team").unwrap();
     let workspace = den.prepare("main-7", None).await.unwrap();
     let stop = tokio_util::sync::CancellationToken::new();
-    let good = workspace.check("good", &stop).await.unwrap().unwrap();
+    let good = workspace.check("good", LONG, &stop).await.unwrap().unwrap();
     assert!(good.passed && good.output == "fine\ntoo", "{good:#?}");
-    let bad = workspace.check("bad", &stop).await.unwrap().unwrap();
+    let bad = workspace.check("bad", LONG, &stop).await.unwrap().unwrap();
     assert!(!bad.passed && bad.status.contains('4') && !bad.output.contains("team"), "{bad:#?}");
-    let slow = workspace.check("slow", &stop).await.unwrap().unwrap();
+    let slow = workspace.check("slow", LONG, &stop).await.unwrap().unwrap();
     assert!(!slow.passed && slow.status.contains("too long"), "{slow:#?}");
-    let loud = workspace.check("loud", &stop).await.unwrap().unwrap();
+    let loud = workspace.check("loud", LONG, &stop).await.unwrap().unwrap();
     assert!(loud.passed && loud.dropped > 10_000_000 && loud.output.len() < 20_000);
-    assert!(workspace.check("none", &stop).await.unwrap().is_none());
+    assert!(workspace.check("none", LONG, &stop).await.unwrap().is_none());
     assert_eq!(workspace.checks().count(), 4);
 }
 

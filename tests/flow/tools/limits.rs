@@ -15,7 +15,12 @@ const SECRET: &str = "SECRET";
 fn is_of_the_daemon(tool: &Definition) -> bool {
     let is = matches!(
         tool.set,
-        Toolset::Records | Toolset::Operate | Toolset::Audit | Toolset::Tokens | Toolset::Upstreams
+        Toolset::Records
+            | Toolset::Operate
+            | Toolset::Audit
+            | Toolset::Tokens
+            | Toolset::Upstreams
+            | Toolset::Code
     ) && tool.name != "getDigest";
     assert!(!is || !tool.keeps_to_projects(), "{}", tool.name);
     is

@@ -123,6 +123,7 @@ impl Side {
                 marker: None,
                 once: None,
                 applies: None,
+                workspace: None,
                 tally: Arc::clone(tally),
             }
         });
