@@ -3,7 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
 type Tried = Result<String, Box<dyn std::error::Error>>;
@@ -47,7 +47,26 @@ fn attempt_at(words: &[&str]) -> Tried {
             Ok(format!("{} bytes", socket.send_to(b"hello", address)?))
         }
         ["unix", path] => done(UnixStream::connect(path)),
+        ["hear", address] => {
+            let mut said = String::new();
+            TcpStream::connect(address)?.read_to_string(&mut said)?;
+            Ok(said)
+        }
         ["pair"] => done(UnixStream::pair()),
+        ["datagrams"] => done(UnixDatagram::pair()),
+        ["chmod", path, mode] => {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = u32::from_str_radix(mode, 8)?;
+            done(std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)))
+        }
+        ["create", path, mode] => {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            let mode = u32::from_str_radix(mode, 8)?;
+            done(std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path))
+        }
+        ["give", path, user, group] => {
+            done(std::os::unix::fs::chown(path, Some(user.parse()?), Some(group.parse()?)))
+        }
         ["signal", pid] => {
             let pid = nix::unistd::Pid::from_raw(pid.parse()?);
             done(nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT))
@@ -68,8 +87,51 @@ fn attempt_at(words: &[&str]) -> Tried {
         ["burn"] => loop {
             std::hint::spin_loop();
         },
+        words => of_the_kernel(words),
+    }
+}
+
+/// What no language has words for: it is asked of the kernel itself.
+#[cfg(target_os = "linux")]
+fn of_the_kernel(words: &[&str]) -> Tried {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, listen, socket, socketpair};
+    use rustix::process::{Pid, Resource, Rlimit};
+    let pid = |text: &str| -> Result<Pid, Box<dyn std::error::Error>> {
+        Pid::from_raw(text.parse()?).ok_or_else(|| "no number of a process".into())
+    };
+    match words {
+        ["limit", who] => {
+            let most = Rlimit { current: Some(864_000), maximum: Some(864_000) };
+            done(rustix::process::prlimit(Some(pid(who)?), Resource::Cpu, most))
+        }
+        ["nice", who] => done(rustix::process::setpriority_process(Some(pid(who)?), 5)),
+        ["nice-all"] => done(rustix::process::setpriority_user(rustix::process::getuid(), 0)),
+        ["affinity", who] => {
+            let processors = rustix::thread::sched_getaffinity(Some(pid(who)?))?;
+            done(rustix::thread::sched_setaffinity(Some(pid(who)?), &processors))
+        }
+        ["sequenced"] => {
+            let (family, flags) = (AddressFamily::UNIX, SocketFlags::empty());
+            done(socketpair(family, SocketType::SEQPACKET, flags, None))
+        }
+        ["hark"] => {
+            let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+            done(listen(&socket, 1))
+        }
+        ["memory-file"] => {
+            done(rustix::fs::memfd_create("hidden", rustix::fs::MemfdFlags::CLOEXEC))
+        }
+        ["attribute", path] => {
+            let flags = rustix::fs::XattrFlags::empty();
+            done(rustix::fs::setxattr(*path, "user.rota", b"planted", flags))
+        }
         _ => Err("it knows no such attempt".into()),
     }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn of_the_kernel(_: &[&str]) -> Tried {
+    Err("it knows no such attempt".into())
 }
 
 fn done<T, E: Into<Box<dyn std::error::Error>>>(tried: Result<T, E>) -> Tried {

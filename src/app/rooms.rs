@@ -4,7 +4,7 @@ use crate::app::house::{Finding, Health};
 use crate::config::Config;
 use crate::domain::SandboxLevel;
 use crate::runner::Workspaces;
-use crate::runner::sandbox::{Ability, ability, limits::ResourceLimits};
+use crate::runner::sandbox::{Ability, NETWORK_ADVICE, ability, limits::ResourceLimits};
 use crate::runner::workspace::Options;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 /// Variables of these beginnings are ours or the board's, whoever configured them.
 const OURS: [&str; 3] = ["ROTA_", "LEANTIME_", "MCP_"];
+
+/// This very program, also when its file has been replaced meanwhile.
+const EXE: &str = "/proc/self/exe";
 
 /// The workspaces below a folder.
 pub(super) fn workspaces(
@@ -33,8 +36,7 @@ pub(super) fn workspaces(
         repositories: asked.repositories.clone(),
         read: asked.read.clone(),
         write: asked.write.clone(),
-        // This very program, also when its file has been replaced meanwhile.
-        exe: "/proc/self/exe".to_owned(),
+        exe: EXE.to_owned(),
         environment: environment.clone(),
     };
     Arc::new(Workspaces::new(root, options))
@@ -55,16 +57,21 @@ pub(super) fn without_secrets(
 /// What the sandbox can do on this machine.
 pub(super) fn examine() -> Finding {
     let is_root = nix::unistd::Uid::effective().is_root();
-    let (health, found, advice) = match ability() {
+    let (health, found, advice) = match ability(EXE) {
+        Ability::All { no_network: Some(why), .. } => (
+            Health::Warn,
+            format!("strict, but without `hosts` and the run's tools: {why}"),
+            NETWORK_ADVICE,
+        ),
         Ability::All { .. } if is_root => (
             Health::Warn,
             "strict: files, network, other processes; but the daemon runs as root".to_owned(),
             "run it as a user of its own: limits of processes do not hold for root",
         ),
-        Ability::All { signals: true } => {
+        Ability::All { signals: true, .. } => {
             (Health::Ok, "strict: files, network, other processes".to_owned(), "")
         }
-        Ability::All { signals: false } => (
+        Ability::All { signals: false, .. } => (
             Health::Warn,
             "strict: files and network; programs can signal other processes of this user"
                 .to_owned(),

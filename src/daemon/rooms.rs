@@ -116,6 +116,9 @@ impl Worker {
             let detail = format!("the run's tools cannot be served: {error}");
             WorkEnd::ended(RunState::Failed, Reason::CommandFailed, detail, Usage::default())
         };
+        if let (Some(workspaces), Some(workspace)) = (&self.parts.workspaces, workspace) {
+            workspaces.check_grant(workspace).map_err(|error| ended(&error))?;
+        }
         let entrance = door.open().await.map_err(failed)?;
         let entropy = self.parts.entropy.as_ref();
         let grant =

@@ -8,13 +8,15 @@
 
 mod converse;
 #[cfg(target_os = "linux")]
+mod relay;
+#[cfg(target_os = "linux")]
 mod supervise;
 #[cfg(not(target_os = "linux"))]
 mod unsupervised;
 
 pub(super) use converse::{Talked, converse};
 #[cfg(target_os = "linux")]
-pub(crate) use supervise::{confined, wrapped};
+pub(crate) use supervise::{confined, network_trouble, wrapped};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use unsupervised::{confined, wrapped};
 

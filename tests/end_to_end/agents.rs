@@ -2,7 +2,7 @@
 //! it ends with status 9 when the client breaks the protocol.
 
 use super::team::{QUICK, content, json, team};
-use crate::support::den::has_sandbox;
+use crate::support::den::has_own_network;
 use crate::support::rota::Rota;
 use serde_json::{Value, json as value};
 use std::path::PathBuf;
@@ -261,7 +261,7 @@ fn holds(bytes: &[u8]) -> bool {
 
 #[test]
 fn in_the_strict_sandbox_an_agent_reaches_its_runs_tools_whichever_way_it_knows() {
-    if !has_sandbox() {
+    if !has_own_network() {
         return;
     }
     let programs = example("fake_acp_agent").parent().unwrap().display().to_string();

@@ -2,7 +2,7 @@
 //! of a program survives its daemon, and no secret reaches one.
 
 use super::team::{QUICK, content, json, team_with};
-use crate::support::den::{git, has_git, has_sandbox, runs};
+use crate::support::den::{git, has_git, has_own_network, has_sandbox, runs};
 use crate::support::rota::{Rota, until};
 use std::process::Stdio;
 
@@ -223,4 +223,35 @@ fn the_doctor_says_what_the_sandbox_can_do() {
         line.is_some_and(|line| line.starts_with("ok") || line.starts_with("warn")),
         "{doctor:#?}"
     );
+}
+
+#[test]
+fn where_a_program_can_have_no_network_of_its_own_it_is_given_no_way_out() {
+    if !has_own_network() {
+        return;
+    }
+    // A namespace of users in which none of networks can be made.
+    let none = "echo 0 >/proc/sys/user/max_net_namespaces && exec \"$0\" \"$@\"";
+    let before = ["-Ur", "sh", "-c", none, env!("CARGO_BIN_EXE_rota")].map(str::to_owned);
+    let rota = Rota::of("/usr/bin/unshare".into(), before.into());
+    rota.run(["init"]).ok();
+    rota.run(["project", "add", "Website"]).ok();
+    let tag = ["--tag", "AI-Suitable", "--acceptance", "It is there"];
+    rota.run([&["task", "add", "Write it"][..], &tag].concat()).ok();
+    std::fs::remove_dir_all(rota.path().join("agents")).unwrap();
+    rota.write("rota.toml", QUICK);
+    let told = |lines: &str| {
+        rota.write("agents/worker.toml", &playbook(lines, "echo ran >ran"));
+        rota.run(["run-once", "worker", "--json"]).json()
+    };
+    let refused = told("hosts = [\"example.org\"]");
+    assert_eq!(refused["reason"], "sandbox_unavailable", "{refused:#}");
+    assert!(refused.to_string().contains("userns,"), "{refused:#}");
+    assert!(!rota.state().join("workspaces/main-1").exists());
+    let doctor = rota.run(["doctor"]);
+    let line = doctor.out.lines().find(|line| line.contains("sandbox")).unwrap();
+    assert!(line.starts_with("warn") && line.contains("without `hosts`"), "{doctor:#?}");
+    // Without a way out nothing is missing.
+    let ran = told("");
+    assert_eq!(ran["state"], "succeeded", "{ran:#}");
 }

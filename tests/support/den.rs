@@ -9,16 +9,32 @@ use rota::runner::sandbox::{Ability, ability, limits::ResourceLimits};
 use rota::runner::workspace::{Ask, Options, Origin, Workspace, WorkspaceError};
 use rota::runner::{Runner as _, Sign, Signs, WorkEnd, Workspaces};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Whether the sandbox can be tried here; where it cannot, that is said.
 pub fn has_sandbox() -> bool {
-    let Ability::Less { why, .. } = ability() else { return true };
-    asked::lacks("landlock", &why);
+    let Ability::Less { why, .. } = able() else { return true };
+    asked::lacks("landlock", why);
     false
+}
+
+/// Whether a program in the sandbox can also be given a way to ports of this machine; where it cannot,
+/// that is said.
+pub fn has_own_network() -> bool {
+    if let Ability::All { no_network: Some(why), .. } = able() {
+        asked::lacks("userns", why);
+        return false;
+    }
+    has_sandbox()
+}
+
+/// What the sandbox can do here.
+pub fn able() -> &'static Ability {
+    static ABLE: OnceLock<Ability> = OnceLock::new();
+    ABLE.get_or_init(|| ability(env!("CARGO_BIN_EXE_rota")))
 }
 
 /// Whether git is here; where it is not, that is said.

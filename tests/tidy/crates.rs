@@ -12,6 +12,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("process_wrap", &["src/runner/process"]),
     ("landlock", &["src/runner/sandbox"]),
     ("seccompiler", &["src/runner/sandbox"]),
+    ("rustix", &["src/runner/sandbox"]),
     ("caps", &["src/runner/sandbox"]),
     ("agent_client_protocol", &["src/runner/acp"]),
     ("annotate_snippets", &["src/fault"]),

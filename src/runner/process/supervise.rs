@@ -4,10 +4,13 @@
 //! It starts the program in a group of its own, passes signals on, counts what all of it uses, and
 //! adopts what the program leaves behind, however that tried to get away (`setsid`, a cleared
 //! environment). It ends only when nothing of the program is left, or is ended when the daemon is
-//! gone. It is outside of the sandbox, so that the program cannot signal or trace it.
+//! gone. It is outside of the sandbox, so that the program cannot signal or trace it. A program that
+//! has a network of its own reaches its ports of this machine by its supervisor alone.
 
 use super::super::sandbox::limits::ResourceLimits;
+use super::super::sandbox::network;
 use super::super::sandbox::{CONFINE, Confinement, restrict};
+use super::relay::Relay;
 use crate::clock::{Clock as _, SystemClock};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill, killpg};
@@ -17,8 +20,10 @@ use nix::unistd::{Pid, getpid, getppid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
+use std::process::Stdio;
 use std::time::Duration;
 
 /// The exit code when the sandbox could not be made, or ended the program.
@@ -35,6 +40,12 @@ const ROUNDS_MAX: u32 = 500;
 const PAUSE: u16 = 5;
 /// Between supervisor and program: the part that restricts itself.
 const BEGIN: &str = "begin";
+/// Tries what cannot be asked of the kernel.
+const PROBE: &str = "probe";
+/// Of what a probe says, so much is told.
+const TOLD_CHARS_MAX: usize = 300;
+/// How long the program's beginning may take to make its network.
+const NETWORK_TIME: Duration = Duration::from_secs(10);
 
 /// Program and arguments by which a confined program is started, `rota` standing at `exe`.
 pub(crate) fn wrapped(
@@ -50,6 +61,7 @@ pub(crate) fn wrapped(
 /// What `rota __confine …` does: supervises, or becomes the program. The words after `__confine`.
 pub(crate) fn confined(words: &[OsString]) -> u8 {
     let (is_program, words) = match words {
+        [only] if only == PROBE => return probe(),
         [first, rest @ ..] if first == BEGIN => (true, rest),
         words => (false, words),
     };
@@ -64,6 +76,32 @@ pub(crate) fn confined(words: &[OsString]) -> u8 {
     } else {
         supervise(spec, &confinement, program).unwrap_or_else(|error| failed(error.desc()))
     }
+}
+
+fn probe() -> u8 {
+    match network::try_out() {
+        Ok(()) => 0,
+        Err(why) => {
+            say(&why);
+            SANDBOX_FAILED
+        }
+    }
+}
+
+/// Why a program cannot be given a network of its own here, if so: this program (`exe`) is started to
+/// try it, because who tries it stays in it.
+#[expect(clippy::disallowed_methods, reason = "this is the home of children")]
+pub(crate) fn network_trouble(exe: &str) -> Option<String> {
+    let mut command = std::process::Command::new(exe);
+    command.args([CONFINE, PROBE]).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+    let said = match command.output() {
+        Ok(ran) if ran.status.success() => return None,
+        Ok(ran) => String::from_utf8_lossy(&ran.stderr).into_owned(),
+        Err(error) => error.to_string(),
+    };
+    let said = said.trim();
+    let said = said.strip_prefix("rota: ").unwrap_or(said);
+    Some(said.chars().take(TOLD_CHARS_MAX).collect())
 }
 
 /// Says at standard error what is wrong.
@@ -83,7 +121,10 @@ fn become_it(confinement: &Confinement, program: &[OsString]) -> u8 {
     // Without its supervisor nobody would count it, or end what it starts.
     let bound = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| e.desc().to_owned());
     let limited = bound.and_then(|()| confinement.limits.hold());
-    let made = limited.and_then(|()| restrict(confinement));
+    let apart = limited.and_then(|()| {
+        if confinement.has_own_network() { enter_network(&confinement.ports) } else { Ok(()) }
+    });
+    let made = apart.and_then(|()| restrict(confinement));
     if let Err(why) = made {
         return failed(&why);
     }
@@ -95,6 +136,31 @@ fn become_it(confinement: &Confinement, program: &[OsString]) -> u8 {
     let error = std::process::Command::new(name).args(args).exec();
     say(&format!("{} cannot be started: {error}", name.to_string_lossy()));
     if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN }
+}
+
+/// Begins a network of its own, and hands the listeners at its ports to the supervisor. That stands
+/// at the other end of standard input; the program's own comes from there, and nothing of this is
+/// passed on to it.
+fn enter_network(ports: &[u16]) -> Result<(), String> {
+    let trouble = |error: std::io::Error| format!("a network of its own: {error}");
+    let hall = std::io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
+    let hall = hall.map_err(trouble)?;
+    let stdin = network::take_over(&hall).map_err(trouble)?;
+    let [stdin] = stdin.as_slice() else {
+        return Err("its supervisor hands it no input".to_owned());
+    };
+    nix::unistd::dup2_stdin(stdin).map_err(|error| trouble(error.into()))?;
+    let doors = network::make(ports).map_err(|why| format!("a network of its own: {why}"))?;
+    let doors: Vec<_> = doors.iter().map(|door| door.as_fd()).collect();
+    network::hand_over(&hall, &doors).map_err(trouble)
+}
+
+/// The other half of that: what is handed over by the program's beginning. Nothing where it fails:
+/// then it says why, and ends.
+fn meet(hall: &UnixStream) -> std::io::Result<Vec<OwnedFd>> {
+    hall.set_read_timeout(Some(NETWORK_TIME))?;
+    network::hand_over(hall, &[std::io::stdin().as_fd()])?;
+    network::take_over(hall)
 }
 
 fn supervise(
@@ -110,11 +176,19 @@ fn supervise(
     signals.thread_block()?;
     let inbox = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
     nix::sys::prctl::set_child_subreaper(true)?;
-    let child = match start(spec, program) {
-        Ok(child) => child,
+    let (child, hall) = match start(spec, confinement, program) {
+        Ok(started) => started,
         Err(error) => return Ok(failed(&error.to_string())),
     };
     let mut watch = Watch { daemon, child, limits: confinement.limits, status: None, ends: None };
+    let doors = hall.map(|hall| meet(&hall).unwrap_or_default()).unwrap_or_default();
+    let relay = match Relay::begin(doors) {
+        Ok(relay) => relay,
+        Err(error) => {
+            watch.end_all();
+            return Ok(failed(&error.to_string()));
+        }
+    };
     let clock = SystemClock::new();
     let ended_by_us = loop {
         let mut waited = [PollFd::new(inbox.as_fd(), PollFlags::POLLIN)];
@@ -136,6 +210,7 @@ fn supervise(
         }
     };
     watch.end_all();
+    relay.finish();
     Ok(match (ended_by_us, watch.status) {
         (Some(why), _) if !why.is_empty() => failed(&why),
         (_, Some(status)) => status,
@@ -144,12 +219,24 @@ fn supervise(
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the home of children")]
-fn start(spec: &OsString, program: &[OsString]) -> std::io::Result<Pid> {
+fn start(
+    spec: &OsString,
+    confinement: &Confinement,
+    program: &[OsString],
+) -> std::io::Result<(Pid, Option<UnixStream>)> {
     // The file may have been replaced since the daemon started; this is still the same program.
     let mut command = std::process::Command::new("/proc/self/exe");
     command.arg0("rota").args([CONFINE, BEGIN]).arg(spec).args(program).process_group(0);
+    let hall = if confinement.has_own_network() {
+        let (here, there) = UnixStream::pair()?;
+        command.stdin(OwnedFd::from(there));
+        Some(here)
+    } else {
+        None
+    };
     let child = command.spawn()?;
-    i32::try_from(child.id()).map(Pid::from_raw).map_err(std::io::Error::other)
+    let child = i32::try_from(child.id()).map(Pid::from_raw).map_err(std::io::Error::other)?;
+    Ok((child, hall))
 }
 
 /// The program, and all that came of it.

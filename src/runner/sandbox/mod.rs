@@ -3,8 +3,8 @@
 //! | what | by what means |
 //! |---|---|
 //! | files | Landlock: its own folders for reading and writing, the system's for reading |
-//! | network (`strict`) | seccomp: no socket at all; with `hosts`, TCP to one port alone (Landlock), at which a proxy of ours lets the listed hosts through |
-//! | other processes | Landlock: none outside may be traced, nor signalled (Linux 6.12) |
+//! | network (`strict`) | seccomp: no socket at all; with `hosts` or a run token, a network of its own (a namespace), in which nothing but a port for each of them is there (and, a second wall, allowed by Landlock); its supervisor passes on what comes in by these |
+//! | other processes | Landlock: none outside may be traced, nor signalled (Linux 6.12); seccomp: nor given other limits or priorities |
 //! | privileges | none: all capabilities are dropped, and none can be gained |
 //! | memory, processes | its supervisor counts all of it together; `setrlimit` stops the fast ones |
 //! | processor time, open files, size of a file | `setrlimit`, for each process |
@@ -12,14 +12,17 @@
 //!
 //! The program is not started by the daemon itself: the daemon starts `rota` again, which stays as
 //! the supervisor and starts `rota` once more, which restricts itself and becomes the program
-//! (`process/supervise.rs`, `process/restrict.rs`). Nothing of this needs privileges. Where the
-//! system cannot do what a level promises, nothing is started at all.
+//! (`process/supervise.rs`). Nothing of this needs privileges, but the network of its own needs a
+//! system that lets users make namespaces. Where the system cannot do what is promised, nothing is
+//! started at all.
 
 #[cfg(target_os = "linux")]
 mod calls;
 #[cfg(target_os = "linux")]
 mod files;
 pub mod limits;
+#[cfg(target_os = "linux")]
+pub(super) mod network;
 #[cfg(target_os = "linux")]
 mod privileges;
 pub mod proxy;
@@ -31,6 +34,11 @@ use std::path::PathBuf;
 
 /// The word by which `rota` is started as a supervisor or a program's beginning.
 pub const CONFINE: &str = "__confine";
+
+/// What a person can do where a program can be given no network of its own.
+pub const NETWORK_ADVICE: &str = "let its user make namespaces (`sysctl user.max_net_namespaces`, \
+    `kernel.unprivileged_userns_clone`; with AppArmor a profile for rota with `userns,`), or say \
+    `sandbox = \"workspace\"`";
 
 /// Everything that holds for one program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,13 +56,23 @@ pub struct Confinement {
     pub limits: ResourceLimits,
 }
 
+impl Confinement {
+    /// Whether it is started in a network of its own.
+    pub fn has_own_network(&self) -> bool {
+        self.level == SandboxLevel::Strict && !self.ports.is_empty()
+    }
+}
+
 /// What the sandbox can do on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ability {
-    /// Every level; `signals`: processes outside cannot be signalled either.
+    /// Every level.
     All {
-        /// Whether signals are kept in.
+        /// Whether signals are kept in: processes outside cannot be signalled either.
         signals: bool,
+        /// Why a program cannot be given a network of its own, if so: then a strict one can be given
+        /// no way to hosts, nor to its run's tools.
+        no_network: Option<String>,
     },
     /// Only the level `none`, or `workspace` as well.
     Less {
@@ -76,11 +94,28 @@ impl Ability {
             _ => Ok(()),
         }
     }
+
+    /// Whether a level can be kept of a program that has a way to a port of this machine.
+    ///
+    /// # Errors
+    /// Why not, and what a person can do.
+    pub fn allows_port(&self, level: SandboxLevel) -> Result<(), String> {
+        match self {
+            Self::All { no_network: Some(why), .. } if level == SandboxLevel::Strict => {
+                Err(format!(
+                    "a way to its hosts or its run's tools, and to nothing else, needs a network of \
+                     its own: {why}; {NETWORK_ADVICE}"
+                ))
+            }
+            _ => self.allows(level).map_err(str::to_owned),
+        }
+    }
 }
 
-/// Finds out what the sandbox can do here; nothing is restricted by asking.
+/// Finds out what the sandbox can do here; nothing is restricted by asking. `exe`: this program, which
+/// is started to try what cannot be asked.
 #[cfg(target_os = "linux")]
-pub fn ability() -> Ability {
+pub fn ability(exe: &str) -> Ability {
     let less = |level, why: &str| Ability::Less { level, why: why.to_owned() };
     if !files::is_there(files::Wanted::Files) {
         let why = "this kernel has no Landlock that keeps files apart (Linux 6.2 with it enabled)";
@@ -90,15 +125,18 @@ pub fn ability() -> Ability {
         let why = "this kernel's Landlock knows no TCP ports (Linux 6.7)";
         return less(SandboxLevel::Workspace, why);
     }
-    if let Err(error) = calls::program(false) {
-        return less(SandboxLevel::Workspace, &format!("no filter of system calls: {error}"));
+    if let Err(error) = calls::programs(SandboxLevel::Strict, true) {
+        return less(SandboxLevel::None, &format!("no filter of system calls: {error}"));
     }
-    Ability::All { signals: files::is_there(files::Wanted::Signals) }
+    Ability::All {
+        signals: files::is_there(files::Wanted::Signals),
+        no_network: super::process::network_trouble(exe),
+    }
 }
 
 /// Finds out what the sandbox can do here.
 #[cfg(not(target_os = "linux"))]
-pub fn ability() -> Ability {
+pub fn ability(_: &str) -> Ability {
     let why = "the sandbox needs Linux".to_owned();
     Ability::Less { level: SandboxLevel::None, why }
 }
@@ -114,10 +152,7 @@ pub(super) fn restrict(confinement: &Confinement) -> Result<(), String> {
     }
     privileges::drop_all()?;
     files::restrict(confinement)?;
-    if confinement.level == SandboxLevel::Strict {
-        calls::restrict(!confinement.ports.is_empty())?;
-    }
-    Ok(())
+    calls::restrict(confinement.level, !confinement.ports.is_empty())
 }
 
 /// Restricts this process, for good, to what a program may see and reach.
@@ -142,6 +177,19 @@ mod tests {
         let some = Ability::Less { level: SandboxLevel::Workspace, why: "no ports".into() };
         assert_eq!(some.allows(SandboxLevel::Strict), Err("no ports"));
         assert_eq!(some.allows(SandboxLevel::Workspace), Ok(()));
-        assert_eq!(Ability::All { signals: false }.allows(SandboxLevel::Strict), Ok(()));
+        let all = Ability::All { signals: false, no_network: None };
+        assert_eq!(all.allows(SandboxLevel::Strict), Ok(()));
+        assert_eq!(all.allows_port(SandboxLevel::Strict), Ok(()));
+    }
+
+    #[test]
+    fn without_a_network_of_its_own_a_strict_program_has_a_way_to_nobody() {
+        let all = Ability::All { signals: true, no_network: Some("no namespace".into()) };
+        assert_eq!(all.allows(SandboxLevel::Strict), Ok(()));
+        let why = all.allows_port(SandboxLevel::Strict).unwrap_err();
+        assert!(why.contains("no namespace") && why.contains("userns,"), "{why}");
+        assert_eq!(all.allows_port(SandboxLevel::Workspace), Ok(()));
+        let some = Ability::Less { level: SandboxLevel::Workspace, why: "no ports".into() };
+        assert_eq!(some.allows_port(SandboxLevel::Strict), Err("no ports".to_owned()));
     }
 }

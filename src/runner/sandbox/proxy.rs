@@ -1,12 +1,13 @@
 //! The one way to the network that a strict program has: a proxy of this process on the loopback
 //! interface, which knows `CONNECT` alone, and connects to the hosts that the playbook lists.
 //!
-//! A name that leads to this machine or to a link-local address is refused unless the playbook lists
-//! that very address: whoever answers for a name could otherwise send a program to the daemon.
+//! A name that leads to this machine, by whichever of its addresses, to a link-local one or to where a
+//! cloud tells a machine its keys is refused unless the playbook lists that very address: whoever
+//! answers for a name could otherwise send a program to the daemon.
 
 use crate::domain::HostPort;
 use base64::Engine as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq as _;
@@ -20,6 +21,14 @@ const CONNECTIONS_MAX: usize = 64;
 const REQUEST_BYTES_MAX: usize = 8 * 1024;
 /// How long a request, or a connection to a host, may take.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
+
+/// Where clouds tell a machine its keys, besides link-local addresses: Amazon, Google, Alibaba, Azure.
+const OF_CLOUDS: [IpAddr; 4] = [
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+];
 
 /// A proxy of one run.
 #[derive(Debug)]
@@ -122,9 +131,11 @@ async fn reach(text: &str, gate: &Gate) -> Result<TcpStream, &'static str> {
     let is_named = wanted.host.parse::<IpAddr>().is_ok() || wanted.host == "localhost";
     let found = tokio::net::lookup_host((wanted.host.as_str(), wanted.port)).await;
     let addresses: Vec<SocketAddr> = found.map_err(|_| "502 Bad Gateway")?.collect();
+    // Asked anew each time: a laptop moves from network to network.
+    let own = own_addresses().map_err(|_| "502 Bad Gateway")?;
     let mut status = "502 Bad Gateway";
     for address in addresses {
-        if !is_named && is_near(address.ip()) {
+        if !is_named && is_near(address.ip(), &own) {
             status = "403 Forbidden";
             continue;
         }
@@ -157,9 +168,23 @@ fn wanted(text: &str, gate: &Gate) -> Result<HostPort, &'static str> {
     if gate.hosts.contains(&wanted) { Ok(wanted) } else { Err("403 Forbidden") }
 }
 
+/// The addresses of this machine's interfaces.
+fn own_addresses() -> std::io::Result<Vec<IpAddr>> {
+    let found = nix::ifaddrs::getifaddrs()?.filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+    });
+    Ok(found.collect())
+}
+
 /// Whether an address is this machine's own, or one that only its surroundings know.
-fn is_near(address: IpAddr) -> bool {
-    match address.to_canonical() {
+fn is_near(address: IpAddr, own: &[IpAddr]) -> bool {
+    let address = address.to_canonical();
+    if own.contains(&address) || OF_CLOUDS.contains(&address) {
+        return true;
+    }
+    match address {
         IpAddr::V4(v4) => {
             v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || v4.is_multicast()
         }
@@ -246,12 +271,30 @@ mod tests {
 
     #[test]
     fn addresses_of_this_machine_are_near_however_they_are_written() {
-        for near in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "0.0.0.0", "169.254.1.1"]
-        {
-            assert!(is_near(near.parse().unwrap()), "{near}");
+        let own: Vec<IpAddr> = ["192.0.2.7", "fd00::7"].map(|ip| ip.parse().unwrap()).into();
+        for near in [
+            "127.0.0.1",
+            "127.9.9.9",
+            "::1",
+            "::ffff:127.0.0.1",
+            "0.0.0.0",
+            "169.254.1.1",
+            "192.0.2.7",
+            "::ffff:192.0.2.7",
+            "fd00::7",
+            "fd00:ec2::254",
+            "100.100.100.200",
+        ] {
+            assert!(is_near(near.parse().unwrap(), &own), "{near}");
         }
-        for far in ["10.0.0.1", "93.184.216.34", "2606:2800::1"] {
-            assert!(!is_near(far.parse().unwrap()), "{far}");
+        for far in ["10.0.0.1", "192.0.2.8", "93.184.216.34", "2606:2800::1", "fd00::8"] {
+            assert!(!is_near(far.parse().unwrap(), &own), "{far}");
         }
+    }
+
+    #[test]
+    fn the_addresses_of_this_machine_are_found() {
+        let own = own_addresses().unwrap();
+        assert!(own.contains(&IpAddr::V4(Ipv4Addr::LOCALHOST)), "{own:?}");
     }
 }

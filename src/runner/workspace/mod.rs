@@ -28,8 +28,8 @@ pub use crate::tools::code::CheckEnd;
 
 use super::sandbox::{Ability, ability, limits::ResourceLimits};
 use crate::domain::{
-    Playbook, Reason, RunId, RunState, TaskId, Timestamp, WorkspaceSource, allows_repository,
-    check_reference, check_repository,
+    Playbook, Reason, RunId, RunState, SandboxLevel, TaskId, Timestamp, WorkspaceSource,
+    allows_repository, check_reference, check_repository,
 };
 use place::{Found, Place};
 use std::collections::{BTreeMap, BTreeSet};
@@ -279,12 +279,34 @@ impl Workspaces {
 
     /// Whether a level of the sandbox can be kept here.
     fn check_ability(&self, playbook: &Playbook) -> Result<(), WorkspaceError> {
-        let level = playbook.workspace.as_ref().map(|rules| rules.sandbox).unwrap_or_default();
-        let able = self.ability.get_or_init(ability);
-        able.allows(level).map_err(|why| {
-            WorkspaceError::Sandbox(format!("the sandbox {level} cannot be kept here: {why}"))
-        })
+        let rules = playbook.workspace.as_ref();
+        let level = rules.map(|rules| rules.sandbox).unwrap_or_default();
+        if rules.is_some_and(|rules| !rules.hosts.is_empty()) {
+            return self.check_port(level);
+        }
+        self.ability().allows(level).map_err(|why| cannot_be_kept(level, why))
     }
+
+    /// Whether it can be kept of a program that has a way to a port of this machine.
+    fn check_port(&self, level: SandboxLevel) -> Result<(), WorkspaceError> {
+        self.ability().allows_port(level).map_err(|why| cannot_be_kept(level, &why))
+    }
+
+    fn ability(&self) -> &Ability {
+        self.ability.get_or_init(|| ability(&self.options.exe))
+    }
+
+    /// Whether a run's program in a workspace can be let through to its run's tools.
+    ///
+    /// # Errors
+    /// When the sandbox could not be kept then.
+    pub fn check_grant(&self, workspace: &Workspace) -> Result<(), WorkspaceError> {
+        self.check_port(workspace.level())
+    }
+}
+
+fn cannot_be_kept(level: SandboxLevel, why: &str) -> WorkspaceError {
+    WorkspaceError::Sandbox(format!("the sandbox {level} cannot be kept here: {why}"))
 }
 
 /// Removes all of a workspace, beside whatever else is going on.

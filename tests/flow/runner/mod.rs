@@ -9,6 +9,7 @@ mod model_troubles;
 mod model_wires;
 mod sandbox;
 mod steps;
+mod ways_out;
 mod workspace;
 
 use crate::support::house::House;
