@@ -127,10 +127,13 @@ idle = "20s"
 "#;
 
 fn client(rota: &Rota, serving: &crate::support::rota::Serving) -> Client {
-    let private = rota.state().join("workspaces/.rooms/main-1/tmp");
+    let room = rota.state().join("workspaces/.rooms/main-1");
     let config: Value = until("a configuration", || {
-        let folder = std::fs::read_dir(&private).ok()?.next()?.ok()?.path();
-        serde_json::from_slice(&std::fs::read(folder.join("mcp.json")).ok()?).ok()
+        // In one of the folders that are the run's own.
+        let own = std::fs::read_dir(&room).ok()?.flatten();
+        let runs = own.filter_map(|own| std::fs::read_dir(own.path()).ok()).flatten().flatten();
+        let mut found = runs.filter_map(|run| std::fs::read(run.path().join("mcp.json")).ok());
+        found.find_map(|text| serde_json::from_slice(&text).ok())
     });
     let server = &config["mcpServers"]["rota"];
     let bearer = server["headers"]["Authorization"].as_str().unwrap();

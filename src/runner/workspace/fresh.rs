@@ -55,7 +55,11 @@ impl Workspaces {
         let Some(origin) = ask.origin else { return Ok(Standing::default()) };
         let git = Git { environment: &self.options.environment, run: ask.run, stop };
         let fetched = {
-            let _making = self.making.lock().await;
+            let _making = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Err(WorkspaceError::Stopped),
+                making = self.making.lock() => making,
+            };
             fetched(&git, root, origin).await
         };
         let (standing, branches) = match fetched {
