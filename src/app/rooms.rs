@@ -68,6 +68,11 @@ pub(super) fn examine() -> Finding {
             "strict: files, network, other processes; but the daemon runs as root".to_owned(),
             "run it as a user of its own: limits of processes do not hold for root",
         ),
+        Ability::All { no_mounts: Some(why), .. } => (
+            Health::Warn,
+            format!("strict, but programs can change modes of this user's other files: {why}"),
+            NETWORK_ADVICE,
+        ),
         Ability::All { signals: true, .. } => {
             (Health::Ok, "strict: files, network, other processes".to_owned(), "")
         }

@@ -16,7 +16,7 @@ mod unsupervised;
 
 pub(super) use converse::{Talked, converse};
 #[cfg(target_os = "linux")]
-pub(crate) use supervise::{confined, network_trouble, wrapped};
+pub(crate) use supervise::{Probe, confined, trouble_with, wrapped};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use unsupervised::{confined, wrapped};
 

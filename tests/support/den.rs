@@ -31,6 +31,15 @@ pub fn has_own_network() -> bool {
     has_sandbox()
 }
 
+/// Whether what is not its own can be made read-only to a program; where it cannot, that is said.
+pub fn has_own_mounts() -> bool {
+    if let Ability::All { no_mounts: Some(why), .. } = able() {
+        asked::lacks("userns", why);
+        return false;
+    }
+    has_sandbox()
+}
+
 /// What the sandbox can do here.
 pub fn able() -> &'static Ability {
     static ABLE: OnceLock<Ability> = OnceLock::new();

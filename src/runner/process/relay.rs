@@ -111,10 +111,9 @@ fn copy(mut from: &TcpStream, mut to: &TcpStream) {
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         let count = match from.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
+            Ok(count) if count > 0 => count,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(_) => break,
+            Ok(_) | Err(_) => break,
         };
         if to.write_all(buffer.get(..count).unwrap_or_default()).is_err() {
             break;

@@ -8,8 +8,8 @@
 //! has a network of its own reaches its ports of this machine by its supervisor alone.
 
 use super::super::sandbox::limits::ResourceLimits;
-use super::super::sandbox::network;
-use super::super::sandbox::{CONFINE, Confinement, restrict};
+use super::super::sandbox::namespaces::{Own, leave};
+use super::super::sandbox::{CONFINE, Confinement, mounts, network, restrict};
 use super::relay::Relay;
 use crate::clock::{Clock as _, SystemClock};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -40,12 +40,29 @@ const ROUNDS_MAX: u32 = 500;
 const PAUSE: u16 = 5;
 /// Between supervisor and program: the part that restricts itself.
 const BEGIN: &str = "begin";
-/// Tries what cannot be asked of the kernel.
-const PROBE: &str = "probe";
 /// Of what a probe says, so much is told.
 const TOLD_CHARS_MAX: usize = 300;
 /// How long the program's beginning may take to make its network.
 const NETWORK_TIME: Duration = Duration::from_secs(10);
+
+/// What cannot be asked of the kernel, and is tried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Probe {
+    /// Whether a program can be given a network of its own.
+    Network,
+    /// Whether what is not its own can be made read-only to it.
+    Mounts,
+}
+
+impl Probe {
+    /// The word by which it is asked for.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Mounts => "mounts",
+        }
+    }
+}
 
 /// Program and arguments by which a confined program is started, `rota` standing at `exe`.
 pub(crate) fn wrapped(
@@ -61,7 +78,8 @@ pub(crate) fn wrapped(
 /// What `rota __confine …` does: supervises, or becomes the program. The words after `__confine`.
 pub(crate) fn confined(words: &[OsString]) -> u8 {
     let (is_program, words) = match words {
-        [only] if only == PROBE => return probe(),
+        [only] if only == Probe::Network.word() => return probed(network::try_out()),
+        [only] if only == Probe::Mounts.word() => return probed(mounts::try_out()),
         [first, rest @ ..] if first == BEGIN => (true, rest),
         words => (false, words),
     };
@@ -78,8 +96,8 @@ pub(crate) fn confined(words: &[OsString]) -> u8 {
     }
 }
 
-fn probe() -> u8 {
-    match network::try_out() {
+fn probed(tried: Result<(), String>) -> u8 {
+    match tried {
         Ok(()) => 0,
         Err(why) => {
             say(&why);
@@ -88,12 +106,12 @@ fn probe() -> u8 {
     }
 }
 
-/// Why a program cannot be given a network of its own here, if so: this program (`exe`) is started to
-/// try it, because who tries it stays in it.
+/// Why something cannot be done here, if so: this program (`exe`) is started to try it, because it
+/// holds for whoever does it.
 #[expect(clippy::disallowed_methods, reason = "this is the home of children")]
-pub(crate) fn network_trouble(exe: &str) -> Option<String> {
+pub(crate) fn trouble_with(probe: Probe, exe: &str) -> Option<String> {
     let mut command = std::process::Command::new(exe);
-    command.args([CONFINE, PROBE]).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+    command.args([CONFINE, probe.word()]).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
     let said = match command.output() {
         Ok(ran) if ran.status.success() => return None,
         Ok(ran) => String::from_utf8_lossy(&ran.stderr).into_owned(),
@@ -121,9 +139,7 @@ fn become_it(confinement: &Confinement, program: &[OsString]) -> u8 {
     // Without its supervisor nobody would count it, or end what it starts.
     let bound = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| e.desc().to_owned());
     let limited = bound.and_then(|()| confinement.limits.hold());
-    let apart = limited.and_then(|()| {
-        if confinement.has_own_network() { enter_network(&confinement.ports) } else { Ok(()) }
-    });
+    let apart = limited.and_then(|()| set_apart(confinement));
     let made = apart.and_then(|()| restrict(confinement));
     if let Err(why) = made {
         return failed(&why);
@@ -138,7 +154,17 @@ fn become_it(confinement: &Confinement, program: &[OsString]) -> u8 {
     if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN }
 }
 
-/// Begins a network of its own, and hands the listeners at its ports to the supervisor. That stands
+/// Gives this process what it has to itself of mounts and of the network.
+fn set_apart(confinement: &Confinement) -> Result<(), String> {
+    let network = confinement.has_own_network();
+    leave(Own { network, mounts: confinement.is_sealed })?;
+    if confinement.is_sealed {
+        mounts::seal(&confinement.write)?;
+    }
+    if network { enter_network(&confinement.ports) } else { Ok(()) }
+}
+
+/// Begins the network of its own, and hands the listeners at its ports to the supervisor. That stands
 /// at the other end of standard input; the program's own comes from there, and nothing of this is
 /// passed on to it.
 fn enter_network(ports: &[u16]) -> Result<(), String> {
@@ -358,6 +384,7 @@ mod tests {
             read: vec!["/opt/tools".into()],
             write: vec!["/var/work".into()],
             ports: vec![4_711],
+            is_sealed: true,
             limits: ResourceLimits::default(),
         };
         let words = ["sh".to_owned(), "-c".to_owned(), "true".to_owned()];

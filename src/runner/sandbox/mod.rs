@@ -2,7 +2,7 @@
 //!
 //! | what | by what means |
 //! |---|---|
-//! | files | Landlock: its own folders for reading and writing, the system's for reading |
+//! | files | Landlock: its own folders for reading and writing, the system's for reading; mounts of its own, where namespaces can be made: modes, owners and times of no other file can be changed |
 //! | network (`strict`) | seccomp: no socket at all; with `hosts` or a run token, a network of its own (a namespace), in which nothing but a port for each of them is there (and, a second wall, allowed by Landlock); its supervisor passes on what comes in by these |
 //! | other processes | Landlock: none outside may be traced, nor signalled (Linux 6.12); seccomp: nor given other limits or priorities |
 //! | privileges | none: all capabilities are dropped, and none can be gained |
@@ -22,7 +22,11 @@ mod calls;
 mod files;
 pub mod limits;
 #[cfg(target_os = "linux")]
-pub(super) mod network;
+pub mod mounts;
+#[cfg(target_os = "linux")]
+pub mod namespaces;
+#[cfg(target_os = "linux")]
+pub mod network;
 #[cfg(target_os = "linux")]
 mod privileges;
 pub mod proxy;
@@ -52,6 +56,9 @@ pub struct Confinement {
     /// The TCP ports of this machine that it may connect to: the way to its hosts, if it has any, and
     /// the run's own tools.
     pub ports: Vec<u16>,
+    /// Whether all that it may not write is read-only to it, modes and times of files included: so
+    /// where [`Ability`] says that it can be done.
+    pub is_sealed: bool,
     /// What it may use.
     pub limits: ResourceLimits,
 }
@@ -73,6 +80,9 @@ pub enum Ability {
         /// Why a program cannot be given a network of its own, if so: then a strict one can be given
         /// no way to hosts, nor to its run's tools.
         no_network: Option<String>,
+        /// Why what is not its own cannot be made read-only to a program, if so: then it can change
+        /// modes and times of its user's other files.
+        no_mounts: Option<String>,
     },
     /// Only the level `none`, or `workspace` as well.
     Less {
@@ -93,6 +103,11 @@ impl Ability {
             Self::Less { level: most, why } if level < *most => Err(why),
             _ => Ok(()),
         }
+    }
+
+    /// Whether what is not its own can be made read-only to a program of a level.
+    pub fn seals(&self, level: SandboxLevel) -> bool {
+        matches!(self, Self::All { no_mounts: None, .. }) && level != SandboxLevel::None
     }
 
     /// Whether a level can be kept of a program that has a way to a port of this machine.
@@ -130,7 +145,8 @@ pub fn ability(exe: &str) -> Ability {
     }
     Ability::All {
         signals: files::is_there(files::Wanted::Signals),
-        no_network: super::process::network_trouble(exe),
+        no_network: super::process::trouble_with(super::process::Probe::Network, exe),
+        no_mounts: super::process::trouble_with(super::process::Probe::Mounts, exe),
     }
 }
 
@@ -177,14 +193,17 @@ mod tests {
         let some = Ability::Less { level: SandboxLevel::Workspace, why: "no ports".into() };
         assert_eq!(some.allows(SandboxLevel::Strict), Err("no ports"));
         assert_eq!(some.allows(SandboxLevel::Workspace), Ok(()));
-        let all = Ability::All { signals: false, no_network: None };
+        let all = Ability::All { signals: false, no_network: None, no_mounts: None };
         assert_eq!(all.allows(SandboxLevel::Strict), Ok(()));
         assert_eq!(all.allows_port(SandboxLevel::Strict), Ok(()));
+        assert!(all.seals(SandboxLevel::Workspace) && !all.seals(SandboxLevel::None));
     }
 
     #[test]
     fn without_a_network_of_its_own_a_strict_program_has_a_way_to_nobody() {
-        let all = Ability::All { signals: true, no_network: Some("no namespace".into()) };
+        let none = Some("no namespace".to_owned());
+        let all = Ability::All { signals: true, no_network: none.clone(), no_mounts: none };
+        assert!(!all.seals(SandboxLevel::Strict));
         assert_eq!(all.allows(SandboxLevel::Strict), Ok(()));
         let why = all.allows_port(SandboxLevel::Strict).unwrap_err();
         assert!(why.contains("no namespace") && why.contains("userns,"), "{why}");

@@ -4,17 +4,13 @@
 //! any machine. So it gets a network namespace with nothing in it but a loopback interface, and on
 //! that a listener for each of its ports. The listeners are handed to its supervisor, which stands
 //! outside and passes on what comes in by them (`process/relay.rs`).
-//!
-//! Where the daemon is not root, a network namespace needs a user namespace around it, in which the
-//! program's user is who it was; what privileges that brings are dropped before the program begins.
 
-use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{Gid, Uid};
+use super::namespaces::{Own, leave};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socket_with,
 };
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{IoSlice, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -28,9 +24,8 @@ const LOOPBACK: i32 = 1;
 /// Of the answer of the kernel, what is read.
 const ANSWER_BYTES: usize = 512;
 
-/// Moves this process into a network of its own, for good, and listens there at these ports.
+/// Makes the network usable that this process has to itself, and listens there at these ports.
 pub(crate) fn make(ports: &[u16]) -> Result<Vec<TcpListener>, String> {
-    leave()?;
     raise_loopback().map_err(|error| format!("its loopback interface stays down: {error}"))?;
     let listen = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port));
     let doors: Result<Vec<TcpListener>, _> = ports.iter().map(listen).collect();
@@ -39,30 +34,12 @@ pub(crate) fn make(ports: &[u16]) -> Result<Vec<TcpListener>, String> {
 
 /// Finds out, at the price of this process, whether a network of its own can be made and used.
 pub(crate) fn try_out() -> Result<(), String> {
+    leave(Own { network: true, mounts: false })?;
     let reached = make(&[0])?.iter().try_for_each(|door| {
         let address = door.local_addr()?;
         TcpStream::connect(address).map(drop)
     });
     reached.map_err(|error| format!("nobody can be reached in it: {error}"))
-}
-
-fn leave() -> Result<(), String> {
-    // Who we are is no longer told once nobody is known in the new namespace.
-    let (user, group) = (Uid::effective(), Gid::effective());
-    if unshare(CloneFlags::CLONE_NEWNET).is_ok() {
-        return Ok(());
-    }
-    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)
-        .map_err(|error| format!("the kernel makes no namespace: {}", error.desc()))?;
-    let told = tell("setgroups", "deny")
-        .and_then(|()| tell("uid_map", &format!("{user} {user} 1")))
-        .and_then(|()| tell("gid_map", &format!("{group} {group} 1")));
-    told.map_err(|error| format!("the user stays unknown in its namespace: {error}"))
-}
-
-fn tell(name: &str, text: &str) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).open(format!("/proc/self/{name}"))?;
-    file.write_all(text.as_bytes())
 }
 
 /// Asks the kernel to set the loopback interface up, as `ip link set lo up` does.

@@ -243,6 +243,7 @@ impl Workspaces {
             read,
             write,
             ports: proxy.iter().map(Proxy::port).collect(),
+            is_sealed: self.ability().seals(rules.sandbox),
             limits: self.options.limits,
         };
         Ok(Workspace::new(place, confinement, proxy, &password, held, ask, &self.options))

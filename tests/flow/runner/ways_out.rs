@@ -1,7 +1,9 @@
 //! Ways out of a workspace's sandbox that lead past Landlock: by the address at a port, by calls about
 //! other processes, by sockets that need no socket, by memory that nobody counts, by a file's rights.
 
-use crate::support::den::{Den, Played, able, example, has_own_network, has_sandbox};
+use crate::support::den::{
+    Den, Played, able, example, has_own_mounts, has_own_network, has_sandbox,
+};
 use rota::domain::SandboxLevel;
 use rota::runner::Workspace;
 use rota::runner::sandbox::{Confinement, limits::ResourceLimits};
@@ -95,7 +97,7 @@ async fn nothing_of_its_way_out_is_left_open_in_a_program_and_its_input_is_its_o
         return;
     }
     let (den, workspace, _) = with_a_host().await;
-    let script = "cat; for fd in /proc/self/fd/*; do readlink $fd; done; true";
+    let script = "cat; echo; for fd in /proc/self/fd/*; do readlink $fd; done; true";
     let played = den.play(&workspace, &["sh", "-c", script]).await;
     assert!(played.lines.contains(&"the prompt".to_owned()), "{played:#?}");
     assert!(!played.lines.concat().contains("socket:"), "{played:#?}");
@@ -109,6 +111,7 @@ fn confined(before: &[&str], folder: &Path, port: u16, attempts: &[String]) -> S
         read: vec![folder.to_owned()],
         write: vec![],
         ports: vec![port],
+        is_sealed: able().seals(SandboxLevel::Strict),
         limits: ResourceLimits::default(),
     };
     let rota = folder.join("rota");
@@ -259,6 +262,47 @@ async fn a_file_is_given_to_nobody_and_runs_with_nobodys_rights() {
                   mkdir -m 2775 folder; chmod 755 folder; install -m 755 copy installed; echo so";
     let played = den.play(&workspace, &["sh", "-c", script]).await;
     assert_eq!(played.lines, ["so"], "{played:#?}");
+}
+
+#[tokio::test]
+async fn modes_and_owners_change_in_its_own_folders_alone() {
+    if !has_own_mounts() {
+        return;
+    }
+    for level in [SandboxLevel::Strict, SandboxLevel::Workspace] {
+        let den = Den::new(level, |_, _| {}).await;
+        let workspace = Arc::new(den.prepare("main-7", None).await.unwrap());
+        let secret = den.path().join("secret");
+        std::fs::write(&secret, "of the team").unwrap();
+        std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+        let (user, group) = secret.metadata().map(|data| (data.uid(), data.gid())).unwrap();
+        let secret_path = secret.display();
+        let denied = [
+            format!("chmod {secret_path} 666"),
+            format!("chmod {} 0", den.path().join("state").display()),
+            format!("chmod {} 777", den.root().join(".rooms/main-7").display()),
+            format!("give {secret_path} {user} {group}"),
+            format!("attribute {secret_path}"),
+        ];
+        let own = ["write file", "chmod file 600", "rename file other"].map(str::to_owned);
+        let played = tried(&den, &workspace, &[&denied[..], &own].concat()).await;
+        for attempt in &denied {
+            played.is_denied(attempt);
+        }
+        for attempt in &own {
+            played.is_through(attempt);
+        }
+        assert_eq!(secret.metadata().unwrap().mode() & 0o777, 0o600);
+        let script = "mv other $TMPDIR/ && mv $TMPDIR/other $HOME/ && cat $HOME/other && echo";
+        let played = den.play(&workspace, &["sh", "-c", script]).await;
+        assert!(played.lines.contains(&"planted".to_owned()), "{played:#?}");
+    }
+    let open = Den::new(SandboxLevel::None, |_, _| {}).await;
+    let workspace = Arc::new(open.prepare("main-7", None).await.unwrap());
+    let secret = open.path().join("secret");
+    std::fs::write(&secret, "of the team").unwrap();
+    let attempt = format!("chmod {} 600", secret.display());
+    open.try_to(&workspace, &[&attempt]).await.is_through(&attempt);
 }
 
 #[tokio::test]
