@@ -2,12 +2,9 @@
 
 use super::brief::{self, Brief};
 use super::earlier;
-use super::reviews;
 use super::worker::{Worker, board_trouble};
 use crate::crash;
-use crate::domain::{
-    EffectActor, Gather, Mode, Phase, Reason, RunState, Task, TaskId, Usage, Value, Work,
-};
+use crate::domain::{EffectActor, Gather, Mode, Phase, Reason, RunState, Task, Usage, Value, Work};
 use crate::ledger::LogLine;
 use crate::runner::acp::AcpRunner;
 use crate::runner::command::CommandRunner;
@@ -118,23 +115,6 @@ impl Worker {
         }
     }
 
-    /// A reviewer's rounds: for the reviewer its own number, for the author the findings.
-    async fn put_review(&mut self, task: TaskId, runs: &[crate::domain::Run]) {
-        let (round, findings) = reviews::rounds(&self.parts, task, runs).await;
-        let is_reviewer = self.job.playbook.outcomes.values().any(|o| o.rework.is_some());
-        if is_reviewer || findings.is_some() {
-            let round = if is_reviewer { round + 1 } else { round };
-            self.brief.put(
-                "review",
-                Value::map([
-                    ("round", Value::from(round)),
-                    ("rounds_max", self.job.playbook.review.rounds.into()),
-                    ("findings", findings.into()),
-                ]),
-            );
-        }
-    }
-
     /// What the run's ending adds for its templates.
     pub(super) async fn put_ending(&mut self, end: &WorkEnd) {
         self.run.outcome.clone_from(&end.outcome);
@@ -163,6 +143,7 @@ impl Worker {
         if let Err(error) = self.refresh_brief().await {
             tracing::debug!(run = %self.run.id, detail = %error.detail, "the task could not be read again");
         }
+        self.put_findings().await;
     }
 
     /// One attempt at the work.
@@ -213,6 +194,7 @@ impl Worker {
             ));
         }
         let workspace = self.workspace().await?;
+        self.begin_review(workspace.as_deref()).await?;
         let folder = workspace.as_ref().map(|workspace| workspace.folder().to_owned());
         let session = ToolSession::new(Arc::clone(&self.parts.tools), context);
         let (grant, config) = self.grant(&session, signs, workspace.as_deref()).await?;

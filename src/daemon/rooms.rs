@@ -2,14 +2,15 @@
 //! done.
 
 use super::attempt::template_trouble;
+use super::independence::author_run;
 use super::parts::Parts;
-use super::worker::Worker;
+use super::worker::{Worker, store_trouble};
 use crate::domain::{
     Phase, ProjectId, Reason, RunId, RunState, StatusKind, Task, TaskId, Usage, Value, Work,
     WorkspaceSource,
 };
 use crate::runner::grant::PRIVATE;
-use crate::runner::workspace::{Ask, Origin, Record, Workspace, WorkspaceError, judge};
+use crate::runner::workspace::{Ask, Follow, Origin, Record, Workspace, WorkspaceError, judge};
 use crate::runner::{Grant, Signs, ToolSession, WorkEnd};
 use crate::template;
 use std::collections::BTreeMap;
@@ -59,7 +60,7 @@ impl Worker {
         Ok(Some(Arc::new(workspace)))
     }
 
-    fn origin(&self, source: &WorkspaceSource) -> Result<Origin, WorkEnd> {
+    pub(super) fn origin(&self, source: &WorkspaceSource) -> Result<Origin, WorkEnd> {
         let context = self.brief.value();
         let fill = |text: &String| template::fill_text(text, &context);
         let filled = |text: &String| fill(text).map_err(|error| template_trouble(&error));
@@ -72,6 +73,32 @@ impl Worker {
         let playbook = Path::new(&self.job.playbook.path);
         judge(source, &repository, reference.as_deref(), &allowed, playbook)
             .map_err(|error| ended(&error))
+    }
+
+    /// The commit that a reviewer looks at. What a person works at goes on in its repository: the
+    /// workspace follows it there. What an agent works at is in the workspace itself.
+    pub(super) async fn commit_to_review(
+        &self,
+        workspace: &Workspace,
+    ) -> Result<Option<String>, WorkEnd> {
+        let (Some(workspaces), Some(task)) = (&self.parts.workspaces, self.job.task) else {
+            return Ok(None);
+        };
+        let store = |error| store_trouble(&error);
+        let source = self.job.playbook.workspace.as_ref().and_then(|rules| rules.source.as_ref());
+        let author = author_run(&self.parts, task, &self.run.playbook).await.map_err(store)?;
+        let origin = match source.filter(|_| author.is_none()) {
+            Some(source) => Some(self.origin(source)?),
+            None => None,
+        };
+        let seen = self.rounds_before().await.map_err(store)?.and_then(|before| before.commit);
+        let wish = Follow { origin: origin.as_ref(), seen: seen.as_deref(), run: &self.run.id };
+        let followed = workspaces.follow(workspace, &wish, &self.job.halt.token()).await;
+        let followed = followed.map_err(|error| ended(&error))?;
+        if let Some(why) = followed.not_followed {
+            self.note(&why).await;
+        }
+        Ok(followed.commit)
     }
 
     /// The values of the variables that `work.env` names.

@@ -13,7 +13,8 @@
 //! | `outcome` | `{ name, summary }`, or `null` |
 //! | `earlier` | what earlier attempts changed: a list of `{ attempt, tool, entity, summary }` |
 //! | `previous` | how the attempt before ended: `{ state, reason, detail, summary }`, or `null` |
-//! | `review` | `{ round, rounds_max, findings }`, or `null` |
+//! | `review` | `{ round, rounds (and rounds_max), findings, open_findings, left_out, since, answers, settled }`, or `null`: `findings` is a text for the author; `open_findings` a list as `findings` below; `since` the commit looked at last; `answers` what others said since, a list of `{ author, text, at, is_agent }`; `settled` the numbers of findings that this look settled; `left_out` how many findings did not fit |
+//! | `findings` | what is open after a review, the most severe first: a list of `{ number, place, file, line, link, severity, begins_group, text, suggestion }` |
 //! | `question` | `{ text, answer, answered_by }`, or `null` |
 //! | `ended` | why a claim ended without a result: `{ reason, text, done, left, minutes, attempts }`, or `null` |
 //! | `missing` | the gates that a task did not pass, in words: a list of texts |
@@ -46,9 +47,9 @@ pub const INSTANTS: [&str; 8] = [
 pub const COMMON: [&str; 5] = ["agent", "playbook", "now", "zone", "set"];
 
 /// What prompts, comments and questions may speak of, besides [`COMMON`].
-pub const WORK: [&str; 14] = [
+pub const WORK: [&str; 15] = [
     "task", "project", "run", "claim", "outcomes", "outcome", "earlier", "previous", "review",
-    "question", "ended", "missing", "gathered", "item",
+    "findings", "question", "ended", "missing", "gathered", "item",
 ];
 
 /// What reports may speak of, besides [`COMMON`].
@@ -107,7 +108,20 @@ pub(crate) const MEMBERS: [(&str, &[&str]); 9] = [
     ("claim", &["fence"]),
     ("outcome", &["name", "summary"]),
     ("previous", &["state", "reason", "detail", "summary"]),
-    ("review", &["round", "rounds_max", "findings"]),
+    (
+        "review",
+        &[
+            "round",
+            "rounds",
+            "rounds_max",
+            "findings",
+            "open_findings",
+            "left_out",
+            "since",
+            "answers",
+            "settled",
+        ],
+    ),
     ("ended", &["reason", "text", "done", "left", "minutes", "attempts"]),
 ];
 

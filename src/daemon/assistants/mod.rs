@@ -334,6 +334,8 @@ impl<'a> Assistants<'a> {
             settle_from: None,
             left: None,
             reviewer: None,
+            by: None,
+            commit: None,
         };
         let hand = InHand { held, run, tally: Arc::default() };
         if let Err(error) = ledger.start_run(&hand.run, playbook::SOURCE).await {

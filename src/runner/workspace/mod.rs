@@ -6,11 +6,13 @@
 //! from the board is hostile: it is judged by `domain::workspace`, and fetched only from repositories
 //! that the team allows.
 
+mod follow;
 mod git;
 mod make;
 mod place;
 mod room;
 
+pub use follow::{Follow, Followed};
 pub use git::Origin;
 pub use place::{Record, folder_name};
 pub use room::{CheckEnd, Workspace};
