@@ -100,9 +100,17 @@ pub fn run(value: &Value) -> Option<Page> {
     if let Some(reason) = text(run, "reason") {
         page.add(Style::Plain, &format!(" [{reason}]"));
     }
-    for name in
-        ["playbook", "task", "attempt", "fence", "outcome", "started", "ended", "occurrence"]
-    {
+    for name in [
+        "playbook",
+        "task",
+        "attempt",
+        "fence",
+        "outcome",
+        "started",
+        "ended",
+        "occurrence",
+        "commit",
+    ] {
         member(&mut page, run, name);
     }
     if let Some(usage) = run.get("usage") {

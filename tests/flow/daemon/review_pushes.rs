@@ -134,7 +134,8 @@ async fn a_repository_that_is_gone_keeps_nothing_from_going_on() {
     std::fs::rename(&site, site.with_extension("gone")).unwrap();
     life.daemon.look_for_pushes().await;
     life.work().await;
-    assert_eq!(life.runs(task).await.len(), 1);
+    let runs = life.runs(task).await;
+    assert_eq!(runs.len(), 1, "{runs:#?}");
     assert_eq!(life.ledger.open_rounds().await.unwrap().len(), 1);
     life.stop().await;
 }
