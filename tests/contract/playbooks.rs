@@ -42,12 +42,7 @@ pub(super) fn vocabulary() -> Vocabulary {
         models: names(&["worker", "reviewer", "small"]),
         families: [].into(),
         workers: [].into(),
-        channels: [
-            Channel::Stdout,
-            Channel::Slack("team".to_owned()),
-            Channel::Slack("ops".to_owned()),
-        ]
-        .into(),
+        channels: ["stdout", "slack:team", "slack:ops"].map(|text| text.parse().unwrap()).into(),
         agents: Some(names(&["AI-Worker", "AI-Reviewer", "AI-Docs", "AI-Assistant"])),
         playbooks: ["ai-worker", "code-review"].map(PlaybookName::new).into(),
         cron,
@@ -60,10 +55,8 @@ pub(super) fn defaults() -> Defaults {
 }
 
 fn read(text: &str) -> Playbook {
-    parse(text, "agents/x.toml", &defaults())
-        .map_err(|faults| render_all(&faults, false))
-        .unwrap()
-        .playbook
+    let read = parse(text, "agents/x.toml", &defaults());
+    read.map_err(|faults| render_all(&faults, false)).unwrap().playbook
 }
 
 /// Every fault of a text: of the file, or, when it can be read, of what it names.

@@ -207,10 +207,8 @@ async fn the_latest_occurrences_of_each_playbook_are_kept(f: Fixture) {
     }
 }
 
-async fn how_far_a_review_had_come_is_written_with_the_end_of_its_run_and_goes_in_time(
-    f: &Fixture,
-) {
-    let ledger = ledger(f, "one", "life");
+async fn how_far_a_review_had_come_is_written_with_the_end_of_its_run_and_goes_in_time(f: Fixture) {
+    let ledger = ledger(&f, "d/one");
     for (task, second) in [(1, 0), (2, 200 * DAY)] {
         let mut run = a_run(&format!("r-{task}"), "p", second);
         run.task = Some(TaskId(task));

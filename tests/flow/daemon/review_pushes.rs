@@ -9,6 +9,9 @@ use rota::runner::Workspaces;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Runs of different teams have the same names, and whoever ends one's programs ends the other's.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 fn repository(team: &Team) -> PathBuf {
     let path = std::fs::canonicalize(team.folder.path()).unwrap().join("site");
     std::fs::create_dir_all(&path).unwrap();
@@ -50,6 +53,7 @@ async fn a_push_wakes_the_reviewer_who_looks_at_what_was_pushed() {
     if !has_git() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let one = vec![finding(1, Severity::Major, "It may panic.")];
     let (team, model, site) =
         team(vec![(one, "changes_requested"), (vec![settled(1)], "approved")]).await;
@@ -69,7 +73,8 @@ async fn a_push_wakes_the_reviewer_who_looks_at_what_was_pushed() {
     git(&site, &["checkout", "-q", "main"]);
     life.daemon.look_for_pushes().await;
     life.work().await;
-    assert_eq!(life.runs(task).await.len(), 1);
+    let runs = life.runs(task).await;
+    assert_eq!(runs.len(), 1, "{runs:#?}");
     let second = commit(&site, "fn main() { safe() }\n", "second");
     life.daemon.look_for_pushes().await;
     life.daemon.look_for_pushes().await;
@@ -95,6 +100,7 @@ async fn what_was_rewritten_is_followed_and_what_is_only_in_the_workspace_stays(
     if !has_git() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let one = vec![finding(1, Severity::Major, "It may panic.")];
     let (team, model, site) = team(vec![(one, "changes_requested")]).await;
     let task = ready(&team).await;
@@ -125,6 +131,7 @@ async fn a_repository_that_is_gone_keeps_nothing_from_going_on() {
     if !has_git() {
         return;
     }
+    let _alone = ALONE.lock().await;
     let one = vec![finding(1, Severity::Major, "It may panic.")];
     let (team, model, site) = team(vec![(one, "changes_requested")]).await;
     let task = ready(&team).await;
