@@ -100,17 +100,9 @@ pub fn run(value: &Value) -> Option<Page> {
     if let Some(reason) = text(run, "reason") {
         page.add(Style::Plain, &format!(" [{reason}]"));
     }
-    for name in [
-        "playbook",
-        "task",
-        "attempt",
-        "fence",
-        "outcome",
-        "started",
-        "ended",
-        "occurrence",
-        "commit",
-    ] {
+    for name in
+        ["playbook", "task", "attempt", "fence", "outcome", "started", "ended", "occurrence"]
+    {
         member(&mut page, run, name);
     }
     if let Some(usage) = run.get("usage") {

@@ -176,7 +176,7 @@ impl Pushes {
         self.asked.retain(|task, _| is_open(task));
         let now = parts.clock.wall();
         let may_ask = |rounds: &&Rounds| {
-            let is_known = rounds.commit.is_some() && rounds.source.is_some();
+            let is_known = rounds.pushed.is_some() && rounds.source.is_some();
             let last = self.asked.get(&rounds.task);
             let is_due = last.is_none_or(|last| now - *last >= crate::domain::to_delta(EVERY));
             is_known && is_due && !rounds.findings.is_empty()
@@ -203,7 +203,7 @@ impl Pushes {
 /// Queues another look where a branch is no longer at the commit that was looked at.
 async fn look_for_push(parts: &Parts, rounds: &Rounds) -> Result<(), String> {
     let (Some(seen), Some(source), Some(workspaces)) =
-        (&rounds.commit, &rounds.source, &parts.workspaces)
+        (&rounds.pushed, &rounds.source, &parts.workspaces)
     else {
         return Ok(());
     };

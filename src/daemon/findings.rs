@@ -136,7 +136,7 @@ impl Worker {
         let Some(workspace) = workspace.filter(|_| self.job.playbook.reviews()) else {
             return Ok(());
         };
-        self.run.commit = self.commit_to_review(workspace).await?;
+        self.run.looked_at = self.work_to_review(workspace).await?;
         let updated = self.parts.ledger.update_run(&self.run).await;
         updated.map_err(|error| store_trouble(&error))
     }
@@ -197,7 +197,8 @@ impl Worker {
         chars_max: usize,
         before: Option<&Rounds>,
     ) -> (Vec<Value>, u32) {
-        let commit = self.run.commit.as_deref().or(before.and_then(|b| b.commit.as_deref()));
+        let own = self.run.looked_at.as_ref().and_then(|looked| looked.commit.as_deref());
+        let commit = own.or(before.and_then(|before| before.commit.as_deref()));
         let link = self.job.playbook.workspace.as_ref().and_then(|rules| rules.link.as_deref());
         let source = self.review_source();
         let branch = source.as_ref().and_then(|source| source.reference.as_deref());
@@ -280,6 +281,10 @@ impl Worker {
         let found = self.found().await.map_err(store)?;
         let author = author_of(&self.parts, task, &self.run.playbook).await.map_err(store)?;
         let heard = self.parts.journal.last_comment(task.id).await;
+        // What only finishes another run's work has looked at nothing itself.
+        let before = earlier::runs_before(&self.parts, &self.run).await.map_err(store)?;
+        let looks = std::iter::once(&self.run).chain(&before);
+        let looked_at = looks.into_iter().find_map(|run| run.looked_at.clone()).unwrap_or_default();
         self.rounds = Some(Rounds {
             task: task.id,
             round: self.round().await?,
@@ -291,7 +296,8 @@ impl Worker {
             status,
             findings: bounded(found.open),
             numbered: found.numbered,
-            commit: self.run.commit.clone(),
+            commit: looked_at.commit,
+            pushed: looked_at.pushed,
             source: self.review_source(),
             heard: heard.map_err(|error| board_trouble(&error))?,
             at: self.parts.clock.wall(),

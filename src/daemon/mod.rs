@@ -161,7 +161,7 @@ impl Daemon {
             reload::log_first(&parts);
         }
         if wake != Wake::ToLook {
-            dispatcher.recover_all().await?;
+            Box::pin(dispatcher.recover_all()).await?;
             // What recovery has brought to its end is settled now: a drain may come before any tick.
             dispatcher.settle_ended().await;
         }

@@ -6,8 +6,8 @@ use super::independence::author_run;
 use super::parts::Parts;
 use super::worker::{Worker, store_trouble};
 use crate::domain::{
-    Phase, ProjectId, Reason, RunId, RunState, StatusKind, Task, TaskId, Usage, Value, Work,
-    WorkspaceSource,
+    LookedAt, Phase, ProjectId, Reason, RunId, RunState, StatusKind, Task, TaskId, Usage, Value,
+    Work, WorkspaceSource,
 };
 use crate::runner::grant::PRIVATE;
 use crate::runner::workspace::{Ask, Follow, Origin, Record, Workspace, WorkspaceError, judge};
@@ -75,17 +75,20 @@ impl Worker {
             .map_err(|error| ended(&error))
     }
 
-    /// The commit that a reviewer looks at. What a person works at goes on in its repository: the
+    /// What a reviewer looks at. What a person works at goes on in its repository: the
     /// workspace follows it there. What an agent works at is in the workspace itself.
-    pub(super) async fn commit_to_review(
+    pub(super) async fn work_to_review(
         &self,
         workspace: &Workspace,
-    ) -> Result<Option<String>, WorkEnd> {
+    ) -> Result<Option<LookedAt>, WorkEnd> {
         let (Some(workspaces), Some(task)) = (&self.parts.workspaces, self.job.task) else {
             return Ok(None);
         };
         let store = |error| store_trouble(&error);
         let source = self.job.playbook.workspace.as_ref().and_then(|rules| rules.source.as_ref());
+        if source.is_none() {
+            return Ok(None);
+        }
         let author = author_run(&self.parts, task, &self.run.playbook).await.map_err(store)?;
         let origin = match source.filter(|_| author.is_none()) {
             Some(source) => Some(self.origin(source)?),
@@ -98,7 +101,7 @@ impl Worker {
         if let Some(why) = followed.not_followed {
             self.note(&why).await;
         }
-        Ok(followed.commit)
+        Ok(Some(LookedAt { commit: followed.commit, pushed: followed.pushed }))
     }
 
     /// The values of the variables that `work.env` names.

@@ -127,7 +127,7 @@ async fn begin(parts: &Parts, ask: &UndoAsk, run: &Run) -> Result<Own, DeskError
         left: None,
         reviewer: None,
         by: None,
-        commit: None,
+        looked_at: None,
     };
     parts.ledger.start_run(&own, playbook::SOURCE).await.map_err(failed)?;
     Ok(Own { run: own, held, tally: Arc::default() })

@@ -244,7 +244,7 @@ impl Worker {
             left: None,
             reviewer: None,
             by: Some(worked_by(parts, &job.playbook)),
-            commit: None,
+            looked_at: None,
         }
     }
 

@@ -89,7 +89,7 @@ pub use rounds::{
     Author, FINDING_CHARS_MAX, FINDINGS_MAX, ReviewSource, Rounds, blockers, bounded,
     most_severe_first, settled_by,
 };
-pub use run::{AsLeft, Run, RunState, Usage, WorkedBy};
+pub use run::{AsLeft, LookedAt, Run, RunState, Usage, WorkedBy};
 pub use source_link::{LINK_PARTS, LinkTarget, check_link, link_to};
 pub use sprint::{NewSprint, Sprint, SprintEdit, SprintQuery};
 pub use staging::{Proposal, ProposalState, Sentence, Staging};

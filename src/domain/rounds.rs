@@ -41,6 +41,9 @@ pub struct Rounds {
     /// The commit that was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// The commit that its branch was at then, where it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<String>,
     /// Where it is from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<ReviewSource>,

@@ -55,9 +55,21 @@ pub struct Run {
     /// Who worked, and with which model; records of earlier versions do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<WorkedBy>,
-    /// The commit that it found in its workspace, where it reviews.
+    /// What it found in its workspace, where it reviews.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<LookedAt>,
+}
+
+/// What a reviewer found in its workspace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookedAt {
+    /// The commit that it looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// The commit that the branch was at where it comes from, where the work goes on there. Another
+    /// one, if the workspace has work of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<String>,
 }
 
 /// Who worked in a run.

@@ -25,6 +25,8 @@ pub struct Follow<'a> {
 pub struct Followed {
     /// Its commit, where it has any.
     pub commit: Option<String>,
+    /// The commit that its origin is at, where it was to be followed.
+    pub pushed: Option<String>,
     /// Why it is not where its origin is.
     pub not_followed: Option<String>,
 }
@@ -41,7 +43,8 @@ impl Workspaces {
         stop: &CancellationToken,
     ) -> Result<Followed, WorkspaceError> {
         let Some(origin) = wish.origin else {
-            return Ok(Followed { commit: head(workspace, "", stop).await?, not_followed: None });
+            let commit = head(workspace, "", stop).await?;
+            return Ok(Followed { commit, ..Followed::default() });
         };
         let root = self.root()?;
         let new = {
@@ -59,7 +62,7 @@ impl Workspaces {
         let not_followed = (!is_there).then(|| {
             format!("the workspace has work of its own and is not moved to {new}, which was pushed")
         });
-        Ok(Followed { commit, not_followed })
+        Ok(Followed { commit, pushed: Some(new), not_followed })
     }
 
     /// The commit that a branch is at where it comes from; nothing is fetched.

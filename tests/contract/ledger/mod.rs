@@ -95,7 +95,7 @@ pub fn a_run(id: &str, playbook: &str, started: i64) -> Run {
         left: None,
         reviewer: None,
         by: None,
-        commit: None,
+        looked_at: None,
     }
 }
 

@@ -225,6 +225,7 @@ async fn how_far_a_review_had_come_is_written_with_the_end_of_its_run_and_goes_i
             findings: Vec::new(),
             numbered: 0,
             commit: None,
+            pushed: None,
             source: None,
             heard: CommentId(0),
             at: at(second),
