@@ -191,6 +191,7 @@ fn snapshot(placed: bool) -> Snapshot {
         people: Arc::new(vec![agent]),
         claims: BTreeMap::new(),
         attempts: BTreeMap::new(),
+        objections: BTreeMap::new(),
         blockers: BTreeMap::new(),
     }
 }

@@ -56,6 +56,8 @@ pub struct Config {
     pub claims: ClaimsConfig,
     /// Language models, by name.
     pub models: BTreeMap<String, ModelConfig>,
+    /// The families of those of which it is known.
+    pub families: BTreeMap<String, String>,
     /// Slack destinations, by name.
     pub slack: BTreeMap<String, SlackConfig>,
     /// Files that notices go to, by name.
@@ -191,6 +193,7 @@ impl Default for Config {
             timezone: None,
             claims: ClaimsConfig::default(),
             models: BTreeMap::new(),
+            families: BTreeMap::new(),
             slack: BTreeMap::new(),
             files: BTreeMap::new(),
             mcp: McpConfig::default(),

@@ -368,6 +368,7 @@ fn settings(
         log_time: config.claims.log_time,
         keep: config.keep,
         budget: config.budget,
+        families: config.families.clone(),
         zone: config.timezone.unwrap_or(chrono_tz::UTC),
         arms_itself: config.arm == crate::config::Arm::Auto,
         state,
@@ -397,9 +398,11 @@ pub(super) fn words(
     let vocabulary = Vocabulary {
         tools,
         models,
+        families: config.families.clone(),
         channels,
         agents: None,
         playbooks: std::collections::BTreeSet::new(),
+        workers: BTreeMap::new(),
         cron: |text| Pattern::parse(text).map(|_| ()).map_err(|error| error.to_string()),
         // Whoever asks brings them.
         templates: Arc::new(Templates::from_texts([]).0),

@@ -5,8 +5,8 @@ use super::read::{Env, kind};
 use super::secret::{named_secrets, secret};
 use crate::domain::{Value, parse_money};
 use crate::fault::table::Table;
-use crate::model::Prices;
 use crate::model::open::{ServerOptions, Wire, check_url, is_exposed};
+use crate::model::{Prices, check_family, family_of};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,13 +43,14 @@ const REQUEST_KEYS: &[&str] = &[
     "stop",
 ];
 
+/// The models, and the families of those of which it is known.
 pub(super) fn models(
     table: &Table<'_, '_>,
     folder: &Path,
     env: Env<'_>,
     currency: &str,
-) -> BTreeMap<String, ModelConfig> {
-    let mut models = BTreeMap::new();
+) -> (BTreeMap<String, ModelConfig>, BTreeMap<String, String>) {
+    let (mut models, mut families) = (BTreeMap::new(), BTreeMap::new());
     for (name, table) in table.named() {
         if !table.has("kind") {
             let fault = table.own_fault("`kind` is missing");
@@ -67,6 +68,12 @@ pub(super) fn models(
                 None
             }
         };
+        let stated = table.parsed("family", check_family);
+        let told = match &model {
+            Some(ModelConfig::Server { options, .. }) => family_of(&options.model),
+            _ => None,
+        };
+        families.extend(stated.or(told).map(|family| (name.clone(), family)));
         table.finish(|name| {
             if REQUEST_KEYS.contains(&name) {
                 return Some("this is a member of requests: write it under `extra`".to_owned());
@@ -75,7 +82,7 @@ pub(super) fn models(
         });
         models.extend(model.map(|model| (name, model)));
     }
-    models
+    (models, families)
 }
 
 fn scripted(table: &Table<'_, '_>, folder: &Path) -> Option<ModelConfig> {

@@ -50,6 +50,7 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
             .ok_or_else(|| "expected three capital letters such as EUR".to_owned())
     });
     let currency = currency.unwrap_or(base.currency.clone());
+    let (models, families) = super::models::models(&root.table("models"), folder, env, &currency);
     let config = Config {
         path: None,
         daemon: daemon(&root.table("daemon")),
@@ -60,7 +61,8 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
         me,
         timezone,
         claims: claims(&root.table("claims")),
-        models: super::models::models(&root.table("models"), folder, env, &currency),
+        models,
+        families,
         slack,
         files,
         mcp,

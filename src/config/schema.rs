@@ -17,6 +17,7 @@ const PLACES: [(&str, &[&str]); 12] = [
         &[
             "script",
             "model",
+            "family",
             "headers",
             "query",
             "proxy",
@@ -162,6 +163,7 @@ fn models() -> Value {
         &json!({
             "kind": word(&["openai", "anthropic", "scripted"], "what answers: Chat Completions, Messages, or a script"),
             "script": text("scripted: the script that plays the model"),
+            "family": json!({"type": "string", "pattern": "^[a-z0-9._-]{1,64}$", "description": "its family: [review] independent compares it (default: what the model's name tells)"}),
             "model": text("the model's name at the server"),
             "url": text("the address that paths are added to (default: the provider's own)"),
             "key": secret("who we are there; local servers need none"),

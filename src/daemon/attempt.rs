@@ -2,13 +2,10 @@
 
 use super::brief::{self, Brief};
 use super::earlier;
-use super::reviews;
 use super::rooms::files_of;
 use super::worker::{Worker, board_trouble};
 use crate::crash;
-use crate::domain::{
-    EffectActor, Gather, Mode, Phase, Reason, RunState, Task, TaskId, Usage, Value, Work,
-};
+use crate::domain::{EffectActor, Gather, Mode, Phase, Reason, RunState, Task, Usage, Value, Work};
 use crate::ledger::LogLine;
 use crate::runner::acp::AcpRunner;
 use crate::runner::command::CommandRunner;
@@ -119,23 +116,6 @@ impl Worker {
         }
     }
 
-    /// A reviewer's rounds: for the reviewer its own number, for the author the findings.
-    async fn put_review(&mut self, task: TaskId, runs: &[crate::domain::Run]) {
-        let (round, findings) = reviews::rounds(&self.parts, task, runs).await;
-        let is_reviewer = self.job.playbook.outcomes.values().any(|o| o.rework.is_some());
-        if is_reviewer || findings.is_some() {
-            let round = if is_reviewer { round + 1 } else { round };
-            self.brief.put(
-                "review",
-                Value::map([
-                    ("round", Value::from(round)),
-                    ("rounds_max", self.job.playbook.review.rounds.into()),
-                    ("findings", findings.into()),
-                ]),
-            );
-        }
-    }
-
     /// What the run's ending adds for its templates.
     pub(super) async fn put_ending(&mut self, end: &WorkEnd) {
         self.run.outcome.clone_from(&end.outcome);
@@ -164,6 +144,7 @@ impl Worker {
         if let Err(error) = self.refresh_brief().await {
             tracing::debug!(run = %self.run.id, detail = %error.detail, "the task could not be read again");
         }
+        self.put_findings().await;
     }
 
     /// One attempt at the work.
@@ -199,10 +180,12 @@ impl Worker {
         let gathered = self.gather().await?;
         self.brief.put("gathered", gathered);
         let workspace = self.workspace().await?;
+        let note = self.begin_review(workspace.as_deref()).await?;
         let mut context = self.context(EffectActor::Agent, None).await?;
         if let (Some(run), Some(workspace)) = (&mut context.run, &workspace) {
             let files = self.files(workspace, signs);
-            self.brief.put("workspace", files_of(workspace, &files).await);
+            run.tally.begin_findings(self.found_before().await?);
+            self.brief.put("workspace", files_of(workspace, &files, note).await);
             run.workspace = Some(files);
         }
         let prompt = self.compose()?;

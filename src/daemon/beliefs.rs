@@ -37,6 +37,8 @@ pub(super) struct Beliefs {
     pub idlers: Vec<oneshot::Sender<()>>,
     /// Who waits for a run to stop.
     pub stoppers: Vec<(RunId, oneshot::Sender<Result<(), DeskError>>)>,
+    /// What is known of answers to reviews.
+    pub heard: super::answers::Heard,
     /// How often an ended claim was taken up in vain, and when last.
     pub tried: BTreeMap<TaskId, (u32, Option<Timestamp>)>,
 }

@@ -41,7 +41,7 @@ impl Brief {
         );
         brief.put("outcomes", playbook.outcomes.keys().cloned().collect::<Vec<_>>());
         brief.put("set", Value::map(set.iter().map(|(k, v)| (k.clone(), v.clone()))));
-        for list in ["earlier", "missing", "tasks", "problems"] {
+        for list in ["earlier", "missing", "findings", "tasks", "problems"] {
             brief.put(list, Value::List(Vec::new()));
         }
         brief.put("gathered", Value::Map(BTreeMap::new()));

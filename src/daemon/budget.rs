@@ -103,7 +103,12 @@ impl Worker {
 
     /// A model whose every exchange is noted.
     pub(super) fn metered(&self, below: &Arc<dyn Model>) -> Arc<dyn Model> {
-        let (ledger, run) = (Arc::clone(&self.parts.ledger), self.run.id.clone());
+        self.metered_as(below, &self.run.id)
+    }
+
+    /// The same under the name of something else that budget was set aside for.
+    pub(super) fn metered_as(&self, below: &Arc<dyn Model>, run: &RunId) -> Arc<dyn Model> {
+        let (ledger, run) = (Arc::clone(&self.parts.ledger), run.clone());
         Arc::new(Metered { below: Arc::clone(below), ledger, run })
     }
 }

@@ -52,6 +52,7 @@ pub(super) fn of(what: &str, agent: &str, zone: Tz) -> Playbook {
         workspace: None,
         checks: BTreeMap::new(),
         work: Work::Steps(Vec::new()),
+        family: None,
         tools: vec!["*".to_owned()],
         outcomes: BTreeMap::from([("done".to_owned(), outcome)]),
         review: Review {
@@ -59,6 +60,7 @@ pub(super) fn of(what: &str, agent: &str, zone: Tz) -> Playbook {
             rounds: 0,
             waiting_max: None,
             apply_within: no_time,
+            independent: false,
         },
         scope: Scope { write: WriteScope::Board, max: BTreeMap::new() },
         limits: Limits {

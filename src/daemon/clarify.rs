@@ -5,6 +5,7 @@ use super::announce::tool_trouble;
 use super::dispatcher::Dispatcher;
 use super::halt::Halt;
 use super::parts::Parts;
+use super::rubric;
 use super::worker::{Assignment, Worker};
 use crate::domain::{
     EffectActor, OccurrenceId, Playbook, Reason, RunState, Task, TaskEdit, TaskId, Usage, Value,
@@ -18,7 +19,13 @@ use std::sync::Arc;
 
 /// Whether a refusal says that a task is not fit yet, and a person can mend it.
 fn is_about_fitness(reason: Reason) -> bool {
-    matches!(reason, Reason::NoAcceptanceCriteria | Reason::NoEstimate | Reason::NoDescription)
+    matches!(
+        reason,
+        Reason::NoAcceptanceCriteria
+            | Reason::NoEstimate
+            | Reason::NoDescription
+            | Reason::Unsuitable
+    )
 }
 
 impl Dispatcher {
@@ -95,6 +102,7 @@ async fn ask_about(
         announced: None,
         is_withdrawn: false,
         handed_over: None,
+        rounds: None,
         budget: None,
         began: parts.clock.boot(),
         parts: Arc::clone(parts),
@@ -117,6 +125,19 @@ async fn ask_about(
 }
 
 impl Worker {
+    /// What was judged stays judged where the only change since is our own.
+    async fn keep_judgement(&self, before: &Task) {
+        let Ok(Some(now)) = self.read_task().await else { return };
+        if now.revision != before.revision + 1 {
+            return;
+        }
+        let (parts, playbook) = (&self.parts, &self.job.playbook);
+        let kept = rubric::keep_after_own_edit(parts, playbook, before, now.revision).await;
+        if let Err(error) = kept {
+            tracing::warn!(task = %before.id, %error, "the task is judged once more");
+        }
+    }
+
     async fn write_question(
         &mut self,
         task: &Task,
@@ -124,7 +145,10 @@ impl Worker {
         refusal: &Refusal,
     ) -> Result<(), WorkEnd> {
         self.begin_brief(Some(task)).await?;
-        let missing = vec![refusal.reason.text().to_owned()];
+        let mut missing = vec![refusal.reason.text().to_owned()];
+        if refusal.reason == Reason::Unsuitable {
+            missing = rubric::missing(&self.parts, &self.job.playbook, task).await;
+        }
         self.brief.put("missing", missing);
         if let Some(template) = &wanted.comment {
             let text = self.render(template)?;
@@ -143,7 +167,12 @@ impl Worker {
         let tags = wanted.add_tags.iter().filter(|tag| !task.has_tag(tag)).cloned();
         let edits: Vec<TaskEdit> = tags.map(TaskEdit::AddTag).collect();
         if !edits.is_empty() {
-            self.edit_task(task, &edits, None).await.map_err(|error| tool_trouble(&error))?;
+            let judged = refusal.reason == Reason::Unsuitable;
+            let expected = judged.then_some(task.revision);
+            self.edit_task(task, &edits, expected).await.map_err(|error| tool_trouble(&error))?;
+            if judged {
+                self.keep_judgement(task).await;
+            }
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use crate::domain::{
     Timestamp, Trigger, Value,
 };
 use crate::ledger::LedgerError;
+use crate::schedule::Refusal;
 use crate::tools::desk::{DeskError, RunReport, RunRequest, Switch};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -222,11 +223,14 @@ impl Dispatcher {
         for (_, reply) in stopped {
             let _ = reply.send(Ok(()));
         }
-        if let Some((reason @ Reason::BudgetDay, detail)) = &done.refused
+        if let Some((reason, detail)) = &done.refused
+            && matches!(reason, Reason::BudgetDay | Reason::Unsuitable | Reason::RubricFailed)
             && let Some(open) = self.beliefs.open.get(occurrence)
         {
             let playbook = open.occurrence.playbook.clone();
             self.decide(&playbook, task, *reason, detail).await;
+            let (reason, detail) = (*reason, detail.clone());
+            self.clarify(&Refusal { playbook, task, reason, detail }).await;
         }
         if let Some(open) = self.beliefs.open.get_mut(occurrence) {
             if let Some((reason, detail)) = done.refused {
@@ -256,7 +260,7 @@ impl Dispatcher {
             }
         };
         let new = queued.into_iter().filter(|occurrence| {
-            occurrence.trigger == Trigger::Rework
+            occurrence.is_passed_on()
                 && occurrence.state == OccurrenceState::Queued
                 && !self.is_left_to_a_daemon(occurrence)
                 && !self.beliefs.open.contains_key(&occurrence.id)

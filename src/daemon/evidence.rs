@@ -31,7 +31,7 @@ impl Worker {
         };
         let shown = |needed: &String| is_shown(&effects, needed);
         match outcome.requires.iter().find(|needed| !shown(needed)) {
-            None => end,
+            None => self.without_open_blockers(&name, outcome.verdict, end).await,
             Some(missing) => WorkEnd {
                 state: RunState::Unverified,
                 reason: Reason::Unverified,

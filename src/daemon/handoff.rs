@@ -8,9 +8,8 @@ use crate::crash;
 use crate::domain::{
     EffectActor, EffectResult, EffectState, Entity, HandOver, Mode, Occurrence, OccurrenceId,
     OccurrenceState, Outcome, PersonId, Phase, PlaybookName, Project, Reason, RunState, StatusId,
-    StatusKind, Task, TaskEdit, Trigger, Usage, Value, Wrote, to_delta,
+    StatusKind, Task, TaskEdit, Trigger, Usage, Value, Verdict, Wrote, to_delta,
 };
-use crate::ledger::RunFilter;
 use crate::runner::WorkEnd;
 use crate::schedule::{find_person, outcome_of, outcome_status};
 use crate::template;
@@ -72,6 +71,7 @@ impl Worker {
 
     async fn write_outcome(&mut self, task: &Task, end: &WorkEnd) -> Result<WorkEnd, WorkEnd> {
         let outcome = outcome_of(&self.job.playbook, end.outcome.as_deref()).into_owned();
+        let outcome = self.to_its_author(outcome, task).await?;
         if let Some(run) = self.staged_run() {
             return self.apply(task, &outcome, &run, end).await;
         }
@@ -114,14 +114,42 @@ impl Worker {
     ) -> Result<WorkEnd, WorkEnd> {
         let reason = if handed_over { Reason::HandedOver } else { end.reason };
         let end = WorkEnd { reason, ..end.clone() };
-        let end = match &outcome.rework {
-            Some(playbook) => self.queue_rework(playbook, Some(left), end).await?,
-            None => end,
+        let (end, is_over) = match (&outcome.rework, outcome.verdict) {
+            (None, verdict) if verdict != Some(Verdict::ChangesRequested) => (end, false),
+            (rework, _) => self.send_back(rework.as_ref(), left, end).await?,
         };
+        if let Some(verdict) = outcome.verdict {
+            self.note_rounds(task, (verdict, is_over), left).await?;
+        }
         if end.reason == Reason::HandedOver {
             self.handed_over = Some(self.hand_over(task, left, &end));
         }
         Ok(end)
+    }
+
+    /// The task goes back to whoever worked at it: another playbook, or a person whose turn it is
+    /// then. For a limited number of rounds; whether that is used up.
+    async fn send_back(
+        &self,
+        rework: Option<&PlaybookName>,
+        left: StatusId,
+        end: WorkEnd,
+    ) -> Result<(WorkEnd, bool), WorkEnd> {
+        let round = self.round().await?;
+        let rounds = self.job.playbook.review.rounds;
+        if round >= rounds {
+            let detail = format!("round {round} of {rounds}: a person decides");
+            return Ok((WorkEnd { reason: Reason::HandedOver, detail, ..end }, true));
+        }
+        let whom = match rework {
+            Some(playbook) => {
+                self.queue_rework(playbook, Some(left)).await?;
+                playbook.as_str()
+            }
+            None => "whoever worked at it",
+        };
+        let detail = format!("round {round} of {rounds}: back to {whom}");
+        Ok((WorkEnd { reason: Reason::SentBack, detail, ..end }, false))
     }
 
     /// What waits for a person from now on. Where a reviewer hands over, its author works again when
@@ -130,15 +158,18 @@ impl Worker {
         let own = &self.run.playbook;
         let mut outcomes = self.job.playbook.outcomes.values();
         let author = outcomes.find_map(|outcome| outcome.rework.as_ref());
+        // What a person wrote and a reviewer looked at is nobody's to work at but a person's.
+        let is_persons = self.rounds.as_ref().is_some_and(|it| it.author.playbook.is_none());
+        let is_theirs = self.job.playbook.reviews() && (author.is_none() || is_persons);
         HandOver {
             task: task.id,
             run: self.run.id.clone(),
             from: format!("the playbook {own}"),
-            rework: Some(author.unwrap_or(own).clone()),
+            rework: (!is_theirs).then(|| author.unwrap_or(own).clone()),
             assistant: None,
             status,
             since: self.parts.clock.wall(),
-            summary: end.summary.clone(),
+            summary: self.with_findings(&end.summary),
             unverified: None,
             decided: None,
         }
@@ -315,30 +346,12 @@ impl Worker {
         Ok(WorkEnd { state: RunState::Waiting, reason: Reason::Waiting, ..end.clone() })
     }
 
-    /// Another playbook takes the task next, for a limited number of rounds.
+    /// Another playbook takes the task next.
     async fn queue_rework(
         &self,
         playbook: &PlaybookName,
         status: Option<StatusId>,
-        end: WorkEnd,
-    ) -> Result<WorkEnd, WorkEnd> {
-        let filter = RunFilter {
-            playbook: Some(self.run.playbook.clone()),
-            task: self.run.task,
-            ..RunFilter::default()
-        };
-        let runs = self.parts.ledger.runs(&filter, 100).await;
-        let runs = runs.map_err(|error| store_trouble(&error))?;
-        let earlier = runs
-            .iter()
-            .filter(|run| run.id != self.run.id && run.reason == Some(Reason::SentBack))
-            .count();
-        let round = u32::try_from(earlier).unwrap_or(u32::MAX).saturating_add(1);
-        let rounds = self.job.playbook.review.rounds;
-        if round >= rounds {
-            let detail = format!("round {round} of {rounds}: a person decides");
-            return Ok(WorkEnd { reason: Reason::HandedOver, detail, ..end });
-        }
+    ) -> Result<(), WorkEnd> {
         // The same however often it is tried.
         let at = self.run.started;
         let occurrence = Occurrence {
@@ -359,9 +372,7 @@ impl Worker {
                 error.to_string(),
                 Usage::default(),
             )
-        })?;
-        let detail = format!("round {round} of {rounds}: back to {playbook}");
-        Ok(WorkEnd { reason: Reason::SentBack, detail, ..end })
+        })
     }
 }
 

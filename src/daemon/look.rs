@@ -10,7 +10,8 @@ use crate::domain::{
 };
 use crate::ledger::{LedgerError, RunFilter};
 use crate::schedule::{
-    Attempts, Blocker, Candidates, DaemonFacts, OpenOccurrence, PlaybookFacts, Snapshot, TakenBy,
+    Attempts, Blocker, Candidates, DaemonFacts, Objection, OpenOccurrence, PlaybookFacts, Snapshot,
+    TakenBy,
 };
 use chrono::{TimeDelta, TimeZone};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +52,7 @@ pub(super) async fn look(parts: &Parts, beliefs: &mut Beliefs) -> Result<Snapsho
         let facts = facts(parts, beliefs, playbook, now, &tasks, &mut attempts).await?;
         playbooks.extend(facts.map(|facts| (playbook.name.clone(), facts)));
     }
+    let objections = objections(parts, (beliefs, &wanted), &tasks, (&projects, &people)).await?;
     let claims = claims(parts).await?;
     let blockers = blockers(parts, &tasks, &projects).await?;
     let slots = usize::try_from(parts.settings.slots).unwrap_or(1);
@@ -68,6 +70,7 @@ pub(super) async fn look(parts: &Parts, beliefs: &mut Beliefs) -> Result<Snapsho
         people: Arc::new(people),
         claims,
         attempts,
+        objections,
         blockers,
     })
 }
@@ -93,6 +96,45 @@ fn wanted(beliefs: &Beliefs) -> Vec<Arc<Playbook>> {
         }
     }
     wanted.into_values().collect()
+}
+
+/// What is remembered against tasks that playbooks may take.
+async fn objections(
+    parts: &Parts,
+    (beliefs, wanted): (&Beliefs, &[Arc<Playbook>]),
+    tasks: &Candidates,
+    (projects, people): (&[Project], &[Person]),
+) -> Result<BTreeMap<(PlaybookName, TaskId), Objection>, LookError> {
+    let now = parts.clock.wall();
+    let mut objections = BTreeMap::new();
+    // What an occurrence names may be anywhere.
+    let named: BTreeSet<TaskId> =
+        beliefs.open.values().filter_map(|open| open.occurrence.task).collect();
+    for playbook in wanted {
+        let asks = playbook.reviews() || playbook.suitability.rubric.is_some();
+        let Some(select) = playbook.select.as_ref().filter(|_| asks) else { continue };
+        let query = query(playbook, select, projects, people, now);
+        let of_kind = |task: &Task| {
+            let project = projects.iter().find(|project| project.id == task.project);
+            project.is_some_and(|p| query.kinds_of_status.contains(&p.kind_of(task.status)))
+        };
+        let may_fit = |task: &&Arc<Task>| {
+            let in_project = query.projects.is_empty() || query.projects.contains(&task.project);
+            let any_status = query.statuses.is_empty() && query.kinds_of_status.is_empty();
+            let in_status = any_status || query.statuses.contains(&task.status) || of_kind(task);
+            in_project && in_status || named.contains(&task.id)
+        };
+        for task in tasks.all().filter(may_fit) {
+            let found = super::independence::objection(parts, playbook, task.id).await?;
+            let found = match found {
+                None => super::rubric::objection(parts, playbook, task).await?,
+                found => found,
+            };
+            let key = (playbook.name.clone(), task.id);
+            objections.extend(found.map(|found| (key, found)));
+        }
+    }
+    Ok(objections)
 }
 
 async fn candidates(

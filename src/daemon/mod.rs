@@ -15,6 +15,7 @@ mod accounts;
 mod again;
 pub mod alarm;
 mod announce;
+mod answers;
 mod applying;
 mod asked;
 mod assistants;
@@ -35,10 +36,12 @@ mod earlier;
 mod event;
 mod evidence;
 mod fate;
+mod findings;
 mod halt;
 mod handoff;
 mod hear;
 mod house;
+mod independence;
 pub mod journal;
 mod lease;
 mod look;
@@ -50,6 +53,7 @@ mod reload;
 mod report;
 mod reviews;
 mod rooms;
+mod rubric;
 mod seams;
 mod settle;
 pub mod signals;
@@ -157,7 +161,7 @@ impl Daemon {
             reload::log_first(&parts);
         }
         if wake != Wake::ToLook {
-            dispatcher.recover_all().await?;
+            Box::pin(dispatcher.recover_all()).await?;
             // What recovery has brought to its end is settled now: a drain may come before any tick.
             dispatcher.settle_ended().await;
         }
@@ -200,6 +204,7 @@ impl Daemon {
         self.around.spawn(until(Box::pin(forward(rings, self.events.clone())) as Boxed));
         self.around.spawn(until(Box::pin(beat(self.parts.settings.tick, self.events.clone()))));
         self.around.spawn(until(Box::pin(upkeep::keep(Arc::clone(&self.parts)))));
+        self.around.spawn(until(Box::pin(answers::keep(Arc::clone(&self.parts)))));
         let folders = [
             self.parts.library.lock().unwrap_or_else(PoisonError::into_inner).folder().to_owned(),
             self.parts.settings.templates.clone(),
@@ -276,6 +281,11 @@ impl Daemon {
         if let Err(error) = self.parts.ledger.enqueue(notices).await {
             tracing::error!(%error, "the notice of the restored state could not be stored");
         }
+    }
+
+    /// Looks once whether authors have pushed what reviewers asked for.
+    pub async fn look_for_pushes(&self) {
+        answers::Pushes::default().look(&self.parts).await;
     }
 
     /// Takes what is in the outbox to its channels; true when all of it arrived.

@@ -93,6 +93,8 @@ pub struct Settings {
     pub zone: Tz,
     /// What all playbooks together may use in one of its days.
     pub budget: DayBudget,
+    /// The families of the models of `rota.toml`, where they are known.
+    pub families: BTreeMap<String, String>,
     /// How long history is kept.
     pub keep: Duration,
     /// New triggers and wider rights arm themselves.

@@ -3,11 +3,12 @@
 
 use super::attempt::template_trouble;
 use super::books::why_not_armed;
+use super::independence::author_run;
 use super::parts::Parts;
-use super::worker::Worker;
+use super::worker::{Worker, store_trouble};
 use crate::domain::{
-    Phase, Playbook, PlaybookName, ProjectId, Reason, RunId, RunState, StatusKind, Task, TaskId,
-    Usage, Value, Work, WorkspaceSource,
+    LookedAt, Phase, Playbook, PlaybookName, ProjectId, Reason, RunId, RunState, StatusKind, Task,
+    TaskId, Usage, Value, Work, WorkspaceSource,
 };
 use crate::ledger::{LedgerError, stop};
 use crate::runner::grant::PRIVATE;
@@ -53,6 +54,7 @@ impl Worker {
             task,
             playbook,
             origin: origin.as_ref(),
+            follows: self.follows().await?,
             now: self.parts.clock.wall(),
         };
         let made = workspaces.prepare(&ask, &self.job.halt.token()).await;
@@ -71,7 +73,7 @@ impl Worker {
         Arc::new(Files::new(workspace, signs, &self.job.halt.token(), time))
     }
 
-    fn origin(&self, source: &WorkspaceSource) -> Result<Origin, WorkEnd> {
+    pub(super) fn origin(&self, source: &WorkspaceSource) -> Result<Origin, WorkEnd> {
         let context = self.brief.value();
         let fill = |text: &String| template::fill_text(text, &context);
         let filled = |text: &String| fill(text).map_err(|error| template_trouble(&error));
@@ -84,6 +86,41 @@ impl Worker {
         let playbook = Path::new(&self.job.playbook.path);
         judge(source, &repository, reference.as_deref(), &allowed, playbook)
             .map_err(|error| ended(&error))
+    }
+
+    /// What a reviewer looks at. What a person works at goes on in its repository: the
+    /// workspace follows it there. What an agent works at is in the workspace itself.
+    pub(super) async fn work_to_review(
+        &self,
+        workspace: &Workspace,
+    ) -> Result<Option<(LookedAt, Option<String>)>, WorkEnd> {
+        let (Some(workspaces), Some(task)) = (&self.parts.workspaces, self.job.task) else {
+            return Ok(None);
+        };
+        let store = |error| store_trouble(&error);
+        let source = self.job.playbook.workspace.as_ref().and_then(|rules| rules.source.as_ref());
+        if source.is_none() {
+            return Ok(None);
+        }
+        let follows = self.follows().await?;
+        let seen = self.rounds_before().await.map_err(store)?.and_then(|before| before.commit);
+        let stop = self.job.halt.token();
+        let followed = workspaces.follow(workspace, follows, seen.as_deref(), &stop).await;
+        let followed = followed.map_err(|error| ended(&error))?;
+        if let Some(note) = &followed.note {
+            self.note(note).await;
+        }
+        let looked_at = LookedAt { commit: followed.commit, pushed: followed.pushed };
+        Ok(Some((looked_at, followed.note)))
+    }
+
+    /// Whether this is a look at what somebody pushes: what an agent works at is in the workspace.
+    async fn follows(&self) -> Result<bool, WorkEnd> {
+        let Some(task) = self.job.task.filter(|_| self.job.playbook.reviews()) else {
+            return Ok(false);
+        };
+        let author = author_run(&self.parts, task, &self.run.playbook).await;
+        Ok(author.map_err(|error| store_trouble(&error))?.is_none())
     }
 
     /// The values of the variables that `work.env` names.
@@ -172,12 +209,17 @@ impl Worker {
 }
 
 /// A workspace as templates see it.
-pub(super) async fn files_of(workspace: &Workspace, files: &Arc<dyn Code>) -> Value {
+pub(super) async fn files_of(
+    workspace: &Workspace,
+    files: &Arc<dyn Code>,
+    note: Option<String>,
+) -> Value {
+    let note = note.or_else(|| workspace.standing().note.clone());
     Value::map([
         ("branch", Value::from(workspace.branch())),
         ("head", files.head().await.into()),
         ("target", files.target_head().await.into()),
-        ("note", workspace.standing().note.clone().into()),
+        ("note", note.into()),
     ])
 }
 

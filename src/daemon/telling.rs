@@ -39,6 +39,7 @@ impl Worker {
         if end.state.may_retry() {
             notices.extend(self.failure(&playbook, &end));
         }
+        notices.extend(self.last_round(&playbook).await);
         if end.reason == Reason::Proposed {
             notices.extend(of_proposals(&self.parts, &playbook, &self.run).await);
         }
@@ -198,7 +199,7 @@ pub(super) fn silent_row(switch: &PlaybookSwitch) -> Option<String> {
 
 /// Who hears an alarm: who hears of failures, else who hears the report, else whoever reads the
 /// daemon's output.
-fn alarmed(playbook: &Playbook) -> Vec<Channel> {
+pub(super) fn alarmed(playbook: &Playbook) -> Vec<Channel> {
     let reported = playbook.report.as_ref().map_or(&[][..], |report| &report.to);
     let wanted = [&playbook.on_failure.to[..], reported].into_iter().find(|to| !to.is_empty());
     wanted.map_or_else(|| vec![Channel::Stdout], <[Channel]>::to_vec)
@@ -340,7 +341,7 @@ pub(super) fn of_restore(parts: &Parts, restored: &crate::ledger::export::Restor
     channels.iter().map(|to| notice(parts, &key, to, text_body(text.clone()))).collect()
 }
 
-fn notice(parts: &Parts, key: &str, to: &Channel, body: Body) -> Notice {
+pub(super) fn notice(parts: &Parts, key: &str, to: &Channel, body: Body) -> Notice {
     let created = parts.clock.wall();
     Notice {
         key: key_for(key, to),
@@ -366,7 +367,7 @@ pub(super) fn keys_of_occurrence(
     channels.map(|channel| key_for(&key, channel)).collect()
 }
 
-fn text_body(text: String) -> Body {
+pub(super) fn text_body(text: String) -> Body {
     Body { text, ..Body::default() }
 }
 

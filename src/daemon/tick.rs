@@ -34,6 +34,7 @@ impl Dispatcher {
             self.hear().await;
             self.see_to_parked().await;
             Box::pin(self.finish_reviews()).await;
+            self.hear_authors().await;
             self.take_up_rework().await;
         }
         self.dispatch().await;

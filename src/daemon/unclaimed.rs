@@ -80,7 +80,7 @@ impl Dispatcher {
     /// A rework that waits is a daemon's: a command without one ends before it does.
     pub(super) fn is_left_to_a_daemon(&self, occurrence: &Occurrence) -> bool {
         let waits = occurrence.state == OccurrenceState::Queued;
-        !self.scheduling && waits && occurrence.trigger == Trigger::Rework
+        !self.scheduling && waits && occurrence.is_passed_on()
     }
 
     async fn runs_of(&self, occurrence: &Occurrence) -> Result<Vec<Run>, LedgerError> {

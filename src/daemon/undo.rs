@@ -126,6 +126,8 @@ async fn begin(parts: &Parts, ask: &UndoAsk, run: &Run) -> Result<Own, DeskError
         settle_from: None,
         left: None,
         reviewer: None,
+        by: None,
+        looked_at: None,
     };
     parts.ledger.start_run(&own, playbook::SOURCE).await.map_err(failed)?;
     Ok(Own { run: own, held, tally: Arc::default() })

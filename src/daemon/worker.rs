@@ -15,13 +15,14 @@ use super::brief::Brief;
 use super::earlier;
 use super::fate;
 use super::halt::Halt;
+use super::independence::worked_by;
 use super::lease::lost_end;
 use super::marker::Standing;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
-    CommentId, EndKind, HandOver, Notice, Occurrence, Playbook, Reason, Run, RunId, RunState, Task,
-    TaskId, Usage, Wrote, millis,
+    CommentId, EndKind, HandOver, Notice, Occurrence, Playbook, Reason, Rounds, Run, RunId,
+    RunState, Task, TaskId, Usage, Wrote, millis,
 };
 use crate::ledger::{Amount, Held, LedgerError};
 use crate::runner::WorkEnd;
@@ -90,6 +91,8 @@ pub(super) struct Worker {
     pub(super) is_withdrawn: bool,
     /// What waits for a person once the run has ended.
     pub(super) handed_over: Option<HandOver>,
+    /// How far the review has come once it has, where the run reviews.
+    pub(super) rounds: Option<Rounds>,
     /// What of the day's budget was set aside for its run.
     pub(super) budget: Option<Amount>,
 }
@@ -183,9 +186,11 @@ impl Worker {
             announced: None,
             is_withdrawn: false,
             handed_over: None,
+            rounds: None,
             parts,
             job,
         };
+        worker.judge_fitness().await?;
         worker.reserve_budget().await?;
         if let (Some(rules), Some(task)) = (&worker.job.playbook.claim, worker.job.task) {
             let lease = rules.lease;
@@ -238,6 +243,8 @@ impl Worker {
             settle_from: None,
             left: None,
             reviewer: None,
+            by: Some(worked_by(parts, &job.playbook)),
+            looked_at: None,
         }
     }
 
@@ -440,10 +447,9 @@ impl Worker {
     async fn finish_run(&self, end: &WorkEnd, notices: Vec<Notice>) -> Result<(), LedgerError> {
         let ledger = &self.parts.ledger;
         let waits = end.reason == Reason::HandedOver || end.state == RunState::Unverified;
-        match self.handed_over.as_ref().filter(|_| waits) {
-            Some(hand_over) => ledger.finish_handed_over(&self.run, notices, hand_over).await,
-            None => ledger.finish_run(&self.run, notices).await,
-        }
+        let hand_over = self.handed_over.as_ref().filter(|_| waits);
+        let rounds = self.rounds.as_ref().filter(|_| end.state == RunState::Succeeded);
+        ledger.finish_with(&self.run, notices, (hand_over, rounds)).await
     }
 
     /// The task as it is now; `None` when the run is about none.

@@ -7,7 +7,7 @@ use std::fmt;
 pub const CODE_COMMENT: &str = "codeComment";
 
 /// One thing that a reviewer found, or an earlier one that is settled.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Which of the review's findings, from 1; the same in every round.
     pub number: u32,
@@ -30,10 +30,13 @@ pub struct Finding {
 }
 
 /// How much a finding matters, the least first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Worth knowing; nothing has to be done.
+    #[default]
     Note,
     /// Better done otherwise.
     Minor,

@@ -14,6 +14,7 @@ mod decision;
 mod effect;
 mod filter;
 mod finding;
+mod fitness;
 mod goal;
 mod ical;
 mod id;
@@ -29,7 +30,9 @@ mod project;
 mod reason;
 mod report;
 mod review;
+mod rounds;
 mod run;
+mod source_link;
 mod sprint;
 mod staging;
 mod task;
@@ -55,6 +58,7 @@ pub use filter::{
     ActivityQuery, AssigneeFilter, CommentQuery, Cursor, MilestoneQuery, Page, TaskOrder, TaskQuery,
 };
 pub use finding::{CODE_COMMENT, Finding, Severity};
+pub use fitness::{Fitness, FitnessVerdict};
 pub use goal::{
     Goal, GoalBoard, GoalBoardQuery, GoalEdit, GoalQuery, GoalStatus, Metric, NewGoal,
     NewGoalBoard, progress,
@@ -75,13 +79,18 @@ pub use person::{Initiative, NewPerson, Person, PersonKind, Principal, Role};
 pub use playbook::{
     AssigneeSelector, BoardEvent, CatchUp, ClaimRules, DayBudget, DueSelector, Fold, Gap, Gate,
     Gather, HandBack, Hours, Limits, Mode, On, OrderKey, Outcome, Overlap, Playbook, Review,
-    Reviewer, Scope, Select, StatusSelector, Suitability, WhenUnsuitable, WriteScope,
+    Reviewer, Rubric, Scope, Select, StatusSelector, Suitability, WhenUnsuitable, WriteScope,
 };
 pub use project::{NewProject, Project, ProjectEdit, Status, StatusKind, default_statuses};
 pub use reason::Reason;
 pub use report::{OnFailure, Report, ReportWhen};
 pub use review::{Decided, HandOver, Verdict, WaitKind, Waiting};
-pub use run::{AsLeft, Run, RunState, Usage};
+pub use rounds::{
+    Author, FINDING_CHARS_MAX, FINDINGS_MAX, ReviewSource, Rounds, blockers, bounded,
+    most_severe_first, settled_by,
+};
+pub use run::{AsLeft, LookedAt, Run, RunState, Usage, WorkedBy};
+pub use source_link::{LINK_PARTS, LinkTarget, check_link, link_to};
 pub use sprint::{NewSprint, Sprint, SprintEdit, SprintQuery};
 pub use staging::{Proposal, ProposalState, Sentence, Staging};
 pub use task::{NewTask, Task, TaskKind};

@@ -25,7 +25,7 @@ pub struct Occurrence {
     /// the same reason; `planned` is then the first of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covers: Option<Covers>,
-    /// The status that the task was put into for it, of a rework: a task with another one was moved
+    /// The status that the task was put into for it, of a rework or another look: a task with another one was moved
     /// meanwhile, and is left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<StatusId>,
@@ -54,6 +54,8 @@ pub enum Trigger {
     Manual,
     /// A reviewer asked for changes.
     Rework,
+    /// Whoever was asked for changes has answered, or pushed.
+    Review,
 }
 
 impl Trigger {
@@ -65,15 +67,21 @@ impl Trigger {
             Self::Event => "event",
             Self::Manual => "manual",
             Self::Rework => "rework",
+            Self::Review => "review",
         }
     }
 }
 
 impl Occurrence {
-    /// Whether a reviewer asked for it: what is only taken up again after a crash has no status of its
-    /// own to begin with.
+    /// Whether a reviewer asked for it, or is asked to look again: what is only taken up again after a
+    /// crash has no status of its own to begin with.
     pub fn is_rework(&self) -> bool {
-        self.trigger == Trigger::Rework && self.status.is_some()
+        self.is_passed_on() && self.status.is_some()
+    }
+
+    /// Whether one playbook's work led to it.
+    pub fn is_passed_on(&self) -> bool {
+        matches!(self.trigger, Trigger::Rework | Trigger::Review)
     }
 
     /// The id of an instant of the clock: the same instant never has two.

@@ -2,7 +2,8 @@
 //! is written in belongs to the room `playbook`.
 
 use super::{
-    Check, OnFailure, PlaybookName, Report, StatusKind, TaskKind, Value, Work, WorkspaceRules,
+    Check, OnFailure, PlaybookName, Report, StatusKind, TaskKind, Value, Verdict, Work,
+    WorkspaceRules,
 };
 use chrono::{NaiveTime, Weekday};
 use chrono_tz::Tz;
@@ -39,6 +40,8 @@ pub struct Playbook {
     pub checks: BTreeMap<String, Check>,
     /// How it works.
     pub work: Work,
+    /// The family of the model behind its program, where it says so.
+    pub family: Option<String>,
     /// Tools its work may call; `*` at the end stands for any rest.
     pub tools: Vec<String>,
     /// How it may end, by name.
@@ -302,8 +305,19 @@ pub struct Gather {
 pub struct Suitability {
     /// Each must hold.
     pub require: Vec<Gate>,
+    /// What a model is asked about a task that passed all of them.
+    pub rubric: Option<Rubric>,
     /// What is done, once per revision of the task, when one does not.
     pub when_unsuitable: Option<WhenUnsuitable>,
+}
+
+/// What a model is asked, once per revision of a task, before it is claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rubric {
+    /// The template of the question.
+    pub template: String,
+    /// `[models.NAME]` of `rota.toml`.
+    pub model: String,
 }
 
 /// A deterministic gate.
@@ -378,6 +392,8 @@ pub struct Outcome {
     pub done_by_agent: bool,
     /// Another playbook takes the task next, past its `[select]`.
     pub rework: Option<PlaybookName>,
+    /// What it says of the work that was looked at; `None`: it is no review's outcome.
+    pub verdict: Option<Verdict>,
 }
 
 /// Who looks at the work.
@@ -391,6 +407,8 @@ pub struct Review {
     pub waiting_max: Option<u32>,
     /// Proposals that nobody has decided about for so long are not applied any more.
     pub apply_within: Duration,
+    /// The reviewer is of another model family than the author, and acts as another user.
+    pub independent: bool,
 }
 
 /// Who looks at the work.

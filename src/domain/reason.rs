@@ -81,6 +81,9 @@ reasons! {
     NoEstimate = "no_estimate", "it has neither points nor planned hours";
     OpenBlockers = "open_blockers", "it is blocked by a task that is not done";
     NoDescription = "no_description", "it has no text";
+    Unsuitable = "unsuitable", "a model found that it is not fit to be worked at yet";
+    RubricFailed = "rubric_failed", "the model that judges whether it is fit could not be asked";
+    NotIndependent = "not_independent", "whoever worked at it is not independent of the reviewer";
     AlreadyClaimed = "already_claimed", "another run holds it";
     NoSlot = "no_slot", "all slots are taken";
     ConcurrentLimit = "concurrent_limit", "the playbook already has `limits.concurrent` runs";

@@ -52,6 +52,40 @@ pub struct Run {
     /// Who is to review what it hands over, where whoever worked named somebody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reviewer: Option<PersonId>,
+    /// Who worked, and with which model; records of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<WorkedBy>,
+    /// What it found in its workspace, where it reviews.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<LookedAt>,
+}
+
+/// What a reviewer found in its workspace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookedAt {
+    /// The commit that it looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The commit that the branch was at where it comes from, where the work goes on there. Another
+    /// one, if the workspace has work of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<String>,
+}
+
+/// Who worked in a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkedBy {
+    /// The board user that it acted as.
+    pub agent: String,
+    /// The model of `rota.toml`; `None`: plain steps, or a program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The model's family, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// Whether a model worked, or a program behind which one may be: plain steps have none.
+    #[serde(default)]
+    pub is_model: bool,
 }
 
 /// A task as a run left it, by the board's own numbers and clock.

@@ -27,6 +27,8 @@ pub struct WorkspaceRules {
     pub hosts: Vec<HostPort>,
     /// What its programs may see and reach.
     pub sandbox: SandboxLevel,
+    /// Where people see its files: see [`super::check_link`].
+    pub link: Option<String>,
 }
 
 /// Where a workspace's files come from.

@@ -149,6 +149,25 @@ pub(super) fn review_unwritten_prefix(board: &BoardName) -> String {
     format!("review-unwritten/{}/", segment(board.as_str()))
 }
 
+/// How far the review of a task has come.
+pub(super) fn rounds(board: &BoardName, task: TaskId) -> String {
+    format!("{ROUNDS}{}/{task}", segment(board.as_str()))
+}
+
+/// Present while a person is to answer a review.
+pub(super) fn rounds_open(board: &BoardName, task: TaskId) -> String {
+    format!("{}{task}", rounds_open_prefix(board))
+}
+
+pub(super) fn rounds_open_prefix(board: &BoardName) -> String {
+    format!("rounds-open/{}/", segment(board.as_str()))
+}
+
+/// What a model said of a task.
+pub(super) fn fitness(playbook: &PlaybookName, board: &BoardName, task: TaskId) -> String {
+    format!("{FITNESS}{}/{}/{task}", segment(playbook.as_str()), segment(board.as_str()))
+}
+
 /// The last proposals about a task.
 pub(super) fn staging(board: &BoardName, task: TaskId) -> String {
     format!("staging/{}/{task}", segment(board.as_str()))
@@ -334,6 +353,8 @@ pub(super) fn definition_used(hash: &str) -> String {
 
 pub(super) const OCCURRENCES: &str = "occurrences-of/";
 pub(super) const DECISIONS_TASK: &str = "decision-task/";
+pub(super) const ROUNDS: &str = "rounds/";
+pub(super) const FITNESS: &str = "fitness/";
 
 pub(super) fn notice(key: &str) -> String {
     format!("notice/{}", sha256(key.as_bytes()))

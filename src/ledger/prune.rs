@@ -1,5 +1,5 @@
 //! What is forgotten in time: ended runs with their transcripts and effects, notices that were told,
-//! settled occurrences, decisions about tasks, definitions that no run has used, `once` keys.
+//! settled occurrences, decisions about tasks, definitions that no run has used, `once` keys, reviews.
 //!
 //! It is done in small steps from time to time, so that nobody waits for it. Never touched: claims
 //! and their fences, runs of held and orphaned claims and of open occurrences, what is not settled
@@ -40,6 +40,8 @@ enum Sort {
     Occurrences,
     Decisions,
     Once,
+    Rounds,
+    Fitness,
     Definitions,
     Endings,
 }
@@ -98,6 +100,8 @@ impl Ledger {
                 Sort::Occurrences => self.prune_occurrences(&mut step, after).await?,
                 Sort::Decisions => self.prune_decisions(&mut step, after).await?,
                 Sort::Once => self.prune_once(&mut step, after).await?,
+                Sort::Rounds => self.prune_rounds(&mut step, after).await?,
+                Sort::Fitness => self.prune_fitness(&mut step, after).await?,
                 Sort::Definitions => self.prune_definitions(&mut step, after).await?,
                 Sort::Endings => self.prune_endings(&mut step).await?,
             };
@@ -155,7 +159,9 @@ impl Sort {
             Self::Notices => Self::Occurrences,
             Self::Occurrences => Self::Decisions,
             Self::Decisions => Self::Once,
-            Self::Once => Self::Definitions,
+            Self::Once => Self::Rounds,
+            Self::Rounds => Self::Fitness,
+            Self::Fitness => Self::Definitions,
             Self::Definitions => Self::Endings,
             Self::Endings => Self::Forgotten,
         }

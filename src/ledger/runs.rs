@@ -5,7 +5,7 @@
 use super::records::{self, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{
-    HandOver, Notice, PlaybookName, Run, RunId, RunState, TaskId, Timestamp, Value,
+    HandOver, Notice, PlaybookName, Rounds, Run, RunId, RunState, TaskId, Timestamp, Value,
 };
 use crate::store::Batch;
 use chrono::TimeDelta;
@@ -92,7 +92,7 @@ impl Ledger {
         if run.ended.is_some() {
             return Err(conflict(run, "it is to be finished, not updated"));
         }
-        self.write_run(run, &[], None).await
+        self.write_run(run, &[], (None, None)).await
     }
 
     /// The one outcome of a run, with what people are told of it, in one commit. Finishing it
@@ -105,7 +105,7 @@ impl Ledger {
         if run.ended.is_none() || run.state == RunState::Running {
             return Err(conflict(run, "it says neither how nor when it ended"));
         }
-        self.write_run(run, &notices, None).await
+        self.write_run(run, &notices, (None, None)).await
     }
 
     /// The same of a run that hands its task over to a person, who finds it in the queue from then on.
@@ -118,7 +118,24 @@ impl Ledger {
         notices: Vec<Notice>,
         hand_over: &HandOver,
     ) -> Result<()> {
-        self.write_run(run, &notices, Some(hand_over)).await
+        self.write_run(run, &notices, (Some(hand_over), None)).await
+    }
+
+    /// The same of a run that ends with what waits for a person, with how far a review has come, with
+    /// both or with neither.
+    ///
+    /// # Errors
+    /// As for [`Ledger::finish_run`].
+    pub async fn finish_with(
+        &self,
+        run: &Run,
+        notices: Vec<Notice>,
+        with: (Option<&HandOver>, Option<&Rounds>),
+    ) -> Result<()> {
+        if run.ended.is_none() || run.state == RunState::Running {
+            return Err(conflict(run, "it says neither how nor when it ended"));
+        }
+        self.write_run(run, &notices, with).await
     }
 
     /// A run by its id or the beginning of it, with or without `r-`; `None` if there is none.
@@ -261,7 +278,7 @@ impl Ledger {
         &self,
         run: &Run,
         notices: &[Notice],
-        hand_over: Option<&HandOver>,
+        (hand_over, rounds): (Option<&HandOver>, Option<&Rounds>),
     ) -> Result<()> {
         let key = keys::run(&run.id);
         let _turn = match run.ended {
@@ -296,6 +313,9 @@ impl Ledger {
             }
             if let Some(hand_over) = hand_over {
                 batch = self.hand_over_batch(batch, hand_over).await?;
+            }
+            if let Some(rounds) = rounds {
+                batch = self.rounds_batch(batch, rounds).await?;
             }
             if self.try_commit(batch).await? {
                 return Ok(());

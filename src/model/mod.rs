@@ -18,12 +18,14 @@
 
 pub mod anthropic;
 mod calls;
+mod family;
 pub mod open;
 pub mod openai;
 mod prices;
 pub mod scripted;
 mod server;
 
+pub use family::{check_family, family_of};
 pub use prices::{Prices, Tokens};
 
 use crate::domain::{Usage, Value};

@@ -1,7 +1,7 @@
 //! A playbook compared with what exists: tools, models, channels, users, playbooks, templates.
 
 use super::cross::allows;
-use super::{Parsed, Vocabulary};
+use super::{Parsed, Vocabulary, Worker};
 use crate::domain::{
     Channel, PlaybookName, RUN_CHECK, Reviewer, Work, WriteScope, is_of_workspace,
 };
@@ -220,6 +220,8 @@ impl Check<'_> {
                 .unwrap_or_else(|| format!("define [models.{}] in rota.toml", shown(model)));
             self.add("work.model", format!("there is no model `{}`", shown(model)), Some(help));
         }
+        self.rubric();
+        self.independence();
         if let Some(agents) = &self.vocabulary.agents
             && !agents.iter().any(|name| name.eq_ignore_ascii_case(&playbook.agent))
         {
@@ -246,6 +248,42 @@ impl Check<'_> {
         let report = playbook.report.as_ref().map_or(&[][..], |report| &report.to);
         self.channels("report.to", report);
         self.channels("on_failure.to", &playbook.on_failure.to);
+    }
+
+    /// The model that judges whether tasks are fit.
+    fn rubric(&mut self) {
+        let playbook = &self.parsed.playbook;
+        let Some(rubric) = &playbook.suitability.rubric else { return };
+        let (model, models) = (&rubric.model, &self.vocabulary.models);
+        if !models.contains(model) {
+            let help = did_you_mean(model, models.iter().map(String::as_str))
+                .unwrap_or_else(|| format!("define [models.{}] in rota.toml", shown(model)));
+            let message = format!("there is no model `{}`", shown(model));
+            self.add("suitability.model", message, Some(help));
+        }
+    }
+
+    /// A reviewer that could never look at this playbook's work.
+    fn independence(&mut self) {
+        let playbook = &self.parsed.playbook;
+        let Reviewer::Playbook(name) = &playbook.review.by else { return };
+        let Some(reviewer) = self.vocabulary.workers.get(name) else { return };
+        let own = Worker::of(playbook, &self.vocabulary.families);
+        if !(playbook.review.independent || reviewer.is_independent) {
+            return;
+        }
+        let name = shown(name.as_str());
+        let message = match (&own.family, &reviewer.family) {
+            _ if own.agent.eq_ignore_ascii_case(&reviewer.agent) => {
+                format!("`{name}` acts as {}, too: it is not independent", shown(&own.agent))
+            }
+            (Some(one), Some(other)) if one == other => {
+                format!("`{name}` works with the model family `{one}`, too: it is not independent")
+            }
+            _ => return,
+        };
+        let help = "give one of them a model of another family, and an agent of its own";
+        self.add("review.independent", message, Some(help.to_owned()));
     }
 
     fn channels(&mut self, path: &str, channels: &[Channel]) {
@@ -282,6 +320,8 @@ impl Check<'_> {
         if let Some(claim) = &playbook.claim {
             used.push(("claim.comment".to_owned(), &claim.comment));
         }
+        let rubric = playbook.suitability.rubric.as_ref();
+        used.extend(rubric.map(|it| ("suitability.rubric".to_owned(), it.template.as_str())));
         let unsuitable = playbook.suitability.when_unsuitable.as_ref();
         if let Some(comment) = unsuitable.and_then(|when| when.comment.as_ref()) {
             used.push(("suitability.when_unsuitable.comment".to_owned(), comment));

@@ -118,11 +118,13 @@ fn claim(root: &Table<'_, '_>, playbook: &Playbook) {
             root.add(fault.with_help("write \"project\" or \"board\", or [claim]"));
         }
     }
-    if playbook.suitability.when_unsuitable.is_some() && playbook.suitability.require.is_empty() {
+    let judged = &playbook.suitability;
+    let is_judged = !judged.require.is_empty() || judged.rubric.is_some();
+    if judged.when_unsuitable.is_some() && !is_judged {
         let message = "`when_unsuitable` has no meaning: `require` is empty";
         root.add(root.fault("suitability", message).as_warning());
     }
-    if playbook.select.is_none() && !playbook.suitability.require.is_empty() {
+    if playbook.select.is_none() && is_judged {
         root.add(root.fault("suitability", "there is no task to judge: [select] is missing"));
     }
 }

@@ -15,6 +15,8 @@ pub(super) enum Shape {
     Count(u32),
     /// A duration such as `"1h30m"`.
     Duration,
+    /// `true` or `false`.
+    Truth,
     /// An object of any content.
     Args,
     /// An object of whole numbers.
@@ -58,7 +60,9 @@ const fn needed(table: &'static str, name: &'static str, shape: Shape, about: &'
     Key { table, name, shape, about, default: "", needed: true }
 }
 
-use Shape::{Args, Count, Counts, Duration, Named, Table, Tables, Text, TextOrTexts, Texts, Word};
+use Shape::{
+    Args, Count, Counts, Duration, Named, Table, Tables, Text, TextOrTexts, Texts, Truth, Word,
+};
 
 /// Every key.
 #[rustfmt::skip]
@@ -119,6 +123,8 @@ pub(super) const KEYS: &[Key] = &[
     key("gather.*", "limit", Count(1), "1000", "more items than this is a failure, never a silent cut"),
 
     key("suitability", "require", Texts, "", "acceptance_criteria, estimate, no_open_blockers, description"),
+    key("suitability", "rubric", Text, "", "the template of what a model is asked about a task that passed all of these, once per revision of the task"),
+    key("suitability", "model", Text, "", "who is asked: [models.NAME] of rota.toml"),
     key("suitability", "when_unsuitable", Table, "", "what is done, once per revision of the task"),
     key("suitability.when_unsuitable", "comment", Text, "", "the template of a comment"),
     key("suitability.when_unsuitable", "add_tags", Texts, "", "tags to add"),
@@ -141,6 +147,7 @@ pub(super) const KEYS: &[Key] = &[
     key("workspace", "hook_time", Duration, "1m", "how long one of these may take"),
     key("workspace", "hosts", Texts, "", "hosts that its programs may reach in the sandbox strict: crates.io, or with a port crates.io:443"),
     key("workspace", "sandbox", Word(&["strict", "workspace", "none"]), "strict", "strict (its own files, the system's, the listed hosts), workspace (the same files, the whole network) or none"),
+    key("workspace", "link", Text, "", "where people see its files: https://github.com/acme/site/blob/{commit}/{path}#L{line}; also {branch}"),
 
     needed("checks.*", "command", Texts, "program and arguments"),
     key("checks.*", "time", Duration, "10m", "how long it may take"),
@@ -152,6 +159,7 @@ pub(super) const KEYS: &[Key] = &[
     key("work", "command", Texts, "", "program and arguments (runner = \"command\" or \"acp\")"),
     key("work", "env", Texts, "", "environment variables the program gets besides the basic ones"),
     key("work", "permissions", Word(&["playbook", "deny", "allow"]), "playbook", "how an agent's requests for permission are answered (runner = \"acp\"): playbook allows the run's own tools, its checks and files in its workspace; deny nothing; allow everything"),
+    key("work", "family", Text, "unknown", "the family of the model behind the program, such as claude or gpt: [review] independent compares it (runner = \"command\" or \"acp\")"),
     key("work", "input", Word(&["stdin"]), "stdin", "how the program gets its prompt"),
 
     key("step", "each", Text, "", "once per item of this list, as item"),
@@ -169,11 +177,13 @@ pub(super) const KEYS: &[Key] = &[
     key("outcome.*", "ask", Text, "", "the template of a question: the claim parks until a person answers"),
     key("outcome.*", "answer_within", Duration, "3d", "how long an answer is waited for"),
     key("outcome.*", "done_by", Word(&["person", "agent"]), "person", "who may set a status of kind done"),
-    key("outcome.*", "rework", Text, "", "another playbook takes the task next, past its [select]"),
+    key("outcome.*", "verdict", Word(&["approved", "changes_requested", "none"]), "changes_requested with rework, or by the outcome's name", "what it says of work that was looked at; approved: not while a blocker is open"),
+    key("outcome.*", "rework", Text, "", "another playbook takes the task next, past its [select]; of a review: what a person wrote goes back to them instead"),
 
     key("review", "by", Text, "person", "person, none, or agent:PLAYBOOK"),
     key("review", "rounds", Count(1), "3", "then a person decides"),
     key("review", "waiting_max", Count(1), "", "claims nothing while so many wait for a person"),
+    key("review", "independent", Truth, "false", "the reviewer is of another model family than the author, and another user of the board"),
     key("review", "apply_within", Duration, "24h", "mode = \"staged\": what nobody applies for so long is not applied any more"),
 
     key("scope", "write", Word(&["claimed", "project", "board"]), "claimed", "claimed (the task, its subtasks and comments), project or board"),

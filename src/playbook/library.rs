@@ -2,7 +2,7 @@
 //! reload says what changed.
 
 use super::folder::{FileText, Texts, read};
-use super::{Defaults, Parsed, Vocabulary, check, parse};
+use super::{Defaults, Parsed, Vocabulary, Worker, check, parse};
 use crate::domain::{Playbook, PlaybookName, Reviewer};
 use crate::fault::{Fault, Showing, sort};
 use std::collections::{BTreeMap, BTreeSet};
@@ -161,7 +161,10 @@ impl Library {
     fn judge(&self, file: &str, found: Found, all: &Vocabulary) -> Result<Judged, Vec<Fault>> {
         let parsed = match found {
             Found::Read(parsed) => parsed,
-            Found::Known(playbook) if names_of(&playbook).all(|n| all.playbooks.contains(n)) => {
+            Found::Known(playbook)
+                if names_of(&playbook).all(|n| all.playbooks.contains(n))
+                    && self.workers_of(&playbook, all) =>
+            {
                 return Ok((playbook, self.warnings.get(file).cloned()));
             }
             Found::Known(_) => match self.parse(file, read(&self.folder.join(file)))? {
@@ -176,6 +179,13 @@ impl Library {
         } else {
             Err(wrong)
         }
+    }
+
+    /// Whether the reviewer of a playbook works as it did when the playbook was found good.
+    fn workers_of(&self, playbook: &Playbook, all: &Vocabulary) -> bool {
+        let Reviewer::Playbook(name) = &playbook.review.by else { return true };
+        let before = self.by_name.get(name).map(|old| Worker::of(old, &all.families));
+        before.as_ref() == all.workers.get(name)
     }
 
     /// Two files with one name: the one that had it keeps it, else the first by file name.
@@ -219,6 +229,12 @@ impl Library {
         let mut vocabulary = vocabulary.clone();
         vocabulary.playbooks.extend(found.values().map(|p| p.name().clone()));
         vocabulary.playbooks.extend(faults.keys().map(|file| self.name_of(file)));
+        let workers = found.values().map(|found| {
+            let playbook = found.playbook();
+            (playbook.name.clone(), Worker::of(playbook, &vocabulary.families))
+        });
+        let workers: Vec<_> = workers.collect();
+        vocabulary.workers.extend(workers);
         vocabulary
     }
 
@@ -302,11 +318,15 @@ enum Found {
 }
 
 impl Found {
-    fn name(&self) -> &PlaybookName {
+    fn playbook(&self) -> &Playbook {
         match self {
-            Self::Known(playbook) => &playbook.name,
-            Self::Read(parsed) => &parsed.playbook.name,
+            Self::Known(playbook) => playbook,
+            Self::Read(parsed) => &parsed.playbook,
         }
+    }
+
+    fn name(&self) -> &PlaybookName {
+        &self.playbook().name
     }
 }
 

@@ -8,6 +8,7 @@
 mod check;
 mod cross;
 mod folder;
+mod judging;
 mod keys;
 pub mod library;
 mod read;
@@ -25,7 +26,7 @@ pub use rights::{Rights, is_wider, rights};
 pub use shipped::shipped;
 pub use words::money;
 
-use crate::domain::{Channel, Playbook, PlaybookName, Value};
+use crate::domain::{Channel, Playbook, PlaybookName, Value, Work};
 use crate::fault::table::{Marks, Reader};
 use crate::fault::{Fault, Severity, Source};
 use crate::template::Templates;
@@ -83,16 +84,43 @@ pub struct Vocabulary {
     pub tools: BTreeMap<String, bool>,
     /// Models of `rota.toml`.
     pub models: BTreeSet<String>,
+    /// Their families, where they are known.
+    pub families: BTreeMap<String, String>,
     /// Channels of `rota.toml`, with `stdout`.
     pub channels: BTreeSet<Channel>,
     /// Names of the board's users; `None` when the board was not asked.
     pub agents: Option<BTreeSet<String>>,
     /// Playbooks. [`Library::reload`] adds those of its folder.
     pub playbooks: BTreeSet<PlaybookName>,
+    /// Who works in them, as far as they are good. [`Library::reload`] adds those of its folder.
+    pub workers: BTreeMap<PlaybookName, Worker>,
     /// Says what is wrong with a cron pattern.
     pub cron: fn(&str) -> Result<(), String>,
     /// The templates.
     pub templates: Arc<Templates>,
+}
+
+/// Who works in a playbook, as far as the independence of its reviewer goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worker {
+    /// The board user that it acts as.
+    pub agent: String,
+    /// The family of its model, where there is one and it is known.
+    pub family: Option<String>,
+    /// Whether it asks for independence itself.
+    pub is_independent: bool,
+}
+
+impl Worker {
+    /// That of a playbook.
+    pub fn of(playbook: &Playbook, families: &BTreeMap<String, String>) -> Self {
+        let family = match &playbook.work {
+            Work::Model { model, .. } => families.get(model).cloned(),
+            _ => playbook.family.clone(),
+        };
+        let is_independent = playbook.review.independent;
+        Self { agent: playbook.agent.clone(), family, is_independent }
+    }
 }
 
 impl Vocabulary {
@@ -101,6 +129,7 @@ impl Vocabulary {
     fn is_same(&self, other: &Self) -> bool {
         self.tools == other.tools
             && self.models == other.models
+            && self.families == other.families
             && self.channels == other.channels
             && self.agents == other.agents
             && self.templates.is_same(&other.templates)

@@ -3,10 +3,10 @@
 use super::words;
 use super::{Defaults, keys};
 use crate::domain::{
-    AssigneeSelector, BoardEvent, CatchUp, Channel, ClaimRules, DayBudget, Fold, Gap, Gate, Gather,
+    AssigneeSelector, BoardEvent, CatchUp, Channel, ClaimRules, DayBudget, Fold, Gap, Gather,
     HandBack, Hours, Limits, Mode, On, OnFailure, OrderKey, Outcome, Overlap, Playbook,
-    PlaybookName, Report, ReportWhen, Review, Reviewer, Scope, Select, StatusKind, StatusSelector,
-    Suitability, TaskKind, WhenUnsuitable, WriteScope, show_duration,
+    PlaybookName, Report, ReportWhen, Scope, Select, StatusKind, StatusSelector, TaskKind,
+    WriteScope, show_duration,
 };
 use crate::expression::{Expression, SELECT_NAMES};
 use crate::fault::did_you_mean;
@@ -75,7 +75,7 @@ pub(super) fn playbook(root: &Table<'_, '_>, file_name: &str, defaults: &Default
     let select = select_table.is_present().then(|| select(&select_table));
     let steps = super::steps::read(root);
     let work_table = root.table("work");
-    let (work, tools) = super::steps::work(root, &work_table, steps);
+    let (work, family, tools) = super::steps::work(root, &work_table, steps);
     let claim_table = root.table("claim");
     let claim = claim_table.is_present().then(|| claim(&claim_table, defaults));
     let report_table = root.table("report");
@@ -89,14 +89,15 @@ pub(super) fn playbook(root: &Table<'_, '_>, file_name: &str, defaults: &Default
         on,
         select,
         gather: gather(&root.table("gather")),
-        suitability: suitability(&root.table("suitability")),
+        suitability: super::judging::suitability(&root.table("suitability")),
         claim,
         workspace: super::workspace::workspace(root),
         checks: super::workspace::checks(root),
         work,
+        family,
         tools,
         outcomes: outcomes(&root.table("outcome")),
-        review: review(&root.table("review")),
+        review: super::judging::review(&root.table("review")),
         scope: scope(&root.table("scope")),
         limits: limits(&root.table("limits"), defaults),
         report,
@@ -249,33 +250,6 @@ fn gather(table: &Table<'_, '_>) -> BTreeMap<String, Gather> {
     out
 }
 
-fn suitability(table: &Table<'_, '_>) -> Suitability {
-    const GATES: [(&str, Gate); 4] = [
-        ("acceptance_criteria", Gate::AcceptanceCriteria),
-        ("estimate", Gate::Estimate),
-        ("no_open_blockers", Gate::NoOpenBlockers),
-        ("description", Gate::Description),
-    ];
-    let gate = |text: &str| {
-        let found = GATES.iter().find(|(name, _)| *name == text).map(|(_, gate)| *gate);
-        found.ok_or_else(|| did_you_mean(text, GATES.map(|(name, _)| name)).unwrap_or_default())
-    };
-    let require = table.items("require", false, gate).unwrap_or_default();
-    table.refuse("rubric", "asking a model whether a task is suitable");
-    table.refuse("model", "asking a model whether a task is suitable");
-    let inner = table.table("when_unsuitable");
-    let when_unsuitable = inner.is_present().then(|| WhenUnsuitable {
-        comment: inner.text("comment"),
-        add_tags: inner.texts("add_tags", false).unwrap_or_default(),
-    });
-    if when_unsuitable.as_ref().is_some_and(|w| w.comment.is_none() && w.add_tags.is_empty()) {
-        table.add(table.fault("when_unsuitable", "`when_unsuitable` says nothing to do"));
-    }
-    finish(&inner);
-    finish(table);
-    Suitability { require, when_unsuitable }
-}
-
 fn claim(table: &Table<'_, '_>, defaults: &Defaults) -> ClaimRules {
     let lease = table.duration("lease", seconds(5)).unwrap_or(defaults.lease);
     if table.has("lease") && defaults.renew.saturating_mul(3) > lease {
@@ -309,20 +283,22 @@ fn outcomes(table: &Table<'_, '_>) -> BTreeMap<String, Outcome> {
         if words::name(&name).is_err() {
             table.add(table.own_fault("an outcome's name has small letters, digits, - and _"));
         }
-        let outcome = outcome(&table);
+        let outcome = outcome(&table, &name);
         finish(&table);
         out.insert(name, outcome);
     }
     out
 }
 
-fn outcome(table: &Table<'_, '_>) -> Outcome {
+fn outcome(table: &Table<'_, '_>, name: &str) -> Outcome {
     let evidence = |text: &str| match text.split_once(':') {
         Some(("tool", tool)) if !tool.is_empty() => Ok(text.to_owned()),
         Some(("check", check)) if !check.is_empty() => Ok(text.to_owned()),
         _ => Err("expected tool:NAME or check:NAME".to_owned()),
     };
+    let rework = table.parsed("rework", words::name);
     let outcome = Outcome {
+        verdict: super::judging::verdict(table, name, rework.as_ref()),
         requires: table.items("requires", false, evidence).unwrap_or_default(),
         status: table.parsed("status", words::status),
         assign: table.checked("assign", template(vocabulary::args)),
@@ -336,7 +312,7 @@ fn outcome(table: &Table<'_, '_>) -> Outcome {
         done_by_agent: table
             .choice("done_by", &[("person", false), ("agent", true)])
             .unwrap_or_default(),
-        rework: table.parsed("rework", words::name),
+        rework,
     };
     if outcome.status == Some(StatusSelector::Kind(StatusKind::Done)) && !outcome.done_by_agent {
         let fault = table.fault("status", "only a person sets a task to done");
@@ -350,26 +326,6 @@ fn outcome(table: &Table<'_, '_>) -> Outcome {
             .add(table.fault("rework", "an outcome asks a person or passes the task on, not both"));
     }
     outcome
-}
-
-fn review(table: &Table<'_, '_>) -> Review {
-    table.refuse("independent", "choosing a reviewer of another model family");
-    let by = table.parsed("by", |text| match text.split_once(':') {
-        None if text == "person" => Ok(Reviewer::Person),
-        None if text == "none" => Ok(Reviewer::Nobody),
-        Some(("agent", name)) => words::name(name).map(Reviewer::Playbook),
-        _ => Err("expected person, none or agent:PLAYBOOK".to_owned()),
-    });
-    let review = Review {
-        by: by.unwrap_or_default(),
-        rounds: table.count("rounds", 1).unwrap_or(3),
-        waiting_max: table.count("waiting_max", 1),
-        apply_within: table
-            .duration("apply_within", seconds(60))
-            .unwrap_or(Duration::from_hours(24)),
-    };
-    finish(table);
-    review
 }
 
 fn scope(table: &Table<'_, '_>) -> Scope {

@@ -4,6 +4,7 @@
 //! it; not how it words things. Two playbooks with equal rights have equal hashes, however they
 //! are written.
 
+use super::judging::default_verdict;
 use crate::domain::{
     CatchUp, Gap, Mode, Overlap, Playbook, SandboxLevel, Select, StatusSelector, Work, WriteScope,
     show_duration,
@@ -80,12 +81,13 @@ fn status(status: &StatusSelector) -> String {
 
 /// What a playbook is allowed to do.
 pub fn rights(playbook: &Playbook) -> Rights {
+    let family = playbook.family.iter().map(|family| format!("family {family}"));
     let (runner, env, steps) = match &playbook.work {
         Work::Steps(steps) => {
             (vec!["steps".to_owned()], BTreeSet::new(), steps.iter().map(step).collect())
         }
         Work::Command { command, env, .. } => (
-            vec!["command".to_owned()].into_iter().chain(command.clone()).collect(),
+            vec!["command".to_owned()].into_iter().chain(command.clone()).chain(family).collect(),
             texts(env),
             Vec::new(),
         ),
@@ -93,6 +95,7 @@ pub fn rights(playbook: &Playbook) -> Rights {
             ["acp".to_owned(), format!("{permissions:?}").to_lowercase()]
                 .into_iter()
                 .chain(command.clone())
+                .chain(family)
                 .collect(),
             texts(env),
             Vec::new(),
@@ -109,7 +112,7 @@ pub fn rights(playbook: &Playbook) -> Rights {
         select: playbook.select.as_ref().map(select),
         claims: playbook.claim.is_some(),
         tools: texts(&playbook.tools),
-        gathers: playbook.gather.values().map(|gather| gather.tool.clone()).collect(),
+        gathers: gathers(playbook),
         scope: playbook.scope.write,
         scope_max: playbook.scope.max.clone(),
         mode: playbook.mode,
@@ -118,11 +121,26 @@ pub fn rights(playbook: &Playbook) -> Rights {
         steps,
         outcomes: outcomes(playbook),
         review: format!("{:?}", playbook.review.by),
-        gates: words(&playbook.suitability.require),
+        gates: gates(playbook),
         limits: limits(playbook),
         channels: report.chain(&playbook.on_failure.to).map(ToString::to_string).collect(),
         workspace: workspace(playbook),
     }
+}
+
+/// What reads before the work; a model that is asked about tasks reads them, too.
+fn gathers(playbook: &Playbook) -> BTreeSet<String> {
+    let tools = playbook.gather.values().map(|gather| gather.tool.clone());
+    let rubric = playbook.suitability.rubric.iter();
+    tools.chain(rubric.map(|rubric| format!("the model {}", rubric.model))).collect()
+}
+
+/// What was armed before there were any others has only those of `require`.
+fn gates(playbook: &Playbook) -> BTreeSet<String> {
+    let mut gates = words(&playbook.suitability.require);
+    gates.extend(playbook.suitability.rubric.is_some().then(|| "rubric".to_owned()));
+    gates.extend(playbook.review.independent.then(|| "independent review".to_owned()));
+    gates
 }
 
 fn workspace(playbook: &Playbook) -> BTreeMap<String, BTreeSet<String>> {
@@ -141,7 +159,8 @@ fn workspace(playbook: &Playbook) -> BTreeMap<String, BTreeSet<String>> {
         ("check", playbook.checks.iter().map(check).collect()),
         ("sandbox", BTreeSet::from([rules.sandbox.to_string()])),
     ];
-    parts.into_iter().map(|(name, part)| (name.to_owned(), part)).collect()
+    let link = rules.link.iter().map(|link| ("link", BTreeSet::from([link.clone()])));
+    parts.into_iter().chain(link).map(|(name, part)| (name.to_owned(), part)).collect()
 }
 
 fn step(step: &crate::domain::Step) -> String {
@@ -203,8 +222,12 @@ fn select(select: &Select) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 fn outcomes(playbook: &Playbook) -> BTreeMap<String, Vec<String>> {
-    let of = |outcome: &crate::domain::Outcome| {
+    let of = |name: &str, outcome: &crate::domain::Outcome| {
         let mut does = Vec::new();
+        // Only where it is not what the name says: what was armed before stays armed.
+        if outcome.verdict != default_verdict(name, outcome.rework.as_ref()) {
+            does.push(format!("verdict {:?}", outcome.verdict).to_lowercase());
+        }
         does.extend(outcome.status.as_ref().map(|s| format!("status {}", status(s))));
         does.extend(outcome.assign.as_ref().map(|to| format!("assign {to}")));
         does.extend(outcome.add_tags.iter().map(|tag| format!("add tag {tag}")));
@@ -214,7 +237,7 @@ fn outcomes(playbook: &Playbook) -> BTreeMap<String, Vec<String>> {
         does.extend(outcome.requires.iter().map(|needed| format!("requires {needed}")));
         does
     };
-    playbook.outcomes.iter().map(|(name, outcome)| (name.clone(), of(outcome))).collect()
+    playbook.outcomes.iter().map(|(name, outcome)| (name.clone(), of(name, outcome))).collect()
 }
 
 fn limits(playbook: &Playbook) -> BTreeMap<String, u64> {

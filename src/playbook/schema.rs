@@ -45,6 +45,7 @@ fn property(key: &Key, path: &str) -> Value {
         Shape::Duration => {
             json!({"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d|w))+$"})
         }
+        Shape::Truth => json!({"type": "boolean"}),
         Shape::Args => json!({"type": "object"}),
         Shape::Counts => {
             json!({"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}})

@@ -1,6 +1,6 @@
 //! `[work]` and `[[step]]`: how a playbook works.
 
-use super::{keys, no_args, read};
+use super::{keys, no_args, read, words};
 use crate::domain::{Permissions, Step, Work};
 use crate::expression::STEP_NAMES;
 use crate::fault::table::Table;
@@ -63,12 +63,12 @@ fn step(table: &Table<'_, '_>) -> Step {
     step
 }
 
-/// The work, and the tools it may call.
+/// The work, the family of the model behind its program, and the tools it may call.
 pub(super) fn work(
     root: &Table<'_, '_>,
     table: &Table<'_, '_>,
     steps: Vec<Step>,
-) -> (Work, Vec<String>) {
+) -> (Work, Option<String>, Vec<String>) {
     let runner = runner(table, !steps.is_empty());
     let tools = table.items("tools", false, tool).unwrap_or_else(|| {
         let mut tools: Vec<String> = steps.iter().map(|step| step.tool.clone()).collect();
@@ -80,6 +80,7 @@ pub(super) fn work(
     let model = table.needed_if_written("model");
     let prompt = table.needed_if_written("prompt");
     let command = command(table);
+    let family = table.parsed("family", words::family);
     let env = table.items("env", false, variable);
     let _ = table.choice("input", &[("stdin", ())]);
     let only = |key: &'static str, runners: &[Runner], names: &str| {
@@ -92,6 +93,7 @@ pub(super) fn work(
     let prompted = [Runner::Model, Runner::Command, Runner::Acp];
     only("prompt", &prompted, "runner = \"model\", \"command\" or \"acp\"");
     only("command", &programs, "runner = \"command\" or \"acp\"");
+    only("family", &programs, "runner = \"command\" or \"acp\"");
     only("env", &programs, "runner = \"command\" or \"acp\"");
     only("permissions", &[Runner::Acp], "runner = \"acp\"");
     only("input", &[Runner::Command], "runner = \"command\"");
@@ -123,7 +125,7 @@ pub(super) fn work(
         Runner::Steps => Work::Steps(steps),
     };
     table.finish(keys::elsewhere);
-    (work, tools)
+    (work, family, tools)
 }
 
 fn runner(table: &Table<'_, '_>, has_steps: bool) -> Runner {

@@ -20,6 +20,15 @@ pub(super) fn status(text: &str) -> Result<StatusSelector, String> {
     }
 }
 
+/// The family of a model.
+pub(super) fn family(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    if text.is_empty() || text.len() > 64 || !text.chars().all(fits) {
+        return Err("expected small letters, digits, - _ and ., such as claude".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// `any`, `none`, `me`, `agent`, `person`, or a name.
 pub(super) fn assignee(text: &str) -> Result<AssigneeSelector, String> {
     Ok(match text.trim() {

@@ -4,7 +4,7 @@ use super::keys;
 use super::read::template;
 use super::words;
 use crate::domain::{
-    Check, HostPort, SandboxLevel, WorkspaceHooks, WorkspaceRules, WorkspaceSource,
+    Check, HostPort, SandboxLevel, WorkspaceHooks, WorkspaceRules, WorkspaceSource, check_link,
     check_repository,
 };
 use crate::fault::table::Table;
@@ -33,6 +33,7 @@ pub(super) fn workspace(root: &Table<'_, '_>) -> Option<WorkspaceRules> {
         hook_time: table.duration("hook_time", second..=TIME_MAX).unwrap_or(Duration::from_mins(1)),
         hosts: table.items("hosts", false, str::parse::<HostPort>).unwrap_or_default(),
         sandbox: table.choice("sandbox", &SandboxLevel::ALL).unwrap_or_default(),
+        link: table.parsed("link", |text| check_link(text).map(|()| text.to_owned())),
     };
     if table.has("hosts") && !rules.hosts.is_empty() && rules.sandbox != SandboxLevel::Strict {
         let message = "`hosts` has no meaning: only the sandbox `strict` keeps the others off";

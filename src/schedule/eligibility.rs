@@ -3,12 +3,12 @@
 //! # The order
 //! `[select]`: project, status, type, tags that are asked for, tags that keep agents off, assignee, due date,
 //! `unchanged_for`. Then the gates: the stop tag, the claim, words that its project
-//! lacks, attempts, and `[suitability] require` in the
-//! order written. Last, because it costs most, `select.where`. The first that does not hold is the
+//! lacks, the reviewer's independence, attempts, `[suitability] require` in the
+//! order written, and what its rubric came to. Last, because it costs most, `select.where`. The first that does not hold is the
 //! reason. A task that an occurrence names skips `[select]` (and `where`), never the gates.
 
 use super::candidates::{Entry, folded};
-use super::{Attempts, Blocker, Criteria, STOP_TAG, Snapshot, TakenBy};
+use super::{Attempts, Blocker, Criteria, Objection, STOP_TAG, Snapshot, TakenBy};
 use crate::domain::{
     AssigneeSelector, DueSelector, Gate, OrderKey, Person, PersonKind, Project, ProjectId, Reason,
     Select, StatusId, StatusKind, Task, TaskId, Timestamp, show_duration, to_delta,
@@ -68,6 +68,8 @@ pub struct Situation<'a> {
     pub claim: Option<&'a TakenBy>,
     /// Failed attempts at it.
     pub attempts: Option<Attempts>,
+    /// What is remembered against it.
+    pub objection: Option<&'a Objection>,
     /// The compiled `select.where`.
     pub condition: Option<&'a Arc<dyn Condition>>,
     /// Tasks that block others.
@@ -80,10 +82,11 @@ impl Snapshot {
     /// What is known about one task for one playbook.
     pub fn situation<'a>(&'a self, facts: &'a super::PlaybookFacts, task: TaskId) -> Situation<'a> {
         // A key of owned parts: only looked up for tasks that passed `[select]`.
-        let attempts = if self.attempts.is_empty() {
-            None
+        let (attempts, objection) = if self.attempts.is_empty() && self.objections.is_empty() {
+            (None, None)
         } else {
-            self.attempts.get(&(facts.playbook.name.clone(), task)).copied()
+            let key = (facts.playbook.name.clone(), task);
+            (self.attempts.get(&key).copied(), self.objections.get(&key))
         };
         Situation {
             now: self.now,
@@ -91,6 +94,7 @@ impl Snapshot {
             people: &self.people,
             claim: self.claims.get(&task),
             attempts,
+            objection,
             condition: facts.condition.as_ref(),
             blockers: &self.blockers,
             tasks: &self.tasks,
@@ -293,6 +297,14 @@ pub(super) fn gated(
     if let Some((_, lacking)) = criteria.lacking.iter().find(|(id, _)| *id == task.project) {
         return Err(lacking.clone());
     }
+    let object = |found: &Objection| Refused::new(found.reason, found.detail.as_str());
+    let (by_whom, by_what) = match situation.objection {
+        Some(found) if found.reason == Reason::NotIndependent => (Some(found), None),
+        found => (None, found),
+    };
+    if let Some(found) = by_whom {
+        return Err(object(found));
+    }
     if let Some(attempts) = situation.attempts {
         let most = criteria.playbook.limits.attempts;
         if attempts.failed >= most {
@@ -307,7 +319,8 @@ pub(super) fn gated(
         }
     }
     let require = &criteria.playbook.suitability.require;
-    require.iter().try_for_each(|gate| gate_holds(*gate, task, situation))
+    require.iter().try_for_each(|gate| gate_holds(*gate, task, situation))?;
+    by_what.map_or(Ok(()), |found| Err(object(found)))
 }
 
 fn gate_holds(gate: Gate, task: &Task, situation: &Situation<'_>) -> Result<(), Refused> {

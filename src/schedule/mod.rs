@@ -38,6 +38,6 @@ pub use plan::{Action, Plan, Refusal, plan};
 pub use reconcile::{Finding, HeldView, STOP_TAG, Verdict, is_stop_command, put_back, reconcile};
 pub use retry::{Retry, after_failure, backoff};
 pub use snapshot::{
-    Attempts, Blocker, DaemonFacts, OpenOccurrence, PlaybookFacts, Snapshot, TakenBy,
+    Attempts, Blocker, DaemonFacts, Objection, OpenOccurrence, PlaybookFacts, Snapshot, TakenBy,
 };
 pub use timetable::{Timetable, TimetableError};

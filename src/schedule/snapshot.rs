@@ -2,8 +2,8 @@
 
 use super::{Candidates, Condition};
 use crate::domain::{
-    Occurrence, Person, PersonKind, Playbook, PlaybookName, Project, ProjectId, RunId, TaskId,
-    Timestamp,
+    Occurrence, Person, PersonKind, Playbook, PlaybookName, Project, ProjectId, Reason, RunId,
+    TaskId, Timestamp,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub claims: BTreeMap<TaskId, TakenBy>,
     /// Failed attempts since the last success or hand-back.
     pub attempts: BTreeMap<(PlaybookName, TaskId), Attempts>,
+    /// What is remembered against a playbook's taking a task.
+    pub objections: BTreeMap<(PlaybookName, TaskId), Objection>,
     /// Tasks that block candidates and are not among them.
     pub blockers: BTreeMap<TaskId, Blocker>,
 }
@@ -99,6 +101,15 @@ pub struct Attempts {
     pub failed: u32,
     /// No further one before this instant.
     pub not_before: Timestamp,
+}
+
+/// What is remembered against a playbook's taking a task: who worked at it, or what a model said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objection {
+    /// The stable code.
+    pub reason: Reason,
+    /// The particulars, for people.
+    pub detail: String,
 }
 
 /// A task that blocks another.

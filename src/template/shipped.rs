@@ -3,6 +3,7 @@
 /// File name and text of each; a test compares the list with the folder.
 pub(super) const TEXTS: &[(&str, &str)] = &[
     ("_earlier.md.hbs", include_str!("../../templates/_earlier.md.hbs")),
+    ("_findings.md.hbs", include_str!("../../templates/_findings.md.hbs")),
     ("_rules.md.hbs", include_str!("../../templates/_rules.md.hbs")),
     ("_task.md.hbs", include_str!("../../templates/_task.md.hbs")),
     ("claim.md.hbs", include_str!("../../templates/claim.md.hbs")),
@@ -20,6 +21,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("stale.slack.hbs", include_str!("../../templates/stale.slack.hbs")),
     ("stale.txt.hbs", include_str!("../../templates/stale.txt.hbs")),
     ("suitability-ask.md.hbs", include_str!("../../templates/suitability-ask.md.hbs")),
+    ("suitability.md.hbs", include_str!("../../templates/suitability.md.hbs")),
     ("work.md.hbs", include_str!("../../templates/work.md.hbs")),
     ("yield.md.hbs", include_str!("../../templates/yield.md.hbs")),
 ];

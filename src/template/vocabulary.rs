@@ -13,7 +13,8 @@
 //! | `outcome` | `{ name, summary }`, or `null` |
 //! | `earlier` | what earlier attempts changed: a list of `{ attempt, tool, entity, summary }` |
 //! | `previous` | how the attempt before ended: `{ state, reason, detail, summary }`, or `null` |
-//! | `review` | `{ round, rounds_max, findings }`, or `null` |
+//! | `review` | `{ round, rounds (and rounds_max), findings, open_findings, left_out, since, answers, settled }`, or `null`: `findings` is a text for the author; `open_findings` a list as `findings` below; `since` the commit looked at last; `answers` what others said since, a list of `{ author, text, at, is_agent }`; `settled` the numbers of findings that this look settled; `left_out` how many findings did not fit |
+//! | `findings` | what is open after a review, the most severe first: a list of `{ number, place, file, line, link, severity, begins_group, text, suggestion }` |
 //! | `workspace` | `{ branch, head, target, note }`: its own branch, the commit that is checked out, that of `source.ref`, and what was or was not brought up to date; or `null` |
 //! | `question` | `{ text, answer, answered_by }`, or `null` |
 //! | `ended` | why a claim ended without a result: `{ reason, text, done, left, minutes, attempts }`, or `null` |
@@ -47,7 +48,7 @@ pub const INSTANTS: [&str; 8] = [
 pub const COMMON: [&str; 5] = ["agent", "playbook", "now", "zone", "set"];
 
 /// What prompts, comments and questions may speak of, besides [`COMMON`].
-pub const WORK: [&str; 15] = [
+pub const WORK: [&str; 16] = [
     "task",
     "project",
     "run",
@@ -57,6 +58,7 @@ pub const WORK: [&str; 15] = [
     "earlier",
     "previous",
     "review",
+    "findings",
     "question",
     "ended",
     "missing",
@@ -121,7 +123,20 @@ pub(crate) const MEMBERS: [(&str, &[&str]); 10] = [
     ("claim", &["fence"]),
     ("outcome", &["name", "summary"]),
     ("previous", &["state", "reason", "detail", "summary"]),
-    ("review", &["round", "rounds_max", "findings"]),
+    (
+        "review",
+        &[
+            "round",
+            "rounds",
+            "rounds_max",
+            "findings",
+            "open_findings",
+            "left_out",
+            "since",
+            "answers",
+            "settled",
+        ],
+    ),
     ("workspace", &["branch", "head", "target", "note"]),
     ("ended", &["reason", "text", "done", "left", "minutes", "attempts"]),
 ];

@@ -64,6 +64,7 @@ pub fn playbook(name: &str) -> Playbook {
         workspace: None,
         checks: BTreeMap::new(),
         work: Work::Steps(Vec::new()),
+        family: None,
         tools: Vec::new(),
         outcomes: BTreeMap::new(),
         review: Review {
@@ -71,6 +72,7 @@ pub fn playbook(name: &str) -> Playbook {
             rounds: 3,
             waiting_max: None,
             apply_within: Duration::from_hours(24),
+            independent: false,
         },
         scope: Scope::default(),
         limits: Limits {

@@ -97,3 +97,46 @@ fn a_folder_of_more_playbooks_than_allowed_changes_nothing() {
     assert!(library.reload(&vocabulary()).is_empty());
     assert_eq!(library.faults(), []);
 }
+
+#[test]
+fn a_reviewer_that_can_never_be_independent_is_a_fault_of_whoever_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).unwrap();
+    let texts: std::collections::BTreeMap<&str, &str> = shipped().iter().copied().collect();
+    let (worker, reviewer) = (texts["ai-worker.toml"], texts["code-review.toml"]);
+    let by = "by = \"agent:code-review\"";
+    let independent = worker.replace(by, &format!("{by}\nindependent = true"));
+    let mut library = Library::new(folder.path(), defaults());
+    let mut words = vocabulary();
+    let family = |name: &str, family: &str| (name.to_owned(), family.to_owned());
+    words.families = [family("worker", "claude"), family("reviewer", "gpt")].into();
+    write("ai-worker.toml", &independent);
+    write("code-review.toml", reviewer);
+    assert_eq!(library.reload(&words).faulty, [], "{:?}", library.faults());
+    let mut same = words.clone();
+    same.families = [family("worker", "claude"), family("reviewer", "claude")].into();
+    let faulty = |library: &mut Library, words: &Vocabulary| {
+        let faulty = library.reload(words).faulty;
+        let why = library.faults().first().map(|fault| fault.message.clone()).unwrap_or_default();
+        (faulty, why)
+    };
+    let (found, why) = faulty(&mut library, &same);
+    assert_eq!(found, names(&["ai-worker"]));
+    assert!(why.contains("`code-review` works with the model family `claude`, too"), "{why}");
+    // Nobody asks for it, or it is not known: nothing is said before a task is there.
+    write("ai-worker.toml", worker);
+    assert_eq!(library.reload(&same).faulty, []);
+    write("ai-worker.toml", &independent);
+    let unknown = Vocabulary { families: [].into(), ..same.clone() };
+    assert_eq!(library.reload(&unknown).faulty, []);
+    // The reviewer alone changes: it acts as the author's user now, and asks for independence itself.
+    write("ai-worker.toml", worker);
+    assert_eq!(library.reload(&words).faulty, []);
+    let twin = reviewer
+        .replace("agent = \"AI-Reviewer\"", "agent = \"AI-Worker\"")
+        .replace("# independent = true", "independent = true");
+    write("code-review.toml", &twin);
+    let (found, why) = faulty(&mut library, &words);
+    assert_eq!(found, names(&["ai-worker"]));
+    assert!(why.contains("acts as AI-Worker, too"), "{why}");
+}

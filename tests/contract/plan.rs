@@ -5,7 +5,6 @@ use rota::domain::*;
 use rota::schedule::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 pub const NOW: &str = "2026-11-10T09:00:00Z";
 fn facts(playbook: Playbook) -> PlaybookFacts {
     PlaybookFacts {
@@ -58,6 +57,7 @@ pub fn snapshot(playbooks: Vec<Playbook>, open: Vec<OpenOccurrence>, tasks: Vec<
         ]),
         claims: BTreeMap::new(),
         attempts: BTreeMap::new(),
+        objections: BTreeMap::new(),
         blockers: BTreeMap::new(),
     }
 }
@@ -122,7 +122,7 @@ fn every_key_of_select_narrows_and_says_how() {
     assert_eq!(refused(any, tagged), because(Reason::MissingTag, "it has none of the tags x, y"));
     let off = |s: &mut Select| s.tags_none = vec!["a".into()];
     assert_eq!(refused(off, tagged), because(Reason::ExcludedTag, "it has the tag \"a\""));
-    let changed = |s: &mut Select| s.unchanged_for = Some(Duration::from_hours(7 * 24));
+    let changed = |s: &mut Select| s.unchanged_for = parse_duration("7d").ok();
     assert_eq!(refused(changed, none), None);
     assert_eq!(
         refused(changed, |t| t.modified = at("2026-11-10T07:30:00Z")),
@@ -165,7 +165,7 @@ fn due_dates_are_looked_at_in_the_playbooks_zone() {
     // Berlin's 10 November begins and ends an hour before UTC's.
     assert!(by(DueSelector::Today, Some("2026-11-09T23:00:00Z")));
     assert!(!by(DueSelector::Today, Some("2026-11-10T23:00:00Z")));
-    let days = DueSelector::Within(Duration::from_hours(72));
+    let days = DueSelector::Within(parse_duration("3d").unwrap());
     assert!(by(days, Some("2026-11-13T09:00:00Z")) && !by(days, Some("2026-11-13T09:00:01Z")));
     assert!(!by(days, Some("2026-11-10T08:00:00Z")));
 }

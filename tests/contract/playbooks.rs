@@ -39,13 +39,10 @@ pub(super) fn vocabulary() -> Vocabulary {
         ]
         .map(|(name, writes)| (name.to_owned(), writes))
         .into(),
-        models: names(&["worker", "reviewer"]),
-        channels: [
-            Channel::Stdout,
-            Channel::Slack("team".to_owned()),
-            Channel::Slack("ops".to_owned()),
-        ]
-        .into(),
+        models: names(&["worker", "reviewer", "small"]),
+        families: [].into(),
+        workers: [].into(),
+        channels: ["stdout", "slack:team", "slack:ops"].map(|text| text.parse().unwrap()).into(),
         agents: Some(names(&["AI-Worker", "AI-Reviewer", "AI-Docs", "AI-Assistant"])),
         playbooks: ["ai-worker", "code-review"].map(PlaybookName::new).into(),
         cron,
@@ -58,8 +55,8 @@ pub(super) fn defaults() -> Defaults {
 }
 
 fn read(text: &str) -> Playbook {
-    let parsed = parse(text, "agents/x.toml", &defaults());
-    parsed.map_err(|faults| render_all(&faults, false)).unwrap().playbook
+    let read = parse(text, "agents/x.toml", &defaults());
+    read.map_err(|faults| render_all(&faults, false)).unwrap().playbook
 }
 
 /// Every fault of a text: of the file, or, when it can be read, of what it names.
@@ -110,7 +107,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("days there are not", "days = \"MON-FRI\"", "days = \"MON-FRO\""),
     ("holidays", "to = \"18:00\"", "to = \"18:00\", holidays = \"calendar:Holidays\""),
     ("a webhook", "gap = \"next\"", "webhook = { secret = \"${HOOK}\" }"),
-    ("a rubric", "[claim]", "rubric = \"suitability.md.hbs\"\n[claim]"),
+    ("a rubric that nobody is asked", "model = \"small\"\n", ""),
     ("a transport of its own", "git = \"{{task.fields.repository}}\"", "git = \"ext::sh -c id\""),
     ("two sources", "source = { git", "source = { path = \"..\", git"),
     ("a source that is none", "git = \"{{task.fields.repository}}\", ", ""),
@@ -119,7 +116,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("a level there is not", "sandbox = \"strict\"", "sandbox = \"strickt\""),
     ("a check without a program", "[\"npm\", \"test\"]", "[]"),
     ("more in one run than in a day", "tokens_per_day = 5_000_000", "tokens_per_day = 1_000"),
-    ("an independent reviewer", "rounds = 3", "independent = true"),
+    ("an independence of a kind", "independent = true", "independent = \"yes\""),
     ("a tool of another server", "\"get*\"", "\"calendar:list_events\""),
     ("evidence of a check", "tool:addComment\"", "check:tests\""),
     ("evidence that cannot be", "tool:addComment\"", "tool:addTag\""),
@@ -291,7 +288,7 @@ fn the_schema_accepts_the_shipped_playbooks_and_refuses_faulty_ones() {
         ("attempts = 3", "attempts = 0"),
         ("agent = \"AI-Worker\"", ""),
         ("[limits]", "[limist]"),
-        ("rounds = 3", "independent = true"),
+        ("independent = true", "independent = \"yes\""),
         ("tool = \"findTasks\"", ""),
     ] {
         assert!(!validator.is_valid(&json(&edited(from, to))), "{to}");

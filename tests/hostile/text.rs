@@ -81,6 +81,13 @@ pub(super) fn scope(text: &str) -> Scope {
         .with("agent", text)
 }
 
+fn finding(text: &str) -> serde_json::Value {
+    json!({
+        "number": 1, "place": text, "file": text, "line": 7, "link": null, "severity": "major",
+        "begins_group": true, "text": text, "suggestion": text,
+    })
+}
+
 fn context(text: &str) -> Value {
     let mut roots = serde_json::Map::new();
     for name in rota::template::vocabulary::any_file() {
@@ -95,7 +102,12 @@ fn context(text: &str) -> Value {
         "claim": {"fence": 1}, "outcome": {"name": "done", "summary": text},
         "earlier": [{"attempt": 1, "tool": "addComment", "entity": text, "summary": text}],
         "previous": {"state": "failed", "reason": "x", "detail": text, "summary": text},
-        "review": {"round": 1, "rounds_max": 3, "findings": text},
+        "review": {
+            "round": 2, "rounds": 3, "rounds_max": 3, "findings": text, "since": text, "left_out": 2,
+            "open_findings": [finding(text)], "settled": [3],
+            "answers": [{"author": text, "text": text, "at": "2026-11-22T08:00:00Z", "is_agent": false}],
+        },
+        "findings": [finding(text), finding(text)],
         "question": {"text": text, "answer": text, "answered_by": text},
         "ended": {"reason": "x", "text": text, "done": [text], "left": [text], "minutes": 1, "attempts": 1},
         "problems": [{"task": 7, "reason": "x", "detail": text}], "gathered": {},

@@ -129,6 +129,8 @@ fn ingredients(house: &House, link: &Arc<Link>, clock: &Arc<MachineClock>) -> In
         arms_itself: true,
         log_time: None,
         budget: DayBudget::default(),
+        families: BTreeMap::new(),
+        workspaces: None,
     }
 }
 

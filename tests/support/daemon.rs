@@ -139,6 +139,8 @@ pub struct Team {
     pub arms_itself: bool,
     pub log_time: Option<TimeKind>,
     pub budget: DayBudget,
+    pub families: BTreeMap<String, String>,
+    pub workspaces: Option<Arc<rota::runner::Workspaces>>,
     lives: AtomicU64,
 }
 
@@ -178,6 +180,8 @@ impl Team {
             arms_itself: true,
             log_time: None,
             budget: DayBudget::default(),
+            families: BTreeMap::new(),
+            workspaces: None,
             lives: AtomicU64::new(0),
         }
     }
@@ -318,6 +322,8 @@ impl Team {
             arms_itself: self.arms_itself,
             log_time: self.log_time,
             budget: self.budget,
+            families: self.families.clone(),
+            workspaces: self.workspaces.clone(),
         }
         .parts()
     }

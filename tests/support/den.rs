@@ -122,6 +122,26 @@ pub fn rules(sandbox: SandboxLevel) -> WorkspaceRules {
         hook_time: Duration::from_secs(30),
         hosts: vec![],
         sandbox,
+        link: None,
+    }
+}
+
+/// Workspaces as large as anybody likes.
+pub fn options() -> Options {
+    Options {
+        bytes_max: 1 << 40,
+        limits: ResourceLimits::default(),
+        repositories: vec![],
+        read: vec![],
+        write: vec![],
+        exe: env!("CARGO_BIN_EXE_rota").to_owned(),
+        environment: [
+            ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+            ("HOME", "/nonexistent"),
+            ("SLACK_TOKEN", "secret"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into(),
     }
 }
 
@@ -134,21 +154,8 @@ impl Den {
         let folder = tempfile::tempdir().unwrap();
         let mut book = playbook(&[]);
         book.workspace = Some(rules(level));
-        let mut options = Options {
-            bytes_max: 1 << 40,
-            limits: ResourceLimits::default(),
-            repositories: vec![],
-            read: vec![example("escape_artist"), example("fake_agent")],
-            write: vec![],
-            exe: env!("CARGO_BIN_EXE_rota").to_owned(),
-            environment: [
-                ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-                ("HOME", "/nonexistent"),
-                ("SLACK_TOKEN", "secret"),
-            ]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into(),
-        };
+        let read = vec![example("escape_artist"), example("fake_agent")];
+        let mut options = Options { read, ..options() };
         change(&mut book, &mut options);
         let root = std::fs::canonicalize(folder.path()).unwrap().join("state").join("workspaces");
         let workspaces = Workspaces::new(root, options);
@@ -219,6 +226,7 @@ impl Den {
             task: self.house.task,
             playbook: book,
             origin,
+            follows: false,
             now: self.house.clock.wall(),
         };
         self.workspaces.prepare(&ask, stop).await

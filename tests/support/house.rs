@@ -339,6 +339,7 @@ pub fn playbook(tools: &[&str]) -> Playbook {
         workspace: None,
         checks: BTreeMap::new(),
         work: Work::Steps(vec![]),
+        family: None,
         tools: tools.iter().map(|tool| (*tool).to_owned()).collect(),
         outcomes: BTreeMap::from([
             ("done".to_owned(), Outcome::default()),
@@ -349,6 +350,7 @@ pub fn playbook(tools: &[&str]) -> Playbook {
             rounds: 3,
             waiting_max: None,
             apply_within: Duration::from_hours(24),
+            independent: false,
         },
         scope: Scope::default(),
         limits: Limits {

@@ -10,6 +10,7 @@ use rota::ledger::{Ledger, LedgerOptions};
 use rota::model::Model;
 use rota::notify::Notifier;
 use rota::playbook::{Defaults, Library, Vocabulary};
+use rota::runner::Workspaces;
 use rota::store::Store;
 use rota::template::Templates;
 use rota::tools::{self, ToolKind, ToolRegistry};
@@ -37,6 +38,9 @@ pub struct Ingredients {
     pub arms_itself: bool,
     pub log_time: Option<TimeKind>,
     pub budget: DayBudget,
+    /// The families of the models.
+    pub families: BTreeMap<String, String>,
+    pub workspaces: Option<Arc<Workspaces>>,
 }
 
 impl Ingredients {
@@ -45,6 +49,7 @@ impl Ingredients {
         let options = options(&self.daemon, &self.life);
         let settings = self.settings(&options);
         let Self { clock, entropy, board, store, folder, templates, models, notifiers, .. } = self;
+        let workspaces = self.workspaces;
         let ledger = Ledger::new(store, Arc::clone(&clock), Arc::clone(&entropy), options);
         let ledger = Arc::new(ledger);
         let journal = Arc::new(RunJournal::new(Arc::clone(&ledger), Arc::clone(&board)));
@@ -76,7 +81,7 @@ impl Ingredients {
             entropy,
             logged_faults: std::sync::Mutex::default(),
             deciding: tokio::sync::Mutex::default(),
-            workspaces: None,
+            workspaces,
             door: None,
             progress: tokio::sync::broadcast::channel(1_024).0,
             settings,
@@ -95,6 +100,7 @@ impl Ingredients {
             renew: Duration::from_secs(20),
             log_time: self.log_time,
             budget: self.budget,
+            families: self.families.clone(),
             zone: chrono_tz::Europe::Berlin,
             keep: Duration::from_hours(90 * 24),
             arms_itself: self.arms_itself,
@@ -132,9 +138,11 @@ fn words(tools: &ToolRegistry, models: BTreeSet<String>, templates: Arc<Template
     let vocabulary = Vocabulary {
         tools,
         models,
+        families: BTreeMap::new(),
         channels: channels().into_iter().collect(),
         agents: None,
         playbooks: BTreeSet::new(),
+        workers: BTreeMap::new(),
         cron: |text| Pattern::parse(text).map(|_| ()).map_err(|error| error.to_string()),
         templates,
     };

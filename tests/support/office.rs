@@ -215,6 +215,8 @@ impl Office {
             arms_itself: true,
             log_time: None,
             budget: DayBudget::default(),
+            families: BTreeMap::new(),
+            workspaces: None,
         }
         .parts();
         let (ledger, tools) = (Arc::clone(&parts.ledger), Arc::clone(&parts.tools));

@@ -56,7 +56,7 @@ impl<'a> Assistants<'a> {
 
     /// Takes a task and shows it on the board.
     pub(super) async fn claim(&self, ask: ClaimAsk) -> Result<Hold, DeskError> {
-        self.sweep(ask.task).await?;
+        Box::pin(self.sweep(ask.task)).await?;
         let by = ask.principal.key();
         let nonce = match &ask.key {
             Some(key) => format!("{by}/{key}"),
@@ -167,7 +167,7 @@ impl<'a> Assistants<'a> {
         let Some(claim) = ledger.claim(task).await.map_err(of_claim)? else { return Ok(()) };
         if claim.holder.is_some() && is_of(&claim, principal) {
             // Its lease is over, and nobody has seen to it yet.
-            self.sweep(task).await?;
+            Box::pin(self.sweep(task)).await?;
         } else if claim.untold.is_empty() {
             return Ok(());
         }
@@ -334,6 +334,8 @@ impl<'a> Assistants<'a> {
             settle_from: None,
             left: None,
             reviewer: None,
+            by: None,
+            looked_at: None,
         };
         let hand = InHand { held, run, tally: Arc::default() };
         if let Err(error) = ledger.start_run(&hand.run, playbook::SOURCE).await {

@@ -3,7 +3,9 @@
 use super::super::records::{self, Record};
 use super::super::{Ledger, Result, keys};
 use super::{ONCE, PAGE, Step, further, older_than, rows_of};
-use crate::domain::{Decision, Delivery, Mark, Notice, Occurrence, OccurrenceId, Timestamp};
+use crate::domain::{
+    Decision, Delivery, Fitness, Mark, Notice, Occurrence, OccurrenceId, Rounds, Timestamp,
+};
 use crate::store::Batch;
 use chrono::TimeDelta;
 
@@ -123,6 +125,50 @@ impl Ledger {
             };
             self.take_away(step, batch, 1).await?;
             end = Some(place);
+        }
+        Ok(end)
+    }
+
+    /// How far reviews had come that nobody has gone on with.
+    pub(super) async fn prune_rounds(
+        &self,
+        step: &mut Step,
+        after: Option<String>,
+    ) -> Result<Option<String>> {
+        let (prefix, rows) = (keys::ROUNDS, PAGE.min(step.left));
+        let page: Vec<(String, Record<Rounds>)> =
+            records::scan(self.store.as_ref(), prefix, after.as_deref(), rows).await?;
+        let mut end = None;
+        for (key, rounds) in page {
+            if rounds.value.at < step.before && !step.spared.tasks.contains(&rounds.value.task) {
+                let open = keys::rounds_open(&self.options.board, rounds.value.task);
+                let batch = records::remove(Batch::new(), &key, &rounds).delete(open);
+                self.take_away(step, batch, 1).await?;
+            } else {
+                step.spend(1);
+            }
+            end = Some(key);
+        }
+        Ok(end)
+    }
+
+    /// What models said of tasks.
+    pub(super) async fn prune_fitness(
+        &self,
+        step: &mut Step,
+        after: Option<String>,
+    ) -> Result<Option<String>> {
+        let (prefix, rows) = (keys::FITNESS, PAGE.min(step.left));
+        let page: Vec<(String, Record<Fitness>)> =
+            records::scan(self.store.as_ref(), prefix, after.as_deref(), rows).await?;
+        let mut end = None;
+        for (key, said) in page {
+            if said.value.at < step.before {
+                self.take_away(step, records::remove(Batch::new(), &key, &said), 0).await?;
+            } else {
+                step.spend(1);
+            }
+            end = Some(key);
         }
         Ok(end)
     }

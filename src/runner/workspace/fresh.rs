@@ -14,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 /// At most so many branches are handed over.
 const BRANCHES_MAX: usize = 1_000;
 
+/// What a repository's own choice is called.
+const DEFAULT: &str = "the default branch";
+
 /// `$1`: the commit to get to; `$2`: the workspace's own branch; `$3`: the branch that leads there.
 const FORWARD: &str = r#"
 test -z "$3" || git update-ref "refs/remotes/origin/$3" "$1" 2>/dev/null
@@ -60,7 +63,7 @@ impl Workspaces {
                 () = stop.cancelled() => return Err(WorkspaceError::Stopped),
                 making = self.making.lock() => making,
             };
-            fetched(&git, root, origin).await
+            fetched(&git, root, origin, ask.follows).await
         };
         let (standing, branches) = match fetched {
             Ok(fetched) => fetched,
@@ -70,16 +73,15 @@ impl Workspaces {
                 return Ok(Standing { note: Some(note), ..Standing::default() });
             }
         };
-        let (Some(target), Some(reference)) = (&standing.target, &origin.reference) else {
-            return Ok(standing);
-        };
+        let Some(target) = &standing.target else { return Ok(standing) };
+        let reference = origin.reference.as_deref().unwrap_or(DEFAULT);
         let mut input = String::new();
         let others = branches.iter().filter(|(name, _)| name != reference);
         for (name, commit) in others.take(BRANCHES_MAX) {
             let _ = writeln!(input, "update refs/remotes/origin/{name} {commit}");
         }
         let is_branch = branches.iter().any(|(name, _)| name == reference);
-        let branch = if is_branch { reference.as_str() } else { "" };
+        let branch = if is_branch { reference } else { "" };
         let own = branch_of(workspace.place());
         let words = ["sh", "-c", FORWARD, "rota", target, &own, branch];
         let said = match workspace.git_says(&words, &input, stop).await {
@@ -98,17 +100,22 @@ async fn fetched(
     git: &Git<'_>,
     root: &Path,
     origin: &Origin,
+    follows: bool,
 ) -> Result<(Standing, Vec<(String, String)>), WorkspaceError> {
-    let Some(reference) = origin.reference.as_deref() else {
+    let reference = origin.reference.as_deref();
+    if reference.is_none() && !follows {
         // Nothing to get to: what was fetched before is good enough to compare with.
         let default = match mirror(root, origin) {
             Some(mirror) => git.commit(&mirror, None).await.ok(),
             None => None,
         };
         return Ok((Standing { default, ..Standing::default() }, Vec::new()));
-    };
+    }
     let mirror = git.fetch(root, origin).await?;
-    let standing = standing(git, &mirror, Some(reference)).await?;
+    let mut standing = standing(git, &mirror, reference).await?;
+    if reference.is_none() {
+        standing.target.clone_from(&standing.default);
+    }
     let branches = git.branches(&mirror).await?;
     let is_known = |(name, commit): &(String, String)| {
         is_hash(commit) && crate::domain::check_reference(name).is_ok()

@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long one command may take.
 const TIME: Duration = Duration::from_mins(10);
+/// How long a question to another machine may take.
+const ASK_TIME: Duration = Duration::from_secs(30);
 /// Of what git said, so many characters are read and so many told.
 const READ_CHARS_MAX: usize = 64_000;
 const TOLD_CHARS_MAX: usize = 400;
@@ -76,6 +78,16 @@ impl Git<'_> {
         transports: &str,
         args: &[&str],
     ) -> Result<String, WorkspaceError> {
+        self.call_within(TIME, folder, transports, args).await
+    }
+
+    async fn call_within(
+        &self,
+        time: Duration,
+        folder: &Path,
+        transports: &str,
+        args: &[&str],
+    ) -> Result<String, WorkspaceError> {
         let basic =
             self.environment.iter().filter(|(name, _)| BASIC_VARIABLES.contains(&name.as_str()));
         let mut env: BTreeMap<String, String> =
@@ -103,7 +115,7 @@ impl Git<'_> {
             sweeps: true,
         };
         let (signs, _nobody) = Signs::channel(1);
-        let mut watch = Watch::of(TIME);
+        let mut watch = Watch::of(time);
         let exit = process::run(start, &signs, &mut watch, self.stop)
             .await
             .map_err(|error| WorkspaceError::Failed(format!("git cannot be started: {error}")))?;
@@ -186,6 +198,22 @@ impl Git<'_> {
         Err(WorkspaceError::Refused(format!("the repository has no branch, tag or commit {what}")))
     }
 
+    /// The commit that a branch (`None`: the repository's own) is at, where it is. Nothing is fetched.
+    pub async fn remote_head(
+        &self,
+        root: &Path,
+        origin: &Origin,
+    ) -> Result<Option<String>, WorkspaceError> {
+        let wanted = match &origin.reference {
+            Some(name) => vec![format!("refs/heads/{name}"), format!("refs/tags/{name}")],
+            None => vec!["HEAD".to_owned()],
+        };
+        let asked = ["ls-remote", "--", &origin.repository].into_iter();
+        let asked: Vec<&str> = asked.chain(wanted.iter().map(String::as_str)).collect();
+        let answer = self.call_within(ASK_TIME, root, origin.transports(), &asked).await?;
+        Ok(wanted.iter().find_map(|name| commit_of(&answer, name)))
+    }
+
     /// Makes a workspace's own repository, whose objects are those that were fetched, and a worktree
     /// of it on a branch of its own.
     pub async fn worktree(
@@ -233,6 +261,18 @@ pub(super) fn branch_of(place: &Place) -> String {
     }
 }
 
+/// The commit that an answer gives for a name.
+fn commit_of(answer: &str, name: &str) -> Option<String> {
+    let of_name = |line: &&str| line.split_whitespace().nth(1) == Some(name);
+    let commit = answer.lines().find(of_name)?.split_whitespace().next()?;
+    is_commit(commit).then(|| commit.to_owned())
+}
+
+/// Whether a text is a whole hash.
+pub(super) fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 /// The branch that a repository's `HEAD` names, if that is one we fetched.
 fn head_of(answer: &str) -> Option<String> {
     let line = answer.lines().find_map(|line| line.strip_prefix("ref: "))?;
@@ -248,6 +288,15 @@ fn text(path: &Path) -> Result<&str, WorkspaceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_commit_of_a_branch_is_that_of_its_whole_name() {
+        let (one, two) = ("1".repeat(40), "2".repeat(40));
+        let answer = format!("{one}\trefs/heads/x/main\n{two}\trefs/heads/main\nx\tHEAD\n");
+        assert_eq!(commit_of(&answer, "refs/heads/main"), Some(two));
+        assert_eq!(commit_of(&answer, "HEAD"), None);
+        assert_eq!(commit_of("", "HEAD"), None);
+    }
 
     #[test]
     fn a_head_that_is_no_plain_branch_is_not_followed() {

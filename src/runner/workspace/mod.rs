@@ -8,6 +8,7 @@
 //! that the team allows.
 
 mod code;
+mod follow;
 mod fresh;
 mod git;
 mod history;
@@ -19,6 +20,7 @@ mod tree;
 mod walk;
 
 pub use code::Files;
+pub use follow::Followed;
 pub use fresh::Standing;
 pub use git::Origin;
 pub use place::{Record, folder_name};
@@ -126,6 +128,8 @@ pub struct Ask<'a> {
     pub playbook: &'a Playbook,
     /// Where its files come from, with the task's values.
     pub origin: Option<&'a Origin>,
+    /// Whether it is to be where its origin is, also where that is the repository's own choice.
+    pub follows: bool,
     /// This instant.
     pub now: Timestamp,
 }
@@ -255,6 +259,7 @@ impl Workspaces {
                 task: record.task,
                 playbook,
                 origin: None,
+                follows: false,
                 now: record.used,
             };
             let workspace =

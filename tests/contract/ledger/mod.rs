@@ -94,6 +94,8 @@ pub fn a_run(id: &str, playbook: &str, started: i64) -> Run {
         settle_from: None,
         left: None,
         reviewer: None,
+        by: None,
+        looked_at: None,
     }
 }
 

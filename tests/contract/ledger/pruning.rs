@@ -2,8 +2,9 @@
 
 use super::{Fixture, a_notice, a_run, an_occurrence, ask, at, ledger, on_both_stores};
 use rota::domain::{
-    Decision, Effect, EffectActor, EffectResult, Entity, Mark, OccurrenceState, Phase,
-    PlaybookName, Reason, RunId, RunState, TaskId, Timestamp, Value,
+    Author, CommentId, Decision, Effect, EffectActor, EffectResult, Entity, Fitness,
+    FitnessVerdict, Mark, OccurrenceState, Phase, PlaybookName, Reason, Rounds, RunId, RunState,
+    StatusId, TaskId, Timestamp, Value, Verdict,
 };
 use rota::ledger::{Acquire, AuditVerdict, Ledger, LedgerError, LogLine, RunFilter};
 use std::time::Duration;
@@ -12,6 +13,7 @@ on_both_stores! {
     a_run_is_gone_with_all_its_rows_however_small_the_steps
     what_is_held_open_or_untold_is_kept_however_old
     the_latest_occurrences_of_each_playbook_are_kept
+    how_far_a_review_had_come_is_written_with_the_end_of_its_run_and_goes_in_time
 }
 
 const DAY: i64 = 86_400;
@@ -203,4 +205,57 @@ async fn the_latest_occurrences_of_each_playbook_are_kept(f: Fixture) {
         assert_eq!(kept.len(), 10, "{playbook}");
         assert_eq!(kept[0].planned, at(24), "{playbook}");
     }
+}
+
+async fn how_far_a_review_had_come_is_written_with_the_end_of_its_run_and_goes_in_time(f: Fixture) {
+    let ledger = ledger(&f, "d/one");
+    for (task, second) in [(1, 0), (2, 200 * DAY)] {
+        let mut run = a_run(&format!("r-{task}"), "p", second);
+        run.task = Some(TaskId(task));
+        ledger.start_run(&run, "source").await.unwrap();
+        let rounds = Rounds {
+            task: TaskId(task),
+            round: 1,
+            reviewer: pb(),
+            run: run.id.clone(),
+            verdict: Verdict::ChangesRequested,
+            is_over: false,
+            author: Author::default(),
+            status: StatusId(3),
+            findings: Vec::new(),
+            numbered: 0,
+            commit: None,
+            pushed: None,
+            source: None,
+            heard: CommentId(0),
+            at: at(second),
+        };
+        assert!(ledger.finish_with(&run, vec![], (None, Some(&rounds))).await.is_err(), "it runs");
+        assert_eq!(ledger.rounds(TaskId(task)).await.unwrap(), None);
+        (run.state, run.ended) = (RunState::Succeeded, Some(at(second + 60)));
+        for _ in 0..2 {
+            ledger.finish_with(&run, vec![], (None, Some(&rounds))).await.unwrap();
+        }
+        assert_eq!(ledger.rounds(TaskId(task)).await.unwrap(), Some(rounds));
+        let said = Fitness {
+            task: TaskId(task),
+            revision: 1,
+            rubric: String::new(),
+            verdict: FitnessVerdict::Suitable,
+            at: at(second),
+        };
+        ledger.note_fitness(&pb(), &said).await.unwrap();
+    }
+    assert_eq!(ledger.open_rounds().await.unwrap().len(), 2);
+    prune_all(&ledger, before(200), 7).await;
+    let open: Vec<TaskId> =
+        ledger.open_rounds().await.unwrap().into_iter().map(|rounds| rounds.task).collect();
+    assert_eq!(open, [TaskId(2)]);
+    assert_eq!(ledger.rounds(TaskId(1)).await.unwrap(), None);
+    assert_eq!(ledger.fitness(&pb(), TaskId(1)).await.unwrap(), None);
+    assert!(ledger.fitness(&pb(), TaskId(2)).await.unwrap().is_some());
+    ledger.forget_rounds(TaskId(2), &RunId::new("another")).await.unwrap();
+    assert_eq!(ledger.open_rounds().await.unwrap().len(), 1);
+    ledger.forget_rounds(TaskId(2), &RunId::new("r-2")).await.unwrap();
+    assert!(ledger.open_rounds().await.unwrap().is_empty());
 }

@@ -1,0 +1,50 @@
+//! How far reviews have come: written with the end of the run that looked, one record a task.
+
+use super::records::{self, Record, contended};
+use super::{Ledger, Result, TRIES_MAX, keys};
+use crate::domain::{Rounds, RunId, TaskId};
+use crate::store::Batch;
+
+impl Ledger {
+    /// How far the review of a task has come; `None`: nobody has looked, or it was long ago.
+    pub async fn rounds(&self, task: TaskId) -> Result<Option<Rounds>> {
+        Ok(self.read(&self.rounds_key(task)).await?.map(|found| found.value))
+    }
+
+    /// The reviews that a person is to answer, by task.
+    pub async fn open_rounds(&self) -> Result<Vec<Rounds>> {
+        let mut all = Vec::new();
+        for task in self.tasks_under(&keys::rounds_open_prefix(&self.options.board)).await? {
+            all.extend(self.rounds(task).await?.filter(Rounds::waits_for_a_person));
+        }
+        Ok(all)
+    }
+
+    /// Nobody is to answer the review that this run wrote any more: the task is gone.
+    pub async fn forget_rounds(&self, task: TaskId, run: &RunId) -> Result<()> {
+        let key = self.rounds_key(task);
+        for _ in 0..TRIES_MAX {
+            let found: Option<Record<Rounds>> = self.read(&key).await?;
+            let Some(found) = found.filter(|found| found.value.run == *run) else { return Ok(()) };
+            let batch = records::remove(Batch::new(), &key, &found)
+                .delete(keys::rounds_open(&self.options.board, task));
+            if self.try_commit(batch).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(key))
+    }
+
+    /// Adds how far a review has come to the commit that ends its run.
+    pub(super) async fn rounds_batch(&self, batch: Batch, new: &Rounds) -> Result<Batch> {
+        let key = self.rounds_key(new.task);
+        let found = self.read::<Rounds>(&key).await?;
+        let batch = records::replace(batch, &key, new, found.as_ref())?;
+        let open = keys::rounds_open(&self.options.board, new.task);
+        Ok(if new.waits_for_a_person() { batch.put(open, "{}") } else { batch.delete(open) })
+    }
+
+    fn rounds_key(&self, task: TaskId) -> String {
+        keys::rounds(&self.options.board, task)
+    }
+}
