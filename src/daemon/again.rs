@@ -24,7 +24,7 @@ impl Worker {
             }
             state => {
                 let (limits, now) = (&self.job.playbook.limits, self.parts.clock.wall());
-                match after_failure(state, self.run.attempt, now, limits) {
+                match after_failure((state, end.reason), self.run.attempt, now, limits) {
                     Retry::Again { not_before, .. } => {
                         Next::Retry((not_before - now).to_std().unwrap_or_default())
                     }

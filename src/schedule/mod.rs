@@ -36,7 +36,7 @@ pub use forecast::{Forecast, forecast};
 pub use occurrence::{AHEAD_MAX, WakeDecision, WakeInput, Wakes, wakes};
 pub use plan::{Action, Plan, Refusal, plan};
 pub use reconcile::{Finding, HeldView, STOP_TAG, Verdict, is_stop_command, put_back, reconcile};
-pub use retry::{Retry, after_failure, backoff};
+pub use retry::{Retry, after_failure, backoff, is_worth_another};
 pub use snapshot::{
     Attempts, Blocker, DaemonFacts, OpenOccurrence, PlaybookFacts, Snapshot, TakenBy,
 };
