@@ -192,6 +192,7 @@ fn snapshot(placed: bool) -> Snapshot {
         claims: BTreeMap::new(),
         attempts: BTreeMap::new(),
         blockers: BTreeMap::new(),
+        guarded: BTreeMap::new(),
     }
 }
 

@@ -15,6 +15,7 @@ mod effect;
 mod filter;
 mod finding;
 mod goal;
+mod guards;
 mod ical;
 mod id;
 mod marker;
@@ -59,6 +60,7 @@ pub use goal::{
     Goal, GoalBoard, GoalBoardQuery, GoalEdit, GoalQuery, GoalStatus, Metric, NewGoal,
     NewGoalBoard, progress,
 };
+pub use guards::{Exchange, Guards, MAKES_TASKS, Turn, same_agent};
 pub use ical::icalendar;
 pub use id::{
     ActivityId, BoardName, CommentId, DaemonId, EventId, Fence, GoalBoardId, GoalId, LifeId,

@@ -12,6 +12,7 @@ mod decisions;
 mod effects;
 pub mod export;
 mod feeds;
+mod guards;
 mod holders;
 mod keys;
 mod occurrences;

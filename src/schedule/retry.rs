@@ -161,7 +161,7 @@ mod tests {
         assigned other_assignee other_kind other_due changed_recently condition_false \
         condition_failed beyond_limit no_acceptance_criteria no_estimate open_blockers \
         no_description already_claimed no_slot concurrent_limit review_queue_full \
-        attempts_used_up backing_off";
+        attempts_used_up backing_off ping_pong delegation_depth";
     /// A person, or an operator, decided.
     const DECIDED: &str = "person_took_over stop_tag stop_comment force_released cancelled \
         answer_overdue proposals_rejected proposals_expired";
@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_place_and_only_what_passes_is_tried_again() {
-        let next = |reason| after_failure((RunState::Failed, reason), 1, from_millis(0), &limits(3));
+        let next =
+            |reason| after_failure((RunState::Failed, reason), 1, from_millis(0), &limits(3));
         let within = |list: &str, reason: Reason| list.split(' ').any(|code| code == reason.code());
         for reason in Reason::ALL {
             let places = [AGAIN, NO_FAILURE, DECIDED, SAME_AGAIN];

@@ -2,6 +2,7 @@
 
 use super::given::{at, person, task};
 use rota::domain::*;
+use rota::schedule::Finding;
 use rota::schedule::*;
 
 const AGENT: PersonId = PersonId(2);

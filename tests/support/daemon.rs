@@ -139,6 +139,7 @@ pub struct Team {
     pub arms_itself: bool,
     pub log_time: Option<TimeKind>,
     pub budget: DayBudget,
+    pub guards: Guards,
     lives: AtomicU64,
 }
 
@@ -178,6 +179,7 @@ impl Team {
             arms_itself: true,
             log_time: None,
             budget: DayBudget::default(),
+            guards: Guards::default(),
             lives: AtomicU64::new(0),
         }
     }
@@ -318,6 +320,7 @@ impl Team {
             arms_itself: self.arms_itself,
             log_time: self.log_time,
             budget: self.budget,
+            guards: self.guards,
         }
         .parts()
     }

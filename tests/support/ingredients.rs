@@ -37,6 +37,7 @@ pub struct Ingredients {
     pub arms_itself: bool,
     pub log_time: Option<TimeKind>,
     pub budget: DayBudget,
+    pub guards: Guards,
 }
 
 impl Ingredients {
@@ -96,6 +97,8 @@ impl Ingredients {
             log_time: self.log_time,
             budget: self.budget,
             zone: chrono_tz::Europe::Berlin,
+            currency: "USD".to_owned(),
+            guards: self.guards,
             keep: Duration::from_hours(90 * 24),
             arms_itself: self.arms_itself,
             state: Some(self.folder.join("state")),
@@ -132,6 +135,8 @@ fn words(tools: &ToolRegistry, models: BTreeSet<String>, templates: Arc<Template
     let vocabulary = Vocabulary {
         tools,
         models,
+        unpriced: BTreeSet::new(),
+        withheld: BTreeSet::new(),
         channels: channels().into_iter().collect(),
         agents: None,
         playbooks: BTreeSet::new(),

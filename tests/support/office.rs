@@ -213,6 +213,7 @@ impl Office {
             arms_itself: true,
             log_time: None,
             budget: DayBudget::default(),
+            guards: Guards::default(),
         }
         .parts();
         let (ledger, tools) = (Arc::clone(&parts.ledger), Arc::clone(&parts.tools));
