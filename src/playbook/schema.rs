@@ -39,6 +39,7 @@ fn property(key: &Key, path: &str) -> Value {
     let mut schema = match key.shape {
         Shape::Text => json!({"type": "string", "minLength": usize::from(key.needed)}),
         Shape::Word(words) => json!({"enum": words}),
+        Shape::Truth => json!({"type": "boolean"}),
         Shape::Texts => json!({"type": "array", "items": text()}),
         Shape::TextOrTexts => json!({"oneOf": [text(), {"type": "array", "items": text()}]}),
         Shape::Count(least) => json!({"type": "integer", "minimum": least}),

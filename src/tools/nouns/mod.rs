@@ -20,6 +20,7 @@ mod planning;
 mod projects;
 mod records;
 mod reviews;
+mod spent;
 mod sprints;
 mod talk;
 mod tasks;
@@ -61,10 +62,12 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Records, records::tools()),
         (Toolset::Records, undo::digest_tools()),
         (Toolset::Audit, audit::tools()),
+        (Toolset::Audit, spent::tools()),
         (Toolset::Operate, operate::tools()),
         (Toolset::Operate, undo::tools()),
         (Toolset::Tokens, tokens::tools()),
         (Toolset::Upstreams, upstreams::tools()),
+        (Toolset::Run, comments::run_tools()),
         (Toolset::Run, finish::tools()),
     ];
     let mut all = Vec::new();
