@@ -128,3 +128,25 @@ impl Worker {
         (end.reason, parked)
     }
 }
+
+/// How a run ends that is only taken up to be handed back.
+pub(super) fn state_for(reason: Reason) -> RunState {
+    match reason {
+        Reason::PersonTookOver | Reason::StopTag | Reason::StopComment | Reason::NotFound => {
+            RunState::Yielded
+        }
+        Reason::Stopped
+        | Reason::Cancelled
+        | Reason::Draining
+        | Reason::Paused
+        | Reason::NotArmed
+        | Reason::PlaybookGone => RunState::Cancelled,
+        Reason::NothingToDo => RunState::NothingToDo,
+        Reason::Interrupted => RunState::Interrupted,
+        Reason::TimedOut => RunState::TimedOut,
+        Reason::Stalled => RunState::Stalled,
+        Reason::Unverified => RunState::Unverified,
+        Reason::ForceReleased | Reason::ClaimLost => RunState::ClaimLost,
+        _ => RunState::Failed,
+    }
+}
