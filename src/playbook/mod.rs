@@ -83,6 +83,11 @@ pub struct Vocabulary {
     pub tools: BTreeMap<String, bool>,
     /// Models of `rota.toml`.
     pub models: BTreeSet<String>,
+    /// Those of them that it gives no price.
+    pub unpriced: BTreeSet<String>,
+    /// Variables of the environment that no program is given: `rota.toml` reads secrets from them, or
+    /// they begin so (`ROTA_*`).
+    pub withheld: BTreeSet<String>,
     /// Channels of `rota.toml`, with `stdout`.
     pub channels: BTreeSet<Channel>,
     /// Names of the board's users; `None` when the board was not asked.
@@ -101,6 +106,8 @@ impl Vocabulary {
     fn is_same(&self, other: &Self) -> bool {
         self.tools == other.tools
             && self.models == other.models
+            && self.unpriced == other.unpriced
+            && self.withheld == other.withheld
             && self.channels == other.channels
             && self.agents == other.agents
             && self.templates.is_same(&other.templates)

@@ -39,13 +39,10 @@ pub(super) fn vocabulary() -> Vocabulary {
         ]
         .map(|(name, writes)| (name.to_owned(), writes))
         .into(),
-        models: names(&["worker", "reviewer"]),
-        channels: [
-            Channel::Stdout,
-            Channel::Slack("team".to_owned()),
-            Channel::Slack("ops".to_owned()),
-        ]
-        .into(),
+        models: names(&["worker", "reviewer", "local"]),
+        unpriced: names(&["local"]),
+        withheld: names(&["ROTA_*", "SMALL_MODEL_KEY"]),
+        channels: ["stdout", "slack:team", "slack:ops"].map(|name| name.parse().unwrap()).into(),
         agents: Some(names(&["AI-Worker", "AI-Reviewer", "AI-Docs", "AI-Assistant"])),
         playbooks: ["ai-worker", "code-review"].map(PlaybookName::new).into(),
         cron,

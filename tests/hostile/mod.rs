@@ -52,6 +52,8 @@ fn vocabulary() -> Vocabulary {
     Vocabulary {
         tools: tools.map(|(name, writes)| (name.to_owned(), writes)).into(),
         models: names(&["worker"]),
+        unpriced: names(&[]),
+        withheld: names(&[]),
         channels: [Channel::Stdout, Channel::Slack("team".to_owned())].into(),
         agents: Some(names(&["AI-Worker", "AI-Docs"])),
         playbooks: ["ai-worker"].map(PlaybookName::new).into(),
