@@ -193,6 +193,7 @@ fn snapshot(placed: bool) -> Snapshot {
         attempts: BTreeMap::new(),
         objections: BTreeMap::new(),
         blockers: BTreeMap::new(),
+        guarded: BTreeMap::new(),
     }
 }
 

@@ -19,7 +19,7 @@ pub use schema::schema;
 pub use upstream::{UpstreamConfig, UpstreamWay};
 pub use workspaces::WorkspacesConfig;
 
-use crate::domain::{DayBudget, TimeKind};
+use crate::domain::{DayBudget, Guards, TimeKind};
 use crate::fault::table::Reader;
 use crate::fault::{Fault, Severity, Source};
 use crate::playbook::Defaults;
@@ -100,6 +100,8 @@ pub struct DaemonConfig {
     pub drain: Duration,
     /// The most playbooks of its folder.
     pub playbooks: usize,
+    /// How far agents go without a person.
+    pub guards: Guards,
 }
 
 /// `[board]`.
@@ -165,6 +167,7 @@ impl Default for DaemonConfig {
             tick: Duration::from_secs(10),
             drain: Duration::from_secs(30),
             playbooks: crate::playbook::library::PLAYBOOKS_MAX,
+            guards: Guards::default(),
         }
     }
 }

@@ -68,8 +68,7 @@ impl Answer for Front {
                 biased;
                 answer = &mut call => {
                     while let Ok(text) = lines.try_recv() {
-                        let (at, kind) = (self.daemon.now(), "item".to_owned());
-                        let _ = progress.try_send(Progress { at, kind, text, run: None });
+                        let _ = progress.try_send(self.item(text));
                     }
                     while let Ok(line) = told.try_recv() {
                         let _ = progress.try_send(line);
@@ -81,8 +80,7 @@ impl Answer for Front {
                     return Ok(answered);
                 }
                 Some(text) = lines.recv() => {
-                    let (at, kind) = (self.daemon.now(), "item".to_owned());
-                    let _ = progress.try_send(Progress { at, kind, text, run: None });
+                    let _ = progress.try_send(self.item(text));
                 }
                 // Nobody waits for it any more: of several things, no other is begun.
                 () = progress.closed(), if is_heard => {
@@ -119,6 +117,12 @@ impl Front {
             return Err(refused(&"a token for some tools only is for HTTP, not for a pipe"));
         }
         Ok((caller.principal, caller.projects))
+    }
+
+    /// A line of a call's own.
+    fn item(&self, text: String) -> Progress {
+        let (at, kind) = (self.daemon.now(), "item".to_owned());
+        Progress { at, kind, text, run: None, data: Value::Null }
     }
 
     fn zone_of(&self, asked: Option<&str>) -> Tz {

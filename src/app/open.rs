@@ -362,6 +362,8 @@ fn settings(
         board: BoardName::new(config.board_name.clone()),
         labels: config.daemon.labels.clone(),
         slots: config.daemon.slots,
+        currency: config.currency.clone(),
+        guards: config.daemon.guards,
         tick: config.daemon.tick,
         drain: config.daemon.drain,
         renew: config.claims.renew,
@@ -399,6 +401,8 @@ pub(super) fn words(
         tools,
         models,
         families: config.families.clone(),
+        unpriced: unpriced(config),
+        withheld: super::rooms::withheld(config),
         channels,
         agents: None,
         playbooks: std::collections::BTreeSet::new(),
@@ -408,6 +412,12 @@ pub(super) fn words(
         templates: Arc::new(Templates::from_texts([]).0),
     };
     Words(Box::new(move |templates| Vocabulary { templates, ..vocabulary.clone() }))
+}
+
+/// The models whose use is not counted in money.
+fn unpriced(config: &Config) -> std::collections::BTreeSet<String> {
+    let models = config.models.iter().filter(|(_, model)| model.is_unpriced());
+    models.map(|(name, _)| name.clone()).collect()
 }
 
 /// The host's name, so that two daemons are told apart.

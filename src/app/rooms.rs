@@ -6,7 +6,7 @@ use crate::domain::SandboxLevel;
 use crate::runner::Workspaces;
 use crate::runner::sandbox::{Ability, NETWORK_ADVICE, ability, limits::ResourceLimits};
 use crate::runner::workspace::Options;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -52,6 +52,12 @@ pub(super) fn without_secrets(
         !config.secret_names.contains(name) && !OURS.iter().any(|start| name.starts_with(start))
     });
     environment
+}
+
+/// What `without_secrets` takes out, by name or, with a star, by how it begins.
+pub(super) fn withheld(config: &Config) -> BTreeSet<String> {
+    let ours = OURS.iter().map(|start| format!("{start}*"));
+    config.secret_names.iter().cloned().chain(ours).collect()
 }
 
 /// What the sandbox can do on this machine.

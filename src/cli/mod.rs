@@ -12,6 +12,7 @@ pub mod args;
 pub mod call;
 pub mod commands;
 pub mod connection;
+mod cost;
 pub mod detail;
 pub mod environment;
 pub mod instant;
@@ -23,6 +24,7 @@ mod pipe;
 pub mod progress;
 pub mod report;
 mod secret;
+mod told;
 
 use crate::app::failure::{self, Failure};
 use crate::app::house::House;

@@ -2,6 +2,7 @@
 //! with `--json` standard output holds exactly one document.
 
 use super::page::{Page, Style, harmless, is_obeyed};
+use super::told;
 use crate::app::failure::{Failure, FailureKind};
 use crate::daemon::control::Progress;
 use serde::Serialize;
@@ -147,6 +148,15 @@ impl Output {
         }
     }
 
+    /// Prints a document on a line of its own: one of several, for programs that read as they come.
+    pub fn json_line<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
+        let mut text = serde_json::to_string(value).map_err(|error| {
+            Failure::internal("cannot write the result as json").because(&error)
+        })?;
+        text.push('\n');
+        self.write(&written_out(&text))
+    }
+
     fn document<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
         let mut text = serde_json::to_string_pretty(value).map_err(|error| {
             Failure::internal("cannot write the result as json").because(&error)
@@ -225,7 +235,7 @@ fn page_of(failure: &Failure) -> Page {
 pub fn progress_page(progress: &Progress) -> Page {
     let mut page = Page::new();
     page.line(Style::Dim, &progress.at.format("%H:%M:%S").to_string());
-    page.add(Style::Plain, "  ").add(Style::Plain, &progress.text);
+    page.add(Style::Plain, "  ").add(Style::Plain, &told::line(progress));
     page
 }
 

@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-/// The keys of a model behind a server.
-const SERVER_KEYS: &[&str] = &[
+/// The keys that only models have: a script's, and those of a model behind a server from its name on.
+pub(super) const OWN_KEYS: &[&str] = &[
+    "script",
     "model",
-    "url",
-    "key",
+    "family",
     "headers",
     "query",
     "proxy",
@@ -29,6 +29,11 @@ const SERVER_KEYS: &[&str] = &[
     "cache",
     "stream",
 ];
+
+/// The keys of a model behind a server.
+fn server_keys() -> impl Iterator<Item = &'static str> {
+    ["model", "url", "key"].into_iter().chain(OWN_KEYS.iter().skip(2).copied())
+}
 
 /// Members of requests that people look for among the keys.
 const REQUEST_KEYS: &[&str] = &[
@@ -62,7 +67,7 @@ pub(super) fn models(
             Some(_) => scripted(&table, folder),
             None => {
                 table.mention("script");
-                for key in SERVER_KEYS {
+                for key in server_keys() {
                     table.mention(key);
                 }
                 None
@@ -90,7 +95,7 @@ fn scripted(table: &Table<'_, '_>, folder: &Path) -> Option<ModelConfig> {
     if script.is_none() && !table.has("script") {
         table.add(table.own_fault("`script` is missing for kind = \"scripted\""));
     }
-    for key in SERVER_KEYS {
+    for key in server_keys() {
         if table.has(key) {
             let message = format!("`{key}` is for a model of a server only");
             table.add(table.secret_fault(key, message));

@@ -3,7 +3,7 @@
 use super::leantime::{KEYS, leantime};
 use super::secret::secret;
 use super::{Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, SlackConfig, StoreConfig};
-use crate::domain::{DayBudget, TimeKind, show_duration};
+use crate::domain::{DayBudget, Guards, TimeKind, show_duration};
 use crate::fault::table::Table;
 use crate::fault::{Fault, nearest};
 use chrono_tz::Tz;
@@ -121,9 +121,23 @@ fn daemon(table: &Table<'_, '_>) -> DaemonConfig {
             .int("playbooks", 1..=100_000)
             .and_then(|playbooks| usize::try_from(playbooks).ok())
             .unwrap_or(base.playbooks),
+        guards: Guards {
+            exchanges_max: few(table, "exchanges_max", 1, base.guards.exchanges_max),
+            delegation_depth_max: few(
+                table,
+                "delegation_depth_max",
+                0,
+                base.guards.delegation_depth_max,
+            ),
+        },
     };
     table.finish(elsewhere);
     daemon
+}
+
+/// A small number.
+fn few(table: &Table<'_, '_>, key: &'static str, least: i64, default: u32) -> u32 {
+    table.int(key, least..=100).and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
 }
 
 fn board(

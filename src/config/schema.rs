@@ -1,36 +1,31 @@
 //! JSON Schema of `rota.toml`, for editors, and where each key belongs.
 
+use super::models::OWN_KEYS;
 use crate::domain::StatusKind;
 use serde_json::{Value, json};
 
 /// Keys by the table they belong to; empty for the top.
 const PLACES: [(&str, &[&str]); 12] = [
     ("", &["timezone", "arm", "agents", "templates", "currency"]),
-    ("daemon", &["id", "slots", "labels", "tick", "drain", "playbooks"]),
+    (
+        "daemon",
+        &[
+            "id",
+            "slots",
+            "labels",
+            "tick",
+            "drain",
+            "playbooks",
+            "exchanges_max",
+            "delegation_depth_max",
+        ],
+    ),
     ("board", &["name", "requests_per_minute"]),
     ("store", &["keep"]),
     ("people", &["me"]),
     ("budget", &["per_day", "tokens_per_day"]),
     ("claims", &["lease", "renew", "margin", "log_time"]),
-    (
-        "models.NAME",
-        &[
-            "script",
-            "model",
-            "family",
-            "headers",
-            "query",
-            "proxy",
-            "request_time",
-            "idle_time",
-            "tokens_max",
-            "context",
-            "extra",
-            "price",
-            "cache",
-            "stream",
-        ],
-    ),
+    ("models.NAME", OWN_KEYS),
     (
         "workspaces",
         &[
@@ -252,6 +247,23 @@ fn leantime_agents() -> Value {
     named("leantime: agents who act as users of their own, by name", &agent)
 }
 
+/// `[daemon]`.
+fn daemon() -> Value {
+    object(
+        &json!({
+            "id": text("its name among daemons (default: the host's name)"),
+            "slots": json!({"type": "integer", "minimum": 1, "maximum": 256, "description": "runs at once (default: 4)"}),
+            "labels": texts("labels that runs_on asks for"),
+            "tick": duration("how often it looks at the board (default: 10s)"),
+            "drain": duration("how long a shutdown waits for runs (default: 30s)"),
+            "playbooks": json!({"type": "integer", "minimum": 1, "maximum": 100_000, "description": "the most playbooks of its folder (default: 10000)"}),
+            "exchanges_max": json!({"type": "integer", "minimum": 1, "maximum": 100, "description": "so often a task changes hands between agents before a person has to act on it (default: 6)"}),
+            "delegation_depth_max": json!({"type": "integer", "minimum": 0, "maximum": 100, "description": "how deep a task may be that agents made for agents and still is taken (default: 3)"}),
+        }),
+        &[],
+    )
+}
+
 /// JSON Schema of `rota.toml` (draft 2020-12).
 pub fn schema() -> Value {
     let mut schema = object(
@@ -261,14 +273,7 @@ pub fn schema() -> Value {
             "agents": text("the folder of playbooks (default: agents)"),
             "templates": text("the folder of templates (default: templates)"),
             "currency": json!({"type": "string", "pattern": "^[A-Z]{3}$", "description": "the currency of costs (default: USD)"}),
-            "daemon": object(&json!({
-                "id": text("its name among daemons (default: the host's name)"),
-                "slots": json!({"type": "integer", "minimum": 1, "maximum": 256, "description": "runs at once (default: 4)"}),
-                "labels": texts("labels that runs_on asks for"),
-                "tick": duration("how often it looks at the board (default: 10s)"),
-                "drain": duration("how long a shutdown waits for runs (default: 30s)"),
-                "playbooks": json!({"type": "integer", "minimum": 1, "maximum": 100_000, "description": "the most playbooks of its folder (default: 10000)"}),
-            }), &[]),
+            "daemon": daemon(),
             "board": object(&json!({
                 "name": text("the board's name in claims and records (default: main)"),
                 "kind": word(&["sqlite", "leantime"], "the board (default: sqlite)"),

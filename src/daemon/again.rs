@@ -24,7 +24,7 @@ impl Worker {
             }
             state => {
                 let (limits, now) = (&self.job.playbook.limits, self.parts.clock.wall());
-                match after_failure(state, self.run.attempt, now, limits) {
+                match after_failure((state, end.reason), self.run.attempt, now, limits) {
                     Retry::Again { not_before, .. } => {
                         Next::Retry((not_before - now).to_std().unwrap_or_default())
                     }
@@ -126,5 +126,27 @@ impl Worker {
             self.close_marker().await;
         }
         (end.reason, parked)
+    }
+}
+
+/// How a run ends that is only taken up to be handed back.
+pub(super) fn state_for(reason: Reason) -> RunState {
+    match reason {
+        Reason::PersonTookOver | Reason::StopTag | Reason::StopComment | Reason::NotFound => {
+            RunState::Yielded
+        }
+        Reason::Stopped
+        | Reason::Cancelled
+        | Reason::Draining
+        | Reason::Paused
+        | Reason::NotArmed
+        | Reason::PlaybookGone => RunState::Cancelled,
+        Reason::NothingToDo => RunState::NothingToDo,
+        Reason::Interrupted => RunState::Interrupted,
+        Reason::TimedOut => RunState::TimedOut,
+        Reason::Stalled => RunState::Stalled,
+        Reason::Unverified => RunState::Unverified,
+        Reason::ForceReleased | Reason::ClaimLost => RunState::ClaimLost,
+        _ => RunState::Failed,
     }
 }

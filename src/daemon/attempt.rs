@@ -2,6 +2,7 @@
 
 use super::brief::{self, Brief};
 use super::earlier;
+use super::progress;
 use super::rooms::files_of;
 use super::worker::{Worker, board_trouble};
 use crate::crash;
@@ -272,17 +273,20 @@ impl Worker {
                 Usage::default(),
             );
         }
-        let writer = Transcript { parts: Arc::clone(&self.parts), run: self.run.id.clone() };
+        let (teller, heard) = progress::channel();
+        let (parts, run) = (Arc::clone(&self.parts), self.run.id.clone());
+        let writer = Transcript { parts, run, teller };
         let token = self.job.halt.token();
         let work = async move {
             let end = runner.work(&job, &session, &signs, token).await;
+            signs.settle().await;
             drop(signs);
             if let Some(workspace) = &job.workspace {
                 workspace.after_run().await;
             }
             end
         };
-        tokio::join!(work, writer.write(ends)).0
+        tokio::join!(work, writer.write(ends), self.tell_progress(heard)).0
     }
 
     /// Reads what `[gather]` names, to the end of every list.
@@ -395,6 +399,7 @@ fn describe_run(run: &crate::domain::Run) -> Value {
 struct Transcript {
     parts: Arc<super::parts::Parts>,
     run: crate::domain::RunId,
+    teller: progress::Teller,
 }
 
 impl Transcript {
@@ -419,7 +424,8 @@ impl Transcript {
                     LogLine { data, ..LogLine::new(at, kind, text) }
                 }
             };
-            self.parts.tell("work", Some(&self.run), line.text.clone());
+            self.parts.tell_line(&self.run, &line);
+            self.teller.tell(&line);
             if lines.is_empty() {
                 (until, bytes) = (Instant::now() + LINES_WAIT, 0);
             }

@@ -111,7 +111,7 @@ impl Worker {
         self.parts.tools.call(tool, args, &context).await
     }
 
-    async fn as_rota(
+    pub(super) async fn as_rota(
         &self,
         tool: &str,
         args: Value,

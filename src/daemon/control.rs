@@ -122,6 +122,9 @@ pub struct Progress {
     /// The run it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
+    /// Its parts by name, where a line of a transcript has some.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub data: Value,
 }
 
 /// What a call came to.

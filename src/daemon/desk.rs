@@ -15,8 +15,9 @@ use crate::domain::{
 use crate::ledger::stop;
 use crate::schedule::{AHEAD_MAX, Forecast, Timetable, forecast};
 use crate::tools::desk::{
-    AnswerAsk, Answered, ClaimAsk, DecideAsk, Desk, DeskError, DigestAsk, Hold, NextRequest,
-    QuestionAsk, ReleaseAsk, Reviews, Ruling, RunReport, RunRequest, Standing, Switch, UndoAsk,
+    AnswerAsk, Answered, ClaimAsk, CostAsk, DecideAsk, Desk, DeskError, DigestAsk, Hold,
+    NextRequest, QuestionAsk, ReleaseAsk, Reviews, Ruling, RunReport, RunRequest, Standing, Switch,
+    UndoAsk,
 };
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -256,6 +257,10 @@ impl Desk for Daemon {
             answer.extend([("left_out", Value::from(left_out)), ("hint", hint.into())]);
         }
         Ok(Value::map(answer))
+    }
+
+    async fn cost(&self, ask: CostAsk) -> Result<Value, DeskError> {
+        super::cost::cost(&self.parts, ask).await
     }
 
     async fn playbooks(&self) -> Result<Value, DeskError> {

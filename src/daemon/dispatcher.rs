@@ -245,30 +245,10 @@ impl Dispatcher {
             }
             open.runs.extend(done.runs);
         }
+        self.leave_rework_for_later(occurrence, task).await;
         self.outbox.notify_one();
         self.take_up_rework().await;
         self.dispatch().await;
-    }
-
-    /// Occurrences that a reviewer's run has queued for another playbook.
-    pub(super) async fn take_up_rework(&mut self) {
-        let queued = match self.parts.ledger.open_occurrences().await {
-            Ok(open) => open,
-            Err(error) => {
-                tracing::warn!(%error, "queued occurrences could not be read");
-                return;
-            }
-        };
-        let new = queued.into_iter().filter(|occurrence| {
-            occurrence.is_passed_on()
-                && occurrence.state == OccurrenceState::Queued
-                && !self.is_left_to_a_daemon(occurrence)
-                && !self.beliefs.open.contains_key(&occurrence.id)
-        });
-        for occurrence in new.collect::<Vec<_>>() {
-            let playbook = self.parts.playbook(&occurrence.playbook);
-            self.beliefs.open.insert(occurrence.id.clone(), Open::new(occurrence, playbook));
-        }
     }
 
     async fn run_by_hand(

@@ -330,6 +330,8 @@ impl Worker {
             let last = self.parts.journal.last_comment(task.id).await;
             last.map_err(|error| board_trouble(&error))?
         };
+        // Afterwards it holds the task no more.
+        self.log_time().await;
         // Whoever answers first lets it go on, and that begins with a marker of its own.
         self.close_marker().await;
         let until = self.parts.clock.wall() + to_delta(outcome.answer_within);

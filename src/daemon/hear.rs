@@ -2,17 +2,28 @@
 
 use super::beliefs::Open;
 use super::dispatcher::Dispatcher;
+use super::guards::{self, News};
+use super::progress;
 use super::recovery::Resume;
 use crate::board::BoardError;
 use crate::domain::{
-    Activity, ActivityId, ActivityQuery, BoardEvent, Claim, Cursor, Entity, Occurrence,
-    OccurrenceId, OccurrenceState, Playbook, Reason, Timestamp, Trigger,
+    Activity, ActivityId, ActivityQuery, BoardEvent, Claim, Cursor, Entity, Exchange, Occurrence,
+    OccurrenceId, OccurrenceState, Playbook, Reason, TaskId, Timestamp, Trigger,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// At most so many rows of activity are looked at in one tick; the rest waits for the next.
 const ROWS_MAX: usize = 5_000;
+
+/// A change on a task.
+#[derive(Clone, Copy)]
+struct Change<'a> {
+    row: &'a Activity,
+    task: TaskId,
+    /// What agents did there by themselves, where one of them made the change.
+    exchange: Option<&'a Exchange>,
+}
 
 impl Dispatcher {
     /// Wakes the playbooks that wait for what happened on the board since the last look.
@@ -35,10 +46,12 @@ impl Dispatcher {
         let known = self.parts.ledger.board_cursor().await?;
         let heard = known.and_then(|cursor| cursor.0.parse().ok()).map(ActivityId);
         // News from before the first look is no news.
-        let Some(mut heard) = heard.filter(|_| !listeners.is_empty()) else {
+        let counts = !listeners.is_empty() || self.has_several_agents();
+        let Some(mut heard) = heard.filter(|heard| counts && *heard != latest) else {
             return self.move_cursor(heard, latest).await;
         };
         let first = heard;
+        let mut news = News::new(&self.parts).await?;
         let mut woken = BTreeSet::new();
         for _ in 0..ROWS_MAX / 1_000 {
             let query =
@@ -46,8 +59,17 @@ impl Dispatcher {
             let page = self.parts.board.activity(&query).await?;
             for row in &page.items {
                 heard = heard.max(row.id);
+                let Some(task) = row.task.filter(|_| !progress::is_about(row)) else { continue };
+                let writer = news.writer(&self.parts, row).await?;
+                let exchange = guards::count(&self.parts, task, row, writer.as_ref()).await?;
+                let change = Change { row, task, exchange: exchange.as_ref() };
                 for playbook in listeners {
-                    self.wake_by(playbook, row, &mut woken).await?;
+                    let wanted = playbook.on.events.iter().any(|event| is_event(*event, row));
+                    // Nobody is woken by what their own agent wrote, under whatever playbook.
+                    let is_own = writer.as_ref().is_some_and(|writer| writer.is_own(playbook));
+                    if wanted && !is_own {
+                        self.wake_by(playbook, &change, &mut woken).await?;
+                    }
                 }
             }
             if page.next.is_none() {
@@ -68,13 +90,11 @@ impl Dispatcher {
     async fn wake_by(
         &mut self,
         playbook: &Arc<Playbook>,
-        row: &Activity,
+        change: &Change<'_>,
         woken: &mut BTreeSet<(String, i64)>,
     ) -> Result<(), Trouble> {
-        let Some(task) = row.task else { return Ok(()) };
-        // A playbook does not wake itself by its own writes.
-        if !self.is_heard(playbook, row).await || !woken.insert((playbook.name.to_string(), task.0))
-        {
+        let Change { row, task, exchange } = *change;
+        if !woken.insert((playbook.name.to_string(), task.0)) {
             return Ok(());
         }
         let id = OccurrenceId::new(format!("{}/event/{}", playbook.name, row.id));
@@ -94,8 +114,17 @@ impl Dispatcher {
             covers: None,
             status: None,
         };
+        if let Some((reason, detail)) = self.is_far_enough(playbook, task, exchange).await? {
+            return self.refuse_to_wake(playbook, task, occurrence, (reason, &detail)).await;
+        }
         if selects && self.is_waiting_already(playbook) {
             return Ok(());
+        }
+        if exchange.is_some() && !selects {
+            let depth = self.parts.ledger.depth(task).await?;
+            if depth > 0 {
+                self.parts.ledger.wake_at_depth(&id, depth).await?;
+            }
         }
         self.parts.ledger.put_occurrence(&occurrence).await?;
         self.beliefs.open.insert(id, Open::new(occurrence, Some(Arc::clone(playbook))));
@@ -108,16 +137,6 @@ impl Dispatcher {
                 && open.occurrence.task.is_none()
                 && open.occurrence.state == OccurrenceState::Queued
         })
-    }
-
-    async fn is_heard(&self, playbook: &Playbook, row: &Activity) -> bool {
-        let wanted = playbook.on.events.iter().any(|event| is_event(*event, row));
-        if !wanted {
-            return false;
-        }
-        let Some(mark) = &row.mark else { return true };
-        let run = self.parts.ledger.run(mark.run.as_str()).await.ok().flatten();
-        run.is_none_or(|run| run.playbook != playbook.name)
     }
 
     /// Parked claims: answered ones go on, overdue ones go back, also while their playbook is

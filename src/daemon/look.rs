@@ -10,8 +10,8 @@ use crate::domain::{
 };
 use crate::ledger::{LedgerError, RunFilter};
 use crate::schedule::{
-    Attempts, Blocker, Candidates, DaemonFacts, Objection, OpenOccurrence, PlaybookFacts, Snapshot,
-    TakenBy,
+    Attempts, Blocker, Candidates, DaemonFacts, Guarded, Objection, OpenOccurrence, PlaybookFacts,
+    Snapshot, TakenBy,
 };
 use chrono::{TimeDelta, TimeZone};
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +72,7 @@ pub(super) async fn look(parts: &Parts, beliefs: &mut Beliefs) -> Result<Snapsho
         attempts,
         objections,
         blockers,
+        guarded: guarded(parts).await?,
     })
 }
 
@@ -304,7 +305,9 @@ async fn facts(
     let runs = parts.ledger.runs(&filter, RUNS_MAX).await?;
     failed_attempts(playbook, &runs, tasks, attempts);
     let waiting_review = match playbook.review.waiting_max {
-        Some(_) => waiting_review(parts, &runs).await?,
+        Some(_) => {
+            waiting_review(parts, &runs).await?.saturating_add(proposals(parts, playbook).await?)
+        }
         None => 0,
     };
     Ok(Some(PlaybookFacts {
@@ -379,6 +382,15 @@ async fn waiting_review(parts: &Parts, runs: &[Run]) -> Result<u32, LookError> {
     Ok(waiting)
 }
 
+/// Tasks for which what the playbook proposed waits for a person.
+async fn proposals(parts: &Parts, playbook: &Playbook) -> Result<u32, LookError> {
+    let claims = parts.ledger.claims().await?.into_iter();
+    let waits = claims.filter(|claim| {
+        claim.playbook == playbook.name && claim.parked.is_some() && claim.staged.is_some()
+    });
+    Ok(u32::try_from(waits.count()).unwrap_or(u32::MAX))
+}
+
 async fn claims(parts: &Parts) -> Result<BTreeMap<TaskId, TakenBy>, LookError> {
     let claims = parts.ledger.claims().await?;
     Ok(claims
@@ -392,6 +404,19 @@ async fn claims(parts: &Parts) -> Result<BTreeMap<TaskId, TakenBy>, LookError> {
             (claim.task, TakenBy { run: claim.run, playbook, parked })
         })
         .collect())
+}
+
+/// Tasks that agents went far enough with by themselves.
+async fn guarded(parts: &Parts) -> Result<BTreeMap<TaskId, Guarded>, LedgerError> {
+    let guards = parts.settings.guards;
+    let mut guarded: BTreeMap<TaskId, Guarded> = BTreeMap::new();
+    for (task, exchange) in parts.ledger.exchanges_of(guards.exchanges_max).await? {
+        guarded.entry(task).or_default().exchange = Some(exchange);
+    }
+    for (task, depth) in parts.ledger.deeper_than(guards.delegation_depth_max).await? {
+        guarded.entry(task).or_default().depth = Some(depth);
+    }
+    Ok(guarded)
 }
 
 /// Tasks that block candidates and are not among them.

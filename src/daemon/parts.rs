@@ -5,7 +5,8 @@ use crate::board::Board;
 use crate::clock::{Clock, Entropy};
 use crate::digest::LinkBase;
 use crate::domain::{
-    BoardName, Channel, DaemonId, DayBudget, LifeId, Playbook, PlaybookName, TimeKind,
+    BoardName, Channel, DaemonId, DayBudget, Guards, LifeId, Playbook, PlaybookName, TimeKind,
+    Value,
 };
 use crate::ledger::Ledger;
 use crate::model::Model;
@@ -95,6 +96,10 @@ pub struct Settings {
     pub budget: DayBudget,
     /// The families of the models of `rota.toml`, where they are known.
     pub families: BTreeMap<String, String>,
+    /// The currency of costs.
+    pub currency: String,
+    /// How far agents go without a person.
+    pub guards: Guards,
     /// How long history is kept.
     pub keep: Duration,
     /// New triggers and wider rights arm themselves.
@@ -136,6 +141,18 @@ impl Parts {
             kind: kind.to_owned(),
             text,
             run: run.cloned(),
+            data: Value::Null,
+        });
+    }
+
+    /// The same of a line of a transcript.
+    pub(super) fn tell_line(&self, run: &crate::domain::RunId, line: &crate::ledger::LogLine) {
+        let _ = self.progress.send(super::control::Progress {
+            at: line.at,
+            kind: line.kind.clone(),
+            text: line.text.clone(),
+            run: Some(run.clone()),
+            data: line.data.clone(),
         });
     }
 

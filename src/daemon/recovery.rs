@@ -25,6 +25,7 @@ use crate::domain::{
     RunState, Task, Trigger, Wrote,
 };
 use crate::ledger::{LedgerError, RunFilter};
+use crate::schedule::is_worth_another;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -209,7 +210,7 @@ impl Dispatcher {
         let may_retry = run.settle_from.is_none()
             && !is_taken_away
             && reason != Reason::UnknownEffect
-            && (is_lost || run.state.may_retry());
+            && (is_lost || run.state.may_retry() && is_worth_another(reason));
         match run.state {
             _ if may_retry && run.attempt < attempts_max => resume(run.attempt + 1, None),
             _ if !is_visible => None,

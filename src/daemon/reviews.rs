@@ -7,7 +7,7 @@
 use super::assistants::{is_of, name_of, of_claim, of_tool};
 use super::brief::text_of;
 use super::by_rota::edit_params;
-use super::dispatcher::{Dispatcher, failed};
+use super::dispatcher::failed;
 use super::parts::Parts;
 use crate::board::BoardError;
 use crate::domain::{
@@ -149,7 +149,7 @@ async fn decision(parts: &Parts, ask: &DecideAsk) -> Result<Decided, DeskError> 
 
 /// Shows a decision on the board, with the rights of this principal; what was shown before something
 /// broke off is not repeated. The decision, and what it does.
-async fn write(
+pub(super) async fn write(
     parts: &Parts,
     hand_over: &HandOver,
     context: &Context,
@@ -389,7 +389,7 @@ fn told(hand_over: &HandOver, decided: &Decided, project: &Project, to: StatusId
 }
 
 /// What stands on the task about it.
-fn comment_of(hand_over: &HandOver, decided: &Decided) -> String {
+pub(super) fn comment_of(hand_over: &HandOver, decided: &Decided) -> String {
     let what = match decided.verdict {
         Verdict::Approved => "approves this",
         Verdict::ChangesRequested => "asks for changes",
@@ -402,7 +402,7 @@ fn comment_of(hand_over: &HandOver, decided: &Decided) -> String {
 }
 
 /// Whether the comment about a decision was written before something broke off.
-async fn was_said(
+pub(super) async fn was_said(
     parts: &Parts,
     task: TaskId,
     decided: &Decided,
@@ -423,50 +423,5 @@ pub(super) fn of_board(error: BoardError) -> DeskError {
     match error {
         BoardError::NotFound { .. } => DeskError::NotFound(error.to_string()),
         error => super::assistants::of_board(error),
-    }
-}
-
-impl Dispatcher {
-    /// Decisions that broke off half-way are finished, in the name of whoever decided.
-    pub(super) async fn finish_reviews(&self) {
-        let unwritten = match self.parts.ledger.unwritten_reviews().await {
-            Ok(unwritten) => unwritten,
-            Err(error) => return tracing::warn!(%error, "decisions could not be read"),
-        };
-        if unwritten.is_empty() {
-            return;
-        }
-        // Whoever decides at this moment writes it alone, and the look at everything else goes on.
-        let Ok(_alone) = self.parts.deciding.try_lock() else { return };
-        for hand_over in unwritten {
-            if let Err(error) = self.finish_review(&hand_over).await {
-                tracing::warn!(
-                    task = %hand_over.task, error = &error as &dyn std::error::Error,
-                    "a decision is not on the board yet; it is tried again"
-                );
-            }
-        }
-    }
-
-    async fn finish_review(&self, hand_over: &HandOver) -> Result<(), DeskError> {
-        let parts = &self.parts;
-        // As it is now: it may have been written meanwhile.
-        let now = parts.ledger.hand_over(hand_over.task).await.map_err(failed)?;
-        let Some(now) = now.filter(|now| now.run == hand_over.run) else { return Ok(()) };
-        let Some(decided) = now.decided.as_ref().filter(|decided| !decided.written) else {
-            return Ok(());
-        };
-        match parts.board.task(now.task).await {
-            Ok(Task { .. }) => {}
-            Err(BoardError::NotFound { .. }) => {
-                let written = parts.ledger.review_written(now.task, &now.run).await;
-                return written.map_err(failed);
-            }
-            Err(error) => return Err(of_board(error)),
-        }
-        let person = parts.board.person(decided.by).await.map_err(of_board)?;
-        let principal = Principal { person, by: Initiative::Person };
-        let context = Context::person(principal, parts.settings.zone);
-        write(parts, &now, &context).await.map(|_| ())
     }
 }

@@ -94,7 +94,8 @@ impl Worker {
         &self,
         workspace: &Workspace,
     ) -> Result<Option<(LookedAt, Option<String>)>, WorkEnd> {
-        let (Some(workspaces), Some(task)) = (&self.parts.workspaces, self.job.task) else {
+        let Some(workspaces) = self.parts.workspaces.as_ref().filter(|_| self.job.task.is_some())
+        else {
             return Ok(None);
         };
         let store = |error| store_trouble(&error);

@@ -8,8 +8,8 @@ use super::seams::Reports;
 use super::worker::Worker;
 use crate::digest::{self, AgentWork, DIGEST_TEMPLATE, DigestRequest, Spent, Work};
 use crate::domain::{
-    Body, Channel, Delivery, Notice, OccurrenceState, Playbook, ProjectId, Reason, ReportWhen, Run,
-    RunState, StatusKind, Timestamp, Usage, Value,
+    Body, Channel, Delivery, Exchange, Notice, OccurrenceState, Playbook, ProjectId, Reason,
+    ReportWhen, Run, RunState, StatusKind, TaskId, Timestamp, Usage, Value,
 };
 use crate::ledger::{PlaybookSwitch, RunFilter};
 use crate::runner::WorkEnd;
@@ -325,6 +325,23 @@ pub(super) fn of_pause(parts: &Parts, playbook: &Playbook, why: &str) -> Vec<Not
         .iter()
         .map(|to| notice(parts, &key, to, text_body(text.clone())))
         .collect()
+}
+
+/// Agents that answered each other were stopped.
+pub(super) fn of_ping_pong(
+    parts: &Parts,
+    playbook: &Playbook,
+    task: TaskId,
+    exchange: &Exchange,
+    detail: &str,
+) -> Vec<Notice> {
+    let text = format!(
+        "{} does not go on at task {task}: {detail}. `rota why {task}` tells more; whatever a person \
+         writes on the task lets agents go on.",
+        playbook.name
+    );
+    let key = format!("ping-pong:{task}:{}", exchange.first);
+    alarmed(playbook).iter().map(|to| notice(parts, &key, to, text_body(text.clone()))).collect()
 }
 
 /// Local state was restored from an export: told to every channel that playbooks tell failures to.

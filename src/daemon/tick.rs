@@ -277,6 +277,9 @@ impl Dispatcher {
         for refusal in plan.refusals {
             self.decide(&refusal.playbook, refusal.task, refusal.reason, &refusal.detail).await;
             self.clarify(&refusal).await;
+            if let (Reason::PingPong, Some(task)) = (refusal.reason, refusal.task) {
+                self.tell_ping_pong(&refusal.playbook, task, &refusal.detail).await;
+            }
             if !somebody_waits {
                 continue;
             }

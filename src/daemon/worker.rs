@@ -10,6 +10,7 @@
 //! ```
 //! Whatever happens, the run's record is finished exactly once, and the claim ends after it.
 
+use super::again::state_for;
 use super::applying;
 use super::brief::Brief;
 use super::earlier;
@@ -338,6 +339,10 @@ impl Worker {
         // A fresh claim may find what an ended one before it wrote, or meant to: that may never have
         // arrived, so it is announced like any other.
         let is_fresh = self.job.resume.is_none() && self.run.attempt == self.job.attempt;
+        if let Some(cause) = self.job.halt.cause().filter(|_| is_fresh) {
+            // Nothing shows yet, so nothing need be put back.
+            return Err(WorkEnd::ended(cause.state, cause.reason, cause.detail, Usage::default()));
+        }
         if held.claim.wrote.status.is_some() && !is_fresh {
             self.take_stock(&task).await
         } else {
@@ -376,6 +381,7 @@ impl Worker {
     /// Writes what is to be written to the board, finishes the record, ends the claim.
     async fn close(&mut self, end: WorkEnd, next: Next) {
         crash::reached("run.ended");
+        self.keeper().during(self.end_progress(&end)).await;
         let keeper = self.keeper();
         let (end, how) = keeper.during(self.write_end_and_time(end, next)).await;
         let how = if self.unfinished { EndKind::Expired } else { how };
@@ -395,7 +401,10 @@ impl Worker {
 
     async fn write_end_and_time(&mut self, end: WorkEnd, next: Next) -> (WorkEnd, EndKind) {
         let (end, how) = self.write_end(end, next).await;
-        self.log_time().await;
+        // Whoever waits for an answer did so before it began to wait.
+        if end.reason != Reason::Waiting {
+            self.log_time().await;
+        }
         (end, how)
     }
 
@@ -459,28 +468,6 @@ impl Worker {
             Ok(task) => Ok(Some(task)),
             Err(error) => Err(board_trouble(&error)),
         }
-    }
-}
-
-/// How a run ends that is only taken up to be handed back.
-fn state_for(reason: Reason) -> RunState {
-    match reason {
-        Reason::PersonTookOver | Reason::StopTag | Reason::StopComment | Reason::NotFound => {
-            RunState::Yielded
-        }
-        Reason::Stopped
-        | Reason::Cancelled
-        | Reason::Draining
-        | Reason::Paused
-        | Reason::NotArmed
-        | Reason::PlaybookGone => RunState::Cancelled,
-        Reason::NothingToDo => RunState::NothingToDo,
-        Reason::Interrupted => RunState::Interrupted,
-        Reason::TimedOut => RunState::TimedOut,
-        Reason::Stalled => RunState::Stalled,
-        Reason::Unverified => RunState::Unverified,
-        Reason::ForceReleased | Reason::ClaimLost => RunState::ClaimLost,
-        _ => RunState::Failed,
     }
 }
 

@@ -16,6 +16,7 @@ mod filter;
 mod finding;
 mod fitness;
 mod goal;
+mod guards;
 mod ical;
 mod id;
 mod marker;
@@ -63,6 +64,7 @@ pub use goal::{
     Goal, GoalBoard, GoalBoardQuery, GoalEdit, GoalQuery, GoalStatus, Metric, NewGoal,
     NewGoalBoard, progress,
 };
+pub use guards::{Exchange, Guards, MAKES_TASKS, Turn, same_agent};
 pub use ical::icalendar;
 pub use id::{
     ActivityId, BoardName, CommentId, DaemonId, EventId, Fence, GoalBoardId, GoalId, LifeId,

@@ -356,6 +356,8 @@ pub struct ClaimRules {
     pub lease: Duration,
     /// What happens to assignee and status after the last failed attempt.
     pub hand_back: HandBack,
+    /// Whether a long run keeps a comment that tells how far it is.
+    pub progress: bool,
 }
 
 /// What happens to assignee and status when a claim ends without a result.

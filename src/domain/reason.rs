@@ -93,6 +93,8 @@ reasons! {
     UnknownAgent = "unknown_agent", "the board has no user of the agent's name";
     UnknownStatus = "unknown_status", "its project has no such status";
     UnknownPerson = "unknown_person", "the board has no user whom the playbook names";
+    PingPong = "ping_pong", "agents answered each other on it too often without a person";
+    DelegationDepth = "delegation_depth", "agents made it for agents, too deep for another to take it";
     LostRace = "lost_race", "somebody else took it at the same moment";
     NotFound = "not_found", "it is not on the board";
     // How a claim or a run ended.

@@ -97,6 +97,7 @@ impl Ledger {
                     batch = records::remove(batch, once, &holder);
                 }
             }
+            let batch = self.deepen(batch, &found.value.effect, &result).await?;
             let batch = self.notices_batch(batch, &notices, Some(&mark.run)).await?;
             if self.try_commit(batch).await? {
                 return Ok(());

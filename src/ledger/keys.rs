@@ -168,6 +168,16 @@ pub(super) fn fitness(playbook: &PlaybookName, board: &BoardName, task: TaskId) 
     format!("{FITNESS}{}/{}/{task}", segment(playbook.as_str()), segment(board.as_str()))
 }
 
+/// A decision about what was handed over before, which the board did not show when the task was handed
+/// over anew.
+pub(super) fn review_overtaken(board: &BoardName, task: TaskId, run: &RunId) -> String {
+    format!("{}{task}/{}", review_overtaken_prefix(board), segment(run.as_str()))
+}
+
+pub(super) fn review_overtaken_prefix(board: &BoardName) -> String {
+    format!("review-overtaken/{}/", segment(board.as_str()))
+}
+
 /// The last proposals about a task.
 pub(super) fn staging(board: &BoardName, task: TaskId) -> String {
     format!("staging/{}/{task}", segment(board.as_str()))
@@ -355,6 +365,42 @@ pub(super) const OCCURRENCES: &str = "occurrences-of/";
 pub(super) const DECISIONS_TASK: &str = "decision-task/";
 pub(super) const ROUNDS: &str = "rounds/";
 pub(super) const FITNESS: &str = "fitness/";
+
+/// What keeps agents from keeping each other busy.
+pub(super) const GUARD: &str = "guard/";
+
+/// Agents' writes on a task since a person acted on it.
+pub(super) fn exchange(board: &BoardName, task: TaskId) -> String {
+    format!("{GUARD}exchange/{}/{task}", segment(board.as_str()))
+}
+
+/// The same, by how often the task changed hands.
+pub(super) fn exchange_by_count(board: &BoardName, count: u32, task: TaskId) -> String {
+    format!("{}{}/{task}", exchanges_by_count(board), number(count.into()))
+}
+
+pub(super) fn exchanges_by_count(board: &BoardName) -> String {
+    format!("{GUARD}exchange-by-count/{}/", segment(board.as_str()))
+}
+
+/// How deep a task is that agents made.
+pub(super) fn delegated(board: &BoardName, task: TaskId) -> String {
+    format!("{GUARD}depth/{}/{task}", segment(board.as_str()))
+}
+
+/// The same, by how deep it is.
+pub(super) fn delegation_by_depth(board: &BoardName, depth: u32, task: TaskId) -> String {
+    format!("{}{}/{task}", delegations_by_depth(board), number(depth.into()))
+}
+
+pub(super) fn delegations_by_depth(board: &BoardName) -> String {
+    format!("{GUARD}by-depth/{}/", segment(board.as_str()))
+}
+
+/// How deep the task is that woke an occurrence.
+pub(super) fn woken_deep(occurrence: &OccurrenceId) -> String {
+    format!("{GUARD}woken/{}", segment(occurrence.as_str()))
+}
 
 pub(super) fn notice(key: &str) -> String {
     format!("notice/{}", sha256(key.as_bytes()))

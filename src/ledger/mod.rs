@@ -13,6 +13,7 @@ mod effects;
 pub mod export;
 mod feeds;
 mod fitness;
+mod guards;
 mod holders;
 mod keys;
 mod occurrences;

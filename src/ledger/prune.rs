@@ -1,5 +1,6 @@
 //! What is forgotten in time: ended runs with their transcripts and effects, notices that were told,
-//! settled occurrences, decisions about tasks, definitions that no run has used, `once` keys, reviews.
+//! settled occurrences, decisions about tasks, how far agents went at tasks, definitions that no run has
+//! used, `once` keys, reviews.
 //!
 //! It is done in small steps from time to time, so that nobody waits for it. Never touched: claims
 //! and their fences, runs of held and orphaned claims and of open occurrences, what is not settled
@@ -39,6 +40,7 @@ enum Sort {
     Notices,
     Occurrences,
     Decisions,
+    Guards,
     Once,
     Rounds,
     Fitness,
@@ -99,6 +101,7 @@ impl Ledger {
                 Sort::Notices => self.prune_notices(&mut step, after).await?,
                 Sort::Occurrences => self.prune_occurrences(&mut step, after).await?,
                 Sort::Decisions => self.prune_decisions(&mut step, after).await?,
+                Sort::Guards => self.prune_guards(&mut step, after).await?,
                 Sort::Once => self.prune_once(&mut step, after).await?,
                 Sort::Rounds => self.prune_rounds(&mut step, after).await?,
                 Sort::Fitness => self.prune_fitness(&mut step, after).await?,
@@ -158,7 +161,8 @@ impl Sort {
             Self::Runs => Self::Notices,
             Self::Notices => Self::Occurrences,
             Self::Occurrences => Self::Decisions,
-            Self::Decisions => Self::Once,
+            Self::Decisions => Self::Guards,
+            Self::Guards => Self::Once,
             Self::Once => Self::Rounds,
             Self::Rounds => Self::Fitness,
             Self::Fitness => Self::Definitions,

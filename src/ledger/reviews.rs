@@ -94,10 +94,35 @@ impl Ledger {
     pub(super) async fn hand_over_batch(&self, batch: Batch, new: &HandOver) -> Result<Batch> {
         let (key, board) = (self.review_key(new.task), &self.options.board);
         let found = self.read::<HandOver>(&key).await?;
-        let batch = records::replace(batch, &key, new, found.as_ref())?;
+        let mut batch = records::replace(batch, &key, new, found.as_ref())?;
+        let is_unsaid = |decided: &Decided| !decided.written;
+        if let Some(found) = found
+            .map(|found| found.value)
+            .filter(|found| found.run != new.run && found.decided.as_ref().is_some_and(is_unsaid))
+        {
+            // What a person said is still to be shown to those who work at it.
+            let key = keys::review_overtaken(board, new.task, &found.run);
+            batch = records::put::<_, ()>(batch, &key, &found, None)?;
+        }
         Ok(batch
             .put(keys::review_open(board, new.task), "{}")
             .delete(keys::review_unwritten(board, new.task)))
+    }
+
+    /// Decisions about what was handed over before, which the board does not show though the task was
+    /// handed over anew.
+    pub async fn overtaken_reviews(&self) -> Result<Vec<HandOver>> {
+        let list = keys::review_overtaken_prefix(&self.options.board);
+        let rows: Vec<(String, Record<HandOver>)> =
+            records::scan(self.store.as_ref(), &list, None, records::PAGE).await?;
+        Ok(rows.into_iter().map(|(_, row)| row.value).collect())
+    }
+
+    /// The board shows such a decision now.
+    pub async fn overtaken_written(&self, task: TaskId, run: &RunId) -> Result<()> {
+        let key = keys::review_overtaken(&self.options.board, task, run);
+        self.store.commit(Batch::new().delete(key)).await?;
+        Ok(())
     }
 
     async fn listed(&self, prefix: &str) -> Result<Vec<HandOver>> {

@@ -26,6 +26,13 @@ pub enum ModelOptions {
     },
 }
 
+impl ModelOptions {
+    /// Whether nobody said what its use costs; a script says so itself.
+    pub fn is_unpriced(&self) -> bool {
+        matches!(self, Self::Server { options, .. } if options.price.is_none())
+    }
+}
+
 /// What a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {

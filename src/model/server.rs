@@ -9,7 +9,7 @@ mod said;
 
 pub(super) use said::Said;
 
-use super::{Heard, ModelError, Prices};
+use super::{Heard, ModelError, Prices, Tokens};
 use crate::domain::Value;
 use crate::sse::{Event, Parser};
 use chrono::DateTime;
@@ -178,7 +178,7 @@ impl Server {
     }
 
     /// Posts a request.
-    pub async fn post<'a>(
+    async fn post<'a>(
         &'a self,
         path: &str,
         body: String,
@@ -205,6 +205,41 @@ impl Server {
         let is_stream = kind == "text/event-stream" || (self.options.stream && !is_other);
         let body = Body { server: self, response, bytes: 0, deadline, heard };
         Ok(if is_stream { Answer::Events(Events::new(body)) } else { Answer::Whole(body) })
+    }
+
+    /// Posts a request, and reads what comes to its end.
+    pub async fn read<R: Reading>(
+        &self,
+        path: &str,
+        body: String,
+        heard: &Heard<'_>,
+    ) -> Result<R, ModelError> {
+        let mut reading = R::default();
+        match self.post(path, body, heard).await? {
+            Answer::Whole(body) => {
+                let text = body.text().await.map_err(|what| self.broken_off(what, &reading))?;
+                reading.whole(&text, self)?;
+            }
+            Answer::Events(mut events) => loop {
+                let event = match events.next().await {
+                    Ok(Some(event)) => event,
+                    Ok(None) => break,
+                    // Whatever is missing after the end, it is not the answer.
+                    Err(_) if reading.has_ended() => break,
+                    Err(what) => return Err(self.broken_off(what, &reading)),
+                };
+                let data = event.data.trim();
+                if !data.is_empty() && reading.event(data, self)? {
+                    break;
+                }
+            },
+        }
+        Ok(reading)
+    }
+
+    fn broken_off(&self, what: String, reading: &impl Reading) -> ModelError {
+        let usage = reading.tokens().usage(self.options.price.as_ref());
+        ModelError::BrokenOff { what, usage }
     }
 
     /// What the server lists; `None` where it has no list.
@@ -340,15 +375,27 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// What came of a request.
-pub(super) enum Answer<'a> {
+enum Answer<'a> {
     /// Pieces.
     Events(Events<'a>),
     /// All at once.
     Whole(Body<'a>),
 }
 
+/// What one wire makes of an answer while it comes.
+pub(super) trait Reading: Default {
+    /// An answer that came at once.
+    fn whole(&mut self, text: &str, server: &Server) -> Result<(), ModelError>;
+    /// The data of one event; whether nothing follows it.
+    fn event(&mut self, data: &str, server: &Server) -> Result<bool, ModelError>;
+    /// Whether the other side said why it ended.
+    fn has_ended(&self) -> bool;
+    /// What was counted so far.
+    fn tokens(&self) -> Tokens;
+}
+
 /// A body within its bounds.
-pub(super) struct Body<'a> {
+struct Body<'a> {
     server: &'a Server,
     response: Response,
     bytes: usize,
@@ -387,7 +434,7 @@ impl Body<'_> {
 }
 
 /// A stream of events.
-pub(super) struct Events<'a> {
+struct Events<'a> {
     body: Body<'a>,
     parser: Parser,
     waiting: VecDeque<Event>,

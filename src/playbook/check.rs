@@ -25,6 +25,7 @@ pub fn check(parsed: &Parsed, vocabulary: &Vocabulary) -> Vec<Fault> {
     check.trigger();
     check.tools();
     check.names();
+    check.in_vain();
     check.templates();
     let mut faults = check.faults;
     sort(&mut faults);
@@ -208,6 +209,41 @@ impl Check<'_> {
             }
         }
         found
+    }
+
+    /// What is written and comes to nothing; no reason to refuse the playbook.
+    fn in_vain(&mut self) {
+        let playbook = &self.parsed.playbook;
+        let begun = self.faults.len();
+        if let (Work::Model { model, .. }, Some(_)) = (&playbook.work, playbook.limits.cost_micros)
+            && self.vocabulary.unpriced.contains(model)
+        {
+            let message = format!("`cost` is not watched: `{}` has no price", shown(model));
+            let help = format!("write [models.{}.price] in rota.toml", shown(model));
+            self.add("limits.cost", message, Some(help));
+        }
+        let (Work::Command { env, .. } | Work::Acp { env, .. }) = &playbook.work else {
+            return self.warn_since(begun);
+        };
+        let withheld = &self.vocabulary.withheld;
+        let is_withheld = |name: &str| {
+            withheld.iter().any(|held| match held.strip_suffix('*') {
+                Some(beginning) => name.starts_with(beginning),
+                None => name == held,
+            })
+        };
+        for (index, name) in env.iter().enumerate().filter(|(_, name)| is_withheld(name)) {
+            let message =
+                format!("no program is given `{}`: it may hold a secret of ours", shown(name));
+            let help = "give the program a variable of its own".to_owned();
+            self.add(&format!("work.env.{index}"), message, Some(help));
+        }
+        self.warn_since(begun);
+    }
+
+    fn warn_since(&mut self, begun: usize) {
+        let warnings = self.faults.split_off(begun);
+        self.faults.extend(warnings.into_iter().map(Fault::as_warning));
     }
 
     fn names(&mut self) {

@@ -7,6 +7,8 @@ pub(super) enum Shape {
     Text,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// `true` or `false`.
+    Truth,
     /// A list of texts.
     Texts,
     /// A text or a list of texts.
@@ -15,8 +17,6 @@ pub(super) enum Shape {
     Count(u32),
     /// A duration such as `"1h30m"`.
     Duration,
-    /// `true` or `false`.
-    Truth,
     /// An object of any content.
     Args,
     /// An object of whole numbers.
@@ -133,6 +133,7 @@ pub(super) const KEYS: &[Key] = &[
     key("claim", "add_tags", Texts, "[\"AI-Agent\"]", "tags it gets"),
     key("claim", "comment", Text, "claim.md.hbs", "the template of the comment it gets"),
     key("claim", "lease", Duration, "lease of rota.toml", "how long a lease lasts without a renewal"),
+    key("claim", "progress", Truth, "false", "a run of more than a minute keeps one comment that tells how far it is"),
     key("claim", "hand_back", Word(&["restore", "leave"]), "restore", "assignee and status after the last failed attempt"),
 
     key("workspace", "source", Table, "an empty folder", "what is checked out in it"),

@@ -4,7 +4,7 @@
 use super::folder::{FileText, Texts, read};
 use super::{Defaults, Parsed, Vocabulary, Worker, check, parse};
 use crate::domain::{Playbook, PlaybookName, Reviewer};
-use crate::fault::{Fault, Showing, sort};
+use crate::fault::{Fault, Severity, Showing, sort};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -172,9 +172,11 @@ impl Library {
                 Found::Known(playbook) => return Ok((playbook, None)),
             },
         };
-        let wrong = check(&parsed, all);
+        let (wrong, in_vain): (Vec<Fault>, Vec<Fault>) =
+            check(&parsed, all).into_iter().partition(|fault| fault.severity == Severity::Error);
         if wrong.is_empty() {
-            let warnings = Some(parsed.warnings).filter(|warnings| !warnings.is_empty());
+            let warnings = [parsed.warnings, in_vain].concat();
+            let warnings = Some(warnings).filter(|warnings| !warnings.is_empty());
             Ok((Arc::new(parsed.playbook), warnings))
         } else {
             Err(wrong)

@@ -86,6 +86,11 @@ pub struct Vocabulary {
     pub models: BTreeSet<String>,
     /// Their families, where they are known.
     pub families: BTreeMap<String, String>,
+    /// Those of them that it gives no price.
+    pub unpriced: BTreeSet<String>,
+    /// Variables of the environment that no program is given: `rota.toml` reads secrets from them, or
+    /// they begin so (`ROTA_*`).
+    pub withheld: BTreeSet<String>,
     /// Channels of `rota.toml`, with `stdout`.
     pub channels: BTreeSet<Channel>,
     /// Names of the board's users; `None` when the board was not asked.
@@ -130,6 +135,8 @@ impl Vocabulary {
         self.tools == other.tools
             && self.models == other.models
             && self.families == other.families
+            && self.unpriced == other.unpriced
+            && self.withheld == other.withheld
             && self.channels == other.channels
             && self.agents == other.agents
             && self.templates.is_same(&other.templates)

@@ -269,6 +269,7 @@ fn claim(table: &Table<'_, '_>, defaults: &Defaults) -> ClaimRules {
         hand_back: table
             .choice("hand_back", &[("restore", HandBack::Restore), ("leave", HandBack::Leave)])
             .unwrap_or_default(),
+        progress: table.truth("progress").unwrap_or_default(),
     };
     if rules.status == StatusSelector::Kind(StatusKind::Done) {
         table.add(table.fault("status", "a claimed task cannot be done"));

@@ -25,6 +25,9 @@ pub struct Rights {
     pub select: Option<BTreeMap<String, BTreeSet<String>>>,
     /// Whether it claims.
     pub claims: bool,
+    /// Whether it tells on its task how far it is; what was armed before there was that does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub progress: bool,
     /// Tools its work may call.
     pub tools: BTreeSet<String>,
     /// Tools that read before the work.
@@ -111,6 +114,7 @@ pub fn rights(playbook: &Playbook) -> Rights {
         wakes: wakes(playbook),
         select: playbook.select.as_ref().map(select),
         claims: playbook.claim.is_some(),
+        progress: playbook.claim.as_ref().is_some_and(|claim| claim.progress),
         tools: texts(&playbook.tools),
         gathers: gathers(playbook),
         scope: playbook.scope.write,
@@ -280,6 +284,9 @@ pub fn is_wider(old: &Rights, new: &Rights) -> Vec<String> {
         why.push("it works without claiming".to_owned());
     } else if new.claims && !old.claims {
         why.push("it claims tasks".to_owned());
+    }
+    if new.progress && !old.progress {
+        why.push("it tells on the task how far it is".to_owned());
     }
     for tool in new.tools.iter().filter(|tool| !covered(&old.tools, tool)) {
         why.push(format!("new tool: {tool}"));

@@ -39,13 +39,13 @@ fn property(key: &Key, path: &str) -> Value {
     let mut schema = match key.shape {
         Shape::Text => json!({"type": "string", "minLength": usize::from(key.needed)}),
         Shape::Word(words) => json!({"enum": words}),
+        Shape::Truth => json!({"type": "boolean"}),
         Shape::Texts => json!({"type": "array", "items": text()}),
         Shape::TextOrTexts => json!({"oneOf": [text(), {"type": "array", "items": text()}]}),
         Shape::Count(least) => json!({"type": "integer", "minimum": least}),
         Shape::Duration => {
             json!({"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d|w))+$"})
         }
-        Shape::Truth => json!({"type": "boolean"}),
         Shape::Args => json!({"type": "object"}),
         Shape::Counts => {
             json!({"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}})

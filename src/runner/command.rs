@@ -10,7 +10,7 @@
 use super::process::{self, Exit, Start};
 use super::signs::Watch;
 use super::{Grant, Job, Runner, Signs, ToolSession, WorkEnd};
-use crate::domain::{Reason, RunState, Usage, Value};
+use crate::domain::{Reason, Usage, Value};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ impl Runner for CommandRunner {
         let mut watch = Watch::start(&job.playbook.limits);
         let Some((program, args)) = job.command.split_first() else {
             let detail = "work.command is empty";
-            return failed(Reason::CommandFailed, detail.to_owned(), Usage::default());
+            return WorkEnd::failed(Reason::CommandFailed, detail.to_owned(), Usage::default());
         };
         let grant = job.grant.as_deref();
         // Whoever has named its end is waited for a moment, whoever must not go on is not.
@@ -71,7 +71,7 @@ impl Runner for CommandRunner {
         let usage = Usage { elapsed_ms: watch.elapsed_ms(), ..Usage::default() };
         let end = match exit {
             Ok(exit) => end_of(job, tools, &exit, usage),
-            Err(error) => failed(
+            Err(error) => WorkEnd::failed(
                 Reason::CommandFailed,
                 format!("{program} cannot be started: {error}"),
                 usage,
@@ -159,7 +159,7 @@ fn end_of(job: &Job, tools: &ToolSession, exit: &Exit, mut usage: Usage) -> Work
     }
     if !exit.status.is_some_and(|status| status.success()) {
         let status = exit.status.map_or_else(|| "no status".to_owned(), |s| s.to_string());
-        let mut end = failed(
+        let mut end = WorkEnd::failed(
             Reason::CommandFailed,
             format!("{status}; it said last: {}", last_words(exit)),
             usage,
@@ -182,13 +182,13 @@ fn end_of(job: &Job, tools: &ToolSession, exit: &Exit, mut usage: Usage) -> Work
             let names: Vec<&str> = outcomes.keys().map(String::as_str).collect();
             let outcome: String = said.outcome.chars().take(80).collect();
             let detail = format!("it named {outcome:?}; the playbook defines {}", names.join(", "));
-            failed(Reason::UnknownOutcome, detail, usage)
+            WorkEnd::failed(Reason::UnknownOutcome, detail, usage)
         }
         None if outcomes.contains_key("done") => {
             WorkEnd { outcome: Some("done".to_owned()), ..WorkEnd::done(String::new(), usage) }
         }
         None if outcomes.is_empty() => WorkEnd::done(String::new(), usage),
-        None => failed(
+        None => WorkEnd::failed(
             Reason::NoOutcome,
             "its last line is no JSON object with \"outcome\"".to_owned(),
             usage,
@@ -206,8 +206,4 @@ fn last_words(exit: &Exit) -> String {
 
 fn clipped(text: &str) -> String {
     text.chars().take(SUMMARY_CHARS_MAX).collect()
-}
-
-fn failed(reason: Reason, detail: String, usage: Usage) -> WorkEnd {
-    WorkEnd::ended(RunState::Failed, reason, detail, usage)
 }

@@ -131,6 +131,11 @@ impl WorkEnd {
         Self { state, reason, detail: detail.into(), ..Self::done(String::new(), usage) }
     }
 
+    /// It failed.
+    pub(super) fn failed(reason: Reason, detail: impl Into<String>, usage: Usage) -> Self {
+        Self::ended(RunState::Failed, reason, detail, usage)
+    }
+
     /// It named its outcome by the tool `finish`.
     pub fn finished(ending: crate::tools::Finished, usage: Usage) -> Self {
         Self {

@@ -38,8 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// The variables of the daemon's environment that a child may see.
-pub(super) const BASIC_VARIABLES: &[&str] =
-    &["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER"];
+const BASIC_VARIABLES: &[&str] = &["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER"];
 
 /// Of an environment, what a child may see.
 pub(super) fn basic(

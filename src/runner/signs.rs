@@ -38,6 +38,8 @@ pub struct Signs {
 struct Inner {
     shown: Notify,
     dropped: AtomicU64,
+    /// Those of them that the transcript does not tell of yet.
+    missed: AtomicU64,
     hidden: OnceLock<SecretString>,
 }
 
@@ -90,10 +92,24 @@ impl Signs {
         self.inner.dropped.load(Ordering::Relaxed)
     }
 
+    /// Nothing more will be shown: what is missing at the end is told, too. Waits for room.
+    pub async fn settle(&self) {
+        let missed = self.inner.missed.swap(0, Ordering::Relaxed);
+        if missed > 0 {
+            // Nobody listens any more: there is nobody to tell.
+            let _ = self.sender.send(gap(missed)).await;
+        }
+    }
+
     fn show(&self, sign: Sign) {
         self.inner.shown.notify_one();
-        if self.sender.try_send(sign).is_err() {
+        let missed = self.inner.missed.swap(0, Ordering::Relaxed);
+        // What is missing is told where it is missing, before what comes next.
+        let told = missed == 0 || self.sender.try_send(gap(missed)).is_ok();
+        let missed = if told { 0 } else { missed };
+        if !told || self.sender.try_send(sign).is_err() {
             self.inner.dropped.fetch_add(1, Ordering::Relaxed);
+            self.inner.missed.fetch_add(missed + 1, Ordering::Relaxed);
         }
     }
 
@@ -130,6 +146,15 @@ impl Signs {
             }
         }
     }
+}
+
+/// In the place of lines for which there was no room.
+fn gap(missed: u64) -> Sign {
+    let lines = if missed == 1 { "line is" } else { "lines are" };
+    let text =
+        format!("{missed} {lines} missing here: they came faster than they could be written");
+    let missed = i64::try_from(missed).unwrap_or(i64::MAX);
+    Sign::Entry { kind: "gap", text, data: Value::map([("missed", missed)]) }
 }
 
 fn begin_of(text: &str) -> &str {
@@ -192,5 +217,46 @@ impl Overrun {
             Self::TimedOut => (RunState::TimedOut, Reason::TimedOut),
             Self::Stalled => (RunState::Stalled, Reason::Stalled),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(sign: Sign) -> String {
+        match sign {
+            Sign::Line(text) => text,
+            Sign::Entry { kind, text, .. } => format!("{kind}: {text}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_for_which_there_was_no_room_are_told_where_they_are_missing() {
+        let (signs, mut end) = Signs::channel(2);
+        for n in 1..=5 {
+            signs.line(&n.to_string());
+        }
+        let mut read = vec![text(end.recv().await.unwrap()), text(end.recv().await.unwrap())];
+        signs.line("6");
+        read.extend([text(end.recv().await.unwrap()), text(end.recv().await.unwrap())]);
+        for n in 7..=9 {
+            signs.line(&n.to_string());
+        }
+        let settling = signs.settle();
+        let reading = async {
+            let mut read = Vec::new();
+            for _ in 0..3 {
+                read.push(text(end.recv().await.unwrap()));
+            }
+            read
+        };
+        let ((), rest) = tokio::join!(settling, reading);
+        read.extend(rest);
+        let gap = "missing here: they came faster than they could be written";
+        let three = format!("gap: 3 lines are {gap}");
+        let one = format!("gap: 1 line is {gap}");
+        assert_eq!(read, ["1", "2", &three, "6", "7", "8", &one]);
+        assert_eq!(signs.dropped(), 4);
     }
 }

@@ -1,7 +1,7 @@
 //! How a plan is made: occurrence by occurrence, task by task, within the limits that hold.
 
 use super::candidates::Entry;
-use super::eligibility::{conditioned, gated, in_order, selected};
+use super::eligibility::{gated, in_order, selected, taken_by_itself};
 use super::plan::{REFUSALS_MAX, is_asked_for, is_by_itself, is_whole};
 use super::{Action, Criteria, OpenOccurrence, Plan, PlaybookFacts, Refusal, Snapshot};
 use crate::domain::{
@@ -341,7 +341,7 @@ impl<'a> Planner<'a> {
         }
         let situation = self.snapshot.situation(facts, task);
         let judged = gated(criteria, entry, &situation).and_then(|()| {
-            if asked_for { Ok(()) } else { conditioned(criteria, &entry.task, &situation) }
+            if asked_for { Ok(()) } else { taken_by_itself(criteria, &entry.task, &situation) }
         });
         let backing_off = situation.attempts.map(|attempts| attempts.not_before);
         judged.map_err(|refused| {

@@ -3,15 +3,17 @@
 //! # The order
 //! `[select]`: project, status, type, tags that are asked for, tags that keep agents off, assignee, due date,
 //! `unchanged_for`. Then the gates: the stop tag, the claim, words that its project
-//! lacks, the reviewer's independence, attempts, `[suitability] require` in the
-//! order written, and what its rubric came to. Last, because it costs most, `select.where`. The first that does not hold is the
-//! reason. A task that an occurrence names skips `[select]` (and `where`), never the gates.
+//! lacks, the reviewer's independence, attempts, `[suitability] require` in the order written, and what
+//! its rubric came to. Then how far agents go by themselves: tasks that changed hands too often between
+//! them, or are too deep. Last, because it costs most, `select.where`. The first that does not hold is the
+//! reason. A task that an occurrence names skips `[select]` (and the last two), never the gates.
 
 use super::candidates::{Entry, folded};
-use super::{Attempts, Blocker, Criteria, Objection, STOP_TAG, Snapshot, TakenBy};
+use super::{Attempts, Blocker, Criteria, Guarded, Objection, STOP_TAG, Snapshot, TakenBy};
 use crate::domain::{
-    AssigneeSelector, DueSelector, Gate, OrderKey, Person, PersonKind, Project, ProjectId, Reason,
-    Select, StatusId, StatusKind, Task, TaskId, Timestamp, show_duration, to_delta,
+    AssigneeSelector, DueSelector, Exchange, Gate, OrderKey, Person, PersonKind, Project,
+    ProjectId, Reason, Select, StatusId, StatusKind, Task, TaskId, Timestamp, same_agent,
+    show_duration, to_delta,
 };
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -72,6 +74,8 @@ pub struct Situation<'a> {
     pub objection: Option<&'a Objection>,
     /// The compiled `select.where`.
     pub condition: Option<&'a Arc<dyn Condition>>,
+    /// How far agents went with it.
+    pub guarded: Option<&'a Guarded>,
     /// Tasks that block others.
     pub blockers: &'a BTreeMap<TaskId, Blocker>,
     /// Other tasks, for blockers among them.
@@ -96,6 +100,7 @@ impl Snapshot {
             attempts,
             objection,
             condition: facts.condition.as_ref(),
+            guarded: self.guarded.get(&task),
             blockers: &self.blockers,
             tasks: &self.tasks,
         }
@@ -119,7 +124,40 @@ pub fn judge(
             .map_err(|miss| miss.told(criteria, task, now, situation.projects, people))?;
     }
     gated(criteria, &entry, situation)?;
-    if named { Ok(()) } else { conditioned(criteria, task, situation) }
+    if named { Ok(()) } else { taken_by_itself(criteria, task, situation) }
+}
+
+/// What holds only where nobody named the task: how far agents may go by themselves, and `where`.
+pub(super) fn taken_by_itself(
+    criteria: &Criteria<'_>,
+    task: &Task,
+    situation: &Situation<'_>,
+) -> Result<(), Refused> {
+    if let Some(guarded) = situation.guarded {
+        let agent = &criteria.playbook.agent;
+        if let Some(exchange) = guarded.exchange.as_ref().filter(|e| !same_agent(&e.agent, agent)) {
+            return Err(Refused::new(Reason::PingPong, told_of(exchange)));
+        }
+        if let Some(depth) = guarded.depth {
+            return Err(Refused::new(Reason::DelegationDepth, told_deep(depth)));
+        }
+    }
+    conditioned(criteria, task, situation)
+}
+
+/// What people are told of agents that answer each other.
+pub fn told_of(exchange: &Exchange) -> String {
+    let Exchange { agent, playbook, count, .. } = exchange;
+    let who = if playbook.as_str().is_empty() { String::new() } else { format!(" ({playbook})") };
+    format!(
+        "it changed hands {count} times between agents, {agent}{who} wrote last, and no person acted on \
+         it since"
+    )
+}
+
+/// What people are told of a task that is too deep.
+pub fn told_deep(depth: u32) -> String {
+    format!("a run at a task that agents made, made it: {depth} deep")
 }
 
 /// What of `[select]` does not hold; told in words only when somebody wants to read them.
@@ -362,7 +400,7 @@ fn open_blocker(id: TaskId, situation: &Situation<'_>) -> Option<String> {
 }
 
 /// `select.where`.
-pub(super) fn conditioned(
+fn conditioned(
     criteria: &Criteria<'_>,
     task: &Task,
     situation: &Situation<'_>,

@@ -31,13 +31,14 @@ pub use account::{Account, Discrepancy, account};
 pub use board_words::{find_person, find_status, outcome_of, outcome_status};
 pub use candidates::Candidates;
 pub use criteria::Criteria;
-pub use eligibility::{Condition, Refused, Situation, Subject, judge};
+pub use eligibility::{Condition, Refused, Situation, Subject, judge, told_deep, told_of};
 pub use forecast::{Forecast, forecast};
 pub use occurrence::{AHEAD_MAX, WakeDecision, WakeInput, Wakes, wakes};
 pub use plan::{Action, Plan, Refusal, plan};
 pub use reconcile::{Finding, HeldView, STOP_TAG, Verdict, is_stop_command, put_back, reconcile};
-pub use retry::{Retry, after_failure, backoff};
+pub use retry::{Retry, after_failure, backoff, is_worth_another};
 pub use snapshot::{
-    Attempts, Blocker, DaemonFacts, Objection, OpenOccurrence, PlaybookFacts, Snapshot, TakenBy,
+    Attempts, Blocker, DaemonFacts, Guarded, Objection, OpenOccurrence, PlaybookFacts, Snapshot,
+    TakenBy,
 };
 pub use timetable::{Timetable, TimetableError};

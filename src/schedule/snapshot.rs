@@ -2,8 +2,8 @@
 
 use super::{Candidates, Condition};
 use crate::domain::{
-    Occurrence, Person, PersonKind, Playbook, PlaybookName, Project, ProjectId, Reason, RunId,
-    TaskId, Timestamp,
+    Exchange, Occurrence, Person, PersonKind, Playbook, PlaybookName, Project, ProjectId, Reason,
+    RunId, TaskId, Timestamp,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub objections: BTreeMap<(PlaybookName, TaskId), Objection>,
     /// Tasks that block candidates and are not among them.
     pub blockers: BTreeMap<TaskId, Blocker>,
+    /// Tasks that agents keep each other busy with.
+    pub guarded: BTreeMap<TaskId, Guarded>,
 }
 
 /// What is true about the daemon.
@@ -110,6 +112,15 @@ pub struct Objection {
     pub reason: Reason,
     /// The particulars, for people.
     pub detail: String,
+}
+
+/// A task that agents went far enough with until a person acts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guarded {
+    /// It changed hands between agents as often as it may.
+    pub exchange: Option<Exchange>,
+    /// It is deeper than it may be: how deep.
+    pub depth: Option<u32>,
 }
 
 /// A task that blocks another.

@@ -70,6 +70,8 @@ pub trait Desk: Reviews + std::fmt::Debug {
     async fn undo_run(&self, ask: UndoAsk) -> Result<Value, DeskError>;
     /// What happened since then, and what is coming.
     async fn digest(&self, ask: DigestAsk) -> Result<Value, DeskError>;
+    /// What runs cost.
+    async fn cost(&self, ask: CostAsk) -> Result<Value, DeskError>;
     /// What the daemon is doing: since when, runs, slots, alarms, outbox.
     async fn status(&self) -> Result<Value, DeskError>;
 }
@@ -234,6 +236,51 @@ pub struct DigestAsk {
     pub projects: Vec<ProjectId>,
     /// Whose days are meant.
     pub zone: Tz,
+}
+
+/// What of the costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CostAsk {
+    /// Of runs that began then or later; `None`: of the last 30 days.
+    pub since: Option<Timestamp>,
+    /// What a line stands for.
+    pub by: CostBy,
+}
+
+/// What a line of a report of costs stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CostBy {
+    /// A playbook.
+    Playbook,
+    /// A board user whom playbooks act as.
+    Agent,
+    /// A model of `rota.toml`, or the sort of program.
+    Model,
+    /// A task.
+    Task,
+    /// A civil day of the team's zone.
+    Day,
+}
+
+impl CostBy {
+    /// What can be asked for, by name.
+    pub const ALL: [Self; 5] = [Self::Playbook, Self::Agent, Self::Model, Self::Task, Self::Day];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Playbook => "playbook",
+            Self::Agent => "agent",
+            Self::Model => "model",
+            Self::Task => "task",
+            Self::Day => "day",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.as_str() == name)
+    }
 }
 
 /// What is done with a playbook.

@@ -45,6 +45,7 @@ pub(super) enum Write {
     EditTask { seen: Box<Task>, edits: Vec<TaskEdit> },
     DeleteTask(Box<Task>),
     AddComment(NewComment),
+    EditComment { seen: Comment, text: String },
     DeleteComment(Comment),
     AddMilestone(NewMilestone),
     EditMilestone { seen: Milestone, edits: Vec<MilestoneEdit> },
@@ -111,6 +112,10 @@ impl Write {
             }
             Self::AddComment(new) => {
                 Entity::Comment(board.add_comment(stamp, new.clone()).await?.after.id)
+            }
+            Self::EditComment { seen, text } => {
+                board.edit_comment(stamp, seen.id, text.clone()).await?;
+                Entity::Comment(seen.id)
             }
             Self::DeleteComment(seen) => {
                 board.delete_comment(stamp, seen.id).await?;
@@ -190,6 +195,7 @@ impl Write {
                 let inverse = entity.map(|e| delete("deleteComment", e));
                 (None, empty(), comment_fields(new.on, &new.text, new.rating), inverse)
             }
+            Self::EditComment { seen, text } => return edited_comment(seen, text),
             Self::DeleteComment(seen) => {
                 let before = comment_fields(seen.on, &seen.text, seen.rating);
                 (Some(Entity::Comment(seen.id)), before, empty(), None)
@@ -235,7 +241,9 @@ impl Write {
             Self::AddTask(_) | Self::EditTask { .. } | Self::DeleteTask(_) => {
                 Entity::Task(TaskId(0))
             }
-            Self::AddComment(_) | Self::DeleteComment(_) => Entity::Comment(CommentId(0)),
+            Self::AddComment(_) | Self::EditComment { .. } | Self::DeleteComment(_) => {
+                Entity::Comment(CommentId(0))
+            }
             Self::AddMilestone(_) | Self::EditMilestone { .. } => Entity::Milestone(MilestoneId(0)),
             Self::AddProject(_) | Self::EditProject { .. } => Entity::Project(ProjectId(0)),
             Self::AddPerson(_) => Entity::Person(PersonId(0)),
@@ -385,6 +393,17 @@ fn comment_fields(on: CommentTarget, text: &str, rating: Option<crate::domain::R
         fields.insert("rating".to_owned(), rating.to_string().into());
     }
     Value::Map(fields)
+}
+
+fn edited_comment(seen: &Comment, text: &str) -> Acted {
+    let told = |text: &str| comment_fields(seen.on, text, seen.rating);
+    let args = [("id", Value::from(seen.id.0)), ("text", seen.text.as_str().into())];
+    Acted {
+        entity: Entity::Comment(seen.id),
+        before: told(&seen.text),
+        after: told(text),
+        inverse: Some(ToolCall { tool: "editComment".to_owned(), args: Value::map(args) }),
+    }
 }
 
 /// Names and values of a milestone's edits, before and after; as `params` of editMilestone.

@@ -60,6 +60,7 @@ pub fn playbook(name: &str) -> Playbook {
             comment: "claim.md.hbs".into(),
             lease: Duration::from_mins(1),
             hand_back: HandBack::Restore,
+            progress: false,
         }),
         workspace: None,
         checks: BTreeMap::new(),

@@ -6,6 +6,7 @@ mod config;
 mod cron;
 pub(crate) mod given;
 mod icalendar_documents;
+mod in_vain;
 mod leantime;
 mod ledger;
 mod library;

@@ -59,6 +59,7 @@ pub fn snapshot(playbooks: Vec<Playbook>, open: Vec<OpenOccurrence>, tasks: Vec<
         attempts: BTreeMap::new(),
         objections: BTreeMap::new(),
         blockers: BTreeMap::new(),
+        guarded: BTreeMap::new(),
     }
 }
 
@@ -84,15 +85,10 @@ fn refused(change: impl Fn(&mut Select), edit: impl Fn(&mut Task)) -> Option<(Re
     judged(&playbook, task, false, &snapshot(vec![], vec![], vec![]))
 }
 
-fn judged(
-    playbook: &Playbook,
-    task: Task,
-    named: bool,
-    snapshot: &Snapshot,
-) -> Option<(Reason, String)> {
-    let criteria = Criteria::new(playbook, &snapshot.projects, &snapshot.people);
+fn judged(playbook: &Playbook, task: Task, named: bool, on: &Snapshot) -> Option<(Reason, String)> {
+    let criteria = Criteria::new(playbook, &on.projects, &on.people);
     let facts = facts(playbook.clone());
-    let situation = snapshot.situation(&facts, task.id);
+    let situation = on.situation(&facts, task.id);
     let refused = judge(&criteria, &Arc::new(task), named, &situation).err()?;
     Some((refused.reason, refused.detail))
 }

@@ -39,9 +39,11 @@ pub(super) fn vocabulary() -> Vocabulary {
         ]
         .map(|(name, writes)| (name.to_owned(), writes))
         .into(),
-        models: names(&["worker", "reviewer", "small"]),
+        models: names(&["worker", "reviewer", "small", "local"]),
         families: [].into(),
         workers: [].into(),
+        unpriced: names(&["local"]),
+        withheld: names(&["ROTA_*", "SMALL_MODEL_KEY"]),
         channels: ["stdout", "slack:team", "slack:ops"].map(|text| text.parse().unwrap()).into(),
         agents: Some(names(&["AI-Worker", "AI-Reviewer", "AI-Docs", "AI-Assistant"])),
         playbooks: ["ai-worker", "code-review"].map(PlaybookName::new).into(),

@@ -39,6 +39,13 @@ fn token_calls() -> Vec<Row> {
     use Need::{Act, Look};
     vec![
         row(&["audit", "verify"], "verifyAudit", json!({}), Look),
+        row(&["report", "cost"], "reportCost", json!({"by": "playbook"}), Look),
+        row(
+            &["report", "cost", "--by", "day", "--since", "-7d"],
+            "reportCost",
+            json!({"by": "day", "since": "-7d"}),
+            Look,
+        ),
         row(&["review", "show", "7"], "showReview", json!({"task": 7}), Look),
         row(
             &[
@@ -425,6 +432,7 @@ fn no_command_is_missing_from_the_table_of_calls() {
                 | "claims"
                 | "review"
                 | "audit"
+                | "report"
                 | "task"
                 | "project"
                 | "person"

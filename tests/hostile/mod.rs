@@ -60,6 +60,8 @@ fn vocabulary() -> Vocabulary {
         models: names(&["worker"]),
         families: [].into(),
         workers: [].into(),
+        unpriced: names(&[]),
+        withheld: names(&[]),
         channels: [Channel::Stdout, Channel::Slack("team".to_owned())].into(),
         agents: Some(names(&["AI-Worker", "AI-Docs"])),
         playbooks: ["ai-worker"].map(PlaybookName::new).into(),

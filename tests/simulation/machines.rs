@@ -8,7 +8,7 @@ use crate::support::ingredients::{Ingredients, channels};
 use rota::board::Board;
 use rota::clock::{Entropy as _, SeededEntropy};
 use rota::daemon::{Daemon, Wake};
-use rota::domain::DayBudget;
+use rota::domain::{DayBudget, Guards};
 use rota::model::Model;
 use rota::notify::Notifier;
 use rota::store::memory::MemoryStore;
@@ -131,6 +131,7 @@ fn ingredients(house: &House, link: &Arc<Link>, clock: &Arc<MachineClock>) -> In
         budget: DayBudget::default(),
         families: BTreeMap::new(),
         workspaces: None,
+        guards: Guards::default(),
     }
 }
 

@@ -202,6 +202,7 @@ pub fn progress(text: &str) -> Progress {
         kind: "note".to_owned(),
         text: text.to_owned(),
         run: None,
+        data: rota::domain::Value::Null,
     }
 }
 

@@ -141,6 +141,7 @@ pub struct Team {
     pub budget: DayBudget,
     pub families: BTreeMap<String, String>,
     pub workspaces: Option<Arc<rota::runner::Workspaces>>,
+    pub guards: Guards,
     lives: AtomicU64,
 }
 
@@ -182,6 +183,7 @@ impl Team {
             budget: DayBudget::default(),
             families: BTreeMap::new(),
             workspaces: None,
+            guards: Guards::default(),
             lives: AtomicU64::new(0),
         }
     }
@@ -324,6 +326,7 @@ impl Team {
             budget: self.budget,
             families: self.families.clone(),
             workspaces: self.workspaces.clone(),
+            guards: self.guards,
         }
         .parts()
     }

@@ -143,6 +143,29 @@ pub struct GatedModel {
     pub prompts: Arc<Mutex<Vec<String>>>,
 }
 
+/// A model that `rota.toml` gives no price.
+#[derive(Debug)]
+pub struct Unpriced(pub Arc<dyn Model>);
+
+#[async_trait]
+impl Model for Unpriced {
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    async fn exchange(
+        &self,
+        exchange: &Exchange,
+        heard: &Heard<'_>,
+    ) -> std::result::Result<Reply, ModelError> {
+        self.0.exchange(exchange, heard).await
+    }
+
+    fn is_priced(&self) -> bool {
+        false
+    }
+}
+
 #[async_trait]
 impl Model for GatedModel {
     fn describe(&self) -> String {

@@ -41,6 +41,7 @@ pub struct Ingredients {
     /// The families of the models.
     pub families: BTreeMap<String, String>,
     pub workspaces: Option<Arc<Workspaces>>,
+    pub guards: Guards,
 }
 
 impl Ingredients {
@@ -102,6 +103,8 @@ impl Ingredients {
             budget: self.budget,
             families: self.families.clone(),
             zone: chrono_tz::Europe::Berlin,
+            currency: "USD".to_owned(),
+            guards: self.guards,
             keep: Duration::from_hours(90 * 24),
             arms_itself: self.arms_itself,
             state: Some(self.folder.join("state")),
@@ -139,6 +142,8 @@ fn words(tools: &ToolRegistry, models: BTreeSet<String>, templates: Arc<Template
         tools,
         models,
         families: BTreeMap::new(),
+        unpriced: BTreeSet::new(),
+        withheld: BTreeSet::new(),
         channels: channels().into_iter().collect(),
         agents: None,
         playbooks: BTreeSet::new(),

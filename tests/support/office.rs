@@ -217,6 +217,7 @@ impl Office {
             budget: DayBudget::default(),
             families: BTreeMap::new(),
             workspaces: None,
+            guards: Guards::default(),
         }
         .parts();
         let (ledger, tools) = (Arc::clone(&parts.ledger), Arc::clone(&parts.tools));

@@ -200,6 +200,7 @@ hand_through!(Comments {
 } {
     add_comment(new: NewComment) -> Comment, Change::Comment(new.text.clone());
     delete_comment(id: CommentId) -> Comment, Change::Other;
+    edit_comment(id: CommentId, text: String) -> Comment, Change::Comment(text.clone());
 });
 
 hand_through!(History {

@@ -71,7 +71,7 @@ impl Story {
             ("kind", kind.into()),
             ("text", text.as_str().into()),
         ]));
-        let progress = Progress { at, kind: kind.to_owned(), text, run: None };
+        let progress = Progress { at, kind: kind.to_owned(), text, run: None, data: Value::Null };
         // Whoever stopped listening misses the rest; the result still holds every line.
         let _ = self.tell.send(progress).await;
     }

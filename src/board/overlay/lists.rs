@@ -199,6 +199,18 @@ impl Comments for Overlay {
         Ok(written)
     }
 
+    async fn edit_comment(
+        &self,
+        stamp: &Stamp,
+        id: CommentId,
+        text: String,
+    ) -> Result<Written<Comment>> {
+        let mut session = self.session().await;
+        let written = write::edit_comment(&mut session, self.now(), stamp, id, text).await?;
+        session.commit();
+        Ok(written)
+    }
+
     async fn delete_comment(&self, stamp: &Stamp, id: CommentId) -> Result<Written<Comment>> {
         let mut session = self.session().await;
         let written = write::delete_comment(&mut session, self.now(), stamp, id).await?;

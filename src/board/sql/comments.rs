@@ -101,10 +101,11 @@ pub(super) async fn insert(on: &mut Connection, comment: &Comment) -> Result<Com
     Ok(CommentId(id))
 }
 
-/// Only what a comment answers ever changes.
+/// Only what a comment answers and what it says ever change.
 pub(super) async fn update(on: &mut Connection, comment: &Comment) -> Result<()> {
-    sqlx::query("update comments set parent = $1 where id = $2")
+    sqlx::query("update comments set parent = $1, text = $2 where id = $3")
         .bind(comment.parent.map(|id| id.0))
+        .bind(&comment.text)
         .bind(comment.id.0)
         .execute(on)
         .await
@@ -139,6 +140,18 @@ impl Comments for SqlBoard {
     async fn add_comment(&self, stamp: &Stamp, new: NewComment) -> Result<Written<Comment>> {
         let mut session = self.session().await?;
         let written = write::add_comment(&mut session, self.now(), stamp, new).await?;
+        session.commit().await?;
+        Ok(written)
+    }
+
+    async fn edit_comment(
+        &self,
+        stamp: &Stamp,
+        id: CommentId,
+        text: String,
+    ) -> Result<Written<Comment>> {
+        let mut session = self.session().await?;
+        let written = write::edit_comment(&mut session, self.now(), stamp, id, text).await?;
         session.commit().await?;
         Ok(written)
     }

@@ -1,4 +1,4 @@
-//! Adding and removing comments.
+//! Adding, changing and removing comments.
 
 use super::super::record::{About, Rows};
 use super::super::{Result, check};
@@ -52,6 +52,39 @@ pub(in crate::board) async fn add_comment<S: Session>(
     rows.created(About::comment(&comment, home), &comment.text);
     finish(session, stamp, rows, Trace { entity: Entity::Comment(comment.id), was: None }).await?;
     Ok(Written { after: comment, changed: true })
+}
+
+/// Puts another text in the place of a comment's. What it is on does not count as changed.
+pub(in crate::board) async fn edit_comment<S: Session>(
+    session: &mut S,
+    at: Timestamp,
+    stamp: &Stamp,
+    id: CommentId,
+    text: String,
+) -> Result<Written<Comment>> {
+    if let Some(trace) = begin(session, stamp).await? {
+        if trace.entity != Entity::Comment(id) {
+            return misused(stamp, &trace);
+        }
+        return repeated(session.find_comment(id).await?, &trace);
+    }
+    let found = session.find_comment(id).await?;
+    let was = found.ok_or_else(|| not_found(Entity::Comment(id)))?;
+    check::no_revision(stamp, "a comment")?;
+    actor(session, stamp).await?;
+    let (home, _) = target(session, was.on).await?;
+    let after = Comment { text, ..was.clone() };
+    let Comment { on, text, parent, rating, .. } = after.clone();
+    check::new_comment(&NewComment { on, text, parent, rating })?;
+    let mut rows = Rows::new(stamp, at);
+    let changed = after.text != was.text;
+    if changed {
+        session.update_comment(&after).await?;
+        let (before, now) = (was.text.as_str().into(), after.text.as_str().into());
+        rows.changed(About::comment(&after, home), "text", before, now);
+    }
+    finish(session, stamp, rows, Trace { entity: Entity::Comment(id), was: None }).await?;
+    Ok(Written { after, changed })
 }
 
 /// Removes a comment; what answered it answers nothing from then on.

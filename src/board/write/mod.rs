@@ -21,7 +21,7 @@ mod timers;
 
 pub(super) use batch::write_all;
 pub(super) use calendar::{add_event, delete_event, edit_event};
-pub(super) use comments::{add_comment, delete_comment};
+pub(super) use comments::{add_comment, delete_comment, edit_comment};
 pub(super) use goals::{add_goal, add_goal_board, delete_goal, delete_goal_board, edit_goal};
 pub(super) use keep::Keeps;
 pub(super) use members::{put_member, remove_member};

@@ -5,6 +5,7 @@ pub mod bridge;
 pub mod leantime;
 pub mod operate;
 pub mod outside;
+pub mod report;
 pub mod review;
 pub mod team;
 pub mod transfer;
@@ -19,6 +20,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use leantime::{InitArgs, LeantimeCommand};
 use operate::{ClaimsCommand, NextArgs, PlaybookArgs, RunOnceArgs, RunsCommand, WhyArgs};
 use outside::{McpArgs, TokenCommand, UpstreamCommand};
+use report::ReportCommand;
 use review::{AuditCommand, ReviewCommand};
 use std::path::PathBuf;
 use team::{MilestoneCommand, PersonCommand, SprintCommand};
@@ -136,6 +138,9 @@ pub enum Command {
     /// What waits for a person: look at it, approve it, send it back, answer it
     #[command(subcommand, after_help = "Example:\n  rota review list")]
     Review(ReviewCommand),
+    /// Sums over what agents did
+    #[command(subcommand, after_help = "Example:\n  rota report cost --by day --since -7d")]
+    Report(ReportCommand),
     /// The playbooks: armed or not, paused, when each wakes next, what is faulty
     #[command(after_help = "Example:\n  rota playbooks")]
     Playbooks,

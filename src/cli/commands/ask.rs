@@ -140,6 +140,9 @@ impl Session<'_> {
         progress: &Progress,
     ) -> Result<(), Failure> {
         if matches!(call.view, View::Story) {
+            if self.output.is_json() {
+                return self.output.json_line(progress);
+            }
             return self.output.page(&progress_page(progress));
         }
         waiting.show(progress);
@@ -153,6 +156,10 @@ impl Session<'_> {
             let dry = call.dry_run.is_some();
             self.output.result(&report, &report::page(&report, dry))?;
             return Ok(run_exit_code(report.state, report.reason, tell_nothing));
+        }
+        if matches!(call.view, View::Story) && self.output.is_json() {
+            self.output.json_line(&answered.value)?;
+            return Ok(0);
         }
         self.output.result(&answered.value, &answer::page(answered, call.view))?;
         Ok(0)

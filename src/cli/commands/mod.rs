@@ -49,6 +49,7 @@ impl Session<'_> {
             Command::Runs(runs) => self.ask(runs.call()).await,
             Command::Claims(claims) => self.ask(claims.call()).await,
             Command::Review(review) => self.ask(review.call()?).await,
+            Command::Report(report) => self.ask(report.call()).await,
             Command::Audit(audit) => self.ask(audit.call()).await,
             Command::Playbooks => self.ask(playbooks_call()).await,
             Command::Arm(args) => self.ask(args.call("armPlaybook")).await,

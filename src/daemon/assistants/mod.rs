@@ -65,7 +65,8 @@ impl<'a> Assistants<'a> {
         let granted = |claim: &Claim| claim.nonce == nonce && claim.phase == Phase::Working;
         if let Some((claim, left)) = self.parts.ledger.holding(ask.task).await.map_err(of_claim)? {
             return if granted(&claim) {
-                Ok(self.hold(&claim, left))
+                let answer = self.answer_given(&claim).await;
+                Ok(Hold { answer, ..self.hold(&claim, left) })
             } else if Self::is_asked_by(&claim, &ask.principal) {
                 self.may_work(&ask.principal)?;
                 Box::pin(self.go_on(claim, nonce, &ask)).await

@@ -12,9 +12,14 @@ use crate::domain::{
     Assistant, Claim, HandOver, Parked, PersonKind, Phase, Principal, Reason, TaskId, Timestamp,
     to_delta,
 };
-use crate::ledger::ClaimError;
+use crate::ledger::{ClaimError, LogLine};
 use crate::tools::desk::{ClaimAsk, Hold, QuestionAsk};
 use std::time::Duration;
+
+/// The line of an assistant's transcript that holds what a person answered.
+const ANSWER: &str = "answer";
+/// More lines than an assistant's transcript has.
+const LINES_MAX: usize = 1_000;
 
 impl Assistants<'_> {
     /// Asks a person on the task, and lets the claim wait.
@@ -88,6 +93,9 @@ impl Assistants<'_> {
             });
         };
         let ledger = &self.parts.ledger;
+        // Before it works again: whoever repeats the call is told the answer again.
+        let line = LogLine::new(self.parts.clock.wall(), ANSWER, answer.text.as_str());
+        ledger.log(&claim.run, &[line]).await.map_err(of_ledger)?;
         let assistant = Assistant::of(&ask.principal, ask.minutes);
         let lease = assistant.lease();
         let held = ledger.take_up_parked(&claim, assistant, nonce).await.map_err(of_claim)?;
@@ -109,6 +117,13 @@ impl Assistants<'_> {
             return Err(error);
         }
         Ok(Hold { answer: Some(answer.text), ..self.hold(&hand.held.claim, lease) })
+    }
+
+    /// The answer that a claim went on with, for a holder who did not hear it.
+    pub(super) async fn answer_given(&self, claim: &Claim) -> Option<String> {
+        let lines = self.parts.ledger.transcript(&claim.run, 0, LINES_MAX).await.ok()?;
+        let last = lines.into_iter().rev().find(|line| line.line.kind == ANSWER)?;
+        Some(last.line.text)
     }
 
     /// The question that keeps a task, where its time is over and nobody has answered.

@@ -1,5 +1,6 @@
 //! Everything else that is forgotten: notices, occurrences, decisions, `once` keys, definitions.
 
+use super::super::guards::At;
 use super::super::records::{self, Record};
 use super::super::{Ledger, Result, keys};
 use super::{ONCE, PAGE, Step, further, older_than, rows_of};
@@ -91,6 +92,27 @@ impl Ledger {
         for (key, decision) in page {
             if decision.value.at < step.before {
                 self.take_away(step, records::remove(Batch::new(), &key, &decision), 0).await?;
+            } else {
+                step.spend(1);
+            }
+            end = Some(key);
+        }
+        Ok(end)
+    }
+
+    /// How often tasks changed hands between agents, and how deep they are.
+    pub(super) async fn prune_guards(
+        &self,
+        step: &mut Step,
+        after: Option<String>,
+    ) -> Result<Option<String>> {
+        let (prefix, rows) = (keys::GUARD, PAGE.min(step.left));
+        let page: Vec<(String, Record<At>)> =
+            records::scan(self.store.as_ref(), prefix, after.as_deref(), rows).await?;
+        let mut end = None;
+        for (key, record) in page {
+            if record.value.at < step.before {
+                self.take_away(step, records::remove(Batch::new(), &key, &record), 0).await?;
             } else {
                 step.spend(1);
             }

@@ -3,7 +3,7 @@
 use super::request::call_block;
 use crate::domain::Value;
 use crate::model::calls::{Names, arguments, estimated, estimated_of, give_ids};
-use crate::model::server::{Said, Server};
+use crate::model::server::{Reading, Said, Server};
 use crate::model::{Call, Exchange, ModelError, Prices, Reply, Stop, Tokens};
 use serde::Deserialize;
 use serde_json::json;
@@ -104,6 +104,24 @@ pub(super) struct Answered {
     usage: Option<Tokens>,
 }
 
+impl Reading for Answered {
+    fn whole(&mut self, text: &str, server: &Server) -> Result<(), ModelError> {
+        self.take_whole(text, server)
+    }
+
+    fn event(&mut self, data: &str, server: &Server) -> Result<bool, ModelError> {
+        self.take(data, server)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.stop.is_some()
+    }
+
+    fn tokens(&self) -> Tokens {
+        self.usage.unwrap_or_default()
+    }
+}
+
 impl Answered {
     /// Takes an event; whether it was the last.
     pub fn take(&mut self, text: &str, server: &Server) -> Result<bool, ModelError> {
@@ -196,16 +214,6 @@ impl Answered {
             written: row.cache_creation_input_tokens.unwrap_or(before.written),
             output: row.output_tokens.unwrap_or(before.output),
         });
-    }
-
-    /// Whether the other side said why it ended.
-    pub fn has_ended(&self) -> bool {
-        self.stop.is_some()
-    }
-
-    /// What was counted so far.
-    pub fn tokens(&self) -> Tokens {
-        self.usage.unwrap_or_default()
     }
 
     /// The reply; an error where it did not come to its end.

@@ -6,7 +6,7 @@ mod request;
 mod tests;
 
 use super::calls::Names;
-use super::server::{self, Answer, Auth, Server, ServerOptions};
+use super::server::{self, Auth, Server, ServerOptions};
 use super::{Exchange, Heard, Look, Model, ModelError, Reply};
 use answer::Answered;
 use async_trait::async_trait;
@@ -53,24 +53,7 @@ impl Model for Anthropic {
         let names = Names::new(exchange);
         let options = &self.server.options;
         let body = request::body(exchange, options, &names).to_string();
-        let mut answered = Answered::default();
-        match self.server.post("messages", body, heard).await? {
-            Answer::Whole(body) => {
-                let text = body.text().await.map_err(|what| self.broke(what, &answered))?;
-                answered.take_whole(&text, &self.server)?;
-            }
-            Answer::Events(mut events) => loop {
-                let event = match events.next().await {
-                    Ok(Some(event)) => event,
-                    Ok(None) => break,
-                    Err(_) if answered.has_ended() => break,
-                    Err(what) => return Err(self.broke(what, &answered)),
-                };
-                if !event.data.trim().is_empty() && answered.take(&event.data, &self.server)? {
-                    break;
-                }
-            },
-        }
+        let answered: Answered = self.server.read("messages", body, heard).await?;
         answered.reply(exchange, &names, options.price.as_ref())
     }
 
@@ -94,12 +77,5 @@ impl Model for Anthropic {
         }
         let list = self.server.list("models").await?;
         Ok(if list.is_some() { Look::NotListed } else { Look::NoList })
-    }
-}
-
-impl Anthropic {
-    fn broke(&self, what: String, answered: &Answered) -> ModelError {
-        let usage = answered.tokens().usage(self.server.options.price.as_ref());
-        ModelError::BrokenOff { what, usage }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::Value;
 use crate::model::calls::{Names, arguments, estimated, estimated_of, give_ids};
-use crate::model::server::{Said, Server};
+use crate::model::server::{Reading, Said, Server};
 use crate::model::{Call, Exchange, ModelError, Prices, Reply, Stop, Tokens};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -104,6 +104,31 @@ pub(super) struct Answered {
     pub is_over: bool,
 }
 
+impl Reading for Answered {
+    fn whole(&mut self, text: &str, server: &Server) -> Result<(), ModelError> {
+        self.take(text, server)?;
+        self.is_over = true;
+        Ok(())
+    }
+
+    fn event(&mut self, data: &str, server: &Server) -> Result<bool, ModelError> {
+        if data == "[DONE]" {
+            self.is_over = true;
+        } else {
+            self.take(data, server)?;
+        }
+        Ok(self.is_over)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.is_over || self.finish.is_some()
+    }
+
+    fn tokens(&self) -> Tokens {
+        self.usage.unwrap_or_default()
+    }
+}
+
 impl Answered {
     /// Takes a piece, or a whole answer.
     pub fn take(&mut self, text: &str, server: &Server) -> Result<(), ModelError> {
@@ -181,16 +206,6 @@ impl Answered {
         }
         call.extra = row.extra_content.or(call.extra.take());
         Ok(())
-    }
-
-    /// Whether the other side said why it ended.
-    pub fn has_ended(&self) -> bool {
-        self.is_over || self.finish.is_some()
-    }
-
-    /// What was counted so far.
-    pub fn tokens(&self) -> Tokens {
-        self.usage.unwrap_or_default()
     }
 
     /// The reply; an error where it did not come to its end.

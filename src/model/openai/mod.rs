@@ -10,7 +10,7 @@ mod request;
 mod tests;
 
 use super::calls::Names;
-use super::server::{self, Answer, Auth, Server, ServerOptions};
+use super::server::{self, Auth, Server, ServerOptions};
 use super::{Exchange, Heard, Look, Model, ModelError, Reply};
 use answer::Answered;
 use async_trait::async_trait;
@@ -56,30 +56,7 @@ impl Model for OpenAi {
         let names = Names::new(exchange);
         let options = &self.server.options;
         let body = request::body(exchange, options, &names, self.limit).to_string();
-        let mut answered = Answered::default();
-        match self.server.post("chat/completions", body, heard).await? {
-            Answer::Whole(body) => {
-                let text = body.text().await.map_err(|what| self.broke(what, &answered))?;
-                answered.take(&text, &self.server)?;
-                answered.is_over = true;
-            }
-            Answer::Events(mut events) => loop {
-                let event = match events.next().await {
-                    Ok(Some(event)) => event,
-                    Ok(None) => break,
-                    // Whatever is missing after the end, it is not the answer.
-                    Err(_) if answered.has_ended() => break,
-                    Err(what) => return Err(self.broke(what, &answered)),
-                };
-                if event.data.trim() == "[DONE]" {
-                    answered.is_over = true;
-                    break;
-                }
-                if !event.data.trim().is_empty() {
-                    answered.take(&event.data, &self.server)?;
-                }
-            },
-        }
+        let answered: Answered = self.server.read("chat/completions", body, heard).await?;
         answered.reply(exchange, &names, options.price.as_ref())
     }
 
@@ -103,12 +80,5 @@ impl Model for OpenAi {
         let ours = self.server.options.model.as_str();
         let is_ours = |model: &serde_json::Value| model.get("id").is_some_and(|id| id == ours);
         Ok(if models.iter().any(is_ours) { Look::Ready } else { Look::NotListed })
-    }
-}
-
-impl OpenAi {
-    fn broke(&self, what: String, answered: &Answered) -> ModelError {
-        let usage = answered.tokens().usage(self.server.options.price.as_ref());
-        ModelError::BrokenOff { what, usage }
     }
 }

@@ -13,7 +13,7 @@ mod turns;
 use super::process::{self, Kept, Start, Talked};
 use super::signs::Watch;
 use super::{Grant, Job, Runner, Signs, ToolSession, WorkEnd};
-use crate::domain::{Permissions, Reason, RunState, Usage, Work};
+use crate::domain::{Permissions, Reason, Usage, Work};
 use async_trait::async_trait;
 use permissions::Policy;
 use shown::Shown;
@@ -97,7 +97,7 @@ impl Runner for AcpRunner {
         let mut watch = Watch::start(&job.playbook.limits);
         let Some(grant) = &job.grant else {
             let detail = "an ACP agent needs the run's tools over HTTP, which are not served here";
-            return failed(Reason::CommandFailed, detail.to_owned(), Usage::default());
+            return WorkEnd::failed(Reason::CommandFailed, detail.to_owned(), Usage::default());
         };
         let shown = Arc::new(Shown::new(signs.clone(), job.playbook.limits.cost_micros));
         let talked = self.talk(job, grant, &shown, (signs, &mut watch, &stop)).await;
@@ -110,7 +110,7 @@ impl Runner for AcpRunner {
             Err(error) => {
                 let program = job.command.first().map_or("", String::as_str);
                 let detail = format!("{program} cannot be started: {error}");
-                failed(Reason::CommandFailed, detail, usage)
+                WorkEnd::failed(Reason::CommandFailed, detail, usage)
             }
         };
         WorkEnd { detail: signs.harmless(&end.detail).into_owned(), ..end }
@@ -135,27 +135,29 @@ fn end_of(
         return WorkEnd::ended(state, reason, last_words(&talked.stderr), usage);
     }
     if let Some(spent) = shown.spent() {
-        return failed(Reason::BudgetSpent, spent, usage);
+        return WorkEnd::failed(Reason::BudgetSpent, spent, usage);
     }
     let detail = |what: &str| {
         let last = last_words(&talked.stderr);
         if last.is_empty() { what.to_owned() } else { format!("{what}; it said last: {last}") }
     };
     match talked.said {
-        Some(Said::Silent) => failed(Reason::NoOutcome, "it was reminded once".to_owned(), usage),
-        Some(Said::TurnsSpent(turns)) => {
-            failed(Reason::BudgetSpent, format!("limits.turns: {turns}"), usage)
+        Some(Said::Silent) => {
+            WorkEnd::failed(Reason::NoOutcome, "it was reminded once".to_owned(), usage)
         }
-        Some(Said::Stopped(why)) => failed(Reason::ModelFailed, detail(&why), usage),
-        Some(Said::Broken(why)) => failed(Reason::CommandFailed, detail(&why), usage),
-        None => failed(Reason::CommandFailed, detail("it ended in the middle of its work"), usage),
+        Some(Said::TurnsSpent(turns)) => {
+            WorkEnd::failed(Reason::BudgetSpent, format!("limits.turns: {turns}"), usage)
+        }
+        Some(Said::Stopped(why)) => WorkEnd::failed(Reason::ModelFailed, detail(&why), usage),
+        Some(Said::Broken(why)) => WorkEnd::failed(Reason::CommandFailed, detail(&why), usage),
+        None => WorkEnd::failed(
+            Reason::CommandFailed,
+            detail("it ended in the middle of its work"),
+            usage,
+        ),
     }
 }
 
 fn last_words(stderr: &Kept) -> String {
     stderr.end_text(SAID_CHARS_MAX)
-}
-
-fn failed(reason: Reason, detail: String, usage: Usage) -> WorkEnd {
-    WorkEnd::ended(RunState::Failed, reason, detail, usage)
 }

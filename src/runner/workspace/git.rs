@@ -2,7 +2,7 @@
 //! have written configuration, hooks or a `commondir`: only in what it fetched itself, and in a
 //! workspace's repository before the agent sees it.
 
-use super::super::process::{self, BASIC_VARIABLES, Start};
+use super::super::process::{self, Start};
 use super::super::signs::{Overrun, Signs, Watch};
 use super::WorkspaceError;
 use super::place::{self, Place};
@@ -88,10 +88,7 @@ impl Git<'_> {
         transports: &str,
         args: &[&str],
     ) -> Result<String, WorkspaceError> {
-        let basic =
-            self.environment.iter().filter(|(name, _)| BASIC_VARIABLES.contains(&name.as_str()));
-        let mut env: BTreeMap<String, String> =
-            basic.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut env = process::basic(self.environment.clone());
         for (name, value) in [
             ("LC_ALL", "C"),
             ("GIT_TERMINAL_PROMPT", "0"),

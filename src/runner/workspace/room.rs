@@ -1,7 +1,7 @@
 //! A workspace while a run works in it: programs, hooks and checks are started in its sandbox.
 
 use super::super::grant::Grant;
-use super::super::process::{self, BASIC_VARIABLES, Exit, Start, wrapped};
+use super::super::process::{self, Exit, Start, wrapped};
 use super::super::sandbox::Confinement;
 use super::super::sandbox::proxy::Proxy;
 use super::super::signs::{Overrun, Signs, Watch};
@@ -320,10 +320,7 @@ fn environment(
     password: &str,
     options: &Options,
 ) -> BTreeMap<String, String> {
-    let basic = options.environment.iter();
-    let basic = basic.filter(|(name, _)| BASIC_VARIABLES.contains(&name.as_str()));
-    let mut env: BTreeMap<String, String> =
-        basic.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut env = process::basic(options.environment.clone());
     let mut put = |name: &str, value: String| env.insert(name.to_owned(), value);
     let path = |path: &Path| path.display().to_string();
     put("ROTA_WORKSPACE", path(&place.tree));

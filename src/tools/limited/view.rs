@@ -286,6 +286,7 @@ noun!(Comments {
 } below {
     add_comment(stamp: &Stamp, new: NewComment) -> Written<Comment>;
     delete_comment(stamp: &Stamp, id: CommentId) -> Written<Comment>;
+    edit_comment(stamp: &Stamp, id: CommentId, text: String) -> Written<Comment>;
 });
 
 noun!(History {

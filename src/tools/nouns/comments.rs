@@ -225,6 +225,54 @@ struct DeleteComment {
     entity_id: Option<IdOrName>,
 }
 
+/// What a run has besides: a comment of its own in another wording.
+pub(super) fn run_tools() -> Vec<Definition> {
+    vec![Definition::write::<EditComment, Change>(
+        Words {
+            name: "editComment",
+            title: "Edit a comment",
+            description: "Puts another text in the place of a comment of yours, so that one comment tells how \
+                things stand now. Example: {\"id\": 12, \"text\": \"Two of three are done.\"}.",
+            example: r#"{"id": 12, "text": "Two of three are done."}"#,
+        },
+        Role::Commenter,
+        (false, true),
+        |parts, context, args| Box::pin(edit_comment(parts, context, args)),
+    )]
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct EditComment {
+    /// The comment.
+    id: Id,
+    /// Markdown, not blank.
+    text: String,
+}
+
+async fn edit_comment(
+    parts: &Parts,
+    context: &Context,
+    args: EditComment,
+) -> Result<Planned, ToolError> {
+    let id = CommentId(args.id.0);
+    let query = CommentQuery {
+        after: Some(CommentId(id.0.saturating_sub(1))),
+        limit: 1,
+        ..CommentQuery::default()
+    };
+    let page = parts.board.comments(&query).await.map_err(|e| told(&e))?;
+    let seen = page.items.into_iter().find(|comment| comment.id == id).ok_or_else(|| {
+        ToolError::rejected(Reason::NotFound, format!("there is no comment {id}"))
+    })?;
+    if seen.author != context.principal.person.id {
+        let message = format!("comment {id} is somebody else's; everybody edits their own only");
+        return Err(ToolError::rejected(Reason::OutOfScope, message));
+    }
+    let (reach, text) = (reach(parts, seen.on).await?, text(args.text)?);
+    Ok(Planned::new(reach, Write::EditComment { seen, text }))
+}
+
 async fn delete_comment(
     parts: &Parts,
     context: &Context,

@@ -23,6 +23,7 @@ mod planning;
 mod projects;
 mod records;
 mod reviews;
+mod spent;
 mod sprints;
 mod talk;
 mod tasks;
@@ -64,6 +65,7 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Records, records::tools()),
         (Toolset::Records, undo::digest_tools()),
         (Toolset::Audit, audit::tools()),
+        (Toolset::Audit, spent::tools()),
         (Toolset::Operate, operate::tools()),
         (Toolset::Operate, undo::tools()),
         (Toolset::Tokens, tokens::tools()),
@@ -71,6 +73,7 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Code, code::tools()),
         (Toolset::Code, history::tools()),
         (Toolset::Code, findings::tools()),
+        (Toolset::Run, comments::run_tools()),
         (Toolset::Run, finish::tools()),
     ];
     let mut all = Vec::new();

@@ -2,6 +2,7 @@
 
 use super::{World, conflict, contract, malformed, noon, not_found, person, project};
 use chrono::TimeDelta;
+use rota::board::BoardError;
 use rota::domain::{
     CommentId, CommentQuery, CommentTarget, Cursor, MilestoneEdit, MilestoneId, MilestoneQuery,
     NewComment, NewMilestone, NewPerson, NewProject, NewTask, PersonId, PersonKind, ProjectEdit,
@@ -20,6 +21,7 @@ contract! {
     a_milestone_never_waits_for_itself
     comments_come_oldest_first_in_pages
     a_comment_changes_modified_but_not_the_revision
+    a_comment_is_given_another_text_where_the_board_can
     status_updates_are_rated_comments_on_projects
     an_answer_is_on_the_same_thing
 }
@@ -273,6 +275,29 @@ async fn comments_come_oldest_first_in_pages(w: World) {
     assert_eq!(w.board.comments(&late).await.unwrap().items.len(), 2);
     let early = CommentQuery { to: Some(from), ..CommentQuery::default() };
     assert_eq!(w.board.comments(&early).await.unwrap().items.len(), 4);
+}
+
+async fn a_comment_is_given_another_text_where_the_board_can(w: World) {
+    let task = w.task("1").await.id;
+    let new = comment(CommentTarget::Task(task), "one");
+    let id = w.board.add_comment(&w.by(), new).await.unwrap().after.id;
+    let before = w.board.task(task).await.unwrap();
+    w.pass();
+    let written = w.board.edit_comment(&w.by(), id, "two".into()).await;
+    if matches!(written, Err(BoardError::Unsupported(_))) {
+        return;
+    }
+    let written = written.unwrap();
+    assert_eq!((written.changed, written.after.text.as_str()), (true, "two"));
+    let again = w.board.edit_comment(&w.by(), id, "two".into()).await.unwrap();
+    assert!(!again.changed);
+    let query =
+        CommentQuery { on: Some(CommentTarget::Task(task)), limit: 9, ..CommentQuery::default() };
+    let now = w.board.comments(&query).await.unwrap().items;
+    assert_eq!(now.iter().map(|c| (c.id, c.text.as_str())).collect::<Vec<_>>(), [(id, "two")]);
+    assert_eq!(w.board.task(task).await.unwrap(), before, "no change of what it is on");
+    malformed(w.board.edit_comment(&w.by(), id, "  ".into()).await);
+    not_found(w.board.edit_comment(&w.by(), CommentId(9_999), "x".into()).await);
 }
 
 async fn a_comment_changes_modified_but_not_the_revision(w: World) {

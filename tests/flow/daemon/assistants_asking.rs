@@ -62,6 +62,8 @@ async fn an_answered_claim_goes_on_once_however_often_it_is_asked_for() {
     let first = life.call(&agent, "claimTask", claim.clone()).await.unwrap();
     let second = life.call(&agent, "claimTask", claim).await.unwrap();
     assert_eq!(first.get("fence"), second.get("fence"));
+    let answer = Some(&Value::from("The one below."));
+    assert_eq!((first.get("answer"), second.get("answer")), (answer, answer));
     life.stop().await;
 }
 

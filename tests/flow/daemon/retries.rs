@@ -31,6 +31,58 @@ call = [
 error = "refused"
 "#;
 
+/// Comments, then the provider's filter declines.
+const DECLINES: &str = r#"
+[[conversation]]
+[[conversation.turn]]
+call = [{ tool = "addComment", args = { module = "ticket", entityId = "${task_id}", text = "I look." } }]
+[[conversation.turn]]
+say = "I cannot help with this."
+stop = "declined"
+"#;
+
+/// The same mistake, for ever.
+const STUBBORN: &str = r#"
+[[conversation]]
+[[conversation.turn]]
+call = [{ tool = "getTicket", args = { id = 999 } }]
+[[conversation.turn]]
+call = [{ tool = "getTicket", args = { id = 999 } }]
+[[conversation.turn]]
+call = [{ tool = "getTicket", args = { id = 999 } }]
+"#;
+
+/// What the same prompt would meet again is not tried again: it goes back at once, and says why.
+async fn is_handed_back_at_once(script: &str, reason: Reason, said: &str) {
+    let mut team = Team::new().await;
+    team.playbook("ai-worker", WORKER_PLAYBOOK);
+    team.model("worker", &[script, DILIGENT]);
+    let task = team.task("Fix the login").await;
+    let life = team.start().await;
+    let report = life.run("ai-worker").await;
+    assert_eq!((report.state, report.reason), (RunState::Failed, reason));
+    let run = life.the_run(task).await;
+    assert_eq!((run.attempt, run.reason), (1, Some(reason)));
+    assert_eq!((team.look(task).await.assignee, team.status(task).await.as_str()), (None, "New"));
+    let (_, last) = team.comments(task).await.pop().unwrap();
+    assert!(last.contains("hands this task back") && last.contains(said), "{last}");
+    let told = team.told.texts();
+    let failures = told.iter().filter(|text| text.contains(reason.code())).count();
+    assert_eq!(failures, 1, "{told:#?}");
+    // It is not taken again either until somebody has looked at it.
+    team.clock.advance(Duration::from_hours(1));
+    assert_eq!(life.run("ai-worker").await.reason, Reason::NothingToDo);
+    team.edit(ADA, task, TaskEdit::Description("Only the button.".into())).await;
+    assert_eq!(life.run("ai-worker").await.reason, Reason::HandedOver);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_the_model_declines_is_handed_back_at_once_and_people_hear_of_it() {
+    is_handed_back_at_once(DECLINES, Reason::ModelDeclined, "declined to work on it").await;
+    is_handed_back_at_once(STUBBORN, Reason::RepeatedFailure, "same failing call").await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_run_that_fails_twice_is_tried_again_and_knows_what_was_done_before() {
     let mut team = Team::new().await;

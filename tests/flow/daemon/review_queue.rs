@@ -172,6 +172,63 @@ async fn a_decision_that_broke_off_is_finished_by_the_next_life_in_the_name_of_w
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_decision_that_a_new_hand_over_came_before_is_told_and_moves_nothing() {
+    let (team, life, task) = handed_over().await;
+    noted(&life, task, Verdict::Approved).await;
+    let first = life.ledger.hand_over(task).await.unwrap().unwrap();
+    // Another run hands over at the same moment.
+    let run = Run {
+        id: RunId::new("r-zzzzzzzzzzzz"),
+        state: RunState::Running,
+        reason: None,
+        ended: None,
+        fence: None,
+        ..life.the_run(task).await
+    };
+    life.ledger.start_run(&run, "").await.unwrap();
+    let ended = Run {
+        state: RunState::Succeeded,
+        reason: Some(Reason::HandedOver),
+        ended: Some(run.started),
+        ..run.clone()
+    };
+    let anew = HandOver { run: run.id.clone(), decided: None, ..first };
+    life.ledger.finish_handed_over(&ended, Vec::new(), &anew).await.unwrap();
+    for _ in 0..3 {
+        life.work().await;
+    }
+    let said = team.comments(task).await;
+    let told = said.iter().filter(|(who, text)| {
+        *who == ADA && text.contains("As I said.") && text.contains("handed over anew meanwhile")
+    });
+    assert_eq!(told.count(), 1, "{said:#?}");
+    assert_eq!(team.status(task).await, "Ready for Review");
+    assert_eq!(waiting(&team, &life).await.len(), 1, "the new one waits");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rework_that_the_end_of_a_daemon_broke_off_before_it_showed_is_begun_by_the_next() {
+    let (team, life, task) = handed_over().await;
+    decide(&team, &life, BO, (task, "request_changes", "It is green.")).await.unwrap();
+    // It is told to stop in the moment in which it has begun.
+    tokio::join!(life.daemon.tick(), life.daemon.stop_now());
+    life.stop().await;
+    let life = team.start().await;
+    let comments = team.comments(task).await;
+    assert!(
+        !comments.iter().any(|(_, text)| text.contains("hands this task back")),
+        "{comments:#?}"
+    );
+    assert_eq!(team.status(task).await, "Changes Requested");
+    life.work().await;
+    let runs = life.runs(task).await;
+    assert_eq!(runs[0].reason, Some(Reason::HandedOver), "{runs:#?}");
+    assert_eq!((runs[0].attempt, team.status(task).await.as_str()), (1, "Ready for Review"));
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_reviewing_agent_approved_goes_back_to_its_author_when_a_person_does_not() {
     let mut team = Team::new().await;
     team.playbook("ai-worker", &WORKER_PLAYBOOK.replace("assign = \"{{task.author}}\"\n", ""));

@@ -47,6 +47,33 @@ async fn proposed() -> (Team, Life, TaskId) {
     (team, life, task)
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_proposed_and_not_decided_fills_the_queue_of_reviews() {
+    let mut team = Team::new().await;
+    team.playbook("ai-worker", &format!("{}\n[review]\nwaiting_max = 1\n", playbook()));
+    team.model("worker", &[THOROUGH]);
+    let (one, other) = (team.task("One").await, team.task("Two").await);
+    let life = team.start().await;
+    life.run("ai-worker").await;
+    let report = life.run("ai-worker").await;
+    assert_eq!(report.reason, Reason::ReviewQueueFull);
+    let runs = [life.runs(one).await.len(), life.runs(other).await.len()];
+    assert_eq!(runs, [1, 0]);
+    decide(
+        &team,
+        &life,
+        ADA,
+        json!({ "task": one.0, "decision": "request_changes", "comment": "No." }),
+    )
+    .await
+    .unwrap();
+    life.work().await;
+    let report = life.run("ai-worker").await;
+    assert_eq!(report.reason, Reason::Proposed);
+    assert_eq!(life.runs(other).await.len(), 1);
+    life.stop().await;
+}
+
 async fn decide(team: &Team, life: &Life, who: PersonId, args: Json) -> Result<Json, ToolError> {
     let who = team.person(who).await;
     let answer = life.call(&who, "decideReview", args).await?;

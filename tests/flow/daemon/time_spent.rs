@@ -1,6 +1,6 @@
 //! The time of runs in the timesheets.
 
-use super::playbooks::{BREAKS_OFF, QUICK, WORKER as WORKER_PLAYBOOK};
+use super::playbooks::{ASKS, BREAKS_OFF, QUICK, WORKER as WORKER_PLAYBOOK};
 use crate::support::daemon::{Life, Team, WORKER};
 use rota::board::Timesheets as _;
 use rota::domain::*;
@@ -45,6 +45,23 @@ async fn what_a_run_took_is_logged_once_as_its_agent_in_full_minutes() {
     let run = life.the_run(task).await;
     assert_eq!(run.reason, Some(Reason::HandedOver));
     let expected = (WORKER, TimeKind::Testing, 120, format!("run {}", run.id));
+    assert_eq!(entries(&team, task).await, [expected]);
+    life.work().await;
+    life.stop().await;
+    let life = team.start().await;
+    life.work().await;
+    assert_eq!(entries(&team, task).await.len(), 1);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_run_took_until_it_asked_is_logged_too() {
+    let (team, task) = team(&[ASKS], Some(TimeKind::Development)).await;
+    let life = team.start().await;
+    works(&team, &life, Duration::from_mins(2)).await;
+    let run = life.the_run(task).await;
+    assert_eq!(run.state, RunState::Waiting);
+    let expected = (WORKER, TimeKind::Development, 120, format!("run {}", run.id));
     assert_eq!(entries(&team, task).await, [expected]);
     life.work().await;
     life.stop().await;

@@ -49,6 +49,60 @@ async fn who_tags_a_ticket_in_leantime_wakes_a_playbook_that_works_and_hands_ove
     life.stop().await;
 }
 
+/// Answers whatever is said or changed on a ticket, as the agent whose key it is.
+const ANSWERS: &str = r#"
+agent = "AI-Worker"
+[on]
+event = ["comment.added", "task.changed", "task.created", "task.status_changed"]
+[gather.tasks]
+tool = "findTasks"
+args = { projectIds = "{{all_project_ids}}" }
+[[step]]
+each = "{{gathered.tasks}}"
+tool = "addComment"
+args = { module = "ticket", entityId = "{{item.id}}", text = "Seen." }
+[[step]]
+each = "{{gathered.tasks}}"
+tool = "editTask"
+args = { id = "{{item.id}}", params = { priority = 2 } }
+[scope]
+write = "board"
+max = { addComment = 50, editTask = 50 }
+"#;
+
+#[tokio::test]
+async fn what_an_agent_writes_in_leantime_wakes_none_of_its_playbooks_however_often_it_is_looked_at()
+ {
+    let office = Office::new(unlimited()).await;
+    office.playbook("answers", ANSWERS, &[]);
+    office.playbook("also", ANSWERS, &[]);
+    let ticket = office.ticket("Fix the login");
+    let home = office.home("laptop");
+    let life = office.start(&home, QUICK).await;
+    life.work().await;
+    let person = office.fake.as_person(office.hugo);
+    person.edit(ticket, "tags", json!("design"));
+    for _ in 0..6 {
+        life.work().await;
+        office.advance(Duration::from_secs(5));
+    }
+    let mut woken = 0;
+    for name in ["answers", "also"] {
+        woken += life.ledger.occurrences(&PlaybookName::new(name), 100).await.unwrap().len();
+    }
+    assert_eq!(woken, 2, "once for each, by what Hugo did");
+    assert_eq!(office.comments(ticket).len(), 2);
+    // A daemon that begins anew on the same record does not hear them either.
+    life.stop().await;
+    let life = office.start(&home, QUICK).await;
+    for _ in 0..3 {
+        life.work().await;
+        office.advance(Duration::from_secs(5));
+    }
+    assert_eq!(office.comments(ticket).len(), 2);
+    life.stop().await;
+}
+
 #[tokio::test]
 async fn the_changes_of_one_step_are_one_change_of_the_ticket() {
     let office = office().await;

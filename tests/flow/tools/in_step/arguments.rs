@@ -375,6 +375,7 @@ pub fn of(tool: &str, dice: &mut Dice, known: &Known) -> Option<Json> {
             "editFrom": moment(dice), "editTo": "+9w" }),
         "addComment" => comment(dice, known),
         "deleteComment" => of_id(dice, &known.comments),
+        "editComment" => json!({ "id": dice.id(&known.comments), "text": text(dice) }),
         "addProjectStatusUpdate" => json!({ "projectId": project(dice, known),
             "text": text(dice), "status": dice.one_of(&["green", "yellow", "red", "blue"]) }),
         "addProject" => json!({ "name": line(dice), "details": text(dice) }),

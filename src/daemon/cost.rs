@@ -1,0 +1,257 @@
+//! What runs cost: tokens, money and runs since an instant, in lines that add up to the total.
+//!
+//! A run counts by the civil day of the team's zone on which it began, as budgets do. Money that nobody
+//! can know, because `rota.toml` gave the model no price or a program did not say, is never told as
+//! nothing: its runs are counted apart.
+
+use super::brief::text_of;
+use super::budget::day_of;
+use super::look::civil_midnight;
+use super::parts::Parts;
+use crate::domain::{PlaybookName, Run, RunState, Timestamp, Usage, Value, Work};
+use crate::ledger::{Amount, LedgerError, RunFilter};
+use crate::tools::desk::{CostAsk, CostBy, DeskError};
+use chrono::{Days, NaiveDate};
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+/// So many days are told when nobody says since when, the present one included.
+const DAYS: i64 = 30;
+/// No more runs are looked at.
+const RUNS_MAX: usize = 100_000;
+/// More lines are told as one.
+const LINES_MAX: usize = 500;
+/// What the others are called.
+const OTHERS: &str = "(others)";
+
+/// One line: what some runs used together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Line {
+    runs: u64,
+    usage: Usage,
+    /// Of so many runs the money is not known.
+    unpriced: u64,
+}
+
+impl Line {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            runs: self.runs + other.runs,
+            usage: self.usage.plus(other.usage),
+            unpriced: self.unpriced + other.unpriced,
+        }
+    }
+
+    fn shown(&self) -> Vec<(&'static str, Value)> {
+        let number = |n: u64| Value::from(i64::try_from(n).unwrap_or(i64::MAX));
+        vec![
+            ("runs", number(self.runs)),
+            ("tokens_in", number(self.usage.tokens_in)),
+            ("tokens_cached", number(self.usage.tokens_cached)),
+            ("tokens_out", number(self.usage.tokens_out)),
+            // Where no run's money is known there is no sum to tell.
+            ("cost_micros", self.has_sum().then(|| number(self.usage.cost_micros)).into()),
+            ("unpriced_runs", number(self.unpriced)),
+        ]
+    }
+
+    fn has_sum(&self) -> bool {
+        self.unpriced == 0 || self.unpriced < self.runs || self.usage.cost_micros > 0
+    }
+}
+
+/// By which definition runs worked.
+#[derive(Clone, Debug, Default)]
+struct Definition {
+    agent: String,
+    model: String,
+    /// Whether its money is counted: its model has a price, or it needs none.
+    is_priced: bool,
+    /// Whether its tokens are counted here, so that a run without any cost nothing.
+    is_metered: bool,
+}
+
+/// What runs cost, for whoever asks.
+pub(super) async fn cost(parts: &Parts, ask: CostAsk) -> Result<Value, DeskError> {
+    told(parts, ask).await.map_err(super::dispatcher::failed)
+}
+
+async fn told(parts: &Parts, ask: CostAsk) -> Result<Value, LedgerError> {
+    let now = parts.clock.wall();
+    let zone = parts.settings.zone;
+    let since = ask.since.unwrap_or_else(|| {
+        let first = now - chrono::TimeDelta::days(DAYS - 1);
+        civil_midnight(first, zone)
+    });
+    let filter = RunFilter { since: Some(since), ..RunFilter::default() };
+    let runs = parts.ledger.runs(&filter, RUNS_MAX).await?;
+    let is_cut = runs.len() >= RUNS_MAX;
+    let (under_way, ended): (Vec<Run>, Vec<Run>) =
+        runs.into_iter().partition(|run| run.state == RunState::Running);
+    let mut definitions = BTreeMap::new();
+    let mut lines: BTreeMap<String, Line> = BTreeMap::new();
+    for run in &ended {
+        let definition = definition(parts, run, &mut definitions).await?;
+        let key = key_of(parts, run, &definition, ask.by);
+        let line = lines.entry(key).or_default();
+        *line = line.plus(line_of(run, &definition));
+    }
+    let beyond = beyond(parts, &ended, (since, now)).await?;
+    let lines = ordered(lines, ask.by);
+    let total = lines.iter().fold(Line::default(), |sum, (_, line)| sum.plus(*line));
+    let items = lines.iter().map(|(key, line)| {
+        let named = std::iter::once((ask.by.as_str(), Value::from(key.as_str())));
+        Value::map(named.chain(line.shown()))
+    });
+    let number = |n: u64| Value::from(i64::try_from(n).unwrap_or(i64::MAX));
+    Ok(Value::map([
+        ("by", Value::from(ask.by.as_str())),
+        ("since", text_of(since).into()),
+        ("until", text_of(now).into()),
+        ("zone", zone.name().into()),
+        ("currency", parts.settings.currency.as_str().into()),
+        ("items", Value::List(items.collect())),
+        ("total", Value::map(total.shown())),
+        ("under_way", number(u64::try_from(under_way.len()).unwrap_or(u64::MAX))),
+        ("beyond_tokens", number(beyond.tokens)),
+        ("beyond_cost_micros", number(beyond.cost_micros)),
+        ("cut", is_cut.into()),
+    ]))
+}
+
+fn line_of(run: &Run, definition: &Definition) -> Line {
+    // What was counted in money was priced then, whatever stands in `rota.toml` now.
+    let usage = &run.usage;
+    let used_none = definition.is_metered && usage.tokens_in == 0 && usage.tokens_out == 0;
+    let is_known = definition.is_priced || usage.cost_micros > 0 || used_none;
+    Line { runs: 1, usage: run.usage, unpriced: u64::from(!is_known) }
+}
+
+fn key_of(parts: &Parts, run: &Run, definition: &Definition, by: CostBy) -> String {
+    match by {
+        CostBy::Playbook => run.playbook.to_string(),
+        CostBy::Agent => definition.agent.clone(),
+        CostBy::Model => definition.model.clone(),
+        CostBy::Task => run.task.map_or_else(|| "none".to_owned(), |task| task.to_string()),
+        CostBy::Day => day_of(parts, run.started).to_string(),
+    }
+}
+
+/// Days as they came, everything else the dearest first; many small ones together.
+fn ordered(lines: BTreeMap<String, Line>, by: CostBy) -> Vec<(String, Line)> {
+    let mut lines: Vec<(String, Line)> = lines.into_iter().collect();
+    if by == CostBy::Day {
+        return lines;
+    }
+    let weight = |line: &Line| {
+        let tokens = line.usage.tokens_in.saturating_add(line.usage.tokens_out);
+        (line.usage.cost_micros, tokens, line.runs)
+    };
+    lines.sort_by(|(a, one), (b, other)| weight(other).cmp(&weight(one)).then(a.cmp(b)));
+    if lines.len() > LINES_MAX {
+        let others = lines.split_off(LINES_MAX - 1);
+        let sum = others.iter().fold(Line::default(), |sum, (_, line)| sum.plus(*line));
+        lines.push((OTHERS.to_owned(), sum));
+    }
+    lines
+}
+
+async fn definition(
+    parts: &Parts,
+    run: &Run,
+    known: &mut BTreeMap<(PlaybookName, String), Definition>,
+) -> Result<Definition, LedgerError> {
+    let key = (run.playbook.clone(), run.definition.clone());
+    if let Some(found) = known.get(&key) {
+        return Ok(found.clone());
+    }
+    let current = parts.playbook(&run.playbook).filter(|p| p.hash == run.definition);
+    let playbook = match current {
+        Some(playbook) => Some(playbook),
+        None => parts.ledger.definition(&run.definition).await?.and_then(|text| {
+            let library = parts.library.lock().unwrap_or_else(PoisonError::into_inner);
+            library.old(&run.playbook, &text)
+        }),
+    };
+    let unknown = || "unknown".to_owned();
+    let found = match playbook {
+        None => Definition { agent: unknown(), model: unknown(), ..Definition::default() },
+        Some(playbook) => {
+            let (model, is_priced) = match &playbook.work {
+                Work::Steps(_) => ("none".to_owned(), true),
+                Work::Command { .. } => ("command".to_owned(), false),
+                Work::Acp { .. } => ("acp".to_owned(), false),
+                Work::Model { model, .. } => {
+                    let priced = parts.models.get(model).is_some_and(|known| known.is_priced());
+                    (model.clone(), priced)
+                }
+            };
+            let is_metered = playbook.work.program().is_none();
+            Definition { agent: playbook.agent.clone(), model, is_priced, is_metered }
+        }
+    };
+    known.insert(key, found.clone());
+    Ok(found)
+}
+
+/// What the budgets of whole days counted beyond what the runs' records say: runs that were broken off
+/// had no time to write it down.
+async fn beyond(
+    parts: &Parts,
+    ended: &[Run],
+    (since, now): (Timestamp, Timestamp),
+) -> Result<Amount, LedgerError> {
+    let mut said: BTreeMap<NaiveDate, Amount> = BTreeMap::new();
+    for run in ended {
+        let sum = said.entry(day_of(parts, run.started)).or_default();
+        let Amount { tokens, cost_micros } = Amount::from(run.usage);
+        sum.tokens = sum.tokens.saturating_add(tokens);
+        sum.cost_micros = sum.cost_micros.saturating_add(cost_micros);
+    }
+    let (last, mut day) = (day_of(parts, now), day_of(parts, since));
+    if civil_midnight(since, parts.settings.zone) < since {
+        day = day.checked_add_days(Days::new(1)).unwrap_or(day);
+    }
+    let mut beyond = Amount::default();
+    // The sums of days are kept for 400 of them.
+    for _ in 0..400 {
+        if day > last {
+            break;
+        }
+        let counted = parts.ledger.spent(None, day).await?.spent;
+        let said = said.get(&day).copied().unwrap_or_default();
+        beyond.tokens += counted.tokens.saturating_sub(said.tokens);
+        beyond.cost_micros += counted.cost_micros.saturating_sub(said.cost_micros);
+        day = day.checked_add_days(Days::new(1)).unwrap_or(day);
+    }
+    Ok(beyond)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(runs: u64, cost_micros: u64, unpriced: u64) -> Line {
+        Line { runs, usage: Usage { cost_micros, ..Usage::default() }, unpriced }
+    }
+
+    #[test]
+    fn the_dearest_come_first_days_as_they_came_and_nothing_is_left_out() {
+        let many: BTreeMap<String, Line> =
+            (0..LINES_MAX as u64 + 9).map(|n| (format!("{n:04}"), line(1, n, 0))).collect();
+        let sum = |lines: &[(String, Line)]| {
+            lines.iter().fold(Line::default(), |sum, (_, line)| sum.plus(*line))
+        };
+        let all: Vec<_> = many.clone().into_iter().collect();
+        let told = ordered(many.clone(), CostBy::Task);
+        assert_eq!((told.len(), sum(&told)), (LINES_MAX, sum(&all)));
+        assert!(told[0].0 == format!("{:04}", LINES_MAX + 8) && told[LINES_MAX - 1].0 == OTHERS);
+        assert_eq!(ordered(many, CostBy::Day), all);
+    }
+
+    #[test]
+    fn what_has_no_price_has_no_sum() {
+        assert!(!line(2, 0, 2).has_sum());
+        assert!(line(2, 0, 1).has_sum() && line(2, 0, 0).has_sum() && line(0, 0, 0).has_sum());
+    }
+}

@@ -1,0 +1,111 @@
+//! What runs cost, told in lines that add up.
+
+use super::playbooks::WORKER as WORKER_PLAYBOOK;
+use crate::support::daemon::{ADA, Life, Team};
+use crate::support::gates::Unpriced;
+use crate::support::playbooks::changed;
+use rota::domain::*;
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+const SPENDS: &str = r#"
+[[conversation]]
+[[conversation.turn]]
+call = [{ tool = "getTicket", args = { id = "${task_id}" } }]
+usage = { tokens_in = 900, tokens_cached = 300, tokens_out = 100, cost_micros = 5000 }
+[[conversation.turn]]
+call = [{ tool = "finish", args = { outcome = "ready", summary = "It works now." } }]
+"#;
+
+async fn report(life: &Life, ada: &Person, args: Json) -> Json {
+    serde_json::to_value(life.call(ada, "reportCost", args).await.unwrap()).unwrap()
+}
+
+/// The lines, without what is the same in all of them.
+fn lines(report: &Json, by: &str) -> Vec<(String, u64, u64, u64, Option<u64>, u64)> {
+    let number = |item: &Json, name: &str| item[name].as_u64().unwrap();
+    let line = |item: &Json| {
+        (
+            item[by].as_str().unwrap_or("total").to_owned(),
+            number(item, "runs"),
+            number(item, "tokens_in"),
+            number(item, "tokens_out"),
+            item["cost_micros"].as_u64(),
+            number(item, "unpriced_runs"),
+        )
+    };
+    report["items"].as_array().unwrap().iter().map(line).collect()
+}
+
+fn adds_up(report: &Json) {
+    for name in ["runs", "tokens_in", "tokens_cached", "tokens_out", "cost_micros", "unpriced_runs"]
+    {
+        let items = report["items"].as_array().unwrap().iter();
+        let sum: u64 = items.map(|item| item[name].as_u64().unwrap_or(0)).sum();
+        assert_eq!(report["total"][name].as_u64().unwrap(), sum, "{name}: {report:#}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_money_and_runs_are_told_by_the_teams_civil_day_and_whatever_else_and_add_up() {
+    // Half an hour before midnight in Berlin.
+    let mut team = Team::at("2026-11-03T22:30:00Z").await;
+    let cheap =
+        [("AI-Suitable", "AI-Cheap"), ("\"worker\"", "\"local\""), ("AI-Worker", "AI-Docs")];
+    team.playbook("ai-worker", WORKER_PLAYBOOK);
+    team.playbook("cheap-worker", &changed(WORKER_PLAYBOOK, &cheap));
+    team.model("worker", &[SPENDS]);
+    team.model("local", &[&changed(SPENDS, &[("cost_micros = 5000", "cost_micros = 0")])]);
+    let local = team.models.remove("local").unwrap();
+    team.models.insert("local".to_owned(), Arc::new(Unpriced(local)));
+    let first = team.task("One").await;
+    let life = team.start().await;
+    life.run("ai-worker").await;
+    team.clock.advance(Duration::from_hours(1));
+    let second = team.task("Two").await;
+    life.run("ai-worker").await;
+    let third = team.task("Three").await;
+    for edit in [TaskEdit::AddTag("AI-Cheap".into()), TaskEdit::RemoveTag("AI-Suitable".into())] {
+        team.edit(ADA, third, edit).await;
+    }
+    life.run("cheap-worker").await;
+    let ada = team.person(ADA).await;
+
+    let by_day = report(&life, &ada, json!({ "by": "day" })).await;
+    let days = [
+        ("2026-11-03".to_owned(), 1, 900, 100, Some(5_000), 0),
+        ("2026-11-04".to_owned(), 2, 1_800, 200, Some(5_000), 1),
+    ];
+    assert_eq!(lines(&by_day, "day"), days);
+    assert_eq!((&by_day["zone"], &by_day["currency"]), (&json!("Europe/Berlin"), &json!("USD")));
+    let by_model = report(&life, &ada, json!({ "by": "model" })).await;
+    let models = [
+        ("worker".to_owned(), 2, 1_800, 200, Some(10_000), 0),
+        ("local".to_owned(), 1, 900, 100, None, 1),
+    ];
+    assert_eq!(lines(&by_model, "model"), models, "no price is not nothing");
+    let keys = |report: &Json, by: &str| {
+        lines(report, by).into_iter().map(|line| line.0).collect::<Vec<_>>()
+    };
+    let by_agent = report(&life, &ada, json!({ "by": "agent" })).await;
+    assert_eq!(keys(&by_agent, "agent"), ["AI-Worker", "AI-Docs"]);
+    let by_playbook = report(&life, &ada, json!({})).await;
+    assert_eq!(keys(&by_playbook, "playbook"), ["ai-worker", "cheap-worker"]);
+    let by_task = report(&life, &ada, json!({ "by": "task" })).await;
+    assert_eq!(keys(&by_task, "task"), [first, second, third].map(|task| task.to_string()));
+    for all in [&by_day, &by_model, &by_agent, &by_playbook, &by_task] {
+        adds_up(all);
+        assert_eq!(
+            (&all["total"]["runs"], &all["total"]["tokens_cached"]),
+            (&json!(3), &json!(900))
+        );
+        assert_eq!((&all["beyond_tokens"], &all["under_way"]), (&json!(0), &json!(0)));
+    }
+    let since = report(&life, &ada, json!({ "by": "day", "since": "2026-11-04" })).await;
+    assert_eq!(keys(&since, "day"), ["2026-11-04"]);
+    adds_up(&since);
+    let refused = life.call(&ada, "reportCost", json!({ "by": "colour" })).await.unwrap_err();
+    assert!(refused.to_string().contains("playbook, agent, model, task or day"), "{refused}");
+    life.stop().await;
+}
