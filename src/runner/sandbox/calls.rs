@@ -181,11 +181,11 @@ fn of_files() -> Result<Rules, String> {
     let mode =
         |index| -> Result<Vec<SeccompRule>, String> { Ok(vec![rule(&[flag(index, SETUID)?])?]) };
     // Whatever stands where a mode would, it is one only where a file is made.
-    let made = |flags: u8| -> Result<Vec<SeccompRule>, String> {
+    let created = |flags: u8| -> Result<Vec<SeccompRule>, String> {
         [libc::O_CREAT, libc::O_TMPFILE & !libc::O_DIRECTORY]
             .iter()
-            .map(|made| {
-                rule(&[flag(flags, u64::from(made.unsigned_abs()))?, flag(flags + 1, SETUID)?])
+            .map(|way| {
+                rule(&[flag(flags, u64::from(way.unsigned_abs()))?, flag(flags + 1, SETUID)?])
             })
             .collect()
     };
@@ -196,7 +196,7 @@ fn of_files() -> Result<Rules, String> {
         (libc::SYS_fchmodat, mode(2)?),
         (FCHMODAT2, mode(2)?),
         (libc::SYS_mknodat, mode(2)?),
-        (libc::SYS_openat, made(2)?),
+        (libc::SYS_openat, created(2)?),
     ]);
     #[cfg(target_arch = "x86_64")]
     rules.extend([
@@ -205,7 +205,7 @@ fn of_files() -> Result<Rules, String> {
         (libc::SYS_chmod, mode(1)?),
         (libc::SYS_creat, mode(1)?),
         (libc::SYS_mknod, mode(1)?),
-        (libc::SYS_open, made(1)?),
+        (libc::SYS_open, created(1)?),
     ]);
     Ok(rules)
 }
