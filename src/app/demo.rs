@@ -195,7 +195,7 @@ impl Stage {
 
 /// Whether an agent has just written something at the release notes.
 async fn is_at_release_notes(daemon: &Daemon, line: &Progress) -> bool {
-    let Some(run) = line.run.as_ref().filter(|_| line.kind == "work") else { return false };
+    let Some(run) = line.run.as_ref().filter(|_| line.kind == "tool") else { return false };
     daemon.task_of(run).await == Some(RELEASE_NOTES) && line.text.contains("addComment")
 }
 

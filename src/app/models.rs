@@ -68,7 +68,7 @@ async fn look(name: &str, model: &dyn Model) -> Finding {
 }
 
 fn troubled(what: &str, about: &str, error: &ModelError) -> Finding {
-    let (health, advice) = match error {
+    let (health, advice) = match error.cause() {
         ModelError::Denied(_) => (Health::Fail, "look at `key`, and whether it may use the model"),
         ModelError::RateLimited { .. } | ModelError::Overloaded { .. } => {
             (Health::Warn, "nothing; a run tries again")

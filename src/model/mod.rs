@@ -229,6 +229,14 @@ pub enum ModelError {
     /// It cannot be reached just now.
     #[error("the model cannot be reached: {0}")]
     Unavailable(String),
+    /// Its answer had begun, and came to nothing for this reason: it was paid for all the same.
+    #[error("{error}")]
+    Spent {
+        /// The reason.
+        error: Box<Self>,
+        /// What it used, by estimate where nobody counted.
+        usage: Usage,
+    },
     /// Its answer broke off. What came of it is not used.
     #[error("the model's answer broke off: {what}")]
     BrokenOff {
@@ -255,10 +263,18 @@ pub enum ModelError {
 }
 
 impl ModelError {
+    /// The reason, whether something was spent or not.
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Spent { error, .. } => error.cause(),
+            error => error,
+        }
+    }
+
     /// Whether the same exchange may succeed later.
     pub fn is_transient(&self) -> bool {
         matches!(
-            self,
+            self.cause(),
             Self::RateLimited { .. }
                 | Self::Overloaded { .. }
                 | Self::Unavailable(_)
@@ -269,7 +285,7 @@ impl ModelError {
 
     /// How long the other side asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
-        match self {
+        match self.cause() {
             Self::RateLimited { retry_after } | Self::Overloaded { retry_after } => *retry_after,
             _ => None,
         }
@@ -278,14 +294,15 @@ impl ModelError {
     /// What was spent although nothing came of it.
     pub fn usage(&self) -> Usage {
         match self {
-            Self::BrokenOff { usage, .. } => *usage,
+            Self::BrokenOff { usage, .. } | Self::Spent { usage, .. } => *usage,
             _ => Usage::default(),
         }
     }
 
     /// The class, as transcripts name it.
     pub fn class(&self) -> &'static str {
-        match self {
+        match self.cause() {
+            Self::Spent { .. } => "spent",
             Self::OffScript(_) => "off_script",
             Self::RateLimited { .. } => "rate_limited",
             Self::Overloaded { .. } => "overloaded",

@@ -9,8 +9,9 @@ mod said;
 
 pub(super) use said::Said;
 
-use super::{Heard, ModelError, Prices, Tokens};
-use crate::domain::Value;
+use super::calls::{estimated, estimated_of};
+use super::{Exchange, Heard, ModelError, Prices, Tokens};
+use crate::domain::{Usage, Value};
 use crate::sse::{Event, Parser};
 use chrono::DateTime;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -212,34 +213,53 @@ impl Server {
         &self,
         path: &str,
         body: String,
+        exchange: &Exchange,
         heard: &Heard<'_>,
     ) -> Result<R, ModelError> {
         let mut reading = R::default();
-        match self.post(path, body, heard).await? {
-            Answer::Whole(body) => {
-                let text = body.text().await.map_err(|what| self.broken_off(what, &reading))?;
-                reading.whole(&text, self)?;
-            }
-            Answer::Events(mut events) => loop {
-                let event = match events.next().await {
-                    Ok(Some(event)) => event,
-                    Ok(None) => break,
-                    // Whatever is missing after the end, it is not the answer.
-                    Err(_) if reading.has_ended() => break,
-                    Err(what) => return Err(self.broken_off(what, &reading)),
-                };
-                let data = event.data.trim();
-                if !data.is_empty() && reading.event(data, self)? {
-                    break;
-                }
-            },
+        let answer = self.post(path, body, heard).await?;
+        match self.read_answer(answer, &mut reading).await {
+            Ok(()) => Ok(reading),
+            // Whoever began to answer is paid for it.
+            Err(error) => Err(self.spent(error, &reading, exchange)),
         }
-        Ok(reading)
     }
 
-    fn broken_off(&self, what: String, reading: &impl Reading) -> ModelError {
-        let usage = reading.tokens().usage(self.options.price.as_ref());
-        ModelError::BrokenOff { what, usage }
+    async fn read_answer(
+        &self,
+        answer: Answer<'_>,
+        reading: &mut impl Reading,
+    ) -> Result<(), ModelError> {
+        let broken_off = |what| ModelError::BrokenOff { what, usage: Usage::default() };
+        let mut events = match answer {
+            Answer::Whole(body) => {
+                let text = body.text().await.map_err(broken_off)?;
+                return reading.whole(&text, self);
+            }
+            Answer::Events(events) => events,
+        };
+        loop {
+            let event = match events.next().await {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(()),
+                // Whatever is missing after the end, it is not the answer.
+                Err(_) if reading.has_ended() => return Ok(()),
+                Err(what) => return Err(broken_off(what)),
+            };
+            let data = event.data.trim();
+            if !data.is_empty() && reading.event(data, self)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// An error in an answer, with what that answer used.
+    fn spent(&self, error: ModelError, reading: &impl Reading, exchange: &Exchange) -> ModelError {
+        let usage = reading.spent(exchange).usage(self.options.price.as_ref());
+        match error {
+            ModelError::BrokenOff { what, .. } => ModelError::BrokenOff { what, usage },
+            error => ModelError::Spent { error: Box::new(error), usage },
+        }
     }
 
     /// What the server lists; `None` where it has no list.
@@ -390,8 +410,19 @@ pub(super) trait Reading: Default {
     fn event(&mut self, data: &str, server: &Server) -> Result<bool, ModelError>;
     /// Whether the other side said why it ended.
     fn has_ended(&self) -> bool;
-    /// What was counted so far.
-    fn tokens(&self) -> Tokens;
+    /// What was counted so far, where the other side counts.
+    fn tokens(&self) -> Option<Tokens>;
+    /// About how many bytes it has said so far.
+    fn bytes(&self) -> usize;
+
+    /// What was used so far, by estimate where nobody has counted.
+    fn spent(&self, exchange: &Exchange) -> Tokens {
+        self.tokens().unwrap_or_else(|| Tokens {
+            fresh: estimated_of(exchange),
+            output: estimated(self.bytes()),
+            ..Tokens::default()
+        })
+    }
 }
 
 /// A body within its bounds.

@@ -252,7 +252,7 @@ impl Turns<'_> {
                 Err(error) => error,
             };
             self.usage = self.usage.plus(Usage { turns: 0, ..error.usage() });
-            match &error {
+            match error.cause() {
                 ModelError::Declined(said) => return Err(Box::new(self.declined(said))),
                 ModelError::ContextTooLong(_) if shortened < COMPACTIONS_MAX => {
                     shortened += 1;

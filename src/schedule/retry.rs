@@ -161,13 +161,14 @@ mod tests {
         assigned other_assignee other_kind other_due changed_recently condition_false \
         condition_failed beyond_limit no_acceptance_criteria no_estimate open_blockers \
         no_description already_claimed no_slot concurrent_limit review_queue_full \
-        attempts_used_up backing_off ping_pong delegation_depth";
+        attempts_used_up backing_off ping_pong delegation_depth \
+        not_independent unsuitable rubric_failed";
     /// A person, or an operator, decided.
     const DECIDED: &str = "person_took_over stop_tag stop_comment force_released cancelled \
         answer_overdue proposals_rejected proposals_expired";
     /// The same again: what was said, what is allowed and what is written down stay as they are.
     const SAME_AGAIN: &str = "unknown_agent unknown_status unknown_person not_found model_declined \
-        repeated_failure budget_spent source_refused sandbox_unavailable template_failed \
+        repeated_failure budget_spent source_refused sandbox_unavailable no_workspace template_failed \
         unknown_effect unknown_tool tool_not_listed tool_not_accepted tool_changed \
         invalid_arguments out_of_scope scope_max token_refused service_is_nobody role_too_low \
         ambiguous unsupported audit_broken";

@@ -1,7 +1,7 @@
 //! The crash table: one crash at each step, two in a row, and crashes until no attempt is left.
 
 use super::scene::{
-    self, PLAYBOOK, WORKER, add_task, dies_at, recovers, rows, run_once, scene, scene_of,
+    self, PLAYBOOK, SCRIPT, WORKER, add_task, dies_at, recovers, rows, run_once, scene, scene_of,
     serving_dies_at,
 };
 use crate::support::rota::Rota;
@@ -241,10 +241,14 @@ fn a_crash_while_handing_back_is_finished_and_told_once() {
 
 #[test]
 fn a_crash_between_two_attempts_loses_neither() {
-    // The work fails for want of turns; its second attempt finds everything done.
-    let short = WORKER.replace("[limits]", "[limits]\nturns = 2");
+    // The work breaks off before it names its end; its second attempt finds everything done.
+    let ending = r#"args = { outcome = "ready", summary = "All there." } }]"#;
     for step in ["claim.reserved", "run.started:2"] {
-        let rota = scene_of(&short);
+        let rota = scene();
+        let (begin, last) = SCRIPT.rsplit_once(ending).unwrap();
+        assert!(last.trim().is_empty());
+        let broken = begin.rsplit_once("call = ").unwrap().0;
+        rota.write("model.toml", &format!("{broken}error = \"denied\"\n"));
         dies_at(&rota, if step == "claim.reserved" { "effect.concluded:4" } else { step });
         recovers(&rota);
         let found = rows(&rota);

@@ -2,7 +2,7 @@
 
 use super::request::call_block;
 use crate::domain::Value;
-use crate::model::calls::{Names, arguments, estimated, estimated_of, give_ids};
+use crate::model::calls::{Names, arguments, give_ids};
 use crate::model::server::{Reading, Said, Server};
 use crate::model::{Call, Exchange, ModelError, Prices, Reply, Stop, Tokens};
 use serde::Deserialize;
@@ -117,8 +117,16 @@ impl Reading for Answered {
         self.stop.is_some()
     }
 
-    fn tokens(&self) -> Tokens {
-        self.usage.unwrap_or_default()
+    fn tokens(&self) -> Option<Tokens> {
+        self.usage
+    }
+
+    fn bytes(&self) -> usize {
+        let of = |block: &Block| match block {
+            Block::Text(text) | Block::Hidden(text) | Block::Thoughts { text, .. } => text.len(),
+            Block::Call { name, arguments, .. } => name.len() + arguments.len(),
+        };
+        self.blocks.iter().map(|(_, block)| of(block)).sum()
     }
 }
 
@@ -166,8 +174,7 @@ impl Answered {
     }
 
     fn error(&self, error: Option<&serde_json::Value>, server: &Server) -> ModelError {
-        let said = Said::of(&json!({ "error": error }));
-        said.in_answer(server, self.tokens().usage(server.options.price.as_ref()))
+        Said::of(&json!({ "error": error })).in_answer(server)
     }
 
     fn begin(&mut self, index: u64, row: BlockRow) -> Result<(), ModelError> {
@@ -207,7 +214,7 @@ impl Answered {
 
     /// Each number is the sum so far; what is not said again stays.
     fn count(&mut self, row: UsageRow) {
-        let before = self.tokens();
+        let before = self.usage.unwrap_or_default();
         self.usage = Some(Tokens {
             fresh: row.input_tokens.unwrap_or(before.fresh),
             cached: row.cache_read_input_tokens.unwrap_or(before.cached),
@@ -225,7 +232,7 @@ impl Answered {
     ) -> Result<Reply, ModelError> {
         let stop = match self.stop.as_deref() {
             None => {
-                let usage = self.tokens().usage(prices);
+                let usage = self.spent(exchange).usage(prices);
                 let what = "it ended in the middle".to_owned();
                 return Err(ModelError::BrokenOff { what, usage });
             }
@@ -234,25 +241,19 @@ impl Answered {
             Some(_) => Stop::Ended,
         };
         let last = self.blocks.len().saturating_sub(1);
-        let (mut text, mut calls, mut bytes) = (String::new(), Vec::new(), 0);
+        let tokens = self.spent(exchange);
+        let (mut text, mut calls) = (String::new(), Vec::new());
         for (place, (_, block)) in self.blocks.iter().enumerate() {
             match block {
                 Block::Text(piece) => text.push_str(piece),
                 Block::Call { id, name, arguments: args } => {
-                    bytes += args.len() + name.len();
                     let args = arguments(args, stop == Stop::Cut && place == last);
                     calls.push(Call { id: id.clone(), tool: names.of_wire(name), args });
                 }
-                Block::Thoughts { text, .. } => bytes += text.len(),
-                Block::Hidden(data) => bytes += data.len(),
+                Block::Thoughts { .. } | Block::Hidden(_) => {}
             }
         }
         give_ids(&mut calls, exchange, is_id);
-        let tokens = self.usage.unwrap_or_else(|| Tokens {
-            fresh: estimated_of(exchange),
-            output: estimated(bytes + text.len()),
-            ..Tokens::default()
-        });
         let echo = echo(&self.blocks, &calls, names);
         Ok(Reply { text, calls, usage: tokens.usage(prices), stop, echo })
     }

@@ -53,7 +53,7 @@ impl Model for Anthropic {
         let names = Names::new(exchange);
         let options = &self.server.options;
         let body = request::body(exchange, options, &names).to_string();
-        let answered: Answered = self.server.read("messages", body, heard).await?;
+        let answered: Answered = self.server.read("messages", body, exchange, heard).await?;
         answered.reply(exchange, &names, options.price.as_ref())
     }
 

@@ -1,7 +1,7 @@
 //! An answer of Chat Completions, in pieces or whole.
 
 use crate::domain::Value;
-use crate::model::calls::{Names, arguments, estimated, estimated_of, give_ids};
+use crate::model::calls::{Names, arguments, give_ids};
 use crate::model::server::{Reading, Said, Server};
 use crate::model::{Call, Exchange, ModelError, Prices, Reply, Stop, Tokens};
 use serde::Deserialize;
@@ -124,8 +124,13 @@ impl Reading for Answered {
         self.is_over || self.finish.is_some()
     }
 
-    fn tokens(&self) -> Tokens {
-        self.usage.unwrap_or_default()
+    fn tokens(&self) -> Option<Tokens> {
+        self.usage
+    }
+
+    fn bytes(&self) -> usize {
+        let calls = self.calls.iter().map(|call| call.arguments.len() + call.name.len());
+        self.text.len() + self.refusal.len() + self.thoughts.len() + calls.sum::<usize>()
     }
 }
 
@@ -139,7 +144,7 @@ impl Answered {
         }
         if let Some(error) = row.error.filter(|error| !error.is_null()) {
             let said = Said::of(&serde_json::json!({ "error": error }));
-            return Err(said.in_answer(server, self.tokens().usage(server.options.price.as_ref())));
+            return Err(said.in_answer(server));
         }
         // Only one is asked for.
         let Some(choice) = row.choices.unwrap_or_default().into_iter().next() else {
@@ -216,27 +221,23 @@ impl Answered {
         prices: Option<&Prices>,
     ) -> Result<Reply, ModelError> {
         if !self.has_ended() {
-            let usage = self.tokens().usage(prices);
+            let usage = self.spent(exchange).usage(prices);
             return Err(ModelError::BrokenOff { what: "it ended in the middle".to_owned(), usage });
         }
         let stop = match self.finish.as_deref() {
             _ if !self.refusal.is_empty() => Stop::Declined,
             Some("content_filter") => Stop::Declined,
             Some("error") => {
-                let usage = self.tokens().usage(prices);
+                let usage = self.spent(exchange).usage(prices);
                 return Err(ModelError::BrokenOff { what: "it says so itself".to_owned(), usage });
             }
             // Without a word about its end it may be cut anywhere.
             Some("length") | None => Stop::Cut,
             Some(_) => Stop::Ended,
         };
+        let tokens = self.spent(exchange);
         let text = if self.refusal.is_empty() { self.text } else { self.refusal };
         let last = self.calls.len().saturating_sub(1);
-        let tokens = self.usage.unwrap_or_else(|| {
-            let args = self.calls.iter().map(|call| call.arguments.len() + call.name.len());
-            let bytes = text.len() + self.thoughts.len() + args.sum::<usize>();
-            Tokens { fresh: estimated_of(exchange), output: estimated(bytes), ..Tokens::default() }
-        });
         let mut extras = Vec::new();
         let calls = self.calls.into_iter().enumerate().map(|(place, call)| {
             extras.push(call.extra);

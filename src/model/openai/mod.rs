@@ -56,7 +56,8 @@ impl Model for OpenAi {
         let names = Names::new(exchange);
         let options = &self.server.options;
         let body = request::body(exchange, options, &names, self.limit).to_string();
-        let answered: Answered = self.server.read("chat/completions", body, heard).await?;
+        let answered: Answered =
+            self.server.read("chat/completions", body, exchange, heard).await?;
         answered.reply(exchange, &names, options.price.as_ref())
     }
 

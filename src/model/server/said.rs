@@ -99,7 +99,7 @@ impl Said {
     }
 
     /// The error that these words are in the middle of an answer.
-    pub fn in_answer(&self, server: &Server, usage: Usage) -> ModelError {
+    pub fn in_answer(&self, server: &Server) -> ModelError {
         let told = server.told(&format!("{} {}", self.codes, self.message));
         if self.is_filtered {
             ModelError::Declined(told)
@@ -112,7 +112,7 @@ impl Said {
         } else if self.says(&["rate_limit", "rate limit"]) {
             ModelError::RateLimited { retry_after: None }
         } else {
-            ModelError::BrokenOff { what: told, usage }
+            ModelError::BrokenOff { what: told, usage: Usage::default() }
         }
     }
 }

@@ -38,7 +38,7 @@ impl Patience {
             return None;
         }
         let is_asked =
-            matches!(error, ModelError::RateLimited { .. } | ModelError::Overloaded { .. });
+            matches!(error.cause(), ModelError::RateLimited { .. } | ModelError::Overloaded { .. });
         let (count, max) =
             if is_asked { (&mut self.asked, ASKED_MAX) } else { (&mut self.tries, TRIES_MAX) };
         if *count >= max {

@@ -102,6 +102,36 @@ async fn costs_are_limited_by_the_prices() {
 }
 
 #[tokio::test]
+async fn an_answer_that_broke_off_is_paid_for_also_where_nobody_counted() {
+    for wire in WIRES {
+        let cut = |text: &str| Turn::Raw(Answer::stream([text]).then(Then::HangUp));
+        let begin = match wire {
+            Wire::Completions => {
+                "data: {\"choices\": [{\"delta\": {\"content\": \"I look\"}}]}\n\n"
+            }
+            Wire::Messages => {
+                "data: {\"type\": \"content_block_start\", \"index\": 0, \"content_block\": \
+                 {\"type\": \"text\", \"text\": \"I look\"}}\n\n"
+            }
+        };
+        let broken = format!("{begin}data: {{no json\n\n");
+        let turns = vec![
+            cut(begin),
+            cut(begin),
+            cut(&broken),
+            Turn::Said(Said::finish().tokens((9, 0, 1))),
+        ];
+        let double = ModelDouble::start(wire, turns);
+        let (end, _, lines) = work(&double, playbook(&["getTicket"]), |_| ()).await;
+        assert_eq!(end.outcome.as_deref(), Some("done"), "{end:?}\n{lines}");
+        // Three times the prompt with its tools, which is some hundred tokens, and once what was said.
+        let of_broken = end.usage.tokens_in - 9;
+        assert!(of_broken > 300 && of_broken % 3 == 0, "{end:?}");
+        assert!(end.usage.tokens_out > 1, "{end:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_conversation_that_a_server_finds_too_long_goes_on_shorter() {
     for wire in WIRES {
         let read = || Turn::Said(Said::call("a", "getTicket", r#"{"id": 1}"#));
