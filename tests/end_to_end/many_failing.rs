@@ -196,7 +196,7 @@ fn two_hundred_runs_that_fail_at_once_leave_no_slot_claim_token_or_child_behind(
     let claims = json(&rota, &["claims", "list"]);
     assert_eq!(claims["items"], value!([]), "{claims}");
     let private = rota.state().join("private");
-    let left = std::fs::read_dir(private).map(Iterator::count).unwrap_or(0);
+    let left = std::fs::read_dir(private).map_or(0, Iterator::count);
     assert_eq!(left, 0, "configurations with run tokens");
     until("as many descriptors as before", || {
         // A few for connections that may still be kept open.

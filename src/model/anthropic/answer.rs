@@ -149,7 +149,7 @@ impl Answered {
                 self.stop = stop.or(self.stop.take());
             }
             "message_stop" => return Ok(true),
-            "error" => return Err(self.error(row.error.as_ref(), server)),
+            "error" => return Err(failure(row.error.as_ref(), server)),
             // `ping`, and whatever is added later.
             _ => {}
         }
@@ -164,17 +164,13 @@ impl Answered {
             self.count(usage);
         }
         if row.error.is_some() {
-            return Err(self.error(row.error.as_ref(), server));
+            return Err(failure(row.error.as_ref(), server));
         }
         for (index, block) in (0..).zip(row.content) {
             self.begin(index, block)?;
         }
         self.stop = row.stop_reason;
         Ok(())
-    }
-
-    fn error(&self, error: Option<&serde_json::Value>, server: &Server) -> ModelError {
-        Said::of(&json!({ "error": error })).in_answer(server)
     }
 
     fn begin(&mut self, index: u64, row: BlockRow) -> Result<(), ModelError> {
@@ -257,6 +253,11 @@ impl Answered {
         let echo = echo(&self.blocks, &calls, names);
         Ok(Reply { text, calls, usage: tokens.usage(prices), stop, echo })
     }
+}
+
+/// An error that stands in an answer.
+fn failure(error: Option<&serde_json::Value>, server: &Server) -> ModelError {
+    Said::of(&json!({ "error": error })).in_answer(server)
 }
 
 /// All blocks in their order, where signed thoughts are among them.

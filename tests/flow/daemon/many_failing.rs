@@ -78,11 +78,11 @@ impl Model for Faulty {
     }
 
     async fn exchange(&self, exchange: &Exchange, heard: &Heard<'_>) -> Result<Reply, ModelError> {
-        if let Some(Message::User(prompt)) = exchange.messages.first() {
-            if prompt.contains("A fault of the adapter") {
-                self.panics.fetch_add(1, Ordering::SeqCst);
-                panic!("a fault of the adapter");
-            }
+        if let Some(Message::User(prompt)) = exchange.messages.first()
+            && prompt.contains("A fault of the adapter")
+        {
+            self.panics.fetch_add(1, Ordering::SeqCst);
+            panic!("a fault of the adapter");
         }
         self.below.exchange(exchange, heard).await
     }
