@@ -2,6 +2,7 @@
 
 mod agents;
 mod board;
+mod code_review;
 mod code_tools;
 mod command_line;
 mod demo;
