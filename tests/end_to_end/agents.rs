@@ -293,6 +293,6 @@ fn the_recipes_are_playbooks_without_a_fault() {
         rota.write(&format!("agents/{name}"), &std::fs::read_to_string(&path).unwrap());
         recipes += 1;
     }
-    assert_eq!(recipes, 6);
+    assert_eq!(recipes, 7);
     rota.run(["check"]).ok();
 }
