@@ -108,7 +108,7 @@ impl House for App {
     }
 
     async fn check(&self, place: &Place, paths: &[PathBuf]) -> Result<CheckReport, Failure> {
-        check::check(place, paths)
+        check::check(place, paths).await
     }
 
     async fn transfer(

@@ -5,11 +5,12 @@ use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{CheckFault, CheckReport, Place};
 use crate::board::overlay::Overlay;
 use crate::clock::{SystemClock, SystemEntropy};
-use crate::config::Config;
+use crate::config::{BoardConfig, Config};
 use crate::domain::{BoardName, DaemonId, LifeId};
 use crate::fault::{Fault, Severity};
 use crate::ledger::{Ledger, LedgerOptions};
 use crate::playbook::Library;
+use crate::schedule::Criteria;
 use crate::store::memory::MemoryStore;
 use crate::template::Templates;
 use crate::tools::{Parts, ToolRegistry};
@@ -17,8 +18,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Checks the place, or only these files and folders.
-pub(super) fn check(place: &Place, paths: &[PathBuf]) -> Result<CheckReport, Failure> {
+/// At most so many missing words of a playbook are told.
+const WORDS_MAX: usize = 5;
+
+/// Checks the place, or only these files and folders; also against the embedded board, if there is one.
+pub(super) async fn check(place: &Place, paths: &[PathBuf]) -> Result<CheckReport, Failure> {
+    let mut report = files(place, paths)?;
+    let Ok(config) = open::config(place) else { return Ok(report) };
+    for folder in folders(&config, paths)? {
+        let (templates, _) = Templates::load(&config.templates, None);
+        let library = library(&config, folder, Arc::new(templates));
+        let wanted = |fault: &CheckFault| {
+            paths.is_empty() || paths.iter().any(|path| fault.file.starts_with(path))
+        };
+        let lacking = lacking(place, &config, &library).await;
+        report.faults.extend(lacking.iter().map(told).filter(wanted));
+    }
+    Ok(report)
+}
+
+/// Checks the files of the place, or only these.
+pub(super) fn files(place: &Place, paths: &[PathBuf]) -> Result<CheckReport, Failure> {
     let mut report = CheckReport::default();
     let default = PathBuf::from("rota.toml");
     let path = place.config.clone().or_else(|| default.exists().then_some(default));
@@ -56,6 +76,37 @@ pub(super) fn library(config: &Config, folder: PathBuf, templates: Arc<Templates
         Library::new(folder, config.playbook_defaults()).at_most(config.daemon.playbooks);
     library.reload(&(words.0)(templates));
     library
+}
+
+/// Words of playbooks that the embedded board lacks, where there is one already: statuses, people,
+/// projects. A server is asked by `rota doctor`.
+async fn lacking(place: &Place, config: &Config, library: &Library) -> Vec<Fault> {
+    let is_there = match &config.board {
+        BoardConfig::Sqlite { path } => place.state.join(path).exists(),
+        BoardConfig::Leantime(_) => false,
+    };
+    if !is_there {
+        return Vec::new();
+    }
+    let clock = SystemClock::shared();
+    // One that cannot be read is the doctor's to tell of.
+    let Ok(board) = open::open_board(config, &place.state, &clock, None).await else {
+        return Vec::new();
+    };
+    let (Ok(projects), Ok(people)) = tokio::join!(board.projects(), board.people()) else {
+        return Vec::new();
+    };
+    let mut lacking = Vec::new();
+    for playbook in library.all().iter().filter(|_| !projects.is_empty()) {
+        let criteria = Criteria::new(playbook, &projects, &people);
+        let words = criteria.missing_words().chain(&criteria.unresolved);
+        lacking.extend(words.take(WORDS_MAX).map(|word| {
+            Fault::of_file(playbook.path.as_str(), word.detail.as_str())
+                .with_help("add it to the board, or change the playbook")
+                .as_warning()
+        }));
+    }
+    lacking
 }
 
 /// The folders whose playbooks are read: that of the configuration, or those that were named.

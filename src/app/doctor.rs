@@ -62,7 +62,7 @@ pub(super) fn finding(
 }
 
 fn playbooks(place: &Place) -> Result<Finding, Failure> {
-    let report = check::check(place, &[])?;
+    let report = check::files(place, &[])?;
     let fatal = report.faults.iter().filter(|fault| fault.fatal).count();
     let found = format!("{} files, {fatal} faults", report.files.len());
     Ok(match (fatal, report.files.len()) {

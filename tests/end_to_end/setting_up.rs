@@ -86,6 +86,19 @@ fn a_faulty_playbook_is_shown_with_its_place_a_caret_and_what_was_meant() {
 }
 
 #[test]
+fn a_label_that_the_board_lacks_is_named_before_anything_runs() {
+    let rota = team();
+    rota.run(["check"]).ok();
+    let text = rota.read("agents/ai-worker.toml");
+    rota.write("agents/ai-worker.toml", &text.replace("\"Ready for Review\"", "\"Nowhere\""));
+    let warned = rota.run(["check"]).ok();
+    let said = warned.out + &warned.err;
+    for part in ["agents/ai-worker.toml", "warning", "Nowhere", "Website"] {
+        assert!(said.contains(part), "{part} is missing in {said}");
+    }
+}
+
+#[test]
 fn a_wrong_key_in_the_configuration_ends_every_command_that_reads_it_with_three() {
     let rota = team();
     rota.write("rota.toml", "timezone = \"UTC\"\n[daemon]\nslot = 3\n");
