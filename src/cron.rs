@@ -44,7 +44,7 @@ pub enum PatternError {
         found: usize,
     },
     /// A name after `@` that is not known.
-    #[error("{found} is unknown; expected @hourly, @daily, @weekly, @monthly or @yearly")]
+    #[error("{} is unknown; expected @hourly, @daily, @weekly, @monthly or @yearly", found.escape_debug())]
     Nickname {
         /// The name.
         found: String,

@@ -483,3 +483,9 @@ fn a_year_of_seconds_is_counted_not_walked_through() {
     let to: Timestamp = "2026-02-01T00:00:00Z".parse().unwrap();
     assert_eq!(pattern.count(from, to, zone, Gap::Next, Fold::First), 31 * 86_400);
 }
+
+#[test]
+fn what_is_told_of_an_unknown_name_shows_no_control_character() {
+    let error = rota::cron::Pattern::parse("@\0").unwrap_err().to_string();
+    assert!(error.starts_with("@\\0 is unknown"), "{error:?}");
+}

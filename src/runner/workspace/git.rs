@@ -99,6 +99,11 @@ impl Git<'_> {
         ] {
             env.insert(name.to_owned(), value.to_owned());
         }
+        if transports.is_empty() {
+            // What its user has set up is for reaching servers; filters of theirs are not for whatever
+            // a repository asks to be put through them.
+            env.insert("GIT_CONFIG_GLOBAL".to_owned(), "/dev/null".to_owned());
+        }
         let settings = SETTINGS.iter().flat_map(|setting| ["-c", setting]);
         let args: Vec<String> = settings.chain(args.iter().copied()).map(str::to_owned).collect();
         let start = Start {
@@ -140,6 +145,8 @@ impl Git<'_> {
             place::remove_all(&folder)?;
             self.call(&repos, "", &["init", "--quiet", "--bare", "--", text(&folder)?]).await?;
         }
+        // One at a time fetches: whoever left a lock was ended in the middle.
+        place::remove_locks(&folder)?;
         let by = origin.transports();
         let what = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
         let fetch = ["fetch", "--quiet", "--prune", "--no-tags", "--", &origin.repository];

@@ -218,6 +218,25 @@ pub(super) fn remove_all(path: &Path) -> io::Result<()> {
     absent(fs::remove_dir(path))
 }
 
+/// Removes the lock files of a repository, other than those of its objects.
+pub(super) fn remove_locks(repository: &Path) -> io::Result<()> {
+    let mut open = vec![repository.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let (entry, is_top) = (entry?, folder == repository);
+            let name = entry.file_name();
+            if entry.file_type()?.is_dir() {
+                if !is_top || name == "refs" {
+                    open.push(entry.path());
+                }
+            } else if Path::new(&name).extension().is_some_and(|end| end == "lock") {
+                absent(fs::remove_file(entry.path()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Lets its user into every folder below; `false`, and not all of them, when they lie deeper than this.
 fn open_up(path: &Path, depth_max: usize) -> io::Result<bool> {
     let mut open = vec![(path.to_owned(), 0)];

@@ -227,14 +227,19 @@ async fn a_hostile_repository_is_checked_out_without_running_anything() {
     if !has_git() {
         return;
     }
-    let den = open(|_, _| {}).await;
+    let home = tempfile::tempdir().unwrap();
+    let at_home = home.path().to_str().unwrap().to_owned();
+    let den = open(|_, options| drop(options.environment.insert("HOME".into(), at_home))).await;
     let origin = den.repository("site");
     let upstream = den.path().join("site");
     let trap = den.path().join("trapped");
     let evil = format!("touch {}", trap.display());
+    // What the daemon's user has set up for files of their own.
+    let filter = format!("[filter \"evil\"]\n\tsmudge = \"{evil}; cat\"\n\tclean = cat\n");
+    std::fs::write(home.path().join(".gitconfig"), filter).unwrap();
     symlink("/etc/passwd", upstream.join("passwd")).unwrap();
     symlink("../../..", upstream.join("up")).unwrap();
-    std::fs::write(upstream.join(".gitattributes"), "* filter=lfs\n* filter=evil\n").unwrap();
+    std::fs::write(upstream.join(".gitattributes"), "* filter=evil\npasswd filter=lfs\n").unwrap();
     let modules = format!("[submodule \"x\"]\n\tpath = x\n\turl = ext::sh -c {evil}\n");
     std::fs::write(upstream.join(".gitmodules"), modules).unwrap();
     git(&upstream, &["add", "."]);
@@ -247,6 +252,24 @@ async fn a_hostile_repository_is_checked_out_without_running_anything() {
     let workspace = den.prepare("main-7", Some(&origin)).await.unwrap();
     assert!(workspace.folder().join("passwd").is_symlink());
     assert!(!trap.exists(), "something of the repository was run");
+}
+
+#[tokio::test]
+async fn a_fetch_that_was_ended_in_the_middle_does_not_shut_its_repository() {
+    if !has_git() {
+        return;
+    }
+    let den = open(|_, _| {}).await;
+    let origin = den.repository("site");
+    drop(den.prepare("main-1", Some(&origin)).await.unwrap());
+    let mirror = std::fs::read_dir(den.root().join(".repos")).unwrap().next().unwrap().unwrap();
+    for lock in ["packed-refs.lock", "refs/heads/main.lock"] {
+        std::fs::write(mirror.path().join(lock), "").unwrap();
+    }
+    std::fs::write(den.path().join("site/README"), "more\n").unwrap();
+    git(&den.path().join("site"), &["commit", "-qam", "more"]);
+    let workspace = den.prepare("main-2", Some(&origin)).await.unwrap();
+    assert_eq!(read(&workspace.folder().join("README")), "more\n");
 }
 
 #[tokio::test]
