@@ -25,7 +25,7 @@ impl Workspaces {
     /// (`seen`) gone on, but something else in its place. Without `follows`, it stays where it is.
     ///
     /// # Errors
-    /// When it was stopped, or the sandbox cannot be had.
+    /// When it was stopped, the sandbox cannot be had, or it is not known where its origin is.
     pub async fn follow(
         &self,
         workspace: &Workspace,
