@@ -1,5 +1,6 @@
 //! What the loop of turns costs by itself: time per turn with a model that answers at once, and memory
-//! with a thousand runs that wait for models over sockets.
+//! with a thousand runs that wait for models over sockets. The server of these is a process of its own,
+//! so that only their end of the sockets is measured.
 //!
 //! `cargo bench --bench loop` does both; `-- turns waiting` chooses, `--runs 1000` is how many wait.
 //! Linux only: it reads `/proc`.
@@ -28,12 +29,15 @@ use rota::runner::model_loop::ModelRunner;
 use rota::runner::{Job, Runner as _, Signs, ToolSession};
 use rota::store::memory::MemoryStore;
 use rota::tools::{Context, Parts, RunContext, Tally, ToolRegistry, Trust};
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 
+/// The word by which this program becomes the server that others wait for.
+const SERVER: &str = "serve";
 /// Turns of one run.
 const TURNS: u32 = 200;
 /// Runs, of which the middle one counts.
@@ -156,6 +160,9 @@ fn main() {
     let runs = words.iter().position(|word| word == "--runs");
     let runs = runs.map_or(1_000, |at| words[at + 1].parse().unwrap());
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    if words.iter().any(|word| word == SERVER) {
+        return runtime.block_on(serve());
+    }
     if chosen("turns") {
         runtime.block_on(turns());
     }
@@ -200,19 +207,14 @@ async fn turns() {
 
 /// Memory while so many runs wait for an answer that has begun; the mark for 1,000 is 150 MiB.
 async fn waiting(runs: usize) {
-    // A socket at either end.
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let begun = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&begun);
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let counted = Arc::clone(&counted);
-            tokio::spawn(hold(socket, counted));
-        }
-    });
+    many_files();
+    let mut server = std::process::Command::new(std::env::current_exe().unwrap())
+        .arg(SERVER)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let url = told.next().unwrap();
     let shop = Shop::open().await;
     let options = Box::new(ServerOptions::new("m", Some(url)));
     let model = open(&ModelOptions::Server { wire: Wire::Completions, options }).unwrap();
@@ -228,15 +230,16 @@ async fn waiting(runs: usize) {
             })
         })
         .collect();
-    while begun.load(Ordering::Relaxed) < runs {
-        assert!(tasks.iter().all(|task| !task.is_finished()), "a run ended");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    // A line for each answer that has begun.
+    let begun = tokio::task::spawn_blocking(move || told.take(runs).count());
+    assert_eq!(begun.await.unwrap(), runs, "the server ended");
+    // Its first piece is on its way for a moment yet.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(tasks.iter().all(|task| !task.is_finished()), "a run ended");
     let during = resident();
     println!("waiting: {runs} runs, each with a prompt of 7 KiB and an answer that has begun");
     println!(
-        "  resident: {} MiB before, {} MiB with all of them, both ends of the sockets in it \
-         (mark for 1,000: less than 150 MiB)",
+        "  resident: {} MiB before, {} MiB with all of them (mark for 1,000: less than 150 MiB)",
         before / 1_024,
         during / 1_024
     );
@@ -244,10 +247,28 @@ async fn waiting(runs: usize) {
     for task in tasks {
         assert_eq!(task.await.unwrap().state, RunState::Cancelled);
     }
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+/// A socket for each run.
+fn many_files() {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+}
+
+/// The server that begins answers: says where it is, and a line for each that it has begun.
+async fn serve() {
+    many_files();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("http://{}", listener.local_addr().unwrap());
+    while let Ok((socket, _)) = listener.accept().await {
+        tokio::spawn(hold(socket));
+    }
 }
 
 /// Begins an answer and never ends it.
-async fn hold(mut socket: tokio::net::TcpStream, begun: Arc<AtomicUsize>) {
+async fn hold(mut socket: tokio::net::TcpStream) {
     let mut piece = [0; 4_096];
     // The head of the request at least; the rest waits in the socket.
     if socket.read(&mut piece).await.unwrap_or(0) == 0 {
@@ -256,7 +277,7 @@ async fn hold(mut socket: tokio::net::TcpStream, begun: Arc<AtomicUsize>) {
     let head =
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     let _ = socket.write_all(format!("{head}9\r\n: begins\n\r\n").as_bytes()).await;
-    begun.fetch_add(1, Ordering::Relaxed);
+    println!("begun");
     while socket.read(&mut piece).await.is_ok_and(|count| count > 0) {}
 }
 

@@ -7,6 +7,8 @@ mod leantime;
 mod mcp;
 mod models;
 mod read;
+mod recipients;
+mod review;
 mod schema;
 mod secret;
 mod upstream;
@@ -19,7 +21,7 @@ pub use schema::schema;
 pub use upstream::{UpstreamConfig, UpstreamWay};
 pub use workspaces::WorkspacesConfig;
 
-use crate::domain::{DayBudget, Guards, TimeKind};
+use crate::domain::{DayBudget, Guards, Recipient, ReviewRules, TimeKind};
 use crate::fault::table::Reader;
 use crate::fault::{Fault, Severity, Source};
 use crate::playbook::Defaults;
@@ -79,6 +81,10 @@ pub struct Config {
     pub templates: PathBuf,
     /// What all playbooks together may use in a day.
     pub budget: DayBudget,
+    /// What becomes of what waits too long for a person.
+    pub review: ReviewRules,
+    /// When people may be told something, and how much.
+    pub recipients: Vec<Recipient>,
     /// The currency of costs.
     pub currency: String,
     /// What somebody should look at.
@@ -207,6 +213,8 @@ impl Default for Config {
             agents: PathBuf::from("agents"),
             templates: PathBuf::from("templates"),
             budget: DayBudget::default(),
+            review: ReviewRules::default(),
+            recipients: Vec::new(),
             currency: "USD".to_owned(),
             warnings: Vec::new(),
         }

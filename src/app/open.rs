@@ -364,6 +364,7 @@ fn settings(
         slots: config.daemon.slots,
         currency: config.currency.clone(),
         guards: config.daemon.guards,
+        review: config.review.clone(),
         tick: config.daemon.tick,
         drain: config.daemon.drain,
         renew: config.claims.renew,

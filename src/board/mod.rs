@@ -409,16 +409,13 @@ pub trait Comments: Send + Sync {
     async fn add_comment(&self, stamp: &Stamp, new: NewComment) -> Result<Written<Comment>>;
     /// Removes one; answers with what it was.
     async fn delete_comment(&self, stamp: &Stamp, id: CommentId) -> Result<Written<Comment>>;
-    /// Puts another text in the place of one's: no change of what it is on. Boards that have no such
-    /// thing say so.
+    /// Puts another text in the place of one's: no change of what it is on.
     async fn edit_comment(
         &self,
-        _stamp: &Stamp,
-        _id: CommentId,
-        _text: String,
-    ) -> Result<Written<Comment>> {
-        Err(BoardError::Unsupported("comments stay as they were written here".to_owned()))
-    }
+        stamp: &Stamp,
+        id: CommentId,
+        text: String,
+    ) -> Result<Written<Comment>>;
 }
 
 /// The record of every change.

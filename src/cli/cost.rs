@@ -1,7 +1,8 @@
-//! What runs cost, for people: a line for each playbook, agent, model, task or day, and their sum.
+//! What runs cost, for people: a line for each playbook, agent, milestone or whatever was asked for, and
+//! their sum.
 
 use super::page::{Page, Style, Table};
-use crate::domain::Value;
+use crate::domain::{Value, show_money};
 
 /// The page.
 pub fn page(value: &Value) -> Option<Page> {
@@ -16,7 +17,18 @@ pub fn page(value: &Value) -> Option<Page> {
         page.line(Style::Dim, "no run has ended since then");
     } else {
         let heading = by.to_uppercase();
-        let mut table = Table::new([heading.as_str(), "RUNS", "IN", "CACHED", "OUT", "COST"]);
+        let mut table = Table::new([
+            heading.as_str(),
+            "RUNS",
+            "IN",
+            "CACHED",
+            "OUT",
+            "COST",
+            "HOURS",
+            "PLANNED",
+            "ACCEPTED",
+            "EACH",
+        ]);
         let total = value.get("total");
         for item in items {
             table.row(row(item, text(item, by).unwrap_or(""), currency));
@@ -39,6 +51,12 @@ fn row(line: &Value, name: &str, currency: &str) -> Vec<(Style, String)> {
         }
         None => (Style::Warn, "unpriced".to_owned()),
     };
+    let hours = |member: &str| {
+        let hours = line.get(member).map_or(0.0, as_number);
+        (Style::Plain, if hours > 0.0 { format!("{hours:.2}") } else { String::new() })
+    };
+    let each = line.get("cost_micros_per_accepted").and_then(Value::as_int);
+    let each = each.map_or_else(String::new, |micros| money(micros, currency));
     vec![
         (if name == "total" { Style::Bold } else { Style::Plain }, name.to_owned()),
         count("runs"),
@@ -46,6 +64,10 @@ fn row(line: &Value, name: &str, currency: &str) -> Vec<(Style, String)> {
         count("tokens_cached"),
         count("tokens_out"),
         cost,
+        hours("hours"),
+        hours("plan_hours"),
+        count("accepted"),
+        (Style::Plain, each),
     ]
 }
 
@@ -74,12 +96,16 @@ fn notes(page: &mut Page, value: &Value, currency: &str) {
     }
 }
 
-/// Millionths in full, at least to the hundredth: sums of what is shown are what is shown.
 fn money(micros: i64, currency: &str) -> String {
-    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-    let least = text.len() - 4;
-    let kept = text.trim_end_matches('0').len().max(least);
-    format!("{} {currency}", &text[..kept])
+    show_money(u64::try_from(micros).unwrap_or(0), currency)
+}
+
+fn as_number(value: &Value) -> f64 {
+    match value {
+        Value::Float(number) => *number,
+        Value::Int(number) => f64::from(i32::try_from(*number).unwrap_or(i32::MAX)),
+        _ => 0.0,
+    }
 }
 
 fn number(value: &Value, name: &str) -> i64 {
@@ -100,12 +126,15 @@ mod tests {
             "by": "model", "since": "2026-11-01T00:00:00Z", "zone": "Europe/Berlin", "currency": "EUR",
             "items": [
                 {"model": "big", "runs": 2, "tokens_in": 900, "tokens_cached": 100, "tokens_out": 40,
-                 "cost_micros": 4200, "unpriced_runs": 0},
+                 "cost_micros": 4200, "unpriced_runs": 0, "accepted": 1,
+                 "cost_micros_per_accepted": 4200},
                 {"model": "local", "runs": 1, "tokens_in": 50, "tokens_cached": 0, "tokens_out": 5,
-                 "cost_micros": null, "unpriced_runs": 1},
+                 "cost_micros": null, "unpriced_runs": 1, "accepted": 0,
+                 "cost_micros_per_accepted": null},
             ],
             "total": {"runs": 3, "tokens_in": 950, "tokens_cached": 100, "tokens_out": 45,
-                      "cost_micros": 4200, "unpriced_runs": 1},
+                      "cost_micros": 4200, "unpriced_runs": 1, "accepted": 1,
+                      "cost_micros_per_accepted": 4200},
             "under_way": 1, "beyond_tokens": 7, "beyond_cost_micros": 0, "cut": false,
         });
         let value: Value = serde_json::from_value(value).unwrap();

@@ -3,7 +3,7 @@
 use super::leantime::{KEYS, leantime};
 use super::secret::secret;
 use super::{Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, SlackConfig, StoreConfig};
-use crate::domain::{DayBudget, Guards, TimeKind, show_duration};
+use crate::domain::{Channel, DayBudget, Guards, TimeKind, show_duration};
 use crate::fault::table::Table;
 use crate::fault::{Fault, nearest};
 use chrono_tz::Tz;
@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Where a key belongs, when it was written in another table.
-fn elsewhere(name: &str) -> Option<String> {
+pub(super) fn elsewhere(name: &str) -> Option<String> {
     super::schema::elsewhere(name)
 }
 
@@ -37,6 +37,7 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
     let slack = slack(&slack_table, folder, env);
     let files = files(&files_table, folder);
     notify.finish(elsewhere);
+    let channels = channels(&slack, &files);
     let people = root.table("people");
     let me = people.needed_if_written("me");
     people.finish(elsewhere);
@@ -73,11 +74,23 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
         agents: path(root, "agents", folder).unwrap_or_else(|| folder.join("agents")),
         templates: path(root, "templates", folder).unwrap_or_else(|| folder.join("templates")),
         budget: budget(&root.table("budget"), &currency),
+        recipients: super::recipients::recipients(&root.table("recipient"), timezone, &channels),
+        review: super::review::review(&root.table("review"), &channels),
         currency,
         warnings: Vec::new(),
     };
     root.finish(elsewhere);
     (config, open_to_others)
+}
+
+/// The channels there are.
+fn channels(
+    slack: &BTreeMap<String, SlackConfig>,
+    files: &BTreeMap<String, PathBuf>,
+) -> Vec<Channel> {
+    let slack = slack.keys().cloned().map(Channel::Slack);
+    let files = files.keys().cloned().map(Channel::File);
+    std::iter::once(Channel::Stdout).chain(slack).chain(files).collect()
 }
 
 fn budget(table: &Table<'_, '_>, currency: &str) -> DayBudget {

@@ -5,7 +5,7 @@ use crate::domain::StatusKind;
 use serde_json::{Value, json};
 
 /// Keys by the table they belong to; empty for the top.
-const PLACES: [(&str, &[&str]); 12] = [
+const PLACES: [(&str, &[&str]); 14] = [
     ("", &["timezone", "arm", "agents", "templates", "currency"]),
     (
         "daemon",
@@ -24,6 +24,8 @@ const PLACES: [(&str, &[&str]); 12] = [
     ("store", &["keep"]),
     ("people", &["me"]),
     ("budget", &["per_day", "tokens_per_day"]),
+    ("recipient.NAME", &["channels", "hours", "merge", "alarms"]),
+    ("review", &["decide_within", "escalate", "expire_after"]),
     ("claims", &["lease", "renew", "margin", "log_time"]),
     ("models.NAME", OWN_KEYS),
     (
@@ -247,6 +249,43 @@ fn leantime_agents() -> Value {
     named("leantime: agents who act as users of their own, by name", &agent)
 }
 
+/// `[recipient.NAME]`.
+fn recipients() -> Value {
+    let hours = object(
+        &json!({
+            "days": texts_or_one("MON-FRI, or a list of days (default: every day)"),
+            "from": text("a time of day, 08:00"),
+            "to": text("a time of day, 18:00; earlier than from: of the next day"),
+            "holidays": texts("days that do not count, such as 2026-12-25"),
+        }),
+        &["from", "to"],
+    );
+    let recipient = object(
+        &json!({
+            "channels": texts_or_one("how they are told: slack:NAME and the like"),
+            "timezone": text("their zone (default: the team's)"),
+            "hours": hours,
+            "merge": duration("so long notices wait for others that are told with them (default: not at all)"),
+            "per_day": json!({"type": "integer", "minimum": 1, "maximum": 10_000, "description": "more are told on the next day, together"}),
+            "alarms": word(&["always", "hours"], "whether alarms wait for the hours, too (default: always)"),
+        }),
+        &["channels"],
+    );
+    named("when people may be told something, by name", &recipient)
+}
+
+/// `[review]`.
+fn review() -> Value {
+    object(
+        &json!({
+            "decide_within": duration("what waits for a person longer than this is told to the first of escalate, twice as long to the second"),
+            "escalate": texts_or_one("who is told: stdout, file:NAME, slack:NAME"),
+            "expire_after": duration("work that nobody decided about for so long leaves the list (default: never)"),
+        }),
+        &[],
+    )
+}
+
 /// `[daemon]`.
 fn daemon() -> Value {
     object(
@@ -293,6 +332,8 @@ pub fn schema() -> Value {
             }), &[]),
             "people": object(&json!({"me": text("the name of the board user who types commands")}), &[]),
             "budget": budget(),
+            "review": review(),
+            "recipient": recipients(),
             "claims": object(&json!({
                 "lease": duration("how long a lease lasts without a renewal (default: 60s)"),
                 "renew": duration("how often a claim is renewed, at most a third of the lease (default: 20s)"),

@@ -3,6 +3,7 @@
 use super::brief::{self, Brief};
 use super::earlier;
 use super::progress;
+use super::receipt;
 use super::rooms::files_of;
 use super::worker::{Worker, board_trouble};
 use crate::crash;
@@ -146,6 +147,8 @@ impl Worker {
             tracing::debug!(run = %self.run.id, detail = %error.detail, "the task could not be read again");
         }
         self.put_findings().await;
+        let receipt = receipt::of(&self.parts, &self.run, &before, end).await;
+        self.brief.put("receipt", receipt);
     }
 
     /// One attempt at the work.

@@ -2,7 +2,9 @@
 
 use super::parts::Parts;
 use super::worker::Worker;
-use crate::domain::{Limits, Playbook, Reason, RunId, Timestamp, Usage, Work};
+use crate::domain::{
+    DayBudget, Limits, Playbook, PlaybookName, Reason, RunId, Timestamp, Usage, Work,
+};
 use crate::ledger::{Ledger, LedgerError, ReserveAsk};
 use crate::model::{Exchange, Heard, Look, Model, ModelError, Reply};
 use async_trait::async_trait;
@@ -16,22 +18,56 @@ pub(super) fn day_of(parts: &Parts, now: Timestamp) -> NaiveDate {
 }
 
 /// What a run of a playbook asks for; `None`: plain steps cost nothing.
-fn ask(parts: &Parts, playbook: &Playbook, run: RunId) -> Option<ReserveAsk> {
+async fn ask(
+    parts: &Parts,
+    playbook: &Playbook,
+    run: RunId,
+) -> Result<Option<ReserveAsk>, LedgerError> {
     let metered = match playbook.work {
-        Work::Steps(_) => return None,
+        Work::Steps(_) => return Ok(None),
         Work::Model { .. } => true,
         Work::Command { .. } | Work::Acp { .. } => false,
     };
-    Some(ReserveAsk {
+    let day = day_of(parts, parts.clock.wall());
+    let granted = async |whose| parts.ledger.budget_granted(day, whose).await;
+    Ok(Some(ReserveAsk {
         run,
         playbook: playbook.name.clone(),
-        day: day_of(parts, parts.clock.wall()),
+        day,
         tokens: playbook.limits.tokens,
         cost_micros: playbook.limits.cost_micros,
-        team: parts.settings.budget,
-        own: playbook.limits.day,
+        team: times(parts.settings.budget, granted(None).await?),
+        own: times(playbook.limits.day, granted(Some(&playbook.name)).await?),
         metered,
-    })
+    }))
+}
+
+/// A budget, and so many times the same.
+fn times(budget: DayBudget, granted: u32) -> DayBudget {
+    let more = |amount: u64| amount.saturating_mul(u64::from(granted) + 1);
+    DayBudget { tokens: budget.tokens.map(more), cost_micros: budget.cost_micros.map(more) }
+}
+
+/// How often people granted a playbook's day once more.
+pub(super) async fn granted(parts: &Parts, playbook: &PlaybookName) -> Result<u32, LedgerError> {
+    let day = day_of(parts, parts.clock.wall());
+    let own = parts.ledger.budget_granted(day, Some(playbook)).await?;
+    Ok(own + parts.ledger.budget_granted(day, None).await?)
+}
+
+/// Grants a playbook the budget of this day once more; if that is not enough, everybody.
+pub(super) async fn grant(
+    parts: &Parts,
+    playbook: &PlaybookName,
+    by: &str,
+) -> Result<(), LedgerError> {
+    let day = day_of(parts, parts.clock.wall());
+    parts.ledger.grant_budget(day, Some(playbook), by).await?;
+    let Some(known) = parts.playbook(playbook) else { return Ok(()) };
+    if missing(parts, &known).await?.is_some() {
+        parts.ledger.grant_budget(day, None, by).await?;
+    }
+    Ok(())
 }
 
 /// Why no run of a playbook may begin now, if the day's budget is why.
@@ -39,7 +75,7 @@ pub(super) async fn missing(
     parts: &Parts,
     playbook: &Playbook,
 ) -> Result<Option<String>, LedgerError> {
-    match ask(parts, playbook, RunId::new("")) {
+    match ask(parts, playbook, RunId::new("")).await? {
         Some(ask) => parts.ledger.no_budget(&ask).await,
         None => Ok(None),
     }
@@ -55,8 +91,10 @@ impl Worker {
         if !is_next && self.job.resume.as_ref().is_some_and(uses_none) {
             return Ok(());
         }
-        let Some(ask) = ask(&self.parts, &self.job.playbook, self.run.id.clone()) else {
-            return Ok(());
+        let ask = match ask(&self.parts, &self.job.playbook, self.run.id.clone()).await {
+            Ok(Some(ask)) => ask,
+            Ok(None) => return Ok(()),
+            Err(error) => return Err((Reason::StoreFailed, error.to_string())),
         };
         let mut answer = self.parts.ledger.reserve(&ask).await;
         if matches!(answer, Err(LedgerError::Store(_))) {

@@ -4,15 +4,17 @@
 //! can know, because `rota.toml` gave the model no price or a program did not say, is never told as
 //! nothing: its runs are counted apart.
 
+use super::belongs::Belongs;
 use super::brief::text_of;
 use super::budget::day_of;
+use super::dispatcher::failed;
 use super::look::civil_midnight;
 use super::parts::Parts;
-use crate::domain::{PlaybookName, Run, RunState, Timestamp, Usage, Value, Work};
+use crate::domain::{Playbook, PlaybookName, Run, RunState, Timestamp, Usage, Value, Work};
 use crate::ledger::{Amount, LedgerError, RunFilter};
 use crate::tools::desk::{CostAsk, CostBy, DeskError};
 use chrono::{Days, NaiveDate};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 /// So many days are told when nobody says since when, the present one included.
@@ -31,6 +33,10 @@ struct Line {
     usage: Usage,
     /// Of so many runs the money is not known.
     unpriced: u64,
+    /// The work of so many was accepted.
+    accepted: u64,
+    /// What was planned for their tasks, where a task is in one line only.
+    planned_minutes: u64,
 }
 
 impl Line {
@@ -39,6 +45,8 @@ impl Line {
             runs: self.runs + other.runs,
             usage: self.usage.plus(other.usage),
             unpriced: self.unpriced + other.unpriced,
+            accepted: self.accepted + other.accepted,
+            planned_minutes: self.planned_minutes + other.planned_minutes,
         }
     }
 
@@ -52,7 +60,16 @@ impl Line {
             // Where no run's money is known there is no sum to tell.
             ("cost_micros", self.has_sum().then(|| number(self.usage.cost_micros)).into()),
             ("unpriced_runs", number(self.unpriced)),
+            ("hours", hours(self.usage.elapsed_ms / 60_000).into()),
+            ("plan_hours", hours(self.planned_minutes).into()),
+            ("accepted", number(self.accepted)),
+            ("cost_micros_per_accepted", self.per_accepted().map(number).into()),
         ]
+    }
+
+    /// What each accepted piece of work cost, with all that came to nothing.
+    fn per_accepted(&self) -> Option<u64> {
+        self.usage.cost_micros.checked_div(self.accepted).filter(|_| self.has_sum())
     }
 
     fn has_sum(&self) -> bool {
@@ -60,9 +77,15 @@ impl Line {
     }
 }
 
+/// Minutes as hours, to the hundredth.
+fn hours(minutes: u64) -> f64 {
+    let minutes = f64::from(u32::try_from(minutes).unwrap_or(u32::MAX));
+    (minutes / 60.0 * 100.0).round() / 100.0
+}
+
 /// By which definition runs worked.
 #[derive(Clone, Debug, Default)]
-struct Definition {
+pub(super) struct Definition {
     agent: String,
     model: String,
     /// Whether its money is counted: its model has a price, or it needs none.
@@ -71,12 +94,17 @@ struct Definition {
     is_metered: bool,
 }
 
-/// What runs cost, for whoever asks.
-pub(super) async fn cost(parts: &Parts, ask: CostAsk) -> Result<Value, DeskError> {
-    told(parts, ask).await.map_err(super::dispatcher::failed)
+impl Definition {
+    /// Whether the money of what was used so is known.
+    pub(super) fn knows(&self, usage: &Usage) -> bool {
+        // What was counted in money was priced then, whatever stands in `rota.toml` now.
+        let used_none = self.is_metered && usage.tokens_in == 0 && usage.tokens_out == 0;
+        self.is_priced || usage.cost_micros > 0 || used_none
+    }
 }
 
-async fn told(parts: &Parts, ask: CostAsk) -> Result<Value, LedgerError> {
+/// What runs cost, for whoever asks.
+pub(super) async fn cost(parts: &Parts, ask: CostAsk) -> Result<Value, DeskError> {
     let now = parts.clock.wall();
     let zone = parts.settings.zone;
     let since = ask.since.unwrap_or_else(|| {
@@ -84,20 +112,12 @@ async fn told(parts: &Parts, ask: CostAsk) -> Result<Value, LedgerError> {
         civil_midnight(first, zone)
     });
     let filter = RunFilter { since: Some(since), ..RunFilter::default() };
-    let runs = parts.ledger.runs(&filter, RUNS_MAX).await?;
+    let runs = parts.ledger.runs(&filter, RUNS_MAX).await.map_err(failed)?;
     let is_cut = runs.len() >= RUNS_MAX;
     let (under_way, ended): (Vec<Run>, Vec<Run>) =
         runs.into_iter().partition(|run| run.state == RunState::Running);
-    let mut definitions = BTreeMap::new();
-    let mut lines: BTreeMap<String, Line> = BTreeMap::new();
-    for run in &ended {
-        let definition = definition(parts, run, &mut definitions).await?;
-        let key = key_of(parts, run, &definition, ask.by);
-        let line = lines.entry(key).or_default();
-        *line = line.plus(line_of(run, &definition));
-    }
-    let beyond = beyond(parts, &ended, (since, now)).await?;
-    let lines = ordered(lines, ask.by);
+    let lines = ordered(lines(parts, &ended, ask.by).await?, ask.by);
+    let beyond = beyond(parts, &ended, (since, now)).await.map_err(failed)?;
     let total = lines.iter().fold(Line::default(), |sum, (_, line)| sum.plus(*line));
     let items = lines.iter().map(|(key, line)| {
         let named = std::iter::once((ask.by.as_str(), Value::from(key.as_str())));
@@ -119,22 +139,54 @@ async fn told(parts: &Parts, ask: CostAsk) -> Result<Value, LedgerError> {
     ]))
 }
 
-fn line_of(run: &Run, definition: &Definition) -> Line {
-    // What was counted in money was priced then, whatever stands in `rota.toml` now.
-    let usage = &run.usage;
-    let used_none = definition.is_metered && usage.tokens_in == 0 && usage.tokens_out == 0;
-    let is_known = definition.is_priced || usage.cost_micros > 0 || used_none;
-    Line { runs: 1, usage: run.usage, unpriced: u64::from(!is_known) }
+/// What these runs used together, by the name of what a line stands for.
+async fn lines(
+    parts: &Parts,
+    ended: &[Run],
+    by: CostBy,
+) -> Result<BTreeMap<String, Line>, DeskError> {
+    let mut belongs = Belongs::new(parts);
+    let accepted = super::accepted::of(parts, ended, &mut belongs).await?;
+    let mut definitions = BTreeMap::new();
+    let mut lines: BTreeMap<String, Line> = BTreeMap::new();
+    let mut counted = BTreeSet::new();
+    for run in ended {
+        let definition = definition(parts, run, &mut definitions).await.map_err(failed)?;
+        let key = key_of(parts, run, &definition, (by, &mut belongs)).await?;
+        let line = lines.entry(key).or_default();
+        if let Some(task) = run.task.filter(|task| by.is_of_tasks() && counted.insert(*task)) {
+            line.planned_minutes += belongs.planned_minutes(task).await?;
+        }
+        let own = line_of(run, &definition);
+        *line = line.plus(Line { accepted: u64::from(accepted.contains(&run.id)), ..own });
+    }
+    Ok(lines)
 }
 
-fn key_of(parts: &Parts, run: &Run, definition: &Definition, by: CostBy) -> String {
-    match by {
-        CostBy::Playbook => run.playbook.to_string(),
-        CostBy::Agent => definition.agent.clone(),
-        CostBy::Model => definition.model.clone(),
-        CostBy::Task => run.task.map_or_else(|| "none".to_owned(), |task| task.to_string()),
-        CostBy::Day => day_of(parts, run.started).to_string(),
-    }
+fn line_of(run: &Run, definition: &Definition) -> Line {
+    let is_known = definition.knows(&run.usage);
+    Line { runs: 1, usage: run.usage, unpriced: u64::from(!is_known), ..Line::default() }
+}
+
+async fn key_of(
+    parts: &Parts,
+    run: &Run,
+    definition: &Definition,
+    (by, belongs): (CostBy, &mut Belongs<'_>),
+) -> Result<String, DeskError> {
+    Ok(match (by, run.task) {
+        (CostBy::Playbook, _) => run.playbook.to_string(),
+        (CostBy::Agent, _) => definition.agent.clone(),
+        (CostBy::Model, _) => definition.model.clone(),
+        (CostBy::Day, _) => day_of(parts, run.started).to_string(),
+        (CostBy::Task | CostBy::Project | CostBy::Milestone | CostBy::Goal, None) => {
+            "none".to_owned()
+        }
+        (CostBy::Task, Some(task)) => task.to_string(),
+        (CostBy::Project, Some(task)) => belongs.project(task).await?,
+        (CostBy::Milestone, Some(task)) => belongs.milestone(task).await?,
+        (CostBy::Goal, Some(task)) => belongs.goal(task).await?,
+    })
 }
 
 /// Days as they came, everything else the dearest first; many small ones together.
@@ -176,22 +228,25 @@ async fn definition(
     let unknown = || "unknown".to_owned();
     let found = match playbook {
         None => Definition { agent: unknown(), model: unknown(), ..Definition::default() },
-        Some(playbook) => {
-            let (model, is_priced) = match &playbook.work {
-                Work::Steps(_) => ("none".to_owned(), true),
-                Work::Command { .. } => ("command".to_owned(), false),
-                Work::Acp { .. } => ("acp".to_owned(), false),
-                Work::Model { model, .. } => {
-                    let priced = parts.models.get(model).is_some_and(|known| known.is_priced());
-                    (model.clone(), priced)
-                }
-            };
-            let is_metered = playbook.work.program().is_none();
-            Definition { agent: playbook.agent.clone(), model, is_priced, is_metered }
-        }
+        Some(playbook) => definition_of(parts, &playbook),
     };
     known.insert(key, found.clone());
     Ok(found)
+}
+
+/// The part of a playbook that says what its runs' money is worth.
+pub(super) fn definition_of(parts: &Parts, playbook: &Playbook) -> Definition {
+    let (model, is_priced) = match &playbook.work {
+        Work::Steps(_) => ("none".to_owned(), true),
+        Work::Command { .. } => ("command".to_owned(), false),
+        Work::Acp { .. } => ("acp".to_owned(), false),
+        Work::Model { model, .. } => {
+            let priced = parts.models.get(model).is_some_and(|known| known.is_priced());
+            (model.clone(), priced)
+        }
+    };
+    let is_metered = playbook.work.program().is_none();
+    Definition { agent: playbook.agent.clone(), model, is_priced, is_metered }
 }
 
 /// What the budgets of whole days counted beyond what the runs' records say: runs that were broken off
@@ -232,7 +287,8 @@ mod tests {
     use super::*;
 
     fn line(runs: u64, cost_micros: u64, unpriced: u64) -> Line {
-        Line { runs, usage: Usage { cost_micros, ..Usage::default() }, unpriced }
+        let usage = Usage { cost_micros, ..Usage::default() };
+        Line { runs, usage, unpriced, ..Line::default() }
     }
 
     #[test]

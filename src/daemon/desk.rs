@@ -5,19 +5,20 @@ use super::assistants::Assistants;
 use super::brief::text_of;
 use super::event::Event;
 use super::proposals;
+use super::queue::{self, Tended};
 use super::reviews;
 use super::why;
 use crate::cron::Odd;
 use crate::domain::{
     Fence, HandOver, Playbook, PlaybookName, Principal, RunId, Staging, TaskId, Timestamp, Value,
-    Waiting, Work,
+    WaitItem, Waiting, Work,
 };
 use crate::ledger::stop;
 use crate::schedule::{AHEAD_MAX, Forecast, Timetable, forecast};
 use crate::tools::desk::{
     AnswerAsk, Answered, ClaimAsk, CostAsk, DecideAsk, Desk, DeskError, DigestAsk, Hold,
     NextRequest, QuestionAsk, ReleaseAsk, Reviews, Ruling, RunReport, RunRequest, Standing, Switch,
-    UndoAsk,
+    TendAsk, UndoAsk,
 };
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -329,7 +330,7 @@ impl Desk for Daemon {
             // Nobody works under it who would have to stop first.
             Assistants::new(&self.parts).hand_back(&claim).await?;
         }
-        let _ = self.events.send(Event::Tick(None)).await;
+        let _ = self.events.try_send(Event::Tick(None));
         Ok(super::brief::plain(&claim))
     }
 
@@ -397,7 +398,7 @@ impl Desk for Daemon {
 #[async_trait]
 impl Reviews for Daemon {
     async fn waiting(&self) -> Result<Vec<Waiting>, DeskError> {
-        reviews::waiting(&self.parts).await
+        queue::waiting(&self.parts).await
     }
 
     async fn ask_person(&self, ask: QuestionAsk) -> Result<Hold, DeskError> {
@@ -421,8 +422,38 @@ impl Reviews for Daemon {
             Box::pin(reviews::decide(&self.parts, ask)).await
         };
         // A playbook that is to work again is looked at now.
-        let _ = self.events.send(Event::Tick(None)).await;
+        let _ = self.events.try_send(Event::Tick(None));
         ruling
+    }
+
+    async fn tend(&self, ask: TendAsk) -> Result<Value, DeskError> {
+        let granted = match queue::tend(&self.parts, &ask).await? {
+            Tended::Done(answer) => return Ok(answer),
+            Tended::Granted(answer) => answer,
+        };
+        let by = ask.context.principal.person.name.as_str();
+        match &ask.item {
+            WaitItem::Arming(name) => {
+                self.set_playbook(name, Switch::Arm, by).await?;
+            }
+            WaitItem::Release(task) => {
+                let reason = format!("asked for; {by} agreed. {}", ask.comment);
+                self.release_claim(*task, reason.trim_end(), by).await?;
+            }
+            WaitItem::Budget(_) | WaitItem::Task(_) => {
+                let _ = self.events.try_send(Event::Tick(None));
+            }
+        }
+        Ok(granted)
+    }
+
+    async fn ask_release(
+        &self,
+        task: TaskId,
+        reason: &str,
+        principal: &Principal,
+    ) -> Result<Value, DeskError> {
+        queue::ask_release(&self.parts, task, reason, principal).await
     }
 
     async fn proposals(&self, task: TaskId) -> Result<Value, DeskError> {
@@ -431,7 +462,7 @@ impl Reviews for Daemon {
 
     async fn answer(&self, ask: AnswerAsk) -> Result<Answered, DeskError> {
         let answered = Box::pin(reviews::answer(&self.parts, ask)).await;
-        let _ = self.events.send(Event::Tick(None)).await;
+        let _ = self.events.try_send(Event::Tick(None));
         answered
     }
 }

@@ -66,7 +66,7 @@ fn is_shown(effects: &[Effect], needed: &str) -> bool {
 }
 
 /// Whether the journal says of a check that it passed.
-fn has_passed(effect: &Effect) -> bool {
+pub(super) fn has_passed(effect: &Effect) -> bool {
     let Some(EffectResult::Done { after, .. }) = &effect.result else { return false };
     let passed = after.get("passed").and_then(Value::as_bool);
     passed.unwrap_or_else(|| after.get("exit_code").and_then(Value::as_int) == Some(0))

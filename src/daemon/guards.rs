@@ -42,6 +42,12 @@ impl News {
         Ok(Self { people: parts.board.people().await?, runs: BTreeMap::new() })
     }
 
+    /// The names of the agents on the board.
+    pub(super) fn agents(&self) -> Vec<&str> {
+        let agents = self.people.iter().filter(|person| person.kind == PersonKind::Agent);
+        agents.map(|person| person.name.as_str()).collect()
+    }
+
     /// The agent who made a change; `None`: a person did, or whoever a person lets act for them.
     pub(super) async fn writer(
         &mut self,

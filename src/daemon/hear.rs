@@ -1,6 +1,7 @@
 //! The board's news: changes that wake playbooks, and answers that parked claims wait for.
 
 use super::beliefs::Open;
+use super::commands;
 use super::dispatcher::Dispatcher;
 use super::guards::{self, News};
 use super::progress;
@@ -47,7 +48,7 @@ impl Dispatcher {
         let heard = known.and_then(|cursor| cursor.0.parse().ok()).map(ActivityId);
         // News from before the first look is no news.
         let counts = !listeners.is_empty() || self.has_several_agents();
-        let Some(mut heard) = heard.filter(|heard| counts && *heard != latest) else {
+        let Some(mut heard) = heard.filter(|heard| *heard != latest) else {
             return self.move_cursor(heard, latest).await;
         };
         let first = heard;
@@ -61,6 +62,12 @@ impl Dispatcher {
                 heard = heard.max(row.id);
                 let Some(task) = row.task.filter(|_| !progress::is_about(row)) else { continue };
                 let writer = news.writer(&self.parts, row).await?;
+                if writer.is_none() {
+                    commands::heed(&self.parts, &news, row, task).await?;
+                }
+                if !counts {
+                    continue;
+                }
                 let exchange = guards::count(&self.parts, task, row, writer.as_ref()).await?;
                 let change = Change { row, task, exchange: exchange.as_ref() };
                 for playbook in listeners {

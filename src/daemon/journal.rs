@@ -9,7 +9,7 @@ use crate::domain::{
     Reason, RunId, TaskId, Timestamp,
 };
 use crate::ledger::{Ledger, RunFilter};
-use crate::schedule::{Finding, HeldView, reconcile};
+use crate::schedule::{Finding, HeldView, command, reconcile};
 use crate::tools::{Intended, Journal, JournalError};
 use async_trait::async_trait;
 use std::collections::BTreeSet;
@@ -178,9 +178,14 @@ impl RunJournal {
         let Some(own) = self.said_under(claim).await? else { return Ok(None) };
         let is_person =
             |author| people.iter().any(|p| p.id == author && p.kind == PersonKind::Person);
+        let agents = people.iter().filter(|person| person.kind == PersonKind::Agent);
+        let agents: Vec<&str> = agents.map(|agent| agent.name.as_str()).collect();
+        // A word that is no command may be what was asked for.
+        let is_command =
+            |text: &str| command::told(text, &agents).is_some_and(|told| told.command.is_ok());
         let is_answer = |comment: &Comment| {
-            parked.answer == Some(comment.id)
-                || is_person(comment.author) && !own.contains(&comment.id)
+            let is_said = is_person(comment.author) && !own.contains(&comment.id);
+            parked.answer == Some(comment.id) || is_said && !is_command(&comment.text)
         };
         Ok(comments.into_iter().find(is_answer))
     }

@@ -11,6 +11,7 @@
 //! `worker`s. After a crash `recovery` sees to what was left behind. Whoever types a command gets
 //! the same path by the `desk`.
 
+mod accepted;
 mod accounts;
 mod again;
 pub mod alarm;
@@ -21,12 +22,14 @@ mod asked;
 mod assistants;
 mod attempt;
 mod beliefs;
+mod belongs;
 mod books;
 mod brief;
 mod budget;
 mod by_hand;
 mod by_rota;
 mod clarify;
+mod commands;
 pub mod condition;
 pub mod control;
 mod cost;
@@ -34,6 +37,7 @@ mod courier;
 mod desk;
 mod dispatcher;
 mod earlier;
+mod escalate;
 mod event;
 mod evidence;
 mod fate;
@@ -51,6 +55,8 @@ mod marker;
 mod parts;
 mod progress;
 mod proposals;
+mod queue;
+mod receipt;
 mod recovery;
 mod reload;
 mod report;
@@ -61,6 +67,7 @@ mod rubric;
 mod seams;
 mod settle;
 pub mod signals;
+mod silence;
 mod staging;
 mod telling;
 mod tick;
@@ -210,6 +217,9 @@ impl Daemon {
         self.around.spawn(until(Box::pin(beat(self.parts.settings.tick, self.events.clone()))));
         self.around.spawn(until(Box::pin(upkeep::keep(Arc::clone(&self.parts)))));
         self.around.spawn(until(Box::pin(answers::keep(Arc::clone(&self.parts)))));
+        self.around.spawn(until(Box::pin(commands::keep(Arc::clone(&self.parts)))));
+        self.around.spawn(until(Box::pin(escalate::keep(Arc::clone(&self.parts)))));
+        self.around.spawn(until(Box::pin(silence::keep(Arc::clone(&self.parts)))));
         let folders = [
             self.parts.library.lock().unwrap_or_else(PoisonError::into_inner).folder().to_owned(),
             self.parts.settings.templates.clone(),
@@ -286,6 +296,21 @@ impl Daemon {
         if let Err(error) = self.parts.ledger.enqueue(notices).await {
             tracing::error!(%error, "the notice of the restored state could not be stored");
         }
+    }
+
+    /// Carries out what people told agents in comments, as far as it was heard.
+    pub async fn obey(&self) {
+        commands::obey(&self.parts).await;
+    }
+
+    /// Tells of playbooks that take nothing any more.
+    pub async fn tell_of_silence(&self) {
+        silence::look(&self.parts).await;
+    }
+
+    /// Tells others of what waits too long for a person.
+    pub async fn escalate(&self) {
+        escalate::look(&self.parts).await;
     }
 
     /// Looks once whether authors have pushed what reviewers asked for.

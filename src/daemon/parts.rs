@@ -5,8 +5,8 @@ use crate::board::Board;
 use crate::clock::{Clock, Entropy};
 use crate::digest::LinkBase;
 use crate::domain::{
-    BoardName, Channel, DaemonId, DayBudget, Guards, LifeId, Playbook, PlaybookName, TimeKind,
-    Value,
+    BoardName, Channel, DaemonId, DayBudget, Guards, LifeId, Playbook, PlaybookName, ReviewRules,
+    TimeKind, Value,
 };
 use crate::ledger::Ledger;
 use crate::model::Model;
@@ -96,6 +96,8 @@ pub struct Settings {
     pub budget: DayBudget,
     /// The families of the models of `rota.toml`, where they are known.
     pub families: BTreeMap<String, String>,
+    /// What becomes of what waits too long for a person.
+    pub review: ReviewRules,
     /// The currency of costs.
     pub currency: String,
     /// How far agents go without a person.

@@ -13,7 +13,7 @@ use super::staging::word;
 use crate::board::BoardError;
 use crate::domain::{
     Claim, CommentId, Decided, Effect, EffectResult, EndKind, OccurrenceId, Phase, ProposalState,
-    Reason, Run, RunState, Sentence, Staging, TaskId, Value, Verdict, WaitKind, Waiting,
+    Reason, Run, RunState, Sentence, Staging, TaskId, Value, Verdict, WaitItem, WaitKind, Waiting,
 };
 use crate::ledger::LedgerError;
 use crate::tools::ToolError;
@@ -43,16 +43,13 @@ pub(super) async fn waiting(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
             "" => format!("{count} writes; see showReview"),
             summary => format!("{count} writes; see showReview\n\n{summary}"),
         };
+        let new = Waiting::new(WaitItem::Task(task.id), WaitKind::Proposals, staging.since);
         open.push(Waiting {
-            task: staging.task,
-            headline: task.headline,
-            kind: WaitKind::Proposals,
             from: format!("the playbook {}", staging.playbook),
-            run: staging.run,
-            owner: task.assignee,
-            since: staging.since,
+            run: Some(staging.run),
             until: Some(staging.until),
             text,
+            ..new.about(&task)
         });
     }
     Ok(open)

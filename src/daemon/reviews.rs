@@ -11,9 +11,9 @@ use super::dispatcher::failed;
 use super::parts::Parts;
 use crate::board::BoardError;
 use crate::domain::{
-    CommentQuery, CommentTarget, Decided, HandOver, Initiative, Occurrence, OccurrenceId,
-    OccurrenceState, PersonKind, Phase, Principal, Project, Reason, Run, StatusId, StatusKind,
-    Task, TaskEdit, TaskId, Trigger, Value, Verdict, WaitKind, Waiting,
+    CommentId, CommentQuery, CommentTarget, Decided, HandOver, Initiative, Occurrence,
+    OccurrenceId, OccurrenceState, PersonKind, Phase, Principal, Project, Reason, Run, StatusId,
+    StatusKind, Task, TaskEdit, TaskId, Trigger, Value, Verdict, WaitItem, WaitKind, Waiting,
 };
 use crate::ledger::LedgerError;
 use crate::tools::Context;
@@ -24,10 +24,9 @@ const TRIES_MAX: u32 = 5;
 /// The label of tasks that somebody has to work at again, where a project has it.
 const CHANGES_REQUESTED: &str = "Changes Requested";
 
-/// Everything that waits for a person, longest first.
+/// Questions, and work that was handed over.
 pub(super) async fn waiting(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
     let mut all = questions(parts).await?;
-    all.extend(super::proposals::waiting(parts).await?);
     for hand_over in parts.ledger.open_hand_overs().await.map_err(failed)? {
         let task = match parts.board.task(hand_over.task).await {
             Ok(task) => Some(task),
@@ -41,26 +40,21 @@ pub(super) async fn waiting(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
         // What somebody moved was decided so. It may come back, as from a run that gives up.
         let waits = |task: &Task| hand_over.decided.is_some() || task.status == hand_over.status;
         if let Some(task) = task.filter(waits) {
+            let kind = match hand_over.unverified {
+                Some(_) => WaitKind::Unverified,
+                None => WaitKind::HandOver,
+            };
             all.push(Waiting {
-                task: task.id,
-                headline: task.headline,
-                kind: match hand_over.unverified {
-                    Some(_) => WaitKind::Unverified,
-                    None => WaitKind::HandOver,
-                },
                 from: hand_over.from,
-                run: hand_over.run,
-                owner: task.assignee,
-                since: hand_over.since,
-                until: None,
+                run: Some(hand_over.run),
                 text: match hand_over.unverified {
                     Some(missing) => format!("{}\n\n{missing}", hand_over.summary),
                     None => hand_over.summary,
                 },
+                ..Waiting::new(WaitItem::Task(task.id), kind, hand_over.since).about(&task)
             });
         }
     }
-    all.sort_by_key(|waiting| (waiting.since, waiting.task));
     Ok(all)
 }
 
@@ -79,16 +73,13 @@ async fn questions(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
             Err(BoardError::NotFound { .. }) => continue,
             Err(error) => return Err(of_board(error)),
         };
+        let new = Waiting::new(WaitItem::Task(task.id), WaitKind::Question, parked.since);
         open.push(Waiting {
-            task: claim.task,
-            headline: task.headline,
-            kind: WaitKind::Question,
             from: name_of(&claim),
-            run: claim.run.clone(),
-            owner: task.assignee,
-            since: parked.since,
+            run: Some(claim.run.clone()),
             until: Some(parked.until),
             text: parked.question.clone(),
+            ..new.about(&task)
         });
     }
     Ok(open)
@@ -408,14 +399,24 @@ pub(super) async fn was_said(
     decided: &Decided,
     text: &str,
 ) -> Result<bool, DeskError> {
+    was_written(parts, task, Some(decided.after), text).await.map_err(of_board)
+}
+
+/// Whether one of the first comments after that one has this text: by whomever, for on some boards all
+/// that is written through us is written by one user.
+pub(super) async fn was_written(
+    parts: &Parts,
+    task: TaskId,
+    after: Option<CommentId>,
+    text: &str,
+) -> Result<bool, BoardError> {
     let query = CommentQuery {
         on: Some(CommentTarget::Task(task)),
-        after: Some(decided.after),
+        after,
         limit: 100,
         ..CommentQuery::default()
     };
-    let said = parts.board.comments(&query).await.map_err(of_board)?;
-    // By whomever: on some boards all that is written through us is written by one user.
+    let said = parts.board.comments(&query).await?;
     Ok(said.items.iter().any(|comment| comment.text.trim() == text.trim()))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A notice's key names the fact and the channel, so the same fact is told once.
 
+use super::belongs::Belongs;
 use super::brief::{Brief, text_of};
 use super::parts::Parts;
 use super::seams::Reports;
@@ -9,17 +10,14 @@ use super::worker::Worker;
 use crate::digest::{self, AgentWork, DIGEST_TEMPLATE, DigestRequest, Spent, Work};
 use crate::domain::{
     Body, Channel, Delivery, Exchange, Notice, OccurrenceState, Playbook, ProjectId, Reason,
-    ReportWhen, Run, RunState, StatusKind, TaskId, Timestamp, Usage, Value,
+    ReportWhen, Run, RunState, StatusKind, TaskId, Timestamp, Value,
 };
-use crate::ledger::{PlaybookSwitch, RunFilter};
+use crate::ledger::RunFilter;
 use crate::runner::WorkEnd;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// At most so many runs are told of in one digest.
 const RUNS_MAX: usize = 2_000;
-
-/// So many reports in a row with nothing to say raise an alarm.
-pub(super) const SILENT_MAX: u32 = 3;
 
 /// What a report says.
 struct Told {
@@ -131,30 +129,6 @@ impl Worker {
         Ok(Told { key: digest.window, body, silent })
     }
 
-    /// One more digest with nothing to say, or one with something; a row of the former raises one
-    /// alarm.
-    async fn silence(&self, playbook: &Playbook, silent: bool) -> Vec<Notice> {
-        let name = &playbook.name;
-        let switch = match self.parts.ledger.record_silence(name, silent).await {
-            Ok(switch) => switch,
-            Err(error) => {
-                tracing::warn!(playbook = %name, %error, "the silence could not be counted");
-                return Vec::new();
-            }
-        };
-        let (Some(row), Some(since)) = (silent_row(&switch), switch.silent_since) else {
-            return Vec::new();
-        };
-        tracing::warn!(playbook = %name, "{row}");
-        let text = format!(
-            "{name}: {row}. Does its selection still match anything, and are its templates whole? \
-             `rota why {name}` tells more."
-        );
-        let key = format!("silence:{name}:{}", text_of(since));
-        let alarmed = alarmed(playbook);
-        alarmed.iter().map(|to| self.notice(&key, to, text_body(text.clone()))).collect()
-    }
-
     /// A report about what was gathered; nothing when there is nothing to tell.
     fn gathered_report(
         &self,
@@ -188,13 +162,6 @@ fn said(end: WorkEnd, key: &str, before: &[String], is_new: bool) -> WorkEnd {
     let detail = format!("{key} is not told again: {}", before.join("; "));
     let reason = if is_new { end.reason } else { Reason::AlreadyTold };
     WorkEnd { reason, detail, ..end }
-}
-
-/// That report after report had nothing to say, once there are enough of them.
-pub(super) fn silent_row(switch: &PlaybookSwitch) -> Option<String> {
-    let (count, since) = (switch.silent_in_row, switch.silent_since?);
-    let enough = count >= SILENT_MAX;
-    enough.then(|| format!("{count} reports in a row had nothing to say, since {}", text_of(since)))
 }
 
 /// Who hears an alarm: who hears of failures, else who hears the report, else whoever reads the
@@ -424,14 +391,20 @@ pub(super) async fn agent_work(parts: &Parts, digest: &DigestRequest) -> Result<
     let filter = RunFilter { since, ..RunFilter::default() };
     let runs = parts.ledger.runs(&filter, RUNS_MAX).await.map_err(|error| error.to_string())?;
     let mut work = AgentWork::default();
-    let mut spent: BTreeMap<_, (u32, Usage)> = BTreeMap::new();
+    let mut belongs = Belongs::new(parts);
+    let accepted = super::accepted::of(parts, &runs, &mut belongs).await;
+    let accepted = accepted.map_err(|error| error.to_string())?;
+    let mut spent: BTreeMap<_, Spent> = BTreeMap::new();
     let mut waiting = BTreeSet::new();
     for run in runs.iter().rev().filter(|run| run.playbook != digest.playbook) {
         if !digest.projects.is_empty() && !is_in(parts, run, &digest.projects).await {
             continue;
         }
-        let sum = spent.entry(run.playbook.clone()).or_default();
-        *sum = (sum.0 + 1, sum.1.plus(run.usage));
+        let name = &run.playbook;
+        let sum = spent.entry(name.clone()).or_insert_with(|| Spent::nothing(name.clone()));
+        sum.runs += 1;
+        sum.usage = sum.usage.plus(run.usage);
+        sum.accepted += u32::from(accepted.contains(&run.id));
         let line = line_of(parts, run).await;
         if run.fence.is_some() {
             work.claimed.push(line.clone());
@@ -448,10 +421,7 @@ pub(super) async fn agent_work(parts: &Parts, digest: &DigestRequest) -> Result<
             }
         }
     }
-    work.spent = spent
-        .into_iter()
-        .map(|(playbook, (runs, usage))| Spent { playbook, runs, usage })
-        .collect();
+    work.spent = spent.into_values().collect();
     Ok(work)
 }
 

@@ -1,10 +1,23 @@
 //! The time of runs in the timesheets, beside that of people.
 
+use super::receipt;
 use super::worker::Worker;
 use crate::domain::{EffectActor, Mode, Value};
 use std::time::Duration;
 
 impl Worker {
+    /// What it used besides time.
+    fn money_spent(&self) -> String {
+        let usage = self.run.usage;
+        let tokens = usage.tokens_in.saturating_add(usage.tokens_out);
+        if tokens == 0 && usage.cost_micros == 0 {
+            return String::new();
+        }
+        let money = receipt::money(&self.parts, &self.run, usage);
+        let parts = [Some(format!("{tokens} tokens")), money];
+        format!(": {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
+
     /// Logs how long the run worked at its claimed task, as its agent, once: in full minutes, where it
     /// was at least half of one. That it failed is no reason to end a run otherwise.
     pub(super) async fn log_time(&self) {
@@ -19,7 +32,7 @@ impl Worker {
             ("hours", (f64::from(minutes) / 60.0).into()),
             ("date", "today".into()),
             ("kind", kind.as_str().into()),
-            ("description", format!("run {}", self.run.id).into()),
+            ("description", format!("run {}{}", self.run.id, self.money_spent()).into()),
         ]);
         let logged = match self.context(EffectActor::Rota, None).await {
             Ok(mut context) => {

@@ -153,8 +153,11 @@ async fn about_playbook(
     if let Some(paused) = &switch.paused {
         say("paused", format!("by {} at {}: {}", paused.by, text_of(paused.at), paused.reason));
     }
-    if let Some(row) = super::telling::silent_row(&switch) {
+    if let Some(row) = super::silence::silent_row(&switch) {
         say(Reason::NothingToDo.code(), row);
+    }
+    if let Some((quiet, since)) = super::silence::quiet(parts, playbook).await.map_err(ledger)? {
+        say(Reason::NothingToDo.code(), format!("since {}: {}", text_of(since), quiet.text()));
     }
     if let Some(why) = super::budget::missing(parts, playbook).await.map_err(ledger)? {
         say(Reason::BudgetDay.code(), why);

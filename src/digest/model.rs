@@ -102,6 +102,8 @@ pub struct Spent {
     pub runs: u32,
     /// Their sum.
     pub usage: Usage,
+    /// The work of so many was accepted.
+    pub accepted: u32,
 }
 
 impl SectionKind {
@@ -208,6 +210,11 @@ impl Work {
 }
 
 impl Spent {
+    /// Before any run.
+    pub fn nothing(playbook: PlaybookName) -> Self {
+        Self { playbook, runs: 0, usage: Usage::default(), accepted: 0 }
+    }
+
     fn line(&self, links: &LinkBase) -> Line {
         let tokens = self.usage.tokens_in.saturating_add(self.usage.tokens_out);
         let runs = if self.runs == 1 { "1 run".to_owned() } else { format!("{} runs", self.runs) };
@@ -216,22 +223,27 @@ impl Spent {
             notes.push(format!("{} tokens", grouped(tokens)));
         }
         if self.usage.cost_micros > 0 {
-            notes.push(money(self.usage.cost_micros));
+            notes.push(format!("{} spent", amount(self.usage.cost_micros)));
         }
         if notes.is_empty() {
             notes.push("no model used".to_owned());
+        }
+        if self.accepted > 0 {
+            let each = self.usage.cost_micros / u64::from(self.accepted);
+            let each = if each > 0 { format!(" ({} each)", amount(each)) } else { String::new() };
+            notes.push(format!("{} accepted{each}", self.accepted));
         }
         Line { evidence: links.playbook(&self.playbook), headline: runs, notes }
     }
 }
 
 /// Millionths of the currency unit as a sum, rounded to the hundredth, never to zero.
-fn money(micros: u64) -> String {
+fn amount(micros: u64) -> String {
     let cents = micros.saturating_add(5_000) / 10_000;
     if cents == 0 {
-        return "under 0.01 spent".to_owned();
+        return "under 0.01".to_owned();
     }
-    format!("{}.{:02} spent", grouped(cents / 100), cents % 100)
+    format!("{}.{:02}", grouped(cents / 100), cents % 100)
 }
 
 /// `1234567` as `1,234,567`.
@@ -256,9 +268,9 @@ mod tests {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(money(1), "under 0.01 spent");
-        assert_eq!(money(1_234_567), "1.23 spent");
-        assert_eq!(money(1_000_005_000_000), "1,000,005.00 spent");
+        assert_eq!(amount(1), "under 0.01");
+        assert_eq!(amount(1_234_567), "1.23");
+        assert_eq!(amount(1_000_005_000_000), "1,000,005.00");
     }
 
     #[test]

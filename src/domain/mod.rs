@@ -74,8 +74,8 @@ pub use id::{
 pub use marker::{MARKER_AHEAD_MAX, MARKER_MARGIN, Marker, NewMarker, Thread};
 pub use member::{Member, MemberQuery, role_in};
 pub use milestone::{Milestone, MilestoneEdit, NewMilestone};
-pub use money::parse_money;
-pub use notice::{Body, Channel, Delivery, Notice};
+pub use money::{parse_money, show_money};
+pub use notice::{Body, Channel, Delivery, Notice, Recipient};
 pub use occurrence::{Covers, Occurrence, OccurrenceState, Trigger};
 pub use person::{Initiative, NewPerson, Person, PersonKind, Principal, Role};
 pub use playbook::{
@@ -86,7 +86,7 @@ pub use playbook::{
 pub use project::{NewProject, Project, ProjectEdit, Status, StatusKind, default_statuses};
 pub use reason::Reason;
 pub use report::{OnFailure, Report, ReportWhen};
-pub use review::{Decided, HandOver, Verdict, WaitKind, Waiting};
+pub use review::{Decided, HandOver, ReviewRules, Verdict, WaitItem, WaitKind, Waiting};
 pub use rounds::{
     Author, FINDING_CHARS_MAX, FINDINGS_MAX, ReviewSource, Rounds, blockers, bounded,
     most_severe_first, settled_by,

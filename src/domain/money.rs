@@ -1,5 +1,13 @@
 //! Amounts of money as people write them.
 
+/// Millionths in full, at least to the hundredth: sums of what is shown are what is shown.
+pub fn show_money(micros: u64, currency: &str) -> String {
+    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+    let least = text.len() - 4;
+    let kept = text.trim_end_matches('0').len().max(least);
+    format!("{} {currency}", &text[..kept])
+}
+
 /// An amount such as `2.00 USD` (the currency may be left out) in millionths.
 ///
 /// # Errors

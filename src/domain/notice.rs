@@ -1,9 +1,11 @@
 //! Notices: what people are told, and by which channel.
 
-use super::Timestamp;
+use super::{Hours, Timestamp};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// A message that waits in the outbox, or was delivered. Stored with the fact that caused it,
 /// delivered at least once, deduplicated by its key.
@@ -57,6 +59,25 @@ pub enum Delivery {
         /// What went wrong; never a secret.
         error: String,
     },
+}
+
+/// When somebody may be told something, and how much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// What `rota.toml` calls them.
+    pub name: String,
+    /// How they are told.
+    pub channels: Vec<Channel>,
+    /// Their zone.
+    pub zone: Tz,
+    /// Only then; `None`: at any time.
+    pub hours: Option<Hours>,
+    /// So long notices wait for others that are told with them.
+    pub merge: Duration,
+    /// At most so many a civil day of theirs; the rest is told on the next.
+    pub per_day: Option<u32>,
+    /// Whether alarms are told at any time.
+    pub alarms_always: bool,
 }
 
 /// Where a notice goes: `stdout`, `file:NAME` or `slack:NAME`; names are defined in `rota.toml`.

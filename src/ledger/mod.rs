@@ -8,6 +8,7 @@
 mod audit;
 mod budgets;
 mod claims;
+mod commands;
 mod decisions;
 mod effects;
 pub mod export;
@@ -35,10 +36,12 @@ mod switches;
 mod timetables;
 mod tokens;
 mod trust;
+mod wait_notes;
 
 pub use audit::{AuditEntry, AuditVerdict, Covers};
 pub use budgets::{Amount, DaySpent, ReserveAsk};
 pub use claims::{Acquire, Held};
+pub use commands::CommandGiven;
 pub use pins::Pin;
 pub use prune::Pruned;
 pub use repeats::{REPEATABLE, Repeat};
@@ -47,6 +50,7 @@ pub use sessions::OutsideSession;
 pub use switches::{Paused, PlaybookSwitch};
 pub use tokens::{Issued, OVERLAP_MAX, TokenRefusal};
 pub use trust::TrustWindow;
+pub use wait_notes::{QueueNote, ReleaseAsked, Settled};
 
 use crate::clock::{Clock, Entropy};
 use crate::domain::{BoardName, Claim, DaemonId, LifeId, Mark, Reason, StoreTime};

@@ -103,6 +103,7 @@ pub(super) const KEYS: &[Key] = &[
     key("on.hours", "days", TextOrTexts, "every day", "MON-FRI, or a list of days"),
     needed("on.hours", "from", Text, "a time of day, 08:00"),
     needed("on.hours", "to", Text, "a time of day, 18:00; earlier than `from`: of the next day"),
+    key("on.hours", "holidays", Texts, "", "days that do not count, such as 2026-12-25"),
 
     key("select", "project", TextOrTexts, "any", "names or ids"),
     key("select", "status", TextOrTexts, "any", "labels, ids, or kind:new, kind:in_progress, kind:blocked, kind:waiting, kind:done"),

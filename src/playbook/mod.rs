@@ -22,6 +22,7 @@ mod workspace;
 
 pub use check::check;
 pub use library::{Changes, Library};
+pub use read::hours;
 pub use rights::{Rights, is_wider, rights};
 pub use shipped::shipped;
 pub use words::money;

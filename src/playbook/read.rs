@@ -184,7 +184,8 @@ fn on(table: &Table<'_, '_>, defaults: &Defaults) -> On {
     on
 }
 
-fn hours(table: &Table<'_, '_>) -> Option<Hours> {
+/// `hours = { days, from, to, holidays }`.
+pub fn hours(table: &Table<'_, '_>) -> Option<Hours> {
     let days = table.items("days", true, words::days);
     let all = || words::days("MON-SUN").unwrap_or_default();
     let mut list = Vec::new();
@@ -200,13 +201,13 @@ fn hours(table: &Table<'_, '_>) -> Option<Hours> {
     }
     let (from, to) =
         (table.parsed("from", words::time_of_day), table.parsed("to", words::time_of_day));
-    table.refuse("holidays", "a calendar of holidays");
+    let holidays = table.items("holidays", false, words::date).unwrap_or_default();
     finish(table);
     let (from, to) = (from?, to?);
     if from == to {
         table.add(table.fault("to", "`from` and `to` are the same: no time is left"));
     }
-    Some(Hours { days: list, from, to })
+    Some(Hours { days: list, from, to, holidays })
 }
 
 fn select(table: &Table<'_, '_>) -> Select {

@@ -4,7 +4,7 @@ use crate::domain::{
     AssigneeSelector, DueSelector, OrderKey, StatusKind, StatusSelector, parse_duration,
 };
 use crate::fault::did_you_mean;
-use chrono::{NaiveTime, Weekday};
+use chrono::{NaiveDate, NaiveTime, Weekday};
 use std::time::Duration;
 
 /// `kind:waiting`, a label, or an id.
@@ -106,6 +106,11 @@ pub(super) fn days(text: &str) -> Result<Vec<Weekday>, String> {
 pub(super) fn time_of_day(text: &str) -> Result<NaiveTime, String> {
     NaiveTime::parse_from_str(text.trim(), "%H:%M")
         .map_err(|_| "expected a time of day such as 08:00".to_owned())
+}
+
+/// `2026-12-25`.
+pub(super) fn date(text: &str) -> Result<NaiveDate, String> {
+    text.trim().parse().map_err(|_| "expected a date such as 2026-12-25".to_owned())
 }
 
 /// `10s..5m`.

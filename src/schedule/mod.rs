@@ -11,11 +11,15 @@
 //! - [`judge`]: whether a task is taken, and why not.
 //! - [`plan`]: which runs start now.
 //! - [`reconcile`] and [`put_back`]: whether a person took over a claimed task, and what is undone then.
+//! - [`considerate::waits_until`]: when people may be told something.
+//! - [`command::told`]: what a comment tells an agent.
 //! - [`after_failure`]: whether there is another attempt, and when.
 
 mod account;
 mod board_words;
 mod candidates;
+pub mod command;
+pub mod considerate;
 mod criteria;
 mod dispatch;
 mod eligibility;

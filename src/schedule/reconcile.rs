@@ -4,6 +4,7 @@
 //! is not what we wrote there last, a person put there.
 
 use super::candidates::folded;
+use super::command::{self, Command};
 use crate::domain::{
     Claim, Comment, Person, PersonId, PersonKind, Phase, Reason, RunId, StatusId, Task, TaskEdit,
     TaskId,
@@ -139,21 +140,15 @@ fn name(view: &HeldView<'_>, id: PersonId) -> String {
 }
 
 /// Whether a comment is a stop command: its first line that is not blank is, without regard to case and
-/// to `.` or `!` at its end, exactly `stop`, `/stop`, `@agent stop` or `@NAME stop` with the agent's name.
-/// Anything more on that line, and it is talk.
+/// to `.` or `!` at its end, exactly `stop`, `/stop`, or tells the agent to by [`command::told`].
 pub fn is_stop_command(text: &str, agent: &str) -> bool {
     let Some(line) = text.lines().map(str::trim).find(|line| !line.is_empty()) else {
         return false;
     };
     let line = folded(line.trim_end_matches(['.', '!']));
-    let addressed = || {
-        let (whom, what) = line.strip_prefix('@')?.rsplit_once(char::is_whitespace)?;
-        Some((whom.trim_end().to_owned(), what == "stop" || what == "/stop"))
-    };
-    line == "stop"
-        || line == "/stop"
-        || addressed()
-            .is_some_and(|(whom, stop)| stop && (whom == "agent" || whom == folded(agent)))
+    let is_told =
+        || command::told(text, &[agent]).is_some_and(|it| it.command == Ok(Command::Stop));
+    line == "stop" || line == "/stop" || is_told()
 }
 
 /// The edits that put a task back as it was found, field by field, as far as it is still as we wrote it:

@@ -2,7 +2,7 @@
 
 use crate::cron::{Interval, Odd, Pattern, PatternError};
 use crate::domain::{Fold, Gap, Hours, On, PlaybookName, Timestamp, Trigger, millis};
-use chrono::{Datelike, NaiveDateTime, TimeDelta};
+use chrono::TimeDelta;
 use chrono_tz::Tz;
 use std::time::Duration;
 
@@ -124,19 +124,8 @@ impl Timetable {
     pub fn within_hours(&self, at: Timestamp) -> bool {
         let Some(hours) = &self.hours else { return true };
         let local = at.with_timezone(&self.zone).naive_local();
-        covers(hours, local)
+        hours.covers(local)
     }
-}
-
-/// Whether working hours cover a local time: `from` belongs to them, `to` does not; `to` at or before
-/// `from` is on the next day, and the day that counts is the one they began on.
-fn covers(hours: &Hours, local: NaiveDateTime) -> bool {
-    let (today, time) = (local.weekday(), local.time());
-    let on = |day| hours.days.contains(&day);
-    if hours.from < hours.to {
-        return on(today) && (hours.from..hours.to).contains(&time);
-    }
-    (on(today) && time >= hours.from) || (on(today.pred()) && time < hours.to)
 }
 
 /// A playbook's share of the most by which starts are spread: the same each time, in whole
@@ -181,9 +170,13 @@ mod tests {
     #[test]
     fn hours_over_midnight_belong_to_the_day_they_began_on() {
         let time = |text: &str| text.parse::<NaiveTime>().unwrap();
-        let hours =
-            Hours { days: vec![Weekday::Fri], from: time("22:00:00"), to: time("06:00:00") };
-        let at = |text: &str| covers(&hours, text.parse().unwrap());
+        let hours = Hours {
+            days: vec![Weekday::Fri],
+            from: time("22:00:00"),
+            to: time("06:00:00"),
+            holidays: Vec::new(),
+        };
+        let at = |text: &str| hours.covers(text.parse().unwrap());
         assert!(at("2026-11-20T22:00:00") && at("2026-11-21T05:59:59"));
         assert!(!at("2026-11-20T05:00:00") && !at("2026-11-21T06:00:00"));
         assert!(!at("2026-11-21T23:00:00"));

@@ -4,6 +4,7 @@
 pub(super) const TEXTS: &[(&str, &str)] = &[
     ("_earlier.md.hbs", include_str!("../../templates/_earlier.md.hbs")),
     ("_findings.md.hbs", include_str!("../../templates/_findings.md.hbs")),
+    ("_receipt.md.hbs", include_str!("../../templates/_receipt.md.hbs")),
     ("_rules.md.hbs", include_str!("../../templates/_rules.md.hbs")),
     ("_task.md.hbs", include_str!("../../templates/_task.md.hbs")),
     ("claim.md.hbs", include_str!("../../templates/claim.md.hbs")),

@@ -17,6 +17,7 @@
 //! | `findings` | what is open after a review, the most severe first: a list of `{ number, place, file, line, link, severity, begins_group, text, suggestion }` |
 //! | `workspace` | `{ branch, head, target, note }`: its own branch, the commit that is checked out, that of `source.ref`, and what was or was not brought up to date; or `null` |
 //! | `question` | `{ text, answer, answered_by }`, or `null` |
+//! | `receipt` | what a hand-over rests on: `{ used, checks, evidence, left_out, writes, undo }`: what all attempts used in one line, the checks that passed, what was offered as evidence, how many writes stand, the command that puts them back; or `null` |
 //! | `ended` | why a claim ended without a result: `{ reason, text, done, left, minutes, attempts }`, or `null` |
 //! | `missing` | the gates that a task did not pass, in words: a list of texts |
 //! | `gathered` | the results of `[gather.NAME]`, by name |
@@ -48,7 +49,7 @@ pub const INSTANTS: [&str; 8] = [
 pub const COMMON: [&str; 5] = ["agent", "playbook", "now", "zone", "set"];
 
 /// What prompts, comments and questions may speak of, besides [`COMMON`].
-pub const WORK: [&str; 16] = [
+pub const WORK: [&str; 17] = [
     "task",
     "project",
     "run",
@@ -60,6 +61,7 @@ pub const WORK: [&str; 16] = [
     "review",
     "findings",
     "question",
+    "receipt",
     "ended",
     "missing",
     "gathered",
@@ -75,7 +77,7 @@ pub const REPORT: [&str; 4] = ["tasks", "problems", "gathered", "run"];
 pub const ARGS: [&str; 2] = ["all_project_ids", "project_ids"];
 
 /// Members of the names that have a fixed shape.
-pub(crate) const MEMBERS: [(&str, &[&str]); 10] = [
+pub(crate) const MEMBERS: [(&str, &[&str]); 11] = [
     (
         "task",
         &[
@@ -138,6 +140,7 @@ pub(crate) const MEMBERS: [(&str, &[&str]); 10] = [
         ],
     ),
     ("workspace", &["branch", "head", "target", "note"]),
+    ("receipt", &["used", "checks", "evidence", "left_out", "writes", "undo"]),
     ("ended", &["reason", "text", "done", "left", "minutes", "attempts"]),
 ];
 

@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 pub use super::claimed::{ClaimAsk, Hold, Leave, ReleaseAsk, Standing};
-pub use super::reviewed::{AnswerAsk, Answered, DecideAsk, QuestionAsk, Reviews, Ruling};
+pub use super::reviewed::{
+    AnswerAsk, Answered, DecideAsk, QuestionAsk, Reviews, Ruling, Tend, TendAsk,
+};
 
 /// The daemon, as tools see it.
 #[async_trait]
@@ -258,13 +260,28 @@ pub enum CostBy {
     Model,
     /// A task.
     Task,
+    /// A project.
+    Project,
+    /// A milestone.
+    Milestone,
+    /// A goal that the task's milestone counts towards; several of one milestone together.
+    Goal,
     /// A civil day of the team's zone.
     Day,
 }
 
 impl CostBy {
     /// What can be asked for, by name.
-    pub const ALL: [Self; 5] = [Self::Playbook, Self::Agent, Self::Model, Self::Task, Self::Day];
+    pub const ALL: [Self; 8] = [
+        Self::Playbook,
+        Self::Agent,
+        Self::Model,
+        Self::Task,
+        Self::Project,
+        Self::Milestone,
+        Self::Goal,
+        Self::Day,
+    ];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
@@ -273,8 +290,16 @@ impl CostBy {
             Self::Agent => "agent",
             Self::Model => "model",
             Self::Task => "task",
+            Self::Project => "project",
+            Self::Milestone => "milestone",
+            Self::Goal => "goal",
             Self::Day => "day",
         }
+    }
+
+    /// Whether each task is in one line.
+    pub fn is_of_tasks(self) -> bool {
+        matches!(self, Self::Task | Self::Project | Self::Milestone | Self::Goal)
     }
 
     /// The one of this name.

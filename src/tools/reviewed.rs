@@ -4,7 +4,8 @@ use super::Context;
 use super::claimed::Hold;
 use super::desk::DeskError;
 use crate::domain::{
-    Decided, Fence, HandOver, Principal, RunId, TaskId, Timestamp, Value, Verdict, Waiting,
+    Decided, Fence, HandOver, PersonId, Principal, RunId, TaskId, Timestamp, Value, Verdict,
+    WaitItem, Waiting,
 };
 use async_trait::async_trait;
 use serde::Serialize;
@@ -29,6 +30,15 @@ pub trait Reviews: Send + Sync {
     ) -> Result<Option<HandOver>, DeskError>;
     /// What was last proposed for a task, and what became of it.
     async fn proposals(&self, task: TaskId) -> Result<Value, DeskError>;
+    /// Does something else with what waits: puts it off, takes note, passes it on, grants it.
+    async fn tend(&self, ask: TendAsk) -> Result<Value, DeskError>;
+    /// Asks whoever may to take a claim away from its holder.
+    async fn ask_release(
+        &self,
+        task: TaskId,
+        reason: &str,
+        principal: &Principal,
+    ) -> Result<Value, DeskError>;
     /// Answers a question. The first answer counts.
     async fn answer(&self, ask: AnswerAsk) -> Result<Answered, DeskError>;
 }
@@ -67,6 +77,34 @@ pub struct DecideAsk {
     pub dry_run: bool,
     /// Who decides: with their rights the board is written.
     pub context: Context,
+}
+
+/// What is to be done with something that waits.
+#[derive(Clone, Debug)]
+pub struct TendAsk {
+    /// What waits.
+    pub item: WaitItem,
+    /// What is to be done.
+    pub how: Tend,
+    /// What is said with it.
+    pub comment: String,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Who does it.
+    pub context: Context,
+}
+
+/// What people do with what waits, besides deciding about work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tend {
+    /// It is granted, or refused: an arming, a budget, the end of a claim.
+    Settle(bool),
+    /// It is out of the way until then.
+    Snooze(Timestamp),
+    /// Somebody has seen it: nobody else is told.
+    Acknowledge,
+    /// It is somebody else's turn.
+    PassOn(PersonId),
 }
 
 /// The answer to a question.

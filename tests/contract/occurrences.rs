@@ -155,6 +155,7 @@ fn outside_hours_nothing_starts_and_nothing_is_caught_up() {
         days: vec![Weekday::Mon, Weekday::Tue],
         from: NaiveTime::from_hms_opt(8, 0, 0).unwrap(),
         to: NaiveTime::from_hms_opt(18, 0, 0).unwrap(),
+        holidays: Vec::new(),
     };
     let on = On { hours: Some(hours), ..cron("0 * * * *") };
     // 17:00 was missed, and when we get to it, it is too late in the day to start anything.
@@ -285,6 +286,7 @@ fn ons() -> impl Strategy<Value = On> {
             days: vec![Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Sat, Weekday::Sun],
             from: NaiveTime::from_hms_opt(22, 0, 0).unwrap(),
             to: NaiveTime::from_hms_opt(16, 30, 0).unwrap(),
+            holidays: vec!["2026-12-25".parse().unwrap()],
         });
         On {
             cron,

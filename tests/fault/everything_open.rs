@@ -27,7 +27,7 @@ tick = "1s"
 drain = "30s"
 slots = 6
 [claims]
-lease = "6s"
+lease = "60s"
 [models.worker]
 kind = "scripted"
 script = "model.toml"
@@ -125,7 +125,8 @@ impl Dying {
             dying.asking.push(child);
             until(&format!("{playbook} is at work"), || {
                 let ended = dying.daemon.try_wait().unwrap();
-                assert!(ended.is_none(), "it died before both were at work: {crash_at:?}");
+                let log = || rota.read("dying.log");
+                assert!(ended.is_none(), "it died too early, at {crash_at:?}: {}", log());
                 at_work(rota, &task)
             });
         }
@@ -153,9 +154,11 @@ impl Drop for Dying {
 
 /// The journal's length of a run that is at work at a task and has announced itself.
 fn at_work(rota: &Rota, task: &str) -> Option<usize> {
-    let listed = rota.run(["runs", "list", "--task", task, "--json"]).ok().json();
+    // Where the daemon died meanwhile there is no answer, and whoever asks looks after that.
+    let asked = |args: &[&str]| Some(rota.run(args)).filter(|ran| ran.code == 0);
+    let listed = asked(&["runs", "list", "--task", task, "--json"])?.json();
     let run = listed["items"][0]["id"].as_str()?.to_owned();
-    let shown = rota.run(["runs", "show", &run, "--json"]).ok().json();
+    let shown = asked(&["runs", "show", &run, "--json"])?.json();
     // The prompt is recorded once the work begins; a program says that it works by its file.
     let has_begun = match task {
         "3" => !std::fs::read_to_string(rota.path().join("pid")).unwrap_or_default().is_empty(),

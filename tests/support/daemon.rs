@@ -142,6 +142,7 @@ pub struct Team {
     pub families: BTreeMap<String, String>,
     pub workspaces: Option<Arc<rota::runner::Workspaces>>,
     pub guards: Guards,
+    pub review: ReviewRules,
     lives: AtomicU64,
 }
 
@@ -184,6 +185,7 @@ impl Team {
             families: BTreeMap::new(),
             workspaces: None,
             guards: Guards::default(),
+            review: ReviewRules::default(),
             lives: AtomicU64::new(0),
         }
     }
@@ -327,6 +329,7 @@ impl Team {
             families: self.families.clone(),
             workspaces: self.workspaces.clone(),
             guards: self.guards,
+            review: self.review.clone(),
         }
         .parts()
     }

@@ -122,6 +122,10 @@ impl Comments for FixedBoard {
     async fn delete_comment(&self, _: &Stamp, _: CommentId) -> Result<Written<Comment>> {
         no()
     }
+
+    async fn edit_comment(&self, _: &Stamp, _: CommentId, _: String) -> Result<Written<Comment>> {
+        no()
+    }
 }
 
 #[async_trait]

@@ -42,6 +42,7 @@ pub struct Ingredients {
     pub families: BTreeMap<String, String>,
     pub workspaces: Option<Arc<Workspaces>>,
     pub guards: Guards,
+    pub review: ReviewRules,
 }
 
 impl Ingredients {
@@ -58,6 +59,7 @@ impl Ingredients {
             tools::Parts::new(Arc::clone(&board), Arc::clone(&journal) as _, Arc::clone(&clock));
         let tools = Arc::new(ToolRegistry::new(parts));
         tools.set_records(Arc::clone(&ledger) as _);
+        tools.set_repeats(Arc::clone(&ledger) as _);
         let templates = templates.unwrap_or_else(|| {
             let (templates, faults) = Templates::load(&settings.templates, None);
             assert!(faults.is_empty(), "{faults:?}");
@@ -105,6 +107,7 @@ impl Ingredients {
             zone: chrono_tz::Europe::Berlin,
             currency: "USD".to_owned(),
             guards: self.guards,
+            review: self.review.clone(),
             keep: Duration::from_hours(90 * 24),
             arms_itself: self.arms_itself,
             state: Some(self.folder.join("state")),

@@ -17,6 +17,9 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// Why the server lets a comment be.
+const AUTHOR_ONLY: &str = "only its author and managers may";
+
 impl Noted for Comment {
     const SHELF: &'static str = "comment";
     const COLUMNS: &'static [&'static str] =
@@ -79,6 +82,15 @@ impl Noted for Comment {
     }
 
     fn grow(&mut self, _: Timestamp) {}
+}
+
+/// As it is sent.
+fn as_html(comment: &Comment) -> Result<String> {
+    let text = long_text("comment", &comment.text)?;
+    if text.trim().is_empty() {
+        return check::malformed("nothing of the comment is left as HTML: expected a text");
+    }
+    Ok(text)
 }
 
 /// A thread's name.
@@ -240,6 +252,15 @@ impl LeantimeBoard {
         }
     }
 
+    /// A write to a comment that is there; where it is not, the write says so.
+    async fn session_at(&self, stamp: &Stamp, id: CommentId) -> Result<LeantimeSession<'_>> {
+        let mark = stamp.mark.as_ref().map(|mark| format!("mark {mark}"));
+        // What answers it is in the same thread; its marker is written by its own name.
+        let thread = self.find_comment(id).await?.map(|comment| thread(comment.on));
+        let names = mark.into_iter().chain(thread).chain([format!("comment {id}")]).collect();
+        Ok(LeantimeSession::new(self, stamp, self.locks.some(names).await))
+    }
+
     pub(super) async fn find_comment(&self, id: CommentId) -> Result<Option<Comment>> {
         self.shelves.comments.load(&self.book).await?;
         let on = self.shelves.comments.note(id.0).map(|note| note.thing.on);
@@ -252,10 +273,7 @@ impl LeantimeBoard {
 impl LeantimeSession<'_> {
     pub(super) async fn new_comment(&mut self, comment: &Comment) -> Result<CommentId> {
         let what = "add a comment";
-        let text = long_text("comment", &comment.text)?;
-        if text.trim().is_empty() {
-            return check::malformed("nothing of the comment is left as HTML: expected a text");
-        }
+        let text = as_html(comment)?;
         let on_task = matches!(comment.on, CommentTarget::Task(_));
         let marker = self.stamp.marker.as_ref().filter(|_| on_task);
         let marker = marker.map(|new| self.board.new_marker(new)).unwrap_or_default();
@@ -305,9 +323,39 @@ impl LeantimeSession<'_> {
     }
 
     /// What it answers is kept here: the server has no way to change that.
-    pub(super) fn change_comment(&mut self, comment: &Comment) -> Result<()> {
+    pub(super) async fn change_comment(&mut self, comment: &Comment) -> Result<()> {
         let notes = &self.board.shelves.comments;
+        let known = notes.note(comment.id.0);
+        if known.is_none_or(|note| note.thing.text != comment.text) {
+            self.change_text(comment).await?;
+        }
         self.amend(notes, comment.id.0, |known| known.parent = comment.parent)
+    }
+
+    /// Another text; the marker behind it stays as it is.
+    async fn change_text(&mut self, comment: &Comment) -> Result<()> {
+        let what = "change a comment";
+        let text = as_html(comment)?;
+        let is_it = |row: &&Row| row.int("id") == comment.id.0;
+        let before = self.board.thread_rows(self.lane(), comment.on, Duration::ZERO).await?;
+        let before = before.iter().find(is_it).ok_or_else(|| fault::undone(what, "it is gone"))?;
+        let marked = format!("{text}{}", before.text(markers::COLUMN));
+        self.touch(&self.board.shelves.comments, comment.id.0);
+        let params = json!({ "id": comment.id.0, "values": { "text": marked } });
+        let calls = vec![Call::new("comments.editComment", params), get_thread(comment.on)];
+        let mut values = self.call(calls, what).await?.into_iter();
+        let (Some(said), Some(thread)) = (values.next(), values.next()) else {
+            return Err(fault::no_sense(what));
+        };
+        if wire::done(said).is_err() {
+            return Err(self.refused(what, AUTHOR_ONLY).await);
+        }
+        let rows = of_thread(wire::rows(thread).unwrap_or_default(), comment.on);
+        let row = rows.iter().find(is_it).filter(|row| row.text("text") == text);
+        let row = row.ok_or_else(|| fault::undone(what, "it has another text"))?;
+        let columns = row.columns(Comment::COLUMNS);
+        let note = Note { columns, thing: comment.clone(), is_whole: true };
+        self.keep(&self.board.shelves.comments, note)
     }
 
     pub(super) async fn drop_comment(&mut self, id: CommentId) -> Result<()> {
@@ -316,8 +364,7 @@ impl LeantimeSession<'_> {
         let call = Call::new("comments.deleteComment", json!({ "commentId": id.0 }));
         let said = self.call(vec![call], what).await?.pop().unwrap_or(Value::Null);
         if wire::done(said).is_err() {
-            let said = "only its author and managers may";
-            return Err(self.refused(what, said).await);
+            return Err(self.refused(what, AUTHOR_ONLY).await);
         }
         self.forget(&self.board.shelves.comments, id.0)
     }
@@ -349,12 +396,19 @@ impl Comments for LeantimeBoard {
     }
 
     async fn delete_comment(&self, stamp: &Stamp, id: CommentId) -> Result<Written<Comment>> {
-        let mark = stamp.mark.as_ref().map(|mark| format!("mark {mark}"));
-        // What answers it is in the same thread; where it is not there, the write says so.
-        let thread = self.find_comment(id).await?.map(|comment| thread(comment.on));
-        let held = self.locks.some(mark.into_iter().chain(thread).collect()).await;
-        let mut session = LeantimeSession::new(self, stamp, held);
+        let mut session = self.session_at(stamp, id).await?;
         let written = write::delete_comment(&mut session, self.now(), stamp, id).await;
+        session.end(written).await
+    }
+
+    async fn edit_comment(
+        &self,
+        stamp: &Stamp,
+        id: CommentId,
+        text: String,
+    ) -> Result<Written<Comment>> {
+        let mut session = self.session_at(stamp, id).await?;
+        let written = write::edit_comment(&mut session, self.now(), stamp, id, text).await;
         session.end(written).await
     }
 }

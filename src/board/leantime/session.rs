@@ -344,7 +344,7 @@ impl Session for LeantimeSession<'_> {
     }
 
     async fn update_comment(&mut self, comment: &Comment) -> Result<()> {
-        self.change_comment(comment)
+        self.change_comment(comment).await
     }
 
     async fn remove_comment(&mut self, id: CommentId) -> Result<()> {

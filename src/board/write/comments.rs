@@ -62,17 +62,10 @@ pub(in crate::board) async fn edit_comment<S: Session>(
     id: CommentId,
     text: String,
 ) -> Result<Written<Comment>> {
-    if let Some(trace) = begin(session, stamp).await? {
-        if trace.entity != Entity::Comment(id) {
-            return misused(stamp, &trace);
-        }
-        return repeated(session.find_comment(id).await?, &trace);
-    }
-    let found = session.find_comment(id).await?;
-    let was = found.ok_or_else(|| not_found(Entity::Comment(id)))?;
-    check::no_revision(stamp, "a comment")?;
-    actor(session, stamp).await?;
-    let (home, _) = target(session, was.on).await?;
+    let Found { was, home, .. } = match found(session, stamp, id).await? {
+        Begun::Now(found) => found,
+        Begun::Before(written) => return Ok(written),
+    };
     let after = Comment { text, ..was.clone() };
     let Comment { on, text, parent, rating, .. } = after.clone();
     check::new_comment(&NewComment { on, text, parent, rating })?;
@@ -94,17 +87,10 @@ pub(in crate::board) async fn delete_comment<S: Session>(
     stamp: &Stamp,
     id: CommentId,
 ) -> Result<Written<Comment>> {
-    if let Some(trace) = begin(session, stamp).await? {
-        if trace.entity != Entity::Comment(id) {
-            return misused(stamp, &trace);
-        }
-        return repeated(session.find_comment(id).await?, &trace);
-    }
-    let found = session.find_comment(id).await?;
-    let was = found.ok_or_else(|| not_found(Entity::Comment(id)))?;
-    check::no_revision(stamp, "a comment")?;
-    actor(session, stamp).await?;
-    let (home, on) = target(session, was.on).await?;
+    let Found { was, home, task } = match found(session, stamp, id).await? {
+        Begun::Now(found) => found,
+        Begun::Before(written) => return Ok(written),
+    };
     let mut rows = Rows::new(stamp, at);
     let query = CommentQuery { on: Some(was.on), after: Some(id), ..CommentQuery::default() };
     let later = session.comments_where(&query, TOUCHED_MAX + 1).await?;
@@ -117,13 +103,41 @@ pub(in crate::board) async fn delete_comment<S: Session>(
         rows.changed(About::comment(&reply, home), "parent", Value::Int(id.0), Value::Null);
     }
     session.remove_comment(id).await?;
-    if let Some(task) = on {
+    if let Some(task) = task {
         session.touch_task(&task, at).await?;
     }
     rows.deleted(About::comment(&was, home), &was.text);
     let trace = Trace { entity: Entity::Comment(id), was: serde_json::to_string(&was).ok() };
     finish(session, stamp, rows, trace).await?;
     Ok(Written { after: was, changed: true })
+}
+
+/// A comment that is to be written to.
+struct Found {
+    was: Comment,
+    home: ProjectId,
+    task: Option<Task>,
+}
+
+/// A write to a comment that was, or was not, done before.
+enum Begun {
+    Now(Found),
+    Before(Written<Comment>),
+}
+
+async fn found<S: Session>(session: &mut S, stamp: &Stamp, id: CommentId) -> Result<Begun> {
+    if let Some(trace) = begin(session, stamp).await? {
+        if trace.entity != Entity::Comment(id) {
+            return misused(stamp, &trace);
+        }
+        return repeated(session.find_comment(id).await?, &trace).map(Begun::Before);
+    }
+    let found = session.find_comment(id).await?;
+    let was = found.ok_or_else(|| not_found(Entity::Comment(id)))?;
+    check::no_revision(stamp, "a comment")?;
+    actor(session, stamp).await?;
+    let (home, task) = target(session, was.on).await?;
+    Ok(Begun::Now(Found { was, home, task }))
 }
 
 /// The project that a comment belongs to, and the task it is on.

@@ -10,7 +10,7 @@ use clap::Subcommand;
 pub enum ReportCommand {
     /// What runs cost: tokens, money and how many, in lines that add up
     #[command(
-        after_help = "Examples:\n  rota report cost\n  rota report cost --by day --since -7d\n  \
+        after_help = "Examples:\n  rota report cost\n  rota report cost --by milestone\n  rota report cost --by day --since -7d\n  \
                             rota report cost --by model --since 2026-11-01 --json"
     )]
     Cost {

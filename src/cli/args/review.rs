@@ -36,9 +36,10 @@ pub enum ReviewCommand {
         /// The task
         task: i64,
     },
-    /// Approve what was handed over: the task is done; apply what is proposed: it is written
+    /// Approve what was handed over: the task is done; apply what is proposed: it is written; arm a
+    /// playbook, grant its budget once more, take a claim away
     #[command(
-        after_help = "Examples:\n  rota review approve 42 --comment \"Well done.\"\n  rota review approve 42 --only 1,3"
+        after_help = "Examples:\n  rota review approve 42 --comment \"Well done.\"\n  rota review approve 42 --only 1,3\n  rota review approve arming:standup"
     )]
     Approve {
         /// What it is about
@@ -64,6 +65,35 @@ pub enum ReviewCommand {
         #[arg(long, value_name = "TEXT")]
         comment: String,
     },
+    /// Put something off: it is shown last, and nobody else is told of it, until then
+    #[command(
+        after_help = "Examples:\n  rota review snooze 42\n  rota review snooze 42 --until friday"
+    )]
+    Snooze {
+        /// What it is about
+        #[command(flatten)]
+        about: About,
+        /// When it is to be shown again
+        #[arg(long, value_name = "WHEN", default_value = "tomorrow")]
+        until: String,
+    },
+    /// Say that you have seen it: nobody else is told of it
+    #[command(after_help = "Example:\n  rota review seen 42")]
+    Seen {
+        /// What it is about
+        #[command(flatten)]
+        about: About,
+    },
+    /// Say whose turn it is; of work that was handed over, the task is assigned to them
+    #[command(after_help = "Example:\n  rota review reassign 42 --to Ada")]
+    Reassign {
+        /// What it is about
+        #[command(flatten)]
+        about: About,
+        /// Whose turn it is
+        #[arg(long, value_name = "NAME")]
+        to: String,
+    },
     /// Answer an open question
     #[command(after_help = "Example:\n  rota review answer 42 --text \"The one below.\"")]
     Answer {
@@ -76,11 +106,11 @@ pub enum ReviewCommand {
     },
 }
 
-/// Which task, and whether it is only tried.
+/// What waits, and whether it is only tried.
 #[derive(Debug, Args)]
 pub struct About {
-    /// The task
-    pub task: i64,
+    /// The task, or what `rota review list` calls it: arming:NAME, budget:NAME, release:ID
+    pub item: String,
     /// Only say what would be done
     #[arg(long)]
     pub dry_run: bool,
@@ -114,6 +144,9 @@ impl ReviewCommand {
             }
             Self::Reject { about, comment } => about.decide("request_changes", Some(comment)),
             Self::Answer { about, text } => about.decide("answer", Some(text)),
+            Self::Snooze { about, until } => about.tend("snooze", ("until", Some(until))),
+            Self::Seen { about } => about.tend("acknowledge", ("to", None)),
+            Self::Reassign { about, to } => about.tend("reassign", ("to", Some(to))),
         })
     }
 }
@@ -136,9 +169,17 @@ fn edits(pairs: &[String]) -> Result<Value, Failure> {
 }
 
 impl About {
+    fn tend(&self, decision: &str, (name, value): (&'static str, Option<&str>)) -> Call {
+        let mut call = self.decide(decision, None);
+        if let (Value::Map(args), Some(value)) = (&mut call.args, value) {
+            args.insert(name.to_owned(), value.into());
+        }
+        call
+    }
+
     fn decide(&self, decision: &str, comment: Option<&str>) -> Call {
         let args = CallArgs::new()
-            .with("task", Some(self.task))
+            .with("item", Some(self.item.as_str()))
             .with("decision", Some(decision))
             .with("comment", comment)
             .with("dryRun", self.dry_run.then_some(true));
@@ -153,11 +194,12 @@ impl About {
 
 const WAITING: View = View::Table {
     columns: &[
-        ("TASK", "task"),
+        ("ITEM", "item"),
         ("WAITS FOR", "kind"),
-        ("SINCE", "since"),
+        ("AGE", "age"),
         ("FROM", "from"),
         ("OWNER", "owner"),
+        ("SNOOZED UNTIL", "snoozed"),
         ("HEADLINE", "headline"),
     ],
     empty: "nothing waits for a person",

@@ -3,10 +3,10 @@
 use super::operate::desk_error;
 use super::records::{Anything, Nothing};
 use super::tasks::refuse;
-use crate::domain::{Fence, PersonId, Role, TaskId, Value, Verdict, Waiting};
+use crate::domain::{Fence, PersonId, Reason, Role, TaskId, Value, Verdict, WaitItem, Waiting};
 use crate::tools::arguments::{Id, IdOrName};
 use crate::tools::definition::{Annotations, Definition, Words};
-use crate::tools::desk::{AnswerAsk, DecideAsk, Leave, QuestionAsk, ReleaseAsk};
+use crate::tools::desk::{AnswerAsk, DecideAsk, Leave, QuestionAsk, ReleaseAsk, Tend, TendAsk};
 use crate::tools::guard::told;
 use crate::tools::registry::Parts;
 use crate::tools::resolve::Directory;
@@ -23,6 +23,8 @@ const DAYS_DEFAULT: u32 = 3;
 const DAYS_MAX: u32 = 30;
 /// The longest question, summary or comment.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
+/// What is decided about work.
+const DECISIONS: [&str; 3] = ["approve", "request_changes", "answer"];
 /// At most so many pieces of evidence.
 const EVIDENCE_MAX: usize = 50;
 
@@ -69,7 +71,8 @@ fn of_people() -> Vec<Definition> {
             name: "decideReview",
             title: "Decide about a task that waits",
             description: "In a person's name: approves work that was handed over, asks for changes, or answers an \
-                open question; of proposed writes it applies all, only some, or some with other arguments. \
+                open question; of proposed writes it applies all, only some, or some with other arguments. Also arms a \
+                playbook, grants a budget or ends a claim that waits (`item`), puts off, takes note or passes on. \
                 Whoever handed it over does not decide. Example: {\"task\": 7, \"decision\": \
                 \"request_changes\", \"comment\": \"The link is missing.\"}.",
             example: r#"{"task": 7, "decision": "request_changes", "comment": "The link is missing."}"#,
@@ -85,8 +88,8 @@ fn of_people() -> Vec<Definition> {
             Words {
                 name: "listReviews",
                 title: "List what waits for a person",
-                description: "Tasks that were handed over or asked about and wait for a person, longest first. \
-                    Example: {}.",
+                description: "What waits for a person, longest first: work that was handed over, questions, \
+                    proposed writes, playbooks to arm or out of budget, claims to end. Example: {}.",
                 example: "{}",
             },
             Role::Readonly,
@@ -122,19 +125,27 @@ async fn show_review(parts: &Parts, args: ShowReview) -> Result<Value, ToolError
 /// A task that waits, as it is shown.
 #[derive(Serialize, JsonSchema)]
 struct WaitingView {
-    task: i64,
+    /// Its name: a task's id, `arming:PLAYBOOK`, `budget:PLAYBOOK` or `release:ID`.
+    item: String,
+    task: Option<i64>,
     headline: String,
-    /// `hand_over`, `question`, `proposals` or `unverified`.
+    /// `hand_over`, `question`, `proposals`, `unverified`, `arming`, `budget` or `release`.
     kind: String,
     /// Who handed it over or asks.
     from: String,
     /// See showRun.
-    run: String,
+    run: Option<String>,
     /// Whose turn it is.
     owner: Option<String>,
     since: String,
+    /// How long that is: `2d 3h`.
+    age: String,
     /// Until when an answer is waited for.
     until: Option<String>,
+    /// Put off until then.
+    snoozed: Option<String>,
+    /// Who has seen it.
+    seen_by: Option<String>,
     /// What was done, or what is asked.
     text: String,
 }
@@ -144,25 +155,45 @@ async fn list(parts: &Parts, context: &Context) -> Result<Value, ToolError> {
     let mut items = Vec::new();
     for waiting in parts.desk()?.waiting().await.map_err(desk_error)? {
         // The daemon knows all projects; there is nothing of the others for a token that is for some.
-        if context.only_projects.is_empty() || parts.board.task(waiting.task).await.is_ok() {
+        let is_shown = match waiting.task {
+            _ if context.only_projects.is_empty() => true,
+            Some(task) => parts.board.task(task).await.is_ok(),
+            None => false,
+        };
+        if is_shown {
             let owner = people.iter().find(|person| Some(person.id) == waiting.owner);
-            items.push(view(waiting, owner.map(|person| person.name.clone())));
+            let age = age(parts.clock.wall() - waiting.since);
+            items.push(view(waiting, owner.map(|person| person.name.clone()), age));
         }
     }
     Ok(show::value(&Items::all(items)))
 }
 
-fn view(waiting: Waiting, owner: Option<String>) -> WaitingView {
+/// In the two largest units that are something.
+fn age(span: chrono::TimeDelta) -> String {
+    let minutes = span.num_minutes().max(0);
+    match (minutes / 1_440, minutes / 60 % 24, minutes % 60) {
+        (0, 0, minutes) => format!("{minutes}m"),
+        (0, hours, minutes) => format!("{hours}h {minutes}m"),
+        (days, hours, _) => format!("{days}d {hours}h"),
+    }
+}
+
+fn view(waiting: Waiting, owner: Option<String>, age: String) -> WaitingView {
     let text_of = |value: Value| value.as_text().unwrap_or_default().to_owned();
     WaitingView {
-        task: waiting.task.0,
+        item: waiting.item.to_string(),
+        task: waiting.task.map(|task| task.0),
         headline: waiting.headline,
         kind: text_of(show::value(&waiting.kind)),
         from: waiting.from,
-        run: waiting.run.to_string(),
+        run: waiting.run.map(|run| run.to_string()),
         owner,
         since: text_of(show::value(&waiting.since)),
+        age,
         until: waiting.until.map(|until| text_of(show::value(&until))),
+        snoozed: waiting.snoozed.map(|until| text_of(show::value(&until))),
+        seen_by: waiting.seen_by,
         text: waiting.text,
     }
 }
@@ -275,8 +306,10 @@ async fn reviewer(
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct DecideReview {
     /// The task.
-    task: Id,
-    /// `approve`, `request_changes` or `answer`.
+    task: Option<Id>,
+    /// Instead of a task: what waits, by its name in listReviews.
+    item: Option<String>,
+    /// `approve`, `request_changes`, `answer`, `snooze`, `acknowledge` or `reassign`.
     decision: String,
     /// What is said with it; needed but for approval.
     #[serde(default)]
@@ -287,23 +320,32 @@ struct DecideReview {
     /// Arguments to apply instead of proposed ones, by number: {"2": {…}}.
     #[serde(default)]
     edits: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+    /// When it is to be shown again (snooze; default tomorrow).
+    until: Option<String>,
+    /// Whose turn it is, by id or name (reassign).
+    to: Option<IdOrName>,
     /// Only say what would be done.
     #[serde(default)]
     dry_run: bool,
 }
 
 async fn decide(parts: &Parts, context: &Context, args: DecideReview) -> Result<Value, ToolError> {
-    let verdict = match args.decision.trim() {
+    let item = meant(&args)?;
+    let decision = args.decision.trim();
+    let task = match item {
+        WaitItem::Task(task) if DECISIONS.contains(&decision) => task,
+        item => return tend(parts, context, item, args).await,
+    };
+    let verdict = match decision {
         "approve" => Some(Verdict::Approved),
         "request_changes" => Some(Verdict::ChangesRequested),
-        "answer" => None,
-        _ => return Err(refuse("decision: expected approve, request_changes or answer")),
+        _ => None,
     };
     let comment = match verdict {
         Some(Verdict::Approved) if args.comment.trim().is_empty() => String::new(),
         _ => text("comment", &args.comment)?,
     };
-    let task = seen(parts, TaskId(args.task.0)).await?;
+    let task = seen(parts, task).await?;
     let (dry_run, context) = (args.dry_run, context.clone());
     let desk = parts.desk()?;
     if let Some(verdict) = verdict {
@@ -314,6 +356,62 @@ async fn decide(parts: &Parts, context: &Context, args: DecideReview) -> Result<
         let ask = AnswerAsk { task, text: comment, dry_run, context };
         Ok(show::value(&desk.answer(ask).await.map_err(desk_error)?))
     }
+}
+
+/// What is to be decided about.
+fn meant(args: &DecideReview) -> Result<WaitItem, ToolError> {
+    match (&args.task, &args.item) {
+        (Some(task), None) => Ok(WaitItem::Task(TaskId(task.0))),
+        (None, Some(item)) => item.parse().map_err(|error| refuse(&format!("item: {error}"))),
+        _ => Err(refuse("task or item: name one of them, as listReviews does")),
+    }
+}
+
+/// Anything but a decision about work.
+async fn tend(
+    parts: &Parts,
+    context: &Context,
+    item: WaitItem,
+    args: DecideReview,
+) -> Result<Value, ToolError> {
+    let of_task = match &item {
+        WaitItem::Task(task) | WaitItem::Release(task) => {
+            seen(parts, *task).await?;
+            true
+        }
+        WaitItem::Arming(_) | WaitItem::Budget(_) => false,
+    };
+    if !of_task && !context.only_projects.is_empty() {
+        return Err(refuse("item: this token is for tasks of some projects only"));
+    }
+    let how = match args.decision.trim() {
+        "snooze" => {
+            let until = args.until.as_deref().unwrap_or("tomorrow");
+            let until = super::records::instant(parts, context, "until", Some(until))?;
+            Tend::Snooze(until.ok_or_else(|| refuse("until: say when it is to be shown again"))?)
+        }
+        "acknowledge" => Tend::Acknowledge,
+        "reassign" => {
+            let to = args.to.as_ref().ok_or_else(|| refuse("to: say whose turn it is"))?;
+            Tend::PassOn(Directory::read(parts, context).await?.person(to)?)
+        }
+        "approve" => Tend::Settle(true),
+        "request_changes" => Tend::Settle(false),
+        _ => {
+            let expected = "approve, request_changes, answer, snooze, acknowledge or reassign; answer only a question";
+            return Err(refuse(&format!("decision: expected {expected}")));
+        }
+    };
+    if matches!(how, Tend::Settle(_)) && context.principal.person.role < Role::Manager {
+        let message = format!("{item} is for somebody with the role manager");
+        return Err(ToolError::rejected(Reason::RoleTooLow, message));
+    }
+    let comment = match args.comment.trim() {
+        "" => String::new(),
+        comment => text("comment", comment)?,
+    };
+    let ask = TendAsk { item, how, comment, dry_run: args.dry_run, context: context.clone() };
+    parts.desk()?.tend(ask).await.map_err(desk_error)
 }
 
 /// What a person wrote in the place of proposed arguments, by number.

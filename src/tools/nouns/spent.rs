@@ -15,9 +15,9 @@ pub(super) fn tools() -> Vec<Definition> {
         Words {
             name: "reportCost",
             title: "Report what runs cost",
-            description: "Tokens, money and runs since an instant, in lines by playbook, agent, model, task or \
-                day (the team's civil day) that add up to the total. Runs whose money nobody knows are counted \
-                as unpriced. Example: {\"by\": \"model\", \"since\": \"-7d\"}.",
+            description: "Tokens, money, runs and accepted outcomes since an instant, in lines by playbook, agent, \
+                model, task, project, milestone, goal or day (the team's civil day) that add up to the total. \
+                Runs whose money nobody knows are counted as unpriced. Example: {\"by\": \"model\", \"since\": \"-7d\"}.",
             example: r#"{"by": "model", "since": "-7d"}"#,
         },
         Role::Readonly,
@@ -30,15 +30,17 @@ pub(super) fn tools() -> Vec<Definition> {
 struct ReportCost {
     /// Runs that began then or later (default: the last 30 days).
     since: Option<String>,
-    /// playbook (default), agent, model, task or day.
+    /// playbook (default), agent, model, task, project, milestone, goal or day.
     by: Option<String>,
 }
 
 async fn report(parts: &Parts, context: &Context, args: ReportCost) -> Result<Value, ToolError> {
     let by = match args.by.as_deref().map(str::trim) {
         None => CostBy::Playbook,
-        Some(text) => CostBy::named(text)
-            .ok_or_else(|| refuse("by: expected playbook, agent, model, task or day"))?,
+        Some(text) => CostBy::named(text).ok_or_else(|| {
+            let names: Vec<&str> = CostBy::ALL.iter().map(|by| by.as_str()).collect();
+            refuse(&format!("by: expected one of {}", names.join(", ")))
+        })?,
     };
     let since = super::records::instant(parts, context, "since", args.since.as_deref())?;
     parts.desk()?.cost(CostAsk { since, by }).await.map_err(super::operate::desk_error)

@@ -1,7 +1,7 @@
 //! What runs cost, told in lines that add up.
 
 use super::playbooks::WORKER as WORKER_PLAYBOOK;
-use crate::support::daemon::{ADA, Life, Team};
+use crate::support::daemon::{ADA, Life, Team, instant};
 use crate::support::gates::Unpriced;
 use crate::support::playbooks::changed;
 use rota::domain::*;
@@ -106,6 +106,85 @@ async fn tokens_money_and_runs_are_told_by_the_teams_civil_day_and_whatever_else
     assert_eq!(keys(&since, "day"), ["2026-11-04"]);
     adds_up(&since);
     let refused = life.call(&ada, "reportCost", json!({ "by": "colour" })).await.unwrap_err();
-    assert!(refused.to_string().contains("playbook, agent, model, task or day"), "{refused}");
+    assert!(refused.to_string().contains("playbook, agent, model, task, project"), "{refused}");
+    life.stop().await;
+}
+
+/// A milestone, and a goal that it counts towards.
+async fn milestone(team: &Team, headline: &str) -> MilestoneId {
+    let by = Stamp::by(ADA);
+    let new = NewMilestone {
+        project: ProjectId(1),
+        headline: headline.into(),
+        color: "#336699".into(),
+        assignee: None,
+        from: instant("2026-10-01T00:00:00Z"),
+        to: instant("2026-12-06T16:00:00Z"),
+        depends_on: None,
+    };
+    team.board.below.add_milestone(&by, new).await.unwrap().after.id
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_each_accepted_piece_of_work_cost_is_told_by_project_milestone_and_goal() {
+    let mut team = Team::new().await;
+    team.playbook("ai-worker", WORKER_PLAYBOOK);
+    team.model("worker", &[SPENDS, SPENDS, SPENDS]);
+    let (beta, later) = (milestone(&team, "Beta").await, milestone(&team, "Later").await);
+    let by = Stamp::by(ADA);
+    let board = team.board.below.as_ref();
+    let new =
+        NewGoalBoard { project: ProjectId(1), title: "2026".into(), description: String::new() };
+    let goals = board.add_goal_board(&by, new).await.unwrap().after.id;
+    let new = NewGoal {
+        board: goals,
+        title: "Revenue".into(),
+        start_value: 0.0,
+        end_value: 10.0,
+        edits: vec![GoalEdit::Milestone(Some(beta))],
+    };
+    board.add_goal(&by, new).await.unwrap();
+    let [first, second, third] =
+        [team.task("One").await, team.task("Two").await, team.task("Three").await];
+    for (task, milestone) in [(first, beta), (second, beta), (third, later)] {
+        team.edit(ADA, task, TaskEdit::Milestone(Some(milestone))).await;
+    }
+    let life = team.start().await;
+    for _ in 0..3 {
+        life.run("ai-worker").await;
+    }
+    let ada = team.person(ADA).await;
+    let approve = json!({ "task": first.0, "decision": "approve" });
+    life.call(&ada, "decideReview", approve).await.unwrap();
+    // Whoever moves the task by hand accepts it, too.
+    let done = team.labelled("Done").await;
+    team.edit(ADA, third, TaskEdit::Status(done)).await;
+
+    let told = async |by: &str| {
+        let report = report(&life, &ada, json!({ "by": by })).await;
+        adds_up(&report);
+        let items = report["items"].as_array().unwrap().clone();
+        let line = |item: &Json| {
+            let name = item[by].as_str().unwrap().to_owned();
+            (name, item["accepted"].as_u64().unwrap(), item["cost_micros_per_accepted"].as_u64())
+        };
+        assert_eq!(report["total"]["accepted"], 2, "{report:#}");
+        items.iter().map(line).collect::<Vec<_>>()
+    };
+    let milestones = [
+        (format!("Beta (milestone {beta})"), 1, Some(10_000)),
+        (format!("Later (milestone {later})"), 1, Some(5_000)),
+    ];
+    assert_eq!(told("milestone").await, milestones, "what was not accepted is paid for, too");
+    let goal = told("goal").await;
+    assert_eq!(goal[1], ("no goal".to_owned(), 1, Some(5_000)));
+    assert!(goal[0].0.starts_with("Revenue (goal ") && goal[0].1 == 1, "{goal:?}");
+    let project = told("project").await;
+    assert!(project.len() == 1 && project[0].2 == Some(7_500), "{project:?}");
+    assert_eq!(told("playbook").await, [("ai-worker".to_owned(), 2, Some(7_500))]);
+    // A task that is gone stays paid for.
+    board.delete_task(&by, second).await.unwrap();
+    let gone = told("project").await;
+    assert!(gone.iter().any(|(name, accepted, _)| name == "gone" && *accepted == 0), "{gone:?}");
     life.stop().await;
 }

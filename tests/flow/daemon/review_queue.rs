@@ -13,16 +13,24 @@ pub(super) const HOUR: Duration = Duration::from_hours(1);
 
 /// An agent's assistant holds a task: the task, and its fence.
 pub(super) async fn held(team: &Team, life: &Life) -> (TaskId, u64) {
+    held_by(team, life, WORKER).await
+}
+
+async fn held_by(team: &Team, life: &Life, who: PersonId) -> (TaskId, u64) {
     let task = team.task("Fix the footer").await;
-    let agent = team.person(WORKER).await;
+    let agent = team.person(who).await;
     let claimed = life.call(&agent, "claimTask", json!({ "task": task.0 })).await.unwrap();
     let fence = claimed.get("fence").and_then(Value::as_int).unwrap();
     (task, u64::try_from(fence).unwrap())
 }
 
 pub(super) async fn submitted(team: &Team, life: &Life) -> TaskId {
-    let (task, fence) = held(team, life).await;
-    let agent = team.person(WORKER).await;
+    submitted_by(team, life, WORKER).await
+}
+
+pub(super) async fn submitted_by(team: &Team, life: &Life, who: PersonId) -> TaskId {
+    let (task, fence) = held_by(team, life, who).await;
+    let agent = team.person(who).await;
     let args = json!({ "task": task.0, "fence": fence, "summary": "Fixed the footer.",
                        "evidence": ["tests pass"], "reviewer": "Ada" });
     let hold = life.call(&agent, "submitForReview", args).await.unwrap();

@@ -167,6 +167,11 @@ fn agents() -> AgentWork {
         handed_over: vec![work("r-1", Some(TaskId(11)), "Write the FAQ", "ready for review")],
         waiting_review: vec![work("r-1", Some(TaskId(11)), "Write the FAQ", "since 22 Nov 17:10")],
         failed: vec![work("r-2", Some(TaskId(12)), "Compress the images", "timed_out")],
-        spent: vec![Spent { playbook: PlaybookName::new("ai-worker"), runs: 2, usage }],
+        spent: vec![Spent {
+            playbook: PlaybookName::new("ai-worker"),
+            runs: 2,
+            usage,
+            accepted: 1,
+        }],
     }
 }

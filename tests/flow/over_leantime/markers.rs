@@ -243,6 +243,43 @@ async fn c9_a_marker_is_renewed_as_long_as_the_work_takes_and_never_shows_an_end
 }
 
 #[tokio::test]
+async fn how_far_a_long_run_is_stands_in_one_comment_beside_the_marker() {
+    let stepped = Stepped::begin();
+    let office = Office::new(unlimited()).await;
+    let long = ("attempts = 3", "attempts = 1\ntime = \"2h\"\nidle = \"2h\"");
+    let progress = ("[claim]\n", "[claim]\nprogress = true\n");
+    office.playbook("ai-worker", WORKER, &[LABELS, &[long, progress]].concat());
+    let ticket = office.ticket("Fix the login");
+    let home = office.home("laptop");
+    let life = office.start(&home, DILIGENT).await;
+    let told = || {
+        let comments = office.comments(ticket);
+        comments.into_iter().filter(|text| text.contains("Progress of")).collect::<Vec<_>>()
+    };
+    let mut gate = home.gates.stop_after("model", 1);
+    let long_work = async {
+        stepped.settle(&office).await;
+        gate.reached().await;
+        stepped.pass(&office, 5 * MINUTE, async || false).await;
+        let now = told();
+        assert!(now.len() == 1 && now[0].contains("steps so far"), "{now:#?}");
+        assert_eq!(office.markers(ticket), 1);
+        gate.open();
+    };
+    let (report, ()) = tokio::join!(life.run("ai-worker"), long_work);
+    assert_eq!(report.reason, Reason::HandedOver, "{report:#?}");
+    let last = told();
+    assert!(last.len() == 1 && last[0].contains("ended: succeeded"), "{last:#?}");
+    assert_eq!(office.markers(ticket), 0);
+    office.is_careful();
+    // What the daemon wrote is no news of somebody else's.
+    let query = ActivityQuery { limit: 1_000, ..ActivityQuery::default() };
+    let rows = rota::board::History::activity(life.board.as_ref(), &query).await.unwrap().items;
+    let edits: Vec<_> = rows.iter().filter(|row| row.field == "text").collect();
+    assert!(!edits.is_empty() && edits.iter().all(|row| row.mark.is_some()), "{edits:#?}");
+}
+
+#[tokio::test]
 async fn c9_a_marker_that_cannot_be_renewed_in_time_ends_the_work() {
     use crate::support::leantime::{Fault, Trouble};
     let stepped = Stepped::begin();

@@ -1,0 +1,47 @@
+//! Which work was accepted: a person approved what was handed over, or moved its task to a status of
+//! the kind *done*.
+
+use super::belongs::Belongs;
+use super::dispatcher::failed;
+use super::parts::Parts;
+use crate::domain::{HandOver, Run, RunId, TaskId, Verdict};
+use crate::tools::desk::DeskError;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Those of these runs whose work was accepted. Where a reviewer handed over, the work is its author's.
+pub(super) async fn of(
+    parts: &Parts,
+    runs: &[Run],
+    belongs: &mut Belongs<'_>,
+) -> Result<BTreeSet<RunId>, DeskError> {
+    let mut at_tasks: BTreeMap<TaskId, Vec<&Run>> = BTreeMap::new();
+    for run in runs {
+        if let Some(task) = run.task {
+            at_tasks.entry(task).or_default().push(run);
+        }
+    }
+    let mut accepted = BTreeSet::new();
+    for (task, runs) in at_tasks {
+        let Some(hand_over) = parts.ledger.hand_over(task).await.map_err(failed)? else { continue };
+        let Some(run) = whose(&hand_over, &runs) else { continue };
+        let is_approved = match &hand_over.decided {
+            Some(decided) => decided.verdict == Verdict::Approved,
+            None => belongs.is_done(task).await?,
+        };
+        if is_approved {
+            accepted.insert(run.id.clone());
+        }
+    }
+    Ok(accepted)
+}
+
+/// The run whose work was handed over last.
+fn whose<'a>(hand_over: &HandOver, runs: &[&'a Run]) -> Option<&'a Run> {
+    let handed = runs.iter().find(|run| run.id == hand_over.run)?;
+    let author = hand_over.rework.as_ref().filter(|author| **author != handed.playbook);
+    let by_author = author.and_then(|author| {
+        let earlier = runs.iter().filter(|run| run.playbook == *author);
+        earlier.filter(|run| run.started <= handed.started).max_by_key(|run| run.started)
+    });
+    Some(by_author.unwrap_or(handed))
+}

@@ -1,0 +1,122 @@
+//! What a task counts towards, by name: its project, its milestone, its goals. Read once for each task.
+
+use super::parts::Parts;
+use super::reviews::of_board;
+use crate::board::BoardError;
+use crate::domain::{GoalQuery, MilestoneId, Project, ProjectId, StatusKind, Task, TaskId};
+use crate::tools::desk::DeskError;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+/// Of so many goals of a milestone the names are told.
+const GOALS_MAX: usize = 20;
+
+/// What was read so far.
+#[derive(Debug)]
+pub(super) struct Belongs<'a> {
+    parts: &'a Parts,
+    /// `None`: it is gone.
+    tasks: BTreeMap<TaskId, Option<Task>>,
+    projects: BTreeMap<ProjectId, Option<Project>>,
+    milestones: BTreeMap<MilestoneId, String>,
+    goals: BTreeMap<MilestoneId, String>,
+}
+
+impl<'a> Belongs<'a> {
+    pub(super) fn new(parts: &'a Parts) -> Self {
+        Self {
+            parts,
+            tasks: BTreeMap::new(),
+            projects: BTreeMap::new(),
+            milestones: BTreeMap::new(),
+            goals: BTreeMap::new(),
+        }
+    }
+
+    /// `Website (project 1)`, or that the task is gone.
+    pub(super) async fn project(&mut self, task: TaskId) -> Result<String, DeskError> {
+        let Some(task) = self.task(task).await? else { return Ok(gone()) };
+        let id = task.project;
+        let project = self.read_project(id).await?;
+        Ok(project.map_or_else(gone, |project| format!("{} (project {id})", project.name)))
+    }
+
+    /// `Beta (milestone 3)`, or that it has none.
+    pub(super) async fn milestone(&mut self, task: TaskId) -> Result<String, DeskError> {
+        let Some(task) = self.task(task).await? else { return Ok(gone()) };
+        let Some(id) = task.milestone else { return Ok("no milestone".to_owned()) };
+        if let Some(known) = self.milestones.get(&id) {
+            return Ok(known.clone());
+        }
+        let name = match there(self.parts.board.milestone(id).await)? {
+            Some(milestone) => format!("{} (milestone {id})", milestone.headline),
+            None => gone(),
+        };
+        self.milestones.insert(id, name.clone());
+        Ok(name)
+    }
+
+    /// `Revenue (goal 2)`: the goals that its milestone counts towards, as one line if there are several,
+    /// so that nothing is counted twice.
+    pub(super) async fn goal(&mut self, task: TaskId) -> Result<String, DeskError> {
+        let Some(task) = self.task(task).await? else { return Ok(gone()) };
+        let none = || "no goal".to_owned();
+        let Some(id) = task.milestone else { return Ok(none()) };
+        if let Some(known) = self.goals.get(&id) {
+            return Ok(known.clone());
+        }
+        let query = GoalQuery { milestone: Some(id), limit: GOALS_MAX, ..GoalQuery::default() };
+        let page = self.parts.board.goals(&query).await.map_err(of_board)?;
+        let mut names: Vec<String> =
+            page.items.iter().map(|goal| format!("{} (goal {})", goal.title, goal.id)).collect();
+        if page.next.is_some() {
+            names.push("and more".to_owned());
+        }
+        let name = if names.is_empty() { none() } else { names.join(", ") };
+        self.goals.insert(id, name.clone());
+        Ok(name)
+    }
+
+    /// What is planned for it; nothing where that is not known.
+    pub(super) async fn planned_minutes(&mut self, task: TaskId) -> Result<u64, DeskError> {
+        let planned = self.task(task).await?.and_then(|task| task.plan_hours).unwrap_or(0.0);
+        let minutes = (planned * 60.0).round();
+        // A plan is a number of people's making, far below what this holds.
+        let minutes = if minutes.is_finite() { minutes.clamp(0.0, 1e9) } else { 0.0 };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in bounds")]
+        Ok(minutes as u64)
+    }
+
+    /// Whether it has a status of the kind *done*.
+    pub(super) async fn is_done(&mut self, task: TaskId) -> Result<bool, DeskError> {
+        let Some(task) = self.task(task).await? else { return Ok(false) };
+        let project = self.read_project(task.project).await?;
+        Ok(project.is_some_and(|project| project.kind_of(task.status) == StatusKind::Done))
+    }
+
+    async fn task(&mut self, id: TaskId) -> Result<Option<Task>, DeskError> {
+        if let Entry::Vacant(entry) = self.tasks.entry(id) {
+            entry.insert(there(self.parts.board.task(id).await)?);
+        }
+        Ok(self.tasks.get(&id).cloned().flatten())
+    }
+
+    async fn read_project(&mut self, id: ProjectId) -> Result<Option<Project>, DeskError> {
+        if let Entry::Vacant(entry) = self.projects.entry(id) {
+            entry.insert(there(self.parts.board.project(id).await)?);
+        }
+        Ok(self.projects.get(&id).cloned().flatten())
+    }
+}
+
+fn gone() -> String {
+    "gone".to_owned()
+}
+
+fn there<T>(read: Result<T, BoardError>) -> Result<Option<T>, DeskError> {
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(BoardError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(of_board(error)),
+    }
+}

@@ -1,0 +1,136 @@
+//! The receipt under a hand-over: what the attempts at a task used together, what shows that they did
+//! it, and how to put it back.
+
+use super::cost;
+use super::parts::Parts;
+use crate::digest::one_line;
+use crate::domain::{Effect, EffectActor, EffectResult, Run, Usage, Value, show_money};
+use crate::runner::WorkEnd;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Of what was offered as evidence so much is told; the rest is counted.
+const EVIDENCE_MAX: usize = 10;
+/// So much of a piece of evidence.
+const EVIDENCE_CHARS_MAX: usize = 300;
+
+/// What templates see as `receipt`: `{ used, checks, evidence, left_out, writes, undo }`.
+pub(super) async fn of(parts: &Parts, run: &Run, before: &[Run], end: &WorkEnd) -> Value {
+    let mut usage = end.usage;
+    let mut effects = Vec::new();
+    for earlier in before {
+        usage = usage.plus(earlier.usage);
+        effects.extend(parts.ledger.effects(&earlier.id).await.unwrap_or_default());
+    }
+    let own = parts.ledger.effects(&run.id).await.unwrap_or_default();
+    let checks = passed(&own);
+    effects.extend(own);
+    let money = money(parts, run, usage);
+    let evidence: Vec<Value> =
+        end.evidence.iter().take(EVIDENCE_MAX).map(|piece| told(piece).into()).collect();
+    let count = |n: usize| Value::from(i64::try_from(n).unwrap_or(i64::MAX));
+    Value::map([
+        ("used", Value::from(used(before.len() + 1, usage, money))),
+        ("checks", checks.into()),
+        ("left_out", count(end.evidence.len().saturating_sub(EVIDENCE_MAX))),
+        ("evidence", Value::List(evidence)),
+        ("writes", count(effects.iter().filter(|effect| is_write(effect)).count())),
+        ("undo", format!("rota runs undo {}", run.id).into()),
+    ])
+}
+
+/// `2 attempts, 4 min, 12 turns, 8100 tokens, 0.12 EUR`: what is nothing is left out, and money that
+/// nobody knows is said to be unknown.
+fn used(attempts: usize, usage: Usage, money: Option<String>) -> String {
+    let mut parts = Vec::new();
+    if attempts > 1 {
+        parts.push(format!("{attempts} attempts"));
+    }
+    parts.push(time(usage.elapsed_ms));
+    let tokens = usage.tokens_in.saturating_add(usage.tokens_out);
+    if usage.turns > 0 {
+        let word = if usage.turns == 1 { "turn" } else { "turns" };
+        parts.push(format!("{} {word}", usage.turns));
+    }
+    if tokens > 0 {
+        parts.push(format!("{tokens} tokens"));
+    }
+    parts.extend(money);
+    parts.join(", ")
+}
+
+fn time(elapsed_ms: u64) -> String {
+    let span = Duration::from_millis(elapsed_ms);
+    match span.as_secs() {
+        0 => "under a second".to_owned(),
+        seconds @ 1..60 => format!("{seconds} s"),
+        seconds => format!("{} min", (seconds + 30) / 60),
+    }
+}
+
+/// Money for people; `None`: it was none.
+pub(super) fn money(parts: &Parts, run: &Run, usage: Usage) -> Option<String> {
+    let playbook = parts.playbook(&run.playbook)?;
+    let definition = cost::definition_of(parts, &playbook);
+    let is_known = definition.knows(&usage);
+    match usage.cost_micros {
+        0 if is_known => None,
+        0 => Some("its cost is not known".to_owned()),
+        micros => Some(show_money(micros, &parts.settings.currency)),
+    }
+}
+
+/// The checks whose last time in this run was a success.
+fn passed(effects: &[Effect]) -> Vec<String> {
+    let mut last = BTreeMap::new();
+    for effect in effects.iter().filter(|effect| effect.tool == crate::domain::RUN_CHECK) {
+        if let Some(name) = effect.args.get("name").and_then(Value::as_text) {
+            last.insert(name.to_owned(), super::evidence::has_passed(effect));
+        }
+    }
+    last.into_iter().filter(|(_, passed)| *passed).map(|(name, _)| name).collect()
+}
+
+/// A piece of evidence, as one line.
+fn told(piece: &str) -> String {
+    let line = one_line(piece);
+    match line.char_indices().nth(EVIDENCE_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+/// Whether an agent's effect stands on the board.
+fn is_write(effect: &Effect) -> bool {
+    let is_done = matches!(effect.result, Some(EffectResult::Done { .. }));
+    effect.actor == EffectActor::Agent && is_done && !effect.is_beside_board()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_is_one_line_without_what_is_nothing() {
+        let usage = Usage {
+            tokens_in: 8_000,
+            tokens_out: 100,
+            turns: 12,
+            elapsed_ms: 4 * 60_000,
+            ..Usage::default()
+        };
+        assert_eq!(
+            used(2, usage, Some("0.12 EUR".to_owned())),
+            "2 attempts, 4 min, 12 turns, 8100 tokens, 0.12 EUR"
+        );
+        assert_eq!(used(1, Usage { elapsed_ms: 900, ..Usage::default() }, None), "under a second");
+        let one = Usage { turns: 1, tokens_out: 5, elapsed_ms: 2_000, ..Usage::default() };
+        assert_eq!(used(1, one, None), "2 s, 1 turn, 5 tokens");
+    }
+
+    #[test]
+    fn evidence_is_one_line_in_bounds() {
+        assert_eq!(told("a\n\n# b"), "a # b");
+        assert_eq!(told(&"é".repeat(1_000)).chars().count(), EVIDENCE_CHARS_MAX + 1);
+    }
+}

@@ -1,0 +1,252 @@
+//! Playbooks of which nobody hears: why there is nothing to hear, and when somebody has to look at it.
+//! Healthy idleness, a filter that matches nothing any more, gates that nothing passes and a board that is
+//! not reached are told apart.
+
+use super::brief::text_of;
+use super::by_rota::selected_projects;
+use super::parts::Parts;
+use super::telling::{alarmed, notice, text_body};
+use super::worker::Worker;
+use crate::domain::{
+    ActivityQuery, Notice, OccurrenceState, Playbook, Reason, RunState, Timestamp,
+};
+use crate::ledger::{LedgerError, PlaybookSwitch, RunFilter};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// So many reports in a row with nothing to say raise an alarm.
+const SILENT_MAX: u32 = 3;
+/// How often it is looked at.
+const EVERY: Duration = Duration::from_mins(10);
+/// So many occurrences in a row came to nothing before somebody is told.
+const ROW_MIN: usize = 20;
+/// And for so long.
+const SPAN_MIN: chrono::TimeDelta = chrono::TimeDelta::days(7);
+/// A board that is not reached for so long is told of.
+const UNREACHED_MIN: chrono::TimeDelta = chrono::TimeDelta::hours(1);
+
+/// Why a playbook that takes tasks takes none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Quiet {
+    /// It matched something until then, and nothing since.
+    MatchesNothing(Timestamp),
+    /// Tasks are there, and none passes; mostly for this reason.
+    Gate(Reason),
+    /// The board was not reached.
+    Unreached,
+}
+
+impl Quiet {
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::MatchesNothing(last) => format!(
+                "its selection has matched nothing any more since {}: was a status, tag or project renamed?",
+                text_of(*last)
+            ),
+            Self::Gate(reason) => {
+                format!("there are tasks, and none passes: {} ({})", reason.text(), reason.code())
+            }
+            Self::Unreached => "the board could not be reached".to_owned(),
+        }
+    }
+}
+
+impl Worker {
+    /// One more digest with nothing to say, or one with something; a row of the former raises one
+    /// alarm.
+    pub(super) async fn silence(&self, playbook: &Playbook, silent: bool) -> Vec<Notice> {
+        let name = &playbook.name;
+        let switch = match self.parts.ledger.record_silence(name, silent).await {
+            Ok(switch) => switch,
+            Err(error) => {
+                tracing::warn!(playbook = %name, %error, "the silence could not be counted");
+                return Vec::new();
+            }
+        };
+        let (Some(row), Some(since)) = (silent_row(&switch), switch.silent_since) else {
+            return Vec::new();
+        };
+        tracing::warn!(playbook = %name, "{row}");
+        let why = self.why_silent(playbook, since).await;
+        let text = format!("{name}: {row}. {why} `rota why {name}` tells more.");
+        let key = format!("silence:{name}:{}", text_of(since));
+        let alarmed = alarmed(playbook);
+        alarmed.iter().map(|to| notice(&self.parts, &key, to, text_body(text.clone()))).collect()
+    }
+
+    /// Why a report has nothing to say.
+    async fn why_silent(&self, playbook: &Playbook, since: Timestamp) -> &'static str {
+        let wanted = playbook.select.as_ref().is_some_and(|select| !select.projects.is_empty());
+        if wanted {
+            let projects = self.parts.board.projects().await.unwrap_or_default();
+            if selected_projects(playbook, &projects).is_empty() {
+                return "None of the projects that it selects is on the board.";
+            }
+        }
+        let query = ActivityQuery { latest_first: true, limit: 1, ..ActivityQuery::default() };
+        match self.parts.board.activity(&query).await {
+            Ok(page) if page.items.first().is_none_or(|row| row.at < since) => {
+                "Nothing at all has happened on the board in that time: it is idle."
+            }
+            _ => {
+                "The board has changed in that time, and nothing of it was for this report: does its \
+                 selection still match anything, and are its templates whole?"
+            }
+        }
+    }
+}
+
+/// That report after report had nothing to say, once there are enough of them.
+pub(super) fn silent_row(switch: &PlaybookSwitch) -> Option<String> {
+    let (count, since) = (switch.silent_in_row, switch.silent_since?);
+    let enough = count >= SILENT_MAX;
+    enough.then(|| format!("{count} reports in a row had nothing to say, since {}", text_of(since)))
+}
+
+/// Looks until it is dropped.
+pub(super) async fn keep(parts: Arc<Parts>) {
+    let mut timer = tokio::time::interval(EVERY);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        look(&parts).await;
+    }
+}
+
+/// Tells of playbooks that take nothing, once for each time that begins.
+pub(super) async fn look(parts: &Parts) {
+    for playbook in parts.playbooks() {
+        match quiet(parts, &playbook).await {
+            Ok(Some((quiet, since))) => {
+                let name = &playbook.name;
+                let text = format!(
+                    "{name} takes nothing since {}: {}. `rota why {name}` tells more.",
+                    text_of(since),
+                    quiet.text()
+                );
+                let key = format!("quiet:{name}:{}", text_of(since));
+                let alarmed = alarmed(&playbook);
+                let notices =
+                    alarmed.iter().map(|to| notice(parts, &key, to, text_body(text.clone())));
+                if let Err(error) = parts.ledger.enqueue(notices.collect()).await {
+                    tracing::warn!(playbook = %name, %error, "its silence could not be told");
+                }
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(playbook = %playbook.name, %error, "its occurrences could not be read");
+            }
+        }
+    }
+}
+
+/// Why a playbook that takes tasks takes none, and since when, where somebody has to look at it.
+pub(super) async fn quiet(
+    parts: &Parts,
+    playbook: &Playbook,
+) -> Result<Option<(Quiet, Timestamp)>, LedgerError> {
+    if playbook.select.is_none() || !playbook.on.wakes() {
+        return Ok(None);
+    }
+    let mut row = Vec::new();
+    for occurrence in parts.ledger.occurrences(&playbook.name, 2 * ROW_MIN).await? {
+        if let OccurrenceState::Ran { reason, .. } = occurrence.state {
+            row.push((occurrence.decided, reason));
+        }
+    }
+    let filter = RunFilter { playbook: Some(playbook.name.clone()), ..RunFilter::default() };
+    let runs = parts.ledger.runs(&filter, ROW_MIN).await?;
+    let worked = |state| !matches!(state, RunState::Refused | RunState::NothingToDo);
+    let last = runs.iter().find(|run| run.task.is_some() && worked(run.state));
+    Ok(judge(&row, last.map(|run| run.ended.unwrap_or(run.started)), parts.clock.wall()))
+}
+
+/// Whether tasks were there, and a rule kept them from being taken.
+fn is_gate(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::NoAcceptanceCriteria
+            | Reason::NoEstimate
+            | Reason::NoDescription
+            | Reason::OpenBlockers
+            | Reason::Unsuitable
+            | Reason::RubricFailed
+            | Reason::NotIndependent
+            | Reason::ConditionFalse
+            | Reason::ConditionFailed
+            | Reason::BudgetDay
+            | Reason::ReviewQueueFull
+            | Reason::UnknownAgent
+            | Reason::UnknownStatus
+            | Reason::UnknownPerson
+    )
+}
+
+/// What a row of occurrences, the latest first, says. Nothing ever matched, or not for long: it is idle.
+fn judge(
+    row: &[(Timestamp, Reason)],
+    last_worked: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<(Quiet, Timestamp)> {
+    let unreached = |reason: Reason| reason == Reason::BoardUnavailable;
+    let same = |of: &dyn Fn(Reason) -> bool| {
+        let mut last = None;
+        let count = row.iter().take_while(|(_, reason)| of(*reason));
+        let count = count.inspect(|(at, _)| last = Some(*at)).count();
+        (count, last)
+    };
+    if let (count, Some(since)) = same(&unreached)
+        && count > 1
+        && now - since >= UNREACHED_MIN
+    {
+        return Some((Quiet::Unreached, since));
+    }
+    let long = |(count, since): (usize, Option<Timestamp>)| {
+        since.filter(|since| count >= ROW_MIN && now - *since >= SPAN_MIN)
+    };
+    if let Some(since) = long(same(&|reason| reason == Reason::NothingToDo)) {
+        let last = last_worked?;
+        return Some((Quiet::MatchesNothing(last), since));
+    }
+    let since = long(same(&is_gate))?;
+    let latest = row.first().map(|(_, reason)| *reason)?;
+    Some((Quiet::Gate(latest), since))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::from_millis;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn at(hours_ago: i64) -> Timestamp {
+        from_millis((10_000 - hours_ago) * HOUR)
+    }
+
+    fn row(count: i64, every: i64, reason: Reason) -> Vec<(Timestamp, Reason)> {
+        (0..count).map(|n| (at(n * every), reason)).collect()
+    }
+
+    #[test]
+    fn idle_a_filter_gates_and_a_board_that_is_away_are_told_apart() {
+        let nothing = row(30, 12, Reason::NothingToDo);
+        assert_eq!(judge(&nothing, None, at(0)), None, "it never matched anything: idle");
+        let matched = judge(&nothing, Some(at(400)), at(0)).unwrap();
+        assert_eq!(matched.0, Quiet::MatchesNothing(at(400)));
+        let gated = judge(&row(30, 12, Reason::NoEstimate), None, at(0)).unwrap();
+        assert_eq!(gated, (Quiet::Gate(Reason::NoEstimate), at(29 * 12)));
+        let away = judge(&row(3, 1, Reason::BoardUnavailable), None, at(0)).unwrap();
+        assert_eq!(away, (Quiet::Unreached, at(2)));
+    }
+
+    #[test]
+    fn a_short_time_or_something_in_between_is_no_reason_to_tell_anybody() {
+        assert_eq!(judge(&row(30, 1, Reason::NothingToDo), Some(at(99)), at(0)), None);
+        assert_eq!(judge(&row(19, 24, Reason::NothingToDo), Some(at(999)), at(0)), None);
+        assert_eq!(judge(&row(1, 1, Reason::BoardUnavailable), None, at(0)), None);
+        let mut mixed = row(30, 24, Reason::NothingToDo);
+        mixed[3].1 = Reason::HandedOver;
+        assert_eq!(judge(&mixed, Some(at(72)), at(0)), None);
+    }
+}
