@@ -1,14 +1,11 @@
 //! From TOML to the configuration: what each table says.
 
 use super::leantime::{KEYS, leantime};
-use super::secret::secret;
-use super::{Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, SlackConfig, StoreConfig};
+use super::{Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, StoreConfig};
 use crate::domain::{DayBudget, Guards, TimeKind, show_duration};
 use crate::fault::table::Table;
 use crate::fault::{Fault, nearest};
 use chrono_tz::Tz;
-use secrecy::ExposeSecret;
-use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -30,13 +27,7 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
         })
     });
     let (board_name, board) = board(&root.table("board"), &base, folder, env);
-    let notify = root.table("notify");
-    let slack_table = notify.table("slack");
-    let files_table = notify.table("file");
-    notify.refuse("webhook", "telling people by webhook");
-    let slack = slack(&slack_table, folder, env);
-    let files = files(&files_table, folder);
-    notify.finish(elsewhere);
+    let channels = super::notify::channels(root, folder, env);
     let people = root.table("people");
     let me = people.needed_if_written("me");
     people.finish(elsewhere);
@@ -63,8 +54,6 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
         claims: claims(&root.table("claims")),
         models,
         families,
-        slack,
-        files,
         mcp,
         upstreams: super::upstream::upstreams(&root.table("upstream"), folder, env),
         workspaces,
@@ -75,7 +64,9 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
         budget: budget(&root.table("budget"), &currency),
         currency,
         warnings: Vec::new(),
+        ..base
     };
+    let config = channels.onto(config);
     root.finish(elsewhere);
     (config, open_to_others)
 }
@@ -247,34 +238,4 @@ fn claims(table: &Table<'_, '_>) -> ClaimsConfig {
     let log_time = table.choice("log_time", &kinds);
     table.finish(elsewhere);
     ClaimsConfig { lease, renew, margin, log_time }
-}
-
-fn slack(table: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> BTreeMap<String, SlackConfig> {
-    let mut out = BTreeMap::new();
-    for (name, table) in table.named() {
-        let webhook = secret(&table, "webhook", folder, env);
-        table.refuse("token", "Slack's Web API");
-        table.finish(elsewhere);
-        let Some(webhook) = webhook else { continue };
-        // Plain HTTP is for a server on this machine, in tests.
-        let address = webhook.expose_secret();
-        let local = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
-        if !address.starts_with("https://") && !local.iter().any(|start| address.starts_with(start))
-        {
-            let message = "the secret of `webhook` is no https:// address";
-            table.add(table.secret_fault("webhook", message));
-        }
-        out.insert(name, SlackConfig { webhook });
-    }
-    out
-}
-
-fn files(table: &Table<'_, '_>, folder: &Path) -> BTreeMap<String, PathBuf> {
-    let mut out = BTreeMap::new();
-    for (name, table) in table.named() {
-        let path = table.needed_text("path").map(|text| folder.join(text));
-        table.finish(elsewhere);
-        out.extend(path.map(|path| (name, path)));
-    }
-    out
 }

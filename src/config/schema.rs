@@ -5,7 +5,7 @@ use crate::domain::StatusKind;
 use serde_json::{Value, json};
 
 /// Keys by the table they belong to; empty for the top.
-const PLACES: [(&str, &[&str]); 12] = [
+const PLACES: [(&str, &[&str]); 13] = [
     ("", &["timezone", "arm", "agents", "templates", "currency"]),
     (
         "daemon",
@@ -39,7 +39,8 @@ const PLACES: [(&str, &[&str]); 12] = [
             "write",
         ],
     ),
-    ("notify.slack.NAME", &["webhook"]),
+    ("notify.slack.NAME", &["webhook", "token", "channel", "api"]),
+    ("slack", &["signing_secret", "reviews", "people"]),
     ("notify", &["slack", "file"]),
     (
         "mcp",
@@ -247,6 +248,21 @@ fn leantime_agents() -> Value {
     named("leantime: agents who act as users of their own, by name", &agent)
 }
 
+/// `[notify.slack.NAME]`.
+fn slack_destination() -> Value {
+    let mut slack = object(
+        &json!({
+            "webhook": secret("the incoming webhook's address"),
+            "token": secret("the app's bot token, for the Web API"),
+            "channel": json!({"type": "string", "pattern": "^[CGD][A-Z0-9]{2,}$", "description": "Web API: the conversation's id"}),
+            "api": text("Web API: where it is (default: https://slack.com/api/)"),
+        }),
+        &[],
+    );
+    slack["oneOf"] = json!([{"required": ["webhook"]}, {"required": ["token", "channel"]}]);
+    slack
+}
+
 /// `[daemon]`.
 fn daemon() -> Value {
     object(
@@ -309,10 +325,13 @@ pub fn schema() -> Value {
             }), &[])),
             "models": models(),
             "workspaces": workspaces(),
+            "slack": object(&json!({
+                "signing_secret": secret("by which Slack signs what people click and type; without it nothing is heard"),
+                "reviews": text("the name of the Slack destination that is told what waits for a person, with buttons"),
+                "people": named("names or e-mail addresses of people on the board, by Slack's ids", &text("somebody on the board")),
+            }), &[]),
             "notify": object(&json!({
-                "slack": named("Slack destinations, by name", &object(&json!({
-                    "webhook": secret("the incoming webhook's address"),
-                }), &["webhook"])),
+                "slack": named("Slack destinations, by name: `webhook`, or `token` and `channel`", &slack_destination()),
                 "file": named("files that notices go to, by name", &object(&json!({
                     "path": text("the file"),
                 }), &["path"])),

@@ -46,8 +46,10 @@ mod house;
 mod independence;
 pub mod journal;
 mod lease;
+mod letters;
 mod look;
 mod marker;
+mod merging;
 mod parts;
 mod progress;
 mod proposals;
@@ -69,6 +71,7 @@ mod unclaimed;
 mod undo;
 mod unwritten;
 mod upkeep;
+mod waits;
 mod why;
 mod worker;
 
@@ -123,6 +126,7 @@ pub struct Daemon {
     around: TaskTracker,
     courier: TaskTracker,
     pub(in crate::daemon) post: Arc<Courier>,
+    asked: Arc<waits::Asked>,
     stop: CancellationToken,
     stop_courier: CancellationToken,
 }
@@ -182,6 +186,7 @@ impl Daemon {
             around: TaskTracker::new(),
             courier: TaskTracker::new(),
             post: Arc::new(Courier::new(Arc::clone(&parts))),
+            asked: Arc::default(),
             stop: CancellationToken::new(),
             stop_courier: CancellationToken::new(),
         });
@@ -210,6 +215,8 @@ impl Daemon {
         self.around.spawn(until(Box::pin(beat(self.parts.settings.tick, self.events.clone()))));
         self.around.spawn(until(Box::pin(upkeep::keep(Arc::clone(&self.parts)))));
         self.around.spawn(until(Box::pin(answers::keep(Arc::clone(&self.parts)))));
+        let asked = Arc::clone(&self.asked);
+        self.around.spawn(until(Box::pin(waits::keep(Arc::clone(&self.parts), asked))));
         let folders = [
             self.parts.library.lock().unwrap_or_else(PoisonError::into_inner).folder().to_owned(),
             self.parts.settings.templates.clone(),
@@ -286,6 +293,11 @@ impl Daemon {
         if let Err(error) = self.parts.ledger.enqueue(notices).await {
             tracing::error!(%error, "the notice of the restored state could not be stored");
         }
+    }
+
+    /// Looks once what waits for a person, and stores what they are to be told of it.
+    pub async fn ask_people(&self) {
+        self.asked.look(&self.parts).await;
     }
 
     /// Looks once whether authors have pushed what reviewers asked for.

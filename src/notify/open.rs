@@ -2,7 +2,7 @@
 
 use super::Notifier;
 use super::file::FileNotifier;
-use super::slack::SlackWebhook;
+use super::slack::{Slack, SlackWebApi, SlackWebhook};
 use super::stdout::WriterNotifier;
 use crate::clock::Clock;
 use crate::domain::Channel;
@@ -34,13 +34,29 @@ pub struct FileOptions {
     pub size_bytes_max: u64,
 }
 
-/// A Slack incoming webhook.
+/// A Slack destination.
 #[derive(Clone, Debug)]
 pub struct SlackOptions {
-    /// Its address, which is a secret: whoever has it can post.
-    pub webhook: SecretString,
-    /// A delivery takes no longer, all parts together.
+    /// By which way.
+    pub way: SlackWay,
+    /// The delivery of a part takes no longer.
     pub time_limit: Duration,
+}
+
+/// How messages come to Slack.
+#[derive(Clone, Debug)]
+pub enum SlackWay {
+    /// By an incoming webhook. Its address is a secret: whoever has it can post.
+    Webhook(SecretString),
+    /// By the Web API.
+    WebApi {
+        /// Where it is.
+        api: String,
+        /// The app's bot token.
+        token: SecretString,
+        /// The conversation's id.
+        channel: String,
+    },
 }
 
 /// Why a channel cannot be opened. Never holds a webhook's address.
@@ -72,9 +88,9 @@ impl FileOptions {
 }
 
 impl SlackOptions {
-    /// A webhook with the default time limit of 30 seconds.
-    pub fn new(webhook: SecretString) -> Self {
-        Self { webhook, time_limit: Duration::from_secs(30) }
+    /// With the default time limit of 30 seconds.
+    pub fn new(way: SlackWay) -> Self {
+        Self { way, time_limit: Duration::from_secs(30) }
     }
 }
 
@@ -85,6 +101,21 @@ impl NotifyOptions {
         let slacks = self.slack.keys().cloned().map(Channel::Slack);
         std::iter::once(Channel::Stdout).chain(files).chain(slacks).collect()
     }
+}
+
+fn slack_of(
+    options: &SlackOptions,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Notifier>, String> {
+    Ok(match &options.way {
+        SlackWay::Webhook(address) => {
+            Arc::new(SlackWebhook::new(address, options.time_limit, clock)?)
+        }
+        SlackWay::WebApi { api, token, channel } => {
+            let slack = Slack::new(api, token.clone(), options.time_limit, clock)?;
+            Arc::new(SlackWebApi::new(Arc::new(slack), channel.clone()))
+        }
+    })
 }
 
 /// Opens a channel. Nothing is sent, written or created by it.
@@ -107,7 +138,8 @@ pub fn open(
         }
         Channel::Slack(name) => {
             let slack = options.slack.get(name).ok_or_else(unknown)?;
-            Arc::new(SlackWebhook::new(slack, Arc::clone(clock)).map_err(faulty)?)
+            slack_of(slack, Arc::clone(clock)).map_err(faulty)?
         }
+        Channel::Webhook(_) | Channel::Email(_) => return Err(unknown()),
     })
 }

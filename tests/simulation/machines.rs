@@ -132,6 +132,7 @@ fn ingredients(house: &House, link: &Arc<Link>, clock: &Arc<MachineClock>) -> In
         families: BTreeMap::new(),
         workspaces: None,
         guards: Guards::default(),
+        reviews: None,
     }
 }
 

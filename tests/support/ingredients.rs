@@ -42,6 +42,8 @@ pub struct Ingredients {
     pub families: BTreeMap<String, String>,
     pub workspaces: Option<Arc<Workspaces>>,
     pub guards: Guards,
+    /// The channel that is told what waits for people.
+    pub reviews: Option<Channel>,
 }
 
 impl Ingredients {
@@ -110,6 +112,8 @@ impl Ingredients {
             state: Some(self.folder.join("state")),
             templates: self.folder.join("templates"),
             links: LinkBase::none(),
+            reviews: self.reviews.clone(),
+            slack_people: BTreeMap::new(),
             environment: BTreeMap::new(),
             composes_only: false,
         }

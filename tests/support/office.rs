@@ -218,6 +218,7 @@ impl Office {
             families: BTreeMap::new(),
             workspaces: None,
             guards: Guards::default(),
+            reviews: None,
         }
         .parts();
         let (ledger, tools) = (Arc::clone(&parts.ledger), Arc::clone(&parts.tools));
