@@ -14,7 +14,7 @@ mod upstream;
 mod workspaces;
 
 pub use crate::model::open::ModelOptions as ModelConfig;
-pub use crate::notify::SlackWay;
+pub use crate::notify::{EmailOptions, SlackWay, WebhookOptions};
 pub use leantime::{API_KEYS, LeantimeAgent, LeantimeConfig, URL};
 pub use mcp::{McpConfig, Transport};
 pub use schema::schema;
@@ -62,6 +62,10 @@ pub struct Config {
     pub families: BTreeMap<String, String>,
     /// Slack destinations, by name.
     pub slack: BTreeMap<String, SlackWay>,
+    /// Webhooks of other servers than Slack's, by name.
+    pub webhooks: BTreeMap<String, WebhookOptions>,
+    /// Readers of e-mail, by name.
+    pub emails: BTreeMap<String, EmailOptions>,
     /// How people answer in Slack.
     pub slack_app: SlackApp,
     /// Files that notices go to, by name.
@@ -206,6 +210,8 @@ impl Default for Config {
             models: BTreeMap::new(),
             families: BTreeMap::new(),
             slack: BTreeMap::new(),
+            webhooks: BTreeMap::new(),
+            emails: BTreeMap::new(),
             slack_app: SlackApp::default(),
             files: BTreeMap::new(),
             mcp: McpConfig::default(),

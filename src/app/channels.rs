@@ -18,7 +18,12 @@ const LOOK_TIME: Duration = Duration::from_secs(15);
 fn options(config: &Config) -> NotifyOptions {
     let file = config.files.iter().map(|(n, p)| (n.clone(), FileOptions::new(p.clone())));
     let slack = config.slack.iter().map(|(name, way)| (name.clone(), SlackOptions::new(way.clone())));
-    NotifyOptions { file: file.collect(), slack: slack.collect() }
+    NotifyOptions {
+        file: file.collect(),
+        slack: slack.collect(),
+        webhook: config.webhooks.clone(),
+        email: config.emails.clone(),
+    }
 }
 
 /// The names of all channels.

@@ -6,11 +6,16 @@ use super::secret::secret;
 use super::{Config, SlackApp};
 use crate::fault::shown;
 use crate::fault::table::{Table, Written};
-use crate::notify::{Slack, SlackWay};
+use crate::notify::{
+    EmailOptions, EmailTls, READERS_MAX, Slack, SlackWay, WebhookFormat, WebhookOptions,
+};
 use secrecy::ExposeSecret as _;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+/// A delivery takes no longer.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// At most so many people are mapped.
 const PEOPLE_MAX: usize = 1_000;
 
@@ -18,6 +23,8 @@ const PEOPLE_MAX: usize = 1_000;
 pub(super) struct Channels {
     pub(super) slack: BTreeMap<String, SlackWay>,
     pub(super) files: BTreeMap<String, PathBuf>,
+    pub(super) webhooks: BTreeMap<String, WebhookOptions>,
+    pub(super) emails: BTreeMap<String, EmailOptions>,
     pub(super) app: SlackApp,
 }
 
@@ -25,19 +32,22 @@ pub(super) fn channels(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> Cha
     let notify = root.table("notify");
     let slack_table = notify.table("slack");
     let files_table = notify.table("file");
-    notify.refuse("webhook", "telling people by webhook");
+    let webhooks_table = notify.table("webhook");
+    let emails_table = notify.table("email");
+    let webhooks = webhooks(&webhooks_table, folder, env);
+    let emails = emails(&emails_table, folder, env);
     let slack = slacks(&slack_table, folder, env);
     let files = files(&files_table, folder);
     notify.finish(elsewhere);
     let app = app(&root.table("slack"), &slack, folder, env);
-    Channels { slack, files, app }
+    Channels { slack, files, webhooks, emails, app }
 }
 
 impl Channels {
     /// Into the configuration.
     pub(super) fn onto(self, config: Config) -> Config {
-        let Self { slack, files, app } = self;
-        Config { slack, files, slack_app: app, ..config }
+        let Self { slack, files, webhooks, emails, app } = self;
+        Config { slack, files, webhooks, emails, slack_app: app, ..config }
     }
 }
 
@@ -108,6 +118,68 @@ fn files(table: &Table<'_, '_>, folder: &Path) -> BTreeMap<String, PathBuf> {
         out.extend(path.map(|path| (name, path)));
     }
     out
+}
+
+fn webhooks(
+    table: &Table<'_, '_>,
+    folder: &Path,
+    env: Env<'_>,
+) -> BTreeMap<String, WebhookOptions> {
+    let mut out = BTreeMap::new();
+    for (name, table) in table.named() {
+        let url = secret(&table, "url", folder, env);
+        if let Some(url) = &url {
+            https(&table, "url", url.expose_secret());
+        }
+        let format = table.choice("format", &WebhookFormat::ALL);
+        if !table.has("format") {
+            table.add(table.own_fault(format!("`format` is missing in [{}]", table.path())));
+        }
+        table.finish(elsewhere);
+        if let (Some(url), Some(format)) = (url, format) {
+            out.insert(name, WebhookOptions { url, format, time_limit: TIME_LIMIT });
+        }
+    }
+    out
+}
+
+fn emails(table: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> BTreeMap<String, EmailOptions> {
+    let mut out = BTreeMap::new();
+    for (name, table) in table.named() {
+        let email = email(&table, folder, env);
+        table.finish(elsewhere);
+        out.extend(email.map(|email| (name, email)));
+    }
+    out
+}
+
+fn email(table: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> Option<EmailOptions> {
+    let server = table.needed_text("server");
+    let port = table.int("port", 1..=65_535).and_then(|port| u16::try_from(port).ok());
+    let ways =
+        [("starttls", EmailTls::StartTls), ("tls", EmailTls::Tls), ("none", EmailTls::None)];
+    let tls = table.choice("tls", &ways).unwrap_or(EmailTls::StartTls);
+    let local = ["localhost", "127.0.0.1", "::1"];
+    let is_far = server.as_deref().is_some_and(|server| !local.contains(&server));
+    if tls == EmailTls::None && is_far {
+        let message = "`tls = \"none\"` is for a server on this machine only";
+        table.add(table.fault("tls", message));
+    }
+    let user = table.needed_if_written("user");
+    let password =
+        table.has("password").then(|| secret(table, "password", folder, env)).flatten();
+    if user.is_some() != table.has("password") {
+        let message = "`user` and `password` belong together";
+        table.add(table.own_fault(message));
+    }
+    let from = table.needed_text("from");
+    let to = table.texts("to", true).unwrap_or_default();
+    if to.is_empty() || to.len() > READERS_MAX {
+        let message = format!("`to` takes 1 to {READERS_MAX} addresses");
+        table.add(table.own_fault(message));
+    }
+    let login = user.zip(password);
+    Some(EmailOptions { server: server?, port, tls, login, from: from?, to, time_limit: TIME_LIMIT })
 }
 
 fn app(

@@ -2,10 +2,11 @@
 
 use super::models::OWN_KEYS;
 use crate::domain::StatusKind;
+use crate::notify::WebhookFormat;
 use serde_json::{Value, json};
 
 /// Keys by the table they belong to; empty for the top.
-const PLACES: [(&str, &[&str]); 13] = [
+const PLACES: [(&str, &[&str]); 15] = [
     ("", &["timezone", "arm", "agents", "templates", "currency"]),
     (
         "daemon",
@@ -40,8 +41,10 @@ const PLACES: [(&str, &[&str]); 13] = [
         ],
     ),
     ("notify.slack.NAME", &["webhook", "token", "channel", "api"]),
+    ("notify.webhook.NAME", &["format"]),
+    ("notify.email.NAME", &["server", "tls", "user", "password", "from", "to"]),
     ("slack", &["signing_secret", "reviews", "people"]),
-    ("notify", &["slack", "file"]),
+    ("notify", &["slack", "file", "webhook", "email"]),
     (
         "mcp",
         &[
@@ -332,6 +335,19 @@ pub fn schema() -> Value {
             }), &[]),
             "notify": object(&json!({
                 "slack": named("Slack destinations, by name: `webhook`, or `token` and `channel`", &slack_destination()),
+                "webhook": named("webhooks of other servers, by name", &object(&json!({
+                    "url": secret("the webhook's address"),
+                    "format": word(&WebhookFormat::ALL.map(|(name, _)| name), "what it takes"),
+                }), &["url", "format"])),
+                "email": named("readers of e-mail, by name", &object(&json!({
+                    "server": text("the mail server's name"),
+                    "port": json!({"type": "integer", "minimum": 1, "maximum": 65535, "description": "its port (default: 587 for starttls, 465 for tls, 25 for none)"}),
+                    "tls": word(&["starttls", "tls", "none"], "how it is spoken to; none on this machine only (default: starttls)"),
+                    "user": text("who we are there"),
+                    "password": secret("that user's password"),
+                    "from": text("who writes, such as Rota <rota@example.org>"),
+                    "to": texts_or_one("who reads"),
+                }), &["server", "from", "to"])),
                 "file": named("files that notices go to, by name", &object(&json!({
                     "path": text("the file"),
                 }), &["path"])),

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How often it is looked for.
+/// How often it is looked for at least.
 const EVERY: Duration = Duration::from_secs(30);
 /// More of what was done or asked is not shown; the task has it.
 const TEXT_CHARS_MAX: usize = 2_000;
@@ -32,7 +32,7 @@ pub(super) async fn keep(parts: std::sync::Arc<Parts>, asked: std::sync::Arc<Ask
     if parts.settings.reviews.is_none() {
         return;
     }
-    let mut timer = tokio::time::interval(EVERY);
+    let mut timer = tokio::time::interval(parts.settings.tick.min(EVERY));
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         timer.tick().await;

@@ -13,16 +13,20 @@
 //!    made here, of [`Body::mentions`].
 
 pub mod backoff;
+mod email;
 mod file;
 mod http;
 mod open;
 mod slack;
 mod stdout;
 pub mod text;
+mod webhook;
 
 pub use backoff::{ATTEMPTS_MAX, DELAY_MAX, delay, next_try};
+pub use email::READERS_MAX;
 pub use open::{
-    FileOptions, NotifyOptions, OpenError, SharedWriter, SlackOptions, SlackWay, open,
+    EmailOptions, EmailTls, FileOptions, NotifyOptions, OpenError, SharedWriter, SlackOptions,
+    SlackWay, WebhookFormat, WebhookOptions, open,
 };
 pub use slack::{ResponseAddress, Slack, SlackError};
 

@@ -21,6 +21,7 @@ pub mod office;
 pub mod playbooks;
 pub mod rota;
 pub mod slack;
+pub mod smtp;
 pub mod stepped;
 pub mod strict_fill;
 pub mod watched;

@@ -1,9 +1,11 @@
 //! Delivering to each kind of channel.
 
+mod email;
 mod file;
 mod slack;
 mod slack_api;
 mod stdout;
+mod webhook;
 
 use rota::clock::{Clock, ManualClock};
 use rota::domain::{Body, Channel, Receipt, Timestamp};

@@ -33,6 +33,12 @@ pub fn message(payload: &Value) -> Checked {
     blocks(all, 50)
 }
 
+/// What somebody is answered.
+pub fn response(payload: &Value) -> Checked {
+    members(payload, &["response_type", "replace_original", "text", "blocks"])?;
+    message(payload)
+}
+
 /// A modal.
 pub fn view(view: &Value) -> Checked {
     let known = ["type", "callback_id", "private_metadata", "title", "submit", "close", "blocks"];

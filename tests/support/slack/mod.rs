@@ -57,6 +57,7 @@ struct State {
     views: Vec<Value>,
     fails: VecDeque<Fail>,
     calls: Vec<(String, Value)>,
+    responses: Vec<Value>,
     next: u32,
     token_revoked: bool,
 }
@@ -129,6 +130,16 @@ impl FakeSlack {
         self.state.lock().unwrap().calls.clone()
     }
 
+    /// Where somebody who clicks is answered.
+    pub fn response_url(&self) -> String {
+        format!("http://{}/response/1", self.double.address)
+    }
+
+    /// What was answered there.
+    pub fn responses(&self) -> Vec<Value> {
+        self.state.lock().unwrap().responses.clone()
+    }
+
     pub fn called(&self, method: &str) -> usize {
         self.calls().iter().filter(|(name, _)| name == method).count()
     }
@@ -136,6 +147,15 @@ impl FakeSlack {
 
 fn answer(state: &Mutex<State>, asked: &Asked) -> Reply {
     let mut state = state.lock().unwrap();
+    if asked.path.starts_with("/response/") {
+        let response = asked.message();
+        let checked = limits::response(&response);
+        state.responses.push(response);
+        return match checked {
+            Ok(()) => Reply::text(200, "text/plain", "ok"),
+            Err(name) => Reply::text(400, "text/plain", name),
+        };
+    }
     let method = asked.path.rsplit('/').next().unwrap_or_default().to_owned();
     let is_json = asked.header("content-type").is_some_and(|kind| kind.contains("json"));
     let args = if is_json {
