@@ -5,6 +5,7 @@
 //! overlay board and a store in memory, `demo` plays a sample day.
 
 mod calendar;
+mod channels;
 mod check;
 mod counted;
 mod demo;
@@ -26,6 +27,7 @@ mod rehearsal;
 mod rooms;
 mod serve;
 mod shared;
+mod slack;
 mod spoken;
 mod starter;
 mod transfer;

@@ -6,6 +6,7 @@
 mod leantime;
 mod mcp;
 mod models;
+mod notify;
 mod read;
 mod recipients;
 mod review;
@@ -15,6 +16,7 @@ mod upstream;
 mod workspaces;
 
 pub use crate::model::open::ModelOptions as ModelConfig;
+pub use crate::notify::{EmailOptions, SlackWay, WebhookOptions};
 pub use leantime::{API_KEYS, LeantimeAgent, LeantimeConfig, URL};
 pub use mcp::{McpConfig, Transport};
 pub use schema::schema;
@@ -61,7 +63,13 @@ pub struct Config {
     /// The families of those of which it is known.
     pub families: BTreeMap<String, String>,
     /// Slack destinations, by name.
-    pub slack: BTreeMap<String, SlackConfig>,
+    pub slack: BTreeMap<String, SlackWay>,
+    /// Webhooks of other servers than Slack's, by name.
+    pub webhooks: BTreeMap<String, WebhookOptions>,
+    /// Readers of e-mail, by name.
+    pub emails: BTreeMap<String, EmailOptions>,
+    /// How people answer in Slack.
+    pub slack_app: SlackApp,
     /// Files that notices go to, by name.
     pub files: BTreeMap<String, PathBuf>,
     /// The MCP server, and where HTTP is served.
@@ -147,11 +155,15 @@ pub struct ClaimsConfig {
     pub log_time: Option<TimeKind>,
 }
 
-/// `[notify.slack.NAME]`.
-#[derive(Clone, Debug)]
-pub struct SlackConfig {
-    /// The incoming webhook's address.
-    pub webhook: SecretString,
+/// `[slack]`.
+#[derive(Clone, Debug, Default)]
+pub struct SlackApp {
+    /// By which Slack signs what it sends; without it nothing is heard.
+    pub signing_secret: Option<SecretString>,
+    /// The destination that is told what waits for a person.
+    pub reviews: Option<String>,
+    /// Names or e-mail addresses of people of the board, by the ids of Slack users.
+    pub people: BTreeMap<String, String>,
 }
 
 /// Whether playbooks with new triggers or wider rights arm themselves.
@@ -204,6 +216,9 @@ impl Default for Config {
             models: BTreeMap::new(),
             families: BTreeMap::new(),
             slack: BTreeMap::new(),
+            webhooks: BTreeMap::new(),
+            emails: BTreeMap::new(),
+            slack_app: SlackApp::default(),
             files: BTreeMap::new(),
             mcp: McpConfig::default(),
             upstreams: BTreeMap::new(),

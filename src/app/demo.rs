@@ -205,7 +205,7 @@ fn notifiers(
 ) -> Result<BTreeMap<Channel, Arc<dyn Notifier>>, Failure> {
     let channel = Channel::File("slack".to_owned());
     let file = BTreeMap::from([("slack".to_owned(), FileOptions::new(folder.join("slack.md")))]);
-    let options = NotifyOptions { file, slack: BTreeMap::new() };
+    let options = NotifyOptions { file, ..NotifyOptions::default() };
     let nowhere: SharedWriter = Arc::new(Mutex::new(std::io::sink()));
     let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
     let notifier = crate::notify::open(&channel, &options, &nowhere, &clock)

@@ -45,7 +45,8 @@ pub(super) async fn examine(place: &Place, asks_models: bool) -> Result<Vec<Find
     }
     findings.extend(words(&place, &config).await);
     findings.extend(state(&place, &config).await);
-    findings.extend(channels(&config));
+    findings.extend(files(&config));
+    findings.extend(super::channels::examine(&config).await);
     findings.extend(models::examine(&config, asks_models).await);
     findings.push(super::rooms::examine());
     findings.push(clock());
@@ -207,8 +208,7 @@ fn free_space(state: &Path) -> Finding {
     }
 }
 
-fn channels(config: &Config) -> Vec<Finding> {
-    let slacks = config.slack.keys().cloned().map(Channel::Slack);
+fn files(config: &Config) -> Vec<Finding> {
     let files = config.files.iter().map(|(name, path)| {
         let channel = Channel::File(name.clone()).to_string();
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -222,10 +222,7 @@ fn channels(config: &Config) -> Vec<Finding> {
             Err(_) => finding(&channel, Health::Ok, "its folder is made when it is needed", ""),
         }
     });
-    let slacks = slacks.map(|channel| {
-        finding(&channel.to_string(), Health::Ok, "a webhook is configured (nothing was sent)", "")
-    });
-    slacks.chain(files).collect()
+    files.collect()
 }
 
 fn clock() -> Finding {

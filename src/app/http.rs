@@ -21,6 +21,7 @@ pub(super) struct Http {
     config: McpConfig,
     clock: Arc<dyn Clock>,
     seals: Seals,
+    slack: axum::Router,
 }
 
 impl Http {
@@ -42,7 +43,8 @@ impl Http {
         }
         opened.parts.tools.set_address(public_address(&config, server.address()));
         let seals = Seals::new(opened.parts.entropy.as_ref());
-        Ok(Self { server, outside, config, clock, seals })
+        let slack = super::slack::routes(&opened.config, &outside, &clock)?;
+        Ok(Self { server, outside, config, clock, seals, slack })
     }
 
     /// Serves until `stop`; where. Not ready any more is told from `draining` on.
@@ -52,7 +54,7 @@ impl Http {
         stop: &CancellationToken,
         tracker: &TaskTracker,
     ) -> SocketAddr {
-        let Self { server, outside, config, clock, seals } = self;
+        let Self { server, outside, config, clock, seals, slack } = self;
         let calls = outside.calls.clone();
         let ending = stop.clone();
         tracker.spawn(async move {
@@ -74,7 +76,7 @@ impl Http {
         let address = server.address();
         let draining = draining.clone();
         let is_ready = move || !draining.is_cancelled();
-        server.spawn(routes.merge(feeds), Arc::new(is_ready), stop.clone(), tracker);
+        server.spawn(routes.merge(feeds).merge(slack), Arc::new(is_ready), stop.clone(), tracker);
         address
     }
 }

@@ -4,7 +4,7 @@ use super::door::RunDoor;
 use super::front::Front;
 use super::outside::{CHANGES_MAX, Outside};
 use super::spoken::Spoken;
-use super::{failures, leantime, people};
+use super::{channels, failures, leantime, people};
 use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{BoardOf, Place};
 use crate::board::open::{BoardKind, BoardOptions};
@@ -19,7 +19,7 @@ use crate::domain::{BoardName, Channel, DaemonId, LifeId, Person, Principal};
 use crate::ledger::export::{self, Restored};
 use crate::ledger::{Ledger, LedgerOptions};
 use crate::model::Model;
-use crate::notify::{self, FileOptions, Notifier, NotifyOptions, SharedWriter, SlackOptions};
+use crate::notify::{Notifier, SharedWriter};
 use crate::playbook::{Library, Vocabulary};
 use crate::runner::grant::PRIVATE;
 use crate::store::open::{Engine, StoreOptions};
@@ -92,7 +92,7 @@ pub(super) async fn house(place: &Place, speak: Speak) -> Result<Opened, Failure
     };
     let notifiers = match speak {
         Speak::Nowhere => BTreeMap::new(),
-        Speak::Aloud | Speak::Held => notifiers(&config, &stdout, &clock)?,
+        Speak::Aloud | Speak::Held => channels::open(&config, &stdout, &clock)?,
     };
     let ground = Ground {
         notifiers,
@@ -250,27 +250,6 @@ pub(super) fn models(config: &Config) -> Result<BTreeMap<String, Arc<dyn Model>>
     Ok(models)
 }
 
-fn notifiers(
-    config: &Config,
-    stdout: &SharedWriter,
-    clock: &Arc<dyn Clock>,
-) -> Result<BTreeMap<Channel, Arc<dyn Notifier>>, Failure> {
-    let file = config.files.iter().map(|(n, p)| (n.clone(), FileOptions::new(p.clone()))).collect();
-    let slack = config
-        .slack
-        .iter()
-        .map(|(name, slack)| (name.clone(), SlackOptions::new(slack.webhook.clone())))
-        .collect();
-    let options = NotifyOptions { file, slack };
-    let mut notifiers = BTreeMap::new();
-    for channel in options.channels() {
-        let notifier = notify::open(&channel, &options, stdout, clock)
-            .map_err(|error| Failure::new(FailureKind::Config, error.to_string()))?;
-        notifiers.insert(channel, notifier);
-    }
-    Ok(notifiers)
-}
-
 /// The team's templates, and the shipped ones in the place of faulty ones.
 fn loaded(folder: &Path) -> Templates {
     let (templates, faults) = Templates::load(folder, None);
@@ -377,6 +356,8 @@ fn settings(
         state,
         templates,
         links: LinkBase::none(),
+        reviews: config.slack_app.reviews.clone().map(Channel::Slack),
+        slack_people: config.slack_app.people.clone(),
         environment: BTreeMap::new(),
         composes_only: false,
     }
@@ -395,9 +376,7 @@ pub(super) fn words(
         // What they offer is known only once they are asked.
         .chain(config.upstreams.keys().map(|name| (full_name(name, "*"), true)))
         .collect();
-    let files = config.files.keys().cloned().map(Channel::File);
-    let slacks = config.slack.keys().cloned().map(Channel::Slack);
-    let channels = std::iter::once(Channel::Stdout).chain(files).chain(slacks).collect();
+    let channels = channels::names(config);
     let vocabulary = Vocabulary {
         tools,
         models,

@@ -37,6 +37,10 @@ pub fn status(value: &Value) -> Option<Page> {
         let waiting = format!("  messages on their way: {}", number("notices_waiting"));
         page.line(Style::Warn, &waiting);
     }
+    if number("dead_letters") > 0 {
+        let dead = format!("  messages that could not be told: {}", number("dead_letters"));
+        page.line(Style::Bad, &dead).add(Style::Plain, " (`rota outbox list` shows them)");
+    }
     list(&mut page, "runs", value.get("runs"), RUNNING);
     list(&mut page, "occurrences", value.get("occurrences"), OPEN);
     let books = value.get("playbooks").and_then(Value::as_list).unwrap_or(&[]);
@@ -45,6 +49,49 @@ pub fn status(value: &Value) -> Option<Page> {
         playbook_table(books).onto(&mut page);
     }
     faults(&mut page, value);
+    Some(page)
+}
+
+/// Columns of what waits for each channel.
+const QUEUES: &[(&str, &str)] = &[
+    ("CHANNEL", "channel"),
+    ("WAITING", "waiting"),
+    ("SINCE", "since"),
+    ("TRIED", "attempts"),
+    ("NEXT", "next"),
+    ("WHY", "error"),
+];
+
+/// Columns of what was given up.
+const DEAD: &[(&str, &str)] = &[
+    ("CHANNEL", "channel"),
+    ("GIVEN UP", "given_up"),
+    ("WHY", "error"),
+    ("TEXT", "text"),
+    ("KEY", "key"),
+];
+
+/// What is to be told: what waits, and what was given up.
+pub fn outbox(value: &Value) -> Option<Page> {
+    let rows = |name: &str| value.get(name).and_then(Value::as_list);
+    let (queues, dead) = (rows("queues")?, rows("dead")?);
+    let mut page = Page::new();
+    if queues.is_empty() && dead.is_empty() {
+        page.line(Style::Good, "everything was told");
+    }
+    list(&mut page, "waiting", value.get("queues"), QUEUES);
+    list(&mut page, "given up", value.get("dead"), DEAD);
+    if !dead.is_empty() {
+        page.gap().line(Style::Plain, "`rota outbox retry` sends again what was given up");
+    }
+    Some(page)
+}
+
+/// What was put into its queue again.
+pub fn retried(value: &Value) -> Option<Page> {
+    let retried = value.get("retried").and_then(Value::as_int)?;
+    let mut page = Page::new();
+    page.line(Style::Bold, &format!("{retried}")).add(Style::Plain, " messages are sent again");
     Some(page)
 }
 

@@ -1,14 +1,11 @@
 //! From TOML to the configuration: what each table says.
 
 use super::leantime::{KEYS, leantime};
-use super::secret::secret;
-use super::{Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, SlackConfig, StoreConfig};
-use crate::domain::{Channel, DayBudget, Guards, TimeKind, show_duration};
+use super::{Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, StoreConfig};
+use crate::domain::{DayBudget, Guards, TimeKind, show_duration};
 use crate::fault::table::Table;
 use crate::fault::{Fault, nearest};
 use chrono_tz::Tz;
-use secrecy::ExposeSecret;
-use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -30,14 +27,8 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
         })
     });
     let (board_name, board) = board(&root.table("board"), &base, folder, env);
-    let notify = root.table("notify");
-    let slack_table = notify.table("slack");
-    let files_table = notify.table("file");
-    notify.refuse("webhook", "telling people by webhook");
-    let slack = slack(&slack_table, folder, env);
-    let files = files(&files_table, folder);
-    notify.finish(elsewhere);
-    let channels = channels(&slack, &files);
+    let channels = super::notify::channels(root, folder, env);
+    let known = channels.names();
     let people = root.table("people");
     let me = people.needed_if_written("me");
     people.finish(elsewhere);
@@ -64,8 +55,6 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
         claims: claims(&root.table("claims")),
         models,
         families,
-        slack,
-        files,
         mcp,
         upstreams: super::upstream::upstreams(&root.table("upstream"), folder, env),
         workspaces,
@@ -74,23 +63,15 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
         agents: path(root, "agents", folder).unwrap_or_else(|| folder.join("agents")),
         templates: path(root, "templates", folder).unwrap_or_else(|| folder.join("templates")),
         budget: budget(&root.table("budget"), &currency),
-        recipients: super::recipients::recipients(&root.table("recipient"), timezone, &channels),
-        review: super::review::review(&root.table("review"), &channels),
+        recipients: super::recipients::recipients(&root.table("recipient"), timezone, &known),
+        review: super::review::review(&root.table("review"), &known),
         currency,
         warnings: Vec::new(),
+        ..base
     };
+    let config = channels.onto(config);
     root.finish(elsewhere);
     (config, open_to_others)
-}
-
-/// The channels there are.
-fn channels(
-    slack: &BTreeMap<String, SlackConfig>,
-    files: &BTreeMap<String, PathBuf>,
-) -> Vec<Channel> {
-    let slack = slack.keys().cloned().map(Channel::Slack);
-    let files = files.keys().cloned().map(Channel::File);
-    std::iter::once(Channel::Stdout).chain(slack).chain(files).collect()
 }
 
 fn budget(table: &Table<'_, '_>, currency: &str) -> DayBudget {
@@ -260,34 +241,4 @@ fn claims(table: &Table<'_, '_>) -> ClaimsConfig {
     let log_time = table.choice("log_time", &kinds);
     table.finish(elsewhere);
     ClaimsConfig { lease, renew, margin, log_time }
-}
-
-fn slack(table: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> BTreeMap<String, SlackConfig> {
-    let mut out = BTreeMap::new();
-    for (name, table) in table.named() {
-        let webhook = secret(&table, "webhook", folder, env);
-        table.refuse("token", "Slack's Web API");
-        table.finish(elsewhere);
-        let Some(webhook) = webhook else { continue };
-        // Plain HTTP is for a server on this machine, in tests.
-        let address = webhook.expose_secret();
-        let local = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
-        if !address.starts_with("https://") && !local.iter().any(|start| address.starts_with(start))
-        {
-            let message = "the secret of `webhook` is no https:// address";
-            table.add(table.secret_fault("webhook", message));
-        }
-        out.insert(name, SlackConfig { webhook });
-    }
-    out
-}
-
-fn files(table: &Table<'_, '_>, folder: &Path) -> BTreeMap<String, PathBuf> {
-    let mut out = BTreeMap::new();
-    for (name, table) in table.named() {
-        let path = table.needed_text("path").map(|text| folder.join(text));
-        table.finish(elsewhere);
-        out.extend(path.map(|path| (name, path)));
-    }
-    out
 }

@@ -2,10 +2,11 @@
 
 use super::models::OWN_KEYS;
 use crate::domain::StatusKind;
+use crate::notify::WebhookFormat;
 use serde_json::{Value, json};
 
 /// Keys by the table they belong to; empty for the top.
-const PLACES: [(&str, &[&str]); 14] = [
+const PLACES: [(&str, &[&str]); 17] = [
     ("", &["timezone", "arm", "agents", "templates", "currency"]),
     (
         "daemon",
@@ -41,8 +42,11 @@ const PLACES: [(&str, &[&str]); 14] = [
             "write",
         ],
     ),
-    ("notify.slack.NAME", &["webhook"]),
-    ("notify", &["slack", "file"]),
+    ("notify.slack.NAME", &["webhook", "token", "channel", "api"]),
+    ("notify.webhook.NAME", &["format"]),
+    ("notify.email.NAME", &["server", "tls", "user", "password", "from", "to"]),
+    ("slack", &["signing_secret", "reviews", "people"]),
+    ("notify", &["slack", "file", "webhook", "email"]),
     (
         "mcp",
         &[
@@ -286,6 +290,21 @@ fn review() -> Value {
     )
 }
 
+/// `[notify.slack.NAME]`.
+fn slack_destination() -> Value {
+    let mut slack = object(
+        &json!({
+            "webhook": secret("the incoming webhook's address"),
+            "token": secret("the app's bot token, for the Web API"),
+            "channel": json!({"type": "string", "pattern": "^[CGD][A-Z0-9]{2,}$", "description": "Web API: the conversation's id"}),
+            "api": text("Web API: where it is (default: https://slack.com/api/)"),
+        }),
+        &[],
+    );
+    slack["oneOf"] = json!([{"required": ["webhook"]}, {"required": ["token", "channel"]}]);
+    slack
+}
+
 /// `[daemon]`.
 fn daemon() -> Value {
     object(
@@ -350,10 +369,26 @@ pub fn schema() -> Value {
             }), &[])),
             "models": models(),
             "workspaces": workspaces(),
+            "slack": object(&json!({
+                "signing_secret": secret("by which Slack signs what people click and type; without it nothing is heard"),
+                "reviews": text("the name of the Slack destination that is told what waits for a person, with buttons"),
+                "people": named("names or e-mail addresses of people on the board, by Slack's ids", &text("somebody on the board")),
+            }), &[]),
             "notify": object(&json!({
-                "slack": named("Slack destinations, by name", &object(&json!({
-                    "webhook": secret("the incoming webhook's address"),
-                }), &["webhook"])),
+                "slack": named("Slack destinations, by name: `webhook`, or `token` and `channel`", &slack_destination()),
+                "webhook": named("webhooks of other servers, by name", &object(&json!({
+                    "url": secret("the webhook's address"),
+                    "format": word(&WebhookFormat::ALL.map(|(name, _)| name), "what it takes"),
+                }), &["url", "format"])),
+                "email": named("readers of e-mail, by name", &object(&json!({
+                    "server": text("the mail server's name"),
+                    "port": json!({"type": "integer", "minimum": 1, "maximum": 65535, "description": "its port (default: 587 for starttls, 465 for tls, 25 for none)"}),
+                    "tls": word(&["starttls", "tls", "none"], "how it is spoken to; none on this machine only (default: starttls)"),
+                    "user": text("who we are there"),
+                    "password": secret("that user's password"),
+                    "from": text("who writes, such as Rota <rota@example.org>"),
+                    "to": texts_or_one("who reads"),
+                }), &["server", "from", "to"])),
                 "file": named("files that notices go to, by name", &object(&json!({
                     "path": text("the file"),
                 }), &["path"])),

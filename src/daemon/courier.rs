@@ -1,27 +1,82 @@
 //! The courier: takes notices from the outbox to their channels, again and again until they arrive.
+//!
+//! Each channel has a lane of its own, on which one message is under way at a time, in the order in
+//! which they were stored: what cannot be told yet is waited for there, and other lanes go on.
 
+use super::letters;
+use super::merging;
 use super::parts::Parts;
 use crate::crash;
-use crate::domain::{Delivery, Notice, to_delta};
-use crate::notify::{ATTEMPTS_MAX, next_try};
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use crate::domain::{Channel, Delivery, Notice, Timestamp, to_delta};
+use crate::ledger::Sent;
+use crate::notify::{ATTEMPTS_MAX, NotifyError, Post, next_try};
+use futures::StreamExt as _;
+use futures::future::join_all;
+use futures::stream::FuturesUnordered;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// At most so many notices are taken at a time.
-const BATCH: usize = 50;
 /// How often the outbox is looked at when nothing was announced.
 const EVERY: Duration = Duration::from_secs(5);
+/// So long the last messages are tried to be told before the end.
+const FAREWELL: Duration = Duration::from_secs(10);
 
-/// Carries notices. However many ask it to, it goes one round at a time: two rounds at once would
-/// tell the same thing twice.
+/// Carries notices.
 #[derive(Debug)]
 pub(super) struct Courier {
     parts: Arc<Parts>,
-    /// Keys of what arrived and could not be recorded; they are recorded later, not told again.
-    told: Mutex<BTreeSet<String>>,
+    lanes: Mutex<BTreeMap<Channel, Arc<tokio::sync::Mutex<Lane>>>>,
+}
+
+/// The way to one channel. However many ask for it, it is gone by one at a time: two at once would
+/// tell the same thing twice.
+#[derive(Debug, Default)]
+struct Lane {
+    /// When the last message went out.
+    last: Option<Instant>,
+    /// Nothing is tried before: the last message was given up because the channel was not there.
+    rests_until: Option<Timestamp>,
+    /// What arrived and could not be recorded; it is recorded later, not told again.
+    unrecorded: Option<(String, Sent)>,
+}
+
+/// Until when messages are taken along.
+#[derive(Clone, Debug)]
+enum Until {
+    /// As long as some are due.
+    Done,
+    /// Somebody waits: at most so long.
+    Deadline(Instant),
+    /// Until it is told to stop.
+    Stopped(CancellationToken),
+}
+
+impl Until {
+    /// Whether one that begins at this instant is not begun any more.
+    fn is_over(&self, at: Instant) -> bool {
+        match self {
+            Self::Done => false,
+            Self::Deadline(deadline) => at > *deadline,
+            Self::Stopped(stop) => stop.is_cancelled(),
+        }
+    }
+
+    /// Returns at this instant, or earlier when it is told to stop.
+    async fn sleep_until(&self, at: Instant) {
+        match self {
+            Self::Stopped(stop) => {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep_until(at) => {}
+                }
+            }
+            Self::Done | Self::Deadline(_) => tokio::time::sleep_until(at).await,
+        }
+    }
 }
 
 /// The local state could not be read or written: to go on would be to tell things again and again.
@@ -29,97 +84,229 @@ struct Broken;
 
 impl Courier {
     pub(super) fn new(parts: Arc<Parts>) -> Self {
-        Self { parts, told: Mutex::default() }
+        Self { parts, lanes: Mutex::default() }
     }
 
     /// Delivers until told to stop.
     pub(super) async fn run(self: Arc<Self>, wake: Arc<Notify>, stop: CancellationToken) {
+        let mut under_way = FuturesUnordered::new();
+        let mut busy = BTreeSet::new();
         loop {
-            self.deliver_due().await;
+            for channel in self.waiting().await.unwrap_or_default() {
+                if busy.insert(channel.clone()) {
+                    under_way.push(self.go(channel, Until::Stopped(stop.clone())));
+                }
+            }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                Some((channel, _)) = under_way.next() => {
+                    busy.remove(&channel);
+                    // What was stored meanwhile is not looked for at once: a lane that came to its end
+                    // had nothing more to tell, or has to wait.
+                    Self::rest(&wake, &stop, &mut under_way, &mut busy).await;
+                }
                 () = wake.notified() => {}
                 () = tokio::time::sleep(EVERY) => {}
             }
         }
+        while under_way.next().await.is_some() {}
         // What the last runs had to tell is tried once more before the end.
-        self.deliver_due().await;
+        self.deliver_within(FAREWELL).await;
+    }
+
+    /// Waits for something to happen, while lanes come to their ends.
+    async fn rest<F: Future<Output = (Channel, bool)>>(
+        wake: &Notify,
+        stop: &CancellationToken,
+        under_way: &mut FuturesUnordered<F>,
+        busy: &mut BTreeSet<Channel>,
+    ) {
+        let timer = tokio::time::sleep(EVERY);
+        tokio::pin!(timer);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = wake.notified() => return,
+                Some((channel, _)) = under_way.next() => {
+                    busy.remove(&channel);
+                }
+                () = &mut timer => return,
+            }
+        }
     }
 
     /// Delivers what is due now; true when all of it arrived.
     pub(super) async fn deliver_due(&self) -> bool {
-        let mut told = self.told.lock().await;
-        let mut all = true;
+        self.deliver(&Until::Done).await
+    }
+
+    /// The same, for at most so long.
+    pub(super) async fn deliver_within(&self, time: Duration) -> bool {
+        self.deliver(&Until::Deadline(Instant::now() + time)).await
+    }
+
+    async fn deliver(&self, until: &Until) -> bool {
+        let Some(channels) = self.waiting().await else { return false };
+        let lanes = channels.into_iter().map(|channel| self.go(channel, until.clone()));
+        join_all(lanes).await.into_iter().all(|(_, arrived)| arrived)
+    }
+
+    /// The channels that something waits for; `None` when nobody can say.
+    async fn waiting(&self) -> Option<Vec<Channel>> {
+        match self.parts.ledger.waiting_channels().await {
+            Ok(mut channels) => {
+                // What arrived is written down, also when nothing else waits there.
+                channels.extend(self.lanes().keys().cloned());
+                channels.sort();
+                channels.dedup();
+                Some(channels)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the outbox could not be read");
+                None
+            }
+        }
+    }
+
+    async fn go(&self, channel: Channel, until: Until) -> (Channel, bool) {
+        let lane = Arc::clone(self.lanes().entry(channel.clone()).or_default());
+        let mut lane = lane.lock().await;
+        let arrived = lane.carry(&self.parts, &channel, &until).await.unwrap_or(false);
+        (channel, arrived)
+    }
+
+    fn lanes(&self) -> std::sync::MutexGuard<'_, BTreeMap<Channel, Arc<tokio::sync::Mutex<Lane>>>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lane {
+    /// Takes along what is due; whether all of it arrived.
+    async fn carry(
+        &mut self,
+        parts: &Parts,
+        channel: &Channel,
+        until: &Until,
+    ) -> Result<bool, Broken> {
+        self.record(parts).await?;
+        let pace = parts.notifiers.get(channel).map(|to| to.pace()).unwrap_or_default();
         loop {
-            let now = self.parts.clock.wall();
-            let due = match self.parts.ledger.due_notices(now, BATCH).await {
-                Ok(due) => due,
+            let now = parts.clock.wall();
+            if self.rests_until.is_some_and(|rest| now < rest) {
+                return Ok(true);
+            }
+            let Some(notice) = head(parts, channel, now).await? else { return Ok(true) };
+            if let Some(last) = self.last {
+                let next = last + pace;
+                if until.is_over(next) {
+                    return Ok(false);
+                }
+                until.sleep_until(next).await;
+            }
+            if until.is_over(Instant::now()) {
+                return Ok(false);
+            }
+            self.rests_until = None;
+            match deliver(parts, &notice).await {
+                Ok(sent) => {
+                    self.last = Some(Instant::now());
+                    self.unrecorded = Some((notice.key, sent));
+                    self.record(parts).await?;
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "the outbox could not be read");
-                    return false;
-                }
-            };
-            let full = due.len() == BATCH;
-            for notice in due {
-                match deliver(&self.parts, &notice, &mut told).await {
-                    Ok(arrived) => all &= arrived,
-                    Err(Broken) => return false,
+                    self.last = Some(Instant::now());
+                    tracing::warn!(key = %notice.key, to = %notice.to, %error, "a notice was not taken");
+                    self.rests_until = fail(parts, &notice, &error).await?;
+                    if error.is_transient {
+                        return Ok(false);
+                    }
+                    // The next one may be another matter, but not all of this one arrived.
+                    let _ = Box::pin(self.carry(parts, channel, until)).await?;
+                    return Ok(false);
                 }
             }
-            if !full {
-                return all;
+        }
+    }
+
+    /// Writes down what arrived.
+    async fn record(&mut self, parts: &Parts) -> Result<(), Broken> {
+        let Some((key, sent)) = &self.unrecorded else { return Ok(()) };
+        match parts.ledger.notice_sent(key, sent).await {
+            Ok(()) | Err(crate::ledger::LedgerError::NotFound { .. }) => {
+                self.unrecorded = None;
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(key = %key, %error, "a delivery could not be recorded");
+                Err(Broken)
             }
         }
     }
 }
 
-async fn deliver(
-    parts: &Parts,
-    notice: &Notice,
-    told: &mut BTreeSet<String>,
-) -> Result<bool, Broken> {
-    if !told.contains(&notice.key) {
-        let Some(notifier) = parts.notifiers.get(&notice.to) else {
-            let error = format!("rota.toml defines no channel {}", notice.to);
-            fail(parts, notice, &error, false, None).await?;
-            return Ok(false);
-        };
-        // A message of several parts begins anew: better a part twice than one lost.
-        if let Err(error) = notifier.deliver(&notice.key, &notice.body, 0).await {
-            tracing::warn!(key = %notice.key, to = %notice.to, %error, "a notice was not taken");
-            fail(parts, notice, &error.what, error.is_transient, error.retry_after).await?;
-            return Ok(false);
+/// The first notice of a queue, if it is due; what waited long together with others is one by then.
+async fn head(parts: &Parts, channel: &Channel, now: Timestamp) -> Result<Option<Notice>, Broken> {
+    let read = async || {
+        let queue = parts.ledger.queue(channel, 1).await.map_err(|error| {
+            tracing::warn!(%error, "the outbox could not be read");
+            Broken
+        })?;
+        Ok(queue.into_iter().next())
+    };
+    let Some(mut first) = read().await? else { return Ok(None) };
+    if merging::waits_long(&first, now) && merging::merge(parts, channel, now).await {
+        match read().await? {
+            Some(merged) => first = merged,
+            None => return Ok(None),
         }
-        crash::reached("notice.delivered");
     }
-    let at = parts.clock.wall();
-    if let Err(error) = parts.ledger.notice_delivered(&notice.key, at).await {
-        tracing::warn!(key = %notice.key, %error, "a delivery could not be recorded");
-        told.insert(notice.key.clone());
-        return Err(Broken);
-    }
-    told.remove(&notice.key);
-    Ok(true)
+    let Delivery::Pending { not_before, .. } = first.delivery else { return Ok(None) };
+    Ok((not_before <= now).then_some(first))
 }
 
+/// Delivers the next part.
+async fn deliver(parts: &Parts, notice: &Notice) -> Result<Sent, NotifyError> {
+    let Some(notifier) = parts.notifiers.get(&notice.to) else {
+        let what = format!("rota.toml defines no channel {}", notice.to);
+        return Err(NotifyError::lasting(what));
+    };
+    let (body, receipt) = (&notice.body, &notice.receipt);
+    let post = Post { key: &notice.key, body, part: notice.parts, receipt };
+    let delivered = notifier.deliver(&post).await?;
+    crash::reached("notice.delivered");
+    Ok(Sent {
+        revision: notice.revision,
+        part: notice.parts,
+        is_last: delivered.is_last,
+        stands: delivered.stands,
+        at: parts.clock.wall(),
+    })
+}
+
+/// Writes down that a notice was not taken. Where it is given up although the trouble may pass: until
+/// when its channel is left alone.
 async fn fail(
     parts: &Parts,
     notice: &Notice,
-    error: &str,
-    is_transient: bool,
-    retry_after: Option<Duration>,
-) -> Result<(), Broken> {
+    error: &NotifyError,
+) -> Result<Option<Timestamp>, Broken> {
     let attempts = match &notice.delivery {
         Delivery::Pending { attempts, .. } => attempts.saturating_add(1),
         _ => 1,
     };
-    let wait = next_try(attempts, retry_after);
+    let wait = next_try(attempts, error.retry_after);
     let not_before = parts.clock.wall() + to_delta(wait);
-    let again = is_transient && attempts < ATTEMPTS_MAX;
-    let recorded = parts.ledger.notice_failed(&notice.key, error, not_before, again).await;
+    let again = error.is_transient && attempts < ATTEMPTS_MAX;
+    let (key, revision) = (&notice.key, notice.revision);
+    let recorded = parts.ledger.notice_failed(key, revision, &error.what, not_before, again).await;
     recorded.map_err(|error| {
         tracing::warn!(key = %notice.key, %error, "a failed delivery could not be recorded");
         Broken
-    })
+    })?;
+    if !again {
+        letters::alarm(parts, notice, &error.what).await;
+    }
+    Ok((!again && error.is_transient).then_some(not_before))
 }

@@ -4,14 +4,15 @@ use super::Daemon;
 use super::assistants::Assistants;
 use super::brief::text_of;
 use super::event::Event;
+use super::letters;
 use super::proposals;
 use super::queue::{self, Tended};
 use super::reviews;
 use super::why;
 use crate::cron::Odd;
 use crate::domain::{
-    Fence, HandOver, Playbook, PlaybookName, Principal, RunId, Staging, TaskId, Timestamp, Value,
-    WaitItem, Waiting, Work,
+    Channel, Fence, HandOver, Playbook, PlaybookName, Principal, RunId, Staging, TaskId, Timestamp,
+    Value, WaitItem, Waiting, Work,
 };
 use crate::ledger::stop;
 use crate::schedule::{AHEAD_MAX, Forecast, Timetable, forecast};
@@ -27,6 +28,10 @@ use tokio::sync::oneshot;
 
 /// Coming occurrences of a playbook that are told when nobody says how many.
 const NEXT_COUNT: usize = 10;
+/// At most so many messages that wait, or were given up, are counted.
+const COUNTED_MAX: usize = 1_000;
+/// Whoever waits for a run waits so long at most for its messages to be told.
+const POST_MAX: std::time::Duration = std::time::Duration::from_secs(30);
 /// At most so many are told in one answer, the earliest.
 const NEXT_MAX: usize = 10_000;
 
@@ -218,7 +223,7 @@ impl Desk for Daemon {
     async fn run_playbook(&self, request: RunRequest) -> Result<RunReport, DeskError> {
         let report = self.ask(|reply| Event::Run { request, reply }).await;
         // Whoever waited for the run may read its message next: it is on its way by now.
-        self.post.deliver_due().await;
+        self.post.deliver_within(POST_MAX).await;
         report
     }
 
@@ -373,13 +378,28 @@ impl Desk for Daemon {
         super::asked::digest(&self.parts, &ask).await
     }
 
+    async fn outbox(&self) -> Result<Value, DeskError> {
+        letters::outbox(&self.parts).await
+    }
+
+    async fn retry_outbox(
+        &self,
+        key: Option<&str>,
+        channel: Option<&Channel>,
+    ) -> Result<Value, DeskError> {
+        letters::retry(&self.parts, key, channel).await
+    }
+
     async fn status(&self) -> Result<Value, DeskError> {
         let failed = super::dispatcher::failed;
         let running = self.parts.ledger.running().await.map_err(failed)?;
         let open = self.parts.ledger.open_occurrences().await.map_err(failed)?;
         let settings = &self.parts.settings;
         let stopped = settings.state.as_deref().and_then(stop::read);
-        let waiting = self.parts.ledger.due_notices(crate::domain::Timestamp::MAX_UTC, 1_000).await;
+        let queues = self.parts.ledger.queues(COUNTED_MAX).await.map_err(failed)?;
+        let waiting = queues.iter().map(|queue| queue.waiting).sum::<usize>();
+        let dead = self.parts.ledger.count_dead_letters(COUNTED_MAX).await.map_err(failed)?;
+        let count = |count: usize| Value::from(i64::try_from(count).unwrap_or(i64::MAX));
         Ok(Value::map([
             ("daemon", Value::from(settings.daemon.as_str())),
             ("life", settings.life.as_str().into()),
@@ -390,7 +410,8 @@ impl Desk for Daemon {
             ("stopped", stopped.map(|s| format!("by {}: {}", s.by, s.reason)).into()),
             ("runs", super::brief::plain(&running)),
             ("occurrences", super::brief::plain(&open)),
-            ("notices_waiting", i64::try_from(waiting.map_err(failed)?.len()).unwrap_or(0).into()),
+            ("notices_waiting", count(waiting)),
+            ("dead_letters", count(dead)),
         ]))
     }
 }

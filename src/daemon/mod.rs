@@ -50,8 +50,10 @@ mod house;
 mod independence;
 pub mod journal;
 mod lease;
+mod letters;
 mod look;
 mod marker;
+mod merging;
 mod parts;
 mod progress;
 mod proposals;
@@ -76,6 +78,7 @@ mod unclaimed;
 mod undo;
 mod unwritten;
 mod upkeep;
+mod waits;
 mod why;
 mod worker;
 
@@ -130,6 +133,7 @@ pub struct Daemon {
     around: TaskTracker,
     courier: TaskTracker,
     pub(in crate::daemon) post: Arc<Courier>,
+    asked: Arc<waits::Asked>,
     stop: CancellationToken,
     stop_courier: CancellationToken,
 }
@@ -189,6 +193,7 @@ impl Daemon {
             around: TaskTracker::new(),
             courier: TaskTracker::new(),
             post: Arc::new(Courier::new(Arc::clone(&parts))),
+            asked: Arc::default(),
             stop: CancellationToken::new(),
             stop_courier: CancellationToken::new(),
         });
@@ -220,6 +225,8 @@ impl Daemon {
         self.around.spawn(until(Box::pin(commands::keep(Arc::clone(&self.parts)))));
         self.around.spawn(until(Box::pin(escalate::keep(Arc::clone(&self.parts)))));
         self.around.spawn(until(Box::pin(silence::keep(Arc::clone(&self.parts)))));
+        let asked = Arc::clone(&self.asked);
+        self.around.spawn(until(Box::pin(waits::keep(Arc::clone(&self.parts), asked))));
         let folders = [
             self.parts.library.lock().unwrap_or_else(PoisonError::into_inner).folder().to_owned(),
             self.parts.settings.templates.clone(),
@@ -311,6 +318,11 @@ impl Daemon {
     /// Tells others of what waits too long for a person.
     pub async fn escalate(&self) {
         escalate::look(&self.parts).await;
+    }
+
+    /// Looks once what waits for a person, and stores what they are to be told of it.
+    pub async fn ask_people(&self) {
+        self.asked.look(&self.parts).await;
     }
 
     /// Looks once whether authors have pushed what reviewers asked for.

@@ -112,6 +112,10 @@ pub struct Settings {
     pub templates: PathBuf,
     /// What links in notices start with.
     pub links: LinkBase,
+    /// The channel that is told what waits for a person, if one is.
+    pub reviews: Option<Channel>,
+    /// Names or e-mail addresses of people of the board, by the ids of Slack users.
+    pub slack_people: BTreeMap<String, String>,
     /// Environment that programs may be given by name.
     pub environment: BTreeMap<String, String>,
     /// `command` runners are stopped after the prompt was composed (rehearsal).

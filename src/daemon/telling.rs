@@ -10,7 +10,7 @@ use super::worker::Worker;
 use crate::digest::{self, AgentWork, DIGEST_TEMPLATE, DigestRequest, Spent, Work};
 use crate::domain::{
     Body, Channel, Delivery, Exchange, Notice, OccurrenceState, Playbook, ProjectId, Reason,
-    ReportWhen, Run, RunState, StatusKind, TaskId, Timestamp, Value,
+    Receipt, ReportWhen, Run, RunState, StatusKind, TaskId, Timestamp, Value,
 };
 use crate::ledger::RunFilter;
 use crate::runner::WorkEnd;
@@ -26,6 +26,14 @@ struct Told {
     body: Body,
     /// For a digest: whether it has nothing to say.
     silent: Option<bool>,
+}
+
+/// A channel that was told before.
+struct Before {
+    /// When, for people.
+    text: String,
+    /// What it was told takes another form now.
+    is_edited: bool,
 }
 
 impl Worker {
@@ -52,13 +60,16 @@ impl Worker {
         };
         match told {
             Ok(Some(told)) => {
-                let before = self.told_before(&told.key, &report.to).await;
-                let is_new = before.is_empty() || before.len() < report.to.len();
+                let before = self.told_before(&told, &report.to).await;
+                let is_new = before.len() < report.to.len();
                 if let (Some(silent), true) = (told.silent, is_new) {
                     notices.extend(self.silence(&playbook, silent).await);
                 }
-                let to = report.to.iter();
-                notices.extend(to.map(|to| self.notice(&told.key, to, told.body.clone())));
+                // A digest of the same window takes the place of what was told of it.
+                let replaces = told.silent.is_some();
+                let notice = |to| self.notice(&told.key, to, told.body.clone());
+                let told_to = report.to.iter().map(|to| Notice { replaces, ..notice(to) });
+                notices.extend(told_to);
                 (said(end, &told.key, &before, is_new), notices)
             }
             Ok(None) => (end, notices),
@@ -74,11 +85,21 @@ impl Worker {
     }
 
     /// Which of these channels were told already, and when.
-    async fn told_before(&self, key: &str, to: &[Channel]) -> Vec<String> {
+    async fn told_before(&self, told: &Told, to: &[Channel]) -> Vec<Before> {
         let mut before = Vec::new();
         for channel in to {
-            if let Ok(Some(told)) = self.parts.ledger.notice(&key_for(key, channel)).await {
-                before.push(format!("{channel} was told at {}", text_of(told.created)));
+            if let Ok(Some(first)) = self.parts.ledger.notice(&key_for(&told.key, channel)).await {
+                let at = text_of(first.created);
+                let stands = !first.receipt.parts.is_empty();
+                let is_edited = told.silent.is_some() && stands && first.body != told.body;
+                before.push(Before {
+                    text: if is_edited {
+                        format!("what {channel} was told at {at} is brought up to date")
+                    } else {
+                        format!("{channel} was told at {at}")
+                    },
+                    is_edited,
+                });
             }
         }
         before
@@ -155,12 +176,15 @@ impl Worker {
 }
 
 /// How a run ends whose report was told to some channels, or to all of them, before.
-fn said(end: WorkEnd, key: &str, before: &[String], is_new: bool) -> WorkEnd {
+fn said(end: WorkEnd, key: &str, before: &[Before], is_new: bool) -> WorkEnd {
     if before.is_empty() {
         return end;
     }
-    let detail = format!("{key} is not told again: {}", before.join("; "));
-    let reason = if is_new { end.reason } else { Reason::AlreadyTold };
+    let texts: Vec<&str> = before.iter().map(|before| before.text.as_str()).collect();
+    let is_edited = before.iter().any(|before| before.is_edited);
+    let what = if is_edited { "is told again" } else { "is not told again" };
+    let detail = format!("{key} {what}: {}", texts.join("; "));
+    let reason = if is_new || is_edited { end.reason } else { Reason::AlreadyTold };
     WorkEnd { reason, detail, ..end }
 }
 
@@ -333,6 +357,11 @@ pub(super) fn notice(parts: &Parts, key: &str, to: &Channel, body: Body) -> Noti
         body,
         created,
         delivery: Delivery::Pending { attempts: 0, not_before: created, last_error: None },
+        replaces: false,
+        revision: 0,
+        place: 0,
+        parts: 0,
+        receipt: Receipt::default(),
     }
 }
 

@@ -1,8 +1,9 @@
-//! Makes texts safe for a format. This is the one place where what somebody wrote on the board
-//! meets the syntax of a channel.
+//! Makes texts safe for a format: what somebody wrote on the board meets the syntax of a message here,
+//! and that of a channel in `notify/text.rs`.
 
 use super::links::safe_url;
 use crate::domain::Value;
+use crate::notify::text::{JOINER, printable, slack_escaped};
 use std::collections::BTreeMap;
 
 /// The most characters of one text of somebody's that are shown; the rest is counted.
@@ -98,25 +99,6 @@ fn escape(text: &str, format: Format) -> String {
     }
 }
 
-/// Without what a terminal, a log or a reader's eye would obey instead of showing.
-pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .filter_map(|c| match c {
-            '\n' => Some('\n'),
-            '\t' | '\r' | '\u{2028}' | '\u{2029}' | '\u{85}' => Some(' '),
-            c if c.is_control() => None,
-            // Direction marks, embeddings, overrides, isolates; the byte order mark; tag characters.
-            '\u{200e}'
-            | '\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{feff}'
-            | '\u{e0000}'..='\u{e007f}' => None,
-            c => Some(c),
-        })
-        .collect()
-}
-
 /// Escaped for `CommonMark` with the usual extensions: it reads as it was written.
 fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
@@ -134,7 +116,7 @@ fn markdown(text: &str) -> String {
 
 /// Escaped for mrkdwn: no link, no mention, no directive of [`super::blocks::fit`].
 pub(super) fn mrkdwn(text: &str) -> String {
-    let lines: Vec<String> = escaped(text)
+    let lines: Vec<String> = slack_escaped(text)
         .split('\n')
         .map(|line| {
             if super::blocks::is_directive(line) {
@@ -145,30 +127,6 @@ pub(super) fn mrkdwn(text: &str) -> String {
         })
         .collect();
     lines.join("\n")
-}
-
-/// Without links and mentions.
-pub(super) fn escaped(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    broken_mentions(&text)
-}
-
-/// Word joiner: takes no room, and no program takes `@⁠here` for a mention.
-const JOINER: char = '\u{2060}';
-
-fn broken_mentions(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for (at, c) in text.char_indices() {
-        out.push(c);
-        let rest = &text[at + c.len_utf8()..];
-        let pings = ["channel", "here", "everyone"]
-            .iter()
-            .any(|name| rest.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)));
-        if c == '@' && pings {
-            out.push(JOINER);
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -29,4 +29,4 @@ pub use dress::{Format, TEXT_CHARS_MAX, dress, one_line};
 pub use links::{Evidence, LinkBase, LinkFault};
 pub use model::{AgentWork, Digest, Line, Section, SectionKind, Spent, Work};
 pub use render::{DIGEST_TEMPLATE, render};
-pub use report::{Fill, ReportError, report};
+pub use report::{Fill, ReportError, report, slack_of_text};

@@ -4,6 +4,7 @@ use super::blocks::{self, BlockError, Message};
 use super::dress::mrkdwn;
 use super::{Format, dress};
 use crate::domain::{Body, Value};
+use crate::notify::text::printable;
 
 /// The longest text a template may make, in bytes.
 pub const FILLED_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -73,7 +74,13 @@ pub fn report(fill: &dyn Fill, template: &str, data: &Value) -> Result<Body, Rep
         text,
         markdown: markdown.unwrap_or_default(),
         slack: messages.iter().map(Message::to_json).collect(),
+        ..Body::default()
     })
+}
+
+/// A plain text as Slack payloads: as it reads, without markup of its own.
+pub fn slack_of_text(text: &str) -> Result<Vec<Message>, BlockError> {
+    blocks::fit(&mrkdwn(&printable(text)), &opening(text))
 }
 
 /// What the template of a format makes, if there is one.

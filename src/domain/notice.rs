@@ -1,6 +1,6 @@
 //! Notices: what people are told, and by which channel.
 
-use super::{Hours, Timestamp};
+use super::{Hours, RunId, TaskId, Timestamp, WaitKind};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -21,6 +21,30 @@ pub struct Notice {
     pub created: Timestamp,
     /// What became of it.
     pub delivery: Delivery,
+    /// Told again with another body, it takes the place of what was told, where the channel can.
+    #[serde(default)]
+    pub replaces: bool,
+    /// Which body this is: grows with each that takes the place of the one before.
+    #[serde(default)]
+    pub revision: u32,
+    /// Its place in its channel's queue; the ledger gives it.
+    #[serde(default)]
+    pub place: u64,
+    /// So many parts of its body were taken.
+    #[serde(default)]
+    pub parts: usize,
+    /// Where in the channel its parts stand.
+    #[serde(default)]
+    pub receipt: Receipt,
+}
+
+/// Where a message stands, in the channel's own words; empty where the channel does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The conversation, say.
+    pub room: String,
+    /// The name of each part, in their order.
+    pub parts: Vec<String>,
 }
 
 /// A message, in every format a channel may want.
@@ -32,6 +56,35 @@ pub struct Body {
     pub markdown: String,
     /// Slack payloads (incoming-webhook bodies), one a message; the later ones continue the first.
     pub slack: Vec<String>,
+    /// Whom it is addressed to; each channel mentions them in its own way.
+    #[serde(default)]
+    pub mentions: Vec<Mention>,
+    /// What it asks people to decide.
+    #[serde(default)]
+    pub asks: Vec<Ask>,
+}
+
+/// Somebody of the board who is mentioned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mention {
+    /// Their name.
+    pub name: String,
+    /// Their e-mail address, if the board knows it.
+    pub email: Option<String>,
+    /// Their id in Slack, if `[slack.people]` says it.
+    #[serde(default)]
+    pub slack: Option<String>,
+}
+
+/// Something that waits for a person's decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The task.
+    pub task: TaskId,
+    /// What is to be decided.
+    pub kind: WaitKind,
+    /// The run that left it.
+    pub run: RunId,
 }
 
 /// What became of a notice.
@@ -51,6 +104,13 @@ pub enum Delivery {
     Delivered {
         /// When.
         at: Timestamp,
+    },
+    /// Told within another notice, together with others that waited.
+    Merged {
+        /// Since when it is a part of that one.
+        at: Timestamp,
+        /// That one's key.
+        into: String,
     },
     /// Given up: the channel will never take it.
     Undeliverable {
@@ -80,7 +140,8 @@ pub struct Recipient {
     pub alarms_always: bool,
 }
 
-/// Where a notice goes: `stdout`, `file:NAME` or `slack:NAME`; names are defined in `rota.toml`.
+/// Where a notice goes: `stdout`, or `file:NAME`, `slack:NAME`, `webhook:NAME` and `email:NAME`; names
+/// are defined in `rota.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
     /// The daemon's or command's standard output.
@@ -89,6 +150,10 @@ pub enum Channel {
     File(String),
     /// A Slack destination of `[notify.slack.NAME]`.
     Slack(String),
+    /// A webhook of `[notify.webhook.NAME]`.
+    Webhook(String),
+    /// Readers of `[notify.email.NAME]`.
+    Email(String),
 }
 
 impl fmt::Display for Channel {
@@ -97,6 +162,8 @@ impl fmt::Display for Channel {
             Self::Stdout => f.write_str("stdout"),
             Self::File(name) => write!(f, "file:{name}"),
             Self::Slack(name) => write!(f, "slack:{name}"),
+            Self::Webhook(name) => write!(f, "webhook:{name}"),
+            Self::Email(name) => write!(f, "email:{name}"),
         }
     }
 }
@@ -104,11 +171,17 @@ impl fmt::Display for Channel {
 impl FromStr for Channel {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            None if text == "stdout" => Ok(Self::Stdout),
-            Some(("file", name)) if !name.is_empty() => Ok(Self::File(name.to_owned())),
-            Some(("slack", name)) if !name.is_empty() => Ok(Self::Slack(name.to_owned())),
-            _ => Err("expected \"stdout\", \"file:NAME\" or \"slack:NAME\"".to_owned()),
+        let (kind, name) = text.split_once(':').unwrap_or((text, ""));
+        let name = name.to_owned();
+        match (kind, name.is_empty()) {
+            _ if text == "stdout" => Ok(Self::Stdout),
+            ("file", false) => Ok(Self::File(name)),
+            ("slack", false) => Ok(Self::Slack(name)),
+            ("webhook", false) => Ok(Self::Webhook(name)),
+            ("email", false) => Ok(Self::Email(name)),
+            _ => Err("expected \"stdout\", \"file:NAME\", \"slack:NAME\", \"webhook:NAME\" or \
+                      \"email:NAME\""
+                .to_owned()),
         }
     }
 }

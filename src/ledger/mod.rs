@@ -17,6 +17,7 @@ mod fitness;
 mod guards;
 mod holders;
 mod keys;
+mod letters;
 mod occurrences;
 mod outbox;
 mod pins;
@@ -42,6 +43,7 @@ pub use audit::{AuditEntry, AuditVerdict, Covers};
 pub use budgets::{Amount, DaySpent, ReserveAsk};
 pub use claims::{Acquire, Held};
 pub use commands::CommandGiven;
+pub use outbox::{QueueState, Sent};
 pub use pins::Pin;
 pub use prune::Pruned;
 pub use repeats::{REPEATABLE, Repeat};
@@ -81,6 +83,8 @@ pub struct Ledger {
     pub(in crate::ledger) spending: tokio::sync::Mutex<()>,
     /// How far pruning has come.
     pub(in crate::ledger) pruning: Mutex<prune::Progress>,
+    /// The last place that was given in a queue of the outbox, once it is known.
+    pub(in crate::ledger) last_place: tokio::sync::Mutex<Option<u64>>,
 }
 
 /// Whose ledger it is.
@@ -117,6 +121,7 @@ impl Ledger {
             exporting: Arc::default(),
             spending: tokio::sync::Mutex::default(),
             pruning: Mutex::default(),
+            last_place: tokio::sync::Mutex::default(),
         }
     }
 

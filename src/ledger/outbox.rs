@@ -1,18 +1,49 @@
 //! The outbox: a notice is stored with the fact that caused it, delivered at least once, and known
-//! by its key, so that the same fact is not told twice.
+//! by its key, so that the same fact is not told twice. Each channel has a queue: what is told there
+//! is told in the order in which it was stored, and no channel waits for another.
 
-use super::records::{self, Record, contended};
+use super::records::{self, PAGE, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
-use crate::domain::{Delivery, Notice, RunId, Timestamp};
+use crate::domain::{Channel, Delivery, Notice, RunId, Timestamp};
 use crate::store::Batch;
 
 /// So many notices are stored in one commit.
-const NOTICES_MAX: usize = 100;
+pub(super) const NOTICES_MAX: usize = 100;
 /// More of an error is not kept.
 const ERROR_CHARS_MAX: usize = 500;
+/// At most so many queues are looked at.
+const QUEUES_MAX: usize = 1_000;
+
+/// A part of a notice that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Of which body.
+    pub revision: u32,
+    /// Which part.
+    pub part: usize,
+    /// Whether it was the last one.
+    pub is_last: bool,
+    /// The conversation and the part's name there, where the channel says; an empty name: the part is
+    /// gone.
+    pub stands: Option<(String, String)>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How a queue stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueState {
+    /// Whose.
+    pub channel: Channel,
+    /// How many wait, as far as they were counted.
+    pub waiting: usize,
+    /// The first of them.
+    pub head: Notice,
+}
 
 impl Ledger {
-    /// Stores notices; one whose key is known is ignored, whatever became of it.
+    /// Stores notices; one whose key is known is ignored, whatever became of it, unless it takes the
+    /// place of what was told.
     pub async fn enqueue(&self, notices: Vec<Notice>) -> Result<()> {
         for notices in notices.chunks(NOTICES_MAX) {
             self.enqueue_some(notices).await?;
@@ -20,45 +51,77 @@ impl Ledger {
         Ok(())
     }
 
-    /// Those to be tried now, longest waiting first, at most `limit`.
-    pub async fn due_notices(&self, now: Timestamp, limit: usize) -> Result<Vec<Notice>> {
-        let latest = format!("{}{}", keys::DUE, keys::ascending(now));
-        let due: Vec<(String, Record<String>)> =
-            records::scan_all(self.store.as_ref(), keys::DUE, limit).await?;
-        let due = due.into_iter().take_while(|(key, _)| key[..latest.len()] <= *latest);
-        self.notices_by_key(due).await
+    /// The channels that something waits for.
+    pub async fn waiting_channels(&self) -> Result<Vec<Channel>> {
+        let mut channels = Vec::new();
+        let mut after: Option<String> = None;
+        self.know_last_place().await?;
+        while channels.len() < QUEUES_MAX {
+            let page: Vec<(String, Record<String>)> =
+                records::scan(self.store.as_ref(), keys::QUEUE, after.as_deref(), 1).await?;
+            let Some((row, key)) = page.into_iter().next() else { break };
+            let head = self.notice(&key.value).await?;
+            channels.extend(head.map(|notice| notice.to));
+            after = keys::after_queue(&row);
+        }
+        Ok(channels)
     }
 
-    /// It was delivered.
+    /// What waits for a channel, in the order in which it is told, at most `limit`.
+    pub async fn queue(&self, channel: &Channel, limit: usize) -> Result<Vec<Notice>> {
+        self.know_last_place().await?;
+        let prefix = keys::queue(channel);
+        let rows = records::scan_all(self.store.as_ref(), &prefix, limit).await?;
+        self.notices_by_key(rows.into_iter()).await
+    }
+
+    /// How each queue stands; of each at most `limit` are counted.
+    pub async fn queues(&self, limit: usize) -> Result<Vec<QueueState>> {
+        let mut queues = Vec::new();
+        for channel in self.waiting_channels().await? {
+            let prefix = keys::queue(&channel);
+            let waiting = self.store.scan(&prefix, None, limit).await?.len();
+            let head = self.queue(&channel, 1).await?.into_iter().next();
+            queues.extend(head.map(|head| QueueState { channel, waiting, head }));
+        }
+        Ok(queues)
+    }
+
+    /// A part of it was taken; with the last one it is delivered.
     ///
     /// # Errors
     /// [`LedgerError::NotFound`].
-    pub async fn notice_delivered(&self, key: &str, at: Timestamp) -> Result<()> {
-        self.change_notice(key, |_| Some(Delivery::Delivered { at })).await
+    pub async fn notice_sent(&self, key: &str, sent: &Sent) -> Result<()> {
+        self.change_notice(key, |notice| after_sending(notice, sent)).await
     }
 
-    /// It was not delivered: tried again from `not_before` on if the trouble may pass, else given
-    /// up. A delivered one stays so.
+    /// It was not taken: tried again from `not_before` on if the trouble may pass, else given up. A
+    /// delivered one stays so, and so does one that has another body by now.
     ///
     /// # Errors
     /// [`LedgerError::NotFound`].
     pub async fn notice_failed(
         &self,
         key: &str,
+        revision: u32,
         error: &str,
         not_before: Timestamp,
         is_transient: bool,
     ) -> Result<()> {
         let error: String = error.chars().take(ERROR_CHARS_MAX).collect();
         let at = self.clock.wall();
-        self.change_notice(key, |delivery| match delivery {
-            Delivery::Pending { attempts, .. } if is_transient => Some(Delivery::Pending {
-                attempts: attempts.saturating_add(1),
-                not_before,
-                last_error: Some(error.clone()),
-            }),
-            Delivery::Pending { .. } => Some(Delivery::Undeliverable { at, error: error.clone() }),
-            Delivery::Delivered { .. } | Delivery::Undeliverable { .. } => None,
+        self.change_notice(key, |mut notice| {
+            let Delivery::Pending { attempts, .. } = notice.delivery else { return None };
+            if notice.revision != revision {
+                return None;
+            }
+            let attempts = attempts.saturating_add(1);
+            notice.delivery = if is_transient {
+                Delivery::Pending { attempts, not_before, last_error: Some(error.clone()) }
+            } else {
+                Delivery::Undeliverable { at, error: error.clone() }
+            };
+            Some(notice)
         })
         .await
     }
@@ -76,7 +139,7 @@ impl Ledger {
         self.notices_by_key(listed.into_iter()).await
     }
 
-    /// Adds those of these notices that are not known to a commit.
+    /// Adds those of these notices that are not known, or take the place of what was told, to a commit.
     pub(super) async fn notices_batch(
         &self,
         batch: Batch,
@@ -88,23 +151,56 @@ impl Ledger {
             return Err(LedgerError::TooLarge { what: "notices of one fact".into(), size, max });
         }
         let mut batch = batch;
-        for (place, notice) in notices.iter().enumerate() {
-            let is_repeated = notices[..place].iter().any(|earlier| earlier.key == notice.key);
-            let key = keys::notice(&notice.key);
-            if is_repeated || self.read::<Notice>(&key).await?.is_some() {
+        for (nth, notice) in notices.iter().enumerate() {
+            let is_repeated = notices[..nth].iter().any(|earlier| earlier.key == notice.key);
+            let row = keys::notice(&notice.key);
+            if is_repeated {
                 continue;
             }
-            batch = records::create(batch, &key, notice)?;
-            if let Delivery::Pending { not_before, .. } = notice.delivery {
-                let due = keys::notice_due(not_before, &notice.key);
-                batch = records::put::<_, ()>(batch, &due, &notice.key, None)?;
+            if let Some(known) = self.read::<Notice>(&row).await? {
+                if let Some(edited) = self.edited(&known.value, notice).await? {
+                    batch = records::replace(batch, &row, &edited, Some(&known))?;
+                    batch = listed(batch, Some(&known.value), Some(&edited))?;
+                }
+                continue;
             }
+            let place = self.next_place().await?;
+            let notice = Notice { place, ..notice.clone() };
+            batch = records::create(batch, &row, &notice)?;
+            batch = listed(batch, None, Some(&notice))?;
             for list in [Some(keys::notices_all()), run.map(keys::notices_of)].iter().flatten() {
                 let key = keys::notice_in(list, notice.created, &notice.key);
                 batch = records::put::<_, ()>(batch, &key, &notice.key, None)?;
             }
         }
         Ok(batch)
+    }
+
+    /// What becomes of a known notice that is told again: another body takes the place of one that
+    /// still waits whole, or that the channel can change. `None`: nothing.
+    async fn edited(&self, known: &Notice, again: &Notice) -> Result<Option<Notice>> {
+        if !again.replaces || known.body == again.body {
+            return Ok(None);
+        }
+        let place = match known.delivery {
+            Delivery::Pending { .. } if known.parts == 0 => known.place,
+            Delivery::Pending { .. } if !known.receipt.parts.is_empty() => known.place,
+            Delivery::Delivered { .. } if !known.receipt.parts.is_empty() => {
+                self.next_place().await?
+            }
+            _ => return Ok(None),
+        };
+        let (attempts, last_error) = match &known.delivery {
+            Delivery::Pending { attempts, last_error, .. } => (*attempts, last_error.clone()),
+            _ => (0, None),
+        };
+        let not_before = match known.delivery {
+            Delivery::Pending { not_before, .. } => not_before,
+            _ => again.created,
+        };
+        let delivery = Delivery::Pending { attempts, not_before, last_error };
+        let (body, revision) = (again.body.clone(), known.revision.saturating_add(1));
+        Ok(Some(Notice { body, revision, place, delivery, parts: 0, ..known.clone() }))
     }
 
     async fn enqueue_some(&self, notices: &[Notice]) -> Result<()> {
@@ -117,29 +213,20 @@ impl Ledger {
         Err(contended("the outbox"))
     }
 
-    async fn change_notice(
+    /// Changes a notice and where it is listed.
+    pub(super) async fn change_notice(
         &self,
         key: &str,
-        what: impl Fn(&Delivery) -> Option<Delivery>,
+        what: impl Fn(Notice) -> Option<Notice>,
     ) -> Result<()> {
         let row = keys::notice(key);
         for _ in 0..TRIES_MAX {
             let Some(found) = self.read::<Notice>(&row).await? else {
                 return Err(LedgerError::NotFound { what: format!("notice {key:?}") });
             };
-            let Some(delivery) = what(&found.value.delivery) else { return Ok(()) };
-            let mut batch = Batch::new();
-            if let Delivery::Pending { not_before, .. } = found.value.delivery {
-                batch = batch.delete(keys::notice_due(not_before, key));
-            }
-            if let Delivery::Pending { not_before, .. } = delivery {
-                let due = keys::notice_due(not_before, key);
-                // The same row again would be put and deleted in one commit.
-                batch.deletes.retain(|deleted| *deleted != due);
-                batch = records::put::<_, ()>(batch, &due, &key, None)?;
-            }
-            let notice = Notice { delivery, ..found.value.clone() };
-            let batch = records::replace(batch, &row, &notice, Some(&found))?;
+            let Some(notice) = what(found.value.clone()) else { return Ok(()) };
+            let batch = records::replace(Batch::new(), &row, &notice, Some(&found))?;
+            let batch = listed(batch, Some(&found.value), Some(&notice))?;
             if self.try_commit(batch).await? {
                 return Ok(());
             }
@@ -147,15 +234,122 @@ impl Ledger {
         Err(contended(row))
     }
 
-    async fn notices_by_key(
+    pub(super) async fn notices_by_key(
         &self,
         listed: impl Iterator<Item = (String, Record<String>)>,
     ) -> Result<Vec<Notice>> {
         let mut notices = Vec::new();
         for (_, key) in listed {
-            let found: Option<Record<Notice>> = self.read(&keys::notice(&key.value)).await?;
-            notices.extend(found.map(|record| record.value));
+            notices.extend(self.notice(&key.value).await?);
         }
         Ok(notices)
     }
+
+    /// The next place in the queues: after all others, also when the clock was set back.
+    pub(super) async fn next_place(&self) -> Result<u64> {
+        let before = self.know_last_place().await?;
+        let now = u64::try_from(self.clock.wall().timestamp_micros()).unwrap_or_default();
+        let mut last = self.last_place.lock().await;
+        let place = now.max(last.unwrap_or(before).saturating_add(1));
+        *last = Some(place);
+        Ok(place)
+    }
+
+    /// Looks once which place is the last one. What an earlier version of ours listed by its next
+    /// attempt gets its place then.
+    async fn know_last_place(&self) -> Result<u64> {
+        let mut last = self.last_place.lock().await;
+        if let Some(last) = *last {
+            return Ok(last);
+        }
+        let mut found = 0;
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.store.scan(keys::QUEUE, after.as_deref(), PAGE).await?;
+            let Some(end) = page.last() else { break };
+            let places = page.iter().filter_map(|row| keys::place_in_queue(&row.key));
+            found = found.max(places.max().unwrap_or_default());
+            after = Some(end.key.clone());
+        }
+        found = self.adopt_due(found).await?;
+        *last = Some(found);
+        Ok(found)
+    }
+
+    async fn adopt_due(&self, mut last: u64) -> Result<u64> {
+        loop {
+            let page: Vec<(String, Record<String>)> =
+                records::scan(self.store.as_ref(), keys::DUE, None, NOTICES_MAX).await?;
+            if page.is_empty() {
+                return Ok(last);
+            }
+            let mut notices = Vec::new();
+            for (_, key) in &page {
+                notices.extend(self.read::<Notice>(&keys::notice(&key.value)).await?);
+            }
+            notices.sort_by_key(|notice| notice.value.created);
+            let mut batch = page.iter().fold(Batch::new(), |batch, (row, _)| batch.delete(row));
+            for found in notices {
+                last += 1;
+                let notice = Notice { place: last, ..found.value.clone() };
+                let row = keys::notice(&notice.key);
+                batch = records::replace(batch, &row, &notice, Some(&found))?;
+                batch = listed(batch, None, Some(&notice))?;
+            }
+            // Of two lives the other one may have done it; then nothing is left.
+            self.try_commit(batch).await?;
+        }
+    }
+}
+
+/// A notice after one of its parts was taken.
+fn after_sending(mut notice: Notice, sent: &Sent) -> Option<Notice> {
+    let Delivery::Pending { not_before, .. } = notice.delivery else { return None };
+    let delivered = Delivery::Delivered { at: sent.at };
+    if let Some((room, name)) = &sent.stands {
+        room.clone_into(&mut notice.receipt.room);
+        let parts = &mut notice.receipt.parts;
+        if sent.part < parts.len() {
+            name.clone_into(&mut parts[sent.part]);
+        } else {
+            parts.push(name.clone());
+        }
+        while parts.last().is_some_and(String::is_empty) {
+            parts.pop();
+        }
+    }
+    if notice.revision == sent.revision {
+        notice.parts = sent.part + 1;
+        notice.delivery = if sent.is_last {
+            delivered
+        } else {
+            Delivery::Pending { attempts: 0, not_before, last_error: None }
+        };
+    } else if sent.stands.is_none() {
+        // It got another body meanwhile, and the channel does not change what was told.
+        notice.delivery = delivered;
+    }
+    Some(notice)
+}
+
+/// The rows by which a notice is found: of its queue while it waits, of those that were given up.
+pub(super) fn listed(batch: Batch, old: Option<&Notice>, new: Option<&Notice>) -> Result<Batch> {
+    let waits = |notice: &&Notice| matches!(notice.delivery, Delivery::Pending { .. });
+    let is_dead = |notice: &&Notice| matches!(notice.delivery, Delivery::Undeliverable { .. });
+    let queued = |notice: &Notice| keys::queued(&notice.to, notice.place, &notice.key);
+    let dead = |notice: &Notice| keys::dead(&notice.key);
+    let mut batch = batch;
+    for (before, after) in [
+        (old.filter(waits).map(queued), new.filter(waits).map(queued)),
+        (old.filter(is_dead).map(dead), new.filter(is_dead).map(dead)),
+    ] {
+        if before == after {
+            continue;
+        }
+        batch = before.into_iter().fold(batch, Batch::delete);
+        if let (Some(row), Some(notice)) = (after, new) {
+            batch = records::put::<_, ()>(batch, &row, &notice.key, None)?;
+        }
+    }
+    Ok(batch)
 }

@@ -1,6 +1,6 @@
 //! Messages appended to a file, as Markdown.
 
-use super::{FileOptions, Notifier, NotifyError};
+use super::{Delivered, FileOptions, Notifier, NotifyError, Post};
 use crate::domain::Body;
 use async_trait::async_trait;
 use std::fs::{self, File, OpenOptions};
@@ -28,18 +28,19 @@ impl FileNotifier {
 
 #[async_trait]
 impl Notifier for FileNotifier {
-    async fn deliver(&self, key: &str, body: &Body, from: usize) -> Result<(), NotifyError> {
-        if from > 0 {
-            return Ok(());
+    async fn deliver(&self, post: &Post<'_>) -> Result<Delivered, NotifyError> {
+        let whole = Delivered { is_last: true, stands: None };
+        if post.part > 0 {
+            return Ok(whole);
         }
-        let entry = entry(key, body);
+        let entry = entry(post.key, post.body);
         let options = Arc::clone(&self.options);
         let write = tokio::task::spawn_blocking(move || {
             let options = options.lock().unwrap_or_else(PoisonError::into_inner);
             append(&options, &entry)
         });
         let (fault, is_transient) = match tokio::time::timeout(TIME_LIMIT, write).await {
-            Ok(Ok(Ok(()))) => return Ok(()),
+            Ok(Ok(Ok(()))) => return Ok(whole),
             Ok(Ok(Err(error))) => {
                 let is_wrong_kind =
                     matches!(error.kind(), ErrorKind::IsADirectory | ErrorKind::NotADirectory);
@@ -49,7 +50,7 @@ impl Notifier for FileNotifier {
             Err(_) => ("the disk does not answer".to_owned(), true),
         };
         let what = format!("the file did not take the message: {fault}");
-        Err(NotifyError { what, is_transient, retry_after: None, delivered_parts: 0 })
+        Err(NotifyError { what, is_transient, retry_after: None })
     }
 }
 
@@ -101,7 +102,7 @@ mod tests {
 
     #[test]
     fn markdown_goes_before_text() {
-        let body = Body { text: "t".into(), markdown: "m".into(), slack: Vec::new() };
+        let body = Body { text: "t".into(), markdown: "m".into(), ..Body::default() };
         assert!(entry("k", &body).ends_with("\n\nm\n\n"));
     }
 }

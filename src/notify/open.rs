@@ -1,9 +1,11 @@
 //! The room's options, and the choice between adapters.
 
 use super::Notifier;
+use super::email::Email;
 use super::file::FileNotifier;
-use super::slack::SlackWebhook;
+use super::slack::{Slack, SlackWebApi, SlackWebhook};
 use super::stdout::WriterNotifier;
+use super::webhook::Webhook;
 use crate::clock::Clock;
 use crate::domain::Channel;
 use secrecy::SecretString;
@@ -23,6 +25,73 @@ pub struct NotifyOptions {
     pub file: BTreeMap<String, FileOptions>,
     /// `[notify.slack.NAME]`.
     pub slack: BTreeMap<String, SlackOptions>,
+    /// `[notify.webhook.NAME]`.
+    pub webhook: BTreeMap<String, WebhookOptions>,
+    /// `[notify.email.NAME]`.
+    pub email: BTreeMap<String, EmailOptions>,
+}
+
+/// A webhook of another server than Slack's.
+#[derive(Clone, Debug)]
+pub struct WebhookOptions {
+    /// Its address, which is a secret: whoever has it can post.
+    pub url: SecretString,
+    /// What it takes.
+    pub format: WebhookFormat,
+    /// The delivery of a part takes no longer.
+    pub time_limit: Duration,
+}
+
+/// What a webhook takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookFormat {
+    /// Mattermost's messages.
+    Mattermost,
+    /// Discord's.
+    Discord,
+    /// A JSON object: `key`, `part`, `parts`, `text`, `for`.
+    Json,
+}
+
+impl WebhookFormat {
+    /// All of them, by name.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("mattermost", Self::Mattermost), ("discord", Self::Discord), ("json", Self::Json)];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// Readers, and the mail server that takes letters to them.
+#[derive(Clone, Debug)]
+pub struct EmailOptions {
+    /// The mail server's name.
+    pub server: String,
+    /// Its port; `None`: the usual one.
+    pub port: Option<u16>,
+    /// How it is spoken to.
+    pub tls: EmailTls,
+    /// Who we are there.
+    pub login: Option<(String, SecretString)>,
+    /// Who writes.
+    pub from: String,
+    /// Who reads.
+    pub to: Vec<String>,
+    /// A delivery takes no longer.
+    pub time_limit: Duration,
+}
+
+/// How a mail server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmailTls {
+    /// TLS after the greeting, or not at all.
+    StartTls,
+    /// TLS from the first byte.
+    Tls,
+    /// Nothing, for a server on this machine.
+    None,
 }
 
 /// A file that messages are appended to.
@@ -34,13 +103,29 @@ pub struct FileOptions {
     pub size_bytes_max: u64,
 }
 
-/// A Slack incoming webhook.
+/// A Slack destination.
 #[derive(Clone, Debug)]
 pub struct SlackOptions {
-    /// Its address, which is a secret: whoever has it can post.
-    pub webhook: SecretString,
-    /// A delivery takes no longer, all parts together.
+    /// By which way.
+    pub way: SlackWay,
+    /// The delivery of a part takes no longer.
     pub time_limit: Duration,
+}
+
+/// How messages come to Slack.
+#[derive(Clone, Debug)]
+pub enum SlackWay {
+    /// By an incoming webhook. Its address is a secret: whoever has it can post.
+    Webhook(SecretString),
+    /// By the Web API.
+    WebApi {
+        /// Where it is.
+        api: String,
+        /// The app's bot token.
+        token: SecretString,
+        /// The conversation's id.
+        channel: String,
+    },
 }
 
 /// Why a channel cannot be opened. Never holds a webhook's address.
@@ -72,9 +157,9 @@ impl FileOptions {
 }
 
 impl SlackOptions {
-    /// A webhook with the default time limit of 30 seconds.
-    pub fn new(webhook: SecretString) -> Self {
-        Self { webhook, time_limit: Duration::from_secs(30) }
+    /// With the default time limit of 30 seconds.
+    pub fn new(way: SlackWay) -> Self {
+        Self { way, time_limit: Duration::from_secs(30) }
     }
 }
 
@@ -83,8 +168,23 @@ impl NotifyOptions {
     pub fn channels(&self) -> Vec<Channel> {
         let files = self.file.keys().cloned().map(Channel::File);
         let slacks = self.slack.keys().cloned().map(Channel::Slack);
-        std::iter::once(Channel::Stdout).chain(files).chain(slacks).collect()
+        let webhooks = self.webhook.keys().cloned().map(Channel::Webhook);
+        let emails = self.email.keys().cloned().map(Channel::Email);
+        let own = std::iter::once(Channel::Stdout).chain(files);
+        own.chain(slacks).chain(webhooks).chain(emails).collect()
     }
+}
+
+fn slack_of(options: &SlackOptions, clock: Arc<dyn Clock>) -> Result<Arc<dyn Notifier>, String> {
+    Ok(match &options.way {
+        SlackWay::Webhook(address) => {
+            Arc::new(SlackWebhook::new(address, options.time_limit, clock)?)
+        }
+        SlackWay::WebApi { api, token, channel } => {
+            let slack = Slack::new(api, token.clone(), options.time_limit, clock)?;
+            Arc::new(SlackWebApi::new(Arc::new(slack), channel.clone()))
+        }
+    })
 }
 
 /// Opens a channel. Nothing is sent, written or created by it.
@@ -107,7 +207,15 @@ pub fn open(
         }
         Channel::Slack(name) => {
             let slack = options.slack.get(name).ok_or_else(unknown)?;
-            Arc::new(SlackWebhook::new(slack, Arc::clone(clock)).map_err(faulty)?)
+            slack_of(slack, Arc::clone(clock)).map_err(faulty)?
+        }
+        Channel::Webhook(name) => {
+            let webhook = options.webhook.get(name).ok_or_else(unknown)?;
+            Arc::new(Webhook::new(webhook, Arc::clone(clock)).map_err(faulty)?)
+        }
+        Channel::Email(name) => {
+            let email = options.email.get(name).ok_or_else(unknown)?;
+            Arc::new(Email::new(email).map_err(faulty)?)
         }
     })
 }

@@ -1,7 +1,6 @@
 //! Messages as plain text on a writer that was given.
 
-use super::{Notifier, NotifyError, SharedWriter};
-use crate::domain::Body;
+use super::{Delivered, Notifier, NotifyError, Post, SharedWriter};
 use async_trait::async_trait;
 use std::fmt;
 use std::time::Duration;
@@ -29,29 +28,25 @@ impl fmt::Debug for WriterNotifier {
 
 #[async_trait]
 impl Notifier for WriterNotifier {
-    async fn deliver(&self, _key: &str, body: &Body, from: usize) -> Result<(), NotifyError> {
-        if from > 0 {
-            return Ok(());
+    async fn deliver(&self, post: &Post<'_>) -> Result<Delivered, NotifyError> {
+        let whole = Delivered { is_last: true, stands: None };
+        if post.part > 0 {
+            return Ok(whole);
         }
         let out = std::sync::Arc::clone(&self.out);
-        let text = shown(&body.text);
+        let text = shown(&post.body.text);
         // A pipe that nobody reads blocks its writer: that must not stop the daemon's other work.
         let write = tokio::task::spawn_blocking(move || {
             let mut out = out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             out.write_all(text.as_bytes()).and_then(|()| out.flush())
         });
         let fault = match tokio::time::timeout(TIME_LIMIT, write).await {
-            Ok(Ok(Ok(()))) => return Ok(()),
+            Ok(Ok(Ok(()))) => return Ok(whole),
             Ok(Ok(Err(error))) => error.to_string(),
             Ok(Err(_)) => "the writer broke off".to_owned(),
             Err(_) => "nobody reads it".to_owned(),
         };
-        Err(NotifyError {
-            what: format!("standard output did not take the message: {fault}"),
-            is_transient: true,
-            retry_after: None,
-            delivered_parts: 0,
-        })
+        Err(NotifyError::passing(format!("standard output did not take the message: {fault}")))
     }
 }
 

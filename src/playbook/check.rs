@@ -329,11 +329,13 @@ impl Check<'_> {
             }
             let known: Vec<String> =
                 self.vocabulary.channels.iter().map(ToString::to_string).collect();
+            let define =
+                |kind, name: &str| format!("define [notify.{kind}.{}] in rota.toml", shown(name));
             let section = match channel {
-                Channel::Slack(name) => {
-                    format!("define [notify.slack.{}] in rota.toml", shown(name))
-                }
-                Channel::File(name) => format!("define [notify.file.{}] in rota.toml", shown(name)),
+                Channel::Slack(name) => define("slack", name),
+                Channel::File(name) => define("file", name),
+                Channel::Webhook(name) => define("webhook", name),
+                Channel::Email(name) => define("email", name),
                 Channel::Stdout => "expected stdout".to_owned(),
             };
             let near =

@@ -204,7 +204,7 @@ pub(super) const KEYS: &[Key] = &[
     key("limits", "cost_per_day", Text, "", "money of all its runs in one day of the team's zone"),
 
     needed("report", "template", Text, "a template, or the name before .txt.hbs, .md.hbs and .slack.hbs"),
-    needed("report", "to", TextOrTexts, "stdout, file:NAME, slack:NAME"),
+    needed("report", "to", TextOrTexts, "stdout, file:NAME, slack:NAME, webhook:NAME, email:NAME"),
     key("report", "when", Word(&["always", "changes", "problems"]), "changes", "when people hear it"),
 
     key("on_failure", "to", TextOrTexts, "", "who is told"),

@@ -3,8 +3,9 @@
 
 use super::ToolError;
 use crate::domain::{
-    Activity, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PersonId, PlaybookName,
-    Principal, ProjectId, Reason, Run, RunId, RunState, TaskId, Timestamp, Token, Usage, Value,
+    Activity, Channel, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PersonId,
+    PlaybookName, Principal, ProjectId, Reason, Run, RunId, RunState, TaskId, Timestamp, Token,
+    Usage, Value,
 };
 use crate::ledger::{AuditVerdict, Repeat};
 use crate::store::StoreError;
@@ -74,6 +75,14 @@ pub trait Desk: Reviews + std::fmt::Debug {
     async fn digest(&self, ask: DigestAsk) -> Result<Value, DeskError>;
     /// What runs cost.
     async fn cost(&self, ask: CostAsk) -> Result<Value, DeskError>;
+    /// What is to be told: what waits for each channel, and what was given up.
+    async fn outbox(&self) -> Result<Value, DeskError>;
+    /// Sends again what was given up: one message, those of a channel, or all.
+    async fn retry_outbox(
+        &self,
+        key: Option<&str>,
+        channel: Option<&Channel>,
+    ) -> Result<Value, DeskError>;
     /// What the daemon is doing: since when, runs, slots, alarms, outbox.
     async fn status(&self) -> Result<Value, DeskError>;
 }

@@ -29,7 +29,7 @@ pub enum Toolset {
     Records,
     /// Running, stopping, arming, releasing.
     Operate,
-    /// The audit log and what was spent. Served to clients that name it.
+    /// The audit log, what was spent, and what could not be told. Served to clients that name it.
     Audit,
     /// The files of a run's workspace, what a review notes of them, and checks: for runs alone.
     Code,

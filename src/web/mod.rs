@@ -5,12 +5,14 @@
 //! - Every connection sends at once (`TCP_NODELAY`): an answer in two packets would wait 40 ms.
 //! - So many connections at most, in all and from one address beyond loopback; whoever does not say
 //!   what they want within ten seconds is hung up on. Files are left for the rest of the daemon.
-//! - Health says nothing that needs a token to know; a calendar is read at its secret address alone.
+//! - Health says nothing that needs a token to know; a calendar is read at its secret address alone;
+//!   what comes from Slack is signed.
 //! - With a certificate, TLS is spoken and nothing else; a greeting has ten seconds, too.
 //! - When the daemon stops, what is under way is answered, within a bound.
 
 pub mod calendar;
 mod places;
+pub mod slack;
 pub mod tls;
 
 use axum::Router;

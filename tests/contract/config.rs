@@ -1,6 +1,8 @@
 //! `rota.toml`: defaults, every fault at its place, and secrets that nobody sees.
 
-use rota::config::{Arm, BoardConfig, Config, ModelConfig, StoreConfig, UpstreamWay, schema};
+use rota::config::{
+    Arm, BoardConfig, Config, ModelConfig, SlackWay, StoreConfig, UpstreamWay, schema,
+};
 use rota::domain::StatusKind;
 use rota::fault::render_all;
 use rota::model::open::Wire;
@@ -84,8 +86,7 @@ fn what_is_written_is_read_and_paths_are_relative_to_the_file() {
     let script = Path::new("conf/worker.json").to_owned();
     let ModelConfig::Scripted { script: read } = &config.models["worker"] else { panic!() };
     assert_eq!(read, &script);
-    let hook = config.slack["team"].webhook.expose_secret();
-    assert_eq!(hook, "https://hooks.slack.com/services/SECRET");
+    assert_eq!(hook_of(&config), "https://hooks.slack.com/services/SECRET");
     let workspaces = &config.workspaces;
     assert_eq!((workspaces.bytes_max, workspaces.memory_bytes_max), (5 << 30, 1 << 30));
     assert_eq!((workspaces.cpu.as_secs(), workspaces.processes_max), (600, 64));
@@ -97,6 +98,59 @@ fn what_is_written_is_read_and_paths_are_relative_to_the_file() {
     assert_eq!(config.warnings, []);
     assert!(!format!("{config:?}").contains("SECRET"));
     assert_eq!(config.playbook_defaults().currency, "EUR");
+}
+
+fn hook_of(config: &Config) -> &str {
+    let SlackWay::Webhook(hook) = &config.slack["team"] else { panic!("{config:?}") };
+    hook.expose_secret()
+}
+
+const SLACK: &str = r#"
+[notify.slack.team]
+token = "${TOKEN}"
+channel = "C012AB3CD"
+[slack]
+signing_secret = "${HOOK}"
+reviews = "slack:team"
+people = { U012AB3CD = "Ada", W1X = "bo@example.org" }
+"#;
+
+#[test]
+fn slack_is_reached_by_a_webhook_or_by_a_token_and_people_are_known_by_their_ids() {
+    let env = |name: &str| match name {
+        "TOKEN" => Some("xoxb-SECRET".to_owned()),
+        "HOOK" => Some("SECRET".to_owned()),
+        _ => None,
+    };
+    let read = |text: &str| Config::parse(text, Path::new("rota.toml"), &env);
+    let config = read(SLACK).unwrap();
+    assert!(!format!("{config:?}").contains("SECRET"));
+    let SlackWay::WebApi { api, token, channel } = &config.slack["team"] else { panic!() };
+    assert_eq!((api.as_str(), channel.as_str()), ("https://slack.com/api/", "C012AB3CD"));
+    assert_eq!(token.expose_secret(), "xoxb-SECRET");
+    let app = &config.slack_app;
+    assert_eq!((app.reviews.as_deref(), app.people.len()), (Some("team"), 2));
+    assert_eq!(app.people["W1X"], "bo@example.org");
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let json = serde_json::to_value(toml::from_str::<toml::Table>(SLACK).unwrap()).unwrap();
+    assert!(validator.is_valid(&json));
+    for (from, to, fault) in [
+        ("channel = \"C012AB3CD\"", "channel = \"#general\"", "expected a conversation's id"),
+        ("channel = \"C012AB3CD\"", "", "`channel` is missing"),
+        ("channel = ", "webhook = \"${HOOK}\"\nchannel = ", "not both"),
+        ("\"${TOKEN}\"", "\"${HOOK}\"", "no bot token"),
+        ("token = \"${TOKEN}\"", "webhook = \"https://x.org\"", "`channel` is for the Web API"),
+        ("signing_secret = \"${HOOK}\"", "", "`reviews` needs `signing_secret`"),
+        ("slack:team", "other", "there is no [notify.slack.other]"),
+        ("W1X", "ada", "no id of a Slack user"),
+        ("\"Ada\"", "3", "expected the name or e-mail address"),
+        ("\"Ada\"", "\" \"", "names nobody"),
+    ] {
+        assert!(SLACK.contains(from), "{from}");
+        let faults = read(&SLACK.replace(from, to)).unwrap_err();
+        let told = render_all(&faults, false);
+        assert!(told.contains(fault) && !told.contains("SECRET"), "{fault}: {told}");
+    }
 }
 
 #[test]
@@ -143,7 +197,7 @@ fn a_secret_can_stand_in_a_file() {
     let path = folder.path().join("rota.toml");
     std::fs::write(&path, "[notify.slack.team]\nwebhook = { file = \"hook\" }").unwrap();
     let config = Config::load(Some(&path), &env).unwrap();
-    assert_eq!(config.slack["team"].webhook.expose_secret(), "https://example.org/SECRET");
+    assert_eq!(hook_of(&config), "https://example.org/SECRET");
     let config = parse("[notify.slack.team]\nwebhook = \"${HOOK}\"").unwrap();
     assert!(config.warnings.is_empty());
     let config = parse("[notify.slack.team]\nwebhook = \"https://x.org/SECRET\"").unwrap();

@@ -39,6 +39,13 @@ fn token_calls() -> Vec<Row> {
     use Need::{Act, Look};
     vec![
         row(&["audit", "verify"], "verifyAudit", json!({}), Look),
+        row(&["outbox", "list"], "listOutbox", json!({}), Look),
+        row(
+            &["outbox", "retry", "--channel", "slack:team"],
+            "retryOutbox",
+            json!({"channel": "slack:team"}),
+            Act,
+        ),
         row(&["report", "cost"], "reportCost", json!({"by": "playbook"}), Look),
         row(
             &["report", "cost", "--by", "day", "--since", "-7d"],

@@ -15,6 +15,7 @@ mod listing;
 mod metrics;
 pub mod pipe;
 mod reading;
+mod slack;
 mod tls;
 mod upstream;
 

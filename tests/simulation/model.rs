@@ -4,7 +4,7 @@ use super::world::Link;
 use async_trait::async_trait;
 use rota::domain::*;
 use rota::model::{Call, Exchange, Heard, Message, Model, ModelError, Reply};
-use rota::notify::{Notifier, NotifyError};
+use rota::notify::{Delivered, Notifier, NotifyError, Post};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,20 +92,18 @@ pub struct SimulatedChannel {
 
 #[async_trait]
 impl Notifier for SimulatedChannel {
-    async fn deliver(&self, key: &str, _: &Body, _: usize) -> Result<(), NotifyError> {
+    async fn deliver(&self, post: &Post<'_>) -> Result<Delivered, NotifyError> {
         self.link.pass().await;
         let world = &self.link.world;
-        let failure = || NotifyError {
-            what: "simulated".into(),
-            is_transient: true,
-            retry_after: None,
-            delivered_parts: 0,
-        };
+        let failure = || NotifyError::passing("simulated");
         if world.strikes(world.weather.channel_fails) {
             return Err(failure());
         }
-        world.judge().told(key);
+        world.judge().told(post.key);
         self.link.pass().await;
-        if world.strikes(world.weather.channel_fails) { Err(failure()) } else { Ok(()) }
+        if world.strikes(world.weather.channel_fails) {
+            return Err(failure());
+        }
+        Ok(Delivered { is_last: true, stands: None })
     }
 }

@@ -13,7 +13,7 @@ use rota::domain::*;
 use rota::ledger::{Ledger, RunFilter};
 use rota::model::Model;
 use rota::model::scripted::ScriptedModel;
-use rota::notify::{Notifier, NotifyError};
+use rota::notify::{Delivered, Notifier, NotifyError, Post};
 use rota::store::Store;
 use rota::store::memory::MemoryStore;
 use rota::tools::desk::{Desk as _, RunReport, RunRequest};
@@ -116,9 +116,9 @@ impl Told {
 
 #[async_trait]
 impl Notifier for Told {
-    async fn deliver(&self, key: &str, body: &Body, _: usize) -> Result<(), NotifyError> {
-        self.0.lock().unwrap().push((key.to_owned(), body.clone()));
-        Ok(())
+    async fn deliver(&self, post: &Post<'_>) -> Result<Delivered, NotifyError> {
+        self.0.lock().unwrap().push((post.key.to_owned(), post.body.clone()));
+        Ok(Delivered { is_last: true, stands: None })
     }
 }
 
@@ -135,6 +135,8 @@ pub struct Team {
     pub models: BTreeMap<String, Arc<dyn Model>>,
     pub prompts: Arc<Mutex<Vec<String>>>,
     pub told: Arc<Told>,
+    /// Channels that are others than `told`.
+    pub channels: BTreeMap<Channel, Arc<dyn Notifier>>,
     pub slots: u32,
     pub arms_itself: bool,
     pub log_time: Option<TimeKind>,
@@ -143,6 +145,7 @@ pub struct Team {
     pub workspaces: Option<Arc<rota::runner::Workspaces>>,
     pub guards: Guards,
     pub review: ReviewRules,
+    pub reviews: Option<Channel>,
     lives: AtomicU64,
 }
 
@@ -178,6 +181,7 @@ impl Team {
             models: BTreeMap::new(),
             prompts: Arc::default(),
             told: Arc::default(),
+            channels: BTreeMap::new(),
             slots: 4,
             arms_itself: true,
             log_time: None,
@@ -186,6 +190,7 @@ impl Team {
             workspaces: None,
             guards: Guards::default(),
             review: ReviewRules::default(),
+            reviews: None,
             lives: AtomicU64::new(0),
         }
     }
@@ -309,6 +314,11 @@ impl Team {
         Life { daemon, ledger, tools }
     }
 
+    fn notifiers(&self) -> BTreeMap<Channel, Arc<dyn Notifier>> {
+        let told = channels().into_iter().map(|channel| (channel, Arc::clone(&self.told) as _));
+        told.chain(self.channels.clone()).collect()
+    }
+
     fn parts(&self, daemon: &str, life: u64) -> Parts {
         let seed = life * 7_919 + daemon.bytes().map(u64::from).sum::<u64>();
         Ingredients {
@@ -321,7 +331,7 @@ impl Team {
             folder: self.folder.path().to_owned(),
             templates: None,
             models: self.models.clone(),
-            notifiers: channels().into_iter().map(|c| (c, Arc::clone(&self.told) as _)).collect(),
+            notifiers: self.notifiers(),
             slots: self.slots,
             arms_itself: self.arms_itself,
             log_time: self.log_time,
@@ -330,6 +340,7 @@ impl Team {
             workspaces: self.workspaces.clone(),
             guards: self.guards,
             review: self.review.clone(),
+            reviews: self.reviews.clone(),
         }
         .parts()
     }

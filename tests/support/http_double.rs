@@ -95,6 +95,12 @@ impl Reply {
         self
     }
 
+    /// Not a byte of it is written.
+    #[must_use]
+    pub fn cut(self) -> Self {
+        Self { status: 0, ..self }
+    }
+
     #[must_use]
     pub fn after(self, pause: Duration) -> Self {
         Self { pause, ..self }
@@ -253,6 +259,9 @@ fn talk<S: Read + Write>(
         };
         thread::sleep(reply.pause);
         let then = reply.then;
+        if reply.status == 0 {
+            return Some(then);
+        }
         write(stream.get_mut(), &reply)?;
         match then {
             Then::End => {}

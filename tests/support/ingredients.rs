@@ -43,6 +43,8 @@ pub struct Ingredients {
     pub workspaces: Option<Arc<Workspaces>>,
     pub guards: Guards,
     pub review: ReviewRules,
+    /// The channel that is told what waits for people.
+    pub reviews: Option<Channel>,
 }
 
 impl Ingredients {
@@ -113,6 +115,8 @@ impl Ingredients {
             state: Some(self.folder.join("state")),
             templates: self.folder.join("templates"),
             links: LinkBase::none(),
+            reviews: self.reviews.clone(),
+            slack_people: BTreeMap::new(),
             environment: BTreeMap::new(),
             composes_only: false,
         }

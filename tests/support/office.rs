@@ -219,6 +219,7 @@ impl Office {
             workspaces: None,
             guards: Guards::default(),
             review: ReviewRules::default(),
+            reviews: None,
         }
         .parts();
         let (ledger, tools) = (Arc::clone(&parts.ledger), Arc::clone(&parts.tools));

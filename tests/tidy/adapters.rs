@@ -8,7 +8,7 @@ const PORTS: &[(&str, &str, &[&str])] = &[
     ("board", "Board", &["sql", "leantime", "overlay"]),
     ("store", "Store", &["memory", "sled", "postgres"]),
     ("model", "Model", &["openai", "anthropic", "scripted"]),
-    ("notify", "Notifier", &["slack", "webhook", "stdout", "file"]),
+    ("notify", "Notifier", &["slack", "webhook", "email", "stdout", "file"]),
     ("upstream", "Upstream", &["pipe"]),
 ];
 

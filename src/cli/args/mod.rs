@@ -4,6 +4,7 @@ pub mod board;
 pub mod bridge;
 pub mod leantime;
 pub mod operate;
+pub mod outbox;
 pub mod outside;
 pub mod report;
 pub mod review;
@@ -19,6 +20,7 @@ use bridge::{BridgeArgs, DoctorArgs};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use leantime::{InitArgs, LeantimeCommand};
 use operate::{ClaimsCommand, NextArgs, PlaybookArgs, RunOnceArgs, RunsCommand, WhyArgs};
+use outbox::OutboxCommand;
 use outside::{McpArgs, TokenCommand, UpstreamCommand};
 use report::ReportCommand;
 use review::{AuditCommand, ReviewCommand};
@@ -138,6 +140,9 @@ pub enum Command {
     /// What waits for a person: look at it, approve it, send it back, answer it
     #[command(subcommand, after_help = "Example:\n  rota review list")]
     Review(ReviewCommand),
+    /// Messages: what waits for each channel, and what could not be told
+    #[command(subcommand, after_help = "Example:\n  rota outbox list")]
+    Outbox(OutboxCommand),
     /// Sums over what agents did
     #[command(subcommand, after_help = "Example:\n  rota report cost --by day --since -7d")]
     Report(ReportCommand),

@@ -51,6 +51,7 @@ impl Session<'_> {
             Command::Review(review) => self.ask(review.call()?).await,
             Command::Report(report) => self.ask(report.call()).await,
             Command::Audit(audit) => self.ask(audit.call()).await,
+            Command::Outbox(outbox) => self.ask(outbox.call()).await,
             Command::Playbooks => self.ask(playbooks_call()).await,
             Command::Arm(args) => self.ask(args.call("armPlaybook")).await,
             Command::Pause(args) => self.ask(args.call("pausePlaybook")).await,

@@ -6,7 +6,7 @@ use super::{
     HEADER_CHARS_MAX, Header, MESSAGE_BLOCKS_MAX, MESSAGE_CHARS_MAX, Message, Mrkdwn, PlainText,
     plain, split,
 };
-use crate::digest::dress::{escaped, printable};
+use crate::notify::text::{printable, slack_escaped};
 
 /// The most characters that the texts of one fields or context block have together: written as
 /// JSON they may double, and have to leave room in [`MESSAGE_CHARS_MAX`].
@@ -130,7 +130,7 @@ fn close(open: &mut Stretch, blocks: &mut Vec<Block>) -> Result<(), BlockError> 
 }
 
 fn header(text: &str) -> Result<Vec<Block>, BlockError> {
-    split(&escaped(&plain(text)), HEADER_CHARS_MAX)
+    split(&slack_escaped(&plain(text)), HEADER_CHARS_MAX)
         .into_iter()
         .map(|part| Header::new(part).map(|text| Block::Header { text }))
         .collect()
@@ -188,7 +188,7 @@ fn group(blocks: Vec<Block>) -> Vec<Vec<Block>> {
 
 /// What notifications show: the text's begin, escaped, and which part this is.
 fn fallback_text(fallback: &str, number: Option<&str>) -> Result<PlainText, BlockError> {
-    let parts = split(&escaped(&printable(fallback)), FALLBACK_CHARS_MAX - NUMBER_CHARS);
+    let parts = split(&slack_escaped(&printable(fallback)), FALLBACK_CHARS_MAX - NUMBER_CHARS);
     let mut text = parts.first().cloned().unwrap_or_else(|| "Message".to_owned());
     if parts.len() > 1 {
         text.push_str(" …");

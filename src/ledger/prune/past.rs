@@ -30,6 +30,7 @@ impl Ledger {
             match self.read::<Notice>(&row).await? {
                 Some(notice) if is_told(&notice.value, step.before) => {
                     let batch = records::remove(Batch::new(), &row, &notice).delete(place.as_str());
+                    let batch = batch.delete(keys::dead(&key.value));
                     self.take_away(step, batch, 1).await?;
                 }
                 Some(_) => step.spend(1),
@@ -238,7 +239,9 @@ impl Ledger {
 fn is_told(notice: &Notice, before: Timestamp) -> bool {
     match notice.delivery {
         Delivery::Pending { .. } => false,
-        Delivery::Delivered { at } | Delivery::Undeliverable { at, .. } => at < before,
+        Delivery::Delivered { at }
+        | Delivery::Merged { at, .. }
+        | Delivery::Undeliverable { at, .. } => at < before,
     }
 }
 

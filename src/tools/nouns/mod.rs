@@ -16,6 +16,7 @@ mod history;
 mod log_time;
 mod milestones;
 mod operate;
+mod outbox;
 mod overview;
 mod params;
 mod people;
@@ -66,6 +67,7 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Records, undo::digest_tools()),
         (Toolset::Audit, audit::tools()),
         (Toolset::Audit, spent::tools()),
+        (Toolset::Audit, outbox::tools()),
         (Toolset::Operate, operate::tools()),
         (Toolset::Operate, undo::tools()),
         (Toolset::Tokens, tokens::tools()),

@@ -6,6 +6,7 @@ mod claims;
 mod endings;
 mod journal;
 mod machine;
+mod outbox;
 mod people;
 mod pruning;
 mod race;
@@ -17,10 +18,10 @@ pub use super::store::{Fixture, at_once, memory, sled};
 use rota::clock::{Clock, SeededEntropy};
 use rota::domain::{
     BoardName, Body, Channel, DaemonId, Delivery, LifeId, Notice, Occurrence, OccurrenceId,
-    OccurrenceState, PlaybookName, Run, RunId, RunState, TaskId, Timestamp, Trigger, Usage,
-    from_millis,
+    OccurrenceState, PlaybookName, Receipt, Run, RunId, RunState, TaskId, Timestamp, Trigger,
+    Usage, from_millis,
 };
-use rota::ledger::{Acquire, Ledger, LedgerOptions};
+use rota::ledger::{Acquire, Ledger, LedgerOptions, Sent};
 use rota::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,7 +107,27 @@ pub fn a_notice(key: &str, created: i64) -> Notice {
         body: Body { text: format!("about {key}"), ..Body::default() },
         created: at(created),
         delivery: Delivery::Pending { attempts: 0, not_before: at(created), last_error: None },
+        replaces: false,
+        revision: 0,
+        place: 0,
+        parts: 0,
+        receipt: Receipt::default(),
     }
+}
+
+/// Its first part was taken, and was all there is.
+pub fn taken(second: i64) -> Sent {
+    Sent { revision: 0, part: 0, is_last: true, stands: None, at: at(second) }
+}
+
+/// Without the place that the ledger gave it.
+pub fn placeless(notices: Vec<Notice>) -> Vec<Notice> {
+    notices.into_iter().map(|notice| Notice { place: 0, ..notice }).collect()
+}
+
+/// What waits for the channel of [`a_notice`].
+pub async fn queued(ledger: &Ledger) -> Vec<Notice> {
+    placeless(ledger.queue(&Channel::Slack("team".into()), 99).await.unwrap())
 }
 
 pub fn an_occurrence(playbook: &str, second: i64) -> Occurrence {

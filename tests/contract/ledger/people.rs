@@ -1,18 +1,13 @@
-//! What people are told and what they switch: outbox, decisions, switches, audit.
+//! What people decide and what they switch: decisions, switches, audit.
 
-use super::{Fixture, TASK, a_notice, at, at_once, ledger, on_both_stores};
-use rota::domain::{Decision, Delivery, PlaybookName, Reason, RunId};
+use super::{Fixture, TASK, at, at_once, ledger, on_both_stores};
+use rota::domain::{Decision, PlaybookName, Reason, RunId};
+use rota::ledger::AuditVerdict;
 use rota::ledger::stop::Stopped;
-use rota::ledger::{AuditVerdict, LedgerError};
 use rota::store::Batch;
 use std::sync::Arc;
 
 on_both_stores! {
-    a_notice_with_a_known_key_is_ignored_whatever_became_of_the_first
-    due_notices_come_longest_waiting_first
-    a_notice_is_tried_again_later_until_it_is_delivered_or_given_up
-    of_many_that_tell_one_fact_one_notice_is_stored
-    a_long_notice_is_kept_whole
     the_same_decision_again_is_not_a_new_one
     playbooks_that_take_turns_at_a_task_do_not_flood_its_decisions
     fifty_decisions_a_subject_are_kept
@@ -22,81 +17,6 @@ on_both_stores! {
     everything_is_stopped_until_it_is_started
     the_audit_log_keeps_its_order_under_many_writers
     the_audit_chain_shows_a_planted_change
-}
-
-async fn a_notice_with_a_known_key_is_ignored_whatever_became_of_the_first(f: Fixture) {
-    let ledger = ledger(&f, "d/l");
-    let first = a_notice("digest 2026-11-22", 1);
-    ledger.enqueue(vec![first.clone(), a_notice("digest 2026-11-22", 2)]).await.unwrap();
-    ledger.enqueue(vec![a_notice("digest 2026-11-22", 3), a_notice("other", 3)]).await.unwrap();
-    let stored = ledger.notices(9, None).await.unwrap();
-    assert_eq!(stored, [a_notice("other", 3), first.clone()]);
-    ledger.notice_delivered(&first.key, at(5)).await.unwrap();
-    ledger.enqueue(vec![first.clone()]).await.unwrap();
-    let due = ledger.due_notices(at(99), 9).await.unwrap();
-    assert_eq!(due.iter().map(|n| n.key.as_str()).collect::<Vec<_>>(), ["other"]);
-}
-
-async fn due_notices_come_longest_waiting_first(f: Fixture) {
-    let ledger = ledger(&f, "d/l");
-    for second in [30, 10, 20, 40] {
-        ledger.enqueue(vec![a_notice(&format!("n{second}"), second)]).await.unwrap();
-    }
-    let due = async |now, limit| {
-        let notices = ledger.due_notices(at(now), limit).await.unwrap();
-        notices.into_iter().map(|notice| notice.key).collect::<Vec<_>>()
-    };
-    assert_eq!(due(9, 9).await, Vec::<String>::new());
-    assert_eq!(due(30, 9).await, ["n10", "n20", "n30"]);
-    assert_eq!(due(99, 2).await, ["n10", "n20"]);
-}
-
-async fn a_notice_is_tried_again_later_until_it_is_delivered_or_given_up(f: Fixture) {
-    let ledger = ledger(&f, "d/l");
-    ledger.enqueue(vec![a_notice("a", 1), a_notice("b", 1)]).await.unwrap();
-    ledger.notice_failed("a", "busy", at(10), true).await.unwrap();
-    ledger.notice_failed("a", "busy still", at(10), true).await.unwrap();
-    assert_eq!(ledger.due_notices(at(9), 9).await.unwrap(), [a_notice("b", 1)]);
-    let due = ledger.due_notices(at(10), 9).await.unwrap();
-    let last_error = Some("busy still".to_owned());
-    let pending = Delivery::Pending { attempts: 2, not_before: at(10), last_error };
-    assert_eq!((due.len(), &due[1].delivery), (2, &pending));
-    ledger.notice_delivered("a", at(11)).await.unwrap();
-    ledger.notice_delivered("a", at(11)).await.unwrap();
-    ledger.notice_failed("a", "late", at(12), true).await.unwrap();
-    ledger.notice_failed("b", "no such channel", at(12), false).await.unwrap();
-    assert!(ledger.due_notices(at(9_999), 9).await.unwrap().is_empty());
-    let stored = ledger.notices(9, None).await.unwrap();
-    let a = stored.iter().find(|notice| notice.key == "a").unwrap();
-    assert_eq!(a.delivery, Delivery::Delivered { at: at(11) });
-    let b = stored.iter().find(|notice| notice.key == "b").unwrap();
-    assert!(
-        matches!(&b.delivery, Delivery::Undeliverable { error, .. } if error == "no such channel")
-    );
-    let refused = ledger.notice_delivered("c", at(1)).await;
-    assert!(matches!(refused, Err(LedgerError::NotFound { .. })));
-}
-
-async fn of_many_that_tell_one_fact_one_notice_is_stored(f: Fixture) {
-    let ledger = Arc::new(ledger(&f, "d/l"));
-    let tellers = (0..8).map(|n| {
-        let ledger = Arc::clone(&ledger);
-        async move { ledger.enqueue(vec![a_notice("fact", n)]).await }
-    });
-    assert!(at_once(tellers).await.iter().all(Result::is_ok));
-    assert_eq!(ledger.notices(9, None).await.unwrap().len(), 1);
-    assert_eq!(ledger.due_notices(at(99), 9).await.unwrap().len(), 1);
-}
-
-async fn a_long_notice_is_kept_whole(f: Fixture) {
-    let ledger = ledger(&f, "d/l");
-    let mut notice = a_notice(&"key ".repeat(1_000), 1);
-    notice.body.slack = vec!["{\"blocks\":[]}".repeat(3_000); 3];
-    ledger.enqueue(vec![notice.clone()]).await.unwrap();
-    assert_eq!(ledger.due_notices(at(1), 9).await.unwrap(), [notice.clone()]);
-    ledger.notice_delivered(&notice.key, at(2)).await.unwrap();
-    let stored = ledger.notices(9, None).await.unwrap();
-    assert_eq!(stored[0].body, notice.body);
 }
 
 fn decision(playbook: &str, detail: &str, second: i64) -> Decision {

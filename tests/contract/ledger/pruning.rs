@@ -1,6 +1,8 @@
 //! A year of work leaves a store of bounded size: what is old is forgotten, what counts is kept.
 
-use super::{Fixture, a_notice, a_run, an_occurrence, ask, at, ledger, on_both_stores};
+use super::{
+    Fixture, a_notice, a_run, an_occurrence, ask, at, ledger, on_both_stores, queued, taken,
+};
 use rota::domain::{
     Author, CommentId, Decision, Effect, EffectActor, EffectResult, Entity, Fitness,
     FitnessVerdict, Mark, OccurrenceState, Phase, PlaybookName, Reason, Rounds, RunId, RunState,
@@ -68,7 +70,7 @@ async fn work(ledger: &Ledger, id: &str, task: i64, second: i64) {
     (run.state, run.ended) = (RunState::Succeeded, Some(at(second + 60)));
     let key = format!("notice of {id}");
     ledger.finish_run(&run, vec![a_notice(&key, second)]).await.unwrap();
-    ledger.notice_delivered(&key, at(second + 61)).await.unwrap();
+    ledger.notice_sent(&key, &taken(second + 61)).await.unwrap();
 }
 
 async fn a_day(ledger: &Ledger, f: &Fixture, day: i64) {
@@ -184,7 +186,7 @@ async fn what_is_held_open_or_untold_is_kept_however_old(f: Fixture) {
         assert!(ledger.run(run).await.unwrap().is_some(), "{run} is gone");
     }
     assert_eq!(ledger.open_occurrences().await.unwrap().len(), 1);
-    assert_eq!(ledger.due_notices(at(400 * DAY), 10).await.unwrap().len(), 1);
+    assert_eq!(queued(&ledger).await.len(), 1);
     assert_eq!(ledger.claim(TaskId(7)).await.unwrap().unwrap().fence, held.claim.fence);
     assert!(ledger.definition("hash").await.unwrap().is_some());
 }

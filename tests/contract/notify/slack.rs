@@ -1,7 +1,8 @@
 //! Slack's incoming webhooks, as far as a server on loopback can stand for Slack.
 
-use super::{body, opened};
-use rota::notify::{Notifier, NotifyError, NotifyOptions, SlackOptions};
+use super::{Way, body, deliver, opened};
+use rota::domain::{Body, Mention};
+use rota::notify::{Notifier, NotifyError, NotifyOptions, SlackOptions, SlackWay};
 use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,8 @@ const SECRET: &str = "T0/B0/s3cr3t";
 fn at(uri: &str, time_limit: Duration) -> Arc<dyn Notifier> {
     let webhook = SecretString::from(format!("{uri}/services/{SECRET}"));
     let mut options = NotifyOptions::default();
-    options.slack.insert("team".into(), SlackOptions { webhook, time_limit });
+    let way = SlackWay::Webhook(webhook);
+    options.slack.insert("team".into(), SlackOptions { way, time_limit });
     assert!(!format!("{options:?}").contains("s3cr3t"));
     let notifier = opened("slack:team", &options);
     assert!(!format!("{notifier:?}").contains("s3cr3t"));
@@ -31,7 +33,7 @@ async fn answering(answer: ResponseTemplate) -> MockServer {
 }
 
 async fn failure(notifier: &Arc<dyn Notifier>) -> NotifyError {
-    let error = notifier.deliver("k", &body("t", &["{\"text\":\"t\"}"]), 0).await.unwrap_err();
+    let error = deliver(notifier, "k", &body("t", &["{\"text\":\"t\"}"])).await.unwrap_err();
     for told in [format!("{error}"), format!("{error:?}")] {
         assert!(!told.contains("s3cr3t") && !told.contains("services"), "{told}");
     }
@@ -53,7 +55,7 @@ async fn parts_are_posted_in_order_to_the_webhook() {
         .mount(&server)
         .await;
     let body = body("t", &["{\"text\":\"1\"}", "{\"text\":\"2\"}", "{\"text\":\"3\"}"]);
-    notifier(&server).deliver("k", &body, 0).await.unwrap();
+    deliver(&notifier(&server), "k", &body).await.unwrap();
     let received = server.received_requests().await.unwrap();
     let texts: Vec<_> = received.iter().map(|request| &request.body).collect();
     assert_eq!(texts, [b"{\"text\":\"1\"}", b"{\"text\":\"2\"}", b"{\"text\":\"3\"}"]);
@@ -70,12 +72,30 @@ async fn a_later_part_that_fails_is_where_the_next_attempt_goes_on() {
     Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
     let notifier = notifier(&server);
     let body = body("t", &["1", "2", "3"]);
-    let error = notifier.deliver("k", &body, 0).await.unwrap_err();
-    assert_eq!((error.delivered_parts, error.is_transient), (1, true));
-    notifier.deliver("k", &body, error.delivered_parts).await.unwrap();
+    let mut way = Way::default();
+    let error = way.go(&notifier, "k", &body).await.unwrap_err();
+    assert_eq!((way.part, error.is_transient), (1, true));
+    way.go(&notifier, "k", &body).await.unwrap();
     let received = server.received_requests().await.unwrap();
     let texts: Vec<_> = received.iter().map(|request| request.body.clone()).collect();
     assert_eq!(texts, [b"1", b"2", b"2", b"3"]);
+}
+
+#[tokio::test]
+async fn whom_a_message_is_addressed_to_stands_in_front_by_the_id_that_is_known() {
+    let server = answering(ResponseTemplate::new(200)).await;
+    let mention = |name: &str, slack: Option<&str>| Mention {
+        name: name.into(),
+        email: Some("ada@example.org".into()),
+        slack: slack.map(str::to_owned),
+    };
+    // What is no id is no mention.
+    let mentions = vec![mention("Ada", Some("U1ADA")), mention("<!here>", Some("!channel"))];
+    let body = Body { mentions, ..body("t", &["{\"text\":\"t\"}", "{\"text\":\"u\"}"]) };
+    deliver(&notifier(&server), "k", &body).await.unwrap();
+    let received = server.received_requests().await.unwrap();
+    assert_eq!(received[0].body, b"{\"text\":\"<@U1ADA> &lt;!here&gt; t\"}");
+    assert_eq!(received[1].body, b"{\"text\":\"u\"}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Standard output.
 
-use super::{body, wall};
+use super::{Way, body, deliver, wall};
 use rota::clock::{Clock, ManualClock};
 use rota::domain::Channel;
 use rota::notify::{Notifier, NotifyOptions, SharedWriter, open};
@@ -17,8 +17,8 @@ async fn the_text_is_written_with_one_line_feed_and_nothing_a_terminal_obeys() {
     let buffer = Arc::new(Mutex::new(Vec::new()));
     let out: SharedWriter = buffer.clone();
     let notifier = notifier(&out);
-    notifier.deliver("k", &body("one\u{1b}[31m\n\n", &["{}", "{}"]), 0).await.unwrap();
-    notifier.deliver("k", &body("two", &[]), 0).await.unwrap();
+    deliver(&notifier, "k", &body("one\u{1b}[31m\n\n", &["{}", "{}"])).await.unwrap();
+    deliver(&notifier, "k", &body("two", &[])).await.unwrap();
     assert_eq!(String::from_utf8(buffer.lock().unwrap().clone()).unwrap(), "one[31m\ntwo\n");
 }
 
@@ -26,7 +26,8 @@ async fn the_text_is_written_with_one_line_feed_and_nothing_a_terminal_obeys() {
 async fn a_message_that_was_delivered_is_not_written_again() {
     let buffer = Arc::new(Mutex::new(Vec::new()));
     let out: SharedWriter = buffer.clone();
-    notifier(&out).deliver("k", &body("one", &[]), 1).await.unwrap();
+    let mut way = Way { part: 1, ..Way::default() };
+    way.go(&notifier(&out), "k", &body("one", &[])).await.unwrap();
     assert!(buffer.lock().unwrap().is_empty());
 }
 
@@ -42,7 +43,7 @@ async fn a_broken_pipe_is_an_error_that_may_pass() {
         }
     }
     let out: SharedWriter = Arc::new(Mutex::new(Broken));
-    let error = notifier(&out).deliver("k", &body("x", &[]), 0).await;
+    let error = deliver(&notifier(&out), "k", &body("x", &[])).await;
     let error = error.unwrap_err();
     assert!(error.is_transient);
     assert_eq!(error.to_string(), "standard output did not take the message: broken pipe");

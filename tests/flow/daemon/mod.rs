@@ -19,6 +19,8 @@ mod leases;
 mod many_failing;
 mod modes;
 mod one_task;
+mod outbox;
+mod outbox_kills;
 mod people_win;
 mod progress;
 mod questions;

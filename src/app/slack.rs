@@ -1,0 +1,317 @@
+//! What people click and type in Slack, carried out: as the person of the board that they are, by the
+//! same tools as everywhere.
+
+use super::outside::Outside;
+use crate::app::failure::{Failure, FailureKind};
+use crate::clock::Clock;
+use crate::config::{Config, SlackApp};
+use crate::domain::{Initiative, Person, PersonKind, Principal, Value};
+use crate::notify::{ResponseAddress, Slack, SlackWay};
+use crate::tools::{Context, ToolError, ToolKind};
+use crate::web::slack::{
+    Asked, Choice, Clicked, Clicks, Decision, Signatures, blocks_for, form, reply, router,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// So much is under way at one time; more is refused.
+const UNDER_WAY_MAX: usize = 32;
+/// An answer is told for so long at most: Slack's addresses for answers hold for half an hour.
+const ANSWER_TIME: Duration = Duration::from_mins(25);
+/// The time limit of a call to Slack.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
+
+const HELP: &str = "/rota status | why TASK or PLAYBOOK | run PLAYBOOK [TASK] | stop RUN | stop all \
+                    [REASON]";
+
+/// What stands behind the routes.
+#[derive(Clone)]
+struct Desk {
+    outside: Arc<Outside>,
+    /// Names or addresses of people of the board, by Slack's ids.
+    people: Arc<BTreeMap<String, String>>,
+    /// The Web API, where there is a token: for forms, and for addresses of people.
+    slack: Option<Arc<Slack>>,
+    answers: Arc<ResponseAddress>,
+    places: Arc<Semaphore>,
+}
+
+/// The routes, where `[slack]` says by which secret Slack signs.
+pub(super) fn routes(
+    config: &Config,
+    outside: &Arc<Outside>,
+    clock: &Arc<dyn Clock>,
+) -> Result<axum::Router, Failure> {
+    let SlackApp { signing_secret: Some(secret), people, .. } = &config.slack_app else {
+        return Ok(axum::Router::new());
+    };
+    let faulty = |fault: String| Failure::new(FailureKind::Config, format!("[slack] {fault}"));
+    let slack = web_api(config, clock).map_err(faulty)?;
+    let is_local = slack.as_ref().is_some_and(|slack| slack.is_local());
+    let answers = ResponseAddress::new(is_local, TIME_LIMIT, Arc::clone(clock)).map_err(faulty)?;
+    let desk = Desk {
+        outside: Arc::clone(outside),
+        people: Arc::new(people.clone()),
+        slack,
+        answers: Arc::new(answers),
+        places: Arc::new(Semaphore::new(UNDER_WAY_MAX)),
+    };
+    let signatures = Signatures::new(secret.clone(), Arc::clone(clock));
+    Ok(router(signatures, Arc::new(desk)))
+}
+
+/// The Web API by the token of the destination that is told what waits, else of any other.
+fn web_api(config: &Config, clock: &Arc<dyn Clock>) -> Result<Option<Arc<Slack>>, String> {
+    let named = config.slack_app.reviews.iter().filter_map(|name| config.slack.get(name));
+    for way in named.chain(config.slack.values()) {
+        if let SlackWay::WebApi { api, token, .. } = way {
+            let slack = Slack::new(api, token.clone(), TIME_LIMIT, Arc::clone(clock))?;
+            return Ok(Some(Arc::new(slack)));
+        }
+    }
+    Ok(None)
+}
+
+impl Clicks for Desk {
+    fn begin(&self, asked: Asked) -> bool {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return false };
+        let desk = self.clone();
+        self.outside.calls.spawn(async move {
+            if tokio::time::timeout(ANSWER_TIME, desk.answer(asked)).await.is_err() {
+                tracing::warn!("an answer in Slack took too long");
+            }
+            drop(place);
+        });
+        true
+    }
+}
+
+/// What came of it, for whoever asked; and whether it is decided now, for everybody.
+struct Outcome {
+    text: String,
+    is_decided: bool,
+}
+
+impl From<String> for Outcome {
+    fn from(text: String) -> Self {
+        Self { text, is_decided: false }
+    }
+}
+
+impl Desk {
+    async fn answer(&self, asked: Asked) {
+        let Asked { user, response_url, choice } = asked;
+        if let Choice::Button { clicked, trigger, .. } = &choice
+            && clicked.decision.needs_text()
+        {
+            let clicked = Clicked { response_url: response_url.clone(), ..clicked.clone() };
+            return self.ask_for_text(&clicked, trigger, response_url.as_deref()).await;
+        }
+        let outcome = match self.person(&user).await {
+            Err(refusal) => refusal.into(),
+            Ok(person) => match &choice {
+                Choice::Button { clicked, .. } => self.decide(person, clicked, "").await,
+                Choice::Form { clicked, text } => self.decide(person, clicked, text).await,
+                Choice::Command(text) => self.command(person, text).await.into(),
+            },
+        };
+        let shown = match &choice {
+            Choice::Button { blocks, block, .. } if outcome.is_decided => {
+                blocks_for(blocks, block, &outcome.text)
+            }
+            _ => None,
+        };
+        let shown = shown.unwrap_or_else(|| reply(&outcome.text));
+        self.tell(response_url.as_deref(), &shown).await;
+    }
+
+    /// Opens the form; where that cannot be done, says what to do instead.
+    async fn ask_for_text(&self, clicked: &Clicked, trigger: &str, response_url: Option<&str>) {
+        let task = clicked.task;
+        let instead = match clicked.decision {
+            Decision::Answer => format!("`rota review answer {task} --text …`"),
+            _ => format!("`rota review reject {task} --comment …`"),
+        };
+        let why = match &self.slack {
+            None => "this needs a bot token in rota.toml (docs/slack.md)".to_owned(),
+            Some(slack) => match slack.open_view(trigger, &form(clicked)).await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "a form could not be shown in Slack");
+                    error.to_string()
+                }
+            },
+        };
+        let text = format!("The form cannot be shown: {why}. Meanwhile: {instead}");
+        self.tell(response_url, &reply(&text)).await;
+    }
+
+    async fn tell(&self, response_url: Option<&str>, what: &serde_json::Value) {
+        let Some(url) = response_url else { return };
+        if let Err(error) = self.answers.tell(url, what).await {
+            tracing::warn!(%error, "somebody in Slack could not be answered");
+        }
+    }
+
+    /// Who a user of Slack is on the board. Whoever is nobody there is told what to do.
+    async fn person(&self, user: &str) -> Result<Person, String> {
+        let email = match (self.people.get(user), &self.slack) {
+            (Some(_), _) | (None, None) => None,
+            (None, Some(slack)) => slack.email_of(user).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "who somebody in Slack is cannot be looked up");
+                None
+            }),
+        };
+        let wanted = self.people.get(user).cloned().or(email);
+        let unknown = || {
+            format!(
+                "Nobody on the board is known to be you, so nothing was done. Ask whoever runs Rota to \
+                 write your Slack id into rota.toml: [slack.people] {user} = \"your name on the board\""
+            )
+        };
+        let wanted = wanted.ok_or_else(unknown)?;
+        let people = self.outside.board.people().await.map_err(|error| {
+            tracing::warn!(%error, "who somebody in Slack is cannot be looked up");
+            "The board does not answer; nothing was done. Try again later.".to_owned()
+        })?;
+        let is_meant = |person: &&Person| {
+            let email = person.email.as_deref();
+            person.kind == PersonKind::Person
+                && (same(&person.name, &wanted) || email.is_some_and(|email| same(email, &wanted)))
+        };
+        let mut found = people.iter().filter(is_meant);
+        match (found.next(), found.next()) {
+            (Some(person), None) => Ok(person.clone()),
+            _ => Err(unknown()),
+        }
+    }
+
+    async fn decide(&self, person: Person, clicked: &Clicked, text: &str) -> Outcome {
+        if let Some(stale) = self.is_stale(&person, clicked).await {
+            return stale.into();
+        }
+        let mut args = vec![
+            ("task", Value::from(clicked.task)),
+            ("decision", clicked.decision.as_str().into()),
+        ];
+        if clicked.decision.needs_text() {
+            args.push(("comment", text.into()));
+        }
+        if clicked.decision == Decision::Snooze {
+            args.push(("until", "+1d".into()));
+        }
+        let name = person.name.clone();
+        match self.call(person, "decideReview", Value::map(args)).await {
+            Err(refusal) => refusal.into(),
+            Ok((value, text)) => {
+                let said = |key: &str| value.get(key).and_then(Value::as_text);
+                let what = said("what").unwrap_or(&text);
+                let task = clicked.task;
+                if value.get("repeated").and_then(Value::as_bool) == Some(true) {
+                    let first = said("answer").map(|answer| format!("the answer was: {answer}"));
+                    let first = first.unwrap_or_else(|| what.to_owned());
+                    return format!("Task {task} was decided before: {first}").into();
+                }
+                let text = match clicked.decision {
+                    Decision::Approve => format!("{name} approved task {task}: {what}"),
+                    Decision::RequestChanges => {
+                        format!("{name} asked for changes of task {task}: {what}")
+                    }
+                    Decision::Answer => format!("{name} answered the question about task {task}."),
+                    Decision::Snooze => format!("{name} put task {task} off by a day."),
+                };
+                Outcome { text, is_decided: clicked.decision != Decision::Snooze }
+            }
+        }
+    }
+
+    /// A button is about one run's work. Where another one waits by now, nobody who clicks has seen
+    /// that; what is said then.
+    async fn is_stale(&self, person: &Person, clicked: &Clicked) -> Option<String> {
+        let listed = self.call(person.clone(), "listReviews", Value::map::<&str, Value>([])).await;
+        let (listed, _) = match listed {
+            Ok(listed) => listed,
+            Err(refusal) => return Some(refusal),
+        };
+        let items = listed.get("items").and_then(Value::as_list).unwrap_or_default();
+        let mut of_task = items
+            .iter()
+            .filter(|item| item.get("task").and_then(Value::as_int) == Some(clicked.task));
+        let run = |item: &Value| item.get("run").and_then(Value::as_text).map(str::to_owned);
+        let mut others = Vec::new();
+        if of_task.any(|item| {
+            let found = run(item);
+            let is_this = found.as_deref() == Some(clicked.run.as_str());
+            others.extend(found.filter(|_| !is_this));
+            is_this
+        }) {
+            return None;
+        }
+        let other = others.into_iter().next()?;
+        Some(format!(
+            "This button is about run {}, which is over; task {} waits for a decision about run {other} \
+             now. Nothing was decided: look at its own message, or at `rota review list`.",
+            clicked.run, clicked.task
+        ))
+    }
+
+    async fn command(&self, person: Person, text: &str) -> String {
+        let mut words = text.split_whitespace();
+        let (verb, first) = (words.next().unwrap_or_default(), words.next());
+        let rest: Vec<&str> = words.collect();
+        let call = match (verb, first) {
+            ("status", None) => ("getStatus", Value::map::<&str, Value>([])),
+            ("why", Some(subject)) => ("whyNot", Value::map([("subject", subject)])),
+            ("run", Some(playbook)) => {
+                let mut args = vec![("playbook", Value::from(playbook))];
+                match rest.first().map(|task| task.trim_start_matches('#').parse::<i64>()) {
+                    Some(Ok(task)) => args.push(("task", task.into())),
+                    Some(Err(_)) => return HELP.to_owned(),
+                    None => {}
+                }
+                ("runPlaybook", Value::map(args))
+            }
+            ("stop", Some("all")) => ("stopAll", Value::map([("reason", rest.join(" "))])),
+            ("stop", Some(run)) => ("stopRun", Value::map([("run", run)])),
+            _ => return HELP.to_owned(),
+        };
+        match self.call(person, call.0, call.1).await {
+            Ok((_, text)) => text,
+            Err(refusal) => refusal,
+        }
+    }
+
+    /// Calls a tool as a person who clicked themselves. What changes something is never dropped
+    /// half-way.
+    async fn call(
+        &self,
+        person: Person,
+        tool: &'static str,
+        args: Value,
+    ) -> Result<(Value, String), String> {
+        let principal = Principal { person, by: Initiative::Person };
+        let context = Context::person(principal, self.outside.zone).by_hand();
+        let tools = Arc::clone(&self.outside.tools);
+        let is_short = tools.kind(tool) == Some(ToolKind::Read);
+        let calling = async move { tools.call(tool, args, &context).await };
+        let called = if is_short {
+            calling.await
+        } else {
+            match self.outside.calls.spawn(calling).await {
+                Ok(called) => called,
+                Err(_) => return Err("It broke off; look at `rota status`.".to_owned()),
+            }
+        };
+        called.map(|result| (result.value, result.text)).map_err(|error| told(&error))
+    }
+}
+
+fn told(error: &ToolError) -> String {
+    format!("This was not done: {error}")
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}

@@ -1,0 +1,121 @@
+//! What every channel does to texts before it sends them: nothing that a program would obey, no
+//! mentions, and parts that no word or character is cut for.
+
+/// Word joiner: takes no room, and no program takes `@⁠here` for a mention.
+pub const JOINER: char = '\u{2060}';
+
+/// Without what a terminal, a log or a reader's eye would obey instead of showing.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .filter_map(|c| match c {
+            '\n' => Some('\n'),
+            '\t' | '\r' | '\u{2028}' | '\u{2029}' | '\u{85}' => Some(' '),
+            c if c.is_control() => None,
+            // Direction marks, embeddings, overrides, isolates; the byte order mark; tag characters.
+            '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}' => None,
+            c => Some(c),
+        })
+        .collect()
+}
+
+/// For mrkdwn, without links and mentions.
+pub fn slack_escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    without_pings(&text, &["channel", "here", "everyone"])
+}
+
+/// No `@` stands before one of these names any more.
+pub fn without_pings(text: &str, names: &[&str]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        out.push(c);
+        let rest = &text[at + c.len_utf8()..];
+        let pings = names
+            .iter()
+            .any(|name| rest.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)));
+        if c == '@' && pings {
+            out.push(JOINER);
+        }
+    }
+    out
+}
+
+/// Cuts a text into parts of at most `max` units, as `size` counts a character: between lines, else
+/// between words, and only a word longer than a part between characters. A blank text has no parts.
+pub fn parts(text: &str, max: usize, size: fn(char) -> usize) -> Vec<String> {
+    let length = |piece: &str| piece.chars().map(size).sum::<usize>();
+    let mut parts = Vec::new();
+    let mut open = String::new();
+    let mut used = 0;
+    let mut add = |glue: &str, piece: &str, weight: usize| {
+        if used + length(glue) + weight > max && !open.is_empty() {
+            parts.push(std::mem::take(&mut open));
+            used = 0;
+        }
+        if !open.is_empty() {
+            open.push_str(glue);
+            used += length(glue);
+        }
+        open.push_str(piece);
+        used += weight;
+    };
+    for line in text.trim().lines() {
+        let weight = length(line);
+        if weight <= max {
+            add("\n", line, weight);
+            continue;
+        }
+        for (nth, word) in line.split(' ').enumerate() {
+            let glue = if nth == 0 { "\n" } else { " " };
+            let weight = length(word);
+            if weight <= max {
+                add(glue, word, weight);
+                continue;
+            }
+            for (nth, c) in word.char_indices() {
+                let glue = if nth == 0 { glue } else { "" };
+                add(glue, c.encode_utf8(&mut [0; 4]), size(c));
+            }
+        }
+    }
+    parts.push(open);
+    parts.retain(|part| !part.trim().is_empty());
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(_: char) -> usize {
+        1
+    }
+
+    #[test]
+    fn parts_end_between_lines_then_between_words() {
+        assert_eq!(parts("one\ntwo\nthree", 8, one), ["one\ntwo", "three"]);
+        assert_eq!(parts("alpha beta gamma", 11, one), ["alpha beta", "gamma"]);
+        assert_eq!(parts(" \n ", 8, one), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_word_longer_than_a_part_is_cut_between_characters_and_nothing_of_it_is_lost() {
+        let word = "äß🦀".repeat(40);
+        let cut = parts(&format!("a {word} b"), 10, char::len_utf8);
+        assert!(cut.iter().all(|part| part.len() <= 10), "{cut:?}");
+        let glued: String = cut.concat().chars().filter(|c| *c != ' ').collect();
+        assert_eq!(glued, format!("a{word}b"));
+    }
+
+    #[test]
+    fn nobody_is_pinged() {
+        let text = without_pings("@Everyone @here @heretic", &["everyone", "here"]);
+        assert_eq!(text, "@\u{2060}Everyone @\u{2060}here @\u{2060}heretic");
+        assert_eq!(slack_escaped("<!channel> & <@U1>"), "&lt;!channel&gt; &amp; &lt;@U1&gt;");
+    }
+}

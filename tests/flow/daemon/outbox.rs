@@ -1,0 +1,314 @@
+//! What is told comes in order, at a pace, and none of it is lost when a channel is not there.
+
+use crate::support::daemon::{ADA, Life, Team};
+use crate::support::mailbox::{Mailbox, Turn};
+use crate::support::slack::{Fail, FakeSlack, TEAM, TOKEN};
+use rota::clock::{Clock, SystemClock};
+use rota::domain::{Body, Channel, Delivery, Notice, Receipt, Timestamp, Value};
+use rota::notify::{NotifyOptions, SharedWriter, SlackOptions, SlackWay, open};
+use serde_json::json;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+fn ops() -> Channel {
+    Channel::Slack("ops".into())
+}
+
+fn log() -> Channel {
+    Channel::File("log".into())
+}
+
+pub fn notice(to: &Channel, key: &str, text: &str, created: Timestamp) -> Notice {
+    Notice {
+        key: key.to_owned(),
+        to: to.clone(),
+        body: Body { text: text.to_owned(), ..Body::default() },
+        created,
+        delivery: Delivery::Pending { attempts: 0, not_before: created, last_error: None },
+        replaces: false,
+        revision: 0,
+        place: 0,
+        parts: 0,
+        receipt: Receipt::default(),
+    }
+}
+
+async fn tell(team: &Team, life: &Life, to: &Channel, texts: &[&str]) {
+    let now = team.clock.wall();
+    let notices = texts.iter().map(|text| notice(to, text, text, now)).collect();
+    life.ledger.enqueue(notices).await.unwrap();
+}
+
+/// A team with mailboxes for two of its channels.
+async fn with_mailboxes(pace: Duration) -> (Team, Arc<Mailbox>, Arc<Mailbox>) {
+    let mut team = Team::new().await;
+    let (to_ops, to_log) = (Mailbox::new(pace), Mailbox::new(Duration::ZERO));
+    team.channels.insert(ops(), Arc::clone(&to_ops) as _);
+    team.channels.insert(log(), Arc::clone(&to_log) as _);
+    (team, to_ops, to_log)
+}
+
+async fn status(team: &Team, life: &Life) -> Value {
+    let ada = team.person(ADA).await;
+    life.call(&ada, "getStatus", json!({})).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_notice_never_overtakes_an_earlier_one_and_other_channels_go_on() {
+    let (team, to_ops, to_log) = with_mailboxes(Duration::ZERO).await;
+    let life = team.start().await;
+    to_ops.will([Turn::Take, Turn::Pass, Turn::Pass]);
+    tell(&team, &life, &ops(), &["1", "2", "3"]).await;
+    tell(&team, &life, &log(), &["a", "b"]).await;
+    assert!(!life.daemon.deliver().await);
+    assert_eq!((to_ops.texts(), to_log.texts()), (vec!["1".into()], vec!["a".into(), "b".into()]));
+    tell(&team, &life, &ops(), &["4"]).await;
+    assert!(life.daemon.deliver().await, "nothing is due");
+    assert_eq!(to_ops.texts(), ["1"], "it waits, and so does all that comes after it");
+    team.clock.advance(Duration::from_secs(6));
+    life.daemon.deliver().await;
+    team.clock.advance(Duration::from_secs(11));
+    assert!(life.daemon.deliver().await);
+    assert_eq!(to_ops.texts(), ["1", "2", "3", "4"]);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_was_taken_is_not_sent_again() {
+    let (team, to_ops, _) = with_mailboxes(Duration::ZERO).await;
+    let life = team.start().await;
+    to_ops.will([Turn::Take, Turn::Pass, Turn::Take, Turn::Pass]);
+    tell(&team, &life, &ops(), &["one|two|three", "after"]).await;
+    for _ in 0..3 {
+        life.daemon.deliver().await;
+        team.clock.advance(Duration::from_secs(30));
+    }
+    assert_eq!(to_ops.texts(), ["one", "two", "three", "after"]);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_is_not_told_faster_than_it_bears_and_nobody_waits_for_it() {
+    let pace = Duration::from_millis(1_050);
+    let (team, to_ops, to_log) = with_mailboxes(pace).await;
+    let life = team.start().await;
+    tell(&team, &life, &ops(), &["1|2", "3", "4"]).await;
+    tell(&team, &life, &log(), &["a", "b", "c"]).await;
+    assert!(life.daemon.deliver().await);
+    let at: Vec<_> = to_ops.taken().iter().map(|taken| taken.at).collect();
+    assert_eq!(at.len(), 4);
+    assert!(at.windows(2).all(|pair| pair[1] - pair[0] >= pace), "{at:?}");
+    let elsewhere: Vec<_> = to_log.taken().iter().map(|taken| taken.at).collect();
+    assert!(elsewhere.iter().all(|at_log| *at_log <= at[1]), "{elsewhere:?} {at:?}");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_is_seen_told_elsewhere_once_and_can_be_sent_again() {
+    let (team, to_ops, to_log) = with_mailboxes(Duration::ZERO).await;
+    let life = team.start().await;
+    to_ops.always(Turn::Refuse);
+    tell(&team, &life, &ops(), &["1", "2", "3"]).await;
+    assert!(!life.daemon.deliver().await);
+    life.daemon.deliver().await;
+    let alarms = to_log.texts();
+    assert_eq!(alarms.len(), 1, "{alarms:?}");
+    assert!(alarms[0].starts_with("slack:ops did not take a message"), "{alarms:?}");
+    let shown = status(&team, &life).await;
+    assert_eq!(shown.get("dead_letters").and_then(Value::as_int), Some(3), "{shown}");
+    assert_eq!(shown.get("notices_waiting").and_then(Value::as_int), Some(0), "{shown}");
+    let ada = team.person(ADA).await;
+    let outbox = life.call(&ada, "listOutbox", json!({})).await.unwrap();
+    let dead = outbox.get("dead").and_then(Value::as_list).unwrap();
+    let of = |name: &str| -> Vec<&str> {
+        let mut all: Vec<_> =
+            dead.iter().map(|letter| letter.get(name).and_then(Value::as_text).unwrap()).collect();
+        all.sort_unstable();
+        all
+    };
+    assert_eq!(of("key"), ["1", "2", "3"]);
+    assert_eq!(of("error"), ["it does not want it"; 3]);
+    to_ops.always(Turn::Take);
+    let none = life.call(&ada, "retryOutbox", json!({"channel": "file:log"})).await.unwrap();
+    assert_eq!(none.get("retried").and_then(Value::as_int), Some(0));
+    let one = life.call(&ada, "retryOutbox", json!({"key": "2"})).await.unwrap();
+    assert_eq!(one.get("retried").and_then(Value::as_int), Some(1));
+    life.call(&ada, "retryOutbox", json!({"key": "2"})).await.unwrap_err();
+    let rest = life.call(&ada, "retryOutbox", json!({})).await.unwrap();
+    assert_eq!(rest.get("retried").and_then(Value::as_int), Some(2));
+    assert!(life.daemon.deliver().await);
+    assert_eq!(to_ops.texts(), ["2", "1", "3"]);
+    assert_eq!(to_log.texts().len(), 1);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_editor_sees_what_waits_and_only_a_manager_sends_it_again() {
+    let (team, to_ops, _) = with_mailboxes(Duration::ZERO).await;
+    let life = team.start().await;
+    to_ops.always(Turn::Pass);
+    tell(&team, &life, &ops(), &["1", "2"]).await;
+    life.daemon.deliver().await;
+    let bo = team.person(crate::support::daemon::BO).await;
+    let outbox = life.call(&bo, "listOutbox", json!({})).await.unwrap();
+    let queue = &outbox.get("queues").and_then(Value::as_list).unwrap()[0];
+    assert_eq!(queue.get("channel").and_then(Value::as_text), Some("slack:ops"));
+    assert_eq!(queue.get("waiting").and_then(Value::as_int), Some(2));
+    assert_eq!(queue.get("error").and_then(Value::as_text), Some("it is busy"));
+    life.call(&bo, "retryOutbox", json!({})).await.unwrap_err();
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_is_away_for_days_gives_one_message_up_at_a_time_and_rests() {
+    let (team, to_ops, to_log) = with_mailboxes(Duration::ZERO).await;
+    let life = team.start().await;
+    to_ops.always(Turn::Pass);
+    tell(&team, &life, &ops(), &["1", "2"]).await;
+    for _ in 0..rota::notify::ATTEMPTS_MAX {
+        life.daemon.deliver().await;
+        team.clock.advance(Duration::from_hours(1));
+    }
+    // The second one was not tried in the same breath.
+    life.daemon.deliver().await;
+    let outbox = life.ledger.queues(9).await.unwrap();
+    let head = &outbox.iter().find(|queue| queue.channel == ops()).unwrap().head;
+    assert!(matches!(head.delivery, Delivery::Pending { attempts: 1, .. }), "{head:?}");
+    assert_eq!(life.ledger.dead_letters(9).await.unwrap().len(), 1);
+    assert_eq!(to_log.texts().len(), 1);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_day_of_silence_what_waited_is_told_in_few_messages_and_nothing_is_lost() {
+    let (team, to_ops, to_log) = with_mailboxes(Duration::from_secs(1)).await;
+    let life = team.start().await;
+    to_ops.always(Turn::Pass);
+    let mut said = Vec::new();
+    for hour in 0..24 {
+        for nth in 0..20 {
+            said.push(format!("fact {hour}/{nth}."));
+            tell(&team, &life, &ops(), &[said.last().unwrap()]).await;
+        }
+        let long = format!("digest {hour} {}", "word ".repeat(600));
+        tell(&team, &life, &ops(), &[&long]).await;
+        said.push(long);
+        life.daemon.deliver().await;
+        team.clock.advance(Duration::from_hours(1));
+    }
+    tell(&team, &life, &ops(), &["the last"]).await;
+    said.push("the last".into());
+    to_ops.always(Turn::Take);
+    assert!(life.daemon.deliver().await);
+    let told = to_ops.texts();
+    assert!(told.len() <= 24 * 3, "{} messages instead of {}", told.len(), said.len());
+    let whole = told.join("\n") + "\n";
+    let mut from = 0;
+    for fact in &said {
+        let fact = fact.trim_end();
+        assert_eq!(whole.matches(&format!("{fact}\n")).count(), 1, "{fact}");
+        let at = whole.find(&format!("{fact}\n")).unwrap();
+        assert!(at >= from, "{fact} comes before what was said before it");
+        from = at;
+    }
+    assert!(life.ledger.dead_letters(9).await.unwrap().is_empty());
+    assert!(to_log.texts().is_empty());
+    life.stop().await;
+}
+
+/// A team whose channel `slack:ops` is a Slack that validates.
+async fn with_slack() -> (Team, FakeSlack) {
+    let mut team = Team::new().await;
+    let slack = FakeSlack::start();
+    let way =
+        SlackWay::WebApi { api: slack.api(), token: TOKEN.to_owned().into(), channel: TEAM.into() };
+    let mut options = NotifyOptions::default();
+    let time_limit = Duration::from_secs(10);
+    options.slack.insert("ops".into(), SlackOptions { way, time_limit });
+    let stdout: SharedWriter = Arc::new(Mutex::new(Vec::new()));
+    let clock = SystemClock::shared();
+    let notifier = open(&ops(), &options, &stdout, &clock).unwrap();
+    team.channels.insert(ops(), notifier);
+    (team, slack)
+}
+
+const DIGEST: &str = r#"
+description = "The day."
+agent = "AI-Docs"
+[on]
+cron = "0 8 * * *"
+[report]
+template = "digest"
+to = ["slack:ops", "file:log"]
+"#;
+
+#[tokio::test]
+async fn a_digest_that_is_made_again_is_changed_where_it_stands() {
+    let (team, slack) = with_slack().await;
+    team.playbook("digest", DIGEST);
+    for template in ["digest.slack.hbs", "digest.txt.hbs"] {
+        std::fs::write(
+            team.folder.path().join("templates").join(template),
+            "# Digest\n{{#each sections}}{{#each lines}}{{headline}}\n{{/each}}{{/each}}",
+        )
+        .unwrap();
+    }
+    let first = team.task("The first").await;
+    let life = team.start().await;
+    let report = life.run("digest").await;
+    assert_eq!(report.detail, "", "{report:#?}");
+    life.daemon.deliver().await;
+    let messages = slack.messages();
+    assert_eq!(messages.len(), 1, "{messages:#?}");
+    // Nothing has changed: nothing is told.
+    let same = life.run("digest").await;
+    assert_eq!(same.reason.code(), "already_told", "{same:#?}");
+    assert_eq!(slack.called("chat.update"), 0);
+    team.edit(ADA, first, rota::domain::TaskEdit::Headline("Another".into())).await;
+    let again = life.run("digest").await;
+    assert!(again.detail.contains("is brought up to date"), "{again:#?}");
+    life.daemon.deliver().await;
+    let changed = slack.messages();
+    assert_eq!(changed.len(), 1, "{changed:#?}");
+    assert_eq!((changed[0].edits, &changed[0].ts), (1, &messages[0].ts));
+    assert!(changed[0].payload.to_string().contains("Another"), "{changed:#?}");
+    assert_eq!(team.told.texts().len(), 1, "a file is not told twice");
+    life.stop().await;
+}
+
+#[tokio::test]
+async fn in_whichever_way_slack_fails_nothing_is_lost_and_nothing_comes_twice() {
+    let (team, slack) = with_slack().await;
+    let life = team.start().await;
+    let fails = [
+        Fail::Error("ratelimited"),
+        Fail::Error("internal_error"),
+        Fail::Error("fatal_error"),
+        Fail::Limited(3),
+        Fail::Status(500),
+        Fail::Status(503),
+        Fail::Garbage,
+        Fail::Broken,
+        // Somebody has to do something about these.
+        Fail::Error("invalid_auth"),
+        Fail::Error("channel_not_found"),
+        Fail::Error("not_in_channel"),
+        Fail::Error("missing_scope"),
+        Fail::Error("msg_too_long"),
+        Fail::Error("invalid_blocks"),
+        Fail::Status(404),
+    ];
+    let ada = team.person(ADA).await;
+    for (number, fail) in fails.iter().enumerate() {
+        slack.will([fail.clone()]);
+        tell(&team, &life, &ops(), &[&format!("fact {number}.")]).await;
+        assert!(!life.daemon.deliver().await, "{fail:?}");
+        team.clock.advance(Duration::from_secs(20));
+        life.call(&ada, "retryOutbox", json!({"channel": "slack:ops"})).await.unwrap();
+        assert!(life.daemon.deliver().await, "{fail:?}");
+    }
+    let told = slack.messages().iter().map(|m| m.payload["text"].to_string()).collect::<Vec<_>>();
+    let expected: Vec<String> = (0..fails.len()).map(|n| format!("\"fact {n}.\"")).collect();
+    assert_eq!(told, expected);
+    life.stop().await;
+}

@@ -1,0 +1,196 @@
+//! What Slack takes: block by block, by its own names for what is wrong.
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+type Checked = Result<(), &'static str>;
+
+const BAD: &str = "invalid_blocks";
+
+/// Nothing but these members.
+pub fn members(value: &Value, known: &[&str]) -> Checked {
+    let map = value.as_object().ok_or(BAD)?;
+    let unknown = map.keys().any(|key| !known.contains(&key.as_str()));
+    if unknown { Err("invalid_arguments") } else { Ok(()) }
+}
+
+/// A message's text and blocks.
+pub fn message(payload: &Value) -> Checked {
+    let text = payload["text"].as_str().unwrap_or_default();
+    if text.chars().count() > 40_000 {
+        return Err("msg_too_long");
+    }
+    let Some(all) = payload.get("blocks") else {
+        return if text.trim().is_empty() { Err("no_text") } else { Ok(()) };
+    };
+    // Readers of notifications see nothing else.
+    if text.trim().is_empty() {
+        return Err("no_text");
+    }
+    if all.to_string().chars().count() > 13_200 {
+        return Err("msg_blocks_too_long");
+    }
+    blocks(all, 50)
+}
+
+/// What somebody is answered.
+pub fn response(payload: &Value) -> Checked {
+    members(payload, &["response_type", "replace_original", "text", "blocks"])?;
+    message(payload)
+}
+
+/// A modal.
+pub fn view(view: &Value) -> Checked {
+    let known = ["type", "callback_id", "private_metadata", "title", "submit", "close", "blocks"];
+    members(view, &known)?;
+    let chars = |key: &str, max: usize| length(view[key].as_str().unwrap_or_default(), 0, max);
+    if view["type"] != "modal" || chars("callback_id", 255).is_err() {
+        return Err("invalid_arguments");
+    }
+    if chars("private_metadata", 3_000).is_err() {
+        return Err("invalid_arguments");
+    }
+    for key in ["title", "submit", "close"] {
+        plain(&view[key], 24)?;
+    }
+    blocks(&view["blocks"], 100)
+}
+
+fn blocks(all: &Value, max: usize) -> Checked {
+    let all = all.as_array().ok_or(BAD)?;
+    if all.is_empty() || all.len() > max {
+        return Err(BAD);
+    }
+    let mut ids = BTreeSet::new();
+    for block in all {
+        self::block(block, &mut ids)?;
+    }
+    Ok(())
+}
+
+fn block(block: &Value, ids: &mut BTreeSet<String>) -> Checked {
+    let kind = block["type"].as_str().ok_or(BAD)?;
+    if let Some(id) = block.get("block_id") {
+        let id = id.as_str().ok_or(BAD)?;
+        length(id, 1, 255)?;
+        if !ids.insert(id.to_owned()) {
+            return Err(BAD);
+        }
+    }
+    let fields: &[&str] = match kind {
+        "header" => &["type", "block_id", "text"],
+        "divider" => &["type", "block_id"],
+        "section" => &["type", "block_id", "text", "fields"],
+        "context" | "actions" => &["type", "block_id", "elements"],
+        "input" => &["type", "block_id", "label", "element", "optional"],
+        _ => return Err(BAD),
+    };
+    members(block, fields).map_err(|_| BAD)?;
+    match kind {
+        "header" => plain(&block["text"], 150),
+        "section" => section(block),
+        "context" => several(block, 10, |element| mrkdwn(element, 2_000)),
+        "actions" => {
+            let mut own = BTreeSet::new();
+            several(block, 25, |element| {
+                button(element)?;
+                let id = element["action_id"].as_str().unwrap_or_default();
+                if own.insert(id.to_owned()) { Ok(()) } else { Err(BAD) }
+            })
+        }
+        "input" => {
+            plain(&block["label"], 2_000)?;
+            let element = &block["element"];
+            members(element, &["type", "action_id", "multiline", "max_length"]).map_err(|_| BAD)?;
+            let max = element["max_length"].as_u64().unwrap_or(3_000);
+            if element["type"] == "plain_text_input" && max <= 3_000 { Ok(()) } else { Err(BAD) }
+        }
+        _ => Ok(()),
+    }
+}
+
+fn section(block: &Value) -> Checked {
+    match (block.get("text"), block.get("fields")) {
+        (Some(text), None) => mrkdwn(text, 3_000),
+        (None, Some(fields)) => {
+            let fields = fields.as_array().ok_or(BAD)?;
+            if fields.is_empty() || fields.len() > 10 {
+                return Err(BAD);
+            }
+            fields.iter().try_for_each(|field| mrkdwn(field, 2_000))
+        }
+        _ => Err(BAD),
+    }
+}
+
+fn several(block: &Value, max: usize, mut check: impl FnMut(&Value) -> Checked) -> Checked {
+    let elements = block["elements"].as_array().ok_or(BAD)?;
+    if elements.is_empty() || elements.len() > max {
+        return Err(BAD);
+    }
+    elements.iter().try_for_each(|element| check(element))
+}
+
+fn button(element: &Value) -> Checked {
+    members(element, &["type", "text", "action_id", "value", "style"]).map_err(|_| BAD)?;
+    if element["type"] != "button" {
+        return Err(BAD);
+    }
+    plain(&element["text"], 75)?;
+    length(element["action_id"].as_str().ok_or(BAD)?, 1, 255)?;
+    length(element["value"].as_str().unwrap_or("x"), 1, 2_000)?;
+    match element.get("style").map(|style| style.as_str()) {
+        None | Some(Some("primary" | "danger")) => Ok(()),
+        Some(_) => Err(BAD),
+    }
+}
+
+fn plain(text: &Value, max: usize) -> Checked {
+    members(text, &["type", "text", "emoji"]).map_err(|_| BAD)?;
+    let is_plain = text["type"] == "plain_text";
+    length(text["text"].as_str().filter(|_| is_plain).ok_or(BAD)?, 1, max)
+}
+
+fn mrkdwn(text: &Value, max: usize) -> Checked {
+    members(text, &["type", "text", "verbatim"]).map_err(|_| BAD)?;
+    let is_mrkdwn = text["type"] == "mrkdwn";
+    let text = text["text"].as_str().filter(|_| is_mrkdwn).ok_or(BAD)?;
+    length(text, 1, max)
+}
+
+fn length(text: &str, min: usize, max: usize) -> Checked {
+    let chars = text.chars().count();
+    let is_blank = min > 0 && text.trim().is_empty();
+    if (min..=max).contains(&chars) && !is_blank { Ok(()) } else { Err(BAD) }
+}
+
+/// Whom the texts of a message would ping: mentions, and whole groups.
+pub fn pings(payload: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    collect(payload, &mut found);
+    found
+}
+
+fn collect(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => {
+            for begin in ["<!", "<@", "<#"] {
+                let mut rest = text.as_str();
+                while let Some(at) = rest.find(begin) {
+                    rest = &rest[at..];
+                    let end = rest.find('>').map_or(rest.len(), |end| end + 1);
+                    found.push(rest[..end].to_owned());
+                    rest = &rest[end..];
+                }
+            }
+            for group in ["@channel", "@here", "@everyone"] {
+                if text.to_lowercase().contains(group) {
+                    found.push(group.to_owned());
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        Value::Object(map) => map.values().for_each(|item| collect(item, found)),
+        _ => {}
+    }
+}
