@@ -46,6 +46,7 @@ mod house;
 mod independence;
 pub mod journal;
 mod lease;
+mod linked;
 mod look;
 mod marker;
 mod parts;

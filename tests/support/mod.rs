@@ -19,6 +19,7 @@ pub mod obedient;
 pub mod office;
 pub mod playbooks;
 pub mod rota;
+pub mod sample_board;
 pub mod stepped;
 pub mod strict_fill;
 pub mod watched;
