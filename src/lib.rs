@@ -52,6 +52,7 @@
 //! | 3 | [`schedule`] | pure decisions: instants, eligibility, retries, plan | no I/O, no clock; every planned instant ends as ran or skipped |
 //! | 3 | [`playbook`] | TOML to playbook, with every fault; the library | the last good version stays in force |
 //! | 3 | [`ledger`] | claims, occurrences, runs, effects, outbox, audit: all policy over the store | one live claim a task; fences grow; durable first |
+//! | 3 | [`reckon`] | what the facts of a board come to: a standup, a planned week, a project's health, pace, load | pure; a plan never overlaps, leaves the hours or hides what does not fit |
 //! | 3 | [`transfer`] | what is on one board, copied onto another | each item once, however often it is broken off; what people changed stays |
 //! | 2 | [`board`] | where tasks live: SQLite, and an overlay for rehearsals | an older fence is refused inside the write's transaction; a stamped write happens once |
 //! | 2 | [`store`] | ordered keys with compare-and-swap: sled, memory | durable when `commit` returns |
@@ -102,6 +103,7 @@ pub mod mcp;
 pub mod model;
 pub mod notify;
 pub mod playbook;
+pub mod reckon;
 pub mod runner;
 pub mod schedule;
 pub mod sse;

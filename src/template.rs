@@ -41,6 +41,8 @@ use std::sync::Arc;
 pub const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 /// The longest text a template may make, in bytes.
 pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+/// The longest report a template may make, in bytes: it may have thousands of lines.
+const REPORT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The most templates of a folder.
 const TEMPLATES_MAX: usize = 500;
 
@@ -238,7 +240,7 @@ impl Templates {
         context: &Value,
         nonce: &str,
     ) -> Result<String, TemplateError> {
-        self.engine.render(name, Escape::of(name), context, nonce)
+        self.engine.render(name, Escape::of(name), context, nonce, OUTPUT_BYTES_MAX)
     }
 
     /// Like [`Templates::render`], for a context whose texts have been escaped for the template's
@@ -247,7 +249,7 @@ impl Templates {
     /// # Errors
     /// A template that is missing, a name that is missing, or a text that is too long.
     pub fn render_escaped(&self, name: &str, context: &Value) -> Result<String, TemplateError> {
-        self.engine.render(name, Escape::Text, context, "")
+        self.engine.render(name, Escape::Text, context, "", REPORT_BYTES_MAX)
     }
 }
 

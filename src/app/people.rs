@@ -3,8 +3,9 @@
 use crate::app::failure::{Failure, FailureKind};
 use crate::board::Board;
 use crate::domain::{
-    Initiative, NewPerson, Person, PersonId, PersonKind, Playbook, Principal, Role, Stamp,
+    Initiative, NewPerson, Person, PersonId, PersonKind, Playbook, Principal, Role, Stamp, Work,
 };
+use crate::tools;
 use std::sync::Arc;
 
 /// The name of the system's user, for records of who did what.
@@ -62,11 +63,31 @@ pub(super) async fn agents(board: &dyn Board, playbooks: &[Arc<Playbook>]) -> Re
     for playbook in playbooks {
         let name = playbook.agent.trim().to_lowercase();
         if !known.contains(&name) {
-            add(board, playbook.agent.trim(), PersonKind::Agent, Role::Editor).await?;
+            let role = role_for(&playbook.agent, playbooks);
+            add(board, playbook.agent.trim(), PersonKind::Agent, role).await?;
             known.push(name);
         }
     }
     Ok(())
+}
+
+/// What an agent needs to be: editor, or manager where all it does are written steps and one of them
+/// takes a manager (milestones, other people's time). What a model or a program may come to do is not
+/// known, so that no agent of theirs is one by itself.
+fn role_for(agent: &str, playbooks: &[Arc<Playbook>]) -> Role {
+    let own = |one: &&Arc<Playbook>| one.agent.trim().eq_ignore_ascii_case(agent.trim());
+    let mut role = Role::Editor;
+    for playbook in playbooks.iter().filter(own) {
+        let Work::Steps(steps) = &playbook.work else { return Role::Editor };
+        let tools = steps.iter().filter_map(|step| {
+            tools::catalogue().iter().find(|tool| tool.name == step.tool).map(|tool| tool.role)
+        });
+        // Somebody else's time is logged by managers alone.
+        let of_others = steps.iter().any(|step| step.args.get("userId").is_some());
+        role = role.max(tools.max().unwrap_or(role));
+        role = role.max(if of_others { Role::Manager } else { role });
+    }
+    role.min(Role::Manager)
 }
 
 async fn add(

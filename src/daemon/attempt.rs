@@ -330,7 +330,9 @@ impl Worker {
         }
         let mut args = template::fill(&gather.args, &self.brief.value())
             .map_err(|error| template_trouble(&error))?;
-        if let Value::Map(map) = &mut args {
+        if let Value::Map(map) = &mut args
+            && self.has_pages(&gather.tool)
+        {
             // As many as a page may hold; the end of the list is found by its cursor.
             map.entry("limit".to_owned()).or_insert(Value::Int(PAGE));
         }
@@ -338,7 +340,9 @@ impl Worker {
         for _ in 0..PAGES_MAX {
             let answer = self.parts.tools.call(&gather.tool, args.clone(), context).await;
             let answer = answer.map_err(|error| trouble(error.to_string()))?.value;
-            let Some((list, cursor)) = listed(&answer) else { return Ok(answer) };
+            let Some((list, cursor)) = listed(&answer) else {
+                return Ok(super::linked::linked(answer, &self.parts.settings.links));
+            };
             items.extend(list);
             if items.len() > gather.limit {
                 let limit = gather.limit;
@@ -350,6 +354,13 @@ impl Worker {
             }
         }
         Err(trouble(format!("the list did not end after {PAGES_MAX} pages")))
+    }
+
+    /// Whether a tool answers in pages.
+    fn has_pages(&self, tool: &str) -> bool {
+        let known = self.parts.tools.definition(tool);
+        let takes = known.and_then(|tool| tool.input_schema.get("properties"));
+        takes.is_some_and(|takes| takes.get("limit").is_some())
     }
 
     /// A line in the run's transcript.

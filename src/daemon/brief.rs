@@ -40,7 +40,8 @@ impl Brief {
             ]),
         );
         brief.put("outcomes", playbook.outcomes.keys().cloned().collect::<Vec<_>>());
-        brief.put("set", Value::map(set.iter().map(|(k, v)| (k.clone(), v.clone()))));
+        let set = playbook.set.iter().chain(set);
+        brief.put("set", Value::map(set.map(|(k, v)| (k.clone(), v.clone()))));
         for list in ["earlier", "missing", "findings", "tasks", "problems"] {
             brief.put(list, Value::List(Vec::new()));
         }

@@ -46,6 +46,7 @@ pub(super) fn of(what: &str, agent: &str, zone: Tz) -> Playbook {
             hours: None,
         },
         select: None,
+        set: BTreeMap::new(),
         gather: BTreeMap::new(),
         suitability: Suitability::default(),
         claim: None,

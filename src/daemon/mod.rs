@@ -51,6 +51,7 @@ mod independence;
 pub mod journal;
 mod lease;
 mod letters;
+mod linked;
 mod look;
 mod marker;
 mod merging;

@@ -158,9 +158,7 @@ impl Worker {
         when: ReportWhen,
     ) -> Result<Option<Told>, String> {
         let gathered = self.brief.get("gathered").and_then(Value::as_map);
-        let is_empty = gathered.is_none_or(|map| {
-            map.values().all(|value| value.as_list().is_none_or(<[Value]>::is_empty))
-        });
+        let is_empty = gathered.is_none_or(|map| map.values().all(says_nothing));
         if when == ReportWhen::Problems || when == ReportWhen::Changes && is_empty {
             return Ok(None);
         }
@@ -172,6 +170,15 @@ impl Worker {
 
     fn reports(&self) -> Reports {
         Reports { templates: self.parts.templates() }
+    }
+}
+
+/// An empty list, or an answer that says itself that it is quiet.
+fn says_nothing(gathered: &Value) -> bool {
+    match gathered {
+        Value::List(items) => items.is_empty(),
+        Value::Map(map) => map.get("quiet").and_then(Value::as_bool).unwrap_or(true),
+        _ => true,
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Playbook {
     pub on: On,
     /// Which tasks it takes; `None`: it takes none (a report).
     pub select: Option<Select>,
+    /// What `--set` may say, and what holds without it.
+    pub set: BTreeMap<String, String>,
     /// Data for templates and steps, by name.
     pub gather: BTreeMap<String, Gather>,
     /// The gates a task must pass.

@@ -74,6 +74,7 @@ pub(super) const KEYS: &[Key] = &[
     key("", "mode", Word(&["live", "staged", "shadow"]), "live", "live; staged: writes become proposals that a person applies; shadow: writes are only recorded"),
     key("", "on", Table, "only by hand", "when it wakes"),
     key("", "select", Table, "", "which tasks it takes; every key narrows"),
+    key("", "set", Args, "", "what --set may say, and what holds without it; templates see it as set"),
     key("", "gather", Named, "", "data for templates and steps, by name"),
     key("", "suitability", Table, "", "gates that a task must pass before it is claimed"),
     key("", "claim", Table, "", "how it claims; left out: it works without claiming"),

@@ -5,12 +5,12 @@ use super::{Defaults, keys};
 use crate::domain::{
     AssigneeSelector, BoardEvent, CatchUp, Channel, ClaimRules, DayBudget, Fold, Gap, Gather,
     HandBack, Hours, Limits, Mode, On, OnFailure, OrderKey, Outcome, Overlap, Playbook,
-    PlaybookName, Report, ReportWhen, Scope, Select, StatusKind, StatusSelector, TaskKind,
+    PlaybookName, Report, ReportWhen, Scope, Select, StatusKind, StatusSelector, TaskKind, Value,
     WriteScope, show_duration,
 };
 use crate::expression::{Expression, SELECT_NAMES};
-use crate::fault::did_you_mean;
 use crate::fault::table::Table;
+use crate::fault::{did_you_mean, shown};
 use crate::template::{lint_text, vocabulary};
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
@@ -88,6 +88,7 @@ pub(super) fn playbook(root: &Table<'_, '_>, file_name: &str, defaults: &Default
         mode: mode(root),
         on,
         select,
+        set: set(root),
         gather: gather(&root.table("gather")),
         suitability: super::judging::suitability(&root.table("suitability")),
         claim,
@@ -235,6 +236,23 @@ fn select(table: &Table<'_, '_>) -> Select {
     finish(&tags);
     finish(table);
     select
+}
+
+/// What `--set` may say: texts, by name. A number or a truth is its text.
+fn set(root: &Table<'_, '_>) -> BTreeMap<String, String> {
+    let written = root.args("set", |_| Ok(())).unwrap_or_else(super::no_args);
+    let mut set = BTreeMap::new();
+    for (name, value) in written.as_map().into_iter().flatten() {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_plain = !matches!(value, Value::Null | Value::List(_) | Value::Map(_));
+        if !name.chars().all(fits) || !is_plain {
+            let message = format!("`{}` of [set]: expected a name and a text", shown(name));
+            root.add(root.fault("set", message));
+            continue;
+        }
+        set.insert(name.clone(), value.to_string());
+    }
+    set
 }
 
 fn gather(table: &Table<'_, '_>) -> BTreeMap<String, Gather> {

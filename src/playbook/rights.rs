@@ -87,7 +87,10 @@ pub fn rights(playbook: &Playbook) -> Rights {
     let family = playbook.family.iter().map(|family| format!("family {family}"));
     let (runner, env, steps) = match &playbook.work {
         Work::Steps(steps) => {
-            (vec!["steps".to_owned()], BTreeSet::new(), steps.iter().map(step).collect())
+            // What a step says by `set` is a part of it.
+            let set = playbook.set.iter().map(|(name, value)| format!("set {name} {value:?}"));
+            let steps = steps.iter().map(step).chain(set).collect();
+            (vec!["steps".to_owned()], BTreeSet::new(), steps)
         }
         Work::Command { command, env, .. } => (
             vec!["command".to_owned()].into_iter().chain(command.clone()).chain(family).collect(),

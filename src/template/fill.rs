@@ -3,7 +3,7 @@
 //! A text that is exactly one `{{name}}` passes the value with its type; any other text is text.
 
 use super::render::{self, Bounded, explain};
-use super::{TemplateError, helpers, lint, work};
+use super::{OUTPUT_BYTES_MAX, TemplateError, helpers, lint, work};
 use crate::domain::Value;
 use crate::fault::shown;
 use handlebars::template::TemplateElement;
@@ -59,9 +59,10 @@ pub fn fill_text(text: &str, context: &Value) -> Result<String, TemplateError> {
         lint::check_text(text, &every_name(context)).map_err(|finding| found(text, finding))?;
     let mut registry = REGISTRY.get_or_init(|| render::registry(handlebars::no_escape)).clone();
     registry.register_template("", work::counted(template));
-    let mut out = Bounded::default();
-    helpers::with_nonce("", || registry.render_to_write("", context, &mut out))
-        .map_err(|e| TemplateError { template: shown(text), ..explain(text, &e) })?;
+    let mut out = Bounded::new(OUTPUT_BYTES_MAX);
+    helpers::with_nonce("", || registry.render_to_write("", context, &mut out)).map_err(|e| {
+        TemplateError { template: shown(text), ..explain(text, &e, OUTPUT_BYTES_MAX) }
+    })?;
     out.into_text(text)
 }
 

@@ -1,6 +1,6 @@
 //! Rendering: one handlebars registry for each way of escaping.
 
-use super::{Escape, OUTPUT_BYTES_MAX, TemplateError, helpers, lint, work};
+use super::{Escape, TemplateError, helpers, lint, work};
 use crate::domain::Value;
 use crate::fault::shown;
 use handlebars::{Handlebars, RenderError, RenderErrorReason};
@@ -36,15 +36,16 @@ impl Engine {
         escape: Escape,
         context: &Value,
         nonce: &str,
+        bytes_max: usize,
     ) -> Result<String, TemplateError> {
         let registry = match escape {
             Escape::Text => &self.text,
             Escape::Markdown => &self.markdown,
             Escape::Slack => &self.slack,
         };
-        let mut out = Bounded::default();
+        let mut out = Bounded::new(bytes_max);
         helpers::with_nonce(nonce, || registry.render_to_write(name, context, &mut out))
-            .map_err(|error| explain(name, &error))?;
+            .map_err(|error| explain(name, &error, bytes_max))?;
         out.into_text(name)
     }
 }
@@ -60,7 +61,7 @@ pub(super) fn registry(escape: fn(&str) -> String) -> Handlebars<'static> {
 }
 
 /// An error of handlebars in our words; never a value.
-pub(super) fn explain(name: &str, error: &RenderError) -> TemplateError {
+pub(super) fn explain(name: &str, error: &RenderError, bytes_max: usize) -> TemplateError {
     use RenderErrorReason as R;
     let message = match error.reason() {
         R::MissingVariable(Some(path)) => format!("there is no `{}`", shown(path)),
@@ -71,7 +72,7 @@ pub(super) fn explain(name: &str, error: &RenderError) -> TemplateError {
         R::ParamNotFoundForIndex(helper, index) => {
             format!("argument {} of `{helper}` is missing", index + 1)
         }
-        R::IOError(_) => format!("text is longer than {} KiB", OUTPUT_BYTES_MAX / 1024),
+        R::IOError(_) => format!("text is longer than {} KiB", bytes_max / 1024),
         R::Other(message) => shown(message),
         _ => "template cannot be filled in".to_owned(),
     };
@@ -84,15 +85,18 @@ pub(super) fn explain(name: &str, error: &RenderError) -> TemplateError {
 }
 
 /// Takes so many bytes and no more.
-#[derive(Debug, Default)]
-pub(super) struct Bounded(Vec<u8>);
+#[derive(Debug)]
+pub(super) struct Bounded {
+    bytes: Vec<u8>,
+    bytes_max: usize,
+}
 
 impl Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > OUTPUT_BYTES_MAX {
+        if self.bytes.len() + bytes.len() > self.bytes_max {
             return Err(io::Error::other("text is too long"));
         }
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -102,8 +106,12 @@ impl Write for Bounded {
 }
 
 impl Bounded {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { bytes: Vec::new(), bytes_max }
+    }
+
     pub(super) fn into_text(self, name: &str) -> Result<String, TemplateError> {
-        String::from_utf8(self.0).map(|text| text.trim_end().to_owned()).map_err(|_| {
+        String::from_utf8(self.bytes).map(|text| text.trim_end().to_owned()).map_err(|_| {
             let message = "text is not UTF-8".to_owned();
             TemplateError { template: name.to_owned(), line: 1, column: 1, message }
         })

@@ -216,6 +216,25 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
     }
 }
 
+/// A number, also where it was written as text; an absent one is none.
+pub(super) fn number_or_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<f64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a number")]
+    enum Given {
+        Number(f64),
+        Text(String),
+    }
+    match Option::<Given>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Given::Number(number)) => Ok(Some(number)),
+        Some(Given::Text(text)) => text.trim().parse().map(Some).map_err(|_| {
+            D::Error::custom(format!("expected a number such as 42, not \"{}\"", shown(&text)))
+        }),
+    }
+}
+
 /// For `Option<Option<T>>`: absent leaves as it is, `null` clears.
 #[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(

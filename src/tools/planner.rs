@@ -2,6 +2,7 @@
 
 use super::dates::Dates;
 use crate::domain::{Span, Timestamp};
+pub(super) use crate::reckon::free;
 use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Weekday};
 
 /// Planning looks no further ahead.
@@ -47,29 +48,6 @@ pub(super) fn windows(
         day = next;
     }
     windows
-}
-
-/// What is left of the windows from an instant on, without what is busy; in order.
-pub(super) fn free(windows: &[Span], busy: &[Span], not_before: Timestamp) -> Vec<Span> {
-    let mut busy: Vec<Span> = busy.iter().copied().filter(|span| span.from < span.to).collect();
-    busy.sort_by_key(|span| (span.from, span.to));
-    let mut free = Vec::new();
-    for window in windows {
-        let mut from = window.from.max(not_before);
-        for taken in &busy {
-            if taken.to <= from || taken.from >= window.to {
-                continue;
-            }
-            if taken.from > from {
-                free.push(Span { from, to: taken.from });
-            }
-            from = from.max(taken.to);
-        }
-        if from < window.to {
-            free.push(Span { from, to: window.to });
-        }
-    }
-    free
 }
 
 /// Places for pieces that are done one after the other: each in the first gap that holds it whole,

@@ -21,6 +21,9 @@ pub enum Toolset {
     /// What waits for a person. Served to clients that name it: the listing that everybody pays for
     /// stays short.
     Reviews,
+    /// Standup, plans, health, pace, load: what takes several questions and some reckoning. Served to
+    /// clients that name it: the listing that everybody pays for stays short.
+    Reports,
     /// Events, and tasks whose work is planned.
     Calendar,
     /// Who is on the board.
@@ -42,7 +45,7 @@ pub enum Toolset {
 }
 
 impl Toolset {
-    const ALL: [(Self, &'static str); 17] = [
+    const ALL: [(Self, &'static str); 18] = [
         (Self::Tasks, "tasks"),
         (Self::Comments, "comments"),
         (Self::Projects, "projects"),
@@ -51,6 +54,7 @@ impl Toolset {
         (Self::Goals, "goals"),
         (Self::Sprints, "sprints"),
         (Self::Reviews, "reviews"),
+        (Self::Reports, "reports"),
         (Self::Calendar, "calendar"),
         (Self::People, "people"),
         (Self::Records, "records"),
@@ -79,7 +83,8 @@ impl Toolset {
 
     /// Whether a client that names no toolsets is shown it.
     pub fn is_shown_unasked(self) -> bool {
-        self.is_served() && !matches!(self, Self::Sprints | Self::Reviews | Self::Audit)
+        let hidden = matches!(self, Self::Sprints | Self::Reviews | Self::Reports | Self::Audit);
+        self.is_served() && !hidden
     }
 
     /// Whether clients from outside are offered its tools.

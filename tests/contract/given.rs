@@ -52,6 +52,7 @@ pub fn playbook(name: &str) -> Playbook {
         mode: Mode::Live,
         on: on(chrono_tz::Europe::Berlin),
         select: Some(select()),
+        set: BTreeMap::new(),
         gather: BTreeMap::new(),
         suitability: Suitability::default(),
         claim: Some(ClaimRules {

@@ -8,6 +8,7 @@ mod daemon;
 mod digest;
 mod leantime;
 mod over_leantime;
+mod playbooks;
 mod rendering;
 pub mod runner;
 mod tools;

@@ -88,6 +88,31 @@ fn finding(text: &str) -> serde_json::Value {
     })
 }
 
+/// What the tools of the toolset `reports` answer, whichever it is.
+fn gathered(text: &str) -> serde_json::Value {
+    let line = json!({"headline": text, "notes": text, "reference": text, "link": text});
+    let sections = json!([{"title": text, "count": 1, "lines": [line, line]}]);
+    let report = json!({
+        "day": text, "week": text, "summary": text, "name": text, "project_name": text, "from": text,
+        "to": text, "chosen": [7], "sections": sections, "rules": [text],
+        "people": [{"name": text, "sections": sections}],
+        "projects": [{"name": text, "health": text, "hours": text, "sections": sections}],
+    });
+    let names = [
+        "standup",
+        "week",
+        "plan",
+        "health",
+        "workload",
+        "candidates",
+        "goals",
+        "kickoff",
+        "blocked",
+        "focus",
+    ];
+    names.into_iter().map(|name| (name.to_owned(), report.clone())).collect()
+}
+
 fn context(text: &str) -> Value {
     let mut roots = serde_json::Map::new();
     for name in rota::template::vocabulary::any_file() {
@@ -95,7 +120,11 @@ fn context(text: &str) -> Value {
     }
     let more = json!({
         "task": task(text), "tasks": [task(text), task(text)], "agent": "AI", "zone": "Europe/Berlin",
-        "now": "2026-11-22T08:00:00Z", "set": {}, "missing": [text], "outcomes": ["done"],
+        "now": "2026-11-22T08:00:00Z", "set": {
+            "apply": "yes", "sprint": text, "project": text, "text": text, "meeting": text, "notes": text,
+            "audience": text,
+        },
+        "missing": [text], "outcomes": ["done"],
         "project": {"id": 1, "name": text, "details": text, "statuses": []},
         "playbook": {"name": "x", "description": ""},
         "run": {"id": "r-1", "attempt": 1, "attempts_max": 3, "playbook": "x"},
@@ -110,7 +139,7 @@ fn context(text: &str) -> Value {
         "findings": [finding(text), finding(text)],
         "question": {"text": text, "answer": text, "answered_by": text},
         "ended": {"reason": "x", "text": text, "done": [text], "left": [text], "minutes": 1, "attempts": 1},
-        "problems": [{"task": 7, "reason": "x", "detail": text}], "gathered": {},
+        "problems": [{"task": 7, "reason": "x", "detail": text}], "gathered": gathered(text),
     });
     roots.extend(more.as_object().unwrap().clone());
     serde_json::from_value(roots.into()).unwrap()

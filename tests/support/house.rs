@@ -333,6 +333,7 @@ pub fn playbook(tools: &[&str]) -> Playbook {
             hours: None,
         },
         select: None,
+        set: BTreeMap::new(),
         gather: BTreeMap::new(),
         suitability: Suitability::default(),
         claim: None,

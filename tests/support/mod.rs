@@ -20,6 +20,7 @@ pub mod obedient;
 pub mod office;
 pub mod playbooks;
 pub mod rota;
+pub mod sample_board;
 pub mod slack;
 pub mod smtp;
 pub mod stepped;

@@ -157,7 +157,7 @@ fn missing_commands(text: &str) -> Vec<String> {
 #[test]
 fn no_text_names_a_command_that_does_not_exist() {
     let mut texts = vec![("README.md".to_owned(), read("README.md"))];
-    for folder in ["docs", "templates", "agents"] {
+    for folder in ["docs", "docs/playbooks", "templates", "agents"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.is_file() {
@@ -197,6 +197,27 @@ fn every_key_of_a_playbook_is_explained() {
     let missing: Vec<String> =
         names.into_iter().filter(|name| !page.contains(&format!("| `{name}` |"))).collect();
     hold("keys", &missing);
+}
+
+#[test]
+fn every_shipped_playbook_is_listed_and_the_pages_of_the_list_are_there() {
+    let page = read("docs/playbooks.md");
+    let mut faults = Vec::new();
+    for (file, _) in rota::playbook::shipped() {
+        let name = file.trim_end_matches(".toml");
+        let row = page.lines().find(|l| {
+            l.starts_with(&format!("| `{name}` |")) || l.starts_with(&format!("| [`{name}`]"))
+        });
+        let Some(row) = row else {
+            faults.push(format!("docs/playbooks.md does not list {name}"));
+            continue;
+        };
+        let path = format!("docs/playbooks/{name}.md");
+        if row.starts_with("| [") && !root().join(&path).is_file() {
+            faults.push(format!("there is no {path}"));
+        }
+    }
+    hold("playbooks", &faults);
 }
 
 /// Every test and file of tests that a page names is there.

@@ -14,7 +14,7 @@ const FLOORS: &[(u32, &[&str])] = &[
     (60, &["runner"]),
     (50, &["tools"]),
     (40, &["digest"]),
-    (30, &["schedule", "playbook", "ledger", "transfer"]),
+    (30, &["schedule", "playbook", "ledger", "transfer", "reckon"]),
     (20, &["board", "store", "model", "notify", "upstream"]),
     (12, &["expression", "cron", "template"]),
     (11, &["clock", "fault", "crash", "sse"]),

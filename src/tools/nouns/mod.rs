@@ -23,6 +23,7 @@ mod people;
 mod planning;
 mod projects;
 mod records;
+mod reports;
 mod reviews;
 mod spent;
 mod sprints;
@@ -55,6 +56,7 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Goals, goals::tools()),
         (Toolset::Sprints, sprints::tools()),
         (Toolset::Reviews, reviews::tools()),
+        (Toolset::Reports, reports::tools()),
         (Toolset::Calendar, calendar::tools()),
         (Toolset::Tasks, bulk::tasks()),
         (Toolset::Milestones, bulk::milestones()),

@@ -128,7 +128,7 @@ async fn a_finished_feature_gets_its_documentation_subtask_once_over_restarts() 
     let parts: Vec<_> = tasks.iter().filter(|task| task.parent == Some(feature)).collect();
     assert_eq!(parts.len(), 1, "{parts:#?}");
     assert_eq!(parts[0].headline, "Update documentation for Dark mode");
-    assert!(parts[0].has_tag("documentation"));
+    assert!(parts[0].has_tag("needs-docs"));
 }
 
 #[tokio::test(start_paused = true)]

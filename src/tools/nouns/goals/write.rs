@@ -4,7 +4,7 @@ use super::super::tasks::refuse;
 use crate::domain::{
     GoalBoardId, GoalEdit, GoalId, GoalStatus, Metric, NewGoal, NewGoalBoard, ProjectId, Role,
 };
-use crate::tools::arguments::{Id, IdOrName, present, shown};
+use crate::tools::arguments::{Id, IdOrName, number_or_text, present, shown};
 use crate::tools::dates::Dates;
 use crate::tools::definition::{Definition, Words};
 use crate::tools::guard::told;
@@ -193,6 +193,8 @@ struct EditGoal {
     /// Begin.
     start_value: Option<f64>,
     /// Now.
+    // What `--set` hands on is a text.
+    #[serde(default, deserialize_with = "number_or_text")]
     current_value: Option<f64>,
     /// Aim.
     end_value: Option<f64>,

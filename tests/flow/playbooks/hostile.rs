@@ -1,0 +1,112 @@
+//! Whatever people write on the board: no report pings, links elsewhere, or obeys.
+
+use super::{EVERYWHERE, run};
+use crate::support::daemon::Team;
+use crate::support::sample_board::hostile;
+use rota::domain::{Body, RunState};
+use serde_json::Value as Json;
+
+/// What every field is made of in turn.
+fn texts() -> Vec<(&'static str, String)> {
+    vec![
+        ("mentions", "<!channel> <!here|here> @channel @EVERYONE <@U123> <!subteam^S1>".to_owned()),
+        ("links", "<https://evil.example|task 1> [x](https://evil.example) <script>".to_owned()),
+        ("markup", "# title\n---\n-# small\n| field\n* _a_ `b` ~c~ {{agent}} {{{set}}}".to_owned()),
+        ("a long word", "x".repeat(10_000)),
+        ("entities", "&amp;".repeat(600)),
+        ("another direction", "\u{202e}gnissim\u{2066}\u{200f} مرحبا".to_owned()),
+        ("unseen", "a\u{200b}\u{feff}b\u{2060}\u{0}\u{1b}[2J\u{e0041}".to_owned()),
+        ("emoji", "🚀👩‍👩‍👧 e\u{301}".repeat(30)),
+    ]
+}
+
+/// No `<` but where a link of ours begins, no `&` but of an entity, no mention of many, no message that
+/// Slack refuses.
+fn check_slack(what: &str, json: &str) {
+    let message: Json = serde_json::from_str(json).unwrap();
+    let blocks = message["blocks"].as_array().unwrap();
+    assert!((1..=50).contains(&blocks.len()), "{what}: {} blocks", blocks.len());
+    let mut texts = vec![message["text"].as_str().unwrap().to_owned()];
+    for block in blocks {
+        let chars = |text: &Json| text["text"].as_str().unwrap().chars().count();
+        match block["type"].as_str().unwrap() {
+            "header" => assert!((1..=150).contains(&chars(&block["text"])), "{what}: {block}"),
+            "section" => assert!((1..=3_000).contains(&chars(&block["text"])), "{what}"),
+            "context" => {
+                let elements = block["elements"].as_array().unwrap();
+                assert!((1..=10).contains(&elements.len()));
+                assert!(elements.iter().all(|element| chars(element) <= 2_000), "{what}");
+                continue;
+            }
+            other => panic!("{what}: unexpected block {other}"),
+        }
+        if block["type"] == "section" {
+            texts.push(block["text"]["text"].as_str().unwrap().to_owned());
+        }
+    }
+    for text in texts {
+        assert!(!text.contains('<'), "{what}: {text:.300}");
+        let entities = ["&amp;", "&lt;", "&gt;"];
+        for (at, _) in text.match_indices('&') {
+            assert!(entities.iter().any(|e| text[at..].starts_with(e)), "{what}: {text:.300}");
+        }
+        let lower = text.to_lowercase();
+        assert!(!["@channel", "@here", "@everyone"].iter().any(|at| lower.contains(at)), "{what}");
+    }
+}
+
+fn check(what: &str, body: &Body) {
+    for text in [&body.text, &body.markdown] {
+        let obeyed =
+            |c: char| c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!text.contains(obeyed), "{what}");
+        assert!(!text.contains("AI-Assistant}"), "{what} was read as a template");
+    }
+    let bare = body.markdown.replace("\\<", "").replace("\\[", "");
+    assert!(!bare.contains("<script") && !bare.contains("[x]("), "{what}: {bare:.300}");
+    // Each line is one of ours: nobody begins one of their own.
+    for line in body.text.lines().filter(|line| line.contains("title")) {
+        assert!(!line.starts_with("# title"), "{what}: {line}");
+    }
+    assert!(!body.slack.is_empty(), "{what}");
+    for json in &body.slack {
+        check_slack(what, json);
+    }
+}
+
+async fn body(team: &Team, name: &str, set: &[(&str, &str)]) -> Option<Body> {
+    team.shipped(name, &[EVERYWHERE]);
+    let life = team.start().await;
+    let before = team.told.0.lock().unwrap().len();
+    let report = run(&life, name, set).await;
+    assert_ne!(report.state, RunState::Failed, "{name}: {report:#?}");
+    life.stop().await;
+    team.told.0.lock().unwrap().get(before).map(|(_, body)| body.clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_report_makes_harmless_text_of_what_the_board_says() {
+    for (kind, text) in texts() {
+        let team = hostile(&text).await;
+        for (name, set) in [
+            ("standup", &[][..]),
+            ("weekly-planning", &[]),
+            ("project-planning", &[("project", "3"), ("finish_by", "2026-11-13")]),
+            ("client-status-report", &[("since", "2026-10-19")]),
+            ("workload", &[]),
+            ("sprint-planning", &[]),
+            ("okr-tracking", &[]),
+            ("blocked-handover", &[]),
+            ("focus-time", &[("person", "1")]),
+        ] {
+            let what = format!("{name} of {kind}");
+            let body = body(&team, name, set).await.unwrap_or_else(|| panic!("{what}: silence"));
+            check(&what, &body);
+        }
+        for name in ["due-soon", "stale"] {
+            if let Some(body) = body(&team, name, &[]).await {
+                check(&format!("{name} of {kind}"), &body);
+            }
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! What people ask for in the guide, one test for each: what is said, what is written, and what is not.
+
+use super::{EVERYWHERE, asked, run, run_well, told};
+use crate::support::daemon::{ADA, BO, Life, Team, WEBSITE, WORKER, instant};
+use crate::support::sample_board::{MACHINES, SHOP, TIMEKEEPER, sample};
+use rota::domain::*;
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+
+/// "Prepare the standup: what did everybody finish, what is planned today, what is blocked?"
+#[tokio::test(start_paused = true)]
+async fn standup_says_for_each_person_what_was_done_since_friday_what_is_today_and_what_is_stuck() {
+    let team = sample().await;
+    let text = told(&team, "standup", &[]).await.text;
+    let of = |name: &str, next: &str| {
+        let from = text.find(&format!("\n{name}:")).unwrap_or_else(|| panic!("{text}"));
+        let rest = &text[from..];
+        rest[..rest.find(next).unwrap_or(rest.len())].to_owned()
+    };
+    let (ada, bo, cleo) = (of("Ada", "\nBo:"), of("Bo", "\nCleo:"), of("Cleo", "\0"));
+    assert!(ada.contains("Today (1)\n- Write the release notes"), "{ada}");
+    assert!(ada.contains("Calendar (1)\n- 10:00–11:00 Team meeting"), "{ada}");
+    assert!(!ada.contains("Renew the contract"), "it is for tomorrow: {ada}");
+    assert!(bo.contains("Done since Friday (1)\n- Fix the login redirect"), "{bo}");
+    assert!(bo.contains("Blocked or overdue (1)\n- Order certificates"), "{bo}");
+    assert!(bo.contains("was due Fri 23 Oct"), "{bo}");
+    assert!(!bo.contains("Retrospective"), "that was on Friday: {bo}");
+    assert!(cleo.contains("Done since Friday (1)\n- Restart the cache"), "at the weekend: {cleo}");
+    assert!(cleo.contains("Pay by invoice | Web shop · Blocked · waits for task 5"), "{cleo}");
+    // The day after, Monday is the last working day, and what was done before it is told no more.
+    team.clock.advance(Duration::from_hours(24));
+    let text = told(&team, "standup", &[]).await.text;
+    assert!(!text.contains("Fix the login redirect") && !text.contains("Restart"), "{text}");
+    let one = told(&team, "standup", &[("person", "Ada"), ("project", "Machines")]).await.text;
+    assert!(one.contains("Renew the contract") && !one.contains("Bo:"), "{one}");
+}
+
+/// "Plan my week: big tasks in the morning, small ones in the afternoon, keep Friday afternoon free."
+#[tokio::test(start_paused = true)]
+async fn weekly_planning_writes_its_plan_only_when_asked_and_leaves_what_is_planned_alone() {
+    let team = sample().await;
+    let body = told(&team, "weekly-planning", &[]).await;
+    assert!(!body.text.contains("Written to the calendar"), "{}", body.text);
+    assert_eq!(team.look(TaskId(1)).await.work_from, None);
+    let life = team.start().await;
+    run_well(&life, "weekly-planning", &[("apply", "yes"), ("person", "Ada")]).await;
+    // Three hours: Monday morning around the meeting, nothing before now.
+    let notes = team.look(TaskId(1)).await;
+    let planned = (notes.work_from, notes.work_to);
+    assert_eq!(planned.0, Some(instant("2026-10-26T08:00:00Z")), "{planned:?}");
+    assert_eq!(planned.1, Some(instant("2026-10-27T09:00:00Z")), "{planned:?}");
+    // One hour: the first afternoon.
+    let contract = team.look(TaskId(10)).await;
+    assert_eq!(contract.work_from, Some(instant("2026-10-26T12:00:00Z")));
+    assert_eq!(team.look(TaskId(11)).await.work_from, None, "Bo was not asked for");
+    let revisions = (notes.revision, contract.revision);
+    run_well(&life, "weekly-planning", &[("apply", "yes"), ("person", "Ada")]).await;
+    let now = (team.look(TaskId(1)).await.revision, team.look(TaskId(10)).await.revision);
+    assert_eq!(now, revisions, "what is planned is not planned again");
+    life.stop().await;
+}
+
+/// "Estimate what remains of this project, break it down, and plan it so that we are done before …"
+#[tokio::test(start_paused = true)]
+async fn project_planning_says_whether_it_is_done_before_the_day_with_its_buffer_and_breaks_it_down()
+ {
+    let team = sample().await;
+    let plan = [("project", "Machines"), ("finish_by", "2026-11-13"), ("buffer", "5")];
+    let text = told(&team, "project-planning", &plan).await.text;
+    assert!(text.contains("22 h remain in 3 tasks."), "{text}");
+    assert!(text.contains("5 working days before it are kept free"), "{text}");
+    assert!(text.contains("20 h (remaining hours)") && text.contains("(assumed)"), "{text}");
+    assert!(!text.contains("Restart the cache"), "it is done: {text}");
+    let life = team.start().await;
+    let tight = [("project", "Machines"), ("finish_by", "2026-10-28"), ("buffer", "1")];
+    run_well(&life, "project-planning", &tight).await;
+    let text = team.told.texts().pop().unwrap();
+    assert!(
+        text.contains("It does not fit: 1 task (20 h) find no time until Tue 27 Oct."),
+        "{text}"
+    );
+    let parts = [&plan[..], &[("subtasks", "yes"), ("apply", "yes")]].concat();
+    for _ in 0..2 {
+        run_well(&life, "project-planning", &parts).await;
+    }
+    let query = TaskQuery { parent: Some(TaskId(11)), ..TaskQuery::default() };
+    let parts = team.board.below.tasks(&query).await.unwrap().items;
+    let hours: f64 = parts.iter().filter_map(|part| part.plan_hours).sum();
+    assert!(parts.len() > 1 && (hours - 20.0).abs() < 0.01, "each once: {parts:#?}");
+    assert!(parts.iter().all(|part| part.assignee == Some(BO) && part.work_from.is_some()));
+    assert!(team.look(TaskId(10)).await.work_from.is_some());
+    let report = run(&life, "project-planning", &[("project", "Machines")]).await;
+    assert_eq!(report.reason, Reason::GatherFailed, "{report:#?}");
+    assert!(report.detail.contains("finishBy"), "{}", report.detail);
+    life.stop().await;
+}
+
+/// "Write a status report for the client: health, done this week, milestones, risks, hours."
+#[tokio::test(start_paused = true)]
+async fn client_status_report_states_health_its_rules_and_hours_against_the_budget() {
+    let team = sample().await;
+    let text = told(&team, "client-status-report", &[("since", "2026-10-19")]).await.text;
+    let of = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    // One of three open tasks is overdue: more than a quarter.
+    assert_eq!(of("Website:"), "Website: red");
+    assert_eq!(of("Machines:"), "Machines: red");
+    assert_eq!(of("Web shop:"), "Web shop: yellow");
+    assert!(text.contains("1 of 3 open tasks overdue | red"), "{text}");
+    assert!(text.contains("the deadline of Old office closed passed 6 days ago | red"), "{text}");
+    assert!(text.contains("Done this week (1)\n- Fix the login redirect | Bo"), "{text}");
+    assert!(text.contains("Launch | Fri 30 Oct · 33 % of 3 tasks done | milestone 1"), "{text}");
+    assert!(text.contains("Hours: 2 h of 9 h (planned hours of its tasks)"), "{text}");
+    assert!(text.contains("red: a quarter of the open tasks or more are overdue"), "{text}");
+    let life = team.start().await;
+    run_well(&life, "client-status-report", &[("project", "Website"), ("budget", "1.5")]).await;
+    let text = team.told.texts().pop().unwrap();
+    assert!(text.contains("2 h are spent of a budget of 1.5 h | red"), "{text}");
+    let report = run(&life, "client-status-report", &[("budget", "10")]).await;
+    assert!(report.detail.contains("budgetHours"), "of which project? {}", report.detail);
+    life.stop().await;
+}
+
+/// "Who is overloaded? Give this task to somebody else, with a subtask for what blocks it."
+#[tokio::test(start_paused = true)]
+async fn workload_says_who_has_how_much_and_hands_a_task_on_with_its_blocker_when_asked() {
+    let team = sample().await;
+    let text = told(&team, "workload", &[("week_hours", "5")]).await.text;
+    assert!(text.contains("- Bo | 2 tasks · 21 h"), "{text}");
+    assert!(text.contains("too much: a week has 5 h"), "{text}");
+    assert!(text.contains("Nobody has (3)"), "{text}");
+    assert!(text.contains("Check all links | Website · 2 h · due Thu 29 Oct"), "{text}");
+    assert_eq!(team.look(TaskId(4)).await.assignee, None);
+    let life = team.start().await;
+    let hand = [("task", "3"), ("to", "Ada"), ("blocker", "Ask for access")];
+    for _ in 0..2 {
+        run_well(&life, "workload", &hand).await;
+    }
+    assert_eq!(team.look(TaskId(3)).await.assignee, Some(ADA));
+    let query = TaskQuery { parent: Some(TaskId(3)), ..TaskQuery::default() };
+    let parts = team.board.below.tasks(&query).await.unwrap().items;
+    let found: Vec<_> = parts.iter().map(|p| (p.headline.as_str(), p.has_tag("blocker"))).collect();
+    assert_eq!(found, [("Ask for access", true)]);
+    life.stop().await;
+}
+
+/// "Which tasks are ready for the sprint? Move these into it."
+#[tokio::test(start_paused = true)]
+async fn sprint_planning_names_what_is_ready_and_moves_what_is_asked_for_with_its_status() {
+    let team = sample().await;
+    let text = told(&team, "sprint-planning", &[("project", "Web shop")]).await.text;
+    assert!(text.contains("3 candidates, 1 ready with 3 points"), "{text}");
+    assert!(text.contains("Ready for Spring sale, 3 points (1)\n- Voucher codes"), "{text}");
+    assert!(text.contains("Dark mode | Web shop · no acceptance criteria"), "{text}");
+    assert_eq!(team.look(TaskId(7)).await.sprint, None);
+    let life = team.start().await;
+    let report = run(&life, "sprint-planning", &[("tasks", "8"), ("sprint", "1")]).await;
+    assert_eq!(report.reason, Reason::GatherFailed);
+    assert!(
+        report.detail.contains("task 8 is not ready: no acceptance criteria"),
+        "{}",
+        report.detail
+    );
+    assert_eq!(team.look(TaskId(8)).await.sprint, None);
+    run_well(&life, "sprint-planning", &[("tasks", "#7, "), ("sprint", "1")]).await;
+    let moved = team.look(TaskId(7)).await;
+    assert_eq!(moved.sprint, Some(SprintId(1)));
+    let shop = team.board.below.project(SHOP).await.unwrap();
+    assert_eq!(shop.kind_of(moved.status), StatusKind::InProgress, "its status is set, too");
+    let text = team.told.texts().pop().unwrap();
+    assert!(text.contains("Moved into sprint 1: 1 task."), "{text}");
+    life.stop().await;
+}
+
+/// "Are we on track with our goals? Set this one to … and say why."
+#[tokio::test(start_paused = true)]
+async fn okr_tracking_compares_goals_with_the_time_and_writes_a_value_with_its_comment_when_asked()
+{
+    let team = sample().await;
+    let text = told(&team, "okr-tracking", &[]).await.text;
+    assert!(text.contains("3 goals: 1 behind, 1 at risk, 1 on track, 0 reached"), "{text}");
+    assert!(
+        text.contains("Behind (1)\n- Newsletter readers | Web shop · 200 of 1000 · 20 %"),
+        "{text}"
+    );
+    assert!(text.contains("At risk (1)\n- Orders a day"), "{text}");
+    assert!(text.contains("On track (1)\n- Seconds to load"), "{text}");
+    assert!(text.contains("Pay by invoice | blocked · holds up goal 3"), "{text}");
+    let life = team.start().await;
+    let set = [("goal", "1"), ("value", "82.5"), ("comment", "After the sale.")];
+    run_well(&life, "okr-tracking", &set).await;
+    let goal = team.board.below.goal(GoalId(1)).await.unwrap();
+    assert!((goal.current_value - 82.5).abs() < f64::EPSILON);
+    let on = Some(CommentTarget::Goal(GoalId(1)));
+    let query = CommentQuery { on, ..CommentQuery::default() };
+    let said = team.board.below.comments(&query).await.unwrap().items;
+    assert_eq!(said.len(), 1);
+    assert_eq!(said[0].text, "After the sale.");
+    let report = run(&life, "okr-tracking", &[("goal", "1"), ("value", "many")]).await;
+    assert_eq!(report.state, RunState::Failed, "{report:#?}");
+    life.stop().await;
+}
+
+/// A task of Bo's for his timesheet.
+async fn timesheet(team: &Team) -> TaskId {
+    let new = NewTask::new(WEBSITE, "Timesheet of Bo")
+        .with(TaskEdit::AddTag("time-catch-up".into()))
+        .with(TaskEdit::Assignee(Some(BO)));
+    team.board.below.add_task(&Stamp::by(BO), new).await.unwrap().after.id
+}
+
+async fn entries(team: &Team) -> Vec<(i64, PersonId, String, u32)> {
+    let query = TimeQuery { limit: 100, ..TimeQuery::default() };
+    let found = team.board.below.time_entries(&query).await.unwrap().items;
+    let shown =
+        |entry: TimeEntry| (entry.task.0, entry.person, entry.day.to_string(), entry.seconds / 60);
+    found.into_iter().map(shown).collect()
+}
+
+async fn decide(team: &Team, life: &Life, args: Json) -> Json {
+    let bo = team.person(BO).await;
+    let answer = life.call(&bo, "decideReview", args).await.unwrap();
+    serde_json::to_value(&answer).unwrap()
+}
+
+/// "Look at my calendar and what I finished, and log the time that I forgot."
+#[tokio::test(start_paused = true)]
+async fn time_catch_up_proposes_what_was_not_logged_and_logs_it_after_a_persons_yes() {
+    let team = sample().await;
+    team.shipped("time-catch-up", &[]);
+    let task = timesheet(&team).await;
+    let before = entries(&team).await;
+    let life = team.start().await;
+    let report = run(&life, "time-catch-up", &[]).await;
+    assert_eq!((report.state, report.reason), (RunState::Waiting, Reason::Proposed), "{report:#?}");
+    assert_eq!(entries(&team).await, before, "nothing is logged before somebody says so");
+    let shown = asked(&team, &life, "showReview", json!({ "task": task.0 })).await.to_string();
+    assert!(shown.contains("finished that day") && shown.contains("Retrospective"), "{shown}");
+    let args = json!({ "task": task.0, "decision": "approve" });
+    decide(&team, &life, args).await;
+    life.work().await;
+    let mut added = entries(&team).await;
+    added.retain(|entry| !before.contains(entry));
+    added.sort();
+    // Four hours were planned and two logged; the meeting took one.
+    let friday = "2026-10-23".to_owned();
+    assert_eq!(added, [(2, BO, friday.clone(), 120), (task.0, BO, friday, 60)]);
+    // A week later there is nothing more to propose.
+    team.clock.advance(Duration::from_hours(1));
+    let gaps =
+        asked(&team, &life, "findTimeGaps", json!({ "userId": "Bo", "meetingTask": task.0 })).await;
+    assert_eq!(gaps["quiet"], json!(true), "{gaps:#}");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_catch_up_logs_nothing_that_a_person_rejects() {
+    let team = sample().await;
+    team.shipped("time-catch-up", &[]);
+    let task = timesheet(&team).await;
+    let before = entries(&team).await;
+    let life = team.start().await;
+    run(&life, "time-catch-up", &[]).await;
+    let args = json!({ "task": task.0, "decision": "request_changes", "comment": "I was ill." });
+    decide(&team, &life, args).await;
+    life.work().await;
+    assert_eq!(entries(&team).await, before);
+    assert_eq!(team.look(task).await.assignee, Some(BO), "it is theirs again");
+    let who = team.person(TIMEKEEPER).await;
+    assert_eq!(who.role, Role::Manager);
+    life.stop().await;
+}
+
+/// "Start a new project with milestones, dates and first tasks from our template."
+#[tokio::test(start_paused = true)]
+async fn project_kickoff_adds_milestones_with_dates_and_colours_and_first_tasks_once() {
+    let team = sample().await;
+    let start = [("project", "Intranet"), ("start", "2026-10-31")];
+    let body = told(&team, "project-kickoff", &start).await;
+    assert!(
+        body.text.starts_with("Kick-off of Intranet\n4 milestones and 8 tasks"),
+        "{}",
+        body.text
+    );
+    let life = team.start().await;
+    run_well(&life, "project-kickoff", &start).await;
+    life.stop().await;
+    let projects = team.board.below.projects().await.unwrap();
+    let project = projects.iter().find(|project| project.name == "Intranet").unwrap().id;
+    let query = MilestoneQuery { projects: vec![project], ..MilestoneQuery::default() };
+    let milestones = team.board.below.milestones(&query).await.unwrap();
+    let zone = chrono_tz::Europe::Berlin;
+    let day = |at: Timestamp| at.with_timezone(&zone).date_naive().to_string();
+    let mut shown: Vec<_> = milestones
+        .iter()
+        .map(|m| (day(m.from), day(m.to), m.headline.as_str(), m.color.as_str()))
+        .collect();
+    shown.sort();
+    assert_eq!(
+        shown,
+        [
+            ("2026-11-02".into(), "2026-11-06".into(), "Discovery", "#1b75bb"),
+            ("2026-11-09".into(), "2026-11-20".into(), "Design", "#6b46c1"),
+            ("2026-11-23".into(), "2026-12-18".into(), "Build", "#2f855a"),
+            ("2026-12-21".into(), "2026-12-25".into(), "Launch", "#c05621"),
+        ]
+    );
+    let query = TaskQuery { projects: vec![project], ..TaskQuery::default() };
+    let tasks = team.board.below.tasks(&query).await.unwrap().items;
+    assert_eq!(tasks.len(), 8, "each once");
+    assert!(tasks.iter().all(|task| task.milestone.is_some() && task.due.is_some()));
+}
+
+/// "When an agent is blocked, hand the task to somebody who can clear it."
+#[tokio::test(start_paused = true)]
+async fn blocked_handover_gives_an_agents_blocked_task_to_a_person_and_leaves_peoples_alone() {
+    let team = sample().await;
+    assert_eq!(team.look(TaskId(9)).await.assignee, Some(WORKER));
+    let body = told(&team, "blocked-handover", &[]).await;
+    assert!(body.text.contains("Agents cannot go on (1)\n- Move the mail server"), "{}", body.text);
+    assert!(body.text.contains("Ada could clear it"), "{}", body.text);
+    let life = team.start().await;
+    run_well(&life, "blocked-handover", &[]).await;
+    life.stop().await;
+    assert_eq!(team.look(TaskId(9)).await.assignee, Some(ADA));
+    let said = team.comments(TaskId(9)).await;
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].1.contains("It goes to Ada"), "{said:?}");
+    assert_eq!(team.look(TaskId(3)).await.assignee, Some(BO), "a person has it");
+    assert_eq!(team.look(TaskId(6)).await.assignee, Some(PersonId(7)));
+}
+
+/// "Every finished feature without up to date documentation gets a task for it."
+#[tokio::test(start_paused = true)]
+async fn documentation_asks_once_for_each_finished_feature_that_is_not_documented() {
+    let team = sample().await;
+    team.shipped("documentation", &[]);
+    let mut features = Vec::new();
+    for (headline, kind, tags) in [
+        ("Dark mode", TaskKind::Story, vec![]),
+        ("Export", TaskKind::Task, vec!["feature"]),
+        ("Search", TaskKind::Story, vec!["docs-updated"]),
+        ("A chore", TaskKind::Task, vec![]),
+    ] {
+        let mut new = NewTask::new(MACHINES, headline);
+        new.kind = kind;
+        new.edits = tags.into_iter().map(|tag| TaskEdit::AddTag(tag.to_owned())).collect();
+        let id = team.board.below.add_task(&Stamp::by(ADA), new).await.unwrap().after.id;
+        let done = team.board.below.project(MACHINES).await.unwrap();
+        let done = done.status_of_kind(StatusKind::Done).unwrap().id;
+        team.edit(ADA, id, TaskEdit::Status(done)).await;
+        features.push(id);
+    }
+    for _ in 0..2 {
+        let life = team.start().await;
+        run_well(&life, "documentation", &[]).await;
+        life.stop().await;
+    }
+    let mut asked = Vec::new();
+    for id in features {
+        let query = TaskQuery { parent: Some(id), ..TaskQuery::default() };
+        asked.push(team.board.below.tasks(&query).await.unwrap().items);
+    }
+    let counts: Vec<usize> = asked.iter().map(Vec::len).collect();
+    assert_eq!(counts, [1, 1, 0, 0]);
+    assert_eq!(asked[1][0].headline, "Update documentation for Export");
+    assert!(asked[1][0].has_tag("needs-docs"));
+}
+
+/// The same answers for an assistant: the tools are there for whoever names their toolset.
+#[tokio::test(start_paused = true)]
+async fn an_assistant_gets_the_same_answer_as_a_playbook() {
+    let team = sample().await;
+    let body = told(&team, "standup", &[]).await;
+    team.shipped("focus-time", &[EVERYWHERE]);
+    let life = team.start().await;
+    let standup = asked(&team, &life, "getStandup", json!({})).await;
+    assert!(body.text.contains(standup["summary"].as_str().unwrap()));
+    let focus = asked(&team, &life, "findFocusTime", json!({ "dateTo": "today" })).await;
+    // Ada's meeting ends at eleven; with a breath before it and after it, the morning has no block.
+    assert_eq!(focus["blocks"].as_array().unwrap().len(), 1, "{focus:#}");
+    assert_eq!(focus["blocks"][0]["from"], json!("2026-10-26T12:00:00Z"));
+    life.stop().await;
+}
