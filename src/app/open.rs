@@ -344,6 +344,7 @@ fn settings(
         currency: config.currency.clone(),
         guards: config.daemon.guards,
         review: config.review.clone(),
+        recipients: config.recipients.clone(),
         tick: config.daemon.tick,
         drain: config.daemon.drain,
         renew: config.claims.renew,

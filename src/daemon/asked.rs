@@ -1,11 +1,16 @@
-//! The digest, for whoever asks for it: nothing is sent, and no window is used up.
+//! What is asked of the daemon: how it stands, and the digest. Nothing is sent, and no window is used up.
 
+use super::brief::{plain, text_of};
+use super::dispatcher::failed;
 use super::parts::Parts;
 use super::telling;
 use crate::digest::{self, AgentWork, CollectError, DigestRequest};
-use crate::domain::{PlaybookName, Reason, Value};
+use crate::domain::{PlaybookName, Reason, Timestamp, Value};
+use crate::ledger::stop;
 use crate::tools::desk::{DeskError, DigestAsk};
 
+/// At most so many messages that wait, or were given up, are counted.
+const COUNTED_MAX: usize = 1_000;
 /// The name in the window of a digest that nobody sends.
 const ASKED: &str = "(asked)";
 
@@ -42,4 +47,33 @@ pub(super) async fn digest(parts: &Parts, ask: &DigestAsk) -> Result<Value, Desk
         map.remove("window");
     }
     Ok(value)
+}
+
+/// What the daemon is doing: since when, runs, slots, outbox.
+pub(super) async fn status(
+    parts: &Parts,
+    since: Timestamp,
+    scheduling: bool,
+) -> Result<Value, DeskError> {
+    let running = parts.ledger.running().await.map_err(failed)?;
+    let open = parts.ledger.open_occurrences().await.map_err(failed)?;
+    let settings = &parts.settings;
+    let stopped = settings.state.as_deref().and_then(stop::read);
+    let queues = parts.ledger.queues(COUNTED_MAX).await.map_err(failed)?;
+    let waiting = queues.iter().map(|queue| queue.waiting).sum::<usize>();
+    let dead = parts.ledger.count_dead_letters(COUNTED_MAX).await.map_err(failed)?;
+    let count = |count: usize| Value::from(i64::try_from(count).unwrap_or(i64::MAX));
+    Ok(Value::map([
+        ("daemon", Value::from(settings.daemon.as_str())),
+        ("life", settings.life.as_str().into()),
+        ("since", text_of(since).into()),
+        ("zone", settings.zone.name().into()),
+        ("slots", settings.slots.into()),
+        ("scheduling", scheduling.into()),
+        ("stopped", stopped.map(|s| format!("by {}: {}", s.by, s.reason)).into()),
+        ("runs", plain(&running)),
+        ("occurrences", plain(&open)),
+        ("notices_waiting", count(waiting)),
+        ("dead_letters", count(dead)),
+    ]))
 }

@@ -4,11 +4,12 @@
 //! which they were stored: what cannot be told yet is waited for there, and other lanes go on.
 
 use super::letters;
-use super::merging;
+use super::manners::Manners;
+use super::merging::{self, Together};
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{Channel, Delivery, Notice, Timestamp, to_delta};
-use crate::ledger::Sent;
+use crate::ledger::{LedgerError, Sent};
 use crate::notify::{ATTEMPTS_MAX, NotifyError, Post, next_try};
 use futures::StreamExt as _;
 use futures::future::join_all;
@@ -40,6 +41,8 @@ struct Lane {
     last: Option<Instant>,
     /// Nothing is tried before: the last message was given up because the channel was not there.
     rests_until: Option<Timestamp>,
+    /// What its reader wants.
+    manners: Manners,
     /// What arrived and could not be recorded; it is recorded later, not told again.
     unrecorded: Option<(String, Sent)>,
 }
@@ -197,7 +200,9 @@ impl Lane {
             if self.rests_until.is_some_and(|rest| now < rest) {
                 return Ok(true);
             }
-            let Some(notice) = head(parts, channel, now).await? else { return Ok(true) };
+            let Some(first) = head(parts, channel, now).await? else { return Ok(true) };
+            let next = self.manners.next(parts, first, now).await.map_err(unread)?;
+            let Some(notice) = next else { return Ok(true) };
             if let Some(last) = self.last {
                 let next = last + pace;
                 if until.is_over(next) {
@@ -234,7 +239,7 @@ impl Lane {
     async fn record(&mut self, parts: &Parts) -> Result<(), Broken> {
         let Some((key, sent)) = &self.unrecorded else { return Ok(()) };
         match parts.ledger.notice_sent(key, sent).await {
-            Ok(()) | Err(crate::ledger::LedgerError::NotFound { .. }) => {
+            Ok(()) | Err(LedgerError::NotFound { .. }) => {
                 self.unrecorded = None;
                 Ok(())
             }
@@ -246,17 +251,22 @@ impl Lane {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it takes the place of an error")]
+fn unread(error: LedgerError) -> Broken {
+    tracing::warn!(%error, "the outbox could not be read");
+    Broken
+}
+
 /// The first notice of a queue, if it is due; what waited long together with others is one by then.
 async fn head(parts: &Parts, channel: &Channel, now: Timestamp) -> Result<Option<Notice>, Broken> {
     let read = async || {
-        let queue = parts.ledger.queue(channel, 1).await.map_err(|error| {
-            tracing::warn!(%error, "the outbox could not be read");
-            Broken
-        })?;
+        let queue = parts.ledger.queue(channel, 1).await.map_err(unread)?;
         Ok(queue.into_iter().next())
     };
     let Some(mut first) = read().await? else { return Ok(None) };
-    if merging::waits_long(&first, now) && merging::merge(parts, channel, now).await {
+    if merging::waits_long(&first, now)
+        && merging::merge(parts, channel, now, Together::default()).await
+    {
         match read().await? {
             Some(merged) => first = merged,
             None => return Ok(None),

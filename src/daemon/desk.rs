@@ -28,8 +28,6 @@ use tokio::sync::oneshot;
 
 /// Coming occurrences of a playbook that are told when nobody says how many.
 const NEXT_COUNT: usize = 10;
-/// At most so many messages that wait, or were given up, are counted.
-const COUNTED_MAX: usize = 1_000;
 /// Whoever waits for a run waits so long at most for its messages to be told.
 const POST_MAX: std::time::Duration = std::time::Duration::from_secs(30);
 /// At most so many are told in one answer, the earliest.
@@ -391,28 +389,7 @@ impl Desk for Daemon {
     }
 
     async fn status(&self) -> Result<Value, DeskError> {
-        let failed = super::dispatcher::failed;
-        let running = self.parts.ledger.running().await.map_err(failed)?;
-        let open = self.parts.ledger.open_occurrences().await.map_err(failed)?;
-        let settings = &self.parts.settings;
-        let stopped = settings.state.as_deref().and_then(stop::read);
-        let queues = self.parts.ledger.queues(COUNTED_MAX).await.map_err(failed)?;
-        let waiting = queues.iter().map(|queue| queue.waiting).sum::<usize>();
-        let dead = self.parts.ledger.count_dead_letters(COUNTED_MAX).await.map_err(failed)?;
-        let count = |count: usize| Value::from(i64::try_from(count).unwrap_or(i64::MAX));
-        Ok(Value::map([
-            ("daemon", Value::from(settings.daemon.as_str())),
-            ("life", settings.life.as_str().into()),
-            ("since", text_of(self.since).into()),
-            ("zone", settings.zone.name().into()),
-            ("slots", settings.slots.into()),
-            ("scheduling", self.scheduling.into()),
-            ("stopped", stopped.map(|s| format!("by {}: {}", s.by, s.reason)).into()),
-            ("runs", super::brief::plain(&running)),
-            ("occurrences", super::brief::plain(&open)),
-            ("notices_waiting", count(waiting)),
-            ("dead_letters", count(dead)),
-        ]))
+        super::asked::status(&self.parts, self.since, self.scheduling).await
     }
 }
 

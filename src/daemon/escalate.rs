@@ -3,7 +3,7 @@
 
 use super::parts::Parts;
 use super::queue;
-use super::telling::{notice, text_body};
+use super::warnings;
 use crate::domain::{Channel, WaitItem, WaitKind, Waiting, to_delta};
 use crate::ledger::LedgerError;
 use crate::tools::desk::DeskError;
@@ -115,7 +115,8 @@ async fn tell(
 ) -> Result<(), Trouble> {
     let since = super::brief::text_of(waiting.since);
     let key = format!("escalated:{}:{since}:{step}", waiting.item);
-    Ok(parts.ledger.enqueue(vec![notice(parts, &key, to, text_body(text.to_owned()))]).await?)
+    let told = warnings::to(parts, &key, std::slice::from_ref(to), text);
+    Ok(parts.ledger.enqueue(told).await?)
 }
 
 /// Whether it leaves the list by itself: questions and proposals have an end of their own.

@@ -4,7 +4,7 @@
 use super::dispatcher::Dispatcher;
 use super::hear::Trouble;
 use super::parts::Parts;
-use super::telling;
+use super::warnings;
 use crate::domain::{
     Activity, Exchange, Mark, Occurrence, OccurrenceState, Person, PersonKind, Playbook,
     PlaybookName, Reason, RunId, TaskId, Trigger, Turn, same_agent,
@@ -174,7 +174,7 @@ impl Dispatcher {
             Ok(_) => return,
             Err(error) => return tracing::warn!(%task, %error, "nobody is told of it yet"),
         };
-        let notices = telling::of_ping_pong(&self.parts, &playbook, task, &exchange, detail);
+        let notices = warnings::of_ping_pong(&self.parts, &playbook, task, &exchange, detail);
         // Told first, then noted: after a crash in between the same key is not told again.
         let told = match ledger.enqueue(notices).await {
             Ok(()) => ledger.exchange_told(task).await.map(|_| ()),

@@ -4,7 +4,7 @@
 use super::brief::text_of;
 use super::dispatcher::failed;
 use super::parts::Parts;
-use super::telling;
+use super::warnings;
 use crate::domain::{Channel, Delivery, Notice, Value};
 use crate::tools::desk::DeskError;
 
@@ -34,8 +34,8 @@ pub(super) async fn alarm(parts: &Parts, notice: &Notice, error: &str) {
         notice.to
     );
     let key = format!("{ALARM}{}:{day}", notice.to);
-    let told = telling::notice(parts, &key, &other, telling::text_body(text));
-    if let Err(error) = parts.ledger.enqueue(vec![told]).await {
+    let told = warnings::to(parts, &key, &[other], &text);
+    if let Err(error) = parts.ledger.enqueue(told).await {
         tracing::error!(%error, "the alarm about a dead letter could not be stored");
     }
 }

@@ -27,8 +27,33 @@ pub(super) fn waits_long(notice: &Notice, now: Timestamp) -> bool {
     now - notice.created >= WAITED
 }
 
-/// Puts what waited long for a channel together; whether anything was.
-pub(super) async fn merge(parts: &Parts, channel: &Channel, now: Timestamp) -> bool {
+/// What is put together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Together {
+    /// Whoever waits so long.
+    pub waited: TimeDelta,
+    /// If there are so many.
+    pub members_min: usize,
+}
+
+impl Default for Together {
+    fn default() -> Self {
+        Self { waited: WAITED, members_min: MEMBERS_MIN }
+    }
+}
+
+/// Whether others were put into it.
+pub(super) fn is_merged(notice: &Notice) -> bool {
+    notice.key.starts_with(MERGED)
+}
+
+/// Puts what waited for a channel together; whether anything was.
+pub(super) async fn merge(
+    parts: &Parts,
+    channel: &Channel,
+    now: Timestamp,
+    what: Together,
+) -> bool {
     let queue = match parts.ledger.queue(channel, LOOK).await {
         Ok(queue) => queue,
         Err(error) => {
@@ -37,7 +62,7 @@ pub(super) async fn merge(parts: &Parts, channel: &Channel, now: Timestamp) -> b
         }
     };
     let mut merged = false;
-    for members in groups(&queue, now) {
+    for members in groups(&queue, now, what) {
         let key = format!("{MERGED}{}:{}", channel, members[0].place);
         let notice = Notice { key, ..telling::notice(parts, "", channel, together(members)) };
         match parts.ledger.merge_notices(members, &notice).await {
@@ -49,10 +74,10 @@ pub(super) async fn merge(parts: &Parts, channel: &Channel, now: Timestamp) -> b
 }
 
 /// Neighbours in a queue that are told together.
-fn groups(queue: &[Notice], now: Timestamp) -> Vec<&[Notice]> {
+fn groups(queue: &[Notice], now: Timestamp, what: Together) -> Vec<&[Notice]> {
     let mut groups = Vec::new();
     let mut rest = queue;
-    while let Some(first) = rest.iter().position(|notice| fits(notice, now)) {
+    while let Some(first) = rest.iter().position(|notice| fits(notice, now, what)) {
         rest = &rest[first..];
         let mut chars = 0;
         let count = rest
@@ -60,11 +85,11 @@ fn groups(queue: &[Notice], now: Timestamp) -> Vec<&[Notice]> {
             .take(MEMBERS_MAX)
             .take_while(|notice| {
                 chars += notice.body.text.chars().count();
-                fits(notice, now) && chars <= MERGED_CHARS_MAX
+                fits(notice, now, what) && chars <= MERGED_CHARS_MAX
             })
             .count();
         let (group, others) = rest.split_at(count.max(1));
-        if group.len() >= MEMBERS_MIN {
+        if group.len() >= what.members_min {
             groups.push(group);
         }
         rest = others;
@@ -74,15 +99,15 @@ fn groups(queue: &[Notice], now: Timestamp) -> Vec<&[Notice]> {
 
 /// One that was tried stays what it is: by it the channel is probed. So does one whose place another
 /// one may take.
-fn fits(notice: &Notice, now: Timestamp) -> bool {
+fn fits(notice: &Notice, now: Timestamp, what: Together) -> bool {
     let is_untried = matches!(notice.delivery, Delivery::Pending { attempts: 0, .. });
     is_untried
         && notice.parts == 0
         && !notice.replaces
-        && !notice.key.starts_with(MERGED)
+        && !is_merged(notice)
         && notice.body.slack.len() <= 1
         && notice.body.text.chars().count() <= MEMBER_CHARS_MAX
-        && waits_long(notice, now)
+        && now - notice.created >= what.waited
 }
 
 /// One message of many.
@@ -130,11 +155,15 @@ mod tests {
             place,
             parts: 0,
             receipt: Receipt::default(),
+            is_alarm: false,
         }
     }
 
     fn sizes(queue: &[Notice], minute: i64) -> Vec<usize> {
-        groups(queue, from_millis(minute * 60_000)).into_iter().map(<[Notice]>::len).collect()
+        groups(queue, from_millis(minute * 60_000), Together::default())
+            .into_iter()
+            .map(<[Notice]>::len)
+            .collect()
     }
 
     #[test]
@@ -155,7 +184,7 @@ mod tests {
     #[test]
     fn a_thousand_become_few_and_nothing_of_them_is_lost() {
         let queue: Vec<_> = (0..1_000).map(|n| notice(n, 0, &format!("fact {n}."))).collect();
-        let groups = groups(&queue, from_millis(3_600_000));
+        let groups = groups(&queue, from_millis(3_600_000), Together::default());
         assert_eq!(groups.len(), 20);
         let texts: String = groups.into_iter().map(|group| together(group).text + "\n").collect();
         assert!((0..1_000).all(|n| texts.contains(&format!(" fact {n}.\n"))), "{texts}");

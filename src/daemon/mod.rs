@@ -53,6 +53,7 @@ mod lease;
 mod letters;
 mod linked;
 mod look;
+mod manners;
 mod marker;
 mod merging;
 mod parts;
@@ -80,6 +81,7 @@ mod undo;
 mod unwritten;
 mod upkeep;
 mod waits;
+mod warnings;
 mod why;
 mod worker;
 
@@ -300,7 +302,7 @@ impl Daemon {
 
     /// Local state was restored: whoever is told of failures is told of it.
     pub async fn tell_of_restore(&self, restored: &crate::ledger::export::Restored) {
-        let notices = telling::of_restore(&self.parts, restored);
+        let notices = warnings::of_restore(&self.parts, restored);
         if let Err(error) = self.parts.ledger.enqueue(notices).await {
             tracing::error!(%error, "the notice of the restored state could not be stored");
         }

@@ -5,8 +5,8 @@ use crate::board::Board;
 use crate::clock::{Clock, Entropy};
 use crate::digest::LinkBase;
 use crate::domain::{
-    BoardName, Channel, DaemonId, DayBudget, Guards, LifeId, Playbook, PlaybookName, ReviewRules,
-    TimeKind, Value,
+    BoardName, Channel, DaemonId, DayBudget, Guards, LifeId, Playbook, PlaybookName, Recipient,
+    ReviewRules, TimeKind, Value,
 };
 use crate::ledger::Ledger;
 use crate::model::Model;
@@ -98,6 +98,8 @@ pub struct Settings {
     pub families: BTreeMap<String, String>,
     /// What becomes of what waits too long for a person.
     pub review: ReviewRules,
+    /// When people want to be told, and how much.
+    pub recipients: Vec<Recipient>,
     /// The currency of costs.
     pub currency: String,
     /// How far agents go without a person.

@@ -4,6 +4,7 @@ use super::beliefs::Open;
 use super::dispatcher::Dispatcher;
 use super::report;
 use super::telling;
+use super::warnings;
 use crate::domain::{
     Decision, OccurrenceId, OccurrenceState, Playbook, Reason, Run, RunId, RunState,
 };
@@ -133,7 +134,7 @@ impl Dispatcher {
             return;
         }
         self.decide(name, None, Reason::PausedItself, why).await;
-        let notices = telling::of_pause(&self.parts, playbook, why);
+        let notices = warnings::of_pause(&self.parts, playbook, why);
         if let Err(error) = self.parts.ledger.enqueue(notices).await {
             tracing::error!(playbook = %name, %error, "the notice of the pause could not be stored");
         }

@@ -5,7 +5,8 @@
 use super::brief::text_of;
 use super::by_rota::selected_projects;
 use super::parts::Parts;
-use super::telling::{alarmed, notice, text_body};
+use super::telling::alarmed;
+use super::warnings;
 use super::worker::Worker;
 use crate::domain::{
     ActivityQuery, Notice, OccurrenceState, Playbook, Reason, RunState, Timestamp,
@@ -70,8 +71,7 @@ impl Worker {
         let why = self.why_silent(playbook, since).await;
         let text = format!("{name}: {row}. {why} `rota why {name}` tells more.");
         let key = format!("silence:{name}:{}", text_of(since));
-        let alarmed = alarmed(playbook);
-        alarmed.iter().map(|to| notice(&self.parts, &key, to, text_body(text.clone()))).collect()
+        warnings::to(&self.parts, &key, &alarmed(playbook), &text)
     }
 
     /// Why a report has nothing to say.
@@ -125,10 +125,8 @@ pub(super) async fn look(parts: &Parts) {
                     quiet.text()
                 );
                 let key = format!("quiet:{name}:{}", text_of(since));
-                let alarmed = alarmed(&playbook);
-                let notices =
-                    alarmed.iter().map(|to| notice(parts, &key, to, text_body(text.clone())));
-                if let Err(error) = parts.ledger.enqueue(notices.collect()).await {
+                let notices = warnings::to(parts, &key, &alarmed(&playbook), &text);
+                if let Err(error) = parts.ledger.enqueue(notices).await {
                     tracing::warn!(playbook = %name, %error, "its silence could not be told");
                 }
             }

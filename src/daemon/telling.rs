@@ -6,11 +6,12 @@ use super::belongs::Belongs;
 use super::brief::{Brief, text_of};
 use super::parts::Parts;
 use super::seams::Reports;
+use super::warnings;
 use super::worker::Worker;
 use crate::digest::{self, AgentWork, DIGEST_TEMPLATE, DigestRequest, Spent, Work};
 use crate::domain::{
-    Body, Channel, Delivery, Exchange, Notice, OccurrenceState, Playbook, ProjectId, Reason,
-    Receipt, ReportWhen, Run, RunState, StatusKind, TaskId, Timestamp, Value,
+    Body, Channel, Delivery, Notice, OccurrenceState, Playbook, ProjectId, Reason, Receipt,
+    ReportWhen, Run, RunState, StatusKind, TaskId, Timestamp, Value,
 };
 use crate::ledger::RunFilter;
 use crate::runner::WorkEnd;
@@ -122,7 +123,7 @@ impl Worker {
             Reason::ProposalsExpired => alarmed(playbook),
             _ => playbook.on_failure.to.clone(),
         };
-        to.iter().map(|to| self.notice(&key, to, text_body(text.clone()))).collect()
+        warnings::to(&self.parts, &key, &to, &text)
     }
 
     /// The digest of the window that this instant falls in.
@@ -309,53 +310,6 @@ pub(super) async fn of_proposals(parts: &Parts, playbook: &Playbook, run: &Run) 
     heard.iter().map(|to| notice(parts, &key, to, text_body(text.clone()))).collect()
 }
 
-/// A playbook paused itself.
-pub(super) fn of_pause(parts: &Parts, playbook: &Playbook, why: &str) -> Vec<Notice> {
-    let at = text_of(parts.clock.wall());
-    let text = format!(
-        "{} has paused itself: {why}. `rota why {}` tells more; `rota resume {}` lets it go on.",
-        playbook.name, playbook.name, playbook.name
-    );
-    let key = format!("paused:{}:{at}", playbook.name);
-    playbook
-        .on_failure
-        .to
-        .iter()
-        .map(|to| notice(parts, &key, to, text_body(text.clone())))
-        .collect()
-}
-
-/// Agents that answered each other were stopped.
-pub(super) fn of_ping_pong(
-    parts: &Parts,
-    playbook: &Playbook,
-    task: TaskId,
-    exchange: &Exchange,
-    detail: &str,
-) -> Vec<Notice> {
-    let text = format!(
-        "{} does not go on at task {task}: {detail}. `rota why {task}` tells more; whatever a person \
-         writes on the task lets agents go on.",
-        playbook.name
-    );
-    let key = format!("ping-pong:{task}:{}", exchange.first);
-    alarmed(playbook).iter().map(|to| notice(parts, &key, to, text_body(text.clone()))).collect()
-}
-
-/// Local state was restored from an export: told to every channel that playbooks tell failures to.
-pub(super) fn of_restore(parts: &Parts, restored: &crate::ledger::export::Restored) -> Vec<Notice> {
-    let exported = restored.exported.map_or_else(|| "nothing".to_owned(), text_of);
-    let text = format!(
-        "Local state could not be opened and was restored from the export of {exported} ({} rows). \
-         Everything is stopped: look at the board, then `rota start-all`.",
-        restored.rows
-    );
-    let channels: std::collections::BTreeSet<Channel> =
-        parts.playbooks().iter().flat_map(|playbook| playbook.on_failure.to.clone()).collect();
-    let key = format!("restored:{}", restored.epoch);
-    channels.iter().map(|to| notice(parts, &key, to, text_body(text.clone()))).collect()
-}
-
 pub(super) fn notice(parts: &Parts, key: &str, to: &Channel, body: Body) -> Notice {
     let created = parts.clock.wall();
     Notice {
@@ -369,6 +323,7 @@ pub(super) fn notice(parts: &Parts, key: &str, to: &Channel, body: Body) -> Noti
         place: 0,
         parts: 0,
         receipt: Receipt::default(),
+        is_alarm: false,
     }
 }
 

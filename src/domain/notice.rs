@@ -36,6 +36,9 @@ pub struct Notice {
     /// Where in the channel its parts stand.
     #[serde(default)]
     pub receipt: Receipt,
+    /// Something is wrong that somebody has to see to.
+    #[serde(default)]
+    pub is_alarm: bool,
 }
 
 /// Where a message stands, in the channel's own words; empty where the channel does not say.

@@ -133,6 +133,7 @@ fn ingredients(house: &House, link: &Arc<Link>, clock: &Arc<MachineClock>) -> In
         workspaces: None,
         guards: Guards::default(),
         review: rota::domain::ReviewRules::default(),
+        recipients: Vec::new(),
         reviews: None,
     }
 }

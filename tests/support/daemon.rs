@@ -145,6 +145,7 @@ pub struct Team {
     pub workspaces: Option<Arc<rota::runner::Workspaces>>,
     pub guards: Guards,
     pub review: ReviewRules,
+    pub recipients: Vec<Recipient>,
     pub reviews: Option<Channel>,
     lives: AtomicU64,
 }
@@ -190,6 +191,7 @@ impl Team {
             workspaces: None,
             guards: Guards::default(),
             review: ReviewRules::default(),
+            recipients: Vec::new(),
             reviews: None,
             lives: AtomicU64::new(0),
         }
@@ -340,6 +342,7 @@ impl Team {
             workspaces: self.workspaces.clone(),
             guards: self.guards,
             review: self.review.clone(),
+            recipients: self.recipients.clone(),
             reviews: self.reviews.clone(),
         }
         .parts()

@@ -43,6 +43,7 @@ pub struct Ingredients {
     pub workspaces: Option<Arc<Workspaces>>,
     pub guards: Guards,
     pub review: ReviewRules,
+    pub recipients: Vec<Recipient>,
     /// The channel that is told what waits for people.
     pub reviews: Option<Channel>,
 }
@@ -110,6 +111,7 @@ impl Ingredients {
             currency: "USD".to_owned(),
             guards: self.guards,
             review: self.review.clone(),
+            recipients: self.recipients.clone(),
             keep: Duration::from_hours(90 * 24),
             arms_itself: self.arms_itself,
             state: Some(self.folder.join("state")),

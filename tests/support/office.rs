@@ -219,6 +219,7 @@ impl Office {
             workspaces: None,
             guards: Guards::default(),
             review: ReviewRules::default(),
+            recipients: Vec::new(),
             reviews: None,
         }
         .parts();

@@ -112,6 +112,7 @@ pub fn a_notice(key: &str, created: i64) -> Notice {
         place: 0,
         parts: 0,
         receipt: Receipt::default(),
+        is_alarm: false,
     }
 }
 

@@ -16,6 +16,7 @@ mod events;
 mod evidence;
 mod independence;
 mod leases;
+mod manners;
 mod many_failing;
 mod modes;
 mod one_task;

@@ -30,6 +30,7 @@ pub fn notice(to: &Channel, key: &str, text: &str, created: Timestamp) -> Notice
         place: 0,
         parts: 0,
         receipt: Receipt::default(),
+        is_alarm: false,
     }
 }
 
