@@ -45,6 +45,11 @@ pub(super) async fn heed(
     let (Entity::Comment(id), "created") = (row.entity, row.field.as_str()) else { return Ok(()) };
     let text = row.after.as_text().unwrap_or_default();
     let Some(told) = command::told(text, &news.agents()) else { return Ok(()) };
+    // To whoever was asked something, a word that is no command may be the answer.
+    let claim = parts.ledger.claim(task).await?;
+    if told.command.is_err() && claim.is_some_and(|claim| claim.parked.is_some()) {
+        return Ok(());
+    }
     // Not every board's record says who it was; the comment does.
     let Some(comment) = find(parts, task, id).await? else { return Ok(()) };
     let given = CommandGiven {
@@ -163,14 +168,20 @@ impl Scene<'_> {
         let reason = format!("asked for in comment {}", self.given.comment);
         let args = [("task", Value::from(self.given.task.0)), ("reason", reason.into())];
         let released = format!("The claim of run `{}` was taken away.", claim.run);
-        self.call("releaseClaim", args, released).await
+        Ok(Some(match self.call("releaseClaim", args).await? {
+            // Whoever may not take it away has asked those who may.
+            Ok(answer) => match answer.get("what").and_then(Value::as_text) {
+                Some(what) => what.to_owned(),
+                None => released,
+            },
+            Err(refused) => refused,
+        }))
     }
 
     async fn approve(&self) -> Result<Option<String>, NotNow> {
         let args = [("task", Value::from(self.given.task.0)), ("decision", "approve".into())];
         // The decision says on the task who approved what.
-        let answer = self.call("decideReview", args, String::new()).await?;
-        Ok(answer.filter(|answer| !answer.is_empty()))
+        Ok(self.call("decideReview", args).await?.err())
     }
 
     /// The playbook that worked here last takes the task again, past its selection.
@@ -232,31 +243,23 @@ impl Scene<'_> {
         })
     }
 
-    /// Which words there are, said once on a task; to whoever was asked something it may be the answer.
+    /// Which words there are, said once on a task.
     async fn unknown(&self) -> Result<Option<String>, NotNow> {
-        if self.claim.as_ref().is_some_and(|claim| claim.parked.is_some()) {
-            return Ok(None);
-        }
         let words = Command::ALL.map(|command| format!("`{}`", command.as_str()));
         let text = format!("In a comment like this I understand {}.", words.join(", "));
         let is_said = was_written(self.parts, self.given.task, None, &text).await?;
         Ok((!is_said).then_some(text))
     }
 
-    /// What is answered when a tool was called: what it refuses in its own words.
+    /// What a tool answers, or refuses in its own words.
     async fn call<const N: usize>(
         &self,
         tool: &str,
         args: [(&'static str, Value); N],
-        done: String,
-    ) -> Result<Option<String>, NotNow> {
-        let key = ("idempotencyKey", Value::from(format!("comment {}", self.given.comment)));
-        let args = Value::map(args.into_iter().chain([key]));
-        match self.parts.tools.call(tool, args, &self.context).await {
-            Ok(_) => Ok(Some(done)),
-            Err(ToolError::Rejected { reason, message }) if !is_passing(reason) => {
-                Ok(Some(message))
-            }
+    ) -> Result<Result<Value, String>, NotNow> {
+        match self.parts.tools.call(tool, Value::map(args), &self.context).await {
+            Ok(result) => Ok(Ok(result.value)),
+            Err(ToolError::Rejected { reason, message }) if !is_passing(reason) => Ok(Err(message)),
             Err(error) => Err(error.into()),
         }
     }

@@ -9,7 +9,8 @@ use super::telling::alarmed;
 use super::warnings;
 use super::worker::Worker;
 use crate::domain::{
-    ActivityQuery, Notice, OccurrenceState, Playbook, Reason, RunState, Timestamp,
+    ActivityQuery, Notice, OccurrenceState, Playbook, Reason, RunState, StatusKind, TaskQuery,
+    Timestamp,
 };
 use crate::ledger::{LedgerError, PlaybookSwitch, RunFilter};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ const EVERY: Duration = Duration::from_mins(10);
 const ROW_MIN: usize = 20;
 /// And for so long.
 const SPAN_MIN: chrono::TimeDelta = chrono::TimeDelta::days(7);
+/// So many tasks are looked at for a gate that kept them.
+const TASKS_MAX: usize = 200;
 /// A board that is not reached for so long is told of.
 const UNREACHED_MIN: chrono::TimeDelta = chrono::TimeDelta::hours(1);
 
@@ -152,11 +155,62 @@ pub(super) async fn quiet(
             row.push((occurrence.decided, reason));
         }
     }
+    let Some((found, since)) = judge(&row, parts.clock.wall()) else { return Ok(None) };
+    if found == Row::Unreached {
+        return Ok(Some((Quiet::Unreached, since)));
+    }
+    if let Some(reason) = gate(parts, playbook).await? {
+        return Ok(Some((Quiet::Gate(reason), since)));
+    }
     let filter = RunFilter { playbook: Some(playbook.name.clone()), ..RunFilter::default() };
     let runs = parts.ledger.runs(&filter, ROW_MIN).await?;
     let worked = |state| !matches!(state, RunState::Refused | RunState::NothingToDo);
     let last = runs.iter().find(|run| run.task.is_some() && worked(run.state));
-    Ok(judge(&row, last.map(|run| run.ended.unwrap_or(run.started)), parts.clock.wall()))
+    // What never matched anything is idle.
+    Ok(last.map(|run| (Quiet::MatchesNothing(run.ended.unwrap_or(run.started)), since)))
+}
+
+/// By which gate the playbook refused a task that is there, if it did.
+async fn gate(parts: &Parts, playbook: &Playbook) -> Result<Option<Reason>, LedgerError> {
+    let open = [StatusKind::New, StatusKind::InProgress, StatusKind::Blocked, StatusKind::Waiting];
+    let query =
+        TaskQuery { kinds_of_status: open.to_vec(), limit: TASKS_MAX, ..TaskQuery::default() };
+    // Where they cannot be read nothing is said of them.
+    let Ok(page) = parts.board.tasks(&query).await else { return Ok(None) };
+    for task in page.items {
+        let decisions = parts.ledger.decisions_about_task(task.id, None).await?;
+        let last = decisions.into_iter().find(|decision| decision.playbook == playbook.name);
+        if let Some(last) = last.filter(|decision| is_gate(decision.reason)) {
+            return Ok(Some(last.reason));
+        }
+    }
+    Ok(None)
+}
+
+/// What a row of occurrences says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Row {
+    /// The board was not reached.
+    Unreached,
+    /// There was nothing to do.
+    Nothing,
+}
+
+/// What a row of occurrences, the latest first, says, and since when.
+fn judge(row: &[(Timestamp, Reason)], now: Timestamp) -> Option<(Row, Timestamp)> {
+    let same = |of: Reason| {
+        let mut last = None;
+        let row = row.iter().take_while(|(_, reason)| *reason == of);
+        let count = row.inspect(|(at, _)| last = Some(*at)).count();
+        (count, last)
+    };
+    let (count, since) = same(Reason::BoardUnavailable);
+    if let Some(since) = since.filter(|since| count > 1 && now - *since >= UNREACHED_MIN) {
+        return Some((Row::Unreached, since));
+    }
+    let (count, since) = same(Reason::NothingToDo);
+    let since = since.filter(|since| count >= ROW_MIN && now - *since >= SPAN_MIN)?;
+    Some((Row::Nothing, since))
 }
 
 /// Whether tasks were there, and a rule kept them from being taken.
@@ -180,37 +234,6 @@ fn is_gate(reason: Reason) -> bool {
     )
 }
 
-/// What a row of occurrences, the latest first, says. Nothing ever matched, or not for long: it is idle.
-fn judge(
-    row: &[(Timestamp, Reason)],
-    last_worked: Option<Timestamp>,
-    now: Timestamp,
-) -> Option<(Quiet, Timestamp)> {
-    let unreached = |reason: Reason| reason == Reason::BoardUnavailable;
-    let same = |of: &dyn Fn(Reason) -> bool| {
-        let mut last = None;
-        let count = row.iter().take_while(|(_, reason)| of(*reason));
-        let count = count.inspect(|(at, _)| last = Some(*at)).count();
-        (count, last)
-    };
-    if let (count, Some(since)) = same(&unreached)
-        && count > 1
-        && now - since >= UNREACHED_MIN
-    {
-        return Some((Quiet::Unreached, since));
-    }
-    let long = |(count, since): (usize, Option<Timestamp>)| {
-        since.filter(|since| count >= ROW_MIN && now - *since >= SPAN_MIN)
-    };
-    if let Some(since) = long(same(&|reason| reason == Reason::NothingToDo)) {
-        let last = last_worked?;
-        return Some((Quiet::MatchesNothing(last), since));
-    }
-    let since = long(same(&is_gate))?;
-    let latest = row.first().map(|(_, reason)| *reason)?;
-    Some((Quiet::Gate(latest), since))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,24 +250,24 @@ mod tests {
     }
 
     #[test]
-    fn idle_a_filter_gates_and_a_board_that_is_away_are_told_apart() {
-        let nothing = row(30, 12, Reason::NothingToDo);
-        assert_eq!(judge(&nothing, None, at(0)), None, "it never matched anything: idle");
-        let matched = judge(&nothing, Some(at(400)), at(0)).unwrap();
-        assert_eq!(matched.0, Quiet::MatchesNothing(at(400)));
-        let gated = judge(&row(30, 12, Reason::NoEstimate), None, at(0)).unwrap();
-        assert_eq!(gated, (Quiet::Gate(Reason::NoEstimate), at(29 * 12)));
-        let away = judge(&row(3, 1, Reason::BoardUnavailable), None, at(0)).unwrap();
-        assert_eq!(away, (Quiet::Unreached, at(2)));
+    fn a_board_that_is_away_is_known_in_an_hour_and_having_nothing_to_do_in_a_week() {
+        assert_eq!(
+            judge(&row(30, 12, Reason::NothingToDo), at(0)),
+            Some((Row::Nothing, at(29 * 12)))
+        );
+        assert_eq!(
+            judge(&row(3, 1, Reason::BoardUnavailable), at(0)),
+            Some((Row::Unreached, at(2)))
+        );
     }
 
     #[test]
     fn a_short_time_or_something_in_between_is_no_reason_to_tell_anybody() {
-        assert_eq!(judge(&row(30, 1, Reason::NothingToDo), Some(at(99)), at(0)), None);
-        assert_eq!(judge(&row(19, 24, Reason::NothingToDo), Some(at(999)), at(0)), None);
-        assert_eq!(judge(&row(1, 1, Reason::BoardUnavailable), None, at(0)), None);
+        assert_eq!(judge(&row(30, 1, Reason::NothingToDo), at(0)), None);
+        assert_eq!(judge(&row(19, 24, Reason::NothingToDo), at(0)), None);
+        assert_eq!(judge(&row(1, 1, Reason::BoardUnavailable), at(0)), None);
         let mut mixed = row(30, 24, Reason::NothingToDo);
         mixed[3].1 = Reason::HandedOver;
-        assert_eq!(judge(&mixed, Some(at(72)), at(0)), None);
+        assert_eq!(judge(&mixed, at(0)), None);
     }
 }

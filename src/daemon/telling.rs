@@ -11,7 +11,7 @@ use super::worker::Worker;
 use crate::digest::{self, AgentWork, DIGEST_TEMPLATE, DigestRequest, Spent, Work};
 use crate::domain::{
     Body, Channel, Delivery, Notice, OccurrenceState, Playbook, ProjectId, Reason, Receipt,
-    ReportWhen, Run, RunState, StatusKind, TaskId, Timestamp, Value,
+    ReportWhen, Run, RunState, StatusKind, Timestamp, Value,
 };
 use crate::ledger::RunFilter;
 use crate::runner::WorkEnd;

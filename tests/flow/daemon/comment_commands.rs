@@ -26,6 +26,7 @@ async fn team(scripts: &[&str]) -> (Team, TaskId, Life) {
 
 /// Somebody says something, and time is given to hear and to do it.
 async fn say(team: &Team, life: &Life, who: PersonId, task: TaskId, text: &str) {
+    team.clock.advance(Duration::from_secs(1));
     team.say(who, task, text).await;
     hear(life).await;
 }
@@ -117,7 +118,7 @@ async fn only_a_manager_takes_a_claim_away_by_a_comment() {
     say(&team, &life, BO, task, "@AI-Agent release").await;
     let text = answer(&team, task).await.unwrap();
     assert!(text.contains("manager"), "{text}");
-    assert_ne!(life.claim(task).await.phase, Phase::Free);
+    assert_ne!(life.claim(task).await.phase, Phase::Free, "it was only asked for");
     say(&team, &life, ADA, task, "@AI-Agent release").await;
     assert_eq!(said(&team, task, "was taken away.").await, 1);
     assert_eq!(life.claim(task).await.phase, Phase::Free);

@@ -60,7 +60,8 @@ async fn told(team: &Team, life: &Life) -> Vec<String> {
 
 async fn later(team: &Team, by: Duration) {
     team.clock.advance(by);
-    tokio::time::advance(by).await;
+    // For the pace between messages.
+    tokio::time::advance(Duration::from_secs(5)).await;
 }
 
 #[tokio::test(start_paused = true)]

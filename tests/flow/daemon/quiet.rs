@@ -16,7 +16,6 @@ fn every_six_hours(more: &str) -> String {
 async fn days(team: &Team, life: &Life, count: u32) {
     for _ in 0..4 * count {
         team.clock.advance(Duration::from_hours(6));
-        tokio::time::advance(Duration::from_hours(6)).await;
         life.work().await;
     }
 }
