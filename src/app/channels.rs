@@ -17,7 +17,8 @@ const LOOK_TIME: Duration = Duration::from_secs(15);
 /// What `[notify]` says, as the room reads it.
 fn options(config: &Config) -> NotifyOptions {
     let file = config.files.iter().map(|(n, p)| (n.clone(), FileOptions::new(p.clone())));
-    let slack = config.slack.iter().map(|(name, way)| (name.clone(), SlackOptions::new(way.clone())));
+    let slack =
+        config.slack.iter().map(|(name, way)| (name.clone(), SlackOptions::new(way.clone())));
     NotifyOptions {
         file: file.collect(),
         slack: slack.collect(),

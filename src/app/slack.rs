@@ -236,9 +236,9 @@ impl Desk {
             Err(refusal) => return Some(refusal),
         };
         let items = listed.get("items").and_then(Value::as_list).unwrap_or_default();
-        let mut of_task = items.iter().filter(|item| {
-            item.get("task").and_then(Value::as_int) == Some(clicked.task)
-        });
+        let mut of_task = items
+            .iter()
+            .filter(|item| item.get("task").and_then(Value::as_int) == Some(clicked.task));
         let run = |item: &Value| item.get("run").and_then(Value::as_text).map(str::to_owned);
         let mut others = Vec::new();
         if of_task.any(|item| {

@@ -156,8 +156,7 @@ fn emails(table: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> BTreeMap<String
 fn email(table: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> Option<EmailOptions> {
     let server = table.needed_text("server");
     let port = table.int("port", 1..=65_535).and_then(|port| u16::try_from(port).ok());
-    let ways =
-        [("starttls", EmailTls::StartTls), ("tls", EmailTls::Tls), ("none", EmailTls::None)];
+    let ways = [("starttls", EmailTls::StartTls), ("tls", EmailTls::Tls), ("none", EmailTls::None)];
     let tls = table.choice("tls", &ways).unwrap_or(EmailTls::StartTls);
     let local = ["localhost", "127.0.0.1", "::1"];
     let is_far = server.as_deref().is_some_and(|server| !local.contains(&server));
@@ -166,8 +165,7 @@ fn email(table: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> Option<EmailOpti
         table.add(table.fault("tls", message));
     }
     let user = table.needed_if_written("user");
-    let password =
-        table.has("password").then(|| secret(table, "password", folder, env)).flatten();
+    let password = table.has("password").then(|| secret(table, "password", folder, env)).flatten();
     if user.is_some() != table.has("password") {
         let message = "`user` and `password` belong together";
         table.add(table.own_fault(message));
@@ -179,7 +177,15 @@ fn email(table: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> Option<EmailOpti
         table.add(table.own_fault(message));
     }
     let login = user.zip(password);
-    Some(EmailOptions { server: server?, port, tls, login, from: from?, to, time_limit: TIME_LIMIT })
+    Some(EmailOptions {
+        server: server?,
+        port,
+        tls,
+        login,
+        from: from?,
+        to,
+        time_limit: TIME_LIMIT,
+    })
 }
 
 fn app(

@@ -177,9 +177,7 @@ impl Courier {
         (channel, arrived)
     }
 
-    fn lanes(
-        &self,
-    ) -> std::sync::MutexGuard<'_, BTreeMap<Channel, Arc<tokio::sync::Mutex<Lane>>>> {
+    fn lanes(&self) -> std::sync::MutexGuard<'_, BTreeMap<Channel, Arc<tokio::sync::Mutex<Lane>>>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -249,11 +247,7 @@ impl Lane {
 }
 
 /// The first notice of a queue, if it is due; what waited long together with others is one by then.
-async fn head(
-    parts: &Parts,
-    channel: &Channel,
-    now: Timestamp,
-) -> Result<Option<Notice>, Broken> {
+async fn head(parts: &Parts, channel: &Channel, now: Timestamp) -> Result<Option<Notice>, Broken> {
     let read = async || {
         let queue = parts.ledger.queue(channel, 1).await.map_err(|error| {
             tracing::warn!(%error, "the outbox could not be read");
@@ -306,8 +300,7 @@ async fn fail(
     let not_before = parts.clock.wall() + to_delta(wait);
     let again = error.is_transient && attempts < ATTEMPTS_MAX;
     let (key, revision) = (&notice.key, notice.revision);
-    let recorded =
-        parts.ledger.notice_failed(key, revision, &error.what, not_before, again).await;
+    let recorded = parts.ledger.notice_failed(key, revision, &error.what, not_before, again).await;
     recorded.map_err(|error| {
         tracing::warn!(key = %notice.key, %error, "a failed delivery could not be recorded");
         Broken

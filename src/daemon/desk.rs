@@ -10,8 +10,8 @@ use super::reviews;
 use super::why;
 use crate::cron::Odd;
 use crate::domain::{
-    Channel, Fence, HandOver, Playbook, PlaybookName, Principal, RunId, Staging, TaskId, Timestamp, Value,
-    Waiting, Work,
+    Channel, Fence, HandOver, Playbook, PlaybookName, Principal, RunId, Staging, TaskId, Timestamp,
+    Value, Waiting, Work,
 };
 use crate::ledger::stop;
 use crate::schedule::{AHEAD_MAX, Forecast, Timetable, forecast};

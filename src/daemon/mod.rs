@@ -13,6 +13,7 @@
 
 mod accounts;
 mod again;
+mod agent_work;
 pub mod alarm;
 mod announce;
 mod answers;

@@ -94,7 +94,10 @@ fn notice(parts: &Parts, to: &Channel, waiting: &Waiting, people: &[Person]) -> 
         })
         .into_iter()
         .collect();
-    let text = text_of(waiting, parts.settings.links.task(waiting.task).url.as_deref().unwrap_or_default());
+    let text = text_of(
+        waiting,
+        parts.settings.links.task(waiting.task).url.as_deref().unwrap_or_default(),
+    );
     let ask = Ask { task: waiting.task, kind: waiting.kind, run: waiting.run.clone() };
     let slack = payloads(&text, std::slice::from_ref(&ask));
     let body = Body { text, slack, mentions, asks: vec![ask], ..Body::default() };
@@ -137,11 +140,10 @@ fn text_of(waiting: &Waiting, url: &str) -> String {
 /// room: then the text is sent, and says nothing of buttons.
 pub(super) fn payloads(text: &str, asks: &[Ask]) -> Vec<String> {
     let Ok(messages) = digest::slack_of_text(text) else { return Vec::new() };
-    let mut payloads: Vec<String> =
-        messages.iter().map(digest::blocks::Message::to_json).collect();
+    let mut payloads: Vec<String> = messages.iter().map(digest::blocks::Message::to_json).collect();
     let Some(last) = payloads.last_mut() else { return payloads };
     let Ok(mut value) = serde_json::from_str::<Json>(last) else { return payloads };
-    if let Some(blocks) = value["blocks"].as_array_mut() {
+    if let Some(blocks) = value.get_mut("blocks").and_then(Json::as_array_mut) {
         // One place is left for those who are mentioned.
         let room = BLOCKS_MAX.saturating_sub(blocks.len() + 1);
         blocks.extend(asks.iter().take(room.min(10)).map(buttons));

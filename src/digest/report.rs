@@ -2,9 +2,9 @@
 
 use super::blocks::{self, BlockError, Message};
 use super::dress::mrkdwn;
-use crate::notify::text::printable;
 use super::{Format, dress};
 use crate::domain::{Body, Value};
+use crate::notify::text::printable;
 
 /// The longest text a template may make, in bytes.
 pub const FILLED_BYTES_MAX: usize = 4 * 1024 * 1024;

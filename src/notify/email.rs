@@ -111,7 +111,9 @@ impl Email {
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         let automatic = HeaderValue::new(automatic, "auto-generated".to_owned());
         letter = letter.raw_header(automatic);
-        letter.body(text.to_owned()).map_err(|_| NotifyError::lasting("no letter can be made of it"))
+        letter
+            .body(text.to_owned())
+            .map_err(|_| NotifyError::lasting("no letter can be made of it"))
     }
 }
 

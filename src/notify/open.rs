@@ -175,10 +175,7 @@ impl NotifyOptions {
     }
 }
 
-fn slack_of(
-    options: &SlackOptions,
-    clock: Arc<dyn Clock>,
-) -> Result<Arc<dyn Notifier>, String> {
+fn slack_of(options: &SlackOptions, clock: Arc<dyn Clock>) -> Result<Arc<dyn Notifier>, String> {
     Ok(match &options.way {
         SlackWay::Webhook(address) => {
             Arc::new(SlackWebhook::new(address, options.time_limit, clock)?)

@@ -3,8 +3,9 @@
 
 use super::ToolError;
 use crate::domain::{
-    Activity, Channel, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PersonId, PlaybookName,
-    Principal, ProjectId, Reason, Run, RunId, RunState, TaskId, Timestamp, Token, Usage, Value,
+    Activity, Channel, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PersonId,
+    PlaybookName, Principal, ProjectId, Reason, Run, RunId, RunState, TaskId, Timestamp, Token,
+    Usage, Value,
 };
 use crate::ledger::{AuditVerdict, Repeat};
 use crate::store::StoreError;

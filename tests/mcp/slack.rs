@@ -168,7 +168,11 @@ fn text(answer: &Value) -> &str {
 async fn what_is_handed_over_is_told_with_buttons_and_the_first_who_decides_decides() {
     let scene = Scene::new();
     let message = scene.handed_over().await;
-    assert_eq!(pings(&message), ["<@U0ADA>", "<@U0ADA>"], "Carol alone, by her address: {message:#}");
+    assert_eq!(
+        pings(&message),
+        ["<@U0ADA>", "<@U0ADA>"],
+        "Carol alone, by her address: {message:#}"
+    );
     assert!(!message.to_string().contains("<https"), "{message:#}");
     // Bob is mapped by rota.toml; what came of it stands where the buttons were.
     let approved = scene.clicks("U0BOB", &message, 0).await;
@@ -274,7 +278,11 @@ async fn changes_are_asked_for_and_questions_answered_by_a_form() {
     let answered = send(&question, "The lower one.").await;
     assert!(text(&answered).starts_with("Bob answered the question"), "{answered:#}");
     let late = send(&question, "The upper one.").await;
-    assert!(text(&late).contains("the answer was: The lower one.") || text(&late).contains("no question"), "{late:#}");
+    assert!(
+        text(&late).contains("the answer was: The lower one.")
+            || text(&late).contains("no question"),
+        "{late:#}"
+    );
     let held = scene.robot.call("claimTask", json!({ "task": 1 })).await;
     assert_eq!(held["structuredContent"]["answer"], "The lower one.", "{held:#}");
     let fence = held["structuredContent"]["fence"].clone();

@@ -27,13 +27,10 @@ impl OutboxCommand {
     /// The call it makes.
     pub fn call(&self) -> Call {
         match self {
-            Self::List => {
-                Call::look("listOutbox", CallArgs::new(), View::Detail(overview::outbox))
-            }
+            Self::List => Call::look("listOutbox", CallArgs::new(), View::Detail(overview::outbox)),
             Self::Retry { key, channel } => {
-                let args = CallArgs::new()
-                    .with("key", key.as_deref())
-                    .with("channel", channel.as_deref());
+                let args =
+                    CallArgs::new().with("key", key.as_deref()).with("channel", channel.as_deref());
                 Call { view: View::Detail(overview::retried), ..Call::act("retryOutbox", args) }
             }
         }

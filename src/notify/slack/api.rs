@@ -126,8 +126,7 @@ impl Slack {
         if !text.starts_with("xox") || !text.bytes().all(is_word) {
             return Err("expected a bot token, which begins with xoxb-".to_owned());
         }
-        let poster =
-            Poster::new(&base, "Slack", time_limit, ANSWER_BYTES_MAX, Arc::clone(&clock))?;
+        let poster = Poster::new(&base, "Slack", time_limit, ANSWER_BYTES_MAX, Arc::clone(&clock))?;
         Ok(Self { base, token, poster, clock, known: Mutex::default() })
     }
 

@@ -44,7 +44,8 @@ pub(super) fn addressed(payload: &mut Value, mentions: &[(Mention, Option<String
     }
     let text = payload["text"].as_str().unwrap_or_default();
     payload["text"] = json!(format!("{line} {text}").trim());
-    let Some(blocks) = payload["blocks"].as_array_mut() else { return };
+    let blocks = payload.get_mut("blocks").and_then(Value::as_array_mut);
+    let Some(blocks) = blocks else { return };
     if blocks.len() < BLOCKS_MAX {
         let text = json!({"type": "mrkdwn", "text": line, "verbatim": true});
         blocks.insert(0, json!({"type": "section", "text": text}));

@@ -51,13 +51,18 @@ impl SlackWebApi {
             return Ok(Delivered { is_last, stands });
         }
         let thread = before.first().filter(|name| post.part > 0 && !name.is_empty());
-        let stands = match send(&self.slack, &self.channel, payload.clone(), thread.map(String::as_str)).await {
-            // Somebody removed the message that the thread hangs on.
-            Err(error) if thread.is_some() && error.is(&["thread_not_found", "message_not_found"]) => {
-                send(&self.slack, &self.channel, payload, None).await?
-            }
-            sent => sent?,
-        };
+        let stands =
+            match send(&self.slack, &self.channel, payload.clone(), thread.map(String::as_str))
+                .await
+            {
+                // Somebody removed the message that the thread hangs on.
+                Err(error)
+                    if thread.is_some() && error.is(&["thread_not_found", "message_not_found"]) =>
+                {
+                    send(&self.slack, &self.channel, payload, None).await?
+                }
+                sent => sent?,
+            };
         Ok(Delivered { is_last, stands: Some(stands) })
     }
 

@@ -21,9 +21,7 @@ pub(super) fn tools() -> Vec<Definition> {
                 example: "{}",
             },
             Role::Editor,
-            |parts, _, _| {
-                Box::pin(async move { parts.desk()?.outbox().await.map_err(desk_error) })
-            },
+            |parts, _, _| Box::pin(async move { parts.desk()?.outbox().await.map_err(desk_error) }),
         ),
         Definition::operate::<RetryOutbox, Anything>(
             Words {

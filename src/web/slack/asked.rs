@@ -141,13 +141,13 @@ impl Asked {
     /// # Errors
     /// What is not understood.
     pub fn of_command(body: &[u8]) -> Result<Option<Self>, &'static str> {
-        let find = |wanted: &str| {
-            fields(body).find_map(|(name, value)| (name == wanted).then_some(value))
-        };
+        let find =
+            |wanted: &str| fields(body).find_map(|(name, value)| (name == wanted).then_some(value));
         if find("ssl_check").is_some() {
             return Ok(None);
         }
-        let short = |text: String| Some(text).filter(|t| !t.is_empty() && t.len() <= WORD_BYTES_MAX);
+        let short =
+            |text: String| Some(text).filter(|t| !t.is_empty() && t.len() <= WORD_BYTES_MAX);
         let user = find("user_id").and_then(short).ok_or("nobody typed it")?;
         let text = find("text").unwrap_or_default().chars().take(TEXT_CHARS_MAX).collect();
         let response_url = find("response_url").and_then(short);
@@ -192,9 +192,7 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_is_not_understood() {
-        let button = |value: Value| {
-            json!({"type": "block_actions", "user": {"id": "U1"}, "actions": [{"value": value}]})
-        };
+        let button = |value: Value| json!({"type": "block_actions", "user": {"id": "U1"}, "actions": [{"value": value}]});
         for payload in [
             json!({}),
             json!({"type": "block_actions"}),

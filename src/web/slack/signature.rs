@@ -119,8 +119,7 @@ mod tests {
         command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2F\
         T1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.\
         803a0bc887a14d10d2c447fce8b6703c";
-    const SIGNATURE: &str =
-        "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503";
+    const SIGNATURE: &str = "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503";
 
     fn signatures(seconds_later: i64) -> Signatures {
         let at = AT.parse::<i64>().unwrap() + seconds_later;
@@ -164,12 +163,9 @@ mod tests {
 
     #[test]
     fn after_five_minutes_or_before_its_time_nothing_is_believed() {
-        for (later, expected) in [
-            (300, Ok(())),
-            (301, Err(Refusal::Old)),
-            (-300, Ok(())),
-            (-301, Err(Refusal::Old)),
-        ] {
+        for (later, expected) in
+            [(300, Ok(())), (301, Err(Refusal::Old)), (-300, Ok(())), (-301, Err(Refusal::Old))]
+        {
             let found = signatures(later).check(&headers(AT, SIGNATURE), BODY.as_bytes());
             assert_eq!(found, expected, "{later}");
         }

@@ -18,8 +18,8 @@ pub use super::store::{Fixture, at_once, memory, sled};
 use rota::clock::{Clock, SeededEntropy};
 use rota::domain::{
     BoardName, Body, Channel, DaemonId, Delivery, LifeId, Notice, Occurrence, OccurrenceId,
-    OccurrenceState, PlaybookName, Receipt, Run, RunId, RunState, TaskId, Timestamp, Trigger, Usage,
-    from_millis,
+    OccurrenceState, PlaybookName, Receipt, Run, RunId, RunState, TaskId, Timestamp, Trigger,
+    Usage, from_millis,
 };
 use rota::ledger::{Acquire, Ledger, LedgerOptions, Sent};
 use rota::store::Store;

@@ -218,7 +218,10 @@ async fn notices_become_one_at_the_place_of_the_first_or_nothing_happens(f: Fixt
     let members = read[1..3].to_vec();
     assert!(ledger.merge_notices(&members, &a_notice("both", 7)).await.unwrap());
     assert_eq!(keys(&queued(&ledger).await), ["a", "both", "d"]);
-    assert_eq!(the(&ledger, "b").await.delivery, Delivery::Merged { at: at(7), into: "both".into() });
+    assert_eq!(
+        the(&ledger, "b").await.delivery,
+        Delivery::Merged { at: at(7), into: "both".into() }
+    );
     let again = ledger.merge_notices(&members, &a_notice("again", 8)).await.unwrap();
     assert!(!again && ledger.notice("again").await.unwrap().is_none());
     // One of them is under way.

@@ -2,8 +2,8 @@
 
 use super::{Fixture, TASK, at, at_once, ledger, on_both_stores};
 use rota::domain::{Decision, PlaybookName, Reason, RunId};
-use rota::ledger::stop::Stopped;
 use rota::ledger::AuditVerdict;
+use rota::ledger::stop::Stopped;
 use rota::store::Batch;
 use std::sync::Arc;
 

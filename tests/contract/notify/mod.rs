@@ -74,11 +74,7 @@ impl Way {
 }
 
 /// A whole message.
-async fn deliver(
-    notifier: &Arc<dyn Notifier>,
-    key: &str,
-    body: &Body,
-) -> Result<Way, NotifyError> {
+async fn deliver(notifier: &Arc<dyn Notifier>, key: &str, body: &Body) -> Result<Way, NotifyError> {
     let mut way = Way::default();
     way.go(notifier, key, body).await.map(|()| way)
 }

@@ -2,7 +2,7 @@
 
 use super::{Way, deliver, opened_at};
 use crate::support::slack::limits::pings;
-use crate::support::slack::{FakeSlack, Fail, TEAM, TOKEN};
+use crate::support::slack::{Fail, FakeSlack, TEAM, TOKEN};
 use rota::clock::ManualClock;
 use rota::digest;
 use rota::domain::{Body, Mention};

@@ -49,8 +49,7 @@ fn said(channels: &[Channel]) -> Said {
 fn of_a_thousand_notices_none_is_lost_and_none_comes_twice_by_its_key_however_often_one_dies() {
     let outer = runtime();
     let mut team = outer.block_on(Team::new());
-    let channels =
-        [Channel::Stdout, Channel::File("log".into()), Channel::Slack("ops".into())];
+    let channels = [Channel::Stdout, Channel::File("log".into()), Channel::Slack("ops".into())];
     let deaths: Arc<Deaths> = Arc::default();
     let mailbox = || Mailbox::among(Duration::ZERO, &deaths);
     let mailboxes: BTreeMap<Channel, Arc<Mailbox>> =

@@ -174,7 +174,9 @@ fn answer(state: &Mutex<State>, asked: &Asked) -> Reply {
             let limited = Reply::text(429, "application/json", &body);
             return limited.with("Retry-After", &seconds.to_string());
         }
-        Some(Fail::Status(status)) => return Reply::text(status, "text/html", "<html>Slack</html>"),
+        Some(Fail::Status(status)) => {
+            return Reply::text(status, "text/html", "<html>Slack</html>");
+        }
         Some(Fail::Garbage) => return Reply::text(200, "text/html", "<html>Slack</html>"),
         Some(Fail::Broken) => return Reply::text(200, "text/plain", "").then(Then::HangUp).cut(),
         Some(Fail::DoneAndBroken) => {}
@@ -284,7 +286,13 @@ fn post(state: &mut State, args: &Value) -> Result<Value, &'static str> {
     state.next += 1;
     let ts = format!("1795000000.{:06}", state.next);
     let payload = args.clone();
-    state.messages.push(Stands { channel: channel.clone(), ts: ts.clone(), thread, payload, edits: 0 });
+    state.messages.push(Stands {
+        channel: channel.clone(),
+        ts: ts.clone(),
+        thread,
+        payload,
+        edits: 0,
+    });
     Ok(json!({"channel": channel, "ts": ts}))
 }
 
@@ -293,9 +301,10 @@ fn find(state: &State, args: &Value) -> Result<usize, &'static str> {
     if channel.as_str().is_none_or(|channel| !state.channels.contains_key(channel)) {
         return Err("channel_not_found");
     }
-    let found = state.messages.iter().position(|message| {
-        channel == &json!(message.channel) && ts == &json!(message.ts)
-    });
+    let found = state
+        .messages
+        .iter()
+        .position(|message| channel == &json!(message.channel) && ts == &json!(message.ts));
     found.ok_or("message_not_found")
 }
 
