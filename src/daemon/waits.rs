@@ -11,6 +11,7 @@ use crate::domain::{
 };
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -127,7 +128,7 @@ fn text_of(waiting: &Waiting, url: &str) -> String {
     let chars = waiting.text.trim().chars().count();
     let mut said: String = waiting.text.trim().chars().take(TEXT_CHARS_MAX).collect();
     if chars > TEXT_CHARS_MAX {
-        said.push_str(&format!(" … ({} more characters)", chars - TEXT_CHARS_MAX));
+        let _ = write!(said, " … ({} more characters)", chars - TEXT_CHARS_MAX);
     }
     [what, said, url.to_owned()]
         .into_iter()
