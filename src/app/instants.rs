@@ -1,4 +1,5 @@
-//! What `rota doctor` says of planned instants: every one of the last days ended as *ran* or *skipped*.
+//! What `rota doctor` says of the ledger: every planned instant of the last days ended as *ran* or
+//! *skipped*, and every message was told.
 
 use super::doctor::finding;
 use super::{check, open};
@@ -18,12 +19,15 @@ use std::time::Duration;
 /// So far back it is looked.
 const SPAN: Duration = Duration::from_hours(7 * 24);
 
+/// At most so many messages are counted.
+const MESSAGES_MAX: usize = 1_000;
+
 /// Nothing where there is no ledger yet, or none that could be read before it is restored.
-pub(super) async fn examine(place: &Place, config: &Config) -> Option<Finding> {
+pub(super) async fn examine(place: &Place, config: &Config) -> Vec<Finding> {
     let options = open::store_options(config);
     let folder = options.folder(&place.state);
     if !folder.exists() || needs_restore(&place.state, &folder) {
-        return None;
+        return Vec::new();
     }
     let (clock, life) = (SystemClock::shared(), LifeId::new("doctor"));
     let what = "occurrences";
@@ -31,11 +35,11 @@ pub(super) async fn examine(place: &Place, config: &Config) -> Option<Finding> {
         Ok(store) => store,
         Err(StoreError::Locked { .. }) => {
             let found = "not counted: a daemon has the ledger open";
-            return Some(finding(what, Health::Ok, found, ""));
+            return vec![finding(what, Health::Ok, found, "")];
         }
         Err(error) => {
             let advice = "see docs/operations.md, \"The ledger is damaged, or gone\"";
-            return Some(finding(what, Health::Fail, error.to_string(), advice));
+            return vec![finding(what, Health::Fail, error.to_string(), advice)];
         }
     };
     let options = LedgerOptions {
@@ -51,10 +55,24 @@ pub(super) async fn examine(place: &Place, config: &Config) -> Option<Finding> {
     // What was forgotten on purpose is no hole.
     let since = clock.wall() - to_delta(SPAN.min(config.keep));
     let found = Accounts::of(&ledger, playbooks.iter().map(AsRef::as_ref), since).await;
-    Some(match found {
+    let instants = match found {
         Ok(found) => told(&found),
         Err(error) => finding(what, Health::Fail, error.to_string(), "see docs/operations.md"),
-    })
+    };
+    vec![instants, messages(&ledger).await]
+}
+
+/// What could not be told and was given up.
+async fn messages(ledger: &Ledger) -> Finding {
+    let what = "messages";
+    match ledger.count_dead_letters(MESSAGES_MAX).await {
+        Ok(0) => finding(what, Health::Ok, "none was given up", ""),
+        Ok(count) => {
+            let advice = "`rota outbox list` shows them, `rota outbox retry` sends them again";
+            finding(what, Health::Warn, format!("{count} could not be told"), advice)
+        }
+        Err(error) => finding(what, Health::Fail, error.to_string(), "see docs/operations.md"),
+    }
 }
 
 fn told(found: &Accounts) -> Finding {

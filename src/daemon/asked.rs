@@ -3,7 +3,6 @@
 use super::brief::{plain, text_of};
 use super::dispatcher::failed;
 use super::parts::Parts;
-use super::telling;
 use crate::digest::{self, AgentWork, CollectError, DigestRequest};
 use crate::domain::{PlaybookName, Reason, Timestamp, Value};
 use crate::ledger::stop;
@@ -27,7 +26,7 @@ pub(super) async fn digest(parts: &Parts, ask: &DigestAsk) -> Result<Value, Desk
         links: parts.settings.links.clone(),
         agents: AgentWork::default(),
     };
-    let agents = telling::agent_work(parts, &request).await;
+    let agents = super::agent_work::agent_work(parts, &request).await;
     let agents = agents.map_err(|what| DeskError::Failed { what, source: None })?;
     let request = DigestRequest { agents, ..request };
     let collected = digest::collect(parts.board.as_ref(), &request).await;

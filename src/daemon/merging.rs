@@ -6,6 +6,7 @@ use super::parts::Parts;
 use super::{telling, waits};
 use crate::domain::{Body, Channel, Delivery, Mention, Notice, Timestamp};
 use chrono::TimeDelta;
+use std::fmt::Write as _;
 
 /// Whoever waits so long may be told together with others.
 const WAITED: TimeDelta = TimeDelta::minutes(10);
@@ -123,9 +124,9 @@ fn together(members: &[Notice]) -> Body {
     let (mut mentions, mut asks): (Vec<Mention>, Vec<_>) = Default::default();
     for member in members {
         let (at, body) = (text_of(member.created), &member.body);
-        text.push_str(&format!("\n\n[{at}] {}", body.text.trim()));
+        let _ = write!(text, "\n\n[{at}] {}", body.text.trim());
         let marked = if body.markdown.trim().is_empty() { &body.text } else { &body.markdown };
-        markdown.push_str(&format!("\n\n---\n\n[{at}]\n\n{}", marked.trim()));
+        let _ = write!(markdown, "\n\n---\n\n[{at}]\n\n{}", marked.trim());
         for mention in &body.mentions {
             if !mentions.contains(mention) {
                 mentions.push(mention.clone());

@@ -14,6 +14,7 @@
 mod accepted;
 mod accounts;
 mod again;
+mod agent_work;
 pub mod alarm;
 mod announce;
 mod answers;

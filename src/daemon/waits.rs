@@ -11,6 +11,7 @@ use crate::domain::{
 };
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -137,7 +138,7 @@ fn text_of(waiting: &Waiting, url: &str) -> String {
     let chars = waiting.text.trim().chars().count();
     let mut said: String = waiting.text.trim().chars().take(TEXT_CHARS_MAX).collect();
     if chars > TEXT_CHARS_MAX {
-        said.push_str(&format!(" … ({} more characters)", chars - TEXT_CHARS_MAX));
+        let _ = write!(said, " … ({} more characters)", chars - TEXT_CHARS_MAX);
     }
     [what, said, url.to_owned()]
         .into_iter()
@@ -153,7 +154,7 @@ pub(super) fn payloads(text: &str, asks: &[Ask]) -> Vec<String> {
     let mut payloads: Vec<String> = messages.iter().map(digest::blocks::Message::to_json).collect();
     let Some(last) = payloads.last_mut() else { return payloads };
     let Ok(mut value) = serde_json::from_str::<Json>(last) else { return payloads };
-    if let Some(blocks) = value["blocks"].as_array_mut() {
+    if let Some(blocks) = value.get_mut("blocks").and_then(Json::as_array_mut) {
         // One place is left for those who are mentioned.
         let room = BLOCKS_MAX.saturating_sub(blocks.len() + 1);
         blocks.extend(asks.iter().take(room.min(10)).map(buttons));

@@ -3,9 +3,13 @@
 //! A key is made of segments joined by `/`. What people or boards chose is escaped, and replaced by
 //! its hash where it is long, so that no name reaches into another's rows or past the longest key.
 
+mod outbox;
+
+pub(super) use outbox::{DEAD, QUEUE, after_queue, dead, place_in_queue, queue, queued};
+
 use crate::domain::{
-    BoardName, Channel, CommentId, Mark, OccurrenceId, PersonId, PlaybookName, RunId, RunState,
-    TaskId, Timestamp, TokenId, WaitItem,
+    BoardName, CommentId, Mark, OccurrenceId, PersonId, PlaybookName, RunId, RunState, TaskId,
+    Timestamp, TokenId, WaitItem,
 };
 use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
@@ -21,8 +25,6 @@ pub(super) const INTENT_OPEN: &str = "intent-open/";
 pub(super) const RUN: &str = "run/";
 /// Pending notices as they were listed before each channel had a queue.
 pub(super) const DUE: &str = "notice-due/";
-pub(super) const QUEUE: &str = "notice-queue/";
-pub(super) const DEAD: &str = "notice-dead/";
 pub(super) const SESSION: &str = "session/";
 pub(super) const SESSION_AT: &str = "session-at/";
 pub(super) const TOKEN: &str = "token/";
@@ -437,33 +439,6 @@ pub(super) fn woken_deep(occurrence: &OccurrenceId) -> String {
 
 pub(super) fn notice(key: &str) -> String {
     format!("notice/{}", sha256(key.as_bytes()))
-}
-
-/// The notices that wait for one channel, in the order in which they are told.
-pub(super) fn queue(channel: &Channel) -> String {
-    format!("{QUEUE}{}/", segment(&channel.to_string()))
-}
-
-/// A notice's place among them.
-pub(super) fn queued(channel: &Channel, place: u64, key: &str) -> String {
-    format!("{}{place:016x}/{}", queue(channel), sha256(key.as_bytes()))
-}
-
-/// The place that a key of a queue names.
-pub(super) fn place_in_queue(key: &str) -> Option<u64> {
-    let place = key.strip_prefix(QUEUE)?.split('/').nth(1)?;
-    u64::from_str_radix(place, 16).ok()
-}
-
-/// What comes after all keys of a queue and before those of the next one.
-pub(super) fn after_queue(key: &str) -> Option<String> {
-    let channel = key.strip_prefix(QUEUE)?.split('/').next()?;
-    Some(format!("{QUEUE}{channel}/~"))
-}
-
-/// A notice that was given up.
-pub(super) fn dead(key: &str) -> String {
-    format!("{DEAD}{}", sha256(key.as_bytes()))
 }
 
 /// All notices, newest first.

@@ -38,7 +38,7 @@ impl Ledger {
             let Delivery::Undeliverable { error, .. } = &notice.delivery else { return None };
             let last_error = Some(error.clone());
             let delivery = Delivery::Pending { attempts: 0, not_before: now, last_error };
-            Some(Notice { place, delivery, ..notice })
+            Some(Notice { delivery, place, ..notice })
         })
         .await?;
         Ok(true)

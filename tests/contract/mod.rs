@@ -3,6 +3,7 @@
 
 mod board;
 mod config;
+mod config_channels;
 mod config_people;
 mod cron;
 pub(crate) mod given;

@@ -1,5 +1,4 @@
-//! The table of commands and the tool calls they stand for, and walks over everything that can be
-//! typed.
+//! The table of commands and the tool calls they stand for, and walks over all that can be typed.
 
 use super::commands::report;
 use crate::support::backend::{Expected, StrictBackend, TestHouse, expect, type_to};
@@ -18,7 +17,6 @@ struct Row {
     args: Value,
     need: Need,
 }
-
 fn row(words: &'static [&'static str], tool: &'static str, args: Value, need: Need) -> Row {
     Row { words, tool, args, need }
 }
@@ -40,12 +38,7 @@ fn token_calls() -> Vec<Row> {
     vec![
         row(&["audit", "verify"], "verifyAudit", json!({}), Look),
         row(&["outbox", "list"], "listOutbox", json!({}), Look),
-        row(
-            &["outbox", "retry", "--channel", "slack:team"],
-            "retryOutbox",
-            json!({"channel": "slack:team"}),
-            Act,
-        ),
+        row(&["outbox", "retry"], "retryOutbox", json!({}), Act),
         row(&["report", "cost"], "reportCost", json!({"by": "playbook"}), Look),
         row(
             &["report", "cost", "--by", "day", "--since", "-7d"],

@@ -59,6 +59,10 @@ pub struct Slack {
     known: Mutex<BTreeMap<String, (Duration, Option<String>)>>,
 }
 
+/// What Slack answered before; nothing where it knew nobody.
+#[derive(Debug, PartialEq, Eq)]
+struct Known(Option<String>);
+
 /// Why Slack did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum SlackError {
@@ -177,7 +181,7 @@ impl Slack {
     /// The id of whoever has this e-mail address; `None` where nobody has it.
     pub async fn user_with(&self, email: &str) -> Result<Option<String>, SlackError> {
         let key = email.trim().to_lowercase();
-        if let Some(known) = self.remembered(&key) {
+        if let Some(Known(known)) = self.remembered(&key) {
             return Ok(known);
         }
         let found = match self.ask("users.lookupByEmail", &[("email", &key)]).await {
@@ -197,7 +201,7 @@ impl Slack {
         if !is_user_id(user) {
             return Ok(None);
         }
-        if let Some(known) = self.remembered(user) {
+        if let Some(Known(known)) = self.remembered(user) {
             return Ok(known);
         }
         let (answer, _) = self.ask("users.info", &[("user", user)]).await?;
@@ -233,10 +237,10 @@ impl Slack {
         self.call("views.open", &json!({"trigger_id": trigger, "view": view})).await.map(|_| ())
     }
 
-    fn remembered(&self, key: &str) -> Option<Option<String>> {
+    fn remembered(&self, key: &str) -> Option<Known> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (until, found) = known.get(key)?;
-        (self.clock.boot() < *until).then(|| found.clone())
+        (self.clock.boot() < *until).then(|| Known(found.clone()))
     }
 
     fn remember(&self, key: String, found: Option<String>) {
@@ -293,7 +297,7 @@ mod tests {
             slack.remember(format!("{number}@example.org"), None);
             assert!(slack.known.lock().unwrap().len() <= REMEMBERED_MAX);
         }
-        assert_eq!(slack.remembered("2999@example.org"), Some(None));
+        assert_eq!(slack.remembered("2999@example.org"), Some(Known(None)));
         assert_eq!(slack.remembered("1@example.org"), None);
     }
 }

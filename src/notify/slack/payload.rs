@@ -31,12 +31,12 @@ pub(super) fn payloads(body: &Body) -> Vec<String> {
 
 /// Puts a line in front that mentions these; of those whose id nobody knows, the name is written.
 pub(super) fn addressed(payload: &mut Value, mentions: &[(Mention, Option<String>)]) {
-    let names = mentions.iter().take(MENTIONS_MAX).map(|(mention, id)| match id {
-        Some(id) => format!("<@{id}>"),
-        None => {
-            let name: String = printable(&mention.name).chars().take(NAME_CHARS_MAX).collect();
-            slack_escaped(&name.replace('\n', " "))
+    let names = mentions.iter().take(MENTIONS_MAX).map(|(mention, id)| {
+        if let Some(id) = id {
+            return format!("<@{id}>");
         }
+        let name: String = printable(&mention.name).chars().take(NAME_CHARS_MAX).collect();
+        slack_escaped(&name.replace('\n', " "))
     });
     let line = names.collect::<Vec<_>>().join(" ");
     if line.trim().is_empty() {
@@ -44,7 +44,8 @@ pub(super) fn addressed(payload: &mut Value, mentions: &[(Mention, Option<String
     }
     let text = payload["text"].as_str().unwrap_or_default();
     payload["text"] = json!(format!("{line} {text}").trim());
-    let Some(blocks) = payload["blocks"].as_array_mut() else { return };
+    let blocks = payload.get_mut("blocks").and_then(Value::as_array_mut);
+    let Some(blocks) = blocks else { return };
     if blocks.len() < BLOCKS_MAX {
         let text = json!({"type": "mrkdwn", "text": line, "verbatim": true});
         blocks.insert(0, json!({"type": "section", "text": text}));

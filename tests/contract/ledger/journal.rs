@@ -2,6 +2,7 @@
 
 use super::{
     Fixture, LEASE, TASK, a_notice, a_run, an_occurrence, ask, at, at_once, ledger, on_both_stores,
+    placeless,
 };
 use rota::domain::{
     Cursor, Effect, EffectActor, EffectResult, EndKind, Entity, Fence, Mark, Occurrence,
@@ -266,7 +267,7 @@ async fn a_runs_notices_are_stored_with_its_outcome(f: Fixture) {
     ledger.finish_run(&done, notices.clone()).await.unwrap();
     let refused = ledger.finish_run(&ended(&run, RunState::Failed), vec![a_notice("c", 4)]).await;
     assert!(is_conflict(refused));
-    let stored = ledger.notices(10, Some(&run.id)).await.unwrap();
+    let stored = placeless(ledger.notices(10, Some(&run.id)).await.unwrap());
     assert_eq!(stored, [notices[1].clone(), notices[0].clone()]);
     assert_eq!(ledger.notices(10, None).await.unwrap().len(), 2);
 }
@@ -458,7 +459,7 @@ async fn c3_a_notice_commits_with_the_result_that_caused_it(f: Fixture) {
     ledger.conclude(&mark, done(), vec![a_notice("a", 1)]).await.unwrap();
     let refused = ledger.conclude(&mark, EffectResult::Recorded, vec![a_notice("b", 1)]).await;
     assert!(is_conflict(refused));
-    let notices = ledger.notices(9, Some(&mark.run)).await.unwrap();
+    let notices = placeless(ledger.notices(9, Some(&mark.run)).await.unwrap());
     assert_eq!(notices, [a_notice("a", 1)]);
 }
 

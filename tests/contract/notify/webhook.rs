@@ -129,7 +129,8 @@ async fn a_part_that_was_taken_is_not_sent_again_and_waits_are_passed_on() {
         },
     );
     let notifier = at(&double, WebhookFormat::Discord);
-    let body = text(&"word ".repeat(900));
+    let words: Vec<String> = (0..900).map(|n| format!("{n:04}")).collect();
+    let body = text(&words.join(" "));
     let mut way = Way::default();
     let error = way.go(&notifier, "k", &body).await.unwrap_err();
     assert_eq!((way.part, error.retry_after), (1, Some(Duration::from_millis(1_500))));
