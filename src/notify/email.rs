@@ -26,16 +26,16 @@ const TEXT_BYTES_MAX: usize = 512 * 1024;
 pub const READERS_MAX: usize = 50;
 
 /// Writes to its readers.
-pub struct Email {
+pub struct EmailNotifier {
     from: Mailbox,
     to: Vec<Mailbox>,
     transport: AsyncSmtpTransport<Tokio1Executor>,
     time_limit: Duration,
 }
 
-impl fmt::Debug for Email {
+impl fmt::Debug for EmailNotifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Email").field("readers", &self.to.len()).finish_non_exhaustive()
+        f.debug_struct("EmailNotifier").field("readers", &self.to.len()).finish_non_exhaustive()
     }
 }
 
@@ -45,7 +45,7 @@ pub(super) fn is_local(server: &str) -> bool {
         || server.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-impl Email {
+impl EmailNotifier {
     /// Nothing is sent. The error never holds the password.
     pub fn new(options: &EmailOptions) -> Result<Self, String> {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -139,7 +139,7 @@ fn texts(body: &Body) -> Vec<String> {
 }
 
 #[async_trait]
-impl Notifier for Email {
+impl Notifier for EmailNotifier {
     async fn deliver(&self, post: &Post<'_>) -> Result<Delivered, NotifyError> {
         let texts = texts(post.body);
         let delivered = Delivered { is_last: post.part + 1 >= texts.len(), stands: None };
@@ -209,10 +209,10 @@ mod tests {
             to: vec!["team@example.org".into()],
             time_limit: Duration::from_secs(1),
         };
-        assert!(Email::new(&options("mail.example.org", EmailTls::StartTls)).is_ok());
-        assert!(Email::new(&options("127.0.0.1", EmailTls::None)).is_ok());
-        assert!(Email::new(&options("mail.example.org", EmailTls::None)).is_err());
+        assert!(EmailNotifier::new(&options("mail.example.org", EmailTls::StartTls)).is_ok());
+        assert!(EmailNotifier::new(&options("127.0.0.1", EmailTls::None)).is_ok());
+        assert!(EmailNotifier::new(&options("mail.example.org", EmailTls::None)).is_err());
         let wrong = EmailOptions { from: "nobody".into(), ..options("x.org", EmailTls::Tls) };
-        assert!(Email::new(&wrong).is_err());
+        assert!(EmailNotifier::new(&wrong).is_err());
     }
 }

@@ -1,11 +1,11 @@
 //! The room's options, and the choice between adapters.
 
 use super::Notifier;
-use super::email::Email;
+use super::email::EmailNotifier;
 use super::file::FileNotifier;
 use super::slack::{Slack, SlackWebApi, SlackWebhook};
 use super::stdout::WriterNotifier;
-use super::webhook::Webhook;
+use super::webhook::WebhookNotifier;
 use crate::clock::Clock;
 use crate::domain::Channel;
 use secrecy::SecretString;
@@ -211,11 +211,11 @@ pub fn open(
         }
         Channel::Webhook(name) => {
             let webhook = options.webhook.get(name).ok_or_else(unknown)?;
-            Arc::new(Webhook::new(webhook, Arc::clone(clock)).map_err(faulty)?)
+            Arc::new(WebhookNotifier::new(webhook, Arc::clone(clock)).map_err(faulty)?)
         }
         Channel::Email(name) => {
             let email = options.email.get(name).ok_or_else(unknown)?;
-            Arc::new(Email::new(email).map_err(faulty)?)
+            Arc::new(EmailNotifier::new(email).map_err(faulty)?)
         }
     })
 }

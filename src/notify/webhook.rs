@@ -96,13 +96,13 @@ fn escaped(text: &str) -> String {
 }
 
 /// Posts to one webhook.
-pub struct Webhook {
+pub struct WebhookNotifier {
     url: SecretString,
     format: WebhookFormat,
     poster: Poster,
 }
 
-impl Webhook {
+impl WebhookNotifier {
     /// Nothing is sent. The error never holds the address.
     pub fn new(options: &WebhookOptions, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let url = address(options.url.expose_secret())
@@ -117,14 +117,14 @@ impl Webhook {
     }
 }
 
-impl fmt::Debug for Webhook {
+impl fmt::Debug for WebhookNotifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Webhook").field("format", &self.format).finish_non_exhaustive()
+        f.debug_struct("WebhookNotifier").field("format", &self.format).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
-impl Notifier for Webhook {
+impl Notifier for WebhookNotifier {
     async fn deliver(&self, post: &Post<'_>) -> Result<Delivered, NotifyError> {
         let parts = self.format.parts(post.body);
         let delivered = Delivered { is_last: post.part + 1 >= parts.len(), stands: None };

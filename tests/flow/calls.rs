@@ -20,7 +20,6 @@ struct Row {
 fn row(words: &'static [&'static str], tool: &'static str, args: Value, need: Need) -> Row {
     Row { words, tool, args, need }
 }
-
 fn calls() -> Vec<Row> {
     running()
         .into_iter()
@@ -432,6 +431,7 @@ fn no_command_is_missing_from_the_table_of_calls() {
                 | "claims"
                 | "review"
                 | "audit"
+                | "outbox"
                 | "report"
                 | "task"
                 | "project"
