@@ -14,7 +14,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("blocked-handover.txt.hbs", include_str!("../../templates/blocked-handover.txt.hbs")),
     ("claim.md.hbs", include_str!("../../templates/claim.md.hbs")),
     ("client-status-report.md.hbs", include_str!("../../templates/client-status-report.md.hbs")),
-    ("client-status-report.slack.hbs", include_str!("../../templates/client-status-report.slack.hbs")),
+    (
+        "client-status-report.slack.hbs",
+        include_str!("../../templates/client-status-report.slack.hbs"),
+    ),
     ("client-status-report.txt.hbs", include_str!("../../templates/client-status-report.txt.hbs")),
     ("digest.md.hbs", include_str!("../../templates/digest.md.hbs")),
     ("digest.slack.hbs", include_str!("../../templates/digest.slack.hbs")),

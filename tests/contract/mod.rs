@@ -17,4 +17,5 @@ mod plan;
 mod playbooks;
 mod reconcile;
 mod rework;
+mod shipped_words;
 mod store;

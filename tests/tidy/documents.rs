@@ -205,9 +205,9 @@ fn every_shipped_playbook_is_listed_and_the_pages_of_the_list_are_there() {
     let mut faults = Vec::new();
     for (file, _) in rota::playbook::shipped() {
         let name = file.trim_end_matches(".toml");
-        let row = page
-            .lines()
-            .find(|l| l.starts_with(&format!("| `{name}` |")) || l.starts_with(&format!("| [`{name}`]")));
+        let row = page.lines().find(|l| {
+            l.starts_with(&format!("| `{name}` |")) || l.starts_with(&format!("| [`{name}`]"))
+        });
         let Some(row) = row else {
             faults.push(format!("docs/playbooks.md does not list {name}"));
             continue;
