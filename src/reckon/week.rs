@@ -101,19 +101,31 @@ pub struct Block {
 pub struct Plan {
     /// In the order of time; a task may have several.
     pub blocks: Vec<Block>,
-    /// What did not fit, in the order of its dates.
-    pub left_over: Vec<TaskId>,
+    /// What did not fit, and how much of it, in the order of its dates.
+    pub left_over: Vec<(TaskId, TimeDelta)>,
+}
+
+/// Whether a task may be done in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parts {
+    /// It is done in one piece.
+    One,
+    /// In several, if they hold it whole.
+    Whole,
+    /// In several, and the rest later.
+    Begun,
 }
 
 /// Plans a person's week: what takes more than two hours into the mornings, one morning after the
-/// other if need be, the rest into the afternoons, each in one piece; Friday's afternoon is kept.
+/// other if need be (what a week does not hold is begun), the rest into the afternoons, each in one
+/// piece; Friday's afternoon is kept.
 pub fn plan_week(week: &Week, busy: &[Span], pieces: &[Piece]) -> Plan {
     let (large, small): (Vec<Piece>, Vec<Piece>) =
         pieces.iter().copied().partition(Piece::is_large);
     let mornings = free(&week.mornings(), busy, week.not_before);
     let afternoons = free(&week.afternoons(), busy, week.not_before);
-    let mut plan = place(&mornings, &large, true);
-    let rest = place(&afternoons, &small, false);
+    let mut plan = place(&mornings, &large, Parts::Begun);
+    let rest = place(&afternoons, &small, Parts::One);
     plan.blocks.extend(rest.blocks);
     plan.left_over.extend(rest.left_over);
     in_order(plan, pieces)
@@ -124,28 +136,34 @@ pub fn plan_lane(week: &Week, busy: &[Span], pieces: &[Piece]) -> Plan {
     let mut windows = week.mornings();
     windows.extend(week.afternoons());
     windows.sort_by_key(|span| span.from);
-    in_order(place(&free(&windows, busy, week.not_before), pieces, true), pieces)
+    in_order(place(&free(&windows, busy, week.not_before), pieces, Parts::Whole), pieces)
 }
 
 fn in_order(mut plan: Plan, pieces: &[Piece]) -> Plan {
     plan.blocks.sort_by_key(|block| (block.span.from, block.task));
     let rank = |task: &TaskId| pieces.iter().find(|one| one.task == *task).map(Piece::rank);
-    plan.left_over.sort_by_key(rank);
+    plan.left_over.sort_by_key(|(task, _)| rank(task));
     plan
 }
 
 /// Each after the one before it, in the order of their dates.
-fn place(gaps: &[Span], pieces: &[Piece], may_split: bool) -> Plan {
+fn place(gaps: &[Span], pieces: &[Piece], in_parts: Parts) -> Plan {
     let mut order: Vec<Piece> = pieces.to_vec();
     order.sort_by_key(Piece::rank);
     let mut gaps: Vec<Span> = gaps.to_vec();
     let mut plan = Plan::default();
     for piece in order {
-        let found = if may_split { parts(&gaps, piece.length) } else { whole(&gaps, piece.length) };
-        let Some(last) = found.last().copied() else {
-            plan.left_over.push(piece.task);
-            continue;
+        let (mut found, mut left) = match in_parts {
+            Parts::One => whole(&gaps, piece.length),
+            Parts::Whole | Parts::Begun => parts(&gaps, piece.length),
         };
+        if in_parts == Parts::Whole && left > TimeDelta::zero() {
+            (found, left) = (Vec::new(), piece.length);
+        }
+        if left > TimeDelta::zero() {
+            plan.left_over.push((piece.task, left));
+        }
+        let Some(last) = found.last().copied() else { continue };
         plan.blocks.extend(found.into_iter().map(|span| Block { task: piece.task, span }));
         gaps.retain(|gap| gap.to > last.to);
         if let Some(first) = gaps.first_mut() {
@@ -155,14 +173,16 @@ fn place(gaps: &[Span], pieces: &[Piece], may_split: bool) -> Plan {
     plan
 }
 
-/// The first gap that holds it whole; none: nothing.
-fn whole(gaps: &[Span], length: TimeDelta) -> Vec<Span> {
-    let gap = gaps.iter().find(|gap| gap.to - gap.from >= length);
-    gap.map(|gap| Span { from: gap.from, to: gap.from + length }).into_iter().collect()
+/// The first gap that holds it whole, and what is left.
+fn whole(gaps: &[Span], length: TimeDelta) -> (Vec<Span>, TimeDelta) {
+    match gaps.iter().find(|gap| gap.to - gap.from >= length) {
+        Some(gap) => (vec![Span { from: gap.from, to: gap.from + length }], TimeDelta::zero()),
+        None => (Vec::new(), length),
+    }
 }
 
-/// The gaps that hold it together, none shorter than a part may be; nothing when it does not fit.
-fn parts(gaps: &[Span], length: TimeDelta) -> Vec<Span> {
+/// The gaps that hold it together, none shorter than a part may be, and what is left.
+fn parts(gaps: &[Span], length: TimeDelta) -> (Vec<Span>, TimeDelta) {
     let mut left = length;
     let mut found = Vec::new();
     for gap in gaps {
@@ -174,10 +194,10 @@ fn parts(gaps: &[Span], length: TimeDelta) -> Vec<Span> {
         found.push(Span { from: gap.from, to: gap.from + taken });
         left -= taken;
         if left <= TimeDelta::zero() {
-            return found;
+            break;
         }
     }
-    Vec::new()
+    (found, left)
 }
 
 #[cfg(test)]

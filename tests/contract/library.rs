@@ -1,6 +1,7 @@
 //! The library of playbooks: what is read again, and what is not.
 
 use super::playbooks::{GOOD, defaults, names, vocabulary};
+use super::shipped_words;
 use rota::domain::PlaybookName;
 use rota::playbook::{Changes, Library, Vocabulary, shipped};
 use rota::template::Templates;
@@ -64,12 +65,12 @@ fn a_playbook_that_names_one_that_went_or_a_template_that_changed_is_checked_aga
         write(file, text);
     }
     for _ in 0..3 {
-        library.reload(&vocabulary());
+        library.reload(&shipped_words::vocabulary());
         assert!(library.faults().is_empty(), "{:?}", library.faults());
     }
     let gone = shipped().iter().find(|(file, _)| *file == "code-review.toml").unwrap();
     std::fs::remove_file(folder.path().join(gone.0)).unwrap();
-    let mut words = vocabulary();
+    let mut words = shipped_words::vocabulary();
     words.playbooks.clear();
     let changes = library.reload(&words);
     assert_eq!(changes.faulty, names(&["ai-worker"]), "{:?}", library.faults());

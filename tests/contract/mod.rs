@@ -19,4 +19,5 @@ mod plan;
 mod playbooks;
 mod reconcile;
 mod rework;
+mod shipped_words;
 mod store;

@@ -45,14 +45,7 @@ pub(super) fn vocabulary() -> Vocabulary {
         unpriced: names(&["local"]),
         withheld: names(&["ROTA_*", "SMALL_MODEL_KEY"]),
         channels: ["stdout", "slack:team", "slack:ops"].map(|text| text.parse().unwrap()).into(),
-        agents: Some(names(&[
-            "AI-Worker",
-            "AI-Reviewer",
-            "AI-Docs",
-            "AI-Assistant",
-            "AI-Planner",
-            "AI-Timekeeper",
-        ])),
+        agents: Some(names(&["AI-Worker", "AI-Reviewer", "AI-Docs", "AI-Assistant"])),
         playbooks: ["ai-worker", "code-review"].map(PlaybookName::new).into(),
         cron,
         templates: Arc::new(Templates::shipped()),
@@ -306,7 +299,7 @@ fn the_schema_accepts_the_shipped_playbooks_and_refuses_faulty_ones() {
 
 #[test]
 fn every_shipped_playbook_is_good_and_listed() {
-    let mut vocabulary = vocabulary();
+    let mut vocabulary = super::shipped_words::vocabulary();
     vocabulary.channels = [Channel::Stdout].into();
     for (file, text) in shipped() {
         let parsed = parse(text, &format!("agents/{file}"), &defaults())
@@ -477,7 +470,7 @@ fn a_name_belongs_to_the_file_that_had_it() {
 fn playbooks_may_name_each_other_and_a_folder_that_is_gone_is_empty() {
     let folder = tempfile::tempdir().unwrap();
     let agents = folder.path().join("agents");
-    let mut vocabulary = vocabulary();
+    let mut vocabulary = super::shipped_words::vocabulary();
     vocabulary.playbooks.clear();
     let mut library = Library::new(&agents, defaults());
     assert!(library.reload(&vocabulary).is_empty());

@@ -15,8 +15,6 @@ pub const SHOP: ProjectId = ProjectId(2);
 pub const MACHINES: ProjectId = ProjectId(3);
 /// She works in New York.
 pub const CLEO: PersonId = PersonId(7);
-/// Adds projects and milestones.
-pub const PLANNER: PersonId = PersonId(8);
 /// Logs other people's time.
 pub const TIMEKEEPER: PersonId = PersonId(9);
 
@@ -60,7 +58,8 @@ impl Sample {
             || text.to_owned(),
             |told| {
                 let line = told.split_whitespace().collect::<Vec<_>>().join(" ");
-                format!("{text} {line}")
+                // As long as boards keep a line.
+                format!("{text} {line}").chars().take(255).collect()
             },
         )
     }

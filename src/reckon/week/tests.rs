@@ -1,6 +1,7 @@
+//! Weeks, by table and by dice.
+
 use super::*;
 use proptest::prelude::*;
-use std::collections::BTreeSet;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -35,8 +36,9 @@ fn piece(task: i64, minutes: i64, due: Option<&str>) -> Piece {
 }
 
 fn shown(plan: &Plan, zone: Tz) -> Vec<String> {
-    let local = |at: Timestamp| at.with_timezone(&zone).format("%a %H:%M").to_string();
-    let line = |b: &Block| format!("{} {}-{}", b.task, local(b.span.from), local(b.span.to));
+    let local = |at: Timestamp, how: &str| at.with_timezone(&zone).format(how).to_string();
+    let times = |span: Span| (local(span.from, "%a %H:%M"), local(span.to, "%H:%M"));
+    let line = |b: &Block| format!("{} {}-{}", b.task, times(b.span).0, times(b.span).1);
     plan.blocks.iter().map(line).collect()
 }
 
@@ -69,11 +71,12 @@ fn friday_afternoon_is_kept_and_what_does_not_fit_is_named() {
     let friday = week(Tz::Europe__Berlin, "2026-10-30", "2026-10-30");
     let pieces = [piece(1, 240, None), piece(2, 30, None), piece(3, 180, None)];
     let plan = plan_week(&friday, &[], &pieces);
-    assert_eq!(shown(&plan, Tz::Europe__Berlin), ["3 Fri 09:00-12:00"]);
-    assert_eq!(plan.left_over, [TaskId(1), TaskId(2)]);
+    assert_eq!(shown(&plan, Tz::Europe__Berlin), ["1 Fri 09:00-12:00"], "it is begun");
+    let left = [(1, 60), (2, 30), (3, 180)].map(|(id, m)| (TaskId(id), TimeDelta::minutes(m)));
+    assert_eq!(plan.left_over, left);
     let open = Week { keeps_friday: false, ..friday };
     let plan = plan_week(&open, &[], &pieces);
-    assert_eq!(shown(&plan, Tz::Europe__Berlin), ["3 Fri 09:00-12:00", "2 Fri 13:00-13:30"]);
+    assert_eq!(shown(&plan, Tz::Europe__Berlin), ["1 Fri 09:00-12:00", "2 Fri 13:00-13:30"]);
 }
 
 #[test]
@@ -143,14 +146,13 @@ fn check(week: &Week, busy: &[Span], pieces: &[Piece], plan: &Plan) {
         let is_friday = local.weekday() == Weekday::Fri;
         assert!(!(week.keeps_friday && is_friday && is_afternoon), "{one:?}");
     }
-    // Each task is planned whole, or named as left over.
-    let placed: BTreeSet<TaskId> = blocks.iter().map(|block| block.task).collect();
+    // Each task is planned whole, or what is not is named.
     for piece in pieces {
         let length: TimeDelta =
             blocks.iter().filter(|b| b.task == piece.task).map(|b| b.span.to - b.span.from).sum();
-        let is_left = plan.left_over.contains(&piece.task);
-        assert_eq!(placed.contains(&piece.task), !is_left);
-        assert_eq!(length, if is_left { TimeDelta::zero() } else { piece.length });
+        let left = plan.left_over.iter().find(|(task, _)| *task == piece.task);
+        let left = left.map_or_else(TimeDelta::zero, |(_, left)| *left);
+        assert_eq!(length + left, piece.length);
     }
 }
 
@@ -191,7 +193,12 @@ proptest! {
                 assert_eq!(piece.is_large(), hour < week.hours.noon);
             }
         }
+        let whole = |plan: &Plan, piece: &Piece| {
+            plan.left_over.iter().all(|(task, left)| *task != piece.task || *left == piece.length)
+        };
+        assert!(pieces.iter().filter(|piece| !piece.is_large()).all(|piece| whole(&plan, piece)));
         let lane = plan_lane(&week, &busy, &pieces);
+        assert!(pieces.iter().all(|piece| whole(&lane, piece)), "nothing is only begun");
         check(&week, &busy, &pieces, &lane);
         check_order(&pieces.iter().collect::<Vec<_>>(), &lane);
     }

@@ -28,7 +28,7 @@ fn check(name: &str, body: &Body) {
 /// The playbook in New York's zone, at nine o'clock there.
 async fn in_new_york(team: &Team, name: &str, set: &[(&str, &str)]) -> Body {
     team.clock.advance_to("2026-10-26T13:00:00Z");
-    team.shipped(name, &[EVERYWHERE, ("late = ", "timezone = \"America/New_York\"\nlate = ")]);
+    team.shipped(name, &[EVERYWHERE, ("[on]\n", "[on]\ntimezone = \"America/New_York\"\n")]);
     let life = team.start().await;
     let before = team.told.0.lock().unwrap().len();
     run_well(&life, name, set).await;

@@ -75,7 +75,12 @@ fn check(what: &str, body: &Body) {
 }
 
 async fn body(team: &Team, name: &str, set: &[(&str, &str)]) -> Option<Body> {
-    team.shipped(name, &[EVERYWHERE]);
+    // Those that came first have no words beside their channel.
+    let everywhere = match name {
+        "due-soon" | "stale" => ("to = [\"stdout\"]", "to = [\"stdout\", \"slack:ops\"]"),
+        _ => EVERYWHERE,
+    };
+    team.shipped(name, &[everywhere]);
     let life = team.start().await;
     let before = team.told.0.lock().unwrap().len();
     let report = run(&life, name, set).await;

@@ -244,8 +244,10 @@ async fn time_catch_up_proposes_what_was_not_logged_and_logs_it_after_a_persons_
     // Four hours were planned and two logged; the meeting took one.
     let friday = "2026-10-23".to_owned();
     assert_eq!(added, [(2, BO, friday.clone(), 120), (task.0, BO, friday, 60)]);
-    // A week later there is nothing more to propose.
+    // Then there is nothing more to propose, and nothing to decide.
     team.clock.advance(Duration::from_hours(1));
+    let again = run(&life, "time-catch-up", &[]).await;
+    assert_eq!(again.state, RunState::Succeeded, "{again:#?}");
     let gaps =
         asked(&team, &life, "findTimeGaps", json!({ "userId": "Bo", "meetingTask": task.0 })).await;
     assert_eq!(gaps["quiet"], json!(true), "{gaps:#}");

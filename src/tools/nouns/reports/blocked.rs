@@ -48,7 +48,7 @@ struct BlockedTask {
     is_handed_over: bool,
     /// Open tasks that must be done first.
     waits_for: Vec<i64>,
-    /// The same in words; `its status` where it waits for no task.
+    /// The same in words; `its status says so` where it waits for no task.
     reason: String,
     /// The person who could clear it: who wrote the task, else who has what it waits for.
     hand_to: Option<i64>,
@@ -87,16 +87,20 @@ async fn find(parts: &Parts, context: &Context, args: FindBlocked) -> Result<Val
         let hand_to = clearer(&directory, &tasks, seen, &waits);
         let shown = shown(&directory, seen, (&waits, hand_to), now);
         if by_agent {
-            agents.push(shown)
+            agents.push(shown);
         } else {
-            people.push(shown)
+            people.push(shown);
         }
         found.push(BlockedTask {
             id: seen.task.id.0,
             revision: seen.task.revision,
             assignee: seen.task.assignee.map(|person| person.0),
             is_handed_over: by_agent && seen.kind == StatusKind::Blocked && hand_to.is_some(),
-            reason: if waits.is_empty() { "its status".to_owned() } else { tasks_text(&waits) },
+            reason: if waits.is_empty() {
+                "its status says so".to_owned()
+            } else {
+                tasks_text(&waits)
+            },
             waits_for: waits.iter().map(|id| id.0).collect(),
             hand_to: hand_to.map(|person| person.0),
             hand_to_name: directory.names.person(hand_to),

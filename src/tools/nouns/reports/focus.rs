@@ -101,8 +101,8 @@ async fn find(parts: &Parts, context: &Context, args: FindFocusTime) -> Result<V
     if args.busy.len() > BUSY_MAX {
         return Err(refuse(&format!("busy: expected at most {BUSY_MAX} times")));
     }
-    let least = args.minutes.map_or(FOCUS_MIN, |minutes| TimeDelta::minutes(minutes.into()));
-    if !(TimeDelta::minutes(15)..=LONGEST).contains(&least) {
+    let shortest = args.minutes.map_or(FOCUS_MIN, |minutes| TimeDelta::minutes(minutes.into()));
+    if !(TimeDelta::minutes(15)..=LONGEST).contains(&shortest) {
         return Err(refuse("minutes: expected 15 to 180, such as 90"));
     }
     let calendar = read::calendar(parts, context, person, (first, last)).await?;
@@ -121,7 +121,7 @@ async fn find(parts: &Parts, context: &Context, args: FindFocusTime) -> Result<V
     });
     let halves: Vec<Span> = halves.collect();
     let soonest = crate::tools::planner::next_quarter(dates.now);
-    let blocks = focus(&halves, &busy, soonest, (least, LONGEST));
+    let blocks = focus(&halves, &busy, soonest, (shortest, LONGEST));
     let day_of = |span: &Span| span.from.with_timezone(&zone).date_naive();
     let mut by_day: BTreeMap<NaiveDate, Vec<_>> = BTreeMap::new();
     for block in &blocks {

@@ -122,7 +122,10 @@ fn view(laid: &Laid) -> KickoffView {
     });
     let tasks: Vec<TaskDraft> = tasks.collect();
     let section = |one: &MilestonePlan| {
-        let mut lines = vec![line("Milestone", &[day(one.from), day(one.to), one.color.clone()])];
+        let mut lines = vec![line(
+            "Milestone",
+            &[format!("{} to {}", day(one.from), day(one.to)), one.color.clone()],
+        )];
         lines.extend(one.tasks.iter().map(|task| line(task, &[format!("due {}", day(one.to))])));
         SectionView::new(crate::digest::one_line(&one.name), lines)
     };

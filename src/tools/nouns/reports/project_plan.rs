@@ -194,7 +194,7 @@ impl Desk<'_> {
         let mut lanes = Vec::new();
         for (person, own) in by_person {
             let Some(person) = person else {
-                let left_over = own.iter().map(|seen| seen.task.id).collect();
+                let left_over = own.iter().map(|seen| (seen.task.id, TimeDelta::zero())).collect();
                 lanes.push((None, Plan { blocks: Vec::new(), left_over }));
                 continue;
             };
@@ -223,22 +223,22 @@ impl Desk<'_> {
         let mut end: Option<Timestamp> = None;
         for (person, plan) in lanes {
             let target = if person.is_some() { &mut late } else { &mut nobodys };
-            target.extend(plan.left_over.iter().filter_map(|id| task(*id)));
-            let mut lines = Vec::new();
+            target.extend(plan.left_over.iter().filter_map(|(id, _)| task(*id)));
+            let mut shown = Vec::new();
             for (id, blocks) in by_task(&plan.blocks) {
                 let (Some(task), Some(span)) = (task(id), whole(&blocks)) else { continue };
                 end = end.max(Some(span.to));
                 let (from, to) = (show::instant(span.from), show::instant(span.to));
                 tasks.push(TaskPlan { id: id.0, from, to });
-                lines.push(self.line(task, Some(span)));
+                shown.push(self.line(task, Some(span)));
                 parts.extend(self.parts(task, &blocks));
             }
             let name = self.directory.names.person(*person).unwrap_or_default();
-            sections.push(SectionView::new(crate::digest::one_line(&name), lines));
+            sections.push(SectionView::new(crate::digest::one_line(&name), shown));
         }
-        let lines = |tasks: &[&Task]| tasks.iter().map(|task| self.line(task, None)).collect();
-        sections.push(SectionView::new("Nobody has", lines(&nobodys)));
-        sections.push(SectionView::new("Does not fit", lines(&late)));
+        let told = |tasks: &[&Task]| tasks.iter().map(|task| self.line(task, None)).collect();
+        sections.push(SectionView::new("Nobody has", told(&nobodys)));
+        sections.push(SectionView::new("Does not fit", told(&late)));
         let minutes = left.iter().map(|seen| self.minutes(&seen.task)).sum();
         parts.truncate(PARTS_MAX);
         ProjectPlanView {

@@ -181,8 +181,9 @@ fn sections(
     for ((_, _, id), group) in groups {
         let name =
             id.and_then(|id| milestones.get(&id)).map(|m| crate::digest::one_line(&m.headline));
-        let name = name.unwrap_or_else(|| "no milestone".to_owned());
-        let title = format!("Ready for {name}, {}", points_of(group.iter().copied()));
+        let whither =
+            name.map_or_else(|| " without milestone".to_owned(), |name| format!(" for {name}"));
+        let title = format!("Ready{whither}, {}", points_of(group.iter().copied()));
         sections.push(SectionView::new(title, group.into_iter().map(ready_line).collect()));
     }
     let lacking = found.iter().filter(|(_, lacks)| !lacks.is_ready());

@@ -6,7 +6,7 @@ use super::view::{
     time_text,
 };
 use crate::domain::{
-    During, PersonId, Role, Scheduled, Span, Task, TaskId, TaskQuery, Value, When,
+    During, PersonId, Role, Scheduled, Span, StatusKind, Task, TaskId, TaskQuery, Value, When,
 };
 use crate::reckon::{HOURS_PER_POINT, Piece, Plan, Seen, Week, estimate, hours_text, plan_week};
 use crate::tools::arguments::{IdOrName, OneOrMany};
@@ -119,9 +119,10 @@ async fn plan(parts: &Parts, context: &Context, args: PlanWeek) -> Result<Value,
     for person in people {
         // A task with open parts is worked on in these.
         let own = tasks.iter().filter(|seen| seen.task.assignee == Some(person));
-        let own: Vec<&Seen> = own.filter(|seen| !parents.contains(&seen.task.id)).collect();
+        let own = own.filter(|seen| !parents.contains(&seen.task.id));
+        let (blocked, own) = own.partition(|seen| seen.kind == StatusKind::Blocked);
         let calendar = read::calendar(parts, context, person, (first, last)).await?;
-        let lane = Lane { directory: &directory, context, week: &week, own: &own };
+        let lane = Lane { directory: &directory, context, week: &week, own, blocked };
         let (plan, kept) = lane.plan(&calendar);
         left_over += plan.left_over.len();
         view.tasks.extend(lane.planned(person, &plan));
@@ -157,7 +158,9 @@ struct Lane<'a> {
     directory: &'a Directory,
     context: &'a Context,
     week: &'a Week,
-    own: &'a [&'a Seen],
+    own: Vec<&'a Seen>,
+    /// What cannot go on is not planned.
+    blocked: Vec<&'a Seen>,
 }
 
 impl Lane<'_> {
@@ -203,7 +206,8 @@ impl Lane<'_> {
         kept: &BTreeSet<TaskId>,
         calendar: &[Scheduled],
     ) -> Option<PersonWeek> {
-        if plan.blocks.is_empty() && plan.left_over.is_empty() && kept.is_empty() {
+        let is_free = plan.blocks.is_empty() && plan.left_over.is_empty() && kept.is_empty();
+        if is_free && self.blocked.is_empty() {
             return None;
         }
         let mut sections = Vec::new();
@@ -212,9 +216,18 @@ impl Lane<'_> {
             let lines = self.day(day, plan, calendar);
             sections.push(SectionView::new(day.format("%A %-d %b").to_string(), lines));
         }
-        let left = plan.left_over.iter().filter_map(|id| self.task(*id));
-        let left = left.map(|task| self.line(task, None)).collect();
-        sections.push(SectionView::new("Does not fit", left));
+        let left = plan.left_over.iter().filter_map(|(id, left)| Some((self.task(*id)?, *left)));
+        let left = left.map(|(task, left)| {
+            let mut shown = self.line(task, None);
+            let minutes = left.num_minutes();
+            if minutes < estimate(task, HOURS_PER_POINT).0 {
+                shown.notes = format!("{} · {} of it", shown.notes, hours_text(minutes));
+            }
+            shown
+        });
+        sections.push(SectionView::new("Does not fit", left.collect()));
+        let blocked = self.blocked.iter().map(|seen| self.line(&seen.task, None));
+        sections.push(SectionView::new("Blocked, not planned", blocked.collect()));
         let name = self.directory.names.person(Some(person)).unwrap_or_default();
         let name = crate::digest::one_line(&name);
         Some(PersonWeek { person: person.0, name, sections: filled(sections) })
