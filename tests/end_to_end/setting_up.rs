@@ -10,7 +10,7 @@ fn init_writes_what_passes_the_check_and_fits_its_schema() {
     let written = init["written"].as_array().unwrap();
     assert!(written.len() > 20 && init["kept"].as_array().unwrap().is_empty(), "{init}");
     let check = rota.run(["--config", "my team/rota.toml", "check"]).ok();
-    assert!(check.out.starts_with("ok: 7 files checked"), "{check:#?}");
+    assert!(check.out.starts_with("ok: 21 files checked"), "{check:#?}");
 
     for (kind, folder) in [("playbook", "my team/agents"), ("config", "my team")] {
         let schema = rota.run(["schema", kind]).ok().json();

@@ -214,7 +214,7 @@ async fn what_an_edit_does_not_name_stays_and_a_bad_date_erases_nothing() {
         (r#"{"id":1,"status":"late"}"#, "expected one of on_track, at_risk, missed"),
         (r#"{"id":1,"metricType":"euro"}"#, "expected one of number, percent, currency"),
         (r#"{"id":1,"title":" "}"#, "expected one line that is not blank"),
-        (r#"{"id":1,"currentValue":"7"}"#, "expected f64"),
+        (r#"{"id":1,"currentValue":"many"}"#, "expected a number such as 42"),
         (r#"{"id":1,"parentId":1}"#, "would be a part of itself"),
         (r#"{"id":1}"#, "name at least one field, such as {\"currentValue\": 5}"),
     ] {
