@@ -5,9 +5,9 @@ use crate::support::rota::{Rota, Serving, until};
 use crate::support::slack::limits::pings;
 use crate::support::slack::{FakeSlack, TEAM, TOKEN};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use rota::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const SECRET: &str = "shh-s3cr3t-of-the-app";
 
@@ -149,7 +149,7 @@ impl Scene {
 }
 
 fn now() -> i64 {
-    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+    SystemClock::new().wall().timestamp()
 }
 
 fn form(pairs: &[(&str, &str)]) -> String {

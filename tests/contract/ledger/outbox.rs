@@ -248,7 +248,11 @@ async fn what_an_earlier_version_listed_by_its_next_attempt_is_adopted_once(f: F
     };
     let hash = |key: &str| {
         use sha2::Digest as _;
-        sha2::Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        let mut hex = String::new();
+        for byte in sha2::Sha256::digest(key) {
+            std::fmt::Write::write_fmt(&mut hex, format_args!("{byte:02x}")).unwrap();
+        }
+        hex
     };
     let mut batch = Batch::new();
     for (key, second) in [("late", 20), ("early", 10)] {

@@ -22,13 +22,14 @@ fn body(text: &str, slack: &[&str]) -> Body {
 }
 
 fn opened(channel: &str, options: &NotifyOptions) -> Arc<dyn Notifier> {
-    opened_at(channel, options, Arc::new(ManualClock::at(wall())))
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(wall()));
+    opened_at(channel, options, &clock)
 }
 
-fn opened_at(channel: &str, options: &NotifyOptions, clock: Arc<dyn Clock>) -> Arc<dyn Notifier> {
+fn opened_at(channel: &str, options: &NotifyOptions, clock: &Arc<dyn Clock>) -> Arc<dyn Notifier> {
     let stdout: SharedWriter = Arc::new(Mutex::new(Vec::new()));
     let channel: Channel = channel.parse().unwrap();
-    open(&channel, options, &stdout, &clock).unwrap()
+    open(&channel, options, &stdout, clock).unwrap()
 }
 
 /// How far the delivery of a message has come.

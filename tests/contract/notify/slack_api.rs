@@ -3,7 +3,7 @@
 use super::{Way, deliver, opened_at};
 use crate::support::slack::limits::pings;
 use crate::support::slack::{Fail, FakeSlack, TEAM, TOKEN};
-use rota::clock::ManualClock;
+use rota::clock::{Clock, ManualClock};
 use rota::digest;
 use rota::domain::{Body, Mention};
 use rota::notify::{Notifier, NotifyError, NotifyOptions, SlackOptions, SlackWay};
@@ -27,7 +27,8 @@ fn scene_in(channel: &str, token: &str) -> Scene {
     options.slack.insert("team".into(), SlackOptions { way, time_limit });
     assert!(!format!("{options:?}").contains("s3cr3t"));
     let clock = Arc::new(ManualClock::at(super::wall()));
-    let notifier = opened_at("slack:team", &options, Arc::clone(&clock) as _);
+    let shared: Arc<dyn Clock> = Arc::clone(&clock) as _;
+    let notifier = opened_at("slack:team", &options, &shared);
     assert!(!format!("{notifier:?}").contains("s3cr3t"));
     Scene { slack, clock, notifier }
 }
@@ -80,6 +81,18 @@ async fn a_part_that_was_taken_is_not_sent_again() {
     }
     way.go(&scene.notifier, "k", &body).await.unwrap();
     assert_eq!(texts(&scene), ["1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn an_answer_that_got_lost_brings_that_part_once_more_and_no_other() {
+    let scene = scene();
+    let body = parts(&["1", "2", "3"]);
+    let mut way = Way::default();
+    way.go(&scene.notifier, "k", &parts(&["1"])).await.unwrap();
+    scene.slack.will([Fail::DoneAndBroken]);
+    assert!(way.go(&scene.notifier, "k", &body).await.unwrap_err().is_transient);
+    way.go(&scene.notifier, "k", &body).await.unwrap();
+    assert_eq!(texts(&scene), ["1", "2", "2", "3"]);
 }
 
 #[tokio::test]

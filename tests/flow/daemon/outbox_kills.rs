@@ -39,7 +39,7 @@ fn said(channels: &[Channel]) -> Said {
     for n in 0..NOTICES {
         let channel = channels[n % channels.len()].clone();
         // Some have several parts.
-        let parts = (0..1 + n % 3).map(|part| format!("{n}.{part}")).collect();
+        let parts = (0..=n % 3).map(|part| format!("{n}.{part}")).collect();
         said.entry(channel).or_default().push((format!("fact {n}"), parts));
     }
     said

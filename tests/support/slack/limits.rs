@@ -123,12 +123,12 @@ fn section(block: &Value) -> Checked {
     }
 }
 
-fn several(block: &Value, max: usize, mut check: impl FnMut(&Value) -> Checked) -> Checked {
+fn several(block: &Value, max: usize, check: impl FnMut(&Value) -> Checked) -> Checked {
     let elements = block["elements"].as_array().ok_or(BAD)?;
     if elements.is_empty() || elements.len() > max {
         return Err(BAD);
     }
-    elements.iter().try_for_each(|element| check(element))
+    elements.iter().try_for_each(check)
 }
 
 fn button(element: &Value) -> Checked {
