@@ -43,6 +43,7 @@ mod event;
 mod evidence;
 mod fate;
 mod findings;
+mod fitted;
 mod guards;
 mod halt;
 mod handoff;

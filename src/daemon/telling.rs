@@ -4,6 +4,7 @@
 
 use super::agent_work::agent_work;
 use super::brief::{Brief, text_of};
+use super::fitted::fitted;
 use super::parts::Parts;
 use super::seams::Reports;
 use super::warnings;
@@ -311,7 +312,7 @@ pub(super) fn notice(parts: &Parts, key: &str, to: &Channel, body: Body) -> Noti
     Notice {
         key: key_for(key, to),
         to: to.clone(),
-        body,
+        body: fitted(to, body),
         created,
         delivery: Delivery::Pending { attempts: 0, not_before: created, last_error: None },
         replaces: false,
