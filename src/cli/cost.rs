@@ -126,14 +126,14 @@ mod tests {
             "by": "model", "since": "2026-11-01T00:00:00Z", "zone": "Europe/Berlin", "currency": "EUR",
             "items": [
                 {"model": "big", "runs": 2, "tokens_in": 900, "tokens_cached": 100, "tokens_out": 40,
-                 "cost_micros": 4200, "unpriced_runs": 0, "accepted": 1,
+                 "cost_micros": 4200, "unpriced_runs": 0, "accepted": 1, "hours": 0.5, "plan_hours": 2.0,
                  "cost_micros_per_accepted": 4200},
                 {"model": "local", "runs": 1, "tokens_in": 50, "tokens_cached": 0, "tokens_out": 5,
                  "cost_micros": null, "unpriced_runs": 1, "accepted": 0,
                  "cost_micros_per_accepted": null},
             ],
             "total": {"runs": 3, "tokens_in": 950, "tokens_cached": 100, "tokens_out": 45,
-                      "cost_micros": 4200, "unpriced_runs": 1, "accepted": 1,
+                      "cost_micros": 4200, "unpriced_runs": 1, "accepted": 1, "hours": 0.5, "plan_hours": 2.0,
                       "cost_micros_per_accepted": 4200},
             "under_way": 1, "beyond_tokens": 7, "beyond_cost_micros": 0, "cut": false,
         });
@@ -141,10 +141,10 @@ mod tests {
         assert_eq!(
             page(&value).unwrap().render(false),
             "what runs cost since 2026-11-01T00:00:00Z  days of Europe/Berlin\n\
-             MODEL  RUNS  IN   CACHED  OUT  COST\n\
-             big    2     900  100     40   0.0042 EUR\n\
-             local  1     50   0       5    unpriced\n\
-             total  3     950  100     45   0.0042 EUR + 1 of 3 runs unpriced\n\
+             MODEL  RUNS  IN   CACHED  OUT  COST                               HOURS  PLANNED  ACCEPTED  EACH\n\
+             big    2     900  100     40   0.0042 EUR                         0.50   2.00     1         0.0042 EUR\n\
+             local  1     50   0       5    unpriced                                           0\n\
+             total  3     950  100     45   0.0042 EUR + 1 of 3 runs unpriced  0.50   2.00     1         0.0042 EUR\n\
              unpriced: rota.toml gives the model no price, or the program did not say; that is not nothing\n\
              1 under way count when they have ended\n\
              the budgets of these days counted 7 tokens and 0.00 EUR more: of runs that were broken off\n"

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     fn long() -> Body {
-        let text: String = (0..60_000).map(|n| format!("line {n}: \"é\"\n")).collect();
+        let text: String = (0..120_000).map(|n| format!("line {n}: \"é\"\n")).collect();
         let part = serde_json::json!({ "text": "x".repeat(30_000) }).to_string();
         Body { markdown: text.repeat(2), text, slack: vec![part; 90], ..Body::default() }
     }
@@ -94,6 +94,6 @@ mod tests {
         let told = stdout.text.lines().filter(|line| line.starts_with("line ")).count();
         let left: usize =
             stdout.text.lines().last().unwrap().split(' ').next().unwrap().parse().unwrap();
-        assert_eq!(told + left, 60_000);
+        assert_eq!(told + left, 120_000);
     }
 }

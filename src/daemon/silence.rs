@@ -41,6 +41,16 @@ pub(super) enum Quiet {
 }
 
 impl Quiet {
+    /// By which time it is told: a filter once for each time that it stops matching, a gate once a
+    /// week, a board once a day.
+    fn time(&self, now: Timestamp) -> String {
+        match self {
+            Self::MatchesNothing(last) => text_of(*last),
+            Self::Gate(reason) => format!("{}:{}", reason.code(), now.format("%G-W%V")),
+            Self::Unreached => now.format("%Y-%m-%d").to_string(),
+        }
+    }
+
     pub(super) fn text(&self) -> String {
         match self {
             Self::MatchesNothing(last) => format!(
@@ -127,7 +137,7 @@ pub(super) async fn look(parts: &Parts) {
                     text_of(since),
                     quiet.text()
                 );
-                let key = format!("quiet:{name}:{}", text_of(since));
+                let key = format!("quiet:{name}:{}", quiet.time(parts.clock.wall()));
                 let notices = warnings::to(parts, &key, &alarmed(&playbook), &text);
                 if let Err(error) = parts.ledger.enqueue(notices).await {
                     tracing::warn!(playbook = %name, %error, "its silence could not be told");

@@ -17,6 +17,7 @@ mod finding;
 mod fitness;
 mod goal;
 mod guards;
+mod hours;
 mod ical;
 mod id;
 mod marker;
@@ -65,6 +66,7 @@ pub use goal::{
     NewGoalBoard, progress,
 };
 pub use guards::{Exchange, Guards, MAKES_TASKS, Turn, same_agent};
+pub use hours::Hours;
 pub use ical::icalendar;
 pub use id::{
     ActivityId, BoardName, CommentId, DaemonId, EventId, Fence, GoalBoardId, GoalId, LifeId,
@@ -80,8 +82,8 @@ pub use occurrence::{Covers, Occurrence, OccurrenceState, Trigger};
 pub use person::{Initiative, NewPerson, Person, PersonKind, Principal, Role};
 pub use playbook::{
     AssigneeSelector, BoardEvent, CatchUp, ClaimRules, DayBudget, DueSelector, Fold, Gap, Gate,
-    Gather, HandBack, Hours, Limits, Mode, On, OrderKey, Outcome, Overlap, Playbook, Review,
-    Reviewer, Rubric, Scope, Select, StatusSelector, Suitability, WhenUnsuitable, WriteScope,
+    Gather, HandBack, Limits, Mode, On, OrderKey, Outcome, Overlap, Playbook, Review, Reviewer,
+    Rubric, Scope, Select, StatusSelector, Suitability, WhenUnsuitable, WriteScope,
 };
 pub use project::{NewProject, Project, ProjectEdit, Status, StatusKind, default_statuses};
 pub use reason::Reason;

@@ -4,14 +4,17 @@
 //! its hash where it is long, so that no name reaches into another's rows or past the longest key.
 
 mod outbox;
+mod waits;
 
 pub(super) use outbox::{DEAD, QUEUE, after_queue, dead, place_in_queue, queue, queued};
+pub(super) use waits::{
+    budget_more, command, command_prefix, release_asked, release_asked_prefix, wait_note,
+};
 
 use crate::domain::{
-    BoardName, CommentId, Mark, OccurrenceId, PersonId, PlaybookName, RunId, RunState, TaskId,
-    Timestamp, TokenId, WaitItem,
+    BoardName, Mark, OccurrenceId, PersonId, PlaybookName, RunId, RunState, TaskId, Timestamp,
+    TokenId,
 };
-use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
@@ -182,35 +185,6 @@ pub(super) fn review_overtaken(board: &BoardName, task: TaskId, run: &RunId) -> 
 
 pub(super) fn review_overtaken_prefix(board: &BoardName) -> String {
     format!("review-overtaken/{}/", segment(board.as_str()))
-}
-
-/// What people noted at something that waits for a person.
-pub(super) fn wait_note(board: &BoardName, item: &WaitItem) -> String {
-    format!("wait-note/{}/{}", segment(board.as_str()), segment(&item.to_string()))
-}
-
-/// That somebody asked to take a claim away.
-pub(super) fn release_asked(board: &BoardName, task: TaskId) -> String {
-    format!("{}{task}", release_asked_prefix(board))
-}
-
-pub(super) fn release_asked_prefix(board: &BoardName) -> String {
-    format!("release-asked/{}/", segment(board.as_str()))
-}
-
-/// How often a day's budget was granted once more.
-pub(super) fn budget_more(day: NaiveDate, playbook: Option<&PlaybookName>) -> String {
-    let whose = playbook.map_or_else(String::new, |name| format!("/{}", segment(name.as_str())));
-    format!("budget-more/{day}{whose}")
-}
-
-/// A command that is to be carried out.
-pub(super) fn command(board: &BoardName, comment: CommentId) -> String {
-    format!("{}{:020}", command_prefix(board), comment.0)
-}
-
-pub(super) fn command_prefix(board: &BoardName) -> String {
-    format!("command/{}/", segment(board.as_str()))
 }
 
 /// The last proposals about a task.

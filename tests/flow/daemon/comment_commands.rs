@@ -120,7 +120,7 @@ async fn only_a_manager_takes_a_claim_away_by_a_comment() {
     assert!(text.contains("manager"), "{text}");
     assert_ne!(life.claim(task).await.phase, Phase::Free, "it was only asked for");
     say(&team, &life, ADA, task, "@AI-Agent release").await;
-    assert_eq!(said(&team, task, "was taken away.").await, 1);
+    assert_eq!(said(&team, task, "The claim of run").await, 1);
     assert_eq!(life.claim(task).await.phase, Phase::Free);
     say(&team, &life, ADA, task, "@AI-Agent release").await;
     assert_eq!(answer(&team, task).await.unwrap(), "Nobody holds this task.");

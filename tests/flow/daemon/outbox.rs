@@ -270,7 +270,8 @@ async fn a_digest_that_is_made_again_is_changed_where_it_stands() {
     life.daemon.deliver().await;
     let changed = slack.messages();
     assert_eq!(changed.len(), 1, "{changed:#?}");
-    assert_eq!((changed[0].edits, &changed[0].ts), (1, &messages[0].ts));
+    let notices = life.ledger.notices(10, None).await.unwrap();
+    assert_eq!((changed[0].edits, &changed[0].ts), (1, &messages[0].ts), "{notices:#?}");
     assert!(changed[0].payload.to_string().contains("as it is seen now"), "{changed:#?}");
     assert_eq!(team.told.texts().len(), 1, "a file is not told twice");
     life.stop().await;
