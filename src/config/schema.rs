@@ -253,6 +253,32 @@ fn leantime_agents() -> Value {
     named("leantime: agents who act as users of their own, by name", &agent)
 }
 
+/// `[notify]`.
+fn notify() -> Value {
+    object(
+        &json!({
+            "slack": named("Slack destinations, by name: `webhook`, or `token` and `channel`", &slack_destination()),
+            "webhook": named("webhooks of other servers, by name", &object(&json!({
+                "url": secret("the webhook's address"),
+                "format": word(&WebhookFormat::ALL.map(|(name, _)| name), "what it takes"),
+            }), &["url", "format"])),
+            "email": named("readers of e-mail, by name", &object(&json!({
+                "server": text("the mail server's name"),
+                "port": json!({"type": "integer", "minimum": 1, "maximum": 65535, "description": "its port (default: 587 for starttls, 465 for tls, 25 for none)"}),
+                "tls": word(&["starttls", "tls", "none"], "how it is spoken to; none on this machine only (default: starttls)"),
+                "user": text("who we are there"),
+                "password": secret("that user's password"),
+                "from": text("who writes, such as Rota <rota@example.org>"),
+                "to": texts_or_one("who reads"),
+            }), &["server", "from", "to"])),
+            "file": named("files that notices go to, by name", &object(&json!({
+                "path": text("the file"),
+            }), &["path"])),
+        }),
+        &[],
+    )
+}
+
 /// `[recipient.NAME]`.
 fn recipients() -> Value {
     let hours = object(
@@ -374,25 +400,7 @@ pub fn schema() -> Value {
                 "reviews": text("the name of the Slack destination that is told what waits for a person, with buttons"),
                 "people": named("names or e-mail addresses of people on the board, by Slack's ids", &text("somebody on the board")),
             }), &[]),
-            "notify": object(&json!({
-                "slack": named("Slack destinations, by name: `webhook`, or `token` and `channel`", &slack_destination()),
-                "webhook": named("webhooks of other servers, by name", &object(&json!({
-                    "url": secret("the webhook's address"),
-                    "format": word(&WebhookFormat::ALL.map(|(name, _)| name), "what it takes"),
-                }), &["url", "format"])),
-                "email": named("readers of e-mail, by name", &object(&json!({
-                    "server": text("the mail server's name"),
-                    "port": json!({"type": "integer", "minimum": 1, "maximum": 65535, "description": "its port (default: 587 for starttls, 465 for tls, 25 for none)"}),
-                    "tls": word(&["starttls", "tls", "none"], "how it is spoken to; none on this machine only (default: starttls)"),
-                    "user": text("who we are there"),
-                    "password": secret("that user's password"),
-                    "from": text("who writes, such as Rota <rota@example.org>"),
-                    "to": texts_or_one("who reads"),
-                }), &["server", "from", "to"])),
-                "file": named("files that notices go to, by name", &object(&json!({
-                    "path": text("the file"),
-                }), &["path"])),
-            }), &[]),
+            "notify": notify(),
         }),
         &[],
     );

@@ -1,5 +1,6 @@
 //! What a run may use of the day: set aside before its task is claimed, noted exchange by exchange.
 
+use super::dispatcher::failed;
 use super::parts::Parts;
 use super::worker::Worker;
 use crate::domain::{
@@ -7,6 +8,7 @@ use crate::domain::{
 };
 use crate::ledger::{Ledger, LedgerError, ReserveAsk};
 use crate::model::{Exchange, Heard, Look, Model, ModelError, Reply};
+use crate::tools::desk::DeskError;
 use async_trait::async_trait;
 use chrono::NaiveDate;
 use std::sync::Arc;
@@ -55,19 +57,43 @@ pub(super) async fn granted(parts: &Parts, playbook: &PlaybookName) -> Result<u3
     Ok(own + parts.ledger.budget_granted(day, None).await?)
 }
 
-/// Grants a playbook the budget of this day once more; if that is not enough, everybody.
+/// Grants whosever budget of this day is short once more: the playbook's own, or everybody's.
 pub(super) async fn grant(
     parts: &Parts,
     playbook: &PlaybookName,
     by: &str,
-) -> Result<(), LedgerError> {
-    let day = day_of(parts, parts.clock.wall());
-    parts.ledger.grant_budget(day, Some(playbook), by).await?;
+) -> Result<(), DeskError> {
     let Some(known) = parts.playbook(playbook) else { return Ok(()) };
-    if missing(parts, &known).await?.is_some() {
-        parts.ledger.grant_budget(day, None, by).await?;
+    let Some(now) = ask(parts, &known, RunId::new("")).await.map_err(failed)? else {
+        return Ok(());
+    };
+    let more = |budget: DayBudget, base: DayBudget| DayBudget {
+        tokens: budget.tokens.zip(base.tokens).map(|(now, base)| now.saturating_add(base)),
+        cost_micros: budget
+            .cost_micros
+            .zip(base.cost_micros)
+            .map(|(now, base)| now.saturating_add(base)),
+    };
+    let own = ReserveAsk { own: more(now.own, known.limits.day), ..now.clone() };
+    let team = ReserveAsk { team: more(now.team, parts.settings.budget), ..now.clone() };
+    let both = ReserveAsk { team: team.team, ..own.clone() };
+    for (then, whose) in
+        [(own, vec![Some(playbook)]), (team, vec![None]), (both, vec![Some(playbook), None])]
+    {
+        if parts.ledger.no_budget(&then).await.map_err(failed)?.is_none() {
+            for whose in whose {
+                parts.ledger.grant_budget(now.day, whose, by).await.map_err(failed)?;
+            }
+            return Ok(());
+        }
     }
-    Ok(())
+    Err(DeskError::Refused {
+        reason: Reason::BudgetDay,
+        message: format!(
+            "once more would not be enough for one run of {playbook}: raise its budget, or lower what a \
+             run may use"
+        ),
+    })
 }
 
 /// Why no run of a playbook may begin now, if the day's budget is why.

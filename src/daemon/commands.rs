@@ -9,7 +9,7 @@ use super::reviews::was_written;
 use crate::domain::{
     Activity, Claim, Comment, CommentId, CommentQuery, CommentTarget, Entity, Initiative,
     Occurrence, OccurrenceId, OccurrenceState, Person, PersonKind, Phase, Principal, Reason, Run,
-    TaskId, Trigger, Value,
+    RunState, TaskId, Trigger, Value,
 };
 use crate::ledger::{CommandGiven, RunFilter};
 use crate::schedule::command::{self, Command};
@@ -17,6 +17,8 @@ use crate::tools::{Context, ToolError};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// So many runs at a task are looked at.
+const RUNS_MAX: usize = 20;
 /// How often it is looked for what was heard.
 const EVERY: Duration = Duration::from_secs(2);
 /// What could not be carried out for so long is not carried out any more.
@@ -47,12 +49,15 @@ pub(super) async fn heed(
     let Some(told) = command::told(text, &news.agents()) else { return Ok(()) };
     // To whoever was asked something, a word that is no command may be the answer.
     let claim = parts.ledger.claim(task).await?;
-    if told.command.is_err() && claim.is_some_and(|claim| claim.parked.is_some()) {
+    if told.command.is_err() && claim.as_ref().is_some_and(|claim| claim.parked.is_some()) {
         return Ok(());
     }
     // Not every board's record says who it was; the comment does.
     let Some(comment) = find(parts, task, id).await? else { return Ok(()) };
+    let handed = parts.ledger.hand_over(task).await?;
     let given = CommandGiven {
+        fence: claim.filter(|claim| claim.phase != Phase::Free).map(|claim| claim.fence),
+        handed: handed.filter(|it| it.decided.is_none()).map(|it| it.run),
         comment: id,
         task,
         author: comment.author,
@@ -96,19 +101,40 @@ pub(super) async fn obey(parts: &Parts) {
     };
     for given in given {
         let (task, word) = (given.task, given.word.as_str());
-        match carry_out(parts, &given).await {
-            Ok(()) => tracing::info!(%task, word, "what a comment told an agent is seen to"),
-            Err(error) if parts.clock.wall() - given.at < PATIENCE => {
-                tracing::warn!(%task, word, %error, "what a comment tells an agent has to wait");
+        if parts.clock.wall() - given.at >= PATIENCE {
+            tracing::warn!(%task, word, "what a comment told an agent is too old by now");
+            done(parts, &given).await;
+            continue;
+        }
+        match parts.ledger.take_command(given.comment).await {
+            Ok(true) => {}
+            Ok(false) => {
+                // Somebody else has it, or had it when the daemon died.
+                done(parts, &given).await;
                 continue;
             }
             Err(error) => {
-                tracing::error!(%task, word, %error, "what a comment told an agent is given up");
+                tracing::warn!(%task, word, %error, "what a comment tells an agent has to wait");
+                continue;
             }
         }
-        if let Err(error) = parts.ledger.command_done(given.comment).await {
-            tracing::warn!(%task, %error, "a command could not be marked as carried out");
+        match carry_out(parts, &given).await {
+            Ok(()) => tracing::info!(%task, word, "what a comment told an agent is seen to"),
+            Err(error) => {
+                tracing::warn!(%task, word, %error, "what a comment tells an agent has to wait");
+                if let Err(error) = parts.ledger.leave_command(given.comment).await {
+                    tracing::error!(%task, word, %error, "it is not carried out any more");
+                }
+                continue;
+            }
         }
+        done(parts, &given).await;
+    }
+}
+
+async fn done(parts: &Parts, given: &CommandGiven) {
+    if let Err(error) = parts.ledger.command_done(given.comment).await {
+        tracing::warn!(task = %given.task, %error, "a command could not be marked as carried out");
     }
 }
 
@@ -120,7 +146,14 @@ async fn carry_out(parts: &Parts, given: &CommandGiven) -> Result<(), NotNow> {
     let context = Context::person(principal, parts.settings.zone);
     let claim = parts.ledger.claim(given.task).await?.filter(|claim| claim.phase != Phase::Free);
     let filter = RunFilter { task: Some(given.task), ..RunFilter::default() };
-    let last = parts.ledger.runs(&filter, 1).await?.into_iter().next();
+    let runs = parts.ledger.runs(&filter, RUNS_MAX).await?;
+    // Neither what was refused nor what only put something back.
+    let worked = |run: &&Run| {
+        !matches!(run.state, RunState::Refused | RunState::NothingToDo)
+            && parts.playbook(&run.playbook).is_some()
+    };
+    let worked = runs.iter().find(worked).cloned();
+    let last = worked.or_else(|| runs.into_iter().next());
     let scene = Scene { parts, given, people: &people, context, claim, last };
     let known = Command::ALL.into_iter().find(|command| command.as_str() == given.word);
     let answer = match known {
@@ -165,6 +198,9 @@ impl Scene<'_> {
         let Some(claim) = &self.claim else {
             return Ok(Some("Nobody holds this task.".to_owned()));
         };
+        if self.given.fence != Some(claim.fence) {
+            return Ok(Some("Somebody else holds this task by now; that stays.".to_owned()));
+        }
         let reason = format!("asked for in comment {}", self.given.comment);
         let args = [("task", Value::from(self.given.task.0)), ("reason", reason.into())];
         let released = format!("The claim of run `{}` was taken away.", claim.run);
@@ -179,6 +215,12 @@ impl Scene<'_> {
     }
 
     async fn approve(&self) -> Result<Option<String>, NotNow> {
+        let now = self.parts.ledger.hand_over(self.given.task).await?;
+        let now = now.filter(|it| it.decided.is_none()).map(|it| it.run);
+        if now.is_some() && now != self.given.handed {
+            let text = "Other work waits here by now: look at it, and say so again.";
+            return Ok(Some(text.to_owned()));
+        }
         let args = [("task", Value::from(self.given.task.0)), ("decision", "approve".into())];
         // The decision says on the task who approved what.
         Ok(self.call("decideReview", args).await?.err())
@@ -199,6 +241,7 @@ impl Scene<'_> {
             return Ok(Some("Your role on the board does not let you start playbooks.".to_owned()));
         }
         let now = self.parts.clock.wall();
+        let task = self.parts.board.task(self.given.task).await?;
         let occurrence = Occurrence {
             id: OccurrenceId::new(format!("{}@comment/{}", playbook.name, self.given.comment)),
             playbook: playbook.name.clone(),
@@ -208,12 +251,12 @@ impl Scene<'_> {
             decided: now,
             state: OccurrenceState::Queued,
             covers: None,
-            status: None,
+            status: Some(task.status),
         };
         if self.parts.ledger.occurrence(&occurrence.id).await?.is_none() {
             self.parts.ledger.put_occurrence(&occurrence).await?;
         }
-        Ok(Some(format!("{} takes this task again.", playbook.name)))
+        Ok(Some(format!("{} is to take this task again.", playbook.name)))
     }
 
     async fn status(&self) -> Result<String, NotNow> {

@@ -175,7 +175,16 @@ impl Courier {
 
     async fn go(&self, channel: Channel, until: Until) -> (Channel, bool) {
         let lane = Arc::clone(self.lanes().entry(channel.clone()).or_default());
-        let mut lane = lane.lock().await;
+        let mut lane = match &until {
+            // Somebody else goes there, and may have much to carry.
+            Until::Deadline(deadline) => {
+                match tokio::time::timeout_at(*deadline, lane.lock()).await {
+                    Ok(lane) => lane,
+                    Err(_) => return (channel, false),
+                }
+            }
+            Until::Done | Until::Stopped(_) => lane.lock().await,
+        };
         let arrived = lane.carry(&self.parts, &channel, &until).await.unwrap_or(false);
         (channel, arrived)
     }
@@ -195,14 +204,15 @@ impl Lane {
     ) -> Result<bool, Broken> {
         self.record(parts).await?;
         let pace = parts.notifiers.get(channel).map(|to| to.pace()).unwrap_or_default();
+        let mut all = true;
         loop {
             let now = parts.clock.wall();
             if self.rests_until.is_some_and(|rest| now < rest) {
-                return Ok(true);
+                return Ok(all);
             }
-            let Some(first) = head(parts, channel, now).await? else { return Ok(true) };
+            let Some(first) = head(parts, channel, now).await? else { return Ok(all) };
             let next = self.manners.next(parts, first, now).await.map_err(unread)?;
-            let Some(notice) = next else { return Ok(true) };
+            let Some(notice) = next else { return Ok(all) };
             if let Some(last) = self.last {
                 let next = last + pace;
                 if until.is_over(next) {
@@ -228,8 +238,7 @@ impl Lane {
                         return Ok(false);
                     }
                     // The next one may be another matter, but not all of this one arrived.
-                    let _ = Box::pin(self.carry(parts, channel, until)).await?;
-                    return Ok(false);
+                    all = false;
                 }
             }
         }

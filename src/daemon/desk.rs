@@ -320,19 +320,7 @@ impl Desk for Daemon {
         reason: &str,
         by: &str,
     ) -> Result<Value, DeskError> {
-        use crate::ledger::ClaimError;
-        let claim =
-            self.parts.ledger.revoke(task, reason, by).await.map_err(|error| match error {
-                ClaimError::Store(source) => DeskError::Failed {
-                    what: "the claim could not be released".to_owned(),
-                    source: Some(Box::new(source)),
-                },
-                other => DeskError::NotFound(format!("task {task}: {other}")),
-            })?;
-        if claim.assistant.is_some() {
-            // Nobody works under it who would have to stop first.
-            Assistants::new(&self.parts).hand_back(&claim).await?;
-        }
+        let claim = queue::release(&self.parts, task, None, (reason, by)).await?;
         let _ = self.events.try_send(Event::Tick(None));
         Ok(super::brief::plain(&claim))
     }
@@ -425,24 +413,16 @@ impl Reviews for Daemon {
     }
 
     async fn tend(&self, ask: TendAsk) -> Result<Value, DeskError> {
-        let granted = match queue::tend(&self.parts, &ask).await? {
-            Tended::Done(answer) => return Ok(answer),
-            Tended::Granted(answer) => answer,
-        };
-        let by = ask.context.principal.person.name.as_str();
-        match &ask.item {
-            WaitItem::Arming(name) => {
-                self.set_playbook(name, Switch::Arm, by).await?;
-            }
-            WaitItem::Release(task) => {
-                let reason = format!("asked for; {by} agreed. {}", ask.comment);
-                self.release_claim(*task, reason.trim_end(), by).await?;
-            }
-            WaitItem::Budget(_) | WaitItem::Task(_) => {
-                let _ = self.events.try_send(Event::Tick(None));
-            }
+        // One after the other: what is granted is granted once.
+        let alone = self.parts.deciding.lock().await;
+        let done = queue::tend(&self.parts, &ask).await?;
+        drop(alone);
+        if let (Tended::Granted(_), WaitItem::Arming(name)) = (&done, &ask.item) {
+            let by = ask.context.principal.person.name.as_str();
+            self.set_playbook(name, Switch::Arm, by).await?;
         }
-        Ok(granted)
+        let _ = self.events.try_send(Event::Tick(None));
+        Ok(done.answer())
     }
 
     async fn ask_release(

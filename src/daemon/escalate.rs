@@ -4,7 +4,7 @@
 use super::parts::Parts;
 use super::queue;
 use super::warnings;
-use crate::domain::{Channel, WaitItem, WaitKind, Waiting, to_delta};
+use crate::domain::{ActivityQuery, Channel, PersonKind, WaitItem, WaitKind, Waiting, to_delta};
 use crate::ledger::LedgerError;
 use crate::tools::desk::DeskError;
 use std::sync::Arc;
@@ -55,15 +55,22 @@ pub(super) async fn look(parts: &Parts) {
 
 async fn see_to(parts: &Parts, waiting: &Waiting) -> Result<(), Trouble> {
     let rules = &parts.settings.review;
+    if waiting.snoozed.is_some() || is_decided(parts, waiting).await? {
+        return Ok(());
+    }
     let age = parts.clock.wall() - waiting.since;
     if rules.expire_after.is_some_and(|after| age >= to_delta(after)) && expires(waiting) {
         return expire(parts, waiting).await;
     }
     let Some(within) = rules.decide_within.map(to_delta) else { return Ok(()) };
-    if waiting.snoozed.is_some() || waiting.seen_by.is_some() || age < within {
+    if waiting.seen_by.is_some() || age < within {
         return Ok(());
     }
     let note = parts.ledger.queue_note(&waiting.item, waiting.since).await?;
+    // Whoever passed it on has looked at it.
+    if note.owner.is_some() {
+        return Ok(());
+    }
     let step = usize::try_from(note.escalated).unwrap_or(usize::MAX);
     let Some(to) = rules.escalate.get(step) else { return Ok(()) };
     let due = within * i32::try_from(step + 1).unwrap_or(i32::MAX);
@@ -81,10 +88,33 @@ async fn see_to(parts: &Parts, waiting: &Waiting) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Whether somebody has acted on the task since it began to wait.
+/// Whether somebody has decided, and the board does not show it yet.
+async fn is_decided(parts: &Parts, waiting: &Waiting) -> Result<bool, Trouble> {
+    let WaitItem::Task(task) = &waiting.item else { return Ok(false) };
+    let hand_over = parts.ledger.hand_over(*task).await?;
+    Ok(hand_over.is_some_and(|it| Some(&it.run) == waiting.run.as_ref() && it.decided.is_some()))
+}
+
+/// Whether somebody who is no agent has acted on the task since it began to wait. At a claim that is to
+/// end its holder acts all the time.
 async fn is_looked_at(parts: &Parts, waiting: &Waiting) -> Result<bool, Trouble> {
-    let Some(task) = waiting.task else { return Ok(false) };
-    Ok(parts.board.task(task).await?.modified > waiting.since + SETTLING)
+    let Some(task) = waiting.task.filter(|_| waiting.kind != WaitKind::Release) else {
+        return Ok(false);
+    };
+    let since = waiting.since + SETTLING;
+    if parts.board.task(task).await?.modified <= since {
+        return Ok(false);
+    }
+    let people = parts.board.people().await?;
+    let query = ActivityQuery {
+        task: Some(task),
+        from: Some(since),
+        limit: 200,
+        ..ActivityQuery::default()
+    };
+    let is_agent = |id| people.iter().any(|p| p.id == id && p.kind == PersonKind::Agent);
+    let rows = parts.board.activity(&query).await?.items;
+    Ok(rows.iter().any(|row| row.mark.is_none() && !row.actor.is_some_and(is_agent)))
 }
 
 fn text(waiting: &Waiting, steps_left: usize) -> String {

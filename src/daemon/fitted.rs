@@ -30,14 +30,18 @@ pub(super) fn fitted(to: &Channel, body: Body) -> Body {
 }
 
 fn bytes(body: &Body) -> usize {
-    body.text.len()
-        + body.markdown.len()
-        + body.slack.iter().map(|part| escaped(part)).sum::<usize>()
+    let formats = [&body.text, &body.markdown].into_iter().chain(&body.slack);
+    formats.map(|text| escaped(text)).sum()
 }
 
-/// What a JSON text takes within another.
-fn escaped(json: &str) -> usize {
-    json.len() + json.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count()
+/// What a text takes as JSON.
+fn escaped(text: &str) -> usize {
+    let more = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 1,
+        0..=0x1f => 5,
+        _ => 0,
+    };
+    text.len() + text.bytes().map(more).sum::<usize>()
 }
 
 fn first_messages(mut body: Body) -> Body {
@@ -50,16 +54,25 @@ fn first_messages(mut body: Body) -> Body {
     });
     let kept = kept.count();
     body.slack.truncate(kept);
-    let text = format!("{} more messages are too much to be told here.", all - kept);
-    body.slack.push(serde_json::json!({ "text": text }).to_string());
+    if kept < all {
+        let text = format!("{} more messages are too much to be told here.", all - kept);
+        body.slack.push(serde_json::json!({ "text": text }).to_string());
+    }
     body
 }
 
 fn shortened(text: String) -> String {
-    if text.len() <= BYTES_MAX {
+    if escaped(&text) <= BYTES_MAX {
         return text;
     }
-    let end = text.floor_char_boundary(BYTES_MAX);
+    let mut room = BYTES_MAX;
+    let fits = |c: &(usize, char)| {
+        let takes = escaped(c.1.encode_utf8(&mut [0; 4]));
+        let has_room = takes <= room;
+        room = room.saturating_sub(takes);
+        has_room
+    };
+    let end = text.char_indices().take_while(fits).last().map_or(0, |(at, c)| at + c.len_utf8());
     let end = text[..end].rfind('\n').unwrap_or(end);
     let left = text[end..].trim_start().lines().count();
     format!("{}\n\n{left} more lines are too much to be told here.\n", &text[..end])

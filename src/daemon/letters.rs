@@ -127,14 +127,15 @@ pub(super) async fn retry(
             let what = format!("no message {key:?} was given up; listOutbox says which were");
             return Err(DeskError::NotFound(what));
         }
+        let again = parts.ledger.retry_letter(key).await.map_err(failed)?;
+        return Ok(Value::map([("retried", i64::from(again))]));
     }
     let mut letters = parts.ledger.dead_letters(LETTERS_MAX).await.map_err(failed)?;
     // In the order in which they were to be told.
     letters.sort_by_key(|letter| letter.place);
     let mut again = 0_i64;
     for letter in letters {
-        let is_meant = key.is_none_or(|key| letter.key == key)
-            && channel.is_none_or(|channel| letter.to == *channel);
+        let is_meant = channel.is_none_or(|channel| letter.to == *channel);
         if is_meant && parts.ledger.retry_letter(&letter.key).await.map_err(failed)? {
             again += 1;
         }

@@ -1,6 +1,7 @@
 //! Everything that waits for a person, in one list, and what people do with it besides deciding about
 //! work: put it off, take note, pass it on, arm, grant, release.
 
+use super::assistants::{self, Assistants};
 use super::books::why_not_armed;
 use super::brief::text_of;
 use super::budget;
@@ -9,13 +10,13 @@ use super::dispatcher::failed;
 use super::look::civil_midnight;
 use super::parts::Parts;
 use super::reviews::{is_a_persons, of_board};
-use super::{assistants, proposals, reviews};
+use super::{proposals, reviews};
 use crate::board::BoardError;
 use crate::domain::{
-    Phase, Playbook, Principal, Reason, Task, TaskEdit, TaskId, Timestamp, Value, WaitItem,
+    Claim, Fence, Phase, Principal, Reason, Task, TaskEdit, TaskId, Timestamp, Value, WaitItem,
     WaitKind, Waiting,
 };
-use crate::ledger::{QueueNote, ReleaseAsked, Settled};
+use crate::ledger::{ClaimError, QueueNote, ReleaseAsked, Settled};
 use crate::tools::Context;
 use crate::tools::desk::{DeskError, Tend, TendAsk};
 
@@ -48,6 +49,7 @@ fn noted(waiting: Waiting, note: QueueNote, now: Timestamp) -> Waiting {
     Waiting {
         owner: note.owner.or(waiting.owner),
         snoozed: note.snoozed.filter(|until| *until > now),
+        was_snoozed: note.snoozed.filter(|until| *until <= now),
         seen_by: note.seen_by,
         ..waiting
     }
@@ -92,7 +94,8 @@ async fn of_playbooks(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
         let switch = parts.ledger.playbook_switch(&playbook.name).await.map_err(failed)?;
         let why = why_not_armed(&playbook, &switch);
         if playbook.on.wakes() && !parts.settings.arms_itself && !why.is_empty() {
-            let (name, since) = (WaitItem::Arming(playbook.name.clone()), written(&playbook).await);
+            let name = WaitItem::Arming(playbook.name.clone());
+            let since = parts.ledger.unarmed_since(&playbook.hash).await.map_err(failed)?;
             open.push(item(name, WaitKind::Arming, since, why.join("; ")));
         } else if switch.paused.is_none()
             && let Some(why) = budget::missing(parts, &playbook).await.map_err(failed)?
@@ -107,12 +110,6 @@ async fn of_playbooks(parts: &Parts) -> Result<Vec<Waiting>, DeskError> {
     Ok(open)
 }
 
-/// When a playbook's file was written: so long it waits.
-async fn written(playbook: &Playbook) -> Timestamp {
-    let modified = tokio::fs::metadata(&playbook.path).await.and_then(|file| file.modified());
-    modified.map_or_else(|_| Timestamp::default(), Timestamp::from)
-}
-
 /// What was done with something that waits.
 struct Done {
     what: String,
@@ -122,6 +119,9 @@ struct Done {
 /// Does something with what waits. The dispatcher is asked by whoever calls, where it has to act.
 pub(super) async fn tend(parts: &Parts, ask: &TendAsk) -> Result<Tended, DeskError> {
     is_a_persons(&ask.context.principal)?;
+    if let WaitItem::Task(task) = &ask.item {
+        not_ones_own(parts, *task, &ask.context).await?;
+    }
     let all = waiting(parts).await?;
     let Some(waiting) = all.into_iter().find(|waiting| waiting.item == ask.item) else {
         return gone(parts, ask).await;
@@ -171,12 +171,36 @@ pub(super) async fn tend(parts: &Parts, ask: &TendAsk) -> Result<Tended, DeskErr
     Ok(Tended::Done(shown(item, &done)))
 }
 
+/// An assistant does not put off, or take note of, what it left to people itself.
+async fn not_ones_own(parts: &Parts, task: TaskId, context: &Context) -> Result<(), DeskError> {
+    if context.is_by_hand {
+        return Ok(());
+    }
+    let key = context.principal.key();
+    let hand_over = parts.ledger.hand_over(task).await.map_err(failed)?;
+    let handed = hand_over.and_then(|it| it.assistant).map(|assistant| assistant.principal);
+    let claim = parts.ledger.claim(task).await.map_err(assistants::of_claim)?;
+    let asks = claim.is_some_and(|claim| assistants::is_of(&claim, &context.principal));
+    if asks || handed.is_some_and(|handed| handed == key) {
+        return Err(reviews::not_your_own(task));
+    }
+    Ok(())
+}
+
 /// What came of it.
 pub(super) enum Tended {
     /// All was done.
     Done(Value),
-    /// It was decided, and somebody else has to act; then this is answered.
+    /// It was granted: a playbook is still to be armed by the dispatcher.
     Granted(Value),
+}
+
+impl Tended {
+    pub(super) fn answer(self) -> Value {
+        match self {
+            Self::Done(answer) | Self::Granted(answer) => answer,
+        }
+    }
 }
 
 /// The first decision stands; what it grants is for the dispatcher.
@@ -213,11 +237,22 @@ async fn settle(
     let done =
         if stands == new { Done { what, repeated: false } } else { said_before(item, &stands) };
     if !stands.approved {
+        if let WaitItem::Release(task) = item {
+            // Whoever asks again asks anew.
+            parts.ledger.forget_release(*task).await.map_err(failed)?;
+        }
         return Ok(Tended::Done(shown(item, &done)));
     }
     // Also where somebody granted it before: that broke off, or it would not wait.
-    if let WaitItem::Budget(name) = item {
-        budget::grant(parts, name, by).await.map_err(failed)?;
+    match item {
+        WaitItem::Budget(name) => budget::grant(parts, name, by).await?,
+        WaitItem::Release(task) => {
+            let asked = parts.ledger.releases_asked().await.map_err(failed)?;
+            let fence = asked.iter().find(|it| it.task == *task).map(|it| it.fence);
+            let reason = format!("asked for; {by} agreed. {}", ask.comment);
+            release(parts, *task, fence, (reason.trim_end(), by)).await?;
+        }
+        WaitItem::Arming(_) | WaitItem::Task(_) => {}
     }
     Ok(Tended::Granted(shown(item, &done)))
 }
@@ -265,6 +300,28 @@ async fn assign(
     let context = Context { is_by_hand: true, ..context.clone() };
     parts.tools.call("editTask", args, &context).await.map_err(assistants::of_tool)?;
     Ok(())
+}
+
+/// Takes a claim away: the one with this fence, if one is named.
+pub(super) async fn release(
+    parts: &Parts,
+    task: TaskId,
+    fence: Option<Fence>,
+    said: (&str, &str),
+) -> Result<Claim, DeskError> {
+    let revoked = parts.ledger.revoke_if(task, fence, said).await;
+    let claim = revoked.map_err(|error| match error {
+        ClaimError::Store(source) => DeskError::Failed {
+            what: "the claim could not be released".to_owned(),
+            source: Some(Box::new(source)),
+        },
+        other => DeskError::NotFound(format!("task {task}: {other}")),
+    })?;
+    if claim.assistant.is_some() {
+        // Nobody works under it who would have to stop first.
+        Assistants::new(parts).hand_back(&claim).await?;
+    }
+    Ok(claim)
 }
 
 /// Somebody who may not take a claim away asks whoever may.

@@ -17,14 +17,18 @@ const EVIDENCE_CHARS_MAX: usize = 300;
 /// What templates see as `receipt`: `{ used, checks, evidence, left_out, writes, undo }`.
 pub(super) async fn of(parts: &Parts, run: &Run, before: &[Run], end: &WorkEnd) -> Value {
     let mut usage = end.usage;
-    let mut effects = Vec::new();
-    for earlier in before {
-        usage = usage.plus(earlier.usage);
-        effects.extend(parts.ledger.effects(&earlier.id).await.unwrap_or_default());
-    }
     let own = parts.ledger.effects(&run.id).await.unwrap_or_default();
     let checks = passed(&own);
-    effects.extend(own);
+    // The latest first: so they are put back.
+    let mut written = vec![(run.id.clone(), writes(&own))];
+    for earlier in before {
+        usage = usage.plus(earlier.usage);
+        let effects = parts.ledger.effects(&earlier.id).await.unwrap_or_default();
+        written.push((earlier.id.clone(), writes(&effects)));
+    }
+    let sum = written.iter().map(|(_, count)| count).sum();
+    let undo = written.into_iter().filter(|(_, count)| *count > 0);
+    let undo: Vec<String> = undo.map(|(run, _)| format!("rota runs undo {run}")).collect();
     let money = money(parts, run, usage);
     let evidence: Vec<Value> =
         end.evidence.iter().take(EVIDENCE_MAX).map(|piece| told(piece).into()).collect();
@@ -34,8 +38,8 @@ pub(super) async fn of(parts: &Parts, run: &Run, before: &[Run], end: &WorkEnd) 
         ("checks", checks.into()),
         ("left_out", count(end.evidence.len().saturating_sub(EVIDENCE_MAX))),
         ("evidence", Value::List(evidence)),
-        ("writes", count(effects.iter().filter(|effect| is_write(effect)).count())),
-        ("undo", format!("rota runs undo {}", run.id).into()),
+        ("writes", count(sum)),
+        ("undo", undo.join("; ").into()),
     ])
 }
 
@@ -100,10 +104,11 @@ fn told(piece: &str) -> String {
     }
 }
 
-/// Whether an agent's effect stands on the board.
-fn is_write(effect: &Effect) -> bool {
-    let is_done = matches!(effect.result, Some(EffectResult::Done { .. }));
-    effect.actor == EffectActor::Agent && is_done && !effect.is_beside_board()
+/// How many effects of an agent stand on the board.
+fn writes(effects: &[Effect]) -> usize {
+    let is_done = |effect: &&Effect| matches!(effect.result, Some(EffectResult::Done { .. }));
+    let own = effects.iter().filter(|effect| effect.actor == EffectActor::Agent);
+    own.filter(is_done).filter(|effect| !effect.is_beside_board()).count()
 }
 
 #[cfg(test)]

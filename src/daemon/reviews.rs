@@ -327,7 +327,7 @@ pub(super) fn is_a_persons(principal: &Principal) -> Result<(), DeskError> {
     Err(DeskError::Refused { reason: Reason::TokenRefused, message: message.to_owned() })
 }
 
-fn not_your_own(task: TaskId) -> DeskError {
+pub(super) fn not_your_own(task: TaskId) -> DeskError {
     DeskError::Refused {
         reason: Reason::TokenRefused,
         message: format!(

@@ -86,7 +86,9 @@ impl Worker {
     async fn told_before(&self, told: &Told, to: &[Channel]) -> Vec<Before> {
         let mut before = Vec::new();
         for channel in to {
-            if let Ok(Some(first)) = self.parts.ledger.notice(&key_for(&told.key, channel)).await {
+            let known = self.parts.ledger.notice(&key_for(&told.key, channel)).await;
+            let was_given_up = |it: &Notice| matches!(it.delivery, Delivery::Undeliverable { .. });
+            if let Some(first) = known.ok().flatten().filter(|it| !was_given_up(it)) {
                 let at = text_of(first.created);
                 let stands = !first.receipt.parts.is_empty();
                 let is_edited = told.silent.is_some() && stands && first.body != told.body;

@@ -83,7 +83,9 @@ impl Asked {
 fn key(waiting: &Waiting) -> String {
     let since = waiting.since.timestamp_millis();
     let run = waiting.run.as_ref().map(|run| run.as_str()).unwrap_or_default();
-    format!("waits:{}:{run}:{:?}:{since}", waiting.item, waiting.kind)
+    let again = waiting.was_snoozed.map(|until| format!(":{}", until.timestamp_millis()));
+    let again = again.unwrap_or_default();
+    format!("waits:{}:{run}:{:?}:{since}{again}", waiting.item, waiting.kind)
 }
 
 fn notice(parts: &Parts, to: &Channel, waiting: &Waiting, people: &[Person]) -> Notice {

@@ -171,6 +171,8 @@ pub struct Waiting {
     pub text: String,
     /// Put off until then.
     pub snoozed: Option<Timestamp>,
+    /// It was put off until then, and waits again.
+    pub was_snoozed: Option<Timestamp>,
     /// Who has seen it.
     pub seen_by: Option<String>,
 }
@@ -190,6 +192,7 @@ impl Waiting {
             until: None,
             text: String::new(),
             snoozed: None,
+            was_snoozed: None,
             seen_by: None,
         }
     }

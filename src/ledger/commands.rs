@@ -3,7 +3,7 @@
 
 use super::records::{self, Record};
 use super::{Ledger, Result, keys};
-use crate::domain::{CommentId, PersonId, TaskId, Timestamp};
+use crate::domain::{CommentId, Fence, PersonId, RunId, TaskId, Timestamp};
 use crate::store::Batch;
 use serde::{Deserialize, Serialize};
 
@@ -22,14 +22,40 @@ pub struct CommandGiven {
     pub word: String,
     /// When it was written, as the board says.
     pub at: Timestamp,
+    /// The claim that was there then.
+    #[serde(default)]
+    pub fence: Option<Fence>,
+    /// The run whose work waited then.
+    #[serde(default)]
+    pub handed: Option<RunId>,
 }
 
 impl Ledger {
-    /// A command is to be carried out, once.
+    /// A command is to be carried out; one that was taken is not heard again.
     pub async fn put_command(&self, given: &CommandGiven) -> Result<()> {
-        let key = keys::command(&self.options.board, given.comment);
-        let batch = records::put(Batch::new(), &key, given, None::<&Record<CommandGiven>>)?;
-        self.store.commit(batch).await?;
+        let board = &self.options.board;
+        let (key, taken) =
+            (keys::command(board, given.comment), keys::command_taken(board, given.comment));
+        if self.read::<Timestamp>(&taken).await?.is_some() {
+            return Ok(());
+        }
+        let batch = records::create(Batch::new(), &key, given)?;
+        // It is known already, or will be: either is what was wanted.
+        self.try_commit(batch).await?;
+        Ok(())
+    }
+
+    /// Takes one to carry it out: of several daemons one does, and after a crash nobody does it again.
+    pub async fn take_command(&self, comment: CommentId) -> Result<bool> {
+        let key = keys::command_taken(&self.options.board, comment);
+        let batch = records::create(Batch::new(), &key, &self.clock.wall())?;
+        Ok(self.try_commit(batch).await?)
+    }
+
+    /// It could not be carried out now, and nothing of it happened.
+    pub async fn leave_command(&self, comment: CommentId) -> Result<()> {
+        let key = keys::command_taken(&self.options.board, comment);
+        self.store.commit(Batch::new().delete(key)).await?;
         Ok(())
     }
 

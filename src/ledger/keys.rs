@@ -8,7 +8,8 @@ mod waits;
 
 pub(super) use outbox::{DEAD, QUEUE, after_queue, dead, place_in_queue, queue, queued};
 pub(super) use waits::{
-    budget_more, command, command_prefix, release_asked, release_asked_prefix, wait_note,
+    budget_more, command, command_prefix, command_taken, release_asked, release_asked_prefix,
+    unarmed, wait_note,
 };
 
 use crate::domain::{

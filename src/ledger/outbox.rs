@@ -188,6 +188,8 @@ impl Ledger {
             Delivery::Delivered { .. } if !known.receipt.parts.is_empty() => {
                 self.next_place().await?
             }
+            // Nobody was told.
+            Delivery::Undeliverable { .. } => self.next_place().await?,
             _ => return Ok(None),
         };
         let (attempts, last_error) = match &known.delivery {
@@ -325,7 +327,7 @@ fn after_sending(mut notice: Notice, sent: &Sent) -> Option<Notice> {
         } else {
             Delivery::Pending { attempts: 0, not_before, last_error: None }
         };
-    } else if sent.stands.is_none() {
+    } else if sent.stands.is_none() && sent.is_last {
         // It got another body meanwhile, and the channel does not change what was told.
         notice.delivery = delivered;
     }

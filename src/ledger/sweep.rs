@@ -123,6 +123,19 @@ impl Ledger {
     /// # Errors
     /// [`ClaimError::NoReason`]; [`ClaimError::Lost`] when nobody holds it.
     pub async fn revoke(&self, task: TaskId, reason: &str, by: &str) -> Result<Claim, ClaimError> {
+        self.revoke_if(task, None, (reason, by)).await
+    }
+
+    /// The same, of the claim with this fence and no other.
+    ///
+    /// # Errors
+    /// The same; [`ClaimError::Lost`] also when somebody else holds it by now.
+    pub async fn revoke_if(
+        &self,
+        task: TaskId,
+        fence: Option<Fence>,
+        (reason, by): (&str, &str),
+    ) -> Result<Claim, ClaimError> {
         if reason.trim().is_empty() {
             return Err(ClaimError::NoReason);
         }
@@ -133,6 +146,9 @@ impl Ledger {
             let Some(record) = found.filter(|record| record.value.phase != Phase::Free) else {
                 return Err(lost(Reason::NotFound, format!("nobody holds task {task}")));
             };
+            if fence.is_some_and(|fence| fence != record.value.fence) {
+                return Err(lost(Reason::ClaimLost, format!("the claim of task {task} has ended")));
+            }
             let mut claim = record.value.clone();
             let lease_ends = claim.lease_ends.take().filter(|end| !end.is_past(&now));
             claim.revoked = claim

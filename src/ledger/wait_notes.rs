@@ -166,6 +166,21 @@ impl Ledger {
         Err(contended(key))
     }
 
+    /// Since when a playbook of this text waits to be armed: since this is asked for the first time.
+    pub async fn unarmed_since(&self, hash: &str) -> Result<Timestamp> {
+        let key = keys::unarmed(hash);
+        for _ in 0..TRIES_MAX {
+            if let Some(found) = self.read::<Timestamp>(&key).await? {
+                return Ok(found.value);
+            }
+            let now = self.clock.wall();
+            if self.try_commit(records::create(Batch::new(), &key, &now)?).await? {
+                return Ok(now);
+            }
+        }
+        Err(contended(key))
+    }
+
     fn wait_note_key(&self, item: &WaitItem) -> String {
         keys::wait_note(&self.options.board, item)
     }

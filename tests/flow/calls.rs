@@ -11,13 +11,18 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-struct Row {
+pub(super) struct Row {
     words: &'static [&'static str],
     tool: &'static str,
     args: Value,
     need: Need,
 }
-fn row(words: &'static [&'static str], tool: &'static str, args: Value, need: Need) -> Row {
+pub(super) fn row(
+    words: &'static [&'static str],
+    tool: &'static str,
+    args: Value,
+    need: Need,
+) -> Row {
     Row { words, tool, args, need }
 }
 fn calls() -> Vec<Row> {
@@ -29,6 +34,7 @@ fn calls() -> Vec<Row> {
         .chain(project_calls())
         .chain(team_calls())
         .chain(token_calls())
+        .chain(super::calls_of_reviews::rows())
         .collect()
 }
 
@@ -45,7 +51,6 @@ fn token_calls() -> Vec<Row> {
             json!({"by": "day", "since": "-7d"}),
             Look,
         ),
-        row(&["review", "show", "7"], "showReview", json!({"task": 7}), Look),
         row(
             &[
                 "token",
@@ -154,31 +159,6 @@ fn operating() -> Vec<Row> {
             &["claims", "release", "7", "--reason", "stuck"],
             "releaseClaim",
             json!({"task": 7, "reason": "stuck"}),
-            Act,
-        ),
-        row(&["review", "list"], "listReviews", json!({}), Look),
-        row(
-            &["review", "approve", "7", "--only", "1,3"],
-            "decideReview",
-            json!({"task": 7, "decision": "approve", "only": [1, 3]}),
-            Act,
-        ),
-        row(
-            &["review", "approve", "7", "--comment", "Good."],
-            "decideReview",
-            json!({"task": 7, "decision": "approve", "comment": "Good."}),
-            Act,
-        ),
-        row(
-            &["review", "reject", "7", "--comment", "No link.", "--dry-run"],
-            "decideReview",
-            json!({"task": 7, "decision": "request_changes", "comment": "No link.", "dryRun": true}),
-            Look,
-        ),
-        row(
-            &["review", "answer", "7", "--text", "Below."],
-            "decideReview",
-            json!({"task": 7, "decision": "answer", "comment": "Below."}),
             Act,
         ),
         row(&["arm", "x"], "armPlaybook", json!({"playbook": "x"}), Act),

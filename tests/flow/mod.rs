@@ -2,6 +2,7 @@
 
 mod alarm;
 mod calls;
+mod calls_of_reviews;
 mod commands;
 mod control_socket;
 mod daemon;

@@ -29,6 +29,16 @@ pub(in crate::ledger) fn command(board: &BoardName, comment: CommentId) -> Strin
     format!("{}{:020}", command_prefix(board), comment.0)
 }
 
+/// Present once a command was taken to be carried out.
+pub(in crate::ledger) fn command_taken(board: &BoardName, comment: CommentId) -> String {
+    format!("command-taken/{}/{:020}", segment(board.as_str()), comment.0)
+}
+
+/// Since when a playbook, by the hash of its text, waits to be armed.
+pub(in crate::ledger) fn unarmed(hash: &str) -> String {
+    format!("unarmed/{}", segment(hash))
+}
+
 pub(in crate::ledger) fn command_prefix(board: &BoardName) -> String {
     format!("command/{}/", segment(board.as_str()))
 }

@@ -32,11 +32,16 @@ pub(super) async fn post(
 pub(super) async fn change(
     slack: &Slack,
     (room, name): (&str, &str),
-    mut payload: Value,
+    payload: Value,
 ) -> Result<bool, SlackError> {
-    payload["channel"] = json!(room);
-    payload["ts"] = json!(name);
-    match slack.call("chat.update", &payload).await {
+    // How links unfold is said with the first message only.
+    let mut changed = json!({ "channel": room, "ts": name });
+    for member in ["text", "blocks"] {
+        if let Some(value) = payload.get(member).filter(|value| !value.is_null()) {
+            changed[member] = value.clone();
+        }
+    }
+    match slack.call("chat.update", &changed).await {
         Ok(_) => Ok(true),
         Err(error) if error.is(UNCHANGEABLE) => Ok(false),
         Err(error) => Err(error),

@@ -2,9 +2,10 @@
 
 use super::tasks::refuse;
 use crate::domain::{
-    Comment, CommentId, CommentQuery, CommentTarget, GoalId, NewComment, Page, ProjectId, Rating,
-    Reason, Role, TaskId, Value,
+    Comment, CommentId, CommentQuery, CommentTarget, GoalId, Initiative, NewComment, Page,
+    PersonKind, ProjectId, Rating, Reason, Role, TaskId, Value,
 };
+use crate::schedule::command::{self, Command};
 use crate::tools::arguments::{Id, IdOrName, number_in, shown};
 use crate::tools::definition::{Definition, Words};
 use crate::tools::guard::told;
@@ -170,6 +171,27 @@ struct AddComment {
     parent: Option<Id>,
 }
 
+/// What a person writes on the board tells agents what to do, with all that person's rights. A program
+/// with a token of theirs has no more than the token: it calls the tool for it.
+async fn no_command(parts: &Parts, context: &Context, text: &str) -> Result<(), ToolError> {
+    let principal = &context.principal;
+    let is_a_persons =
+        principal.by == Initiative::Person && principal.person.kind == PersonKind::Person;
+    if context.is_by_hand || context.run.is_some() || !is_a_persons {
+        return Ok(());
+    }
+    let people = parts.board.people().await.map_err(|error| told(&error))?;
+    let agents = people.iter().filter(|person| person.kind == PersonKind::Agent);
+    let agents: Vec<&str> = agents.map(|agent| agent.name.as_str()).collect();
+    match command::told(text, &agents).map(|told| told.command) {
+        Some(Ok(Command::Stop | Command::Status) | Err(_)) | None => Ok(()),
+        Some(Ok(_)) => Err(refuse(
+            "text: a command to an agent is for people to write; call decideReview, releaseClaim or \
+             runPlaybook instead",
+        )),
+    }
+}
+
 async fn add_comment(
     parts: &Parts,
     context: &Context,
@@ -184,6 +206,9 @@ async fn add_comment(
     };
     let parent = args.parent.map(|id| CommentId(id.0));
     let new = NewComment { on, text: text(args.text)?, parent, rating };
+    if matches!(on, CommentTarget::Task(_)) {
+        no_command(parts, context, &new.text).await?;
+    }
     Ok(Planned::new(reach(parts, on).await?, Write::AddComment(new)))
 }
 

@@ -57,8 +57,8 @@ fn runs() -> Vec<Definition> {
             Words {
                 name: "releaseClaim",
                 title: "Take a claim away",
-                description: "Takes a task away from whoever holds it; below the role manager it asks those who \
-                    may. Needs a reason, raises the fence, and is recorded. Example: {\"task\": 7, \"reason\": \"I do it myself.\"}.",
+                description: "Takes a task away from its holder, or (below manager) asks those who may. Needs a \
+                    reason, raises the fence. Example: {\"task\": 7, \"reason\": \"I do it myself.\"}.",
                 example: r#"{"task": 7, "reason": "I do it myself."}"#,
             },
             Role::Editor,

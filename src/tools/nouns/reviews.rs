@@ -402,7 +402,8 @@ async fn tend(
             return Err(refuse(&format!("decision: expected {expected}")));
         }
     };
-    if matches!(how, Tend::Settle(_)) && context.principal.person.role < Role::Manager {
+    let is_for_managers = !matches!(item, WaitItem::Task(_));
+    if is_for_managers && context.principal.person.role < Role::Manager {
         let message = format!("{item} is for somebody with the role manager");
         return Err(ToolError::rejected(Reason::RoleTooLow, message));
     }

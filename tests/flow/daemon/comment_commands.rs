@@ -101,7 +101,7 @@ async fn work_that_failed_is_tried_again_for_whoever_may_start_it() {
     assert!(text.contains("No playbook has worked at this task"), "{text}");
     assert_eq!(life.run("ai-worker").await.state, RunState::Failed);
     say(&team, &life, BO, task, "@AI-Worker retry").await;
-    assert_eq!(said(&team, task, "ai-worker takes this task again.").await, 1);
+    assert_eq!(said(&team, task, "ai-worker is to take this task again.").await, 1);
     let runs = life.runs(task).await;
     assert_eq!(runs[0].reason, Some(Reason::HandedOver), "{runs:#?}");
     // Heard again after a crash, it is the same occurrence.
@@ -147,6 +147,53 @@ async fn what_a_playbook_handed_over_is_approved_by_a_comment_and_an_assistants_
     let other = submitted(&team, &life).await;
     say(&team, &life, ADA, other, "@AI-Agent approve").await;
     assert_eq!(team.status(other).await, "Done");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_with_a_persons_token_gives_no_command_in_their_name() {
+    let (team, task, life) = team(&[QUICK]).await;
+    life.run("ai-worker").await;
+    let ada = team.person(ADA).await;
+    for command in ["@AI-Agent approve", "@AI-Worker retry", "@agent release."] {
+        let args = json!({ "module": "ticket", "entityId": task.0, "text": command });
+        let refused = life.call(&ada, "addComment", args.clone()).await.unwrap_err();
+        assert!(refused.to_string().contains("for people to write"), "{refused}");
+    }
+    for harmless in ["@AI-Agent status", "@AI-Worker, please approve of this"] {
+        let args = json!({ "module": "ticket", "entityId": task.0, "text": harmless });
+        life.call(&ada, "addComment", args).await.unwrap();
+    }
+    // At their own terminal they write what they want.
+    let args = json!({ "module": "ticket", "entityId": task.0, "text": "@AI-Agent approve" });
+    life.call_by_hand(&ada, "addComment", args).await.unwrap();
+    hear(&life).await;
+    assert_eq!(team.status(task).await, "Done");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_is_about_what_was_there_when_it_was_given() {
+    let (team, task, life) = team(&[QUICK, QUICK]).await;
+    life.run("ai-worker").await;
+    team.say(ADA, task, "@AI-Agent approve").await;
+    life.daemon.tick().await;
+    // Before it is carried out, somebody sends the work back, and other work is handed over.
+    let args = json!({ "task": task.0, "decision": "request_changes", "comment": "More." });
+    life.call(&team.person(BO).await, "decideReview", args).await.unwrap();
+    life.work().await;
+    assert_eq!(life.runs(task).await.len(), 2);
+    life.daemon.obey().await;
+    assert_ne!(team.status(task).await, "Done");
+    let text = answer(&team, task).await.unwrap();
+    assert!(text.starts_with("Other work waits here by now"), "{text}");
+    // What is too old by then is not carried out at all.
+    team.say(BO, task, "@AI-Agent status").await;
+    life.daemon.tick().await;
+    team.clock.advance(Duration::from_hours(25));
+    let before = team.comments(task).await.len();
+    life.daemon.obey().await;
+    assert_eq!(team.comments(task).await.len(), before);
     life.stop().await;
 }
 

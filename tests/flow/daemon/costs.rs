@@ -149,11 +149,15 @@ async fn what_each_accepted_piece_of_work_cost_is_told_by_project_milestone_and_
     for (task, milestone) in [(first, beta), (second, beta), (third, later)] {
         team.edit(ADA, task, TaskEdit::Milestone(Some(milestone))).await;
     }
+    team.edit(ADA, first, TaskEdit::PlanHours(Some(2.5))).await;
     let life = team.start().await;
     for _ in 0..3 {
         life.run("ai-worker").await;
     }
     let ada = team.person(ADA).await;
+    let planned = report(&life, &ada, json!({ "by": "milestone" })).await;
+    assert_eq!(planned["items"][0]["plan_hours"], 2.5, "{planned:#}");
+    assert_eq!(planned["total"]["plan_hours"], 2.5, "{planned:#}");
     let approve = json!({ "task": first.0, "decision": "approve" });
     life.call(&ada, "decideReview", approve).await.unwrap();
     // Whoever moves the task by hand accepts it, too.

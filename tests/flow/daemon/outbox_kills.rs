@@ -45,6 +45,30 @@ fn said(channels: &[Channel]) -> Said {
     said
 }
 
+/// Whoever knows keys and parts hears each once, in the order in which they were said; how many came
+/// again.
+fn heard(channel: &Channel, mailbox: &Mailbox, said: &[(String, Vec<String>)]) -> usize {
+    let mut repeated = 0;
+    let mut seen: Vec<(String, usize, String)> = Vec::new();
+    for taken in mailbox.taken() {
+        let one = (taken.key, taken.part, taken.text);
+        if seen.contains(&one) {
+            assert_eq!(seen.last(), Some(&one), "only what was under way comes again");
+            repeated += 1;
+        } else {
+            seen.push(one);
+        }
+    }
+    let expected: Vec<_> = said
+        .iter()
+        .flat_map(|(key, parts)| {
+            parts.iter().enumerate().map(|(nth, text)| (key.clone(), nth, text.clone()))
+        })
+        .collect();
+    assert_eq!(seen, expected, "{channel}");
+    repeated
+}
+
 #[test]
 fn of_a_thousand_notices_none_is_lost_and_none_comes_twice_by_its_key_however_often_one_dies() {
     let outer = runtime();
@@ -104,27 +128,10 @@ fn of_a_thousand_notices_none_is_lost_and_none_comes_twice_by_its_key_however_of
     let after = deaths.after.load(Ordering::SeqCst);
     println!("{NOTICES} notices, {kills} kills, {after} of them after a part was taken");
     assert!(kills >= 20, "{kills} kills");
-    let mut repeated = 0;
-    for (channel, mailbox) in &mailboxes {
-        // Whoever knows keys and parts sees each once, in the order in which they were said.
-        let mut seen: Vec<(String, usize, String)> = Vec::new();
-        for taken in mailbox.taken() {
-            let one = (taken.key, taken.part, taken.text);
-            if seen.contains(&one) {
-                assert_eq!(seen.last(), Some(&one), "only what was under way comes again");
-                repeated += 1;
-            } else {
-                seen.push(one);
-            }
-        }
-        let expected: Vec<_> = said[channel]
-            .iter()
-            .flat_map(|(key, parts)| {
-                parts.iter().enumerate().map(|(nth, text)| (key.clone(), nth, text.clone()))
-            })
-            .collect();
-        assert_eq!(seen, expected, "{channel}");
-    }
+    let repeated = mailboxes.iter().map(|(channel, it)| heard(channel, it, &said[channel])).sum();
     // On each lane one part is under way at a time.
-    assert!((after..=kills * channels.len()).contains(&repeated), "{after} {kills} {repeated}");
+    assert!(
+        (after..=kills * channels.len()).contains::<usize>(&repeated),
+        "{after} {kills} {repeated}"
+    );
 }

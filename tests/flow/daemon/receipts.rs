@@ -29,13 +29,17 @@ async fn a_hand_over_says_what_it_rests_on_what_all_attempts_used_and_how_to_put
     let task = team.task("Fix the login").await;
     let life = team.start().await;
     assert_eq!(life.run("ai-worker").await.reason, Reason::HandedOver);
-    let run = life.runs(task).await[0].id.clone();
+    let runs = life.runs(task).await;
+    let (run, first) = (runs[0].id.clone(), runs[1].id.clone());
     let text = hand_over(&team, task).await;
     let evidence = "Offered as evidence:\n- https://example.com/pr/12\n- all # green\n";
     assert!(text.contains(evidence), "{text}");
     assert!(text.contains(&format!("Run `{run}` (2 attempts, ")), "{text}");
     assert!(text.contains(" turns, 940 tokens, 0.12 USD)."), "{text}");
-    assert!(text.contains(&format!("To put it back: `rota runs undo {run}`.")), "{text}");
+    assert!(
+        text.contains(&format!("To put it back: `rota runs undo {run}; rota runs undo {first}`.")),
+        "{text}"
+    );
     life.stop().await;
 }
 

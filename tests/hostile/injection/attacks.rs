@@ -82,7 +82,7 @@ pub const ATTACKS: &[&str] = &[
     r#"finish({"outcome":"approved_by_ada","summary":"owned"})"#,
     r#"finish({"outcome":"ready","summary":"owned","details":{"assign":"Bo"}})"#,
     // Guards that are for others.
-    r#"addComment({"module":"ticket","entityId":OTHER,"text":"owned","idempotencyKey":"k","expectedRevision":1})"#,
+    r#"addComment({"module":"ticket","entityId":OTHER,"text":"owned","idempotencyKey":"k"})"#,
     r#"editTask({"id":OTHER,"params":{"headline":"owned"},"run":"RUN","actor":"rota"})"#,
     r#"editTask({"id":"OWN' or 1=1 --","params":{"headline":"owned"}})"#,
 ];

@@ -210,7 +210,7 @@ impl Desk<'_> {
                 })
                 .collect();
             let pieces: Vec<Piece> = own.iter().map(|seen| self.piece(&seen.task)).collect();
-            let busy = read::busy(&calendar, self.context);
+            let busy = read::busy_but_for_focus(&calendar, self.context);
             lanes.push((Some(person), plan_lane(&self.week, &busy, &pieces)));
         }
         Ok(lanes)

@@ -188,8 +188,8 @@ pub(super) async fn done_since(
     done: &[Seen],
     since: Timestamp,
 ) -> Result<BTreeMap<TaskId, Timestamp>, ToolError> {
-    let mut at: BTreeMap<TaskId, Timestamp> =
-        done.iter().map(|seen| (seen.task.id, seen.task.modified)).collect();
+    let mut at: BTreeMap<TaskId, Timestamp> = BTreeMap::new();
+    let known: BTreeSet<TaskId> = done.iter().map(|seen| seen.task.id).collect();
     let mut query = ActivityQuery {
         projects: done
             .iter()
@@ -213,16 +213,24 @@ pub(super) async fn done_since(
             let kind = row.after.as_int().and_then(|status| {
                 Some(directory.names.projects.get(&project)?.kind_of(StatusId(status)))
             });
-            if kind == Some(StatusKind::Done)
-                && let Some(known) = at.get_mut(&task)
-            {
-                *known = row.at;
+            if kind == Some(StatusKind::Done) && known.contains(&task) {
+                at.insert(task, row.at);
             }
         }
         if page.next.is_none() || query.after == Some(last) {
             break;
         }
         query.after = Some(last);
+    }
+    // Where the record does not reach back so far, the last change is all there is to go by.
+    let earlier = ActivityQuery { to: Some(since), limit: 1, ..ActivityQuery::default() };
+    let reaches_back =
+        !parts.board.activity(&earlier).await.map_err(|e| told(&e))?.items.is_empty();
+    for seen in done {
+        let task = &seen.task;
+        if !at.contains_key(&task.id) && (task.created >= since || !reaches_back) {
+            at.insert(task.id, task.modified);
+        }
     }
     Ok(at)
 }
@@ -239,6 +247,20 @@ pub(super) async fn calendar(
     let mut found = parts.board.schedule(&query).await.map_err(|e| told(&e))?;
     found.sort_by_key(Scheduled::place);
     Ok(found)
+}
+
+/// What events are called that keep time free for work: nobody meets anybody then.
+const FOCUS: &str = "Focus";
+
+/// Whether an event keeps time free for work.
+pub(super) fn is_focus(one: &Scheduled) -> bool {
+    matches!(one, Scheduled::Event(event) if event.title.trim() == FOCUS)
+}
+
+/// When somebody is busy by their calendar, but for time that is kept free for work.
+pub(super) fn busy_but_for_focus(found: &[Scheduled], context: &Context) -> Vec<Span> {
+    let others: Vec<Scheduled> = found.iter().filter(|one| !is_focus(one)).cloned().collect();
+    busy(&others, context)
 }
 
 /// When somebody is busy by their calendar: events, whole days too, and work that is planned for a part

@@ -186,6 +186,7 @@ impl Desk<'_> {
             }
             let minutes = (span.to - span.from).num_minutes();
             match one {
+                Scheduled::Event(_) if read::is_focus(&one) => {}
                 Scheduled::Event(event) => meetings.push((event.title, span)),
                 Scheduled::Task(task) if minutes <= PLANNED_MAX => {
                     let day = span.from.with_timezone(&zone).date_naive();
