@@ -179,7 +179,11 @@ pub fn released(value: &Value) -> Option<Page> {
 /// What was decided about a task that waited, or answered.
 pub fn decided(value: &Value) -> Option<Page> {
     let mut page = Page::new();
-    page.line(Style::Bold, &format!("task {}", value.get("task")?.as_int()?));
+    let subject = match value.get("task").and_then(Value::as_int) {
+        Some(task) => format!("task {task}"),
+        None => text(value, "item")?.to_owned(),
+    };
+    page.line(Style::Bold, &subject);
     if let Some(answer) = text(value, "answer") {
         page.add(Style::Dim, &format!("  asked: {}", text(value, "question").unwrap_or("")));
         page.add(Style::Plain, &format!("  answer: {answer}"));

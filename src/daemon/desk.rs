@@ -415,7 +415,7 @@ impl Reviews for Daemon {
     async fn tend(&self, ask: TendAsk) -> Result<Value, DeskError> {
         // One after the other: what is granted is granted once.
         let alone = self.parts.deciding.lock().await;
-        let done = queue::tend(&self.parts, &ask).await?;
+        let done = Box::pin(queue::tend(&self.parts, &ask)).await?;
         drop(alone);
         if let (Tended::Granted(_), WaitItem::Arming(name)) = (&done, &ask.item) {
             let by = ask.context.principal.person.name.as_str();

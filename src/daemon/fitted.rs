@@ -81,9 +81,13 @@ fn shortened(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Write as _;
 
     fn long() -> Body {
-        let text: String = (0..120_000).map(|n| format!("line {n}: \"é\"\n")).collect();
+        let mut text = String::new();
+        for n in 0..120_000 {
+            writeln!(text, "line {n}: \"é\"").unwrap();
+        }
         let part = serde_json::json!({ "text": "x".repeat(30_000) }).to_string();
         Body { markdown: text.repeat(2), text, slack: vec![part; 90], ..Body::default() }
     }

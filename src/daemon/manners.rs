@@ -92,10 +92,7 @@ async fn told_today(parts: &Parts, to: &Recipient, now: Timestamp) -> Result<u32
     let is_theirs = |channel: &Channel| to.channels.contains(channel);
     let latest = parts.ledger.notices(LOOK, None).await?;
     let told = latest.iter().filter(|notice| {
-        let at = match notice.delivery {
-            Delivery::Delivered { at } => at,
-            _ => return false,
-        };
+        let Delivery::Delivered { at } = notice.delivery else { return false };
         is_theirs(&notice.to) && at >= began && !notice.is_alarm
     });
     Ok(u32::try_from(told.count()).unwrap_or(u32::MAX))

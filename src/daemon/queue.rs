@@ -166,7 +166,7 @@ pub(super) async fn tend(parts: &Parts, ask: &TendAsk) -> Result<Tended, DeskErr
                 repeated: false,
             }
         }
-        Tend::Settle(approved) => return settle(parts, ask, &waiting, *approved).await,
+        Tend::Settle(approved) => return Box::pin(settle(parts, ask, &waiting, *approved)).await,
     };
     Ok(Tended::Done(shown(item, &done)))
 }

@@ -7,7 +7,7 @@ use super::parts::Parts;
 use super::{queue, telling};
 use crate::digest;
 use crate::domain::{
-    Ask, Body, Channel, Mention, Notice, Person, PersonKind, TaskId, WaitKind, Waiting,
+    Ask, Body, Channel, Mention, Notice, Person, PersonKind, RunId, TaskId, WaitKind, Waiting,
 };
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
@@ -82,7 +82,7 @@ impl Asked {
 /// The same thing that waits has the same key.
 fn key(waiting: &Waiting) -> String {
     let since = waiting.since.timestamp_millis();
-    let run = waiting.run.as_ref().map(|run| run.as_str()).unwrap_or_default();
+    let run = waiting.run.as_ref().map(RunId::as_str).unwrap_or_default();
     let again = waiting.was_snoozed.map(|until| format!(":{}", until.timestamp_millis()));
     let again = again.unwrap_or_default();
     format!("waits:{}:{run}:{:?}:{since}{again}", waiting.item, waiting.kind)

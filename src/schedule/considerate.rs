@@ -86,12 +86,12 @@ fn valid(to: &Recipient, local: chrono::NaiveDateTime) -> Timestamp {
 mod tests {
     use super::*;
     use crate::domain::Hours;
-    use chrono::{NaiveTime, Weekday};
+    use chrono::NaiveTime;
+    use chrono::Weekday::{Fri, Mon, Sun, Thu, Tue, Wed};
     use std::time::Duration;
 
     fn recipient(zone: chrono_tz::Tz) -> Recipient {
         let time = |text: &str| text.parse::<NaiveTime>().unwrap();
-        use Weekday::{Fri, Mon, Thu, Tue, Wed};
         let hours = Hours {
             days: vec![Mon, Tue, Wed, Thu, Fri],
             from: time("08:00:00"),
@@ -147,7 +147,7 @@ mod tests {
         let mut early = recipient(chrono_tz::Europe::Berlin);
         let hours = early.hours.as_mut().unwrap();
         (hours.from, hours.to) = (time("02:30:00"), time("05:00:00"));
-        hours.days = vec![Weekday::Sun];
+        hours.days = vec![Sun];
         let until = waits(&early, "2026-03-28T12:00:00Z").unwrap();
         assert_eq!(until, "2026-03-29T01:00:00+00:00");
     }

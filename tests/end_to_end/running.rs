@@ -117,7 +117,8 @@ fn a_rehearsal_leaves_the_state_folder_as_it_is_byte_for_byte() {
     assert!(!ran.out.contains("rota runs show r-\n"), "{ran:#?}");
     let report = json(&rota, &["run-once", "ai-worker", "--dry-run"]);
     has_the_shape_of_a_report(&report, true);
-    rota.run(["run-once", "daily-digest", "--dry-run"]).ok();
+    let ran = rota.run(["run-once", "daily-digest", "--dry-run"]).ok();
+    assert!(!ran.err.contains("channel"), "nobody is told anything: {}", ran.err);
     assert!(content(&rota.state()) == before, "the rehearsal touched the state folder");
     assert_eq!(json(&rota, &["task", "show", "1"])["status_label"], "New");
 }

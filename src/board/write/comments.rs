@@ -63,7 +63,7 @@ pub(in crate::board) async fn edit_comment<S: Session>(
     text: String,
 ) -> Result<Written<Comment>> {
     let Found { was, home, .. } = match found(session, stamp, id).await? {
-        Begun::Now(found) => found,
+        Begun::Now(found) => *found,
         Begun::Before(written) => return Ok(written),
     };
     let after = Comment { text, ..was.clone() };
@@ -88,7 +88,7 @@ pub(in crate::board) async fn delete_comment<S: Session>(
     id: CommentId,
 ) -> Result<Written<Comment>> {
     let Found { was, home, task } = match found(session, stamp, id).await? {
-        Begun::Now(found) => found,
+        Begun::Now(found) => *found,
         Begun::Before(written) => return Ok(written),
     };
     let mut rows = Rows::new(stamp, at);
@@ -121,7 +121,7 @@ struct Found {
 
 /// A write to a comment that was, or was not, done before.
 enum Begun {
-    Now(Found),
+    Now(Box<Found>),
     Before(Written<Comment>),
 }
 
@@ -137,7 +137,7 @@ async fn found<S: Session>(session: &mut S, stamp: &Stamp, id: CommentId) -> Res
     check::no_revision(stamp, "a comment")?;
     actor(session, stamp).await?;
     let (home, task) = target(session, was.on).await?;
-    Ok(Begun::Now(Found { was, home, task }))
+    Ok(Begun::Now(Box::new(Found { was, home, task })))
 }
 
 /// The project that a comment belongs to, and the task it is on.

@@ -40,8 +40,8 @@ async fn hear(life: &Life) {
 /// What agents said on a task, the last of it.
 async fn answer(team: &Team, task: TaskId) -> Option<String> {
     let comments = team.comments(task).await;
-    let own = comments.into_iter().filter(|(who, _)| *who != ADA && *who != BO);
-    own.last().map(|(_, text)| text)
+    let mut own = comments.into_iter().filter(|(who, _)| *who != ADA && *who != BO);
+    own.next_back().map(|(_, text)| text)
 }
 
 async fn said(team: &Team, task: TaskId, text: &str) -> usize {

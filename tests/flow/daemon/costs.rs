@@ -168,12 +168,12 @@ async fn what_each_accepted_piece_of_work_cost_is_told_by_project_milestone_and_
         let report = report(&life, &ada, json!({ "by": by })).await;
         adds_up(&report);
         let items = report["items"].as_array().unwrap().clone();
-        let line = |item: &Json| {
+        let costs = |item: &Json| {
             let name = item[by].as_str().unwrap().to_owned();
             (name, item["accepted"].as_u64().unwrap(), item["cost_micros_per_accepted"].as_u64())
         };
         assert_eq!(report["total"]["accepted"], 2, "{report:#}");
-        items.iter().map(line).collect::<Vec<_>>()
+        items.iter().map(costs).collect::<Vec<_>>()
     };
     let milestones = [
         (format!("Beta (milestone {beta})"), 1, Some(10_000)),

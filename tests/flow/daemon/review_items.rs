@@ -123,7 +123,7 @@ async fn who_may_not_take_a_claim_away_asks_and_who_may_decides() {
     tend(&team, &life, ADA, (&release, "request_changes"), json!({})).await.unwrap();
     assert!(names(&team, &life).await.is_empty());
     life.call(&bo, "releaseClaim", ask).await.unwrap();
-    assert_eq!(names(&team, &life).await, [release.clone()]);
+    assert_eq!(names(&team, &life).await, std::slice::from_ref(&release));
     life.call(&ada, "releaseClaim", json!({ "task": task.0, "reason": "Mine." })).await.unwrap();
     // One that has ended by itself waits for nobody.
     team.clock.advance(Duration::from_secs(1));
