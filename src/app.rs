@@ -4,6 +4,7 @@
 //! state folder, `front` answers tool calls over them, `rehearsal` puts the same parts over an
 //! overlay board and a store in memory, `demo` plays a sample day.
 
+mod backup;
 mod calendar;
 mod channels;
 mod check;
@@ -36,8 +37,9 @@ mod visit;
 
 use crate::app::failure::Failure;
 use crate::app::house::{
-    AddAgent, AgentAdded, AtPipe, CheckReport, DemoOptions, Finding, House, LeantimeStart,
-    LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile, TransferOptions,
+    AddAgent, AgentAdded, AtPipe, BackupReport, CheckReport, DemoOptions, Finding, House,
+    LeantimeStart, LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile,
+    TransferOptions,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::Transport;
@@ -50,7 +52,7 @@ use crate::mcp::bridge;
 use crate::transfer::{Report, Step};
 use async_trait::async_trait;
 use open::Speak;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -121,6 +123,14 @@ impl House for App {
         stop: CancellationToken,
     ) -> Result<Report, Failure> {
         transfer::transfer(place, options, tell, stop).await
+    }
+
+    async fn backup(&self, place: &Place, file: &Path) -> Result<BackupReport, Failure> {
+        backup::backup(place, file).await
+    }
+
+    async fn restore(&self, place: &Place, file: &Path) -> Result<BackupReport, Failure> {
+        backup::restore(place, file).await
     }
 
     async fn doctor(&self, place: &Place, asks_models: bool) -> Result<Vec<Finding>, Failure> {

@@ -4,6 +4,7 @@
 //! with a planted violation, so that no law is kept only because nobody looks.
 
 mod adapters;
+mod container;
 mod crates;
 mod documents;
 mod floors;

@@ -5,7 +5,7 @@ use super::rehearsal::Rehearsal;
 use super::spoken::Spoken;
 use crate::daemon::Daemon;
 use crate::daemon::control::{
-    Answer, AnswerError, Answered, AskToken, FOLLOW, Progress, ToolRequest,
+    Answer, AnswerError, Answered, AskToken, EXPORT, FOLLOW, Progress, ToolRequest,
 };
 use crate::domain::{Principal, ProjectId, Reason, Value};
 use crate::mcp::Access;
@@ -46,6 +46,9 @@ impl Answer for Front {
                 return Err(AnswerError::rejected(Reason::Unsupported, message));
             };
             return rehearsal.answer(request, dry_run, progress).await;
+        }
+        if request.tool == EXPORT && request.token.is_none() {
+            return self.export().await;
         }
         let (principal, projects) = match &request.token {
             Some(token) => self.whose(token).await?,
@@ -117,6 +120,16 @@ impl Front {
             return Err(refused(&"a token for some tools only is for HTTP, not for a pipe"));
         }
         Ok((caller.principal, caller.projects))
+    }
+
+    async fn export(&self) -> Result<Answered, AnswerError> {
+        match self.daemon.export().await {
+            Ok(()) => Ok(Answered { value: Value::Null, text: String::new() }),
+            Err(error) => {
+                let message = "the ledger cannot be exported";
+                Err(AnswerError::fatal(Reason::StoreFailed, message, Some(&error)))
+            }
+        }
     }
 
     /// A line of a call's own.

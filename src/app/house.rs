@@ -3,12 +3,14 @@
 use super::failure::Failure;
 use crate::daemon::control::{Answer, Answered, Progress};
 use crate::daemon::signals::Signal;
-use crate::domain::{Role, Value};
+use crate::domain::{Role, Timestamp, Value};
 use crate::mcp::{Limits, Selection, bridge};
 use crate::transfer::{Report, Step};
 use async_trait::async_trait;
 use secrecy::SecretString;
-use std::path::PathBuf;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -111,6 +113,19 @@ pub struct TransferOptions {
     pub adds_people: bool,
     /// Only say what would be copied.
     pub dry_run: bool,
+}
+
+/// What is in a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BackupReport {
+    /// The file.
+    pub file: PathBuf,
+    /// When it was made.
+    pub at: Timestamp,
+    /// The version of the program that made it.
+    pub version: String,
+    /// Its parts and how many bytes each has.
+    pub parts: BTreeMap<String, u64>,
 }
 
 /// What `rota check` found.
@@ -287,6 +302,12 @@ pub trait House: Send + Sync {
         stop: CancellationToken,
     ) -> Result<Report, Failure>;
 
+    /// Writes a backup into a file that is not there; the ledger was exported just now.
+    async fn backup(&self, place: &Place, file: &Path) -> Result<BackupReport, Failure>;
+
+    /// Puts a backup into a state folder that holds nothing yet.
+    async fn restore(&self, place: &Place, file: &Path) -> Result<BackupReport, Failure>;
+
     /// Looks at everything that the daemon needs. With `asks_models` each model is asked for a word,
     /// which costs what a word costs.
     async fn doctor(&self, place: &Place, asks_models: bool) -> Result<Vec<Finding>, Failure>;
@@ -357,6 +378,14 @@ impl House for EmptyHouse {
         _: watch::Sender<Step>,
         _: CancellationToken,
     ) -> Result<Report, Failure> {
+        nothing_here()
+    }
+
+    async fn backup(&self, _: &Place, _: &Path) -> Result<BackupReport, Failure> {
+        nothing_here()
+    }
+
+    async fn restore(&self, _: &Place, _: &Path) -> Result<BackupReport, Failure> {
         nothing_here()
     }
 

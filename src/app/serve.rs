@@ -51,6 +51,7 @@ pub(super) async fn serve(
     let _ = ready.send(Ready { socket, addr });
     tracing::info!(daemon = %name, state = %state.display(), "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tracker.spawn(until_stopped(stop.clone(), watched(Arc::clone(&daemon))));
     let broken = until_asked(&daemon, &mut signals).await;
     draining.cancel();
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
@@ -131,6 +132,26 @@ async fn until_asked(daemon: &Daemon, signals: &mut mpsc::Receiver<Signal>) -> O
                 return None;
             }
         }
+    }
+}
+
+/// Tells the service manager again and again that events are handled, where it wants to know: it starts
+/// anew what says nothing for as long as its unit allows.
+async fn watched(daemon: Arc<Daemon>) {
+    let Some(period) = sd_notify::watchdog_enabled() else { return };
+    let mut timer = tokio::time::interval(period / 3);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        daemon.is_alive().await;
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+    }
+}
+
+async fn until_stopped(stop: CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = work => {}
     }
 }
 

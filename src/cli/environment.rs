@@ -68,6 +68,13 @@ pub(super) fn node_trusts_anybody() -> bool {
     read("NODE_TLS_REJECT_UNAUTHORIZED").as_deref() == Some("0")
 }
 
+/// Where systemd looks for a user's own units.
+pub(super) fn user_units() -> Option<PathBuf> {
+    let own = read("XDG_CONFIG_HOME").map(PathBuf::from);
+    let folder = own.or_else(|| read("HOME").map(|home| Path::new(&home).join(".config")))?;
+    Some(folder.join("systemd/user"))
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the home of the environment in cli")]
 fn read(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())

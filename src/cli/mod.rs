@@ -25,6 +25,7 @@ pub mod progress;
 pub mod report;
 mod secret;
 mod told;
+mod unit;
 
 use crate::app::failure::{self, Failure};
 use crate::app::house::House;

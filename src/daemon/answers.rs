@@ -147,8 +147,7 @@ async fn look_again(parts: &Parts, rounds: &Rounds, what: &str) -> Result<(), Le
 
 /// Looks for pushes until it is dropped.
 pub(super) async fn keep(parts: Arc<Parts>) {
-    let mut timer = tokio::time::interval(EVERY);
-    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut timer = super::upkeep::timer(EVERY);
     let mut pushes = Pushes::default();
     loop {
         timer.tick().await;

@@ -85,8 +85,7 @@ async fn find(
 
 /// Carries commands out until it is dropped.
 pub(super) async fn keep(parts: Arc<Parts>) {
-    let mut timer = tokio::time::interval(EVERY);
-    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut timer = super::upkeep::timer(EVERY);
     loop {
         timer.tick().await;
         obey(&parts).await;

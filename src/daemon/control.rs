@@ -33,6 +33,9 @@ pub const SOCKET_NAME: &str = "control.sock";
 /// The tool that tells what a run does while it does it; the only call that ends with its caller.
 pub const FOLLOW: &str = "followRun";
 
+/// Writes the export of the ledger now, for a backup; only for who types at this machine.
+pub const EXPORT: &str = "exportLedger";
+
 /// What a daemon that waits for the state folder asks of whoever holds it: to let go once nothing is
 /// under way. A house that was opened for a pipe does; a daemon does not know the word.
 pub const LET_GO: &str = "letGo";

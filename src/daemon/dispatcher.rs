@@ -104,6 +104,9 @@ impl Dispatcher {
                 self.beliefs.draining = true;
                 self.halt_all(RunState::Cancelled, Reason::Draining, "the daemon was told to stop");
             }
+            Event::Alive(reply) => {
+                let _ = reply.send(());
+            }
             Event::WhenIdle(reply) => self.beliefs.idlers.push(reply),
         }
     }

@@ -68,6 +68,8 @@ pub(super) enum Event {
     Drain,
     /// Those under way are stopped.
     StopNow,
+    /// Told at once: whoever asks wants to know that events are still handled.
+    Alive(oneshot::Sender<()>),
     /// Told when nothing runs and nothing waits to run.
     WhenIdle(oneshot::Sender<()>),
 }

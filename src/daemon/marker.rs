@@ -149,8 +149,7 @@ impl<'a> Marking<'a> {
     /// Renews our marker while its claim is held; returns why it does not hold the task any more.
     pub(super) async fn keep(&self, own: &Standing, fence: Fence) -> (RunState, Reason, String) {
         let lost = |detail: String| (RunState::ClaimLost, Reason::ClaimLost, detail);
-        let mut timer = tokio::time::interval(self.parts.settings.renew);
-        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut timer = super::upkeep::timer(self.parts.settings.renew);
         loop {
             timer.tick().await;
             if !own.is_due(self.parts.clock.boot()) {

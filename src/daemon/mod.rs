@@ -254,6 +254,14 @@ impl Daemon {
         }
     }
 
+    /// Returns when everything that happened before has been handled; never, while that hangs.
+    pub async fn is_alive(&self) {
+        let (reply, alive) = oneshot::channel();
+        if self.events.send(Event::Alive(reply)).await.is_ok() {
+            let _ = alive.await;
+        }
+    }
+
     /// Returns when nothing runs and nothing waits to run.
     pub async fn idle(&self) {
         let (reply, idle) = oneshot::channel();
@@ -423,8 +431,7 @@ async fn forward(mut rings: mpsc::Receiver<Woken>, events: mpsc::Sender<Event>) 
 }
 
 async fn beat(every: Duration, events: mpsc::Sender<Event>) {
-    let mut timer = tokio::time::interval(every);
-    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut timer = upkeep::timer(every);
     loop {
         timer.tick().await;
         let (done, looked) = oneshot::channel();

@@ -118,8 +118,7 @@ pub(super) fn silent_row(switch: &PlaybookSwitch) -> Option<String> {
 
 /// Looks until it is dropped.
 pub(super) async fn keep(parts: Arc<Parts>) {
-    let mut timer = tokio::time::interval(EVERY);
-    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut timer = super::upkeep::timer(EVERY);
     loop {
         timer.tick().await;
         look(&parts).await;

@@ -18,15 +18,16 @@ pub(super) async fn keep(parts: Arc<Parts>) {
     tokio::join!(keep_state(&parts), keep_rooms(&parts));
 }
 
-fn timer() -> Interval {
-    let mut timer = tokio::time::interval(EVERY);
+/// For looks that come again and again: what was missed while the machine slept or was busy is one look, not many.
+pub(super) fn timer(every: Duration) -> Interval {
+    let mut timer = tokio::time::interval(every);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer
 }
 
 /// A team's hooks may take their time: nothing else waits for them.
 async fn keep_rooms(parts: &Parts) {
-    let (mut timer, mut turn) = (timer(), 0);
+    let (mut timer, mut turn) = (timer(EVERY), 0);
     loop {
         timer.tick().await;
         super::rooms::tend(parts, &mut turn).await;
@@ -34,7 +35,7 @@ async fn keep_rooms(parts: &Parts) {
 }
 
 async fn keep_state(parts: &Parts) {
-    let mut timer = timer();
+    let mut timer = timer(EVERY);
     loop {
         timer.tick().await;
         prune(parts).await;

@@ -33,8 +33,7 @@ pub(super) async fn keep(parts: std::sync::Arc<Parts>, asked: std::sync::Arc<Ask
     if parts.settings.reviews.is_none() {
         return;
     }
-    let mut timer = tokio::time::interval(parts.settings.tick.min(EVERY));
-    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut timer = super::upkeep::timer(parts.settings.tick.min(EVERY));
     loop {
         timer.tick().await;
         asked.look(&parts).await;

@@ -17,6 +17,7 @@ mod finding;
 mod fitness;
 mod goal;
 mod guards;
+mod host;
 mod hours;
 mod ical;
 mod id;
@@ -66,6 +67,7 @@ pub use goal::{
     NewGoalBoard, progress,
 };
 pub use guards::{Exchange, Guards, MAKES_TASKS, Turn, same_agent};
+pub use host::is_loopback;
 pub use hours::Hours;
 pub use ical::icalendar;
 pub use id::{

@@ -4,6 +4,7 @@ use super::Model;
 use super::anthropic::Anthropic;
 use super::openai::OpenAi;
 use super::scripted::ScriptedModel;
+use crate::domain::is_loopback;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -79,5 +80,5 @@ pub fn check_url(text: &str) -> Result<(), String> {
 /// Whether what is sent to an address can be read on the way: plain HTTP to another machine.
 pub fn is_exposed(text: &str) -> bool {
     super::server::base(text)
-        .is_ok_and(|url| url.scheme() == "http" && !super::server::is_loopback(&url))
+        .is_ok_and(|url| url.scheme() == "http" && !url.host_str().is_some_and(is_loopback))
 }

@@ -11,7 +11,7 @@ pub(super) use said::Said;
 
 use super::calls::{estimated, estimated_of};
 use super::{Exchange, Heard, ModelError, Prices, Tokens};
-use crate::domain::{Usage, Value};
+use crate::domain::{Usage, Value, is_loopback};
 use crate::sse::{Event, Parser};
 use chrono::DateTime;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -19,7 +19,6 @@ use reqwest::{Client, Proxy, Response, Url, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -130,13 +129,6 @@ pub(super) fn base(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Whether an address leads to this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 impl Server {
     /// A client; nothing is sent. The error holds no secret.
     pub fn new(
@@ -158,7 +150,7 @@ impl Server {
         if let Some(proxy) = &options.proxy {
             let proxy = Proxy::all(proxy.expose_secret());
             client = client.proxy(proxy.map_err(|_| "the proxy's address cannot be read")?);
-        } else if is_loopback(&base) {
+        } else if base.host_str().is_some_and(is_loopback) {
             client = client.no_proxy();
         }
         let client = client.build().map_err(|_| "the HTTP client could not be set up")?;

@@ -6,11 +6,11 @@
 
 use super::NotifyError;
 use crate::clock::Clock;
+use crate::domain::is_loopback;
 use chrono::DateTime;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,11 +43,6 @@ pub(super) fn address(text: &str) -> Option<Url> {
     let url = Url::parse(text.trim()).ok()?;
     let is_local = url.host_str().is_some_and(is_loopback);
     (url.scheme() == "https" || url.scheme() == "http" && is_local).then_some(url)
-}
-
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 impl Poster {

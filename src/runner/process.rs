@@ -56,6 +56,8 @@ const KEPT_BYTES_MAX: usize = 512 * 1024;
 const LINE_BYTES_MAX: usize = 64 * 1024;
 /// From SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a program of the system may take to answer.
+const TOLD_TIME: Duration = Duration::from_secs(30);
 /// How long the pipes may stay open after everything was killed.
 const PIPES_MAX: Duration = Duration::from_secs(2);
 /// How often survivors are looked for, and the wait between two looks.
@@ -302,6 +304,31 @@ impl Drop for Served {
             TaskTracker::new().spawn_on(sweep(tags, ended), &runtime);
         }
     }
+}
+
+/// What a program of the system said, in one line, and whether it ended well.
+pub struct Told {
+    /// Whether it ended with 0.
+    pub is_well: bool,
+    /// Its last line that was not blank.
+    pub text: String,
+}
+
+/// Asks a program of the system one thing, with this process's own environment, within half a minute.
+///
+/// # Errors
+/// When it cannot be started, or does not end.
+pub async fn told_by(program: &str, args: &[String]) -> std::io::Result<Told> {
+    #[expect(clippy::disallowed_methods, reason = "this is the home of children")]
+    let mut command = tokio::process::Command::new(program);
+    command.args(args).stdin(Stdio::null()).kill_on_drop(true);
+    let ended = tokio::time::timeout(TOLD_TIME, command.output()).await;
+    let output = ended.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+    let said = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
+    let said = String::from_utf8_lossy(said);
+    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let text = last.trim().chars().filter(|sign| !sign.is_control()).take(200).collect();
+    Ok(Told { is_well: output.status.success(), text })
 }
 
 async fn pump(stream: Option<impl AsyncRead + Unpin>, kept: &Mutex<Kept>, signs: &Signs) {

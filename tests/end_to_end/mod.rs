@@ -9,6 +9,7 @@ mod demo;
 mod leantime;
 mod many_failing;
 mod models;
+mod operating;
 mod processes;
 mod run_tokens;
 mod running;

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
 use rota::app::failure::Failure;
 use rota::app::house::{
-    AddAgent, AgentAdded, AtPipe, CheckReport, DemoOptions, Finding, House, LeantimeStart,
-    LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile, TransferOptions,
+    AddAgent, AgentAdded, AtPipe, BackupReport, CheckReport, DemoOptions, Finding, House,
+    LeantimeStart, LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile,
+    TransferOptions,
 };
 use rota::daemon::control::server::ControlServer;
 use rota::daemon::control::{Answer, AnswerError, Answered, ControlLimits, Progress, ToolRequest};
@@ -119,6 +120,14 @@ impl House for WaitingHouse {
         _: watch::Sender<Step>,
         _: CancellationToken,
     ) -> Result<Report, Failure> {
+        panic!("not asked for")
+    }
+
+    async fn backup(&self, _: &Place, _: &Path) -> Result<BackupReport, Failure> {
+        panic!("not asked for")
+    }
+
+    async fn restore(&self, _: &Place, _: &Path) -> Result<BackupReport, Failure> {
         panic!("not asked for")
     }
 

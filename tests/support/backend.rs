@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use rota::app::failure::Failure;
 use rota::app::house::{
-    AddAgent, AgentAdded, AtPipe, CheckReport, DemoOptions, Finding, House, LeantimeStart,
-    LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile, TransferOptions,
+    AddAgent, AgentAdded, AtPipe, BackupReport, CheckReport, DemoOptions, Finding, House,
+    LeantimeStart, LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile,
+    TransferOptions,
 };
 use rota::cli::args::Cli;
 use rota::cli::commands::Session;
@@ -16,7 +17,7 @@ use rota::domain::Value;
 use rota::mcp::bridge::Options;
 use rota::transfer::{Report, Step};
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -162,6 +163,14 @@ impl House for TestHouse {
     ) -> Result<Report, Failure> {
         self.transfers.lock().unwrap().push(options);
         Ok(self.report.clone())
+    }
+
+    async fn backup(&self, _: &Place, file: &Path) -> Result<BackupReport, Failure> {
+        Err(Failure::usage(format!("no backup into {}", file.display())))
+    }
+
+    async fn restore(&self, _: &Place, file: &Path) -> Result<BackupReport, Failure> {
+        Err(Failure::usage(format!("no backup in {}", file.display())))
     }
 
     async fn doctor(&self, _: &Place, _: bool) -> Result<Vec<Finding>, Failure> {

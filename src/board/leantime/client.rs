@@ -4,6 +4,7 @@ use super::call::{BAD_PARAMS, Call, Parcel, Refusal, Reply, Trouble};
 use super::options::{Credential, Place};
 use super::server_clock::ServerClock;
 use crate::board::{BoardError, Result};
+use crate::domain::is_loopback;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
@@ -68,7 +69,7 @@ impl HttpLine {
             .timeout(place.request_time)
             .user_agent(concat!("rota/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers);
-        if is_loopback(&base) {
+        if base.host_str().is_some_and(is_loopback) {
             client = client.no_proxy();
         }
         if base.scheme() == "http" {
@@ -228,12 +229,6 @@ fn header(credential: &Credential) -> Result<(HeaderName, HeaderValue)> {
     })?;
     value.set_sensitive(true);
     Ok((name, value))
-}
-
-pub(super) fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost"
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// In our own words: the client's would name the address.

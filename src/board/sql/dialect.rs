@@ -5,7 +5,7 @@ use super::unclosed;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, ConnectOptions, Row, Sqlite};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Row, Sqlite};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt as _;
@@ -68,6 +68,25 @@ pub(super) async fn connect(path: &Path) -> Result<(Pool, Pool)> {
             Err(error)
         }
     }
+}
+
+/// Copies a file in one transaction of its own, without what the file keeps of deleted rows.
+pub(super) async fn copy(from: &Path, to: &Path) -> Result<()> {
+    if !from.exists() {
+        return Err(unusable(from, "is not there"));
+    }
+    peek(from)?;
+    let mut connection = SqliteConnectOptions::new()
+        .filename(from)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging()
+        .connect()
+        .await
+        .map_err(failed)?;
+    let target = to.to_string_lossy().into_owned();
+    let copied = sqlx::query("vacuum into ?1").bind(target).execute(&mut connection).await;
+    connection.close().await.map_err(failed)?;
+    copied.map(|_| ()).map_err(failed)
 }
 
 /// The switch to the write-ahead log does not wait for a lock as statements do: another process that

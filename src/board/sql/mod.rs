@@ -68,6 +68,12 @@ impl SqlBoard {
         Ok(Self { name, clock, writer, readers, directory, memo })
     }
 
+    /// Copies the board in a file, as one instant has it, into a file that is not there yet; others may work
+    /// at it meanwhile, also other processes.
+    pub async fn copy(from: &Path, to: &Path) -> Result<()> {
+        dialect::copy(from, to).await
+    }
+
     /// Waits for what is under way and lets go of the file.
     pub async fn close(&self) {
         self.readers.close().await;

@@ -8,6 +8,7 @@ pub mod outbox;
 pub mod outside;
 pub mod report;
 pub mod review;
+pub mod service;
 pub mod team;
 pub mod transfer;
 
@@ -24,6 +25,7 @@ use outbox::OutboxCommand;
 use outside::{McpArgs, TokenCommand, UpstreamCommand};
 use report::ReportCommand;
 use review::{AuditCommand, ReviewCommand};
+use service::ServiceCommand;
 use std::path::PathBuf;
 use team::{MilestoneCommand, PersonCommand, SprintCommand};
 use transfer::BoardCommand;
@@ -203,6 +205,28 @@ pub enum Command {
     /// Copies between this board and another: a Leantime, a SQLite file
     #[command(subcommand, after_help = "Example:\n  rota board export leantime.toml --dry-run")]
     Board(BoardCommand),
+    /// Write ledger and board into one file, while the daemon works on
+    ///
+    /// The file takes the place of no other. It holds no key of yours: tokens are in it as hashes, and
+    /// rota.toml, playbooks and workspaces are not in it.
+    #[command(after_help = "Example:\n  rota backup rota-$(date +%F).tar")]
+    Backup {
+        /// The file to write
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Put a backup into an empty state folder
+    ///
+    /// The next start reads it; everything is stopped then until `rota start-all`.
+    #[command(after_help = "Example:\n  rota restore rota-2026-11-30.tar --state /var/lib/rota")]
+    Restore {
+        /// A file that `rota backup` wrote
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// The daemon as a systemd service, yours or the system's
+    #[command(subcommand, after_help = "Example:\n  rota service install --dry-run")]
+    Service(ServiceCommand),
     /// Tokens and service keys for clients from outside
     #[command(subcommand, after_help = "Example:\n  rota token create laptop --expires 90d")]
     Token(TokenCommand),

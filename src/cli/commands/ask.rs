@@ -57,7 +57,7 @@ impl Session<'_> {
     }
 
     /// Reaches the house and calls.
-    async fn answer_to(&self, call: &Call) -> Result<Answered, Failure> {
+    pub(super) async fn answer_to(&self, call: &Call) -> Result<Answered, Failure> {
         let mut tries = 0;
         let (house, asked) = loop {
             let house = reach(self.house.as_ref(), &self.place, call.need).await?;

@@ -1,12 +1,14 @@
 //! The commands, each in a few lines: what was typed, a call, the answer.
 
 mod ask;
+mod backup;
 mod bridge;
 mod files;
 mod inspect;
 mod leantime;
 mod mcp;
 mod serve;
+mod service;
 mod stop;
 mod transfer;
 
@@ -65,6 +67,9 @@ impl Session<'_> {
             Command::Sprint(sprint) => self.ask(sprint.call()).await,
             Command::Person(person) => self.ask(person.call()).await,
             Command::Board(board) => self.transfer(board.options()).await,
+            Command::Service(service) => self.service(service).await,
+            Command::Backup { file } => self.backup(file).await,
+            Command::Restore { file } => self.restore(file).await,
             Command::Mcp(args) => self.mcp(args).await,
             Command::Bridge(args) => self.bridge(args).await,
             Command::Leantime(command) => self.leantime(command).await,

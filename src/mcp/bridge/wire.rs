@@ -4,12 +4,12 @@ use super::message::Message;
 use super::session::Session;
 use super::trouble::{Fate, Trouble};
 use super::{Auth, BridgeError, Options};
+use crate::domain::is_loopback;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Response, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// The largest answer, and the largest event of a stream.
@@ -277,11 +277,6 @@ fn as_header(text: &str) -> String {
         return text.to_owned();
     }
     format!("=?base64?{}?=", BASE64_STANDARD.encode(text))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

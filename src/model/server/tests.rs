@@ -95,9 +95,6 @@ fn a_base_address_has_no_password_query_or_fragment() {
     {
         assert!(base(bad).is_err(), "{bad}");
     }
-    assert!(is_loopback(&base("http://localhost:1").unwrap()));
-    assert!(is_loopback(&base("http://[::1]:1").unwrap()));
-    assert!(!is_loopback(&base("http://localhost.example.com").unwrap()));
 }
 
 fn server() -> Server {

@@ -1,0 +1,164 @@
+//! `rota backup` and `rota restore`: what the state folder holds of ledger and board, in one file.
+//!
+//! # What stays true
+//! - Both parts are as one instant had each of them, while others work on: the ledger's is its export, the
+//!   board's a copy within one transaction. The ledger's is the older one, as after a lost ledger: what a
+//!   restore finds on the board beyond it is what a person has to look at, so everything is stopped.
+//! - A file is there whole or not at all, and takes the place of no other. Restoring takes the place of
+//!   nothing, too.
+//! - Nothing of a file is used before all of it was read and found to be what it says.
+
+mod archive;
+
+use super::{failures, open};
+use crate::app::failure::{Failure, FailureKind};
+use crate::app::house::{BackupReport, Place};
+use crate::board::sql::SqlBoard;
+use crate::clock::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
+use crate::config::{BoardConfig, Config, StoreConfig};
+use crate::domain::BoardName;
+use crate::ledger::export::export_path;
+use archive::{Part, read, write};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The parts by their names in the file.
+const LEDGER: &str = "export.jsonl";
+const BOARD: &str = "board.sqlite";
+
+/// Writes the file; the ledger was exported just now.
+pub(super) async fn backup(place: &Place, file: &Path) -> Result<BackupReport, Failure> {
+    let config = open::config(place)?;
+    if config.store == StoreConfig::Memory {
+        let message = "the ledger is in memory alone ([store] kind): there is nothing to keep";
+        return Err(Failure::new(FailureKind::Refused, message));
+    }
+    if file.exists() {
+        return Err(taken(file));
+    }
+    let folder = Scratch::beside(file)?;
+    let mut parts = vec![Part { name: LEDGER, path: export_path(&place.state) }];
+    if let Some(board) = board_of(&config, place) {
+        let copy = folder.0.join(BOARD);
+        SqlBoard::copy(&board, &copy).await.map_err(|error| failures::board(&error))?;
+        parts.push(Part { name: BOARD, path: copy });
+    }
+    let written = folder.0.join("whole");
+    let at = SystemClock::new().wall();
+    let unwritten = |error: io::Error| {
+        let what = format!("{}: the backup cannot be written", file.display());
+        Failure::io(FailureKind::State, what, &error).hint("make room, or give another path")
+    };
+    let manifest = write(&written, &parts, at).map_err(unwritten)?;
+    // Unlike a rename, a second name takes nobody's place.
+    std::fs::hard_link(&written, file).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => taken(file),
+        _ => unwritten(error),
+    })?;
+    File::open(folder_of(file)).and_then(|folder| folder.sync_all()).map_err(unwritten)?;
+    Ok(manifest.report(file))
+}
+
+/// Puts back what a file holds, into a state folder that holds nothing of it yet.
+pub(super) async fn restore(place: &Place, file: &Path) -> Result<BackupReport, Failure> {
+    let config = open::config(place)?;
+    let board = board_of(&config, place);
+    let (ledger, store) = (export_path(&place.state), open::store_options(&config));
+    let store = store.folder(&place.state);
+    for there in [Some(&ledger), Some(&store), board.as_ref()].into_iter().flatten() {
+        if there.exists() {
+            let message = format!("{} is there already", there.display());
+            return Err(Failure::new(FailureKind::Refused, message).hint(
+                "nothing was changed; end the daemon and move the state folder away, or give another \
+                 with --state",
+            ));
+        }
+    }
+    open::make_state(&place.state)?;
+    let folder = Scratch::beside(&ledger)?;
+    let manifest = read(file, &folder.0, &[LEDGER, BOARD]).map_err(|fault| {
+        Failure::new(FailureKind::Usage, format!("{}: {fault}", file.display()))
+            .hint("nothing was changed; give a file that `rota backup` wrote")
+    })?;
+    let kept = folder.0.join(BOARD);
+    match (&board, kept.exists()) {
+        (Some(board), true) => {
+            // A board of a newer program is refused before anything is in its place.
+            let clock = SystemClock::shared();
+            let opened =
+                SqlBoard::open(&kept, BoardName::new(config.board_name.as_str()), clock).await;
+            opened.map_err(|error| failures::board(&error))?.close().await;
+            place_at(&kept, board)?;
+        }
+        (Some(_), false) => {
+            let message = "the backup holds no board: it was one of a board on a server";
+            return Err(Failure::new(FailureKind::Usage, message)
+                .hint("configure that server as [board], as it was then"));
+        }
+        (None, true) => {
+            let message = "the backup holds a board, and [board] names a server";
+            return Err(Failure::new(FailureKind::Usage, message)
+                .hint("leave kind out of [board], or copy the board there: `rota board export`"));
+        }
+        (None, false) => {}
+    }
+    // Last: by it the next start knows that there is something to restore.
+    place_at(&folder.0.join(LEDGER), &ledger)?;
+    Ok(manifest.report(file))
+}
+
+/// The file of the board, where it is one.
+fn board_of(config: &Config, place: &Place) -> Option<PathBuf> {
+    match &config.board {
+        BoardConfig::Sqlite { path } => Some(place.state.join(path)),
+        BoardConfig::Leantime(_) => None,
+    }
+}
+
+fn taken(file: &Path) -> Failure {
+    Failure::new(FailureKind::Refused, format!("{} is there already", file.display()))
+        .hint("give the name of a file that is not there: backups take the place of nothing")
+}
+
+/// Gives a file its place, which may be on another disk.
+fn place_at(from: &Path, to: &Path) -> Result<(), Failure> {
+    let placed = || {
+        let folder = folder_of(to);
+        std::fs::create_dir_all(folder)?;
+        if std::fs::hard_link(from, to).is_err() {
+            io::copy(&mut File::open(from)?, &mut File::create_new(to)?)?;
+        }
+        File::open(to)?.sync_all()?;
+        File::open(folder)?.sync_all()
+    };
+    placed().map_err(|error: io::Error| {
+        failures::state_io(&format!("{} cannot be written", to.display()), &error)
+    })
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A folder for what is not whole yet, for our user alone and on the disk of what it will be; it goes when
+/// this goes.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn beside(file: &Path) -> Result<Self, Failure> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let path = folder_of(file).join(format!(".rota-backup-{}", SystemEntropy.nonce()));
+        std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|error| {
+            failures::state_io(&format!("{} cannot be made", path.display()), &error)
+        })?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Nobody takes what is left behind for a backup.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

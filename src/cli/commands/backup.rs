@@ -1,0 +1,40 @@
+//! `rota backup` and `rota restore`.
+
+use super::Session;
+use crate::app::failure::Failure;
+use crate::app::house::BackupReport;
+use crate::cli::call::{Args, Call, View};
+use crate::cli::page::{Page, Style};
+use crate::daemon::control::EXPORT;
+use std::path::Path;
+
+impl Session<'_> {
+    /// `rota backup`: whoever has the ledger open exports it, then both are packed.
+    pub(super) async fn backup(&self, file: &Path) -> Result<u8, Failure> {
+        self.answer_to(&Call::look(EXPORT, Args::new(), View::Text)).await?;
+        let report = self.house.backup(&self.place, file).await?;
+        self.output.result(&report, &page(&report, "written"))?;
+        Ok(0)
+    }
+
+    /// `rota restore`.
+    pub(super) async fn restore(&self, file: &Path) -> Result<u8, Failure> {
+        let report = self.house.restore(&self.place, file).await?;
+        let mut page = page(&report, "restored from");
+        page.line(Style::Warn, "everything is stopped")
+            .add(Style::Plain, " once the daemon starts: look at the board, then `rota start-all`");
+        self.output.result(&report, &page)?;
+        Ok(0)
+    }
+}
+
+fn page(report: &BackupReport, what: &str) -> Page {
+    let mut page = Page::new();
+    page.line(Style::Good, what).add(Style::Plain, &format!(" {}", report.file.display()));
+    let at = report.at.format("%Y-%m-%dT%H:%M:%SZ");
+    page.line(Style::Plain, &format!("made  {at} by version {}", report.version));
+    for (name, bytes) in &report.parts {
+        page.line(Style::Plain, &format!("{name}  {bytes} bytes"));
+    }
+    page
+}
