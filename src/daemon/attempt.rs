@@ -1,5 +1,6 @@
 //! One attempt: gather, compose the prompt, work under the claim, see how it ended.
 
+use super::announce::may_show;
 use super::brief::{self, Brief};
 use super::earlier;
 use super::progress;
@@ -39,7 +40,11 @@ impl Worker {
     pub(super) async fn begin_brief(&mut self, task: Option<&Task>) -> Result<(), WorkEnd> {
         let now = self.job.now.unwrap_or_else(|| self.parts.clock.wall());
         let playbook = Arc::clone(&self.job.playbook);
+        let gathered = self.brief.get("gathered").cloned();
         self.brief = Brief::new(now, &playbook, &self.job.set);
+        if let Some(gathered) = gathered {
+            self.brief.put("gathered", gathered);
+        }
         self.brief.put_run(&self.run, playbook.limits.attempts);
         let projects = self.parts.board.projects().await.map_err(|e| board_trouble(&e))?;
         let selected = super::by_rota::selected_projects(&playbook, &projects);
@@ -181,8 +186,10 @@ impl Worker {
         self.advance(Phase::Working, None, None).await?;
         crash::reached("run.started");
         self.refresh_brief().await?;
-        let gathered = self.gather().await?;
-        self.brief.put("gathered", gathered);
+        if !self.is_half_done().await {
+            let gathered = self.gather().await?;
+            self.brief.put("gathered", gathered);
+        }
         let workspace = self.workspace().await?;
         let note = self.begin_review(workspace.as_deref()).await?;
         let mut context = self.context(EffectActor::Agent, None).await?;
@@ -290,6 +297,24 @@ impl Worker {
             end
         };
         tokio::join!(work, writer.write(ends), self.tell_progress(heard)).0
+    }
+
+    /// Whether an earlier attempt has begun to write what it gathered: what is half done is finished as it
+    /// was begun, and not planned anew around itself.
+    async fn is_half_done(&self) -> bool {
+        let gathered = self.brief.get("gathered").and_then(Value::as_map);
+        let has_gathered = gathered.is_some_and(|gathered| !gathered.is_empty());
+        if !has_gathered || !matches!(self.job.playbook.work, Work::Steps(_)) {
+            return false;
+        }
+        let before = earlier::runs_before(&self.parts, &self.run).await.unwrap_or_default();
+        for run in before {
+            let effects = self.parts.ledger.effects(&run.id).await.unwrap_or_default();
+            if effects.iter().any(|e| e.actor == EffectActor::Agent && may_show(e)) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Reads what `[gather]` names, to the end of every list.

@@ -42,7 +42,7 @@ impl Brief {
         brief.put("outcomes", playbook.outcomes.keys().cloned().collect::<Vec<_>>());
         let set = playbook.set.iter().chain(set);
         brief.put("set", Value::map(set.map(|(k, v)| (k.clone(), v.clone()))));
-        for list in ["earlier", "missing", "findings", "tasks", "problems"] {
+        for list in ["earlier", "missing", "findings", "tasks", "problems", "changes"] {
             brief.put(list, Value::List(Vec::new()));
         }
         brief.put("gathered", Value::Map(BTreeMap::new()));

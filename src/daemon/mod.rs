@@ -29,6 +29,7 @@ mod brief;
 mod budget;
 mod by_hand;
 mod by_rota;
+mod changes;
 mod clarify;
 mod commands;
 pub mod condition;

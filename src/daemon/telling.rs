@@ -4,6 +4,8 @@
 
 use super::agent_work::agent_work;
 use super::brief::{Brief, text_of};
+use super::changes;
+use super::earlier;
 use super::fitted::fitted;
 use super::parts::Parts;
 use super::seams::Reports;
@@ -11,8 +13,8 @@ use super::warnings;
 use super::worker::Worker;
 use crate::digest::{self, AgentWork, DIGEST_TEMPLATE, DigestRequest};
 use crate::domain::{
-    Body, Channel, Delivery, Notice, OccurrenceState, Playbook, Reason, Receipt, ReportWhen, Run,
-    RunState, Timestamp, Value,
+    Body, Channel, Delivery, Effect, Notice, OccurrenceState, Playbook, Reason, Receipt,
+    ReportWhen, Run, RunState, Task, Timestamp, Value,
 };
 use crate::runner::WorkEnd;
 use std::collections::BTreeMap;
@@ -54,6 +56,7 @@ impl Worker {
         let told = if is_digest(&report.template) {
             self.digest(&playbook).await.map(Some)
         } else {
+            self.put_changes(&playbook).await;
             self.gathered_report(&playbook, &report.template, report.when)
         };
         match told {
@@ -150,6 +153,15 @@ impl Worker {
         Ok(Told { key: digest.window, body, silent })
     }
 
+    /// What this run wrote, and the attempts before it.
+    async fn put_changes(&mut self, playbook: &Playbook) {
+        let mut runs = earlier::runs_before(&self.parts, &self.run).await.unwrap_or_default();
+        runs.reverse();
+        runs.push(self.run.clone());
+        let effects = effects_of(&self.parts, runs.iter()).await;
+        self.brief.put("changes", changes::lines(&self.parts, playbook, &effects).await);
+    }
+
     /// A report about what was gathered; nothing when there is nothing to tell.
     fn gathered_report(
         &self,
@@ -171,6 +183,15 @@ impl Worker {
     fn reports(&self) -> Reports {
         Reports { templates: self.parts.templates() }
     }
+}
+
+/// What these runs wrote, or tried to; what cannot be read is not told.
+async fn effects_of(parts: &Parts, runs: impl Iterator<Item = &Run>) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for run in runs {
+        effects.extend(parts.ledger.effects(&run.id).await.unwrap_or_default());
+    }
+    effects
 }
 
 /// An empty list, or an answer that says itself that it is quiet.
@@ -289,24 +310,56 @@ async fn occurrence_brief(parts: &Parts, playbook: &Playbook, runs: &[&Run]) -> 
     }
     brief.put("tasks", Value::List(tasks));
     brief.put("problems", Value::List(problems));
+    let effects = effects_of(parts, runs.iter().copied()).await;
+    brief.put("changes", changes::lines(parts, playbook, &effects).await);
     brief
 }
 
+/// The template of what is told of proposals.
+const PROPOSALS: &str = "proposals";
+
 /// Writes are proposed and wait for somebody.
 pub(super) async fn of_proposals(parts: &Parts, playbook: &Playbook, run: &Run) -> Vec<Notice> {
-    let Some(task) = run.task else { return Vec::new() };
-    let Ok(Some(staging)) = parts.ledger.staging(task).await else { return Vec::new() };
-    let headline = parts.board.task(task).await.map(|task| task.headline).unwrap_or_default();
-    let text = format!(
-        "{} proposes {} writes for task {task} ({headline}): look with `rota review show {task}`; what \
-         nobody applies until {} is not done.",
-        playbook.name,
-        staging.items.len(),
-        text_of(staging.until)
-    );
+    let Some(id) = run.task else { return Vec::new() };
+    let Ok(Some(staging)) = parts.ledger.staging(id).await else { return Vec::new() };
+    let task = parts.board.task(id).await.ok();
+    let body = match proposals_body(parts, playbook, run, (task.as_ref(), staging.until)).await {
+        Ok(body) => body,
+        // A template of the team's that fails keeps nobody from hearing of it.
+        Err(error) => {
+            tracing::warn!(run = %run.id, %error, "what is told of proposals could not be made");
+            text_body(format!(
+                "{} proposes changes of task {id}: look with `rota review show {id}`; what nobody \
+                 applies until {} is not done.",
+                playbook.name,
+                text_of(staging.until)
+            ))
+        }
+    };
     let key = format!("proposed:{}", run.id);
     let heard = playbook.report.as_ref().map_or_else(|| alarmed(playbook), |r| r.to.clone());
-    heard.iter().map(|to| notice(parts, &key, to, text_body(text.clone()))).collect()
+    heard.iter().map(|to| notice(parts, &key, to, body.clone())).collect()
+}
+
+async fn proposals_body(
+    parts: &Parts,
+    playbook: &Playbook,
+    run: &Run,
+    (task, until): (Option<&Task>, Timestamp),
+) -> Result<Body, String> {
+    let mut brief = Brief::new(parts.clock.wall(), playbook, &BTreeMap::new());
+    brief.put_run(run, playbook.limits.attempts);
+    let task = task.ok_or("the task could not be read")?;
+    let url = parts.settings.links.task(task.id).url;
+    let described = super::brief::describe(parts.board.as_ref(), task, url).await;
+    brief.put("task", described.map_err(|error| chain(&error))?.0);
+    brief.put("until", text_of(until));
+    let before = earlier::runs_before(parts, run).await.map_err(|error| chain(&error))?;
+    let proposed = earlier::proposed(parts, &before, run).await.map_err(|error| chain(&error))?;
+    let proposed: Vec<Effect> = proposed.into_iter().map(|(_, effect)| effect).collect();
+    brief.put("changes", changes::lines(parts, playbook, &proposed).await);
+    let reports = Reports { templates: parts.templates() };
+    digest::report(&reports, PROPOSALS, &brief.value()).map_err(|error| chain(&error))
 }
 
 pub(super) fn notice(parts: &Parts, key: &str, to: &Channel, body: Body) -> Notice {

@@ -3,7 +3,7 @@
 
 use super::links::safe_url;
 use crate::domain::Value;
-use crate::notify::text::{JOINER, printable, slack_escaped};
+use crate::notify::text::{JOINER, markdown_escaped, printable, slack_escaped};
 use std::collections::BTreeMap;
 
 /// The most characters of one text of somebody's that are shown; the rest is counted.
@@ -38,14 +38,18 @@ impl Format {
 ///
 /// Control and direction-changing characters are removed, mentions are broken, and an object with
 /// a `reference` and a `url` gains a `link` in the format's own syntax (the bare reference where
-/// the address is no `http` or `https` address). Keys are the house's own and stay as they are.
+/// the address is no `http` or `https` address); under `url`, what is one stays one. Keys are the house's own and stay as they are.
 pub fn dress(value: &Value, format: Format) -> Value {
     match value {
         Value::Text(text) => Value::Text(escape(text, format)),
         Value::List(items) => Value::List(items.iter().map(|item| dress(item, format)).collect()),
         Value::Map(map) => {
+            let member = |key: &str, value: &Value| match (key, value) {
+                ("url", Value::Text(url)) => Value::Text(address(url, format)),
+                _ => dress(value, format),
+            };
             let mut dressed: BTreeMap<_, _> =
-                map.iter().map(|(key, value)| (key.clone(), dress(value, format))).collect();
+                map.iter().map(|(key, value)| (key.clone(), member(key, value))).collect();
             if let Some(link) = link(map, format) {
                 dressed.insert("link".to_owned(), Value::Text(link));
             }
@@ -76,6 +80,15 @@ pub fn one_line(text: &str) -> String {
     format!("{kept} … ({left_out} more characters)")
 }
 
+/// An address as it may stand in a link of the format; what is none is a text as any other.
+fn address(url: &str, format: Format) -> String {
+    match (safe_url(url), format) {
+        (Some(url), Format::Slack) => url.replace('&', "&amp;"),
+        (Some(url), Format::Text | Format::Markdown) => url,
+        (None, _) => escape(url, format),
+    }
+}
+
 /// A reference as a link of the format.
 fn link(map: &BTreeMap<String, Value>, format: Format) -> Option<String> {
     let reference = map.get("reference")?.as_text()?;
@@ -86,7 +99,7 @@ fn link(map: &BTreeMap<String, Value>, format: Format) -> Option<String> {
         (Some(url), Format::Text) => format!("{reference} {url}"),
         (Some(url), Format::Markdown) => format!("[{reference}]({url})"),
         // A bar would end the address; none can be in it, and the label may have some.
-        (Some(url), Format::Slack) => format!("<{}|{reference}>", url.replace('&', "&amp;")),
+        (Some(url), Format::Slack) => format!("<{}|{reference}>", address(&url, format)),
     })
 }
 
@@ -94,24 +107,9 @@ fn escape(text: &str, format: Format) -> String {
     let text = printable(text);
     match format {
         Format::Text => text,
-        Format::Markdown => markdown(&text),
+        Format::Markdown => markdown_escaped(&text),
         Format::Slack => mrkdwn(&text),
     }
-}
-
-/// Escaped for `CommonMark` with the usual extensions: it reads as it was written.
-fn markdown(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    let mut at_line_start = true;
-    for c in text.chars() {
-        let is_syntax = "\\`*_[]<>|~&".contains(c);
-        if is_syntax || at_line_start && "#+-=".contains(c) {
-            out.push('\\');
-        }
-        out.push(c);
-        at_line_start = c == '\n' || at_line_start && c == ' ';
-    }
-    out
 }
 
 /// Escaped for mrkdwn: no link, no mention, no directive of [`super::blocks::fit`].
@@ -181,6 +179,19 @@ mod tests {
             assert_eq!(link(bad, Format::Slack), "task 7", "{bad:?}");
             assert_eq!(link(bad, Format::Markdown), "task 7", "{bad:?}");
         }
+    }
+
+    #[test]
+    fn an_address_stays_one_also_with_marks_in_it() {
+        let url = |url: &str| {
+            let model = Value::map([("url", url)]);
+            dress(&model, Format::Slack).get("url").and_then(Value::as_text).unwrap().to_owned()
+        };
+        assert_eq!(
+            url("https://b.example/~ada/_7_?a=1&b=2"),
+            "https://b.example/~ada/_7_?a=1&amp;b=2"
+        );
+        assert_eq!(url("<!here>"), "&lt;!here&gt;");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Messages appended to a file, as Markdown.
 
+use super::text::{markdown_escaped, printable};
 use super::{Delivered, FileOptions, Notifier, NotifyError, Post};
 use crate::domain::Body;
 use async_trait::async_trait;
+use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -56,7 +58,11 @@ impl Notifier for FileNotifier {
 
 /// One message: its key where readers of the Markdown do not see it, then the text.
 fn entry(key: &str, body: &Body) -> String {
-    let text = if body.markdown.trim().is_empty() { &body.text } else { &body.markdown };
+    let text = if body.markdown.trim().is_empty() {
+        Cow::Owned(markdown_escaped(&printable(&body.text)))
+    } else {
+        Cow::Borrowed(body.markdown.as_str())
+    };
     // A comment ends at `-->`, and a line at its feed: keys with either would show.
     let key: String = key.chars().filter(|c| !c.is_control() && !"<>".contains(*c)).collect();
     format!("<!-- {key} -->\n\n{}\n\n", text.trim_end())
@@ -104,5 +110,12 @@ mod tests {
     fn markdown_goes_before_text() {
         let body = Body { text: "t".into(), markdown: "m".into(), ..Body::default() };
         assert!(entry("k", &body).ends_with("\n\nm\n\n"));
+    }
+
+    #[test]
+    fn a_text_reads_in_markdown_as_it_was_written() {
+        let body = Body { text: "# a [x](https://evil.example) <b>".into(), ..Body::default() };
+        let written = "\n\n\\# a \\[x\\](https://evil.example) \\<b\\>\n\n";
+        assert!(entry("k", &body).ends_with(written));
     }
 }

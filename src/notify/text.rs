@@ -23,10 +23,72 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
-/// For mrkdwn, without links and mentions.
-pub fn slack_escaped(text: &str) -> String {
+/// Zero width space: Slack takes it for a blank, and a mark beside a blank formats nothing. There is no
+/// other way to write one; what is copied keeps its letters.
+pub const BREAKER: char = '\u{200b}';
+
+/// For Slack's plain texts, without links and mentions.
+pub fn slack_plain(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     without_pings(&text, &["channel", "here", "everyone"])
+}
+
+/// For mrkdwn: without links and mentions, and it reads as it was written.
+pub fn slack_escaped(text: &str) -> String {
+    let lines = slack_plain(text);
+    let lines: Vec<String> = lines.split('\n').map(|line| without_marks(&unquoted(line))).collect();
+    lines.join("\n")
+}
+
+/// A line that begins with `>` would be a quotation.
+fn unquoted(line: &str) -> String {
+    let text = line.trim_start();
+    let blanks = &line[..line.len() - text.len()];
+    if text.starts_with("&gt;") { format!("{blanks}{JOINER}{text}") } else { line.to_owned() }
+}
+
+/// Bold, italic, struck through and code: no mark begins or ends any.
+fn without_marks(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut before = None;
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        if is_mark(c, before, chars.peek().copied()) {
+            if !out.ends_with(BREAKER) {
+                out.push(BREAKER);
+            }
+            out.extend([c, BREAKER]);
+        } else {
+            out.push(c);
+        }
+        before = Some(c);
+    }
+    out
+}
+
+/// Whether a character may format what stands beside it: not within a word, nor between blanks.
+fn is_mark(c: char, before: Option<char>, after: Option<char>) -> bool {
+    let both = |is: fn(char) -> bool| before.is_some_and(is) && after.is_some_and(is);
+    match c {
+        '`' => true,
+        '*' | '_' | '~' => !both(|c| c.is_ascii_alphanumeric()) && !both(char::is_whitespace),
+        _ => false,
+    }
+}
+
+/// Escaped for `CommonMark` with the usual extensions: it reads as it was written.
+pub fn markdown_escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut at_line_start = true;
+    for c in text.chars() {
+        let is_syntax = "\\`*_[]<>|~&".contains(c);
+        if is_syntax || at_line_start && "#+-=".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+        at_line_start = c == '\n' || at_line_start && c == ' ';
+    }
+    out
 }
 
 /// No `@` stands before one of these names any more.
@@ -117,5 +179,40 @@ mod tests {
         let text = without_pings("@Everyone @here @heretic", &["everyone", "here"]);
         assert_eq!(text, "@\u{2060}Everyone @\u{2060}here @\u{2060}heretic");
         assert_eq!(slack_escaped("<!channel> & <@U1>"), "&lt;!channel&gt; &amp; &lt;@U1&gt;");
+    }
+
+    /// What Slack would format: a mark that a word stands behind, up to one that a word stands before.
+    fn formatted(text: &str) -> Vec<char> {
+        let chars: Vec<char> = text.chars().collect();
+        let at = |place: usize, step: isize| {
+            place.checked_add_signed(step).and_then(|place| chars.get(place)).copied()
+        };
+        let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        let is_blank = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || c == BREAKER);
+        let mut found = Vec::new();
+        for (begin, c) in chars.iter().enumerate().filter(|(_, c)| "*_~`".contains(**c)) {
+            let opens = !is_word(at(begin, -1)) && !is_blank(at(begin, 1));
+            let closes = |end: &usize| !is_blank(at(*end, -1)) && !is_word(at(*end, 1));
+            let mut ends = (begin + 2..chars.len()).filter(|end| chars[*end] == *c);
+            if opens && ends.any(|end| closes(&end)) {
+                found.push(*c);
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn nothing_from_the_board_is_bold_italic_struck_code_or_a_quotation_in_slack() {
+        let hostile = "*bold* _it_ ~no~ `code` ```\nblock\n``` (*a*) *_b_* **c** \u{e9}*d*";
+        assert!(formatted(hostile).len() > 6, "{:?}", formatted(hostile));
+        let escaped = slack_escaped(hostile);
+        assert!(formatted(&escaped).is_empty(), "{escaped:?}");
+        assert_eq!(escaped.replace(BREAKER, ""), hostile, "it reads as it was written");
+        assert_eq!(slack_escaped("> a\n  > b"), "\u{2060}&gt; a\n  \u{2060}&gt; b");
+        // What formats nothing stays as it can be searched for.
+        for plain in ["snake_case_name", "2 * 3 * 4", "a*b", "https://b.example/a_b"] {
+            assert_eq!(slack_escaped(plain), plain);
+        }
+        assert_eq!(slack_plain("*a*"), "*a*");
     }
 }

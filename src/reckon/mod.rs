@@ -23,7 +23,7 @@ pub use health::{Facts as HealthFacts, Light, MilestoneFacts, RULES, Ruling, hea
 pub use kickoff::{Laid, MilestonePlan, Phase, PhaseFault, lay_out};
 pub use ready::{Readiness, readiness};
 pub use standup::{Standup, Stuck, standup};
-pub use week::{Block, LARGE, Piece, Plan, Week, plan_lane, plan_week};
+pub use week::{Block, LARGE, Piece, Plan, Week, plan_lane, plan_week, worked};
 pub use workload::{Load, Offer, loads, offers};
 
 use crate::domain::{StatusKind, Task, Timestamp};

@@ -139,6 +139,35 @@ pub fn plan_lane(week: &Week, busy: &[Span], pieces: &[Piece]) -> Plan {
     in_order(place(&free(&windows, busy, week.not_before), pieces, Parts::Whole), pieces)
 }
 
+/// When work that lies in a span of several days is done, around what is busy then. The planners above
+/// leave a task one begin and one end; where its work, put into the span as they would, ends on the
+/// span's last day, it is such a plan. Where it ends before, the span only says when it may be done:
+/// nothing is known then.
+pub fn worked(
+    span: Span,
+    length: TimeDelta,
+    (hours, zone): (Hours, Tz),
+    busy: &[Span],
+) -> Vec<Span> {
+    let day = |at: Timestamp| at.with_timezone(&zone).date_naive();
+    let (first, last) = (day(span.from), day(span.to));
+    let week = Week { zone, first, last, hours, not_before: span.from, keeps_friday: false };
+    let within = |mut windows: Vec<Span>| {
+        windows.sort_by_key(|window| window.from);
+        windows.iter_mut().for_each(|window| window.to = window.to.min(span.to));
+        windows.retain(|window| window.from < window.to);
+        parts(&free(&windows, busy, span.from), length)
+    };
+    let all = within(week.mornings().into_iter().chain(week.afternoons()).collect());
+    let large = within(week.mornings());
+    let end = |found: &[Span]| found.last().map(|part| part.to);
+    let is_whole = |left: TimeDelta| left <= TimeDelta::zero();
+    let nearest =
+        [all, large].into_iter().max_by_key(|(found, left)| (end(found), is_whole(*left)));
+    let (found, _) = nearest.unwrap_or_default();
+    if end(&found).is_some_and(|at| day(at) == last) { found } else { Vec::new() }
+}
+
 fn in_order(mut plan: Plan, pieces: &[Piece]) -> Plan {
     plan.blocks.sort_by_key(|block| (block.span.from, block.task));
     let rank = |task: &TaskId| pieces.iter().find(|one| one.task == *task).map(Piece::rank);

@@ -25,6 +25,8 @@
 //! | `set` | the values of `--set k=v` |
 //! | `tasks` | the tasks of an occurrence: a list of `task`s, each with `outcome` and `state` |
 //! | `problems` | what went wrong in an occurrence: a list of `{ task, reason, detail }` |
+//! | `changes` | what the runs of an occurrence wrote, or propose to: a list of `{ tool, reference, url, link, headline, notes }` |
+//! | `until` | until when proposals may be applied (RFC 3339), or `null` |
 //! | `now`, `zone` | this instant (RFC 3339) and the playbook's zone |
 //! | the names of [`INSTANTS`] | beginnings and ends of days in the playbook's zone (RFC 3339) |
 
@@ -70,7 +72,7 @@ pub const WORK: [&str; 17] = [
 ];
 
 /// What reports may speak of, besides [`COMMON`].
-pub const REPORT: [&str; 4] = ["tasks", "problems", "gathered", "run"];
+pub const REPORT: [&str; 6] = ["tasks", "problems", "changes", "until", "gathered", "run"];
 
 /// What `args`, `each` and `once` may speak of, besides [`COMMON`], [`WORK`] and [`INSTANTS`]:
 /// the ids of all projects, and of those of `[select]`.

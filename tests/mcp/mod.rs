@@ -18,6 +18,7 @@ mod reading;
 mod slack;
 mod tls;
 mod upstream;
+mod upstream_playbooks;
 
 use crate::support::rota::{Rota, Serving};
 use serde_json::{Value, json};

@@ -9,6 +9,7 @@ pub mod den;
 pub mod fixed_board;
 pub mod foreign;
 pub mod gates;
+pub mod golden;
 pub mod house;
 pub mod http_double;
 pub mod ingredients;

@@ -199,25 +199,55 @@ fn every_key_of_a_playbook_is_explained() {
     hold("keys", &missing);
 }
 
+/// What the page of a playbook says under these headings, and what it printed.
+const HEADINGS: [&str; 4] =
+    ["## What it needs", "## What it changes", "## How to tune it", "## What it says"];
+
+/// What the page of a playbook lacks.
+fn page_faults(name: &str, page: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for pair in HEADINGS.iter().zip(HEADINGS.iter().skip(1).chain(&["\u{0}"])) {
+        let rest = page.split_once(&format!("\n{}\n", pair.0)).map(|(_, rest)| rest);
+        let body = rest.map(|rest| rest.split(&format!("\n{}\n", pair.1)).next().unwrap_or(rest));
+        if body.is_none_or(|body| body.trim().is_empty()) {
+            found.push(format!("{name}.md says nothing under {}", pair.0));
+        }
+    }
+    let typed = format!("\n$ rota run-once {name} ");
+    let printed = page.split_once(&typed).and_then(|(_, rest)| rest.split_once('\n'));
+    let is_rehearsal = |(typed, printed): &(&str, &str)| {
+        let ended = format!("\n{name}: ");
+        typed.ends_with("--dry-run") && printed.contains(&ended)
+    };
+    if printed.filter(is_rehearsal).is_none() {
+        found.push(format!("{name}.md shows no `$ rota run-once {name} --dry-run`"));
+    }
+    if !page.contains(&format!("agents/{name}.toml")) {
+        found.push(format!("{name}.md does not name its file"));
+    }
+    found
+}
+
 #[test]
-fn every_shipped_playbook_is_listed_and_the_pages_of_the_list_are_there() {
-    let page = read("docs/playbooks.md");
+fn every_shipped_playbook_is_listed_and_has_its_page() {
+    let index = read("docs/playbooks.md");
     let mut faults = Vec::new();
     for (file, _) in rota::playbook::shipped() {
         let name = file.trim_end_matches(".toml");
-        let row = page.lines().find(|l| {
-            l.starts_with(&format!("| `{name}` |")) || l.starts_with(&format!("| [`{name}`]"))
-        });
-        let Some(row) = row else {
+        if !index.contains(&format!("\n| [`{name}`](playbooks/{name}.md) |")) {
             faults.push(format!("docs/playbooks.md does not list {name}"));
-            continue;
-        };
-        let path = format!("docs/playbooks/{name}.md");
-        if row.starts_with("| [") && !root().join(&path).is_file() {
-            faults.push(format!("there is no {path}"));
+        }
+        match fs::read_to_string(root().join(format!("docs/playbooks/{name}.md"))) {
+            Ok(page) => faults.extend(page_faults(name, &page)),
+            Err(_) => faults.push(format!("there is no docs/playbooks/{name}.md")),
         }
     }
     hold("playbooks", &faults);
+    let page = read("docs/playbooks/standup.md");
+    let without = page.replace("## How to tune it", "## Tuning").replace("--dry-run", "");
+    // What stood under the heading belongs to the one before it now.
+    assert_eq!(page_faults("standup", &without).len(), 2);
+    assert_eq!(page_faults("stale", &page).len(), 2);
 }
 
 /// Every test and file of tests that a page names is there.

@@ -6,7 +6,7 @@ use super::{
     HEADER_CHARS_MAX, Header, MESSAGE_BLOCKS_MAX, MESSAGE_CHARS_MAX, Message, Mrkdwn, PlainText,
     plain, split,
 };
-use crate::notify::text::{printable, slack_escaped};
+use crate::notify::text::{printable, slack_escaped, slack_plain};
 
 /// The most characters that the texts of one fields or context block have together: written as
 /// JSON they may double, and have to leave room in [`MESSAGE_CHARS_MAX`].
@@ -130,7 +130,7 @@ fn close(open: &mut Stretch, blocks: &mut Vec<Block>) -> Result<(), BlockError> 
 }
 
 fn header(text: &str) -> Result<Vec<Block>, BlockError> {
-    split(&slack_escaped(&plain(text)), HEADER_CHARS_MAX)
+    split(&slack_plain(&plain(text)), HEADER_CHARS_MAX)
         .into_iter()
         .map(|part| Header::new(part).map(|text| Block::Header { text }))
         .collect()

@@ -1,5 +1,7 @@
 //! Splits mrkdwn between lines, then between words; links and entities stay whole.
 
+use crate::notify::text::BREAKER;
+
 /// Parts of at most `max` characters each (at least 16) that together hold every word in order.
 ///
 /// A line is kept whole if it fits into a part of its own. A word is cut only if it alone is
@@ -138,6 +140,8 @@ fn plain_line(line: &str) -> String {
         rest = after;
     }
     out.push_str(rest);
+    // Where nothing is formatted, nothing has to be kept from it.
+    out.retain(|c| c != BREAKER);
     out.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
@@ -182,5 +186,6 @@ mod tests {
         assert_eq!(plain(mrkdwn), "A & B\n• task 7 (https://b.example/7) <x>\nsmall");
         assert_eq!(plain("a < b"), "a < b");
         assert_eq!(plain("&amp;lt;"), "&lt;");
+        assert_eq!(plain("\u{200b}*\u{200b}a\u{200b}*\u{200b}"), "*a*");
     }
 }

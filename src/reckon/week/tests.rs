@@ -89,6 +89,32 @@ fn in_the_week_in_which_the_clocks_change_nine_is_nine() {
     assert_eq!(begins, [at("2026-10-23T07:00:00Z"), at("2026-10-26T08:00:00Z")]);
 }
 
+#[test]
+fn what_was_planned_over_days_is_busy_where_it_was_planned_and_a_wide_span_is_not() {
+    let (berlin, hours) = (Tz::Europe__Berlin, (hours(), Tz::Europe__Berlin));
+    let meeting = Span { from: at("2026-10-26T09:00:00Z"), to: at("2026-10-26T10:00:00Z") };
+    for keeps_friday in [true, false] {
+        let week = Week { keeps_friday, ..self::berlin() };
+        for pieces in [
+            [piece(1, 240, None), piece(2, 600, None)],
+            [piece(1, 300, None), piece(2, 1_500, None)],
+        ] {
+            let plan = if keeps_friday { plan_week } else { plan_lane }(&week, &[meeting], &pieces);
+            let mut busy = vec![meeting];
+            for piece in pieces {
+                let of = |block: &&Block| block.task == piece.task;
+                let own: Vec<Span> = plan.blocks.iter().filter(of).map(|b| b.span).collect();
+                let whole = Span { from: own[0].from, to: own[own.len() - 1].to };
+                let found = worked(whole, piece.length, hours, &busy);
+                assert_eq!(found, own, "{piece:?} of {:?}", shown(&plan, berlin));
+                busy.extend(found);
+            }
+        }
+    }
+    let weeks = Span { from: at("2026-10-05T00:00:00Z"), to: at("2026-11-20T22:00:00Z") };
+    assert_eq!(worked(weeks, TimeDelta::hours(4), hours, &[]), [], "some time in these weeks");
+}
+
 fn pieces() -> impl Strategy<Value = Vec<Piece>> {
     let one = (5..600_i64, prop::option::of(0..400_i64), prop::option::of(1..6_u8));
     prop::collection::vec(one, 0..25).prop_map(|all| {

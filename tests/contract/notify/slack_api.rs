@@ -274,6 +274,8 @@ fn the_fake_refuses_what_slack_refuses() {
     let section = |text: &str| json!({"type": "section", "text": {"type": "mrkdwn", "text": text}});
     let blocks = |blocks: Vec<Value>| json!({"text": "t", "blocks": blocks});
     assert_eq!(message(&blocks(vec![section("x")])), Ok(()));
+    let fine = "a &amp; b &lt;c&gt; <@U1A> <https://b.example/7?a=1&amp;b=2|task 7>";
+    assert_eq!(message(&blocks(vec![section(fine)])), Ok(()));
     for (payload, name) in [
         (json!({"text": " "}), "no_text"),
         (json!({"text": "x".repeat(40_001)}), "msg_too_long"),
@@ -285,6 +287,12 @@ fn the_fake_refuses_what_slack_refuses() {
         (blocks(vec![json!({"type": "divider", "x": 1})]), "invalid_blocks"),
         (blocks(vec![section(&"x".repeat(2_900)); 5]), "msg_blocks_too_long"),
         (blocks(vec![json!({"type": "actions", "elements": []})]), "invalid_blocks"),
+        (json!({"text": "a & b", "blocks": [section("x")]}), "stray_markup"),
+        (blocks(vec![section("a < b")]), "stray_markup"),
+        (blocks(vec![section("a > b")]), "stray_markup"),
+        (blocks(vec![section("a &nbsp; b")]), "stray_markup"),
+        (blocks(vec![section("<!channel> hi")]), "stray_markup"),
+        (blocks(vec![section("<javascript:x|task 1>")]), "stray_markup"),
     ] {
         assert_eq!(message(&payload), Err(name), "{payload}");
     }

@@ -2,20 +2,13 @@
 
 use super::playbooks::{DILIGENT, WORKER as WORKER_PLAYBOOK};
 use crate::support::daemon::{ADA, BO, Team, WEBSITE, instant};
+use crate::support::golden::{block_kit, holds};
 use rota::domain::*;
 use rota::tools::desk::Desk as _;
 use std::time::Duration;
 
 const EVERYWHERE: (&str, &str) =
     ("to = [\"stdout\"]", "to = [\"stdout\", \"file:log\", \"slack:ops\"]");
-
-fn golden(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
-}
 
 /// Monday: one task is overdue since, one is due tomorrow, a milestone ends on Friday.
 async fn a_monday() -> Team {
@@ -72,12 +65,9 @@ async fn every_morning_at_eight_the_team_hears_what_is_due_and_what_the_agents_d
     assert_eq!(told.len(), 3, "one for each channel: {told:#?}");
     let body = &told[0].1;
     let plain = |text: &str| text.replace(run.id.as_str(), "r-RUN");
-    golden("daemon_digest_text", &plain(&body.text));
-    golden("daemon_digest_markdown", &plain(&body.markdown));
-    let mut slack: Vec<serde_json::Value> =
-        body.slack.iter().map(|payload| serde_json::from_str(payload).unwrap()).collect();
-    slack.iter_mut().for_each(serde_json::Value::sort_all_objects);
-    golden("daemon_digest_slack", &plain(&serde_json::to_string_pretty(&slack).unwrap()));
+    holds("daemon_digest_text", &plain(&body.text));
+    holds("daemon_digest_markdown", &plain(&body.markdown));
+    holds("daemon_digest_slack", &plain(&block_kit(&body.slack)));
 
     // Again on the same day, by hand and after a restart: not told twice, and it says so.
     team.clock.advance(Duration::from_hours(2));

@@ -2,6 +2,7 @@
 
 use super::team::{at, board, request};
 use crate::support::fixed_board::FixedBoard;
+use crate::support::golden::{block_kit, holds};
 use crate::support::strict_fill::StrictFill;
 use rota::digest::{AgentWork, DIGEST_TEMPLATE, DigestRequest, LinkBase, collect, render};
 use rota::domain::Body;
@@ -11,29 +12,12 @@ async fn body(board: &FixedBoard, request: &DigestRequest) -> Body {
     render(&digest, &StrictFill::shipped(), DIGEST_TEMPLATE).unwrap()
 }
 
-fn check(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
-}
-
-fn pretty(body: &Body) -> String {
-    let payloads = body.slack.iter().map(|json| {
-        let mut value: serde_json::Value = serde_json::from_str(json).unwrap();
-        value.sort_all_objects();
-        serde_json::to_string_pretty(&value).unwrap()
-    });
-    payloads.collect::<Vec<_>>().join("\n")
-}
-
 #[tokio::test]
 async fn a_monday_reads_well_in_every_format() {
     let body = body(&board(), &request()).await;
-    check("digest_text", &body.text);
-    check("digest_markdown", &body.markdown);
-    check("digest_slack", &pretty(&body));
+    holds("digest_text", &body.text);
+    holds("digest_markdown", &body.markdown);
+    holds("digest_slack", &block_kit(&body.slack));
 }
 
 #[tokio::test]
@@ -62,7 +46,7 @@ async fn nothing_to_report_is_one_quiet_line() {
     let body = body(&board(), &request).await;
     assert_eq!(body.text, "Nothing to report for Monday 1 June 2026.");
     assert_eq!(body.markdown, body.text);
-    check("digest_quiet_slack", &pretty(&body));
+    holds("digest_quiet_slack", &block_kit(&body.slack));
 }
 
 #[tokio::test]

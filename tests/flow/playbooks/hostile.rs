@@ -1,9 +1,11 @@
 //! Whatever people write on the board: no report pings, links elsewhere, or obeys.
 
+use super::workflows::timesheet;
 use super::{EVERYWHERE, run};
-use crate::support::daemon::Team;
+use crate::support::daemon::{ADA, Team};
+use crate::support::golden::is_taken_by_slack;
 use crate::support::sample_board::hostile;
-use rota::domain::{Body, RunState};
+use rota::domain::{Body, RunState, TaskEdit, TaskId};
 use serde_json::Value as Json;
 
 /// What every field is made of in turn.
@@ -11,7 +13,10 @@ fn texts() -> Vec<(&'static str, String)> {
     vec![
         ("mentions", "<!channel> <!here|here> @channel @EVERYONE <@U123> <!subteam^S1>".to_owned()),
         ("links", "<https://evil.example|task 1> [x](https://evil.example) <script>".to_owned()),
-        ("markup", "# title\n---\n-# small\n| field\n* _a_ `b` ~c~ {{agent}} {{{set}}}".to_owned()),
+        (
+            "markup",
+            "# title\n---\n-# small\n| field\n> *a* _a_ `b` ~c~ {{agent}} {{{set}}}".to_owned(),
+        ),
         ("a long word", "x".repeat(10_000)),
         ("entities", "&amp;".repeat(600)),
         ("another direction", "\u{202e}gnissim\u{2066}\u{200f} مرحبا".to_owned()),
@@ -20,38 +25,29 @@ fn texts() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// No `<` but where a link of ours begins, no `&` but of an entity, no mention of many, no message that
-/// Slack refuses.
+/// A message that Slack takes, and in no text of it a link, or a mark that formats what somebody wrote.
 fn check_slack(what: &str, json: &str) {
     let message: Json = serde_json::from_str(json).unwrap();
-    let blocks = message["blocks"].as_array().unwrap();
-    assert!((1..=50).contains(&blocks.len()), "{what}: {} blocks", blocks.len());
+    is_taken_by_slack(what, &message);
     let mut texts = vec![message["text"].as_str().unwrap().to_owned()];
-    for block in blocks {
-        let chars = |text: &Json| text["text"].as_str().unwrap().chars().count();
+    for block in message["blocks"].as_array().unwrap() {
         match block["type"].as_str().unwrap() {
-            "header" => assert!((1..=150).contains(&chars(&block["text"])), "{what}: {block}"),
-            "section" => assert!((1..=3_000).contains(&chars(&block["text"])), "{what}"),
+            // Formats nothing.
+            "header" => {}
+            "section" => texts.push(block["text"]["text"].as_str().unwrap().to_owned()),
             "context" => {
                 let elements = block["elements"].as_array().unwrap();
-                assert!((1..=10).contains(&elements.len()));
-                assert!(elements.iter().all(|element| chars(element) <= 2_000), "{what}");
-                continue;
+                texts.extend(elements.iter().map(|e| e["text"].as_str().unwrap().to_owned()));
             }
             other => panic!("{what}: unexpected block {other}"),
-        }
-        if block["type"] == "section" {
-            texts.push(block["text"]["text"].as_str().unwrap().to_owned());
         }
     }
     for text in texts {
         assert!(!text.contains('<'), "{what}: {text:.300}");
-        let entities = ["&amp;", "&lt;", "&gt;"];
-        for (at, _) in text.match_indices('&') {
-            assert!(entities.iter().any(|e| text[at..].starts_with(e)), "{what}: {text:.300}");
+        // Titles of ours are bold; what the board said is not, nor anything else.
+        for word in ["_a_", "*a*", "~c~", "`b`"] {
+            assert!(!text.contains(word), "{what}: {text:.300}");
         }
-        let lower = text.to_lowercase();
-        assert!(!["@channel", "@here", "@everyone"].iter().any(|at| lower.contains(at)), "{what}");
     }
 }
 
@@ -75,9 +71,9 @@ fn check(what: &str, body: &Body) {
 }
 
 async fn body(team: &Team, name: &str, set: &[(&str, &str)]) -> Option<Body> {
-    // Those that came first have no words beside their channel.
     let everywhere = match name {
-        "due-soon" | "stale" => ("to = [\"stdout\"]", "to = [\"stdout\", \"slack:ops\"]"),
+        // What is proposed is told to whoever hears of failures.
+        "time-catch-up" => ("to = [\"stdout\"]", "to = [\"stdout\", \"slack:ops\"]"),
         _ => EVERYWHERE,
     };
     team.shipped(name, &[everywhere]);
@@ -93,25 +89,31 @@ async fn body(team: &Team, name: &str, set: &[(&str, &str)]) -> Option<Body> {
 async fn every_report_makes_harmless_text_of_what_the_board_says() {
     for (kind, text) in texts() {
         let team = hostile(&text).await;
+        // Bo's meeting was not logged, and the one task that is done is a feature.
+        timesheet(&team).await;
+        team.edit(ADA, TaskId(2), TaskEdit::AddTag("feature".to_owned())).await;
         for (name, set) in [
             ("standup", &[][..]),
             ("weekly-planning", &[]),
-            ("project-planning", &[("project", "3"), ("finish_by", "2026-11-13")]),
+            (
+                "project-planning",
+                &[("project", "3"), ("finish_by", "2026-11-13"), ("subtasks", "yes")],
+            ),
             ("client-status-report", &[("since", "2026-10-19")]),
             ("workload", &[]),
             ("sprint-planning", &[]),
             ("okr-tracking", &[]),
             ("blocked-handover", &[]),
             ("focus-time", &[("person", "1")]),
+            ("daily-digest", &[]),
+            ("documentation", &[]),
+            ("time-catch-up", &[]),
+            ("due-soon", &[]),
+            ("stale", &[]),
         ] {
             let what = format!("{name} of {kind}");
             let body = body(&team, name, set).await.unwrap_or_else(|| panic!("{what}: silence"));
             check(&what, &body);
-        }
-        for name in ["due-soon", "stale"] {
-            if let Some(body) = body(&team, name, &[]).await {
-                check(&format!("{name} of {kind}"), &body);
-            }
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The playbooks that ship with the program, on one sample board.
 
 mod golden;
+mod golden_of_work;
 mod hostile;
 mod large;
+mod plans;
 mod with_a_model;
 mod workflows;
 

@@ -35,66 +35,6 @@ async fn standup_says_for_each_person_what_was_done_since_friday_what_is_today_a
     assert!(one.contains("Renew the contract") && !one.contains("Bo:"), "{one}");
 }
 
-/// "Plan my week: big tasks in the morning, small ones in the afternoon, keep Friday afternoon free."
-#[tokio::test(start_paused = true)]
-async fn weekly_planning_writes_its_plan_only_when_asked_and_leaves_what_is_planned_alone() {
-    let team = sample().await;
-    let body = told(&team, "weekly-planning", &[]).await;
-    assert!(!body.text.contains("Written to the calendar"), "{}", body.text);
-    assert_eq!(team.look(TaskId(1)).await.work_from, None);
-    let life = team.start().await;
-    run_well(&life, "weekly-planning", &[("apply", "yes"), ("person", "Ada")]).await;
-    // Three hours: Monday morning around the meeting, nothing before now.
-    let notes = team.look(TaskId(1)).await;
-    let planned = (notes.work_from, notes.work_to);
-    assert_eq!(planned.0, Some(instant("2026-10-26T08:00:00Z")), "{planned:?}");
-    assert_eq!(planned.1, Some(instant("2026-10-27T09:00:00Z")), "{planned:?}");
-    // One hour: the first afternoon.
-    let contract = team.look(TaskId(10)).await;
-    assert_eq!(contract.work_from, Some(instant("2026-10-26T12:00:00Z")));
-    assert_eq!(team.look(TaskId(11)).await.work_from, None, "Bo was not asked for");
-    let revisions = (notes.revision, contract.revision);
-    run_well(&life, "weekly-planning", &[("apply", "yes"), ("person", "Ada")]).await;
-    let now = (team.look(TaskId(1)).await.revision, team.look(TaskId(10)).await.revision);
-    assert_eq!(now, revisions, "what is planned is not planned again");
-    life.stop().await;
-}
-
-/// "Estimate what remains of this project, break it down, and plan it so that we are done before …"
-#[tokio::test(start_paused = true)]
-async fn project_planning_says_whether_it_is_done_before_the_day_with_its_buffer_and_breaks_it_down()
- {
-    let team = sample().await;
-    let plan = [("project", "Machines"), ("finish_by", "2026-11-13"), ("buffer", "5")];
-    let text = told(&team, "project-planning", &plan).await.text;
-    assert!(text.contains("22 h remain in 3 tasks."), "{text}");
-    assert!(text.contains("5 working days before it are kept free"), "{text}");
-    assert!(text.contains("20 h (remaining hours)") && text.contains("(assumed)"), "{text}");
-    assert!(!text.contains("Restart the cache"), "it is done: {text}");
-    let life = team.start().await;
-    let tight = [("project", "Machines"), ("finish_by", "2026-10-28"), ("buffer", "1")];
-    run_well(&life, "project-planning", &tight).await;
-    let text = team.told.texts().pop().unwrap();
-    assert!(
-        text.contains("It does not fit: 1 task (20 h) find no time until Tue 27 Oct."),
-        "{text}"
-    );
-    let parts = [&plan[..], &[("subtasks", "yes"), ("apply", "yes")]].concat();
-    for _ in 0..2 {
-        run_well(&life, "project-planning", &parts).await;
-    }
-    let query = TaskQuery { parent: Some(TaskId(11)), ..TaskQuery::default() };
-    let parts = team.board.below.tasks(&query).await.unwrap().items;
-    let hours: f64 = parts.iter().filter_map(|part| part.plan_hours).sum();
-    assert!(parts.len() > 1 && (hours - 20.0).abs() < 0.01, "each once: {parts:#?}");
-    assert!(parts.iter().all(|part| part.assignee == Some(BO) && part.work_from.is_some()));
-    assert!(team.look(TaskId(10)).await.work_from.is_some());
-    let report = run(&life, "project-planning", &[("project", "Machines")]).await;
-    assert_eq!(report.reason, Reason::GatherFailed, "{report:#?}");
-    assert!(report.detail.contains("finishBy"), "{}", report.detail);
-    life.stop().await;
-}
-
 /// "Write a status report for the client: health, done this week, milestones, risks, hours."
 #[tokio::test(start_paused = true)]
 async fn client_status_report_states_health_its_rules_and_hours_against_the_budget() {
@@ -201,7 +141,7 @@ async fn okr_tracking_compares_goals_with_the_time_and_writes_a_value_with_its_c
 }
 
 /// A task of Bo's for his timesheet.
-async fn timesheet(team: &Team) -> TaskId {
+pub(super) async fn timesheet(team: &Team) -> TaskId {
     let new = NewTask::new(WEBSITE, "Timesheet of Bo")
         .with(TaskEdit::AddTag("time-catch-up".into()))
         .with(TaskEdit::Assignee(Some(BO)));
@@ -331,11 +271,8 @@ async fn blocked_handover_gives_an_agents_blocked_task_to_a_person_and_leaves_pe
     assert_eq!(team.look(TaskId(6)).await.assignee, Some(PersonId(7)));
 }
 
-/// "Every finished feature without up to date documentation gets a task for it."
-#[tokio::test(start_paused = true)]
-async fn documentation_asks_once_for_each_finished_feature_that_is_not_documented() {
-    let team = sample().await;
-    team.shipped("documentation", &[]);
+/// Two finished features that nobody has documented, one that somebody has, and what is none.
+pub(super) async fn finished_features(team: &Team) -> Vec<TaskId> {
     let mut features = Vec::new();
     for (headline, kind, tags) in [
         ("Dark mode", TaskKind::Story, vec![]),
@@ -352,6 +289,15 @@ async fn documentation_asks_once_for_each_finished_feature_that_is_not_documente
         team.edit(ADA, id, TaskEdit::Status(done)).await;
         features.push(id);
     }
+    features
+}
+
+/// "Every finished feature without up to date documentation gets a task for it."
+#[tokio::test(start_paused = true)]
+async fn documentation_asks_once_for_each_finished_feature_that_is_not_documented() {
+    let team = sample().await;
+    team.shipped("documentation", &[]);
+    let features = finished_features(&team).await;
     for _ in 0..2 {
         let life = team.start().await;
         run_well(&life, "documentation", &[]).await;
@@ -366,6 +312,39 @@ async fn documentation_asks_once_for_each_finished_feature_that_is_not_documente
     assert_eq!(counts, [1, 1, 0, 0]);
     assert_eq!(asked[1][0].headline, "Update documentation for Export");
     assert!(asked[1][0].has_tag("needs-docs"));
+}
+
+/// "Keep time free for work around my meetings."
+#[tokio::test(start_paused = true)]
+async fn focus_time_keeps_each_half_day_free_around_meetings_once() {
+    let team = sample().await;
+    team.shipped("focus-time", &[]);
+    let life = team.start().await;
+    let set = [("person", "Bo"), ("to", "+1d")];
+    for _ in 0..2 {
+        run_well(&life, "focus-time", &set).await;
+    }
+    life.stop().await;
+    let day = |text: &str| text.parse().unwrap();
+    let during = During::days(day("2026-10-26"), day("2026-10-27"), chrono_tz::Europe::Berlin);
+    let query = ScheduleQuery { person: BO, during };
+    let mut kept = Vec::new();
+    for one in team.board.below.schedule(&query).await.unwrap() {
+        if let (Scheduled::Event(event), Some(When::Timed(span))) = (&one, one.when())
+            && event.title == "Focus"
+        {
+            kept.push((span.from, span.to));
+        }
+    }
+    kept.sort_unstable();
+    // His call on Monday is from three to half past four.
+    let times = [
+        ("2026-10-26T08:00:00Z", "2026-10-26T11:00:00Z"),
+        ("2026-10-26T12:00:00Z", "2026-10-26T13:45:00Z"),
+        ("2026-10-27T08:00:00Z", "2026-10-27T11:00:00Z"),
+        ("2026-10-27T12:00:00Z", "2026-10-27T15:00:00Z"),
+    ];
+    assert_eq!(kept, times.map(|(from, to)| (instant(from), instant(to))));
 }
 
 /// The same answers for an assistant: the tools are there for whoever names their toolset.

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 type Checked = Result<(), &'static str>;
 
 const BAD: &str = "invalid_blocks";
+/// Not Slack's own: markup that is none, and mentions of many.
+const STRAY: &str = "stray_markup";
 
 /// Nothing but these members.
 pub fn members(value: &Value, known: &[&str]) -> Checked {
@@ -30,6 +32,7 @@ pub fn message(payload: &Value) -> Checked {
     if all.to_string().chars().count() > 13_200 {
         return Err("msg_blocks_too_long");
     }
+    well_formed(text)?;
     blocks(all, 50)
 }
 
@@ -147,15 +150,42 @@ fn button(element: &Value) -> Checked {
 
 fn plain(text: &Value, max: usize) -> Checked {
     members(text, &["type", "text", "emoji"]).map_err(|_| BAD)?;
-    let is_plain = text["type"] == "plain_text";
+    let is_plain = text["type"] == "plain_text" && text.get("emoji").is_none_or(Value::is_boolean);
     length(text["text"].as_str().filter(|_| is_plain).ok_or(BAD)?, 1, max)
 }
 
 fn mrkdwn(text: &Value, max: usize) -> Checked {
     members(text, &["type", "text", "verbatim"]).map_err(|_| BAD)?;
-    let is_mrkdwn = text["type"] == "mrkdwn";
+    let is_mrkdwn = text["type"] == "mrkdwn" && text.get("verbatim").is_none_or(Value::is_boolean);
     let text = text["text"].as_str().filter(|_| is_mrkdwn).ok_or(BAD)?;
-    length(text, 1, max)
+    length(text, 1, max)?;
+    well_formed(text)
+}
+
+/// Every `&` begins an entity, every `<` a mention of one user or a link to an address of the web, and
+/// `>` stands nowhere else. Slack shows such a text as it can; here it is refused.
+fn well_formed(text: &str) -> Checked {
+    let entities = ["&amp;", "&lt;", "&gt;"];
+    let mut rest = text;
+    while let Some(at) = rest.find(['&', '<', '>']) {
+        rest = &rest[at..];
+        let length = match entities.iter().find(|entity| rest.starts_with(**entity)) {
+            Some(entity) => entity.len(),
+            None if rest.starts_with('<') => rest.find('>').ok_or(STRAY)? + 1,
+            None => return Err(STRAY),
+        };
+        let (whole, after) = rest.split_at(length);
+        if let Some(inner) = whole.strip_prefix('<').and_then(|inner| inner.strip_suffix('>')) {
+            let address = inner.split('|').next().unwrap_or_default();
+            let is_link = ["https://", "http://"].iter().any(|web| address.starts_with(web));
+            let is_known = is_link || address.starts_with("@U") || address.starts_with("@W");
+            if !is_known || inner.contains(['<', '\n']) || address.contains(char::is_whitespace) {
+                return Err(STRAY);
+            }
+        }
+        rest = after;
+    }
+    Ok(())
 }
 
 fn length(text: &str, min: usize, max: usize) -> Checked {

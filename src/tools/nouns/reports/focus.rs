@@ -106,12 +106,12 @@ async fn find(parts: &Parts, context: &Context, args: FindFocusTime) -> Result<V
         return Err(refuse("minutes: expected 15 to 180, such as 90"));
     }
     let calendar = read::calendar(parts, context, person, (first, last)).await?;
-    let mut busy = read::busy(&calendar, context);
+    let hours = args.hours.read()?;
+    let mut busy = read::busy(&calendar, (hours, zone));
     for one in &args.busy {
         let (from, to) = (dates.begin("busy.from", &one.from)?, dates.end("busy.to", &one.to)?);
         busy.push(Span { from, to });
     }
-    let hours = args.hours.read()?;
     let days = first.iter_days().take_while(|day| *day <= last).filter(|day| is_workday(*day));
     let halves = days.flat_map(|day| {
         [(hours.start, hours.noon), (hours.after, hours.end)].map(|(from, to)| Span {

@@ -29,6 +29,8 @@ const BUFFER_DAYS: f64 = 3.0;
 const WHOLE_MAX: i64 = 8 * 60;
 /// Plans reach no further.
 const DAYS_MAX: i64 = 366;
+/// So much of a task's headline stands in those of its parts: with their numbers they have to fit.
+const NAME_CHARS_MAX: usize = 220;
 /// More parts of one project are not proposed.
 const PARTS_MAX: usize = 1_000;
 
@@ -210,7 +212,7 @@ impl Desk<'_> {
                 })
                 .collect();
             let pieces: Vec<Piece> = own.iter().map(|seen| self.piece(&seen.task)).collect();
-            let busy = read::busy_but_for_focus(&calendar, self.context);
+            let busy = read::busy_but_for_focus(&calendar, (self.week.hours, self.week.zone));
             lanes.push((Some(person), plan_lane(&self.week, &busy, &pieces)));
         }
         Ok(lanes)
@@ -305,12 +307,11 @@ impl Desk<'_> {
             entry.1.to = block.span.to;
         }
         let count = days.len();
+        let name: String =
+            crate::digest::one_line(&task.headline).chars().take(NAME_CHARS_MAX).collect();
         let part = |(number, (minutes, span)): (usize, (i64, Span))| PartView {
             parent: task.id.0,
-            headline: format!(
-                "{} (part {number} of {count})",
-                crate::digest::one_line(&task.headline)
-            ),
+            headline: format!("{name} (part {number} of {count})"),
             hours: hours(minutes),
             from: show::instant(span.from),
             to: show::instant(span.to),

@@ -5,7 +5,7 @@ use crate::domain::{
     ActivityQuery, During, PersonId, PersonKind, ProjectId, ScheduleQuery, Scheduled, Span,
     StatusId, StatusKind, TaskId, TaskQuery, Timestamp, When,
 };
-use crate::reckon::{Hours, Seen, midnight};
+use crate::reckon::{HOURS_PER_POINT, Hours, Seen, estimate, midnight, worked};
 use crate::tools::arguments::{IdOrName, OneOrMany, shown};
 use crate::tools::dates::Dates;
 use crate::tools::guard::told;
@@ -13,6 +13,7 @@ use crate::tools::registry::Parts;
 use crate::tools::resolve::{Directory, is_none};
 use crate::tools::{Context, ToolError};
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
+use chrono_tz::Tz;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -30,7 +31,7 @@ const PAGE: usize = 1_000;
 const PEOPLE_MAX: usize = 200;
 /// So many tasks outside of a report's projects are asked for.
 const OUTSIDE_MAX: usize = 200;
-/// What is planned for longer than this says when work may be done, not when somebody is busy.
+/// What is planned for longer than this is not worked at all the time.
 const BUSY_MAX: TimeDelta = TimeDelta::hours(12);
 
 /// A number; playbooks may hand it on as text, an empty one being none.
@@ -258,26 +259,36 @@ pub(super) fn is_focus(one: &Scheduled) -> bool {
 }
 
 /// When somebody is busy by their calendar, but for time that is kept free for work.
-pub(super) fn busy_but_for_focus(found: &[Scheduled], context: &Context) -> Vec<Span> {
+pub(super) fn busy_but_for_focus(found: &[Scheduled], days: (Hours, Tz)) -> Vec<Span> {
     let others: Vec<Scheduled> = found.iter().filter(|one| !is_focus(one)).cloned().collect();
-    busy(&others, context)
+    busy(&others, days)
 }
 
-/// When somebody is busy by their calendar: events, whole days too, and work that is planned for a part
-/// of a day.
-pub(super) fn busy(found: &[Scheduled], context: &Context) -> Vec<Span> {
-    let busy = found.iter().filter_map(|one| match (one, one.when()?) {
-        (Scheduled::Event(_), When::Days { first, last }) => {
-            let to = last.succ_opt().unwrap_or(last);
-            Some(Span { from: midnight(first, context.zone), to: midnight(to, context.zone) })
+/// When somebody is busy by their calendar: events, whole days too, and work that is planned; where that
+/// takes several days, in the hours of these.
+pub(super) fn busy(found: &[Scheduled], (hours, zone): (Hours, Tz)) -> Vec<Span> {
+    let (mut busy, mut long) = (Vec::new(), Vec::new());
+    for one in found {
+        match (one, one.when()) {
+            (Scheduled::Event(_), Some(When::Days { first, last })) => {
+                let to = last.succ_opt().unwrap_or(last);
+                busy.push(Span { from: midnight(first, zone), to: midnight(to, zone) });
+            }
+            (Scheduled::Event(_), Some(When::Timed(span))) => busy.push(span),
+            (Scheduled::Task(_), Some(When::Timed(span))) if span.to - span.from <= BUSY_MAX => {
+                busy.push(span);
+            }
+            (Scheduled::Task(task), Some(When::Timed(span))) => long.push((span, task)),
+            (Scheduled::Task(_), Some(When::Days { .. })) | (_, None) => {}
         }
-        (Scheduled::Event(_), When::Timed(span)) => Some(span),
-        (Scheduled::Task(_), When::Timed(span)) => {
-            (span.to - span.from <= BUSY_MAX).then_some(span)
-        }
-        (Scheduled::Task(_), When::Days { .. }) => None,
-    });
-    busy.collect()
+    }
+    // Each around those that begin before it, as they were planned.
+    long.sort_by_key(|(span, task)| (span.from, task.id));
+    for (span, task) in long {
+        let length = TimeDelta::minutes(estimate(task, HOURS_PER_POINT).0);
+        busy.extend(worked(span, length, (hours, zone), &busy));
+    }
+    busy
 }
 
 /// The caller's dates.
