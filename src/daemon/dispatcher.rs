@@ -153,6 +153,7 @@ impl Dispatcher {
             attempt,
             resume,
             set: open.set.clone(),
+            told: open.told.clone(),
             halt: Arc::clone(&halt),
         };
         let working = Working {
@@ -299,6 +300,7 @@ impl Dispatcher {
         self.parts.ledger.put_occurrence(&occurrence).await.map_err(failed)?;
         let mut open = Open::new(occurrence, Some(Arc::clone(&book.playbook)));
         open.set.clone_from(&request.set);
+        open.told = request.told.clone();
         open.at = request.at;
         Ok(open)
     }

@@ -27,7 +27,7 @@ use crate::domain::{
 };
 use crate::ledger::{Amount, Held, LedgerError};
 use crate::runner::WorkEnd;
-use crate::tools::Tally;
+use crate::tools::{Progress, Tally};
 use futures::FutureExt as _;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -58,6 +58,8 @@ pub(super) struct Assignment {
     pub resume: Option<super::recovery::Resume>,
     /// Values for templates, under `set`.
     pub set: BTreeMap<String, String>,
+    /// Told when its run begins.
+    pub told: Progress,
     /// Tells it to stop.
     pub halt: Arc<Halt>,
 }
@@ -220,6 +222,7 @@ impl Worker {
             worker.give_back_budget().await;
             return Err((Reason::StoreFailed, detail));
         }
+        worker.job.told.tell(super::progress::begun(&worker.run));
         Ok(worker)
     }
 

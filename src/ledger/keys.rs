@@ -6,7 +6,10 @@
 mod outbox;
 mod waits;
 
-pub(super) use outbox::{DEAD, QUEUE, after_queue, dead, place_in_queue, queue, queued};
+pub(super) use outbox::{
+    DEAD, QUEUE, after_queue, alarm, alarms, dead, place_in_queue, queue, queued, told, told_at,
+    told_since,
+};
 pub(super) use waits::{
     budget_more, command, command_prefix, command_taken, release_asked, release_asked_prefix,
     unarmed, wait_note,
@@ -138,7 +141,11 @@ pub(super) fn feed(person: PersonId) -> String {
 
 /// The last hand-over of a task.
 pub(super) fn review(board: &BoardName, task: TaskId) -> String {
-    format!("review/{}/{task}", segment(board.as_str()))
+    format!("{}{task}", review_prefix(board))
+}
+
+pub(super) fn review_prefix(board: &BoardName) -> String {
+    format!("review/{}/", segment(board.as_str()))
 }
 
 /// Present while a hand-over waits for a person.
@@ -410,6 +417,17 @@ pub(super) fn delegations_by_depth(board: &BoardName) -> String {
 /// How deep the task is that woke an occurrence.
 pub(super) fn woken_deep(occurrence: &OccurrenceId) -> String {
     format!("{GUARD}woken/{}", segment(occurrence.as_str()))
+}
+
+/// Requests from outside that came, by when they need not be remembered any more.
+pub(super) const REQUEST_SEEN: &str = "request-seen/";
+
+pub(super) fn request_seen_until(until: Timestamp) -> String {
+    format!("{REQUEST_SEEN}{}/", ascending(until))
+}
+
+pub(super) fn request_seen(until: Timestamp, what: &str) -> String {
+    format!("{}{}", request_seen_until(until), sha256(what.as_bytes()))
 }
 
 pub(super) fn notice(key: &str) -> String {

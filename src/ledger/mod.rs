@@ -48,6 +48,7 @@ pub use pins::Pin;
 pub use prune::Pruned;
 pub use repeats::{REPEATABLE, Repeat};
 pub use runs::{LogLine, RunFilter, TranscriptLine};
+pub use seen::Coming;
 pub use sessions::OutsideSession;
 pub use switches::{Paused, PlaybookSwitch};
 pub use tokens::{Issued, OVERLAP_MAX, TokenRefusal};
