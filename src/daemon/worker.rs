@@ -119,7 +119,10 @@ pub(super) async fn carry_out(parts: Arc<Parts>, job: Assignment) -> WorkDone {
     let run = job.run.clone();
     let work = async {
         match Worker::reserve(Arc::clone(&parts), job).await {
-            Ok(worker) => WorkDone { runs: worker.work().await, refused: None },
+            Ok(worker) => {
+                worker.job.told.tell(super::progress::begun(&worker.run));
+                WorkDone { runs: worker.work().await, refused: None }
+            }
             Err(refused) => WorkDone { runs: Vec::new(), refused: Some(refused) },
         }
     };
@@ -222,7 +225,6 @@ impl Worker {
             worker.give_back_budget().await;
             return Err((Reason::StoreFailed, detail));
         }
-        worker.job.told.tell(super::progress::begun(&worker.run));
         Ok(worker)
     }
 

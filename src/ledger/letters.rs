@@ -5,6 +5,7 @@ use super::outbox::{NOTICES_MAX, Sent, added, after_sending, listed, shortened};
 use super::records::{self, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{Delivery, Missed, Notice, Receipt};
+use crate::instruments::Told;
 use crate::store::Batch;
 
 impl Ledger {
@@ -60,6 +61,8 @@ impl Ledger {
                 batch = added(batch, &letter)?;
             }
             if self.try_commit(batch).await? {
+                self.count_part(Some(&notice), Told::Delivered);
+                self.count_part(Some(&letter), Told::GivenUp);
                 return Ok(());
             }
         }

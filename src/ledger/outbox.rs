@@ -5,6 +5,7 @@
 use super::records::{self, PAGE, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{Channel, Delivery, Missed, Notice, RunId, Timestamp};
+use crate::instruments::Told;
 use crate::store::Batch;
 
 /// So many notices are stored in one commit.
@@ -115,10 +116,19 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NotFound`].
     pub async fn notice_sent(&self, key: &str, sent: &Sent) -> Result<()> {
-        if !sent.missed.is_empty() {
-            return self.notice_sent_to_some(key, sent).await;
+        if sent.missed.is_empty() {
+            let changed = self.change_notice(key, |notice| after_sending(notice, sent)).await?;
+            self.count_part(changed.as_ref(), Told::Delivered);
+            return Ok(());
         }
-        self.change_notice(key, |notice| after_sending(notice, sent)).await
+        self.notice_sent_to_some(key, sent).await
+    }
+
+    /// Something came of a part of a notice.
+    pub(super) fn count_part(&self, notice: Option<&Notice>, what: Told) {
+        if let Some((house, notice)) = self.counts().zip(notice) {
+            house.told(&notice.to, what);
+        }
     }
 
     /// It was not taken: tried again from `not_before` on if the trouble may pass, else given up. A
@@ -135,7 +145,7 @@ impl Ledger {
         is_transient: bool,
     ) -> Result<()> {
         let (error, at) = (shortened(error), self.clock.wall());
-        self.change_notice(key, |mut notice| {
+        let changed = self.change_notice(key, |mut notice| {
             let Delivery::Pending { attempts, .. } = notice.delivery else { return None };
             if notice.revision != revision {
                 return None;
@@ -147,8 +157,10 @@ impl Ledger {
                 Delivery::Undeliverable { at, error: error.clone() }
             };
             Some(notice)
-        })
-        .await
+        });
+        let what = if is_transient { Told::Failed } else { Told::GivenUp };
+        self.count_part(changed.await?.as_ref(), what);
+        Ok(())
     }
 
     /// Some readers of a part have it, and the others will be tried again from `not_before` on. Attempts
@@ -165,7 +177,7 @@ impl Ledger {
         not_before: Timestamp,
     ) -> Result<()> {
         let error = shortened(error);
-        self.change_notice(key, |mut notice| {
+        let changed = self.change_notice(key, |mut notice| {
             let Delivery::Pending { attempts, .. } = notice.delivery else { return None };
             if notice.revision != revision {
                 return None;
@@ -175,8 +187,9 @@ impl Ledger {
                 Delivery::Pending { attempts, not_before, last_error: Some(error.clone()) };
             notice.receipt.have.extend_from_slice(took);
             Some(notice)
-        })
-        .await
+        });
+        self.count_part(changed.await?.as_ref(), Told::Failed);
+        Ok(())
     }
 
     /// One notice, if its key is known.
@@ -269,22 +282,22 @@ impl Ledger {
         Err(contended("the outbox"))
     }
 
-    /// Changes a notice and where it is listed.
+    /// Changes a notice and where it is listed; the notice as it is then, if it was changed.
     pub(super) async fn change_notice(
         &self,
         key: &str,
         what: impl Fn(Notice) -> Option<Notice>,
-    ) -> Result<()> {
+    ) -> Result<Option<Notice>> {
         let row = keys::notice(key);
         for _ in 0..TRIES_MAX {
             let Some(found) = self.read::<Notice>(&row).await? else {
                 return Err(LedgerError::NotFound { what: format!("notice {key:?}") });
             };
-            let Some(notice) = what(found.value.clone()) else { return Ok(()) };
+            let Some(notice) = what(found.value.clone()) else { return Ok(None) };
             let batch = records::replace(Batch::new(), &row, &notice, Some(&found))?;
             let batch = listed(batch, Some(&found.value), Some(&notice))?;
             if self.try_commit(batch).await? {
-                return Ok(());
+                return Ok(Some(notice));
             }
         }
         Err(contended(row))

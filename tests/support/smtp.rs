@@ -102,17 +102,13 @@ fn talk(stream: TcpStream, state: &Mutex<State>) -> Option<()> {
                 to.clear();
                 say("250 yes")?;
             }
-            "RCPT" => {
-                let reader = address_in(&line);
-                let refusal = state.lock().unwrap().refused.get(&reader).cloned();
-                match refusal.filter(|refusal| !refusal.is_empty()) {
-                    Some(refusal) => say(&refusal)?,
-                    None => {
-                        to.push(reader);
-                        say("250 yes")?;
-                    }
+            "RCPT" => match refusal_of(state, &address_in(&line)) {
+                Some(refusal) => say(&refusal)?,
+                None => {
+                    to.push(address_in(&line));
+                    say("250 yes")?;
                 }
-            }
+            },
             "DATA" if to.is_empty() => say("503 to whom?")?,
             "DATA" => {
                 say("354 go on")?;
@@ -145,6 +141,11 @@ fn talk(stream: TcpStream, state: &Mutex<State>) -> Option<()> {
             _ => say("502 what?")?,
         }
     }
+}
+
+fn refusal_of(state: &Mutex<State>, reader: &str) -> Option<String> {
+    let refusal = state.lock().unwrap().refused.get(reader).cloned();
+    refusal.filter(|refusal| !refusal.is_empty())
 }
 
 fn address_in(line: &str) -> String {

@@ -108,10 +108,12 @@ async fn failure(notifier: &Arc<dyn Notifier>) -> NotifyError {
 async fn a_server_that_is_busy_is_tried_again_and_one_that_refuses_is_not() {
     let smtp = FakeSmtp::start(false);
     let notifier = at(options(&smtp));
-    smtp.will_answer("451 hello s3cr3t, later");
+    // To both together, and to each alone.
+    let will_answer = |answer| (0..3).for_each(|_| smtp.will_answer(answer));
+    will_answer("451 hello s3cr3t, later");
     let error = failure(&notifier).await;
     assert!(error.is_transient && error.what.contains("451"), "{error}");
-    smtp.will_answer("554 hello s3cr3t, no");
+    will_answer("554 hello s3cr3t, no");
     let error = failure(&notifier).await;
     assert!(!error.is_transient && error.what.contains("554"), "{error}");
     assert!(smtp.letters().is_empty());

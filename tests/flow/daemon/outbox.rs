@@ -339,7 +339,7 @@ impl Notifier for Unpaced {
 
 /// A team whose channel `email:team` is a mail server with three readers.
 async fn with_email() -> (Team, FakeSmtp, Arc<Mailbox>) {
-    let (mut team, _, to_log) = with_mailboxes(Duration::ZERO).await;
+    let (mut team, to_ops, _) = with_mailboxes(Duration::ZERO).await;
     let smtp = FakeSmtp::start(false);
     let email = EmailOptions {
         server: smtp.address.ip().to_string(),
@@ -355,14 +355,14 @@ async fn with_email() -> (Team, FakeSmtp, Arc<Mailbox>) {
     let stdout: SharedWriter = Arc::new(Mutex::new(Vec::new()));
     let notifier = open(&team_mail(), &options, &stdout, &SystemClock::shared()).unwrap();
     team.channels.insert(team_mail(), Arc::new(Unpaced(notifier)));
-    (team, smtp, to_log)
+    (team, smtp, to_ops)
 }
 
 /// Who got which letter.
 fn got(smtp: &FakeSmtp) -> Vec<(String, String)> {
     let last = |letter: &Letter| letter.data.trim_end().lines().last().unwrap().to_owned();
     let letters = smtp.letters();
-    let all = letters.iter().flat_map(|letter| letter.to.iter().map(|to| (to, last(letter))));
+    let all = letters.iter().flat_map(|letter| letter.to.iter().map(move |to| (to, last(letter))));
     all.map(|(to, text)| (to.split('@').next().unwrap().to_owned(), text)).collect()
 }
 
@@ -372,7 +372,7 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn a_reader_who_is_refused_is_named_in_the_outbox_and_can_be_written_to_again() {
-    let (team, smtp, to_log) = with_email().await;
+    let (team, smtp, to_ops) = with_email().await;
     let life = team.start().await;
     smtp.will_refuse("bo@example.org", "550 who?");
     tell(&team, &life, &team_mail(), &["one"]).await;
@@ -386,7 +386,7 @@ async fn a_reader_who_is_refused_is_named_in_the_outbox_and_can_be_written_to_ag
     assert_eq!(dead.len(), 1, "{outbox}");
     assert_eq!(of("error"), "bo@example.org: the mail server refuses the letter (status 550)");
     life.daemon.deliver().await;
-    assert!(to_log.texts()[0].contains("bo@example.org"), "{:?}", to_log.texts());
+    assert!(to_ops.texts()[0].contains("bo@example.org"), "{:?}", to_ops.texts());
     smtp.will_refuse("bo@example.org", "");
     life.call(&ada, "retryOutbox", json!({"key": of("key")})).await.unwrap();
     life.daemon.deliver().await;
