@@ -343,9 +343,10 @@ async fn what_the_house_does_is_counted_where_it_is_written_down() {
     rota.run(["pause", "by-the-clock"]).ok();
     rota.run(["task", "add", "Another"]).ok();
     let rehearsed = rota.run(["run-once", "by-the-clock", "--task", "2", "--dry-run"]).ok().out;
-    assert!(rehearsed.contains("handed_over"), "{rehearsed}");
+    assert!(rehearsed.contains("claimed (fence 1)"), "{rehearsed}");
     let (_, samples) = scrape(&client).await;
-    assert_eq!(count(&samples, ended), 1);
+    assert_eq!(count(&samples, "rota_run_duration_seconds_count"), 1);
+    assert_eq!(count(&samples, "rota_claims_taken_total"), 1);
     assert_eq!(count(&samples, "rota_playbooks{state=\"paused\"}"), 1);
     rota.run(["stop-all", "--reason", "Enough."]).ok();
     until(&client, "rota_stopped", |stopped| stopped == 1).await;
