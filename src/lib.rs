@@ -59,7 +59,7 @@
 //! | 2 | [`model`] | one exchange with a language model: Chat Completions, Messages, a script | a key is in no error, log or `Debug`; a broken call is never carried out |
 //! | 2 | [`notify`] | one message to a channel | telling people never fails a run |
 //! | 2 | [`upstream`] | other MCP servers whose tools playbooks may use | what a server says is bounded and hostile; what became of a call is never guessed |
-//! | 1 | [`expression`], [`cron`], [`template`], [`fault`], [`clock`], [`crash`], [`sse`] | each names its crate for everyone; events of a stream | time and chance are injected |
+//! | 1 | [`expression`], [`cron`], [`template`], [`fault`], [`clock`], [`crash`], [`sse`], [`instruments`] | each names its crate for everyone; events of a stream; what is counted | time and chance are injected |
 //! | 1 | [`domain`] | the words | std, serde and chrono only |
 //!
 //! Everything is bounded: queues, output, turns, attempts, answers. What comes from the board, a
@@ -98,6 +98,7 @@ pub mod digest;
 pub mod domain;
 pub mod expression;
 pub mod fault;
+pub mod instruments;
 pub mod ledger;
 pub mod mcp;
 pub mod model;

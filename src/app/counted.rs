@@ -1,7 +1,9 @@
 //! What is counted and measured, kept until somebody reads it.
 
+use crate::daemon::Daemon;
+use crate::instruments::{self, Kind};
 use crate::mcp::http::Written;
-use crate::mcp::instruments;
+use crate::mcp::instruments as of_mcp;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,7 +14,11 @@ use tokio_util::task::TaskTracker;
 const SUM_UP: Duration = Duration::from_secs(5);
 
 /// Begins to count, and sums up on the tracker until `stop`; how all of it is written down.
-pub(super) fn written(stop: &CancellationToken, tracker: &TaskTracker) -> Written {
+pub(super) fn written(
+    daemon: &Arc<Daemon>,
+    stop: &CancellationToken,
+    tracker: &TaskTracker,
+) -> Written {
     // There is one recorder in a process, whoever serves in it.
     static KEPT: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     let kept = KEPT.get_or_init(|| recorder().map_err(not_counted).ok()).clone();
@@ -24,15 +30,27 @@ pub(super) fn written(stop: &CancellationToken, tracker: &TaskTracker) -> Writte
             }
         });
     }
-    Arc::new(move || kept.as_ref().map(PrometheusHandle::render).unwrap_or_default())
+    let daemon = Arc::clone(daemon);
+    Arc::new(move || {
+        let (daemon, kept) = (Arc::clone(&daemon), kept.clone());
+        Box::pin(async move {
+            daemon.measure().await;
+            kept.as_ref().map(PrometheusHandle::render).unwrap_or_default()
+        })
+    })
 }
 
 fn recorder() -> Result<PrometheusHandle, metrics_exporter_prometheus::BuildError> {
-    let name = Matcher::Full(instruments::CALL_SECONDS.to_owned());
-    let builder = PrometheusBuilder::new();
-    let kept = builder
-        .set_buckets_for_metric(name, &instruments::CALL_SECONDS_BUCKETS)?
-        .install_recorder()?;
+    let name = |name: &str| Matcher::Full(name.to_owned());
+    let mut builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(name(of_mcp::CALL_SECONDS), &of_mcp::CALL_SECONDS_BUCKETS)?;
+    for instrument in instruments::ALL {
+        if let Kind::Histogram(bounds) = instrument.kind {
+            builder = builder.set_buckets_for_metric(name(instrument.name), bounds)?;
+        }
+    }
+    let kept = builder.install_recorder()?;
+    of_mcp::describe();
     instruments::describe();
     Ok(kept)
 }

@@ -58,7 +58,10 @@ impl Answer for Front {
             Context::person(principal, self.zone_of(request.zone.as_deref())).limited_to(projects);
         context.is_by_hand = !request.assistant;
         let (tell, mut lines) = mpsc::channel(LINES_MAX);
-        context.progress = tools::Progress::to(tell);
+        // That runs begin is among what the daemon tells anyhow.
+        if request.tool != "runPlaybook" {
+            context.progress = tools::Progress::to(tell);
+        }
         if request.tool == FOLLOW {
             return self.follow(request.args, &context, progress).await;
         }

@@ -5,6 +5,7 @@ use super::{counted, open};
 use crate::app::failure::{Failure, FailureKind};
 use crate::clock::Clock;
 use crate::config::McpConfig;
+use crate::daemon::Daemon;
 use crate::mcp::http::Behind;
 use crate::mcp::{self, Handler, Seals};
 use crate::web::Server;
@@ -50,6 +51,7 @@ impl Http {
     /// Serves until `stop`; where. Not ready any more is told from `draining` on.
     pub(super) fn spawn(
         self,
+        daemon: &Arc<Daemon>,
         draining: &CancellationToken,
         stop: &CancellationToken,
         tracker: &TaskTracker,
@@ -66,7 +68,7 @@ impl Http {
             Handler::for_http(Arc::clone(&outside) as _, Arc::clone(&clock), seals, config.limits);
         let feeds = crate::web::calendar::router(Arc::clone(&outside) as _);
         let (access, news) = (Arc::clone(&outside) as _, Arc::clone(&outside) as _);
-        let metrics = Some(counted::written(stop, tracker));
+        let metrics = Some(counted::written(daemon, stop, tracker));
         let behind = Behind { handler, access, sessions: outside as _, news, clock, metrics };
         let routes = if config.enabled {
             mcp::http::router(behind, config.http, stop, tracker)

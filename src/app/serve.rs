@@ -33,6 +33,7 @@ pub(super) async fn serve(
     let (state, name) = (place.state.clone(), opened.parts.settings.daemon.clone());
     let restored = opened.restored.clone();
     let http = Http::bind(&opened).await?;
+    opened.parts.ledger.count();
     let front = Arc::new(opened.start_front(Wake::ByItself).await?);
     let daemon = Arc::clone(&front.daemon);
     if let Some(restored) = &restored {
@@ -47,7 +48,7 @@ pub(super) async fn serve(
     let socket = server.path();
     server.spawn(front, stop.clone(), &tracker);
     let draining = CancellationToken::new();
-    let addr = Some(http.spawn(&draining, &stop, &tracker));
+    let addr = Some(http.spawn(&daemon, &draining, &stop, &tracker));
     let _ = ready.send(Ready { socket, addr });
     tracing::info!(daemon = %name, state = %state.display(), "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

@@ -5,21 +5,28 @@ use super::outside::Outside;
 use crate::app::failure::{Failure, FailureKind};
 use crate::clock::Clock;
 use crate::config::{Config, SlackApp};
-use crate::domain::{Initiative, Person, PersonKind, Principal, Value};
+use crate::domain::{Initiative, Person, PersonKind, Principal, Timestamp, Value};
+use crate::ledger::{Coming, Ledger};
 use crate::notify::{ResponseAddress, Slack, SlackWay};
-use crate::tools::{Context, ToolError, ToolKind};
+use crate::tools::{Context, Progress, ToolError, ToolKind};
 use crate::web::slack::{
-    Asked, Choice, Clicked, Clicks, Decision, Signatures, blocks_for, form, reply, router,
+    Asked, Choice, Clicked, Clicks, Decision, Once, Refusal, Signatures, blocks_for, form, reply,
+    router,
 };
+use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 /// So much is under way at one time; more is refused.
 const UNDER_WAY_MAX: usize = 32;
 /// An answer is told for so long at most: Slack's addresses for answers hold for half an hour.
 const ANSWER_TIME: Duration = Duration::from_mins(25);
+/// Whoever starts a run hears of its end if it comes so soon.
+const RUN_TIME: Duration = Duration::from_mins(24);
+/// A run that has not begun by then waits for something.
+const BEGINS_WITHIN: Duration = Duration::from_secs(2);
 /// The time limit of a call to Slack.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 
@@ -58,8 +65,27 @@ pub(super) fn routes(
         answers: Arc::new(answers),
         places: Arc::new(Semaphore::new(UNDER_WAY_MAX)),
     };
-    let signatures = Signatures::new(secret.clone(), Arc::clone(clock));
+    let once = Arc::new(Kept(Arc::clone(&outside.ledger)));
+    let signatures = Signatures::new(secret.clone(), Arc::clone(clock), once);
     Ok(router(signatures, Arc::new(desk)))
+}
+
+/// What came is remembered with everything else that must not be forgotten.
+struct Kept(Arc<Ledger>);
+
+#[async_trait]
+impl Once for Kept {
+    async fn first(&self, signature: &str, until: Timestamp) -> Result<(), Refusal> {
+        match self.0.request_comes(&format!("slack {signature}"), until).await {
+            Ok(Coming::First) => Ok(()),
+            Ok(Coming::Again) => Err(Refusal::Repeated),
+            Ok(Coming::TooMany) => Err(Refusal::TooMany),
+            Err(error) => {
+                tracing::error!(%error, "whether a request came before cannot be told");
+                Err(Refusal::Unknown)
+            }
+        }
+    }
 }
 
 /// The Web API by the token of the destination that is told what waits, else of any other.
@@ -114,7 +140,9 @@ impl Desk {
             Ok(person) => match &choice {
                 Choice::Button { clicked, .. } => self.decide(person, clicked, "").await,
                 Choice::Form { clicked, text } => self.decide(person, clicked, text).await,
-                Choice::Command(text) => self.command(person, text).await.into(),
+                Choice::Command(text) => {
+                    self.command(person, text, response_url.as_deref()).await.into()
+                }
             },
         };
         let shown = match &choice {
@@ -257,7 +285,7 @@ impl Desk {
         ))
     }
 
-    async fn command(&self, person: Person, text: &str) -> String {
+    async fn command(&self, person: Person, text: &str, response_url: Option<&str>) -> String {
         let mut words = text.split_whitespace();
         let (verb, first) = (words.next().unwrap_or_default(), words.next());
         let rest: Vec<&str> = words.collect();
@@ -271,7 +299,7 @@ impl Desk {
                     Some(Err(_)) => return HELP.to_owned(),
                     None => {}
                 }
-                ("runPlaybook", Value::map(args))
+                return self.run(person, Value::map(args), response_url).await;
             }
             ("stop", Some("all")) => ("stopAll", Value::map([("reason", rest.join(" "))])),
             ("stop", Some(run)) => ("stopRun", Value::map([("run", run)])),
@@ -283,16 +311,59 @@ impl Desk {
         }
     }
 
-    /// Calls a tool as a person who clicked themselves. What changes something is never dropped
-    /// half-way.
+    /// Starts a run; says at once that it has begun, and returns what it came to.
+    async fn run(&self, person: Person, args: Value, response_url: Option<&str>) -> String {
+        let (tell, mut begun) = mpsc::channel(1);
+        let running = self.call_told(person, "runPlaybook", args, Progress::to(tell));
+        let (soon, late) = (tokio::time::sleep(BEGINS_WITHIN), tokio::time::sleep(RUN_TIME));
+        tokio::pin!(running, soon, late);
+        let (mut has_begun, mut is_slow) = (false, false);
+        loop {
+            let meanwhile = tokio::select! {
+                biased;
+                // Of several tasks the first.
+                Some(line) = begun.recv(), if !has_begun => {
+                    has_begun = true;
+                    format!("{line} What comes of it is told here.")
+                }
+                ended = &mut running => {
+                    return ended.map_or_else(|refusal| refusal, |(_, text)| text);
+                }
+                () = &mut soon, if !has_begun && !is_slow => {
+                    is_slow = true;
+                    "It waits for its turn. What comes of it is told here.".to_owned()
+                }
+                () = &mut late => {
+                    return "It goes on. Slack takes no answer so late: `rota runs list` shows what \
+                            comes of it."
+                        .to_owned();
+                }
+            };
+            self.tell(response_url, &reply(&meanwhile)).await;
+        }
+    }
+
     async fn call(
         &self,
         person: Person,
         tool: &'static str,
         args: Value,
     ) -> Result<(Value, String), String> {
+        self.call_told(person, tool, args, Progress::default()).await
+    }
+
+    /// Calls a tool as a person who clicked themselves. What changes something is never dropped
+    /// half-way.
+    async fn call_told(
+        &self,
+        person: Person,
+        tool: &'static str,
+        args: Value,
+        progress: Progress,
+    ) -> Result<(Value, String), String> {
         let principal = Principal { person, by: Initiative::Person };
         let context = Context::person(principal, self.outside.zone).by_hand();
+        let context = Context { progress, ..context };
         let tools = Arc::clone(&self.outside.tools);
         let is_short = tools.kind(tool) == Some(ToolKind::Read);
         let calling = async move { tools.call(tool, args, &context).await };

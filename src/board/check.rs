@@ -326,6 +326,7 @@ pub(super) fn task_query(query: &TaskQuery) -> Result<()> {
         _ => 0,
     };
     let longest = [
+        query.ids.len(),
         query.projects.len(),
         query.statuses.len(),
         query.kinds_of_status.len(),

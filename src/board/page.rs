@@ -157,6 +157,7 @@ pub(super) fn matches(query: &TaskQuery, task: &Task, kind: StatusKind) -> bool 
         AssigneeFilter::OneOf(people) => task.assignee.is_some_and(|who| people.contains(&who)),
     };
     assigned
+        && one_of(&query.ids, &task.id)
         && one_of(&query.projects, &task.project)
         && one_of(&query.statuses, &task.status)
         && one_of(&query.kinds_of_status, &kind)

@@ -20,10 +20,14 @@ pub(super) async fn of(
             at_tasks.entry(task).or_default().push(run);
         }
     }
+    let tasks = at_tasks.keys().copied().collect();
+    let hand_overs = parts.ledger.hand_overs(&tasks).await.map_err(failed)?;
+    let undecided = hand_overs.iter().filter(|(_, hand_over)| hand_over.decided.is_none());
+    belongs.know(undecided.map(|(task, _)| *task)).await?;
     let mut accepted = BTreeSet::new();
-    for (task, runs) in at_tasks {
-        let Some(hand_over) = parts.ledger.hand_over(task).await.map_err(failed)? else { continue };
-        let Some(run) = whose(&hand_over, &runs) else { continue };
+    for (task, hand_over) in hand_overs {
+        let runs = at_tasks.get(&task).map(Vec::as_slice).unwrap_or_default();
+        let Some(run) = whose(&hand_over, runs) else { continue };
         let is_approved = match &hand_over.decided {
             Some(decided) => decided.verdict == Verdict::Approved,
             None => belongs.is_done(task).await?,

@@ -8,6 +8,7 @@ use crate::domain::{
 };
 use crate::ledger::PlaybookSwitch;
 use crate::schedule::{Candidates, Timetable};
+use crate::tools::Progress;
 use crate::tools::desk::{DeskError, RunReport};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,6 +79,8 @@ pub(super) struct Open {
     pub at: Option<Timestamp>,
     /// Values for templates.
     pub set: BTreeMap<String, String>,
+    /// Whoever asked for it is told of each run when it begins.
+    pub told: Progress,
     /// Tasks it has taken.
     pub taken: Vec<TaskId>,
     /// How many runs it has started.
@@ -102,6 +105,7 @@ impl Open {
             playbook,
             at: None,
             set: BTreeMap::new(),
+            told: Progress::default(),
             taken: Vec::new(),
             started: 0,
             tried: false,

@@ -1,15 +1,20 @@
-//! What a task counts towards, by name: its project, its milestone, its goals. Read once for each task.
+//! What a task counts towards, by name: its project, its milestone, its goals. Many tasks are read together,
+//! and each once.
 
 use super::parts::Parts;
 use super::reviews::of_board;
 use crate::board::BoardError;
-use crate::domain::{GoalQuery, MilestoneId, Project, ProjectId, StatusKind, Task, TaskId};
+use crate::domain::{
+    GoalQuery, MilestoneId, Project, ProjectId, StatusKind, Task, TaskId, TaskQuery,
+};
 use crate::tools::desk::DeskError;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 /// Of so many goals of a milestone the names are told.
 const GOALS_MAX: usize = 20;
+/// So many tasks are read together.
+const TOGETHER: usize = 500;
 
 /// What was read so far.
 #[derive(Debug)]
@@ -17,7 +22,8 @@ pub(super) struct Belongs<'a> {
     parts: &'a Parts,
     /// `None`: it is gone.
     tasks: BTreeMap<TaskId, Option<Task>>,
-    projects: BTreeMap<ProjectId, Option<Project>>,
+    /// `None`: they were not read yet.
+    projects: Option<BTreeMap<ProjectId, Project>>,
     milestones: BTreeMap<MilestoneId, String>,
     goals: BTreeMap<MilestoneId, String>,
 }
@@ -27,10 +33,27 @@ impl<'a> Belongs<'a> {
         Self {
             parts,
             tasks: BTreeMap::new(),
-            projects: BTreeMap::new(),
+            projects: None,
             milestones: BTreeMap::new(),
             goals: BTreeMap::new(),
         }
+    }
+
+    /// Reads those of these tasks that were not read yet.
+    pub(super) async fn know(
+        &mut self,
+        tasks: impl Iterator<Item = TaskId>,
+    ) -> Result<(), DeskError> {
+        let mut ids: Vec<TaskId> = tasks.filter(|id| !self.tasks.contains_key(id)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for some in ids.chunks(TOGETHER) {
+            let query = TaskQuery { ids: some.to_vec(), limit: TOGETHER, ..TaskQuery::default() };
+            let page = self.parts.board.tasks(&query).await.map_err(of_board)?;
+            self.tasks.extend(some.iter().map(|id| (*id, None)));
+            self.tasks.extend(page.items.into_iter().map(|task| (task.id, Some(task))));
+        }
+        Ok(())
     }
 
     /// `Website (project 1)`, or that the task is gone.
@@ -102,10 +125,11 @@ impl<'a> Belongs<'a> {
     }
 
     async fn read_project(&mut self, id: ProjectId) -> Result<Option<Project>, DeskError> {
-        if let Entry::Vacant(entry) = self.projects.entry(id) {
-            entry.insert(there(self.parts.board.project(id).await)?);
+        if self.projects.is_none() {
+            let all = self.parts.board.projects().await.map_err(of_board)?;
+            self.projects = Some(all.into_iter().map(|project| (project.id, project)).collect());
         }
-        Ok(self.projects.get(&id).cloned().flatten())
+        Ok(self.projects.as_ref().and_then(|projects| projects.get(&id).cloned()))
     }
 }
 

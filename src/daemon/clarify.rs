@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use crate::runner::WorkEnd;
 use crate::schedule::Refusal;
-use crate::tools::Tally;
+use crate::tools::{Progress, Tally};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -48,6 +48,7 @@ impl Dispatcher {
             attempt: 1,
             resume: None,
             set: BTreeMap::new(),
+            told: Progress::default(),
             halt: Arc::new(Halt::default()),
         };
         ask_about(&self.parts, job, &found, &wanted, refusal).await;

@@ -146,6 +146,9 @@ async fn lines(
     by: CostBy,
 ) -> Result<BTreeMap<String, Line>, DeskError> {
     let mut belongs = Belongs::new(parts);
+    if by.is_of_tasks() {
+        belongs.know(ended.iter().filter_map(|run| run.task)).await?;
+    }
     let accepted = super::accepted::of(parts, ended, &mut belongs).await?;
     let mut definitions = BTreeMap::new();
     let mut lines: BTreeMap<String, Line> = BTreeMap::new();

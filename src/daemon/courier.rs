@@ -4,11 +4,10 @@
 //! which they were stored: what cannot be told yet is waited for there, and other lanes go on.
 
 use super::letters;
-use super::manners::Manners;
-use super::merging::{self, Together};
+use super::manners::{Manners, is_due};
 use super::parts::Parts;
 use crate::crash;
-use crate::domain::{Channel, Delivery, Notice, Timestamp, to_delta};
+use crate::domain::{Channel, Delivery, Missed, Notice, Timestamp, to_delta};
 use crate::ledger::{LedgerError, Sent};
 use crate::notify::{ATTEMPTS_MAX, NotifyError, Post, next_try};
 use futures::StreamExt as _;
@@ -25,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 const EVERY: Duration = Duration::from_secs(5);
 /// So long the last messages are tried to be told before the end.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// So often those are tried who did not take what other readers have: about twenty minutes. Meanwhile
+/// the others wait for what comes next.
+const READER_ATTEMPTS_MAX: u32 = 9;
 
 /// Carries notices.
 #[derive(Debug)]
@@ -231,8 +233,16 @@ impl Lane {
             match deliver(parts, &notice).await {
                 Ok(sent) => {
                     self.last = Some(Instant::now());
-                    self.unrecorded = Some((notice.key, sent));
+                    if wait_for_readers(parts, &notice, &sent).await? {
+                        return Ok(false);
+                    }
+                    let missed = sent.missed.clone();
+                    self.unrecorded = Some((notice.key.clone(), sent));
                     self.record(parts).await?;
+                    all &= missed.is_empty();
+                    if !missed.is_empty() {
+                        letters::alarm(parts, &notice, &said(&missed)).await;
+                    }
                 }
                 Err(error) => {
                     self.last = Some(Instant::now());
@@ -270,23 +280,10 @@ fn unread(error: LedgerError) -> Broken {
     Broken
 }
 
-/// The first notice of a queue, if it is due; what waited long together with others is one by then.
+/// The first notice of a queue, if it is due.
 async fn head(parts: &Parts, channel: &Channel, now: Timestamp) -> Result<Option<Notice>, Broken> {
-    let read = async || {
-        let queue = parts.ledger.queue(channel, 1).await.map_err(unread)?;
-        Ok(queue.into_iter().next())
-    };
-    let Some(mut first) = read().await? else { return Ok(None) };
-    if merging::waits_long(&first, now)
-        && merging::merge(parts, channel, now, Together::default()).await
-    {
-        match read().await? {
-            Some(merged) => first = merged,
-            None => return Ok(None),
-        }
-    }
-    let Delivery::Pending { not_before, .. } = first.delivery else { return Ok(None) };
-    Ok((not_before <= now).then_some(first))
+    let queue = parts.ledger.queue(channel, 1).await.map_err(unread)?;
+    Ok(queue.into_iter().next().filter(|first| is_due(first, now)))
 }
 
 /// Delivers the next part.
@@ -304,8 +301,42 @@ async fn deliver(parts: &Parts, notice: &Notice) -> Result<Sent, NotifyError> {
         part: notice.parts,
         is_last: delivered.is_last,
         stands: delivered.stands,
+        took: delivered.took,
+        missed: delivered.missed,
         at: parts.clock.wall(),
     })
+}
+
+/// Whether readers who did not take a part are tried again before anything else is told there.
+async fn wait_for_readers(parts: &Parts, notice: &Notice, sent: &Sent) -> Result<bool, Broken> {
+    let tried = if sent.took.is_empty() { attempts_at(notice) } else { 1 };
+    if !sent.missed.iter().any(|missed| missed.is_transient) || tried >= READER_ATTEMPTS_MAX {
+        return Ok(false);
+    }
+    let error = said(&sent.missed);
+    tracing::warn!(key = %notice.key, to = %notice.to, error, "not every reader took a notice");
+    let not_before = parts.clock.wall() + to_delta(next_try(tried, None));
+    let (key, ledger) = (&notice.key, &parts.ledger);
+    let recorded =
+        ledger.notice_partly_sent(key, sent.revision, &sent.took, &error, not_before).await;
+    recorded.map_err(|error| {
+        tracing::warn!(key = %notice.key, %error, "a failed delivery could not be recorded");
+        Broken
+    })?;
+    Ok(true)
+}
+
+/// Who did not take it, and why.
+fn said(missed: &[Missed]) -> String {
+    missed.iter().map(Missed::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// How often its next part was tried, this time included.
+fn attempts_at(notice: &Notice) -> u32 {
+    match &notice.delivery {
+        Delivery::Pending { attempts, .. } => attempts.saturating_add(1),
+        _ => 1,
+    }
 }
 
 /// Writes down that a notice was not taken. Where it is given up although the trouble may pass: until
@@ -315,13 +346,12 @@ async fn fail(
     notice: &Notice,
     error: &NotifyError,
 ) -> Result<Option<Timestamp>, Broken> {
-    let attempts = match &notice.delivery {
-        Delivery::Pending { attempts, .. } => attempts.saturating_add(1),
-        _ => 1,
-    };
+    let attempts = attempts_at(notice);
     let wait = next_try(attempts, error.retry_after);
     let not_before = parts.clock.wall() + to_delta(wait);
-    let again = error.is_transient && attempts < ATTEMPTS_MAX;
+    let is_for_all = notice.receipt.readers.is_empty();
+    let most = if is_for_all { ATTEMPTS_MAX } else { READER_ATTEMPTS_MAX };
+    let again = error.is_transient && attempts < most;
     let (key, revision) = (&notice.key, notice.revision);
     let recorded = parts.ledger.notice_failed(key, revision, &error.what, not_before, again).await;
     recorded.map_err(|error| {

@@ -156,6 +156,7 @@ impl Dispatcher {
             attempt,
             resume,
             set: open.set.clone(),
+            told: open.told.clone(),
             halt: Arc::clone(&halt),
         };
         let working = Working {
@@ -302,6 +303,7 @@ impl Dispatcher {
         self.parts.ledger.put_occurrence(&occurrence).await.map_err(failed)?;
         let mut open = Open::new(occurrence, Some(Arc::clone(&book.playbook)));
         open.set.clone_from(&request.set);
+        open.told = request.told.clone();
         open.at = request.at;
         Ok(open)
     }

@@ -3,13 +3,10 @@
 
 use super::merging::{self, Together};
 use super::parts::Parts;
-use crate::domain::{Channel, Delivery, Notice, Recipient, Timestamp};
+use crate::domain::{Delivery, Notice, Recipient, Timestamp};
 use crate::ledger::LedgerError;
 use crate::schedule::considerate::{Telling, day_began, waits_until};
 use chrono::TimeDelta;
-
-/// So many are looked at for an alarm, and for what was told today.
-const LOOK: usize = 1_000;
 
 /// What a channel's way knows of its reader.
 #[derive(Debug, Default)]
@@ -26,23 +23,20 @@ impl Manners {
         head: Notice,
         now: Timestamp,
     ) -> Result<Option<Notice>, LedgerError> {
-        let channel = head.to.clone();
         let recipients = &parts.settings.recipients;
-        let Some(to) = recipients.iter().find(|to| to.channels.contains(&channel)) else {
-            return Ok(Some(head));
+        let Some(to) = recipients.iter().find(|to| to.channels.contains(&head.to)) else {
+            return together(parts, None, head, now).await;
         };
         // What is begun is told to its end.
         if head.parts > 0 || !self.waits(parts, to, &head, now).await? {
-            return together(parts, to, head, now).await;
+            return together(parts, Some(to), head, now).await;
         }
-        let queue = parts.ledger.queue(&channel, LOOK).await?;
-        for notice in queue.into_iter().filter(|notice| notice.is_alarm) {
-            let is_due = matches!(notice.delivery, Delivery::Pending { not_before, .. } if not_before <= now);
-            if is_due && !self.waits(parts, to, &notice, now).await? {
-                return Ok(Some(notice));
-            }
+        if !to.alarms_always || head.is_alarm {
+            return Ok(None);
         }
-        Ok(None)
+        // Alarms keep their order, too: where the first one cannot be told yet, no other can.
+        let alarm = parts.ledger.first_alarm(&head.to).await?;
+        Ok(alarm.filter(|alarm| is_due(alarm, now)))
     }
 
     async fn waits(
@@ -59,41 +53,57 @@ impl Manners {
         if waits_until(to, telling, 0, now).is_some() {
             return Ok(true);
         }
-        if to.per_day.is_none() || notice.is_alarm && to.alarms_always {
+        let Some(most) = to.per_day.filter(|_| !(notice.is_alarm && to.alarms_always)) else {
             return Ok(false);
-        }
+        };
         if self.full_until.is_some_and(|until| now < until) {
             return Ok(true);
         }
-        let told = told_today(parts, to, now).await?;
+        let told = told_today(parts, to, most, now).await?;
         self.full_until = waits_until(to, telling, told, now);
         Ok(self.full_until.is_some())
     }
 }
 
-/// What waited for each other is one message.
+/// What waited for each other, or waited long, is one message. What was not told because its reader sleeps
+/// is not even looked at.
 async fn together(
     parts: &Parts,
-    to: &Recipient,
+    to: Option<&Recipient>,
     head: Notice,
     now: Timestamp,
 ) -> Result<Option<Notice>, LedgerError> {
-    let what = Together { waited: TimeDelta::zero(), members_min: 2 };
-    let waits = !to.merge.is_zero() && head.parts == 0 && !head.is_alarm;
-    if waits && merging::merge(parts, &head.to, now, what).await {
-        return Ok(parts.ledger.queue(&head.to, 1).await?.into_iter().next());
+    let waits_for_others = to.is_some_and(|to| !to.merge.is_zero());
+    let what = if waits_for_others && head.parts == 0 && !head.is_alarm {
+        Together { waited: TimeDelta::zero(), members_min: 2 }
+    } else if merging::waits_long(&head, now) {
+        Together::default()
+    } else {
+        return Ok(Some(head));
+    };
+    if merging::merge(parts, &head.to, now, what).await {
+        let first = parts.ledger.queue(&head.to, 1).await?.into_iter().next();
+        return Ok(first.filter(|first| is_due(first, now)));
     }
     Ok(Some(head))
 }
 
-/// How many they were told on their civil day, by all their channels; alarms do not count.
-async fn told_today(parts: &Parts, to: &Recipient, now: Timestamp) -> Result<u32, LedgerError> {
-    let began = day_began(to, now);
-    let is_theirs = |channel: &Channel| to.channels.contains(channel);
-    let latest = parts.ledger.notices(LOOK, None).await?;
-    let told = latest.iter().filter(|notice| {
-        let Delivery::Delivered { at } = notice.delivery else { return false };
-        is_theirs(&notice.to) && at >= began && !notice.is_alarm
-    });
-    Ok(u32::try_from(told.count()).unwrap_or(u32::MAX))
+/// Whether it may be tried by now.
+pub(super) fn is_due(notice: &Notice, now: Timestamp) -> bool {
+    matches!(notice.delivery, Delivery::Pending { not_before, .. } if not_before <= now)
+}
+
+/// How many they were told on their civil day, by all their channels, as far as it matters; alarms do not
+/// count.
+async fn told_today(
+    parts: &Parts,
+    to: &Recipient,
+    most: u32,
+    now: Timestamp,
+) -> Result<u32, LedgerError> {
+    let (began, mut left) = (day_began(to, now), usize::try_from(most).unwrap_or(usize::MAX));
+    for channel in &to.channels {
+        left -= parts.ledger.count_told(channel, began, left).await?;
+    }
+    Ok(most - u32::try_from(left).unwrap_or(most))
 }

@@ -99,7 +99,8 @@ fn groups(queue: &[Notice], now: Timestamp, what: Together) -> Vec<&[Notice]> {
 }
 
 /// One that was tried stays what it is: by it the channel is probed. So does one whose place another
-/// one may take, an alarm, and what has buttons: they have to stand below what they are about.
+/// one may take, an alarm, what is for some readers only, and what has buttons: they have to stand below
+/// what they are about.
 fn fits(notice: &Notice, now: Timestamp, what: Together) -> bool {
     let is_untried = matches!(notice.delivery, Delivery::Pending { attempts: 0, .. });
     is_untried
@@ -107,6 +108,7 @@ fn fits(notice: &Notice, now: Timestamp, what: Together) -> bool {
         && !notice.replaces
         && !notice.is_alarm
         && notice.body.asks.is_empty()
+        && notice.receipt.readers.is_empty()
         && !is_merged(notice)
         && notice.body.slack.len() <= 1
         && notice.body.text.chars().count() <= MEMBER_CHARS_MAX

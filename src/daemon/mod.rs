@@ -58,6 +58,7 @@ mod linked;
 mod look;
 mod manners;
 mod marker;
+mod measured;
 mod merging;
 mod parts;
 mod progress;
@@ -274,6 +275,11 @@ impl Daemon {
     /// What happens, as it happens; whoever listens too slowly misses lines.
     pub fn progress(&self) -> tokio::sync::broadcast::Receiver<control::Progress> {
         self.parts.progress.subscribe()
+    }
+
+    /// Tells the instruments how things stand.
+    pub async fn measure(&self) {
+        measured::measure(&self.parts).await;
     }
 
     /// The time by the clock that everything here goes by.

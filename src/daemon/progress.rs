@@ -5,7 +5,8 @@ use super::announce::may_show;
 use super::earlier;
 use super::worker::Worker;
 use crate::domain::{
-    Activity, CommentId, Effect, EffectActor, EffectResult, Entity, Mode, Reason, RunState, Value,
+    Activity, CommentId, Effect, EffectActor, EffectResult, Entity, Mode, Reason, Run, RunState,
+    Value,
 };
 use crate::ledger::LogLine;
 use crate::runner::WorkEnd;
@@ -197,6 +198,15 @@ fn quoted(text: &str) -> String {
         out.push(c);
     }
     out
+}
+
+/// That a run has begun, for whoever waits for its end and may look at it meanwhile.
+pub(super) fn begun(run: &Run) -> String {
+    let at = run.task.map(|task| format!(" at task {task}")).unwrap_or_default();
+    format!(
+        "Run {0} of {1} has begun{at}. `rota runs follow {0}` follows it, `rota runs stop {0}` ends it.",
+        run.id, run.playbook
+    )
 }
 
 #[cfg(test)]

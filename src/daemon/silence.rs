@@ -2,17 +2,20 @@
 //! Healthy idleness, a filter that matches nothing any more, gates that nothing passes and a board that is
 //! not reached are told apart.
 
+use super::beliefs::Beliefs;
 use super::brief::text_of;
 use super::by_rota::selected_projects;
+use super::look::{self, LookError};
 use super::parts::Parts;
 use super::telling::alarmed;
-use super::warnings;
 use super::worker::Worker;
+use super::{books, warnings, why};
 use crate::domain::{
-    ActivityQuery, Notice, OccurrenceState, Playbook, Reason, RunState, StatusKind, TaskQuery,
-    Timestamp,
+    ActivityQuery, Notice, OccurrenceState, Playbook, Reason, RunState, Timestamp,
 };
 use crate::ledger::{LedgerError, PlaybookSwitch, RunFilter};
+use crate::schedule::{Criteria, judge};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -153,7 +156,7 @@ pub(super) async fn look(parts: &Parts) {
 /// Why a playbook that takes tasks takes none, and since when, where somebody has to look at it.
 pub(super) async fn quiet(
     parts: &Parts,
-    playbook: &Playbook,
+    playbook: &Arc<Playbook>,
 ) -> Result<Option<(Quiet, Timestamp)>, LedgerError> {
     if playbook.select.is_none() || !playbook.on.wakes() {
         return Ok(None);
@@ -164,7 +167,7 @@ pub(super) async fn quiet(
             row.push((occurrence.decided, reason));
         }
     }
-    let Some((found, since)) = judge(&row, parts.clock.wall()) else { return Ok(None) };
+    let Some((found, since)) = judge_row(&row, parts.clock.wall()) else { return Ok(None) };
     if found == Row::Unreached {
         return Ok(Some((Quiet::Unreached, since)));
     }
@@ -179,21 +182,33 @@ pub(super) async fn quiet(
     Ok(last.map(|run| (Quiet::MatchesNothing(run.ended.unwrap_or(run.started)), since)))
 }
 
-/// By which gate the playbook refused a task that is there, if it did.
-async fn gate(parts: &Parts, playbook: &Playbook) -> Result<Option<Reason>, LedgerError> {
-    let open = [StatusKind::New, StatusKind::InProgress, StatusKind::Blocked, StatusKind::Waiting];
-    let query =
-        TaskQuery { kinds_of_status: open.to_vec(), limit: TASKS_MAX, ..TaskQuery::default() };
-    // Where they cannot be read nothing is said of them.
-    let Ok(page) = parts.board.tasks(&query).await else { return Ok(None) };
-    for task in page.items {
-        let decisions = parts.ledger.decisions_about_task(task.id, None).await?;
-        let last = decisions.into_iter().find(|decision| decision.playbook == playbook.name);
-        if let Some(last) = last.filter(|decision| is_gate(decision.reason)) {
-            return Ok(Some(last.reason));
+/// Which gate keeps the tasks that are there now, the most of them, if none passes. What was decided once
+/// does not count: the task may have passed since, or not be meant any more.
+async fn gate(parts: &Parts, playbook: &Arc<Playbook>) -> Result<Option<Reason>, LedgerError> {
+    let mut beliefs = Beliefs::default();
+    books::refresh(parts, &mut beliefs).await?;
+    let open = why::imagined(parts, playbook, None);
+    beliefs.open.insert(open.occurrence.id.clone(), open);
+    let snapshot = match look::look(parts, &mut beliefs).await {
+        Ok(snapshot) => snapshot,
+        Err(LookError::Ledger(error)) => return Err(error),
+        // Where they cannot be read nothing is said of them.
+        Err(_) => return Ok(None),
+    };
+    let Some(facts) = snapshot.playbooks.get(&playbook.name) else { return Ok(None) };
+    let criteria = Criteria::new(playbook, &snapshot.projects, &snapshot.people);
+    let mut kept: BTreeMap<&str, (usize, Reason)> = BTreeMap::new();
+    for task in snapshot.tasks.all().take(TASKS_MAX) {
+        let reason = match judge(&criteria, task, false, &snapshot.situation(facts, task.id)) {
+            Ok(()) if facts.no_budget.is_some() => Reason::BudgetDay,
+            Ok(()) => return Ok(None),
+            Err(refused) => refused.reason,
+        };
+        if is_gate(reason) {
+            kept.entry(reason.code()).or_insert((0, reason)).0 += 1;
         }
     }
-    Ok(None)
+    Ok(kept.into_values().max_by_key(|(count, _)| *count).map(|(_, reason)| reason))
 }
 
 /// What a row of occurrences says.
@@ -206,7 +221,7 @@ enum Row {
 }
 
 /// What a row of occurrences, the latest first, says, and since when.
-fn judge(row: &[(Timestamp, Reason)], now: Timestamp) -> Option<(Row, Timestamp)> {
+fn judge_row(row: &[(Timestamp, Reason)], now: Timestamp) -> Option<(Row, Timestamp)> {
     let same = |of: Reason| {
         let mut last = None;
         let row = row.iter().take_while(|(_, reason)| *reason == of);
@@ -261,22 +276,22 @@ mod tests {
     #[test]
     fn a_board_that_is_away_is_known_in_an_hour_and_having_nothing_to_do_in_a_week() {
         assert_eq!(
-            judge(&row(30, 12, Reason::NothingToDo), at(0)),
+            judge_row(&row(30, 12, Reason::NothingToDo), at(0)),
             Some((Row::Nothing, at(29 * 12)))
         );
         assert_eq!(
-            judge(&row(3, 1, Reason::BoardUnavailable), at(0)),
+            judge_row(&row(3, 1, Reason::BoardUnavailable), at(0)),
             Some((Row::Unreached, at(2)))
         );
     }
 
     #[test]
     fn a_short_time_or_something_in_between_is_no_reason_to_tell_anybody() {
-        assert_eq!(judge(&row(30, 1, Reason::NothingToDo), at(0)), None);
-        assert_eq!(judge(&row(19, 24, Reason::NothingToDo), at(0)), None);
-        assert_eq!(judge(&row(1, 1, Reason::BoardUnavailable), at(0)), None);
+        assert_eq!(judge_row(&row(30, 1, Reason::NothingToDo), at(0)), None);
+        assert_eq!(judge_row(&row(19, 24, Reason::NothingToDo), at(0)), None);
+        assert_eq!(judge_row(&row(1, 1, Reason::BoardUnavailable), at(0)), None);
         let mut mixed = row(30, 24, Reason::NothingToDo);
         mixed[3].1 = Reason::HandedOver;
-        assert_eq!(judge(&mixed, at(0)), None);
+        assert_eq!(judge_row(&mixed, at(0)), None);
     }
 }

@@ -79,7 +79,7 @@ async fn judgements(parts: &Parts, task: TaskId) -> Result<Vec<Value>, DeskError
     let playbooks: Vec<Arc<Playbook>> =
         parts.playbooks().into_iter().filter(|playbook| playbook.select.is_some()).collect();
     for playbook in &playbooks {
-        let open = imagined(parts, playbook, task);
+        let open = imagined(parts, playbook, Some(task));
         beliefs.open.insert(open.occurrence.id.clone(), open);
     }
     let snapshot = look::look(parts, &mut beliefs).await.map_err(|error| DeskError::Failed {
@@ -112,15 +112,15 @@ async fn judgements(parts: &Parts, task: TaskId) -> Result<Vec<Value>, DeskError
     Ok(lines)
 }
 
-/// An occurrence that names the task, so that the look reads it; it is never recorded.
-fn imagined(parts: &Parts, playbook: &Arc<Playbook>, task: TaskId) -> Open {
+/// An occurrence that is never recorded; one that names a task has the look read it.
+pub(super) fn imagined(parts: &Parts, playbook: &Arc<Playbook>, task: Option<TaskId>) -> Open {
     let now = parts.clock.wall();
     let occurrence = Occurrence {
         id: OccurrenceId::new(format!("{}/imagined", playbook.name)),
         playbook: playbook.name.clone(),
         trigger: Trigger::Manual,
         planned: now,
-        task: Some(task),
+        task,
         decided: now,
         state: OccurrenceState::Queued,
         covers: None,

@@ -27,7 +27,7 @@ use crate::domain::{
 };
 use crate::ledger::{Amount, Held, LedgerError};
 use crate::runner::WorkEnd;
-use crate::tools::Tally;
+use crate::tools::{Progress, Tally};
 use futures::FutureExt as _;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -58,6 +58,8 @@ pub(super) struct Assignment {
     pub resume: Option<super::recovery::Resume>,
     /// Values for templates, under `set`.
     pub set: BTreeMap<String, String>,
+    /// Told when its run begins.
+    pub told: Progress,
     /// Tells it to stop.
     pub halt: Arc<Halt>,
 }
@@ -117,7 +119,10 @@ pub(super) async fn carry_out(parts: Arc<Parts>, job: Assignment) -> WorkDone {
     let run = job.run.clone();
     let work = async {
         match Worker::reserve(Arc::clone(&parts), job).await {
-            Ok(worker) => WorkDone { runs: worker.work().await, refused: None },
+            Ok(worker) => {
+                worker.job.told.tell(super::progress::begun(&worker.run));
+                WorkDone { runs: worker.work().await, refused: None }
+            }
             Err(refused) => WorkDone { runs: Vec::new(), refused: Some(refused) },
         }
     };

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Which tasks; every part narrows, an empty list does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TaskQuery {
+    /// One of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<TaskId>,
     /// In one of these projects.
     pub projects: Vec<ProjectId>,
     /// With one of these labels.

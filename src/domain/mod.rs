@@ -79,7 +79,7 @@ pub use marker::{MARKER_AHEAD_MAX, MARKER_MARGIN, Marker, NewMarker, Thread};
 pub use member::{Member, MemberQuery, role_in};
 pub use milestone::{Milestone, MilestoneEdit, NewMilestone};
 pub use money::{parse_money, show_money};
-pub use notice::{Ask, Body, Channel, Delivery, Mention, Notice, Receipt, Recipient};
+pub use notice::{Ask, Body, Channel, Delivery, Mention, Missed, Notice, Receipt, Recipient};
 pub use occurrence::{Covers, Occurrence, OccurrenceState, Trigger};
 pub use person::{Initiative, NewPerson, Person, PersonKind, Principal, Role};
 pub use playbook::{

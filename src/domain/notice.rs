@@ -48,6 +48,29 @@ pub struct Receipt {
     pub room: String,
     /// The name of each part, in their order.
     pub parts: Vec<String>,
+    /// Of a channel with several readers only these get it; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readers: Vec<String>,
+    /// Readers who have the part that is under way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub have: Vec<String>,
+}
+
+/// A reader who did not get what the others got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// Who.
+    pub reader: String,
+    /// What went wrong; never a secret.
+    pub what: String,
+    /// Whether trying again soon makes sense.
+    pub is_transient: bool,
+}
+
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reader, self.what)
+    }
 }
 
 /// A message, in every format a channel may want.

@@ -93,6 +93,9 @@ impl Ledger {
                 .delete(keys::orphan(board, ask.task));
             let batch = records::replace(batch, &key, &claim, found.as_ref())?;
             if self.try_commit(batch).await? {
+                if let Some(house) = self.counts() {
+                    house.claim_taken();
+                }
                 return Ok(self.held(claim, started, &now, ask.lease));
             }
         }
@@ -388,6 +391,7 @@ impl Ledger {
                 Ok(_) => {
                     let batch = self.given_back(found.as_ref(), &wanted)?;
                     if self.try_commit(batch).await? {
+                        self.count_end(&wanted);
                         held.claim = wanted;
                         return Ok(());
                     }
@@ -405,6 +409,14 @@ impl Ledger {
             }
         }
         Err(contended(&key))
+    }
+
+    /// A claim has ended, unless it is parked.
+    pub(super) fn count_end(&self, claim: &Claim) {
+        let how = claim.ended.as_ref().filter(|_| claim.phase == Phase::Free).map(|end| end.how);
+        if let Some((house, how)) = self.counts().zip(how) {
+            house.claim_ended(how);
+        }
     }
 
     /// The commit of a claim that its holder gives up. One that it leaves unfinished is an orphan:

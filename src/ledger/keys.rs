@@ -4,9 +4,18 @@
 //! its hash where it is long, so that no name reaches into another's rows or past the longest key.
 
 mod outbox;
+mod reviews;
 mod waits;
 
-pub(super) use outbox::{DEAD, QUEUE, after_queue, dead, place_in_queue, queue, queued};
+pub(super) use outbox::{
+    DEAD, QUEUE, after_queue, alarm, alarms, dead, place_in_queue, queue, queued, told, told_at,
+    told_since,
+};
+pub(super) use reviews::{
+    fitness, review, review_open, review_open_prefix, review_overtaken, review_overtaken_prefix,
+    review_prefix, review_unwritten, review_unwritten_prefix, rounds, rounds_open,
+    rounds_open_prefix, staging, staging_open, staging_open_prefix,
+};
 pub(super) use waits::{
     budget_more, command, command_prefix, command_taken, release_asked, release_asked_prefix,
     unarmed, wait_note,
@@ -134,72 +143,6 @@ pub(super) fn token_name(name: &str) -> String {
 /// The address of somebody's calendar.
 pub(super) fn feed(person: PersonId) -> String {
     format!("feed/{person}")
-}
-
-/// The last hand-over of a task.
-pub(super) fn review(board: &BoardName, task: TaskId) -> String {
-    format!("review/{}/{task}", segment(board.as_str()))
-}
-
-/// Present while a hand-over waits for a person.
-pub(super) fn review_open(board: &BoardName, task: TaskId) -> String {
-    format!("{}{task}", review_open_prefix(board))
-}
-
-pub(super) fn review_open_prefix(board: &BoardName) -> String {
-    format!("review-open/{}/", segment(board.as_str()))
-}
-
-/// Present while the board does not show a decision.
-pub(super) fn review_unwritten(board: &BoardName, task: TaskId) -> String {
-    format!("{}{task}", review_unwritten_prefix(board))
-}
-
-pub(super) fn review_unwritten_prefix(board: &BoardName) -> String {
-    format!("review-unwritten/{}/", segment(board.as_str()))
-}
-
-/// How far the review of a task has come.
-pub(super) fn rounds(board: &BoardName, task: TaskId) -> String {
-    format!("{ROUNDS}{}/{task}", segment(board.as_str()))
-}
-
-/// Present while a person is to answer a review.
-pub(super) fn rounds_open(board: &BoardName, task: TaskId) -> String {
-    format!("{}{task}", rounds_open_prefix(board))
-}
-
-pub(super) fn rounds_open_prefix(board: &BoardName) -> String {
-    format!("rounds-open/{}/", segment(board.as_str()))
-}
-
-/// What a model said of a task.
-pub(super) fn fitness(playbook: &PlaybookName, board: &BoardName, task: TaskId) -> String {
-    format!("{FITNESS}{}/{}/{task}", segment(playbook.as_str()), segment(board.as_str()))
-}
-
-/// A decision about what was handed over before, which the board did not show when the task was handed
-/// over anew.
-pub(super) fn review_overtaken(board: &BoardName, task: TaskId, run: &RunId) -> String {
-    format!("{}{task}/{}", review_overtaken_prefix(board), segment(run.as_str()))
-}
-
-pub(super) fn review_overtaken_prefix(board: &BoardName) -> String {
-    format!("review-overtaken/{}/", segment(board.as_str()))
-}
-
-/// The last proposals about a task.
-pub(super) fn staging(board: &BoardName, task: TaskId) -> String {
-    format!("staging/{}/{task}", segment(board.as_str()))
-}
-
-/// Present while something is to become of them.
-pub(super) fn staging_open(board: &BoardName, task: TaskId) -> String {
-    format!("{}{task}", staging_open_prefix(board))
-}
-
-pub(super) fn staging_open_prefix(board: &BoardName) -> String {
-    format!("staging-open/{}/", segment(board.as_str()))
 }
 
 /// What is set aside for runs.
@@ -410,6 +353,17 @@ pub(super) fn delegations_by_depth(board: &BoardName) -> String {
 /// How deep the task is that woke an occurrence.
 pub(super) fn woken_deep(occurrence: &OccurrenceId) -> String {
     format!("{GUARD}woken/{}", segment(occurrence.as_str()))
+}
+
+/// Requests from outside that came, by when they need not be remembered any more.
+pub(super) const REQUEST_SEEN: &str = "request-seen/";
+
+pub(super) fn request_seen_until(until: Timestamp) -> String {
+    format!("{REQUEST_SEEN}{}/", ascending(until))
+}
+
+pub(super) fn request_seen(until: Timestamp, what: &str) -> String {
+    format!("{}{}", request_seen_until(until), sha256(what.as_bytes()))
 }
 
 pub(super) fn notice(key: &str) -> String {

@@ -1,10 +1,11 @@
 //! What the outbox does when telling does not work: notices that were given up are kept and can be
 //! tried again, and what waited long is told together.
 
-use super::outbox::{NOTICES_MAX, listed};
-use super::records::{self, Record};
-use super::{Ledger, LedgerError, Result, keys};
-use crate::domain::{Delivery, Notice};
+use super::outbox::{NOTICES_MAX, Sent, added, after_sending, listed, shortened};
+use super::records::{self, Record, contended};
+use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
+use crate::domain::{Delivery, Missed, Notice, Receipt};
+use crate::instruments::Told;
 use crate::store::Batch;
 
 impl Ledger {
@@ -44,6 +45,30 @@ impl Ledger {
         Ok(true)
     }
 
+    /// A part was taken, and not by every reader: for the others the message goes on as a letter of
+    /// its own, which was given up.
+    pub(super) async fn notice_sent_to_some(&self, key: &str, sent: &Sent) -> Result<()> {
+        let row = keys::notice(key);
+        for _ in 0..TRIES_MAX {
+            let Some(found) = self.read::<Notice>(&row).await? else {
+                return Err(LedgerError::NotFound { what: format!("notice {key:?}") });
+            };
+            let Some(notice) = after_sending(found.value.clone(), sent) else { return Ok(()) };
+            let batch = records::replace(Batch::new(), &row, &notice, Some(&found))?;
+            let mut batch = listed(batch, Some(&found.value), Some(&notice))?;
+            let letter = missing(&found.value, sent, self.next_place().await?);
+            if self.notice(&letter.key).await?.is_none() {
+                batch = added(batch, &letter)?;
+            }
+            if self.try_commit(batch).await? {
+                self.count_part(Some(&notice), Told::Delivered);
+                self.count_part(Some(&letter), Told::GivenUp);
+                return Ok(());
+            }
+        }
+        Err(contended(row))
+    }
+
     /// Notices of one queue become one, which takes the place of the first, all in one commit. False,
     /// and nothing happens, when one of them changed meanwhile or was begun to be told.
     pub async fn merge_notices(&self, members: &[Notice], merged: &Notice) -> Result<bool> {
@@ -53,10 +78,7 @@ impl Ledger {
             return Err(LedgerError::TooLarge { what: "notices told together".into(), size, max });
         }
         let merged = Notice { place: first.place, to: first.to.clone(), ..merged.clone() };
-        let mut batch = records::create(Batch::new(), &keys::notice(&merged.key), &merged)?;
-        batch = listed(batch, None, Some(&merged))?;
-        let list = keys::notice_in(&keys::notices_all(), merged.created, &merged.key);
-        batch = records::put::<_, ()>(batch, &list, &merged.key, None)?;
+        let mut batch = added(Batch::new(), &merged)?;
         for member in members {
             let row = keys::notice(&member.key);
             let found: Option<Record<Notice>> = self.read(&row).await?;
@@ -71,6 +93,23 @@ impl Ledger {
             batch = listed(batch, Some(member), Some(&told))?;
         }
         Ok(self.try_commit(batch).await?)
+    }
+}
+
+/// What readers who were missed do not have of a message.
+fn missing(notice: &Notice, sent: &Sent, place: u64) -> Notice {
+    let missed = |of: fn(&Missed) -> String| sent.missed.iter().map(of).collect::<Vec<_>>();
+    let error = shortened(&missed(Missed::to_string).join("; "));
+    let readers = missed(|missed| missed.reader.clone());
+    Notice {
+        key: format!("{}:missed:{}.{}", notice.key, sent.revision, sent.part),
+        delivery: Delivery::Undeliverable { at: sent.at, error },
+        // What was told in this letter's place is not changed any more.
+        replaces: false,
+        place,
+        parts: sent.part,
+        receipt: Receipt { readers, ..Receipt::default() },
+        ..notice.clone()
     }
 }
 

@@ -48,6 +48,7 @@ pub use pins::Pin;
 pub use prune::Pruned;
 pub use repeats::{REPEATABLE, Repeat};
 pub use runs::{LogLine, RunFilter, TranscriptLine};
+pub use seen::Coming;
 pub use sessions::OutsideSession;
 pub use switches::{Paused, PlaybookSwitch};
 pub use tokens::{Issued, OVERLAP_MAX, TokenRefusal};
@@ -56,9 +57,10 @@ pub use wait_notes::{QueueNote, ReleaseAsked, Settled};
 
 use crate::clock::{Clock, Entropy};
 use crate::domain::{BoardName, Claim, DaemonId, LifeId, Mark, Reason, StoreTime};
+use crate::instruments::House;
 use crate::store::watched::WatchedStore;
 use crate::store::{Store, StoreError};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -85,6 +87,8 @@ pub struct Ledger {
     pub(in crate::ledger) pruning: Mutex<prune::Progress>,
     /// The last place that was given in a queue of the outbox, once it is known.
     pub(in crate::ledger) last_place: tokio::sync::Mutex<Option<u64>>,
+    /// Whether what is written down is counted for whoever watches.
+    counted: AtomicBool,
 }
 
 /// Whose ledger it is.
@@ -122,7 +126,18 @@ impl Ledger {
             spending: tokio::sync::Mutex::default(),
             pruning: Mutex::default(),
             last_place: tokio::sync::Mutex::default(),
+            counted: AtomicBool::new(false),
         }
+    }
+
+    /// From now on what is written down is counted, too. Rehearsals are not.
+    pub fn count(&self) {
+        self.counted.store(true, Ordering::Relaxed);
+    }
+
+    /// Where it is counted, if it is.
+    pub(in crate::ledger) fn counts(&self) -> Option<House> {
+        self.counted.load(Ordering::Relaxed).then_some(House)
     }
 
     /// The store beneath; what is committed to it is seen by the export.

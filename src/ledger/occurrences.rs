@@ -61,12 +61,18 @@ impl Ledger {
                 return Err(conflict("a watermark does not go back".to_owned()));
             }
             let mut batch = records::replace(Batch::new(), &key, &new_watermark, found.as_ref())?;
+            let mut new = Vec::new();
             for occurrence in &occurrences {
                 if !self.is_recorded(occurrence).await? {
                     batch = create(batch, occurrence)?;
+                    new.push(occurrence);
                 }
             }
             if self.try_commit(batch).await? {
+                // Those that are skipped at once have settled by that.
+                if let Some(house) = self.counts() {
+                    new.iter().for_each(|occurrence| house.settled(occurrence));
+                }
                 return Ok(());
             }
         }
@@ -123,6 +129,9 @@ impl Ledger {
             let begun = Occurrence { state: OccurrenceState::Running, ..found.value.clone() };
             let batch = records::replace(Batch::new(), &key, &begun, Some(&found))?;
             if self.try_commit(batch).await? {
+                if let Some(house) = self.counts() {
+                    house.begins(&begun, self.clock.wall());
+                }
                 return Ok(OccurrenceState::Queued);
             }
         }
@@ -156,6 +165,9 @@ impl Ledger {
                 batch = batch.delete(keys::occurrence_open(occurrence.planned, id));
             }
             if self.try_commit(batch).await? {
+                if let Some(house) = self.counts() {
+                    house.settled(&occurrence);
+                }
                 return Ok(());
             }
         }

@@ -4,7 +4,8 @@
 
 use super::records::{self, PAGE, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
-use crate::domain::{Channel, Delivery, Notice, RunId, Timestamp};
+use crate::domain::{Channel, Delivery, Missed, Notice, RunId, Timestamp};
+use crate::instruments::Told;
 use crate::store::Batch;
 
 /// So many notices are stored in one commit.
@@ -26,6 +27,10 @@ pub struct Sent {
     /// The conversation and the part's name there, where the channel says; an empty name: the part is
     /// gone.
     pub stands: Option<(String, String)>,
+    /// Readers who got it just now, where others did not.
+    pub took: Vec<String>,
+    /// Those others: for them it is given up.
+    pub missed: Vec<Missed>,
     /// When.
     pub at: Timestamp,
 }
@@ -75,6 +80,25 @@ impl Ledger {
         self.notices_by_key(rows.into_iter()).await
     }
 
+    /// The first alarm that waits for a channel.
+    pub async fn first_alarm(&self, channel: &Channel) -> Result<Option<Notice>> {
+        self.know_last_place().await?;
+        let prefix = keys::alarms(channel);
+        let rows = records::scan_all(self.store.as_ref(), &prefix, 1).await?;
+        Ok(self.notices_by_key(rows.into_iter()).await?.pop())
+    }
+
+    /// How many notices, alarms aside, a channel was told since an instant; at most `limit` are counted.
+    pub async fn count_told(
+        &self,
+        channel: &Channel,
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<usize> {
+        let (prefix, since) = (keys::told(channel), keys::told_since(channel, since));
+        Ok(self.store.scan(&prefix, Some(&since), limit).await?.len())
+    }
+
     /// How each queue stands; of each at most `limit` are counted.
     pub async fn queues(&self, limit: usize) -> Result<Vec<QueueState>> {
         let mut queues = Vec::new();
@@ -92,7 +116,19 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NotFound`].
     pub async fn notice_sent(&self, key: &str, sent: &Sent) -> Result<()> {
-        self.change_notice(key, |notice| after_sending(notice, sent)).await
+        if sent.missed.is_empty() {
+            let changed = self.change_notice(key, |notice| after_sending(notice, sent)).await?;
+            self.count_part(changed.as_ref(), Told::Delivered);
+            return Ok(());
+        }
+        self.notice_sent_to_some(key, sent).await
+    }
+
+    /// Something came of a part of a notice.
+    pub(super) fn count_part(&self, notice: Option<&Notice>, what: Told) {
+        if let Some((house, notice)) = self.counts().zip(notice) {
+            house.told(&notice.to, what);
+        }
     }
 
     /// It was not taken: tried again from `not_before` on if the trouble may pass, else given up. A
@@ -108,9 +144,8 @@ impl Ledger {
         not_before: Timestamp,
         is_transient: bool,
     ) -> Result<()> {
-        let error: String = error.chars().take(ERROR_CHARS_MAX).collect();
-        let at = self.clock.wall();
-        self.change_notice(key, |mut notice| {
+        let (error, at) = (shortened(error), self.clock.wall());
+        let changed = self.change_notice(key, |mut notice| {
             let Delivery::Pending { attempts, .. } = notice.delivery else { return None };
             if notice.revision != revision {
                 return None;
@@ -122,8 +157,39 @@ impl Ledger {
                 Delivery::Undeliverable { at, error: error.clone() }
             };
             Some(notice)
-        })
-        .await
+        });
+        let what = if is_transient { Told::Failed } else { Told::GivenUp };
+        self.count_part(changed.await?.as_ref(), what);
+        Ok(())
+    }
+
+    /// Some readers of a part have it, and the others will be tried again from `not_before` on. Attempts
+    /// count anew whenever one more has it.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`].
+    pub async fn notice_partly_sent(
+        &self,
+        key: &str,
+        revision: u32,
+        took: &[String],
+        error: &str,
+        not_before: Timestamp,
+    ) -> Result<()> {
+        let error = shortened(error);
+        let changed = self.change_notice(key, |mut notice| {
+            let Delivery::Pending { attempts, .. } = notice.delivery else { return None };
+            if notice.revision != revision {
+                return None;
+            }
+            let attempts = if took.is_empty() { attempts.saturating_add(1) } else { 1 };
+            notice.delivery =
+                Delivery::Pending { attempts, not_before, last_error: Some(error.clone()) };
+            notice.receipt.have.extend_from_slice(took);
+            Some(notice)
+        });
+        self.count_part(changed.await?.as_ref(), Told::Failed);
+        Ok(())
     }
 
     /// One notice, if its key is known.
@@ -166,10 +232,9 @@ impl Ledger {
             }
             let place = self.next_place().await?;
             let notice = Notice { place, ..notice.clone() };
-            batch = records::create(batch, &row, &notice)?;
-            batch = listed(batch, None, Some(&notice))?;
-            for list in [Some(keys::notices_all()), run.map(keys::notices_of)].iter().flatten() {
-                let key = keys::notice_in(list, notice.created, &notice.key);
+            batch = added(batch, &notice)?;
+            if let Some(run) = run {
+                let key = keys::notice_in(&keys::notices_of(run), notice.created, &notice.key);
                 batch = records::put::<_, ()>(batch, &key, &notice.key, None)?;
             }
         }
@@ -183,7 +248,9 @@ impl Ledger {
             return Ok(None);
         }
         let place = match known.delivery {
-            Delivery::Pending { .. } if known.parts == 0 => known.place,
+            Delivery::Pending { .. } if known.parts == 0 && known.receipt.have.is_empty() => {
+                known.place
+            }
             Delivery::Pending { .. } if !known.receipt.parts.is_empty() => known.place,
             Delivery::Delivered { .. } if !known.receipt.parts.is_empty() => {
                 self.next_place().await?
@@ -215,22 +282,22 @@ impl Ledger {
         Err(contended("the outbox"))
     }
 
-    /// Changes a notice and where it is listed.
+    /// Changes a notice and where it is listed; the notice as it is then, if it was changed.
     pub(super) async fn change_notice(
         &self,
         key: &str,
         what: impl Fn(Notice) -> Option<Notice>,
-    ) -> Result<()> {
+    ) -> Result<Option<Notice>> {
         let row = keys::notice(key);
         for _ in 0..TRIES_MAX {
             let Some(found) = self.read::<Notice>(&row).await? else {
                 return Err(LedgerError::NotFound { what: format!("notice {key:?}") });
             };
-            let Some(notice) = what(found.value.clone()) else { return Ok(()) };
+            let Some(notice) = what(found.value.clone()) else { return Ok(None) };
             let batch = records::replace(Batch::new(), &row, &notice, Some(&found))?;
             let batch = listed(batch, Some(&found.value), Some(&notice))?;
             if self.try_commit(batch).await? {
-                return Ok(());
+                return Ok(Some(notice));
             }
         }
         Err(contended(row))
@@ -304,9 +371,23 @@ impl Ledger {
     }
 }
 
+/// What is kept of an error.
+pub(super) fn shortened(error: &str) -> String {
+    error.chars().take(ERROR_CHARS_MAX).collect()
+}
+
+/// Adds a notice that is not known to a commit.
+pub(super) fn added(batch: Batch, notice: &Notice) -> Result<Batch> {
+    let batch = records::create(batch, &keys::notice(&notice.key), notice)?;
+    let batch = listed(batch, None, Some(notice))?;
+    let list = keys::notice_in(&keys::notices_all(), notice.created, &notice.key);
+    Ok(records::put::<_, ()>(batch, &list, &notice.key, None)?)
+}
+
 /// A notice after one of its parts was taken.
-fn after_sending(mut notice: Notice, sent: &Sent) -> Option<Notice> {
+pub(super) fn after_sending(mut notice: Notice, sent: &Sent) -> Option<Notice> {
     let Delivery::Pending { not_before, .. } = notice.delivery else { return None };
+    let mut have = std::mem::take(&mut notice.receipt.have);
     let delivered = Delivery::Delivered { at: sent.at };
     if let Some((room, name)) = &sent.stands {
         room.clone_into(&mut notice.receipt.room);
@@ -322,6 +403,11 @@ fn after_sending(mut notice: Notice, sent: &Sent) -> Option<Notice> {
     }
     if notice.revision == sent.revision {
         notice.parts = sent.part + 1;
+        if !sent.missed.is_empty() {
+            // Later parts are for those who have this one.
+            have.extend_from_slice(&sent.took);
+            notice.receipt.readers = have;
+        }
         notice.delivery = if sent.is_last {
             delivered
         } else {
@@ -334,17 +420,11 @@ fn after_sending(mut notice: Notice, sent: &Sent) -> Option<Notice> {
     Some(notice)
 }
 
-/// The rows by which a notice is found: of its queue while it waits, of those that were given up.
+/// The rows by which a notice is found; they change with it, in the same commit.
 pub(super) fn listed(batch: Batch, old: Option<&Notice>, new: Option<&Notice>) -> Result<Batch> {
-    let waits = |notice: &&Notice| matches!(notice.delivery, Delivery::Pending { .. });
-    let is_dead = |notice: &&Notice| matches!(notice.delivery, Delivery::Undeliverable { .. });
-    let queued = |notice: &Notice| keys::queued(&notice.to, notice.place, &notice.key);
-    let dead = |notice: &Notice| keys::dead(&notice.key);
     let mut batch = batch;
-    for (before, after) in [
-        (old.filter(waits).map(queued), new.filter(waits).map(queued)),
-        (old.filter(is_dead).map(dead), new.filter(is_dead).map(dead)),
-    ] {
+    for place in [queued, alarm, dead, told] {
+        let (before, after) = (old.and_then(place), new.and_then(place));
         if before == after {
             continue;
         }
@@ -354,4 +434,32 @@ pub(super) fn listed(batch: Batch, old: Option<&Notice>, new: Option<&Notice>) -
         }
     }
     Ok(batch)
+}
+
+/// In its channel's queue, while it waits.
+fn queued(notice: &Notice) -> Option<String> {
+    let waits = matches!(notice.delivery, Delivery::Pending { .. });
+    waits.then(|| keys::queued(&notice.to, notice.place, &notice.key))
+}
+
+/// Among the alarms of that queue.
+fn alarm(notice: &Notice) -> Option<String> {
+    let waits = notice.is_alarm && matches!(notice.delivery, Delivery::Pending { .. });
+    waits.then(|| keys::alarm(&notice.to, notice.place, &notice.key))
+}
+
+/// Among those that were given up.
+fn dead(notice: &Notice) -> Option<String> {
+    let is_dead = matches!(notice.delivery, Delivery::Undeliverable { .. });
+    is_dead.then(|| keys::dead(&notice.key))
+}
+
+/// Among what its channel was told, by when.
+fn told(notice: &Notice) -> Option<String> {
+    match notice.delivery {
+        Delivery::Delivered { at } if !notice.is_alarm => {
+            Some(keys::told_at(&notice.to, at, &notice.key))
+        }
+        _ => None,
+    }
 }

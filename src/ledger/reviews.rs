@@ -4,12 +4,41 @@ use super::records::{self, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{Decided, HandOver, RunId, TaskId, Verdict};
 use crate::store::Batch;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The hand-overs of so many tasks are read one by one.
+const ONE_BY_ONE_MAX: usize = 20;
 
 impl Ledger {
     /// The last hand-over of a task; `None`: it was never handed over.
     pub async fn hand_over(&self, task: TaskId) -> Result<Option<HandOver>> {
         let found: Option<Record<HandOver>> = self.read(&self.review_key(task)).await?;
         Ok(found.map(|found| found.value))
+    }
+
+    /// The last hand-overs of these tasks; of many, by reading all that there are, page by page.
+    pub async fn hand_overs(&self, tasks: &BTreeSet<TaskId>) -> Result<BTreeMap<TaskId, HandOver>> {
+        let mut found = BTreeMap::new();
+        if tasks.len() <= ONE_BY_ONE_MAX {
+            for task in tasks {
+                found.extend(self.hand_over(*task).await?.map(|hand_over| (*task, hand_over)));
+            }
+            return Ok(found);
+        }
+        let prefix = keys::review_prefix(&self.options.board);
+        let mut after: Option<String> = None;
+        loop {
+            let page: Vec<(String, Record<HandOver>)> =
+                records::scan(self.store.as_ref(), &prefix, after.as_deref(), records::PAGE)
+                    .await?;
+            let Some((end, _)) = page.last() else { return Ok(found) };
+            after = Some(end.clone());
+            for (key, hand_over) in page {
+                let task = key[prefix.len()..].parse::<TaskId>().ok();
+                let task = task.filter(|task| tasks.contains(task));
+                found.extend(task.map(|task| (task, hand_over.value)));
+            }
+        }
     }
 
     /// Hand-overs that nobody has decided about, or whose decision the board does not show yet.

@@ -318,6 +318,9 @@ impl Ledger {
                 batch = self.rounds_batch(batch, rounds).await?;
             }
             if self.try_commit(batch).await? {
+                if let Some(house) = self.counts().filter(|_| run.ended.is_some()) {
+                    house.run_ended(run);
+                }
                 return Ok(());
             }
         }

@@ -173,6 +173,7 @@ impl Ledger {
             let (audited, _) = self.audit_batch(by, "revoke", &detail).await?;
             let batch = self.ended_batch(&record, &claim)?.and(audited);
             if self.try_commit(batch).await? {
+                self.count_end(&claim);
                 return Ok(claim);
             }
         }
@@ -218,6 +219,7 @@ impl Ledger {
         if !self.try_commit(self.ended_batch(record, &claim)?).await? {
             return Ok(None);
         }
+        self.count_end(&claim);
         claim.phase = record.value.phase;
         Ok(Some(claim))
     }

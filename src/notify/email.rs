@@ -5,8 +5,9 @@
 
 use super::text::{parts, printable};
 use super::{Delivered, EmailOptions, EmailTls, Notifier, NotifyError, Post};
-use crate::domain::Body;
+use crate::domain::{Body, Missed, Receipt};
 use async_trait::async_trait;
+use lettre::address::Envelope;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
@@ -17,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::fmt::Write as _;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The most characters of a subject.
 const SUBJECT_CHARS_MAX: usize = 150;
@@ -85,6 +87,63 @@ impl EmailNotifier {
         })
     }
 
+    /// Who is to get the next part.
+    fn readers(&self, receipt: &Receipt) -> Vec<&Mailbox> {
+        let is_among = |list: &[String], reader: &Mailbox| {
+            let address = reader.email.to_string();
+            list.contains(&address)
+        };
+        let wanted =
+            |reader: &&Mailbox| receipt.readers.is_empty() || is_among(&receipt.readers, reader);
+        let readers = self.to.iter().filter(wanted);
+        readers.filter(|reader| !is_among(&receipt.have, reader)).collect()
+    }
+
+    /// Sends one letter to these readers: all of them get it, or nobody.
+    async fn send(
+        &self,
+        readers: &[&Mailbox],
+        letter: &[u8],
+        until: Instant,
+    ) -> Result<(), Refused> {
+        let addresses = readers.iter().map(|reader| reader.email.clone()).collect();
+        let envelope = Envelope::new(Some(self.from.email.clone()), addresses).map_err(|_| {
+            let error = NotifyError::lasting("no letter can be made of it");
+            Refused { error, is_by_server: false }
+        })?;
+        match tokio::time::timeout_at(until, self.transport.send_raw(&envelope, letter)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(refusal(&error)),
+            Err(_) => Err(Refused { error: late(), is_by_server: false }),
+        }
+    }
+
+    /// Sends it to each alone; who got it, and who did not.
+    async fn send_to_each(
+        &self,
+        readers: &[&Mailbox],
+        letter: &[u8],
+        until: Instant,
+    ) -> (Vec<String>, Vec<Missed>) {
+        let (mut took, mut lacking) = (Vec::new(), Vec::new());
+        // Without a way to the server, the rest is not tried any more.
+        let mut broken: Option<NotifyError> = None;
+        for reader in readers {
+            if let Some(error) = &broken {
+                lacking.push(missed(reader, error));
+                continue;
+            }
+            match self.send(&[reader], letter, until).await {
+                Ok(()) => took.push(reader.email.to_string()),
+                Err(Refused { error, is_by_server }) => {
+                    lacking.push(missed(reader, &error));
+                    broken = Some(error).filter(|_| !is_by_server);
+                }
+            }
+        }
+        (took, lacking)
+    }
+
     fn letter(
         &self,
         post: &Post<'_>,
@@ -142,13 +201,28 @@ fn texts(body: &Body) -> Vec<String> {
 impl Notifier for EmailNotifier {
     async fn deliver(&self, post: &Post<'_>) -> Result<Delivered, NotifyError> {
         let texts = texts(post.body);
-        let delivered = Delivered { is_last: post.part + 1 >= texts.len(), stands: None };
-        let Some(text) = texts.get(post.part) else { return Ok(delivered) };
-        let letter = self.letter(post, text, (post.part, texts.len()))?;
-        match tokio::time::timeout(self.time_limit, self.transport.send(letter)).await {
-            Ok(Ok(_)) => Ok(delivered),
-            Ok(Err(error)) => Err(refusal(&error)),
-            Err(_) => Err(NotifyError::passing("the mail server did not answer in time")),
+        let is_last = post.part + 1 >= texts.len();
+        let delivered = Delivered { is_last, ..Delivered::default() };
+        let readers = self.readers(post.receipt);
+        let (Some(text), false) = (texts.get(post.part), readers.is_empty()) else {
+            return Ok(delivered);
+        };
+        let letter = self.letter(post, text, (post.part, texts.len()))?.formatted();
+        let until = Instant::now() + self.time_limit;
+        match self.send(&readers, &letter, until).await {
+            Ok(()) => Ok(delivered),
+            Err(error) if error.is_by_server => {
+                // Which of them is refused shows when each gets a letter alone.
+                let (took, missed) = match readers.as_slice() {
+                    [reader] => (Vec::new(), vec![missed(reader, &error.error)]),
+                    _ => self.send_to_each(&readers, &letter, until).await,
+                };
+                if took.is_empty() && post.receipt.have.is_empty() {
+                    return Err(refused_by_all(error.error, &missed));
+                }
+                Ok(Delivered { took, missed, ..delivered })
+            }
+            Err(error) => Err(error.error),
         }
     }
 
@@ -164,25 +238,50 @@ impl Notifier for EmailNotifier {
                 self.to.len()
             )),
             Ok(Ok(false)) => Err(NotifyError::passing("the mail server does not answer")),
-            Ok(Err(error)) => Err(refusal(&error)),
-            Err(_) => Err(NotifyError::passing("the mail server did not answer in time")),
+            Ok(Err(error)) => Err(refusal(&error).error),
+            Err(_) => Err(late()),
         }
     }
 }
 
+fn missed(reader: &Mailbox, error: &NotifyError) -> Missed {
+    let NotifyError { what, is_transient, .. } = error;
+    let reader = reader.email.to_string();
+    Missed { reader, what: what.clone(), is_transient: *is_transient }
+}
+
+/// Why a letter was not taken.
+struct Refused {
+    error: NotifyError,
+    /// The server said so, rather than the way to it.
+    is_by_server: bool,
+}
+
+fn late() -> NotifyError {
+    NotifyError::passing("the mail server did not answer in time")
+}
+
+/// Nobody took it: it is tried again while that may help one of them.
+fn refused_by_all(whole: NotifyError, missed: &[Missed]) -> NotifyError {
+    match missed.iter().find(|missed| missed.is_transient) {
+        Some(missed) => NotifyError::passing(missed.what.clone()),
+        None => NotifyError { is_transient: false, ..whole },
+    }
+}
+
 /// In our own words, with the server's number alone: its text may repeat what we sent.
-fn refusal(error: &lettre::transport::smtp::Error) -> NotifyError {
+fn refusal(error: &lettre::transport::smtp::Error) -> Refused {
     let status = error.status().map(|code| format!(" (status {code})")).unwrap_or_default();
-    if error.is_permanent() {
-        return NotifyError::lasting(format!("the mail server refuses the letter{status}"));
-    }
-    if error.is_tls() {
-        return NotifyError::passing("no TLS was agreed on with the mail server");
-    }
-    if error.is_client() {
-        return NotifyError::lasting("the mail server does not offer what is needed, such as TLS");
-    }
-    NotifyError::passing(format!("the mail server did not take the letter{status}"))
+    let told = if error.is_permanent() {
+        NotifyError::lasting(format!("the mail server refuses the letter{status}"))
+    } else if error.is_tls() {
+        NotifyError::passing("no TLS was agreed on with the mail server")
+    } else if error.is_client() {
+        NotifyError::lasting("the mail server does not offer what is needed, such as TLS")
+    } else {
+        NotifyError::passing(format!("the mail server did not take the letter{status}"))
+    };
+    Refused { error: told, is_by_server: error.status().is_some() }
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ impl FileNotifier {
 #[async_trait]
 impl Notifier for FileNotifier {
     async fn deliver(&self, post: &Post<'_>) -> Result<Delivered, NotifyError> {
-        let whole = Delivered { is_last: true, stands: None };
+        let whole = Delivered { is_last: true, ..Delivered::default() };
         if post.part > 0 {
             return Ok(whole);
         }

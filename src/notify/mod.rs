@@ -11,6 +11,8 @@
 //! 4. Every delivery ends within the adapter's time limit.
 //! 5. What somebody wrote on the board mentions nobody and is no markup of the channel. A mention is
 //!    made here, of [`Body::mentions`].
+//! 6. Of several readers, one who is refused keeps the part from no other; who has it and who has not
+//!    is said, and whoever has it does not get it again.
 
 pub mod backoff;
 mod email;
@@ -30,7 +32,7 @@ pub use open::{
 };
 pub use slack::{ResponseAddress, Slack, SlackError};
 
-use crate::domain::{Body, Receipt};
+use crate::domain::{Body, Missed, Receipt};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -78,6 +80,10 @@ pub struct Delivered {
     pub is_last: bool,
     /// The conversation and the part's name in it, where the channel can change it later.
     pub stands: Option<(String, String)>,
+    /// Readers who have it now, where a channel has several and not all of them got it.
+    pub took: Vec<String>,
+    /// Those who have not.
+    pub missed: Vec<Missed>,
 }
 
 /// Why a message was not delivered.

@@ -29,7 +29,7 @@ impl fmt::Debug for WriterNotifier {
 #[async_trait]
 impl Notifier for WriterNotifier {
     async fn deliver(&self, post: &Post<'_>) -> Result<Delivered, NotifyError> {
-        let whole = Delivered { is_last: true, stands: None };
+        let whole = Delivered { is_last: true, ..Delivered::default() };
         if post.part > 0 {
             return Ok(whole);
         }

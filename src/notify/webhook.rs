@@ -127,7 +127,8 @@ impl fmt::Debug for WebhookNotifier {
 impl Notifier for WebhookNotifier {
     async fn deliver(&self, post: &Post<'_>) -> Result<Delivered, NotifyError> {
         let parts = self.format.parts(post.body);
-        let delivered = Delivered { is_last: post.part + 1 >= parts.len(), stands: None };
+        let is_last = post.part + 1 >= parts.len();
+        let delivered = Delivered { is_last, ..Delivered::default() };
         let Some(part) = parts.get(post.part) else { return Ok(delivered) };
         let payload = self.format.payload(part, (post.part, parts.len()), post).to_string();
         let answer = self.poster.post(&self.url, None, "application/json", payload).await?;

@@ -62,7 +62,7 @@ impl Progress {
         Self(Some(told))
     }
 
-    pub(super) fn tell(&self, line: String) {
+    pub(crate) fn tell(&self, line: String) {
         if let Some(told) = &self.0 {
             let _ = told.try_send(line);
         }

@@ -1,7 +1,7 @@
 //! What the daemon can be asked for: the trait that `daemon` implements and `app` injects, so that
 //! running, stopping and explaining are tools like others.
 
-use super::ToolError;
+use super::{Progress, ToolError};
 use crate::domain::{
     Activity, Channel, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PersonId,
     PlaybookName, Principal, ProjectId, Reason, Run, RunId, RunState, TaskId, Timestamp, Token,
@@ -186,7 +186,7 @@ pub struct RunRecord {
 }
 
 /// What is to be run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRequest {
     /// Which playbook.
@@ -203,6 +203,9 @@ pub struct RunRequest {
     /// Who asked.
     #[serde(default)]
     pub by: String,
+    /// Told of each run when it begins.
+    #[serde(skip)]
+    pub told: Progress,
 }
 
 /// Which coming occurrences.

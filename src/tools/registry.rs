@@ -12,8 +12,10 @@ use super::{
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::{Reason, Value};
+use crate::instruments;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
+use tokio::time::Instant;
 
 /// What the tools work on.
 #[derive(Debug)]
@@ -103,6 +105,17 @@ impl Parts {
             ToolError::rejected(Reason::Unsupported, "this needs the ledger, which is not there")
         })
     }
+}
+
+/// A call, with how long it took and what came of it for whoever watches.
+async fn timed(
+    tool: &'static str,
+    calling: impl Future<Output = Result<ToolResult, ToolError>>,
+) -> Result<ToolResult, ToolError> {
+    let begun = Instant::now();
+    let called = calling.await;
+    instruments::tool_called(tool, called.as_ref().err().map(ToolError::reason), begun.elapsed());
+    called
 }
 
 /// Every tool there is.
@@ -197,15 +210,19 @@ impl ToolRegistry {
             if let Some(outer) = self.parts.outer.get()
                 && let Some(named) = outer.named(name)
             {
-                return outer::call(&self.parts, outer, named, args, context).await;
+                let calling = outer::call(&self.parts, outer, named, args, context);
+                return timed(instruments::UPSTREAM, calling).await;
             }
             return Err(arguments::unknown_tool(
                 name,
                 self.offered(context).iter().map(|t| t.name),
             ));
         };
-        guard::may_call(tool, context)?;
-        beside::once(self, tool, beside::take(tool, args)?, context).await
+        timed(tool.name, async {
+            guard::may_call(tool, context)?;
+            beside::once(self, tool, beside::take(tool, args)?, context).await
+        })
+        .await
     }
 
     /// Does what was asked for, by whoever may.

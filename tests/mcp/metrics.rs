@@ -208,3 +208,146 @@ async fn who_may_not_ask_is_not_told_and_every_name_is_documented_with_its_unit(
         assert!(row.is_some(), "{name}, a {kind}, is not in docs/operations.md");
     }
 }
+
+/// Works at each new task at once.
+const BY_THE_CLOCK: &str = r#"
+description = "Works by the clock."
+agent = "AI-Worker"
+[on]
+cron = "* * * * * *"
+[select]
+status = "kind:new"
+[claim]
+[work]
+runner = "command"
+command = ["sh", "-c", "true"]
+[outcome.done]
+status = "kind:waiting"
+[report]
+template = "told"
+to = ["stdout"]
+when = "always"
+"#;
+
+const WATCHED: &str = "timezone = \"Europe/Berlin\"\narm = \"auto\"\n[people]\nme = \"Ada\"\n\
+    [daemon]\ntick = \"1s\"\n";
+const BUDGET: &str = "[budget]\nper_day = \"20.00 USD\"\ntokens_per_day = 1000\n";
+
+/// Every name that is used, with what stands around it: the expressions of the dashboard and the rules.
+fn expressions() -> Vec<String> {
+    let dashboard: serde_json::Value =
+        serde_json::from_str(include_str!("../../docs/instruments/grafana.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap());
+    let shown = targets.map(|target| target["expr"].as_str().unwrap().to_owned());
+    let rules = include_str!("../../docs/instruments/alerts.yml").lines();
+    let rules = rules.filter_map(|line| line.trim().strip_prefix("expr: ")).map(str::to_owned);
+    shown.chain(rules).collect()
+}
+
+/// The names in an expression, as they are told: a histogram's without what its parts are called.
+fn names(expression: &str) -> BTreeSet<String> {
+    let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let ours = words.filter(|word| word.starts_with("rota_"));
+    ours.map(|word| {
+        let parts = ["_bucket", "_sum", "_count"];
+        parts.iter().find_map(|part| word.strip_suffix(part)).unwrap_or(word).to_owned()
+    })
+    .collect()
+}
+
+/// The labels that an expression asks for: in braces, and those it sums by.
+fn labels(expression: &str) -> BTreeSet<String> {
+    let braces = expression.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    let asked =
+        braces.flat_map(|inner| inner.split(',').filter_map(|one| one.split(['=', '!']).next()));
+    let sums = expression.split("by (").skip(1).filter_map(|rest| rest.split(')').next());
+    let all = asked.chain(sums.flat_map(|inner| inner.split(',')));
+    let known = |label: &str| ["le", "instance"].contains(&label);
+    all.map(|label| label.trim().to_owned()).filter(|label| !known(label)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dashboard_and_rules_use_what_is_told_and_all_of_it_is_there_from_the_start() {
+    let rota = team().with_env("MCP_RATE_LIMIT", "100000");
+    rota.write("rota.toml", &format!("{WATCHED}{BUDGET}"));
+    let secret = token(&rota, &["laptop"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let client = Client::of(&serving, Some(&secret));
+    client.call("getTicket", json!({ "id": 1 })).await;
+    let (text, samples) = scrape(&client).await;
+    let told: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    for instrument in rota::instruments::ALL {
+        assert!(told.contains(instrument.name), "{} is not told\n{text}", instrument.name);
+    }
+    let all = expressions();
+    assert!(all.len() > 40, "{}", all.len());
+    let mut used = BTreeSet::new();
+    for expression in all.iter().filter(|expression| !expression.starts_with("up{")) {
+        let names = names(expression);
+        assert!(!names.is_empty(), "{expression} asks for nothing of ours");
+        for name in &names {
+            assert!(told.contains(name.as_str()), "{expression}: {name} is not told\n{text}");
+        }
+        let has = |label: &str| {
+            let wanted = format!("{label}=\"");
+            let of_one = |series: &&String| names.iter().any(|name| series.starts_with(name));
+            samples.keys().filter(of_one).any(|series| series.contains(&wanted))
+        };
+        for label in labels(expression) {
+            assert!(has(&label), "{expression}: {names:?} has no label {label:?}\n{text}");
+        }
+        used.extend(names);
+    }
+    // What is measured of the house's own work is seen somewhere.
+    for instrument in rota::instruments::ALL {
+        assert!(used.contains(instrument.name), "nobody looks at {}", instrument.name);
+    }
+    assert_eq!(count(&samples, "rota_budget_left_tokens"), 1_000);
+    assert_eq!(count(&samples, "rota_budget_left_cost_micros"), 20_000_000);
+    assert_eq!(count(&samples, "rota_stopped"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_house_does_is_counted_where_it_is_written_down() {
+    let rota = team().with_env("MCP_RATE_LIMIT", "100000");
+    rota.write("rota.toml", WATCHED);
+    rota.write("templates/told.txt.hbs", "It was worked.");
+    rota.write("agents/by-the-clock.toml", BY_THE_CLOCK);
+    let secret = token(&rota, &["laptop"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let client = Client::of(&serving, Some(&secret));
+    let ended = "rota_runs_ended_total{state=\"succeeded\",reason=\"handed_over\"}";
+    let handed_over = async || {
+        for _ in 0..5_000 {
+            let (_, samples) = scrape(&client).await;
+            let delivered = "rota_notices_total{channel=\"stdout\",result=\"delivered\"}";
+            if samples.contains_key(ended) && count(&samples, delivered) > 0 {
+                return samples;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("no run ended");
+    };
+    let samples = handed_over().await;
+    assert_eq!(count(&samples, ended), 1);
+    assert_eq!(count(&samples, "rota_claims_taken_total"), 1);
+    assert_eq!(count(&samples, "rota_claims_ended_total{how=\"released\"}"), 1);
+    assert_eq!(count(&samples, "rota_run_duration_seconds_count"), 1);
+    assert!(count(&samples, "rota_occurrence_lateness_seconds_count") >= 1);
+    assert_eq!(count(&samples, "rota_claims{phase=\"working\"}"), 0);
+    assert_eq!(count(&samples, "rota_playbooks{state=\"faulty\"}"), 0);
+    assert!(count(&samples, "rota_tool_calls_total{tool=\"editTask\",code=\"ok\"}") >= 1);
+    // A rehearsal is none of it.
+    rota.run(["pause", "by-the-clock"]).ok();
+    rota.run(["task", "add", "Another"]).ok();
+    let rehearsed = rota.run(["run-once", "by-the-clock", "--task", "2", "--dry-run"]).ok().out;
+    assert!(rehearsed.contains("claimed (fence 1)"), "{rehearsed}");
+    let (_, samples) = scrape(&client).await;
+    assert_eq!(count(&samples, "rota_run_duration_seconds_count"), 1);
+    assert_eq!(count(&samples, "rota_claims_taken_total"), 1);
+    assert_eq!(count(&samples, "rota_playbooks{state=\"paused\"}"), 1);
+    rota.run(["stop-all", "--reason", "Enough."]).ok();
+    until(&client, "rota_stopped", |stopped| stopped == 1).await;
+}

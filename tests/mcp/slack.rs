@@ -38,8 +38,19 @@ impl Scene {
         rota.run(["person", "add", "Carol", "--role", "editor", "--email", "ada@example.org"]).ok();
         rota.run(["person", "add", "Robot", "--agent", "--role", "editor"]).ok();
         let robot = token(&rota, &["robots", "--person", "Robot"]);
+        Self::serving(slack, rota, &robot)
+    }
+
+    /// Another life of the daemon.
+    fn again(self) -> Self {
+        let Self { slack, rota, serving, robot, .. } = self;
+        serving.stop();
+        Self::serving(slack, rota, &robot.token.unwrap())
+    }
+
+    fn serving(slack: FakeSlack, rota: Rota, robot: &str) -> Self {
         let serving = rota.serve(Vec::<&str>::new());
-        let robot = Client::of(&serving, Some(&robot));
+        let robot = Client::of(&serving, Some(robot));
         let robot = Client { url: format!("{}?toolsets=all,reviews", robot.url), ..robot };
         let (http, address) = (robot.http.clone(), robot.url.split("/mcp").next().unwrap().into());
         Self { slack, rota, serving, robot, http, address }
@@ -330,4 +341,89 @@ fn doctor_says_how_slack_is_reached_and_sends_nothing() {
     assert!(seen.out.contains("token_revoked"), "{seen:#?}");
     assert!(!format!("{seen:?}").contains("s3cr3t"));
     assert_eq!(scene.slack.called("chat.postMessage"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_before_a_restart_does_not_come_again_after_it() {
+    let scene = Scene::new();
+    let message = scene.handed_over().await;
+    let (path, at) = ("/slack/interactions", now());
+    // Snoozing may be done twice: only its signature keeps it from that.
+    let body = scene.click("U0BOB", &message, 2);
+    assert_eq!(scene.post(path, &body, at, SECRET).await, 200);
+    scene.answer(0);
+    let scene = scene.again();
+    assert_eq!(scene.post(path, &body, at, SECRET).await, 401, "it came before");
+    scene.serving.wait_for_log("it came before");
+    assert_eq!(scene.slack.responses().len(), 1);
+    scene.types("U0BOB", "status").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn snoozing_puts_it_off_by_a_day_for_everybody_and_keeps_the_buttons() {
+    let scene = Scene::new();
+    let message = scene.handed_over().await;
+    let snoozed = || {
+        let listed = scene.rota.run(["review", "list", "--json"]).ok().json();
+        listed["items"][0]["snoozed"].as_str().map(str::to_owned)
+    };
+    let refused = scene.clicks("U0EVE", &message, 2).await;
+    assert!(text(&refused).contains("This was not done"), "{refused:#}");
+    assert_eq!(snoozed(), None);
+    let before = SystemClock::new().wall();
+    let answer = scene.clicks("U0BOB", &message, 2).await;
+    assert_eq!(text(&answer), "Bob put task 1 off by a day.");
+    assert_eq!(answer["response_type"], "ephemeral", "what was asked still stands: {answer:#}");
+    let until = chrono::DateTime::parse_from_rfc3339(&snoozed().unwrap()).unwrap();
+    let local = until.with_timezone(&chrono_tz::Europe::Berlin);
+    let tomorrow = before.with_timezone(&chrono_tz::Europe::Berlin).date_naive().succ_opt();
+    assert_eq!(Some(local.date_naive()), tomorrow, "{until}");
+    // It is not told anew, and can be decided meanwhile.
+    let told = scene.slack.messages().len();
+    let approved = scene.clicks("U0BOB", &message, 0).await;
+    assert!(text(&approved).starts_with("Bob approved task 1"), "{approved:#}");
+    assert_eq!((scene.status().as_str(), scene.slack.messages().len()), ("Done", told));
+    let late = scene.clicks("U0ADA", &message, 2).await;
+    assert!(text(&late).starts_with("This was not done"), "{late:#}");
+}
+
+/// Works until the file `gate` is there.
+const GATED: &str = r#"
+description = "Works until the gate opens."
+agent = "Robot"
+[select]
+status = "kind:new"
+[claim]
+[work]
+runner = "command"
+command = ["sh", "-c", "while [ ! -e GATE ]; do sleep 0.02; done"]
+[outcome.done]
+status = "kind:waiting"
+[limits]
+attempts = 1
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_starts_a_run_hears_at_once_that_it_has_begun_and_later_how_it_ended() {
+    let scene = Scene::new();
+    let gate = scene.rota.path().join("gate");
+    scene.rota.write("agents/gated.toml", &GATED.replace("GATE", &gate.display().to_string()));
+    until("the playbook", || scene.rota.run(["playbooks"]).out.contains("gated").then_some(()));
+    let begun = scene.types("U0BOB", "run gated 1").await;
+    assert!(
+        begun.starts_with("Run r-") && begun.contains(" of gated has begun at task 1"),
+        "{begun}"
+    );
+    let run = begun.split_whitespace().nth(1).unwrap();
+    assert!(begun.contains(&format!("`rota runs follow {run}`")), "{begun}");
+    let shown = scene.rota.run(["runs", "show", run]).ok().out;
+    assert!(shown.contains("running"), "{shown}");
+    assert_eq!(scene.slack.responses().len(), 1, "it is not over");
+    std::fs::write(&gate, "").unwrap();
+    let ended = scene.answer(1);
+    assert!(text(&ended).contains(run) && text(&ended).contains("handed_over"), "{ended:#}");
+    assert_eq!(ended["response_type"], "ephemeral");
+    // What takes nothing ends at once, and only that is told.
+    let nothing = scene.types("U0BOB", "run gated").await;
+    assert!(!nothing.contains("has begun"), "{nothing}");
 }

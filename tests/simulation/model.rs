@@ -104,6 +104,6 @@ impl Notifier for SimulatedChannel {
         if world.strikes(world.weather.channel_fails) {
             return Err(failure());
         }
-        Ok(Delivered { is_last: true, stands: None })
+        Ok(Delivered { is_last: true, ..Delivered::default() })
     }
 }

@@ -17,7 +17,7 @@ use rota::notify::{Delivered, Notifier, NotifyError, Post};
 use rota::store::Store;
 use rota::store::memory::MemoryStore;
 use rota::tools::desk::{Desk as _, RunReport, RunRequest};
-use rota::tools::{Context, ToolError, ToolRegistry};
+use rota::tools::{Context, Progress, ToolError, ToolRegistry};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -118,7 +118,7 @@ impl Told {
 impl Notifier for Told {
     async fn deliver(&self, post: &Post<'_>) -> Result<Delivered, NotifyError> {
         self.0.lock().unwrap().push((post.key.to_owned(), post.body.clone()));
-        Ok(Delivered { is_last: true, stands: None })
+        Ok(Delivered { is_last: true, ..Delivered::default() })
     }
 }
 
@@ -445,6 +445,7 @@ pub fn request(playbook: &str) -> RunRequest {
         at: None,
         set: BTreeMap::new(),
         by: "Ada".to_owned(),
+        told: Progress::default(),
     }
 }
 

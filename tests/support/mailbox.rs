@@ -109,7 +109,8 @@ impl Notifier for Mailbox {
             self.deaths.after.fetch_add(1, Ordering::SeqCst);
             die().await;
         }
-        Ok(Delivered { is_last: post.part + 1 == parts.len(), stands: None })
+        let is_last = post.part + 1 == parts.len();
+        Ok(Delivered { is_last, ..Delivered::default() })
     }
 
     fn pace(&self) -> Duration {

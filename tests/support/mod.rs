@@ -26,4 +26,5 @@ pub mod slack;
 pub mod smtp;
 pub mod stepped;
 pub mod strict_fill;
+pub mod tallied;
 pub mod watched;

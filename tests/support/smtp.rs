@@ -1,7 +1,7 @@
 //! A mail server without TLS that keeps what it takes. It offers nothing that was not asked for, and
 //! refuses what is no proper letter.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +22,8 @@ struct State {
     letters: Vec<Letter>,
     /// Answers in the place of the next ones to DATA's end.
     refusals: VecDeque<String>,
+    /// Answers to RCPT for these readers, again and again.
+    refused: BTreeMap<String, String>,
     with_login: bool,
 }
 
@@ -52,6 +54,11 @@ impl FakeSmtp {
 
     pub fn will_answer(&self, answer: &str) {
         self.state.lock().unwrap().refusals.push_back(answer.to_owned());
+    }
+
+    /// From now on this reader is answered so; empty: they are taken again.
+    pub fn will_refuse(&self, reader: &str, answer: &str) {
+        self.state.lock().unwrap().refused.insert(reader.to_owned(), answer.to_owned());
     }
 
     pub fn letters(&self) -> Vec<Letter> {
@@ -92,12 +99,17 @@ fn talk(stream: TcpStream, state: &Mutex<State>) -> Option<()> {
             "MAIL" if state.lock().unwrap().with_login && login.is_none() => say("530 who?")?,
             "MAIL" => {
                 from = address_in(&line);
+                to.clear();
                 say("250 yes")?;
             }
-            "RCPT" => {
-                to.push(address_in(&line));
-                say("250 yes")?;
-            }
+            "RCPT" => match refusal_of(state, &address_in(&line)) {
+                Some(refusal) => say(&refusal)?,
+                None => {
+                    to.push(address_in(&line));
+                    say("250 yes")?;
+                }
+            },
+            "DATA" if to.is_empty() => say("503 to whom?")?,
             "DATA" => {
                 say("354 go on")?;
                 let mut data = String::new();
@@ -129,6 +141,11 @@ fn talk(stream: TcpStream, state: &Mutex<State>) -> Option<()> {
             _ => say("502 what?")?,
         }
     }
+}
+
+fn refusal_of(state: &Mutex<State>, reader: &str) -> Option<String> {
+    let refusal = state.lock().unwrap().refused.get(reader).cloned();
+    refusal.filter(|refusal| !refusal.is_empty())
 }
 
 fn address_in(line: &str) -> String {

@@ -17,7 +17,7 @@ const FLOORS: &[(u32, &[&str])] = &[
     (30, &["schedule", "playbook", "ledger", "transfer", "reckon"]),
     (20, &["board", "store", "model", "notify", "upstream"]),
     (12, &["expression", "cron", "template"]),
-    (11, &["clock", "fault", "crash", "sse"]),
+    (11, &["clock", "fault", "crash", "sse", "instruments"]),
     (10, &["domain"]),
 ];
 

@@ -53,7 +53,7 @@ impl Question {
                 let tags = [&query.tags_all, &query.tags_any, &query.tags_none];
                 let tags = tags.into_iter().flatten().map(|tag| tag.len() + size_of::<String>());
                 let after = query.after.as_ref().map_or(0, |cursor| cursor.0.len());
-                let lists = query.projects.len() + query.statuses.len();
+                let lists = query.ids.len() + query.projects.len() + query.statuses.len();
                 let few = query.kinds.len() + query.kinds_of_status.len();
                 let text = query.text.as_ref().map_or(0, String::len);
                 size_of::<TaskQuery>() + tags.sum::<usize>() + after + (lists + few) * 8 + text

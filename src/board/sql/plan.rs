@@ -23,6 +23,8 @@ enum Drive {
     Column(&'static str, i64),
     /// Waiting for this task.
     Blocker(i64),
+    /// These tasks.
+    Tasks,
     /// Tags; the flag: they are those of `tags_any`.
     Tags(Vec<String>, bool),
     /// People, or nobody.
@@ -169,6 +171,8 @@ impl<'a> Plan<'a> {
                 "task_blockers b cross join tasks t on t.id = b.task".to_owned(),
                 vec![("b.blocker", int(*blocker))],
             )],
+            // Found by their ids, which the rest of the question names.
+            Drive::Tasks => vec![("t", "tasks t".to_owned(), Vec::new())],
             Drive::Tags(tags, _) => {
                 let index = indexed_by(&format!("task_tags_{order}"));
                 let head = format!("task_tags g{index} cross join tasks t on t.id = g.task");
@@ -209,7 +213,8 @@ impl<'a> Plan<'a> {
             sql.and_ints("t.project", query.projects.iter().map(|id| id.0));
             sql.and_ints("t.status", query.statuses.iter().map(|id| id.0));
         }
-        if matches!(drive, Drive::Column(..) | Drive::Blocker(_)) {
+        sql.and_ints("t.id", query.ids.iter().map(|id| id.0));
+        if matches!(drive, Drive::Column(..) | Drive::Blocker(_) | Drive::Tasks) {
             sql.and_ints("t.status_kind", self.kinds.iter().copied());
         }
         sql.and_in("t.kind", query.kinds.iter().map(|k| Bind::Text(k.as_str().to_owned())));
@@ -272,6 +277,9 @@ fn each<T, R>(items: &[T], kinds: &[i64], head: impl Fn(&T, i64) -> R) -> Vec<R>
 /// The narrowest index first.
 fn drive(query: &TaskQuery, projects: &[Project], kinds: usize) -> Drive {
     let fits = |branches: usize| branches * kinds.max(1) <= BRANCHES_MAX;
+    if !query.ids.is_empty() {
+        return Drive::Tasks;
+    }
     if let Some(parent) = query.parent {
         return Drive::Column("t.parent", parent.0);
     }
@@ -380,5 +388,7 @@ mod tests {
         assert_eq!(Plan::new(&query, &[]).drive, Drive::Tags(tags, true));
         query.parent = Some(TaskId(9));
         assert_eq!(Plan::new(&query, &[]).drive, Drive::Column("t.parent", 9));
+        query.ids = vec![TaskId(7)];
+        assert_eq!(Plan::new(&query, &[]).drive, Drive::Tasks);
     }
 }

@@ -1,7 +1,7 @@
 //! The rows of the outbox: a queue for each channel, and what was given up.
 
-use super::{segment, sha256};
-use crate::domain::Channel;
+use super::{ascending, segment, sha256};
+use crate::domain::{Channel, Timestamp};
 
 pub(in crate::ledger) const QUEUE: &str = "notice-queue/";
 pub(in crate::ledger) const DEAD: &str = "notice-dead/";
@@ -31,4 +31,29 @@ pub(in crate::ledger) fn after_queue(key: &str) -> Option<String> {
 /// A notice that was given up.
 pub(in crate::ledger) fn dead(key: &str) -> String {
     format!("{DEAD}{}", sha256(key.as_bytes()))
+}
+
+/// The alarms that wait for one channel, in the order in which they are told.
+pub(in crate::ledger) fn alarms(channel: &Channel) -> String {
+    format!("notice-alarm/{}/", segment(&channel.to_string()))
+}
+
+/// An alarm's place among them.
+pub(in crate::ledger) fn alarm(channel: &Channel, place: u64, key: &str) -> String {
+    format!("{}{place:016x}/{}", alarms(channel), sha256(key.as_bytes()))
+}
+
+/// What one channel was told, alarms aside, in the order in which it was.
+pub(in crate::ledger) fn told(channel: &Channel) -> String {
+    format!("notice-told/{}/", segment(&channel.to_string()))
+}
+
+/// Where those begin that were told at an instant or later.
+pub(in crate::ledger) fn told_since(channel: &Channel, at: Timestamp) -> String {
+    format!("{}{}", told(channel), ascending(at))
+}
+
+/// A notice's place among them.
+pub(in crate::ledger) fn told_at(channel: &Channel, at: Timestamp, key: &str) -> String {
+    format!("{}/{}", told_since(channel, at), sha256(key.as_bytes()))
 }

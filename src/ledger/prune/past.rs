@@ -1,6 +1,7 @@
 //! Everything else that is forgotten: notices, occurrences, decisions, `once` keys, definitions.
 
 use super::super::guards::At;
+use super::super::outbox::listed;
 use super::super::records::{self, Record};
 use super::super::{Ledger, Result, keys};
 use super::{ONCE, PAGE, Step, further, older_than, rows_of};
@@ -30,8 +31,8 @@ impl Ledger {
             match self.read::<Notice>(&row).await? {
                 Some(notice) if is_told(&notice.value, step.before) => {
                     let batch = records::remove(Batch::new(), &row, &notice).delete(place.as_str());
-                    let batch = batch.delete(keys::dead(&key.value));
-                    self.take_away(step, batch, 1).await?;
+                    let batch = listed(batch, Some(&notice.value), None)?;
+                    self.take_away(step, batch, 2).await?;
                 }
                 Some(_) => step.spend(1),
                 None => self.drop_row(step, &place).await?,

@@ -11,10 +11,11 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use futures::future::BoxFuture;
 use std::sync::Arc;
 
-/// Writes all of it down in Prometheus' words.
-pub type Written = Arc<dyn Fn() -> String + Send + Sync>;
+/// Looks how things stand, and writes all of it down in Prometheus' words.
+pub type Written = Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>;
 
 /// What the route needs.
 #[derive(Clone)]
@@ -48,7 +49,7 @@ async fn metrics(State(told): State<Told>, request: Request) -> Response {
     guard.tell_what_is_held().await;
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")];
-    (headers, (told.written)()).into_response()
+    (headers, (told.written)().await).into_response()
 }
 
 /// Whether a request names us: loopback, or one of our names, at any port.

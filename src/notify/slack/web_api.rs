@@ -41,14 +41,14 @@ impl SlackWebApi {
                 remove(&self.slack, (room, name)).await?;
             }
             let stands = Some((room.clone(), String::new())).filter(|_| post.part < before.len());
-            return Ok(Delivered { is_last, stands });
+            return Ok(Delivered { is_last, stands, ..Delivered::default() });
         };
         let payload = self.dressed(payload, post).await;
         if let Some(name) = standing
             && change(&self.slack, (&post.receipt.room, name), payload.clone()).await?
         {
             let stands = Some((post.receipt.room.clone(), name.clone()));
-            return Ok(Delivered { is_last, stands });
+            return Ok(Delivered { is_last, stands, ..Delivered::default() });
         }
         let thread = before.first().filter(|name| post.part > 0 && !name.is_empty());
         let stands =
@@ -63,7 +63,7 @@ impl SlackWebApi {
                 }
                 sent => sent?,
             };
-        Ok(Delivered { is_last, stands: Some(stands) })
+        Ok(Delivered { is_last, stands: Some(stands), ..Delivered::default() })
     }
 
     /// A part as it is sent: the first one mentions those whom it is addressed to.

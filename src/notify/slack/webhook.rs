@@ -47,7 +47,8 @@ impl fmt::Debug for SlackWebhook {
 impl Notifier for SlackWebhook {
     async fn deliver(&self, post: &Post<'_>) -> Result<Delivered, NotifyError> {
         let payloads = payloads(post.body);
-        let delivered = Delivered { is_last: post.part + 1 >= payloads.len(), stands: None };
+        let is_last = post.part + 1 >= payloads.len();
+        let delivered = Delivered { is_last, ..Delivered::default() };
         let Some(payload) = payloads.get(post.part) else { return Ok(delivered) };
         let payload = if post.part == 0 { first(payload, post) } else { payload.clone() };
         let answer = self.poster.post(&self.webhook, None, "application/json", payload).await?;

@@ -186,6 +186,7 @@ async fn run_playbook(
         at: instant(parts, context, "at", args.at.as_deref())?,
         set: args.set,
         by: name_of(context).to_owned(),
+        told: context.progress.clone(),
     };
     let report = parts.desk()?.run_playbook(request).await.map_err(desk_error)?;
     Ok(show::value(&report))

@@ -14,7 +14,7 @@ mod signature;
 
 pub use asked::{Asked, Choice, Clicked, Decision};
 pub use shown::{blocks_for, form, reply};
-pub use signature::Signatures;
+pub use signature::{Once, Refusal, Signatures};
 
 use axum::Router;
 use axum::body::Body;
@@ -74,9 +74,12 @@ async fn heard(
         Ok(Err(_)) => return plain(StatusCode::PAYLOAD_TOO_LARGE, "too long\n"),
         Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "too slow\n"),
     };
-    if let Err(refusal) = behind.signatures.check(&parts.headers, &body) {
+    if let Err(refusal) = behind.signatures.check(&parts.headers, &body).await {
         tracing::warn!(%refusal, "a request that says it is Slack's is refused");
-        return plain(StatusCode::UNAUTHORIZED, "not signed\n");
+        return match refusal {
+            Refusal::Unknown => plain(StatusCode::SERVICE_UNAVAILABLE, "not now\n"),
+            _ => plain(StatusCode::UNAUTHORIZED, "not signed\n"),
+        };
     }
     match read(&body) {
         Ok(Some(asked)) => {

@@ -2,25 +2,30 @@
 //! within five minutes, each once.
 
 use crate::clock::Clock;
+use crate::domain::{Timestamp, from_millis};
+use async_trait::async_trait;
 use axum::http::HeaderMap;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// So old, or so far ahead, a request may be.
 const WINDOW_SECONDS: i64 = 300;
-/// So many are remembered.
-const REMEMBERED_MAX: usize = 20_000;
-
 /// Knows what Slack has signed.
 pub struct Signatures {
     secret: SecretString,
     clock: Arc<dyn Clock>,
-    /// Signatures that were seen, by when they are too old anyhow.
-    seen: Mutex<BTreeMap<[u8; 32], i64>>,
+    once: Arc<dyn Once>,
+}
+
+/// Whoever remembers what came, also across restarts.
+#[async_trait]
+pub trait Once: Send + Sync {
+    /// Whether this signature comes for the first time; after `until` it need not be remembered.
+    async fn first(&self, signature: &str, until: Timestamp) -> Result<(), Refusal>;
 }
 
 /// Why a request is not believed to be Slack's.
@@ -41,6 +46,9 @@ pub enum Refusal {
     /// So many came that none can be remembered any more.
     #[error("too many came")]
     TooMany,
+    /// Whether it came before cannot be told.
+    #[error("what came before cannot be read or written")]
+    Unknown,
 }
 
 impl fmt::Debug for Signatures {
@@ -51,15 +59,15 @@ impl fmt::Debug for Signatures {
 
 impl Signatures {
     /// With the app's signing secret.
-    pub fn new(secret: SecretString, clock: Arc<dyn Clock>) -> Self {
-        Self { secret, clock, seen: Mutex::default() }
+    pub fn new(secret: SecretString, clock: Arc<dyn Clock>, once: Arc<dyn Once>) -> Self {
+        Self { secret, clock, once }
     }
 
     /// Whether Slack has sent this just now, for the first time.
     ///
     /// # Errors
     /// Why it is not believed.
-    pub fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
+    pub async fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let time = text("x-slack-request-timestamp").ok_or(Refusal::Unsigned)?;
         let signature = text("x-slack-signature").ok_or(Refusal::Unsigned)?;
@@ -75,23 +83,17 @@ impl Signatures {
             mac.update(piece);
         }
         mac.verify_slice(&signature).map_err(|_| Refusal::Wrong)?;
-        self.remember(signature, at, now)
+        let until = from_millis((at + WINDOW_SECONDS).saturating_mul(1_000));
+        self.once.first(&hex(&signature), until).await
     }
+}
 
-    fn remember(&self, signature: [u8; 32], at: i64, now: i64) -> Result<(), Refusal> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= REMEMBERED_MAX {
-            seen.retain(|_, until| *until >= now);
-        }
-        if seen.contains_key(&signature) {
-            return Err(Refusal::Repeated);
-        }
-        if seen.len() >= REMEMBERED_MAX {
-            return Err(Refusal::TooMany);
-        }
-        seen.insert(signature, at + WINDOW_SECONDS);
-        Ok(())
-    }
+/// In one spelling, whichever it came in.
+fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
@@ -109,7 +111,7 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
-    use crate::domain::from_millis;
+    use std::sync::Mutex;
 
     /// The example of Slack's own page.
     const SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
@@ -121,10 +123,25 @@ mod tests {
         803a0bc887a14d10d2c447fce8b6703c";
     const SIGNATURE: &str = "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503";
 
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<(String, Timestamp)>>);
+
+    #[async_trait]
+    impl Once for Kept {
+        async fn first(&self, signature: &str, until: Timestamp) -> Result<(), Refusal> {
+            let mut kept = self.0.lock().unwrap();
+            if kept.iter().any(|(known, _)| known == signature) {
+                return Err(Refusal::Repeated);
+            }
+            kept.push((signature.to_owned(), until));
+            Ok(())
+        }
+    }
+
     fn signatures(seconds_later: i64) -> Signatures {
         let at = AT.parse::<i64>().unwrap() + seconds_later;
         let clock = Arc::new(ManualClock::at(from_millis(at * 1_000)));
-        Signatures::new(SecretString::from(SECRET), clock)
+        Signatures::new(SecretString::from(SECRET), clock, Arc::<Kept>::default())
     }
 
     fn headers(at: &str, signature: &str) -> HeaderMap {
@@ -134,42 +151,48 @@ mod tests {
         headers
     }
 
-    #[test]
-    fn what_slack_signed_is_believed_once() {
+    #[tokio::test]
+    async fn what_slack_signed_is_believed_once() {
         let signatures = signatures(20);
         assert!(!format!("{signatures:?}").contains(SECRET));
-        let check = |body: &str| signatures.check(&headers(AT, SIGNATURE), body.as_bytes());
-        assert_eq!(check(BODY), Ok(()));
-        assert_eq!(check(BODY), Err(Refusal::Repeated));
-    }
-
-    #[test]
-    fn another_body_time_or_signature_is_refused() {
-        let signatures = signatures(0);
-        let check = |at: &str, signature: &str, body: &str| {
-            signatures.check(&headers(at, signature), body.as_bytes())
+        let check = async |signature: &str| {
+            signatures.check(&headers(AT, signature), BODY.as_bytes()).await
         };
-        assert_eq!(check(AT, SIGNATURE, &format!("{BODY}&x=1")), Err(Refusal::Wrong));
-        assert_eq!(check("1531420619", SIGNATURE, BODY), Err(Refusal::Wrong));
-        let other = SIGNATURE.replace("a2114", "a2115");
-        assert_eq!(check(AT, &other, BODY), Err(Refusal::Wrong));
-        for unsigned in ["", "v0=", "v1=a2", &SIGNATURE[..60], "v0=zz", &format!("{SIGNATURE}0")] {
-            assert_eq!(check(AT, unsigned, BODY), Err(Refusal::Unsigned), "{unsigned}");
-        }
-        assert_eq!(check("soon", SIGNATURE, BODY), Err(Refusal::Unsigned));
-        assert_eq!(signatures.check(&HeaderMap::new(), BODY.as_bytes()), Err(Refusal::Unsigned));
-        assert_eq!(check(AT, SIGNATURE, BODY), Ok(()), "what was refused is not remembered");
+        assert_eq!(check(SIGNATURE).await, Ok(()));
+        assert_eq!(check(SIGNATURE).await, Err(Refusal::Repeated));
+        let other_spelling = SIGNATURE.to_uppercase().replace("V0=", "v0=");
+        assert_eq!(check(&other_spelling).await, Err(Refusal::Repeated));
     }
 
-    #[test]
-    fn after_five_minutes_or_before_its_time_nothing_is_believed() {
+    #[tokio::test]
+    async fn another_body_time_or_signature_is_refused() {
+        let signatures = signatures(0);
+        let check = async |at: &str, signature: &str, body: &str| {
+            signatures.check(&headers(at, signature), body.as_bytes()).await
+        };
+        assert_eq!(check(AT, SIGNATURE, &format!("{BODY}&x=1")).await, Err(Refusal::Wrong));
+        assert_eq!(check("1531420619", SIGNATURE, BODY).await, Err(Refusal::Wrong));
+        let other = SIGNATURE.replace("a2114", "a2115");
+        assert_eq!(check(AT, &other, BODY).await, Err(Refusal::Wrong));
+        for unsigned in ["", "v0=", "v1=a2", &SIGNATURE[..60], "v0=zz", &format!("{SIGNATURE}0")] {
+            assert_eq!(check(AT, unsigned, BODY).await, Err(Refusal::Unsigned), "{unsigned}");
+        }
+        assert_eq!(check("soon", SIGNATURE, BODY).await, Err(Refusal::Unsigned));
+        let unsigned = signatures.check(&HeaderMap::new(), BODY.as_bytes()).await;
+        assert_eq!(unsigned, Err(Refusal::Unsigned));
+        assert_eq!(check(AT, SIGNATURE, BODY).await, Ok(()), "what was refused is not remembered");
+    }
+
+    #[tokio::test]
+    async fn after_five_minutes_or_before_its_time_nothing_is_believed() {
         for (later, expected) in
             [(300, Ok(())), (301, Err(Refusal::Old)), (-300, Ok(())), (-301, Err(Refusal::Old))]
         {
-            let found = signatures(later).check(&headers(AT, SIGNATURE), BODY.as_bytes());
+            let found = signatures(later).check(&headers(AT, SIGNATURE), BODY.as_bytes()).await;
             assert_eq!(found, expected, "{later}");
         }
         let huge = i64::MIN.to_string();
-        assert_eq!(signatures(0).check(&headers(&huge, SIGNATURE), b""), Err(Refusal::Old));
+        let found = signatures(0).check(&headers(&huge, SIGNATURE), b"").await;
+        assert_eq!(found, Err(Refusal::Old));
     }
 }

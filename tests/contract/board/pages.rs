@@ -81,6 +81,8 @@ async fn each_part_of_a_question_narrows(w: World) {
     let all = TaskQuery::default;
     assert_eq!(w.find(all()).await, [parent, one, other]);
     for narrow in [
+        TaskQuery { ids: vec![one], ..all() },
+        TaskQuery { ids: vec![other, one], projects: vec![w.alpha], ..all() },
         TaskQuery { projects: vec![w.alpha], statuses: vec![StatusId(4)], ..all() },
         TaskQuery { statuses: vec![StatusId(4)], ..all() },
         TaskQuery { kinds_of_status: vec![StatusKind::InProgress], ..all() },
@@ -316,6 +318,11 @@ async fn wide_questions_are_answered_and_wider_ones_refused(w: World) {
     let query = TaskQuery { assignee: AssigneeFilter::OneOf(people), ..TaskQuery::default() };
     assert!(w.find(query).await.is_empty());
     assert_eq!(w.find(TaskQuery { projects, ..TaskQuery::default() }).await, [one]);
+    let ids: Vec<TaskId> = (0..400).map(|number| TaskId(one.0 + number)).collect();
+    for order in ORDERS {
+        let query = TaskQuery { ids: ids.clone(), order, ..TaskQuery::default() };
+        assert_eq!(w.find(query).await, [one]);
+    }
     let tags = (0..501).map(|number| format!("t {number}")).collect();
     malformed(w.board.tasks(&TaskQuery { tags_none: tags, ..TaskQuery::default() }).await);
 }

@@ -118,7 +118,8 @@ pub fn a_notice(key: &str, created: i64) -> Notice {
 
 /// Its first part was taken, and was all there is.
 pub fn taken(second: i64) -> Sent {
-    Sent { revision: 0, part: 0, is_last: true, stands: None, at: at(second) }
+    let (stands, took, missed) = Default::default();
+    Sent { revision: 0, part: 0, is_last: true, stands, took, missed, at: at(second) }
 }
 
 /// Without the place that the ledger gave it.

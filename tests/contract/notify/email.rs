@@ -2,8 +2,8 @@
 
 use super::{deliver, opened};
 use crate::support::smtp::{FakeSmtp, Letter};
-use rota::domain::{Body, Mention};
-use rota::notify::{EmailOptions, EmailTls, Notifier, NotifyError, NotifyOptions};
+use rota::domain::{Body, Mention, Receipt};
+use rota::notify::{Delivered, EmailOptions, EmailTls, Notifier, NotifyError, NotifyOptions, Post};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,10 +108,12 @@ async fn failure(notifier: &Arc<dyn Notifier>) -> NotifyError {
 async fn a_server_that_is_busy_is_tried_again_and_one_that_refuses_is_not() {
     let smtp = FakeSmtp::start(false);
     let notifier = at(options(&smtp));
-    smtp.will_answer("451 hello s3cr3t, later");
+    // To both together, and to each alone.
+    let will_answer = |answer| (0..3).for_each(|_| smtp.will_answer(answer));
+    will_answer("451 hello s3cr3t, later");
     let error = failure(&notifier).await;
     assert!(error.is_transient && error.what.contains("451"), "{error}");
-    smtp.will_answer("554 hello s3cr3t, no");
+    will_answer("554 hello s3cr3t, no");
     let error = failure(&notifier).await;
     assert!(!error.is_transient && error.what.contains("554"), "{error}");
     assert!(smtp.letters().is_empty());
@@ -142,4 +144,71 @@ async fn whether_it_could_write_is_seen_without_a_letter() {
     assert!(smtp.letters().is_empty());
     let nobody = EmailOptions { port: Some(1), ..options(&smtp) };
     assert!(at(nobody).look().await.unwrap_err().is_transient);
+}
+
+fn some_readers(smtp: &FakeSmtp) -> EmailOptions {
+    let to = ["ada@example.org", "bo@example.org", "cy@example.org"].map(String::from);
+    EmailOptions { to: to.into(), ..options(smtp) }
+}
+
+async fn deliver_to(notifier: &Arc<dyn Notifier>, receipt: &Receipt) -> Delivered {
+    let body = text("hello");
+    notifier.deliver(&Post::first("k", &body, receipt)).await.unwrap()
+}
+
+fn readers(smtp: &FakeSmtp) -> Vec<String> {
+    smtp.letters().into_iter().flat_map(|letter| letter.to).collect()
+}
+
+#[tokio::test]
+async fn one_reader_who_is_refused_keeps_the_letter_from_nobody_else_and_is_named() {
+    let smtp = FakeSmtp::start(false);
+    let notifier = at(some_readers(&smtp));
+    smtp.will_refuse("bo@example.org", "550 hello s3cr3t, who?");
+    let delivered = deliver_to(&notifier, &Receipt::default()).await;
+    assert_eq!(readers(&smtp), ["ada@example.org", "cy@example.org"]);
+    assert_eq!(delivered.took, ["ada@example.org", "cy@example.org"]);
+    let [missed] = delivered.missed.as_slice() else { panic!("{delivered:?}") };
+    assert!(delivered.is_last && !missed.is_transient, "{missed:?}");
+    assert_eq!(
+        missed.to_string(),
+        "bo@example.org: the mail server refuses the letter (status 550)"
+    );
+    // All that they see of each other is what they always saw.
+    let letters = smtp.letters();
+    assert_eq!(header(&letters[0], "To"), header(&letters[1], "To"));
+    assert_eq!(header(&letters[0], "Message-ID"), header(&letters[1], "Message-ID"));
+}
+
+#[tokio::test]
+async fn a_reader_who_is_to_come_again_later_gets_it_then_and_nobody_gets_it_twice() {
+    let smtp = FakeSmtp::start(false);
+    let notifier = at(some_readers(&smtp));
+    smtp.will_refuse("ada@example.org", "450 later");
+    let delivered = deliver_to(&notifier, &Receipt::default()).await;
+    assert!(delivered.missed[0].is_transient, "{delivered:?}");
+    let receipt = Receipt { have: delivered.took, ..Receipt::default() };
+    let still = deliver_to(&notifier, &receipt).await;
+    assert_eq!((still.took.len(), still.missed.len()), (0, 1), "{still:?}");
+    smtp.will_refuse("ada@example.org", "");
+    let delivered = deliver_to(&notifier, &receipt).await;
+    assert!(delivered.missed.is_empty());
+    assert_eq!(readers(&smtp), ["bo@example.org", "cy@example.org", "ada@example.org"]);
+    // What is for some only comes to them alone.
+    let receipt = Receipt { readers: vec!["bo@example.org".into()], ..Receipt::default() };
+    deliver_to(&notifier, &receipt).await;
+    assert_eq!(readers(&smtp)[3..], ["bo@example.org"]);
+}
+
+#[tokio::test]
+async fn a_letter_that_no_reader_may_get_is_refused_as_a_whole() {
+    let smtp = FakeSmtp::start(false);
+    let notifier = at(some_readers(&smtp));
+    for reader in ["ada", "bo", "cy"] {
+        smtp.will_refuse(&format!("{reader}@example.org"), "550 who?");
+    }
+    assert!(!failure(&notifier).await.is_transient);
+    smtp.will_refuse("cy@example.org", "450 later");
+    assert!(failure(&notifier).await.is_transient, "one of them may get it yet");
+    assert!(smtp.letters().is_empty());
 }

@@ -2,11 +2,15 @@
 
 use super::playbooks::WORKER as WORKER_PLAYBOOK;
 use crate::support::daemon::{ADA, Life, Team, instant};
-use crate::support::gates::Unpriced;
+use crate::support::gates::{GatedBoard, Unpriced};
 use crate::support::playbooks::changed;
+use crate::support::tallied::Tallied;
+use crate::support::watched::{Call, Watch, Watched};
+use async_trait::async_trait;
 use rota::domain::*;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const SPENDS: &str = r#"
@@ -190,5 +194,49 @@ async fn what_each_accepted_piece_of_work_cost_is_told_by_project_milestone_and_
     board.delete_task(&by, second).await.unwrap();
     let gone = told("project").await;
     assert!(gone.iter().any(|(name, accepted, _)| name == "gone" && *accepted == 0), "{gone:?}");
+    life.stop().await;
+}
+
+/// Counts the questions to the board about single tasks.
+#[derive(Debug, Default)]
+struct OneByOne(Arc<AtomicUsize>);
+
+#[async_trait]
+impl Watch for OneByOne {
+    async fn before(&self, call: &Call<'_>) -> rota::board::Result<()> {
+        self.0.fetch_add(usize::from(call.name == "task"), Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_tasks_runs_were_at_they_are_read_together() {
+    const TASKS: usize = 40;
+    let mut team = Team::new().await;
+    team.playbook("ai-worker", WORKER_PLAYBOOK);
+    team.model("worker", &[SPENDS; TASKS]);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Watched { below: Arc::clone(&team.board.below), watch: OneByOne(asked.clone()) };
+    team.board = Arc::new(GatedBoard::new(Arc::new(counted), &team.gates));
+    let tallied = Tallied::new(&team.store);
+    team.store = Arc::clone(&tallied) as _;
+    let life = team.start().await;
+    for number in 0..TASKS {
+        let task = team.task(&format!("Task {number}")).await;
+        team.edit(ADA, task, TaskEdit::PlanHours(Some(1.0))).await;
+        life.run("ai-worker").await;
+    }
+    let ada = team.person(ADA).await;
+    for by in ["task", "project", "milestone", "goal", "playbook"] {
+        asked.store(0, Ordering::SeqCst);
+        tallied.count("review/");
+        let told = report(&life, &ada, json!({ "by": by })).await;
+        assert_eq!(told["total"]["runs"], TASKS, "{told:#}");
+        if by != "playbook" {
+            assert_eq!(told["total"]["plan_hours"], 40.0, "{told:#}");
+        }
+        let read = (asked.load(Ordering::SeqCst), tallied.questions());
+        assert!(read.0 == 0 && read.1 <= 2, "{by}: {read:?}");
+    }
     life.stop().await;
 }

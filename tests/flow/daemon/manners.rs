@@ -1,7 +1,11 @@
 //! People are told when they want to be told: in their own hours, not too much, and alarms at once.
 
+use super::outbox;
 use crate::support::daemon::{Life, Team};
+use crate::support::tallied::Tallied;
+use rota::clock::Clock as _;
 use rota::domain::*;
+use std::sync::Arc;
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -35,21 +39,15 @@ fn recipient(zone: chrono_tz::Tz) -> Recipient {
 }
 
 async fn store(team: &Team, life: &Life, to: Channel, text: &str, is_alarm: bool) {
-    let created = rota::clock::Clock::wall(team.clock.as_ref());
-    let notice = Notice {
-        key: format!("test:{text}"),
-        to,
-        body: Body { text: text.to_owned(), ..Body::default() },
-        created,
-        delivery: Delivery::Pending { attempts: 0, not_before: created, last_error: None },
-        replaces: false,
-        revision: 0,
-        place: 0,
-        parts: 0,
-        receipt: Receipt::default(),
-        is_alarm,
-    };
-    life.ledger.enqueue(vec![notice]).await.unwrap();
+    let notice = outbox::notice(&to, &format!("test:{text}"), text, team.clock.wall());
+    life.ledger.enqueue(vec![Notice { is_alarm, ..notice }]).await.unwrap();
+}
+
+/// Many notices that are too long to be told together.
+async fn store_many(team: &Team, life: &Life, to: &Channel, count: usize) {
+    let long = "word ".repeat(400);
+    let notice = |n| outbox::notice(to, &format!("many {n}"), &long, team.clock.wall());
+    life.ledger.enqueue((0..count).map(notice).collect()).await.unwrap();
 }
 
 /// What was told by now, in order.
@@ -123,5 +121,61 @@ async fn what_comes_close_together_is_one_message_and_a_day_holds_only_so_many()
     let all = told(&team, &life).await;
     assert_eq!(all.len(), 3, "{all:#?}");
     assert!(all[2].contains("fact 4.") && all[2].contains("fact 5."), "{all:#?}");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_goes_past_however_many_wait() {
+    let mut team = Team::new().await;
+    team.recipients = vec![recipient(chrono_tz::America::New_York)];
+    let life = team.start().await;
+    store_many(&team, &life, &ops(), 1_100).await;
+    store(&team, &life, ops(), "it burns", true).await;
+    store(&team, &life, ops(), "it still burns", true).await;
+    assert_eq!(told(&team, &life).await, ["it burns", "it still burns"]);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_somebody_sleeps_nothing_is_read_of_what_waits_but_its_first() {
+    let mut team = Team::new().await;
+    team.recipients = vec![recipient(chrono_tz::America::New_York)];
+    let tallied = Tallied::new(&team.store);
+    team.store = Arc::clone(&tallied) as _;
+    let life = team.start().await;
+    store_many(&team, &life, &ops(), 300).await;
+    later(&team, Duration::from_mins(30)).await;
+    life.daemon.deliver().await;
+    tallied.count("notice");
+    assert!(told(&team, &life).await.is_empty());
+    assert!(tallied.rows() <= 6, "{} rows were read", tallied.rows());
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_day_holds_only_so_many_also_when_thousands_are_told_elsewhere() {
+    let mut team = Team::new().await;
+    let base = recipient(chrono_tz::Europe::Berlin);
+    let channels = vec![ops(), Channel::Stdout];
+    team.recipients = vec![Recipient { channels, per_day: Some(2), ..base }];
+    let life = team.start().await;
+    store(&team, &life, ops(), "one", false).await;
+    store(&team, &life, Channel::Stdout, "two", false).await;
+    assert_eq!(told(&team, &life).await.len(), 2);
+    later(&team, Duration::from_mins(1)).await;
+    store_many(&team, &life, &Channel::File("log".into()), 1_100).await;
+    store(&team, &life, ops(), "three", false).await;
+    let told = told(&team, &life).await;
+    assert_eq!(told.len(), 2 + 1_100);
+    assert!(!told.contains(&"three".to_owned()), "the day is full");
+    // On Thursday there is room again, and alarms never took any.
+    later(&team, 47 * HOUR).await;
+    store(&team, &life, ops(), "it burns", true).await;
+    store(&team, &life, ops(), "four", false).await;
+    store(&team, &life, ops(), "five", false).await;
+    life.daemon.deliver().await;
+    later(&team, HOUR).await;
+    life.daemon.deliver().await;
+    assert_eq!(team.told.texts()[2 + 1_100..], ["three", "it burns", "four"]);
     life.stop().await;
 }

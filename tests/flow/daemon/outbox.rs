@@ -3,9 +3,14 @@
 use crate::support::daemon::{ADA, Life, Team};
 use crate::support::mailbox::{Mailbox, Turn};
 use crate::support::slack::{Fail, FakeSlack, TEAM, TOKEN};
+use crate::support::smtp::{FakeSmtp, Letter};
+use async_trait::async_trait;
 use rota::clock::{Clock, SystemClock};
 use rota::domain::{Body, Channel, Delivery, Notice, Receipt, Timestamp, Value};
-use rota::notify::{NotifyOptions, SharedWriter, SlackOptions, SlackWay, open};
+use rota::notify::{
+    Delivered, EmailOptions, EmailTls, Notifier, NotifyError, NotifyOptions, Post, SharedWriter,
+    SlackOptions, SlackWay, open,
+};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -314,5 +319,106 @@ async fn in_whichever_way_slack_fails_nothing_is_lost_and_nothing_comes_twice() 
     let told = slack.messages().iter().map(|m| m.payload["text"].to_string()).collect::<Vec<_>>();
     let expected: Vec<String> = (0..fails.len()).map(|n| format!("\"fact {n}.\"")).collect();
     assert_eq!(told, expected);
+    life.stop().await;
+}
+
+fn team_mail() -> Channel {
+    Channel::Email("team".into())
+}
+
+/// A channel that bears any pace: where time passes by itself, tests do not wait for it.
+#[derive(Debug)]
+struct Unpaced(Arc<dyn Notifier>);
+
+#[async_trait]
+impl Notifier for Unpaced {
+    async fn deliver(&self, post: &Post<'_>) -> Result<Delivered, NotifyError> {
+        self.0.deliver(post).await
+    }
+}
+
+/// A team whose channel `email:team` is a mail server with three readers.
+async fn with_email() -> (Team, FakeSmtp, Arc<Mailbox>) {
+    let (mut team, to_ops, _) = with_mailboxes(Duration::ZERO).await;
+    let smtp = FakeSmtp::start(false);
+    let email = EmailOptions {
+        server: smtp.address.ip().to_string(),
+        port: Some(smtp.address.port()),
+        tls: EmailTls::None,
+        login: None,
+        from: "rota@example.org".into(),
+        to: ["ada", "bo", "cy"].map(|name| format!("{name}@example.org")).into(),
+        time_limit: Duration::from_secs(10),
+    };
+    let mut options = NotifyOptions::default();
+    options.email.insert("team".into(), email);
+    let stdout: SharedWriter = Arc::new(Mutex::new(Vec::new()));
+    let notifier = open(&team_mail(), &options, &stdout, &SystemClock::shared()).unwrap();
+    team.channels.insert(team_mail(), Arc::new(Unpaced(notifier)));
+    (team, smtp, to_ops)
+}
+
+/// Who got which letter.
+fn got(smtp: &FakeSmtp) -> Vec<(String, String)> {
+    let last = |letter: &Letter| letter.data.trim_end().lines().last().unwrap().to_owned();
+    let letters = smtp.letters();
+    let all = letters.iter().flat_map(|letter| letter.to.iter().map(move |to| (to, last(letter))));
+    all.map(|(to, text)| (to.split('@').next().unwrap().to_owned(), text)).collect()
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(who, text)| ((*who).to_owned(), (*text).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn a_reader_who_is_refused_is_named_in_the_outbox_and_can_be_written_to_again() {
+    let (team, smtp, to_ops) = with_email().await;
+    let life = team.start().await;
+    smtp.will_refuse("bo@example.org", "550 who?");
+    tell(&team, &life, &team_mail(), &["one"]).await;
+    assert!(!life.daemon.deliver().await, "not all of it arrived");
+    assert_eq!(got(&smtp), pairs(&[("ada", "one"), ("cy", "one")]));
+    assert!(life.ledger.queue(&team_mail(), 9).await.unwrap().is_empty());
+    let ada = team.person(ADA).await;
+    let outbox = life.call(&ada, "listOutbox", json!({})).await.unwrap();
+    let dead = outbox.get("dead").and_then(Value::as_list).unwrap();
+    let of = |name: &str| dead[0].get(name).and_then(Value::as_text).unwrap().to_owned();
+    assert_eq!(dead.len(), 1, "{outbox}");
+    assert_eq!(of("error"), "bo@example.org: the mail server refuses the letter (status 550)");
+    life.daemon.deliver().await;
+    assert!(to_ops.texts()[0].contains("bo@example.org"), "{:?}", to_ops.texts());
+    smtp.will_refuse("bo@example.org", "");
+    life.call(&ada, "retryOutbox", json!({"key": of("key")})).await.unwrap();
+    life.daemon.deliver().await;
+    assert_eq!(got(&smtp)[2..], pairs(&[("bo", "one")]));
+    assert!(life.ledger.dead_letters(9).await.unwrap().is_empty());
+    life.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_whose_mailbox_is_full_holds_the_others_up_for_twenty_minutes_and_no_longer() {
+    let (team, smtp, _) = with_email().await;
+    let life = team.start().await;
+    smtp.will_refuse("bo@example.org", "452 full");
+    tell(&team, &life, &team_mail(), &["one", "two"]).await;
+    let mut waited = Duration::ZERO;
+    while got(&smtp).len() < 4 {
+        assert!(waited < Duration::from_mins(25), "{:?}", got(&smtp));
+        life.daemon.deliver().await;
+        team.clock.advance(Duration::from_secs(10));
+        waited += Duration::from_secs(10);
+    }
+    let both = [("ada", "one"), ("cy", "one"), ("ada", "two"), ("cy", "two")];
+    assert_eq!(got(&smtp), pairs(&both));
+    assert!(waited > Duration::from_mins(20), "{waited:?}");
+    smtp.will_refuse("bo@example.org", "");
+    team.clock.advance(Duration::from_mins(1));
+    life.daemon.deliver().await;
+    assert_eq!(got(&smtp)[4..], pairs(&[("bo", "two")]), "the others have it");
+    let dead = life.ledger.dead_letters(9).await.unwrap();
+    assert_eq!(dead.len(), 1);
+    assert!(
+        matches!(&dead[0].delivery, Delivery::Undeliverable { error, .. } if error.contains("452"))
+    );
     life.stop().await;
 }

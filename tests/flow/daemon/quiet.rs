@@ -1,7 +1,7 @@
 //! Playbooks that take nothing any more are told of, once, with the reason.
 
 use super::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
-use crate::support::daemon::{Life, Team};
+use crate::support::daemon::{ADA, Life, Team};
 use crate::support::playbooks::changed;
 use rota::domain::*;
 use rota::tools::desk::Desk as _;
@@ -72,5 +72,29 @@ async fn gates_that_nothing_passes_are_told_of_by_their_reason() {
     assert!(told[0].contains("none passes") && told[0].contains("no_estimate"), "{told:#?}");
     assert!(life.runs(task).await.is_empty());
     assert_eq!(team.look(task).await.assignee, None);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_gate_kept_once_is_not_told_of_when_it_is_not_there_any_more() {
+    let mut team = Team::new().await;
+    let gated = format!("{}\n[suitability]\nrequire = [\"estimate\"]\n", every_six_hours(""));
+    team.playbook("ai-worker", &gated);
+    team.model("worker", &[QUICK]);
+    let done = team.task("Fix the login").await;
+    team.edit(ADA, done, TaskEdit::Storypoints(Some(3.0))).await;
+    let kept = team.task("Fix the logout").await;
+    let life = team.start().await;
+    life.work().await;
+    days(&team, &life, 1).await;
+    assert_eq!(life.the_run(done).await.reason, Some(Reason::HandedOver));
+    let decided = life.ledger.decisions_about_task(kept, None).await.unwrap();
+    assert_eq!(decided[0].reason, Reason::NoEstimate);
+    // Nobody means it for agents any more: the selection matches nothing.
+    team.edit(ADA, kept, TaskEdit::RemoveTag("AI-Suitable".into())).await;
+    days(&team, &life, 8).await;
+    let told = told(&life).await;
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("matched nothing any more since 2026-11-03"), "{told:#?}");
     life.stop().await;
 }

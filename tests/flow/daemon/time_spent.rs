@@ -4,6 +4,7 @@ use super::playbooks::{ASKS, BREAKS_OFF, QUICK, WORKER as WORKER_PLAYBOOK};
 use crate::support::daemon::{Life, Team, WORKER};
 use rota::board::Timesheets as _;
 use rota::domain::*;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 async fn entries(team: &Team, task: TaskId) -> Vec<(PersonId, TimeKind, u32, String)> {
@@ -82,6 +83,34 @@ async fn each_attempt_counts_and_a_short_one_does_not() {
     let expected = (WORKER, TimeKind::Development, 60, format!("run {}", runs[1].id));
     assert_eq!(entries(&team, task).await, [expected]);
     life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_life_that_ends_around_the_entry_leaves_one_of_each_run() {
+    for place in ["before logTime", "after logTime"] {
+        let (team, task) = team(&[QUICK, QUICK], Some(TimeKind::Development)).await;
+        let dead = team.start().await;
+        let mut gate = team.gates.stop(place);
+        tokio::select! {
+            () = works(&team, &dead, Duration::from_mins(2)) => panic!("{place}: it came to an end"),
+            () = gate.reached() => {}
+        }
+        drop(gate);
+        team.clock.advance(Duration::from_secs(1));
+        let life = team.start().await;
+        life.work().await;
+        life.work().await;
+        let entries = entries(&team, task).await;
+        let runs: BTreeSet<_> = entries.iter().map(|(.., about)| about.clone()).collect();
+        assert_eq!(runs.len(), entries.len(), "{place}: {entries:#?}");
+        if place == "after logTime" {
+            let first = life.runs(task).await.pop().unwrap();
+            let expected = (WORKER, TimeKind::Development, 120, format!("run {}", first.id));
+            assert_eq!(entries, [expected]);
+        }
+        life.stop().await;
+        drop(dead);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ mod tests;
 
 use super::call::{Call, Parcel, Reply, Trouble};
 use super::client::Line;
+use crate::instruments::{self, BoardAnswer};
 use cache::Cache;
 use pace::{Go, Pace};
 use queue::{Job, Queue};
@@ -251,6 +252,15 @@ impl State {
     }
 }
 
+fn answer_of(trouble: Option<&Trouble>) -> BoardAnswer {
+    match trouble {
+        None => BoardAnswer::Answered,
+        Some(Trouble::Unauthorized) => BoardAnswer::Unauthorized,
+        Some(Trouble::Limited { .. }) => BoardAnswer::Limited,
+        Some(Trouble::Unreachable { .. }) => BoardAnswer::Unreachable,
+    }
+}
+
 enum Next {
     End,
     Wait(Instant),
@@ -285,8 +295,12 @@ impl Inner {
                 }
                 Next::Send(jobs) => {
                     let parcel = queue::pack(&jobs);
+                    let begun = Instant::now();
                     let outcome = self.line.send(&parcel).await;
-                    self.lock().settle(jobs, outcome, epoch, Instant::now());
+                    let answer = answer_of(outcome.as_ref().err());
+                    let mut state = self.lock();
+                    state.settle(jobs, outcome, epoch, Instant::now());
+                    instruments::board_asked(answer, begun.elapsed(), state.pace.limit());
                 }
             }
         }
