@@ -47,7 +47,7 @@ pub(super) async fn serve(
     let socket = server.path();
     server.spawn(front, stop.clone(), &tracker);
     let draining = CancellationToken::new();
-    let addr = Some(http.spawn(&draining, &stop, &tracker));
+    let addr = Some(http.spawn(&daemon, &draining, &stop, &tracker));
     let _ = ready.send(Ready { socket, addr });
     tracing::info!(daemon = %name, state = %state.display(), "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

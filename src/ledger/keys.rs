@@ -3,9 +3,11 @@
 //! A key is made of segments joined by `/`. What people or boards chose is escaped, and replaced by
 //! its hash where it is long, so that no name reaches into another's rows or past the longest key.
 
+mod arrivals;
 mod outbox;
 mod waits;
 
+pub(super) use arrivals::arrival;
 pub(super) use outbox::{DEAD, QUEUE, after_queue, dead, place_in_queue, queue, queued};
 pub(super) use waits::{
     budget_more, command, command_prefix, command_taken, release_asked, release_asked_prefix,
