@@ -111,7 +111,6 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("holidays", "to = \"18:00\"", "to = \"18:00\", holidays = \"calendar:Holidays\""),
     ("a secret of a webhook in the file", "\"${REVIEW_HOOK_SECRET}\"", "\"hunter2\""),
     ("a secret of a webhook that is not set", "${REVIEW_HOOK_SECRET}", "${REVIEW_HOOK}"),
-    ("a webhook without a secret", "secret = \"${REVIEW_HOOK_SECRET}\", ", ""),
     ("a rubric that nobody is asked", "model = \"small\"\n", ""),
     ("a transport of its own", "git = \"{{task.fields.repository}}\"", "git = \"ext::sh -c id\""),
     ("two sources", "source = { git", "source = { path = \"..\", git"),

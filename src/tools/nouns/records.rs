@@ -166,7 +166,7 @@ struct ListRuns {
     playbook: Option<String>,
     /// At this task.
     task: Option<Id>,
-    /// In this state: running, succeeded, failed, waiting …
+    /// running, succeeded, failed, waiting …
     state: Option<String>,
     /// At most so many, 1 to 1000 (default 20).
     limit: Option<u32>,
