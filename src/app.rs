@@ -4,6 +4,7 @@
 //! state folder, `front` answers tool calls over them, `rehearsal` puts the same parts over an
 //! overlay board and a store in memory, `demo` plays a sample day.
 
+mod api;
 mod backup;
 mod calendar;
 mod channels;

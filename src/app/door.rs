@@ -4,7 +4,7 @@
 
 use crate::clock::{Clock, Entropy};
 use crate::domain::{Role, Value};
-use crate::mcp::http::{Behind, HttpOptions, KeptSession, SessionError, SessionKeeper};
+use crate::mcp::http::{Behind, Gate, HttpOptions, KeptSession, SessionError, SessionKeeper};
 use crate::mcp::{
     self, About, Access, CallError, Called, Caller, Calls, Denied, Handler, Limits, News,
     NewsError, Seals,
@@ -74,14 +74,6 @@ impl RunDoor {
             self.seals.clone(),
             self.limits,
         );
-        let behind = Behind {
-            handler,
-            access: Arc::clone(&runs) as _,
-            sessions: Arc::clone(&runs) as _,
-            news: runs as _,
-            clock: Arc::clone(&self.clock),
-            metrics: None,
-        };
         let options = HttpOptions {
             required_role: Role::Readonly,
             rate_per_minute: RATE,
@@ -89,7 +81,14 @@ impl RunDoor {
             streams_resume: false,
             ..HttpOptions::default()
         };
-        let routes = mcp::http::router(behind, options, &stop, &tracker);
+        let behind = Behind {
+            handler,
+            gate: Gate::new(Arc::clone(&runs) as _, options, Arc::clone(&self.clock)),
+            sessions: Arc::clone(&runs) as _,
+            news: runs as _,
+            metrics: None,
+        };
+        let routes = mcp::http::router(behind, &stop, &tracker);
         server.spawn(routes, Arc::new(|| true), stop.clone(), &tracker);
         tracing::debug!(address = %entrance.address, "the tools of runs are served");
         Ok((entrance, stop.drop_guard()))

@@ -1,12 +1,13 @@
 //! HTTP: what the daemon serves there, put together.
 
+use super::api::{self, Api};
 use super::outside::Outside;
 use super::{counted, open};
 use crate::app::failure::{Failure, FailureKind};
 use crate::clock::Clock;
 use crate::config::McpConfig;
 use crate::daemon::Daemon;
-use crate::mcp::http::Behind;
+use crate::mcp::http::{Behind, Gate};
 use crate::mcp::{self, Handler, Seals};
 use crate::web::Server;
 use crate::web::tls::Tls;
@@ -23,6 +24,8 @@ pub(super) struct Http {
     clock: Arc<dyn Clock>,
     seals: Seals,
     slack: axum::Router,
+    /// A name for the events of this process.
+    life: String,
 }
 
 impl Http {
@@ -44,8 +47,9 @@ impl Http {
         }
         opened.parts.tools.set_address(public_address(&config, server.address()));
         let seals = Seals::new(opened.parts.entropy.as_ref());
+        let life = api::life(opened.parts.entropy.as_ref());
         let slack = super::slack::routes(&opened.config, &outside, &clock)?;
-        Ok(Self { server, outside, config, clock, seals, slack })
+        Ok(Self { server, outside, config, clock, seals, slack, life })
     }
 
     /// Serves until `stop`; where. Not ready any more is told from `draining` on.
@@ -56,7 +60,7 @@ impl Http {
         stop: &CancellationToken,
         tracker: &TaskTracker,
     ) -> SocketAddr {
-        let Self { server, outside, config, clock, seals, slack } = self;
+        let Self { server, outside, config, clock, seals, slack, life } = self;
         let calls = outside.calls.clone();
         let ending = stop.clone();
         tracker.spawn(async move {
@@ -67,14 +71,25 @@ impl Http {
         let handler =
             Handler::for_http(Arc::clone(&outside) as _, Arc::clone(&clock), seals, config.limits);
         let feeds = crate::web::calendar::router(Arc::clone(&outside) as _);
-        let (access, news) = (Arc::clone(&outside) as _, Arc::clone(&outside) as _);
+        let gate = Gate::new(Arc::clone(&outside) as _, config.http, Arc::clone(&clock));
+        let rest = Api {
+            gate: Arc::clone(&gate),
+            handler: handler.clone(),
+            outside: Arc::clone(&outside),
+            daemon: Arc::clone(daemon),
+            clock,
+            life,
+        };
+        let rest = rest.routes(stop, tracker);
         let metrics = Some(counted::written(daemon, stop, tracker));
-        let behind = Behind { handler, access, sessions: outside as _, news, clock, metrics };
+        let (sessions, news) = (Arc::clone(&outside) as _, outside as _);
+        let behind = Behind { handler, gate, sessions, news, metrics };
         let routes = if config.enabled {
-            mcp::http::router(behind, config.http, stop, tracker)
+            mcp::http::router(behind, stop, tracker)
         } else {
             axum::Router::new()
         };
+        let routes = routes.merge(rest);
         let address = server.address();
         let draining = draining.clone();
         let is_ready = move || !draining.is_cancelled();

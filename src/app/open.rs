@@ -388,6 +388,7 @@ pub(super) fn words(
         agents: None,
         playbooks: std::collections::BTreeSet::new(),
         workers: BTreeMap::new(),
+        is_set: |name| read_variable(name).is_some_and(|value| !value.trim().is_empty()),
         cron: |text| Pattern::parse(text).map(|_| ()).map_err(|error| error.to_string()),
         // Whoever asks brings them.
         templates: Arc::new(Templates::from_texts([]).0),

@@ -8,7 +8,9 @@ use super::receipt;
 use super::rooms::files_of;
 use super::worker::{Worker, board_trouble};
 use crate::crash;
-use crate::domain::{EffectActor, Gather, Mode, Phase, Reason, RunState, Task, Usage, Value, Work};
+use crate::domain::{
+    EffectActor, Gather, Mode, Phase, Reason, RunState, Task, Trigger, Usage, Value, Work,
+};
 use crate::ledger::LogLine;
 use crate::runner::acp::AcpRunner;
 use crate::runner::command::CommandRunner;
@@ -46,6 +48,7 @@ impl Worker {
             self.brief.put("gathered", gathered);
         }
         self.brief.put_run(&self.run, playbook.limits.attempts);
+        self.put_event().await?;
         let projects = self.parts.board.projects().await.map_err(|e| board_trouble(&e))?;
         let selected = super::by_rota::selected_projects(&playbook, &projects);
         self.brief.put_projects(&projects, &selected);
@@ -54,6 +57,20 @@ impl Worker {
             self.put_task(task).await?;
         }
         self.put_earlier().await;
+        Ok(())
+    }
+
+    /// What another program told, where that woke the playbook.
+    async fn put_event(&mut self) -> Result<(), WorkEnd> {
+        let occurrence = &self.job.occurrence;
+        if occurrence.trigger != Trigger::Webhook {
+            return Ok(());
+        }
+        let arrival = self.parts.ledger.arrival(&occurrence.id).await.map_err(|error| {
+            let detail = format!("what woke it could not be read: {error}");
+            WorkEnd::ended(RunState::Failed, Reason::StoreFailed, detail, Usage::default())
+        })?;
+        self.brief.put("event", arrival.as_ref().map(brief::describe_arrival));
         Ok(())
     }
 

@@ -3,8 +3,8 @@
 
 use crate::board::{self, Board};
 use crate::domain::{
-    Comment, CommentQuery, CommentTarget, Effect, EffectActor, EffectResult, Person, PersonKind,
-    Playbook, Project, RUN_CHECK, Run, Task, Timestamp, Value,
+    Arrival, Comment, CommentQuery, CommentTarget, Effect, EffectActor, EffectResult, Person,
+    PersonKind, Playbook, Project, RUN_CHECK, Run, Task, Timestamp, Value,
 };
 use crate::template::vocabulary;
 use chrono::SecondsFormat;
@@ -153,6 +153,17 @@ fn describe_task(
         comments.iter().map(|c| describe_comment(c, people)).collect::<Vec<_>>().into(),
     );
     Value::Map(map)
+}
+
+/// What another program told, as templates see it.
+pub(super) fn describe_arrival(arrival: &Arrival) -> Value {
+    let payload = serde_json::from_str::<Value>(&arrival.text).unwrap_or(Value::Null);
+    Value::map([
+        ("name", Value::from(arrival.name.as_str())),
+        ("delivery", arrival.delivery.as_str().into()),
+        ("payload", payload),
+        ("text", arrival.text.as_str().into()),
+    ])
 }
 
 fn describe_comment(comment: &Comment, people: &[Person]) -> Value {

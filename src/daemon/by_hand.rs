@@ -35,6 +35,7 @@ pub(super) fn of(what: &str, agent: &str, zone: Tz) -> Playbook {
             cron: None,
             every: None,
             events: Vec::new(),
+            webhook: None,
             zone,
             gap: Gap::Next,
             fold: Fold::First,

@@ -34,7 +34,7 @@ const POST_MAX: std::time::Duration = std::time::Duration::from_secs(30);
 const NEXT_MAX: usize = 10_000;
 
 impl Daemon {
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         &self,
         make: impl FnOnce(oneshot::Sender<Result<T, DeskError>>) -> Event,
     ) -> Result<T, DeskError> {

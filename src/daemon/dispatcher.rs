@@ -80,6 +80,10 @@ impl Dispatcher {
                 self.work_done(&occurrence, &run, task, done).await;
             }
             Event::Run { request, reply } => self.run_by_hand(request, reply).await,
+            Event::Arrived { arrival, reply } => {
+                let _ = reply.send(self.receive(*arrival).await);
+                self.dispatch().await;
+            }
             Event::Decided { task, reply } => Box::pin(self.carry_out_decision(task, reply)).await,
             Event::StopRun { run, by, reply } => self.stop_run(run, &by, reply).await,
             Event::Switch { playbook, switch, by, reply } => {

@@ -2,8 +2,9 @@
 //! another.
 
 use super::alarm::Woken;
+use super::arrivals::Received;
 use super::worker::WorkDone;
-use crate::domain::{OccurrenceId, PlaybookName, RunId, TaskId, Value};
+use crate::domain::{Arrival, OccurrenceId, PlaybookName, RunId, TaskId, Value};
 use crate::tools::desk::{DeskError, RunReport, RunRequest, Switch};
 use tokio::sync::oneshot;
 
@@ -31,6 +32,13 @@ pub(super) enum Event {
         request: RunRequest,
         /// Told when the occurrence has ended.
         reply: oneshot::Sender<Result<RunReport, DeskError>>,
+    },
+    /// Another program told something.
+    Arrived {
+        /// What.
+        arrival: Box<Arrival>,
+        /// Told when it is recorded.
+        reply: oneshot::Sender<Result<Received, DeskError>>,
     },
     /// A person has decided about what is proposed for a task.
     Decided {

@@ -19,6 +19,7 @@ pub mod alarm;
 mod announce;
 mod answers;
 mod applying;
+mod arrivals;
 mod asked;
 mod assistants;
 mod attempt;
@@ -91,6 +92,7 @@ mod worker;
 
 pub use accounts::Accounts;
 pub use alarm::AlarmError;
+pub use arrivals::Received;
 pub use journal::RunJournal;
 pub use parts::{Parts, Settings, Words};
 

@@ -128,7 +128,11 @@ impl Worker {
     pub(super) fn environment(&self) -> Vec<(String, String)> {
         let Some((_, env)) = self.job.playbook.work.program() else { return Vec::new() };
         let known = &self.parts.settings.environment;
-        env.iter().filter_map(|name| Some((name.clone(), known.get(name)?.clone()))).collect()
+        // Nobody is given what another program signs by.
+        let playbooks = self.parts.playbooks();
+        let webhooks = || playbooks.iter().filter_map(|playbook| playbook.on.webhook.as_ref());
+        let env = env.iter().filter(|name| !webhooks().any(|webhook| webhook.secret == **name));
+        env.filter_map(|name| Some((name.clone(), known.get(name)?.clone()))).collect()
     }
 
     /// A run token for a program that may call the run's tools, and the file that leads it there.

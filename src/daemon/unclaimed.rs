@@ -272,7 +272,9 @@ impl Dispatcher {
         let timetable = book.timetable.as_ref();
         let starts = timetable.map_or(occurrence.planned, |t| t.start_of(occurrence.planned));
         let is_late = playbook.on.late.is_some_and(|late| now - starts > to_delta(late));
-        let is_superseded = playbook.on.catch_up != CatchUp::All
+        // What another program told, no later instant tells.
+        let is_superseded = occurrence.trigger != Trigger::Webhook
+            && playbook.on.catch_up != CatchUp::All
             && timetable
                 .and_then(|table| table.after(occurrence.planned))
                 .is_some_and(|next| next <= now);

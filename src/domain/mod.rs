@@ -6,6 +6,7 @@
 #[macro_use]
 mod shapes;
 
+mod arrival;
 mod calendar;
 mod change;
 mod claim;
@@ -47,6 +48,7 @@ mod value;
 mod work;
 mod workspace;
 
+pub use arrival::Arrival;
 pub use calendar::{
     CalendarEvent, During, EventEdit, EventQuery, NewEvent, ScheduleQuery, Scheduled, When,
 };
@@ -85,7 +87,7 @@ pub use person::{Initiative, NewPerson, Person, PersonKind, Principal, Role};
 pub use playbook::{
     AssigneeSelector, BoardEvent, CatchUp, ClaimRules, DayBudget, DueSelector, Fold, Gap, Gate,
     Gather, HandBack, Limits, Mode, On, OrderKey, Outcome, Overlap, Playbook, Review, Reviewer,
-    Rubric, Scope, Select, StatusSelector, Suitability, WhenUnsuitable, WriteScope,
+    Rubric, Scope, Select, StatusSelector, Suitability, Webhook, WhenUnsuitable, WriteScope,
 };
 pub use project::{NewProject, Project, ProjectEdit, Status, StatusKind, default_statuses};
 pub use reason::Reason;

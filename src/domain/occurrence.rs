@@ -50,6 +50,8 @@ pub enum Trigger {
     Every,
     /// `on.event`.
     Event,
+    /// `on.webhook`.
+    Webhook,
     /// `rota run-once` and its like.
     Manual,
     /// A reviewer asked for changes.
@@ -65,6 +67,7 @@ impl Trigger {
             Self::Cron => "cron",
             Self::Every => "every",
             Self::Event => "event",
+            Self::Webhook => "webhook",
             Self::Manual => "manual",
             Self::Rework => "rework",
             Self::Review => "review",

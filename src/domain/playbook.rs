@@ -87,6 +87,8 @@ pub struct On {
     pub every: Option<Duration>,
     /// Changes on the board.
     pub events: Vec<BoardEvent>,
+    /// What another program tells it.
+    pub webhook: Option<Webhook>,
     /// The zone of `cron`, `every` and `hours`.
     pub zone: Tz,
     /// A local time that DST removes.
@@ -110,8 +112,18 @@ pub struct On {
 impl On {
     /// Whether anything wakes it but people.
     pub fn wakes(&self) -> bool {
-        self.cron.is_some() || self.every.is_some() || !self.events.is_empty()
+        let by_others = !self.events.is_empty() || self.webhook.is_some();
+        self.cron.is_some() || self.every.is_some() || by_others
     }
+}
+
+/// How other programs wake a playbook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// The variable of the environment with the secret by which they sign.
+    pub secret: String,
+    /// Only what is called so; empty: everything.
+    pub events: Vec<String>,
 }
 
 /// A change on the board that wakes a playbook.

@@ -53,6 +53,7 @@ reasons! {
     CatchUpMax = "catch_up_max", "more instants were missed than `on.catch_up_max` allows";
     Overlap = "overlap", "the occurrence before it was still running";
     Replaced = "replaced", "a later occurrence took its place";
+    OtherEvent = "other_event", "what was told is called otherwise than `on.webhook` names";
     OutsideHours = "outside_hours", "it may only start within `on.hours`";
     Paused = "paused", "the playbook is paused";
     NotArmed = "not_armed", "a person has to arm the playbook first";

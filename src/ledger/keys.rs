@@ -3,10 +3,12 @@
 //! A key is made of segments joined by `/`. What people or boards chose is escaped, and replaced by
 //! its hash where it is long, so that no name reaches into another's rows or past the longest key.
 
+mod arrivals;
 mod outbox;
 mod reviews;
 mod waits;
 
+pub(super) use arrivals::arrival;
 pub(super) use outbox::{
     DEAD, QUEUE, after_queue, alarm, alarms, dead, place_in_queue, queue, queued, told, told_at,
     told_since,

@@ -5,6 +5,7 @@
 //! change is read, checked and committed by compare-and-swap, so any number of daemons and threads
 //! may share a store. What must become true together is one commit.
 
+mod arrivals;
 mod audit;
 mod budgets;
 mod claims;

@@ -191,6 +191,26 @@ impl Ledger {
         self.occurrences_by_id(ids).await
     }
 
+    /// Occurrences of a playbook, newest first, or of all, playbook by playbook, after the one of this id;
+    /// none when that is not there.
+    pub async fn occurrences_after(
+        &self,
+        playbook: Option<&PlaybookName>,
+        after: Option<&OccurrenceId>,
+        limit: usize,
+    ) -> Result<Vec<Occurrence>> {
+        let list = playbook.map_or(keys::OCCURRENCES.to_owned(), keys::occurrences_of);
+        let after = match after {
+            None => None,
+            Some(id) => {
+                let Some(last) = self.occurrence(id).await? else { return Ok(Vec::new()) };
+                Some(keys::occurrence_of(&last.playbook, last.planned, id))
+            }
+        };
+        let ids = records::scan(self.store.as_ref(), &list, after.as_deref(), limit).await?;
+        self.occurrences_by_id(ids).await
+    }
+
     /// Up to where the board's activity has been turned into occurrences.
     pub async fn board_cursor(&self) -> Result<Option<Cursor>> {
         Ok(self.read(&keys::cursor(&self.options.board)).await?.map(|record| record.value))
@@ -248,7 +268,8 @@ impl Ledger {
     }
 }
 
-fn create(batch: Batch, occurrence: &Occurrence) -> Result<Batch> {
+/// Adds one to a commit, with its places in the lists.
+pub(super) fn create(batch: Batch, occurrence: &Occurrence) -> Result<Batch> {
     let (id, planned) = (&occurrence.id, occurrence.planned);
     let batch = records::create(batch, &keys::occurrence(id), occurrence)?;
     let list = keys::occurrence_of(&occurrence.playbook, planned, id);

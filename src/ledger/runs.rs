@@ -27,6 +27,8 @@ pub struct RunFilter {
     pub state: Option<RunState>,
     /// Started at this instant or later.
     pub since: Option<Timestamp>,
+    /// Those that come after this one; none when it is not there.
+    pub after: Option<RunId>,
 }
 
 /// One line of a transcript.
@@ -176,6 +178,10 @@ impl Ledger {
         };
         let (mut runs, mut looked_at) = (Vec::new(), 0);
         let mut after: Option<String> = None;
+        if let Some(id) = &filter.after {
+            let Some(last) = self.read::<Run>(&keys::run(id)).await? else { return Ok(runs) };
+            after = Some(keys::run_in(&list, last.value.started, id));
+        }
         while runs.len() < limit && looked_at < LOOKED_AT_MAX {
             let rows = records::PAGE.min(limit.max(16));
             let page: Vec<(String, Record<RunId>)> =

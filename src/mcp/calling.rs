@@ -3,8 +3,8 @@
 
 use super::confirm::Consent;
 use super::jobs::{JOB_TIME, REPORT_BYTES_MAX};
-use super::{CallError, Called, Caller, Handler, Limits, answer, instruments, listing};
-use crate::domain::Value;
+use super::{CallError, Called, Caller, Handler, Limits, answer, confirm, instruments, listing};
+use crate::domain::{Reason, Value};
 use crate::tools::{Definition, ToolKind};
 use futures::FutureExt as _;
 use rmcp::model::{
@@ -31,13 +31,15 @@ pub(super) enum Asker<'a> {
     Request(&'a RequestContext<RoleServer>),
     /// Nobody; a client asks after it.
     Job(&'a TaskContext),
+    /// A program that speaks no MCP, for the answer alone.
+    Program,
 }
 
 impl Asker<'_> {
     /// How long the call may take.
     fn time(self, limits: &Limits) -> Duration {
         match self {
-            Self::Request(_) => limits.call_time,
+            Self::Request(_) | Self::Program => limits.call_time,
             Self::Job(_) => JOB_TIME,
         }
     }
@@ -45,7 +47,7 @@ impl Asker<'_> {
     /// How long its answer may be.
     fn bytes_max(self, limits: &Limits) -> usize {
         match self {
-            Self::Request(_) => limits.response_bytes_max,
+            Self::Request(_) | Self::Program => limits.response_bytes_max,
             Self::Job(_) => limits.response_bytes_max.min(REPORT_BYTES_MAX),
         }
     }
@@ -55,6 +57,8 @@ impl Asker<'_> {
         match self {
             Self::Request(context) => context.ct.cancelled().await,
             Self::Job(job) => job.cancelled().await,
+            // Whoever hangs up drops the call.
+            Self::Program => std::future::pending().await,
         }
     }
 }
@@ -70,6 +74,7 @@ impl Told<'_> {
     async fn tell(&mut self, line: String) {
         match self.asker {
             Asker::Job(job) => job.set_status_message(line),
+            Asker::Program => {}
             Asker::Request(context) => {
                 let Some(token) = context.meta.get_progress_token() else { return };
                 self.so_far += 1.0;
@@ -123,6 +128,47 @@ impl Handler {
         }
         let asker = Asker::Request(context);
         Ok(self.answered(caller, tool, args, asker).await.into())
+    }
+
+    /// Calls a tool for a program that speaks no MCP: the same tools under the same limits. What a
+    /// client of MCP would be asked about, a program confirms by name, unless the request as such does.
+    ///
+    /// # Errors
+    /// [`CallError`] with its stable code; its causes stand in the message where that is configured.
+    pub async fn answer_program(
+        &self,
+        caller: &Caller,
+        name: &str,
+        mut arguments: serde_json::Map<String, serde_json::Value>,
+        is_confirmed: bool,
+    ) -> Result<serde_json::Value, CallError> {
+        let Some(tool) = listing::reachable(name, caller) else {
+            instruments::no_such_tool();
+            let message = format!("there is no tool {} for you", crate::fault::shown(name));
+            return Err(CallError::of(Reason::UnknownTool.code(), message));
+        };
+        let began = self.clock().boot();
+        let called = async {
+            if !is_confirmed {
+                confirm::by_name(tool, &mut arguments)?;
+            }
+            let args = serde_json::from_value(serde_json::Value::Object(arguments));
+            let args: Value = args.map_err(|_| {
+                let message = "the arguments hold a number that is too large";
+                CallError::of(Reason::InvalidArguments.code(), message)
+            })?;
+            self.fitting(caller, tool, args, Asker::Program).await
+        };
+        let called = called.await;
+        let code = called.as_ref().err().map(|error| error.code.as_str());
+        instruments::called(tool.name, code, self.clock().boot().saturating_sub(began));
+        match called {
+            Ok(result) => Ok(result.structured_content.unwrap_or_default()),
+            Err(error) => {
+                let message = answer::harmless(&answer::message(&error, self.limits()));
+                Err(CallError { message, causes: Vec::new(), ..error })
+            }
+        }
     }
 
     /// Calls a tool and makes an answer of it that fits; counted.
@@ -198,7 +244,7 @@ impl Handler {
                 biased;
                 ended = &mut call => break ended,
                 () = asker.cancelled(), if is_wanted => match asker {
-                    Asker::Request(_) => {
+                    Asker::Request(_) | Asker::Program => {
                         return Err(CallError::of("cancelled", "the call was cancelled"));
                     }
                     // It begins no other item, and reports.
@@ -245,7 +291,7 @@ fn shorter(kind: ToolKind, properties: Option<&Value>, args: &Value) -> Option<V
 fn timed_out(tool: &str, asker: Asker<'_>, limits: &Limits) -> CallError {
     let seconds = asker.time(limits).as_secs();
     let setting = match asker {
-        Asker::Request(_) => " (MCP_MAX_EXECUTION_TIME)",
+        Asker::Request(_) | Asker::Program => " (MCP_MAX_EXECUTION_TIME)",
         Asker::Job(_) => "",
     };
     let message = format!(

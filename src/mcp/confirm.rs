@@ -155,6 +155,24 @@ fn declined() -> Consent {
     Consent::Refused(CallError::of("declined", message))
 }
 
+/// The same for a program, which can ask nobody: it names what is to go, or only looks.
+pub(super) fn by_name(
+    tool: &Definition,
+    arguments: &mut Map<String, Json>,
+) -> Result<(), CallError> {
+    if !tool.annotations.destructive {
+        return Ok(());
+    }
+    let confirmed = arguments.remove(CONFIRM);
+    if arguments.get(DRY_RUN).and_then(Json::as_bool) == Some(true) {
+        return Ok(());
+    }
+    match confirmed_by_name(tool, confirmed.as_ref(), &subject(arguments)) {
+        Consent::Refused(error) => Err(error),
+        Consent::Given | Consent::Ask(_) => Ok(()),
+    }
+}
+
 fn confirmed_by_name(tool: &Definition, confirmed: Option<&Json>, what: &str) -> Consent {
     let named = confirmed.map(text_of);
     if !what.is_empty() && named.as_deref() == Some(what) {

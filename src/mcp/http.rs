@@ -6,19 +6,21 @@
 //! revision had no header for it, and the bridges that speak it never begin again after a 404.
 
 mod asked;
+mod gate;
 mod guard;
 mod polish;
 mod rate;
+mod refusal;
 mod room;
 mod sessions;
 mod told;
 
-pub use guard::{Address, FORBIDDEN, NOT_FOUND, TOO_MANY, UNAUTHORIZED};
+pub use gate::{Address, Gate};
+pub use refusal::{FORBIDDEN, NOT_FOUND, Refusal, TOO_MANY, UNAUTHORIZED};
 pub use sessions::{KeptSession, SessionError, SessionKeeper};
 pub use told::Written;
 
-use super::{Access, Caller, Handler, News, Selection};
-use crate::clock::Clock;
+use super::{Caller, Handler, News, Selection};
 use crate::domain::Role;
 use asked::Asked;
 use axum::Router;
@@ -101,40 +103,34 @@ impl Default for HttpOptions {
 pub struct Behind {
     /// Answers.
     pub handler: Handler,
-    /// Says who somebody is.
-    pub access: Arc<dyn Access>,
+    /// Lets in.
+    pub gate: Arc<Gate>,
     /// Keeps sessions over a restart.
     pub sessions: Arc<dyn SessionKeeper>,
     /// Says what changed on the board.
     pub news: Arc<dyn News>,
-    /// For rates.
-    pub clock: Arc<dyn Clock>,
     /// What is counted and measured; `None`: it is not told.
     pub metrics: Option<Written>,
 }
 
 /// The endpoint `/mcp`, and `/metrics` beside it, to be served with [`Address`]es of its clients. Subscribers are told on the
 /// tracker until `stop`.
-pub fn router(
-    behind: Behind,
-    options: HttpOptions,
-    stop: &CancellationToken,
-    tracker: &TaskTracker,
-) -> Router {
-    let Behind { handler, access, sessions, news, clock, metrics } = behind;
+pub fn router(behind: Behind, stop: &CancellationToken, tracker: &TaskTracker) -> Router {
+    let Behind { handler, gate, sessions, news, metrics } = behind;
+    let (options, access) = (gate.options(), gate.access());
     let subscriptions = Arc::clone(handler.subscriptions());
-    let telling = Arc::clone(&subscriptions).tell(news, Arc::clone(&access), stop.clone());
+    let telling = Arc::clone(&subscriptions).tell(news, Arc::clone(access), stop.clone());
     tracker.spawn(telling);
-    tracker.spawn(Arc::clone(handler.jobs()).watch(Arc::clone(&access), stop.clone()));
-    let mut with = config(&options, stop);
-    let mut without = config(&options, stop);
+    tracker.spawn(Arc::clone(handler.jobs()).watch(Arc::clone(access), stop.clone()));
+    let mut with = config(options, stop);
+    let mut without = config(options, stop);
     without.legacy_session_mode = false;
     let manager = session_manager(options.streams_resume);
     let owned = Arc::new(OwnedSessions::new(
         sessions,
         (Arc::clone(&manager), subscriptions),
         options.sessions_max,
-        Arc::clone(&clock),
+        gate.shared_clock(),
     ));
     with.session_store = Some(Arc::clone(&owned) as _);
     #[cfg(feature = "conformance")]
@@ -178,7 +174,7 @@ pub fn router(
             })
         }
     };
-    let guard = Arc::new(Guard::new(access, options, owned, clock));
+    let guard = Arc::new(Guard::new(gate, owned));
     let routes = guarded(tower::service_fn(pick), &guard);
     match metrics {
         Some(written) => routes.merge(told::router(guard, written)),

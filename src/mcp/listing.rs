@@ -2,7 +2,7 @@
 
 use super::{Caller, confirm, schema};
 use crate::tools::{Definition, catalogue};
-use rmcp::model::{Tool, ToolAnnotations};
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use std::sync::{Arc, LazyLock};
 
 /// A definition and how it is listed.
@@ -71,6 +71,37 @@ pub(super) fn definition_for(name: &str, caller: &Caller) -> Option<&'static Def
     let listed = LISTED.iter().find(|listed| listed.definition.name == name)?;
     let definition = listed.definition;
     is_there_for(definition, caller).then_some(definition)
+}
+
+/// One of them for a program that lists none: all toolsets that are served are there for it, and only
+/// what changes nothing where that is configured.
+pub(super) fn reachable(name: &str, caller: &Caller) -> Option<&'static Definition> {
+    let listed = LISTED.iter().find(|listed| listed.definition.name == name)?;
+    let definition = listed.definition;
+    let is_there = caller.may_reach(name)
+        && caller.selection.reaches(definition)
+        && (caller.projects.is_empty() || definition.keeps_to_projects());
+    is_there.then_some(definition)
+}
+
+/// A tool that is served, with the schemas of its arguments and of its result, whole in themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct Served {
+    /// What it is.
+    pub definition: &'static Definition,
+    /// The arguments.
+    pub input: &'static JsonObject,
+    /// The result.
+    pub output: Option<&'static JsonObject>,
+}
+
+/// Every tool that is served.
+pub fn served() -> impl Iterator<Item = Served> {
+    LISTED.iter().map(|Listed { definition, tool }| Served {
+        definition,
+        input: &tool.input_schema,
+        output: tool.output_schema.as_deref(),
+    })
 }
 
 /// How a tool is listed, whoever asks.

@@ -68,6 +68,12 @@ impl Selection {
         self
     }
 
+    /// Whether a program that names no toolsets may call the tool, also one that is not shown unasked.
+    pub fn reaches(&self, tool: &Definition) -> bool {
+        let in_set = self.sets.is_empty() || self.sets.contains(&tool.set);
+        tool.set.is_served() && in_set && (!self.readonly || tool.kind == ToolKind::Read)
+    }
+
     /// Whether the tool is among them.
     pub fn shows(&self, tool: &Definition) -> bool {
         let in_set = if self.sets.is_empty() {

@@ -64,6 +64,12 @@ impl Check<'_> {
         {
             self.add("on.cron", format!("`cron`: {error}"), None);
         }
+        if let Some(webhook) = &self.parsed.playbook.on.webhook
+            && !(self.vocabulary.is_set)(&webhook.secret)
+        {
+            let message = format!("`secret`: environment variable {} is not set", webhook.secret);
+            self.add("on.webhook.secret", message, None);
+        }
     }
 
     fn tools(&mut self) {
@@ -226,11 +232,13 @@ impl Check<'_> {
             return self.warn_since(begun);
         };
         let withheld = &self.vocabulary.withheld;
+        let own = playbook.on.webhook.as_ref().map(|webhook| webhook.secret.as_str());
         let is_withheld = |name: &str| {
-            withheld.iter().any(|held| match held.strip_suffix('*') {
-                Some(beginning) => name.starts_with(beginning),
-                None => name == held,
-            })
+            own == Some(name)
+                || withheld.iter().any(|held| match held.strip_suffix('*') {
+                    Some(beginning) => name.starts_with(beginning),
+                    None => name == held,
+                })
         };
         for (index, name) in env.iter().enumerate().filter(|(_, name)| is_withheld(name)) {
             let message =

@@ -100,6 +100,8 @@ pub struct Vocabulary {
     pub playbooks: BTreeSet<PlaybookName>,
     /// Who works in them, as far as they are good. [`Library::reload`] adds those of its folder.
     pub workers: BTreeMap<PlaybookName, Worker>,
+    /// Whether a variable of the environment is set and not empty.
+    pub is_set: fn(&str) -> bool,
     /// Says what is wrong with a cron pattern.
     pub cron: fn(&str) -> Result<(), String>,
     /// The templates.

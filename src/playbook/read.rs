@@ -6,7 +6,7 @@ use crate::domain::{
     AssigneeSelector, BoardEvent, CatchUp, Channel, ClaimRules, DayBudget, Fold, Gap, Gather,
     HandBack, Hours, Limits, Mode, On, OnFailure, OrderKey, Outcome, Overlap, Playbook,
     PlaybookName, Report, ReportWhen, Scope, Select, StatusKind, StatusSelector, TaskKind, Value,
-    WriteScope, show_duration,
+    Webhook, WriteScope, show_duration,
 };
 use crate::expression::{Expression, SELECT_NAMES};
 use crate::fault::table::Table;
@@ -140,7 +140,6 @@ fn on(table: &Table<'_, '_>, defaults: &Defaults) -> On {
         let help = "write `timezone = \"Europe/Berlin\"` in rota.toml, or in [on]";
         table.add(table.fault(key, message).with_help(help));
     }
-    table.refuse("webhook", "waking by webhook");
     let events = table.items("event", true, |text| {
         let found = BoardEvent::ALL.iter().find(|(_, name)| *name == text);
         found.map(|(event, _)| *event).ok_or_else(|| {
@@ -151,6 +150,7 @@ fn on(table: &Table<'_, '_>, defaults: &Defaults) -> On {
         cron,
         every,
         events: events.unwrap_or_default(),
+        webhook: webhook(&table.table("webhook")),
         zone: zone.or(defaults.zone).unwrap_or(Tz::UTC),
         gap: table.choice("gap", &[("next", Gap::Next), ("skip", Gap::Skip)]).unwrap_or_default(),
         fold: table
@@ -183,6 +183,27 @@ fn on(table: &Table<'_, '_>, defaults: &Defaults) -> On {
     };
     finish(table);
     on
+}
+
+/// `webhook = { secret, events }`. The secret itself never stands in a playbook, whose text is kept.
+fn webhook(table: &Table<'_, '_>) -> Option<Webhook> {
+    if !table.is_present() {
+        return None;
+    }
+    let secret = table.secret_text("secret");
+    let named = secret.as_deref().and_then(words::variable);
+    if named.is_none() {
+        let message = "`secret` is to name a variable of the environment";
+        let fault = table.secret_fault("secret", message);
+        table.add(fault.with_help("write `secret = \"${NAME}\"`"));
+    }
+    let not_blank = |text: &str| match text.trim() {
+        "" => Err("is empty".to_owned()),
+        text => Ok(text.to_owned()),
+    };
+    let events = table.items("events", false, not_blank).unwrap_or_default();
+    finish(table);
+    Some(Webhook { secret: named?.to_owned(), events })
 }
 
 /// `hours = { days, from, to, holidays }`.

@@ -193,6 +193,14 @@ fn triggers(playbook: &Playbook) -> BTreeSet<String> {
         let name = crate::domain::BoardEvent::ALL.iter().find(|(known, _)| known == event);
         triggers.extend(name.map(|(_, name)| format!("event {name}")));
     }
+    if let Some(webhook) = &on.webhook {
+        let signed = format!("webhook signed by ${{{}}}", webhook.secret);
+        let named = webhook.events.iter().map(|name| format!("{signed}: {name}"));
+        triggers.extend(named);
+        if webhook.events.is_empty() {
+            triggers.insert(signed);
+        }
+    }
     triggers
 }
 

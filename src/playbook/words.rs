@@ -20,6 +20,13 @@ pub(super) fn status(text: &str) -> Result<StatusSelector, String> {
     }
 }
 
+/// The name in `${NAME}`.
+pub(super) fn variable(text: &str) -> Option<&str> {
+    let name = text.trim().strip_prefix("${")?.strip_suffix('}')?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    (!name.is_empty() && name.len() <= 128 && name.chars().all(fits)).then_some(name)
+}
+
 /// The family of a model.
 pub(super) fn family(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);

@@ -106,9 +106,10 @@ fn is_open(open: &OpenOccurrence) -> bool {
     !open.occurrence.state.is_settled() && (!open.closed || !open.retry.is_empty())
 }
 
-/// Whether it comes from the clock or an event, so that `overlap` and pauses apply to it.
+/// Whether it comes from the clock, an event or another program, so that `overlap` and pauses apply to it.
 pub(super) fn is_by_itself(occurrence: &Occurrence) -> bool {
-    matches!(occurrence.trigger, Trigger::Cron | Trigger::Every | Trigger::Event)
+    let by_the_clock = matches!(occurrence.trigger, Trigger::Cron | Trigger::Every);
+    by_the_clock || matches!(occurrence.trigger, Trigger::Event | Trigger::Webhook)
 }
 
 /// Whether a person or a reviewer named the task. An event names one, too, but anybody can cause it:

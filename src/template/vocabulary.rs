@@ -22,6 +22,7 @@
 //! | `missing` | the gates that a task did not pass, in words: a list of texts |
 //! | `gathered` | the results of `[gather.NAME]`, by name |
 //! | `item` | the item that a step's `each` is at |
+//! | `event` | what another program told (`on.webhook`): `{ name, delivery, payload, text }`, `payload` its JSON and `text` all of it as it was sent; or `null` |
 //! | `set` | the values of `--set k=v` |
 //! | `tasks` | the tasks of an occurrence: a list of `task`s, each with `outcome` and `state` |
 //! | `problems` | what went wrong in an occurrence: a list of `{ task, reason, detail }` |
@@ -48,7 +49,7 @@ pub const INSTANTS: [&str; 8] = [
 ];
 
 /// What every template may speak of.
-pub const COMMON: [&str; 5] = ["agent", "playbook", "now", "zone", "set"];
+pub const COMMON: [&str; 6] = ["agent", "playbook", "now", "zone", "set", "event"];
 
 /// What prompts, comments and questions may speak of, besides [`COMMON`].
 pub const WORK: [&str; 17] = [
@@ -79,7 +80,7 @@ pub const REPORT: [&str; 6] = ["tasks", "problems", "changes", "until", "gathere
 pub const ARGS: [&str; 2] = ["all_project_ids", "project_ids"];
 
 /// Members of the names that have a fixed shape.
-pub(crate) const MEMBERS: [(&str, &[&str]); 11] = [
+pub(crate) const MEMBERS: [(&str, &[&str]); 12] = [
     (
         "task",
         &[
@@ -122,6 +123,7 @@ pub(crate) const MEMBERS: [(&str, &[&str]); 11] = [
         ],
     ),
     ("project", &["id", "name", "details", "statuses"]),
+    ("event", &["name", "delivery", "payload", "text"]),
     ("playbook", &["name", "description"]),
     ("run", &["id", "attempt", "attempts_max", "playbook"]),
     ("claim", &["fence"]),

@@ -96,6 +96,10 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     async fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, DeskError>;
     /// Everything about one run; `None` when there is no such run.
     async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, DeskError>;
+    /// Occurrences that match, by playbook, latest first.
+    async fn occurrences(&self, query: &OccurrenceQuery) -> Result<Vec<Occurrence>, DeskError>;
+    /// One of them; `None` when there is none of this id.
+    async fn occurrence(&self, id: &OccurrenceId) -> Result<Option<Occurrence>, DeskError>;
     /// Whether what is recorded is as it was written.
     async fn audit(&self) -> Result<AuditVerdict, DeskError>;
 }
@@ -163,6 +167,19 @@ pub struct RunQuery {
     pub task: Option<TaskId>,
     /// In this state.
     pub state: Option<RunState>,
+    /// Those that come after this one.
+    pub after: Option<RunId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Which occurrences.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OccurrenceQuery {
+    /// Of this playbook; of all when absent.
+    pub playbook: Option<PlaybookName>,
+    /// Those that come after this one.
+    pub after: Option<OccurrenceId>,
     /// At most so many.
     pub limit: usize,
 }

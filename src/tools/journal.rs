@@ -1,10 +1,12 @@
 //! The seam to the ledger: what the guard needs of the journal of effects and of claims.
 
-use super::desk::{DeskError, Feeds, IssuedToken, Records, Repeats, RunQuery, RunRecord, Tokens};
+use super::desk::{
+    DeskError, Feeds, IssuedToken, OccurrenceQuery, Records, Repeats, RunQuery, RunRecord, Tokens,
+};
 use super::outer::Pins;
 use crate::domain::{
-    Claim, Effect, EffectResult, Fence, Mark, NewToken, PersonId, PlaybookName, Reason, Run, RunId,
-    TaskId, Timestamp, Token, Value,
+    Claim, Effect, EffectResult, Fence, Mark, NewToken, Occurrence, OccurrenceId, PersonId,
+    PlaybookName, Reason, Run, RunId, TaskId, Timestamp, Token, Value,
 };
 use crate::ledger::{
     AuditVerdict, ClaimError, Issued, Ledger, LedgerError, Pin, Repeat, RunFilter,
@@ -127,9 +129,21 @@ impl Records for Ledger {
             playbook: query.playbook.clone(),
             task: query.task,
             state: query.state,
+            after: query.after.clone(),
             ..RunFilter::default()
         };
         Self::runs(self, &filter, query.limit).await.map_err(|e| failed("reading the runs", e))
+    }
+
+    async fn occurrences(&self, query: &OccurrenceQuery) -> Result<Vec<Occurrence>, DeskError> {
+        let (playbook, after) = (query.playbook.as_ref(), query.after.as_ref());
+        let found = self.occurrences_after(playbook, after, query.limit).await;
+        found.map_err(|error| failed("reading the occurrences", error))
+    }
+
+    async fn occurrence(&self, id: &OccurrenceId) -> Result<Option<Occurrence>, DeskError> {
+        let found = Self::occurrence(self, id).await;
+        found.map_err(|error| failed("reading the occurrence", error))
     }
 
     async fn audit(&self) -> Result<AuditVerdict, DeskError> {

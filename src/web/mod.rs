@@ -6,12 +6,15 @@
 //! - So many connections at most, in all and from one address beyond loopback; whoever does not say
 //!   what they want within ten seconds is hung up on. Files are left for the rest of the daemon.
 //! - Health says nothing that needs a token to know; a calendar is read at its secret address alone;
-//!   what comes from Slack is signed.
+//!   what comes from Slack, or from a program that wakes a playbook, is signed.
 //! - With a certificate, TLS is spoken and nothing else; a greeting has ten seconds, too.
 //! - When the daemon stops, what is under way is answered, within a bound.
 
+pub mod api;
 pub mod calendar;
+pub mod hooks;
 mod places;
+mod problem;
 pub mod slack;
 pub mod tls;
 

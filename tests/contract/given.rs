@@ -14,6 +14,7 @@ pub fn on(zone: Tz) -> On {
         cron: None,
         every: None,
         events: Vec::new(),
+        webhook: None,
         zone,
         gap: Gap::Next,
         fold: Fold::First,

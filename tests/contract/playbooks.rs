@@ -47,6 +47,7 @@ pub(super) fn vocabulary() -> Vocabulary {
         channels: ["stdout", "slack:team", "slack:ops"].map(|text| text.parse().unwrap()).into(),
         agents: Some(names(&["AI-Worker", "AI-Reviewer", "AI-Docs", "AI-Assistant"])),
         playbooks: ["ai-worker", "code-review"].map(PlaybookName::new).into(),
+        is_set: |name| name.ends_with("_SECRET"),
         cron,
         templates: Arc::new(Templates::shipped()),
     }
@@ -108,7 +109,8 @@ const EDITS: &[(&str, &str, &str)] = &[
     ("hours that are none", "from = \"08:00\"", "from = \"8 am\""),
     ("days there are not", "days = \"MON-FRI\"", "days = \"MON-FRO\""),
     ("holidays", "to = \"18:00\"", "to = \"18:00\", holidays = \"calendar:Holidays\""),
-    ("a webhook", "gap = \"next\"", "webhook = { secret = \"${HOOK}\" }"),
+    ("a secret of a webhook in the file", "\"${REVIEW_HOOK_SECRET}\"", "\"hunter2\""),
+    ("a secret of a webhook that is not set", "${REVIEW_HOOK_SECRET}", "${REVIEW_HOOK}"),
     ("a rubric that nobody is asked", "model = \"small\"\n", ""),
     ("a transport of its own", "git = \"{{task.fields.repository}}\"", "git = \"ext::sh -c id\""),
     ("two sources", "source = { git", "source = { path = \"..\", git"),

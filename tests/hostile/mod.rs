@@ -62,6 +62,7 @@ fn vocabulary() -> Vocabulary {
         workers: [].into(),
         unpriced: names(&[]),
         withheld: names(&[]),
+        is_set: |_| true,
         channels: [Channel::Stdout, Channel::Slack("team".to_owned())].into(),
         agents: Some(names(&["AI-Worker", "AI-Docs"])),
         playbooks: ["ai-worker"].map(PlaybookName::new).into(),

@@ -322,6 +322,7 @@ pub fn playbook(tools: &[&str]) -> Playbook {
             cron: None,
             every: None,
             events: vec![],
+            webhook: None,
             zone: chrono_tz::Europe::Berlin,
             gap: Gap::Next,
             fold: Fold::First,

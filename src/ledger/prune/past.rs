@@ -6,7 +6,8 @@ use super::super::records::{self, Record};
 use super::super::{Ledger, Result, keys};
 use super::{ONCE, PAGE, Step, further, older_than, rows_of};
 use crate::domain::{
-    Decision, Delivery, Fitness, Mark, Notice, Occurrence, OccurrenceId, Rounds, Timestamp,
+    Arrival, Decision, Delivery, Fitness, Mark, Notice, Occurrence, OccurrenceId, Rounds,
+    Timestamp, Trigger,
 };
 use crate::store::Batch;
 use chrono::TimeDelta;
@@ -71,6 +72,7 @@ impl Ledger {
             match self.read::<Occurrence>(&row).await? {
                 Some(found) if is_settled(&found.value, step.before) => {
                     let batch = records::remove(Batch::new(), &row, &found).delete(place.as_str());
+                    let batch = self.with_arrival(batch, &found.value).await?;
                     self.take_away(step, batch, 1).await?;
                 }
                 Some(_) => step.spend(1),
@@ -79,6 +81,19 @@ impl Ledger {
             end = place;
         }
         Ok(Some(end))
+    }
+
+    /// What woke an occurrence goes with it.
+    async fn with_arrival(&self, batch: Batch, occurrence: &Occurrence) -> Result<Batch> {
+        if occurrence.trigger != Trigger::Webhook {
+            return Ok(batch);
+        }
+        let key = keys::arrival(&occurrence.id);
+        let arrival: Option<Record<Arrival>> = self.read(&key).await?;
+        Ok(match arrival {
+            Some(arrival) => batch.and(records::remove(Batch::new(), &key, &arrival)),
+            None => batch,
+        })
     }
 
     /// Decisions about tasks; those about playbooks are few.

@@ -1,227 +1,37 @@
-//! Who is let in: address, credential, role, rate, owner of the session; in this order, so that
-//! nobody learns of a token or session from an address that may not ask.
+//! The endpoint of MCP behind the gate: what somebody is shown, and whose a session is.
 
+use super::SESSION_HEADER;
 use super::asked::{Asked, InFlight};
-use super::rate::Rate;
-use super::room::{Holding, Room};
+use super::gate::Gate;
+use super::refusal::{NOT_FOUND, Refusal};
+use super::room::Holding;
 use super::sessions::OwnedSessions;
 use super::told;
-use super::{HttpOptions, SESSION_HEADER};
-use crate::clock::Clock;
-use crate::domain::Role;
 use crate::mcp::instruments::{self, Refused};
-use crate::mcp::{Access, Caller, Denied, Selection};
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use ipnet::IpNet;
-use secrecy::SecretString;
 use serde_json::json;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
-/// The address of whoever connected, as the listener knows it.
-pub type Address = SocketAddr;
-
-/// Wrong credentials from one address in a minute.
-const FAILURES_MAX: u32 = 10;
-/// A credential is no longer than this.
-const CREDENTIAL_BYTES_MAX: usize = 512;
-
-/// Our codes, outside the range that JSON-RPC keeps for itself. This one: whoever asks may not.
-pub const FORBIDDEN: i64 = -31_403;
-/// Without credentials that count.
-pub const UNAUTHORIZED: i64 = -31_401;
-/// There is no such session.
-pub const NOT_FOUND: i64 = -31_404;
-/// Too many requests.
-pub const TOO_MANY: i64 = -31_429;
-const UNAVAILABLE: i64 = -31_503;
-
-/// Lets callers in.
+/// Lets callers in, and each into their own sessions.
 pub(super) struct Guard {
-    access: Arc<dyn Access>,
-    options: HttpOptions,
+    pub gate: Arc<Gate>,
     sessions: Arc<OwnedSessions>,
-    rate: Rate<String>,
-    failures: Rate<IpAddr>,
     in_flight: Arc<InFlight>,
-    room: Arc<Room>,
-    clock: Arc<dyn Clock>,
 }
 
 impl Guard {
-    pub(super) fn new(
-        access: Arc<dyn Access>,
-        options: HttpOptions,
-        sessions: Arc<OwnedSessions>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let minute = Duration::from_mins(1);
-        let rate = Rate::new(Arc::clone(&clock), options.rate_per_minute, minute);
-        let failures = Rate::new(Arc::clone(&clock), FAILURES_MAX, minute);
-        let room = Room::new(options.memory_bytes_max);
-        let in_flight = Arc::default();
-        Self { access, options, sessions, rate, failures, in_flight, room, clock }
-    }
-
-    /// The address that counts: a trusted proxy speaks for the one it names last. `None` when what
-    /// it says cannot be read: then nobody knows who asks.
-    fn address(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
-        let mut address = peer.to_canonical();
-        let lists: Vec<&[u8]> =
-            headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
-        let named = lists.iter().rev().flat_map(|list| list.rsplit(|byte| *byte == b','));
-        for name in named {
-            if !holds(&self.options.trusted_proxies, address) {
-                break;
-            }
-            address = forwarded(name)?;
-        }
-        Some(address)
-    }
-
-    /// Names of ours, beside loopback.
-    pub(super) fn hosts(&self) -> &[String] {
-        &self.options.hosts
+    pub(super) fn new(gate: Arc<Gate>, sessions: Arc<OwnedSessions>) -> Self {
+        Self { gate, sessions, in_flight: Arc::default() }
     }
 
     /// Notes how many sessions there are, and how much is held.
     pub(super) async fn tell_what_is_held(&self) {
-        instruments::now(self.sessions.count().await, self.room.held());
+        instruments::now(self.sessions.count().await, self.gate.held());
     }
-
-    /// Who asks, if they may and have at least this role.
-    pub(super) async fn let_in(&self, request: &Parts, role: Role) -> Result<Caller, Response> {
-        let peer = request.extensions.get::<ConnectInfo<Address>>();
-        let Some(peer) = peer.map(|peer| peer.0.ip().to_canonical()) else {
-            instruments::refused(Refused::Address);
-            return Err(refuse(StatusCode::FORBIDDEN, FORBIDDEN, "the address is not known"));
-        };
-        let headers = &request.headers;
-        let Some(address) = self.address(peer, headers) else {
-            tracing::warn!(%peer, "refused: its X-Forwarded-For cannot be read");
-            instruments::refused(Refused::Address);
-            let message = "X-Forwarded-For cannot be read";
-            return Err(refuse(StatusCode::FORBIDDEN, FORBIDDEN, message));
-        };
-        if !holds(&self.options.allowed, address) {
-            tracing::warn!(%address, "refused: the address is not allowed (MCP_ALLOWED_IPS)");
-            instruments::refused(Refused::Address);
-            let message = "this address may not connect (MCP_ALLOWED_IPS)";
-            return Err(refuse(StatusCode::FORBIDDEN, FORBIDDEN, message));
-        }
-        let mut caller = self.who(headers, address, role).await?;
-        if let Err(wait) = self.rate.take(&caller.id) {
-            tracing::warn!(caller = %caller.id, "refused: too many requests (MCP_RATE_LIMIT)");
-            instruments::refused(Refused::Rate);
-            return Err(slower(wait, "too many requests (MCP_RATE_LIMIT); slow down"));
-        }
-        let asked = self
-            .selection(request)
-            .map_err(|message| refuse(StatusCode::BAD_REQUEST, -32_602, &message))?;
-        caller.selection = asked;
-        Ok(caller)
-    }
-
-    async fn who(
-        &self,
-        headers: &HeaderMap,
-        address: IpAddr,
-        role: Role,
-    ) -> Result<Caller, Response> {
-        let Some(credential) = credential(headers) else {
-            if self.options.requires_auth {
-                let message = "no credentials: send `Authorization: Bearer TOKEN` or `X-API-Key: \
-                               TOKEN`; make one with `rota token create`";
-                instruments::refused(Refused::NoCredentials);
-                return Err(unauthorized(message, None));
-            }
-            let caller = self.access.anybody().await.map_err(|denied| refused(&denied))?;
-            return Self::with_role(caller, address, role);
-        };
-        match self.access.caller(&credential).await {
-            Ok(caller) => Self::with_role(caller, address, role),
-            Err(denied @ Denied::Unavailable(_)) => Err(refused(&denied)),
-            // Whoever has the secret is never kept out; whoever guesses is slowed down and told less.
-            Err(denied) => match self.failures.take(&address) {
-                Ok(()) => {
-                    tracing::warn!(%address, %denied, "a login failed");
-                    instruments::refused(Refused::Login);
-                    Err(refused(&denied))
-                }
-                Err(wait) => {
-                    instruments::refused(Refused::Logins);
-                    Err(slower(wait, "too many failed logins; wait"))
-                }
-            },
-        }
-    }
-
-    fn with_role(caller: Caller, address: IpAddr, needed: Role) -> Result<Caller, Response> {
-        let role = caller.principal.person.role;
-        if role < needed {
-            instruments::refused(Refused::Role);
-            tracing::warn!(%address, caller = %caller.id, %role, %needed, "refused: role too low");
-            return Err(refused(&Denied::RoleTooLow { role, needed }));
-        }
-        Ok(caller)
-    }
-
-    /// What is shown: as far as this server, the address and the header let. What is not known is
-    /// refused: silence would show other tools than were asked for.
-    fn selection(&self, request: &Parts) -> Result<Selection, String> {
-        let mut selection = self.options.selection.clone();
-        let query = request.uri.query().unwrap_or_default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let asked = match name.as_ref() {
-                "toolsets" => value.as_ref(),
-                "readonly" if is_no(&value) => continue,
-                "readonly" => "readonly",
-                other => {
-                    let shown: String =
-                        other.chars().filter(|c| !c.is_control()).take(40).collect();
-                    return Err(format!("{shown:?} cannot be asked for: toolsets or readonly"));
-                }
-            };
-            selection = selection.and(&selected(asked)?);
-        }
-        for (name, is_readonly) in [("x-mcp-toolsets", false), ("x-mcp-readonly", true)] {
-            for value in request.headers.get_all(name) {
-                let text = value.to_str().map_err(|_| format!("{name} cannot be read"))?;
-                let asked = match is_readonly {
-                    true if text.trim().is_empty() || is_no(text) => continue,
-                    true => "readonly",
-                    false => text,
-                };
-                selection = selection.and(&selected(asked)?);
-            }
-        }
-        Ok(selection)
-    }
-}
-
-fn selected(text: &str) -> Result<Selection, String> {
-    Selection::parse(text).map_err(|error| error.to_string())
-}
-
-fn is_no(text: &str) -> bool {
-    matches!(text.trim(), "false" | "0" | "no")
-}
-
-/// An address as proxies write it: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:443`.
-fn forwarded(name: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(name).ok()?.trim();
-    let address = text.parse::<IpAddr>().ok().or_else(|| {
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        bare.and_then(|bare| bare.parse().ok())
-    });
-    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
-    address.or_else(with_port).map(|address| address.to_canonical())
 }
 
 /// The middleware: whoever is let in stands in the request's extensions, with what they ask.
@@ -230,27 +40,19 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let began = guard.clock.boot();
+    let (gate, options) = (&guard.gate, guard.gate.options());
+    let began = gate.clock().boot();
     let (parts, body) = request.into_parts();
     let (mut who, mut asked) = ("-".to_owned(), Asked::default());
     let method = parts.method.clone();
     let response = async {
-        let caller = guard.let_in(&parts, guard.options.required_role).await?;
-        let is_named = told::names_us(&parts.headers, &guard.options.hosts);
+        let mut caller = gate.let_in(&parts, options.required_role).await?;
+        let selection = gate.selection(&parts);
+        let asks_wrongly = (StatusCode::BAD_REQUEST, "invalid_arguments", -32_602);
+        caller.selection = selection.map_err(|message| Refusal::of(asks_wrongly, message))?;
+        let is_named = told::names_us(&parts.headers, &options.hosts);
         who.clone_from(&caller.id);
-        let declared = declared(&parts, guard.options.body_bytes_max);
-        let mut share = guard.room.take(declared).ok_or_else(|| {
-            tracing::warn!(caller = %caller.id, "refused: too much is under way (MCP_MEMORY_LIMIT)");
-            instruments::refused(Refused::Memory);
-            full()
-        })?;
-        let bytes =
-            axum::body::to_bytes(body, guard.options.body_bytes_max).await.map_err(|_| {
-                let message =
-                    format!("a request has at most {} bytes", guard.options.body_bytes_max);
-                refuse(StatusCode::PAYLOAD_TOO_LARGE, -32_600, &message)
-            })?;
-        share.becomes(bytes.len() as u64);
+        let (bytes, mut share) = gate.read(&parts, body, &who).await?;
         asked = Asked::read(&bytes);
         let session = parts.headers.get(SESSION_HEADER).map(|v| v.to_str().unwrap_or_default());
         let session = session.map(str::to_owned);
@@ -258,14 +60,14 @@ pub(super) async fn guard(
             && !guard.sessions.may_use(id, &caller.id).await
         {
             let message = "there is no such session; begin again";
-            return Err(refuse(StatusCode::NOT_FOUND, NOT_FOUND, message));
+            return Err(Refusal::of((StatusCode::NOT_FOUND, "not_found", NOT_FOUND), message));
         }
         // Two requests of one id in a session: the SDK would answer one of them only.
         let hold = match (&session, &asked.id) {
             (Some(session), Some(id)) => {
                 let hold = guard.in_flight.take(session, id).ok_or_else(|| {
                     let message = "a request with this id is under way in this session";
-                    refuse(StatusCode::BAD_REQUEST, -32_600, message)
+                    Refusal::of((StatusCode::BAD_REQUEST, "invalid_arguments", -32_600), message)
                 })?;
                 Some(hold)
             }
@@ -282,10 +84,10 @@ pub(super) async fn guard(
         share.becomes(axum::body::HttpBody::size_hint(response.body()).lower());
         Ok(response.map(|body| Body::new(Holding { body, _held: (hold, share) })))
     };
-    let response: Result<Response, Response> = response.await;
-    let response = response.unwrap_or_else(|refusal| refusal);
-    if guard.options.logs_requests {
-        let elapsed = guard.clock.boot().saturating_sub(began);
+    let response: Result<Response, Refusal> = response.await;
+    let response = response.unwrap_or_else(Refusal::spoken);
+    if options.logs_requests {
+        let elapsed = gate.clock().boot().saturating_sub(began);
         let bytes = axum::body::HttpBody::size_hint(response.body()).exact();
         let (status, tool) = (response.status().as_u16(), asked.tool.as_deref().unwrap_or("-"));
         let rpc = asked.method.as_deref().unwrap_or("-");
@@ -300,76 +102,6 @@ fn counted(response: Response, names_us: bool) -> Response {
         instruments::refused(if names_us { Refused::Origin } else { Refused::Host });
     }
     response
-}
-
-/// What a client shows: a bearer token, or a key in either header.
-fn credential(headers: &HeaderMap) -> Option<SecretString> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let with_scheme = || {
-        let (scheme, token) = text("authorization")?.trim().split_once(' ')?;
-        let known = ["bearer", "apikey", "token"];
-        known.iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(token)
-    };
-    let key = text("x-api-key").filter(|key| !key.trim().is_empty());
-    let found = key.or_else(with_scheme)?.trim();
-    (!found.is_empty() && found.len() <= CREDENTIAL_BYTES_MAX)
-        .then(|| SecretString::from(found.to_owned()))
-}
-
-fn holds(nets: &[IpNet], address: IpAddr) -> bool {
-    nets.iter().any(|net| net.contains(&address))
-}
-
-fn refused(denied: &Denied) -> Response {
-    match denied {
-        Denied::RoleTooLow { .. } => refuse(StatusCode::FORBIDDEN, FORBIDDEN, &denied.to_string()),
-        Denied::Unavailable(_) => {
-            refuse(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, &denied.to_string())
-        }
-        _ => unauthorized(&denied.to_string(), Some("invalid_token")),
-    }
-}
-
-/// No `resource_metadata`: there is no authorization server to be found.
-fn unauthorized(message: &str, error: Option<&str>) -> Response {
-    let mut response = refuse(StatusCode::UNAUTHORIZED, UNAUTHORIZED, message);
-    let challenge = match error {
-        Some(error) => format!("Bearer realm=\"rota\", error=\"{error}\""),
-        None => "Bearer realm=\"rota\"".to_owned(),
-    };
-    with_header(&mut response, header::WWW_AUTHENTICATE, &challenge);
-    response
-}
-
-fn slower(wait: Duration, message: &str) -> Response {
-    let seconds = wait.as_millis().div_ceil(1_000).max(1);
-    let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, TOO_MANY, message);
-    with_header(&mut response, header::RETRY_AFTER, &seconds.to_string());
-    response
-}
-
-/// So many bytes a request says it has; as many as it may, where it does not say.
-fn declared(request: &Parts, bytes_max: usize) -> u64 {
-    let most = bytes_max as u64;
-    if request.method != Method::POST {
-        return 0;
-    }
-    let said = request.headers.get(header::CONTENT_LENGTH).and_then(|text| text.to_str().ok());
-    said.and_then(|text| text.trim().parse::<u64>().ok()).map_or(most, |bytes| bytes.min(most))
-}
-
-/// Others hold all the room there is.
-fn full() -> Response {
-    let message = "too much is under way at once (MCP_MEMORY_LIMIT); nothing was begun, try again";
-    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, message);
-    with_header(&mut response, header::RETRY_AFTER, "1");
-    response
-}
-
-fn with_header(response: &mut Response, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
-    }
 }
 
 /// A refusal before JSON-RPC is spoken has its shape all the same: bridges show nothing else.

@@ -4,10 +4,12 @@
 //! whatever its role, because nothing of the board is told. Pages of browsers are not let in.
 
 use super::guard::{self, Guard};
+use super::refusal::FORBIDDEN;
 use crate::domain::Role;
 use crate::mcp::instruments::{self, Refused};
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -32,10 +34,10 @@ pub(super) fn router(guard: Arc<Guard>, written: Written) -> Router {
 async fn metrics(State(told): State<Told>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let guard = &told.guard;
-    if let Err(refusal) = guard.let_in(&parts, Role::Readonly).await {
-        return refusal;
+    if let Err(refusal) = guard.gate.let_in(&parts, Role::Readonly).await {
+        return refusal.spoken();
     }
-    let foreign = if !names_us(&parts.headers, guard.hosts()) {
+    let foreign = if !names_us(&parts.headers, &guard.gate.options().hosts) {
         Some((Refused::Host, "the Host header names somebody else"))
     } else if parts.headers.contains_key(header::ORIGIN) {
         Some((Refused::Origin, "this is not for pages of browsers"))
@@ -44,7 +46,7 @@ async fn metrics(State(told): State<Told>, request: Request) -> Response {
     };
     if let Some((why, message)) = foreign {
         instruments::refused(why);
-        return guard::refuse(StatusCode::FORBIDDEN, guard::FORBIDDEN, message);
+        return guard::refuse(StatusCode::FORBIDDEN, FORBIDDEN, message);
     }
     guard.tell_what_is_held().await;
     let kind = "text/plain; version=0.0.4; charset=utf-8";
@@ -57,14 +59,32 @@ pub(super) fn names_us(headers: &HeaderMap, hosts: &[String]) -> bool {
     let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else {
         return false;
     };
-    let Ok(authority) = host.parse::<axum::http::uri::Authority>() else { return false };
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    let is_loopback = name.eq_ignore_ascii_case("localhost")
-        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = bare(&authority);
     let is_own = |own: &String| {
         own.eq_ignore_ascii_case(name) || own.eq_ignore_ascii_case(authority.as_str())
     };
-    is_loopback || hosts.iter().any(is_own)
+    is_loopback(name) || hosts.iter().any(is_own)
+}
+
+/// Whether no page of a browser asks, or one of ours: of loopback, or of one of these origins.
+pub(super) fn is_from_us(headers: &HeaderMap, origins: &[String]) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Ok(origin) = origin.to_str() else { return false };
+    if origins.iter().any(|own| own.eq_ignore_ascii_case(origin)) {
+        return true;
+    }
+    let host = origin.strip_prefix("http://").map(str::parse::<Authority>);
+    host.is_some_and(|host| host.is_ok_and(|host| is_loopback(bare(&host))))
+}
+
+fn bare(authority: &Authority) -> &str {
+    authority.host().trim_start_matches('[').trim_end_matches(']')
+}
+
+fn is_loopback(name: &str) -> bool {
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -90,5 +110,24 @@ mod tests {
             assert_eq!(names_us(&headers, &ours), is, "{host}");
         }
         assert!(!names_us(&HeaderMap::new(), &ours));
+    }
+    #[test]
+    fn a_page_is_ours_by_loopback_or_by_an_origin_that_was_named() {
+        let ours = ["https://board.example.com".to_owned()];
+        assert!(is_from_us(&HeaderMap::new(), &ours), "no page at all");
+        for (origin, is) in [
+            ("http://localhost:3001", true),
+            ("http://[::1]", true),
+            ("https://board.example.com", true),
+            ("https://board.example.com:444", false),
+            ("https://localhost", false),
+            ("http://127.0.0.1.evil.example", false),
+            ("null", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ORIGIN, origin.parse().unwrap());
+            assert_eq!(is_from_us(&headers, &ours), is, "{origin}");
+        }
     }
 }

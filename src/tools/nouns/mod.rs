@@ -15,6 +15,7 @@ mod goals;
 mod history;
 mod log_time;
 mod milestones;
+mod occurrences;
 mod operate;
 mod outbox;
 mod overview;
@@ -67,6 +68,7 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::People, people::tools()),
         (Toolset::Records, records::tools()),
         (Toolset::Records, undo::digest_tools()),
+        (Toolset::Audit, occurrences::tools()),
         (Toolset::Audit, audit::tools()),
         (Toolset::Audit, spent::tools()),
         (Toolset::Audit, outbox::tools()),

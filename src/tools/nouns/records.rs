@@ -166,10 +166,12 @@ struct ListRuns {
     playbook: Option<String>,
     /// At this task.
     task: Option<Id>,
-    /// In this state: running, succeeded, failed, waiting …
+    /// running, succeeded, failed, waiting …
     state: Option<String>,
     /// At most so many, 1 to 1000 (default 20).
     limit: Option<u32>,
+    /// `next` of the page before.
+    cursor: Option<String>,
 }
 
 async fn list_runs(parts: &Parts, args: ListRuns) -> Result<Value, ToolError> {
@@ -183,14 +185,20 @@ async fn list_runs(parts: &Parts, args: ListRuns) -> Result<Value, ToolError> {
             })
     });
     let limit = args.limit.map_or(RUNS_DEFAULT, |limit| usize::try_from(limit).unwrap_or(1_000));
+    let limit = limit.clamp(1, 1_000);
     let query = RunQuery {
         playbook: args.playbook.map(PlaybookName::new),
         task: args.task.map(|id| TaskId(id.0)),
         state: state.transpose()?,
-        limit: limit.clamp(1, 1_000),
+        after: args.cursor.map(RunId::new),
+        limit: limit + 1,
     };
-    let runs = parts.records()?.runs(&query).await.map_err(super::operate::desk_error)?;
-    Ok(Value::map([("items", show::value(&runs))]))
+    let mut runs = parts.records()?.runs(&query).await.map_err(super::operate::desk_error)?;
+    let has_more = runs.len() > limit;
+    runs.truncate(limit);
+    let mut answer = vec![("items", show::value(&runs))];
+    answer.extend(runs.last().filter(|_| has_more).map(|run| ("next", run.id.as_str().into())));
+    Ok(Value::map(answer))
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -316,7 +316,7 @@ async fn runs_are_listed_newest_first_and_narrowed_by_every_part(f: Fixture) {
     let failed = Some(RunState::Failed);
     let filter = RunFilter { state: failed, ..any() };
     assert_eq!(list(filter, 99).await, wanted(|n| n >= 10 && n % 3 == 0));
-    let filter = RunFilter { state: failed, playbook: even, task: Some(TaskId(2)), since: None };
+    let filter = RunFilter { state: failed, playbook: even, task: Some(TaskId(2)), ..any() };
     assert_eq!(
         list(filter, 99).await,
         wanted(|n| n >= 10 && n % 3 == 0 && n % 2 == 0 && n % 5 == 2)

@@ -1,6 +1,7 @@
 //! The ledger's promises, run on the store in memory and on the one in a folder: claims by the
 //! numbered sentences of the guide to claims, then topic by topic.
 
+mod arrivals;
 mod budgets;
 mod claims;
 mod endings;

@@ -1,0 +1,109 @@
+//! REST, events and webhooks: what stands behind their routes.
+
+use super::open;
+use super::outside::Outside;
+use crate::clock::{Clock, Entropy};
+use crate::daemon::Daemon;
+use crate::domain::{Arrival, PlaybookName};
+use crate::mcp::Handler;
+use crate::mcp::http::Gate;
+use crate::tools::desk::DeskError;
+use crate::web::api::{self, Behind, Feed, Happened};
+use crate::web::hooks::{self, HookError, Hooks, Sent};
+use async_trait::async_trait;
+use chrono::SecondsFormat;
+use secrecy::SecretString;
+use std::sync::Arc;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What REST needs of the house.
+pub(super) struct Api {
+    pub gate: Arc<Gate>,
+    pub handler: Handler,
+    pub outside: Arc<Outside>,
+    pub daemon: Arc<Daemon>,
+    pub clock: Arc<dyn Clock>,
+    /// Another one in each process.
+    pub life: String,
+}
+
+impl Api {
+    /// The routes. What happens is told on the tracker until `stop`.
+    pub(super) fn routes(self, stop: &CancellationToken, tracker: &TaskTracker) -> axum::Router {
+        let Self { gate, handler, outside, daemon, clock, life } = self;
+        let feed = Feed::new(life, outside as _, stop.clone());
+        tracker.spawn(Arc::clone(&feed).watch());
+        tracker.spawn(forward(Arc::clone(&daemon), Arc::clone(&feed), stop.clone()));
+        let hooks = hooks::router(Arc::new(Woken { daemon, clock }));
+        api::router(Behind { gate, handler, feed }).merge(hooks)
+    }
+}
+
+/// A name for the events of one process.
+pub(super) fn life(entropy: &dyn Entropy) -> String {
+    entropy.nonce()
+}
+
+/// Passes on what the daemon does. What comes too fast to be passed on is left out.
+async fn forward(daemon: Arc<Daemon>, feed: Arc<Feed>, stop: CancellationToken) {
+    let mut lines = daemon.progress();
+    drop(daemon);
+    loop {
+        let line = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            line = lines.recv() => line,
+        };
+        match line {
+            Ok(line) => feed.tell(Happened::Progress {
+                kind: line.kind,
+                text: line.text,
+                run: line.run.map(|run| run.to_string()),
+                at: line.at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+                data: line.data,
+            }),
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Playbooks that other programs wake.
+struct Woken {
+    daemon: Arc<Daemon>,
+    clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl Hooks for Woken {
+    fn secret(&self, playbook: &str) -> Result<Option<SecretString>, HookError> {
+        let Some(webhook) = self.daemon.webhook(&PlaybookName::new(playbook)) else {
+            return Ok(None);
+        };
+        match open::read_variable(&webhook.secret).filter(|value| !value.trim().is_empty()) {
+            Some(value) => Ok(Some(SecretString::from(value.trim().to_owned()))),
+            None => {
+                let missing = format!("environment variable {} is not set", webhook.secret);
+                Err(HookError::Failed(missing.into()))
+            }
+        }
+    }
+
+    async fn receive(&self, playbook: &str, sent: Sent) -> Result<(String, bool), HookError> {
+        let Sent { delivery, name, text } = sent;
+        let (playbook, at) = (PlaybookName::new(playbook), self.clock.wall());
+        let received = self.daemon.receive(Arrival { playbook, delivery, name, text, at }).await;
+        match received {
+            Ok(received) => Ok((received.occurrence.to_string(), received.is_repeated)),
+            Err(DeskError::NotFound(_)) => Err(HookError::Unknown),
+            Err(DeskError::Refused { message, .. }) => Err(HookError::NotNow(message)),
+            Err(error) => Err(HookError::Failed(Box::new(error))),
+        }
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.wall().timestamp()
+    }
+}

@@ -1,0 +1,103 @@
+//! Lists in pages, and what is looked at one by one.
+
+use super::{Api, SAYS};
+use crate::mcp::{team, token};
+use crate::support::rota::Rota;
+use serde_json::{Value, json};
+
+fn with_playbooks() -> (Rota, String) {
+    let rota = team();
+    rota.run(["person", "add", "AI-Worker", "--agent", "--role", "editor"]).ok();
+    for name in ["says", "says-too"] {
+        rota.write(&format!("agents/{name}.toml"), SAYS);
+    }
+    let secret = token(&rota, &["laptop"]);
+    (rota, secret)
+}
+
+/// Every item, page by page.
+async fn all(api: &Api, path: &str, limit: usize) -> Vec<Value> {
+    let mut items = Vec::new();
+    let mut cursor: Option<String> = None;
+    for _ in 0..20 {
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let after = cursor.as_ref().map(|cursor| format!("&cursor={}", cursor.replace('/', "%2F")));
+        let page = format!("{path}{joint}limit={limit}{}", after.unwrap_or_default());
+        let page = api.get(&page).await.ok();
+        let found = page["items"].as_array().unwrap();
+        assert!(found.len() <= limit);
+        items.extend(found.iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => cursor = Some(next.to_owned()),
+            None => return items,
+        }
+    }
+    panic!("no last page");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_runs_and_occurrences_hold_each_once() {
+    let (rota, secret) = with_playbooks();
+    let serving = rota.serve(Vec::<&str>::new());
+    let api = Api::of(&serving, Some(&secret));
+    for playbook in ["says", "says", "says", "says-too"] {
+        let ran = api.post(&format!("/api/v1/playbooks/{playbook}/run"), json!({})).await.ok();
+        assert_eq!(ran["state"], "succeeded", "{ran:#}");
+    }
+    for path in ["/api/v1/runs", "/api/v1/occurrences"] {
+        let whole = all(&api, path, 50).await;
+        assert_eq!(whole.len(), 4, "{path}: {whole:#?}");
+        for limit in 1..4 {
+            assert_eq!(all(&api, path, limit).await, whole, "{path} by {limit}");
+        }
+        let of_one = all(&api, &format!("{path}?playbook=says"), 2).await;
+        assert_eq!(of_one.len(), 3, "{path}");
+        assert!(of_one.iter().all(|item| item["playbook"] == "says"));
+    }
+    let failed = all(&api, "/api/v1/runs?state=failed", 5).await;
+    assert_eq!(failed, Vec::<Value>::new());
+
+    let run = &all(&api, "/api/v1/runs", 1).await[0];
+    let id = run["id"].as_str().unwrap();
+    let shown = api.get(&format!("/api/v1/runs/{id}")).await.ok();
+    assert_eq!(shown["run"]["id"], id);
+    let occurrence = run["occurrence"].as_str().unwrap().replace('/', "%2F");
+    let shown = api.get(&format!("/api/v1/occurrences/{occurrence}")).await.ok();
+    assert_eq!(
+        (&shown["state"], &shown["trigger"]),
+        (&json!("ran"), &json!("manual")),
+        "{shown:#}"
+    );
+    assert_eq!(shown["runs"][0], id);
+    assert_eq!(api.get("/api/v1/runs/r-nothing").await.problem(404), "not_found");
+    assert_eq!(api.get("/api/v1/occurrences/no%2Fsuch").await.problem(404), "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn playbooks_are_listed_switched_and_run() {
+    let (rota, secret) = with_playbooks();
+    let serving = rota.serve(Vec::<&str>::new());
+    let api = Api::of(&serving, Some(&secret));
+    let names: Vec<Value> = all(&api, "/api/v1/playbooks", 1)
+        .await
+        .into_iter()
+        .map(|one| one["name"].clone())
+        .collect();
+    assert_eq!(names, ["says", "says-too"]);
+    for (what, armed, paused) in
+        [("arm", true, false), ("pause", true, true), ("resume", true, false)]
+    {
+        let done = api.post(&format!("/api/v1/playbooks/says/{what}"), json!({})).await.ok();
+        assert_eq!((&done["armed"], &done["paused"]), (&json!(armed), &json!(paused)), "{what}");
+    }
+    let unknown = api.post("/api/v1/playbooks/nothing/run", json!({})).await;
+    assert_eq!(unknown.problem(404), "not_found");
+    let twice = api.post("/api/v1/playbooks/says/run", json!({ "playbook": "says-too" })).await;
+    assert_eq!(twice.problem(400), "invalid_arguments", "it is in the path");
+    let state = api.get("/api/v1/state").await.ok();
+    assert_eq!(state["scheduling"], true);
+    for wrong in ["limit=0", "limit=1001", "limit=x", "cursor=gone", "page=2", "limit=1&limit=2"] {
+        let refused = api.get(&format!("/api/v1/playbooks?{wrong}")).await;
+        assert_eq!(refused.problem(400), "invalid_arguments", "{wrong}");
+    }
+}
