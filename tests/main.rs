@@ -13,3 +13,4 @@ mod simulation;
 mod support;
 mod tidy;
 mod time;
+mod web;

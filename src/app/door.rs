@@ -74,20 +74,21 @@ impl RunDoor {
             self.seals.clone(),
             self.limits,
         );
-        let behind = Behind {
-            handler,
-            access: Arc::clone(&runs) as _,
-            sessions: Arc::clone(&runs) as _,
-            news: runs as _,
-            clock: Arc::clone(&self.clock),
-            metrics: None,
-        };
         let options = HttpOptions {
             required_role: Role::Readonly,
             rate_per_minute: RATE,
             // The way is short, and older clients are among the agents.
             streams_resume: false,
             ..HttpOptions::default()
+        };
+        let door = mcp::http::Door::new(Arc::clone(&runs) as _, &options, Arc::clone(&self.clock));
+        let behind = Behind {
+            handler,
+            door: Arc::new(door),
+            sessions: Arc::clone(&runs) as _,
+            news: runs as _,
+            clock: Arc::clone(&self.clock),
+            metrics: None,
         };
         let routes = mcp::http::router(behind, options, &stop, &tracker);
         server.spawn(routes, Arc::new(|| true), stop.clone(), &tracker);

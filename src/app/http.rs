@@ -5,11 +5,11 @@ use super::{counted, open};
 use crate::app::failure::{Failure, FailureKind};
 use crate::clock::Clock;
 use crate::config::McpConfig;
-use crate::mcp::http::Behind;
+use crate::mcp::http::{Behind, Door};
 use crate::mcp::{self, Handler, Seals};
 use crate::web::Server;
 use crate::web::tls::Tls;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -65,9 +65,12 @@ impl Http {
         let handler =
             Handler::for_http(Arc::clone(&outside) as _, Arc::clone(&clock), seals, config.limits);
         let feeds = crate::web::calendar::router(Arc::clone(&outside) as _);
-        let (access, news) = (Arc::clone(&outside) as _, Arc::clone(&outside) as _);
+        let door = Door::new(Arc::clone(&outside) as _, &config.http, Arc::clone(&clock));
+        let (door, news) = (Arc::new(door), Arc::clone(&outside) as _);
+        let pages = (Arc::clone(&outside) as _, Arc::clone(&door));
+        let pages = crate::web::pages::router(pages.0, pages.1, config.tls.is_some());
         let metrics = Some(counted::written(stop, tracker));
-        let behind = Behind { handler, access, sessions: outside as _, news, clock, metrics };
+        let behind = Behind { handler, door, sessions: outside as _, news, clock, metrics };
         let routes = if config.enabled {
             mcp::http::router(behind, config.http, stop, tracker)
         } else {
@@ -76,14 +79,20 @@ impl Http {
         let address = server.address();
         let draining = draining.clone();
         let is_ready = move || !draining.is_cancelled();
-        server.spawn(routes.merge(feeds).merge(slack), Arc::new(is_ready), stop.clone(), tracker);
+        let routes = routes.merge(feeds).merge(slack).merge(pages);
+        server.spawn(routes, Arc::new(is_ready), stop.clone(), tracker);
         address
     }
 }
 
 /// How addresses of ours begin for others: by the first name that we are known by, which has TLS before
-/// it, or by where we listen.
+/// it, or by where we listen; at every address means also at this machine's own.
 fn public_address(config: &McpConfig, bound: SocketAddr) -> String {
+    let bound = match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, bound.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, bound.port()).into(),
+        _ => bound,
+    };
     match config.http.hosts.first() {
         Some(host) => format!("https://{host}"),
         None if config.tls.is_some() => format!("https://{bound}"),

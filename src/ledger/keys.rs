@@ -4,9 +4,11 @@
 //! its hash where it is long, so that no name reaches into another's rows or past the longest key.
 
 mod outbox;
+mod pages;
 mod waits;
 
 pub(super) use outbox::{DEAD, QUEUE, after_queue, dead, place_in_queue, queue, queued};
+pub(super) use pages::{PAGE_LINK, PAGE_SESSION, page_link, page_session};
 pub(super) use waits::{
     budget_more, command, command_prefix, command_taken, release_asked, release_asked_prefix,
     unarmed, wait_note,

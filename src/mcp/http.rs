@@ -6,6 +6,7 @@
 //! revision had no header for it, and the bridges that speak it never begin again after a 404.
 
 mod asked;
+mod door;
 mod guard;
 mod polish;
 mod rate;
@@ -13,11 +14,13 @@ mod room;
 mod sessions;
 mod told;
 
-pub use guard::{Address, FORBIDDEN, NOT_FOUND, TOO_MANY, UNAUTHORIZED};
+pub use door::{Address, Barred, Door};
+pub use guard::{FORBIDDEN, NOT_FOUND, TOO_MANY, UNAUTHORIZED};
+pub use rate::Rate;
 pub use sessions::{KeptSession, SessionError, SessionKeeper};
-pub use told::Written;
+pub use told::{Written, names_us};
 
-use super::{Access, Caller, Handler, News, Selection};
+use super::{Caller, Handler, News, Selection};
 use crate::clock::Clock;
 use crate::domain::Role;
 use asked::Asked;
@@ -101,8 +104,8 @@ impl Default for HttpOptions {
 pub struct Behind {
     /// Answers.
     pub handler: Handler,
-    /// Says who somebody is.
-    pub access: Arc<dyn Access>,
+    /// Lets callers in.
+    pub door: Arc<Door>,
     /// Keeps sessions over a restart.
     pub sessions: Arc<dyn SessionKeeper>,
     /// Says what changed on the board.
@@ -121,11 +124,12 @@ pub fn router(
     stop: &CancellationToken,
     tracker: &TaskTracker,
 ) -> Router {
-    let Behind { handler, access, sessions, news, clock, metrics } = behind;
+    let Behind { handler, door, sessions, news, clock, metrics } = behind;
+    let access = Arc::clone(door.access());
     let subscriptions = Arc::clone(handler.subscriptions());
     let telling = Arc::clone(&subscriptions).tell(news, Arc::clone(&access), stop.clone());
     tracker.spawn(telling);
-    tracker.spawn(Arc::clone(handler.jobs()).watch(Arc::clone(&access), stop.clone()));
+    tracker.spawn(Arc::clone(handler.jobs()).watch(access, stop.clone()));
     let mut with = config(&options, stop);
     let mut without = config(&options, stop);
     without.legacy_session_mode = false;
@@ -178,7 +182,7 @@ pub fn router(
             })
         }
     };
-    let guard = Arc::new(Guard::new(access, options, owned, clock));
+    let guard = Arc::new(Guard::new(door, options, owned, clock));
     let routes = guarded(tower::service_fn(pick), &guard);
     match metrics {
         Some(written) => routes.merge(told::router(guard, written)),

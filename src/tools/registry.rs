@@ -151,6 +151,11 @@ impl ToolRegistry {
         let _ = self.parts.address.set(address);
     }
 
+    /// The same, while HTTP is served.
+    pub fn address(&self) -> Option<&str> {
+        self.parts.address.get().map(String::as_str)
+    }
+
     /// Other servers are there now; second ones are ignored.
     pub fn set_outer(&self, outer: Outer) {
         let _ = self.parts.outer.set(outer);

@@ -2,6 +2,7 @@
 //! nobody learns of a token or session from an address that may not ask.
 
 use super::asked::{Asked, InFlight};
+use super::door::{Barred, Door};
 use super::rate::Rate;
 use super::room::{Holding, Room};
 use super::sessions::OwnedSessions;
@@ -10,25 +11,19 @@ use super::{HttpOptions, SESSION_HEADER};
 use crate::clock::Clock;
 use crate::domain::Role;
 use crate::mcp::instruments::{self, Refused};
-use crate::mcp::{Access, Caller, Denied, Selection};
+use crate::mcp::{Caller, Denied, Selection};
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use ipnet::IpNet;
 use secrecy::SecretString;
 use serde_json::json;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The address of whoever connected, as the listener knows it.
-pub type Address = SocketAddr;
-
-/// Wrong credentials from one address in a minute.
-const FAILURES_MAX: u32 = 10;
 /// A credential is no longer than this.
 const CREDENTIAL_BYTES_MAX: usize = 512;
 
@@ -44,11 +39,10 @@ const UNAVAILABLE: i64 = -31_503;
 
 /// Lets callers in.
 pub(super) struct Guard {
-    access: Arc<dyn Access>,
+    door: Arc<Door>,
     options: HttpOptions,
     sessions: Arc<OwnedSessions>,
     rate: Rate<String>,
-    failures: Rate<IpAddr>,
     in_flight: Arc<InFlight>,
     room: Arc<Room>,
     clock: Arc<dyn Clock>,
@@ -56,33 +50,16 @@ pub(super) struct Guard {
 
 impl Guard {
     pub(super) fn new(
-        access: Arc<dyn Access>,
+        door: Arc<Door>,
         options: HttpOptions,
         sessions: Arc<OwnedSessions>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let minute = Duration::from_mins(1);
         let rate = Rate::new(Arc::clone(&clock), options.rate_per_minute, minute);
-        let failures = Rate::new(Arc::clone(&clock), FAILURES_MAX, minute);
         let room = Room::new(options.memory_bytes_max);
         let in_flight = Arc::default();
-        Self { access, options, sessions, rate, failures, in_flight, room, clock }
-    }
-
-    /// The address that counts: a trusted proxy speaks for the one it names last. `None` when what
-    /// it says cannot be read: then nobody knows who asks.
-    fn address(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
-        let mut address = peer.to_canonical();
-        let lists: Vec<&[u8]> =
-            headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
-        let named = lists.iter().rev().flat_map(|list| list.rsplit(|byte| *byte == b','));
-        for name in named {
-            if !holds(&self.options.trusted_proxies, address) {
-                break;
-            }
-            address = forwarded(name)?;
-        }
-        Some(address)
+        Self { door, options, sessions, rate, in_flight, room, clock }
     }
 
     /// Names of ours, beside loopback.
@@ -97,25 +74,11 @@ impl Guard {
 
     /// Who asks, if they may and have at least this role.
     pub(super) async fn let_in(&self, request: &Parts, role: Role) -> Result<Caller, Response> {
-        let peer = request.extensions.get::<ConnectInfo<Address>>();
-        let Some(peer) = peer.map(|peer| peer.0.ip().to_canonical()) else {
-            instruments::refused(Refused::Address);
-            return Err(refuse(StatusCode::FORBIDDEN, FORBIDDEN, "the address is not known"));
-        };
-        let headers = &request.headers;
-        let Some(address) = self.address(peer, headers) else {
-            tracing::warn!(%peer, "refused: its X-Forwarded-For cannot be read");
-            instruments::refused(Refused::Address);
-            let message = "X-Forwarded-For cannot be read";
-            return Err(refuse(StatusCode::FORBIDDEN, FORBIDDEN, message));
-        };
-        if !holds(&self.options.allowed, address) {
-            tracing::warn!(%address, "refused: the address is not allowed (MCP_ALLOWED_IPS)");
-            instruments::refused(Refused::Address);
-            let message = "this address may not connect (MCP_ALLOWED_IPS)";
-            return Err(refuse(StatusCode::FORBIDDEN, FORBIDDEN, message));
-        }
-        let mut caller = self.who(headers, address, role).await?;
+        let address = self
+            .door
+            .address(request)
+            .map_err(|message| refuse(StatusCode::FORBIDDEN, FORBIDDEN, message))?;
+        let mut caller = self.who(&request.headers, address, role).await?;
         if let Err(wait) = self.rate.take(&caller.id) {
             tracing::warn!(caller = %caller.id, "refused: too many requests (MCP_RATE_LIMIT)");
             instruments::refused(Refused::Rate);
@@ -141,24 +104,13 @@ impl Guard {
                 instruments::refused(Refused::NoCredentials);
                 return Err(unauthorized(message, None));
             }
-            let caller = self.access.anybody().await.map_err(|denied| refused(&denied))?;
+            let caller = self.door.access().anybody().await.map_err(|denied| refused(&denied))?;
             return Self::with_role(caller, address, role);
         };
-        match self.access.caller(&credential).await {
+        match self.door.caller(&credential, address).await {
             Ok(caller) => Self::with_role(caller, address, role),
-            Err(denied @ Denied::Unavailable(_)) => Err(refused(&denied)),
-            // Whoever has the secret is never kept out; whoever guesses is slowed down and told less.
-            Err(denied) => match self.failures.take(&address) {
-                Ok(()) => {
-                    tracing::warn!(%address, %denied, "a login failed");
-                    instruments::refused(Refused::Login);
-                    Err(refused(&denied))
-                }
-                Err(wait) => {
-                    instruments::refused(Refused::Logins);
-                    Err(slower(wait, "too many failed logins; wait"))
-                }
-            },
+            Err(Barred::Denied(denied)) => Err(refused(&denied)),
+            Err(barred @ Barred::TooMany(wait)) => Err(slower(wait, &barred.to_string())),
         }
     }
 
@@ -211,17 +163,6 @@ fn selected(text: &str) -> Result<Selection, String> {
 
 fn is_no(text: &str) -> bool {
     matches!(text.trim(), "false" | "0" | "no")
-}
-
-/// An address as proxies write it: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:443`.
-fn forwarded(name: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(name).ok()?.trim();
-    let address = text.parse::<IpAddr>().ok().or_else(|| {
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        bare.and_then(|bare| bare.parse().ok())
-    });
-    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
-    address.or_else(with_port).map(|address| address.to_canonical())
 }
 
 /// The middleware: whoever is let in stands in the request's extensions, with what they ask.
@@ -314,10 +255,6 @@ fn credential(headers: &HeaderMap) -> Option<SecretString> {
     let found = key.or_else(with_scheme)?.trim();
     (!found.is_empty() && found.len() <= CREDENTIAL_BYTES_MAX)
         .then(|| SecretString::from(found.to_owned()))
-}
-
-fn holds(nets: &[IpNet], address: IpAddr) -> bool {
-    nets.iter().any(|net| net.contains(&address))
 }
 
 fn refused(denied: &Denied) -> Response {
