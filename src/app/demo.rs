@@ -21,11 +21,11 @@ use crate::domain::{Channel, LifeId, Notice, Usage, Value};
 use crate::ledger::{Ledger, RunFilter};
 use crate::notify::{FileOptions, Notifier, NotifyOptions, SharedWriter};
 use crate::playbook;
+use served::Served;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use served::Served;
 use story::Story;
 use team::{MORNING, RELEASE_NOTES, Team, at, hours, to};
 use tokio::sync::broadcast::error::RecvError;
@@ -104,10 +104,7 @@ impl Stage {
         let opened = open::put_together(self.ground(&place).await?).await?;
         let (board, ledger) = (Arc::clone(&opened.parts.board), Arc::clone(&opened.parts.ledger));
         let tools = Arc::clone(&opened.parts.tools);
-        let served = match options.serve {
-            true => Some(Served::of(&opened).await?),
-            false => None,
-        };
+        let served = if options.serve { Some(Served::of(&opened).await?) } else { None };
         let team = Team::gather(board.as_ref(), Arc::clone(&tools), &self.clock).await?;
         let daemon = Daemon::start(opened.parts, Wake::ByTicks)
             .await

@@ -8,6 +8,7 @@ use crate::config::McpConfig;
 use crate::mcp::http::{Behind, Door};
 use crate::mcp::{self, Handler, Seals};
 use crate::web::Server;
+use crate::web::pages::Wire;
 use crate::web::tls::Tls;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -68,7 +69,12 @@ impl Http {
         let door = Door::new(Arc::clone(&outside) as _, &config.http, Arc::clone(&clock));
         let (door, news) = (Arc::new(door), Arc::clone(&outside) as _);
         let pages = (Arc::clone(&outside) as _, Arc::clone(&door));
-        let pages = crate::web::pages::router(pages.0, pages.1, config.tls.is_some());
+        let wire = match (&config.tls, config.plain_http) {
+            (Some(_), _) => Wire::Tls,
+            (None, true) => Wire::Plain,
+            (None, false) => Wire::Proxied,
+        };
+        let pages = crate::web::pages::router(pages.0, pages.1, wire);
         let metrics = Some(counted::written(stop, tracker));
         let behind = Behind { handler, door, sessions: outside as _, news, clock, metrics };
         let routes = if config.enabled {

@@ -2,6 +2,7 @@
 
 mod acting;
 mod deciding;
+mod demo;
 mod hostile;
 mod page;
 mod roles;
@@ -56,12 +57,17 @@ impl Reply {
 
 impl Browser {
     pub fn of(serving: &Serving) -> Self {
+        let addr = serving.ready.split_whitespace().find_map(|word| word.strip_prefix("addr="));
+        Self::at(&format!("http://{}", addr.unwrap()))
+    }
+
+    /// Of whoever serves there.
+    pub fn at(base: &str) -> Self {
         // The binary does it in its `main`; a second time changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let addr = serving.ready.split_whitespace().find_map(|word| word.strip_prefix("addr="));
         let none = reqwest::redirect::Policy::none();
         let http = reqwest::Client::builder().no_proxy().redirect(none).build().unwrap();
-        Self { http, base: format!("http://{}", addr.unwrap()), cookie: None, mark: String::new() }
+        Self { http, base: base.to_owned(), cookie: None, mark: String::new() }
     }
 
     /// Signed in with a token.

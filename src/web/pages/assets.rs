@@ -43,7 +43,7 @@ pub(super) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
 /// What saves a reload.
 pub(super) static OURS: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("rota", "js", SCRIPT, include_bytes!("../assets/rota.js")));
-/// htmx, whose licence stands beside it.
+/// htmx 4.0.1 as npm has it (`htmx.org`), whose licence stands beside it.
 pub(super) static HTMX: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("htmx", "js", SCRIPT, include_bytes!("../assets/htmx.min.js")));
 /// The sign in the browser's tab.

@@ -1,6 +1,6 @@
 //! The cookie that a browser has while somebody is signed in.
 
-use super::Pages;
+use super::{Pages, Wire};
 use axum::http::{HeaderMap, HeaderValue, header};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -15,11 +15,17 @@ pub(super) struct Jar {
 }
 
 impl Jar {
-    /// For whoever asks at this host. Beyond loopback there is TLS, here or before us.
+    /// For whoever asks at this host. Beyond loopback there is TLS, here or before us, unless it was said
+    /// that plain HTTP is meant; a proxy may have spoken TLS all the same.
     pub(super) fn of(pages: &Pages, headers: &HeaderMap) -> Self {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
         let is_local = crate::mcp::http::names_us(headers, &[]);
-        let is_secure = pages.is_tls || !is_local;
+        let said = headers.get("x-forwarded-proto").and_then(|said| said.to_str().ok());
+        let is_secure = match pages.wire {
+            Wire::Tls => true,
+            Wire::Proxied => !is_local,
+            Wire::Plain => !is_local && said == Some("https"),
+        };
         let port = host.rsplit_once(':').map(|(_, port)| port);
         let port = port.filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
         let prefix = if is_secure { "__Host-" } else { "" };

@@ -103,7 +103,10 @@ fn height(line: &Value, by_money: bool) -> i64 {
 /// A bar for each day.
 fn chart(days: &[Value], currency: &str) -> Markup {
     let by_money = days.iter().any(|day| int(day, "cost_micros").unwrap_or(0) > 0);
-    let most = days.iter().map(|day| height(day, by_money)).max().unwrap_or(0).max(1);
+    let most = days.iter().map(|day| height(day, by_money)).max().unwrap_or(0);
+    if most == 0 {
+        return html! { p.quiet { "No tokens were used." } };
+    }
     let wide = (WIDTH / i64::try_from(days.len().max(1)).unwrap_or(1)).max(2);
     let what = if by_money { "Money" } else { "Tokens" };
     let plot = HEIGHT - FOOT;
@@ -141,7 +144,7 @@ fn table(report: &Value, by: &str, currency: &str) -> Markup {
     let by_money = items.iter().any(|line| int(line, "cost_micros").unwrap_or(0) > 0);
     let most = items.iter().map(|line| height(line, by_money)).max().unwrap_or(0);
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Costs" {
+        div.scroll tabindex="0" role="region" aria-label="Table of costs" {
             table {
                 thead {
                     tr {

@@ -59,6 +59,12 @@ fn places(visit: &Visit) -> Markup {
     }
 }
 
+/// Where somebody begins who may not see the first page.
+pub(super) fn first(visit: &Visit) -> &'static str {
+    let seen = PLACES.iter().find(|(path, _, tool)| *path != "/" && visit.may(tool));
+    seen.map_or("/settings", |(path, ..)| path)
+}
+
 /// Whether a page is this one, or below it.
 fn is_in(here: &str, path: &str) -> bool {
     let rest = here.strip_prefix(path);

@@ -18,6 +18,7 @@ mod digest;
 mod entry;
 mod form;
 mod layout;
+mod markdown;
 mod now;
 mod playbooks;
 mod review;
@@ -92,20 +93,30 @@ pub struct Pages {
     door: Arc<Door>,
     rate: Rate<String>,
     remarks: Remarks,
-    /// Whether TLS is spoken here.
-    is_tls: bool,
+    wire: Wire,
+}
+
+/// What is spoken here, and so which cookies a browser sends back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// TLS.
+    Tls,
+    /// HTTP on loopback, and TLS by whoever stands before us beyond it.
+    Proxied,
+    /// HTTP, also beyond loopback.
+    Plain,
 }
 
 impl std::fmt::Debug for Pages {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pages").field("is_tls", &self.is_tls).finish_non_exhaustive()
+        f.debug_struct("Pages").field("wire", &self.wire).finish_non_exhaustive()
     }
 }
 
 /// The routes.
-pub fn router(house: Arc<dyn Household>, door: Arc<Door>, is_tls: bool) -> Router {
+pub fn router(house: Arc<dyn Household>, door: Arc<Door>, wire: Wire) -> Router {
     let rate = Rate::new(house.clock(), RATE_PER_MINUTE, Duration::from_mins(1));
-    let pages = Arc::new(Pages { house, door, rate, remarks: Remarks::default(), is_tls });
+    let pages = Arc::new(Pages { house, door, rate, remarks: Remarks::default(), wire });
     let inside = Router::new()
         .route("/", get(now::page))
         .route("/review", get(review::page).post(review::decide))
@@ -135,5 +146,6 @@ pub fn router(house: Arc<dyn Household>, door: Arc<Door>, is_tls: bool) -> Route
         .route("/open/{link}", get(sign_in::link).post(sign_in::by_link))
         .route_layer(from_fn_with_state(Arc::clone(&pages), entry::anybody));
     let assets = Router::new().route("/assets/{name}", get(assets::serve));
-    inside.merge(outside).merge(assets).layer(from_fn(answer::harden))
+    // `route_layer`, not `layer`: what is not found here is not ours.
+    inside.merge(outside).merge(assets).route_layer(from_fn(answer::harden))
 }

@@ -1,5 +1,7 @@
 //! `/`: what runs, what waits, what is coming, what is wrong, what today cost.
 
+use super::answer::see;
+use super::layout::first;
 use super::shown::{Moment, chip, empty, filled, int, list, money, number, object, text};
 use super::visit::Visit;
 use crate::domain::Value;
@@ -16,8 +18,15 @@ const LINES_MAX: usize = 5;
 /// Where the page is shown anew while it is open.
 const LIVE: &str = "live";
 
+/// What the page is made of.
+const NEEDED: [&str; 5] = ["getStatus", "listReviews", "nextOccurrences", "listRuns", "reportCost"];
+
 /// `GET /`.
 pub(super) async fn page(Extension(visit): Extension<Visit>) -> Response<Body> {
+    // A token may be for something else.
+    if !NEEDED.iter().all(|tool| visit.may(tool)) {
+        return see(first(&visit));
+    }
     match body(&visit).await {
         Ok(body) => visit.page("Now", &body),
         Err(error) => visit.trouble(&error),

@@ -47,7 +47,7 @@ fn body(visit: &Visit, books: &Value) -> Markup {
                 code { "rota init" } " writes some to begin with."
             }))
         } @else {
-            div.scroll tabindex="0" role="region" aria-label="Playbooks" {
+            div.scroll tabindex="0" role="region" aria-label="List of playbooks" {
                 table {
                     thead {
                         tr {

@@ -96,7 +96,10 @@ fn entry(visit: &Visit, moment: &Moment, item: &Value, (proposed, people): Known
                     }
                 }
             }
-            @if let Some(said) = filled(item, "text") { (prose(said)) }
+            // Of proposals it only says how many there are, and they stand below.
+            @if let Some(said) = filled(proposals.unwrap_or(item), if proposals.is_some() { "summary" } else { "text" }) {
+                (prose(said))
+            }
             @if may {
                 (form(visit, item, proposals, people, &id))
             } @else if let Some(proposals) = proposals {

@@ -122,7 +122,7 @@ fn filters(visit: &Visit, books: &Value) -> Markup {
 
 fn table(moment: &Moment, runs: &[Value]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Runs" {
+        div.scroll tabindex="0" role="region" aria-label="List of runs" {
             table {
                 thead {
                     tr {

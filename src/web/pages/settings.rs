@@ -1,6 +1,6 @@
 //! `/settings`: tokens, people, the record of what people did, other servers.
 
-use super::shown::{Moment, chip, empty, filled, list, text};
+use super::shown::{Moment, chip, empty, filled, int, is, list, text};
 use super::visit::Visit;
 use crate::domain::Value;
 use crate::mcp::CallError;
@@ -19,10 +19,10 @@ pub(super) async fn page(Extension(visit): Extension<Visit>) -> Response<Body> {
 
 async fn body(visit: &Visit) -> Result<Markup, CallError> {
     let moment = visit.moment();
-    let tokens = allowed(visit, "listTokens").await?;
-    let people = allowed(visit, "listPeople").await?;
-    let audit = allowed(visit, "verifyAudit").await?;
-    let upstream = allowed(visit, "listUpstreamTools").await?;
+    let tokens = visit.call_if_allowed("listTokens", []).await?;
+    let people = visit.call_if_allowed("listPeople", []).await?;
+    let audit = visit.call_if_allowed("verifyAudit", []).await?;
+    let upstream = visit.call_if_allowed("listUpstreamTools", []).await?;
     Ok(html! {
         section aria-labelledby="you" {
             h2 #you { "You" }
@@ -37,23 +37,17 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
         @if let Some(audit) = &audit {
             section aria-labelledby="audit" {
                 h2 #audit { "Record" }
-                pre { (audit) }
+                p.quiet { "What people did, each entry chained to the one before:" }
+                @if is(audit, "intact") {
+                    p { (chip("ok")) " " (int(audit, "entries").unwrap_or(0)) " entries, as they were written" }
+                } @else {
+                    (chip("fail"))
+                    pre { (audit) }
+                }
             }
         }
         @if let Some(upstream) = &upstream { (servers(upstream)) }
     })
-}
-
-/// What a tool answers, for whoever may ask it; some are not there in every house.
-async fn allowed(visit: &Visit, tool: &str) -> Result<Option<Value>, CallError> {
-    if !visit.may(tool) {
-        return Ok(None);
-    }
-    match visit.call(tool, []).await {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if matches!(error.code.as_str(), "unsupported" | "role_too_low") => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 fn tokens_of(visit: &Visit, moment: &Moment, tokens: &Value) -> Markup {
@@ -66,7 +60,7 @@ fn tokens_of(visit: &Visit, moment: &Moment, tokens: &Value) -> Markup {
                     "Assistants and programs come in with one: " code { "rota token create laptop --expires 90d" } "."
                 }))
             } @else {
-                div.scroll tabindex="0" role="region" aria-label="Tokens" {
+                div.scroll tabindex="0" role="region" aria-label="List of tokens" {
                     table {
                         thead {
                             tr {
@@ -113,7 +107,7 @@ fn everybody(people: &Value) -> Markup {
     html! {
         section aria-labelledby="people" {
             h2 #people { "People and agents" }
-            div.scroll tabindex="0" role="region" aria-label="People and agents" {
+            div.scroll tabindex="0" role="region" aria-label="List of people and agents" {
                 table {
                     thead { tr { th scope="col" { "Name" } th scope="col" { "Sort" } th scope="col" { "Role" } th scope="col" { "E-mail" } } }
                     tbody {

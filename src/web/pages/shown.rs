@@ -144,9 +144,9 @@ pub(super) fn chip(word: &str) -> Markup {
     html! { span.chip.(sort) { (word.replace('_', " ")) } }
 }
 
-/// Several lines as they were written.
+/// What somebody wrote, in Markdown.
 pub(super) fn prose(text: &str) -> Markup {
-    html! { div.prose { (text) } }
+    super::markdown::shown(text)
 }
 
 /// Somebody, with people and agents told apart in words too.

@@ -71,7 +71,7 @@ async fn facts(visit: &Visit, id: &str) -> Result<Facts, CallError> {
     let people = visit.call("listPeople", []).await?;
     let activity = [("taskId", id.clone()), ("limit", ACTIVITY.into())];
     let activity = visit.call("getActivity", activity).await?;
-    let why = visit.call("whyNot", [("subject", id)]).await?;
+    let why = visit.call_if_allowed("whyNot", [("subject", id)]).await?.unwrap_or_default();
     Ok(Facts { task, statuses, people, why, activity })
 }
 
@@ -99,8 +99,10 @@ fn body(visit: &Visit, facts: &Facts) -> Markup {
             div {
                 (summary(facts, &moment))
                 (held(visit, facts, &moment))
-                (story::runs(facts, &moment))
-                (story::why(facts, &moment))
+                @if !facts.why.is_null() {
+                    (story::runs(facts, &moment))
+                    (story::why(facts, &moment))
+                }
                 (story::activity(facts, &moment))
             }
         }

@@ -64,8 +64,10 @@ impl Visit {
     /// Whether they may call a tool.
     pub(super) fn may(&self, tool: &str) -> bool {
         let definition = catalogue().iter().find(|definition| definition.name == tool);
-        definition.is_some_and(|definition| self.role() >= definition.role)
-            && self.caller.may_reach(tool)
+        definition.is_some_and(|definition| {
+            self.role() >= definition.role
+                && (self.caller.projects.is_empty() || definition.keeps_to_projects())
+        }) && self.caller.may_reach(tool)
     }
 
     pub(super) fn role(&self) -> Role {
@@ -92,6 +94,23 @@ impl Visit {
         Ok(called.value)
     }
 
+    /// The same, for whoever may ask it.
+    pub(super) async fn call_if_allowed(
+        &self,
+        tool: &str,
+        args: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Result<Option<Value>, CallError> {
+        if !self.may(tool) {
+            return Ok(None);
+        }
+        match self.call(tool, args).await {
+            Ok(answer) => Ok(Some(answer)),
+            // Some are not there in every house.
+            Err(error) if error.code == "unsupported" => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A page of theirs.
     pub(super) fn page(&self, title: &str, body: &Markup) -> Response<Body> {
         self.page_with(StatusCode::OK, title, body)
@@ -106,9 +125,9 @@ impl Visit {
     pub(super) fn trouble(&self, error: &CallError) -> Response<Body> {
         let (status, title) = match error.code.as_str() {
             "not_found" => (StatusCode::NOT_FOUND, "Not found"),
-            "invalid_arguments" => (StatusCode::BAD_REQUEST, "Not understood"),
-            "role_too_low" | "token_refused" => (StatusCode::FORBIDDEN, "Not allowed"),
-            _ => (StatusCode::BAD_GATEWAY, "This did not work"),
+            code if is_forbidden(code) => (StatusCode::FORBIDDEN, "Not allowed"),
+            _ if error.retryable => (StatusCode::BAD_GATEWAY, "This did not work"),
+            _ => (StatusCode::BAD_REQUEST, "This cannot be done"),
         };
         let body = html! {
             div.card {
@@ -123,9 +142,7 @@ impl Visit {
     pub(super) fn done(&self, place: &str, outcome: Result<String, CallError>) -> Response<Body> {
         match outcome {
             Ok(text) => self.remark(true, &text),
-            Err(error) if matches!(error.code.as_str(), "role_too_low" | "token_refused") => {
-                return self.trouble(&error);
-            }
+            Err(error) if is_forbidden(&error.code) => return self.trouble(&error),
             Err(error) => self.remark(false, &format!("This was not done: {}", error.message)),
         }
         see(place)
@@ -141,4 +158,9 @@ impl Visit {
     pub(super) fn seal(&self) -> Markup {
         html! { input type="hidden" name="mark" value=(self.mark); }
     }
+}
+
+/// Whether nobody with these rights may do it, however it is asked for.
+fn is_forbidden(code: &str) -> bool {
+    matches!(code, "role_too_low" | "token_refused" | "out_of_scope")
 }

@@ -111,7 +111,7 @@ fn switches(visit: &Visit, book: &Value) -> Markup {
             @if visit.may("runPlaybook") {
                 form method="post" action={ "/playbooks/" (name) } {
                     (visit.seal())
-                    label for="task" { "Only this task (may be left out)" }
+                    label for="task" { "Only this task (may be left out)" } " "
                     input #task name="task" inputmode="numeric" size="8";
                     div.actions { button.primary type="submit" name="act" value="run" { "Run it now" } }
                     p.quiet {

@@ -15,6 +15,7 @@ pub(super) fn shown(proposals: &Value) -> Markup {
 
 /// To choose from. What is edited is written as the tool's arguments.
 pub(super) fn choose(proposals: &Value) -> Markup {
+    let task = int(proposals, "task").unwrap_or_default();
     html! {
         fieldset.proposals {
             legend { "Proposed writes" }
@@ -28,8 +29,8 @@ pub(super) fn choose(proposals: &Value) -> Markup {
                         }
                         details {
                             summary { "Edit number " (number) }
-                            label for={ "edit-" (number) } { "Arguments of " (text(item, "tool")) " (JSON)" }
-                            textarea.code id={ "edit-" (number) } name={ "edit-" (number) } rows="6"
+                            label for={ "edit-" (task) "-" (number) } { "Arguments of " (text(item, "tool")) " (JSON)" }
+                            textarea.code id={ "edit-" (task) "-" (number) } name={ "edit-" (number) } rows="6"
                                 spellcheck="false" { (written(item)) }
                         }
                     }

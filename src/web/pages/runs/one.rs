@@ -107,7 +107,7 @@ fn deeds(visit: &Visit, run: &Value, effects: &[Value]) -> Markup {
                 }
             }
         }
-        @if !is_running && !effects.is_empty() && visit.may("undoRun") {
+        @if !is_running && text(run, "state") != "waiting" && !effects.is_empty() && visit.may("undoRun") {
             section aria-labelledby="undo" {
                 h2 #undo { "Undo" }
                 p.quiet { "What somebody else changed since stays as it is. Nothing is done before you have seen what would be." }

@@ -3,6 +3,7 @@
 use crate::domain::Value;
 use crate::web::pages::shown::{Moment, chip, int, list, object, text};
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 
 /// The latest so many are shown; what was before them is counted.
 const LINES_MAX: usize = 400;
@@ -112,12 +113,21 @@ fn entity(done: &Value) -> Markup {
 fn fields(done: &Value) -> Markup {
     let member = |name: &str| done.get(name).and_then(Value::as_map).cloned().unwrap_or_default();
     let (before, after) = (member("before"), member("after"));
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let all: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    // A number is not shown where its name is.
+    let is_named = |name: &str| {
+        ["_name", "_label"].iter().any(|ending| all.contains(&format!("{name}{ending}")))
+    };
     let shown = |value: Option<&Value>| value.map_or_else(|| "–".to_owned(), short);
     html! {
-        @for name in names {
+        @for name in all.iter().filter(|name| !is_named(name)) {
+            @let (before, after) = (before.get(*name), after.get(*name));
             span.change {
-                (name) ": " span.from { (shown(before.get(name))) } " → " (shown(after.get(name)))
+                (name) ": "
+                @if before.is_some_and(|before| !before.is_null()) {
+                    span.from { (shown(before)) } " → "
+                }
+                (shown(after))
             }
         }
     }

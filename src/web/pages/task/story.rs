@@ -1,7 +1,8 @@
 //! What happened at a task, and why an agent takes it or does not.
 
 use super::Facts;
-use crate::web::pages::shown::{Moment, chip, filled, list, somebody, text};
+use crate::domain::Value;
+use crate::web::pages::shown::{Moment, chip, filled, int, list, somebody, text};
 use maud::{Markup, html};
 
 /// So many of the last decisions are shown.
@@ -44,7 +45,7 @@ pub(super) fn why(facts: &Facts, moment: &Moment) -> Markup {
                             a href={ "/playbooks/" (text(line, "playbook")) } { (text(line, "playbook")) }
                             code { (text(line, "reason")) }
                         }
-                        p.line { (text(line, "text")) " " (text(line, "detail")) }
+                        p.line { (text(line, "text")) (more(line)) }
                     }
                 }
             }
@@ -59,7 +60,7 @@ pub(super) fn why(facts: &Facts, moment: &Moment) -> Markup {
                                     span { (text(line, "playbook")) }
                                     code { (text(line, "reason")) }
                                 }
-                                p.line { (text(line, "text")) " " (text(line, "detail")) }
+                                p.line { (text(line, "text")) (more(line)) }
                             }
                         }
                     }
@@ -87,13 +88,34 @@ pub(super) fn activity(facts: &Facts, moment: &Moment) -> Markup {
                         }
                         p.line {
                             (text(row, "field")) ": "
-                            span.from { (short(text(row, "before"))) } " → " (short(text(row, "after")))
+                            span.from { (shown(facts, row, "before")) } " → " (shown(facts, row, "after"))
                         }
                     }
                 }
             }
         }
     }
+}
+
+/// The particulars of a decision.
+fn more(line: &Value) -> String {
+    filled(line, "detail").map(|detail| format!(": {detail}")).unwrap_or_default()
+}
+
+/// A value of a change, with the name of what it numbers.
+fn shown(facts: &Facts, row: &Value, side: &str) -> String {
+    let value = text(row, side);
+    let named = |all: &Value, name: &str| {
+        let number = value.parse::<i64>().ok()?;
+        let found = list(all, "items").iter().find(|own| int(own, "id") == Some(number))?;
+        Some(text(found, name).to_owned())
+    };
+    let name = match text(row, "field") {
+        "assignee" | "author" => named(&facts.people, "name"),
+        "status" => named(&facts.statuses, "label"),
+        _ => None,
+    };
+    name.unwrap_or_else(|| short(value))
 }
 
 /// The beginning of a long text.
