@@ -1,7 +1,7 @@
 //! What waits for a person is decided at `/review`, once, by somebody who saw it.
 
 use super::{Browser, somebody};
-use crate::mcp::{Client, team, token};
+use crate::mcp::{team, token};
 use crate::support::rota::{Rota, Serving};
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn with_robot() -> (Rota, String) {
 
 /// The agent takes a task and calls a tool with its fence.
 async fn agent(serving: &Serving, robot: &str, tool: &str, more: Value) -> Value {
-    let robot = Client::of(serving, Some(robot));
+    let robot = super::agent(serving, robot);
     let held = robot.call("claimTask", json!({ "task": 1 })).await;
     assert_eq!(held["isError"], false, "{held:#}");
     let mut args = json!({ "task": 1, "fence": held["structuredContent"]["fence"] });
@@ -112,7 +112,7 @@ async fn a_question_is_put_off_passed_on_and_answered() {
     bob.get("/review").await.page().says("for Bob");
     let answered = bob.submit("/review", &form("answer", "comment", "The one below.")).await;
     assert_eq!(answered, "The question about 1 is answered.");
-    let robot = Client::of(&serving, Some(&robot));
+    let robot = super::agent(&serving, &robot);
     let back = robot.call("claimTask", json!({ "task": 1 })).await;
     assert!(back.to_string().contains("The one below."), "{back:#}");
 }

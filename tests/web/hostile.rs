@@ -1,7 +1,7 @@
 //! What people, agents and models write is text on every page, whatever stands in it.
 
-use super::{Browser, PAGES, somebody};
-use crate::mcp::{Client, team, token};
+use super::{Browser, PAGES, agent, somebody};
+use crate::mcp::{team, token};
 use serde_json::json;
 
 /// Each tries another way out of the text that it stands in.
@@ -21,7 +21,7 @@ async fn nothing_that_somebody_wrote_runs_on_any_page() {
     rota.run(["project", "add", "\"><img src=x onerror=alert(1)>"]).ok();
     let robot = token(&rota, &["</td><script>x</script>", "--person", "<script>Robot</script>"]);
     let serving = rota.serve(Vec::<&str>::new());
-    let robot = Client::of(&serving, Some(&robot));
+    let robot = agent(&serving, &robot);
     for attempt in ATTEMPTS {
         let task = json!({
             "projectId": 1, "headline": attempt, "description": attempt, "acceptanceCriteria": attempt,

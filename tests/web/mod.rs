@@ -9,7 +9,7 @@ mod roles;
 mod signing_in;
 mod strangers;
 
-use crate::mcp::token;
+use crate::mcp::{Client, token};
 use crate::support::rota::{Rota, Serving};
 use page::Page;
 use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
@@ -75,7 +75,13 @@ impl Browser {
         let mut browser = Self::of(serving);
         let reply = browser.post("/sign-in", &[("token", secret)]).await;
         assert_eq!((reply.status, reply.place()), (303, "/"), "{reply:#?}");
-        browser.mark = browser.get("/").await.page().field("mark").to_owned();
+        let mut reply = browser.get("/").await;
+        // A token may be for something else than the first page.
+        if reply.status == 303 {
+            let place = reply.place().to_owned();
+            reply = browser.get(&place).await;
+        }
+        browser.mark = reply.page().field("mark").to_owned();
         assert!(!browser.mark.is_empty());
         browser
     }
@@ -141,6 +147,12 @@ impl Browser {
         }
         reply
     }
+}
+
+/// An agent that comes by MCP, with the tools for what waits.
+pub fn agent(serving: &Serving, secret: &str) -> Client {
+    let client = Client::of(serving, Some(secret));
+    Client { url: format!("{}?toolsets=all,reviews", client.url), ..client }
 }
 
 /// Somebody of the team, signed in.
