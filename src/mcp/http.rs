@@ -125,11 +125,10 @@ pub fn router(
     tracker: &TaskTracker,
 ) -> Router {
     let Behind { handler, door, sessions, news, clock, metrics } = behind;
-    let access = Arc::clone(door.access());
     let subscriptions = Arc::clone(handler.subscriptions());
-    let telling = Arc::clone(&subscriptions).tell(news, Arc::clone(&access), stop.clone());
+    let telling = Arc::clone(&subscriptions).tell(news, Arc::clone(door.access()), stop.clone());
     tracker.spawn(telling);
-    tracker.spawn(Arc::clone(handler.jobs()).watch(access, stop.clone()));
+    tracker.spawn(Arc::clone(handler.jobs()).watch(Arc::clone(door.access()), stop.clone()));
     let mut with = config(&options, stop);
     let mut without = config(&options, stop);
     without.legacy_session_mode = false;
