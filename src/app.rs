@@ -29,6 +29,7 @@ mod rehearsal;
 mod rooms;
 mod serve;
 mod shared;
+mod signed_in;
 mod slack;
 mod spoken;
 mod starter;

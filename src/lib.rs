@@ -42,7 +42,7 @@
 //! | 11 | `main.rs` | starts [`cli`] over [`app::App`] | |
 //! | 10 | [`cli`] | what people type: one command, one tool call, one answer | only `cli/output.rs` prints; text from outside is made harmless first; exit codes are decided in one place |
 //! | 9 | [`app`] | the composition root | the only room that opens adapters |
-//! | 8 | [`web`] | the HTTP listener, health, `/mcp`, REST with its events, webhooks, Slack | answers at once; health says nothing that needs a token; REST does what a tool does |
+//! | 8 | [`web`] | the HTTP listener, health, the pages for people, `/mcp`, REST with its events, webhooks, Slack | answers at once; health says nothing that needs a token; pages and REST are made of what tools answered, and do what tools do |
 //! | 8 | [`config`] | `rota.toml`, every fault at its place | a secret is in no fault, log or `Debug` |
 //! | 7 | [`daemon`] | the loop, workers, courier, recovery, the control socket | only the dispatcher changes beliefs; any step may happen twice |
 //! | 7 | [`mcp`] | the tools for clients from outside: a pipe, streamable HTTP, who is let in; the bridge to other servers | nobody is listed what they may not call; every answer has a text that stands alone |

@@ -8,6 +8,7 @@ mod fault;
 mod flow;
 mod hostile;
 mod mcp;
+mod pages;
 mod races;
 mod simulation;
 mod support;

@@ -82,13 +82,12 @@ impl Hooks for Woken {
         let Some(webhook) = self.daemon.webhook(&PlaybookName::new(playbook)) else {
             return Ok(None);
         };
-        match open::read_variable(&webhook.secret).filter(|value| !value.trim().is_empty()) {
-            Some(value) => Ok(Some(SecretString::from(value.trim().to_owned()))),
-            None => {
-                let missing = format!("environment variable {} is not set", webhook.secret);
-                Err(HookError::Failed(missing.into()))
-            }
-        }
+        let found = open::read_variable(&webhook.secret);
+        let Some(value) = found.filter(|value| !value.trim().is_empty()) else {
+            let missing = format!("environment variable {} is not set", webhook.secret);
+            return Err(HookError::Failed(missing.into()));
+        };
+        Ok(Some(SecretString::from(value.trim().to_owned())))
     }
 
     async fn receive(&self, playbook: &str, sent: Sent) -> Result<(String, bool), HookError> {

@@ -5,12 +5,13 @@
 //! daemon, the claims, the tools and their guard, the outbox. The clock is moved from one instant at
 //! which something is due to the next.
 
+mod served;
 mod story;
 mod team;
 
 use super::failures;
 use super::open::{self, Ground};
-use crate::app::failure::{Failure, FailureKind};
+use crate::app::failure::Failure;
 use crate::app::house::{BoardOf, DemoOptions, Place};
 use crate::clock::{Clock, Entropy, ManualClock, SystemEntropy};
 use crate::daemon::control::{Answered, Progress};
@@ -20,6 +21,7 @@ use crate::domain::{Channel, LifeId, Notice, Usage, Value};
 use crate::ledger::{Ledger, RunFilter};
 use crate::notify::{FileOptions, Notifier, NotifyOptions, SharedWriter};
 use crate::playbook;
+use served::Served;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -44,14 +46,8 @@ pub(super) async fn play(
     options: DemoOptions,
     tell: mpsc::Sender<Progress>,
 ) -> Result<Answered, Failure> {
-    if options.serve {
-        return Err(Failure::new(
-            FailureKind::Usage,
-            "--serve: there is no dashboard to leave up in this version",
-        ));
-    }
     let stage = Stage::set()?;
-    let answered = stage.play(tell).await;
+    let answered = Box::pin(stage.play(options, tell)).await;
     drop(stage);
     answered
 }
@@ -93,7 +89,11 @@ impl Stage {
         Ok(())
     }
 
-    async fn play(&self, tell: mpsc::Sender<Progress>) -> Result<Answered, Failure> {
+    async fn play(
+        &self,
+        options: DemoOptions,
+        tell: mpsc::Sender<Progress>,
+    ) -> Result<Answered, Failure> {
         let place = Place {
             config: Some(self.folder.join("rota.toml")),
             state: self.folder.join("state"),
@@ -104,6 +104,7 @@ impl Stage {
         let opened = open::put_together(self.ground(&place).await?).await?;
         let (board, ledger) = (Arc::clone(&opened.parts.board), Arc::clone(&opened.parts.ledger));
         let tools = Arc::clone(&opened.parts.tools);
+        let served = if options.serve { Some(Served::of(&opened).await?) } else { None };
         let team = Team::gather(board.as_ref(), Arc::clone(&tools), &self.clock).await?;
         let daemon = Daemon::start(opened.parts, Wake::ByTicks)
             .await
@@ -114,8 +115,17 @@ impl Stage {
             story.frame(self.clock.wall(), line).await;
         }
         self.day(&daemon, &team, &mut story).await?;
+        let Some(served) = served else {
+            daemon.drain().await;
+            return epilogue(&ledger, &mut story).await;
+        };
+        let mut told = epilogue(&ledger, &mut story).await?;
+        for line in std::mem::take(&mut told.text).lines() {
+            story.frame(self.clock.wall(), line).await;
+        }
+        served.stay(&daemon, self, &mut story).await?;
         daemon.drain().await;
-        epilogue(&ledger, story).await
+        Ok(told)
     }
 
     async fn ground(&self, place: &Place) -> Result<Ground, Failure> {
@@ -221,7 +231,7 @@ const PROLOGUE: [&str; 4] = [
 ];
 
 /// The digest as people see it, and what it cost.
-async fn epilogue(ledger: &Ledger, story: Story) -> Result<Answered, Failure> {
+async fn epilogue(ledger: &Ledger, story: &mut Story) -> Result<Answered, Failure> {
     let unreadable = |error| Failure::internal("the demo's ledger cannot be read").because(&error);
     let notices = ledger.notices(LATEST_MAX, None).await.map_err(unreadable)?;
     let digest = notices.into_iter().find(|notice| notice.key.starts_with("digest:"));
@@ -248,7 +258,7 @@ async fn epilogue(ledger: &Ledger, story: Story) -> Result<Answered, Failure> {
         slack.iter().filter_map(|payload| serde_json::from_str(payload).ok()).collect();
     let value = Value::map([
         ("model", Value::from("scripted")),
-        ("lines", Value::List(story.lines)),
+        ("lines", Value::List(std::mem::take(&mut story.lines))),
         ("digest", Value::List(payloads)),
         ("runs", i64::try_from(runs.len()).unwrap_or(0).into()),
         ("tokens_in", i64::try_from(usage.tokens_in).unwrap_or(0).into()),

@@ -1,11 +1,12 @@
 //! Answers tool calls over a running daemon: for commands in the same process and, across the
 //! control socket, for others.
 
+use super::outside::Outside;
 use super::rehearsal::Rehearsal;
 use super::spoken::Spoken;
 use crate::daemon::Daemon;
 use crate::daemon::control::{
-    Answer, AnswerError, Answered, AskToken, EXPORT, FOLLOW, Progress, ToolRequest,
+    Answer, AnswerError, Answered, AskToken, EXPORT, FOLLOW, OPEN_PAGES, Progress, ToolRequest,
 };
 use crate::domain::{Principal, ProjectId, Reason, Value};
 use crate::mcp::Access;
@@ -25,8 +26,8 @@ pub(super) struct Front {
     pub tools: Arc<ToolRegistry>,
     pub me: Principal,
     pub zone: Tz,
-    /// Finds out whose a token is.
-    pub access: Arc<dyn Access>,
+    /// Finds out whose a token is, and lets people sign in.
+    pub outside: Arc<Outside>,
     /// How a rehearsal is put together; `None` inside one.
     pub rehearsal: Option<Rehearsal>,
     /// Messages to `stdout`, where standard output belongs to a command's result.
@@ -54,6 +55,10 @@ impl Answer for Front {
             Some(token) => self.whose(token).await?,
             None => (self.me.clone(), Vec::new()),
         };
+        // Whoever types signs in; an assistant never gets hold of a person's session.
+        if request.tool == OPEN_PAGES && request.token.is_none() && !request.assistant {
+            return self.outside.link(&principal).await;
+        }
         let mut context =
             Context::person(principal, self.zone_of(request.zone.as_deref())).limited_to(projects);
         context.is_by_hand = !request.assistant;
@@ -118,7 +123,7 @@ impl Front {
         let refused = |error: &dyn std::fmt::Display| {
             AnswerError::rejected(Reason::TokenRefused, error.to_string())
         };
-        let caller = self.access.caller(&token.0).await.map_err(|denied| refused(&denied))?;
+        let caller = self.outside.caller(&token.0).await.map_err(|denied| refused(&denied))?;
         if !caller.tools.is_empty() {
             return Err(refused(&"a token for some tools only is for HTTP, not for a pipe"));
         }

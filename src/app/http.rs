@@ -10,8 +10,9 @@ use crate::daemon::Daemon;
 use crate::mcp::http::{Behind, Gate};
 use crate::mcp::{self, Handler, Seals};
 use crate::web::Server;
+use crate::web::pages::Wire;
 use crate::web::tls::Tls;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -71,7 +72,13 @@ impl Http {
         let handler =
             Handler::for_http(Arc::clone(&outside) as _, Arc::clone(&clock), seals, config.limits);
         let feeds = crate::web::calendar::router(Arc::clone(&outside) as _);
+        let wire = match (&config.tls, config.plain_http) {
+            (Some(_), _) => Wire::Tls,
+            (None, true) => Wire::Plain,
+            (None, false) => Wire::Proxied,
+        };
         let gate = Gate::new(Arc::clone(&outside) as _, config.http, Arc::clone(&clock));
+        let pages = crate::web::pages::router(Arc::clone(&outside) as _, gate.door(), wire);
         let rest = Api {
             gate: Arc::clone(&gate),
             handler: handler.clone(),
@@ -93,14 +100,20 @@ impl Http {
         let address = server.address();
         let draining = draining.clone();
         let is_ready = move || !draining.is_cancelled();
-        server.spawn(routes.merge(feeds).merge(slack), Arc::new(is_ready), stop.clone(), tracker);
+        let routes = routes.merge(feeds).merge(slack).merge(pages);
+        server.spawn(routes, Arc::new(is_ready), stop.clone(), tracker);
         address
     }
 }
 
 /// How addresses of ours begin for others: by the first name that we are known by, which has TLS before
-/// it, or by where we listen.
+/// it, or by where we listen; at every address means also at this machine's own.
 fn public_address(config: &McpConfig, bound: SocketAddr) -> String {
+    let bound = match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, bound.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, bound.port()).into(),
+        _ => bound,
+    };
     match config.http.hosts.first() {
         Some(host) => format!("https://{host}"),
         None if config.tls.is_some() => format!("https://{bound}"),

@@ -435,12 +435,11 @@ impl Opened {
         let zone = self.parts.settings.zone;
         let tools = Arc::clone(&self.parts.tools);
         let rehearsal = super::rehearsal::Rehearsal::of(&self);
-        let access = self.outside();
+        let outside = self.outside();
         let daemon =
             Daemon::start(self.parts, wake).await.map_err(|error| failures::start(&error))?;
         tools.set_desk(Arc::clone(&daemon) as _);
         let rehearsal = Some(rehearsal);
-        let access = access as _;
-        Ok(Front { access, daemon, tools, me: self.me, zone, rehearsal, spoken: self.spoken })
+        Ok(Front { outside, daemon, tools, me: self.me, zone, rehearsal, spoken: self.spoken })
     }
 }

@@ -45,7 +45,7 @@ const ONLY_WAITS: &[&str] = &["runPlaybook", "stopRun"];
 pub(super) const CHANGES_MAX: usize = 64;
 
 impl Outside {
-    fn as_caller(&self, id: String, principal: Principal) -> Caller {
+    pub(super) fn as_caller(&self, id: String, principal: Principal) -> Caller {
         let (tools, projects, selection) = Default::default();
         Caller { id, principal, zone: self.zone, tools, projects, selection, run: None }
     }
@@ -55,12 +55,9 @@ impl Outside {
         let found = people.into_iter().find(|person| person.id == token.person);
         found.ok_or_else(|| Denied::NoUser { name: token.name.clone() })
     }
-}
 
-#[async_trait]
-impl Access for Outside {
-    async fn caller(&self, credential: &SecretString) -> Result<Caller, Denied> {
-        let token = self.ledger.check_token(credential).await.map_err(denied)?;
+    /// Whoever has this token, with what it leaves of their rights.
+    pub(super) async fn caller_of(&self, token: Token) -> Result<Caller, Denied> {
         let person = self.person_of(&token).await?;
         let role = person.role.min(token.role);
         let by = match token.kind {
@@ -70,6 +67,42 @@ impl Access for Outside {
         let principal = Principal { person: Person { role, ..person }, by };
         let caller = self.as_caller(format!("{TOKEN}{}", token.id), principal);
         Ok(Caller { tools: token.tools, projects: token.projects, ..caller })
+    }
+
+    /// Calls a tool. What changes something is never dropped half-way: what was begun under a claim is
+    /// written down to its end.
+    pub(super) async fn carry_out(
+        &self,
+        context: Context,
+        tool: &str,
+        args: Value,
+    ) -> Result<Called, CallError> {
+        if self.tools.kind(tool) == Some(ToolKind::Read) || ONLY_WAITS.contains(&tool) {
+            return Ok(self.tools.call(tool, args, &context).await?.into());
+        }
+        let slot = Arc::clone(&self.changes).acquire_owned().await;
+        let slot = slot.map_err(|_| CallError::of("unavailable", "the daemon is ending"))?;
+        let (tools, tool) = (Arc::clone(&self.tools), tool.to_owned());
+        let calling = async move {
+            let answer = tools.call(&tool, args, &context).await;
+            drop(slot);
+            answer
+        };
+        match self.calls.spawn(calling).await {
+            Ok(answer) => Ok(answer?.into()),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(CallError::of("unavailable", "the daemon is ending")),
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl Access for Outside {
+    async fn caller(&self, credential: &SecretString) -> Result<Caller, Denied> {
+        let token = self.ledger.check_token(credential).await.map_err(denied)?;
+        self.caller_of(token).await
     }
 
     async fn anybody(&self) -> Result<Caller, Denied> {
@@ -82,7 +115,7 @@ impl Access for Outside {
     }
 }
 
-fn denied(refusal: TokenRefusal) -> Denied {
+pub(super) fn denied(refusal: TokenRefusal) -> Denied {
     match refusal {
         TokenRefusal::Unknown => Denied::Unknown,
         TokenRefusal::Revoked { name } => Denied::Revoked { name },
@@ -103,25 +136,7 @@ impl Calls for Outside {
         let mut context = Context::person(caller.principal.clone(), caller.zone)
             .limited_to(caller.projects.clone());
         context.progress = Progress::to(told);
-        if self.tools.kind(tool) == Some(ToolKind::Read) || ONLY_WAITS.contains(&tool) {
-            return Ok(self.tools.call(tool, args, &context).await?.into());
-        }
-        // Never dropped half-way: what was begun under a claim is written down to its end.
-        let slot = Arc::clone(&self.changes).acquire_owned().await;
-        let slot = slot.map_err(|_| CallError::of("unavailable", "the daemon is ending"))?;
-        let (tools, tool) = (Arc::clone(&self.tools), tool.to_owned());
-        let calling = async move {
-            let answer = tools.call(&tool, args, &context).await;
-            drop(slot);
-            answer
-        };
-        match self.calls.spawn(calling).await {
-            Ok(answer) => Ok(answer?.into()),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(CallError::of("unavailable", "the daemon is ending")),
-            },
-        }
+        self.carry_out(context, tool, args).await
     }
 }
 

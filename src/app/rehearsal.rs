@@ -126,12 +126,12 @@ impl Rehearsal {
         let zone = opened.parts.settings.zone;
         let tools = Arc::clone(&opened.parts.tools);
         let me = opened.me.clone();
-        let access = opened.outside() as _;
+        let outside = opened.outside();
         let daemon = crate::daemon::Daemon::start(opened.parts, Wake::ToLook)
             .await
             .map_err(|error| failures::start(&error))?;
         tools.set_desk(Arc::clone(&daemon) as _);
-        Ok(Front { daemon, tools, me, zone, access, rehearsal: None, spoken: None })
+        Ok(Front { daemon, tools, me, zone, outside, rehearsal: None, spoken: None })
     }
 }
 

@@ -49,6 +49,16 @@ pub fn token(value: &Value) -> Option<Page> {
     Some(page)
 }
 
+/// A link by which somebody signs in once.
+pub fn link(value: &Value) -> Option<Page> {
+    let (url, name) = (text(value, "url")?, text(value, "person_name")?);
+    let minutes = value.get("minutes")?.as_int()?;
+    let mut page = Page::new();
+    page.line(Style::Good, url);
+    page.line(Style::Dim, &format!("signs {name} in, once, within {minutes} minutes"));
+    Some(page)
+}
+
 /// Why a task or playbook was, or was not, picked, run, told.
 pub fn why(value: &Value) -> Option<Page> {
     let mut page = Page::new();

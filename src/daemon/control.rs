@@ -36,6 +36,10 @@ pub const FOLLOW: &str = "followRun";
 /// Writes the export of the ledger now, for a backup; only for who types at this machine.
 pub const EXPORT: &str = "exportLedger";
 
+/// What makes a link by which whoever asks signs in to the pages. It is no tool: no assistant is told of
+/// it, and none is answered.
+pub const OPEN_PAGES: &str = "openPages";
+
 /// What a daemon that waits for the state folder asks of whoever holds it: to let go once nothing is
 /// under way. A house that was opened for a pipe does; a daemon does not know the word.
 pub const LET_GO: &str = "letGo";

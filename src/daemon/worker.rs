@@ -121,7 +121,8 @@ pub(super) async fn carry_out(parts: Arc<Parts>, job: Assignment) -> WorkDone {
         match Worker::reserve(Arc::clone(&parts), job).await {
             Ok(worker) => {
                 worker.job.told.tell(super::progress::begun(&worker.run));
-                WorkDone { runs: worker.work().await, refused: None }
+                // Boxed: it waits long, and what reserving took is given back before.
+                WorkDone { runs: Box::pin(worker.work()).await, refused: None }
             }
             Err(refused) => WorkDone { runs: Vec::new(), refused: Some(refused) },
         }

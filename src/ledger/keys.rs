@@ -5,6 +5,7 @@
 
 mod arrivals;
 mod outbox;
+mod pages;
 mod reviews;
 mod waits;
 
@@ -13,6 +14,7 @@ pub(super) use outbox::{
     DEAD, QUEUE, after_queue, alarm, alarms, dead, place_in_queue, queue, queued, told, told_at,
     told_since,
 };
+pub(super) use pages::{PAGE_LINK, PAGE_SESSION, page_link, page_session};
 pub(super) use reviews::{
     fitness, review, review_open, review_open_prefix, review_overtaken, review_overtaken_prefix,
     review_prefix, review_unwritten, review_unwritten_prefix, rounds, rounds_open,

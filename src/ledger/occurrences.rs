@@ -71,7 +71,9 @@ impl Ledger {
             if self.try_commit(batch).await? {
                 // Those that are skipped at once have settled by that.
                 if let Some(house) = self.counts() {
-                    new.iter().for_each(|occurrence| house.settled(occurrence));
+                    for occurrence in &new {
+                        house.settled(occurrence);
+                    }
                 }
                 return Ok(());
             }
@@ -203,8 +205,8 @@ impl Ledger {
         let after = match after {
             None => None,
             Some(id) => {
-                let Some(last) = self.occurrence(id).await? else { return Ok(Vec::new()) };
-                Some(keys::occurrence_of(&last.playbook, last.planned, id))
+                let Some(shown) = self.occurrence(id).await? else { return Ok(Vec::new()) };
+                Some(keys::occurrence_of(&shown.playbook, shown.planned, id))
             }
         };
         let ids = records::scan(self.store.as_ref(), &list, after.as_deref(), limit).await?;

@@ -179,8 +179,8 @@ impl Ledger {
         let (mut runs, mut looked_at) = (Vec::new(), 0);
         let mut after: Option<String> = None;
         if let Some(id) = &filter.after {
-            let Some(last) = self.read::<Run>(&keys::run(id)).await? else { return Ok(runs) };
-            after = Some(keys::run_in(&list, last.value.started, id));
+            let Some(shown) = self.read::<Run>(&keys::run(id)).await? else { return Ok(runs) };
+            after = Some(keys::run_in(&list, shown.value.started, id));
         }
         while runs.len() < limit && looked_at < LOOKED_AT_MAX {
             let rows = records::PAGE.min(limit.max(16));

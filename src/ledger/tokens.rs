@@ -209,8 +209,14 @@ impl Ledger {
 
     /// Whether a token counts now, by its id.
     pub async fn token_counts(&self, id: &TokenId) -> Result<bool> {
+        Ok(self.counting_token(id).await?.is_some())
+    }
+
+    /// A token by its id, if it counts now.
+    pub async fn counting_token(&self, id: &TokenId) -> Result<Option<Token>> {
         let found = self.read::<Kept>(&keys::token(id)).await?;
-        Ok(found.is_some_and(|found| found.value.token.counts(self.clock.wall())))
+        let token = found.map(|found| found.value.token);
+        Ok(token.filter(|token| token.counts(self.clock.wall())))
     }
 
     /// That a use cannot be noted keeps nobody out.

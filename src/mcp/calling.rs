@@ -148,7 +148,7 @@ impl Handler {
             return Err(CallError::of(Reason::UnknownTool.code(), message));
         };
         let began = self.clock().boot();
-        let called = async {
+        let answer = async {
             if !is_confirmed {
                 confirm::by_name(tool, &mut arguments)?;
             }
@@ -159,10 +159,10 @@ impl Handler {
             })?;
             self.fitting(caller, tool, args, Asker::Program).await
         };
-        let called = called.await;
-        let code = called.as_ref().err().map(|error| error.code.as_str());
+        let answer = answer.await;
+        let code = answer.as_ref().err().map(|error| error.code.as_str());
         instruments::called(tool.name, code, self.clock().boot().saturating_sub(began));
-        match called {
+        match answer {
             Ok(result) => Ok(result.structured_content.unwrap_or_default()),
             Err(error) => {
                 let message = answer::harmless(&answer::message(&error, self.limits()));

@@ -6,6 +6,7 @@
 //! revision had no header for it, and the bridges that speak it never begin again after a 404.
 
 mod asked;
+mod door;
 mod gate;
 mod guard;
 mod polish;
@@ -15,10 +16,12 @@ mod room;
 mod sessions;
 mod told;
 
-pub use gate::{Address, Gate};
+pub use door::{Address, Barred, Door};
+pub use gate::Gate;
+pub use rate::Rate;
 pub use refusal::{FORBIDDEN, NOT_FOUND, Refusal, TOO_MANY, UNAUTHORIZED};
 pub use sessions::{KeptSession, SessionError, SessionKeeper};
-pub use told::Written;
+pub use told::{Written, names_us};
 
 use super::{Caller, Handler, News, Selection};
 use crate::domain::Role;

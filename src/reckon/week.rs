@@ -154,7 +154,9 @@ pub fn worked(
     let week = Week { zone, first, last, hours, not_before: span.from, keeps_friday: false };
     let within = |mut windows: Vec<Span>| {
         windows.sort_by_key(|window| window.from);
-        windows.iter_mut().for_each(|window| window.to = window.to.min(span.to));
+        for window in &mut windows {
+            window.to = window.to.min(span.to);
+        }
         windows.retain(|window| window.from < window.to);
         parts(&free(&windows, busy, span.from), length)
     };

@@ -164,6 +164,11 @@ impl ToolRegistry {
         let _ = self.parts.address.set(address);
     }
 
+    /// The same, while HTTP is served.
+    pub fn address(&self) -> Option<&str> {
+        self.parts.address.get().map(String::as_str)
+    }
+
     /// Other servers are there now; second ones are ignored.
     pub fn set_outer(&self, outer: Outer) {
         let _ = self.parts.outer.set(outer);
@@ -211,18 +216,19 @@ impl ToolRegistry {
                 && let Some(named) = outer.named(name)
             {
                 let calling = outer::call(&self.parts, outer, named, args, context);
-                return timed(instruments::UPSTREAM, calling).await;
+                return timed(instruments::UPSTREAM, Box::pin(calling)).await;
             }
             return Err(arguments::unknown_tool(
                 name,
                 self.offered(context).iter().map(|t| t.name),
             ));
         };
-        timed(tool.name, async {
+        // Boxed: whoever waits for a call need not hold all of it.
+        let calling = Box::pin(async {
             guard::may_call(tool, context)?;
             beside::once(self, tool, beside::take(tool, args)?, context).await
-        })
-        .await
+        });
+        timed(tool.name, calling).await
     }
 
     /// Does what was asked for, by whoever may.

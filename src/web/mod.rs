@@ -1,18 +1,21 @@
-//! What the daemon serves over HTTP: the listener, whether it is well, and `/mcp`, which the
-//! composition root puts in.
+//! What the daemon serves over HTTP: the listener, whether it is well, the pages for people, and
+//! `/mcp`, which the composition root puts in.
 //!
 //! # What stays true
 //! - Every connection sends at once (`TCP_NODELAY`): an answer in two packets would wait 40 ms.
 //! - So many connections at most, in all and from one address beyond loopback; whoever does not say
 //!   what they want within ten seconds is hung up on. Files are left for the rest of the daemon.
 //! - Health says nothing that needs a token to know; a calendar is read at its secret address alone;
-//!   what comes from Slack, or from a program that wakes a playbook, is signed.
+//!   what comes from Slack, or from a program that wakes a playbook, is signed; the pages are for people who
+//!   signed in.
 //! - With a certificate, TLS is spoken and nothing else; a greeting has ten seconds, too.
 //! - When the daemon stops, what is under way is answered, within a bound.
 
 pub mod api;
+mod body;
 pub mod calendar;
 pub mod hooks;
+pub mod pages;
 mod places;
 mod problem;
 pub mod slack;

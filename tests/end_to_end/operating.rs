@@ -198,7 +198,7 @@ fn a_service_manager_is_told_of_readiness_of_life_and_of_the_end() {
     let rota = team();
     let path = rota.path().join("notify.sock");
     let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     let rota =
         rota.with_env("NOTIFY_SOCKET", path.to_str().unwrap()).with_env("WATCHDOG_USEC", "90000");
     let daemon = rota.serve(NOTHING);

@@ -18,7 +18,7 @@ use rota::domain::{Reason, Value};
 use rota::mcp::bridge::Options;
 use rota::transfer::{Report, Step};
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, oneshot, watch};

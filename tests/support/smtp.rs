@@ -102,13 +102,14 @@ fn talk(stream: TcpStream, state: &Mutex<State>) -> Option<()> {
                 to.clear();
                 say("250 yes")?;
             }
-            "RCPT" => match refusal_of(state, &address_in(&line)) {
-                Some(refusal) => say(&refusal)?,
-                None => {
+            "RCPT" => {
+                if let Some(refusal) = refusal_of(state, &address_in(&line)) {
+                    say(&refusal)?;
+                } else {
                     to.push(address_in(&line));
                     say("250 yes")?;
                 }
-            },
+            }
             "DATA" if to.is_empty() => say("503 to whom?")?,
             "DATA" => {
                 say("354 go on")?;

@@ -23,6 +23,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["src/cli"]),
     ("indicatif", &["src/cli"]),
     ("lettre", &["src/notify/email"]),
+    ("maud", &["src/web/pages"]),
     ("metrics", &["src/instruments", "src/mcp/instruments"]),
     ("metrics_exporter_prometheus", &["src/app"]),
     ("anyhow", &["src/app", "src/cli", "src/main"]),

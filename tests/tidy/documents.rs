@@ -219,7 +219,7 @@ fn page_faults(name: &str, page: &str) -> Vec<String> {
         let ended = format!("\n{name}: ");
         typed.ends_with("--dry-run") && printed.contains(&ended)
     };
-    if printed.filter(is_rehearsal).is_none() {
+    if printed.is_none_or(|text| !is_rehearsal(&text)) {
         found.push(format!("{name}.md shows no `$ rota run-once {name} --dry-run`"));
     }
     if !page.contains(&format!("agents/{name}.toml")) {

@@ -1,4 +1,4 @@
-//! The OpenAPI document as it is served, held against what is answered.
+//! The `OpenAPI` document as it is served, held against what is answered.
 
 use super::Api;
 use crate::mcp::{team, token};

@@ -230,6 +230,11 @@ pub enum Command {
     /// Tokens and service keys for clients from outside
     #[command(subcommand, after_help = "Example:\n  rota token create laptop --expires 90d")]
     Token(TokenCommand),
+    /// A link by which you sign in to the dashboard, once
+    ///
+    /// It is for whoever types (`[people] me` of rota.toml), and counts for five minutes.
+    #[command(after_help = "Example:\n  rota open")]
+    Open,
     /// Other MCP servers, whose tools playbooks may use once a person accepted them
     #[command(subcommand, after_help = "Example:\n  rota upstream list")]
     Upstream(UpstreamCommand),

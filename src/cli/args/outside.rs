@@ -6,6 +6,7 @@ use crate::cli::call::{Args as CallArgs, Call, View, number_or_name};
 use crate::cli::detail;
 use crate::cli::environment;
 use crate::cli::page::{Page, Style};
+use crate::daemon::control::OPEN_PAGES;
 use crate::domain::Value;
 use clap::{Args, Subcommand, ValueHint};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -57,6 +58,11 @@ impl McpArgs {
         }
         Ok(Some(SecretString::from(token)))
     }
+}
+
+/// `rota open`.
+pub fn open_call() -> Call {
+    Call { view: View::Detail(detail::link), ..Call::act(OPEN_PAGES, CallArgs::new()) }
 }
 
 /// `rota upstream …`.

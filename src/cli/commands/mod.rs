@@ -14,6 +14,7 @@ mod transfer;
 
 use super::args::Command;
 use super::args::operate::{playbooks_call, status_call};
+use super::args::outside::open_call;
 use super::output::Output;
 use crate::app::failure::Failure;
 use crate::app::house::{House, Place};
@@ -74,6 +75,7 @@ impl Session<'_> {
             Command::Bridge(args) => self.bridge(args).await,
             Command::Leantime(command) => self.leantime(command).await,
             Command::Token(token) => self.ask(token.call()).await,
+            Command::Open => self.ask(open_call()).await,
             Command::Upstream(upstream) => self.upstream(upstream).await,
             Command::Doctor(args) => self.doctor(args).await,
             Command::Schema { kind } => self.schema(*kind),

@@ -2,6 +2,7 @@
 //! in this order, so that nobody learns of a token from an address that may not ask.
 
 use super::HttpOptions;
+use super::door::{Barred, Door};
 use super::rate::Rate;
 use super::refusal::Refusal;
 use super::room::{Holding, Room, Share};
@@ -11,31 +12,24 @@ use crate::domain::Role;
 use crate::mcp::instruments::{self, Refused};
 use crate::mcp::{Access, Caller, Denied, Selection};
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use ipnet::IpNet;
 use secrecy::SecretString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The address of whoever connected, as the listener knows it.
-pub type Address = SocketAddr;
-
-/// Wrong credentials from one address in a minute.
-const FAILURES_MAX: u32 = 10;
 /// A credential is no longer than this.
 const CREDENTIAL_BYTES_MAX: usize = 512;
 
 /// Lets callers in: the same one for all that is served, so that nobody has several rates.
 pub struct Gate {
-    access: Arc<dyn Access>,
+    door: Arc<Door>,
     options: HttpOptions,
     rate: Rate<String>,
-    failures: Rate<IpAddr>,
     room: Arc<Room>,
     clock: Arc<dyn Clock>,
 }
@@ -51,9 +45,9 @@ impl Gate {
     pub fn new(access: Arc<dyn Access>, options: HttpOptions, clock: Arc<dyn Clock>) -> Arc<Self> {
         let minute = Duration::from_mins(1);
         let rate = Rate::new(Arc::clone(&clock), options.rate_per_minute, minute);
-        let failures = Rate::new(Arc::clone(&clock), FAILURES_MAX, minute);
+        let door = Arc::new(Door::new(access, &options, Arc::clone(&clock)));
         let room = Room::new(options.memory_bytes_max);
-        Arc::new(Self { access, options, rate, failures, room, clock })
+        Arc::new(Self { door, options, rate, room, clock })
     }
 
     /// How it is set.
@@ -73,7 +67,12 @@ impl Gate {
 
     /// Who knows whose a token is.
     pub fn access(&self) -> &Arc<dyn Access> {
-        &self.access
+        self.door.access()
+    }
+
+    /// Where whoever comes is looked at first.
+    pub fn door(&self) -> Arc<Door> {
+        Arc::clone(&self.door)
     }
 
     /// So much is held by requests and answers.
@@ -148,41 +147,10 @@ impl Gate {
         Ok((bytes, share))
     }
 
-    /// The address that counts: a trusted proxy speaks for the one it names last. `None` when what
-    /// it says cannot be read: then nobody knows who asks.
-    fn address(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
-        let mut address = peer.to_canonical();
-        let lists: Vec<&[u8]> =
-            headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
-        let named = lists.iter().rev().flat_map(|list| list.rsplit(|byte| *byte == b','));
-        for name in named {
-            if !holds(&self.options.trusted_proxies, address) {
-                break;
-            }
-            address = forwarded(name)?;
-        }
-        Some(address)
-    }
-
     /// Who asks, if they may and have at least this role.
     pub(super) async fn let_in(&self, request: &Parts, role: Role) -> Result<Caller, Refusal> {
-        let peer = request.extensions.get::<ConnectInfo<Address>>();
-        let Some(peer) = peer.map(|peer| peer.0.ip().to_canonical()) else {
-            instruments::refused(Refused::Address);
-            return Err(Refusal::forbidden("the address is not known"));
-        };
-        let headers = &request.headers;
-        let Some(address) = self.address(peer, headers) else {
-            tracing::warn!(%peer, "refused: its X-Forwarded-For cannot be read");
-            instruments::refused(Refused::Address);
-            return Err(Refusal::forbidden("X-Forwarded-For cannot be read"));
-        };
-        if !holds(&self.options.allowed, address) {
-            tracing::warn!(%address, "refused: the address is not allowed (MCP_ALLOWED_IPS)");
-            instruments::refused(Refused::Address);
-            return Err(Refusal::forbidden("this address may not connect (MCP_ALLOWED_IPS)"));
-        }
-        let caller = self.who(headers, address, role).await?;
+        let address = self.door.address(request).map_err(Refusal::forbidden)?;
+        let caller = self.who(&request.headers, address, role).await?;
         if let Err(wait) = self.rate.take(&caller.id) {
             tracing::warn!(caller = %caller.id, "refused: too many requests (MCP_RATE_LIMIT)");
             instruments::refused(Refused::Rate);
@@ -204,24 +172,14 @@ impl Gate {
                 instruments::refused(Refused::NoCredentials);
                 return Err(Refusal::unauthorized(message, None));
             }
-            let caller = self.access.anybody().await.map_err(|denied| Refusal::denied(&denied))?;
+            let caller =
+                self.door.access().anybody().await.map_err(|denied| Refusal::denied(&denied))?;
             return Self::with_role(caller, address, role);
         };
-        match self.access.caller(&credential).await {
+        match self.door.caller(&credential, address).await {
             Ok(caller) => Self::with_role(caller, address, role),
-            Err(denied @ Denied::Unavailable(_)) => Err(Refusal::denied(&denied)),
-            // Whoever has the secret is never kept out; whoever guesses is slowed down and told less.
-            Err(denied) => match self.failures.take(&address) {
-                Ok(()) => {
-                    tracing::warn!(%address, %denied, "a login failed");
-                    instruments::refused(Refused::Login);
-                    Err(Refusal::denied(&denied))
-                }
-                Err(wait) => {
-                    instruments::refused(Refused::Logins);
-                    Err(Refusal::slower(wait, "too many failed logins; wait"))
-                }
-            },
+            Err(Barred::Denied(denied)) => Err(Refusal::denied(&denied)),
+            Err(barred @ Barred::TooMany(wait)) => Err(Refusal::slower(wait, &barred.to_string())),
         }
     }
 
@@ -276,17 +234,6 @@ fn is_no(text: &str) -> bool {
     matches!(text.trim(), "false" | "0" | "no")
 }
 
-/// An address as proxies write it: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:443`.
-fn forwarded(name: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(name).ok()?.trim();
-    let address = text.parse::<IpAddr>().ok().or_else(|| {
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        bare.and_then(|bare| bare.parse().ok())
-    });
-    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
-    address.or_else(with_port).map(|address| address.to_canonical())
-}
-
 /// What a client shows: a bearer token, or a key in either header.
 fn credential(headers: &HeaderMap) -> Option<SecretString> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -299,10 +246,6 @@ fn credential(headers: &HeaderMap) -> Option<SecretString> {
     let found = key.or_else(with_scheme)?.trim();
     (!found.is_empty() && found.len() <= CREDENTIAL_BYTES_MAX)
         .then(|| SecretString::from(found.to_owned()))
-}
-
-fn holds(nets: &[IpNet], address: IpAddr) -> bool {
-    nets.iter().any(|net| net.contains(&address))
 }
 
 /// So many bytes a request says it has; as many as it may, where it does not say.

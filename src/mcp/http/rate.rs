@@ -12,7 +12,7 @@ const KNOWN_MAX: usize = 10_000;
 /// A leaky bucket for each of many: fills with each request, and leaks at a steady rate (the generic
 /// cell rate algorithm).
 #[derive(Debug)]
-pub(super) struct Rate<K> {
+pub struct Rate<K> {
     clock: Arc<dyn Clock>,
     /// Between two requests at a steady pace.
     every: Duration,
@@ -24,13 +24,16 @@ pub(super) struct Rate<K> {
 
 impl<K: Eq + Hash + Clone> Rate<K> {
     /// `count` in each span of `per`, all of them at once if need be.
-    pub(super) fn new(clock: Arc<dyn Clock>, count: u32, per: Duration) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, count: u32, per: Duration) -> Self {
         let every = per / count.max(1);
         Self { clock, every, ahead_max: per.saturating_sub(every), due: Mutex::default() }
     }
 
-    /// One more. How long to wait, if it is one too many; then it does not count.
-    pub(super) fn take(&self, who: &K) -> Result<(), Duration> {
+    /// One more.
+    ///
+    /// # Errors
+    /// How long to wait, if it is one too many; then it does not count.
+    pub fn take(&self, who: &K) -> Result<(), Duration> {
         let now = self.clock.boot();
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let next = due.get(who).copied().unwrap_or(now).max(now);

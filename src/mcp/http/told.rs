@@ -55,7 +55,7 @@ async fn metrics(State(told): State<Told>, request: Request) -> Response {
 }
 
 /// Whether a request names us: loopback, or one of our names, at any port.
-pub(super) fn names_us(headers: &HeaderMap, hosts: &[String]) -> bool {
+pub fn names_us(headers: &HeaderMap, hosts: &[String]) -> bool {
     let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else {
         return false;
     };

@@ -1,4 +1,4 @@
-//! `GET /api/v1/openapi.json`: the OpenAPI 3.1 document, made of the table of routes and of the tools.
+//! `GET /api/v1/openapi.json`: the `OpenAPI` 3.1 document, made of the table of routes and of the tools.
 
 use super::routes::{Call, Does, Method, ROUTES, Route};
 use crate::mcp::{Served, served};

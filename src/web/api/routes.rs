@@ -12,9 +12,9 @@ pub(super) enum Method {
 #[derive(Debug)]
 pub(super) struct Route {
     pub method: Method,
-    /// With names in braces, as the router and OpenAPI both write them.
+    /// With names in braces, as the router and `OpenAPI` both write them.
     pub path: &'static str,
-    /// Its name in the OpenAPI document.
+    /// Its name in the `OpenAPI` document.
     pub operation: &'static str,
     pub summary: &'static str,
     pub does: Does,

@@ -19,15 +19,12 @@ pub use signature::{Once, Refusal, Signatures};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode, header};
+use axum::http::{Response, StatusCode};
 use axum::routing::post;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A longer request is not read.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
-/// So long a request may take to come.
-const BODY_TIME: Duration = Duration::from_secs(5);
 
 /// Whoever does what people ask for. It takes no time: what takes time is done after it returned.
 pub trait Clicks: Send + Sync {
@@ -64,15 +61,12 @@ async fn heard(
     read: fn(&[u8]) -> Result<Option<Asked>, &'static str>,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let said = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if said.and_then(|said| said.parse::<usize>().ok()).is_some_and(|long| long > BODY_BYTES_MAX) {
-        return plain(StatusCode::PAYLOAD_TOO_LARGE, "too long\n");
-    }
-    let reading = axum::body::to_bytes(body, BODY_BYTES_MAX);
-    let body = match tokio::time::timeout(BODY_TIME, reading).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return plain(StatusCode::PAYLOAD_TOO_LARGE, "too long\n"),
-        Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "too slow\n"),
+    let body = match crate::web::body::read(&parts, body, BODY_BYTES_MAX).await {
+        Ok(body) => body,
+        Err(StatusCode::REQUEST_TIMEOUT) => {
+            return plain(StatusCode::REQUEST_TIMEOUT, "too slow\n");
+        }
+        Err(status) => return plain(status, "too long\n"),
     };
     if let Err(refusal) = behind.signatures.check(&parts.headers, &body).await {
         tracing::warn!(%refusal, "a request that says it is Slack's is refused");

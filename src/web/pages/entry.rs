@@ -1,0 +1,195 @@
+//! Who gets to see pages: address, host, session; and for forms, that they are ours and theirs.
+
+use super::answer::see;
+use super::cookie::Jar;
+use super::form::{Form, address};
+use super::visit::Visit;
+use super::{Pages, SignInError, sign_in};
+use crate::mcp::http::names_us;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use axum::middleware::Next;
+use std::net::IpAddr;
+use std::sync::Arc;
+use subtle::ConstantTimeEq as _;
+
+/// A longer form is not read: a task's texts fit in it.
+const FORM_BYTES_MAX: usize = 512 * 1024;
+
+/// Where somebody asks from, once that is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct From(pub(super) IpAddr);
+
+/// Lets whoever is signed in through, with a [`Visit`].
+pub(super) async fn signed_in(
+    State(pages): State<Arc<Pages>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    if let Err(refusal) = at_the_door(&pages, &parts) {
+        return refusal;
+    }
+    let jar = Jar::of(&pages, &parts.headers);
+    let known = match jar.secret(&parts.headers) {
+        Some(secret) => match pages.house.known(&secret).await {
+            Ok(known) => known,
+            Err(error) => return unavailable(&error),
+        },
+        None => None,
+    };
+    let Some(known) = known else { return to_sign_in(&parts) };
+    if pages.rate.take(&known.session).is_err() {
+        return sign_in::refusal(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many requests: wait a moment.",
+        );
+    }
+    let form = if parts.method == Method::POST {
+        match sent(&parts, body, Some(&known.mark)).await {
+            Ok(form) => form,
+            Err(refusal) => return refusal,
+        }
+    } else {
+        Form::default()
+    };
+    let query = Form::read(parts.uri.query().unwrap_or_default().as_bytes());
+    let (caller, session, mark) = (known.caller, known.session, known.mark);
+    let place = parts.uri.path().to_owned();
+    parts.extensions.insert(Visit { pages, caller, session, mark, place, query, form });
+    let mut response = next.run(Request::from_parts(parts, Body::empty())).await;
+    // Whoever signs out has none any more.
+    if let Some(cookie) = known.next.as_ref().and_then(|secret| jar.set(Some(secret)))
+        && !response.headers().contains_key(header::SET_COOKIE)
+    {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Lets anybody through who may ask at all, to where people sign in.
+pub(super) async fn anybody(
+    State(pages): State<Arc<Pages>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    let from = match at_the_door(&pages, &parts) {
+        Ok(from) => from,
+        Err(refusal) => return refusal,
+    };
+    let form = if parts.method == Method::POST {
+        match sent(&parts, body, None).await {
+            Ok(form) => form,
+            Err(refusal) => return refusal,
+        }
+    } else {
+        Form::read(parts.uri.query().unwrap_or_default().as_bytes())
+    };
+    parts.extensions.insert(From(from));
+    parts.extensions.insert(form);
+    parts.extensions.insert(pages);
+    next.run(Request::from_parts(parts, Body::empty())).await
+}
+
+/// The address may ask, and it is us who are asked: a page elsewhere cannot have its own name lead here.
+fn at_the_door(pages: &Pages, parts: &Parts) -> Result<IpAddr, Response<Body>> {
+    let from = pages.door.address(parts);
+    let from = from.map_err(|why| sign_in::refusal(StatusCode::FORBIDDEN, why))?;
+    if names_us(&parts.headers, pages.door.hosts()) {
+        return Ok(from);
+    }
+    let why = "The Host header names somebody else. If this is a name of this server, it belongs into \
+               rota.toml: [mcp] hosts";
+    Err(sign_in::refusal(StatusCode::FORBIDDEN, why))
+}
+
+/// A form: from a page of ours and, where somebody is signed in, one that was shown to them.
+async fn sent(parts: &Parts, body: Body, mark: Option<&str>) -> Result<Form, Response<Body>> {
+    if !is_from_our_page(&parts.headers) {
+        let why = "This form was not sent from a page of this server; nothing was done.";
+        return Err(sign_in::refusal(StatusCode::FORBIDDEN, why));
+    }
+    let body = crate::web::body::read(parts, body, FORM_BYTES_MAX).await;
+    let body = body.map_err(|status| {
+        sign_in::refusal(status, "The form is too long, or came too slowly; nothing was done.")
+    })?;
+    let form = Form::read(&body);
+    if let Some(mark) = mark
+        && !bool::from(form.text("mark").as_bytes().ct_eq(mark.as_bytes()))
+    {
+        let why =
+            "This form is of another session; nothing was done. Go back and load its page again.";
+        return Err(sign_in::refusal(StatusCode::FORBIDDEN, why));
+    }
+    Ok(form)
+}
+
+/// Browsers say where a form was sent from.
+fn is_from_our_page(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let Some(origin) = text("origin") else {
+        // Old ones do not; they say neither. What is no browser has no cookie of somebody else.
+        return matches!(text("sec-fetch-site"), None | Some("same-origin" | "none"));
+    };
+    let said = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    let (said, host) = (said.and_then(authority), text("host").and_then(authority));
+    said.is_some() && said == host
+}
+
+fn authority(text: &str) -> Option<String> {
+    let authority: Authority = text.parse().ok()?;
+    Some(authority.as_str().to_ascii_lowercase())
+}
+
+/// Who is not signed in is asked to, and then led to where they wanted to go.
+fn to_sign_in(parts: &Parts) -> Response<Body> {
+    let wanted = parts.uri.path_and_query().map_or("/", |wanted| wanted.as_str());
+    let next = if parts.method == Method::GET && wanted != "/" { wanted } else { "" };
+    see(&address("/sign-in", &[("next", next)]))
+}
+
+/// Nobody knows just now who somebody is.
+pub(super) fn unavailable(error: &SignInError) -> Response<Body> {
+    tracing::warn!(error = error as &dyn std::error::Error, "a session could not be looked up");
+    let mut response = sign_in::refusal(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "It cannot be looked up just now who you are. Try again in a moment.",
+    );
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let pairs = pairs.iter().map(|(name, value)| {
+            (axum::http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+        });
+        pairs.collect()
+    }
+
+    #[test]
+    fn a_form_counts_from_our_own_pages_alone() {
+        let host = ("host", "localhost:3001");
+        for (pairs, counts) in [
+            (vec![host, ("origin", "http://localhost:3001")], true),
+            (vec![host, ("origin", "https://LOCALHOST:3001")], true),
+            (vec![host, ("origin", "http://localhost:3002")], false),
+            (vec![host, ("origin", "http://evil.example")], false),
+            (vec![host, ("origin", "null")], false),
+            (vec![host, ("origin", "ftp://localhost:3001")], false),
+            (vec![host, ("sec-fetch-site", "cross-site")], false),
+            (vec![host, ("sec-fetch-site", "same-site")], false),
+            (vec![host, ("sec-fetch-site", "same-origin")], true),
+            (vec![host], true),
+        ] {
+            assert_eq!(is_from_our_page(&headers(&pairs)), counts, "{pairs:?}");
+        }
+    }
+}

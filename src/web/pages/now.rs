@@ -1,0 +1,280 @@
+//! `/`: what runs, what waits, what is coming, what is wrong, what today cost.
+
+use super::answer::see;
+use super::layout::first;
+use super::shown::{Moment, chip, empty, filled, int, list, money, number, object, text};
+use super::visit::Visit;
+use crate::domain::Value;
+use crate::mcp::CallError;
+use axum::body::Body;
+use axum::extract::Extension;
+use axum::http::Response;
+use maud::{Markup, html};
+
+/// Of everything, so much is shown here.
+const SHOWN_MAX: usize = 8;
+/// The last line of so many runs is shown.
+const LINES_MAX: usize = 5;
+/// Where the page is shown anew while it is open.
+const LIVE: &str = "live";
+
+/// What the page is made of.
+const NEEDED: [&str; 5] = ["getStatus", "listReviews", "nextOccurrences", "listRuns", "reportCost"];
+
+/// `GET /`.
+pub(super) async fn page(Extension(visit): Extension<Visit>) -> Response<Body> {
+    // A token may be for something else.
+    if !NEEDED.iter().all(|tool| visit.may(tool)) {
+        return see(first(&visit));
+    }
+    match body(&visit).await {
+        Ok(body) => visit.page("Now", &body),
+        Err(error) => visit.trouble(&error),
+    }
+}
+
+async fn body(visit: &Visit) -> Result<Markup, CallError> {
+    let status = visit.call("getStatus", []).await?;
+    let moment = visit.moment();
+    let running = running(visit, &moment, &status).await?;
+    let waiting = waiting(visit, &moment).await?;
+    let coming = coming(visit, &moment).await?;
+    let latest = latest(visit, &moment).await?;
+    let today = today(visit).await?;
+    Ok(html! {
+        (alarms(visit, &status))
+        div.columns id=(LIVE) data-live {
+            section aria-labelledby="running" { h2 #running { "Running" } (running) }
+            section aria-labelledby="waiting" {
+                h2 #waiting { "Waits for a person" }
+                (waiting)
+            }
+            section aria-labelledby="coming" { h2 #coming { "Coming" } (coming) }
+            section aria-labelledby="today" { h2 #today { "Today" } (today) }
+            section aria-labelledby="latest" { h2 #latest { "Just ended" } (latest) }
+        }
+    })
+}
+
+/// `POST /stop-all`.
+pub(super) async fn stop_all(Extension(visit): Extension<Visit>) -> Response<Body> {
+    let done = visit.call("stopAll", [("reason", visit.form.text("reason").into())]).await;
+    visit.done("/", done.map(|_| "Everything is stopped.".to_owned()))
+}
+
+/// `POST /start-all`.
+pub(super) async fn start_all(Extension(visit): Extension<Visit>) -> Response<Body> {
+    let done = visit.call("startAll", []).await;
+    visit.done("/", done.map(|_| "Playbooks may start runs again.".to_owned()))
+}
+
+/// What somebody should know before anything else.
+fn alarms(visit: &Visit, status: &Value) -> Markup {
+    let faults = list(status, "faults");
+    let dead = int(status, "dead_letters").unwrap_or(0);
+    let stopped = filled(status, "stopped");
+    html! {
+        @if let Some(why) = stopped {
+            div.alarm.bad role="alert" {
+                p { strong { "Everything is stopped " } (why) }
+                @if visit.may("startAll") {
+                    form method="post" action="/start-all" {
+                        (visit.seal())
+                        button.primary type="submit" { "Start again" }
+                    }
+                }
+            }
+        }
+        @if !faults.is_empty() {
+            div.alarm.bad role="alert" {
+                p { strong { (faults.len()) " faults in playbooks" } ": the last good versions are in force." }
+                details {
+                    summary { "What is wrong" }
+                    @for fault in faults.iter().take(SHOWN_MAX) { pre { (fault) } }
+                }
+            }
+        }
+        @if dead > 0 {
+            div.alarm.wait {
+                p { strong { (dead) " messages could not be told." } " See " code { "rota outbox list" } "." }
+            }
+        }
+        @if stopped.is_none() && visit.may("stopAll") {
+            details.emergency {
+                summary { "Stop everything" }
+                form method="post" action="/stop-all" {
+                    (visit.seal())
+                    p { "Ends every run and starts none, also after a restart, until somebody starts again." }
+                    label for="reason" { "Why" }
+                    input #reason name="reason" maxlength="500" required;
+                    button.danger type="submit" { "Stop everything" }
+                }
+            }
+        }
+    }
+}
+
+async fn running(visit: &Visit, moment: &Moment, status: &Value) -> Result<Markup, CallError> {
+    let runs = list(status, "runs");
+    let mut lines = Vec::new();
+    for run in runs.iter().take(LINES_MAX) {
+        lines.push(last_line(visit, text(run, "id")).await?);
+    }
+    let slots = int(status, "slots").unwrap_or(0);
+    Ok(html! {
+        @if runs.is_empty() {
+            (empty("No agent is at work.", &html! {
+                "A playbook starts one when its time comes; or start one by hand: "
+                a href="/playbooks" { "Playbooks" } "."
+            }))
+        } @else {
+            ul.rows {
+                @for (place, run) in runs.iter().enumerate() {
+                    li {
+                        p.facts {
+                            (chip("running"))
+                            a href={ "/runs/" (text(run, "id")) } { (text(run, "playbook")) }
+                            @if let Some(task) = int(run, "task") {
+                                a href={ "/task/" (task) } { "#" (task) }
+                            }
+                            span { "since " (moment.between(text(run, "started"), "")) }
+                        }
+                        @if let Some(line) = lines.get(place).and_then(Option::as_deref) {
+                            p.line { (line) }
+                        }
+                    }
+                }
+            }
+        }
+        p.quiet { (runs.len()) " of " (slots) " places taken" }
+    })
+}
+
+/// What a run did last.
+async fn last_line(visit: &Visit, run: &str) -> Result<Option<String>, CallError> {
+    match visit.call("showRun", [("run", run.into())]).await {
+        Ok(shown) => Ok(list(&shown, "transcript").last().map(|line| {
+            let (kind, said) = (text(line, "kind"), text(line, "text"));
+            let said = said.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            let said: String = said.chars().take(160).collect();
+            format!("{kind}: {said}")
+        })),
+        // It may be over, and forgotten, by now.
+        Err(error) if error.code == "not_found" => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn waiting(visit: &Visit, moment: &Moment) -> Result<Markup, CallError> {
+    let answered = visit.call("listReviews", []).await?;
+    let items = list(&answered, "items");
+    Ok(html! {
+        @if items.is_empty() {
+            (empty("Nothing waits.", &html! {
+                "Agents hand their work over to people; it stands here then, and in "
+                a href="/review" { "Review" } "."
+            }))
+        } @else {
+            ul.rows {
+                @for item in items.iter().take(SHOWN_MAX) {
+                    @let name = text(item, "item");
+                    li {
+                        a href={ "/review#item-" (name.replace(':', "-")) } {
+                            (filled(item, "headline").unwrap_or(name))
+                        }
+                        p.facts {
+                            span { (text(item, "kind").replace('_', " ")) }
+                            @if let Some(owner) = filled(item, "owner") {
+                                span.yours[owner == visit.name()] { "for " (owner) }
+                            }
+                            span { "since " (moment.when(text(item, "since"))) }
+                        }
+                    }
+                }
+            }
+            p.quiet { a href="/review" { (items.len()) " in all" } }
+        }
+    })
+}
+
+async fn coming(visit: &Visit, moment: &Moment) -> Result<Markup, CallError> {
+    let count = i64::try_from(SHOWN_MAX).unwrap_or(1);
+    let answered = visit.call("nextOccurrences", [("count", count.into())]).await?;
+    let items = list(&answered, "items");
+    Ok(html! {
+        @if items.is_empty() {
+            (empty("Nothing is planned.", &html! {
+                "Playbooks with " code { "cron" } " or " code { "every" } " wake by the clock: "
+                a href="/playbooks" { "Playbooks" } "."
+            }))
+        } @else {
+            ul.rows {
+                @for item in items.iter().take(SHOWN_MAX) {
+                    li {
+                        p.facts {
+                            (moment.when(text(item, "planned")))
+                            a href={ "/playbooks/" (text(item, "playbook")) } { (text(item, "playbook")) }
+                            @if text(item, "state") != "armed" { (chip(text(item, "state"))) }
+                        }
+                        p.quiet { (text(item, "local")) " " (text(item, "note")) }
+                    }
+                }
+            }
+        }
+    })
+}
+
+async fn today(visit: &Visit) -> Result<Markup, CallError> {
+    let args = [("since", "today".into()), ("by", "playbook".into())];
+    let cost = visit.call("reportCost", args).await?;
+    let currency = text(&cost, "currency");
+    let total = object(&cost, "total").cloned().unwrap_or_default();
+    let sum = |line: &Value| int(line, "cost_micros").map(|micros| money(micros, currency));
+    Ok(html! {
+        p.figures {
+            span { strong { (sum(&total).unwrap_or_else(|| "–".to_owned())) } " spent" }
+            span { strong { (int(&total, "runs").unwrap_or(0)) } " runs" }
+            span { strong { (int(&total, "accepted").unwrap_or(0)) } " accepted" }
+            span {
+                strong { (number(int(&total, "tokens_in").unwrap_or(0))) } " tokens in, "
+                strong { (number(int(&total, "tokens_out").unwrap_or(0))) } " out"
+            }
+        }
+        @if let Some(unpriced) = int(&total, "unpriced_runs").filter(|runs| *runs > 0) {
+            p.quiet { "Of " (unpriced) " runs nobody knows the money." }
+        }
+        p.quiet { a href="/costs" { "By day, playbook, project and agent" } }
+    })
+}
+
+async fn latest(visit: &Visit, moment: &Moment) -> Result<Markup, CallError> {
+    let count = i64::try_from(2 * SHOWN_MAX).unwrap_or(1);
+    let answered = visit.call("listRuns", [("limit", count.into())]).await?;
+    let ended = list(&answered, "items").iter().filter(|run| text(run, "state") != "running");
+    let ended: Vec<&Value> = ended.take(SHOWN_MAX).collect();
+    Ok(html! {
+        @if ended.is_empty() {
+            (empty("No run has ended yet.", &html! {
+                "Try one without changing anything: " code { "rota run-once PLAYBOOK --dry-run" } "."
+            }))
+        } @else {
+            ul.rows {
+                @for run in ended {
+                    li {
+                        p.facts {
+                            (chip(text(run, "state")))
+                            a href={ "/runs/" (text(run, "id")) } { (text(run, "playbook")) }
+                            @if let Some(task) = int(run, "task") {
+                                a href={ "/task/" (task) } { "#" (task) }
+                            }
+                            (moment.when(text(run, "ended")))
+                        }
+                        @if let Some(said) = filled(run, "summary").or_else(|| filled(run, "detail")) {
+                            p.line { (said.chars().take(200).collect::<String>()) }
+                        }
+                    }
+                }
+            }
+        }
+    })
+}

@@ -1,0 +1,61 @@
+//! The switches of a playbook, and one occurrence by hand.
+
+use crate::domain::Value;
+use crate::mcp::CallError;
+use crate::web::pages::shown::{filled, text};
+use crate::web::pages::visit::Visit;
+use axum::body::Body;
+use axum::extract::{Extension, Path};
+use axum::http::Response;
+use std::time::Duration;
+
+/// So long somebody waits for what they started.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// `POST /playbooks/{name}`.
+pub(in crate::web::pages) async fn act(
+    Extension(visit): Extension<Visit>,
+    Path(name): Path<String>,
+) -> Response<Body> {
+    let done = carry_out(&visit, &name).await;
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let place = if name.bytes().all(is_name) {
+        format!("/playbooks/{name}")
+    } else {
+        "/playbooks".to_owned()
+    };
+    visit.done(&place, done)
+}
+
+async fn carry_out(visit: &Visit, name: &str) -> Result<String, CallError> {
+    let (tool, said) = match visit.form.text("act") {
+        "arm" => ("armPlaybook", "is armed: it starts by itself from now on."),
+        "pause" => ("pausePlaybook", "is paused: it starts nothing until it is resumed."),
+        "resume" => ("resumePlaybook", "may start again."),
+        "run" => return run(visit, name).await,
+        _ => return Err(CallError::of("invalid_arguments", "there is no such switch")),
+    };
+    visit.call(tool, [("playbook", name.into())]).await?;
+    Ok(format!("{name} {said}"))
+}
+
+async fn run(visit: &Visit, name: &str) -> Result<String, CallError> {
+    let task = visit.form.text("task").trim_start_matches('#');
+    let task = match task {
+        "" => Value::Null,
+        task => task
+            .parse::<i64>()
+            .map(Value::Int)
+            .map_err(|_| CallError::of("invalid_arguments", "a task is named by its number"))?,
+    };
+    let running = visit.call("runPlaybook", [("playbook", name.into()), ("task", task)]);
+    // It goes on without us.
+    let Ok(report) = tokio::time::timeout(PATIENCE, running).await else {
+        return Ok(format!("{name} has begun, and goes on."));
+    };
+    let report = report?;
+    let (state, reason) = (text(&report, "state"), text(&report, "reason"));
+    let run = filled(&report, "run").map(|run| format!(", run {run}")).unwrap_or_default();
+    let detail = filled(&report, "detail").map(|detail| format!(": {detail}")).unwrap_or_default();
+    Ok(format!("{name}: {} ({reason}){run}{detail}", state.replace('_', " ")))
+}

@@ -1,0 +1,103 @@
+# Sourced: a house in which a day has passed, and a daemon with the pages.
+
+rota() { (cd "$house" && HOME="$house" MCP_SERVER_PORT=0 "$program" "$@"); }
+
+playbook() { cat >"$house/agents/$1.toml"; }
+
+house_filled() {
+  mkdir -p "$house/agents"
+  cat >"$house/rota.toml" <<'TOML'
+timezone = "Europe/Berlin"
+arm = "auto"
+[people]
+me = "Ada"
+TOML
+  rota person add Bob --role manager >/dev/null
+  rota project add Website >/dev/null
+  rota project add "Mobile app" >/dev/null
+  local headline
+  for headline in "Fix the footer on small screens" "Write the imprint" "Translate the price list" \
+    "Replace the old logo everywhere" "Measure how fast the first page is" "Add a page for the team"; do
+    rota task add "$headline" --project Website >/dev/null
+  done
+  rota task add "Ask before the app sends pictures" --project "Mobile app" >/dev/null
+  rota task edit 2 --assign Ada --due +2d >/dev/null
+  rota task edit 3 --assign Bob >/dev/null
+  rota task comment 1 "It breaks below 360 pixels. The link to the imprint is not reachable there." >/dev/null
+  playbook greeter <<'TOML'
+description = "Looks at new tasks and asks for what is missing in them."
+agent = "AI-Assistant"
+[on]
+cron = "*/30 8-18 * * MON-FRI"
+[[step]]
+tool = "addComment"
+args = { module = "ticket", entityId = 4, text = "Which logo is meant: the one with or without the name?" }
+[scope]
+write = "board"
+TOML
+  playbook proposer <<'TOML'
+mode = "staged"
+description = "Proposes better headlines; a person applies them."
+agent = "AI-Docs"
+[on]
+cron = "0 9 * * MON"
+[select]
+project = ["Website"]
+status = "kind:new"
+assignee = "none"
+order = "created"
+limit = 1
+[claim]
+[work]
+runner = "steps"
+tools = ["editTask", "addComment", "finish"]
+[[step]]
+tool = "editTask"
+args = { id = "{{task.id}}", params = { headline = "Make the footer fit on screens from 320 pixels", priority = 2 } }
+[[step]]
+tool = "finish"
+args = { outcome = "done", summary = "The headline says now what is to be true afterwards." }
+[outcome.done]
+[limits]
+attempts = 1
+TOML
+  playbook worker <<'TOML'
+description = "Does small, well described tasks and hands them over."
+agent = "AI-Worker"
+[select]
+project = ["Website"]
+status = "kind:new"
+assignee = "none"
+order = "created"
+limit = 1
+[claim]
+status = "kind:in_progress"
+[work]
+runner = "steps"
+tools = ["addComment", "finish"]
+[[step]]
+tool = "addComment"
+args = { module = "ticket", entityId = "{{task.id}}", text = "Measured three times: 1.8 s, 1.7 s, 1.9 s." }
+[[step]]
+tool = "finish"
+args = { outcome = "ready", summary = "Measured; the numbers are in the comment. The largest part is the picture at the top." }
+[outcome.ready]
+status = "kind:waiting"
+assign = "Ada"
+[limits]
+attempts = 1
+TOML
+  (cd "$house" && HOME="$house" MCP_SERVER_PORT=0 exec "$program" serve >"$house/said" 2>"$house/log") &
+  daemon=$!
+  local waited=0
+  until grep -q '^ready' "$house/said" 2>/dev/null; do
+    kill -0 "$daemon" && [ "$waited" -lt 600 ] || { echo "the daemon did not become ready" >&2; return 1; }
+    sleep 0.1
+    waited=$((waited + 1))
+  done
+  url="http://$(sed -n 's/.*addr=\([^ ]*\).*/\1/p' "$house/said")"
+  rota run-once greeter >/dev/null || true
+  rota run-once worker --task 5 >/dev/null || true
+  rota run-once proposer --task 1 >/dev/null || true
+  link="$(rota open --json | sed -n 's/.*"url": *"\([^"]*\)".*/\1/p')"
+}

@@ -1,0 +1,73 @@
+//! What somebody may do their role says: no page offers more, and no form gets more.
+
+use super::{Browser, PAGES, somebody};
+use crate::mcp::{team, token};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_is_offered_nothing_that_they_may_not_do_and_is_refused_it() {
+    let rota = team();
+    let serving = rota.serve(Vec::<&str>::new());
+    let mut eve = somebody(&rota, &serving, "Eve").await;
+    for path in PAGES.iter().copied().chain(["/task/1"]) {
+        let reply = eve.get(path).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+        let page = reply.page();
+        let mut deeds = page.deeds();
+        // Everybody may sign out, and end their own tokens.
+        deeds.retain(|deed| *deed != "/sign-out" && (*deed != "/settings" || path != "/settings"));
+        assert!(deeds.is_empty(), "{path}: {deeds:?}");
+    }
+    let mark = eve.mark.clone();
+    for (path, fields) in [
+        ("/board", vec![("project", "1"), ("headline", "planted")]),
+        ("/task/1/comment", vec![("text", "planted")]),
+        ("/task/1/edit", vec![("headline", "planted")]),
+        ("/task/1/move", vec![("status", "0")]),
+        ("/task/1/subtask", vec![("headline", "planted")]),
+        ("/task/1/release", vec![("reason", "planted")]),
+        ("/task/1/delete-comment", vec![("comment", "1")]),
+        ("/review", vec![("item", "1"), ("decision", "approve")]),
+        ("/runs/r-000000000000/stop", vec![]),
+        ("/runs/r-000000000000/undo", vec![]),
+        ("/playbooks/ai-worker", vec![("act", "arm")]),
+        ("/playbooks/ai-worker", vec![("act", "pause")]),
+        ("/playbooks/ai-worker", vec![("act", "run")]),
+        ("/stop-all", vec![("reason", "planted")]),
+        ("/start-all", vec![]),
+    ] {
+        let fields: Vec<_> = fields.into_iter().chain([("mark", mark.as_str())]).collect();
+        let reply = eve.post(path, &fields).await;
+        // A status is looked up first: whichever is asked for, nothing is written.
+        let is_refused = reply.status == 403 || (path.ends_with("/move") && reply.status == 303);
+        assert!(is_refused, "{path}: {} {}", reply.status, reply.text);
+    }
+    let shown = rota.run(["task", "show", "1", "--json"]).ok().json();
+    assert_eq!(shown["headline"], "Fix the footer");
+    assert!(!shown.to_string().contains("planted"), "{shown:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_leaves_no_more_of_somebodys_rights_than_it_says() {
+    let rota = team();
+    rota.run(["project", "add", "Secret"]).ok();
+    rota.run(["task", "add", "Hidden", "--project", "Secret"]).ok();
+    let narrow = token(&rota, &["narrow", "--project", "Website", "--role", "commenter"]);
+    let few = token(&rota, &["few", "--tool", "get*", "--tool", "list*"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let mut ada = Browser::signed_in(&serving, &narrow).await;
+    ada.get("/settings").await.page().says("with the role commenter");
+    let board = ada.get("/board").await;
+    board.page().says("Fix the footer");
+    assert!(!board.text.contains("Hidden") && !board.text.contains("Secret"));
+    assert_eq!(ada.get("/task/2").await.status, 404);
+    assert!(ada.submit("/task/1/comment", &[("text", "hello")]).await.contains("on the board"));
+    let mark = ada.mark.clone();
+    let refused = ada.post("/task/1/edit", &[("mark", &mark), ("headline", "planted")]).await;
+    assert_eq!(refused.status, 403);
+    // Tools that a token does not reach stand behind no page.
+    let mut few = Browser::signed_in(&serving, &few).await;
+    assert_eq!(few.get("/board").await.status, 403);
+    let mark = few.mark.clone();
+    let refused = few.post("/task/1/comment", &[("mark", &mark), ("text", "planted")]).await;
+    assert_eq!(refused.status, 403);
+}
