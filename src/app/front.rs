@@ -48,17 +48,16 @@ impl Answer for Front {
             };
             return rehearsal.answer(request, dry_run, progress).await;
         }
-        if request.tool == EXPORT && request.token.is_none() {
-            return self.export().await;
+        if request.token.is_none()
+            && !request.assistant
+            && [EXPORT, OPEN_PAGES].contains(&&*request.tool)
+        {
+            return self.typed(&request.tool).await;
         }
         let (principal, projects) = match &request.token {
             Some(token) => self.whose(token).await?,
             None => (self.me.clone(), Vec::new()),
         };
-        // Whoever types signs in; an assistant never gets hold of a person's session.
-        if request.tool == OPEN_PAGES && request.token.is_none() && !request.assistant {
-            return self.outside.link(&principal).await;
-        }
         let mut context =
             Context::person(principal, self.zone_of(request.zone.as_deref())).limited_to(projects);
         context.is_by_hand = !request.assistant;
@@ -130,7 +129,11 @@ impl Front {
         Ok((caller.principal, caller.projects))
     }
 
-    async fn export(&self) -> Result<Answered, AnswerError> {
+    /// What is no tool, for whoever types alone: an assistant never gets hold of a person's session.
+    async fn typed(&self, what: &str) -> Result<Answered, AnswerError> {
+        if what == OPEN_PAGES {
+            return self.outside.link(&self.me).await;
+        }
         match self.daemon.export().await {
             Ok(()) => Ok(Answered { value: Value::Null, text: String::new() }),
             Err(error) => {

@@ -1,6 +1,5 @@
 //! One attempt: gather, compose the prompt, work under the claim, see how it ended.
 
-use super::announce::may_show;
 use super::brief::{self, Brief};
 use super::earlier;
 use super::progress;
@@ -203,7 +202,7 @@ impl Worker {
         self.advance(Phase::Working, None, None).await?;
         crash::reached("run.started");
         self.refresh_brief().await?;
-        if !self.is_half_done().await {
+        if !self.has_gathered() || !earlier::has_written(&self.parts, &self.run).await {
             let gathered = self.gather().await?;
             self.brief.put("gathered", gathered);
         }
@@ -316,22 +315,12 @@ impl Worker {
         tokio::join!(work, writer.write(ends), self.tell_progress(heard)).0
     }
 
-    /// Whether an earlier attempt has begun to write what it gathered: what is half done is finished as it
-    /// was begun, and not planned anew around itself.
-    async fn is_half_done(&self) -> bool {
+    /// Whether an earlier attempt gathered what steps go by: what is half done is finished as it was begun,
+    /// and not planned anew around itself.
+    fn has_gathered(&self) -> bool {
         let gathered = self.brief.get("gathered").and_then(Value::as_map);
-        let has_gathered = gathered.is_some_and(|gathered| !gathered.is_empty());
-        if !has_gathered || !matches!(self.job.playbook.work, Work::Steps(_)) {
-            return false;
-        }
-        let before = earlier::runs_before(&self.parts, &self.run).await.unwrap_or_default();
-        for run in before {
-            let effects = self.parts.ledger.effects(&run.id).await.unwrap_or_default();
-            if effects.iter().any(|e| e.actor == EffectActor::Agent && may_show(e)) {
-                return true;
-            }
-        }
-        false
+        let is_there = gathered.is_some_and(|gathered| !gathered.is_empty());
+        is_there && matches!(self.job.playbook.work, Work::Steps(_))
     }
 
     /// Reads what `[gather]` names, to the end of every list.

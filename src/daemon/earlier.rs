@@ -1,5 +1,6 @@
 //! What was journaled before a worker began: by earlier attempts, or by its own run before a crash.
 
+use super::announce::may_show;
 use super::parts::Parts;
 use crate::domain::{Effect, EffectActor, EffectResult, OccurrenceId, PlaybookName, Run, RunState};
 use crate::ledger::{LedgerError, RunFilter};
@@ -125,6 +126,17 @@ pub(super) async fn proposed(
     }
     all.sort_by_key(|(number, _)| *number);
     Ok(all)
+}
+
+/// Whether a run before this one has begun to write for its agent.
+pub(super) async fn has_written(parts: &Parts, own: &Run) -> bool {
+    for run in runs_before(parts, own).await.unwrap_or_default() {
+        let effects = parts.ledger.effects(&run.id).await.unwrap_or_default();
+        if effects.iter().any(|e| e.actor == EffectActor::Agent && may_show(e)) {
+            return true;
+        }
+    }
+    false
 }
 
 /// The number of a run's last journaled write.

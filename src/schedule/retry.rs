@@ -155,7 +155,7 @@ mod tests {
         store_failed upstream_unavailable trust_window stale_fence revision_conflict";
     /// It ended well, waits for somebody, was not to begin, or the task was not to be taken.
     const NO_FAILURE: &str = "done handed_over sent_back already_told nothing_to_do claimed waiting \
-        proposed recorded_only too_late catch_up_none superseded catch_up_max overlap replaced \
+        proposed recorded_only too_late catch_up_none superseded catch_up_max overlap replaced other_event \
         outside_hours paused not_armed stopped not_this_daemon runs_per_day budget_day paused_itself \
         playbook_gone lost_ledger draining other_project other_status missing_tag excluded_tag \
         assigned other_assignee other_kind other_due changed_recently condition_false \

@@ -3,10 +3,30 @@
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use futures::StreamExt as _;
 use std::time::Duration;
 
 /// So long a request may take to come.
 const BODY_TIME: Duration = Duration::from_secs(5);
+
+/// Of what is not read, so much is taken in all the same.
+const DISCARDED_BYTES_MAX: usize = 1024 * 1024;
+
+/// Takes in what nobody reads, as far as that is little: whoever is hung up on while they still send never
+/// sees why.
+pub(super) async fn discard(body: Body) {
+    let mut pieces = body.into_data_stream();
+    let taking = async {
+        let mut taken = 0;
+        while let Some(Ok(piece)) = pieces.next().await {
+            taken += piece.len();
+            if taken > DISCARDED_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(BODY_TIME, taking).await;
+}
 
 /// Reads a body of at most so many bytes.
 ///
@@ -15,6 +35,7 @@ const BODY_TIME: Duration = Duration::from_secs(5);
 pub(super) async fn read(parts: &Parts, body: Body, bytes_max: usize) -> Result<Bytes, StatusCode> {
     let said = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if said.and_then(|said| said.parse::<usize>().ok()).is_some_and(|long| long > bytes_max) {
+        discard(body).await;
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
     let reading = axum::body::to_bytes(body, bytes_max);

@@ -81,20 +81,24 @@ fn a_backup_of_a_daemon_at_work_is_a_state_that_a_daemon_goes_on_from() {
         other.run(["audit", "verify"]).ok();
     }
 
-    // The last of them goes on: what is new is taken, and no fence comes twice.
-    let other = elsewhere(&rota);
+    goes_on(&rota, &file);
+    assert_eq!(daemon.stop(), 0);
+}
+
+/// A daemon over the restored state takes what is new.
+fn goes_on(rota: &Rota, file: &std::path::Path) {
+    let other = elsewhere(rota);
     other.run([std::ffi::OsStr::new("restore"), file.as_os_str()]).ok();
     let going_on = other.serve(NOTHING);
     other.run(["start-all"]).ok();
     other
         .run(["task", "add", "After it", "--tag", "AI-Suitable", "--acceptance", "It is there"])
         .ok();
-    let last = json(&other, &["task", "list", "--json"]);
+    let last = json(&other, &["task", "list"]);
     let id = last["items"].as_array().unwrap().iter().find(|task| task["headline"] == "After it");
     let id = id.unwrap()["id"].to_string();
     until_status(&other, &id, "Done");
     assert_eq!(going_on.stop(), 0);
-    assert_eq!(daemon.stop(), 0);
 }
 
 #[test]

@@ -140,7 +140,8 @@ async fn a_run_that_lost_its_claim_is_refused_and_ended() {
     scene.rota.run(["claims", "release", "1", "--reason", "a test"]).ok();
     let refused = first.call_status("addComment", comment(1, "After.")).await;
     assert!(
-        ["401", "force_released", "claim_lost", "cancelled"].contains(&refused.as_str()),
+        ["401", "force_released", "claim_lost", "cancelled", "trust_window"]
+            .contains(&refused.as_str()),
         "{refused}"
     );
     until("its token does not count", || {

@@ -166,6 +166,8 @@ fn operating() -> Vec<Row> {
         row(&["resume", "x"], "resumePlaybook", json!({"playbook": "x"}), Act),
         row(&["status"], "getStatus", json!({}), Look),
         row(&["playbooks"], "listPlaybooks", json!({}), Look),
+        row(&["backup", "x.tar"], "exportLedger", json!({}), Look),
+        row(&["open"], "openPages", json!({}), Act),
     ]
 }
 
@@ -387,7 +389,8 @@ async fn every_command_makes_the_tool_call_it_stands_for() {
 
 /// Commands that make no tool call of their own, or only to a daemon.
 const WITHOUT_CALL: &str = "demo,init,serve,check,stop-all,start-all,board import,board export,mcp,\
-                            bridge,doctor,leantime add-agent,schema,completions,man";
+                            bridge,doctor,leantime add-agent,schema,completions,man,restore,\
+                            service install,service uninstall,service status";
 
 /// The paths of all commands that have no commands below them.
 fn leaves(command: &clap::Command, path: &str) -> BTreeSet<String> {

@@ -140,6 +140,8 @@ fn context(text: &str) -> Value {
         "question": {"text": text, "answer": text, "answered_by": text},
         "ended": {"reason": "x", "text": text, "done": [text], "left": [text], "minutes": 1, "attempts": 1},
         "problems": [{"task": 7, "reason": "x", "detail": text}], "gathered": gathered(text),
+        "changes": [{"tool": "addTask", "reference": text, "link": text, "headline": text, "notes": text}],
+        "until": "2026-11-23T08:00:00Z",
     });
     roots.extend(more.as_object().unwrap().clone());
     serde_json::from_value(roots.into()).unwrap()

@@ -27,6 +27,8 @@ impl Scene {
         slack.user("U0EVE", "eve@example.org");
         slack.user("U0MALLORY", "mallory@example.org");
         let rota = team().with_env("TOKEN", TOKEN).with_env("SIGNING", SECRET);
+        // There from the beginning: what comes into it is seen at once.
+        rota.write("agents/.keep", "");
         let api = slack.api();
         let config = format!(
             "timezone = \"Europe/Berlin\"\n[people]\nme = \"Ada\"\n[daemon]\ntick = \"1s\"\n\
@@ -415,7 +417,7 @@ async fn whoever_starts_a_run_hears_at_once_that_it_has_begun_and_later_how_it_e
         "{begun}"
     );
     let run = begun.split_whitespace().nth(1).unwrap();
-    assert!(begun.contains(&format!("`rota runs follow {run}`")), "{begun}");
+    assert!(begun.contains(&format!("rota runs follow {run}")), "{begun}");
     let shown = scene.rota.run(["runs", "show", run]).ok().out;
     assert!(shown.contains("running"), "{shown}");
     assert_eq!(scene.slack.responses().len(), 1, "it is not over");

@@ -209,7 +209,7 @@ pub enum Command {
     ///
     /// The file takes the place of no other. It holds no key of yours: tokens are in it as hashes, and
     /// rota.toml, playbooks and workspaces are not in it.
-    #[command(after_help = "Example:\n  rota backup rota-$(date +%F).tar")]
+    #[command(after_help = "Example:\n  rota backup rota-2026-11-30.tar")]
     Backup {
         /// The file to write
         #[arg(value_hint = ValueHint::FilePath)]

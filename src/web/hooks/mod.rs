@@ -136,6 +136,7 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
     };
     let said = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if said.and_then(|said| said.parse::<usize>().ok()).is_some_and(|long| long > BODY_BYTES_MAX) {
+        super::body::discard(body).await;
         return Err(too_large());
     }
     let reading = axum::body::to_bytes(body, BODY_BYTES_MAX);
