@@ -1,5 +1,5 @@
 //! REST: `/api/v1`. Every answer is a tool's: a route says which tool it calls and with what, and
-//! [`routes`] is the table of them, from which the router and the `OpenAPI` document are made.
+//! `routes` is the table of them, from which the router and the `OpenAPI` document are made.
 //!
 //! # What stays true
 //! - The gate of `/mcp` stands before all of it: the same tokens, roles, rates and bounds.
