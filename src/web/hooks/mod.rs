@@ -17,7 +17,8 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::post;
 use secrecy::SecretString;
@@ -102,7 +103,7 @@ async fn heard(behind: &Behind, playbook: &str, request: Request) -> Result<Resp
     let busy = || Problem::not_now("too many webhooks are under way; send it again");
     let _place = behind.places.try_acquire().map_err(|_| busy())?;
     let (parts, body) = request.into_parts();
-    let text = read(&parts.headers, body).await?;
+    let text = read(&parts, body).await?;
     let secret = behind.hooks.secret(playbook).map_err(|error| told(playbook, &error))?;
     // Whether there is such a playbook is told to nobody who could not wake it.
     let given = secret.clone().unwrap_or_default();
@@ -129,25 +130,15 @@ async fn heard(behind: &Behind, playbook: &str, request: Request) -> Result<Resp
     Ok(response)
 }
 
-async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
-    let too_large = || {
-        let message = format!("a webhook has at most {BODY_BYTES_MAX} bytes");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
-    };
-    let said = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if said.and_then(|said| said.parse::<usize>().ok()).is_some_and(|long| long > BODY_BYTES_MAX) {
-        super::body::discard(body).await;
-        return Err(too_large());
-    }
-    let reading = axum::body::to_bytes(body, BODY_BYTES_MAX);
-    match tokio::time::timeout(BODY_TIME, reading).await {
-        Ok(Ok(body)) => Ok(body.into()),
-        Ok(Err(_)) => Err(too_large()),
-        Err(_) => {
-            let message = "the body took too long to come";
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timed_out", message))
+async fn read(parts: &Parts, body: Body) -> Result<Vec<u8>, Problem> {
+    let read = super::body::read(parts, body, BODY_BYTES_MAX, BODY_TIME).await;
+    read.map(Into::into).map_err(|status| {
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            let message = format!("a webhook has at most {BODY_BYTES_MAX} bytes");
+            return Problem::new(status, "request_too_large", message);
         }
-    }
+        Problem::new(status, "timed_out", "the body took too long to come")
+    })
 }
 
 /// What was signed, in its parts.

@@ -14,10 +14,13 @@ use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use axum::middleware::Next;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 
 /// A longer form is not read: a task's texts fit in it.
 const FORM_BYTES_MAX: usize = 512 * 1024;
+/// So long a request may take to come.
+const BODY_TIME: Duration = Duration::from_secs(5);
 
 /// Where somebody asks from, once that is known.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +116,7 @@ async fn sent(parts: &Parts, body: Body, mark: Option<&str>) -> Result<Form, Res
         let why = "This form was not sent from a page of this server; nothing was done.";
         return Err(sign_in::refusal(StatusCode::FORBIDDEN, why));
     }
-    let body = crate::web::body::read(parts, body, FORM_BYTES_MAX).await;
+    let body = crate::web::body::read(parts, body, FORM_BYTES_MAX, BODY_TIME).await;
     let body = body.map_err(|status| {
         sign_in::refusal(status, "The form is too long, or came too slowly; nothing was done.")
     })?;

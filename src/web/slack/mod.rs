@@ -22,9 +22,12 @@ use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 use axum::routing::post;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A longer request is not read.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// So long a request may take to come.
+const BODY_TIME: Duration = Duration::from_secs(5);
 
 /// Whoever does what people ask for. It takes no time: what takes time is done after it returned.
 pub trait Clicks: Send + Sync {
@@ -61,7 +64,7 @@ async fn heard(
     read: fn(&[u8]) -> Result<Option<Asked>, &'static str>,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let body = match crate::web::body::read(&parts, body, BODY_BYTES_MAX).await {
+    let body = match crate::web::body::read(&parts, body, BODY_BYTES_MAX, BODY_TIME).await {
         Ok(body) => body,
         Err(StatusCode::REQUEST_TIMEOUT) => {
             return plain(StatusCode::REQUEST_TIMEOUT, "too slow\n");
