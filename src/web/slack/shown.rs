@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 const ANSWER_CHARS_MAX: usize = 2_800;
 /// The most characters of what a form takes.
 const SAID_CHARS_MAX: usize = 3_000;
+/// How a command in a text begins.
+const COMMAND: &str = "`rota ";
 /// The most blocks of a message.
 const BLOCKS_MAX: usize = 50;
 
@@ -70,7 +72,7 @@ pub fn form(clicked: &Clicked) -> Value {
 }
 
 fn escaped(text: &str) -> String {
-    let text = slack_escaped(printable(text).trim());
+    let text = with_commands(printable(text).trim());
     let chars = text.chars().count();
     if chars <= ANSWER_CHARS_MAX {
         return text;
@@ -82,6 +84,33 @@ fn escaped(text: &str) -> String {
         _ => cut.as_str(),
     };
     format!("{whole} … ({} more characters)", chars - whole.chars().count())
+}
+
+/// Escaped, but for commands in backquotes: `rota …`, of plain characters in one line, is shown as code, whoever
+/// wrote it. It can be nothing else.
+fn with_commands(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    let mut from = 0;
+    while let Some(begin) = rest[from..].find(COMMAND).map(|at| from + at) {
+        let end = rest[begin + 1..].find('`').map(|at| begin + 1 + at);
+        let is_command = |end: &usize| {
+            end - begin > COMMAND.len() && rest[begin + 1..*end].chars().all(is_plain)
+        };
+        let Some(end) = end.filter(is_command) else {
+            from = begin + COMMAND.len();
+            continue;
+        };
+        out.push_str(&slack_escaped(&rest[..begin]));
+        out.push_str(&rest[begin..=end]);
+        (rest, from) = (&rest[end + 1..], 0);
+    }
+    out.push_str(&slack_escaped(rest));
+    out
+}
+
+/// Whether it means nothing to Slack.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || " -_.:#/+=…".contains(c)
 }
 
 #[cfg(test)]
@@ -96,6 +125,23 @@ mod tests {
         let long = reply(&"&".repeat(5_000));
         let text = long["text"].as_str().unwrap();
         assert!(text.chars().count() < 3_000 && text.contains("&amp; … ("), "{text}");
+    }
+
+    #[test]
+    fn a_command_is_shown_as_code_and_no_other_mark_formats() {
+        let shown = |text| reply(text)["text"].as_str().unwrap().to_owned();
+        let told = "Nothing was decided: look at `rota review list --json`.";
+        assert_eq!(shown(told), told);
+        assert_eq!(
+            shown("`rota` <@U1> `rota runs show r-1` `rm *`"),
+            "\u{200b}`\u{200b}rota\u{200b}`\u{200b} &lt;@U1&gt; `rota runs show r-1` \
+             \u{200b}`\u{200b}rm *\u{200b}`\u{200b}"
+        );
+        for hostile in ["`rota <!channel>`", "`rota a\nb`", "`rota *a*", "`rota `rota x&y`"] {
+            let shown = shown(hostile);
+            assert!(shown.contains("\u{200b}`\u{200b}rota"), "{shown}");
+            assert!(!shown.contains("<!"), "{shown}");
+        }
     }
 
     #[test]
