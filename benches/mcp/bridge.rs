@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 const STARTS: usize = 21;
 const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}"#;
 const BEGUN: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getTicket","arguments":{"id":7}}}"#;
+/// A session knows each id once.
+const CALL: &str = r#"{"jsonrpc":"2.0","id":ID,"method":"tools/call","params":{"name":"getTicket","arguments":{"id":7}}}"#;
 
 /// Prints all three.
 pub fn measure(team: &Team, ours: &Server, turns: usize) -> anyhow::Result<()> {
@@ -52,6 +53,7 @@ struct Bridge {
     running: Running,
     asks: ChildStdin,
     answers: BufReader<ChildStdout>,
+    calls: u64,
 }
 
 impl Bridge {
@@ -67,7 +69,7 @@ impl Bridge {
             .spawn()?;
         let asks = child.stdin.take().context("no input")?;
         let answers = BufReader::new(child.stdout.take().context("no output")?);
-        let mut bridge = Self { running: Running(child), asks, answers };
+        let mut bridge = Self { running: Running(child), asks, answers, calls: 0 };
         bridge.ask(HELLO)?;
         writeln!(bridge.asks, "{BEGUN}")?;
         Ok(bridge)
@@ -87,7 +89,8 @@ impl Bridge {
         let mut took = Vec::new();
         while begun.elapsed() < turn {
             let sent = Instant::now();
-            self.ask(CALL)?;
+            self.calls += 1;
+            self.ask(&CALL.replace("ID", &self.calls.to_string()))?;
             took.push(sent.elapsed());
         }
         Ok(median(took))
