@@ -13,6 +13,7 @@ mod transcript;
 use super::signs::{Overrun, Watch};
 use super::{Job, Runner, Signs, ToolSession, WorkEnd};
 use crate::domain::{Limits, Reason, RunId, RunState, Usage, Value};
+use crate::fault::masked;
 use crate::instruments::spans;
 use crate::model::{Call, Exchange, Message, Model, ModelError, Reply, Stop};
 use crate::tools::ToolError;
@@ -231,7 +232,7 @@ impl Turns<'_> {
             return Ok(());
         }
         let told = self.exchange.messages.last().map(|message| match message {
-            Message::ToolResult { text, .. } => transcript::masked(&bounded(text, 400)),
+            Message::ToolResult { text, .. } => masked(&bounded(text, 400)),
             _ => String::new(),
         });
         let detail = format!("{}: {}", bounded(&call.tool, 64), told.unwrap_or_default());
@@ -357,7 +358,7 @@ impl Turns<'_> {
         self.counted = (tokens, compact::bytes(&self.exchange.messages));
         let text = match reply.text.trim() {
             "" => reply.calls.iter().map(|call| call.tool.as_str()).collect::<Vec<_>>().join(", "),
-            text => transcript::masked(text),
+            text => masked(text),
         };
         self.signs.entry("model", &text, transcript::reply(turns, reply));
     }
@@ -380,7 +381,7 @@ impl Turns<'_> {
     }
 
     fn declined(&mut self, said: &str) -> WorkEnd {
-        let detail = transcript::masked(&bounded(said.trim(), DECLINED_BYTES_MAX));
+        let detail = masked(&bounded(said.trim(), DECLINED_BYTES_MAX));
         let end = self.end(RunState::Failed, Reason::ModelDeclined, detail.clone());
         WorkEnd { summary: detail, ..end }
     }
