@@ -86,7 +86,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// In the place of a secret.
-pub const MASK: &str = "[redacted]";
+pub const REDACTED: &str = "[redacted]";
 
 /// A text without the words that look like secrets.
 pub fn masked(text: &str) -> String {
@@ -107,14 +107,14 @@ fn without(text: &str, is_one: fn(&str) -> bool) -> String {
         if is_one(part) {
             let end: String =
                 part.chars().last().filter(|c| !c.is_alphanumeric()).into_iter().collect();
-            format!("{MASK}{end}")
+            format!("{REDACTED}{end}")
         } else {
             part.to_owned()
         }
     });
     let out: String = parts.collect();
     // What only looks like one as a whole.
-    if is_one(&out) { MASK.to_owned() } else { out }
+    if is_one(&out) { REDACTED.to_owned() } else { out }
 }
 
 /// Whether a text holds what services let their tokens begin with; a short beginning counts only

@@ -1,7 +1,7 @@
 //! What a run's transcript holds of a model's work: bounded, and without what looks like a secret.
 
 use crate::domain::{Usage, Value};
-use crate::fault::{MASK, masked};
+use crate::fault::{REDACTED, masked};
 use crate::model::{Call, Reply};
 
 /// So much of a call's arguments is kept, in bytes of text.
@@ -106,7 +106,7 @@ fn value(given: &Value, room: &mut usize, depth: usize) -> Value {
                 let lower = name.to_lowercase();
                 let is_secret = SECRET_NAMES.iter().any(|part| lower.contains(part))
                     || matches!(lower.as_str(), "token" | "key");
-                let given = if is_secret { MASK.into() } else { value(given, room, depth + 1) };
+                let given = if is_secret { REDACTED.into() } else { value(given, room, depth + 1) };
                 (begin(name, 64), given)
             });
             Value::Map(map.collect())
