@@ -104,13 +104,15 @@ impl Signs {
 
     /// It lives, and this is what it did.
     pub fn line(&self, text: &str) {
-        self.show(Sign::Line(begin_of(&self.harmless(text)).to_owned()));
+        self.show(|| Sign::Line(begin_of(&self.harmless(text)).to_owned()));
     }
 
     /// The same with its parts; whoever calls has bounded them.
     pub fn entry(&self, kind: &'static str, text: &str, data: Value) {
-        let text = begin_of(&self.harmless(text)).to_owned();
-        self.show(Sign::Entry { kind, text, data: self.harmless_value(data) });
+        self.show(|| {
+            let text = begin_of(&self.harmless(text)).to_owned();
+            Sign::Entry { kind, text, data: self.harmless_value(data) }
+        });
     }
 
     /// How many signs nobody had room for.
@@ -127,15 +129,19 @@ impl Signs {
         }
     }
 
-    fn show(&self, sign: Sign) {
+    /// What nobody has room for is not made.
+    fn show(&self, sign: impl FnOnce() -> Sign) {
         self.inner.shown.notify_one();
         let missed = self.inner.missed.swap(0, Ordering::Relaxed);
         // What is missing is told where it is missing, before what comes next.
         let told = missed == 0 || self.sender.try_send(gap(missed)).is_ok();
         let missed = if told { 0 } else { missed };
-        if !told || self.sender.try_send(sign).is_err() {
-            self.inner.dropped.fetch_add(1, Ordering::Relaxed);
-            self.inner.missed.fetch_add(missed + 1, Ordering::Relaxed);
+        match self.sender.try_reserve() {
+            Ok(room) if told => room.send(sign()),
+            _ => {
+                self.inner.dropped.fetch_add(1, Ordering::Relaxed);
+                self.inner.missed.fetch_add(missed + 1, Ordering::Relaxed);
+            }
         }
     }
 

@@ -23,7 +23,10 @@ async fn tasks_are_found_by_every_argument() {
             r#"{"projectId":"Website","headline":"Launch","editFrom":"today","editTo":"+7d"}"#,
         ),
         ("editTask", r#"{"id":2,"params":{"milestone":"launch","type":"bug"}}"#),
-        ("addSprint", r#"{"projectId":"Website","name":"One","start":"today","end":"+14d"}"#),
+        (
+            "addSprint",
+            r#"{"projectId":"Website","name":"One","startDate":"today","endDate":"+2w"}"#,
+        ),
         ("editTask", r#"{"id":3,"params":{"sprint":1}}"#),
     ] {
         house.tools.call(tool, json(args), &ada).await.unwrap();
