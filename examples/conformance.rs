@@ -6,5 +6,6 @@ use rota::app::App;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    rota::mcp::fixtures::serve();
     ExitCode::from(rota::cli::run(std::env::args_os(), App::default))
 }

@@ -2,7 +2,7 @@
 //! ends with a JSON line that names the outcome. `work.runner = "command"` runs programs like it.
 //!
 //! ```text
-//! fake_agent [--outcome NAME] [--lines N] [--quiet] [--env] [--flood BYTES] [--exit STATUS]
+//! fake_agent [--outcome NAME] [--lines N] [--pause MILLISECONDS] [--quiet] [--env] [--flood BYTES] [--exit STATUS]
 //!            [--crash] [--hang] [--deaf] [--escape PIDFILE]
 //! ```
 //! `--hang` waits for ever, `--deaf` does so without hearing SIGTERM, `--escape` leaves a grandchild in
@@ -18,6 +18,8 @@ use std::time::Duration;
 struct Wishes {
     outcome: Option<String>,
     lines: u32,
+    /// After each of them.
+    pause: std::time::Duration,
     env: bool,
     flood_bytes: usize,
     status: i32,
@@ -31,6 +33,7 @@ fn wishes() -> Result<Wishes, String> {
     let mut wishes = Wishes {
         outcome: Some("done".to_owned()),
         lines: 2,
+        pause: std::time::Duration::ZERO,
         env: false,
         flood_bytes: 0,
         status: 0,
@@ -45,6 +48,10 @@ fn wishes() -> Result<Wishes, String> {
         match arg.as_str() {
             "--outcome" => wishes.outcome = Some(value()?),
             "--quiet" => wishes.outcome = None,
+            "--pause" => {
+                let millis = value()?.parse().map_err(|_| "--pause: milliseconds")?;
+                wishes.pause = std::time::Duration::from_millis(millis);
+            }
             "--lines" => wishes.lines = value()?.parse().map_err(|_| "--lines: a number")?,
             "--env" => wishes.env = true,
             "--flood" => wishes.flood_bytes = value()?.parse().map_err(|_| "--flood: bytes")?,
@@ -87,6 +94,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     for number in 1..=wishes.lines {
         println!("step {number}: {} characters of prompt", prompt.chars().count());
+        std::io::stdout().flush()?;
+        if !wishes.pause.is_zero() {
+            tokio::time::sleep(wishes.pause).await;
+        }
     }
     if wishes.env {
         for (name, value) in std::env::vars() {

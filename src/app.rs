@@ -135,6 +135,10 @@ impl House for App {
         backup::restore(place, file).await
     }
 
+    fn written(&self, place: &Place) -> Result<Vec<PathBuf>, Failure> {
+        open::written(place)
+    }
+
     async fn doctor(&self, place: &Place, asks_models: bool) -> Result<Vec<Finding>, Failure> {
         doctor::examine(place, asks_models).await
     }

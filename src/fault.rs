@@ -9,7 +9,7 @@ mod quote;
 pub mod table;
 
 pub use near::{did_you_mean, nearest};
-pub use quote::{looks_secret, shown, visible};
+pub use quote::{REDACTED, looks_secret, masked, shown, visible, without_secrets};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;

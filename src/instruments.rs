@@ -5,6 +5,8 @@
 //! nobody's name, is in them. Without a recorder, which the composition root puts in, all of this does
 //! nothing.
 
+pub mod spans;
+
 use crate::domain::{
     Channel, EndKind, Occurrence, OccurrenceState, Phase, Reason, Run, RunState, Timestamp, Trigger,
 };

@@ -2,17 +2,16 @@
 
 use super::open;
 use super::outside::Outside;
-use crate::clock::{Clock, Entropy};
+use crate::clock::{Clock, Entropy, SystemEntropy};
 use crate::daemon::Daemon;
 use crate::domain::{Arrival, PlaybookName};
 use crate::mcp::Handler;
 use crate::mcp::http::Gate;
 use crate::tools::desk::DeskError;
 use crate::web::api::{self, Behind, Feed, Happened};
-use crate::web::hooks::{self, HookError, Hooks, Sent};
+use crate::web::hooks::{self, HookError, Hooks, Key, Sent};
 use async_trait::async_trait;
 use chrono::SecondsFormat;
-use secrecy::SecretString;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +35,8 @@ impl Api {
         let feed = Feed::new(life, outside as _, stop.clone());
         tracker.spawn(Arc::clone(&feed).watch());
         tracker.spawn(forward(Arc::clone(&daemon), Arc::clone(&feed), stop.clone()));
-        let hooks = hooks::router(Arc::new(Woken { daemon, clock }));
+        let nobodys = Key::nobodys(&SystemEntropy.nonce());
+        let hooks = hooks::router(Arc::new(Woken { daemon, clock }), nobodys);
         api::router(Behind { gate, handler, feed }).merge(hooks)
     }
 }
@@ -78,16 +78,17 @@ struct Woken {
 
 #[async_trait]
 impl Hooks for Woken {
-    fn secret(&self, playbook: &str) -> Result<Option<SecretString>, HookError> {
-        let Some(webhook) = self.daemon.webhook(&PlaybookName::new(playbook)) else {
-            return Ok(None);
-        };
-        let found = open::read_variable(&webhook.secret);
-        let Some(value) = found.filter(|value| !value.trim().is_empty()) else {
-            let missing = format!("environment variable {} is not set", webhook.secret);
-            return Err(HookError::Failed(missing.into()));
-        };
-        Ok(Some(SecretString::from(value.trim().to_owned())))
+    fn key(&self, playbook: &str) -> Option<Key> {
+        let webhook = self.daemon.webhook(&PlaybookName::new(playbook))?;
+        let found = open::read_variable(&webhook.secret).unwrap_or_default();
+        let read = Key::read(&found).map_err(|why| {
+            tracing::error!(
+                playbook,
+                "environment variable {} {why}: no webhook can wake it",
+                webhook.secret
+            );
+        });
+        read.ok()
     }
 
     async fn receive(&self, playbook: &str, sent: Sent) -> Result<(String, bool), HookError> {

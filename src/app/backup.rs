@@ -17,15 +17,21 @@ use crate::board::sql::SqlBoard;
 use crate::clock::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
 use crate::config::{BoardConfig, Config, StoreConfig};
 use crate::domain::BoardName;
-use crate::ledger::export::export_path;
-use archive::{Part, read, write};
-use std::fs::File;
-use std::io;
+use crate::ledger::export::{begin_restore, export_path, restore_mark};
+use archive::{Part, Unread, read, write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The parts by their names in the file.
 const LEDGER: &str = "export.jsonl";
 const BOARD: &str = "board.sqlite";
+
+/// How the name of a folder begins in which a file becomes whole, and when it was left behind.
+const SCRATCH: &str = ".rota-backup-";
+const LEFT_BEHIND: Duration = Duration::from_hours(24);
 
 /// Writes the file; the ledger was exported just now.
 pub(super) async fn backup(place: &Place, file: &Path) -> Result<BackupReport, Failure> {
@@ -37,23 +43,27 @@ pub(super) async fn backup(place: &Place, file: &Path) -> Result<BackupReport, F
     if file.exists() {
         return Err(taken(file));
     }
-    let folder = Scratch::beside(file)?;
-    let mut parts = vec![Part { name: LEDGER, path: export_path(&place.state) }];
-    if let Some(board) = board_of(&config, place) {
-        let copy = folder.0.join(BOARD);
-        SqlBoard::copy(&board, &copy).await.map_err(|error| failures::board(&error))?;
-        parts.push(Part { name: BOARD, path: copy });
-    }
-    let written = folder.0.join("whole");
-    let at = SystemClock::new().wall();
     let unwritten = |error: io::Error| {
         let what = format!("{}: the backup cannot be written", file.display());
         Failure::io(FailureKind::State, what, &error).hint("make room, or give another path")
     };
-    let manifest = write(&written, &parts, at).map_err(unwritten)?;
-    // Unlike a rename, a second name takes nobody's place.
-    std::fs::hard_link(&written, file).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => taken(file),
+    let folder = Scratch::beside(file)?;
+    // Opened before the board is copied: the daemon puts a newer export in its place meanwhile.
+    let export = export_path(&place.state);
+    let opened = File::open(&export).map_err(|error| {
+        failures::state_io(&format!("{} cannot be read", export.display()), &error)
+    })?;
+    let mut parts = vec![Part { name: LEDGER, file: opened }];
+    if let Some(board) = board_of(&config, place) {
+        let copy = folder.0.join(BOARD);
+        SqlBoard::copy(&board, &copy).await.map_err(|error| failures::board(&error))?;
+        parts.push(Part { name: BOARD, file: File::open(&copy).map_err(unwritten)? });
+    }
+    let written = folder.0.join("whole");
+    let at = SystemClock::new().wall();
+    let manifest = write(&written, parts, at).map_err(unwritten)?;
+    give_name(&written, file).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => taken(file),
         _ => unwritten(error),
     })?;
     File::open(folder_of(file)).and_then(|folder| folder.sync_all()).map_err(unwritten)?;
@@ -66,7 +76,10 @@ pub(super) async fn restore(place: &Place, file: &Path) -> Result<BackupReport, 
     let board = board_of(&config, place);
     let (ledger, store) = (export_path(&place.state), open::store_options(&config));
     let store = store.folder(&place.state);
-    for there in [Some(&ledger), Some(&store), board.as_ref()].into_iter().flatten() {
+    // What is left of another board's log would be written into this one.
+    let beside = |ending: &str| board.as_ref().map(|board| with_ending(board, ending));
+    let parts = [Some(ledger.clone()), Some(store), board.clone(), beside("-wal"), beside("-shm")];
+    for there in parts.into_iter().flatten().chain([restore_mark(&place.state)]) {
         if there.exists() {
             let message = format!("{} is there already", there.display());
             return Err(Failure::new(FailureKind::Refused, message).hint(
@@ -77,9 +90,15 @@ pub(super) async fn restore(place: &Place, file: &Path) -> Result<BackupReport, 
     }
     open::make_state(&place.state)?;
     let folder = Scratch::beside(&ledger)?;
-    let manifest = read(file, &folder.0, &[LEDGER, BOARD]).map_err(|fault| {
-        Failure::new(FailureKind::Usage, format!("{}: {fault}", file.display()))
-            .hint("nothing was changed; give a file that `rota backup` wrote")
+    let manifest = read(file, &folder.0, &[LEDGER, BOARD]).map_err(|fault| match fault {
+        Unread::Faulty(fault) => {
+            Failure::new(FailureKind::Usage, format!("{}: {fault}", file.display()))
+                .hint("nothing was changed; give a file that `rota backup` wrote")
+        }
+        Unread::Unwritten(error) => {
+            failures::state_io(&format!("{} cannot be unpacked", file.display()), &error)
+                .hint("nothing was changed; make room and try again")
+        }
     })?;
     let kept = folder.0.join(BOARD);
     match (&board, kept.exists()) {
@@ -89,6 +108,10 @@ pub(super) async fn restore(place: &Place, file: &Path) -> Result<BackupReport, 
             let opened =
                 SqlBoard::open(&kept, BoardName::new(config.board_name.as_str()), clock).await;
             opened.map_err(|error| failures::board(&error))?.close().await;
+            // Broken off from here on, whoever starts next finds everything stopped.
+            begin_restore(&place.state).map_err(|error| {
+                failures::state_io("that a restore has begun cannot be written", &error)
+            })?;
             place_at(&kept, board)?;
         }
         (Some(_), false) => {
@@ -126,15 +149,43 @@ fn place_at(from: &Path, to: &Path) -> Result<(), Failure> {
     let placed = || {
         let folder = folder_of(to);
         std::fs::create_dir_all(folder)?;
-        if std::fs::hard_link(from, to).is_err() {
-            io::copy(&mut File::open(from)?, &mut File::create_new(to)?)?;
+        if give_name(from, to).is_err() {
+            // On another disk: beside its place first, so that it is there whole or not at all.
+            let whole = Scratch::beside(to).map_err(io::Error::other)?;
+            let copy = whole.0.join("copy");
+            let mut out =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&copy)?;
+            io::copy(&mut File::open(from)?, &mut out)?;
+            out.sync_all()?;
+            give_name(&copy, to)?;
         }
-        File::open(to)?.sync_all()?;
         File::open(folder)?.sync_all()
     };
     placed().map_err(|error: io::Error| {
         failures::state_io(&format!("{} cannot be written", to.display()), &error)
     })
+}
+
+/// Gives a file another name, on the same disk, which nothing has yet.
+fn give_name(from: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::hard_link(from, to) {
+        // Unlike a rename, a second name takes nobody's place; some file systems know none.
+        Err(error)
+            if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) =>
+        {
+            if to.exists() {
+                return Err(ErrorKind::AlreadyExists.into());
+            }
+            std::fs::rename(from, to)
+        }
+        done => done,
+    }
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 fn folder_of(file: &Path) -> &Path {
@@ -148,11 +199,24 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn beside(file: &Path) -> Result<Self, Failure> {
         use std::os::unix::fs::DirBuilderExt as _;
-        let path = folder_of(file).join(format!(".rota-backup-{}", SystemEntropy.nonce()));
+        let folder = folder_of(file);
+        sweep(folder);
+        let path = folder.join(format!("{SCRATCH}{}", SystemEntropy.nonce()));
         std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|error| {
             failures::state_io(&format!("{} cannot be made", path.display()), &error)
         })?;
         Ok(Self(path))
+    }
+}
+
+/// Removes what a backup left that was killed; a day later no other is at work on it.
+fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(SCRATCH);
+        let age = entry.metadata().and_then(|about| about.modified()).map(|at| at.elapsed());
+        if is_ours && matches!(age, Ok(Ok(age)) if age > LEFT_BEHIND) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 

@@ -308,6 +308,11 @@ pub trait House: Send + Sync {
     /// Puts a backup into a state folder that holds nothing yet.
     async fn restore(&self, place: &Place, file: &Path) -> Result<BackupReport, Failure>;
 
+    /// The folders outside the state folder that the daemon writes to by its configuration.
+    fn written(&self, _: &Place) -> Result<Vec<PathBuf>, Failure> {
+        Ok(Vec::new())
+    }
+
     /// Looks at everything that the daemon needs. With `asks_models` each model is asked for a word,
     /// which costs what a word costs.
     async fn doctor(&self, place: &Place, asks_models: bool) -> Result<Vec<Finding>, Failure>;

@@ -88,13 +88,13 @@ impl Http {
             life,
         };
         let rest = rest.routes(stop, tracker);
-        let metrics = Some(counted::written(daemon, stop, tracker));
-        let (sessions, news) = (Arc::clone(&outside) as _, outside as _);
-        let behind = Behind { handler, gate, sessions, news, metrics };
+        let metrics = counted::written(daemon, stop, tracker);
         let routes = if config.enabled {
+            let (sessions, news) = (Arc::clone(&outside) as _, outside as _);
+            let behind = Behind { handler, gate, sessions, news, metrics: Some(metrics) };
             mcp::http::router(behind, stop, tracker)
         } else {
-            axum::Router::new()
+            mcp::http::metrics_alone(gate, metrics)
         };
         let routes = routes.merge(rest);
         let address = server.address();

@@ -27,6 +27,7 @@ use crate::store::{self, Store, StoreError};
 use crate::template::Templates;
 use crate::tools::{self, ToolKind, ToolRegistry};
 use crate::upstream::full_name;
+use crate::web::hooks::Key;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
@@ -145,6 +146,30 @@ fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+/// The folders outside the state folder that the daemon writes to: of a board's file, of files that are told
+/// notices.
+pub(super) fn written(place: &Place) -> Result<Vec<PathBuf>, Failure> {
+    let config = config(place)?;
+    let absolute = |path: &Path| {
+        std::path::absolute(path)
+            .map_err(|error| Failure::internal("this folder has no path").because(&error))
+    };
+    let state = absolute(&place.state)?;
+    let board = match &config.board {
+        BoardConfig::Sqlite { path } => Some(place.state.join(path)),
+        BoardConfig::Leantime(_) => None,
+    };
+    let mut folders = Vec::new();
+    for file in board.iter().chain(config.files.values()) {
+        let file = absolute(file)?;
+        let folder = file.parent().filter(|folder| !folder.starts_with(&state));
+        folders.extend(folder.map(Path::to_owned));
+    }
+    folders.sort();
+    folders.dedup();
+    Ok(folders)
 }
 
 pub(super) fn make_state(state: &Path) -> Result<(), Failure> {
@@ -388,7 +413,7 @@ pub(super) fn words(
         agents: None,
         playbooks: std::collections::BTreeSet::new(),
         workers: BTreeMap::new(),
-        is_set: |name| read_variable(name).is_some_and(|value| !value.trim().is_empty()),
+        why_no_secret: |name| Key::read(&read_variable(name).unwrap_or_default()).err(),
         cron: |text| Pattern::parse(text).map(|_| ()).map_err(|error| error.to_string()),
         // Whoever asks brings them.
         templates: Arc::new(Templates::from_texts([]).0),

@@ -15,6 +15,10 @@ pub struct Environment {
     pub log: Option<String>,
     /// `ROTA_CRASH_AT`: the step at which this process is to die, for tests of what a crash leaves.
     pub crash_at: Option<String>,
+    /// Where `OTEL_EXPORTER_OTLP_ENDPOINT`, or one for traces or logs alone, names a collector, and
+    /// `OTEL_SDK_DISABLED` does not say otherwise: the protocol that it is told by
+    /// (`OTEL_EXPORTER_OTLP_PROTOCOL`).
+    pub collector: Option<String>,
     /// `NO_COLOR` is set, and not empty.
     pub no_colour: bool,
     /// The IANA time zone of this machine or session, where it can be told.
@@ -30,10 +34,20 @@ impl Environment {
             state: read("ROTA_STATE").map(PathBuf::from),
             log: read("ROTA_LOG"),
             crash_at: read("ROTA_CRASH_AT"),
+            collector: collector(),
             no_colour: read("NO_COLOR").is_some(),
             zone,
         }
     }
+}
+
+fn collector() -> Option<String> {
+    let is_off = read("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true"));
+    let named = ["", "_TRACES", "_LOGS"]
+        .into_iter()
+        .any(|of| read(&format!("OTEL_EXPORTER_OTLP{of}_ENDPOINT")).is_some());
+    let protocol = || read("OTEL_EXPORTER_OTLP_PROTOCOL");
+    (named && !is_off).then(|| protocol().unwrap_or_else(|| "http/protobuf".to_owned()))
 }
 
 /// `ROTA_TOKEN`: whose rights hold. It counts as set when it is empty: whoever meant to give a token

@@ -2,11 +2,11 @@
 
 use crate::app::failure::Failure;
 use tracing::{Level, Metadata};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -44,35 +44,75 @@ impl Verbosity {
     }
 }
 
+/// Where log lines go, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner<'a> {
+    /// How they are written.
+    pub format: LogFormat,
+    /// Whether in colour.
+    pub colour: bool,
+    /// By which protocol a collector is to be told, where the environment names one.
+    pub collector: Option<&'a str>,
+}
+
+/// The log, until it goes.
+#[derive(Debug, Default)]
+#[must_use = "a collector is told the last lines when it goes"]
+pub struct Log {
+    #[cfg(feature = "otlp")]
+    _telemetry: Option<super::telemetry::Telemetry>,
+}
+
 /// Begins to log. `filter` (`ROTA_LOG`) takes the place of what `verbosity` means.
 ///
 /// # Errors
 /// When the filter cannot be read.
-pub fn start(
-    filter: Option<&str>,
-    verbosity: Verbosity,
-    format: LogFormat,
-    colour: bool,
-) -> Result<(), Failure> {
+pub fn start(filter: Option<&str>, verbosity: Verbosity, manner: Manner) -> Result<Log, Failure> {
     let text = filter.unwrap_or_else(|| verbosity.filter());
     let filter = EnvFilter::try_new(text).map_err(|error| {
         Failure::usage(format!("ROTA_LOG={text:?} cannot be read"))
             .because(&error)
             .hint("write a level or a list such as ROTA_LOG=warn,rota=debug")
     })?;
-    let shown = filter_fn(is_shown);
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(colour)
+        .with_ansi(manner.colour)
         .with_span_events(FmtSpan::NONE);
-    let begun = match format {
-        LogFormat::Text => lines.finish().with(shown).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).finish().with(shown).try_init(),
+    let lines = match manner.format {
+        LogFormat::Text => lines.with_filter(filter.and(filter_fn(is_shown))).boxed(),
+        LogFormat::Json => {
+            lines.json().flatten_event(true).with_filter(filter.and(filter_fn(is_shown))).boxed()
+        }
     };
+    let (layers, log, untold) = told(lines, manner.collector);
     // A second start in one process (tests) keeps the first log.
-    drop(begun);
-    Ok(())
+    drop(tracing_subscriber::registry().with(layers).try_init());
+    if let Some(why) = untold.filter(|_| verbosity.daemon) {
+        tracing::warn!(why, "the collector that OTEL_EXPORTER_OTLP_* names is told nothing");
+    }
+    Ok(log)
+}
+
+type Lines = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Who hears of what happens, and why a collector that was named does not.
+#[cfg(feature = "otlp")]
+fn told(lines: Lines, collector: Option<&str>) -> (Vec<Lines>, Log, Option<String>) {
+    match collector.map(super::telemetry::Telemetry::begin) {
+        None => (vec![lines], Log::default(), None),
+        Some(Err(why)) => (vec![lines], Log::default(), Some(why)),
+        Some(Ok(telemetry)) => {
+            let layers = vec![lines, telemetry.layer().boxed()];
+            (layers, Log { _telemetry: Some(telemetry) }, None)
+        }
+    }
+}
+
+/// Who hears of what happens: no collector does.
+#[cfg(not(feature = "otlp"))]
+fn told(lines: Lines, collector: Option<&str>) -> (Vec<Lines>, Log, Option<String>) {
+    let why = collector.map(|_| "this program was built without the feature `otlp`".to_owned());
+    (vec![lines], Log::default(), why)
 }
 
 /// Below `info` the MCP library logs whole messages, and some hold a secret that is told once.

@@ -24,6 +24,8 @@ mod pipe;
 pub mod progress;
 pub mod report;
 mod secret;
+#[cfg(feature = "otlp")]
+mod telemetry;
 mod told;
 mod unit;
 
@@ -109,8 +111,15 @@ fn perform<H: House + 'static>(cli: Cli, house: impl FnOnce() -> H) -> u8 {
         _ => logging::LogFormat::Text,
     };
     let log = environment.log.as_deref();
-    let begun = logging::start(log, verbosity, format, output.colours_remarks());
-    let done = begun.and_then(|()| arm_crash(&environment)).and_then(|()| {
+    let manner = logging::Manner {
+        format,
+        colour: output.colours_remarks(),
+        collector: environment.collector.as_deref(),
+    };
+    let begun = logging::start(log, verbosity, manner);
+    // It tells until the command has ended.
+    let done = begun.and_then(|_log| {
+        arm_crash(&environment)?;
         let place = globals.place(&environment);
         let session = Session { house: Arc::new(house()), place, output: &output };
         in_runtime(&command, &session)

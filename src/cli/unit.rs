@@ -7,8 +7,11 @@ use std::path::PathBuf;
 
 /// The unit's name.
 pub const NAME: &str = "rota.service";
-/// A daemon that handles no event for so long is started anew. A look at a slow board takes a minute.
-const WATCHDOG: &str = "5min";
+/// A daemon that handles no event for so long is started anew, and so long it may take to become ready. A
+/// board that lets few requests pass holds each of a look for up to three minutes.
+const PATIENCE: &str = "15min";
+/// The file beside the configuration that holds secrets for the daemon's environment, where there is one.
+pub const SECRETS: &str = "rota.env";
 /// What [`Unit::text`] begins with; by it a unit is known to be ours.
 pub const HEAD: &str =
     "# Written by `rota service install`; `rota service uninstall` removes it.\n";
@@ -24,6 +27,8 @@ pub struct Unit {
     pub state: PathBuf,
     /// Where relative paths of the configuration begin.
     pub folder: PathBuf,
+    /// Folders beside the state folder that the configuration has it write to, absolute.
+    pub written: Vec<PathBuf>,
     /// The user, of the system's service.
     pub run_as: Option<String>,
 }
@@ -39,7 +44,11 @@ impl Unit {
         words.push("serve".to_owned());
         let command = words.join(" ");
         let folder = escaped(&self.folder.to_string_lossy())?;
-        let state = quoted(&self.state.to_string_lossy())?;
+        let secrets = escaped(&self.folder.join(SECRETS).to_string_lossy())?;
+        let written = [&self.state].into_iter().chain(&self.written);
+        let written =
+            written.map(|path| in_list(&path.to_string_lossy())).collect::<Result<Vec<_>, _>>()?;
+        let written = written.join(" ");
         let (user, target) = match &self.run_as {
             Some(user) => (format!("User={}\n", escaped(user)?), "multi-user.target"),
             None => (String::new(), "default.target"),
@@ -57,19 +66,22 @@ impl Unit {
              ExecStart={command}\n\
              ExecReload=/bin/kill -HUP $MAINPID\n\
              WorkingDirectory={folder}\n\
+             # Secrets that rota.toml and playbooks name: NAME=value, a line each, mode 0600.\n\
+             EnvironmentFile=-{secrets}\n\
              {user}\
              Restart=on-failure\n\
              RestartSec=5\n\
              # Typed wrongly, or a faulty configuration: it would end the same way again.\n\
              RestartPreventExitStatus=2 3\n\
-             WatchdogSec={WATCHDOG}\n\
+             WatchdogSec={PATIENCE}\n\
+             TimeoutStartSec={PATIENCE}\n\
              # Runs come to an end first ([daemon] drain).\n\
              TimeoutStopSec=10min\n\
              KillMode=mixed\n\
              UMask=0077\n\
              NoNewPrivileges=yes\n\
              ProtectSystem=strict\n\
-             ReadWritePaths={state}\n\
+             ReadWritePaths={written}\n\
              PrivateTmp=yes\n\
              LockPersonality=yes\n\
              RestrictRealtime=yes\n\
@@ -98,9 +110,14 @@ fn escaped(text: &str) -> Result<String, String> {
     Ok(text.replace('%', "%%"))
 }
 
-/// One word of a command line or of a list of paths: `$` would be a variable.
+/// One word of a command line: `$` would be a variable.
 fn quoted(text: &str) -> Result<String, String> {
-    let text = escaped(text)?.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "$$");
+    Ok(in_list(text)?.replace('$', "$$"))
+}
+
+/// One of a list of paths.
+fn in_list(text: &str) -> Result<String, String> {
+    let text = escaped(text)?.replace('\\', "\\\\").replace('"', "\\\"");
     Ok(format!("\"{text}\""))
 }
 
@@ -114,6 +131,7 @@ mod tests {
             config: Some("/srv/our team/rota.toml".into()),
             state: "/srv/100%/\"state\"".into(),
             folder: "/srv/our team".into(),
+            written: vec!["/srv/$boards".into()],
             run_as: None,
         }
     }
@@ -125,6 +143,9 @@ mod tests {
                        \"/srv/100%%/\\\"state\\\"\" serve\n";
         assert!(text.contains(command), "{text}");
         assert!(text.contains("WorkingDirectory=/srv/our team\n"), "{text}");
+        let written = "ReadWritePaths=\"/srv/100%%/\\\"state\\\"\" \"/srv/$boards\"\n";
+        assert!(text.contains(written), "{text}");
+        assert!(text.contains("EnvironmentFile=-/srv/our team/rota.env\n"), "{text}");
         assert!(!text.contains("User=") && text.contains("WantedBy=default.target"), "{text}");
         assert!(Unit { state: "/srv/a\nExecStartPre=/bin/evil".into(), ..unit() }.text().is_err());
     }

@@ -1,14 +1,17 @@
 //! What follows an attempt: the outcome, another attempt, or the end.
 
 use super::lease::lost_end;
-use super::worker::{Next, Worker};
+use super::parts::Parts;
+use super::worker::{Next, WorkDone, Worker};
 use crate::crash;
-use crate::domain::{AsLeft, EndKind, Reason, RunState, Usage};
+use crate::domain::{AsLeft, EndKind, Reason, Run, RunId, RunState, Usage};
+use crate::instruments::spans;
 use crate::runner::WorkEnd;
 use crate::schedule::{Retry, after_failure};
 use crate::tools::Tally;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::Instrument as _;
 
 impl Worker {
     /// What follows from how an attempt ended.
@@ -93,6 +96,7 @@ impl Worker {
     pub(super) async fn next_attempt(&mut self) -> Result<(), WorkEnd> {
         let id = self.parts.entropy.run_id();
         self.run = Self::new_run(&self.parts, &self.job, id, self.run.attempt + 1);
+        self.span = spans::run(&self.run);
         self.began = self.parts.clock.boot();
         self.tally = Arc::new(Tally::new(0, self.tally.counts()));
         let ended = |state, reason, detail| WorkEnd::ended(state, reason, detail, Usage::default());
@@ -107,7 +111,8 @@ impl Worker {
             .map_err(|error| ended(RunState::Failed, Reason::StoreFailed, error.to_string()))?;
         reserved.map_err(|(reason, detail)| ended(RunState::Failed, reason, detail))?;
         let keeper = self.keeper();
-        keeper.during(self.begin()).await
+        let span = self.span.clone();
+        keeper.during(self.begin()).instrument(span).await
     }
 
     /// What follows the last write for a run: its fates, what people are told, its record, its marker.
@@ -149,4 +154,26 @@ pub(super) fn state_for(reason: Reason) -> RunState {
         Reason::ForceReleased | Reason::ClaimLost => RunState::ClaimLost,
         _ => RunState::Failed,
     }
+}
+
+/// A worker that panicked: its claim ends with its lease and is seen to then; its first record ends
+/// here, if no claim leads to it.
+pub(super) async fn broke_off(parts: &Parts, run: &RunId) -> WorkDone {
+    const DETAIL: &str = "the worker broke off: a fault of the program, see its log";
+    tracing::error!(%run, "the worker panicked");
+    let record = parts.ledger.run(run.as_str()).await.ok().flatten();
+    let ended = record.filter(|r| r.state == RunState::Running && r.fence.is_none()).map(|r| Run {
+        state: RunState::Failed,
+        reason: Some(Reason::WorkFailed),
+        detail: DETAIL.to_owned(),
+        ended: Some(parts.clock.wall()),
+        ..r
+    });
+    if let Some(ended) = &ended
+        && let Err(error) = parts.ledger.finish_run(ended, Vec::new()).await
+    {
+        tracing::error!(%run, %error, "the end of the run could not be recorded");
+    }
+    let refused = Some((Reason::WorkFailed, DETAIL.to_owned()));
+    WorkDone { runs: ended.into_iter().collect(), refused }
 }

@@ -235,7 +235,7 @@ impl Worker {
         let (grant, config) = self.grant(&session, signs, workspace.as_deref()).await?;
         let command =
             if is_program { self.command(grant.as_ref(), config.as_deref())? } else { Vec::new() };
-        let mut env = self.environment();
+        let mut env = self.environment(signs);
         env.extend(grant.iter().flat_map(Grant::environment));
         let job = Job {
             run: self.run.id.clone(),

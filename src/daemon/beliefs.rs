@@ -6,6 +6,7 @@ use crate::domain::{
     Occurrence, OccurrenceId, OccurrenceState, Playbook, PlaybookName, Reason, Run, RunId, TaskId,
     Timestamp,
 };
+use crate::instruments::spans;
 use crate::ledger::PlaybookSwitch;
 use crate::schedule::{Candidates, Timetable};
 use crate::tools::Progress;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tracing::Span;
 
 /// What the dispatcher believes.
 #[derive(Debug, Default)]
@@ -95,6 +97,8 @@ pub(super) struct Open {
     pub refused: Vec<(Option<TaskId>, Reason, String)>,
     /// Who waits for its end.
     pub replies: Vec<oneshot::Sender<Result<RunReport, DeskError>>>,
+    /// What its work is part of, once it has some.
+    span: Option<Span>,
 }
 
 impl Open {
@@ -113,7 +117,13 @@ impl Open {
             runs: Vec::new(),
             refused: Vec::new(),
             replies: Vec::new(),
+            span: None,
         }
+    }
+
+    /// What its work is part of.
+    pub(super) fn span(&mut self) -> Span {
+        self.span.get_or_insert_with(|| spans::occurrence(&self.occurrence)).clone()
     }
 
     /// Remembers a refusal for whoever waits; the same one twice counts once.

@@ -57,16 +57,15 @@ pub(super) async fn granted(parts: &Parts, playbook: &PlaybookName) -> Result<u3
     Ok(own + parts.ledger.budget_granted(day, None).await?)
 }
 
-/// What is left of the team's day, tokens and money, where it has such budgets.
+/// What is left of the team's day, tokens and money, where it has such budgets. What runs at work have set
+/// aside counts once they have spent it: most of them spend little of it.
 pub(super) async fn left(parts: &Parts) -> Result<(Option<u64>, Option<u64>), LedgerError> {
     let day = day_of(parts, parts.clock.wall());
     let team = times(parts.settings.budget, parts.ledger.budget_granted(day, None).await?);
     let used = parts.ledger.spent(None, day).await?;
-    let left =
-        |most: u64, spent: u64, reserved: u64| most.saturating_sub(spent.saturating_add(reserved));
     Ok((
-        team.tokens.map(|most| left(most, used.spent.tokens, used.reserved.tokens)),
-        team.cost_micros.map(|most| left(most, used.spent.cost_micros, used.reserved.cost_micros)),
+        team.tokens.map(|most| most.saturating_sub(used.spent.tokens)),
+        team.cost_micros.map(|most| most.saturating_sub(used.spent.cost_micros)),
     ))
 }
 

@@ -45,6 +45,7 @@ impl Worker {
                 applies: None,
                 workspace: None,
                 tally: Arc::clone(&self.tally),
+                span: self.span.clone(),
                 playbook,
             }),
         })

@@ -16,6 +16,7 @@ use crate::schedule::Refusal;
 use crate::tools::{Progress, Tally};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tracing::Span;
 
 /// Whether a refusal says that a task is not fit yet, and a person can mend it.
 fn is_about_fitness(reason: Reason) -> bool {
@@ -93,6 +94,7 @@ async fn ask_about(
     let run = Worker::new_run(parts, &job, job.run.clone(), 1);
     let occurrence: OccurrenceId = job.occurrence.id.clone();
     let mut worker = Worker {
+        span: Span::current(),
         run,
         tally: Arc::new(Tally::new(0, BTreeMap::new())),
         brief: super::brief::Brief::default(),

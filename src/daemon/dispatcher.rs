@@ -18,6 +18,7 @@ use crate::tools::desk::{DeskError, RunReport, RunRequest, Switch};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, Span};
 
 /// The one that decides.
 pub(super) struct Dispatcher {
@@ -200,12 +201,13 @@ impl Dispatcher {
         true
     }
 
-    fn spawn(&self, job: Assignment, run: RunId) {
+    fn spawn(&mut self, job: Assignment, run: RunId) {
         let (occurrence, task) = (job.occurrence.id.clone(), job.task);
         let Some(events) = self.events.upgrade() else { return };
         let parts = Arc::clone(&self.parts);
+        let span = self.beliefs.open.get_mut(&occurrence).map_or_else(Span::none, Open::span);
         self.workers.spawn(async move {
-            let done = worker::carry_out(parts, job).await;
+            let done = worker::carry_out(parts, job).instrument(span).await;
             let event = Event::WorkDone { occurrence, run, task, done };
             if events.send(event).await.is_err() {
                 tracing::debug!("nobody is left to hear that a run ended");

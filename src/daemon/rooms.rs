@@ -125,14 +125,19 @@ impl Worker {
     }
 
     /// The values of the variables that `work.env` names.
-    pub(super) fn environment(&self) -> Vec<(String, String)> {
+    pub(super) fn environment(&self, signs: &Signs) -> Vec<(String, String)> {
         let Some((_, env)) = self.job.playbook.work.program() else { return Vec::new() };
         let known = &self.parts.settings.environment;
         // Nobody is given what another program signs by.
         let playbooks = self.parts.playbooks();
         let webhooks = || playbooks.iter().filter_map(|playbook| playbook.on.webhook.as_ref());
         let env = env.iter().filter(|name| !webhooks().any(|webhook| webhook.secret == **name));
-        env.filter_map(|name| Some((name.clone(), known.get(name)?.clone()))).collect()
+        let env: Vec<_> =
+            env.filter_map(|name| Some((name.clone(), known.get(name)?.clone()))).collect();
+        for (name, value) in env.iter().filter(|(name, _)| names_a_secret(name)) {
+            signs.hide(name, value.clone().into());
+        }
+        env
     }
 
     /// A run token for a program that may call the run's tools, and the file that leads it there.
@@ -211,6 +216,12 @@ impl Worker {
         let here = || PathBuf::from(".");
         self.parts.settings.state.clone().map_or_else(here, |state| state.join("work"))
     }
+}
+
+/// Whether a variable holds a secret by its name.
+fn names_a_secret(name: &str) -> bool {
+    let name = name.to_uppercase();
+    ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"].iter().any(|part| name.contains(part))
 }
 
 /// A workspace as templates see it.

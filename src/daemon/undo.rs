@@ -333,6 +333,7 @@ impl Undo<'_> {
                 applies: None,
                 workspace: None,
                 tally: Arc::clone(&own.tally),
+                span: tracing::Span::none(),
             }),
         })
     }

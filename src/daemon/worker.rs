@@ -10,7 +10,7 @@
 //! ```
 //! Whatever happens, the run's record is finished exactly once, and the claim ends after it.
 
-use super::again::state_for;
+use super::again::{broke_off, state_for};
 use super::applying;
 use super::brief::Brief;
 use super::earlier;
@@ -25,6 +25,7 @@ use crate::domain::{
     CommentId, EndKind, HandOver, Notice, Occurrence, Playbook, Reason, Rounds, Run, RunId,
     RunState, Task, TaskId, Usage, Wrote, millis,
 };
+use crate::instruments::spans;
 use crate::ledger::{Amount, Held, LedgerError};
 use crate::runner::WorkEnd;
 use crate::tools::{Progress, Tally};
@@ -33,6 +34,7 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::{Instrument as _, Span};
 
 /// So often it is tried to record that a run begins.
 const STARTS_MAX: u32 = 3;
@@ -98,6 +100,8 @@ pub(super) struct Worker {
     pub(super) rounds: Option<Rounds>,
     /// What of the day's budget was set aside for its run.
     pub(super) budget: Option<Amount>,
+    /// Its run's span.
+    pub(super) span: Span,
 }
 
 /// How a run goes on after something ended.
@@ -134,28 +138,6 @@ pub(super) async fn carry_out(parts: Arc<Parts>, job: Assignment) -> WorkDone {
     }
 }
 
-/// A worker that panicked: its claim ends with its lease and is seen to then; its first record ends
-/// here, if no claim leads to it.
-async fn broke_off(parts: &Parts, run: &RunId) -> WorkDone {
-    const DETAIL: &str = "the worker broke off: a fault of the program, see its log";
-    tracing::error!(%run, "the worker panicked");
-    let record = parts.ledger.run(run.as_str()).await.ok().flatten();
-    let ended = record.filter(|r| r.state == RunState::Running && r.fence.is_none()).map(|r| Run {
-        state: RunState::Failed,
-        reason: Some(Reason::WorkFailed),
-        detail: DETAIL.to_owned(),
-        ended: Some(parts.clock.wall()),
-        ..r
-    });
-    if let Some(ended) = &ended
-        && let Err(error) = parts.ledger.finish_run(ended, Vec::new()).await
-    {
-        tracing::error!(%run, %error, "the end of the run could not be recorded");
-    }
-    let refused = Some((Reason::WorkFailed, DETAIL.to_owned()));
-    WorkDone { runs: ended.into_iter().collect(), refused }
-}
-
 impl Worker {
     /// Takes the claim, where the playbook claims, and records the run.
     async fn reserve(parts: Arc<Parts>, job: Assignment) -> Result<Self, (Reason, String)> {
@@ -181,6 +163,7 @@ impl Worker {
         let proposed = earlier::proposed(&parts, &before, &run).await.map_err(unread)?;
         tally.begin_proposals(u32::try_from(proposed.len()).unwrap_or(u32::MAX));
         let mut worker = Self {
+            span: spans::run(&run),
             run,
             budget: None,
             tally,
@@ -274,12 +257,14 @@ impl Worker {
             return vec![self.run];
         }
         let keeper = self.keeper();
-        let mut begun = keeper.during(self.begin()).await;
+        let span = self.span.clone();
+        let mut begun = keeper.during(self.begin()).instrument(span).await;
         loop {
             let keeper = self.keeper();
             let (end, next) = match begun {
                 Ok(()) => {
-                    let end = keeper.during(self.attempt()).await;
+                    let span = self.span.clone();
+                    let end = keeper.during(self.attempt()).instrument(span).await;
                     let end = self.with_fates(end).await;
                     let next = self.after(&end);
                     (end, next)
@@ -294,13 +279,16 @@ impl Worker {
                 next => Some((end.clone(), next)),
             };
             if let Some((end, next)) = over {
-                self.close(end, next).await;
+                let span = self.span.clone();
+                self.close(end, next).instrument(span.clone()).await;
+                spans::run_ended(&span, &self.run);
                 runs.push(self.run);
                 return runs;
             }
             let keeper = self.keeper();
             keeper.during(self.log_time()).await;
             self.finish_record(&end, Vec::new()).await;
+            spans::run_ended(&self.span, &self.run);
             runs.push(self.run.clone());
             begun = self.next_attempt().await;
         }

@@ -61,18 +61,60 @@ const TOKEN_STARTS: [&str; 19] = [
 /// Whether a text looks like a token: a known beginning, an address with a secret path, or one
 /// long word of mixed letters and digits.
 pub fn looks_secret(text: &str) -> bool {
-    if has_token(text) {
-        return true;
-    }
-    text.split(|c: char| c.is_whitespace() || "\"'=,;()[]{}".contains(c)).any(|word| {
-        ["hooks.slack", "/webhooks/"].iter().any(|part| word.contains(part))
-            || word.split_once("://").is_some_and(|(_, rest)| rest.contains('@'))
-            || (word.len() >= 20
+    is_secret(text)
+        || words(text).any(|word| {
+            word.len() >= 20
                 && !word.contains("://")
                 && word.chars().filter(char::is_ascii_digit).count() >= 4
                 && word.chars().filter(char::is_ascii_alphabetic).count() >= 6
-                && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_+/=".contains(c)))
-    })
+                && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_+/=".contains(c))
+        })
+}
+
+/// Whether a text holds what can be nothing else: a token by its beginning, an address with a secret path
+/// or a password. A commit's hash is none.
+fn is_secret(text: &str) -> bool {
+    has_token(text)
+        || words(text).any(|word| {
+            ["hooks.slack", "/webhooks/"].iter().any(|part| word.contains(part))
+                || word.split_once("://").is_some_and(|(_, rest)| rest.contains('@'))
+        })
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c.is_whitespace() || "\"'=,;()[]{}".contains(c))
+}
+
+/// In the place of a secret.
+pub const REDACTED: &str = "[redacted]";
+
+/// A text without the words that look like secrets.
+pub fn masked(text: &str) -> String {
+    without(text, looks_secret)
+}
+
+/// A text without the words that are secrets: what programs print is full of hashes.
+pub fn without_secrets(text: &str) -> String {
+    without(text, is_secret)
+}
+
+fn without(text: &str, is_one: fn(&str) -> bool) -> String {
+    if !is_one(text) {
+        return text.to_owned();
+    }
+    let parts = text.split_inclusive(|c: char| c.is_whitespace() || "\"'=,;()[]{}".contains(c));
+    let parts = parts.map(|part| {
+        if is_one(part) {
+            let end: String =
+                part.chars().last().filter(|c| !c.is_alphanumeric()).into_iter().collect();
+            format!("{REDACTED}{end}")
+        } else {
+            part.to_owned()
+        }
+    });
+    let out: String = parts.collect();
+    // What only looks like one as a whole.
+    if is_one(&out) { REDACTED.to_owned() } else { out }
 }
 
 /// Whether a text holds what services let their tokens begin with; a short beginning counts only

@@ -23,6 +23,7 @@ impl Ledger {
                 batch = records::create(batch, &keys::arrival(&occurrence.id), arrival)?;
             }
             if self.try_commit(batch).await? {
+                self.count_settled([occurrence]);
                 return Ok(true);
             }
         }

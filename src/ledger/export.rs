@@ -160,7 +160,20 @@ impl Ledger {
 
 /// Whether a restore was begun and not finished: the store is not to be used before it is.
 pub fn is_restore_pending(state: &Path) -> bool {
-    state.join("RESTORING").exists()
+    restore_mark(state).exists()
+}
+
+/// The file that is there while a restore was begun and not finished.
+pub fn restore_mark(state: &Path) -> PathBuf {
+    state.join("RESTORING")
+}
+
+/// A restore begins, durably: whoever opens the store next finishes it ([`restore`]).
+///
+/// # Errors
+/// When that cannot be written.
+pub fn begin_restore(state: &Path) -> io::Result<()> {
+    write_durably(&restore_mark(state), b"")
 }
 
 /// Whether [`restore`] must come before the store is opened: one was begun and not finished, or the
@@ -181,7 +194,7 @@ pub async fn restore(
     let at = clock.wall();
     let reason = "the ledger was restored from an export; look at the board, then start again";
     let file = |path: PathBuf| move |source| ExportError::File { path, source };
-    let pending = state.join("RESTORING");
+    let pending = restore_mark(state);
     stop::set(state, "rota", reason, at).map_err(file(stop::stop_path(state)))?;
     write_durably(&pending, b"").map_err(file(pending.clone()))?;
 

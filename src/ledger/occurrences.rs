@@ -69,16 +69,18 @@ impl Ledger {
                 }
             }
             if self.try_commit(batch).await? {
-                // Those that are skipped at once have settled by that.
-                if let Some(house) = self.counts() {
-                    for occurrence in &new {
-                        house.settled(occurrence);
-                    }
-                }
+                self.count_settled(new);
                 return Ok(());
             }
         }
         Err(contended(key))
+    }
+
+    /// Counts those among new ones that are skipped at once: they have settled by that.
+    pub(super) fn count_settled<'a>(&self, new: impl IntoIterator<Item = &'a Occurrence>) {
+        if let Some(house) = self.counts() {
+            new.into_iter().for_each(|occurrence| house.settled(occurrence));
+        }
     }
 
     /// Those that have no record yet. After the clock was set back, instants come again that have
@@ -103,6 +105,7 @@ impl Ledger {
                 return Ok(());
             }
             if self.try_commit(create(Batch::new(), occurrence)?).await? {
+                self.count_settled([occurrence]);
                 return Ok(());
             }
         }
@@ -193,8 +196,10 @@ impl Ledger {
         self.occurrences_by_id(ids).await
     }
 
-    /// Occurrences of a playbook, newest first, or of all, playbook by playbook, after the one of this id;
-    /// none when that is not there.
+    /// Occurrences of a playbook, newest first, or of all, playbook by playbook, after the one of this id.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`]: that one is not there (any more).
     pub async fn occurrences_after(
         &self,
         playbook: Option<&PlaybookName>,
@@ -205,7 +210,8 @@ impl Ledger {
         let after = match after {
             None => None,
             Some(id) => {
-                let Some(shown) = self.occurrence(id).await? else { return Ok(Vec::new()) };
+                let gone = || LedgerError::NotFound { what: format!("occurrence {id}") };
+                let shown = self.occurrence(id).await?.ok_or_else(gone)?;
                 Some(keys::occurrence_of(&shown.playbook, shown.planned, id))
             }
         };

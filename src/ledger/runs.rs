@@ -166,6 +166,9 @@ impl Ledger {
     }
 
     /// Runs, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`]: the one after which they are asked for is not there (any more).
     pub async fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<Run>> {
         // The shortest list that holds them all; few runs are under way at a time.
         let list = match (filter.task, &filter.playbook, filter.state) {
@@ -179,7 +182,8 @@ impl Ledger {
         let (mut runs, mut looked_at) = (Vec::new(), 0);
         let mut after: Option<String> = None;
         if let Some(id) = &filter.after {
-            let Some(shown) = self.read::<Run>(&keys::run(id)).await? else { return Ok(runs) };
+            let gone = || LedgerError::NotFound { what: format!("run {id}") };
+            let shown = self.read::<Run>(&keys::run(id)).await?.ok_or_else(gone)?;
             after = Some(keys::run_in(&list, shown.value.started, id));
         }
         while runs.len() < limit && looked_at < LOOKED_AT_MAX {

@@ -310,3 +310,59 @@ pub(super) fn too_large(limits: &Limits) -> CallError {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Calls, Seals};
+    use super::*;
+    use crate::clock::{ManualClock, SystemEntropy};
+    use crate::domain::{Initiative, Person, PersonId, PersonKind, Principal, Role, from_millis};
+    use async_trait::async_trait;
+    use std::sync::Arc;
+
+    /// Has a fault.
+    struct Faulty;
+
+    #[async_trait]
+    impl Calls for Faulty {
+        async fn call(
+            &self,
+            _: &Caller,
+            tool: &str,
+            _: Value,
+            _: mpsc::Sender<String>,
+        ) -> Result<Called, CallError> {
+            assert_ne!(tool, "getTicket", "a fault of the program, with a secret in its words");
+            Ok(Called { text: "done".to_owned(), ..Called::default() })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tool_that_panics_is_answered_and_the_next_one_works() {
+        let clock = Arc::new(ManualClock::at(from_millis(0)));
+        let seals = Seals::new(&SystemEntropy);
+        let handler = Handler::for_http(Arc::new(Faulty), clock, seals, Limits::default());
+        let person = Person {
+            id: PersonId(1),
+            name: "Ada".to_owned(),
+            email: None,
+            kind: PersonKind::Person,
+            role: Role::Owner,
+        };
+        let caller = Caller {
+            id: "ada".to_owned(),
+            principal: Principal { person, by: Initiative::Person },
+            zone: chrono_tz::UTC,
+            tools: Vec::new(),
+            projects: Vec::new(),
+            selection: super::super::Selection::default(),
+            run: None,
+        };
+        let args = || serde_json::Map::from_iter([("id".to_owned(), 7.into())]);
+        let failed = handler.answer_program(&caller, "getTicket", args(), true).await.unwrap_err();
+        assert_eq!(failed.code, "tool_failed");
+        assert!(!failed.message.contains("secret"), "{}", failed.message);
+        let done = handler.answer_program(&caller, "getMilestone", args(), true).await;
+        assert!(done.is_ok(), "{done:?}");
+    }
+}

@@ -1,5 +1,5 @@
 //! What the official conformance suite calls beside our own tools, prompts and resources; in builds
-//! with the feature `conformance` alone. It stands where our handler stands, behind the same guard and
+//! with the feature `conformance` alone, and there where the program says so ([`serve`]). It stands where our handler stands, behind the same guard and
 //! the same HTTP, so that the suite tries those.
 
 #![expect(
@@ -26,6 +26,18 @@ use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static ARE_SERVED: AtomicBool = AtomicBool::new(false);
+
+/// From now on they are served, by this process.
+pub fn serve() {
+    ARE_SERVED.store(true, Ordering::Relaxed);
+}
+
+pub(super) fn are_served() -> bool {
+    ARE_SERVED.load(Ordering::Relaxed)
+}
 
 /// Our handler, and the suite's fixtures beside it.
 #[derive(Clone)]

@@ -21,7 +21,7 @@ pub use gate::Gate;
 pub use rate::Rate;
 pub use refusal::{FORBIDDEN, NOT_FOUND, Refusal, TOO_MANY, UNAUTHORIZED};
 pub use sessions::{KeptSession, SessionError, SessionKeeper};
-pub use told::{Written, names_us};
+pub use told::{Written, metrics_alone, names_us};
 
 use super::{Caller, Handler, News, Selection};
 use crate::domain::Role;
@@ -34,6 +34,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use guard::Guard;
 use ipnet::IpNet;
+use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use sessions::OwnedSessions;
@@ -136,52 +137,79 @@ pub fn router(behind: Behind, stop: &CancellationToken, tracker: &TaskTracker) -
         gate.shared_clock(),
     ));
     with.session_store = Some(Arc::clone(&owned) as _);
+    let guard = Arc::new(Guard::new(gate, Arc::clone(&owned)));
+    let spoken = Spoken { manager, with, without, owned, tracker: tracker.clone() };
     #[cfg(feature = "conformance")]
-    let handler = super::fixtures::Beside::new(handler);
-    let for_sessions = handler.clone();
-    let sessions = StreamableHttpService::new(move || Ok(for_sessions.clone()), manager, with);
-    let stateless = StreamableHttpService::new(
-        move || Ok(handler.clone()),
-        Arc::new(LocalSessionManager::default()),
-        without,
-    );
-    let (naming, spawning) = (Arc::clone(&owned), tracker.clone());
-    let pick = move |request: Request| {
-        let (sessions, stateless) = (sessions.clone(), stateless.clone());
-        let (naming, spawning) = (Arc::clone(&naming), spawning.clone());
-        async move {
-            let has_session = request.headers().contains_key(SESSION_HEADER);
-            if has_session || *request.method() != Method::POST {
-                return sessions.oneshot(request).await.map(whole);
-            }
-            let begins = request.extensions().get::<Asked>().is_some_and(|a| a.begins_session);
-            let caller = request.extensions().get::<Caller>().map(|caller| caller.id.clone());
-            let Some(caller) = caller.filter(|_| begins) else {
-                return stateless.oneshot(request).await.map(whole);
-            };
-            // Also when its client hangs up: a session that nobody owns could be used by nobody, and
-            // would count for nobody.
-            let beginning = spawning.spawn(async move {
-                let response = sessions.oneshot(request).await.map(whole);
-                if let Ok(response) = &response
-                    && let Some(begun) = response.headers().get(SESSION_HEADER)
-                    && let Ok(begun) = begun.to_str()
-                {
-                    naming.name_owner(begun, &caller).await;
-                }
-                response
-            });
-            Ok::<_, Infallible>(match beginning.await {
-                Ok(Ok(response)) => response,
-                _ => guard::refuse(StatusCode::INTERNAL_SERVER_ERROR, -32_603, "no session began"),
-            })
-        }
+    let routes = if super::fixtures::are_served() {
+        spoken.routes(super::fixtures::Beside::new(handler), &guard)
+    } else {
+        spoken.routes(handler, &guard)
     };
-    let guard = Arc::new(Guard::new(gate, owned));
-    let routes = guarded(tower::service_fn(pick), &guard);
+    #[cfg(not(feature = "conformance"))]
+    let routes = spoken.routes(handler, &guard);
     match metrics {
         Some(written) => routes.merge(told::router(guard, written)),
         None => routes,
+    }
+}
+
+/// How the protocol is spoken, with sessions and without.
+struct Spoken {
+    manager: Arc<LocalSessionManager>,
+    with: StreamableHttpServerConfig,
+    without: StreamableHttpServerConfig,
+    owned: Arc<OwnedSessions>,
+    tracker: TaskTracker,
+}
+
+impl Spoken {
+    /// The endpoint at which this handler answers.
+    fn routes<H: ServerHandler + Clone>(self, handler: H, guard: &Arc<Guard>) -> Router {
+        let Self { manager, with, without, owned, tracker } = self;
+        let for_sessions = handler.clone();
+        let sessions = StreamableHttpService::new(move || Ok(for_sessions.clone()), manager, with);
+        let stateless = StreamableHttpService::new(
+            move || Ok(handler.clone()),
+            Arc::new(LocalSessionManager::default()),
+            without,
+        );
+        let (naming, spawning) = (owned, tracker);
+        let pick = move |request: Request| {
+            let (sessions, stateless) = (sessions.clone(), stateless.clone());
+            let (naming, spawning) = (Arc::clone(&naming), spawning.clone());
+            async move {
+                let has_session = request.headers().contains_key(SESSION_HEADER);
+                if has_session || *request.method() != Method::POST {
+                    return sessions.oneshot(request).await.map(whole);
+                }
+                let begins = request.extensions().get::<Asked>().is_some_and(|a| a.begins_session);
+                let caller = request.extensions().get::<Caller>().map(|caller| caller.id.clone());
+                let Some(caller) = caller.filter(|_| begins) else {
+                    return stateless.oneshot(request).await.map(whole);
+                };
+                // Also when its client hangs up: a session that nobody owns could be used by nobody, and
+                // would count for nobody.
+                let beginning = spawning.spawn(async move {
+                    let response = sessions.oneshot(request).await.map(whole);
+                    if let Ok(response) = &response
+                        && let Some(begun) = response.headers().get(SESSION_HEADER)
+                        && let Ok(begun) = begun.to_str()
+                    {
+                        naming.name_owner(begun, &caller).await;
+                    }
+                    response
+                });
+                Ok::<_, Infallible>(match beginning.await {
+                    Ok(Ok(response)) => response,
+                    _ => guard::refuse(
+                        StatusCode::INTERNAL_SERVER_ERROR,
+                        -32_603,
+                        "no session began",
+                    ),
+                })
+            }
+        };
+        guarded(tower::service_fn(pick), guard)
     }
 }
 

@@ -20,7 +20,7 @@ pub mod caller;
 mod calling;
 mod confirm;
 #[cfg(feature = "conformance")]
-mod fixtures;
+pub mod fixtures;
 mod handler;
 pub mod http;
 pub mod instruments;

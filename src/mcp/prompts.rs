@@ -40,11 +40,28 @@ const MAYBE_PROJECT: Argument = Argument {
 };
 const PERSON: Argument =
     Argument { name: "person", about: "Whose, by name", required: false, otherwise: "me" };
+const TASK: Argument = Argument {
+    name: "task",
+    about: "The task, by headline or number",
+    required: true,
+    otherwise: "",
+};
 const NOTES: Argument =
     Argument { name: "notes", about: "The notes, as text", required: true, otherwise: "" };
 
 /// All of them, in the order of their names.
 const RECIPES: &[Recipe] = &[
+    Recipe {
+        name: "break-down-task",
+        title: "Break a task down",
+        description: "Subtasks with criteria, effort and dates for one large task.",
+        arguments: &[TASK],
+        text: "Break the task {task} down. Look it up first (findTasks by text where it is not a number, then \
+               getTicket and getComments). Propose three to seven subtasks, each of at most a day: headline, \
+               when it is done, effort, what it waits for; and the dates, from {today} to the task's due \
+               date. Say what is not clear. Show me the list and ask; after I agree, breakdownTask, or \
+               addSubtask for each.",
+    },
     Recipe {
         name: "client-status-report",
         title: "Status report for a client",
@@ -91,6 +108,18 @@ const RECIPES: &[Recipe] = &[
                I agree, addTask for the new ones, and addComment on those that were there.",
     },
     Recipe {
+        name: "okr-check",
+        title: "Check goals",
+        description: "Which goals are on track, at risk or behind, and what holds them up.",
+        arguments: &[MAYBE_PROJECT],
+        text: "Check the goals of {project} as of {today}: getAllGoals, and for each with a parent \
+               getParentKPIs. Compare how far each is with how far it should be by its dates: on track when \
+               it is there, at risk up to a fifth behind, behind beyond that. For those that are not on \
+               track name the open and blocked tasks of their milestones (findTasks). Propose new values \
+               where the facts show some. Change nothing before I agree; then editGoal, with addComment \
+               for why.",
+    },
+    Recipe {
         name: "project-kickoff",
         title: "Start a project",
         description: "Milestones and first tasks for a new project.",
@@ -129,6 +158,28 @@ const RECIPES: &[Recipe] = &[
                in progress with no change since {week_ago}; tasks without assignee that are due within \
                a week; tasks that wait for something that is done. Use findTasks and getTicket. One \
                line each with number, headline, and what you would do. Change nothing before I agree.",
+    },
+    Recipe {
+        name: "time-catch-up",
+        title: "Catch up on the timesheet",
+        description: "What is missing in the timesheet, from calendar and finished work.",
+        arguments: &[PERSON],
+        text: "Find what is missing in the timesheet of {person} since {week_ago}; today is {today}. \
+               getUserTimesheets has what is logged, getCalendar the meetings, findTasks and getActivity \
+               what was worked on. Propose entries day by day: task, hours, kind, one line of description; \
+               count no hour twice, and say where you guess. Show me the list and ask; after I agree, \
+               logTime for each, or bulkLogTime.",
+    },
+    Recipe {
+        name: "weekly-plan",
+        title: "Plan the week",
+        description: "Open work into the free hours of the week, by due date and effort.",
+        arguments: &[PERSON, MAYBE_PROJECT],
+        text: "Plan the next five working days of {person}, in {project}; today is {today}. findTasks with \
+               status open for that person, getCalendar for what is fixed. What takes more than two hours \
+               goes into mornings, small things into afternoons, Friday afternoon stays free; what is due \
+               first goes first, and what does not fit is said. Show me the plan and ask; after I agree, \
+               bulkScheduleTasks, or scheduleTaskOnCalendar for each.",
     },
 ];
 

@@ -65,9 +65,9 @@ impl Check<'_> {
             self.add("on.cron", format!("`cron`: {error}"), None);
         }
         if let Some(webhook) = &self.parsed.playbook.on.webhook
-            && !(self.vocabulary.is_set)(&webhook.secret)
+            && let Some(why) = (self.vocabulary.why_no_secret)(&webhook.secret)
         {
-            let message = format!("`secret`: environment variable {} is not set", webhook.secret);
+            let message = format!("`secret`: environment variable {} {why}", webhook.secret);
             self.add("on.webhook.secret", message, None);
         }
     }

@@ -100,8 +100,8 @@ pub struct Vocabulary {
     pub playbooks: BTreeSet<PlaybookName>,
     /// Who works in them, as far as they are good. [`Library::reload`] adds those of its folder.
     pub workers: BTreeMap<PlaybookName, Worker>,
-    /// Whether a variable of the environment is set and not empty.
-    pub is_set: fn(&str) -> bool,
+    /// Why nothing can be signed with what a variable of the environment holds.
+    pub why_no_secret: fn(&str) -> Option<&'static str>,
     /// Says what is wrong with a cron pattern.
     pub cron: fn(&str) -> Result<(), String>,
     /// The templates.

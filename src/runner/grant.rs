@@ -81,7 +81,7 @@ impl Grants {
             over: CancellationToken::new(),
             revoked: CancellationToken::new(),
         }));
-        signs.hide(token.clone());
+        signs.hide("run token", token.clone());
         let hash = hash_of(&token);
         let mut open = lock(&self.open);
         if open.len() >= GRANTS_MAX {

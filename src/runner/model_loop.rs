@@ -13,6 +13,8 @@ mod transcript;
 use super::signs::{Overrun, Watch};
 use super::{Job, Runner, Signs, ToolSession, WorkEnd};
 use crate::domain::{Limits, Reason, RunId, RunState, Usage, Value};
+use crate::fault::masked;
+use crate::instruments::spans;
 use crate::model::{Call, Exchange, Message, Model, ModelError, Reply, Stop};
 use crate::tools::ToolError;
 use async_trait::async_trait;
@@ -22,6 +24,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use told::{REMINDER, RESULT_BYTES_MAX, WAS_CUT, as_data, bounded};
+use tracing::{Instrument as _, Span};
 
 /// At most so many calls in one reply.
 const CALLS_MAX: usize = 32;
@@ -106,37 +109,43 @@ impl Turns<'_> {
             self.signs.entry("note", text, Value::Null);
         }
         let mut was_reminded = false;
+        let model = self.model.describe();
         loop {
             if let Some(spent) = self.spent() {
                 return self.end(RunState::Failed, Reason::BudgetSpent, spent);
             }
             self.exchange.turn = self.usage.turns;
             self.make_room();
-            let reply = match self.ask().await {
-                Ok(reply) => reply,
-                Err(end) => return *end,
-            };
-            self.count(&reply);
-            if reply.stop == Stop::Declined {
-                return self.declined(&reply.text);
-            }
-            let Reply { text, calls, echo, stop, .. } = reply;
-            let said = Message::Assistant { text, calls: calls.clone(), echo };
-            self.exchange.messages.push(said);
-            if !calls.is_empty() {
-                if let Err(end) = self.call_all(calls).await {
-                    return *end;
-                }
-            } else if was_reminded {
-                let what = if stop == Stop::Cut { ", and its reply was cut" } else { "" };
-                let detail = format!("it was reminded once{what}");
-                return self.end(RunState::Failed, Reason::NoOutcome, detail);
-            } else {
-                was_reminded = true;
-                let word = if stop == Stop::Cut { WAS_CUT } else { REMINDER };
-                self.exchange.messages.push(Message::User(word.to_owned()));
+            let span = spans::turn(self.exchange.turn, &model);
+            if let Err(end) = self.turn(&mut was_reminded).instrument(span).await {
+                return *end;
             }
         }
+    }
+
+    /// One exchange, and what it asks for.
+    async fn turn(&mut self, was_reminded: &mut bool) -> Result<(), End> {
+        let reply = self.ask().await?;
+        spans::turn_used(&Span::current(), &reply.usage);
+        self.count(&reply);
+        if reply.stop == Stop::Declined {
+            return Err(Box::new(self.declined(&reply.text)));
+        }
+        let Reply { text, calls, echo, stop, .. } = reply;
+        let said = Message::Assistant { text, calls: calls.clone(), echo };
+        self.exchange.messages.push(said);
+        if !calls.is_empty() {
+            return self.call_all(calls).await;
+        }
+        if *was_reminded {
+            let what = if stop == Stop::Cut { ", and its reply was cut" } else { "" };
+            let detail = format!("it was reminded once{what}");
+            return Err(Box::new(self.end(RunState::Failed, Reason::NoOutcome, detail)));
+        }
+        *was_reminded = true;
+        let word = if stop == Stop::Cut { WAS_CUT } else { REMINDER };
+        self.exchange.messages.push(Message::User(word.to_owned()));
+        Ok(())
     }
 
     /// Carries out the calls of one reply; the end of the run when one of them is its end.
@@ -223,7 +232,7 @@ impl Turns<'_> {
             return Ok(());
         }
         let told = self.exchange.messages.last().map(|message| match message {
-            Message::ToolResult { text, .. } => transcript::masked(&bounded(text, 400)),
+            Message::ToolResult { text, .. } => masked(&bounded(text, 400)),
             _ => String::new(),
         });
         let detail = format!("{}: {}", bounded(&call.tool, 64), told.unwrap_or_default());
@@ -349,7 +358,7 @@ impl Turns<'_> {
         self.counted = (tokens, compact::bytes(&self.exchange.messages));
         let text = match reply.text.trim() {
             "" => reply.calls.iter().map(|call| call.tool.as_str()).collect::<Vec<_>>().join(", "),
-            text => transcript::masked(text),
+            text => masked(text),
         };
         self.signs.entry("model", &text, transcript::reply(turns, reply));
     }
@@ -372,7 +381,7 @@ impl Turns<'_> {
     }
 
     fn declined(&mut self, said: &str) -> WorkEnd {
-        let detail = transcript::masked(&bounded(said.trim(), DECLINED_BYTES_MAX));
+        let detail = masked(&bounded(said.trim(), DECLINED_BYTES_MAX));
         let end = self.end(RunState::Failed, Reason::ModelDeclined, detail.clone());
         WorkEnd { summary: detail, ..end }
     }

@@ -1,10 +1,10 @@
 //! Signs of life: what a run shows while it works, and the limits that watch it.
 
 use crate::domain::{Limits, Reason, RunState, Value};
+use crate::fault::without_secrets;
 use secrecy::{ExposeSecret as _, SecretString};
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
@@ -40,12 +40,12 @@ struct Inner {
     dropped: AtomicU64,
     /// Those of them that the transcript does not tell of yet.
     missed: AtomicU64,
-    hidden: OnceLock<SecretString>,
+    /// Secrets, with what stands in a line in place of each.
+    hidden: Mutex<Vec<(SecretString, String)>>,
 }
 
-/// What stands in a line in place of a secret.
-const HIDDEN: &str = "[run token]";
-
+/// A shorter secret could be part of any word.
+const HIDDEN_BYTES_MIN: usize = 8;
 /// The longest line that is passed on; the rest of it is cut.
 const LINE_BYTES_MAX: usize = 4 * 1024;
 
@@ -64,27 +64,55 @@ impl Signs {
         self.inner.shown.notify_one();
     }
 
-    /// From now on this is in no line; a second one is ignored.
-    pub(super) fn hide(&self, secret: SecretString) {
-        let _ = self.inner.hidden.set(secret);
+    /// From now on this is in no line; its name stands there. What is too short to be told from other
+    /// words is not hidden.
+    pub fn hide(&self, name: &str, secret: SecretString) {
+        if secret.expose_secret().len() >= HIDDEN_BYTES_MIN {
+            self.hidden().push((secret, format!("[{name}]")));
+        }
     }
 
-    /// A text without what is to be hidden.
-    pub(super) fn harmless<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        match self.inner.hidden.get().map(SecretString::expose_secret) {
-            Some(secret) if text.contains(secret) => Cow::Owned(text.replace(secret, HIDDEN)),
-            _ => Cow::Borrowed(text),
+    /// A text without what is to be hidden, and without what can be nothing but a secret.
+    pub(super) fn harmless(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (secret, name) in self.hidden().iter() {
+            if text.contains(secret.expose_secret()) {
+                text = text.replace(secret.expose_secret(), name);
+            }
         }
+        without_secrets(&text)
+    }
+
+    /// The same with all texts of a value.
+    fn harmless_value(&self, value: Value) -> Value {
+        match value {
+            Value::Text(text) => self.harmless(&text).into(),
+            Value::List(items) => {
+                Value::List(items.into_iter().map(|item| self.harmless_value(item)).collect())
+            }
+            Value::Map(map) => {
+                let map = map.into_iter().map(|(name, value)| (name, self.harmless_value(value)));
+                Value::Map(map.collect())
+            }
+            plain => plain,
+        }
+    }
+
+    fn hidden(&self) -> MutexGuard<'_, Vec<(SecretString, String)>> {
+        self.inner.hidden.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// It lives, and this is what it did.
     pub fn line(&self, text: &str) {
-        self.show(Sign::Line(begin_of(&self.harmless(text)).to_owned()));
+        self.show(|| Sign::Line(begin_of(&self.harmless(text)).to_owned()));
     }
 
     /// The same with its parts; whoever calls has bounded them.
     pub fn entry(&self, kind: &'static str, text: &str, data: Value) {
-        self.show(Sign::Entry { kind, text: begin_of(&self.harmless(text)).to_owned(), data });
+        self.show(|| {
+            let text = begin_of(&self.harmless(text)).to_owned();
+            Sign::Entry { kind, text, data: self.harmless_value(data) }
+        });
     }
 
     /// How many signs nobody had room for.
@@ -101,15 +129,19 @@ impl Signs {
         }
     }
 
-    fn show(&self, sign: Sign) {
+    /// What nobody has room for is not made.
+    fn show(&self, sign: impl FnOnce() -> Sign) {
         self.inner.shown.notify_one();
         let missed = self.inner.missed.swap(0, Ordering::Relaxed);
         // What is missing is told where it is missing, before what comes next.
         let told = missed == 0 || self.sender.try_send(gap(missed)).is_ok();
         let missed = if told { 0 } else { missed };
-        if !told || self.sender.try_send(sign).is_err() {
-            self.inner.dropped.fetch_add(1, Ordering::Relaxed);
-            self.inner.missed.fetch_add(missed + 1, Ordering::Relaxed);
+        match self.sender.try_reserve() {
+            Ok(room) if told => room.send(sign()),
+            _ => {
+                self.inner.dropped.fetch_add(1, Ordering::Relaxed);
+                self.inner.missed.fetch_add(missed + 1, Ordering::Relaxed);
+            }
         }
     }
 

@@ -20,10 +20,11 @@ pub(super) fn read<A: DeserializeOwned>(
             format!("{tool}: {what} (correct arguments are, for example, {example})"),
         )
     };
-    let args = if args.is_null() { Value::map::<&str, Value>([]) } else { args };
+    let mut args = if args.is_null() { Value::map::<&str, Value>([]) } else { args };
     if args.as_map().is_none() {
         return Err(refuse("expected an object".to_owned()));
     }
+    super::leantime::understood(tool, &mut args).map_err(refuse)?;
     unknown_names(schema, &args).map_err(refuse)?;
     serde_json::to_value(&args)
         .and_then(serde_json::from_value)

@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
+use tracing::Span;
 
 /// Who asks, where the days begin, and inside which run.
 #[derive(Clone, Debug)]
@@ -107,6 +108,8 @@ pub struct RunContext {
     pub workspace: Option<Arc<dyn Code>>,
     /// What the run counts and how it ends, shared by all its contexts.
     pub tally: Arc<Tally>,
+    /// Its span: whoever calls from outside the house is in none.
+    pub span: Span,
 }
 
 /// The counters of one run, and the ending it named.

@@ -132,13 +132,13 @@ impl Records for Ledger {
             after: query.after.clone(),
             ..RunFilter::default()
         };
-        Self::runs(self, &filter, query.limit).await.map_err(|e| failed("reading the runs", e))
+        Self::runs(self, &filter, query.limit).await.map_err(|e| unpaged("reading the runs", e))
     }
 
     async fn occurrences(&self, query: &OccurrenceQuery) -> Result<Vec<Occurrence>, DeskError> {
         let (playbook, after) = (query.playbook.as_ref(), query.after.as_ref());
         let found = self.occurrences_after(playbook, after, query.limit).await;
-        found.map_err(|error| failed("reading the occurrences", error))
+        found.map_err(|error| unpaged("reading the occurrences", error))
     }
 
     async fn occurrence(&self, id: &OccurrenceId) -> Result<Option<Occurrence>, DeskError> {
@@ -170,6 +170,17 @@ impl Records for Ledger {
             transcript: lines.iter().map(crate::tools::show::value).collect(),
             run,
         }))
+    }
+}
+
+/// Why there is no page: where it was to go on may be gone by now.
+fn unpaged(doing: &'static str, error: LedgerError) -> DeskError {
+    match error {
+        LedgerError::NotFound { what } => DeskError::Refused {
+            reason: Reason::InvalidArguments,
+            message: format!("cursor: there is no {what} (any more); begin at the first page"),
+        },
+        error => failed(doing, error),
     }
 }
 

@@ -17,6 +17,7 @@ pub mod definition;
 pub mod desk;
 mod guard;
 pub mod journal;
+mod leantime;
 mod limited;
 mod noted;
 mod nouns;

@@ -12,10 +12,11 @@ use super::{
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::{Reason, Value};
-use crate::instruments;
+use crate::instruments::{self, spans};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 
 /// What the tools work on.
 #[derive(Debug)]
@@ -110,10 +111,14 @@ impl Parts {
 /// A call, with how long it took and what came of it for whoever watches.
 async fn timed(
     tool: &'static str,
+    span: Span,
     calling: impl Future<Output = Result<ToolResult, ToolError>>,
 ) -> Result<ToolResult, ToolError> {
     let begun = Instant::now();
-    let called = calling.await;
+    let called = calling.instrument(span.clone()).await;
+    if let Err(error) = &called {
+        spans::tool_refused(&span, error.reason().code());
+    }
     instruments::tool_called(tool, called.as_ref().err().map(ToolError::reason), begun.elapsed());
     called
 }
@@ -216,7 +221,11 @@ impl ToolRegistry {
                 && let Some(named) = outer.named(name)
             {
                 let calling = outer::call(&self.parts, outer, named, args, context);
-                return timed(instruments::UPSTREAM, Box::pin(calling)).await;
+                let span = spans::tool_call(
+                    instruments::UPSTREAM,
+                    context.run.as_ref().map(|run| &run.span),
+                );
+                return timed(instruments::UPSTREAM, span, Box::pin(calling)).await;
             }
             return Err(arguments::unknown_tool(
                 name,
@@ -228,7 +237,8 @@ impl ToolRegistry {
             guard::may_call(tool, context)?;
             beside::once(self, tool, beside::take(tool, args)?, context).await
         });
-        timed(tool.name, calling).await
+        let span = spans::tool_call(tool.name, context.run.as_ref().map(|run| &run.span));
+        timed(tool.name, span, calling).await
     }
 
     /// Does what was asked for, by whoever may.

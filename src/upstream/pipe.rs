@@ -5,6 +5,7 @@ use super::{
     TOOLS_MAX, Told, Upstream, UpstreamError, WIRE_NAME_BYTES_MAX, wire_name,
 };
 use crate::domain::Value;
+use crate::instruments::spans;
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 use std::any::Any;
@@ -237,7 +238,11 @@ impl Upstream for PipedServer {
         }
         let args =
             if args.is_null() { Value::Map(std::collections::BTreeMap::new()) } else { args };
-        let params = json!({ "name": tool, "arguments": args });
+        let mut params = json!({ "name": tool, "arguments": args });
+        // As MCP passes on which work a call is part of.
+        if let Some(parent) = spans::traceparent() {
+            params["_meta"] = json!({ "traceparent": parent });
+        }
         let asked = timeout(self.call_time, wire.ask("tools/call", &params)).await;
         match asked {
             Ok(Ok(answer)) => {

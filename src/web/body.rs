@@ -13,7 +13,7 @@ const DISCARDED_BYTES_MAX: usize = 1024 * 1024;
 
 /// Takes in what nobody reads, as far as that is little: whoever is hung up on while they still send never
 /// sees why.
-async fn discard(body: Body) {
+pub(super) async fn discard(body: Body) {
     let mut pieces = body.into_data_stream();
     let taking = async {
         let mut taken = 0;

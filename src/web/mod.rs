@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tls::Tls;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -114,7 +114,7 @@ impl Server {
             let accepted = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                accepted = self.listener.accept() => accepted,
+                accepted = accept(&self.listener) => accepted,
             };
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
@@ -126,8 +126,6 @@ impl Server {
             };
             // One connection too many is closed without a word: to answer it would take what is short.
             let Some(place) = places.take(peer.ip().to_canonical()) else { continue };
-            // Slow, not wrong, where it cannot be set.
-            let _ = stream.set_nodelay(true);
             let (watcher, routes, tls) = (open.watcher(), routes.clone(), self.tls.clone());
             let (over, stop) = (over.clone(), stop.clone());
             tracker.spawn(async move {
@@ -166,6 +164,14 @@ impl Server {
     }
 }
 
+/// The next connection, which sends at once.
+async fn accept(listener: &TcpListener) -> std::io::Result<(TcpStream, SocketAddr)> {
+    let (stream, peer) = listener.accept().await?;
+    // Slow, not wrong, where it cannot be set.
+    let _ = stream.set_nodelay(true);
+    Ok((stream, peer))
+}
+
 /// One connection, to be driven.
 fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
@@ -187,5 +193,23 @@ async fn readiness(State(is_ready): State<IsReady>) -> (StatusCode, &'static str
         (StatusCode::OK, "ready\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_sends_at_once() {
+        let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let (accepted, client) =
+            tokio::join!(accept(&server.listener), TcpStream::connect(server.address()));
+        let (accepted, _) = accepted.unwrap();
+        // What the system does by itself, and what is asked of it.
+        assert_eq!(
+            (client.unwrap().nodelay().unwrap(), accepted.nodelay().unwrap()),
+            (false, true)
+        );
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn vocabulary() -> Vocabulary {
         channels: ["stdout", "slack:team", "slack:ops"].map(|text| text.parse().unwrap()).into(),
         agents: Some(names(&["AI-Worker", "AI-Reviewer", "AI-Docs", "AI-Assistant"])),
         playbooks: ["ai-worker", "code-review"].map(PlaybookName::new).into(),
-        is_set: |name| name.ends_with("_SECRET"),
+        why_no_secret: |name| (!name.ends_with("_SECRET")).then_some("is not set"),
         cron,
         templates: Arc::new(Templates::shipped()),
     }

@@ -1,7 +1,7 @@
 //! Agents of the Agent Client Protocol, each played by a program that is stricter than a real one:
 //! it ends with status 9 when the client breaks the protocol.
 
-use super::team::{QUICK, content, json, team};
+use super::team::{QUICK, content, json, team, team_with};
 use crate::support::den::has_own_network;
 use crate::support::rota::Rota;
 use serde_json::{Value, json as value};
@@ -253,6 +253,42 @@ fn the_token_is_in_no_argument_no_transcript_no_log_and_no_state() {
         assert!(!holds(&content.unwrap_or_default()), "{name} holds it");
     }
     assert!(!holds(format!("{:?}{:?}", ran.report, ran.record).as_bytes()));
+}
+
+#[test]
+fn what_a_program_prints_of_its_keys_is_nowhere_to_be_read() {
+    const OURS: &str = "correct-horse-battery";
+    const THEIRS: &str = "sk-ant-api03-Zm9vYmFyYmF6cXV4";
+    let program = r#"
+agent = "AI-Worker"
+[select]
+status = "kind:new"
+[claim]
+[work]
+runner = "command"
+command = ["sh", "leak.sh"]
+env = ["OUR_API_KEY"]
+[outcome.done]
+comment = "hand-over.md.hbs"
+"#;
+    let rota = team_with("leak", program).with_env("OUR_API_KEY", OURS);
+    let said = value!({ "outcome": "done", "summary": format!("with $OUR_API_KEY and {THEIRS}") });
+    let said = said.to_string().replace('"', "\\\"");
+    let script = format!(
+        "echo \"key $OUR_API_KEY, token {THEIRS}; commit 1f0c5d2e9b7a4c3d8e6f\"\necho \"{said}\"\n"
+    );
+    rota.write("state/work/leak.sh", &script);
+    let report = rota.run(["run-once", "leak", "--json"]).ok().json();
+    let run = report["tasks"][0]["run"].as_str().or(report["run"].as_str()).unwrap().to_owned();
+    let record = rota.run(["runs", "show", &run, "--json"]).ok().out;
+    assert!(record.contains("[OUR_API_KEY]") && record.contains("[redacted]"), "{record}");
+    assert!(record.contains("commit 1f0c5d2e9b7a4c3d8e6f"), "what is no secret stays: {record}");
+    std::fs::remove_file(rota.state().join("work/leak.sh")).unwrap();
+    for (name, bytes) in content(&rota.state()) {
+        let bytes = bytes.unwrap_or_default();
+        let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+        assert!(!holds(OURS) && !holds(THEIRS), "{name} holds one");
+    }
 }
 
 fn holds(bytes: &[u8]) -> bool {

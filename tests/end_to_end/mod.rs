@@ -16,5 +16,7 @@ mod running;
 mod serving;
 mod setting_up;
 pub mod team;
+#[cfg(feature = "otlp")]
+mod telemetry;
 mod transfer;
 mod workspaces;

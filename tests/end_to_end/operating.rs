@@ -135,11 +135,49 @@ fn nothing_of_a_file_that_is_not_whole_is_used() {
     }
     refused("named.tar", &elsewhere_named, "");
 
+    // What is left of another board's log would be written into this one.
+    for left in ["board.sqlite-wal", "board.sqlite-shm", "RESTORING"] {
+        let other = elsewhere(&rota);
+        std::fs::create_dir_all(other.state()).unwrap();
+        std::fs::write(other.state().join(left), b"of another").unwrap();
+        std::fs::write(other.path().join("whole.tar"), &whole).unwrap();
+        let ran = other.run(["restore", "whole.tar"]).ended(1);
+        assert!(ran.err.contains(left) && ran.err.contains("is there already"), "{ran:?}");
+    }
+
     // A state that is there stays as it is.
     let ran = rota.run(["restore", "whole.tar"]).ended(1);
     assert!(ran.err.contains("is there already"), "{ran:?}");
     rota.run(["restore", "none.tar"]).ended(1);
     rota.run(["task", "show", "1"]).ok();
+}
+
+#[test]
+fn a_restore_that_broke_off_leaves_everything_stopped() {
+    let rota = team();
+    rota.run(["backup", "whole.tar"]).ok();
+    let other = elsewhere(&rota);
+    std::fs::write(other.path().join("whole.tar"), rota.read_bytes("whole.tar")).unwrap();
+    other.run(["restore", "whole.tar"]).ok();
+    // Between the board's place and the ledger's: the last file is not there.
+    std::fs::remove_file(other.state().join("export.jsonl")).unwrap();
+    let stopped = json(&other, &["status"]);
+    assert!(stopped["stopped"].is_string(), "{stopped}");
+    other.run(["task", "show", "1"]).ok();
+}
+
+#[test]
+fn what_a_backup_left_that_was_killed_goes_with_the_next_one() {
+    let rota = team();
+    let (old, young) = (rota.path().join(".rota-backup-old"), rota.path().join(".rota-backup-new"));
+    for folder in [&old, &young] {
+        std::fs::create_dir(folder).unwrap();
+        std::fs::write(folder.join("board.sqlite"), b"half").unwrap();
+    }
+    let two_days_ago = std::time::SystemTime::now() - Duration::from_hours(48);
+    std::fs::File::open(&old).unwrap().set_modified(two_days_ago).unwrap();
+    rota.run(["backup", "whole.tar"]).ok();
+    assert_eq!((old.exists(), young.exists()), (false, true), "another may be at work on it");
 }
 
 #[test]
@@ -152,6 +190,18 @@ fn a_service_is_written_told_of_and_removed() {
     );
     let unit = ".config/systemd/user/rota.service";
     assert!(!rota.path().join(unit).exists());
+    // The service may make nothing outside its state folder, nor that folder.
+    let fresh = ["--state", "fresh", "service", "install"];
+    let dry = rota.run(fresh.iter().chain(&["--dry-run"])).ok();
+    let fresh_state = rota.path().join("fresh");
+    assert!(dry.out.contains("install -d -m 0700") && !fresh_state.exists(), "{dry:?}");
+    rota.run(fresh).ok();
+    assert_eq!(fresh_state.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    let text = rota.read(unit);
+    let here = rota.path().canonicalize().unwrap();
+    let folder = text.lines().find_map(|line| line.strip_prefix("WorkingDirectory=")).unwrap();
+    assert_eq!(std::path::Path::new(folder).canonicalize().unwrap(), here, "rota.toml's");
+    rota.run(["service", "uninstall"]).ok();
 
     let none = rota.run(["service", "status"]).ended(1);
     assert!(none.out.contains("not installed"), "{none:?}");

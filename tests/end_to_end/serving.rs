@@ -1,9 +1,14 @@
 //! `rota serve`: the clock, commands as clients of the daemon, signals, two daemons, faulty edits.
 
 use super::team::{EVERY_SECOND, content, gated_team, json, team, team_with, until_status};
+use crate::support::den::runs;
 use crate::support::rota::{Rota, Serving, until};
 use nix::sys::signal::Signal::{SIGHUP, SIGTERM};
 use serde_json::Value;
+use std::time::Duration;
+
+/// So long after `stop-all` nothing of a run's program is left (docs/claims.md).
+const BOUND: Duration = Duration::from_secs(15);
 
 /// The run that is under way.
 fn running(rota: &Rota) -> String {
@@ -226,6 +231,32 @@ fn the_emergency_stop_ends_what_runs_and_survives_a_restart() {
     rota.run(["start-all"]).ok();
     open_gate(&rota);
     rota.run(["run-once", "gated"]).ok();
+    stop(daemon);
+}
+
+#[test]
+fn the_emergency_stop_leaves_no_program_however_deaf_it_is() {
+    // Deaf to SIGTERM, with a grandchild in a session of its own that is so, too.
+    let script = "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$ >grandchild; \
+                  while :; do sleep 0.1; done' & echo $$ >child; while :; do sleep 0.1; done";
+    let playbook = "agent = \"AI-Worker\"\n[select]\nstatus = \"kind:new\"\n[claim]\n[work]\n\
+                    runner = \"command\"\ncommand = [\"sh\", \"deaf.sh\"]\n[outcome.done]\n";
+    let rota = team_with("deaf", playbook);
+    rota.write("state/work/deaf.sh", script);
+    let daemon = rota.serve(Vec::<&str>::new());
+    let mut child = rota.command(["run-once", "deaf"]).spawn().unwrap();
+    let pid = |name: &str| {
+        let path = rota.state().join("work").join(name);
+        until(name, || std::fs::read_to_string(&path).ok().filter(|pid| !pid.trim().is_empty()))
+    };
+    let pids = ["child", "grandchild"].map(pid);
+    assert!(pids.iter().all(|pid| runs(pid)), "{pids:?}");
+    let begun = std::time::Instant::now();
+    rota.run(["stop-all", "--reason", "enough"]).ok();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    until("no program is left", || pids.iter().all(|pid| !runs(pid)).then_some(()));
+    let took = begun.elapsed();
+    assert!(took < BOUND, "{took:?}");
     stop(daemon);
 }
 

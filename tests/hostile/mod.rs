@@ -62,7 +62,7 @@ fn vocabulary() -> Vocabulary {
         workers: [].into(),
         unpriced: names(&[]),
         withheld: names(&[]),
-        is_set: |_| true,
+        why_no_secret: |_| None,
         channels: [Channel::Stdout, Channel::Slack("team".to_owned())].into(),
         agents: Some(names(&["AI-Worker", "AI-Docs"])),
         playbooks: ["ai-worker"].map(PlaybookName::new).into(),

@@ -230,6 +230,11 @@ async fn mcp_that_is_switched_off_is_not_there() {
     assert_eq!(lists(&client).await, 404);
     let well = client.http.get(client.url.replace("/mcp", "/healthz")).send().await.unwrap();
     assert_eq!(well.status(), 200, "the rest is served");
+    let token = token(&rota, &["watcher"]);
+    let metrics = client.http.get(client.url.replace("/mcp", "/metrics")).bearer_auth(token);
+    let told = metrics.send().await.unwrap();
+    assert_eq!(told.status(), 200);
+    assert!(told.text().await.unwrap().contains("rota_playbooks"));
 }
 
 #[test]

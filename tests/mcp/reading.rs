@@ -45,7 +45,22 @@ async fn a_prompt_is_filled_in_with_todays_date_and_names_are_completed() {
     let listed = get(&client, "prompts/list", json!({})).await;
     let names: Vec<&str> =
         listed["prompts"].as_array().unwrap().iter().filter_map(|p| p["name"].as_str()).collect();
-    assert!(names.contains(&"daily-standup") && names.contains(&"sprint-planning"), "{names:?}");
+    assert_eq!(
+        names,
+        [
+            "break-down-task",
+            "client-status-report",
+            "daily-standup",
+            "find-work-for-agents",
+            "meeting-follow-up",
+            "okr-check",
+            "project-kickoff",
+            "sprint-planning",
+            "tidy-board",
+            "time-catch-up",
+            "weekly-plan",
+        ]
+    );
     let asked = json!({ "name": "sprint-planning", "arguments": { "project": "Website" } });
     let prompt = get(&client, "prompts/get", asked).await;
     let text = prompt["messages"][0]["content"]["text"].as_str().unwrap();
@@ -61,6 +76,12 @@ async fn a_prompt_is_filled_in_with_todays_date_and_names_are_completed() {
         ),
         (json!({ "type": "ref/prompt", "name": "daily-standup" }), "person", "bo", json!(["Bob"])),
         (json!({ "type": "ref/prompt", "name": "daily-standup" }), "nonsense", "bo", json!([])),
+        (
+            json!({ "type": "ref/prompt", "name": "break-down-task" }),
+            "task",
+            "footer",
+            json!(["Fix the footer"]),
+        ),
         (json!({ "type": "ref/resource", "uri": "rota://task/{task}" }), "task", "1", json!(["1"])),
     ] {
         let asked = json!({ "ref": reference, "argument": { "name": argument, "value": typed } });

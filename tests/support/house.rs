@@ -296,6 +296,7 @@ impl House {
             applies: None,
             workspace: None,
             tally: Arc::new(Tally::default()),
+            span: tracing::Span::none(),
         });
         context
     }

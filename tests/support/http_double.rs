@@ -318,7 +318,7 @@ fn read<S: Read>(stream: &mut BufReader<S>) -> Option<Asked> {
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).ok()?;
-    Some(Asked { method, path, headers, body: String::from_utf8(body).ok()? })
+    Some(Asked { method, path, headers, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 fn write(stream: &mut impl Write, reply: &Reply) -> Option<()> {

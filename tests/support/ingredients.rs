@@ -153,7 +153,7 @@ fn words(tools: &ToolRegistry, models: BTreeSet<String>, templates: Arc<Template
         families: BTreeMap::new(),
         unpriced: BTreeSet::new(),
         withheld: BTreeSet::new(),
-        is_set: |_| true,
+        why_no_secret: |_| None,
         channels: channels().into_iter().collect(),
         agents: None,
         playbooks: BTreeSet::new(),

@@ -143,6 +143,14 @@ async fn whoever_has_not_signed_just_now_wakes_nothing_and_learns_nothing() {
         let refused = scene.send_to(playbook, "msg_1", (at, secret), &body).await;
         assert_eq!(refused.problem(401), "not_signed", "{playbook} {at} {secret}");
     }
+    // Whether there is such a playbook is not told by how it refuses.
+    for at in [now, now - 301] {
+        let told = async |playbook| {
+            let refused = scene.send_to(playbook, "msg_1", (at, ""), &body).await;
+            (refused.status, refused.body["detail"].clone())
+        };
+        assert_eq!(told("intake").await, told("nobody").await);
+    }
     let url = format!("{}/hooks/intake", scene.api.url);
     let bare = sent(scene.api.http.post(&url).body(body.clone())).await;
     assert_eq!(bare.problem(401), "not_signed");
@@ -175,6 +183,14 @@ async fn what_may_not_run_is_recorded_with_its_reason() {
     scene.api.post("/api/v1/playbooks/intake/resume", json!({})).await.ok();
     scene.api.tool("stopAll", json!({ "reason": "test" })).await.ok();
     assert_eq!(skipped("msg_5", &mail("Stopped")).await, "stopped");
+    let metrics = scene.api.request("GET", "/metrics").send().await.unwrap().text().await.unwrap();
+    for (reason, count) in [("not_armed", 1), ("other_event", 2), ("paused", 1), ("stopped", 1)] {
+        let mut lines = metrics.lines().filter(|line| {
+            line.starts_with("rota_occurrences_total{") && line.contains(&format!("\"{reason}\""))
+        });
+        let line = lines.next().unwrap_or_default();
+        assert!(line.ends_with(&format!(" {count}")), "{reason}: {line:?}");
+    }
     let why = scene.api.tool("whyNot", json!({ "subject": "intake" })).await.ok();
     let told = why["decisions"].as_array().unwrap();
     assert!(told.iter().any(|one| one["reason"] == "other_event"), "{why:#}");

@@ -54,6 +54,10 @@ async fn pages_of_runs_and_occurrences_hold_each_once() {
         assert_eq!(of_one.len(), 3, "{path}");
         assert!(of_one.iter().all(|item| item["playbook"] == "says"));
     }
+    // What a cursor names may be gone by now: that is no end of a list.
+    for path in ["/api/v1/runs?cursor=r-gone", "/api/v1/occurrences?cursor=says%2Fgone"] {
+        assert_eq!(api.get(path).await.problem(400), "invalid_arguments", "{path}");
+    }
     let failed = all(&api, "/api/v1/runs?state=failed", 5).await;
     assert_eq!(failed, Vec::<Value>::new());
 

@@ -142,6 +142,8 @@ async fn a_task_changes_only_from_the_revision_that_was_seen() {
     let stale = api.request("GET", "/api/v1/tasks/1").header("if-none-match", &tag);
     assert_eq!(sent(stale).await.status, 200, "it changed since");
     assert_eq!(patch("*", "Whatever it was").await.status, 200);
+    // Whoever lost the tag does not want to be the last one who wins.
+    assert_eq!(patch("", "Lost update").await.problem(400), "invalid_arguments");
     let bare = api.request("PATCH", "/api/v1/tasks/1").json(&json!({ "priority": 1 }));
     assert_eq!(sent(bare).await.ok()["priority"], 1);
     assert_eq!(api.get("/api/v1/tasks/4711").await.problem(404), "not_found");

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tar::{Archive, Builder, EntryType, Header};
 
 /// The format that is written.
@@ -21,7 +21,21 @@ const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
 /// A file that goes into a backup.
 pub(super) struct Part {
     pub(super) name: &'static str,
-    pub(super) path: PathBuf,
+    pub(super) file: File,
+}
+
+/// Why a file was not read.
+pub(super) enum Unread {
+    /// It is not whole, or not one of ours; in words.
+    Faulty(String),
+    /// What is in it cannot be written down.
+    Unwritten(io::Error),
+}
+
+impl From<String> for Unread {
+    fn from(fault: String) -> Self {
+        Self::Faulty(fault)
+    }
 }
 
 /// What is in a backup.
@@ -54,12 +68,11 @@ impl Manifest {
 }
 
 /// Writes a new file, durably; it may be read by our user alone.
-pub(super) fn write(path: &Path, parts: &[Part], at: Timestamp) -> io::Result<Manifest> {
+pub(super) fn write(path: &Path, mut parts: Vec<Part>, at: Timestamp) -> io::Result<Manifest> {
     // One handle for the sum and the copy: whoever puts another file in its place changes neither.
-    let mut files =
-        parts.iter().map(|part| File::open(&part.path)).collect::<io::Result<Vec<_>>>()?;
     let mut entries = Vec::new();
-    for (part, file) in parts.iter().zip(&mut files) {
+    for part in &mut parts {
+        let file = &mut part.file;
         let (bytes, sha256) = summed(&mut BufReader::new(&mut *file), &mut io::sink())?;
         io::Seek::rewind(file)?;
         entries.push(Entry { name: part.name.to_owned(), bytes, sha256 });
@@ -70,9 +83,9 @@ pub(super) fn write(path: &Path, parts: &[Part], at: Timestamp) -> io::Result<Ma
     let mut tar = Builder::new(BufWriter::new(out));
     let text = serde_json::to_vec_pretty(&manifest)?;
     tar.append(&header(MANIFEST, text.len() as u64, at)?, text.as_slice())?;
-    for (entry, file) in manifest.parts.iter().zip(files) {
+    for (entry, part) in manifest.parts.iter().zip(parts) {
         let header = header(&entry.name, entry.bytes, at)?;
-        tar.append(&header, BufReader::new(file).take(entry.bytes))?;
+        tar.append(&header, BufReader::new(part.file).take(entry.bytes))?;
     }
     let mut out = tar.into_inner()?;
     out.flush()?;
@@ -91,16 +104,16 @@ fn header(name: &str, bytes: u64, at: Timestamp) -> io::Result<Header> {
     Ok(header)
 }
 
-/// Writes the parts into a folder, each by its name, and says what they are; what is wrong, in words, if
-/// the file is not whole or not one of ours. Only names that are `known` are written.
-pub(super) fn read(path: &Path, folder: &Path, known: &[&str]) -> Result<Manifest, String> {
+/// Writes the parts into a folder, each by its name, and says what they are. Only names that are `known`
+/// are written.
+pub(super) fn read(path: &Path, folder: &Path, known: &[&str]) -> Result<Manifest, Unread> {
     let unreadable = |error: io::Error| format!("it cannot be read: {error}");
     let mut archive = Archive::new(BufReader::new(File::open(path).map_err(unreadable)?));
     let mut entries = archive.entries().map_err(unreadable)?;
     let not_ours = || "this is no backup of Rota".to_owned();
     let first = entries.next().ok_or_else(not_ours)?.map_err(|_| not_ours())?;
     if first.path_bytes().as_ref() != MANIFEST.as_bytes() {
-        return Err(not_ours());
+        return Err(not_ours().into());
     }
     let mut text = Vec::new();
     first.take(MANIFEST_BYTES_MAX).read_to_end(&mut text).map_err(unreadable)?;
@@ -109,31 +122,61 @@ pub(super) fn read(path: &Path, folder: &Path, known: &[&str]) -> Result<Manifes
         return Err(format!(
             "it has format {}, and this program knows {FORMAT}: use the program that made it ({})",
             manifest.rota_backup, manifest.version
-        ));
+        )
+        .into());
     }
     for part in &manifest.parts {
         let name = known.iter().find(|name| **name == part.name);
         let name =
             name.ok_or_else(|| format!("it holds {:?}, which is not known here", part.name))?;
-        let entry = entries.next().ok_or("it breaks off")?.map_err(unreadable)?;
+        let entry =
+            entries.next().ok_or_else(|| "it breaks off".to_owned())?.map_err(unreadable)?;
         if entry.path_bytes().as_ref() != name.as_bytes() {
-            return Err(format!("{name} is not where it should be"));
+            return Err(format!("{name} is not where it should be").into());
         }
         let to = folder.join(name);
         let out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&to);
-        let mut out = out.map_err(|error| format!("{}: {error}", to.display()))?;
+        let mut out = out.map_err(Unread::Unwritten)?;
         // One byte more than it should be is enough to see that it is too long.
         let mut bounded = entry.take(part.bytes.saturating_add(1));
-        let (bytes, sha256) = summed(&mut bounded, &mut out).map_err(unreadable)?;
-        if bytes != part.bytes || sha256 != part.sha256 {
-            return Err(format!("{name} is damaged: it is not what was written"));
+        let mut unwritten = None;
+        let mut keeping = Keeping { out: &mut out, fault: &mut unwritten };
+        let copied = summed(&mut bounded, &mut keeping);
+        if let Some(error) = unwritten {
+            return Err(Unread::Unwritten(error));
         }
-        out.sync_all().map_err(unreadable)?;
+        let (bytes, sha256) = copied.map_err(unreadable)?;
+        if bytes != part.bytes || sha256 != part.sha256 {
+            return Err(format!("{name} is damaged: it is not what was written").into());
+        }
+        out.sync_all().map_err(Unread::Unwritten)?;
     }
     if entries.next().is_some() {
-        return Err("it holds more than it says".to_owned());
+        return Err("it holds more than it says".to_owned().into());
     }
     Ok(manifest)
+}
+
+/// Keeps what is wrong with writing apart from what is wrong with reading.
+struct Keeping<'a> {
+    out: &'a mut File,
+    fault: &'a mut Option<io::Error>,
+}
+
+impl io::Write for Keeping<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes).map_err(|error| {
+            let kind = error.kind();
+            if kind != io::ErrorKind::Interrupted {
+                *self.fault = Some(error);
+            }
+            kind.into()
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// Copies to the end; how many bytes that were, and their SHA-256 in hexadecimal.

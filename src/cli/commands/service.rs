@@ -35,7 +35,8 @@ impl Session<'_> {
             return Err(Failure::usage("the system's service needs a user: --run-as USER")
                 .hint("one that owns the state folder and is nobody else, e.g. `rota`"));
         }
-        let text = self.unit(args.run_as.clone())?.text().map_err(Failure::usage)?;
+        let unit = self.unit(args.run_as.clone())?;
+        let text = unit.text().map_err(Failure::usage)?;
         let path = path(which)?;
         let there = read(&path)?;
         if let Some(there) = &there
@@ -54,6 +55,12 @@ impl Session<'_> {
                 page.line(Style::Plain, line);
             }
             page.gap().line(Style::Bold, "then:");
+            if !unit.state.exists() {
+                let owner =
+                    unit.run_as.as_ref().map(|user| format!("-o {user} ")).unwrap_or_default();
+                let made = format!("  install -d -m 0700 {owner}{}", unit.state.display());
+                page.line(Style::Plain, &made);
+            }
             for words in START {
                 page.line(Style::Plain, &format!("  {}", typed(which, words)));
             }
@@ -61,8 +68,13 @@ impl Session<'_> {
             self.output.result(&document, &page)?;
             return Ok(0);
         }
+        let made = make_state(&unit)?;
         write(&path, &text)?;
         let mut page = Page::new();
+        if made {
+            page.line(Style::Good, "made")
+                .add(Style::Plain, &format!("  {}", unit.state.display()));
+        }
         page.line(Style::Good, "wrote").add(Style::Plain, &format!(" {}", path.display()));
         let left = manage(which, &START, &mut page).await;
         let document = json!({ "path": path, "unit": text, "written": true, "left_to_do": left });
@@ -138,9 +150,37 @@ impl Session<'_> {
             Some(config) => Some(absolute(config)?),
             None => Some(absolute(Path::new("rota.toml"))?).filter(|path| path.exists()),
         };
-        let folder = absolute(Path::new("."))?;
-        Ok(Unit { program, config, state: absolute(&self.place.state)?, folder, run_as })
+        let state = absolute(&self.place.state)?;
+        // Not where it is typed: that may be closed to whoever the service runs as.
+        let folder = config.as_deref().and_then(Path::parent).unwrap_or(&state).to_owned();
+        let written = self.house.written(&self.place)?;
+        Ok(Unit { program, config, state, folder, written, run_as })
     }
+}
+
+/// Makes the state folder, for nobody but whoever the service runs as: the service may make nothing
+/// outside. Whether it was not there.
+fn make_state(unit: &Unit) -> Result<bool, Failure> {
+    use std::os::unix::fs::{DirBuilderExt as _, chown};
+    if unit.state.exists() {
+        return Ok(false);
+    }
+    let owner = match &unit.run_as {
+        None => None,
+        Some(name) => match nix::unistd::User::from_name(name) {
+            Ok(Some(user)) => Some((user.uid.as_raw(), user.gid.as_raw())),
+            _ => {
+                return Err(Failure::usage(format!("there is no user {name} on this machine"))
+                    .hint("make one first: useradd --system --shell /usr/sbin/nologin NAME"));
+            }
+        },
+    };
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&unit.state);
+    let made = made.and_then(|()| match owner {
+        Some((user, group)) => chown(&unit.state, Some(user), Some(group)),
+        None => Ok(()),
+    });
+    made.map(|()| true).map_err(|error| unwritten(&unit.state, &error))
 }
 
 fn path(which: WhichArgs) -> Result<PathBuf, Failure> {

@@ -439,6 +439,7 @@ impl Assistants<'_> {
             applies: None,
             workspace: None,
             tally: Arc::clone(&hand.tally),
+            span: tracing::Span::none(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Who reads it is asked as at `/mcp`: address, name of the host, token, rate; any token will do,
 //! whatever its role, because nothing of the board is told. Pages of browsers are not let in.
 
+use super::gate::Gate;
 use super::guard::{self, Guard};
 use super::refusal::FORBIDDEN;
 use crate::domain::Role;
@@ -22,22 +23,34 @@ pub type Written = Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>;
 /// What the route needs.
 #[derive(Clone)]
 struct Told {
-    guard: Arc<Guard>,
+    gate: Arc<Gate>,
+    /// Who knows the sessions, where MCP is served.
+    guard: Option<Arc<Guard>>,
     written: Written,
 }
 
-/// The route.
+/// The route, beside `/mcp`.
 pub(super) fn router(guard: Arc<Guard>, written: Written) -> Router {
-    Router::new().route("/metrics", get(metrics)).with_state(Told { guard, written })
+    let gate = Arc::clone(&guard.gate);
+    routes(Told { gate, guard: Some(guard), written })
+}
+
+/// The route alone, where MCP is not served.
+pub fn metrics_alone(gate: Arc<Gate>, written: Written) -> Router {
+    routes(Told { gate, guard: None, written })
+}
+
+fn routes(told: Told) -> Router {
+    Router::new().route("/metrics", get(metrics)).with_state(told)
 }
 
 async fn metrics(State(told): State<Told>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    let guard = &told.guard;
-    if let Err(refusal) = guard.gate.let_in(&parts, Role::Readonly).await {
+    let gate = &told.gate;
+    if let Err(refusal) = gate.let_in(&parts, Role::Readonly).await {
         return refusal.spoken();
     }
-    let foreign = if !names_us(&parts.headers, &guard.gate.options().hosts) {
+    let foreign = if !names_us(&parts.headers, &gate.options().hosts) {
         Some((Refused::Host, "the Host header names somebody else"))
     } else if parts.headers.contains_key(header::ORIGIN) {
         Some((Refused::Origin, "this is not for pages of browsers"))
@@ -48,7 +61,9 @@ async fn metrics(State(told): State<Told>, request: Request) -> Response {
         instruments::refused(why);
         return guard::refuse(StatusCode::FORBIDDEN, FORBIDDEN, message);
     }
-    guard.tell_what_is_held().await;
+    if let Some(guard) = &told.guard {
+        guard.tell_what_is_held().await;
+    }
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")];
     (headers, (told.written)().await).into_response()

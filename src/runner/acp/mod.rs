@@ -113,7 +113,7 @@ impl Runner for AcpRunner {
                 WorkEnd::failed(Reason::CommandFailed, detail, usage)
             }
         };
-        WorkEnd { detail: signs.harmless(&end.detail).into_owned(), ..end }
+        WorkEnd { detail: signs.harmless(&end.detail), ..end }
     }
 }
 

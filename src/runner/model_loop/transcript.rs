@@ -1,7 +1,7 @@
 //! What a run's transcript holds of a model's work: bounded, and without what looks like a secret.
 
 use crate::domain::{Usage, Value};
-use crate::fault::looks_secret;
+use crate::fault::{REDACTED, masked};
 use crate::model::{Call, Reply};
 
 /// So much of a call's arguments is kept, in bytes of text.
@@ -16,8 +16,6 @@ const ITEM_BYTES: usize = 4;
 const ITEMS_MAX: usize = 50;
 /// So deep.
 const DEPTH_MAX: usize = 8;
-
-const MASK: &str = "[redacted]";
 
 /// Parts of names under which secrets stand.
 const SECRET_NAMES: &[&str] = &[
@@ -78,26 +76,6 @@ fn usage(usage: Usage) -> Value {
     ])
 }
 
-/// A text without the words that look like secrets.
-pub(super) fn masked(text: &str) -> String {
-    if !looks_secret(text) {
-        return text.to_owned();
-    }
-    let parts = text.split_inclusive(|c: char| c.is_whitespace() || "\"',;()[]{}".contains(c));
-    let parts = parts.map(|part| {
-        if looks_secret(part) {
-            let end: String =
-                part.chars().last().filter(|c| !c.is_alphanumeric()).into_iter().collect();
-            format!("{MASK}{end}")
-        } else {
-            part.to_owned()
-        }
-    });
-    let out: String = parts.collect();
-    // What only looks like one as a whole.
-    if looks_secret(&out) { MASK.to_owned() } else { out }
-}
-
 fn shown(args: &Value) -> Value {
     let mut room = ARGS_BYTES_MAX;
     value(args, &mut room, 0)
@@ -128,7 +106,7 @@ fn value(given: &Value, room: &mut usize, depth: usize) -> Value {
                 let lower = name.to_lowercase();
                 let is_secret = SECRET_NAMES.iter().any(|part| lower.contains(part))
                     || matches!(lower.as_str(), "token" | "key");
-                let given = if is_secret { MASK.into() } else { value(given, room, depth + 1) };
+                let given = if is_secret { REDACTED.into() } else { value(given, room, depth + 1) };
                 (begin(name, 64), given)
             });
             Value::Map(map.collect())

@@ -26,8 +26,7 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "findTasks",
                 title: "Find tasks",
-                description: "Finds tasks: what there is to do, what is overdue, what waits. Every argument \
-                    narrows; without any it lists all. Example: {\"projectIds\": [\"Website\"], \
+                description: "Finds tasks. Every argument narrows; without any it lists all. Example: {\"projectIds\": [\"Website\"], \
                     \"status\": [\"open\"], \"dueTo\": \"today\"}.",
                 example: r#"{"projectIds": ["Website"], "status": "open", "dueTo": "today"}"#,
             },
@@ -95,9 +94,11 @@ struct FindTasks {
     kind: Option<OneOrMany<String>>,
     /// Id, or headline with one project.
     milestone: Option<IdOrName>,
+    /// An id.
+    sprint: Option<Id>,
     /// Its subtasks.
     parent: Option<Id>,
-    /// Contained in headline or description.
+    /// In headline or description.
     text: Option<String>,
     /// Such as 7d, 12h.
     unchanged_for: Option<String>,
@@ -128,6 +129,7 @@ async fn find_tasks(parts: &Parts, context: &Context, args: FindTasks) -> Result
     for kind in args.kind.map(OneOrMany::into_vec).unwrap_or_default() {
         query.kinds.push(kind.parse::<TaskKind>().map_err(|e| refuse(&format!("type: {e}")))?);
     }
+    query.sprint = args.sprint.map(|id| crate::domain::SprintId(id.0));
     if let Some(name) = &args.milestone {
         query.milestone = Some(match (name, query.projects.as_slice()) {
             (IdOrName::Id(id), _) => crate::domain::MilestoneId(*id),

@@ -31,6 +31,10 @@ pub(super) async fn edit(behind: &Behind, asked: &Asked) -> Result<Response, Pro
     let mut args = Map::new();
     args.insert("id".to_owned(), Json::from(asked.in_path("id")));
     let wanted = tags(&asked.headers, header::IF_MATCH);
+    // Whoever names a tag does not want to be the last one who wins.
+    if wanted.is_empty() && asked.headers.contains_key(header::IF_MATCH) {
+        return Err(Problem::invalid("If-Match: expected the task's ETag, in quotes, or *"));
+    }
     if !wanted.is_empty() {
         let now = read(behind, asked).await?;
         let revision = now["revision"].as_u64().unwrap_or_default();
@@ -41,15 +45,16 @@ pub(super) async fn edit(behind: &Behind, asked: &Asked) -> Result<Response, Pro
         args.insert("expectedRevision".to_owned(), Json::from(revision));
     }
     args.insert("params".to_owned(), Json::Object(params));
-    let edited = behind.call(&asked.caller, "editTask", args).await;
-    if let Err(error) = edited {
+    let edited = match behind.call(&asked.caller, "editTask", args).await {
+        Ok(edited) => edited,
         // Somebody was quicker, between our look and our write.
-        if error.code == "revision_conflict" && !wanted.is_empty() {
+        Err(error) if error.code == "revision_conflict" && !wanted.is_empty() => {
             return Err(Problem::changed_since(error.message));
         }
-        return Err(error.into());
-    }
-    let task = read(behind, asked).await?;
+        Err(error) => return Err(error.into()),
+    };
+    // It was done, and whoever is told that it failed does it again.
+    let Ok(task) = read(behind, asked).await else { return Ok(ok(&edited)) };
     let tag = tag(&task);
     Ok(tagged(ok(&task), &tag))
 }

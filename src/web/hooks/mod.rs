@@ -1,16 +1,17 @@
 //! Other programs wake playbooks: `POST /hooks/{playbook}`, signed as Standard Webhooks are.
 //!
 //! # What stays true
-//! - Nothing is read of a body, and nothing is told of a playbook, to whoever has not signed with its
-//!   secret within five minutes; the name of the delivery is signed too, so that nobody sends one again
-//!   under another.
+//! - Nothing is told of a playbook to whoever has not signed with its secret within five minutes: one that
+//!   is not there refuses as one that is. The name of the delivery is signed too, so that nobody sends one
+//!   again under another.
 //! - A delivery is recorded before it is answered: 202, and where to ask what came of it. One that comes
 //!   again is answered so again, and wakes nothing.
-//! - So much is read of a request, so many are under way at one time.
+//! - So much is read of a request, so many are read and so many are under way at one time. Whoever only
+//!   pretends to send takes no place of those who have signed.
 
 mod signature;
 
-pub use signature::{HookRefusal, check};
+pub use signature::Key;
 
 use crate::web::problem::Problem;
 use async_trait::async_trait;
@@ -21,9 +22,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::post;
-use secrecy::SecretString;
 use serde_json::{Value as Json, json};
+use signature::{HookRefusal, check, claimed};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -31,8 +33,12 @@ use tokio::sync::Semaphore;
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
 /// So long a request may take to come.
 const BODY_TIME: Duration = Duration::from_secs(10);
+/// So many are read at one time: 64 MiB.
+const READ_MAX: usize = 256;
 /// So many are under way at one time.
 const UNDER_WAY_MAX: usize = 32;
+/// Of those that are refused one is told of in so many seconds, with the number of the others.
+const TOLD_EVERY_SECONDS: i64 = 10;
 /// The longest name of a delivery.
 const DELIVERY_BYTES_MAX: usize = 128;
 /// The longest name of an event.
@@ -41,8 +47,8 @@ const NAME_CHARS_MAX: usize = 128;
 /// Whoever knows the playbooks.
 #[async_trait]
 pub trait Hooks: Send + Sync {
-    /// By which secret programs sign that wake this playbook; `None`: no program does.
-    fn secret(&self, playbook: &str) -> Result<Option<SecretString>, HookError>;
+    /// With which key programs sign that wake this playbook; `None`: no program does.
+    fn key(&self, playbook: &str) -> Option<Key>;
     /// Records what came; under which name, and whether that was recorded before.
     async fn receive(&self, playbook: &str, sent: Sent) -> Result<(String, bool), HookError>;
     /// Now, in seconds since 1970.
@@ -76,12 +82,25 @@ pub enum HookError {
 
 struct Behind {
     hooks: Arc<dyn Hooks>,
+    /// Nobody has it: by it a playbook that is not there refuses.
+    nobodys: Key,
+    reads: Semaphore,
     places: Semaphore,
+    /// When a refusal was told of last, and how many there were since.
+    told_at: AtomicI64,
+    untold: AtomicU64,
 }
 
-/// The route.
-pub fn router(hooks: Arc<dyn Hooks>) -> Router {
-    let behind = Arc::new(Behind { hooks, places: Semaphore::new(UNDER_WAY_MAX) });
+/// The route. `nobodys` is a key that nobody has.
+pub fn router(hooks: Arc<dyn Hooks>, nobodys: Key) -> Router {
+    let behind = Arc::new(Behind {
+        hooks,
+        nobodys,
+        reads: Semaphore::new(READ_MAX),
+        places: Semaphore::new(UNDER_WAY_MAX),
+        told_at: AtomicI64::new(i64::MIN),
+        untold: AtomicU64::new(0),
+    });
     Router::new()
         .route("/hooks/{playbook}", post(hook))
         .method_not_allowed_fallback(|| async { Problem::not_allowed().response() })
@@ -101,18 +120,23 @@ async fn hook(
 
 async fn heard(behind: &Behind, playbook: &str, request: Request) -> Result<Response, Problem> {
     let busy = || Problem::not_now("too many webhooks are under way; send it again");
-    let _place = behind.places.try_acquire().map_err(|_| busy())?;
     let (parts, body) = request.into_parts();
+    let refused = |refusal| behind.refused(playbook, refusal);
+    let claimed = claimed(&parts.headers, behind.hooks.now()).map_err(refused);
+    let claimed = match claimed {
+        Ok(claimed) => claimed,
+        Err(problem) => {
+            crate::web::body::discard(body).await;
+            return Err(problem);
+        }
+    };
+    let reading = behind.reads.try_acquire().map_err(|_| busy())?;
     let text = read(&parts, body).await?;
-    let secret = behind.hooks.secret(playbook).map_err(|error| told(playbook, &error))?;
-    // Whether there is such a playbook is told to nobody who could not wake it.
-    let given = secret.clone().unwrap_or_default();
-    let signed = check(&given, &parts.headers, &text, behind.hooks.now());
-    let signed = signed.and_then(|delivery| secret.map(|_| delivery).ok_or(HookRefusal::Wrong));
-    let delivery = signed.map_err(|refusal| {
-        tracing::warn!(playbook, %refusal, "a webhook is refused");
-        Problem::new(StatusCode::UNAUTHORIZED, "not_signed", refusal.to_string())
-    })?;
+    let key = behind.hooks.key(playbook);
+    let delivery = check(key.as_ref().unwrap_or(&behind.nobodys), &claimed, &text);
+    let delivery = delivery.map_err(refused)?;
+    let _place = behind.places.try_acquire().map_err(|_| busy())?;
+    drop(reading);
     let sent = sent(delivery, text)?;
     let received = behind.hooks.receive(playbook, sent).await;
     let (occurrence, is_repeated) = received.map_err(|error| told(playbook, &error))?;
@@ -128,6 +152,21 @@ async fn heard(behind: &Behind, playbook: &str, request: Request) -> Result<Resp
         headers.insert(header::LOCATION, status);
     }
     Ok(response)
+}
+
+impl Behind {
+    /// A delivery is not believed: its sender is told why, the log now and then.
+    fn refused(&self, playbook: &str, refusal: HookRefusal) -> Problem {
+        let (now, told_at) = (self.hooks.now(), self.told_at.load(Ordering::Relaxed));
+        if now.saturating_sub(told_at).unsigned_abs() >= TOLD_EVERY_SECONDS.unsigned_abs() {
+            self.told_at.store(now, Ordering::Relaxed);
+            let others = self.untold.swap(0, Ordering::Relaxed);
+            tracing::warn!(playbook, %refusal, others, "a webhook is refused");
+        } else {
+            self.untold.fetch_add(1, Ordering::Relaxed);
+        }
+        Problem::new(StatusCode::UNAUTHORIZED, "not_signed", refusal.to_string())
+    }
 }
 
 async fn read(parts: &Parts, body: Body) -> Result<Vec<u8>, Problem> {

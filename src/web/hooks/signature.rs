@@ -5,8 +5,8 @@ use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use secrecy::{ExposeSecret as _, SecretString};
-use sha2::Sha256;
+use secrecy::{ExposeSecret as _, SecretSlice};
+use sha2::{Digest as _, Sha256};
 
 /// So old, or so far ahead, a delivery may be.
 const WINDOW_SECONDS: u64 = 300;
@@ -14,6 +14,38 @@ const WINDOW_SECONDS: u64 = 300;
 const SIGNATURES_MAX: usize = 8;
 /// A secret that begins so is written in base64.
 const ENCODED: &str = "whsec_";
+/// A shorter key could be guessed.
+const KEY_BYTES_MIN: usize = 16;
+
+/// What a playbook's deliveries are signed with.
+#[derive(Clone, Debug)]
+pub struct Key(SecretSlice<u8>);
+
+impl Key {
+    /// One that nobody has, of something that nobody knows.
+    pub fn nobodys(unknown: &str) -> Self {
+        Self(Sha256::digest(unknown).to_vec().into())
+    }
+
+    /// Reads a secret as it is written down.
+    ///
+    /// # Errors
+    /// Why nothing can be signed with it.
+    pub fn read(secret: &str) -> Result<Self, &'static str> {
+        let secret = secret.trim();
+        let key = match secret.strip_prefix(ENCODED) {
+            Some(encoded) => {
+                STANDARD.decode(encoded).map_err(|_| "is not base64 after `whsec_`")?
+            }
+            None => secret.as_bytes().to_vec(),
+        };
+        match key.len() {
+            0 => Err("is not set"),
+            1..KEY_BYTES_MIN => Err("holds a secret of fewer than 16 bytes"),
+            _ => Ok(Self(key.into())),
+        }
+    }
+}
 
 /// Why a delivery is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,39 +61,45 @@ pub enum HookRefusal {
     Wrong,
 }
 
-/// The name of the delivery, if it was signed with this secret just now.
+/// What a delivery says of itself, before its body was read.
+pub struct Claimed<'a> {
+    delivery: &'a str,
+    time: &'a str,
+    signatures: &'a str,
+}
+
+/// Reads it. What cannot be believed whatever its body holds is not read further: that tells nothing of any
+/// playbook.
 ///
 /// # Errors
 /// Why it is not believed.
-pub fn check(
-    secret: &SecretString,
-    headers: &HeaderMap,
-    body: &[u8],
-    now: i64,
-) -> Result<String, HookRefusal> {
+pub fn claimed(headers: &HeaderMap, now: i64) -> Result<Claimed<'_>, HookRefusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let delivery = text("webhook-id").ok_or(HookRefusal::Unsigned)?;
     let time = text("webhook-timestamp").ok_or(HookRefusal::Unsigned)?;
     let signatures = text("webhook-signature").ok_or(HookRefusal::Unsigned)?;
     let at: i64 = time.parse().map_err(|_| HookRefusal::Unsigned)?;
-    let mac = mac(secret, (delivery, time), body).ok_or(HookRefusal::Wrong)?;
-    let given = signatures.split(' ').filter_map(|one| one.strip_prefix("v1,"));
-    let given = given.take(SIGNATURES_MAX).filter_map(|one| STANDARD.decode(one).ok());
-    let is_signed = given.fold(false, |found, one| mac.clone().verify_slice(&one).is_ok() | found);
-    if !is_signed {
-        return Err(HookRefusal::Wrong);
-    }
     if now.saturating_sub(at).unsigned_abs() > WINDOW_SECONDS {
         return Err(HookRefusal::Old);
     }
-    Ok(delivery.to_owned())
+    Ok(Claimed { delivery, time, signatures })
 }
 
-fn mac(secret: &SecretString, (delivery, time): (&str, &str), body: &[u8]) -> Option<Hmac<Sha256>> {
-    let secret = secret.expose_secret();
-    let decoded = secret.strip_prefix(ENCODED).and_then(|text| STANDARD.decode(text).ok());
-    let key = decoded.as_deref().unwrap_or(secret.as_bytes());
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+/// The name of the delivery, if it was signed with this key.
+///
+/// # Errors
+/// It was not.
+pub fn check(key: &Key, claimed: &Claimed<'_>, body: &[u8]) -> Result<String, HookRefusal> {
+    let Claimed { delivery, time, signatures } = *claimed;
+    let mac = mac(key, (delivery, time), body).ok_or(HookRefusal::Wrong)?;
+    let given = signatures.split(' ').filter_map(|one| one.strip_prefix("v1,"));
+    let given = given.take(SIGNATURES_MAX).filter_map(|one| STANDARD.decode(one).ok());
+    let is_signed = given.fold(false, |found, one| mac.clone().verify_slice(&one).is_ok() | found);
+    if is_signed { Ok(delivery.to_owned()) } else { Err(HookRefusal::Wrong) }
+}
+
+fn mac(key: &Key, (delivery, time): (&str, &str), body: &[u8]) -> Option<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.0.expose_secret()).ok()?;
     for piece in [delivery.as_bytes(), b".", time.as_bytes(), b".", body] {
         mac.update(piece);
     }
@@ -93,7 +131,8 @@ mod tests {
         {
             headers.insert(name, value.parse().unwrap());
         }
-        check(&SecretString::from(secret), &headers, body.as_bytes(), now)
+        let key = Key::read(secret).unwrap();
+        claimed(&headers, now).and_then(|claimed| check(&key, &claimed, body.as_bytes()))
     }
 
     #[test]
@@ -121,7 +160,23 @@ mod tests {
         for missing in [["", AT, SIGNATURE], [ID, "", SIGNATURE], [ID, AT, ""], [ID, "soon", "x"]] {
             assert_eq!(check(missing, BODY), HookRefusal::Unsigned, "{missing:?}");
         }
-        let other = check_with("whsec_AAAA", [ID, AT, SIGNATURE], BODY, at);
+        let other =
+            check_with("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", [ID, AT, SIGNATURE], BODY, at);
         assert_eq!(other, Err(HookRefusal::Wrong));
+    }
+
+    #[test]
+    fn nothing_is_signed_with_what_could_be_guessed() {
+        for (secret, why) in [
+            ("", "is not set"),
+            ("  ", "is not set"),
+            ("whsec_", "is not set"),
+            ("whsec_no base64", "is not base64 after `whsec_`"),
+            ("whsec_AAAA", "holds a secret of fewer than 16 bytes"),
+            ("fifteen letters", "holds a secret of fewer than 16 bytes"),
+        ] {
+            assert_eq!(Key::read(secret).unwrap_err(), why, "{secret:?}");
+        }
+        assert!(Key::read(" sixteen letters. ").is_ok());
     }
 }

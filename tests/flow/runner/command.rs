@@ -168,6 +168,19 @@ async fn a_child_deaf_to_sigterm_is_killed_after_the_grace() {
 }
 
 #[tokio::test]
+async fn one_that_shows_signs_of_life_outlives_its_silence_limit() {
+    let silence = |book: &mut rota::domain::Playbook| book.limits.idle = Duration::from_secs(1);
+    let began = tokio::time::Instant::now();
+    let args = ["--lines", "12", "--pause", "250"];
+    let played = play("r-slow", &args, silence).await;
+    assert_eq!(played.end.state, RunState::Succeeded, "{:?}", played.end);
+    assert!(began.elapsed() > Duration::from_secs(2), "longer than it may be silent");
+    // As slow, and silent in between.
+    let played = play("r-slower", &["--lines", "2", "--pause", "3000"], silence).await;
+    assert_eq!(played.end.state, RunState::Stalled, "{:?}", played.end);
+}
+
+#[tokio::test]
 async fn what_left_the_group_by_setsid_is_found_and_killed() {
     let dir = tempfile::tempdir().unwrap();
     for (run, extra, ends_well) in [("r-esc1", "--lines", true), ("r-esc2", "--hang", false)] {

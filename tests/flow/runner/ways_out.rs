@@ -67,8 +67,8 @@ async fn at_the_port_of_its_proxy_a_program_reaches_nobody_but_its_proxy() {
         return;
     }
     let (den, workspace, listed) = with_a_host().await;
-    let played = den.play(&workspace, &["sh", "-c", "echo $HTTPS_PROXY"]).await;
-    let port: u16 = played.lines[0].rsplit(':').next().unwrap().parse().unwrap();
+    let played = den.play(&workspace, &["sh", "-c", "echo ${HTTPS_PROXY##*:}"]).await;
+    let port: u16 = played.lines[0].parse().unwrap();
     let others = elsewhere(port);
     let mut attempts: Vec<String> =
         others.iter().map(|other| format!("tcp {}", other.local_addr().unwrap())).collect();

@@ -7,6 +7,7 @@ mod calendar;
 mod goals;
 mod guard;
 mod in_step;
+mod leantime_arguments;
 mod ledger;
 mod limits;
 mod planning;

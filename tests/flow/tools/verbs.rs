@@ -23,6 +23,11 @@ async fn tasks_are_found_by_every_argument() {
             r#"{"projectId":"Website","headline":"Launch","editFrom":"today","editTo":"+7d"}"#,
         ),
         ("editTask", r#"{"id":2,"params":{"milestone":"launch","type":"bug"}}"#),
+        (
+            "addSprint",
+            r#"{"projectId":"Website","name":"One","startDate":"today","endDate":"+2w"}"#,
+        ),
+        ("editTask", r#"{"id":3,"params":{"sprint":1}}"#),
     ] {
         house.tools.call(tool, json(args), &ada).await.unwrap();
     }
@@ -46,6 +51,7 @@ async fn tasks_are_found_by_every_argument() {
         (r#"{"hasDue":true}"#, &[1]),
         (r#"{"type":"bug"}"#, &[2]),
         (r#"{"projectIds":["Website"],"milestone":"Launch"}"#, &[2]),
+        (r#"{"sprint":1}"#, &[3]),
         (r#"{"parent":1}"#, &[2]),
         (r#"{"text":"FOOTER"}"#, &[3]),
         (r#"{"unchangedFor":"1h"}"#, &[]),

@@ -125,6 +125,7 @@ impl Side {
                 applies: None,
                 workspace: None,
                 tally: Arc::clone(tally),
+                span: tracing::Span::none(),
             }
         });
         context
