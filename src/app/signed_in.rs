@@ -9,16 +9,21 @@ use crate::mcp::{CallError, Called, Caller, Denied};
 use crate::tools::Context;
 use crate::web::pages::{Household, Known, SignInError};
 use async_trait::async_trait;
+use futures::FutureExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The id of a caller who came by a link begins so.
 const SESSION: &str = "session ";
+/// So long a page waits for one answer.
+const CALL_TIME: Duration = Duration::from_secs(30);
 
 #[async_trait]
 impl Household for Outside {
-    async fn begin(&self, token: &SecretString) -> Result<SecretString, SignInError> {
-        let token = self.ledger.check_token(token).await.map_err(super::outside::denied)?;
+    async fn begin(&self, secret: &SecretString) -> Result<SecretString, SignInError> {
+        let token = self.ledger.check_token(secret).await.map_err(super::outside::denied)?;
         if token.kind == TokenKind::Service {
             return Err(SignInError::NotAPersons);
         }
@@ -27,8 +32,8 @@ impl Household for Outside {
         if person.kind != PersonKind::Person {
             return Err(SignInError::NotAPersons);
         }
-        let whose = (person.id, Some(id));
-        self.ledger.begin_page_session(whose, &person.name).await.map_err(unkept)
+        let by = Some((&id, secret));
+        self.ledger.begin_page_session(person.id, by, &person.name).await.map_err(unkept)
     }
 
     async fn begin_by_link(
@@ -39,8 +44,7 @@ impl Household for Outside {
             return Ok(None);
         };
         let Some(person) = self.person(id).await? else { return Ok(None) };
-        let whose = (id, None);
-        let begun = self.ledger.begin_page_session(whose, &person.person.name).await;
+        let begun = self.ledger.begin_page_session(id, None, &person.person.name).await;
         Ok(Some(begun.map_err(unkept)?))
     }
 
@@ -49,7 +53,10 @@ impl Household for Outside {
             return Ok(None);
         };
         let caller = if let Some(id) = &session.token {
-            let token = self.ledger.counting_token(id).await.map_err(unkept)?;
+            // With the secret by which they signed in: whoever rotates a token that leaked ends what
+            // was begun with it.
+            let hash = session.token_hash.as_deref().unwrap_or_default();
+            let token = self.ledger.token_with_secret(id, hash).await.map_err(unkept)?;
             let Some(token) = token else { return Ok(None) };
             match self.caller_of(token).await {
                 Ok(caller) => caller,
@@ -75,7 +82,7 @@ impl Household for Outside {
         let context = Context::person(caller.principal.clone(), caller.zone)
             .limited_to(caller.projects.clone())
             .by_hand();
-        self.carry_out(context, tool, args).await
+        within_bounds(tool, self.carry_out(context, tool, args)).await
     }
 
     fn clock(&self) -> Arc<dyn Clock> {
@@ -119,6 +126,48 @@ impl Outside {
     }
 }
 
+/// Nobody waits for ever for a page, and a fault of ours breaks off one call and no more. What changes
+/// something goes on, however long nobody waits for it.
+async fn within_bounds(
+    tool: &str,
+    call: impl Future<Output = Result<Called, CallError>>,
+) -> Result<Called, CallError> {
+    let call = AssertUnwindSafe(call).catch_unwind();
+    match tokio::time::timeout(CALL_TIME, call).await {
+        Ok(Ok(called)) => called,
+        Ok(Err(_)) => {
+            tracing::error!(tool, "the tool broke off: a fault of the program");
+            let message = "the tool broke off: a fault of the program, see its log";
+            Err(CallError::of("tool_failed", message))
+        }
+        Err(_) => {
+            let seconds = CALL_TIME.as_secs();
+            let message = format!(
+                "{tool} took longer than {seconds} s; what it began may go on, so look before you repeat it"
+            );
+            Err(CallError { retryable: true, ..CallError::of("timed_out", message) })
+        }
+    }
+}
+
 fn unkept(error: LedgerError) -> SignInError {
     SignInError::Denied(Denied::Unavailable(Box::new(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn code(call: impl Future<Output = Result<Called, CallError>>) -> String {
+        within_bounds("getTicket", call).await.map(|_| ()).unwrap_err().code
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_call_of_a_page_is_without_bounds() {
+        let answer = |text: String| Called { value: Value::from(text), text: String::new() };
+        let fine = within_bounds("getTicket", async { Ok(answer("x".to_owned())) }).await;
+        assert_eq!(fine.unwrap().value, Value::from("x"));
+        assert_eq!(code(std::future::pending()).await, "timed_out");
+        assert_eq!(code(async { panic!("a fault of ours") }).await, "tool_failed");
+    }
 }

@@ -217,12 +217,13 @@ impl Desk {
     }
 
     async fn decide(&self, person: Person, clicked: &Clicked, text: &str) -> Outcome {
-        if let Some(stale) = self.is_stale(&person, clicked).await {
-            return stale.into();
-        }
+        // A button is about one run's work: where something else waits by now, nobody who clicks has
+        // seen that.
         let mut args = vec![
             ("task", Value::from(clicked.task)),
             ("decision", clicked.decision.as_str().into()),
+            ("run", clicked.run.as_str().into()),
+            ("since", clicked.since.as_deref().into()),
         ];
         if clicked.decision.needs_text() {
             args.push(("comment", text.into()));
@@ -253,36 +254,6 @@ impl Desk {
                 Outcome { text, is_decided: clicked.decision != Decision::Snooze }
             }
         }
-    }
-
-    /// A button is about one run's work. Where another one waits by now, nobody who clicks has seen
-    /// that; what is said then.
-    async fn is_stale(&self, person: &Person, clicked: &Clicked) -> Option<String> {
-        let listed = self.call(person.clone(), "listReviews", Value::map::<&str, Value>([])).await;
-        let (listed, _) = match listed {
-            Ok(listed) => listed,
-            Err(refusal) => return Some(refusal),
-        };
-        let items = listed.get("items").and_then(Value::as_list).unwrap_or_default();
-        let mut of_task = items
-            .iter()
-            .filter(|item| item.get("task").and_then(Value::as_int) == Some(clicked.task));
-        let run = |item: &Value| item.get("run").and_then(Value::as_text).map(str::to_owned);
-        let mut others = Vec::new();
-        if of_task.any(|item| {
-            let found = run(item);
-            let is_this = found.as_deref() == Some(clicked.run.as_str());
-            others.extend(found.filter(|_| !is_this));
-            is_this
-        }) {
-            return None;
-        }
-        let other = others.into_iter().next()?;
-        Some(format!(
-            "This button is about run {}, which is over; task {} waits for a decision about run {other} \
-             now. Nothing was decided: look at its own message, or at `rota review list`.",
-            clicked.run, clicked.task
-        ))
     }
 
     async fn command(&self, person: Person, text: &str, response_url: Option<&str>) -> String {

@@ -289,6 +289,7 @@ impl Desk for Daemon {
                 ("next", next.map(text_of).into()),
                 ("path", playbook.path.as_str().into()),
                 ("definition", playbook.hash.as_str().into()),
+                ("rights", super::brief::plain(&crate::playbook::rights(&playbook).lines())),
             ]));
         }
         let library = self.parts.library.lock().unwrap_or_else(PoisonError::into_inner);
@@ -388,6 +389,8 @@ impl Reviews for Daemon {
     }
 
     async fn ask_person(&self, ask: QuestionAsk) -> Result<Hold, DeskError> {
+        // Not while somebody answers: their answer is to the question that they have seen.
+        let _alone = self.parts.deciding.lock().await;
         Box::pin(Assistants::new(&self.parts).ask_person(ask)).await
     }
 
@@ -404,6 +407,7 @@ impl Reviews for Daemon {
             return self.decide_proposals(staging, ask).await;
         }
         let ruling = {
+            // What was seen is compared, and decided about, before anybody else decides.
             let _alone = self.parts.deciding.lock().await;
             Box::pin(reviews::decide(&self.parts, ask)).await
         };
@@ -415,11 +419,16 @@ impl Reviews for Daemon {
     async fn tend(&self, ask: TendAsk) -> Result<Value, DeskError> {
         // One after the other: what is granted is granted once.
         let alone = self.parts.deciding.lock().await;
+        // What is armed is what was read when it was compared with what was seen.
+        let definition = match &ask.item {
+            WaitItem::Arming(name) => self.parts.playbook(name).map(|book| book.hash.clone()),
+            _ => None,
+        };
         let done = Box::pin(queue::tend(&self.parts, &ask)).await?;
         drop(alone);
         if let (Tended::Granted(_), WaitItem::Arming(name)) = (&done, &ask.item) {
             let by = ask.context.principal.person.name.as_str();
-            self.set_playbook(name, Switch::Arm, by).await?;
+            self.set_playbook(name, Switch::Arm(definition), by).await?;
         }
         let _ = self.events.try_send(Event::Tick(None));
         Ok(done.answer())
@@ -439,7 +448,9 @@ impl Reviews for Daemon {
     }
 
     async fn answer(&self, ask: AnswerAsk) -> Result<Answered, DeskError> {
+        let alone = self.parts.deciding.lock().await;
         let answered = Box::pin(reviews::answer(&self.parts, ask)).await;
+        drop(alone);
         let _ = self.events.try_send(Event::Tick(None));
         answered
     }

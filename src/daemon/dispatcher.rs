@@ -368,7 +368,15 @@ impl Dispatcher {
         let playbook = Arc::clone(&book.playbook);
         let ledger = &self.parts.ledger;
         let what = match switch {
-            Switch::Arm => {
+            Switch::Arm(seen) => {
+                if seen.is_some_and(|seen| seen != playbook.hash) {
+                    return Err(DeskError::Refused {
+                        reason: Reason::ReviewChanged,
+                        message: format!(
+                            "{name} was changed since its rights were shown; look at them, and arm it then"
+                        ),
+                    });
+                }
                 books::arm(&self.parts, &playbook, by).await.map_err(failed)?;
                 "armed"
             }

@@ -40,16 +40,43 @@ pub(super) enum LookError {
     Claims(#[from] crate::ledger::ClaimError),
 }
 
+/// How far a look reaches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// To all that playbooks may take.
+    All,
+    /// To what open occurrences name.
+    Named,
+}
+
 /// Everything the planner looks at.
 pub(super) async fn look(parts: &Parts, beliefs: &mut Beliefs) -> Result<Snapshot, LookError> {
+    look_as_far(parts, beliefs, Reach::All).await
+}
+
+/// What is true of the tasks that open occurrences name, and of no other: enough to judge these, however
+/// many tasks there are. How much of a playbook's work waits for people is not looked at.
+pub(super) async fn look_at_named(
+    parts: &Parts,
+    beliefs: &mut Beliefs,
+) -> Result<Snapshot, LookError> {
+    look_as_far(parts, beliefs, Reach::Named).await
+}
+
+async fn look_as_far(
+    parts: &Parts,
+    beliefs: &mut Beliefs,
+    reach: Reach,
+) -> Result<Snapshot, LookError> {
     let now = parts.clock.wall();
     let (projects, people) = parts.board.directory().await?;
     let wanted = wanted(beliefs);
-    let tasks = candidates(parts, beliefs, &wanted, &projects, &people, now).await?;
+    let asked = (wanted.as_slice(), reach);
+    let tasks = candidates(parts, beliefs, asked, &projects, &people, now).await?;
     let mut playbooks = BTreeMap::new();
     let mut attempts = BTreeMap::new();
     for playbook in &wanted {
-        let facts = facts(parts, beliefs, playbook, now, &tasks, &mut attempts).await?;
+        let facts = facts(parts, beliefs, (playbook, reach), now, &tasks, &mut attempts).await?;
         playbooks.extend(facts.map(|facts| (playbook.name.clone(), facts)));
     }
     let objections = objections(parts, (beliefs, &wanted), &tasks, (&projects, &people)).await?;
@@ -141,7 +168,7 @@ async fn objections(
 async fn candidates(
     parts: &Parts,
     beliefs: &mut Beliefs,
-    wanted: &[Arc<Playbook>],
+    (wanted, reach): (&[Arc<Playbook>], Reach),
     projects: &[Project],
     people: &[Person],
     now: Timestamp,
@@ -153,6 +180,7 @@ async fn candidates(
         .filter_map(|open| open.occurrence.task)
         .collect();
     named.sort_unstable();
+    named.dedup();
     let key = CandidateKey {
         activity: parts.board.latest_activity().await?.0,
         playbooks: wanted.iter().map(|p| (p.name.clone(), p.hash.clone())).collect(),
@@ -168,7 +196,7 @@ async fn candidates(
     }
     let mut tasks: Vec<Arc<Task>> = Vec::new();
     for playbook in wanted {
-        if let Some(select) = &playbook.select {
+        if let Some(select) = playbook.select.as_ref().filter(|_| reach == Reach::All) {
             let query = query(playbook, select, projects, people, now);
             tasks.extend(read_all(parts, query).await?);
         }
@@ -290,7 +318,7 @@ fn statuses(
 async fn facts(
     parts: &Parts,
     beliefs: &Beliefs,
-    playbook: &Arc<Playbook>,
+    (playbook, reach): (&Arc<Playbook>, Reach),
     now: Timestamp,
     tasks: &Candidates,
     attempts: &mut BTreeMap<(PlaybookName, TaskId), Attempts>,
@@ -304,7 +332,7 @@ async fn facts(
     };
     let runs = parts.ledger.runs(&filter, RUNS_MAX).await?;
     failed_attempts(playbook, &runs, tasks, attempts);
-    let waiting_review = match playbook.review.waiting_max {
+    let waiting_review = match playbook.review.waiting_max.filter(|_| reach == Reach::All) {
         Some(_) => {
             waiting_review(parts, &runs).await?.saturating_add(proposals(parts, playbook).await?)
         }

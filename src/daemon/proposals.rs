@@ -79,6 +79,8 @@ pub(super) async fn decide(
     ask: DecideAsk,
 ) -> Result<Ruling, DeskError> {
     is_a_persons(&ask.context.principal)?;
+    // What is written down below names the run, so that nothing comes in between.
+    ask.seen.holds(&WaitItem::Task(staging.task), Some(&staging.run), staging.since)?;
     if let Some(first) = &staging.decided {
         return Ok(ruling(&staging, first.decided.clone(), true));
     }

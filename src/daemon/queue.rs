@@ -127,6 +127,7 @@ pub(super) async fn tend(parts: &Parts, ask: &TendAsk) -> Result<Tended, DeskErr
         return gone(parts, ask).await;
     };
     let (item, since) = (&waiting.item, waiting.since);
+    ask.seen.holds(item, waiting.run.as_ref(), since)?;
     let now = parts.clock.wall();
     let name = ask.context.principal.person.name.clone();
     let note = async |change: &(dyn Fn(&mut QueueNote) + Sync)| {

@@ -100,6 +100,7 @@ pub(super) async fn decide(parts: &Parts, ask: DecideAsk) -> Result<Ruling, Desk
     let project = parts.board.project(task.project).await.map_err(of_board)?;
     let last = parts.ledger.hand_over(id).await.map_err(failed)?;
     let Some(hand_over) = last else { return Err(nothing_waits(id)) };
+    ask.seen.holds(&WaitItem::Task(id), Some(&hand_over.run), hand_over.since)?;
     if let Some(first) = hand_over.decided.as_ref().filter(|first| first.written) {
         return Ok(repeated(&hand_over, first));
     }
@@ -271,6 +272,7 @@ pub(super) async fn answer(parts: &Parts, ask: AnswerAsk) -> Result<Answered, De
     let Some((claim, parked)) = asked else {
         return Err(DeskError::NotFound(format!("no question is open about task {id}")));
     };
+    ask.seen.holds(&WaitItem::Task(id), Some(&claim.run), parked.since)?;
     if is_of(&claim, &ask.context.principal) && !ask.context.is_by_hand {
         return Err(not_your_own(id));
     }

@@ -102,7 +102,8 @@ fn notice(parts: &Parts, to: &Channel, waiting: &Waiting, people: &[Person]) -> 
     let text = text_of(waiting, url.as_deref().unwrap_or_default());
     // What is about no run's work is decided at a terminal.
     let ask = waiting.task.zip(waiting.run.clone());
-    let ask = ask.map(|(task, run)| Ask { task, kind: waiting.kind, run });
+    let ask =
+        ask.map(|(task, run)| Ask { task, kind: waiting.kind, run, since: Some(waiting.since) });
     let asks: Vec<Ask> = ask.into_iter().collect();
     let slack = payloads(&text, &asks);
     let body = Body { text, slack, mentions, asks, ..Body::default() };
@@ -168,7 +169,10 @@ pub(super) fn payloads(text: &str, asks: &[Ask]) -> Vec<String> {
 fn buttons(ask: &Ask) -> Json {
     let TaskId(task) = ask.task;
     let button = |decision: &str, text: &str, style: Option<&str>| {
-        let value = json!({"task": task, "run": ask.run.as_str(), "decision": decision});
+        let mut value = json!({"task": task, "run": ask.run.as_str(), "decision": decision});
+        if let Some(since) = ask.since {
+            value["since"] = json!(since);
+        }
         let mut button = json!({
             "type": "button",
             "action_id": format!("rota_{decision}"),

@@ -82,10 +82,11 @@ async fn judgements(parts: &Parts, task: TaskId) -> Result<Vec<Value>, DeskError
         let open = imagined(parts, playbook, Some(task));
         beliefs.open.insert(open.occurrence.id.clone(), open);
     }
-    let snapshot = look::look(parts, &mut beliefs).await.map_err(|error| DeskError::Failed {
-        what: "board or local state could not be read".to_owned(),
-        source: Some(Box::new(error)),
-    })?;
+    let snapshot =
+        look::look_at_named(parts, &mut beliefs).await.map_err(|error| DeskError::Failed {
+            what: "board or local state could not be read".to_owned(),
+            source: Some(Box::new(error)),
+        })?;
     let Some(found) = snapshot.tasks.get(task) else { return Ok(Vec::new()) };
     let mut lines = Vec::new();
     for playbook in &playbooks {

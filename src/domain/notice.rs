@@ -111,6 +111,9 @@ pub struct Ask {
     pub kind: WaitKind,
     /// The run that left it.
     pub run: RunId,
+    /// Since when it waits: a claim may ask more than once. Of what was told before it was kept there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 /// What became of a notice.

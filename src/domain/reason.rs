@@ -149,6 +149,7 @@ reasons! {
     TrustWindow = "trust_window", "the run may no longer believe its own lease";
     StaleFence = "stale_fence", "a later claim of the task exists";
     RevisionConflict = "revision_conflict", "it was changed since it was read";
+    ReviewChanged = "review_changed", "something else waits for a decision there by now";
     Ambiguous = "ambiguous", "the name fits more than one";
     Unsupported = "unsupported", "this board cannot do that";
     AuditBroken = "audit_broken", "what is recorded was changed after it was written";

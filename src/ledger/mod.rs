@@ -46,7 +46,7 @@ pub use budgets::{Amount, DaySpent, ReserveAsk};
 pub use claims::{Acquire, Held};
 pub use commands::CommandGiven;
 pub use outbox::{QueueState, Sent};
-pub use page_sessions::{LINK_LIFE, PageSession};
+pub use page_sessions::{LINK_LIFE, PageSession, SESSIONS_OF_ONE_MAX};
 pub use pins::Pin;
 pub use prune::Pruned;
 pub use repeats::{REPEATABLE, Repeat};

@@ -1,8 +1,9 @@
 //! Who is signed in to the pages, and the links by which somebody signs in once.
 //!
 //! A secret has 256 bits of chance and is kept as its SHA-256; hashes are compared in constant time. What a
-//! browser has is renewed while it is used: the secret before it still counts for a moment, because a
-//! page asks for several things at once.
+//! browser has is renewed while it is used. Whether an answer arrives nobody knows: until the next secret
+//! was seen, the one before counts and brings the same next one, which only whoever has the one before can
+//! work out. It counts for a moment after that, because a page asks for several things at once.
 
 use super::records::{self, Record, contended};
 use super::{Ledger, Result, TRIES_MAX, keys};
@@ -25,6 +26,8 @@ pub const RENEWED_AFTER: Duration = Duration::from_mins(15);
 const OVERLAP: Duration = Duration::from_mins(1);
 /// At most so many are kept of each; the oldest make room.
 const KEPT_MAX: usize = 1_000;
+/// So many sessions one person has at most; the one unused for longest makes room.
+pub const SESSIONS_OF_ONE_MAX: usize = 20;
 /// Longer texts are not looked at.
 const SECRET_BYTES_MAX: usize = 128;
 
@@ -37,10 +40,16 @@ pub struct PageSession {
     pub person: PersonId,
     /// The token that they signed in with, with which it ends; `None`: they came by a link.
     pub token: Option<TokenId>,
+    /// SHA-256 of that token's secret: where it does not count any more, the session is over.
+    #[serde(default)]
+    pub token_hash: Option<String>,
     /// What stands in every form: a page of another site cannot know it.
     pub mark: String,
     /// When they signed in.
     pub begun: Timestamp,
+    /// When it was last used, to the quarter of an hour: each use would be a write.
+    #[serde(default)]
+    pub used: Timestamp,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,12 +61,34 @@ struct Kept {
     since: Timestamp,
     /// The one before.
     previous: Option<Previous>,
+    /// The one after, until its browser has shown that it has it.
+    #[serde(default)]
+    next: Option<Next>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Previous {
     hash: String,
     until: Timestamp,
+}
+
+/// A secret that is worked out of the one before and of this salt.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Next {
+    salt: String,
+    hash: String,
+}
+
+impl Next {
+    fn after(id: &str, secret: &SecretString, salt: String) -> Self {
+        let hash = hash_of(&Self::secret(id, secret, &salt));
+        Self { salt, hash }
+    }
+
+    fn secret(id: &str, before: &SecretString, salt: &str) -> SecretString {
+        let text = format!("{salt} {}", before.expose_secret());
+        SecretString::from(format!("{id}-{}", keys::sha256(text.as_bytes())))
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,9 +98,65 @@ struct Link {
     made: Timestamp,
 }
 
+/// Which of a session's secrets somebody has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Previous,
+    Current,
+    Next,
+}
+
 impl Kept {
     fn counts(&self, now: Timestamp) -> bool {
-        now < self.since + to_delta(IDLE_MAX) && now < self.session.begun + to_delta(SESSION_LIFE)
+        // A use is noted when the last noted one is older than a quarter of an hour.
+        let idle_max = IDLE_MAX + RENEWED_AFTER;
+        now < self.session.used + to_delta(idle_max)
+            && now < self.session.begun + to_delta(SESSION_LIFE)
+    }
+
+    fn which(&self, secret: &SecretString, now: Timestamp) -> Option<Which> {
+        let previous = self.previous.as_ref().filter(|previous| now < previous.until);
+        let known = [
+            (Some(&self.hash), Which::Current),
+            (self.next.as_ref().map(|next| &next.hash), Which::Next),
+            (previous.map(|previous| &previous.hash), Which::Previous),
+        ];
+        known
+            .into_iter()
+            .find(|(hash, _)| hash.is_some_and(|hash| fits(secret, hash)))
+            .map(|(_, w)| w)
+    }
+
+    /// The same after somebody came with this secret; `None`: nothing is to be noted.
+    fn after(
+        &self,
+        secret: &SecretString,
+        which: Which,
+        now: Timestamp,
+        salt: String,
+    ) -> Option<Self> {
+        let session = PageSession { used: now, ..self.session.clone() };
+        match (which, &self.next) {
+            (Which::Next, Some(next)) => {
+                let until = now + to_delta(OVERLAP);
+                let previous = Some(Previous { hash: self.hash.clone(), until });
+                Some(Self { session, hash: next.hash.clone(), since: now, previous, next: None })
+            }
+            (Which::Current, None) if now >= self.since + to_delta(RENEWED_AFTER) => {
+                let next = Some(Next::after(&self.session.id, secret, salt));
+                Some(Self { session, next, ..self.clone() })
+            }
+            _ if now >= self.session.used + to_delta(RENEWED_AFTER) => {
+                Some(Self { session, ..self.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    /// What a browser with this secret is to have from now on, if that is another one.
+    fn renewed(&self, secret: &SecretString, which: Which) -> Option<SecretString> {
+        let next = self.next.as_ref().filter(|_| which == Which::Current)?;
+        Some(Next::secret(&self.session.id, secret, &next.salt))
     }
 }
 
@@ -83,7 +170,8 @@ impl Ledger {
             let (id, secret) = self.page_secret();
             let link = Link { hash: hash_of(&secret), person, made: now };
             let batch = records::create(Batch::new(), &keys::page_link(&id), &link)?;
-            let batch = self.without_old(batch, keys::PAGE_LINK, (is_over, |l| l.made)).await?;
+            let batch =
+                self.without_old(batch, keys::PAGE_LINK, (is_over, |l| l.made), |_| false).await?;
             let detail = format!("user {person}");
             let (audited, _) = self.audit_batch(by, "make-sign-in-link", &detail).await?;
             if self.try_commit(batch.and(audited)).await? {
@@ -112,21 +200,33 @@ impl Ledger {
         Err(contended(key))
     }
 
-    /// Somebody signs in: a new session with a new secret, which is in the answer and nowhere else.
+    /// Somebody signs in, by a link or with a token: a new session with a new secret, which is in the
+    /// answer and nowhere else.
     pub async fn begin_page_session(
         &self,
-        (person, token): (PersonId, Option<TokenId>),
+        person: PersonId,
+        token: Option<(&TokenId, &SecretString)>,
         by: &str,
     ) -> Result<SecretString> {
         let now = self.clock.wall();
         for _ in 0..TRIES_MAX {
             let (id, secret) = self.page_secret();
-            let (mark, token) = (self.chance(), token.clone());
-            let session = PageSession { id: id.clone(), person, token, mark, begun: now };
-            let kept = Kept { session, hash: hash_of(&secret), since: now, previous: None };
+            let session = PageSession {
+                id: id.clone(),
+                person,
+                token: token.map(|(token, _)| token.clone()),
+                token_hash: token.map(|(_, secret)| hash_of(secret)),
+                mark: self.chance(),
+                begun: now,
+                used: now,
+            };
+            let hash = hash_of(&secret);
+            let kept = Kept { session, hash, since: now, previous: None, next: None };
             let batch = records::create(Batch::new(), &keys::page_session(&id), &kept)?;
             let is_over = |kept: &Kept| !kept.counts(now);
-            let batch = self.without_old(batch, keys::PAGE_SESSION, (is_over, |k| k.since)).await?;
+            let is_theirs = |kept: &Kept| kept.session.person == person;
+            let old = (is_over, |kept: &Kept| kept.session.used);
+            let batch = self.without_old(batch, keys::PAGE_SESSION, old, is_theirs).await?;
             let detail = match &kept.session.token {
                 Some(token) => format!("user {person}, by token {token}"),
                 None => format!("user {person}, by a link"),
@@ -140,7 +240,7 @@ impl Ledger {
     }
 
     /// The session of a secret, with the next secret where it is time for one. `None` for one that is
-    /// unknown or over.
+    /// unknown or over. That a use, or the next secret, cannot be noted keeps nobody out.
     pub async fn page_session(
         &self,
         secret: &SecretString,
@@ -149,22 +249,66 @@ impl Ledger {
         let key = keys::page_session(id);
         let Some(found) = self.read::<Kept>(&key).await? else { return Ok(None) };
         let (kept, now) = (&found.value, self.clock.wall());
-        let is_current = fits(secret, &kept.hash);
-        let previous = kept.previous.as_ref().filter(|previous| now < previous.until);
-        if !kept.counts(now) || !(is_current || previous.is_some_and(|p| fits(secret, &p.hash))) {
+        let Some(which) = kept.which(secret, now).filter(|_| kept.counts(now)) else {
             return Ok(None);
-        }
+        };
         let session = kept.session.clone();
-        if !is_current || now < kept.since + to_delta(RENEWED_AFTER) {
-            return Ok(Some((session, None)));
+        let Some(after) = kept.after(secret, which, now, self.chance()) else {
+            return Ok(Some((session, kept.renewed(secret, which))));
+        };
+        let batch = records::replace(Batch::new(), &key, &after, Some(&found))?;
+        let next = match self.try_commit(batch).await {
+            Ok(true) => after.renewed(secret, which),
+            // Another request was quicker: its answer brings the next secret, or the next request does.
+            Ok(false) => None,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, session = %session.id, "a session could not be renewed");
+                None
+            }
+        };
+        Ok(Some((session, next)))
+    }
+
+    /// Sessions that are not over by their age, those used last first.
+    pub async fn page_sessions(&self) -> Result<Vec<PageSession>> {
+        let now = self.clock.wall();
+        let all: Vec<(String, Record<Kept>)> =
+            records::scan_all(self.store.as_ref(), keys::PAGE_SESSION, 2 * KEPT_MAX).await?;
+        let kept = all.into_iter().map(|(_, found)| found.value).filter(|kept| kept.counts(now));
+        let mut sessions: Vec<PageSession> = kept.map(|kept| kept.session).collect();
+        sessions.sort_by(|a, b| b.used.cmp(&a.used).then_with(|| a.id.cmp(&b.id)));
+        Ok(sessions)
+    }
+
+    /// Ends somebody's sessions wherever they are signed in, or one of them; how many.
+    pub async fn end_page_sessions(
+        &self,
+        person: PersonId,
+        which: Option<&str>,
+        by: &str,
+    ) -> Result<usize> {
+        for _ in 0..TRIES_MAX {
+            let all: Vec<(String, Record<Kept>)> =
+                records::scan_all(self.store.as_ref(), keys::PAGE_SESSION, 2 * KEPT_MAX).await?;
+            let theirs = all.iter().filter(|(_, found)| {
+                let session = &found.value.session;
+                session.person == person && which.is_none_or(|which| session.id == which)
+            });
+            let theirs: Vec<_> = theirs.collect();
+            if theirs.is_empty() {
+                return Ok(0);
+            }
+            let batch = theirs
+                .iter()
+                .fold(Batch::new(), |batch, (key, found)| records::remove(batch, key, found));
+            let detail = format!("user {person}, {} sessions", theirs.len());
+            let (audited, _) = self.audit_batch(by, "end-sessions", &detail).await?;
+            if self.try_commit(batch.and(audited)).await? {
+                return Ok(theirs.len());
+            }
         }
-        let next = SecretString::from(format!("{id}-{}", self.chance()));
-        let previous = Some(Previous { hash: kept.hash.clone(), until: now + to_delta(OVERLAP) });
-        let renewed = Kept { hash: hash_of(&next), since: now, previous, ..kept.clone() };
-        let batch = records::replace(Batch::new(), &key, &renewed, Some(&found))?;
-        // Where another request was quicker, that one brings the next secret.
-        let is_ours = self.try_commit(batch).await?;
-        Ok(Some((session, is_ours.then_some(next))))
+        Err(contended("the sessions of pages"))
     }
 
     /// Somebody signs out; the session may be over already.
@@ -173,9 +317,7 @@ impl Ledger {
         let key = keys::page_session(id);
         for _ in 0..TRIES_MAX {
             let Some(found) = self.read::<Kept>(&key).await? else { return Ok(()) };
-            let kept = &found.value;
-            let previous = kept.previous.as_ref();
-            if !fits(secret, &kept.hash) && !previous.is_some_and(|p| fits(secret, &p.hash)) {
+            if found.value.which(secret, self.clock.wall()).is_none() {
                 return Ok(());
             }
             if self.try_commit(records::remove(Batch::new(), &key, &found)).await? {
@@ -185,20 +327,27 @@ impl Ledger {
         Err(contended(key))
     }
 
-    /// Also removes those that are over, and the oldest where there would be too many.
+    /// Also removes those that are over, and the oldest where there would be too many: in all, or of
+    /// the one person whose they are.
     async fn without_old<T: serde::de::DeserializeOwned>(
         &self,
         mut batch: Batch,
         prefix: &str,
         (is_over, since): (impl Fn(&T) -> bool, impl Fn(&T) -> Timestamp),
+        is_theirs: impl Fn(&T) -> bool,
     ) -> Result<Batch> {
         let all: Vec<(String, Record<T>)> =
             records::scan_all(self.store.as_ref(), prefix, 2 * KEPT_MAX).await?;
         let (over, mut live): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|(_, found)| is_over(&found.value));
         live.sort_by_key(|(_, found)| since(&found.value));
-        let surplus = (live.len() + 1).saturating_sub(KEPT_MAX);
-        for (key, found) in over.iter().chain(live.iter().take(surplus)) {
+        let (theirs, others): (Vec<_>, Vec<_>) =
+            live.iter().partition(|(_, found)| is_theirs(&found.value));
+        let surplus = (theirs.len() + 1).saturating_sub(SESSIONS_OF_ONE_MAX);
+        let mut surplus: Vec<_> = theirs.into_iter().take(surplus).collect();
+        let still = (live.len() + 1).saturating_sub(surplus.len() + KEPT_MAX);
+        surplus.extend(others.into_iter().take(still));
+        for (key, found) in over.iter().chain(surplus) {
             batch = records::remove(batch, key, found);
         }
         Ok(batch)
@@ -232,96 +381,4 @@ fn fits(secret: &SecretString, hash: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::{ManualClock, SeededEntropy};
-    use crate::domain::{BoardName, DaemonId, LifeId, from_millis};
-    use crate::ledger::LedgerOptions;
-    use crate::store::memory::MemoryStore;
-    use std::sync::Arc;
-
-    fn ledger() -> (Arc<ManualClock>, Ledger) {
-        let clock = Arc::new(ManualClock::at(from_millis(1_000_000)));
-        let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
-        let options = LedgerOptions {
-            board: BoardName::new("b"),
-            daemon: DaemonId::new("d"),
-            life: LifeId::new("l"),
-            margin: Duration::ZERO,
-            epoch: 0,
-        };
-        let entropy = Arc::new(SeededEntropy::new(7));
-        (Arc::clone(&clock), Ledger::new(store, clock, entropy, options))
-    }
-
-    async fn begun(ledger: &Ledger) -> SecretString {
-        ledger.begin_page_session((PersonId(1), None), "Ada").await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_link_counts_once_and_for_five_minutes() {
-        let (clock, ledger) = ledger();
-        let link = ledger.make_page_link(PersonId(1), "Ada").await.unwrap();
-        let wrong = SecretString::from(format!("{}x", link.expose_secret()));
-        assert_eq!(ledger.take_page_link(&wrong).await.unwrap(), None);
-        assert_eq!(ledger.take_page_link(&link).await.unwrap(), Some(PersonId(1)));
-        assert_eq!(ledger.take_page_link(&link).await.unwrap(), None, "it was used");
-        let late = ledger.make_page_link(PersonId(1), "Ada").await.unwrap();
-        clock.advance(LINK_LIFE);
-        assert_eq!(ledger.take_page_link(&late).await.unwrap(), None, "it is too old");
-    }
-
-    #[tokio::test]
-    async fn a_secret_is_renewed_while_it_is_used_and_the_one_before_ends_soon_after() {
-        let (clock, ledger) = ledger();
-        let first = begun(&ledger).await;
-        let (session, next) = ledger.page_session(&first).await.unwrap().unwrap();
-        assert_eq!((session.person, next.is_none()), (PersonId(1), true));
-        clock.advance(RENEWED_AFTER);
-        let (again, next) = ledger.page_session(&first).await.unwrap().unwrap();
-        assert_eq!(again, session, "it is the same session");
-        let next = next.unwrap();
-        assert_ne!(next.expose_secret(), first.expose_secret());
-        let (_, more) = ledger.page_session(&first).await.unwrap().unwrap();
-        assert!(more.is_none(), "what a page asks for meanwhile is answered, and renews nothing");
-        clock.advance(OVERLAP);
-        assert!(ledger.page_session(&first).await.unwrap().is_none());
-        assert!(ledger.page_session(&next).await.unwrap().is_some());
-        ledger.end_page_session(&next).await.unwrap();
-        assert!(ledger.page_session(&next).await.unwrap().is_none(), "signed out");
-    }
-
-    #[tokio::test]
-    async fn a_session_ends_when_nobody_uses_it_and_after_a_week_in_any_case() {
-        let (clock, ledger) = ledger();
-        let idle = begun(&ledger).await;
-        clock.advance(IDLE_MAX);
-        assert!(ledger.page_session(&idle).await.unwrap().is_none());
-        let mut used = begun(&ledger).await;
-        let steps = SESSION_LIFE.as_secs() / 3_600 - 1;
-        for hour in 0..steps {
-            clock.advance(Duration::from_hours(1));
-            let (_, next) =
-                ledger.page_session(&used).await.unwrap().unwrap_or_else(|| panic!("{hour}"));
-            used = next.unwrap();
-        }
-        clock.advance(Duration::from_hours(1));
-        assert!(ledger.page_session(&used).await.unwrap().is_none());
-    }
-
-    #[tokio::test]
-    async fn no_secret_is_kept() {
-        let (_, ledger) = ledger();
-        let (link, session) =
-            (ledger.make_page_link(PersonId(1), "Ada").await.unwrap(), begun(&ledger).await);
-        let rows = ledger.store.scan("", None, 100).await.unwrap();
-        assert!(rows.len() >= 4);
-        for row in rows {
-            let text = format!("{} {}", row.key, String::from_utf8_lossy(&row.value));
-            for secret in [&link, &session] {
-                let (_, chance) = secret.expose_secret().split_once('-').unwrap();
-                assert!(!text.contains(chance), "{text}");
-            }
-        }
-    }
-}
+mod tests;

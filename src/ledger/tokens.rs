@@ -219,6 +219,20 @@ impl Ledger {
         Ok(token.filter(|token| token.counts(self.clock.wall())))
     }
 
+    /// A token by its id, if it counts now with the secret that has this hash; a use is noted. Of a
+    /// rotated one the secret before counts as long as it was given.
+    pub async fn token_with_secret(&self, id: &TokenId, hash: &str) -> Result<Option<Token>> {
+        let Some(found) = self.read::<Kept>(&keys::token(id)).await? else { return Ok(None) };
+        let (kept, now) = (found.value, self.clock.wall());
+        let previous = kept.previous.as_ref().filter(|previous| now < previous.until);
+        let is_known = kept.hash == hash || previous.is_some_and(|previous| previous.hash == hash);
+        if !is_known || !kept.token.counts(now) {
+            return Ok(None);
+        }
+        self.note_use(&kept, now).await;
+        Ok(Some(kept.token))
+    }
+
     /// That a use cannot be noted keeps nobody out.
     async fn note_use(&self, kept: &Kept, now: Timestamp) {
         let is_fresh = kept.token.last_used.is_some_and(|last| now - last < to_delta(USE_NOTED));

@@ -16,6 +16,7 @@ pub mod rights;
 pub mod schema;
 mod shipped;
 mod steps;
+mod told;
 pub mod watch;
 mod words;
 mod workspace;

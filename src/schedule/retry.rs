@@ -171,7 +171,7 @@ mod tests {
         repeated_failure budget_spent source_refused sandbox_unavailable no_workspace template_failed \
         unknown_effect unknown_tool tool_not_listed tool_not_accepted tool_changed \
         invalid_arguments out_of_scope scope_max token_refused service_is_nobody role_too_low \
-        ambiguous unsupported audit_broken";
+        review_changed ambiguous unsupported audit_broken";
 
     #[test]
     fn every_reason_has_its_place_and_only_what_passes_is_tried_again() {

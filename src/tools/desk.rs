@@ -17,8 +17,9 @@ use std::time::Duration;
 
 pub use super::claimed::{ClaimAsk, Hold, Leave, ReleaseAsk, Standing};
 pub use super::reviewed::{
-    AnswerAsk, Answered, DecideAsk, QuestionAsk, Reviews, Ruling, Tend, TendAsk,
+    AnswerAsk, Answered, DecideAsk, QuestionAsk, Reviews, Ruling, Seen, Tend, TendAsk,
 };
+pub use super::sessions::Sessions;
 
 /// The daemon, as tools see it.
 #[async_trait]
@@ -106,7 +107,7 @@ pub trait Records: Send + Sync + std::fmt::Debug {
 
 /// The tokens, as tools see them.
 #[async_trait]
-pub trait Tokens: Send + Sync + std::fmt::Debug {
+pub trait Tokens: Sessions + std::fmt::Debug {
     /// Makes one.
     async fn issue(&self, new: NewToken, by: &str) -> Result<IssuedToken, DeskError>;
     /// Every token.
@@ -338,11 +339,10 @@ impl CostBy {
 }
 
 /// What is done with a playbook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Switch {
-    /// Its triggers and rights are accepted as they stand.
-    Arm,
+    /// Its triggers and rights are accepted; only those of this definition, where it is said.
+    Arm(Option<String>),
     /// It starts nothing until resumed.
     Pause,
     /// It may start again.

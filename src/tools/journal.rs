@@ -1,7 +1,8 @@
 //! The seam to the ledger: what the guard needs of the journal of effects and of claims.
 
 use super::desk::{
-    DeskError, Feeds, IssuedToken, OccurrenceQuery, Records, Repeats, RunQuery, RunRecord, Tokens,
+    DeskError, Feeds, IssuedToken, OccurrenceQuery, Records, Repeats, RunQuery, RunRecord,
+    Sessions, Tokens,
 };
 use super::outer::Pins;
 use crate::domain::{
@@ -9,7 +10,7 @@ use crate::domain::{
     PlaybookName, Reason, Run, RunId, TaskId, Timestamp, Token, Value,
 };
 use crate::ledger::{
-    AuditVerdict, ClaimError, Issued, Ledger, LedgerError, Pin, Repeat, RunFilter,
+    AuditVerdict, ClaimError, Issued, Ledger, LedgerError, PageSession, Pin, Repeat, RunFilter,
 };
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -207,6 +208,23 @@ impl Tokens for Ledger {
     ) -> Result<IssuedToken, DeskError> {
         let rotated = self.rotate_token(which, overlap, by).await;
         rotated.map(issued).map_err(|error| of_token("rotating a token", error))
+    }
+}
+
+#[async_trait]
+impl Sessions for Ledger {
+    async fn sessions(&self) -> Result<Vec<PageSession>, DeskError> {
+        self.page_sessions().await.map_err(|error| failed("reading the sessions", error))
+    }
+
+    async fn end_sessions(
+        &self,
+        person: PersonId,
+        which: Option<&str>,
+        by: &str,
+    ) -> Result<usize, DeskError> {
+        let ended = self.end_page_sessions(person, which, by).await;
+        ended.map_err(|error| failed("ending sessions", error))
     }
 }
 

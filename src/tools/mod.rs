@@ -28,6 +28,7 @@ pub mod registry;
 mod resolve;
 mod reviewed;
 mod scope;
+mod sessions;
 mod show;
 mod toolset;
 mod write;

@@ -4,8 +4,8 @@ use super::Context;
 use super::claimed::Hold;
 use super::desk::DeskError;
 use crate::domain::{
-    Decided, Fence, HandOver, PersonId, Principal, RunId, TaskId, Timestamp, Value, Verdict,
-    WaitItem, Waiting,
+    Decided, Fence, HandOver, PersonId, Principal, Reason, RunId, TaskId, Timestamp, Value,
+    Verdict, WaitItem, Waiting,
 };
 use async_trait::async_trait;
 use serde::Serialize;
@@ -60,6 +60,46 @@ pub struct QuestionAsk {
     pub principal: Principal,
 }
 
+/// What whoever decides has seen of what waits: where it is something else by now, nothing is decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The run whose work it was, if they say.
+    pub run: Option<RunId>,
+    /// Since when it waited, if they say: one run may ask more than once.
+    pub since: Option<Timestamp>,
+}
+
+impl Seen {
+    /// Whether it is this.
+    pub fn fits(&self, run: Option<&RunId>, since: Timestamp) -> bool {
+        self.run.as_ref().is_none_or(|seen| Some(seen) == run)
+            && self.since.is_none_or(|seen| seen == since)
+    }
+
+    /// Nothing is decided about what nobody has seen.
+    ///
+    /// # Errors
+    /// [`Reason::ReviewChanged`], where it is not this.
+    pub fn holds(
+        &self,
+        item: &WaitItem,
+        run: Option<&RunId>,
+        since: Timestamp,
+    ) -> Result<(), DeskError> {
+        if self.fits(run, since) {
+            return Ok(());
+        }
+        let whose = run.map(|run| format!(" (run {run})")).unwrap_or_default();
+        Err(DeskError::Refused {
+            reason: Reason::ReviewChanged,
+            message: format!(
+                "something else waits at {item} by now{whose}, and whoever decided has not seen it; nothing \
+                 was decided: look again"
+            ),
+        })
+    }
+}
+
 /// A decision about work that was handed over.
 #[derive(Clone, Debug)]
 pub struct DecideAsk {
@@ -73,6 +113,8 @@ pub struct DecideAsk {
     pub only: Vec<u32>,
     /// Arguments that take the place of proposed ones, by number.
     pub edits: BTreeMap<u32, Value>,
+    /// What they have seen.
+    pub seen: Seen,
     /// Only say what would be done.
     pub dry_run: bool,
     /// Who decides: with their rights the board is written.
@@ -88,6 +130,8 @@ pub struct TendAsk {
     pub how: Tend,
     /// What is said with it.
     pub comment: String,
+    /// What they have seen.
+    pub seen: Seen,
     /// Only say what would be done.
     pub dry_run: bool,
     /// Who does it.
@@ -114,6 +158,8 @@ pub struct AnswerAsk {
     pub task: TaskId,
     /// What is answered.
     pub text: String,
+    /// What they have seen.
+    pub seen: Seen,
     /// Only say what would be done.
     pub dry_run: bool,
     /// Who answers: in their name it is written.

@@ -87,6 +87,14 @@ fn token_calls() -> Vec<Row> {
             Act,
         ),
         row(&["token", "revoke", "ci"], "revokeToken", json!({"token": "ci"}), Act),
+        row(&["sessions", "list"], "listSessions", json!({}), Look),
+        row(&["sessions", "end"], "endSessions", json!({}), Act),
+        row(
+            &["sessions", "end", "8d3kq1v7xw2mz", "--person", "Bob"],
+            "endSessions",
+            json!({"session": "8d3kq1v7xw2mz", "person": "Bob"}),
+            Act,
+        ),
     ]
 }
 
@@ -422,6 +430,7 @@ fn no_command_is_missing_from_the_table_of_calls() {
                 | "milestone"
                 | "sprint"
                 | "token"
+                | "sessions"
                 | "upstream"
         );
         known.insert(row.words[..if two { 2 } else { 1 }].join(" "));

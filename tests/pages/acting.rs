@@ -1,5 +1,6 @@
 //! A person's day at the pages: the board, a task, playbooks, the emergency stop.
 
+use super::page::Page;
 use super::{Browser, PAGES, somebody};
 use crate::mcp::{Client, team, token};
 use crate::support::rota::Rota;
@@ -60,6 +61,10 @@ async fn a_task_is_added_moved_edited_and_talked_about() {
     assert_eq!(task["description"], "one\ntwo", "what the form did not say stays");
     let late = bob.submit("/task/2/edit", &[("revision", &revision), ("headline", "Late")]).await;
     assert!(late.contains("somebody changed the task since"), "{late}");
+    let mark = bob.mark.clone();
+    let late =
+        [("mark", mark.as_str()), ("revision", &revision), ("description", "Long thoughts.")];
+    bob.post("/task/2/edit", &late).await.page().says("Long thoughts.");
     assert_eq!(shown(&rota, "2")["headline"], "Write both pages");
 
     assert!(
@@ -110,7 +115,13 @@ async fn a_playbook_is_armed_run_paused_and_its_run_undone() {
     let mut ada = somebody(&rota, &serving, "Ada").await;
     let page = ada.get("/playbooks/greeter").await.page();
     page.says("not armed");
-    assert!(ada.submit("/playbooks/greeter", &[("act", "arm")]).await.contains("is armed"));
+    page.says("acts as AI-Greeter");
+    page.says("step: addComment");
+    let unseen = ada.submit("/playbooks/greeter", &[("act", "arm")]).await;
+    assert!(unseen.contains("was changed since its rights were shown"), "{unseen}");
+    let definition = page.field("definition").to_owned();
+    let arm = [("act", "arm"), ("definition", definition.as_str())];
+    assert!(ada.submit("/playbooks/greeter", &arm).await.contains("is armed"));
     let run = ada.submit("/playbooks/greeter", &[("act", "run")]).await;
     assert!(run.contains("succeeded"), "{run}");
     let runs = ada.get("/runs?playbook=greeter").await.page();
@@ -134,6 +145,60 @@ async fn a_playbook_is_armed_run_paused_and_its_run_undone() {
         assert_eq!(reply.status, 200, "{path}: {}", reply.text);
         reply.page();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_has_the_colour_of_its_sort_and_a_comment_is_its_authors() {
+    let rota = team();
+    let serving = rota.serve(Vec::<&str>::new());
+    let mut ada = somebody(&rota, &serving, "Ada").await;
+    let mut bob = somebody(&rota, &serving, "Bob").await;
+    bob.submit("/task/1/move", &[("status", "7")]).await;
+    let page = bob.get("/task/1").await.text;
+    assert!(page.contains(r#"<span class="chip good">Done</span>"#), "{page}");
+    assert!(ada.submit("/task/1/comment", &[("text", "Mine.")]).await.contains("on the board"));
+    let theirs = shown(&rota, "1")["comments"][0]["id"].to_string();
+    let mark = bob.mark.clone();
+    let delete = [("comment", theirs.as_str()), ("mark", mark.as_str())];
+    assert_eq!(bob.post("/task/1/delete-comment", &delete).await.status, 403);
+    bob.get("/task/1").await.page().says("Mine.");
+    let deleted = ada.submit("/task/1/delete-comment", &[("comment", &theirs)]).await;
+    assert_eq!(deleted, "The comment is deleted.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_long_talk_the_end_is_shown_and_the_rest_page_by_page() {
+    let rota = team();
+    let serving = rota.serve(Vec::<&str>::new());
+    let mut ada = somebody(&rota, &serving, "Ada").await;
+    for number in 0..35 {
+        let text = format!("comment number {number}!");
+        ada.submit("/task/1/comment", &[("text", &text)]).await;
+    }
+    let page = ada.get("/task/1").await.page();
+    page.says("comment number 34!");
+    // What was written last stands among the activity, too.
+    let times = |page: &Page, text: &str| page.text().matches(text).count();
+    assert_eq!(times(&page, "comment number 34!"), 2, "{}", page.text());
+    assert_eq!(times(&page, "comment number 4!"), 0, "{}", page.text());
+    let older = page.links().into_iter().find(|link| link.starts_with("/task/1?before=")).unwrap();
+    let page = ada.get(older).await.page();
+    page.says("comment number 4!");
+    page.says("comment number 0!");
+    assert_eq!(times(&page, "comment number 34!"), 1, "{}", page.text());
+    assert!(page.links().contains(&"/task/1#comments"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_project_has_its_board_yet() {
+    let rota = team();
+    rota.run(["project", "edit", "Website", "--close"]).ok();
+    let serving = rota.serve(Vec::<&str>::new());
+    let mut ada = somebody(&rota, &serving, "Ada").await;
+    let board = ada.get("/board?project=1").await;
+    assert_eq!(board.status, 200);
+    board.page().says("Fix the footer");
+    ada.get("/board?project=4711").await.page().says("There is no such project.");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -84,6 +84,19 @@ async fn work_is_sent_back_with_a_comment_that_has_to_be_there() {
     let stale =
         ada.submit("/review", &[("item", "1"), ("run", &run), ("decision", "approve")]).await;
     assert!(stale.contains("look again"), "{stale}");
+    let again = [
+        ("item", "1"),
+        ("run", run.as_str()),
+        ("decision", "request_changes"),
+        ("comment", "Still no."),
+    ];
+    let reply = {
+        let mark = ada.mark.clone();
+        let fields: Vec<_> = again.iter().copied().chain([("mark", mark.as_str())]).collect();
+        ada.post("/review", &fields).await
+    };
+    assert_eq!(reply.status, 409);
+    reply.page().says("Still no.");
     let task = rota.run(["task", "show", "1", "--json"]).ok().json();
     assert_ne!(task["status_kind"], "done", "{task:#}");
 }
@@ -134,6 +147,20 @@ async fn of_proposed_writes_some_are_applied_and_some_with_other_words() {
     let none = [("item", "1"), ("run", run.as_str()), ("decision", "approve")];
     let none = ada.submit("/review", &none).await;
     assert!(none.contains("nothing is chosen"), "{none}");
+    // Whatever the form is about, nothing stands for all of it.
+    for (of, only) in [("r-000000000000", "1"), (run.as_str(), "x"), ("", "")] {
+        let form = [
+            ("item", "1"),
+            ("run", of),
+            ("decision", "approve"),
+            ("proposals", "yes"),
+            ("only", only),
+        ];
+        let refused = ada.submit("/review", &form).await;
+        assert!(refused.starts_with("This was not done"), "{of:?} {only:?}: {refused}");
+    }
+    let task = rota.run(["task", "show", "1", "--json"]).ok().json();
+    assert_eq!(task["headline"], "Fix the footer");
     let edited = r#"{"id": 1, "params": {"headline": "Edited headline"}}"#;
     let form = [
         ("item", "1"),

@@ -123,6 +123,10 @@ impl Browser {
         let fields: Vec<_> =
             std::iter::once(("mark", mark.as_str())).chain(fields.iter().copied()).collect();
         let reply = self.post(path, &fields).await;
+        if reply.status == 409 {
+            // With what was written.
+            return reply.page().remark();
+        }
         assert_eq!(reply.status, 303, "{path}: {reply:#?}");
         let place = reply.place().to_owned();
         let next = self.get(&place).await;

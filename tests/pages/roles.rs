@@ -64,6 +64,31 @@ async fn a_token_leaves_no_more_of_somebodys_rights_than_it_says() {
     let mark = ada.mark.clone();
     let refused = ada.post("/task/1/edit", &[("mark", &mark), ("headline", "planted")]).await;
     assert_eq!(refused.status, 403);
+    // Each page is there for whoever has its own tool, and lacks what they may not have.
+    let place = |tool: &str| match tool {
+        "listReviews" => "/review",
+        "findTasks" => "/board",
+        "listRuns" => "/runs",
+        "getDigest" => "/digest",
+        _ => "/task/1",
+    };
+    for tools in [
+        &["listReviews", "decideReview"][..],
+        &["findTasks", "getAllProjects"],
+        &["listRuns"],
+        &["getDigest"],
+        &["getTicket"],
+    ] {
+        let words: Vec<&str> = tools.iter().flat_map(|tool| ["--tool", tool]).collect();
+        let name = format!("only {}", tools[0]);
+        let words: Vec<&str> = std::iter::once(name.as_str()).chain(words).collect();
+        let secret = token(&rota, &words);
+        let mut browser = Browser::of(&serving);
+        assert_eq!(browser.post("/sign-in", &[("token", &secret)]).await.status, 303);
+        let reply = browser.get(place(tools[0])).await;
+        assert_eq!(reply.status, 200, "{tools:?}: {}", reply.text);
+        reply.page();
+    }
     // Tools that a token does not reach stand behind no page.
     let mut few = Browser::signed_in(&serving, &few).await;
     assert_eq!(few.get("/board").await.status, 403);

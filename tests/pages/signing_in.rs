@@ -108,6 +108,55 @@ async fn a_session_ends_with_its_token_and_outlives_the_daemon() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_a_rotated_secret_is_signed_out() {
+    let rota = team();
+    let secret = token(&rota, &["browser"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let mut thief = Browser::signed_in(&serving, &secret).await;
+    let id = secret.split('_').nth(1).unwrap();
+    let rotated = rota.run(["token", "rotate", id, "--json"]).ok().json();
+    assert_eq!(thief.get("/").await.status, 303, "the session ended with the secret");
+    let mut ada = Browser::signed_in(&serving, rotated["secret"].as_str().unwrap()).await;
+    assert_eq!(ada.get("/").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_signed_in_elsewhere_is_signed_out_from_here() {
+    let rota = team();
+    let serving = rota.serve(Vec::<&str>::new());
+    let mut far = Browser::of(&serving);
+    let path = link(&rota, &far);
+    assert_eq!(far.post(&path, &[]).await.status, 303);
+    let mut bob = somebody(&rota, &serving, "Bob").await;
+    let mut ada = somebody(&rota, &serving, "Ada").await;
+    let page = ada.get("/settings").await.page();
+    for said in ["a link", "token page of Ada", "token page of Bob", "this one"] {
+        page.says(said);
+    }
+    let page = bob.get("/settings").await.page();
+    assert!(!page.text().contains("a link"), "others' are not shown: {}", page.text());
+    let listed = rota.run(["sessions", "list", "--json"]).ok().json();
+    let items = listed["items"].as_array().unwrap();
+    assert_eq!(items.len(), 3, "{listed:#}");
+    for secret in ["mark", "hash", "token_hash"] {
+        assert!(!listed.to_string().contains(&format!("\"{secret}\"")), "{listed:#}");
+    }
+    let by_link = items.iter().find(|one| one["token"].is_null()).unwrap();
+    let id = by_link["id"].as_str().unwrap();
+    let form = [("act", "end-session"), ("session", id), ("person", "2")];
+    let refused = bob.submit("/settings", &form).await;
+    assert!(refused.contains("no such session"), "{refused}");
+    let ended = rota.run(["sessions", "end", id]).ok();
+    assert!(ended.out.contains("1 session ended"), "{ended:#?}");
+    assert_eq!(far.get("/").await.status, 303);
+    let mark = ada.mark.clone();
+    let reply = ada.post("/settings", &[("mark", &mark), ("act", "end-sessions")]).await;
+    assert_eq!(reply.status, 303);
+    assert_eq!(ada.get("/settings").await.status, 303, "everywhere is here, too");
+    assert_eq!(bob.get("/").await.status, 200, "another's stay");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_guesses_is_slowed_down_and_programs_are_not_people() {
     let rota = team();
     let (secret, key) = (token(&rota, &["browser"]), token(&rota, &["ci", "--service"]));

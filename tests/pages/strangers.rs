@@ -35,6 +35,25 @@ async fn a_form_that_another_page_sends_does_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn behind_a_proxy_forms_count_from_the_address_that_is_named_as_ours() {
+    let rota = team();
+    let config = "timezone = \"Europe/Berlin\"\n[people]\nme = \"Ada\"\n[mcp]\n\
+                  origins = [\"https://board.example.com\"]\n";
+    rota.write("rota.toml", config);
+    let secret = crate::mcp::token(&rota, &["browser"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let mut ada = Browser::of(&serving);
+    let form = [("token", secret.as_str())];
+    let other = ada.post_with("/sign-in", &form, &[("origin", "https://other.example.com")]).await;
+    assert_eq!(other.status, 403);
+    other.page().says("proxy_set_header Host");
+    let ours = [("origin", "https://board.example.com"), ("x-forwarded-proto", "https")];
+    let reply = ada.post_with("/sign-in", &form, &ours).await;
+    assert_eq!((reply.status, reply.place()), (303, "/"), "{reply:#?}");
+    assert!(reply.cookie().unwrap().contains("; Secure"), "{reply:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_name_is_refused_before_anybody_is_known() {
     let rota = team();
     let serving = rota.serve(Vec::<&str>::new());

@@ -89,6 +89,8 @@ pub struct AtGates {
     pub gates: Arc<Gates>,
     /// Questions fail while it is set.
     pub down: AtomicBool,
+    /// Only questions for lists of tasks do.
+    pub lists_nothing: AtomicBool,
 }
 
 /// A board with gates.
@@ -96,7 +98,11 @@ pub type GatedBoard = Watched<AtGates>;
 
 impl GatedBoard {
     pub fn new(below: Arc<dyn Board>, gates: &Arc<Gates>) -> Self {
-        let watch = AtGates { gates: Arc::clone(gates), down: AtomicBool::new(false) };
+        let watch = AtGates {
+            gates: Arc::clone(gates),
+            down: AtomicBool::new(false),
+            lists_nothing: AtomicBool::new(false),
+        };
         Self { below, watch }
     }
 }
@@ -111,7 +117,8 @@ impl Watch for AtGates {
                 if call.name == "task" {
                     self.gates.pass("readTask").await;
                 }
-                if self.down.load(Ordering::SeqCst) {
+                let lists_nothing = self.lists_nothing.load(Ordering::SeqCst);
+                if self.down.load(Ordering::SeqCst) || call.name == "tasks" && lists_nothing {
                     let what = "it is down".to_owned();
                     return Err(BoardError::Unavailable { what, source: None });
                 }

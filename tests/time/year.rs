@@ -67,7 +67,7 @@ async fn happen(team: &Team, life: Life, chance: &SeededEntropy) -> Life {
             team.playbook(name, &text(rhythm, zone, keys, below(2) == 0));
             life.daemon.reload().await;
         }
-        5 | 6 => drop(life.daemon.set_playbook(&playbook, Switch::Arm, "Ada").await.unwrap()),
+        5 | 6 => drop(life.daemon.set_playbook(&playbook, Switch::Arm(None), "Ada").await.unwrap()),
         7 => drop(life.daemon.stop_all("Ada", "a test").await.unwrap()),
         8 | 9 => drop(life.daemon.start_all("Ada").await.unwrap()),
         10 => team.clock.set(TimeDelta::seconds(-i64::try_from(below(900)).unwrap())),

@@ -187,6 +187,9 @@ async fn what_waits_is_listed_and_decided_once() {
         async move { api.post("/api/v1/review/1/decide", body).await }
     };
     assert_eq!(decide(&robot).await.status, 403, "nobody approves their own work");
+    let other = json!({ "decision": "approve", "run": "r-000000000000" });
+    let other = ada.post("/api/v1/review/1/decide", other).await;
+    assert_eq!(other.problem(409), "review_changed", "it is not what was seen");
     let decided = decide(&ada).await.ok();
     assert!(decided.get("repeated").is_none_or(|repeated| repeated == false), "{decided:#}");
     assert_eq!(decide(&ada).await.ok()["repeated"], true, "the first decision stands");

@@ -9,6 +9,7 @@ pub mod outside;
 pub mod report;
 pub mod review;
 pub mod service;
+pub mod sessions;
 pub mod team;
 pub mod transfer;
 
@@ -26,6 +27,7 @@ use outside::{McpArgs, TokenCommand, UpstreamCommand};
 use report::ReportCommand;
 use review::{AuditCommand, ReviewCommand};
 use service::ServiceCommand;
+use sessions::SessionsCommand;
 use std::path::PathBuf;
 use team::{MilestoneCommand, PersonCommand, SprintCommand};
 use transfer::BoardCommand;
@@ -235,6 +237,9 @@ pub enum Command {
     /// It is for whoever types (`[people] me` of rota.toml), and counts for five minutes.
     #[command(after_help = "Example:\n  rota open")]
     Open,
+    /// Who is signed in to the dashboard, and signing them out
+    #[command(subcommand, after_help = "Example:\n  rota sessions end")]
+    Sessions(SessionsCommand),
     /// Other MCP servers, whose tools playbooks may use once a person accepted them
     #[command(subcommand, after_help = "Example:\n  rota upstream list")]
     Upstream(UpstreamCommand),

@@ -76,6 +76,7 @@ impl Session<'_> {
             Command::Leantime(command) => self.leantime(command).await,
             Command::Token(token) => self.ask(token.call()).await,
             Command::Open => self.ask(open_call()).await,
+            Command::Sessions(sessions) => self.ask(sessions.call()).await,
             Command::Upstream(upstream) => self.upstream(upstream).await,
             Command::Doctor(args) => self.doctor(args).await,
             Command::Schema { kind } => self.schema(*kind),

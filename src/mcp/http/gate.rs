@@ -22,6 +22,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// So long a request may take to come, with all that it says.
+const BODY_TIME: Duration = Duration::from_secs(30);
 /// A credential is no longer than this.
 const CREDENTIAL_BYTES_MAX: usize = 512;
 
@@ -141,7 +143,8 @@ impl Gate {
             instruments::refused(Refused::Memory);
             Refusal::full()
         })?;
-        let bytes = axum::body::to_bytes(body, most).await;
+        let reading = tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, most)).await;
+        let bytes = reading.map_err(|_| Refusal::too_slow())?;
         let bytes = bytes.map_err(|_| Refusal::too_large(most))?;
         share.becomes(bytes.len() as u64);
         Ok((bytes, share))
@@ -256,4 +259,42 @@ fn declared(request: &Parts, bytes_max: usize) -> u64 {
     }
     let said = request.headers.get(header::CONTENT_LENGTH).and_then(|text| text.to_str().ok());
     said.and_then(|text| text.trim().parse::<u64>().ok()).map_or(most, |bytes| bytes.min(most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::domain::from_millis;
+    use async_trait::async_trait;
+    use axum::http::StatusCode;
+
+    struct Nobody;
+
+    #[async_trait]
+    impl Access for Nobody {
+        async fn caller(&self, _: &SecretString) -> Result<Caller, Denied> {
+            Err(Denied::Unknown)
+        }
+
+        async fn anybody(&self) -> Result<Caller, Denied> {
+            Err(Denied::Unknown)
+        }
+
+        async fn still_counts(&self, _: &str) -> bool {
+            false
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_comes_gives_back_the_room_that_it_takes() {
+        let options = HttpOptions { memory_bytes_max: 1_000, ..HttpOptions::default() };
+        let clock = Arc::new(ManualClock::at(from_millis(0)));
+        let gate = Gate::new(Arc::new(Nobody), options, clock);
+        let (parts, ()) = Request::post("/mcp").body(()).unwrap().into_parts();
+        let stalled = Body::from_stream(futures::stream::pending::<Result<Bytes, axum::Error>>());
+        let refusal = gate.read(&parts, stalled, "x").await.map(|_| ()).unwrap_err();
+        assert_eq!(refusal.status, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(gate.held(), 0);
+    }
 }

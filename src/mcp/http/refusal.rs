@@ -90,6 +90,12 @@ impl Refusal {
         Self::of((StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", -32_600), message)
     }
 
+    /// The request did not come in time.
+    pub(super) fn too_slow() -> Self {
+        let message = "the request came too slowly; nothing was begun, try again";
+        Self::of((StatusCode::REQUEST_TIMEOUT, "request_timeout", -32_600), message)
+    }
+
     fn with(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(name, value);

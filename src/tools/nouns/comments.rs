@@ -28,7 +28,7 @@ pub(super) fn tools() -> Vec<Definition> {
                 name: "getComments",
                 title: "Get comments",
                 description: "The comments on a task, project or goal, newest first (commentOrder 1: oldest first). \
-                    Use it to see what people said. Example: {\"module\": \"ticket\", \"entityId\": 7}.",
+                    Example: {\"module\": \"ticket\", \"entityId\": 7}.",
                 example: r#"{"module": "ticket", "entityId": 7}"#,
             },
             Role::Readonly,
@@ -38,7 +38,7 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "addComment",
                 title: "Add a comment",
-                description: "Writes a comment in Markdown on a task (module ticket), project or goal. Use it to report progress or ask. Example: {\"module\": \"ticket\", \
+                description: "Writes a comment in Markdown on a task (module ticket), project or goal. Example: {\"module\": \"ticket\", \
                     \"entityId\": 7, \"text\": \"The fix is in review.\"}.",
                 example: r#"{"module": "ticket", "entityId": 7, "text": "The fix is in review."}"#,
             },
@@ -92,7 +92,7 @@ struct GetComments {
     to: Option<String>,
     /// At most so many, 1 to 1000 (default 100).
     limit: Option<u32>,
-    /// `next` of the page before (oldest first only).
+    /// `next` of the page before.
     cursor: Option<Id>,
 }
 
@@ -103,8 +103,8 @@ async fn get_comments(
 ) -> Result<Value, ToolError> {
     let directory = Directory::read(parts, context).await?;
     let dates = crate::tools::dates::Dates { zone: context.zone, now: parts.clock.wall() };
-    let oldest_first = args.comment_order == Some(1);
     let mut query = CommentQuery {
+        latest_first: args.comment_order != Some(1),
         rated: args.status_updates,
         from: args.from.as_deref().map(|text| dates.begin("from", text)).transpose()?,
         to: args.to.as_deref().map(|text| dates.end("to", text)).transpose()?,
@@ -120,27 +120,20 @@ async fn get_comments(
         (None, _) => return Err(refuse("entityId: say on which task, project or goal")),
     }
     let limit = query.page_size();
-    let mut comments: Vec<Comment> = Vec::new();
-    let mut next = None;
-    if oldest_first {
+    let (mut comments, mut next) = (Vec::new(), None);
+    for _ in 0..PAGES_MAX {
+        query.limit = limit - comments.len();
         let page = parts.board.comments(&query).await.map_err(|e| told(&e))?;
-        next = after(&page).map(|id| id.to_string());
-        comments = page.items;
-    } else {
-        // The board answers oldest first: go to the end, keep the newest.
-        query.limit = 1_000;
-        for _ in 0..PAGES_MAX {
-            let page = parts.board.comments(&query).await.map_err(|e| told(&e))?;
-            let next = after(&page);
-            comments.extend(page.items);
-            comments.drain(..comments.len().saturating_sub(limit));
-            if next.is_none() {
-                break;
-            }
-            query.after = next;
+        next = after(&page);
+        comments.extend(page.items);
+        // A page may show less than was looked at: whoever asks for the newest is shown as many as they
+        // asked for.
+        if next.is_none() || comments.len() >= limit || !query.latest_first {
+            break;
         }
-        comments.reverse();
+        query.after = next;
     }
+    let next = next.map(|id| id.to_string());
     let items = comments.into_iter().map(|comment| directory.names.comment(comment)).collect();
     Ok(show::value(&Items::<CommentView> { items, next }))
 }
@@ -153,7 +146,7 @@ pub(super) fn after(page: &Page<Comment>) -> Option<CommentId> {
     said.or_else(|| page.items.last().map(|comment| comment.id))
 }
 
-/// A thread is read to at most so many pages of 1,000.
+/// Of the newest, at most so many pages are looked at for one.
 const PAGES_MAX: usize = 100;
 
 #[derive(Deserialize, JsonSchema)]
@@ -317,14 +310,17 @@ async fn delete_comment(
     let seen = page.items.into_iter().find(|comment| comment.id == id).ok_or_else(|| {
         ToolError::rejected(Reason::NotFound, format!("there is no comment {id} there"))
     })?;
-    if let Some(run) = &context.run
-        && run.actor == crate::domain::EffectActor::Agent
-        && seen.author != context.principal.person.id
-    {
-        return Err(ToolError::rejected(
-            Reason::OutOfScope,
-            format!("comment {id} is somebody else's; an agent deletes its own only"),
-        ));
+    let me = &context.principal.person;
+    let may_others = match &context.run {
+        Some(run) => run.actor != crate::domain::EffectActor::Agent,
+        None => me.role >= Role::Manager,
+    };
+    if seen.author != me.id && !may_others {
+        let message = format!(
+            "comment {id} is somebody else's; everybody deletes their own, people with the role manager \
+             any"
+        );
+        return Err(ToolError::rejected(Reason::OutOfScope, message));
     }
     Ok(Planned::new(reach(parts, seen.on).await?, Write::DeleteComment(seen)))
 }

@@ -277,7 +277,7 @@ struct TicketView {
     #[serde(flatten)]
     task: TaskView,
     subtasks: Vec<TaskView>,
-    /// Oldest first.
+    /// Oldest first; of many the newest.
     comments: Vec<CommentView>,
     /// Present when there are more subtasks or comments than are shown.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -290,14 +290,16 @@ async fn get_ticket(parts: &Parts, context: &Context, args: GetTicket) -> Result
     let task = parts.board.task(id).await.map_err(|e| told(&e))?;
     let subtasks = TaskQuery { parent: Some(id), ..TaskQuery::default() };
     let subtasks = parts.board.tasks(&subtasks).await.map_err(|e| told(&e))?;
-    let comments = CommentQuery { on: Some(CommentTarget::Task(id)), ..CommentQuery::default() };
+    // Of a long talk its end.
+    let on = Some(CommentTarget::Task(id));
+    let comments = CommentQuery { on, latest_first: true, ..CommentQuery::default() };
     let comments = parts.board.comments(&comments).await.map_err(|e| told(&e))?;
     let more = (subtasks.next.is_some() || comments.next.is_some())
         .then(|| "use findTasks with parent, and getComments, for the rest".to_owned());
     Ok(show::value(&TicketView {
         task: directory.names.task(task),
         subtasks: subtasks.items.into_iter().map(|task| directory.names.task(task)).collect(),
-        comments: comments.items.into_iter().map(|c| directory.names.comment(c)).collect(),
+        comments: comments.items.into_iter().rev().map(|c| directory.names.comment(c)).collect(),
         more,
     }))
 }

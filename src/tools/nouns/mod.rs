@@ -26,6 +26,7 @@ mod projects;
 mod records;
 mod reports;
 mod reviews;
+mod sessions;
 mod spent;
 mod sprints;
 mod talk;
@@ -75,6 +76,7 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Operate, operate::tools()),
         (Toolset::Operate, undo::tools()),
         (Toolset::Tokens, tokens::tools()),
+        (Toolset::Tokens, sessions::tools()),
         (Toolset::Upstreams, upstreams::tools()),
         (Toolset::Code, code::tools()),
         (Toolset::Code, history::tools()),

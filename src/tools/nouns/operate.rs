@@ -26,8 +26,8 @@ fn runs() -> Vec<Definition> {
             Words {
                 name: "runPlaybook",
                 title: "Run a playbook now",
-                description: "Runs one occurrence of a playbook through the same path as the clock, waits for \
-                    it and says what happened and why. Example: {\"playbook\": \"ai-worker\", \"task\": 7}.",
+                description: "Runs one occurrence of a playbook as the clock would, and says what happened and why. \
+                    Example: {\"playbook\": \"ai-worker\", \"task\": 7}.",
                 example: r#"{"playbook": "ai-worker", "task": 7}"#,
             },
             Role::Editor,
@@ -57,8 +57,8 @@ fn runs() -> Vec<Definition> {
             Words {
                 name: "releaseClaim",
                 title: "Take a claim away",
-                description: "Takes a task away from its holder, or (below manager) asks those who may. Needs a \
-                    reason, raises the fence. Example: {\"task\": 7, \"reason\": \"I do it myself.\"}.",
+                description: "Takes a task away from its holder, or (below manager) asks those who may. Raises the \
+                    fence. Example: {\"task\": 7, \"reason\": \"I do it myself.\"}.",
                 example: r#"{"task": 7, "reason": "I do it myself."}"#,
             },
             Role::Editor,
@@ -90,7 +90,7 @@ fn playbooks() -> Vec<Definition> {
         example: r#"{"playbook": "ai-worker"}"#,
     };
     vec![
-        Definition::operate::<OnePlaybook, Anything>(
+        Definition::operate::<ArmPlaybook, Anything>(
             words(
                 "armPlaybook",
                 "Arm a playbook",
@@ -99,7 +99,11 @@ fn playbooks() -> Vec<Definition> {
             ),
             Role::Manager,
             true,
-            |parts, context, args| Box::pin(switch(parts, context, args, Switch::Arm)),
+            |parts, context, args| {
+                let ArmPlaybook { playbook, definition } = args;
+                let args = OnePlaybook { playbook };
+                Box::pin(switch(parts, context, args, Switch::Arm(definition)))
+            },
         ),
         Definition::operate::<OnePlaybook, Anything>(
             words(
@@ -213,6 +217,15 @@ struct ReleaseClaim {
 struct OnePlaybook {
     /// Which playbook.
     playbook: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ArmPlaybook {
+    /// Which playbook.
+    playbook: String,
+    /// Only this one of listPlaybooks.
+    definition: Option<String>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

@@ -3,10 +3,14 @@
 use super::operate::desk_error;
 use super::records::{Anything, Nothing};
 use super::tasks::refuse;
-use crate::domain::{Fence, PersonId, Reason, Role, TaskId, Value, Verdict, WaitItem, Waiting};
+use crate::domain::{
+    Fence, PersonId, Reason, Role, RunId, TaskId, Value, Verdict, WaitItem, Waiting,
+};
 use crate::tools::arguments::{Id, IdOrName};
 use crate::tools::definition::{Annotations, Definition, Words};
-use crate::tools::desk::{AnswerAsk, DecideAsk, Leave, QuestionAsk, ReleaseAsk, Tend, TendAsk};
+use crate::tools::desk::{
+    AnswerAsk, DecideAsk, Leave, QuestionAsk, ReleaseAsk, Seen, Tend, TendAsk,
+};
 use crate::tools::guard::told;
 use crate::tools::registry::Parts;
 use crate::tools::resolve::Directory;
@@ -324,6 +328,10 @@ struct DecideReview {
     until: Option<String>,
     /// Whose turn it is, by id or name (reassign).
     to: Option<IdOrName>,
+    /// Only if it still is what was seen: `run` in listReviews.
+    run: Option<String>,
+    /// The same: `since` there.
+    since: Option<String>,
     /// Only say what would be done.
     #[serde(default)]
     dry_run: bool,
@@ -345,15 +353,15 @@ async fn decide(parts: &Parts, context: &Context, args: DecideReview) -> Result<
         Some(Verdict::Approved) if args.comment.trim().is_empty() => String::new(),
         _ => text("comment", &args.comment)?,
     };
-    let task = seen(parts, task).await?;
+    let (task, known) = (seen(parts, task).await?, known(&args)?);
     let (dry_run, context) = (args.dry_run, context.clone());
     let desk = parts.desk()?;
     if let Some(verdict) = verdict {
         let (only, edits) = (args.only, edited(args.edits)?);
-        let ask = DecideAsk { task, verdict, comment, only, edits, dry_run, context };
+        let ask = DecideAsk { task, verdict, comment, only, edits, seen: known, dry_run, context };
         Ok(show::value(&desk.decide(ask).await.map_err(desk_error)?))
     } else {
-        let ask = AnswerAsk { task, text: comment, dry_run, context };
+        let ask = AnswerAsk { task, text: comment, seen: known, dry_run, context };
         Ok(show::value(&desk.answer(ask).await.map_err(desk_error)?))
     }
 }
@@ -365,6 +373,18 @@ fn meant(args: &DecideReview) -> Result<WaitItem, ToolError> {
         (None, Some(item)) => item.parse().map_err(|error| refuse(&format!("item: {error}"))),
         _ => Err(refuse("task or item: name one of them, as listReviews does")),
     }
+}
+
+/// What whoever decides says that they have seen.
+fn known(args: &DecideReview) -> Result<Seen, ToolError> {
+    let text = |text: &Option<String>| {
+        text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let since = text(&args.since).map(|since| {
+        let read = chrono::DateTime::parse_from_rfc3339(&since);
+        read.map(|at| at.to_utc()).map_err(|_| refuse("since: expected it as listReviews tells it"))
+    });
+    Ok(Seen { run: text(&args.run).map(RunId::new), since: since.transpose()? })
 }
 
 /// Anything but a decision about work.
@@ -411,7 +431,8 @@ async fn tend(
         "" => String::new(),
         comment => text("comment", comment)?,
     };
-    let ask = TendAsk { item, how, comment, dry_run: args.dry_run, context: context.clone() };
+    let (seen, dry_run, context) = (known(&args)?, args.dry_run, context.clone());
+    let ask = TendAsk { item, how, comment, seen, dry_run, context };
     parts.desk()?.tend(ask).await.map_err(desk_error)
 }
 

@@ -51,10 +51,15 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
         Some(wanted) => all.iter().find(|project| int(project, "id") == Some(wanted)),
         None => all.first(),
     };
-    let Some(project) = found.cloned() else {
+    let found = match (found.cloned(), wanted) {
+        // Of the closed ones only their tasks lead here.
+        (None, Some(wanted)) => closed(visit, wanted).await?,
+        (found, _) => found,
+    };
+    let Some(project) = found else {
         return Ok(no_project(wanted.is_some()));
     };
-    let people = visit.call("listPeople", []).await?;
+    let people = visit.call_if_allowed("listPeople", []).await?.unwrap_or_default();
     let claims = visit.call_if_allowed("listClaims", []).await?.unwrap_or_default();
     let claims = list(&claims, "items")
         .iter()
@@ -75,6 +80,14 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
             @for column in &columns { (column) }
         }
     })
+}
+
+/// A project that is not listed any more.
+async fn closed(visit: &Visit, wanted: i64) -> Result<Option<Value>, CallError> {
+    match visit.call_if_allowed("getProject", [("projectId", wanted.into())]).await {
+        Err(error) if error.code == "not_found" => Ok(None),
+        found => found,
+    }
 }
 
 fn no_project(is_wanted: bool) -> Markup {
@@ -155,6 +168,9 @@ fn filters(visit: &Visit, board: &Board) -> Markup {
                     @for own in list(&board.projects, "items") {
                         @let id = int(own, "id");
                         option value=(id.unwrap_or_default()) selected[id == project] { (text(own, "name")) }
+                    }
+                    @if !list(&board.projects, "items").iter().any(|own| int(own, "id") == project) {
+                        option value=(project.unwrap_or_default()) selected { (text(&board.project, "name")) " (closed)" }
                     }
                 }
             }

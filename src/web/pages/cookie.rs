@@ -23,7 +23,8 @@ impl Jar {
         let said = headers.get("x-forwarded-proto").and_then(|said| said.to_str().ok());
         let is_secure = match pages.wire {
             Wire::Tls => true,
-            Wire::Proxied => !is_local,
+            // A proxy that does not pass the name on may say what it speaks.
+            Wire::Proxied => !is_local || said == Some("https"),
             Wire::Plain => !is_local && said == Some("https"),
         };
         let port = host.rsplit_once(':').map(|(_, port)| port);

@@ -4,7 +4,7 @@ use super::answer::see;
 use super::cookie::Jar;
 use super::form::{Form, address};
 use super::visit::Visit;
-use super::{Pages, SignInError, sign_in};
+use super::{Known, Pages, SignInError, sign_in};
 use crate::mcp::http::names_us;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -32,7 +32,7 @@ pub(super) async fn signed_in(
     request: Request,
     next: Next,
 ) -> Response<Body> {
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     if let Err(refusal) = at_the_door(&pages, &parts) {
         return refusal;
     }
@@ -44,7 +44,25 @@ pub(super) async fn signed_in(
         },
         None => None,
     };
-    let Some(known) = known else { return to_sign_in(&parts) };
+    let Some(mut known) = known else { return signed_out(&pages, &parts, body).await };
+    let renewed = known.next.take();
+    let mut response = served(pages, known, parts, body, next).await;
+    // With whatever answer: there is no other that would bring it. Whoever signs out has none any more.
+    if let Some(cookie) = renewed.as_ref().and_then(|secret| jar.set(Some(secret)))
+        && !response.headers().contains_key(header::SET_COOKIE)
+    {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+async fn served(
+    pages: Arc<Pages>,
+    known: Known,
+    mut parts: Parts,
+    body: Body,
+    next: Next,
+) -> Response<Body> {
     if pages.rate.take(&known.session).is_err() {
         return sign_in::refusal(
             StatusCode::TOO_MANY_REQUESTS,
@@ -52,25 +70,42 @@ pub(super) async fn signed_in(
         );
     }
     let form = if parts.method == Method::POST {
-        match sent(&parts, body, Some(&known.mark)).await {
+        match sent(&pages, &parts, body).await {
             Ok(form) => form,
             Err(refusal) => return refusal,
         }
     } else {
         Form::default()
     };
-    let query = Form::read(parts.uri.query().unwrap_or_default().as_bytes());
-    let (caller, session, mark) = (known.caller, known.session, known.mark);
-    let place = parts.uri.path().to_owned();
-    parts.extensions.insert(Visit { pages, caller, session, mark, place, query, form });
-    let mut response = next.run(Request::from_parts(parts, Body::empty())).await;
-    // Whoever signs out has none any more.
-    if let Some(cookie) = known.next.as_ref().and_then(|secret| jar.set(Some(secret)))
-        && !response.headers().contains_key(header::SET_COOKIE)
-    {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
+    let is_theirs = bool::from(form.text("mark").as_bytes().ct_eq(known.mark.as_bytes()));
+    if parts.method == Method::POST && !is_theirs {
+        let why =
+            "This form is of another session; nothing was done. Go back and load its page again.";
+        return sign_in::returned(StatusCode::FORBIDDEN, why, &form);
     }
-    response
+    let query = Form::read(parts.uri.query().unwrap_or_default().as_bytes());
+    let Known { caller, session, mark, .. } = known;
+    let place = parts.uri.path().to_owned();
+    let taken = Arc::default();
+    parts.extensions.insert(Visit { pages, caller, session, mark, place, query, form, taken });
+    next.run(Request::from_parts(parts, Body::empty())).await
+}
+
+/// Who is not signed in is asked to, and then led to where they wanted to go. What they wrote in the
+/// meantime is given back to them.
+async fn signed_out(pages: &Pages, parts: &Parts, body: Body) -> Response<Body> {
+    if parts.method != Method::POST {
+        return to_sign_in(parts);
+    }
+    match sent(pages, parts, body).await {
+        Ok(form) if form.has_texts() => {
+            let why =
+                "You are not signed in any more; nothing was done. Sign in, and send this again.";
+            sign_in::returned(StatusCode::UNAUTHORIZED, why, &form)
+        }
+        Ok(_) => to_sign_in(parts),
+        Err(refusal) => refusal,
+    }
 }
 
 /// Lets anybody through who may ask at all, to where people sign in.
@@ -85,7 +120,7 @@ pub(super) async fn anybody(
         Err(refusal) => return refusal,
     };
     let form = if parts.method == Method::POST {
-        match sent(&parts, body, None).await {
+        match sent(&pages, &parts, body).await {
             Ok(form) => form,
             Err(refusal) => return refusal,
         }
@@ -110,34 +145,32 @@ fn at_the_door(pages: &Pages, parts: &Parts) -> Result<IpAddr, Response<Body>> {
     Err(sign_in::refusal(StatusCode::FORBIDDEN, why))
 }
 
-/// A form: from a page of ours and, where somebody is signed in, one that was shown to them.
-async fn sent(parts: &Parts, body: Body, mark: Option<&str>) -> Result<Form, Response<Body>> {
-    if !is_from_our_page(&parts.headers) {
-        let why = "This form was not sent from a page of this server; nothing was done.";
+/// A form, from a page of ours.
+async fn sent(pages: &Pages, parts: &Parts, body: Body) -> Result<Form, Response<Body>> {
+    if !is_from_our_page(&parts.headers, pages.door.origins()) {
+        let why = "This form was not sent from a page of this server; nothing was done. If it was, a proxy \
+                   stands between: let it pass the name on (nginx: proxy_set_header Host $host), and name \
+                   that under [mcp] hosts in rota.toml; or name the address of the pages under [mcp] origins.";
         return Err(sign_in::refusal(StatusCode::FORBIDDEN, why));
     }
     let body = crate::web::body::read(parts, body, FORM_BYTES_MAX, BODY_TIME).await;
     let body = body.map_err(|status| {
         sign_in::refusal(status, "The form is too long, or came too slowly; nothing was done.")
     })?;
-    let form = Form::read(&body);
-    if let Some(mark) = mark
-        && !bool::from(form.text("mark").as_bytes().ct_eq(mark.as_bytes()))
-    {
-        let why =
-            "This form is of another session; nothing was done. Go back and load its page again.";
-        return Err(sign_in::refusal(StatusCode::FORBIDDEN, why));
-    }
-    Ok(form)
+    Ok(Form::read(&body))
 }
 
-/// Browsers say where a form was sent from.
-fn is_from_our_page(headers: &HeaderMap) -> bool {
+/// Browsers say where a form was sent from: from where we are asked, or from an address that is named as
+/// ours.
+fn is_from_our_page(headers: &HeaderMap, ours: &[String]) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let Some(origin) = text("origin") else {
         // Old ones do not; they say neither. What is no browser has no cookie of somebody else.
         return matches!(text("sec-fetch-site"), None | Some("same-origin" | "none"));
     };
+    if ours.iter().any(|own| own.eq_ignore_ascii_case(origin)) {
+        return true;
+    }
     let said = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
     let (said, host) = (said.and_then(authority), text("host").and_then(authority));
     said.is_some() && said == host
@@ -148,7 +181,6 @@ fn authority(text: &str) -> Option<String> {
     Some(authority.as_str().to_ascii_lowercase())
 }
 
-/// Who is not signed in is asked to, and then led to where they wanted to go.
 fn to_sign_in(parts: &Parts) -> Response<Body> {
     let wanted = parts.uri.path_and_query().map_or("/", |wanted| wanted.as_str());
     let next = if parts.method == Method::GET && wanted != "/" { wanted } else { "" };
@@ -192,7 +224,19 @@ mod tests {
             (vec![host, ("sec-fetch-site", "same-origin")], true),
             (vec![host], true),
         ] {
-            assert_eq!(is_from_our_page(&headers(&pairs)), counts, "{pairs:?}");
+            assert_eq!(is_from_our_page(&headers(&pairs), &[]), counts, "{pairs:?}");
+        }
+        // Behind a proxy that does not pass the name on.
+        let ours = ["https://board.example.com".to_owned()];
+        for (origin, counts) in [
+            ("https://board.example.com", true),
+            ("https://BOARD.example.com", true),
+            ("http://board.example.com", false),
+            ("https://board.example.com:444", false),
+            ("https://board.example.com.evil.example", false),
+        ] {
+            let pairs = [("host", "127.0.0.1:3001"), ("origin", origin)];
+            assert_eq!(is_from_our_page(&headers(&pairs), &ours), counts, "{origin}");
         }
     }
 }

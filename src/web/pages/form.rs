@@ -31,6 +31,26 @@ impl Form {
         self.0.iter().any(|(own, _)| own == name)
     }
 
+    /// What somebody wrote themselves, by its field's name: what is secret and what is not theirs is
+    /// left out.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let written = |name: &str| {
+            let is_edit = name.starts_with("edit-");
+            is_edit
+                || ["headline", "description", "criteria", "text", "comment", "reason"]
+                    .contains(&name)
+        };
+        let filled = self.0.iter().filter(|(_, value)| !value.trim().is_empty());
+        filled
+            .filter(move |(name, _)| written(name))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Whether somebody wrote anything.
+    pub(super) fn has_texts(&self) -> bool {
+        self.texts().next().is_some()
+    }
+
     /// Every value of a field that may be there more than once.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())

@@ -8,17 +8,22 @@ use maud::{DOCTYPE, Markup, html};
 const HTMX_CONFIG: &str =
     r#"{"includeIndicatorCSS": false, "history": false, "defaultTimeout": 20000}"#;
 
-/// The pages, in the order of the navigation, with the tool without which there is nothing to show.
-const PLACES: [(&str, &str, &str); 8] = [
-    ("/", "Now", "getStatus"),
-    ("/review", "Review", "listReviews"),
-    ("/board", "Board", "findTasks"),
-    ("/runs", "Runs", "listRuns"),
-    ("/playbooks", "Playbooks", "listPlaybooks"),
-    ("/digest", "Digest", "getDigest"),
-    ("/costs", "Costs", "reportCost"),
-    ("/settings", "Settings", "whoami"),
+/// The pages, in the order of the navigation, with the tools without which there is nothing to show.
+const PLACES: [(&str, &str, &[&str]); 8] = [
+    ("/", "Now", &["getStatus"]),
+    ("/review", "Review", &["listReviews"]),
+    ("/board", "Board", &["getAllProjects", "findTasks"]),
+    ("/runs", "Runs", &["listRuns"]),
+    ("/playbooks", "Playbooks", &["listPlaybooks"]),
+    ("/digest", "Digest", &["getDigest"]),
+    ("/costs", "Costs", &["reportCost"]),
+    ("/settings", "Settings", &["whoami"]),
 ];
+
+/// Whether there is anything to show them.
+fn is_theirs(visit: &Visit, tools: &[&str]) -> bool {
+    tools.iter().all(|tool| visit.may(tool))
+}
 
 /// A page for somebody who is signed in.
 pub(super) fn page(visit: &Visit, title: &str, remark: Option<&Remark>, body: &Markup) -> Markup {
@@ -47,7 +52,7 @@ pub(super) fn page(visit: &Visit, title: &str, remark: Option<&Remark>, body: &M
 fn places(visit: &Visit) -> Markup {
     html! {
         ul {
-            @for (path, name, _) in PLACES.iter().filter(|(.., tool)| visit.may(tool)) {
+            @for (path, name, _) in PLACES.iter().filter(|(.., tools)| is_theirs(visit, tools)) {
                 li {
                     @let is_here = is_in(&visit.place, path) || (*path == "/board" && is_in(&visit.place, "/task"));
                     a href=(path) aria-current=[is_here.then_some("page")] {
@@ -61,7 +66,7 @@ fn places(visit: &Visit) -> Markup {
 
 /// Where somebody begins who may not see the first page.
 pub(super) fn first(visit: &Visit) -> &'static str {
-    let seen = PLACES.iter().find(|(path, _, tool)| *path != "/" && visit.may(tool));
+    let seen = PLACES.iter().find(|(path, _, tools)| *path != "/" && is_theirs(visit, tools));
     seen.map_or("/settings", |(path, ..)| path)
 }
 

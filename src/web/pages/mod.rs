@@ -27,10 +27,12 @@ mod settings;
 mod shown;
 mod sign_in;
 mod task;
+#[cfg(test)]
+mod tests;
 mod visit;
 
 use crate::clock::Clock;
-use crate::domain::Value;
+use crate::domain::{PersonId, Value};
 use crate::mcp::http::{Door, Rate};
 use crate::mcp::{CallError, Called, Caller, Denied};
 use async_trait::async_trait;
@@ -44,6 +46,8 @@ use visit::Remarks;
 
 /// Requests of one session in a minute: people click, they do not poll.
 const RATE_PER_MINUTE: u32 = 600;
+/// Sign-ins of one person in ten minutes: each is a session, and stands in the record.
+const SIGN_INS_MAX: u32 = 20;
 
 /// Whoever keeps the sessions and carries out what is asked.
 #[async_trait]
@@ -92,6 +96,7 @@ pub struct Pages {
     house: Arc<dyn Household>,
     door: Arc<Door>,
     rate: Rate<String>,
+    sign_ins: Rate<PersonId>,
     remarks: Remarks,
     wire: Wire,
 }
@@ -116,7 +121,9 @@ impl std::fmt::Debug for Pages {
 /// The routes.
 pub fn router(house: Arc<dyn Household>, door: Arc<Door>, wire: Wire) -> Router {
     let rate = Rate::new(house.clock(), RATE_PER_MINUTE, Duration::from_mins(1));
-    let pages = Arc::new(Pages { house, door, rate, remarks: Remarks::default(), wire });
+    let sign_ins = Rate::new(house.clock(), SIGN_INS_MAX, Duration::from_mins(10));
+    let remarks = Remarks::default();
+    let pages = Arc::new(Pages { house, door, rate, sign_ins, remarks, wire });
     let inside = Router::new()
         .route("/", get(now::page))
         .route("/review", get(review::page).post(review::decide))

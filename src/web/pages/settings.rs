@@ -1,5 +1,7 @@
 //! `/settings`: tokens, people, the record of what people did, other servers.
 
+mod sessions;
+
 use super::shown::{Moment, chip, empty, filled, int, is, list, text};
 use super::visit::Visit;
 use crate::domain::Value;
@@ -20,6 +22,7 @@ pub(super) async fn page(Extension(visit): Extension<Visit>) -> Response<Body> {
 async fn body(visit: &Visit) -> Result<Markup, CallError> {
     let moment = visit.moment();
     let tokens = visit.call_if_allowed("listTokens", []).await?;
+    let signed_in = visit.call_if_allowed("listSessions", []).await?;
     let people = visit.call_if_allowed("listPeople", []).await?;
     let audit = visit.call_if_allowed("verifyAudit", []).await?;
     let upstream = visit.call_if_allowed("listUpstreamTools", []).await?;
@@ -28,6 +31,7 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
             h2 #you { "You" }
             p { "You are signed in as " strong { (visit.name()) } ", with the role " strong { (visit.role()) } "." }
         }
+        @if let Some(sessions) = &signed_in { (sessions::shown(visit, &moment, sessions)) }
         @if let Some(tokens) = &tokens { (tokens_of(visit, &moment, tokens)) }
         @if let Some(people) = &people { (everybody(people)) }
         section aria-labelledby="health" {
@@ -154,6 +158,7 @@ pub(super) async fn act(Extension(visit): Extension<Visit>) -> Response<Body> {
             let done = visit.call("revokeToken", [("token", token.into())]).await;
             done.map(|token| format!("The token {} does not count any more.", text(&token, "name")))
         }
+        "end-session" | "end-sessions" => sessions::end(&visit).await,
         _ => Err(CallError::of("invalid_arguments", "there is nothing of that name to do")),
     };
     visit.done("/settings", done)

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 /// No token is longer.
 const TOKEN_BYTES_MAX: usize = 512;
+const TOO_MANY_FAILED: &str = "Too many failed sign-ins from here. Wait a minute.";
 
 /// `GET /sign-in`.
 pub(super) async fn page(Extension(asked): Extension<Form>) -> Response<Body> {
@@ -37,14 +38,16 @@ pub(super) async fn by_token(
     }
     let token = SecretString::from(token);
     // The door slows those down who guess, here and at `/mcp` together.
-    if let Err(barred) = pages.door.caller(&token, from).await {
-        return match barred {
-            Barred::TooMany(wait) => slower(wait),
-            Barred::Denied(denied @ Denied::Unavailable(_)) => unavailable(&denied.into()),
-            Barred::Denied(denied) => {
-                shown(StatusCode::UNAUTHORIZED, next, Some(&denied.to_string()))
-            }
-        };
+    let caller = match pages.door.caller(&token, from).await {
+        Ok(caller) => caller,
+        Err(Barred::TooMany(wait)) => return slower(wait, TOO_MANY_FAILED),
+        Err(Barred::Denied(denied @ Denied::Unavailable(_))) => return unavailable(&denied.into()),
+        Err(Barred::Denied(denied)) => {
+            return shown(StatusCode::UNAUTHORIZED, next, Some(&denied.to_string()));
+        }
+    };
+    if let Err(wait) = pages.sign_ins.take(&caller.principal.person.id) {
+        return slower(wait, "You have signed in too often. Wait a few minutes.");
     }
     match pages.house.begin(&token).await {
         Ok(secret) => begun(&pages, &headers, &secret, next).await,
@@ -78,7 +81,7 @@ pub(super) async fn by_link(
             let why = "This link was used already, or is older than five minutes. Ask for another \
                        with: rota open";
             match pages.door.failed(from, &"a link that does not count") {
-                Err(Barred::TooMany(wait)) => slower(wait),
+                Err(Barred::TooMany(wait)) => slower(wait, TOO_MANY_FAILED),
                 _ => refusal(StatusCode::UNAUTHORIZED, why),
             }
         }
@@ -154,16 +157,37 @@ fn ways() -> Markup {
     }
 }
 
-fn slower(wait: Duration) -> Response<Body> {
-    let mut response = refusal(
-        StatusCode::TOO_MANY_REQUESTS,
-        "Too many failed sign-ins from here. Wait a minute.",
-    );
+fn slower(wait: Duration, why: &str) -> Response<Body> {
+    let mut response = refusal(StatusCode::TOO_MANY_REQUESTS, why);
     let seconds = wait.as_millis().div_ceil(1_000).max(1).to_string();
     if let Ok(seconds) = HeaderValue::from_str(&seconds) {
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
     response
+}
+
+/// The same, with what somebody wrote: it would be lost else.
+pub(super) fn returned(status: StatusCode, why: &str, form: &Form) -> Response<Body> {
+    let body = html! {
+        p role="alert" { (why) }
+        (written(form))
+        p { a href="/" { "To the dashboard" } }
+    };
+    html(status, layout::outside(status.canonical_reason().unwrap_or("Refused"), &body))
+}
+
+/// What somebody wrote, to be copied.
+pub(super) fn written(form: &Form) -> Markup {
+    html! {
+        @if form.has_texts() {
+            p { "What you wrote, to be copied:" }
+            @for (number, (name, text)) in form.texts().enumerate() {
+                @let id = format!("written-{number}");
+                label for=(id) { (name) }
+                textarea id=(id) rows="6" readonly { "\n" (text) }
+            }
+        }
+    }
 }
 
 /// A page that says only why.

@@ -7,9 +7,10 @@ mod story;
 pub(super) use acts::{comment, delete_comment, edit, move_to, release, subtask};
 pub(super) use edit::people;
 
+use super::form::address;
 use super::shown::{Moment, chip, filled, int, list, object, prose, somebody, text};
 use super::visit::Visit;
-use crate::domain::Value;
+use crate::domain::{Role, Value};
 use crate::mcp::CallError;
 use axum::body::Body;
 use axum::extract::{Extension, Path};
@@ -24,6 +25,15 @@ pub(super) struct Facts {
     people: Value,
     why: Value,
     activity: Value,
+    talk: Talk,
+}
+
+/// A page of the comments.
+struct Talk {
+    /// The oldest of them first.
+    comments: Vec<Value>,
+    /// Where those before them begin.
+    older: Option<String>,
 }
 
 impl Facts {
@@ -42,6 +52,13 @@ pub(super) fn agents(people: &Value) -> BTreeSet<&str> {
 
 /// So many changes are shown.
 const ACTIVITY: i64 = 30;
+/// The tool answers so many subtasks.
+const SUBTASKS_MAX: usize = 100;
+/// So many comments, the newest.
+const COMMENTS: i64 = 30;
+/// So many characters always fit into a text of the board, whatever they are: 65,535 bytes, of which one
+/// takes three at most (browsers count those that take four as two).
+pub(super) const TEXT_MAX: u32 = 21_845;
 
 /// `GET /task/{id}`.
 pub(super) async fn page(
@@ -67,12 +84,31 @@ async fn facts(visit: &Visit, id: &str) -> Result<Facts, CallError> {
     let id = number(id)?;
     let task = visit.call("getTicket", [("id", id.clone())]).await?;
     let project = int(&task, "project").unwrap_or_default();
-    let statuses = visit.call("getStatusLabels", [("projectId", project.into())]).await?;
-    let people = visit.call("listPeople", []).await?;
+    let statuses = [("projectId", project.into())];
+    let statuses = visit.call_if_allowed("getStatusLabels", statuses).await?.unwrap_or_default();
+    let people = visit.call_if_allowed("listPeople", []).await?.unwrap_or_default();
     let activity = [("taskId", id.clone()), ("limit", ACTIVITY.into())];
-    let activity = visit.call("getActivity", activity).await?;
+    let activity = visit.call_if_allowed("getActivity", activity).await?.unwrap_or_default();
+    let talk = talk(visit, &task, id.clone()).await?;
     let why = visit.call_if_allowed("whyNot", [("subject", id)]).await?.unwrap_or_default();
-    Ok(Facts { task, statuses, people, why, activity })
+    Ok(Facts { task, statuses, people, why, activity, talk })
+}
+
+/// The newest comments, or those before the ones that were looked at.
+async fn talk(visit: &Visit, task: &Value, id: Value) -> Result<Talk, CallError> {
+    let args = [
+        ("entityId", id),
+        ("limit", COMMENTS.into()),
+        ("cursor", visit.query.filled("before").into()),
+    ];
+    let Some(page) = visit.call_if_allowed("getComments", args).await? else {
+        // Without those before them.
+        let newest = list(task, "comments");
+        let skipped = newest.len().saturating_sub(usize::try_from(COMMENTS).unwrap_or_default());
+        return Ok(Talk { comments: newest[skipped..].to_vec(), older: None });
+    };
+    let comments = list(&page, "items").iter().rev().cloned().collect();
+    Ok(Talk { comments, older: filled(&page, "next").map(str::to_owned) })
 }
 
 fn body(visit: &Visit, facts: &Facts) -> Markup {
@@ -117,7 +153,7 @@ fn summary(facts: &Facts, moment: &Moment) -> Markup {
         section aria-labelledby="facts" {
             h2 #facts { "Facts" }
             dl {
-                dt { "Status" } dd { (chip(text(task, "status_label"))) }
+                dt { "Status" } dd { (status(task)) }
                 dt { "Project" }
                 dd {
                     @let project = int(task, "project").unwrap_or_default();
@@ -144,6 +180,18 @@ fn summary(facts: &Facts, moment: &Moment) -> Markup {
             }
         }
     }
+}
+
+/// A task's status as its project calls it, in the colour of its sort.
+fn status(task: &Value) -> Markup {
+    let sort = match text(task, "status_kind") {
+        "done" => "good",
+        "in_progress" => "busy",
+        "blocked" => "bad",
+        "waiting" => "wait",
+        _ => "flat",
+    };
+    html! { span.chip.(sort) { (text(task, "status_label")) } }
 }
 
 /// Who has it, for how long yet, and taking it away.
@@ -190,12 +238,15 @@ fn subtasks(visit: &Visit, task: &Value) -> Markup {
                         @let number = int(part, "id").unwrap_or_default();
                         li {
                             p.facts {
-                                (chip(text(part, "status_label")))
+                                (status(part))
                                 a href={ "/task/" (number) } { "#" (number) " " (text(part, "headline")) }
                                 span { (text(part, "assignee_name")) }
                             }
                         }
                     }
+                }
+                @if let Some(more) = filled(task, "more").filter(|_| parts.len() >= SUBTASKS_MAX) {
+                    p.quiet { (more) }
                 }
                 @if visit.may("addSubtask") {
                     details {
@@ -219,13 +270,19 @@ fn comments(visit: &Visit, moment: &Moment, facts: &Facts) -> Markup {
     html! {
         section aria-labelledby="comments" {
             h2 #comments { "Comments" }
+            @if visit.query.filled("before").is_some() {
+                p { a href={ "/task/" (id) "#comments" } { "The newest comments" } }
+            }
+            @if let Some(older) = &facts.talk.older {
+                p { a href=(address(&format!("/task/{id}"), &[("before", older)])) { "Older comments" } }
+            }
             ul.rows {
-                @for comment in list(task, "comments") {
+                @for comment in &facts.talk.comments {
                     @let author = filled(comment, "author_name").unwrap_or("somebody");
                     li {
                         p.facts { (somebody(author, facts.is_agent(author))) (moment.when(text(comment, "created"))) }
                         (prose(text(comment, "text")))
-                        @if visit.may("deleteComment") && author == visit.name() {
+                        @if visit.may("deleteComment") && (author == visit.name() || visit.role() >= Role::Manager) {
                             form method="post" action={ "/task/" (id) "/delete-comment" } {
                                 (visit.seal())
                                 input type="hidden" name="comment" value=(int(comment, "id").unwrap_or_default());
@@ -235,12 +292,11 @@ fn comments(visit: &Visit, moment: &Moment, facts: &Facts) -> Markup {
                     }
                 }
             }
-            @if let Some(more) = filled(task, "more") { p.quiet { (more) } }
             @if visit.may("addComment") {
                 form method="post" action={ "/task/" (id) "/comment" } {
                     (visit.seal())
                     label for="say" { "Your comment" }
-                    textarea #say name="text" rows="3" maxlength="60000" required {}
+                    textarea #say name="text" rows="3" maxlength=(TEXT_MAX) required {}
                     div.actions {
                         button.primary type="submit" { "Comment" }
                         span.quiet { "Agents listen: " code { "@AI-Agent stop" } ", " code { "retry" } ", " code { "approve" } "." }

@@ -11,12 +11,16 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use maud::{Markup, html};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// At most so many remarks wait to be read.
 const REMARKS_MAX: usize = 1_000;
 /// No remark is longer.
 const REMARK_CHARS_MAX: usize = 2_000;
+
+/// No page is made of more.
+const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What somebody is told on the page that they see next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +62,8 @@ pub(super) struct Visit {
     pub(super) query: Form,
     /// What the form says; empty where none was sent.
     pub(super) form: Form,
+    /// So much was answered for this page.
+    pub(super) taken: Arc<AtomicUsize>,
 }
 
 impl Visit {
@@ -90,8 +96,14 @@ impl Visit {
         tool: &str,
         args: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<Value, CallError> {
-        let called = self.pages.house.call(&self.caller, tool, Value::map(args)).await?;
-        Ok(called.value)
+        let answer = self.pages.house.call(&self.caller, tool, Value::map(args)).await?.value;
+        let size = size(&answer);
+        let before = self.taken.fetch_add(size, Ordering::Relaxed);
+        if before.saturating_add(size) > PAGE_BYTES_MAX {
+            let message = format!("with the answer of {tool} there is more than fits on a page");
+            return Err(CallError::of("response_too_large", message));
+        }
+        Ok(answer)
     }
 
     /// The same, for whoever may ask it.
@@ -143,9 +155,20 @@ impl Visit {
         match outcome {
             Ok(text) => self.remark(true, &text),
             Err(error) if is_forbidden(&error.code) => return self.trouble(&error),
+            Err(error) if self.form.has_texts() => return self.returned(place, &error),
             Err(error) => self.remark(false, &format!("This was not done: {}", error.message)),
         }
         see(place)
+    }
+
+    /// What they wanted was not done, and what they wrote for it is not lost.
+    fn returned(&self, place: &str, error: &CallError) -> Response<Body> {
+        let body = html! {
+            p.remark.bad role="alert" { "This was not done: " (error.message) }
+            (super::sign_in::written(&self.form))
+            p { a href=(place) { "Back to where you were" } }
+        };
+        self.page_with(StatusCode::CONFLICT, "Not done", &body)
     }
 
     /// They are told this on the page that they see next.
@@ -157,6 +180,16 @@ impl Visit {
     /// What every form holds.
     pub(super) fn seal(&self) -> Markup {
         html! { input type="hidden" name="mark" value=(self.mark); }
+    }
+}
+
+/// About so many bytes an answer has.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::List(items) => items.iter().map(size).sum::<usize>() + items.len(),
+        Value::Map(map) => map.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        _ => 8,
     }
 }
 

@@ -51,6 +51,9 @@ pub struct Clicked {
     pub task: i64,
     /// The run that left it.
     pub run: String,
+    /// Since when it waits; buttons of before do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
     /// What is done.
     pub decision: Decision,
     /// Where whoever sent a form is answered.

@@ -14,6 +14,7 @@ on_both_stores! {
     a_secret_is_nowhere_in_the_store
     what_is_done_with_tokens_is_audited
     a_use_is_noted_once_an_hour
+    what_was_begun_with_a_secret_ends_with_it
 }
 
 fn new(kind: TokenKind, name: &str) -> NewToken {
@@ -157,4 +158,26 @@ async fn a_use_is_noted_once_an_hour(f: Fixture) {
         ledger.check_token(&issued.secret).await.unwrap();
         assert_eq!(last().await, Some(at(noted)), "at {second}");
     }
+}
+
+async fn what_was_begun_with_a_secret_ends_with_it(f: Fixture) {
+    let ledger = ledger(&f, "one/a");
+    f.clock.step_wall(at(0));
+    let issued = ledger.issue_token(new(TokenKind::Personal, "laptop"), "Ada").await.unwrap();
+    let by = Some((&issued.token.id, &issued.secret));
+    let session = ledger.begin_page_session(PersonId(1), by, "Ada").await.unwrap();
+    let (session, _) = ledger.page_session(&session).await.unwrap().unwrap();
+    let counts = async || {
+        let hash = session.token_hash.as_deref().unwrap();
+        ledger.token_with_secret(&issued.token.id, hash).await.unwrap().is_some()
+    };
+    assert!(counts().await);
+    assert_eq!(ledger.tokens().await.unwrap()[0].last_used, Some(at(0)), "it is used by that");
+    let id = issued.token.id.as_str();
+    ledger.rotate_token(id, Duration::from_secs(60), "Ada").await.unwrap();
+    assert!(counts().await, "the secret before counts for a minute");
+    f.clock.step_wall(at(60));
+    assert!(!counts().await);
+    let hash = "0".repeat(64);
+    assert!(ledger.token_with_secret(&issued.token.id, &hash).await.unwrap().is_none());
 }

@@ -7,6 +7,7 @@ use rota::board::Comments as _;
 use rota::domain::*;
 use rota::tools::desk::Desk as _;
 use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
 async fn what_an_assistant_says_while_it_asks_is_no_answer() {
@@ -242,5 +243,46 @@ async fn an_answer_that_is_known_to_be_a_persons_counts_whatever_author_the_boar
     life.ledger.note_answer(task, fence, said).await.unwrap();
     let hold = life.call(&agent, "claimTask", again).await.unwrap();
     assert_eq!(hold.get("answer").and_then(Value::as_text), Some("The one below."));
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_to_the_question_that_was_seen() {
+    let team = Team::new().await;
+    let life = team.start().await;
+    let (task, fence) = held(&team, &life).await;
+    let (agent, ada) = (team.person(WORKER).await, team.person(ADA).await);
+    let ask = async |fence: u64, question: &str| {
+        let args = json!({ "task": task.0, "fence": fence, "question": question });
+        life.call(&agent, "askPerson", args).await.unwrap();
+        let listed = life.call(&ada, "listReviews", json!({})).await.unwrap();
+        serde_json::to_value(&listed).unwrap()["items"][0].clone()
+    };
+    let answer = async |seen: &serde_json::Value, text: &str| {
+        let args = json!({ "task": task.0, "decision": "answer", "comment": text,
+                           "run": seen["run"], "since": seen["since"] });
+        life.call(&ada, "decideReview", args).await
+    };
+    let first = ask(fence, "May I delete it?").await;
+    answer(&first, "No.").await.unwrap();
+    let again = life.call(&agent, "claimTask", json!({ "task": task.0 })).await.unwrap();
+    let fence = again.get("fence").and_then(Value::as_int).unwrap();
+    team.clock.advance(Duration::from_mins(1));
+    let second = ask(u64::try_from(fence).unwrap(), "Shall I keep a copy?").await;
+    assert_eq!(first["run"], second["run"], "a claim keeps its run");
+    let late = answer(&first, "No, never.").await.unwrap_err();
+    assert_eq!(late.reason(), Reason::ReviewChanged, "{late}");
+    let said = team.comments(task).await;
+    assert!(said.iter().all(|(_, text)| !text.contains("never")), "{said:#?}");
+    let other = json!({ "run": "r-000000000000", "since": null });
+    assert_eq!(answer(&other, "x").await.unwrap_err().reason(), Reason::ReviewChanged);
+    for decision in ["snooze", "acknowledge"] {
+        let args = json!({ "task": task.0, "decision": decision, "since": first["since"] });
+        let late = life.call(&ada, "decideReview", args).await.unwrap_err();
+        assert_eq!(late.reason(), Reason::ReviewChanged, "{decision}: {late}");
+    }
+    answer(&second, "Yes.").await.unwrap();
+    let back = life.call(&agent, "claimTask", json!({ "task": task.0 })).await.unwrap();
+    assert_eq!(back.get("answer"), Some(&Value::from("Yes.")));
     life.stop().await;
 }

@@ -13,6 +13,22 @@ async fn team() -> Team {
 }
 
 #[tokio::test(start_paused = true)]
+async fn why_a_task_is_not_taken_is_told_without_looking_at_any_other() {
+    let team = team().await;
+    let task = team.task("Fix the login").await;
+    for count in 0..50 {
+        team.task(&format!("Another {count}")).await;
+    }
+    let life = team.start().await;
+    let before = life.daemon.why(&task.to_string(), None).await.unwrap();
+    assert!(serde_json::to_string(&before).unwrap().contains("would_be_taken"), "{before}");
+    team.board.watch.lists_nothing.store(true, std::sync::atomic::Ordering::SeqCst);
+    let alone = life.daemon.why(&task.to_string(), None).await.unwrap();
+    assert_eq!(alone, before);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_task_is_claimed_announced_worked_at_handed_over_and_released() {
     let team = team().await;
     let task = team.task("Fix the login").await;

@@ -54,7 +54,11 @@ async fn a_playbook_that_is_not_armed_waits_and_a_manager_arms_it_once() {
     let tried = tend(&team, &life, ADA, arming, json!({ "dryRun": true })).await.unwrap();
     assert_eq!(tried["what"], "would: ai-worker is armed");
     assert_eq!(names(&team, &life).await, ["arming:ai-worker"]);
-    let done = tend(&team, &life, ADA, arming, json!({})).await.unwrap();
+    let before = json!({ "since": "2020-01-01T00:00:00Z" });
+    let unseen = tend(&team, &life, ADA, arming, before).await.unwrap_err();
+    assert_eq!(unseen.reason(), Reason::ReviewChanged, "{unseen}");
+    let seen = json!({ "since": item["since"] });
+    let done = tend(&team, &life, ADA, arming, seen).await.unwrap();
     assert_eq!((&done["what"], &done["repeated"]), (&json!("ai-worker is armed"), &json!(false)));
     assert!(names(&team, &life).await.is_empty());
     let switch = life.ledger.playbook_switch(&PlaybookName::new("ai-worker")).await.unwrap();

@@ -22,8 +22,28 @@ async fn team(text: &str) -> Team {
     team
 }
 
+#[tokio::test(start_paused = true)]
+async fn only_what_was_seen_is_armed() {
+    let team = team(&woken_by("every = \"10m\"", "")).await;
+    let life = team.start().await;
+    let answer = life.daemon.playbooks().await.unwrap();
+    let book = answer.get("items").unwrap().as_list().unwrap()[0].clone();
+    let definition = book.get("definition").unwrap().as_text().unwrap().to_owned();
+    let rights = serde_json::to_string(book.get("rights").unwrap()).unwrap();
+    assert!(rights.contains("wakes: every 10m") && rights.contains("acts as"), "{rights}");
+    let name = PlaybookName::new(NAME);
+    let other = Switch::Arm(Some(format!("{definition}0")));
+    let error = life.daemon.set_playbook(&name, other, "Ada").await.unwrap_err();
+    assert!(matches!(error, DeskError::Refused { reason: Reason::ReviewChanged, .. }), "{error:?}");
+    assert!(!is_armed(&life).await);
+    let seen = Switch::Arm(Some(definition));
+    life.daemon.set_playbook(&name, seen, "Ada").await.unwrap();
+    assert!(is_armed(&life).await);
+    life.stop().await;
+}
+
 async fn arm(life: &Life) {
-    life.daemon.set_playbook(&PlaybookName::new(NAME), Switch::Arm, "Ada").await.unwrap();
+    life.daemon.set_playbook(&PlaybookName::new(NAME), Switch::Arm(None), "Ada").await.unwrap();
 }
 
 /// Ten minutes pass; what became of the instants so far: true, it ran.

@@ -2,7 +2,7 @@
 
 use crate::support::house::{House, json, playbook};
 use rota::board::Tasks as _;
-use rota::domain::{Reason, TaskId, ToolCall, Value};
+use rota::domain::{Reason, Role, TaskId, ToolCall, Value};
 use rota::tools::Context;
 
 async fn found(house: &House, context: &Context, args: &str) -> Vec<i64> {
@@ -211,6 +211,64 @@ async fn comments_come_newest_first_unless_asked_otherwise() {
             .collect();
         assert_eq!(texts, expected, "{args}");
     }
+}
+
+#[tokio::test]
+async fn of_many_comments_the_newest_are_shown_and_the_older_ones_page_by_page() {
+    let house = House::build().await;
+    let ada = house.person("Ada").await;
+    for number in 0..105 {
+        let args = format!(r#"{{"module":"task","entityId":"1","text":"number {number}"}}"#);
+        house.tools.call("addComment", json(&args), &ada).await.unwrap();
+    }
+    let texts = |value: &Value, name: &str| -> Vec<String> {
+        let items = value.get(name).and_then(Value::as_list).unwrap().iter();
+        items.map(|item| item.get("text").and_then(Value::as_text).unwrap().to_owned()).collect()
+    };
+    let shown = house.tools.call("getTicket", json(r#"{"id":1}"#), &ada).await.unwrap().value;
+    let shown = texts(&shown, "comments");
+    assert_eq!(
+        (shown.len(), shown[0].as_str(), shown[99].as_str()),
+        (100, "number 5", "number 104")
+    );
+    let (mut all, mut cursor) = (Vec::new(), None);
+    loop {
+        let more = cursor.map(|id| format!(r#","cursor":"{id}""#)).unwrap_or_default();
+        let args = format!(r#"{{"module":"ticket","entityId":1,"limit":50{more}}}"#);
+        let page = house.tools.call("getComments", json(&args), &ada).await.unwrap().value;
+        all.extend(texts(&page, "items"));
+        cursor = page.get("next").and_then(Value::as_text).map(str::to_owned);
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let expected: Vec<String> = (0..105).rev().map(|number| format!("number {number}")).collect();
+    assert_eq!(all, expected);
+}
+
+#[tokio::test]
+async fn everybody_deletes_their_own_comments_and_managers_any() {
+    let house = House::build().await;
+    let (mut ada, mut bob) = (house.person("Ada").await, house.person("Ada").await);
+    bob.principal.person = house.person("Bo").await.principal.person;
+    bob.principal.person.role = Role::Editor;
+    ada.principal.person.role = Role::Manager;
+    let said = async |text: &str| {
+        let args = format!(r#"{{"module":"task","entityId":"1","text":"{text}"}}"#);
+        house.tools.call("addComment", json(&args), &ada).await.unwrap();
+        let last = json(r#"{"module":"task","entityId":"1","limit":1}"#);
+        let last = house.tools.call("getComments", last, &ada).await.unwrap().value;
+        let items = last.get("items").and_then(Value::as_list).unwrap();
+        items[0].get("id").and_then(Value::as_int).unwrap()
+    };
+    let (one, two) = (said("one").await, said("two").await);
+    let delete = |id: i64| json(&format!(r#"{{"id":{id},"entityId":1}}"#));
+    let error = house.tools.call("deleteComment", delete(one), &bob).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::OutOfScope, "{error}");
+    ada.principal.person.role = Role::Commenter;
+    house.tools.call("deleteComment", delete(one), &ada).await.unwrap();
+    bob.principal.person.role = Role::Manager;
+    house.tools.call("deleteComment", delete(two), &bob).await.unwrap();
 }
 
 #[tokio::test]

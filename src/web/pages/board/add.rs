@@ -5,7 +5,7 @@ use crate::domain::Value;
 use crate::mcp::CallError;
 use crate::web::pages::form::inside;
 use crate::web::pages::shown::int;
-use crate::web::pages::task::people;
+use crate::web::pages::task::{TEXT_MAX, people};
 use crate::web::pages::visit::Visit;
 use axum::body::Body;
 use axum::extract::Extension;
@@ -42,7 +42,7 @@ pub(super) fn form(visit: &Visit, board: &Board) -> Markup {
                     }
                     div.wide {
                         label for="new-description" { "Description" }
-                        textarea #new-description name="description" rows="3" {}
+                        textarea #new-description name="description" rows="3" maxlength=(TEXT_MAX) {}
                     }
                 }
                 button.primary type="submit" { "Add" }

@@ -29,7 +29,7 @@ pub(in crate::web::pages) async fn act(
 
 async fn carry_out(visit: &Visit, name: &str) -> Result<String, CallError> {
     let (tool, said) = match visit.form.text("act") {
-        "arm" => ("armPlaybook", "is armed: it starts by itself from now on."),
+        "arm" => return arm(visit, name).await,
         "pause" => ("pausePlaybook", "is paused: it starts nothing until it is resumed."),
         "resume" => ("resumePlaybook", "may start again."),
         "run" => return run(visit, name).await,
@@ -37,6 +37,15 @@ async fn carry_out(visit: &Visit, name: &str) -> Result<String, CallError> {
     };
     visit.call(tool, [("playbook", name.into())]).await?;
     Ok(format!("{name} {said}"))
+}
+
+/// Only what was shown is accepted: where the playbook was changed since, nothing is armed.
+async fn arm(visit: &Visit, name: &str) -> Result<String, CallError> {
+    // Also where the form says nothing: then it is about no definition that there is.
+    let definition = visit.form.text("definition");
+    let args = [("playbook", name.into()), ("definition", definition.into())];
+    visit.call("armPlaybook", args).await?;
+    Ok(format!("{name} is armed: it starts by itself from now on."))
 }
 
 async fn run(visit: &Visit, name: &str) -> Result<String, CallError> {

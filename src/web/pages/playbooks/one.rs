@@ -4,6 +4,7 @@ use super::state;
 use crate::domain::Value;
 use crate::mcp::CallError;
 use crate::web::pages::form::address;
+use crate::web::pages::review::rights;
 use crate::web::pages::shown::{Moment, chip, filled, int, is, list, text};
 use crate::web::pages::visit::Visit;
 use axum::body::Body;
@@ -97,12 +98,16 @@ fn switches(visit: &Visit, book: &Value) -> Markup {
             h2 #step-in { "Step in" }
             @if !is_armed && visit.may("armPlaybook") {
                 p.quiet { "Arming accepts its triggers and rights as they stand: then it starts by itself." }
+                (rights(book))
             }
             div.actions {
                 @for (act, word, tool, is_meant) in acts {
                     @if is_meant && visit.may(tool) {
                         form method="post" action={ "/playbooks/" (name) } {
                             (visit.seal())
+                            @if act == "arm" {
+                                input type="hidden" name="definition" value=(text(book, "definition"));
+                            }
                             button type="submit" name="act" value=(act) { (word) }
                         }
                     }

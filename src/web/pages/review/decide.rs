@@ -19,13 +19,13 @@ pub(in crate::web::pages) async fn decide(Extension(visit): Extension<Visit>) ->
 async fn carry_out(visit: &Visit) -> Result<String, CallError> {
     let form = &visit.form;
     let (item, decision) = (form.text("item"), form.text("decision"));
-    if let Some(other) = other_run(visit, item).await? {
-        let message = format!(
-            "run {other} has its work here by now, and nobody who decided has seen that: look again"
-        );
-        return Err(CallError::of("review_changed", message));
-    }
-    let mut args = vec![("item", Value::from(item)), ("decision", decision.into())];
+    // The form is about what was shown: where something else waits by now, the tool decides nothing.
+    let mut args = vec![
+        ("item", Value::from(item)),
+        ("decision", decision.into()),
+        ("run", form.filled("run").into()),
+        ("since", form.filled("since").into()),
+    ];
     match decision {
         "approve" => {
             args.push(("comment", form.text("comment").into()));
@@ -40,25 +40,30 @@ async fn carry_out(visit: &Visit) -> Result<String, CallError> {
     Ok(told(item, decision, &said))
 }
 
-/// A form is about one run's work. Another one that waits by now.
-async fn other_run(visit: &Visit, item: &str) -> Result<Option<String>, CallError> {
-    let listed = visit.call("listReviews", []).await?;
-    let found = list(&listed, "items").iter().find(|own| text(own, "item") == item);
-    let run = found.and_then(|found| filled(found, "run"));
-    Ok(run.filter(|run| *run != visit.form.text("run")).map(str::to_owned))
+/// What is proposed for a task, where anything is and whoever asks may see it.
+async fn proposed(visit: &Visit, item: &str) -> Result<Option<Value>, CallError> {
+    let Ok(task) = item.parse::<i64>() else { return Ok(None) };
+    match visit.call_if_allowed("showReview", [("task", task.into())]).await {
+        Err(error) if error.code == "not_found" => Ok(None),
+        found => found,
+    }
 }
 
-/// Of proposals, those that were chosen, and what was edited of them.
+/// Of proposals, those that were chosen, and what was edited of them. Nothing stands for all of them: they
+/// are named, or nothing is applied.
 async fn chosen(visit: &Visit, item: &str) -> Result<Vec<(&'static str, Value)>, CallError> {
     let form = &visit.form;
     let only: Vec<i64> = form.all("only").filter_map(|number| number.parse().ok()).collect();
-    let Ok(task) = item.parse::<i64>() else { return Ok(Vec::new()) };
-    let Ok(proposals) = visit.call("showReview", [("task", task.into())]).await else {
-        return Ok(Vec::new());
-    };
-    if text(&proposals, "run") != form.text("run") || !is(&proposals, "open") {
+    let proposals = proposed(visit, item).await?;
+    let is_open = proposals.as_ref().is_some_and(|proposals| is(proposals, "open"));
+    if !form.has("proposals") && !is_open {
         return Ok(Vec::new());
     }
+    let Some(proposals) = proposals.filter(|found| text(found, "run") == form.text("run")) else {
+        let message =
+            "other writes are proposed by now than were shown; nothing was decided: look again";
+        return Err(CallError::of("review_changed", message));
+    };
     if only.is_empty() {
         let message = "nothing is chosen: choose what is to be applied, or reject all of it";
         return Err(CallError::of("invalid_arguments", message));

@@ -15,9 +15,12 @@ pub(super) fn shown(proposals: &Value) -> Markup {
 
 /// To choose from. What is edited is written as the tool's arguments.
 pub(super) fn choose(proposals: &Value) -> Markup {
-    let task = int(proposals, "task").unwrap_or_default();
+    // Other proposals have other boxes: nothing that was typed for these is taken over into them.
+    let run = text(proposals, "run");
     html! {
         fieldset.proposals {
+            // The form is about what is proposed, also where nothing of it is chosen.
+            input type="hidden" name="proposals" value="yes";
             legend { "Proposed writes" }
             ol {
                 @for item in list(proposals, "items") {
@@ -29,8 +32,8 @@ pub(super) fn choose(proposals: &Value) -> Markup {
                         }
                         details {
                             summary { "Edit number " (number) }
-                            label for={ "edit-" (task) "-" (number) } { "Arguments of " (text(item, "tool")) " (JSON)" }
-                            textarea.code id={ "edit-" (task) "-" (number) } name={ "edit-" (number) } rows="6"
+                            label for={ "edit-" (run) "-" (number) } { "Arguments of " (text(item, "tool")) " (JSON)" }
+                            textarea.code id={ "edit-" (run) "-" (number) } name={ "edit-" (number) } rows="6"
                                 spellcheck="false" { (written(item)) }
                         }
                     }

@@ -1,6 +1,6 @@
 //! The form in which a task is edited, and what of it was changed.
 
-use super::Facts;
+use super::{Facts, TEXT_MAX};
 use crate::domain::Value;
 use crate::web::pages::form::Form;
 use crate::web::pages::shown::{int, list, text};
@@ -40,14 +40,14 @@ pub(super) fn form(visit: &Visit, facts: &Facts) -> Markup {
                     }
                     div.wide {
                         label for="description" { "Description" }
-                        textarea #description name="description" rows="8" {
+                        textarea #description name="description" rows="8" maxlength=(TEXT_MAX) {
                             // A browser takes the first line end away.
                             "\n" (text(task, "description"))
                         }
                     }
                     div.wide {
                         label for="criteria" { "Done when" }
-                        textarea #criteria name="criteria" rows="4" { "\n" (text(task, "acceptance_criteria")) }
+                        textarea #criteria name="criteria" rows="4" maxlength=(TEXT_MAX) { "\n" (text(task, "acceptance_criteria")) }
                     }
                 }
                 button.primary type="submit" { "Save" }
