@@ -67,6 +67,19 @@ impl Household for Outside {
         self.ledger.end_page_session(secret).await.map_err(unkept)
     }
 
+    async fn end_all(&self, caller: &Caller) -> Result<usize, SignInError> {
+        let person = &caller.principal.person;
+        self.ledger.end_page_sessions_of(person.id, &person.name).await.map_err(unkept)
+    }
+
+    async fn still_counts(&self, session: &str) -> bool {
+        let Ok(Some(session)) = self.ledger.page_session_named(session).await else { return false };
+        match &session.token {
+            Some(token) => matches!(self.ledger.token_counts(token).await, Ok(true)),
+            None => matches!(self.person(session.person).await, Ok(Some(_))),
+        }
+    }
+
     async fn call(&self, caller: &Caller, tool: &str, args: Value) -> Result<Called, CallError> {
         if !caller.may_reach(tool) {
             let message = format!("the token that you signed in with does not reach {tool}");

@@ -167,6 +167,33 @@ impl Ledger {
         Ok(Some((session, is_ours.then_some(next))))
     }
 
+    /// A session by its name, while it lasts: whoever asks so was let in by its secret before.
+    pub async fn page_session_named(&self, id: &str) -> Result<Option<PageSession>> {
+        let found = self.read::<Kept>(&keys::page_session(id)).await?;
+        let now = self.clock.wall();
+        Ok(found.filter(|found| found.value.counts(now)).map(|found| found.value.session))
+    }
+
+    /// Somebody signs out everywhere: how many sessions of theirs ended.
+    pub async fn end_page_sessions_of(&self, person: PersonId, by: &str) -> Result<usize> {
+        for _ in 0..TRIES_MAX {
+            let all: Vec<(String, Record<Kept>)> =
+                records::scan_all(self.store.as_ref(), keys::PAGE_SESSION, 2 * KEPT_MAX).await?;
+            let own = all.iter().filter(|(_, found)| found.value.session.person == person);
+            let (mut batch, mut ended) = (Batch::new(), 0);
+            for (key, found) in own {
+                batch = records::remove(batch, key, found);
+                ended += 1;
+            }
+            let detail = format!("user {person}, {ended} sessions");
+            let (audited, _) = self.audit_batch(by, "sign-out-everywhere", &detail).await?;
+            if self.try_commit(batch.and(audited)).await? {
+                return Ok(ended);
+            }
+        }
+        Err(contended("the sessions of pages"))
+    }
+
     /// Somebody signs out; the session may be over already.
     pub async fn end_page_session(&self, secret: &SecretString) -> Result<()> {
         let Some(id) = id_of(secret) else { return Ok(()) };
@@ -307,6 +334,23 @@ mod tests {
         }
         clock.advance(Duration::from_hours(1));
         assert!(ledger.page_session(&used).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn whoever_signs_out_everywhere_is_signed_in_nowhere_and_others_are() {
+        let (clock, ledger) = ledger();
+        let (first, second) = (begun(&ledger).await, begun(&ledger).await);
+        let other = ledger.begin_page_session((PersonId(2), None), "Bob").await.unwrap();
+        let (session, _) = ledger.page_session(&first).await.unwrap().unwrap();
+        assert_eq!(ledger.page_session_named(&session.id).await.unwrap(), Some(session.clone()));
+        assert_eq!(ledger.end_page_sessions_of(PersonId(1), "Ada").await.unwrap(), 2);
+        for secret in [&first, &second] {
+            assert!(ledger.page_session(secret).await.unwrap().is_none());
+        }
+        assert_eq!(ledger.page_session_named(&session.id).await.unwrap(), None);
+        let (others, _) = ledger.page_session(&other).await.unwrap().unwrap();
+        clock.advance(IDLE_MAX);
+        assert_eq!(ledger.page_session_named(&others.id).await.unwrap(), None, "nobody used it");
     }
 
     #[tokio::test]

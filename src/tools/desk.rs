@@ -7,7 +7,7 @@ use crate::domain::{
     PlaybookName, Principal, ProjectId, Reason, Run, RunId, RunState, TaskId, Timestamp, Token,
     Usage, Value,
 };
-use crate::ledger::{AuditVerdict, Repeat};
+use crate::ledger::{AuditEntry, AuditVerdict, Repeat};
 use crate::store::StoreError;
 use async_trait::async_trait;
 use chrono_tz::Tz;
@@ -75,8 +75,9 @@ pub trait Desk: Reviews + std::fmt::Debug {
     async fn digest(&self, ask: DigestAsk) -> Result<Value, DeskError>;
     /// What runs cost.
     async fn cost(&self, ask: CostAsk) -> Result<Value, DeskError>;
-    /// What is to be told: what waits for each channel, and what was given up.
-    async fn outbox(&self) -> Result<Value, DeskError>;
+    /// What is to be told: what waits for each channel, and what was given up; and so many of the latest
+    /// messages whose keys begin so, whatever became of them.
+    async fn outbox(&self, latest: usize, begin: &str) -> Result<Value, DeskError>;
     /// Sends again what was given up: one message, those of a channel, or all.
     async fn retry_outbox(
         &self,
@@ -102,6 +103,8 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     async fn occurrence(&self, id: &OccurrenceId) -> Result<Option<Occurrence>, DeskError>;
     /// Whether what is recorded is as it was written.
     async fn audit(&self) -> Result<AuditVerdict, DeskError>;
+    /// What people did to the daemon, newest first.
+    async fn audit_log(&self, limit: usize) -> Result<Vec<AuditEntry>, DeskError>;
 }
 
 /// The tokens, as tools see them.
@@ -140,6 +143,19 @@ pub trait Feeds: Send + Sync + std::fmt::Debug {
     async fn make(&self, person: PersonId, by: &str) -> Result<SecretString, DeskError>;
     /// Ends it; whether there was one.
     async fn end(&self, person: PersonId, by: &str) -> Result<bool, DeskError>;
+}
+
+/// Whoever put the house together, as tools see them: what takes its configuration and all of its parts.
+#[async_trait]
+pub trait Steward: Send + Sync + std::fmt::Debug {
+    /// A dry run: what the request would do, with nothing changed anywhere.
+    async fn rehearse(
+        &self,
+        request: RunRequest,
+        principal: &Principal,
+    ) -> Result<RunReport, DeskError>;
+    /// What everything that the daemon needs looks like: what `rota doctor` finds.
+    async fn examine(&self) -> Result<Value, DeskError>;
 }
 
 /// A token with its secret, which is shown once.
@@ -267,6 +283,8 @@ pub struct DigestAsk {
     pub projects: Vec<ProjectId>,
     /// Whose days are meant.
     pub zone: Tz,
+    /// Also as the message that channels are sent.
+    pub rendered: bool,
 }
 
 /// What of the costs.

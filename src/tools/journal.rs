@@ -9,7 +9,7 @@ use crate::domain::{
     PlaybookName, Reason, Run, RunId, TaskId, Timestamp, Token, Value,
 };
 use crate::ledger::{
-    AuditVerdict, ClaimError, Issued, Ledger, LedgerError, Pin, Repeat, RunFilter,
+    AuditEntry, AuditVerdict, ClaimError, Issued, Ledger, LedgerError, Pin, Repeat, RunFilter,
 };
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -148,6 +148,11 @@ impl Records for Ledger {
 
     async fn audit(&self) -> Result<AuditVerdict, DeskError> {
         self.verify().await.map_err(|error| failed("reading the audit log", error))
+    }
+
+    async fn audit_log(&self, limit: usize) -> Result<Vec<AuditEntry>, DeskError> {
+        let found = Self::audit_log(self, limit).await;
+        found.map_err(|error| failed("reading the audit log", error))
     }
 
     async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, DeskError> {

@@ -162,7 +162,7 @@ fn emergency() -> Vec<Definition> {
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RunPlaybook {
     /// Which playbook.
     playbook: String,
@@ -173,6 +173,9 @@ struct RunPlaybook {
     /// Values for templates, by name.
     #[serde(default)]
     set: BTreeMap<String, String>,
+    /// Only say what it would do.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 async fn run_playbook(
@@ -188,8 +191,12 @@ async fn run_playbook(
         by: name_of(context).to_owned(),
         told: context.progress.clone(),
     };
-    let report = parts.desk()?.run_playbook(request).await.map_err(desk_error)?;
-    Ok(show::value(&report))
+    let report = if args.dry_run {
+        parts.steward()?.rehearse(request, &context.principal).await
+    } else {
+        parts.desk()?.run_playbook(request).await
+    };
+    Ok(show::value(&report.map_err(desk_error)?))
 }
 
 #[derive(Deserialize, JsonSchema)]

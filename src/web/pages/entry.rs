@@ -22,6 +22,9 @@ const FORM_BYTES_MAX: usize = 512 * 1024;
 /// So long a request may take to come.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
+/// What a script of ours says so with that an open page looks again.
+const LOOK: &str = "hx-request";
+
 /// Where somebody asks from, once that is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct From(pub(super) IpAddr);
@@ -62,7 +65,8 @@ pub(super) async fn signed_in(
     let query = Form::read(parts.uri.query().unwrap_or_default().as_bytes());
     let (caller, session, mark) = (known.caller, known.session, known.mark);
     let place = parts.uri.path().to_owned();
-    parts.extensions.insert(Visit { pages, caller, session, mark, place, query, form });
+    let is_look = parts.headers.contains_key(LOOK);
+    parts.extensions.insert(Visit { pages, caller, session, mark, place, query, form, is_look });
     let mut response = next.run(Request::from_parts(parts, Body::empty())).await;
     // Whoever signs out has none any more.
     if let Some(cookie) = known.next.as_ref().and_then(|secret| jar.set(Some(secret)))

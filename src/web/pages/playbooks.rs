@@ -1,10 +1,14 @@
 //! `/playbooks`: who wakes when, what came of it, and the switches.
 
 mod acts;
+mod history;
 mod one;
+mod rehearsal;
+mod strip;
 
 pub(super) use acts::act;
 pub(super) use one::page as one;
+pub(super) use rehearsal::page as rehearse;
 
 use super::shown::{chip, empty, filled, is, list, text};
 use super::visit::Visit;

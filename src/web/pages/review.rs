@@ -40,7 +40,7 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
         }
     }
     let moment = visit.moment();
-    Ok(html! {
+    let body = html! {
         @if all.is_empty() {
             (empty("Nothing waits for a person.", &html! {
                 "When an agent hands work over, asks a question or proposes a change, it stands here. "
@@ -59,7 +59,8 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
                 p.quiet { (all.len() - SHOWN_MAX) " more wait behind these." }
             }
         }
-    })
+    };
+    Ok(html! { div #live data-live { (body) } })
 }
 
 async fn people(visit: &Visit) -> Result<Vec<String>, CallError> {

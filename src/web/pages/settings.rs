@@ -1,6 +1,6 @@
-//! `/settings`: tokens, people, the record of what people did, other servers.
+//! `/settings`: tokens, people, health, the record of what people did, other servers.
 
-use super::shown::{Moment, chip, empty, filled, int, is, list, text};
+use super::shown::{Moment, chip, empty, filled, int, list, none, section_with, text};
 use super::visit::Visit;
 use crate::domain::Value;
 use crate::mcp::CallError;
@@ -8,6 +8,11 @@ use axum::body::Body;
 use axum::extract::Extension;
 use axum::http::Response;
 use maud::{Markup, html};
+
+/// So much of the record is shown.
+const RECORD: i64 = 20;
+/// Where health is looked at.
+const LOOK_AT_HEALTH: &str = "/settings?look=health";
 
 /// `GET /settings`.
 pub(super) async fn page(Extension(visit): Extension<Visit>) -> Response<Body> {
@@ -21,33 +26,99 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
     let moment = visit.moment();
     let tokens = visit.call_if_allowed("listTokens", []).await?;
     let people = visit.call_if_allowed("listPeople", []).await?;
-    let audit = visit.call_if_allowed("verifyAudit", []).await?;
+    let audit = record(visit, &moment).await?;
+    let health = health(visit).await?;
     let upstream = visit.call_if_allowed("listUpstreamTools", []).await?;
     Ok(html! {
         section aria-labelledby="you" {
             h2 #you { "You" }
             p { "You are signed in as " strong { (visit.name()) } ", with the role " strong { (visit.role()) } "." }
+            form method="post" action="/sign-out-everywhere" {
+                (visit.seal())
+                button.danger type="submit" { "Sign out everywhere" }
+                " " span.quiet { "Ends every session of yours, in this browser too. Tokens go on." }
+            }
         }
         @if let Some(tokens) = &tokens { (tokens_of(visit, &moment, tokens)) }
         @if let Some(people) = &people { (everybody(people)) }
-        section aria-labelledby="health" {
-            h2 #health { "Health" }
-            p { "On the machine where the daemon runs, " code { "rota doctor" } " looks at configuration, board, models, channels and disk, and says what to do." }
-        }
-        @if let Some(audit) = &audit {
-            section aria-labelledby="audit" {
-                h2 #audit { "Record" }
-                p.quiet { "What people did, each entry chained to the one before:" }
-                @if is(audit, "intact") {
-                    p { (chip("ok")) " " (int(audit, "entries").unwrap_or(0)) " entries, as they were written" }
-                } @else {
-                    (chip("fail"))
-                    pre { (audit) }
-                }
-            }
-        }
+        (health)
+        (audit)
         @if let Some(upstream) = &upstream { (servers(upstream)) }
     })
+}
+
+/// What `rota doctor` finds. It asks servers, so it is asked for by itself.
+async fn health(visit: &Visit) -> Result<Markup, CallError> {
+    if !visit.may("getHealth") {
+        return Ok(html! {
+            section aria-labelledby="health" {
+                h2 #health { "Health" }
+                p { "On the machine where the daemon runs, " code { "rota doctor" } " looks at configuration, board, models, channels and disk, and says what to do." }
+            }
+        });
+    }
+    let found = if visit.query.text("look") == "health" {
+        visit.call_if_allowed("getHealth", []).await?
+    } else {
+        None
+    };
+    Ok(html! {
+        section #health-part aria-labelledby="health" data-later=[found.is_none().then_some(LOOK_AT_HEALTH)] {
+            h2 #health { "Health" }
+            @match &found {
+                Some(found) => {
+                    div.scroll tabindex="0" role="region" aria-label="What was looked at" {
+                        table {
+                            thead { tr { th scope="col" { "What" } th scope="col" { "Health" } th scope="col" { "Found" } th scope="col" { "What to do" } } }
+                            tbody {
+                                @for finding in list(found, "items") {
+                                    tr {
+                                        td { (text(finding, "what")) }
+                                        td { (chip(text(finding, "health"))) }
+                                        td { (text(finding, "found")) }
+                                        td { (text(finding, "advice")) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                    p.quiet { "What " code { "rota doctor" } " finds, at most half a minute old." }
+                },
+                None => p {
+                    "Configuration, board, models, channels, disk: "
+                    a href=(LOOK_AT_HEALTH) { "look at them" } "."
+                },
+            }
+        }
+    })
+}
+
+/// What people did, and whether it stands there as it was written.
+async fn record(visit: &Visit, moment: &Moment) -> Result<Markup, CallError> {
+    let verified = match visit.call_if_allowed("verifyAudit", []).await {
+        Ok(None) => return Ok(html! {}),
+        Ok(Some(verified)) => html! {
+            p { (chip("ok")) " " (int(&verified, "entries").unwrap_or(0)) " entries, each chained to the one before, as they were written" }
+        },
+        Err(error) if error.code == "audit_broken" => html! {
+            p { (chip("fail")) " " (error.message) }
+        },
+        Err(error) => return Err(error),
+    };
+    let log = [("limit", RECORD.into())];
+    let log = visit.call_if_allowed("listAudit", log).await?.unwrap_or_default();
+    let rows = list(&log, "items").iter().map(|entry| {
+        html! {
+            p.facts {
+                (moment.when(text(entry, "at")))
+                strong { (text(entry, "what").replace('-', " ")) }
+                span { "by " (text(entry, "who")) }
+            }
+            p.line { (text(entry, "detail")) }
+        }
+    });
+    let rows: Vec<Markup> = rows.collect();
+    Ok(section_with("audit", "Record", &none("What people did."), &rows, &verified))
 }
 
 fn tokens_of(visit: &Visit, moment: &Moment, tokens: &Value) -> Markup {
@@ -152,6 +223,7 @@ pub(super) async fn act(Extension(visit): Extension<Visit>) -> Response<Body> {
         "revoke" => {
             let token = visit.form.text("token");
             let done = visit.call("revokeToken", [("token", token.into())]).await;
+            visit.pages.somebody_left();
             done.map(|token| format!("The token {} does not count any more.", text(&token, "name")))
         }
         _ => Err(CallError::of("invalid_arguments", "there is nothing of that name to do")),

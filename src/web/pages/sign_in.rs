@@ -115,6 +115,23 @@ pub(super) async fn out(Extension(visit): Extension<Visit>, headers: HeaderMap) 
     {
         return unavailable(&error);
     }
+    gone(&visit, &jar)
+}
+
+/// `POST /sign-out-everywhere`: in every browser, this one too.
+pub(super) async fn out_everywhere(
+    Extension(visit): Extension<Visit>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    if let Err(error) = visit.pages.house.end_all(&visit.caller).await {
+        return unavailable(&error);
+    }
+    gone(&visit, &Jar::of(&visit.pages, &headers))
+}
+
+/// The session is over: pages that are still open hear so.
+fn gone(visit: &Visit, jar: &Jar) -> Response<Body> {
+    visit.pages.somebody_left();
     let mut response = see("/sign-in");
     if let Some(cookie) = jar.set(None) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
