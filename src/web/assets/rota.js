@@ -83,6 +83,7 @@ function hear() {
     clearInterval(slow);
     slow = undefined;
     retries = 0;
+    document.documentElement.dataset.hears = "yes";
     // Whatever happened between the page and now.
     lookSoon();
   });
@@ -98,6 +99,7 @@ function hear() {
 function hearNothing() {
   stream?.close();
   stream = undefined;
+  document.documentElement.dataset.hears = "no";
 }
 
 function hearLater() {

@@ -13,7 +13,7 @@ use chrono::SecondsFormat;
 use maud::{Markup, html};
 
 /// So many coming occurrences are told one by one.
-const COMING: usize = 10;
+const COMING: usize = 5;
 /// And so many are drawn.
 const DRAWN: i64 = 1_000;
 /// So many runs.
