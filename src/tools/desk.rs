@@ -3,11 +3,10 @@
 
 use super::{Progress, ToolError};
 use crate::domain::{
-    Activity, Channel, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PersonId,
-    PlaybookName, Principal, ProjectId, Reason, Run, RunId, RunState, TaskId, Timestamp, Token,
-    Usage, Value,
+    Activity, Channel, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PlaybookName,
+    Principal, ProjectId, Reason, Run, RunId, RunState, TaskId, Timestamp, Token, Usage, Value,
 };
-use crate::ledger::{AuditEntry, AuditVerdict, Repeat};
+use crate::ledger::{AuditEntry, AuditVerdict};
 use crate::store::StoreError;
 use async_trait::async_trait;
 use chrono_tz::Tz;
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 pub use super::claimed::{ClaimAsk, Hold, Leave, ReleaseAsk, Standing};
+pub use super::house::{Feeds, Repeats, Steward};
 pub use super::reviewed::{
     AnswerAsk, Answered, DecideAsk, QuestionAsk, Reviews, Ruling, Tend, TendAsk,
 };
@@ -123,39 +123,6 @@ pub trait Tokens: Send + Sync + std::fmt::Debug {
         overlap: Duration,
         by: &str,
     ) -> Result<IssuedToken, DeskError>;
-}
-
-/// Calls that may be repeated, as tools see them.
-#[async_trait]
-pub trait Repeats: Send + Sync + std::fmt::Debug {
-    /// A call is about to be made under somebody's key: durable when it returns.
-    async fn begin(&self, who: &str, key: &str, call: &str) -> Result<Repeat, DeskError>;
-    /// What came of it; `None`: nothing was done, and the key is free again.
-    async fn end(&self, who: &str, key: &str, answer: Option<Value>) -> Result<(), DeskError>;
-}
-
-/// The addresses of calendars, as tools see them.
-#[async_trait]
-pub trait Feeds: Send + Sync + std::fmt::Debug {
-    /// Since when somebody's calendar has one.
-    async fn since(&self, person: PersonId) -> Result<Option<Timestamp>, DeskError>;
-    /// Makes one, and ends the one before: its secret part.
-    async fn make(&self, person: PersonId, by: &str) -> Result<SecretString, DeskError>;
-    /// Ends it; whether there was one.
-    async fn end(&self, person: PersonId, by: &str) -> Result<bool, DeskError>;
-}
-
-/// Whoever put the house together, as tools see them: what takes its configuration and all of its parts.
-#[async_trait]
-pub trait Steward: Send + Sync + std::fmt::Debug {
-    /// A dry run: what the request would do, with nothing changed anywhere.
-    async fn rehearse(
-        &self,
-        request: RunRequest,
-        principal: &Principal,
-    ) -> Result<RunReport, DeskError>;
-    /// What everything that the daemon needs looks like: what `rota doctor` finds.
-    async fn examine(&self) -> Result<Value, DeskError>;
 }
 
 /// A token with its secret, which is shown once.

@@ -16,7 +16,8 @@ const all = ATTEMPTS.join(" ");
 const person = (await tool(ada, "addPerson", { name: ATTEMPTS[0], kind: "agent", role: "editor" })).name;
 const project = (await tool(ada, "addProject", {
   name: ATTEMPTS[1], details: all,
-  statuses: [{ label: ATTEMPTS[2], kind: "new" }, { label: "<b onclick=window.pwned=1>Done", kind: "done" }],
+  statuses: [{ label: ATTEMPTS[2], kind: "new" }, { label: "<i onclick=window.pwned=1>Doing", kind: "in_progress" }, { label: "<u onclick=window.pwned=1>Waits", kind: "waiting" },
+    { label: "<b onclick=window.pwned=1>Done", kind: "done" }],
 })).id;
 const tasks = [];
 for (const attempt of ATTEMPTS) {
@@ -31,6 +32,7 @@ for (const attempt of ATTEMPTS) {
 const held = async (task) => (await tool(robot, "claimTask", { task })).fence;
 await tool(robot, "askPerson", { task: tasks[0], fence: await held(tasks[0]), question: all, person: "Ada" });
 await tool(robot, "submitForReview", { task: tasks[1], fence: await held(tasks[1]), summary: all, evidence: [all], reviewer: "Ada" });
+await tool(ada, "addPerson", { name: "AI-Hostile", kind: "agent", role: "editor" });
 const quoted = JSON.stringify(all);
 writeFileSync(join(house, "agents", "hostile.toml"), `
 description = ${quoted}
@@ -63,8 +65,9 @@ for (;;) {
 const ran = await fetch(`${url}/api/v1/playbooks/hostile/run`, {
   method: "POST", headers: { authorization: `Bearer ${ada}`, "content-type": "application/json" }, body: JSON.stringify({ task: tasks[2] }),
 });
-const run = (await ran.json()).run;
-expect(Boolean(run), "an agent wrote what it should not");
+const report = await ran.json();
+const run = report.run;
+if (report.state !== "succeeded") wrong.push(`nothing was planted by an agent: ${JSON.stringify(report)}`);
 
 const paths = ["/", "/review", `/board?project=${project}`, "/runs", `/runs/${run}`, `/runs/${run}/undo`, "/playbooks",
   "/playbooks/hostile", "/digest?since=-7d", "/costs?by=task", "/settings?look=health", ...tasks.map((task) => `/task/${task}`)];
@@ -84,10 +87,10 @@ for (const path of paths) {
 }
 expect(seen > 100, `what was planted stands on ${paths.length} pages as text, ${seen} times, and nothing of it ran`);
 // Also where a part of a page is put in while it is open.
-await page.goto(`${url}/task/${tasks[0]}`);
+await page.goto(`${url}/task/${tasks[5]}`);
 await hears(page);
-await tool(robot, "addComment", { module: "ticket", entityId: tasks[0], text: `fresh ${all}` });
-await page.getByText("fresh").waitFor();
+await tool(robot, "addComment", { module: "ticket", entityId: tasks[5], text: `fresh ${all}` });
+await page.getByText("fresh").first().waitFor();
 expect((await page.evaluate(() => window.pwned)) === undefined, "nor in a part that came later");
 await page.goto(`${url}/playbooks/hostile`);
 await page.getByRole("button", { name: "Dry run" }).click();

@@ -123,6 +123,9 @@ async fn what_is_left_of_the_day_what_is_wrong_and_who_did_what_are_shown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_digest_is_shown_as_slack_shows_it_with_those_told_before() {
     let rota = house();
+    // Commands are typed there.
+    let config = rota.read("rota.toml").replace("Europe/Berlin", "UTC");
+    rota.write("rota.toml", &config);
     rota.run(["task", "add", "Pay <the> *bill*", "--project", "Website", "--due", "today"]).ok();
     let serving = rota.serve(Vec::<&str>::new());
     let mut ada = somebody(&rota, &serving, "Ada").await;

@@ -26,8 +26,8 @@ fn runs() -> Vec<Definition> {
             Words {
                 name: "runPlaybook",
                 title: "Run a playbook now",
-                description: "Runs one occurrence of a playbook through the same path as the clock, waits for \
-                    it and says what happened and why. Example: {\"playbook\": \"ai-worker\", \"task\": 7}.",
+                description: "Runs one occurrence of a playbook as the clock would, waits for it and says \
+                    what happened and why. Example: {\"playbook\": \"ai-worker\", \"task\": 7}.",
                 example: r#"{"playbook": "ai-worker", "task": 7}"#,
             },
             Role::Editor,
@@ -58,7 +58,7 @@ fn runs() -> Vec<Definition> {
                 name: "releaseClaim",
                 title: "Take a claim away",
                 description: "Takes a task away from its holder, or (below manager) asks those who may. Needs a \
-                    reason, raises the fence. Example: {\"task\": 7, \"reason\": \"I do it myself.\"}.",
+                    reason. Example: {\"task\": 7, \"reason\": \"I do it myself.\"}.",
                 example: r#"{"task": 7, "reason": "I do it myself."}"#,
             },
             Role::Editor,
@@ -131,7 +131,7 @@ fn emergency() -> Vec<Definition> {
             Words {
                 name: "stopAll",
                 title: "Stop everything",
-                description: "The emergency stop: ends every run and starts none, also after a restart, until \
+                description: "Ends every run and starts none, also after a restart, until \
                     startAll. Example: {\"reason\": \"Something is wrong.\"}.",
                 example: r#"{"reason": "Something is wrong."}"#,
             },
@@ -147,7 +147,7 @@ fn emergency() -> Vec<Definition> {
             Words {
                 name: "startAll",
                 title: "Start again",
-                description: "Lifts the emergency stop: playbooks may start runs again. Example: {}.",
+                description: "Lifts stopAll: playbooks may start runs again. Example: {}.",
                 example: "{}",
             },
             Role::Manager,
@@ -166,7 +166,7 @@ fn emergency() -> Vec<Definition> {
 struct RunPlaybook {
     /// Which playbook.
     playbook: String,
-    /// Only this task, past the selection, not past the gates.
+    /// Only this task, past the selection.
     task: Option<Id>,
     /// As if it were this instant.
     at: Option<String>,

@@ -71,7 +71,7 @@ struct GetDigest {
     since: Option<String>,
     /// Only of these, by id or name (default all that are open).
     project_ids: Vec<IdOrName>,
-    /// Also as the message that channels are sent.
+    /// Also as it is sent.
     rendered: bool,
 }
 

@@ -1,6 +1,8 @@
 //! `/settings`: tokens, people, health, the record of what people did, other servers.
 
-use super::shown::{Moment, chip, empty, filled, int, list, none, section_with, text};
+use super::shown::{
+    Moment, beginning, chip, empty, filled, int, list, none, section_with, table, text,
+};
 use super::visit::Visit;
 use crate::domain::Value;
 use crate::mcp::CallError;
@@ -67,21 +69,7 @@ async fn health(visit: &Visit) -> Result<Markup, CallError> {
             h2 #health { "Health" }
             @match &found {
                 Some(found) => {
-                    div.scroll tabindex="0" role="region" aria-label="What was looked at" {
-                        table {
-                            thead { tr { th scope="col" { "What" } th scope="col" { "Health" } th scope="col" { "Found" } th scope="col" { "What to do" } } }
-                            tbody {
-                                @for finding in list(found, "items") {
-                                    tr {
-                                        td { (text(finding, "what")) }
-                                        td { (chip(text(finding, "health"))) }
-                                        td { (text(finding, "found")) }
-                                        td { (text(finding, "advice")) }
-                                    }
-                                }
-                            }
-                        }
-                    }
+                    (findings(list(found, "items")))
                     p.quiet { "What " code { "rota doctor" } " finds, at most half a minute old." }
                 },
                 None => p {
@@ -91,6 +79,19 @@ async fn health(visit: &Visit) -> Result<Markup, CallError> {
             }
         }
     })
+}
+
+fn findings(items: &[Value]) -> Markup {
+    let rows = items.iter().map(|finding| {
+        html! {
+            td { (text(finding, "what")) }
+            td { (chip(text(finding, "health"))) }
+            td { (text(finding, "found")) }
+            td { (text(finding, "advice")) }
+        }
+    });
+    let heads = ["What", "Health", "Found", "What to do"];
+    table("What was looked at", &heads, &[], &rows.collect::<Vec<_>>())
 }
 
 /// What people did, and whether it stands there as it was written.
@@ -112,9 +113,9 @@ async fn record(visit: &Visit, moment: &Moment) -> Result<Markup, CallError> {
             p.facts {
                 (moment.when(text(entry, "at")))
                 strong { (text(entry, "what").replace('-', " ")) }
-                span { "by " (text(entry, "who")) }
+                " " span { "by " (text(entry, "who")) }
             }
-            p.line { (text(entry, "detail")) }
+            p.line { (beginning(text(entry, "detail"), 200)) }
         }
     });
     let rows: Vec<Markup> = rows.collect();
@@ -122,26 +123,18 @@ async fn record(visit: &Visit, moment: &Moment) -> Result<Markup, CallError> {
 }
 
 fn tokens_of(visit: &Visit, moment: &Moment, tokens: &Value) -> Markup {
-    let items = list(tokens, "items");
+    let heads = ["Name", "Sort", "Whose", "Role", "Made", "Last used", "Ends", "Revoke"];
+    let rows = list(tokens, "items").iter().map(|token| token_row(visit, moment, token));
+    let rows: Vec<Markup> = rows.collect();
     html! {
         section aria-labelledby="tokens" {
             h2 #tokens { "Tokens" }
-            @if items.is_empty() {
+            @if rows.is_empty() {
                 (empty("No tokens yet.", &html! {
                     "Assistants and programs come in with one: " code { "rota token create laptop --expires 90d" } "."
                 }))
             } @else {
-                div.scroll tabindex="0" role="region" aria-label="List of tokens" {
-                    table {
-                        thead {
-                            tr {
-                                th scope="col" { "Name" } th scope="col" { "Sort" } th scope="col" { "Whose" } th scope="col" { "Role" }
-                                th scope="col" { "Made" } th scope="col" { "Last used" } th scope="col" { "Ends" } th scope="col" { "Revoke" }
-                            }
-                        }
-                        tbody { @for token in items { (token_row(visit, moment, token)) } }
-                    }
-                }
+                (table("List of tokens", &heads, &[], &rows))
             }
         }
     }
@@ -151,23 +144,21 @@ fn token_row(visit: &Visit, moment: &Moment, token: &Value) -> Markup {
     let when = |name: &str| filled(token, name).map(|at| moment.when(at));
     let is_over = filled(token, "revoked").is_some();
     html! {
-        tr {
-            td { (text(token, "name")) }
-            td { (text(token, "kind")) }
-            td { (text(token, "person_name")) }
-            td { (text(token, "role")) }
-            td { @if let Some(at) = when("created") { (at) } }
-            td { @match when("last_used") { Some(at) => (at), None => "never" } }
-            td { @match when("expires") { Some(at) => (at), None => "–" } }
-            td {
-                @if is_over {
-                    (chip("revoked"))
-                } @else if visit.may("revokeToken") {
-                    form method="post" action="/settings" {
-                        (visit.seal())
-                        input type="hidden" name="token" value=(text(token, "id"));
-                        button type="submit" name="act" value="revoke" aria-label={ "Revoke " (text(token, "name")) } { "Revoke" }
-                    }
+        td { (text(token, "name")) }
+        td { (text(token, "kind")) }
+        td { (text(token, "person_name")) }
+        td { (text(token, "role")) }
+        td { @if let Some(at) = when("created") { (at) } }
+        td { @match when("last_used") { Some(at) => (at), None => "never" } }
+        td { @match when("expires") { Some(at) => (at), None => "–" } }
+        td {
+            @if is_over {
+                (chip("revoked"))
+            } @else if visit.may("revokeToken") {
+                form method="post" action="/settings" {
+                    (visit.seal())
+                    input type="hidden" name="token" value=(text(token, "id"));
+                    button type="submit" name="act" value="revoke" aria-label={ "Revoke " (text(token, "name")) } { "Revoke" }
                 }
             }
         }
@@ -175,24 +166,19 @@ fn token_row(visit: &Visit, moment: &Moment, token: &Value) -> Markup {
 }
 
 fn everybody(people: &Value) -> Markup {
+    let rows = list(people, "items").iter().map(|person| {
+        html! {
+            td { (text(person, "name")) }
+            td { (text(person, "kind")) }
+            td { (text(person, "role")) }
+            td { (text(person, "email")) }
+        }
+    });
+    let rows: Vec<Markup> = rows.collect();
     html! {
         section aria-labelledby="people" {
             h2 #people { "People and agents" }
-            div.scroll tabindex="0" role="region" aria-label="List of people and agents" {
-                table {
-                    thead { tr { th scope="col" { "Name" } th scope="col" { "Sort" } th scope="col" { "Role" } th scope="col" { "E-mail" } } }
-                    tbody {
-                        @for person in list(people, "items") {
-                            tr {
-                                td { (text(person, "name")) }
-                                td { (text(person, "kind")) }
-                                td { (text(person, "role")) }
-                                td { (text(person, "email")) }
-                            }
-                        }
-                    }
-                }
-            }
+            (table("List of people and agents", &["Name", "Sort", "Role", "E-mail"], &[], &rows))
         }
     }
 }

@@ -189,6 +189,24 @@ pub(super) fn section_with(
     }
 }
 
+/// A table: what it is called, its columns (those of amounts by their places), its rows.
+pub(super) fn table(label: &str, heads: &[&str], amounts: &[usize], rows: &[Markup]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(label) {
+            table {
+                thead {
+                    tr {
+                        @for (place, head) in heads.iter().enumerate() {
+                            th.amount[amounts.contains(&place)] scope="col" { (head) }
+                        }
+                    }
+                }
+                tbody { @for row in rows { tr { (row) } } }
+            }
+        }
+    }
+}
+
 /// That there is nothing, in a few words.
 pub(super) fn none(what: &str) -> Markup {
     html! { p.quiet { (what) } }
