@@ -25,7 +25,6 @@ const running = await chromium.launch({
 // A browser of somebody's own. Whatever it complains of, or asks of another server, is wrong, unless it is forgiven.
 export async function browser({ forgive = () => false } = {}) {
   const context = await running.newContext({ viewport: { width: 1280, height: 900 } });
-  if (process.env.ROTA_JS) await context.route(/assets\/rota-.*js/, (route) => route.fulfill({ path: process.env.ROTA_JS, contentType: "text/javascript" }));
   const complain = (text) => {
     if (!forgive(text)) wrong.push(text);
   };

@@ -51,7 +51,7 @@ pub(super) async fn of(visit: &Visit, book: &Value) -> Result<Markup, CallError>
     };
     let until = instant(text(book, "until")).unwrap_or(moment.now);
     let rows = rows(items, list(&planned, "items"), (from, until));
-    Ok(shown(visit, &moment, &rows))
+    Ok(shown(visit, &moment, name, &rows))
 }
 
 fn instant(text: &str) -> Option<Timestamp> {
@@ -87,13 +87,13 @@ fn rows<'a>(
     all.into_iter().map(|(_, row)| row).collect()
 }
 
-fn shown(visit: &Visit, moment: &Moment, rows: &[Row<'_>]) -> Markup {
+fn shown(visit: &Visit, moment: &Moment, name: &str, rows: &[Row<'_>]) -> Markup {
     let most = if visit.query.has("all") { usize::MAX } else { ROWS };
     let written: Vec<Markup> = rows.iter().take(most).map(|row| written(moment, row)).collect();
     let below = html! {
         p.quiet {
             "Of the last " (DAYS) " days, each planned occurrence. "
-            @if rows.len() > most { a href="?all#history" { "All " (rows.len()) } }
+            @if rows.len() > most { a href={ "/playbooks/" (name) "?all#history" } { "All " (rows.len()) } }
         }
     };
     let nothing = none("It has not woken in these days.");
