@@ -33,6 +33,7 @@ mod signed_in;
 mod slack;
 mod spoken;
 mod starter;
+mod steward;
 mod transfer;
 mod upstreams;
 mod visit;
@@ -140,7 +141,7 @@ impl House for App {
     }
 
     async fn doctor(&self, place: &Place, asks_models: bool) -> Result<Vec<Finding>, Failure> {
-        doctor::examine(place, asks_models).await
+        doctor::examine(place, asks_models, None).await
     }
 
     async fn visit(&self, server: &bridge::Options) -> Result<Vec<Finding>, Failure> {

@@ -7,8 +7,10 @@ use crate::daemon::Daemon;
 use crate::domain::{Arrival, PlaybookName};
 use crate::mcp::Handler;
 use crate::mcp::http::Gate;
+use crate::tools::ToolRegistry;
 use crate::tools::desk::DeskError;
-use crate::web::api::{self, Behind, Feed, Happened};
+use crate::web::api::{self, Behind};
+use crate::web::events::{Feed, Happened};
 use crate::web::hooks::{self, HookError, Hooks, Key, Sent};
 use async_trait::async_trait;
 use chrono::SecondsFormat;
@@ -21,20 +23,30 @@ use tokio_util::task::TaskTracker;
 pub(super) struct Api {
     pub gate: Arc<Gate>,
     pub handler: Handler,
-    pub outside: Arc<Outside>,
+    pub feed: Arc<Feed>,
     pub daemon: Arc<Daemon>,
     pub clock: Arc<dyn Clock>,
-    /// Another one in each process.
-    pub life: String,
+}
+
+/// What happens, told on the tracker until `stop`. `life` is another one in each process.
+pub(super) fn feed(
+    life: String,
+    outside: &Arc<Outside>,
+    daemon: &Arc<Daemon>,
+    stop: &CancellationToken,
+    tracker: &TaskTracker,
+) -> Arc<Feed> {
+    let feed = Feed::new(life, Arc::clone(outside) as _, stop.clone());
+    tracker.spawn(Arc::clone(&feed).watch());
+    tracker.spawn(forward(Arc::clone(daemon), Arc::clone(&feed), stop.clone()));
+    tracker.spawn(acts(Arc::clone(&outside.tools), Arc::clone(&feed), stop.clone()));
+    feed
 }
 
 impl Api {
-    /// The routes. What happens is told on the tracker until `stop`.
-    pub(super) fn routes(self, stop: &CancellationToken, tracker: &TaskTracker) -> axum::Router {
-        let Self { gate, handler, outside, daemon, clock, life } = self;
-        let feed = Feed::new(life, outside as _, stop.clone());
-        tracker.spawn(Arc::clone(&feed).watch());
-        tracker.spawn(forward(Arc::clone(&daemon), Arc::clone(&feed), stop.clone()));
+    /// The routes.
+    pub(super) fn routes(self) -> axum::Router {
+        let Self { gate, handler, feed, daemon, clock } = self;
         let nobodys = Key::nobodys(&SystemEntropy.nonce());
         let hooks = hooks::router(Arc::new(Woken { daemon, clock }), nobodys);
         api::router(Behind { gate, handler, feed }).merge(hooks)
@@ -64,6 +76,24 @@ async fn forward(daemon: Arc<Daemon>, feed: Arc<Feed>, stop: CancellationToken) 
                 at: line.at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
                 data: line.data,
             }),
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Tells that somebody worked the daemon. Of those that come too fast to be passed on one is told.
+async fn acts(tools: Arc<ToolRegistry>, feed: Arc<Feed>, stop: CancellationToken) {
+    let mut acts = tools.acts();
+    drop(tools);
+    loop {
+        let act = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            act = acts.recv() => act,
+        };
+        match act {
+            Ok(tool) => feed.tell(Happened::Acted { tool }),
             Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => return,
         }

@@ -101,7 +101,9 @@ impl Stage {
             zone: None,
             board: BoardOf::Configuration,
         };
-        let opened = open::put_together(self.ground(&place).await?).await?;
+        let mut opened = open::put_together(self.ground(&place).await?).await?;
+        opened.place = Some(place);
+        opened.look_after();
         let (board, ledger) = (Arc::clone(&opened.parts.board), Arc::clone(&opened.parts.ledger));
         let tools = Arc::clone(&opened.parts.tools);
         let served = if options.serve { Some(Served::of(&opened).await?) } else { None };

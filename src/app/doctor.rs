@@ -6,8 +6,8 @@ use crate::app::house::{BoardOf, Finding, Health, Place};
 use crate::board::Board;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{BoardConfig, Config};
-use crate::domain::{Channel, Person, Project};
-use crate::ledger::stop;
+use crate::domain::{Channel, Person, Project, Timestamp};
+use crate::ledger::{Ledger, stop};
 use crate::schedule::Criteria;
 use crate::template::Templates;
 use std::io::Read as _;
@@ -20,8 +20,12 @@ const FREE_BYTES_MIN: u64 = 512 * 1024 * 1024;
 /// At most so many missing words of a playbook are told.
 const WORDS_MAX: usize = 5;
 
-/// Looks, changes nothing, and waits for nobody.
-pub(super) async fn examine(place: &Place, asks_models: bool) -> Result<Vec<Finding>, Failure> {
+/// Looks, changes nothing, and waits for nobody. Whoever has the ledger open brings it.
+pub(super) async fn examine(
+    place: &Place,
+    asks_models: bool,
+    ledger: Option<(&Ledger, Timestamp)>,
+) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     let found = leantime::place(place);
     let config = found.and_then(|found| Ok((open::config(&found)?, found)));
@@ -44,7 +48,7 @@ pub(super) async fn examine(place: &Place, asks_models: bool) -> Result<Vec<Find
         findings.push(playbooks(&place)?);
     }
     findings.extend(words(&place, &config).await);
-    findings.extend(state(&place, &config).await);
+    findings.extend(state(&place, &config, ledger).await);
     findings.extend(files(&config));
     findings.extend(super::channels::examine(&config).await);
     findings.extend(models::examine(&config, asks_models).await);
@@ -144,7 +148,11 @@ fn counted(projects: &[Project], people: &[Person]) -> String {
     format!("answers: {} projects, {} users", projects.len(), people.len())
 }
 
-async fn state(place: &Place, config: &Config) -> Vec<Finding> {
+async fn state(
+    place: &Place,
+    config: &Config,
+    ledger: Option<(&Ledger, Timestamp)>,
+) -> Vec<Finding> {
     let state = &place.state;
     if !state.exists() {
         let found = format!("{} does not exist yet", state.display());
@@ -161,7 +169,10 @@ async fn state(place: &Place, config: &Config) -> Vec<Finding> {
         None => finding("emergency stop", Health::Ok, "not set", ""),
     });
     findings.push(daemon(state).await);
-    findings.extend(super::instants::examine(place, config).await);
+    findings.extend(match ledger {
+        Some((ledger, now)) => super::instants::of_ledger(ledger, config, now).await,
+        None => super::instants::examine(place, config).await,
+    });
     findings
 }
 

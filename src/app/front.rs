@@ -29,7 +29,7 @@ pub(super) struct Front {
     /// Finds out whose a token is, and lets people sign in.
     pub outside: Arc<Outside>,
     /// How a rehearsal is put together; `None` inside one.
-    pub rehearsal: Option<Rehearsal>,
+    pub rehearsal: Option<Arc<Rehearsal>>,
     /// Messages to `stdout`, where standard output belongs to a command's result.
     pub spoken: Option<Spoken>,
 }

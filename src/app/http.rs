@@ -78,16 +78,17 @@ impl Http {
             (None, false) => Wire::Proxied,
         };
         let gate = Gate::new(Arc::clone(&outside) as _, config.http, Arc::clone(&clock));
-        let pages = crate::web::pages::router(Arc::clone(&outside) as _, gate.door(), wire);
+        let feed = api::feed(life, &outside, daemon, stop, tracker);
+        let house = Arc::clone(&outside) as _;
+        let pages = crate::web::pages::router(house, gate.door(), wire, Arc::clone(&feed));
         let rest = Api {
             gate: Arc::clone(&gate),
             handler: handler.clone(),
-            outside: Arc::clone(&outside),
+            feed,
             daemon: Arc::clone(daemon),
             clock,
-            life,
         };
-        let rest = rest.routes(stop, tracker);
+        let rest = rest.routes();
         let metrics = counted::written(daemon, stop, tracker);
         let routes = if config.enabled {
             let (sessions, news) = (Arc::clone(&outside) as _, outside as _);

@@ -50,16 +50,24 @@ pub(super) async fn examine(place: &Place, config: &Config) -> Vec<Finding> {
         epoch: 0,
     };
     let ledger = Ledger::new(store, Arc::clone(&clock), Arc::new(SystemEntropy), options);
+    let now = clock.wall();
+    of_ledger(&ledger, config, now).await
+}
+
+/// The same of one that is open.
+pub(super) async fn of_ledger(ledger: &Ledger, config: &Config, now: Timestamp) -> Vec<Finding> {
     let (templates, _) = Templates::load(&config.templates, None);
     let playbooks = check::library(config, config.agents.clone(), Arc::new(templates)).all();
     // What was forgotten on purpose is no hole.
-    let since = clock.wall() - to_delta(SPAN.min(config.keep));
-    let found = Accounts::of(&ledger, playbooks.iter().map(AsRef::as_ref), since).await;
+    let since = now - to_delta(SPAN.min(config.keep));
+    let found = Accounts::of(ledger, playbooks.iter().map(AsRef::as_ref), since).await;
     let instants = match found {
         Ok(found) => told(&found),
-        Err(error) => finding(what, Health::Fail, error.to_string(), "see docs/operations.md"),
+        Err(error) => {
+            finding("occurrences", Health::Fail, error.to_string(), "see docs/operations.md")
+        }
     };
-    vec![instants, messages(&ledger).await]
+    vec![instants, messages(ledger).await]
 }
 
 /// What could not be told and was given up.

@@ -3,7 +3,9 @@
 use super::door::RunDoor;
 use super::front::Front;
 use super::outside::{CHANGES_MAX, Outside};
+use super::rehearsal::Rehearsal;
 use super::spoken::Spoken;
+use super::steward::Steward;
 use super::{channels, failures, leantime, people};
 use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{BoardOf, Place};
@@ -52,6 +54,8 @@ pub(super) struct Opened {
     pub me: Principal,
     pub restored: Option<Restored>,
     pub spoken: Option<Spoken>,
+    /// Where it is; `None` in a rehearsal.
+    pub place: Option<Place>,
 }
 
 /// What a house is made of, before it is put together.
@@ -115,6 +119,7 @@ pub(super) async fn house(place: &Place, speak: Speak) -> Result<Opened, Failure
     let mut opened = put_together(ground).await?;
     opened.restored = restored;
     opened.spoken = spoken;
+    opened.place = Some(place.clone());
     Ok(opened)
 }
 
@@ -350,7 +355,7 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         progress: tokio::sync::broadcast::channel(1_024).0,
         settings,
     };
-    Ok(Opened { config, parts, me, restored: None, spoken: None })
+    Ok(Opened { config, parts, me, restored: None, spoken: None, place: None })
 }
 
 fn settings(
@@ -456,10 +461,20 @@ impl Opened {
         })
     }
 
+    /// Lets tools ask whoever put the house together; how a rehearsal of it is put together.
+    pub(super) fn look_after(&self) -> Arc<Rehearsal> {
+        let rehearsal = Arc::new(Rehearsal::of(self));
+        if let Some(place) = &self.place {
+            let steward = Steward::new(Arc::clone(&rehearsal), place.clone(), &self.parts);
+            self.parts.tools.set_steward(Arc::new(steward));
+        }
+        rehearsal
+    }
+
     pub(super) async fn start_front(self, wake: Wake) -> Result<Front, Failure> {
         let zone = self.parts.settings.zone;
         let tools = Arc::clone(&self.parts.tools);
-        let rehearsal = super::rehearsal::Rehearsal::of(&self);
+        let rehearsal = self.look_after();
         let outside = self.outside();
         let daemon =
             Daemon::start(self.parts, wake).await.map_err(|error| failures::start(&error))?;

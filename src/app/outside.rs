@@ -158,8 +158,9 @@ impl SessionKeeper for Outside {
     }
 }
 
-/// At most so many rows are looked at at once; the rest is told the next time.
-const NEWS_MAX: usize = 1_000;
+/// At most so many rows are looked at at once; the rest is told the next time. Half of what is remembered of
+/// events: whoever reads quickly loses none of them.
+const NEWS_MAX: usize = 500;
 
 #[async_trait]
 impl News for Outside {

@@ -12,12 +12,13 @@ use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::config::{BoardConfig, Config};
 use crate::daemon::Wake;
 use crate::daemon::control::{Answer, AnswerError, Answered, DryRun, Progress, ToolRequest};
-use crate::domain::{BoardName, LifeId, Person, Reason};
+use crate::domain::{BoardName, LifeId, Person, Reason, Value};
 use crate::model::Model;
 use crate::store::memory::MemoryStore;
 use crate::store::{Batch, Store};
-use crate::tools::desk::RunReport;
+use crate::tools::desk::{RunReport, RunRequest};
 use async_trait::async_trait;
+use chrono::SecondsFormat;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +26,9 @@ use tokio::sync::mpsc;
 
 /// Rows copied together from one store to another.
 const ROWS: usize = 500;
+
+/// The tool that runs a playbook.
+const RUN: &str = "runPlaybook";
 
 /// What a rehearsal is put together from.
 pub(super) struct Rehearsal {
@@ -64,11 +68,50 @@ impl Rehearsal {
         dry_run: DryRun,
         progress: mpsc::Sender<Progress>,
     ) -> Result<Answered, AnswerError> {
+        self.carry_out(request, (dry_run, self.me.clone()), progress).await
+    }
+
+    /// One occurrence of a playbook as somebody would run it: what it would do. No program is started and
+    /// no model asked.
+    pub(super) async fn run(
+        &self,
+        request: RunRequest,
+        person: Person,
+    ) -> Result<RunReport, AnswerError> {
+        let RunRequest { playbook, task, at, set, .. } = request;
+        let at = at.map(|at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+        let set = set.into_iter().map(|(name, value)| (name, Value::from(value))).collect();
+        let args = Value::map([
+            ("playbook", Value::from(playbook.as_str())),
+            ("task", task.map(|task| task.0).into()),
+            ("at", at.into()),
+            ("set", Value::Map(set)),
+        ]);
+        let request = ToolRequest {
+            tool: RUN.to_owned(),
+            args,
+            zone: None,
+            dry_run: None,
+            token: None,
+            assistant: false,
+        };
+        // What happens meanwhile is told to nobody.
+        let (progress, _told) = mpsc::channel(1);
+        let answered = self.carry_out(request, (DryRun::default(), Some(person)), progress).await?;
+        report(&answered.value)
+    }
+
+    async fn carry_out(
+        &self,
+        request: ToolRequest,
+        (dry_run, me): (DryRun, Option<Person>),
+        progress: mpsc::Sender<Progress>,
+    ) -> Result<Answered, AnswerError> {
         let overlay = Arc::new(Overlay::over(Arc::clone(&self.board), Arc::clone(&self.clock)));
         // What is executed works in folders that nobody sees again.
         let throw_away = dry_run.execute.then(ThrowAway::new);
         let front =
-            self.front(&overlay, dry_run, throw_away.as_ref()).await.map_err(|failure| {
+            self.front(&overlay, (dry_run, me), throw_away.as_ref()).await.map_err(|failure| {
                 let source: &(dyn std::error::Error + 'static) = &failure;
                 AnswerError::fatal(
                     Reason::StoreFailed,
@@ -76,21 +119,16 @@ impl Rehearsal {
                     Some(source),
                 )
             })?;
-        let is_run = request.tool == "runPlaybook";
+        let is_run = request.tool == RUN;
         let request = ToolRequest { dry_run: None, ..request };
         let answered = front.answer(request, progress).await;
         front.close().await;
         let mut answered = answered?;
         if is_run {
             let changes = overlay.changes_made();
-            let report = serde_json::to_value(&answered.value)
-                .and_then(serde_json::from_value::<RunReport>)
-                .map(|report| RunReport { changes, ..report })
-                .and_then(serde_json::to_value)
-                .and_then(serde_json::from_value);
-            answered.value = report.map_err(|error| {
-                AnswerError::fatal(Reason::StoreFailed, "the report cannot be read", Some(&error))
-            })?;
+            let report = RunReport { changes, ..report(&answered.value)? };
+            let value = serde_json::to_value(&report).and_then(serde_json::from_value);
+            answered.value = value.map_err(|error| unreadable(&error))?;
         }
         Ok(answered)
     }
@@ -98,7 +136,7 @@ impl Rehearsal {
     async fn front(
         &self,
         overlay: &Arc<Overlay>,
-        dry_run: DryRun,
+        (dry_run, me): (DryRun, Option<Person>),
         throw_away: Option<&ThrowAway>,
     ) -> Result<Front, Failure> {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::clone(&self.clock)));
@@ -106,7 +144,7 @@ impl Rehearsal {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let ground = Ground {
             config: self.config.clone(),
-            me: self.me.clone(),
+            me,
             board: Arc::clone(overlay) as _,
             store,
             epoch: self.epoch,
@@ -133,6 +171,15 @@ impl Rehearsal {
         tools.set_desk(Arc::clone(&daemon) as _);
         Ok(Front { daemon, tools, me, zone, outside, rehearsal: None, spoken: None })
     }
+}
+
+fn report(value: &Value) -> Result<RunReport, AnswerError> {
+    let report = serde_json::to_value(value).and_then(serde_json::from_value);
+    report.map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &serde_json::Error) -> AnswerError {
+    AnswerError::fatal(Reason::StoreFailed, "the report cannot be read", Some(error))
 }
 
 /// Where the workspaces of a rehearsal are, removed at the end; nothing is made before it is asked
@@ -203,8 +250,9 @@ async fn fresh(place: &Place) -> Result<Front, Failure> {
         environment: BTreeMap::new(),
     };
     let below = Arc::new(Overlay::over(board, clock));
-    let front = rehearsal.front(&below, DryRun::default(), None).await?;
-    Ok(Front { rehearsal: Some(rehearsal), ..front })
+    let how = (DryRun::default(), rehearsal.me.clone());
+    let front = rehearsal.front(&below, how, None).await?;
+    Ok(Front { rehearsal: Some(Arc::new(rehearsal)), ..front })
 }
 
 /// A copy of a state folder, removed at the end.

@@ -74,6 +74,17 @@ impl Household for Outside {
         self.ledger.end_page_session(secret).await.map_err(unkept)
     }
 
+    async fn still_counts(&self, session: &str) -> bool {
+        let Ok(Some(session)) = self.ledger.page_session_named(session).await else { return false };
+        match &session.token {
+            Some(id) => {
+                let hash = session.token_hash.as_deref().unwrap_or_default();
+                matches!(self.ledger.token_with_secret(id, hash).await, Ok(Some(_)))
+            }
+            None => matches!(self.person(session.person).await, Ok(Some(_))),
+        }
+    }
+
     async fn call(&self, caller: &Caller, tool: &str, args: Value) -> Result<Called, CallError> {
         if !caller.may_reach(tool) {
             let message = format!("the token that you signed in with does not reach {tool}");

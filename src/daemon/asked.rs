@@ -1,9 +1,11 @@
 //! What is asked of the daemon: how it stands, and the digest. Nothing is sent, and no window is used up.
 
 use super::brief::{plain, text_of};
+use super::budget;
 use super::dispatcher::failed;
 use super::parts::Parts;
-use crate::digest::{self, AgentWork, CollectError, DigestRequest};
+use super::seams::Reports;
+use crate::digest::{self, AgentWork, CollectError, DIGEST_TEMPLATE, Digest, DigestRequest};
 use crate::domain::{PlaybookName, Reason, Timestamp, Value};
 use crate::ledger::stop;
 use crate::tools::desk::{DeskError, DigestAsk};
@@ -44,8 +46,21 @@ pub(super) async fn digest(parts: &Parts, ask: &DigestAsk) -> Result<Value, Desk
     if let Value::Map(map) = &mut value {
         // It is the key of a message that is sent once; this is none.
         map.remove("window");
+        if ask.rendered {
+            map.insert("message".to_owned(), rendered(parts, &digest));
+        }
     }
     Ok(value)
+}
+
+/// The message that channels would be sent: its text, and what Slack is sent, one payload a message; or what is wrong with
+/// the team's template.
+fn rendered(parts: &Parts, digest: &Digest) -> Value {
+    let reports = Reports { templates: parts.templates() };
+    match digest::render(digest, &reports, DIGEST_TEMPLATE) {
+        Ok(body) => Value::map([("text", Value::from(body.text)), ("slack", body.slack.into())]),
+        Err(error) => Value::map([("fault", error.to_string())]),
+    }
 }
 
 /// What the daemon is doing: since when, runs, slots, outbox.
@@ -62,6 +77,8 @@ pub(super) async fn status(
     let waiting = queues.iter().map(|queue| queue.waiting).sum::<usize>();
     let dead = parts.ledger.count_dead_letters(COUNTED_MAX).await.map_err(failed)?;
     let count = |count: usize| Value::from(i64::try_from(count).unwrap_or(i64::MAX));
+    let (budget, left) = budget::team(parts).await.map_err(failed)?;
+    let amount = |amount: Option<u64>| Value::from(amount.and_then(|n| i64::try_from(n).ok()));
     Ok(Value::map([
         ("daemon", Value::from(settings.daemon.as_str())),
         ("life", settings.life.as_str().into()),
@@ -74,5 +91,10 @@ pub(super) async fn status(
         ("occurrences", plain(&open)),
         ("notices_waiting", count(waiting)),
         ("dead_letters", count(dead)),
+        ("currency", settings.currency.as_str().into()),
+        ("budget_cost_micros", amount(budget.cost_micros)),
+        ("budget_cost_micros_left", amount(left.cost_micros)),
+        ("budget_tokens", amount(budget.tokens)),
+        ("budget_tokens_left", amount(left.tokens)),
     ]))
 }

@@ -57,16 +57,18 @@ pub(super) async fn granted(parts: &Parts, playbook: &PlaybookName) -> Result<u3
     Ok(own + parts.ledger.budget_granted(day, None).await?)
 }
 
-/// What is left of the team's day, tokens and money, where it has such budgets. What runs at work have set
-/// aside counts once they have spent it: most of them spend little of it.
-pub(super) async fn left(parts: &Parts) -> Result<(Option<u64>, Option<u64>), LedgerError> {
+/// The team's budget of the day, with what people granted once more, and what is left of it; nothing where
+/// it has none. What runs at work have set aside counts once they have spent it: most of them spend little
+/// of it.
+pub(super) async fn team(parts: &Parts) -> Result<(DayBudget, DayBudget), LedgerError> {
     let day = day_of(parts, parts.clock.wall());
     let team = times(parts.settings.budget, parts.ledger.budget_granted(day, None).await?);
     let used = parts.ledger.spent(None, day).await?;
-    Ok((
-        team.tokens.map(|most| most.saturating_sub(used.spent.tokens)),
-        team.cost_micros.map(|most| most.saturating_sub(used.spent.cost_micros)),
-    ))
+    let left = DayBudget {
+        tokens: team.tokens.map(|most| most.saturating_sub(used.spent.tokens)),
+        cost_micros: team.cost_micros.map(|most| most.saturating_sub(used.spent.cost_micros)),
+    };
+    Ok((team, left))
 }
 
 /// Grants whosever budget of this day is short once more: the playbook's own, or everybody's.

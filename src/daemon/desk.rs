@@ -212,6 +212,21 @@ impl Daemon {
     }
 }
 
+impl Daemon {
+    /// Since when a playbook's timetable holds, and up to when its instants have their records.
+    async fn accounted(
+        &self,
+        playbook: &Playbook,
+    ) -> Result<(Option<Timestamp>, Option<Timestamp>), DeskError> {
+        let (ledger, name) = (&self.parts.ledger, &playbook.name);
+        let print = super::books::fingerprint(&playbook.on);
+        let since =
+            ledger.timetable_began(name, &print).await.map_err(super::dispatcher::failed)?;
+        let until = ledger.watermark(name).await.map_err(super::dispatcher::failed)?;
+        Ok((since, until))
+    }
+}
+
 fn gone() -> DeskError {
     DeskError::Failed { what: "the daemon has ended".to_owned(), source: None }
 }
@@ -274,9 +289,13 @@ impl Desk for Daemon {
             let switch = switch.map_err(super::dispatcher::failed)?;
             let missing = super::books::why_not_armed(&playbook, &switch);
             let next = Timetable::new(&playbook.on, &playbook.name).ok().flatten();
-            let next = match next {
-                Some(table) => table.after(self.accounted_until(&playbook.name, &table).await?),
-                None => None,
+            let (next, since, until) = match next {
+                Some(table) => {
+                    let next = table.after(self.accounted_until(&playbook.name, &table).await?);
+                    let (since, until) = self.accounted(&playbook).await?;
+                    (next, since, until)
+                }
+                None => (None, None, None),
             };
             items.push(Value::map([
                 ("name", Value::from(playbook.name.as_str())),
@@ -287,6 +306,8 @@ impl Desk for Daemon {
                 ("arm_reasons", missing.into()),
                 ("paused", switch.paused.is_some().into()),
                 ("next", next.map(text_of).into()),
+                ("since", since.map(text_of).into()),
+                ("until", until.map(text_of).into()),
                 ("path", playbook.path.as_str().into()),
                 ("definition", playbook.hash.as_str().into()),
                 ("rights", super::brief::plain(&crate::playbook::rights(&playbook).lines())),
@@ -365,8 +386,8 @@ impl Desk for Daemon {
         super::asked::digest(&self.parts, &ask).await
     }
 
-    async fn outbox(&self) -> Result<Value, DeskError> {
-        letters::outbox(&self.parts).await
+    async fn outbox(&self, latest: usize, begin: &str) -> Result<Value, DeskError> {
+        letters::outbox(&self.parts, latest, begin).await
     }
 
     async fn retry_outbox(

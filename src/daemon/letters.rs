@@ -63,8 +63,9 @@ async fn another_channel(parts: &Parts, but: &Channel) -> Option<Channel> {
     others.filter(|channel| !is_in_trouble(channel)).min_by_key(rank).cloned()
 }
 
-/// The outbox: what waits for each channel, and what was given up.
-pub(super) async fn outbox(parts: &Parts) -> Result<Value, DeskError> {
+/// The outbox: what waits for each channel, and what was given up; and of the latest messages so many
+/// whose keys begin so.
+pub(super) async fn outbox(parts: &Parts, latest: usize, begin: &str) -> Result<Value, DeskError> {
     let queues = parts.ledger.queues(WAITING_MAX).await.map_err(failed)?;
     let letters = parts.ledger.dead_letters(LETTERS_MAX).await.map_err(failed)?;
     let count = |count: usize| Value::from(i64::try_from(count).unwrap_or(i64::MAX));
@@ -104,7 +105,35 @@ pub(super) async fn outbox(parts: &Parts) -> Result<Value, DeskError> {
             ])
         })
         .collect();
-    Ok(Value::map([("queues", Value::List(queues)), ("dead", Value::List(dead))]))
+    let mut answer = vec![("queues", Value::List(queues)), ("dead", Value::List(dead))];
+    if latest > 0 {
+        answer.push(("latest", Value::List(told(parts, latest, begin).await?)));
+    }
+    Ok(Value::map(answer))
+}
+
+/// The latest messages whose keys begin so, whole, with what became of each.
+async fn told(parts: &Parts, most: usize, begin: &str) -> Result<Vec<Value>, DeskError> {
+    let notices = parts.ledger.notices(LETTERS_MAX, None).await.map_err(failed)?;
+    let meant = notices.iter().filter(|notice| notice.key.starts_with(begin)).take(most);
+    let shown = meant.map(|notice| {
+        let (state, at) = match &notice.delivery {
+            Delivery::Pending { not_before, .. } => ("waiting", *not_before),
+            Delivery::Delivered { at } => ("told", *at),
+            Delivery::Merged { at, .. } => ("told_with_others", *at),
+            Delivery::Undeliverable { at, .. } => ("given_up", *at),
+        };
+        Value::map([
+            ("key", Value::from(notice.key.as_str())),
+            ("channel", notice.to.to_string().into()),
+            ("created", text_of(notice.created).into()),
+            ("state", state.into()),
+            ("at", text_of(at).into()),
+            ("text", notice.body.text.as_str().into()),
+            ("slack", notice.body.slack.clone().into()),
+        ])
+    });
+    Ok(shown.collect())
 }
 
 fn beginning(text: &str) -> String {

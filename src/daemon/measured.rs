@@ -51,7 +51,7 @@ async fn standing(parts: &Parts) -> Result<Standing, Unknown> {
     });
     let undecided = ledger.open_hand_overs().await?;
     let undecided = undecided.iter().filter(|hand_over| hand_over.decided.is_none());
-    let (tokens_left, cost_left) = budget::left(parts).await?;
+    let (_, left) = budget::team(parts).await?;
     Ok(Standing {
         lease_left_ms: lease_left(parts, &claims).await?,
         claims: claims.iter().map(|claim| claim.phase).collect(),
@@ -61,8 +61,8 @@ async fn standing(parts: &Parts) -> Result<Standing, Unknown> {
         queues: queues.collect(),
         dead: ledger.count_dead_letters(COUNTED_MAX).await?,
         reviews: undecided.map(|hand_over| since(now, hand_over.since)).collect(),
-        tokens_left,
-        cost_left,
+        tokens_left: left.tokens,
+        cost_left: left.cost_micros,
         playbooks: playbooks(parts).await?,
         stopped: parts.settings.state.as_deref().and_then(stop::read).is_some(),
     })

@@ -311,6 +311,13 @@ impl Ledger {
         Err(contended("the sessions of pages"))
     }
 
+    /// A session by its name, while it lasts: whoever asks so was let in by its secret before.
+    pub async fn page_session_named(&self, id: &str) -> Result<Option<PageSession>> {
+        let found = self.read::<Kept>(&keys::page_session(id)).await?;
+        let now = self.clock.wall();
+        Ok(found.filter(|found| found.value.counts(now)).map(|found| found.value.session))
+    }
+
     /// Somebody signs out; the session may be over already.
     pub async fn end_page_session(&self, secret: &SecretString) -> Result<()> {
         let Some(id) = id_of(secret) else { return Ok(()) };

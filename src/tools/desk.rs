@@ -3,11 +3,10 @@
 
 use super::{Progress, ToolError};
 use crate::domain::{
-    Activity, Channel, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PersonId,
-    PlaybookName, Principal, ProjectId, Reason, Run, RunId, RunState, TaskId, Timestamp, Token,
-    Usage, Value,
+    Activity, Channel, Claim, Effect, Fence, NewToken, Occurrence, OccurrenceId, PlaybookName,
+    Principal, ProjectId, Reason, Run, RunId, RunState, TaskId, Timestamp, Token, Usage, Value,
 };
-use crate::ledger::{AuditVerdict, Repeat};
+use crate::ledger::{AuditEntry, AuditVerdict};
 use crate::store::StoreError;
 use async_trait::async_trait;
 use chrono_tz::Tz;
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 pub use super::claimed::{ClaimAsk, Hold, Leave, ReleaseAsk, Standing};
+pub use super::house::{Feeds, Repeats, Steward};
 pub use super::reviewed::{
     AnswerAsk, Answered, DecideAsk, QuestionAsk, Reviews, Ruling, Seen, Tend, TendAsk,
 };
@@ -76,8 +76,9 @@ pub trait Desk: Reviews + std::fmt::Debug {
     async fn digest(&self, ask: DigestAsk) -> Result<Value, DeskError>;
     /// What runs cost.
     async fn cost(&self, ask: CostAsk) -> Result<Value, DeskError>;
-    /// What is to be told: what waits for each channel, and what was given up.
-    async fn outbox(&self) -> Result<Value, DeskError>;
+    /// What is to be told: what waits for each channel, and what was given up; and so many of the latest
+    /// messages whose keys begin so, whatever became of them.
+    async fn outbox(&self, latest: usize, begin: &str) -> Result<Value, DeskError>;
     /// Sends again what was given up: one message, those of a channel, or all.
     async fn retry_outbox(
         &self,
@@ -103,6 +104,8 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     async fn occurrence(&self, id: &OccurrenceId) -> Result<Option<Occurrence>, DeskError>;
     /// Whether what is recorded is as it was written.
     async fn audit(&self) -> Result<AuditVerdict, DeskError>;
+    /// What people did to the daemon, newest first.
+    async fn audit_log(&self, limit: usize) -> Result<Vec<AuditEntry>, DeskError>;
 }
 
 /// The tokens, as tools see them.
@@ -121,26 +124,6 @@ pub trait Tokens: Sessions + std::fmt::Debug {
         overlap: Duration,
         by: &str,
     ) -> Result<IssuedToken, DeskError>;
-}
-
-/// Calls that may be repeated, as tools see them.
-#[async_trait]
-pub trait Repeats: Send + Sync + std::fmt::Debug {
-    /// A call is about to be made under somebody's key: durable when it returns.
-    async fn begin(&self, who: &str, key: &str, call: &str) -> Result<Repeat, DeskError>;
-    /// What came of it; `None`: nothing was done, and the key is free again.
-    async fn end(&self, who: &str, key: &str, answer: Option<Value>) -> Result<(), DeskError>;
-}
-
-/// The addresses of calendars, as tools see them.
-#[async_trait]
-pub trait Feeds: Send + Sync + std::fmt::Debug {
-    /// Since when somebody's calendar has one.
-    async fn since(&self, person: PersonId) -> Result<Option<Timestamp>, DeskError>;
-    /// Makes one, and ends the one before: its secret part.
-    async fn make(&self, person: PersonId, by: &str) -> Result<SecretString, DeskError>;
-    /// Ends it; whether there was one.
-    async fn end(&self, person: PersonId, by: &str) -> Result<bool, DeskError>;
 }
 
 /// A token with its secret, which is shown once.
@@ -268,6 +251,8 @@ pub struct DigestAsk {
     pub projects: Vec<ProjectId>,
     /// Whose days are meant.
     pub zone: Tz,
+    /// Also as the message that channels are sent.
+    pub rendered: bool,
 }
 
 /// What of the costs.

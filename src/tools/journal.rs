@@ -10,7 +10,8 @@ use crate::domain::{
     PlaybookName, Reason, Run, RunId, TaskId, Timestamp, Token, Value,
 };
 use crate::ledger::{
-    AuditVerdict, ClaimError, Issued, Ledger, LedgerError, PageSession, Pin, Repeat, RunFilter,
+    AuditEntry, AuditVerdict, ClaimError, Issued, Ledger, LedgerError, PageSession, Pin, Repeat,
+    RunFilter,
 };
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -149,6 +150,11 @@ impl Records for Ledger {
 
     async fn audit(&self) -> Result<AuditVerdict, DeskError> {
         self.verify().await.map_err(|error| failed("reading the audit log", error))
+    }
+
+    async fn audit_log(&self, limit: usize) -> Result<Vec<AuditEntry>, DeskError> {
+        let found = Self::audit_log(self, limit).await;
+        found.map_err(|error| failed("reading the audit log", error))
     }
 
     async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, DeskError> {

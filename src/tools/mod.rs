@@ -16,6 +16,7 @@ pub mod dates;
 pub mod definition;
 pub mod desk;
 mod guard;
+mod house;
 pub mod journal;
 mod leantime;
 mod limited;

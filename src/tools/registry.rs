@@ -1,7 +1,7 @@
 //! The table of tools, and the one way to call one.
 
 use super::definition::{Definition, Handler};
-use super::desk::{Desk, Feeds, Records, Repeats, Tokens};
+use super::desk::{Desk, Feeds, Records, Repeats, Steward, Tokens};
 use super::journal::Journal;
 use super::outer::{self, OfferedOuter, Outer};
 use super::write::Planned;
@@ -15,8 +15,12 @@ use crate::domain::{Reason, Value};
 use crate::instruments::{self, spans};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
+use tokio::sync::broadcast;
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
+
+/// So many calls that worked the daemon wait to be heard of; whoever listens too slowly misses some.
+const ACTS_MAX: usize = 64;
 
 /// What the tools work on.
 #[derive(Debug)]
@@ -32,6 +36,7 @@ pub struct Parts {
     tokens: OnceLock<Arc<dyn Tokens>>,
     repeats: OnceLock<Arc<dyn Repeats>>,
     feeds: OnceLock<Arc<dyn Feeds>>,
+    steward: OnceLock<Arc<dyn Steward>>,
     address: OnceLock<String>,
     outer: OnceLock<Outer>,
 }
@@ -41,8 +46,20 @@ impl Parts {
     /// them when they are there.
     pub fn new(board: Arc<dyn Board>, journal: Arc<dyn Journal>, clock: Arc<dyn Clock>) -> Self {
         let (desk, records, tokens, outer) = Default::default();
-        let (repeats, feeds, address) = Default::default();
-        Self { board, journal, clock, desk, records, tokens, repeats, feeds, address, outer }
+        let (repeats, feeds, steward, address) = Default::default();
+        Self {
+            board,
+            journal,
+            clock,
+            desk,
+            records,
+            tokens,
+            repeats,
+            feeds,
+            steward,
+            address,
+            outer,
+        }
     }
 
     /// The same over another board.
@@ -56,6 +73,7 @@ impl Parts {
             tokens: self.tokens.clone(),
             repeats: self.repeats.clone(),
             feeds: self.feeds.clone(),
+            steward: self.steward.clone(),
             address: self.address.clone(),
             // What other servers do is not undone with that board.
             outer: OnceLock::new(),
@@ -96,6 +114,13 @@ impl Parts {
         })
     }
 
+    pub(super) fn steward(&self) -> Result<&dyn Steward, ToolError> {
+        self.steward.get().map(AsRef::as_ref).ok_or_else(|| {
+            let message = "this needs a daemon that serves: start one with `rota serve`";
+            ToolError::rejected(Reason::Unsupported, message)
+        })
+    }
+
     /// Where HTTP is, or would be, served: how an address from outside begins.
     pub(super) fn address(&self) -> &str {
         self.address.get().map_or("http://127.0.0.1:3001", String::as_str)
@@ -128,13 +153,14 @@ async fn timed(
 pub struct ToolRegistry {
     pub(super) parts: Parts,
     tools: BTreeMap<&'static str, &'static Definition>,
+    acts: broadcast::Sender<&'static str>,
 }
 
 impl ToolRegistry {
     /// All tools over these parts.
     pub fn new(parts: Parts) -> Self {
         let tools = catalogue().iter().map(|tool| (tool.name, tool)).collect();
-        Self { parts, tools }
+        Self { parts, tools, acts: broadcast::Sender::new(ACTS_MAX) }
     }
 
     /// The daemon is there now; a second one is ignored. It is not kept alive by this: the daemon
@@ -162,6 +188,16 @@ impl ToolRegistry {
     /// The addresses of calendars are there now; second ones are ignored.
     pub fn set_feeds(&self, feeds: Arc<dyn Feeds>) {
         let _ = self.parts.feeds.set(feeds);
+    }
+
+    /// Whoever looks after the house is there now; a second one is ignored.
+    pub fn set_steward(&self, steward: Arc<dyn Steward>) {
+        let _ = self.parts.steward.set(steward);
+    }
+
+    /// The tools that worked the daemon, from now on, each when it has.
+    pub fn acts(&self) -> broadcast::Receiver<&'static str> {
+        self.acts.subscribe()
     }
 
     /// How addresses from outside begin (`https://board.example.com`); a second one is ignored.
@@ -238,7 +274,12 @@ impl ToolRegistry {
             beside::once(self, tool, beside::take(tool, args)?, context).await
         });
         let span = spans::tool_call(tool.name, context.run.as_ref().map(|run| &run.span));
-        timed(tool.name, span, calling).await
+        let called = timed(tool.name, span, calling).await;
+        if called.is_ok() && tool.kind == ToolKind::Operate {
+            // Nobody has to listen.
+            let _ = self.acts.send(tool.name);
+        }
+        called
     }
 
     /// Does what was asked for, by whoever may.

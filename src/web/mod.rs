@@ -14,6 +14,7 @@
 pub mod api;
 mod body;
 pub mod calendar;
+pub mod events;
 pub mod hooks;
 pub mod pages;
 mod places;

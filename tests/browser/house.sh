@@ -4,6 +4,29 @@ rota() { (cd "$house" && HOME="$house" MCP_SERVER_PORT=0 "$program" "$@"); }
 
 playbook() { cat >"$house/agents/$1.toml"; }
 
+secret() { rota token create "$@" --json | sed -n 's/.*"secret": *"\([^"]*\)".*/\1/p'; }
+
+# Serves at this port (0: any), and returns when it is ready.
+served() {
+  : >"$house/said"
+  (cd "$house" && HOME="$house" MCP_SERVER_PORT="$1" MCP_RATE_LIMIT=100000 exec "$program" serve </dev/null >"$house/said" 2>>"$house/log") &
+  echo $! >"$house/pid"
+  local waited=0
+  until grep -q '^ready' "$house/said" 2>/dev/null; do
+    kill -0 "$(cat "$house/pid")" && [ "$waited" -lt 600 ] || { echo "the daemon did not become ready" >&2; return 1; }
+    sleep 0.1
+    waited=$((waited + 1))
+  done
+}
+
+# Ends it, and returns when it has.
+ended() {
+  local pid
+  pid="$(cat "$house/pid" 2>/dev/null)" || return 0
+  kill -TERM "$pid" 2>/dev/null || return 0
+  while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+}
+
 house_filled() {
   mkdir -p "$house/agents"
   cat >"$house/rota.toml" <<'TOML'
@@ -11,6 +34,10 @@ timezone = "Europe/Berlin"
 arm = "auto"
 [people]
 me = "Ada"
+[budget]
+per_day = "20.00 USD"
+[notify.file.day]
+path = "day.md"
 TOML
   rota person add Bob --role manager >/dev/null
   rota project add Website >/dev/null
@@ -87,15 +114,55 @@ assign = "Ada"
 [limits]
 attempts = 1
 TOML
-  (cd "$house" && HOME="$house" MCP_SERVER_PORT=0 exec "$program" serve >"$house/said" 2>"$house/log") &
-  daemon=$!
-  local waited=0
-  until grep -q '^ready' "$house/said" 2>/dev/null; do
-    kill -0 "$daemon" && [ "$waited" -lt 600 ] || { echo "the daemon did not become ready" >&2; return 1; }
-    sleep 0.1
-    waited=$((waited + 1))
-  done
+  playbook renamer <<'TOML'
+description = "Puts plainer headlines."
+agent = "AI-Docs"
+[on]
+cron = "30 2 * * *"
+[[step]]
+tool = "editTask"
+args = { id = 6, params = { headline = "Add a page on which the team is shown" } }
+[scope]
+write = "board"
+TOML
+  playbook morning <<'TOML'
+description = "Every morning: what became overdue, what is due, what the agents did."
+agent = "AI-Assistant"
+[on]
+cron = "0 8 * * *"
+[report]
+template = "digest"
+to = ["file:day"]
+when = "always"
+TOML
+  playbook walker <<'TOML'
+description = "Walks step by step until somebody stops it."
+agent = "AI-Walker"
+[select]
+project = ["Website"]
+tags = { any = ["walk"] }
+limit = 1
+[claim]
+[work]
+runner = "command"
+command = ["sh", "-c", "n=0; while :; do n=$((n+1)); echo step $n; sleep 0.5; done"]
+tools = ["addComment", "finish"]
+[outcome.ready]
+status = "kind:waiting"
+[limits]
+attempts = 1
+time = "10m"
+TOML
+  rota person add Robot --agent --role editor >/dev/null
+  ada="$(secret adas --person Ada)" bob="$(secret bobs --person Bob)" robot="$(secret robots --person Robot)"
+  served 0
   url="http://$(sed -n 's/.*addr=\([^ ]*\).*/\1/p' "$house/said")"
+  again="$house/again"
+  # Starts the daemon anew where it was, from a browser's script.
+  { echo '#!/usr/bin/env bash'; echo 'set -euo pipefail'; declare -p house program; declare -f served ended
+    echo "ended && served ${url##*:}"; } >"$again"
+  chmod +x "$again"
+  rota run-once morning >/dev/null || true
   rota run-once greeter >/dev/null || true
   rota run-once worker --task 5 >/dev/null || true
   rota run-once proposer --task 1 >/dev/null || true

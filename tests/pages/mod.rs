@@ -1,9 +1,12 @@
 //! The pages for people, by the real binary, as a browser without scripts uses them.
 
 mod acting;
+mod books;
 mod deciding;
 mod demo;
 mod hostile;
+mod large;
+mod live;
 mod page;
 mod roles;
 mod signing_in;

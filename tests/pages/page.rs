@@ -4,7 +4,7 @@ use html5gum::{Token, Tokenizer};
 use std::collections::BTreeMap;
 
 /// Elements without an end.
-const VOID: [&str; 5] = ["input", "meta", "link", "br", "img"];
+const VOID: [&str; 6] = ["input", "meta", "link", "br", "hr", "img"];
 /// What nobody but us may bring, and we do not.
 const FORBIDDEN: [&str; 9] =
     ["iframe", "object", "embed", "base", "style", "img", "template", "applet", "math"];

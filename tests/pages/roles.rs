@@ -13,8 +13,11 @@ async fn a_reader_is_offered_nothing_that_they_may_not_do_and_is_refused_it() {
         assert_eq!(reply.status, 200, "{path}: {}", reply.text);
         let page = reply.page();
         let mut deeds = page.deeds();
-        // Everybody may sign out, and end their own tokens.
-        deeds.retain(|deed| *deed != "/sign-out" && (*deed != "/settings" || path != "/settings"));
+        // Everybody may sign out, here and everywhere, and end their own tokens.
+        deeds.retain(|deed| {
+            let is_theirs = ["/settings", "/sign-out-everywhere"].contains(deed);
+            *deed != "/sign-out" && !(is_theirs && path == "/settings")
+        });
         assert!(deeds.is_empty(), "{path}: {deeds:?}");
     }
     let mark = eve.mark.clone();
@@ -32,6 +35,7 @@ async fn a_reader_is_offered_nothing_that_they_may_not_do_and_is_refused_it() {
         ("/playbooks/ai-worker", vec![("act", "arm")]),
         ("/playbooks/ai-worker", vec![("act", "pause")]),
         ("/playbooks/ai-worker", vec![("act", "run")]),
+        ("/playbooks/ai-worker/dry-run", vec![]),
         ("/stop-all", vec![("reason", "planted")]),
         ("/start-all", vec![]),
     ] {

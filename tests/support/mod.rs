@@ -10,6 +10,7 @@ pub mod fixed_board;
 pub mod foreign;
 pub mod gates;
 pub mod golden;
+pub mod heard;
 pub mod house;
 pub mod http_double;
 pub mod ingredients;

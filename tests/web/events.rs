@@ -2,78 +2,22 @@
 
 use super::{Api, SAYS};
 use crate::mcp::{team, token};
-use crate::support::rota::until;
-use serde_json::{Value, json};
-use std::time::Duration;
+use crate::support::heard::Stream;
+use crate::support::rota::{Serving, until};
+use nix::sys::socket::{setsockopt, sockopt};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
 
-/// So long an event is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// So much may 100 streams add to what the daemon holds.
+const KIB_MAX: u64 = 20 * 1024;
 
-/// One event.
-#[derive(Clone, Debug, Default)]
-struct Heard {
-    id: String,
-    name: String,
-    data: Value,
-}
-
-/// A stream that is read event by event.
-struct Stream {
-    response: reqwest::Response,
-    text: String,
-}
-
-impl Stream {
-    async fn open(api: &Api, last: Option<&str>) -> Self {
-        let mut request = api.request("GET", "/api/v1/events");
-        if let Some(last) = last {
-            request = request.header("last-event-id", last);
-        }
-        let response = request.send().await.unwrap();
-        assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Self { response, text: String::new() }
+async fn opened(api: &Api, last: Option<&str>) -> Stream {
+    let mut request = api.request("GET", "/api/v1/events");
+    if let Some(last) = last {
+        request = request.header("last-event-id", last);
     }
-
-    /// The next event; `None` at the end of the stream.
-    async fn next(&mut self) -> Option<Heard> {
-        loop {
-            if let Some((event, rest)) = self.text.split_once("\n\n") {
-                let (event, rest) = (event.to_owned(), rest.to_owned());
-                self.text = rest;
-                if event.starts_with(':') {
-                    continue;
-                }
-                return Some(heard(&event));
-            }
-            let bytes = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
-            let bytes = bytes.expect("no event came").ok()??;
-            self.text.push_str(std::str::from_utf8(&bytes).unwrap());
-        }
-    }
-
-    /// The next event of this name, whatever comes before it.
-    async fn named(&mut self, name: &str) -> Heard {
-        loop {
-            let event = self.next().await.unwrap_or_else(|| panic!("the end before {name}"));
-            if event.name == name {
-                return event;
-            }
-        }
-    }
-}
-
-fn heard(text: &str) -> Heard {
-    let mut event = Heard::default();
-    for line in text.lines() {
-        match line.split_once(": ").or_else(|| line.split_once(':')) {
-            Some(("id", id)) => event.id = id.to_owned(),
-            Some(("event", name)) => event.name = name.to_owned(),
-            Some(("data", data)) => event.data = serde_json::from_str(data).unwrap(),
-            _ => {}
-        }
-    }
-    event
+    Stream::of(request.send().await.unwrap())
 }
 
 async fn rename(api: &Api, task: i64, headline: &str) {
@@ -87,19 +31,19 @@ async fn what_happens_is_told_and_gone_on_with_after_a_break() {
     let secret = token(&rota, &["laptop"]);
     let serving = rota.serve(Vec::<&str>::new());
     let api = Api::of(&serving, Some(&secret));
-    let mut stream = Stream::open(&api, None).await;
+    let mut stream = opened(&api, None).await;
     let hello = stream.next().await.unwrap();
     assert_eq!((hello.name.as_str(), &hello.data["resumed"]), ("hello", &json!(false)));
     rename(&api, 1, "One").await;
     let first = stream.named("changed").await;
     assert_eq!(first.data, json!({ "task": 1 }));
     // What happens meanwhile is told to whoever comes back.
-    let mut other = Stream::open(&api, None).await;
+    let mut other = opened(&api, None).await;
     other.named("hello").await;
     drop(stream);
     rename(&api, 1, "Two").await;
     let second = other.named("changed").await;
-    let mut again = Stream::open(&api, Some(&first.id)).await;
+    let mut again = opened(&api, Some(&first.id)).await;
     let hello = again.next().await.unwrap();
     assert_eq!(hello.data["resumed"], true, "{hello:?}");
     let told = again.named("changed").await;
@@ -112,10 +56,10 @@ async fn what_happens_is_told_and_gone_on_with_after_a_break() {
     let serving = rota.serve(Vec::<&str>::new());
     let api = Api::of(&serving, Some(&secret));
     rename(&api, 1, "Three").await;
-    let mut later = Stream::open(&api, Some(&second.id)).await;
+    let mut later = opened(&api, Some(&second.id)).await;
     assert_eq!(later.next().await.unwrap().name, "missed");
     assert_eq!(later.named("changed").await.data, json!({ "task": 1 }));
-    let mut strange = Stream::open(&api, Some("nonsense")).await;
+    let mut strange = opened(&api, Some("nonsense")).await;
     assert_eq!(strange.next().await.unwrap().name, "missed");
     assert_eq!(strange.next().await.unwrap().name, "hello");
 }
@@ -131,8 +75,8 @@ async fn nobody_hears_of_what_they_may_not_ask_for() {
     let partner = token(&rota, &["partner", "--project", "Website"]);
     let serving = rota.serve(Vec::<&str>::new());
     let ada = Api::of(&serving, Some(&ada));
-    let mut all = Stream::open(&ada, None).await;
-    let mut some = Stream::open(&Api::of(&serving, Some(&partner)), None).await;
+    let mut all = opened(&ada, None).await;
+    let mut some = opened(&Api::of(&serving, Some(&partner)), None).await;
     all.named("hello").await;
     some.named("hello").await;
     ada.post("/api/v1/playbooks/says/run", json!({})).await.ok();
@@ -152,7 +96,7 @@ async fn one_caller_has_so_many_streams_and_each_is_free_again() {
     let api = Api::of(&serving, Some(&secret));
     let mut open = Vec::new();
     for _ in 0..128 {
-        open.push(Stream::open(&api, None).await);
+        open.push(opened(&api, None).await);
     }
     assert_eq!(api.get("/api/v1/events").await.problem(429), "too_many_requests");
     drop(open);
@@ -162,4 +106,95 @@ async fn one_caller_has_so_many_streams_and_each_is_free_again() {
         let answer = tokio::task::block_in_place(|| handle.block_on(asking)).unwrap();
         (answer.status() == 200).then_some(())
     });
+}
+
+/// What a daemon holds in memory.
+fn kib(serving: &Serving) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", serving.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().split(' ').next().unwrap().parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_streams_cost_little_memory() {
+    let rota = team().with_env("MCP_RATE_LIMIT", "10000");
+    let secret = token(&rota, &["laptop"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let api = Api::of(&serving, Some(&secret));
+    // What the first one takes is there anyhow.
+    let mut first = opened(&api, None).await;
+    first.named("hello").await;
+    rename(&api, 1, "First").await;
+    first.until("changed", &json!({ "task": 1 })).await;
+    let before = kib(&serving);
+    let mut all = Vec::new();
+    for _ in 0..100 {
+        all.push(opened(&api, None).await);
+    }
+    for stream in &mut all {
+        stream.named("hello").await;
+    }
+    let held = kib(&serving);
+    for round in 0..5 {
+        rename(&api, 1, &format!("Round {round}")).await;
+        for stream in &mut all {
+            stream.until("changed", &json!({ "task": 1 })).await;
+        }
+    }
+    let after = kib(&serving);
+    println!("{before} KiB before, {held} KiB with 100 streams, {after} KiB after 500 events");
+    assert!(after.max(held) < before + KIB_MAX, "{before} KiB before, {held} KiB, {after} KiB");
+}
+
+/// A stream that is opened, and read no further than its first event.
+async fn opened_and_left(api: &Api) -> TcpStream {
+    let address = api.url.strip_prefix("http://").unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    // So that the kernels' buffers hold little.
+    socket.set_recv_buffer_size(4_096).unwrap();
+    setsockopt(&socket, sockopt::TcpMaxSeg, &536).unwrap();
+    let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();
+    let secret = api.token.as_ref().unwrap();
+    let request = format!(
+        "GET /api/v1/events HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {secret}\r\n\
+         Connection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    while !text.contains("event: hello") {
+        let mut bytes = [0; 256];
+        let count = stream.read(&mut bytes).await.unwrap();
+        text.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+    }
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_reads_too_slowly_is_told_what_they_missed_and_cut_off() {
+    let rota = team().with_env("MCP_RATE_LIMIT", "10000");
+    let secret = token(&rota, &["laptop"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let api = Api::of(&serving, Some(&secret));
+    let (mut slow, mut quick) = (opened_and_left(&api).await, opened(&api, None).await);
+    quick.named("hello").await;
+    // More than is remembered, and than the buffers between hold.
+    let reading = async {
+        let last = json!({ "task": 4_001 });
+        quick.until("changed", &last).await;
+    };
+    let adding = async {
+        for _ in 0..40 {
+            let tasks = vec![json!({ "projectId": 1, "headline": "One of many" }); 100];
+            api.tool("bulkAddTasks", json!({ "tasks": tasks })).await.ok();
+        }
+    };
+    tokio::join!(reading, adding);
+    let mut text = String::new();
+    slow.read_to_string(&mut text).await.unwrap();
+    let end = &text[text.len().saturating_sub(400)..];
+    assert!(end.contains("event: missed") && end.contains("read too slowly"), "{end}");
+    assert!(!text.contains("\"task\":4001}"), "it was not cut off");
+    // Others are not held up, and it may come again.
+    opened(&api, None).await.named("hello").await;
 }

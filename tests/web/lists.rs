@@ -105,3 +105,29 @@ async fn playbooks_are_listed_switched_and_run() {
         assert_eq!(refused.problem(400), "invalid_arguments", "{wrong}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_tells_what_would_be_done_and_does_nothing() {
+    let (rota, secret) = with_playbooks();
+    let serving = rota.serve(Vec::<&str>::new());
+    let api = Api::of(&serving, Some(&secret));
+    let report = api.post("/api/v1/playbooks/says/run", json!({ "dryRun": true })).await.ok();
+    assert_eq!(report["effects"][0]["tool"], "addComment", "{report:#}");
+    assert!(report["changes"][0]["after"].to_string().contains("Here."), "{report:#}");
+    let comments = json!({ "module": "ticket", "entityId": 1 });
+    let comments = api.tool("getComments", comments).await.ok();
+    assert_eq!(comments["items"], json!([]));
+    assert_eq!(api.get("/api/v1/runs").await.ok()["items"], json!([]));
+    // What is wrong in the house, and what people did there, are asked for as anything else.
+    let health = api.tool("getHealth", json!({})).await.ok();
+    assert_eq!(health["items"][0]["what"], "configuration", "{health:#}");
+    api.post("/api/v1/playbooks/says/pause", json!({})).await.ok();
+    let log = api.tool("listAudit", json!({ "limit": 5 })).await.ok();
+    let acts: Vec<&str> = log["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|entry| entry["what"].as_str())
+        .collect();
+    assert!(acts.contains(&"pause") && acts.len() <= 5, "{log:#}");
+}

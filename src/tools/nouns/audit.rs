@@ -1,25 +1,58 @@
-//! Whether what is recorded is as it was written.
+//! Whether what is recorded is as it was written, and whether all is well.
 
 use super::operate::desk_error;
 use super::records::{Anything, Nothing};
 use crate::domain::{Reason, Role, Value};
 use crate::ledger::AuditVerdict;
-use crate::tools::ToolError;
 use crate::tools::definition::{Definition, Words};
 use crate::tools::registry::Parts;
+use crate::tools::{ToolError, show};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The page when nothing is said.
+const LIMIT_DEFAULT: u32 = 20;
+/// The longest page.
+const LIMIT_MAX: u32 = 1_000;
 
 pub(super) fn tools() -> Vec<Definition> {
-    vec![Definition::read::<Nothing, Anything>(
-        Words {
-            name: "verifyAudit",
-            title: "Verify the audit log",
-            description: "Walks the hash chains over what people did and over the ends of runs, with their claims and \
-                effects; names the first link that does not hold. Example: {}.",
-            example: "{}",
-        },
-        Role::Editor,
-        |parts, _, _| Box::pin(verify(parts)),
-    )]
+    vec![
+        Definition::read::<Nothing, Anything>(
+            Words {
+                name: "verifyAudit",
+                title: "Verify the audit log",
+                description: "Walks the hash chains over what people did and over the ends of runs, with their claims and \
+                    effects; names the first link that does not hold. Example: {}.",
+                example: "{}",
+            },
+            Role::Editor,
+            |parts, _, _| Box::pin(verify(parts)),
+        ),
+        Definition::read::<ListAudit, Anything>(
+            Words {
+                name: "listAudit",
+                title: "List the audit log",
+                description: "What people did to the daemon, newest first: who armed, paused, stopped, revoked or \
+                    signed in, and when. Example: {\"limit\": 20}.",
+                example: r#"{"limit": 20}"#,
+            },
+            Role::Manager,
+            |parts, _, args| Box::pin(list(parts, args)),
+        ),
+        Definition::read::<Nothing, Anything>(
+            Words {
+                name: "getHealth",
+                title: "See whether all is well",
+                description: "What `rota doctor` finds: configuration, board, models, channels, disk, each with what \
+                    to do. Asks the servers that are named there. Example: {}.",
+                example: "{}",
+            },
+            Role::Manager,
+            |parts, _, _| {
+                Box::pin(async move { parts.steward()?.examine().await.map_err(desk_error) })
+            },
+        ),
+    ]
 }
 
 async fn verify(parts: &Parts) -> Result<Value, ToolError> {
@@ -33,4 +66,17 @@ async fn verify(parts: &Parts) -> Result<Value, ToolError> {
             Err(ToolError::rejected(Reason::AuditBroken, message))
         }
     }
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct ListAudit {
+    /// At most so many, 1 to 1000 (default 20).
+    limit: Option<u32>,
+}
+
+async fn list(parts: &Parts, args: ListAudit) -> Result<Value, ToolError> {
+    let limit = args.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX) as usize;
+    let entries = parts.records()?.audit_log(limit).await.map_err(desk_error)?;
+    Ok(Value::map([("items", show::value(&entries))]))
 }

@@ -135,7 +135,7 @@ fn emergency() -> Vec<Definition> {
             Words {
                 name: "stopAll",
                 title: "Stop everything",
-                description: "The emergency stop: ends every run and starts none, also after a restart, until \
+                description: "Ends every run and starts none, also after a restart, until \
                     startAll. Example: {\"reason\": \"Something is wrong.\"}.",
                 example: r#"{"reason": "Something is wrong."}"#,
             },
@@ -151,7 +151,7 @@ fn emergency() -> Vec<Definition> {
             Words {
                 name: "startAll",
                 title: "Start again",
-                description: "Lifts the emergency stop: playbooks may start runs again. Example: {}.",
+                description: "Lifts stopAll: playbooks may start runs again. Example: {}.",
                 example: "{}",
             },
             Role::Manager,
@@ -166,17 +166,20 @@ fn emergency() -> Vec<Definition> {
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RunPlaybook {
     /// Which playbook.
     playbook: String,
-    /// Only this task, past the selection, not past the gates.
+    /// Only this task, past the selection.
     task: Option<Id>,
     /// As if it were this instant.
     at: Option<String>,
     /// Values for templates, by name.
     #[serde(default)]
     set: BTreeMap<String, String>,
+    /// Only say what it would do.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 async fn run_playbook(
@@ -192,8 +195,12 @@ async fn run_playbook(
         by: name_of(context).to_owned(),
         told: context.progress.clone(),
     };
-    let report = parts.desk()?.run_playbook(request).await.map_err(desk_error)?;
-    Ok(show::value(&report))
+    let report = if args.dry_run {
+        parts.steward()?.rehearse(request, &context.principal).await
+    } else {
+        parts.desk()?.run_playbook(request).await
+    };
+    Ok(show::value(&report.map_err(desk_error)?))
 }
 
 #[derive(Deserialize, JsonSchema)]

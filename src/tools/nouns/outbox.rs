@@ -1,7 +1,7 @@
 //! What is to be told: what waits for each channel, and what was given up.
 
 use super::operate::desk_error;
-use super::records::{Anything, Nothing};
+use super::records::Anything;
 use super::tasks::refuse;
 use crate::domain::{Channel, Role, Value};
 use crate::tools::definition::{Definition, Words};
@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 pub(super) fn tools() -> Vec<Definition> {
     vec![
-        Definition::read::<Nothing, Anything>(
+        Definition::read::<ListOutbox, Anything>(
             Words {
                 name: "listOutbox",
                 title: "List messages that wait",
@@ -21,7 +21,7 @@ pub(super) fn tools() -> Vec<Definition> {
                 example: "{}",
             },
             Role::Editor,
-            |parts, _, _| Box::pin(async move { parts.desk()?.outbox().await.map_err(desk_error) }),
+            |parts, _, args| Box::pin(list(parts, args)),
         ),
         Definition::operate::<RetryOutbox, Anything>(
             Words {
@@ -36,6 +36,23 @@ pub(super) fn tools() -> Vec<Definition> {
             |parts, context, args| Box::pin(retry(parts, context, args)),
         ),
     ]
+}
+
+/// So many of the latest messages are shown at most: each is there whole.
+const LATEST_MAX: u32 = 50;
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct ListOutbox {
+    /// Also so many of the latest messages, 0 to 50, whatever became of them (default 0).
+    latest: u32,
+    /// Of these only those whose key begins so: digest:
+    begin: String,
+}
+
+async fn list(parts: &Parts, args: ListOutbox) -> Result<Value, ToolError> {
+    let latest = args.latest.min(LATEST_MAX) as usize;
+    parts.desk()?.outbox(latest, &args.begin).await.map_err(desk_error)
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

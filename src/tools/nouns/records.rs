@@ -33,7 +33,7 @@ fn about_runs() -> Vec<Definition> {
             Words {
                 name: "listClaims",
                 title: "List claims",
-                description: "The tasks that agents and assistants hold right now, or that wait for a person's \
+                description: "The tasks that are held right now, or wait for a person's \
                     answer: holder, fence, phase, end of the lease. Example: {}.",
                 example: "{}",
             },

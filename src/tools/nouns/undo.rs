@@ -71,6 +71,8 @@ struct GetDigest {
     since: Option<String>,
     /// Only of these, by id or name (default all that are open).
     project_ids: Vec<IdOrName>,
+    /// Also as it is sent.
+    rendered: bool,
 }
 
 async fn digest(parts: &Parts, context: &Context, args: GetDigest) -> Result<Value, ToolError> {
@@ -83,6 +85,7 @@ async fn digest(parts: &Parts, context: &Context, args: GetDigest) -> Result<Val
         }
     }
     let since = instant(parts, context, "since", args.since.as_deref())?;
-    let ask = DigestAsk { now: None, since, projects, zone: context.zone };
+    let rendered = args.rendered;
+    let ask = DigestAsk { now: None, since, projects, zone: context.zone, rendered };
     parts.desk()?.digest(ask).await.map_err(desk_error)
 }

@@ -1,7 +1,7 @@
 //! A request, answered: its parts become the arguments of a tool, and the tool's answer the body.
 
 use super::routes::{Call, Does, Route};
-use super::{Behind, events, openapi, tasks};
+use super::{Behind, hearing, openapi, tasks};
 use crate::mcp::{Caller, served};
 use crate::tools::ToolKind;
 use crate::web::problem::Problem;
@@ -40,7 +40,7 @@ pub(super) async fn answer(
     };
     let answered = match &route.does {
         Does::Describe => return openapi::response(),
-        Does::Tell => return events::response(behind, &asked),
+        Does::Tell => return hearing::response(behind, &asked),
         Does::AnyTool => any_tool(behind, &asked).await,
         Does::Tool(call) => one_tool(behind, call, &asked).await,
         Does::List(call, name) => list(behind, call, name, &asked).await,

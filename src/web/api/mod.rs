@@ -8,15 +8,14 @@
 //!   `If-Match` names.
 
 mod answer;
-mod events;
+mod hearing;
 mod openapi;
 mod routes;
 mod tasks;
 
-pub use events::{Feed, Happened};
-
 use crate::mcp::http::Gate;
 use crate::mcp::{CallError, Caller, Handler};
+use crate::web::events::Feed;
 use crate::web::problem::Problem;
 use axum::Router;
 use axum::extract::{Request, State};

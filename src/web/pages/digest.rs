@@ -1,6 +1,8 @@
-//! `/digest`: what happened since a day, and what is coming. Nothing is sent.
+//! `/digest`: what happened since a day, and what is coming; how Slack shows it; and what was told before. Nothing is
+//! sent.
 
-use super::shown::{empty, filled, int, is, list, text};
+use super::shown::{Moment, chip, empty, filled, int, is, list, none, object, section, text};
+use super::slack::messages;
 use super::visit::Visit;
 use crate::domain::Value;
 use crate::mcp::CallError;
@@ -8,6 +10,9 @@ use axum::body::Body;
 use axum::extract::Extension;
 use axum::http::Response;
 use maud::{Markup, html};
+
+/// So many earlier digests are shown.
+const EARLIER: i64 = 10;
 
 /// `GET /digest`.
 pub(super) async fn page(Extension(visit): Extension<Visit>) -> Response<Body> {
@@ -21,8 +26,11 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
     let project = visit.query.text("project").parse::<i64>().ok();
     let since = visit.query.filled("since");
     let projects: Vec<i64> = project.into_iter().collect();
-    let digest = [("since", since.into()), ("projectIds", projects.into())];
+    let digest =
+        [("since", since.into()), ("projectIds", projects.into()), ("rendered", true.into())];
     let digest = visit.call("getDigest", digest).await?;
+    let earlier = [("latest", EARLIER.into()), ("begin", "digest:".into())];
+    let earlier = visit.call_if_allowed("listOutbox", earlier).await?;
     let all = visit.call_if_allowed("getAllProjects", []).await?.unwrap_or_default();
     Ok(html! {
         form.filters method="get" action="/digest" data-ask {
@@ -52,12 +60,59 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
             (empty("Nothing happened, and nothing is due.", &html! { "Look further back with the choice above." }))
         }
         div.columns {
-            @for part in list(&digest, "sections") { (section(part)) }
+            @for part in list(&digest, "sections") { (part_of(part)) }
         }
+        @if let Some(message) = object(&digest, "message") { (preview(message)) }
+        @if let Some(earlier) = &earlier { (history(&visit.moment(), list(earlier, "latest"))) }
     })
 }
 
-fn section(part: &Value) -> Markup {
+/// The message that channels would be sent, as Slack shows it.
+fn preview(message: &Value) -> Markup {
+    html! {
+        section aria-labelledby="preview" {
+            h2 #preview { "As Slack shows it" }
+            @if let Some(fault) = filled(message, "fault") {
+                p { "The team's template cannot be filled in: " (fault) }
+            } @else {
+                (messages(payloads(message)))
+            }
+        }
+    }
+}
+
+fn payloads(message: &Value) -> impl Iterator<Item = &str> {
+    list(message, "slack").iter().filter_map(Value::as_text)
+}
+
+/// What was told before, and to whom.
+fn history(moment: &Moment, earlier: &[Value]) -> Markup {
+    let rows = earlier.iter().map(|notice| {
+        let key = text(notice, "key").split('|').next().unwrap_or_default();
+        let (playbook, day) =
+            key.trim_start_matches("digest:").rsplit_once(':').unwrap_or((key, ""));
+        html! {
+            p.facts {
+                (chip(text(notice, "state")))
+                strong { (day) }
+                span { "by " (playbook) " to " (text(notice, "channel")) }
+                (moment.when(text(notice, "at")))
+            }
+            details {
+                summary { "What it said" }
+                @if list(notice, "slack").is_empty() {
+                    pre { (text(notice, "text")) }
+                } @else {
+                    (messages(payloads(notice)))
+                }
+            }
+        }
+    });
+    let nothing = none("No digest was told yet: a playbook with the report digest.hbs tells one.");
+    section("earlier", "Earlier digests", &nothing, &rows.collect::<Vec<_>>())
+}
+
+fn part_of(part: &Value) -> Markup {
     let id = format!("part-{}", text(part, "kind"));
     html! {
         section aria-labelledby=(id) {

@@ -22,6 +22,9 @@ const FORM_BYTES_MAX: usize = 512 * 1024;
 /// So long a request may take to come.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
+/// What a script of ours says so with that an open page looks again.
+const LOOK: &str = "hx-request";
+
 /// Where somebody asks from, once that is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct From(pub(super) IpAddr);
@@ -86,8 +89,10 @@ async fn served(
     let query = Form::read(parts.uri.query().unwrap_or_default().as_bytes());
     let Known { caller, session, mark, .. } = known;
     let place = parts.uri.path().to_owned();
+    let is_look = parts.headers.contains_key(LOOK);
     let taken = Arc::default();
-    parts.extensions.insert(Visit { pages, caller, session, mark, place, query, form, taken });
+    let visit = Visit { pages, caller, session, mark, place, query, form, taken, is_look };
+    parts.extensions.insert(visit);
     next.run(Request::from_parts(parts, Body::empty())).await
 }
 

@@ -67,7 +67,7 @@ impl Sort {
 }
 
 /// Whether a link leads where a browser may be sent.
-fn leads(url: &str) -> bool {
+pub(super) fn leads(url: &str) -> bool {
     (url.starts_with("https://") || url.starts_with("http://"))
         && url.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -8,6 +8,8 @@
 //!   page lets a script, a style or an image in that is not ours.
 //! - Nothing is changed by looking. A form counts from our own pages alone, and for whom it was shown.
 //! - So much is read of a request, and so much is shown at once.
+//! - What changes is heard of by the same stream of events as over REST: a page looks again then, as whoever
+//!   is signed in; nothing of the stream is put into a page.
 
 mod answer;
 mod assets;
@@ -18,6 +20,7 @@ mod digest;
 mod entry;
 mod form;
 mod layout;
+mod live;
 mod markdown;
 mod now;
 mod playbooks;
@@ -26,6 +29,7 @@ mod runs;
 mod settings;
 mod shown;
 mod sign_in;
+mod slack;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -35,6 +39,7 @@ use crate::clock::Clock;
 use crate::domain::{PersonId, Value};
 use crate::mcp::http::{Door, Rate};
 use crate::mcp::{CallError, Called, Caller, Denied};
+use crate::web::events::Feed;
 use async_trait::async_trait;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -42,6 +47,7 @@ use axum::routing::{get, post};
 use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use visit::Remarks;
 
 /// Requests of one session in a minute: people click, they do not poll.
@@ -61,6 +67,8 @@ pub trait Household: Send + Sync {
     async fn known(&self, secret: &SecretString) -> Result<Option<Known>, SignInError>;
     /// Somebody signs out.
     async fn end(&self, secret: &SecretString) -> Result<(), SignInError>;
+    /// Whether a session that was known still lasts.
+    async fn still_counts(&self, session: &str) -> bool;
     /// Calls a tool as somebody who clicked themselves.
     async fn call(&self, caller: &Caller, tool: &str, args: Value) -> Result<Called, CallError>;
     /// What time it is.
@@ -99,6 +107,9 @@ pub struct Pages {
     sign_ins: Rate<PersonId>,
     remarks: Remarks,
     wire: Wire,
+    feed: Arc<Feed>,
+    /// Somebody signed out, or a token was revoked: who hears the stream is asked after at once.
+    endings: watch::Sender<u64>,
 }
 
 /// What is spoken here, and so which cookies a browser sends back.
@@ -118,14 +129,22 @@ impl std::fmt::Debug for Pages {
     }
 }
 
+impl Pages {
+    /// A session or a token may have ended just now.
+    fn somebody_left(&self) {
+        self.endings.send_modify(|count| *count += 1);
+    }
+}
+
 /// The routes.
-pub fn router(house: Arc<dyn Household>, door: Arc<Door>, wire: Wire) -> Router {
+pub fn router(house: Arc<dyn Household>, door: Arc<Door>, wire: Wire, feed: Arc<Feed>) -> Router {
     let rate = Rate::new(house.clock(), RATE_PER_MINUTE, Duration::from_mins(1));
     let sign_ins = Rate::new(house.clock(), SIGN_INS_MAX, Duration::from_mins(10));
-    let remarks = Remarks::default();
-    let pages = Arc::new(Pages { house, door, rate, sign_ins, remarks, wire });
+    let (remarks, endings) = (Remarks::default(), watch::Sender::new(0));
+    let pages = Arc::new(Pages { house, door, rate, sign_ins, remarks, wire, feed, endings });
     let inside = Router::new()
         .route("/", get(now::page))
+        .route("/live", get(live::stream))
         .route("/review", get(review::page).post(review::decide))
         .route("/board", get(board::page).post(board::add))
         .route("/task/{id}", get(task::page))
@@ -141,6 +160,7 @@ pub fn router(house: Arc<dyn Household>, door: Arc<Door>, wire: Wire) -> Router 
         .route("/runs/{id}/undo", get(runs::undo).post(runs::put_back))
         .route("/playbooks", get(playbooks::page))
         .route("/playbooks/{name}", get(playbooks::one).post(playbooks::act))
+        .route("/playbooks/{name}/dry-run", post(playbooks::rehearse))
         .route("/digest", get(digest::page))
         .route("/costs", get(costs::page))
         .route("/settings", get(settings::page).post(settings::act))

@@ -2,7 +2,10 @@
 
 use super::answer::see;
 use super::layout::first;
-use super::shown::{Moment, chip, empty, filled, int, list, money, number, object, text};
+use super::shown::{
+    Moment, chip, empty, filled, int, list, money, number, object, run_row, section, section_with,
+    text,
+};
 use super::visit::Visit;
 use crate::domain::Value;
 use crate::mcp::CallError;
@@ -15,8 +18,6 @@ use maud::{Markup, html};
 const SHOWN_MAX: usize = 8;
 /// The last line of so many runs is shown.
 const LINES_MAX: usize = 5;
-/// Where the page is shown anew while it is open.
-const LIVE: &str = "live";
 
 /// What the page is made of.
 const NEEDED: [&str; 5] = ["getStatus", "listReviews", "nextOccurrences", "listRuns", "reportCost"];
@@ -40,18 +41,11 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
     let waiting = waiting(visit, &moment).await?;
     let coming = coming(visit, &moment).await?;
     let latest = latest(visit, &moment).await?;
-    let today = today(visit).await?;
+    let today = today(visit, &status).await?;
     Ok(html! {
-        (alarms(visit, &status))
-        div.columns id=(LIVE) data-live {
-            section aria-labelledby="running" { h2 #running { "Running" } (running) }
-            section aria-labelledby="waiting" {
-                h2 #waiting { "Waits for a person" }
-                (waiting)
-            }
-            section aria-labelledby="coming" { h2 #coming { "Coming" } (coming) }
-            section aria-labelledby="today" { h2 #today { "Today" } (today) }
-            section aria-labelledby="latest" { h2 #latest { "Just ended" } (latest) }
+        div #live data-live {
+            (alarms(visit, &status))
+            div.columns { (running) (waiting) (coming) (today) (latest) }
         }
     })
 }
@@ -121,33 +115,26 @@ async fn running(visit: &Visit, moment: &Moment, status: &Value) -> Result<Marku
         lines.push(last_line(visit, text(run, "id")).await?);
     }
     let slots = int(status, "slots").unwrap_or(0);
-    Ok(html! {
-        @if runs.is_empty() {
-            (empty("No agent is at work.", &html! {
-                "A playbook starts one when its time comes; or start one by hand: "
-                a href="/playbooks" { "Playbooks" } "."
-            }))
-        } @else {
-            ul.rows {
-                @for (place, run) in runs.iter().enumerate() {
-                    li {
-                        p.facts {
-                            (chip("running"))
-                            a href={ "/runs/" (text(run, "id")) } { (text(run, "playbook")) }
-                            @if let Some(task) = int(run, "task") {
-                                a href={ "/task/" (task) } { "#" (task) }
-                            }
-                            span { "since " (moment.between(text(run, "started"), "")) }
-                        }
-                        @if let Some(line) = lines.get(place).and_then(Option::as_deref) {
-                            p.line { (line) }
-                        }
-                    }
-                }
+    let rows = runs.iter().enumerate().map(|(place, run)| {
+        html! {
+            p.facts {
+                (chip("running"))
+                a href={ "/runs/" (text(run, "id")) } { (text(run, "playbook")) }
+                @if let Some(task) = int(run, "task") { a href={ "/task/" (task) } { "#" (task) } }
+                span { "since " (moment.between(text(run, "started"), "")) }
             }
+            @if let Some(line) = lines.get(place).and_then(Option::as_deref) { p.line { (line) } }
         }
-        p.quiet { (runs.len()) " of " (slots) " places taken" }
-    })
+    });
+    let nothing = empty(
+        "No agent is at work.",
+        &html! {
+            "A playbook starts one when its time comes; or start one by hand: "
+            a href="/playbooks" { "Playbooks" } "."
+        },
+    );
+    let below = html! { p.quiet { (runs.len()) " of " (slots) " places taken" } };
+    Ok(section_with("running", "Running", &nothing, &rows.collect::<Vec<_>>(), &below))
 }
 
 /// What a run did last.
@@ -168,69 +155,66 @@ async fn last_line(visit: &Visit, run: &str) -> Result<Option<String>, CallError
 async fn waiting(visit: &Visit, moment: &Moment) -> Result<Markup, CallError> {
     let answered = visit.call("listReviews", []).await?;
     let items = list(&answered, "items");
-    Ok(html! {
-        @if items.is_empty() {
-            (empty("Nothing waits.", &html! {
-                "Agents hand their work over to people; it stands here then, and in "
-                a href="/review" { "Review" } "."
-            }))
-        } @else {
-            ul.rows {
-                @for item in items.iter().take(SHOWN_MAX) {
-                    @let name = text(item, "item");
-                    li {
-                        a href={ "/review#item-" (name.replace(':', "-")) } {
-                            (filled(item, "headline").unwrap_or(name))
-                        }
-                        p.facts {
-                            span { (text(item, "kind").replace('_', " ")) }
-                            @if let Some(owner) = filled(item, "owner") {
-                                span.yours[owner == visit.name()] { "for " (owner) }
-                            }
-                            span { "since " (moment.when(text(item, "since"))) }
-                        }
-                    }
-                }
+    let rows = items.iter().take(SHOWN_MAX).map(|item| {
+        let name = text(item, "item");
+        html! {
+            a href={ "/review#item-" (name.replace(':', "-")) } {
+                (filled(item, "headline").unwrap_or(name))
             }
-            p.quiet { a href="/review" { (items.len()) " in all" } }
+            p.facts {
+                span { (text(item, "kind").replace('_', " ")) }
+                @if let Some(owner) = filled(item, "owner") {
+                    span.yours[owner == visit.name()] { "for " (owner) }
+                }
+                span { "since " (moment.when(text(item, "since"))) }
+            }
         }
-    })
+    });
+    let nothing = empty(
+        "Nothing waits.",
+        &html! {
+            "Agents hand their work over to people; it stands here then, and in "
+            a href="/review" { "Review" } "."
+        },
+    );
+    let below = html! {
+        @if !items.is_empty() { p.quiet { a href="/review" { (items.len()) " in all" } } }
+    };
+    let rows: Vec<Markup> = rows.collect();
+    Ok(section_with("waiting", "Waits for a person", &nothing, &rows, &below))
 }
 
 async fn coming(visit: &Visit, moment: &Moment) -> Result<Markup, CallError> {
     let count = i64::try_from(SHOWN_MAX).unwrap_or(1);
     let answered = visit.call("nextOccurrences", [("count", count.into())]).await?;
     let items = list(&answered, "items");
-    Ok(html! {
-        @if items.is_empty() {
-            (empty("Nothing is planned.", &html! {
-                "Playbooks with " code { "cron" } " or " code { "every" } " wake by the clock: "
-                a href="/playbooks" { "Playbooks" } "."
-            }))
-        } @else {
-            ul.rows {
-                @for item in items.iter().take(SHOWN_MAX) {
-                    li {
-                        p.facts {
-                            (moment.when(text(item, "planned")))
-                            a href={ "/playbooks/" (text(item, "playbook")) } { (text(item, "playbook")) }
-                            @if text(item, "state") != "armed" { (chip(text(item, "state"))) }
-                        }
-                        p.quiet { (text(item, "local")) " " (text(item, "note")) }
-                    }
-                }
+    let rows = items.iter().take(SHOWN_MAX).map(|item| {
+        html! {
+            p.facts {
+                (moment.when(text(item, "planned")))
+                a href={ "/playbooks/" (text(item, "playbook")) } { (text(item, "playbook")) }
+                @if text(item, "state") != "armed" { (chip(text(item, "state"))) }
             }
+            p.quiet { (text(item, "local")) " " (text(item, "note")) }
         }
-    })
+    });
+    let nothing = empty(
+        "Nothing is planned.",
+        &html! {
+            "Playbooks with " code { "cron" } " or " code { "every" } " wake by the clock: "
+            a href="/playbooks" { "Playbooks" } "."
+        },
+    );
+    Ok(section("coming", "Coming", &nothing, &rows.collect::<Vec<_>>()))
 }
 
-async fn today(visit: &Visit) -> Result<Markup, CallError> {
+async fn today(visit: &Visit, status: &Value) -> Result<Markup, CallError> {
     let args = [("since", "today".into()), ("by", "playbook".into())];
     let cost = visit.call("reportCost", args).await?;
     let currency = text(&cost, "currency");
     let total = object(&cost, "total").cloned().unwrap_or_default();
     let sum = |line: &Value| int(line, "cost_micros").map(|micros| money(micros, currency));
-    Ok(html! {
+    let said = html! {
         p.figures {
             span { strong { (sum(&total).unwrap_or_else(|| "–".to_owned())) } " spent" }
             span { strong { (int(&total, "runs").unwrap_or(0)) } " runs" }
@@ -243,38 +227,42 @@ async fn today(visit: &Visit) -> Result<Markup, CallError> {
         @if let Some(unpriced) = int(&total, "unpriced_runs").filter(|runs| *runs > 0) {
             p.quiet { "Of " (unpriced) " runs nobody knows the money." }
         }
+        (budget(status))
         p.quiet { a href="/costs" { "By day, playbook, project and agent" } }
-    })
+    };
+    Ok(section("today", "Today", &said, &[]))
+}
+
+/// What is left of the day's budgets.
+fn budget(status: &Value) -> Markup {
+    let currency = text(status, "currency");
+    let of = |name: &str| Some((int(status, &format!("{name}_left"))?, int(status, name)?));
+    let (cost, tokens) = (of("budget_cost_micros"), of("budget_tokens"));
+    html! {
+        @if let Some((left, most)) = cost {
+            p.figures { span { strong { (money(left, currency)) } " left of the day's " (money(most, currency)) } }
+        }
+        @if let Some((left, most)) = tokens {
+            p.figures { span { strong { (number(left)) } " tokens left of the day's " (number(most)) } }
+        }
+        @if cost.is_none() && tokens.is_none() {
+            p.quiet { "The day has no budget: " code { "[budget]" } " in " code { "rota.toml" } " gives it one." }
+        }
+    }
 }
 
 async fn latest(visit: &Visit, moment: &Moment) -> Result<Markup, CallError> {
     let count = i64::try_from(2 * SHOWN_MAX).unwrap_or(1);
     let answered = visit.call("listRuns", [("limit", count.into())]).await?;
     let ended = list(&answered, "items").iter().filter(|run| text(run, "state") != "running");
-    let ended: Vec<&Value> = ended.take(SHOWN_MAX).collect();
-    Ok(html! {
-        @if ended.is_empty() {
-            (empty("No run has ended yet.", &html! {
-                "Try one without changing anything: " code { "rota run-once PLAYBOOK --dry-run" } "."
-            }))
-        } @else {
-            ul.rows {
-                @for run in ended {
-                    li {
-                        p.facts {
-                            (chip(text(run, "state")))
-                            a href={ "/runs/" (text(run, "id")) } { (text(run, "playbook")) }
-                            @if let Some(task) = int(run, "task") {
-                                a href={ "/task/" (task) } { "#" (task) }
-                            }
-                            (moment.when(text(run, "ended")))
-                        }
-                        @if let Some(said) = filled(run, "summary").or_else(|| filled(run, "detail")) {
-                            p.line { (said.chars().take(200).collect::<String>()) }
-                        }
-                    }
-                }
-            }
-        }
-    })
+    let ended = ended.take(SHOWN_MAX);
+    let rows = ended.map(|run| run_row(moment, run, "playbook", "ended"));
+    let nothing = empty(
+        "No run has ended yet.",
+        &html! {
+            "Try one without changing anything: a playbook's page has a dry run. "
+            a href="/playbooks" { "Playbooks" } "."
+        },
+    );
+    Ok(section("latest", "Just ended", &nothing, &rows.collect::<Vec<_>>()))
 }

@@ -1,12 +1,16 @@
 //! `/playbooks`: who wakes when, what came of it, and the switches.
 
 mod acts;
+mod history;
 mod one;
+mod rehearsal;
+mod strip;
 
 pub(super) use acts::act;
 pub(super) use one::page as one;
+pub(super) use rehearsal::page as rehearse;
 
-use super::shown::{chip, empty, filled, is, list, text};
+use super::shown::{Moment, chip, empty, filled, is, list, table, text};
 use super::visit::Visit;
 use crate::domain::Value;
 use axum::body::Body;
@@ -33,7 +37,8 @@ pub(super) fn state(book: &Value) -> &'static str {
 
 fn body(visit: &Visit, books: &Value) -> Markup {
     let moment = visit.moment();
-    let (items, faults) = (list(books, "items"), list(books, "faults"));
+    let faults = list(books, "faults");
+    let rows: Vec<Markup> = list(books, "items").iter().map(|book| row(&moment, book)).collect();
     html! {
         @if !faults.is_empty() {
             div.alarm.bad role="alert" {
@@ -41,35 +46,28 @@ fn body(visit: &Visit, books: &Value) -> Markup {
                 @for fault in faults { pre { (fault) } }
             }
         }
-        @if items.is_empty() {
+        @if rows.is_empty() {
             (empty("There is no playbook yet.", &html! {
                 "A playbook is a small TOML file in the folder " code { "agents" } "; "
                 code { "rota init" } " writes some to begin with."
             }))
         } @else {
-            div.scroll tabindex="0" role="region" aria-label="List of playbooks" {
-                table {
-                    thead {
-                        tr {
-                            th scope="col" { "Playbook" } th scope="col" { "State" } th scope="col" { "Next" }
-                            th scope="col" { "Agent" } th scope="col" { "Works by" } th scope="col" { "What it is for" }
-                        }
-                    }
-                    tbody {
-                        @for book in items {
-                            @let name = text(book, "name");
-                            tr {
-                                td { a href={ "/playbooks/" (name) } { (name) } }
-                                td { (chip(state(book))) }
-                                td { @if let Some(next) = filled(book, "next") { (moment.when(next)) } @else { "–" } }
-                                td { (text(book, "agent")) }
-                                td { (text(book, "runner")) }
-                                td { (text(book, "description")) }
-                            }
-                        }
-                    }
-                }
-            }
+            (table("List of playbooks", &HEADS, &[], &rows))
         }
+    }
+}
+
+/// What is told of each.
+const HEADS: [&str; 6] = ["Playbook", "State", "Next", "Agent", "Works by", "What it is for"];
+
+fn row(moment: &Moment, book: &Value) -> Markup {
+    let name = text(book, "name");
+    html! {
+        td { a href={ "/playbooks/" (name) } { (name) } }
+        td { (chip(state(book))) }
+        td { @if let Some(next) = filled(book, "next") { (moment.when(next)) } @else { "–" } }
+        td { (text(book, "agent")) }
+        td { (text(book, "runner")) }
+        td { (text(book, "description")) }
     }
 }

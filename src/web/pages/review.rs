@@ -103,7 +103,7 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
     let may = visit.may("decideReview");
     let known = Known::of(visit, items.clone()).await;
     let moment = visit.moment();
-    Ok(html! {
+    let body = html! {
         @if all.is_empty() {
             (empty("Nothing waits for a person.", &html! {
                 "When an agent hands work over, asks a question or proposes a change, it stands here. "
@@ -122,7 +122,8 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
                 p.quiet { (all.len() - SHOWN_MAX) " more wait behind these." }
             }
         }
-    })
+    };
+    Ok(html! { div #live data-live { (body) } })
 }
 
 /// One that waits.

@@ -8,7 +8,7 @@ pub(super) use one::{page as one, stop};
 pub(super) use undo::{page as undo, undo as put_back};
 
 use super::form::address;
-use super::shown::{Moment, chip, empty, filled, int, list, money, object, text};
+use super::shown::{Moment, beginning, chip, empty, filled, int, list, money, object, table, text};
 use super::visit::Visit;
 use crate::domain::Value;
 use crate::mcp::CallError;
@@ -70,7 +70,7 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
                     a href="/playbooks" { "Playbooks" } "."
                 }))
             } @else {
-                (table(&moment, runs))
+                (listed(&moment, runs))
             }
         }
         @if is_full {
@@ -120,21 +120,10 @@ fn filters(visit: &Visit, books: &Value) -> Markup {
     }
 }
 
-fn table(moment: &Moment, runs: &[Value]) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="List of runs" {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Run" } th scope="col" { "Playbook" } th scope="col" { "Task" }
-                        th scope="col" { "State" } th scope="col" { "Began" } th scope="col" { "Took" }
-                        th.amount scope="col" { "Cost" } th scope="col" { "What came of it" }
-                    }
-                }
-                tbody { @for run in runs { (row(moment, run)) } }
-            }
-        }
-    }
+fn listed(moment: &Moment, runs: &[Value]) -> Markup {
+    let heads = ["Run", "Playbook", "Task", "State", "Began", "Took", "Cost", "What came of it"];
+    let rows: Vec<Markup> = runs.iter().map(|run| row(moment, run)).collect();
+    table("List of runs", &heads, &[6], &rows)
 }
 
 fn row(moment: &Moment, run: &Value) -> Markup {
@@ -142,15 +131,13 @@ fn row(moment: &Moment, run: &Value) -> Markup {
     let cost = object(run, "usage").and_then(|usage| int(usage, "cost_micros")).unwrap_or(0);
     let said = filled(run, "summary").or_else(|| filled(run, "detail")).unwrap_or_default();
     html! {
-        tr {
-            td { a href={ "/runs/" (id) } { code { (id) } } }
-            td { a href={ "/playbooks/" (text(run, "playbook")) } { (text(run, "playbook")) } }
-            td { @if let Some(task) = int(run, "task") { a href={ "/task/" (task) } { "#" (task) } } }
-            td { (chip(text(run, "state"))) }
-            td { (moment.when(text(run, "started"))) }
-            td { (moment.between(text(run, "started"), text(run, "ended"))) }
-            td.amount { @if cost > 0 { (money(cost, "")) } }
-            td { (said.chars().take(160).collect::<String>()) }
-        }
+        td { a href={ "/runs/" (id) } { code { (id) } } }
+        td { a href={ "/playbooks/" (text(run, "playbook")) } { (text(run, "playbook")) } }
+        td { @if let Some(task) = int(run, "task") { a href={ "/task/" (task) } { "#" (task) } } }
+        td { (chip(text(run, "state"))) }
+        td { (moment.when(text(run, "started"))) }
+        td { (moment.between(text(run, "started"), text(run, "ended"))) }
+        td.amount { @if cost > 0 { (money(cost, "")) } }
+        td { (beginning(said, 160)) }
     }
 }

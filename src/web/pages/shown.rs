@@ -5,6 +5,7 @@ use crate::domain::{StoreTime, Timestamp, Value};
 use chrono::{DateTime, TimeDelta};
 use chrono_tz::Tz;
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 
 /// A text, and a number as one; empty where there is none.
 pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
@@ -137,8 +138,10 @@ pub(super) fn chip(word: &str) -> Markup {
         "failed" | "timed_out" | "stalled" | "claim_lost" | "interrupted" | "refused" | "fail"
         | "red" | "faulty" | "unverified" | "blocked" => "bad",
         "running" | "in_progress" | "working" | "announced" | "reserved" => "busy",
-        "waiting" | "parked" | "yielded" | "paused" | "not armed" | "yellow" | "warn"
-        | "changes_requested" | "open" => "wait",
+        "told" | "ran" => "good",
+        "lost" | "given_up" => "bad",
+        "queued" | "due" | "waiting" | "parked" | "yielded" | "paused" | "not armed" | "yellow"
+        | "warn" | "changes_requested" | "open" => "wait",
         _ => "flat",
     };
     html! { span.chip.(sort) { (word.replace('_', " ")) } }
@@ -158,6 +161,110 @@ pub(super) fn somebody(name: &str, is_agent: bool) -> Markup {
             span.person { (name) }
         }
     }
+}
+
+/// A part of a page: its heading and its rows, or what stands there while there are none.
+pub(super) fn section(id: &str, title: &str, nothing: &Markup, rows: &[Markup]) -> Markup {
+    section_with(id, title, nothing, rows, &html! {})
+}
+
+/// The same with something below.
+pub(super) fn section_with(
+    id: &str,
+    title: &str,
+    nothing: &Markup,
+    rows: &[Markup],
+    below: &Markup,
+) -> Markup {
+    html! {
+        section aria-labelledby=(id) {
+            h2 id=(id) { (title) }
+            @if rows.is_empty() {
+                (nothing)
+            } @else {
+                ul.rows { @for row in rows { li { (row) } } }
+            }
+            (below)
+        }
+    }
+}
+
+/// A table: what it is called, its columns (those of amounts by their places), its rows.
+pub(super) fn table(label: &str, heads: &[&str], amounts: &[usize], rows: &[Markup]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(label) {
+            table {
+                thead {
+                    tr {
+                        @for (place, head) in heads.iter().enumerate() {
+                            th.amount[amounts.contains(&place)] scope="col" { (head) }
+                        }
+                    }
+                }
+                tbody { @for row in rows { tr { (row) } } }
+            }
+        }
+    }
+}
+
+/// That there is nothing, in a few words.
+pub(super) fn none(what: &str) -> Markup {
+    html! { p.quiet { (what) } }
+}
+
+/// A run that is over, or not: its state, a link to it by this name, its task, when it was, what it came to.
+pub(super) fn run_row(moment: &Moment, run: &Value, name: &str, at: &str) -> Markup {
+    html! {
+        p.facts {
+            (chip(text(run, "state")))
+            a href={ "/runs/" (text(run, "id")) } { (text(run, name)) }
+            @if let Some(task) = int(run, "task") { a href={ "/task/" (task) } { "#" (task) } }
+            (moment.when(text(run, at)))
+        }
+        @if let Some(said) = filled(run, "summary").or_else(|| filled(run, "detail")) {
+            p.line { (beginning(said, 200)) }
+        }
+    }
+}
+
+/// What a write changed, as `field: from → to`.
+pub(super) fn changes(done: &Value) -> Markup {
+    let member = |name: &str| done.get(name).and_then(Value::as_map).cloned().unwrap_or_default();
+    let (before, after) = (member("before"), member("after"));
+    let all: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    // A number is not shown where its name is.
+    let is_named = |name: &str| {
+        ["_name", "_label"].iter().any(|ending| all.contains(&format!("{name}{ending}")))
+    };
+    html! {
+        @for name in all.iter().filter(|name| !is_named(name)) {
+            (change(name, before.get(*name), after.get(*name)))
+        }
+    }
+}
+
+/// One field of it.
+pub(super) fn change(name: &str, before: Option<&Value>, after: Option<&Value>) -> Markup {
+    let said = |value: &Value| beginning(&value.to_string(), 600);
+    html! {
+        span.change {
+            (name) ": "
+            @if let Some(before) = before.filter(|before| !before.is_null()) {
+                span.from { (said(before)) } " → "
+            }
+            (after.map_or_else(|| "–".to_owned(), said))
+        }
+    }
+}
+
+/// The beginning of a long text.
+pub(super) fn beginning(text: &str, chars: usize) -> String {
+    let mut all = text.chars();
+    let mut cut: String = all.by_ref().take(chars).collect();
+    if all.next().is_some() {
+        cut.push('…');
+    }
+    cut
 }
 
 /// What a place says that has nothing to show yet.

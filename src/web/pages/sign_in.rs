@@ -118,6 +118,12 @@ pub(super) async fn out(Extension(visit): Extension<Visit>, headers: HeaderMap) 
     {
         return unavailable(&error);
     }
+    gone(&visit, &jar)
+}
+
+/// The session is over: pages that are still open hear so.
+fn gone(visit: &Visit, jar: &Jar) -> Response<Body> {
+    visit.pages.somebody_left();
     let mut response = see("/sign-in");
     if let Some(cookie) = jar.set(None) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);

@@ -115,7 +115,7 @@ fn body(visit: &Visit, facts: &Facts) -> Markup {
     let moment = visit.moment();
     let task = &facts.task;
     html! {
-        div.split {
+        div.split #live data-live {
             div {
                 section aria-labelledby="about" {
                     h2 #about { "What is to be done" }

@@ -3,13 +3,15 @@
 use super::*;
 use crate::clock::ManualClock;
 use crate::domain::{Initiative, Person, PersonKind, Principal, Role, from_millis};
-use crate::mcp::Access;
+use crate::mcp::{About, Access, News, NewsError};
 use crate::mcp::http::{Address, HttpOptions};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, StatusCode, header};
 use chrono_tz::Tz;
 use secrecy::ExposeSecret as _;
+use std::collections::BTreeSet;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 /// Everybody is Ada, and each request brings another secret.
@@ -73,6 +75,10 @@ impl Household for House {
         Ok(())
     }
 
+    async fn still_counts(&self, _: &str) -> bool {
+        true
+    }
+
     async fn call(&self, _: &Caller, tool: &str, _: Value) -> Result<Called, CallError> {
         if tool == "findTasks" {
             let value = Value::List(vec![Value::from("x".repeat(1024 * 1024)); 5]);
@@ -93,11 +99,22 @@ impl Household for House {
     }
 }
 
+/// Nothing ever happens.
+struct Quiet;
+
+#[async_trait]
+impl News for Quiet {
+    async fn since(&self, _: Option<i64>) -> Result<(BTreeSet<About>, i64), NewsError> {
+        Ok((BTreeSet::new(), 0))
+    }
+}
+
 fn pages() -> Router {
     let clock = Arc::new(ManualClock::at(from_millis(0)));
     let house = Arc::new(House(Arc::clone(&clock)));
     let door = Door::new(Arc::clone(&house) as _, &HttpOptions::default(), clock);
-    router(house, Arc::new(door), Wire::Proxied)
+    let feed = Feed::new("life".to_owned(), Arc::new(Quiet), CancellationToken::new());
+    router(house, Arc::new(door), Wire::Proxied, feed)
 }
 
 async fn sent(

@@ -64,6 +64,9 @@ pub(super) struct Visit {
     pub(super) form: Form,
     /// So much was answered for this page.
     pub(super) taken: Arc<AtomicUsize>,
+    /// Whether a page that is open already looks again: what somebody is told is for the page that they go
+    /// to next.
+    pub(super) is_look: bool,
 }
 
 impl Visit {
@@ -129,7 +132,7 @@ impl Visit {
     }
 
     fn page_with(&self, status: StatusCode, title: &str, body: &Markup) -> Response<Body> {
-        let remark = self.pages.remarks.take(&self.session);
+        let remark = if self.is_look { None } else { self.pages.remarks.take(&self.session) };
         html(status, layout::page(self, title, remark.as_ref(), body))
     }
 

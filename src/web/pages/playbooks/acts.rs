@@ -2,6 +2,7 @@
 
 use crate::domain::Value;
 use crate::mcp::CallError;
+use crate::web::pages::form::Form;
 use crate::web::pages::shown::{filled, text};
 use crate::web::pages::visit::Visit;
 use axum::body::Body;
@@ -48,15 +49,19 @@ async fn arm(visit: &Visit, name: &str) -> Result<String, CallError> {
     Ok(format!("{name} is armed: it starts by itself from now on."))
 }
 
-async fn run(visit: &Visit, name: &str) -> Result<String, CallError> {
-    let task = visit.form.text("task").trim_start_matches('#');
-    let task = match task {
-        "" => Value::Null,
+/// The task that a form names; nothing where it names none.
+pub(super) fn task_in(form: &Form) -> Result<Value, CallError> {
+    match form.text("task").trim_start_matches('#') {
+        "" => Ok(Value::Null),
         task => task
             .parse::<i64>()
             .map(Value::Int)
-            .map_err(|_| CallError::of("invalid_arguments", "a task is named by its number"))?,
-    };
+            .map_err(|_| CallError::of("invalid_arguments", "a task is named by its number")),
+    }
+}
+
+async fn run(visit: &Visit, name: &str) -> Result<String, CallError> {
+    let task = task_in(&visit.form)?;
     let running = visit.call("runPlaybook", [("playbook", name.into()), ("task", task)]);
     // It goes on without us.
     let Ok(report) = tokio::time::timeout(PATIENCE, running).await else {

@@ -1,19 +1,22 @@
 //! `/playbooks/…`: how one stands, when it wakes, what came of each occurrence.
 
-use super::state;
+use super::{history, state, strip};
 use crate::domain::Value;
 use crate::mcp::CallError;
 use crate::web::pages::form::address;
 use crate::web::pages::review::rights;
-use crate::web::pages::shown::{Moment, chip, filled, int, is, list, text};
+use crate::web::pages::shown::{Moment, chip, filled, is, list, none, run_row, section_with, text};
 use crate::web::pages::visit::Visit;
 use axum::body::Body;
 use axum::extract::{Extension, Path};
 use axum::http::Response;
+use chrono::SecondsFormat;
 use maud::{Markup, html};
 
-/// So many coming occurrences are shown.
-const COMING: i64 = 10;
+/// So many coming occurrences are told one by one.
+const COMING: usize = 5;
+/// And so many are drawn.
+const DRAWN: i64 = 1_000;
 /// So many runs.
 const RUNS: i64 = 10;
 
@@ -36,8 +39,8 @@ async fn body(visit: &Visit, name: &str) -> Result<Markup, CallError> {
         return Err(CallError::of("not_found", message));
     };
     let why = visit.call("whyNot", [("subject", name.into())]).await?;
-    let next = [("playbook", name.into()), ("count", COMING.into())];
-    let next = visit.call("nextOccurrences", next).await?;
+    let next = coming_in(visit, name).await?;
+    let history = history::of(visit, book).await?;
     let runs = visit.call("listRuns", [("playbook", name.into()), ("limit", RUNS.into())]).await?;
     // The definition as it ran last: a tool tells it of runs only.
     let ran = list(&runs, "items").first().map(|run| text(run, "id").to_owned());
@@ -51,7 +54,7 @@ async fn body(visit: &Visit, name: &str) -> Result<Markup, CallError> {
         div.split {
             div {
                 (coming(&moment, &next))
-                (history(&moment, &why))
+                (history)
                 (runs_of(&moment, name, &runs))
             }
             div {
@@ -118,89 +121,51 @@ fn switches(visit: &Visit, book: &Value) -> Markup {
                     (visit.seal())
                     label for="task" { "Only this task (may be left out)" } " "
                     input #task name="task" inputmode="numeric" size="8";
-                    div.actions { button.primary type="submit" name="act" value="run" { "Run it now" } }
-                    p.quiet {
-                        "To see what it would do without changing anything: "
-                        code { "rota run-once " (name) " --dry-run" }
+                    div.actions {
+                        button.primary type="submit" name="act" value="run" { "Run it now" }
+                        button type="submit" formaction={ "/playbooks/" (name) "/dry-run" } { "Dry run" }
                     }
+                    p.quiet { "A dry run says what it would write, and changes nothing." }
                 }
             }
         }
     }
+}
+
+/// The wakes of the days that are drawn, or the first ones where there are more.
+async fn coming_in(visit: &Visit, name: &str) -> Result<Value, CallError> {
+    let first = [("playbook", name.into()), ("count", 1.into())];
+    let first = visit.call("nextOccurrences", first).await?;
+    let Some(zone) = strip::zone_of(&first) else { return Ok(first) };
+    let until = strip::until(visit.moment().now, zone);
+    let until = until.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let drawn = [("playbook", name.into()), ("count", DRAWN.into()), ("to", until.as_str().into())];
+    let drawn = visit.call("nextOccurrences", drawn).await?;
+    // What comes later than these days is not drawn, and told all the same.
+    Ok(if list(&drawn, "items").is_empty() { first } else { drawn })
 }
 
 fn coming(moment: &Moment, next: &Value) -> Markup {
     let items = list(next, "items");
-    html! {
-        section aria-labelledby="coming" {
-            h2 #coming { "Coming" }
-            @if items.is_empty() { p.quiet { "It has no clock: it wakes on changes of the board, or by hand." } }
-            ul.rows {
-                @for item in items {
-                    li {
-                        p.facts { (moment.when(text(item, "planned"))) span { (text(item, "local")) } }
-                        @if let Some(note) = filled(item, "note") { p.line { (note) } }
-                    }
-                }
-            }
+    let rows = items.iter().take(COMING).map(|item| {
+        html! {
+            p.facts { (moment.when(text(item, "planned"))) span { (text(item, "local")) } }
+            @if let Some(note) = filled(item, "note") { p.line { (note) } }
         }
-    }
-}
-
-/// Every occurrence ends as ran or as skipped, with a reason.
-fn history(moment: &Moment, why: &Value) -> Markup {
-    let occurrences = list(why, "occurrences");
-    html! {
-        section aria-labelledby="history" {
-            h2 #history { "What came of the last occurrences" }
-            @if occurrences.is_empty() { p.quiet { "It has not woken yet." } }
-            ul.rows {
-                @for occurrence in occurrences {
-                    @let (word, reason, runs) = outcome(occurrence);
-                    li {
-                        p.facts {
-                            (moment.when(text(occurrence, "planned")))
-                            (chip(word))
-                            @if !reason.is_empty() { code { (reason) } }
-                            span { "woken by " (text(occurrence, "trigger")) }
-                            @for run in runs { a href={ "/runs/" (run) } { (run) } }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// `{"ran": {"runs": […], "reason": …}}`, or a word.
-fn outcome(occurrence: &Value) -> (&str, &str, &[Value]) {
-    let Some(state) = occurrence.get("state") else { return ("", "", &[]) };
-    match state.as_map().and_then(|state| state.iter().next()) {
-        Some((word, rest)) => (word, text(rest, "reason"), list(rest, "runs")),
-        None => (state.as_text().unwrap_or_default(), "", &[]),
-    }
+    });
+    let below = html! {
+        @if let Some(zone) = strip::zone_of(next) { (strip::shown(moment.now, zone, items)) }
+        @if i64::try_from(items.len()).is_ok_and(|count| count >= DRAWN) { p.quiet { "Only the next " (DRAWN) " are drawn." } }
+    };
+    let nothing = none("It has no clock: it wakes on changes of the board, or by hand.");
+    section_with("coming", "Coming", &nothing, &rows.collect::<Vec<_>>(), &below)
 }
 
 fn runs_of(moment: &Moment, name: &str, runs: &Value) -> Markup {
-    let items = list(runs, "items");
-    html! {
-        section aria-labelledby="runs" {
-            h2 #runs { "Runs" }
-            @if items.is_empty() { p.quiet { "It has not run yet." } }
-            ul.rows {
-                @for run in items {
-                    li {
-                        p.facts {
-                            (chip(text(run, "state")))
-                            a href={ "/runs/" (text(run, "id")) } { (text(run, "id")) }
-                            @if let Some(task) = int(run, "task") { a href={ "/task/" (task) } { "#" (task) } }
-                            (moment.when(text(run, "started")))
-                        }
-                        @if let Some(said) = filled(run, "summary").or_else(|| filled(run, "detail")) { p.line { (said) } }
-                    }
-                }
-            }
-            p.quiet { a href=(address("/runs", &[("playbook", name)])) { "All of them" } }
-        }
-    }
+    let rows = list(runs, "items").iter().map(|run| run_row(moment, run, "id", "started"));
+    let below = html! {
+        p.quiet { a href=(address("/runs", &[("playbook", name)])) { "All of them" } }
+    };
+    let nothing = none("It has not run yet.");
+    section_with("runs", "Runs", &nothing, &rows.collect::<Vec<_>>(), &below)
 }

@@ -45,22 +45,22 @@ fn body(visit: &Visit, run: &Value, record: &Value) -> Markup {
     let moment = visit.moment();
     let is_running = text(run, "state") == "running";
     html! {
-        div.split {
+        div.split #live data-live=[is_running.then_some(text(run, "id"))] {
             div {
                 @if let Some(said) = filled(run, "summary") {
                     section aria-labelledby="summary" { h2 #summary { "What came of it" } (prose(said)) }
                 }
                 section aria-labelledby="timeline" {
                     h2 #timeline { "Timeline" }
-                    div #live data-live[is_running] { (timeline::shown(&moment, record)) }
+                    (timeline::shown(&moment, record))
                 }
-                (told(record))
             }
             div {
                 (facts(&moment, run))
                 (deeds(visit, run, list(record, "effects")))
             }
         }
+        (told(record))
     }
 }
 

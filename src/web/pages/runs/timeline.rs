@@ -1,9 +1,8 @@
 //! A run from its beginning to its end: what was said, which tools were called, what was written.
 
 use crate::domain::Value;
-use crate::web::pages::shown::{Moment, chip, int, list, object, text};
+use crate::web::pages::shown::{Moment, changes, chip, int, list, object, text};
 use maud::{Markup, html};
-use std::collections::BTreeSet;
 
 /// The latest so many are shown; what was before them is counted.
 const LINES_MAX: usize = 400;
@@ -84,7 +83,7 @@ fn effect_of(moment: &Moment, effect: &Value) -> Markup {
                 @if object(&result, "proposed").is_some() { (chip("proposed")) }
                 @if text(effect, "actor") == "rota" { span.tag { "by Rota" } }
             }
-            @if let Some(done) = done { (fields(done)) }
+            @if let Some(done) = done { (changes(done)) }
         }
     }
 }
@@ -107,40 +106,6 @@ fn entity(done: &Value) -> Markup {
             None => (entity.to_string().replace(": ", " ")),
         }
     }
-}
-
-/// The fields that changed.
-fn fields(done: &Value) -> Markup {
-    let member = |name: &str| done.get(name).and_then(Value::as_map).cloned().unwrap_or_default();
-    let (before, after) = (member("before"), member("after"));
-    let all: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    // A number is not shown where its name is.
-    let is_named = |name: &str| {
-        ["_name", "_label"].iter().any(|ending| all.contains(&format!("{name}{ending}")))
-    };
-    let shown = |value: Option<&Value>| value.map_or_else(|| "–".to_owned(), short);
-    html! {
-        @for name in all.iter().filter(|name| !is_named(name)) {
-            @let (before, after) = (before.get(*name), after.get(*name));
-            span.change {
-                (name) ": "
-                @if before.is_some_and(|before| !before.is_null()) {
-                    span.from { (shown(before)) } " → "
-                }
-                (shown(after))
-            }
-        }
-    }
-}
-
-fn short(value: &Value) -> String {
-    let text = value.to_string();
-    let mut chars = text.chars();
-    let mut cut: String = chars.by_ref().take(600).collect();
-    if chars.next().is_some() {
-        cut.push('…');
-    }
-    cut
 }
 
 #[cfg(test)]

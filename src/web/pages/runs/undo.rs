@@ -2,7 +2,7 @@
 
 use super::one::at;
 use crate::domain::Value;
-use crate::web::pages::shown::{chip, int, list, text};
+use crate::web::pages::shown::{chip, int, list, table, text};
 use crate::web::pages::visit::Visit;
 use axum::body::Body;
 use axum::extract::{Extension, Path};
@@ -36,30 +36,20 @@ pub(in crate::web::pages) async fn undo(
 
 fn body(visit: &Visit, id: &str, foreseen: &Value) -> Markup {
     let items = list(foreseen, "items");
+    let rows = items.iter().map(|item| {
+        html! {
+            td { (int(item, "seq").unwrap_or_default()) }
+            td { code { (text(item, "tool")) } }
+            td { (text(item, "entity")) }
+            td { (chip(text(item, "state"))) }
+            td { (text(item, "detail")) " " code { (text(item, "reason")) } }
+        }
+    });
+    let rows: Vec<Markup> = rows.collect();
     html! {
         p { "Of run " a href=(at(id)) { code { (id) } } ", this would be put back:" }
         section {
-            div.scroll tabindex="0" role="region" aria-label="Writes" {
-                table {
-                    thead {
-                        tr {
-                            th scope="col" { "Write" } th scope="col" { "Tool" } th scope="col" { "What" }
-                            th scope="col" { "Then" } th scope="col" { "Why" }
-                        }
-                    }
-                    tbody {
-                        @for item in items {
-                            tr {
-                                td { (int(item, "seq").unwrap_or_default()) }
-                                td { code { (text(item, "tool")) } }
-                                td { (text(item, "entity")) }
-                                td { (chip(text(item, "state"))) }
-                                td { (text(item, "detail")) " " code { (text(item, "reason")) } }
-                            }
-                        }
-                    }
-                }
-            }
+            (table("Writes", &["Write", "Tool", "What", "Then", "Why"], &[], &rows))
             @if items.is_empty() { p.quiet { "The run wrote nothing." } }
         }
         form method="post" action={ (at(id)) "/undo" } {

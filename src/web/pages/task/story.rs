@@ -2,7 +2,9 @@
 
 use super::Facts;
 use crate::domain::Value;
-use crate::web::pages::shown::{Moment, chip, filled, int, list, somebody, text};
+use crate::web::pages::shown::{
+    Moment, beginning, filled, int, list, none, run_row, section, section_with, somebody, text,
+};
 use maud::{Markup, html};
 
 /// So many of the last decisions are shown.
@@ -10,91 +12,58 @@ const DECISIONS_MAX: usize = 12;
 
 /// The runs at it.
 pub(super) fn runs(facts: &Facts, moment: &Moment) -> Markup {
-    let runs = list(&facts.why, "runs");
-    html! {
-        section aria-labelledby="runs" {
-            h2 #runs { "Runs" }
-            @if runs.is_empty() { p.quiet { "No agent has worked at it." } }
-            ul.rows {
-                @for run in runs {
-                    li {
-                        p.facts {
-                            (chip(text(run, "state")))
-                            a href={ "/runs/" (text(run, "id")) } { (text(run, "playbook")) }
-                            (moment.when(text(run, "started")))
-                        }
-                        @if let Some(said) = filled(run, "detail") { p.line { (said) } }
-                    }
-                }
-            }
-        }
-    }
+    let runs = list(&facts.why, "runs").iter();
+    let rows = runs.map(|run| run_row(moment, run, "playbook", "started"));
+    section("runs", "Runs", &none("No agent has worked at it."), &rows.collect::<Vec<_>>())
 }
 
 /// What each playbook says of it now, and what was decided last.
 pub(super) fn why(facts: &Facts, moment: &Moment) -> Markup {
     let (now, decisions) = (list(&facts.why, "now"), list(&facts.why, "decisions"));
-    html! {
-        section aria-labelledby="why" {
-            h2 #why { "Why" }
-            @if now.is_empty() { p.quiet { "No playbook takes tasks." } }
-            ul.rows {
-                @for line in now {
-                    li {
-                        p.facts {
-                            a href={ "/playbooks/" (text(line, "playbook")) } { (text(line, "playbook")) }
-                            code { (text(line, "reason")) }
-                        }
-                        p.line { (text(line, "text")) (more(line)) }
-                    }
-                }
-            }
-            @if !decisions.is_empty() {
-                details {
-                    summary { "What was decided before" }
-                    ul.rows {
-                        @for line in decisions.iter().take(DECISIONS_MAX) {
-                            li {
-                                p.facts {
-                                    (moment.when(text(line, "at")))
-                                    span { (text(line, "playbook")) }
-                                    code { (text(line, "reason")) }
-                                }
-                                p.line { (text(line, "text")) (more(line)) }
-                            }
-                        }
-                    }
-                }
+    let line_of = |line: &Value, first: &Markup| {
+        html! {
+            p.facts { (first) code { (text(line, "reason")) } }
+            p.line { (text(line, "text")) (more(line)) }
+        }
+    };
+    let rows = now.iter().map(|line| {
+        let playbook = text(line, "playbook");
+        line_of(line, &html! { a href={ "/playbooks/" (playbook) } { (playbook) } })
+    });
+    let before = decisions.iter().take(DECISIONS_MAX).map(|line| {
+        let first = html! { (moment.when(text(line, "at"))) span { (text(line, "playbook")) } };
+        line_of(line, &first)
+    });
+    let below = html! {
+        @if !decisions.is_empty() {
+            details {
+                summary { "What was decided before" }
+                ul.rows { @for row in before { li { (row) } } }
             }
         }
-    }
+    };
+    let rows: Vec<Markup> = rows.collect();
+    section_with("why", "Why", &none("No playbook takes tasks."), &rows, &below)
 }
 
 /// Field by field, latest first.
 pub(super) fn activity(facts: &Facts, moment: &Moment) -> Markup {
-    let rows = list(&facts.activity, "items");
-    html! {
-        section aria-labelledby="activity" {
-            h2 #activity { "Activity" }
-            @if rows.is_empty() { p.quiet { "Nothing has changed yet." } }
-            ul.rows {
-                @for row in rows {
-                    @let actor = filled(row, "actor_name").unwrap_or("somebody");
-                    li {
-                        p.facts {
-                            (somebody(actor, facts.is_agent(actor)))
-                            (moment.when(text(row, "at")))
-                            @if let Some(run) = filled(row, "run") { a href={ "/runs/" (run) } { "run" } }
-                        }
-                        p.line {
-                            (text(row, "field")) ": "
-                            span.from { (shown(facts, row, "before")) } " → " (shown(facts, row, "after"))
-                        }
-                    }
-                }
+    let rows = list(&facts.activity, "items").iter().map(|row| {
+        let actor = filled(row, "actor_name").unwrap_or("somebody");
+        html! {
+            p.facts {
+                (somebody(actor, facts.is_agent(actor)))
+                (moment.when(text(row, "at")))
+                @if let Some(run) = filled(row, "run") { a href={ "/runs/" (run) } { "run" } }
+            }
+            p.line {
+                (text(row, "field")) ": "
+                span.from { (shown(facts, row, "before")) } " → " (shown(facts, row, "after"))
             }
         }
-    }
+    });
+    let rows: Vec<Markup> = rows.collect();
+    section("activity", "Activity", &none("Nothing has changed yet."), &rows)
 }
 
 /// The particulars of a decision.
@@ -115,15 +84,5 @@ fn shown(facts: &Facts, row: &Value, side: &str) -> String {
         "status" => named(&facts.statuses, "label"),
         _ => None,
     };
-    name.unwrap_or_else(|| short(value))
-}
-
-/// The beginning of a long text.
-fn short(text: &str) -> String {
-    let mut chars = text.chars();
-    let mut cut: String = chars.by_ref().take(120).collect();
-    if chars.next().is_some() {
-        cut.push('…');
-    }
-    cut
+    name.unwrap_or_else(|| beginning(value, 120))
 }

@@ -1,0 +1,54 @@
+//! `GET /api/v1/events`: the stream of what happens, for whoever has a token.
+
+use super::Behind;
+use super::answer::Asked;
+use crate::domain::TaskId;
+use crate::mcp::Caller;
+use crate::web::events::Hearer;
+use crate::web::problem::Problem;
+use async_trait::async_trait;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Map, Value as Json};
+
+/// So many streams of one caller.
+const STREAMS_MAX: usize = 128;
+
+/// A stream for whoever was let in.
+pub(super) fn response(behind: &Behind, asked: &Asked) -> Response {
+    if let Err(problem) = asked.takes_no_query() {
+        return problem.response();
+    }
+    let hearer = WithToken { behind: behind.clone(), caller: asked.caller.clone() };
+    let opened = behind.feed.open(Box::new(hearer), &asked.headers);
+    opened.unwrap_or_else(|| {
+        let message = "there are too many streams of events; close one";
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).response()
+    })
+}
+
+/// Somebody who came with a token.
+struct WithToken {
+    behind: Behind,
+    caller: Caller,
+}
+
+#[async_trait]
+impl Hearer for WithToken {
+    fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    fn share(&self) -> (String, usize) {
+        (self.caller.id.clone(), STREAMS_MAX)
+    }
+
+    async fn still_counts(&self) -> bool {
+        self.behind.gate.access().still_counts(&self.caller.id).await
+    }
+
+    async fn sees(&self, task: TaskId) -> bool {
+        let args = Map::from_iter([("id".to_owned(), Json::from(task.0))]);
+        self.behind.call(&self.caller, "getTicket", args).await.is_ok()
+    }
+}

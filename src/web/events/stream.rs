@@ -1,0 +1,242 @@
+//! One stream of events, as somebody hears it.
+
+use super::{Feed, Forgotten, Place, of_change};
+use crate::domain::TaskId;
+use crate::mcp::{About, Caller, served};
+use async_trait::async_trait;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures::Stream;
+use futures::stream::unfold;
+use serde_json::json;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// A silent stream says so often that it is there, and whoever hears it is asked after.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Who hears what the daemon does may ask for it.
+const OF_RUNS: &str = "listRuns";
+
+/// Whoever hears a stream, as the door by which they came knows them.
+#[async_trait]
+pub(in crate::web) trait Hearer: Send + Sync {
+    /// Who it is.
+    fn caller(&self) -> &Caller;
+    /// Whose stream it is, and how many of theirs there may be.
+    fn share(&self) -> (String, usize);
+    /// Whether they may go on.
+    async fn still_counts(&self) -> bool;
+    /// Whether a task is there for them.
+    async fn sees(&self, task: TaskId) -> bool;
+    /// Returns when they may have lost their leave just now; never, where nobody says so.
+    async fn stirred(&mut self) {
+        std::future::pending().await
+    }
+}
+
+impl Feed {
+    /// A stream for whoever was let in, after the event that its `Last-Event-ID` names; `None`: there are too
+    /// many.
+    pub(in crate::web) fn open(
+        self: &Arc<Self>,
+        hearer: Box<dyn Hearer>,
+        headers: &HeaderMap,
+    ) -> Option<Response> {
+        let place = self.take_place(hearer.share())?;
+        let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let caller = hearer.caller();
+        let listener = Listener {
+            hears_runs: may_call(caller, OF_RUNS),
+            hears_tasks: may_call(caller, "getTicket"),
+            hears_projects: may_call(caller, "getProject"),
+            feed: Arc::clone(self),
+            hearer,
+            news: self.news.subscribe(),
+            at: 0,
+            first: VecDeque::new(),
+            last,
+            state: State::Begins,
+            asked: Instant::now(),
+            _place: place,
+        };
+        let mut response = Sse::new(events(listener)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+        Some(response)
+    }
+}
+
+/// Whether a tool is there for a caller at all.
+fn may_call(caller: &Caller, tool: &str) -> bool {
+    let found = served().find(|served| served.definition.name == tool);
+    found.is_some_and(|served| {
+        caller.may_reach(tool)
+            && caller.principal.person.role >= served.definition.role
+            && (caller.projects.is_empty() || served.definition.keeps_to_projects())
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Begins,
+    Goes,
+    Ends,
+}
+
+/// Whoever hears a stream.
+struct Listener {
+    feed: Arc<Feed>,
+    hearer: Box<dyn Hearer>,
+    hears_runs: bool,
+    hears_tasks: bool,
+    hears_projects: bool,
+    news: watch::Receiver<u64>,
+    /// The number of the last event that was looked at.
+    at: u64,
+    /// What is told before anything else.
+    first: VecDeque<Event>,
+    /// The last event that was heard before.
+    last: Option<String>,
+    state: State,
+    /// When it was last asked whether the token counts.
+    asked: Instant,
+    _place: Place,
+}
+
+fn events(listener: Listener) -> impl Stream<Item = Result<Event, Infallible>> {
+    unfold(listener, |mut listener| async move {
+        let event = listener.next().await?;
+        Some((Ok(event), listener))
+    })
+}
+
+impl Listener {
+    async fn next(&mut self) -> Option<Event> {
+        if self.state == State::Begins {
+            self.state = State::Goes;
+            self.begin().await;
+        }
+        loop {
+            if let Some(event) = self.first.pop_front() {
+                return Some(event);
+            }
+            if self.state == State::Ends {
+                return None;
+            }
+            if self.asked.elapsed() >= HEARTBEAT && !self.still_counts().await {
+                continue;
+            }
+            let feed = Arc::clone(&self.feed);
+            match feed.after(self.at) {
+                Err(Forgotten) => {
+                    self.state = State::Ends;
+                    let why = "you read too slowly: events were forgotten before you took them";
+                    return Some(ending("missed", why));
+                }
+                Ok(Some(told)) => {
+                    self.at = told.number;
+                    if self.hears(told.about).await {
+                        let id = feed.id_of(told.number, told.activity);
+                        return Some(Event::default().id(id).event(told.name).data(&told.data));
+                    }
+                }
+                Ok(None) => {
+                    let wait = tokio::time::timeout(HEARTBEAT, self.news.changed());
+                    tokio::select! {
+                        biased;
+                        () = feed.stop.cancelled() => {
+                            self.state = State::Ends;
+                            return Some(ending("over", "the daemon is stopping; come back later"));
+                        }
+                        () = self.hearer.stirred() => {
+                            self.still_counts().await;
+                        }
+                        heard = wait => if heard.is_err() && self.still_counts().await {
+                            return Some(Event::default().comment("here"));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether they may still hear; the stream is at its end where they may not.
+    async fn still_counts(&mut self) -> bool {
+        self.asked = Instant::now();
+        let counts = self.hearer.still_counts().await;
+        if !counts {
+            self.state = State::Ends;
+            let why = "the token or session does not count any more";
+            self.first.push_back(ending("over", why));
+        }
+        counts
+    }
+
+    /// Goes on after the event that was heard last, or says that it cannot.
+    async fn begin(&mut self) {
+        let feed = Arc::clone(&self.feed);
+        let now = feed.board.since(None).await.map(|(_, now)| now).ok();
+        let (latest, now) = {
+            let mut memory = feed.lock();
+            memory.activity = memory.activity.or(now);
+            (memory.last, memory.activity.unwrap_or_default())
+        };
+        self.at = latest;
+        self.news.mark_unchanged();
+        let hello = Event::default().id(feed.id_of(latest, now)).event("hello");
+        let Some(last) = self.last.take() else {
+            self.first.push_back(hello.data(json!({ "resumed": false }).to_string()));
+            return;
+        };
+        let mut parts = last.rsplitn(3, '.');
+        let activity = parts.next().and_then(|text| text.parse::<i64>().ok());
+        let number = parts.next().and_then(|text| text.parse::<u64>().ok());
+        let is_ours = parts.next() == Some(&feed.life);
+        if let Some(number) = number.filter(|number| is_ours && feed.after(*number).is_ok()) {
+            self.at = number;
+            self.first.push_back(Event::default().event("hello").data(r#"{"resumed":true}"#));
+            return;
+        }
+        // Changes of the board are told once more; of what runs did, the runs themselves tell.
+        self.first.push_back(missed("what came after that event is not remembered any more"));
+        self.first.push_back(hello.data(json!({ "resumed": false }).to_string()));
+        let Some(activity) = activity else { return };
+        let Ok((changed, _)) = feed.board.since(Some(activity)).await else { return };
+        for about in changed {
+            if self.hears(Some(about)).await {
+                let event = Event::default().event("changed");
+                self.first.push_back(event.data(of_change(about).to_string()));
+            }
+        }
+    }
+
+    /// Whether this is for whoever listens: what they could ask for.
+    async fn hears(&self, about: Option<About>) -> bool {
+        let task = match about {
+            None => return self.hears_runs,
+            Some(About::Task(_)) if !self.hears_tasks => return false,
+            Some(About::Project(_)) if !self.hears_projects => return false,
+            Some(_) if self.hearer.caller().projects.is_empty() => return true,
+            Some(About::Project(project)) => {
+                return self.hearer.caller().projects.contains(&project);
+            }
+            Some(About::Task(task)) => task,
+        };
+        self.hearer.sees(task).await
+    }
+}
+
+fn missed(why: &str) -> Event {
+    Event::default().event("missed").data(json!({ "why": why }).to_string())
+}
+
+/// The last event of a stream.
+fn ending(name: &str, why: &str) -> Event {
+    Event::default().event(name).data(json!({ "why": why }).to_string())
+}
