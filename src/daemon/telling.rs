@@ -142,7 +142,8 @@ impl Worker {
             links: self.parts.settings.links.clone(),
             agents: AgentWork::default(),
         };
-        let agents = agent_work(&self.parts, &request).await?;
+        let by = playbook.report.as_ref().map_or(&[][..], |report| report.cost_by.as_slice());
+        let agents = agent_work(&self.parts, &request, by).await.map_err(|error| chain(&error))?;
         let request = DigestRequest { agents, ..request };
         let digest = digest::collect(self.parts.board.as_ref(), &request)
             .await

@@ -1,6 +1,6 @@
 //! Who hears about a playbook's work, and when.
 
-use super::Channel;
+use super::{Channel, CostBy};
 use serde::{Deserialize, Serialize};
 
 /// What people hear about an occurrence.
@@ -12,6 +12,8 @@ pub struct Report {
     pub to: Vec<Channel>,
     /// When.
     pub when: ReportWhen,
+    /// By what a digest tells costs.
+    pub cost_by: Vec<CostBy>,
 }
 
 /// When people hear about an occurrence.

@@ -161,9 +161,32 @@ fn due_dates_are_looked_at_in_the_playbooks_zone() {
     // Berlin's 10 November begins and ends an hour before UTC's.
     assert!(by(DueSelector::Today, Some("2026-11-09T23:00:00Z")));
     assert!(!by(DueSelector::Today, Some("2026-11-10T23:00:00Z")));
-    let days = DueSelector::Within(parse_duration("3d").unwrap());
-    assert!(by(days, Some("2026-11-13T09:00:00Z")) && !by(days, Some("2026-11-13T09:00:01Z")));
-    assert!(!by(days, Some("2026-11-10T08:00:00Z")));
+    let span = DueSelector::Within(parse_duration("36h").unwrap());
+    assert!(by(span, Some("2026-11-11T21:00:00Z")) && !by(span, Some("2026-11-11T21:00:01Z")));
+    let days = DueSelector::WithinDays(3);
+    assert!(by(days, Some("2026-11-13T22:59:59Z")) && !by(days, Some("2026-11-13T23:00:00Z")));
+    assert!(!by(days, Some("2026-11-10T08:00:00Z")), "it has passed");
+}
+
+#[test]
+fn days_ahead_are_days_of_the_calendar_also_over_a_weekend_on_which_the_clocks_change() {
+    let by = |now: &str, due: &str| {
+        let mut playbook = playbook("reminder");
+        playbook.select.as_mut().unwrap().due = DueSelector::WithinDays(3);
+        let board = Snapshot { now: at(now), ..snapshot(vec![], vec![], vec![]) };
+        let mut task = task(7);
+        task.due = Some(at(due));
+        judged(&playbook, task, false, &board).is_none()
+    };
+    // Friday at nine in Berlin, for Monday evening: 81 hours, 82 where an hour comes twice.
+    for (friday, monday, tuesday) in [
+        ("2026-11-13T08:00:00Z", "2026-11-16T17:00:00Z", "2026-11-16T23:00:00Z"),
+        ("2026-10-23T07:00:00Z", "2026-10-26T22:59:59Z", "2026-10-26T23:00:00Z"),
+        ("2026-03-27T08:00:00Z", "2026-03-30T21:59:59Z", "2026-03-30T22:00:00Z"),
+    ] {
+        assert!(by(friday, monday), "{friday} {monday}");
+        assert!(!by(friday, tuesday), "{friday} {tuesday}");
+    }
 }
 
 #[test]

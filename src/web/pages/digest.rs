@@ -4,6 +4,7 @@ use super::shown::{empty, filled, int, is, list, text};
 use super::visit::Visit;
 use crate::domain::Value;
 use crate::mcp::CallError;
+use crate::tools::desk::CostBy;
 use axum::body::Body;
 use axum::extract::Extension;
 use axum::http::Response;
@@ -72,6 +73,8 @@ fn section(part: &Value) -> Markup {
                         p.line { span.number { (text(line, "reference")) } " " (filled(line, "notes").unwrap_or("")) }
                     }
                 }
+                @let rest = int(part, "rest").unwrap_or(0);
+                @if rest > 0 { li { "… and " span.number { (rest) } " more" } }
             }
         }
     }
@@ -85,6 +88,10 @@ fn place(reference: &str) -> Option<String> {
         "run" if id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') => {
             Some(format!("/runs/{id}"))
         }
+        "costs" => {
+            let by = CostBy::named(id.strip_prefix("by ")?)?;
+            Some(format!("/costs?by={}", by.as_str()))
+        }
         _ => None,
     }
 }
@@ -97,7 +104,8 @@ mod tests {
     fn a_line_leads_to_our_own_page_or_nowhere() {
         assert_eq!(place("task 7").as_deref(), Some("/task/7"));
         assert_eq!(place("run r-abc").as_deref(), Some("/runs/r-abc"));
-        for other in ["task x", "run a/../b", "milestone 3", "", "task"] {
+        assert_eq!(place("costs by goal").as_deref(), Some("/costs?by=goal"));
+        for other in ["costs by x", "task x", "run a/../b", "milestone 3", "", "task"] {
             assert_eq!(place(other), None, "{other}");
         }
     }

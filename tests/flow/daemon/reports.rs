@@ -149,6 +149,21 @@ async fn tasks_that_are_due_soon_are_asked_about_once_for_each_date() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_due_on_monday_evening_is_asked_about_on_friday_morning() {
+    // A weekend of 49 hours in Berlin.
+    let team = Team::at("2026-10-23T07:00:00Z").await;
+    team.shipped("due-soon", &[]);
+    let (monday, tuesday) = (team.task("Pay the invoice").await, team.task("Not yet").await);
+    for (task, due) in [(monday, "2026-10-26T22:00:00Z"), (tuesday, "2026-10-26T23:00:00Z")] {
+        team.edit(ADA, task, TaskEdit::Due(Some(instant(due)))).await;
+    }
+    let life = team.start().await;
+    life.run("due-soon").await;
+    assert_eq!((team.comments(monday).await.len(), team.comments(tuesday).await.len()), (1, 0));
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_in_progress_without_an_update_for_a_week_is_asked_about() {
     let team = Team::new().await;
     team.shipped("stale", &[]);
