@@ -1,6 +1,6 @@
 //! The one model behind every format of the digest.
 
-use super::{Costs, Evidence, LinkBase, Section, SectionKind};
+use super::{CivilDay, Costs, DigestRequest, Evidence, LinkBase, Section, SectionKind};
 use crate::domain::{PlaybookName, RunId, TaskId};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -62,6 +62,13 @@ pub struct Work {
 }
 
 impl Digest {
+    /// One with nothing to report.
+    pub fn nothing(request: &DigestRequest) -> Self {
+        let date = CivilDay::of(request.now, request.zone).date;
+        let window = Self::window_key(&request.playbook, date);
+        Self { window, date, zone: request.zone, sections: Vec::new() }
+    }
+
     /// Whether there is nothing to report.
     pub fn is_quiet(&self) -> bool {
         self.sections.iter().all(Section::is_empty)

@@ -80,5 +80,6 @@ async fn what_is_proposed_is_applied_by_whoever_clicks_approve() {
     until("the priority", || (priority() == json!(2)).then_some(()));
     let late = scene.clicks("U0ADA", &message, 0).await;
     assert_eq!(late["response_type"], "ephemeral", "{late:#}");
-    assert_eq!(scene.rota.run(["review", "list", "--json"]).ok().json()["items"], json!([]));
+    let left = scene.rota.run(["review", "list"]).ok().out;
+    assert!(!left.contains("proposals"), "{left}");
 }

@@ -265,6 +265,7 @@ fn calendar(asked: &Asked) -> Reply {
 fn focus_time_keeps_off_the_meetings_of_a_calendar_server() {
     let server = Double::start(calendar);
     let rota = team();
+    rota.run(["person", "add", "AI-Timekeeper", "--agent", "--role", "manager"]).ok();
     let config = format!(
         "{}[models.worker]\nkind = \"scripted\"\nscript = \"script.toml\"\n\
          [upstream.calendar]\nurl = \"http://{}/mcp\"\n",
@@ -275,7 +276,6 @@ fn focus_time_keeps_off_the_meetings_of_a_calendar_server() {
     rota.write("script.toml", KEEPS);
     rota.write("agents/focus.toml", FOCUS);
     rota.write("templates/focus.md.hbs", "Keep time free.");
-    rota.run(["person", "add", "AI-Timekeeper", "--agent", "--role", "manager"]).ok();
     rota.run(["upstream", "accept", "calendar"]).ok();
     let done = rota.run(["run-once", "focus", "--json"]).ok().json();
     assert_eq!(done["state"], "succeeded", "{done:#}");

@@ -47,9 +47,12 @@ impl Sample {
         sample.shop().await;
         sample.machines().await;
         sample.calendar().await;
+        if sample.told.is_some() {
+            sample.tagged().await;
+        }
         sample.last_week().await;
         if sample.told.is_some() {
-            sample.said_and_tagged().await;
+            sample.rated().await;
         }
         sample.team.clock.advance_to(MONDAY);
         sample.team
@@ -108,13 +111,17 @@ impl Sample {
         default_statuses().into_iter().map(named).collect()
     }
 
-    /// Where more is told: tags on every task, words on tasks, and how projects stand.
-    async fn said_and_tagged(&self) {
-        self.team.clock.advance_to("2026-10-25T12:00:00Z");
+    /// Where more is told: tags on every task, and words.
+    async fn tagged(&self) {
         for id in 1..=12 {
             self.set(TaskId(id), TaskEdit::AddTag(self.word("tag"))).await;
             self.team.say(BO, TaskId(id), &self.text("I look at it.")).await;
         }
+    }
+
+    /// And how projects stand, on Sunday.
+    async fn rated(&self) {
+        self.team.clock.advance_to("2026-10-25T12:00:00Z");
         for project in [WEBSITE, SHOP, MACHINES] {
             let on = CommentTarget::Project(project);
             let text = self.text("We are late.");

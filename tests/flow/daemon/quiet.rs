@@ -113,7 +113,11 @@ async fn a_board_that_is_not_reached_for_an_hour_is_told_of_once_and_not_any_mor
     let pass = async |minutes: u64| {
         for _ in 0..minutes / 20 {
             team.clock.advance(Duration::from_mins(20));
-            life.work().await;
+            // What waits for the board does not end while it is down.
+            life.daemon.tick().await;
+            if !team.board.watch.down.load(SeqCst) {
+                life.daemon.idle().await;
+            }
         }
     };
     pass(20).await;
