@@ -4,7 +4,7 @@
 use super::belongs::Belongs;
 use super::dispatcher::failed;
 use super::parts::Parts;
-use crate::domain::{HandOver, Run, RunId, TaskId, Verdict};
+use crate::domain::{HandOver, Run, RunId, StatusKind, TaskId, Verdict};
 use crate::tools::desk::DeskError;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +30,7 @@ pub(super) async fn of(
         let Some(run) = whose(&hand_over, runs) else { continue };
         let is_approved = match &hand_over.decided {
             Some(decided) => decided.verdict == Verdict::Approved,
-            None => belongs.is_done(task).await?,
+            None => belongs.is_of_kind(task, StatusKind::Done).await?,
         };
         if is_approved {
             accepted.insert(run.id.clone());

@@ -1,38 +1,38 @@
 //! What agents did in the window of a digest.
 
 use super::belongs::Belongs;
+use super::cost;
 use super::parts::Parts;
-use crate::digest::{AgentWork, DigestRequest, Spent, Work};
-use crate::domain::{ProjectId, Reason, Run, StatusKind};
+use crate::digest::{AgentWork, DigestRequest, Work};
+use crate::domain::{CostBy, Reason, Run, RunState, StatusKind};
 use crate::ledger::RunFilter;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::tools::desk::DeskError;
+use std::collections::BTreeSet;
 
-/// At most so many runs are told of in one digest.
-const RUNS_MAX: usize = 2_000;
-
-/// What agents did in the window of a digest, for its projects only.
-pub(super) async fn agent_work(parts: &Parts, digest: &DigestRequest) -> Result<AgentWork, String> {
+/// What agents did in the window of a digest, for its projects only, with their costs by each of these.
+pub(super) async fn agent_work(
+    parts: &Parts,
+    digest: &DigestRequest,
+    by: &[CostBy],
+) -> Result<AgentWork, DeskError> {
     let day = chrono::TimeDelta::days(1);
     let yesterday = super::look::civil_midnight(digest.now - day, digest.zone);
     let since = Some(digest.since.unwrap_or(yesterday));
     let filter = RunFilter { since, ..RunFilter::default() };
-    let runs = parts.ledger.runs(&filter, RUNS_MAX).await.map_err(|error| error.to_string())?;
-    let mut work = AgentWork::default();
+    let runs = parts.ledger.runs(&filter, cost::RUNS_MAX).await;
+    let runs = runs.map_err(super::dispatcher::failed)?;
     let mut belongs = Belongs::new(parts);
-    let accepted = super::accepted::of(parts, &runs, &mut belongs).await;
-    let accepted = accepted.map_err(|error| error.to_string())?;
-    let mut spent: BTreeMap<_, Spent> = BTreeMap::new();
-    let mut waiting = BTreeSet::new();
-    for run in runs.iter().rev().filter(|run| run.playbook != digest.playbook) {
-        if !digest.projects.is_empty() && !is_in(parts, run, &digest.projects).await {
-            continue;
+    belongs.know(runs.iter().filter_map(|run| run.task)).await?;
+    let mut told = Vec::new();
+    for run in runs.into_iter().rev().filter(|run| run.playbook != digest.playbook) {
+        if digest.projects.is_empty() || is_in(&mut belongs, &run, digest).await? {
+            told.push(run);
         }
-        let name = &run.playbook;
-        let sum = spent.entry(name.clone()).or_insert_with(|| Spent::nothing(name.clone()));
-        sum.runs += 1;
-        sum.usage = sum.usage.plus(run.usage);
-        sum.accepted += u32::from(accepted.contains(&run.id));
-        let line = line_of(parts, run).await;
+    }
+    let mut work = AgentWork::default();
+    let mut waiting = BTreeSet::new();
+    for run in &told {
+        let line = line_of(parts, run, &mut belongs).await?;
         if run.fence.is_some() {
             work.claimed.push(line.clone());
         }
@@ -41,30 +41,38 @@ pub(super) async fn agent_work(parts: &Parts, digest: &DigestRequest) -> Result<
             _ if run.state.may_retry() => work.failed.push(line.clone()),
             _ => {}
         }
-        if run.reason == Some(Reason::HandedOver) && is_waiting(parts, run).await? {
-            let task = run.task;
-            if waiting.insert(task) {
-                work.waiting_review.push(line);
-            }
+        if run.reason == Some(Reason::HandedOver)
+            && is_waiting(parts, run, &mut belongs).await?
+            && waiting.insert(run.task)
+        {
+            work.waiting_review.push(line);
         }
     }
-    work.spent = spent.into_values().collect();
+    told.retain(|run| run.state != RunState::Running);
+    for by in by {
+        work.costs.push(cost::for_digest(parts, &told, *by).await?);
+    }
     Ok(work)
 }
 
-/// Whether a run was about a task of one of these projects. Of a task that is gone nobody knows.
-async fn is_in(parts: &Parts, run: &Run, projects: &[ProjectId]) -> bool {
-    let Some(id) = run.task else { return false };
-    parts.board.task(id).await.is_ok_and(|task| projects.contains(&task.project))
+/// Whether a run was about a task of the digest's projects. Of a task that is gone nobody knows.
+async fn is_in(
+    belongs: &mut Belongs<'_>,
+    run: &Run,
+    digest: &DigestRequest,
+) -> Result<bool, DeskError> {
+    let Some(id) = run.task else { return Ok(false) };
+    let task = belongs.task(id).await?;
+    Ok(task.is_some_and(|task| digest.projects.contains(&task.project)))
 }
 
-async fn line_of(parts: &Parts, run: &Run) -> Work {
+async fn line_of(parts: &Parts, run: &Run, belongs: &mut Belongs<'_>) -> Result<Work, DeskError> {
     let headline = match run.task {
-        Some(id) => parts.board.task(id).await.map(|task| task.headline).unwrap_or_default(),
+        Some(id) => belongs.task(id).await?.map(|task| task.headline).unwrap_or_default(),
         None => String::new(),
     };
     let playbook = parts.playbook(&run.playbook);
-    Work {
+    Ok(Work {
         run: run.id.clone(),
         task: run.task,
         headline: if headline.is_empty() { run.playbook.to_string() } else { headline },
@@ -74,16 +82,18 @@ async fn line_of(parts: &Parts, run: &Run) -> Work {
             Some(reason) if run.state.may_retry() => reason.text().to_owned(),
             _ => run.outcome.clone().unwrap_or_default(),
         },
-    }
+    })
 }
 
-async fn is_waiting(parts: &Parts, run: &Run) -> Result<bool, String> {
+async fn is_waiting(
+    parts: &Parts,
+    run: &Run,
+    belongs: &mut Belongs<'_>,
+) -> Result<bool, DeskError> {
     let Some(id) = run.task else { return Ok(false) };
-    let Ok(task) = parts.board.task(id).await else { return Ok(false) };
-    let Ok(project) = parts.board.project(task.project).await else { return Ok(false) };
-    if project.kind_of(task.status) != StatusKind::Waiting {
+    if !belongs.is_of_kind(id, StatusKind::Waiting).await? {
         return Ok(false);
     }
     let decided = super::reviews::is_decided(parts, run).await;
-    decided.map(|decided| !decided).map_err(|error| error.to_string())
+    decided.map(|decided| !decided).map_err(super::dispatcher::failed)
 }

@@ -6,7 +6,7 @@ use super::dispatcher::failed;
 use super::parts::Parts;
 use super::seams::Reports;
 use crate::digest::{self, AgentWork, CollectError, DIGEST_TEMPLATE, Digest, DigestRequest};
-use crate::domain::{PlaybookName, Reason, Timestamp, Value};
+use crate::domain::{CostBy, PlaybookName, Reason, Timestamp, Value};
 use crate::ledger::stop;
 use crate::tools::desk::{DeskError, DigestAsk};
 
@@ -28,15 +28,11 @@ pub(super) async fn digest(parts: &Parts, ask: &DigestAsk) -> Result<Value, Desk
         links: parts.settings.links.clone(),
         agents: AgentWork::default(),
     };
-    let agents = super::agent_work::agent_work(parts, &request).await;
-    let agents = agents.map_err(|what| DeskError::Failed { what, source: None })?;
+    let agents = super::agent_work::agent_work(parts, &request, &[CostBy::Playbook]).await?;
     let request = DigestRequest { agents, ..request };
     let collected = digest::collect(parts.board.as_ref(), &request).await;
     let digest = collected.map_err(|error| match error {
         error @ CollectError::UnknownProject(_) => DeskError::NotFound(error.to_string()),
-        error @ CollectError::TooMany(_) => {
-            DeskError::Refused { reason: Reason::InvalidArguments, message: error.to_string() }
-        }
         error => DeskError::Failed {
             what: "the digest could not be made".to_owned(),
             source: Some(Box::new(error)),

@@ -4,6 +4,7 @@
 use super::parts::Parts;
 use super::reviews::of_board;
 use crate::board::BoardError;
+use crate::digest::SpentOf;
 use crate::domain::{
     GoalQuery, MilestoneId, Project, ProjectId, StatusKind, Task, TaskId, TaskQuery,
 };
@@ -24,7 +25,7 @@ pub(super) struct Belongs<'a> {
     tasks: BTreeMap<TaskId, Option<Task>>,
     /// `None`: they were not read yet.
     projects: Option<BTreeMap<ProjectId, Project>>,
-    milestones: BTreeMap<MilestoneId, String>,
+    milestones: BTreeMap<MilestoneId, SpentOf>,
     goals: BTreeMap<MilestoneId, String>,
 }
 
@@ -56,23 +57,25 @@ impl<'a> Belongs<'a> {
         Ok(())
     }
 
-    /// `Website (project 1)`, or that the task is gone.
-    pub(super) async fn project(&mut self, task: TaskId) -> Result<String, DeskError> {
+    /// Its project, or that the task is gone.
+    pub(super) async fn project(&mut self, task: TaskId) -> Result<SpentOf, DeskError> {
         let Some(task) = self.task(task).await? else { return Ok(gone()) };
         let id = task.project;
         let project = self.read_project(id).await?;
-        Ok(project.map_or_else(gone, |project| format!("{} (project {id})", project.name)))
+        Ok(project.map_or_else(gone, |project| SpentOf::Project(id, project.name)))
     }
 
-    /// `Beta (milestone 3)`, or that it has none.
-    pub(super) async fn milestone(&mut self, task: TaskId) -> Result<String, DeskError> {
+    /// Its milestone, or that it has none.
+    pub(super) async fn milestone(&mut self, task: TaskId) -> Result<SpentOf, DeskError> {
         let Some(task) = self.task(task).await? else { return Ok(gone()) };
-        let Some(id) = task.milestone else { return Ok("no milestone".to_owned()) };
+        let Some(id) = task.milestone else {
+            return Ok(SpentOf::Named("no milestone".to_owned()));
+        };
         if let Some(known) = self.milestones.get(&id) {
             return Ok(known.clone());
         }
         let name = match there(self.parts.board.milestone(id).await)? {
-            Some(milestone) => format!("{} (milestone {id})", milestone.headline),
+            Some(milestone) => SpentOf::Milestone(id, milestone.headline),
             None => gone(),
         };
         self.milestones.insert(id, name.clone());
@@ -81,12 +84,12 @@ impl<'a> Belongs<'a> {
 
     /// `Revenue (goal 2)`: the goals that its milestone counts towards, as one line if there are several,
     /// so that nothing is counted twice.
-    pub(super) async fn goal(&mut self, task: TaskId) -> Result<String, DeskError> {
+    pub(super) async fn goal(&mut self, task: TaskId) -> Result<SpentOf, DeskError> {
         let Some(task) = self.task(task).await? else { return Ok(gone()) };
         let none = || "no goal".to_owned();
-        let Some(id) = task.milestone else { return Ok(none()) };
+        let Some(id) = task.milestone else { return Ok(SpentOf::Named(none())) };
         if let Some(known) = self.goals.get(&id) {
-            return Ok(known.clone());
+            return Ok(SpentOf::Named(known.clone()));
         }
         let query = GoalQuery { milestone: Some(id), limit: GOALS_MAX, ..GoalQuery::default() };
         let page = self.parts.board.goals(&query).await.map_err(of_board)?;
@@ -97,7 +100,7 @@ impl<'a> Belongs<'a> {
         }
         let name = if names.is_empty() { none() } else { names.join(", ") };
         self.goals.insert(id, name.clone());
-        Ok(name)
+        Ok(SpentOf::Named(name))
     }
 
     /// What is planned for it; nothing where that is not known.
@@ -110,14 +113,19 @@ impl<'a> Belongs<'a> {
         Ok(minutes as u64)
     }
 
-    /// Whether it has a status of the kind *done*.
-    pub(super) async fn is_done(&mut self, task: TaskId) -> Result<bool, DeskError> {
+    /// Whether it has a status of this kind.
+    pub(super) async fn is_of_kind(
+        &mut self,
+        task: TaskId,
+        kind: StatusKind,
+    ) -> Result<bool, DeskError> {
         let Some(task) = self.task(task).await? else { return Ok(false) };
         let project = self.read_project(task.project).await?;
-        Ok(project.is_some_and(|project| project.kind_of(task.status) == StatusKind::Done))
+        Ok(project.is_some_and(|project| project.kind_of(task.status) == kind))
     }
 
-    async fn task(&mut self, id: TaskId) -> Result<Option<Task>, DeskError> {
+    /// A task, unless it is gone.
+    pub(super) async fn task(&mut self, id: TaskId) -> Result<Option<Task>, DeskError> {
         if let Entry::Vacant(entry) = self.tasks.entry(id) {
             entry.insert(there(self.parts.board.task(id).await)?);
         }
@@ -133,8 +141,8 @@ impl<'a> Belongs<'a> {
     }
 }
 
-fn gone() -> String {
-    "gone".to_owned()
+fn gone() -> SpentOf {
+    SpentOf::Named("gone".to_owned())
 }
 
 fn there<T>(read: Result<T, BoardError>) -> Result<Option<T>, DeskError> {

@@ -10,6 +10,7 @@ use super::budget::day_of;
 use super::dispatcher::failed;
 use super::look::civil_midnight;
 use super::parts::Parts;
+use crate::digest::{Costs, Spent, SpentOf};
 use crate::domain::{Playbook, PlaybookName, Run, RunState, Timestamp, Usage, Value, Work};
 use crate::ledger::{Amount, LedgerError, RunFilter};
 use crate::tools::desk::{CostAsk, CostBy, DeskError};
@@ -20,7 +21,7 @@ use std::sync::PoisonError;
 /// So many days are told when nobody says since when, the present one included.
 const DAYS: i64 = 30;
 /// No more runs are looked at.
-const RUNS_MAX: usize = 100_000;
+pub(super) const RUNS_MAX: usize = 100_000;
 /// More lines are told as one.
 const LINES_MAX: usize = 500;
 /// What the others are called.
@@ -120,7 +121,7 @@ pub(super) async fn cost(parts: &Parts, ask: CostAsk) -> Result<Value, DeskError
     let beyond = beyond(parts, &ended, (since, now)).await.map_err(failed)?;
     let total = lines.iter().fold(Line::default(), |sum, (_, line)| sum.plus(*line));
     let items = lines.iter().map(|(key, line)| {
-        let named = std::iter::once((ask.by.as_str(), Value::from(key.as_str())));
+        let named = std::iter::once((ask.by.as_str(), Value::from(key.name())));
         Value::map(named.chain(line.shown()))
     });
     let number = |n: u64| Value::from(i64::try_from(n).unwrap_or(i64::MAX));
@@ -139,19 +140,36 @@ pub(super) async fn cost(parts: &Parts, ask: CostAsk) -> Result<Value, DeskError
     ]))
 }
 
-/// What these runs used together, by the name of what a line stands for.
+/// What these runs used together, for a digest.
+pub(super) async fn for_digest(
+    parts: &Parts,
+    ended: &[Run],
+    by: CostBy,
+) -> Result<Costs, DeskError> {
+    let spent = ordered(lines(parts, ended, by).await?, by).into_iter().map(|(of, line)| Spent {
+        of,
+        runs: line.runs,
+        usage: line.usage,
+        unpriced: line.unpriced,
+        accepted: line.accepted,
+        planned_minutes: line.planned_minutes,
+    });
+    Ok(Costs { by, spent: spent.collect() })
+}
+
+/// What these runs used together, by what a line stands for.
 async fn lines(
     parts: &Parts,
     ended: &[Run],
     by: CostBy,
-) -> Result<BTreeMap<String, Line>, DeskError> {
+) -> Result<BTreeMap<SpentOf, Line>, DeskError> {
     let mut belongs = Belongs::new(parts);
     if by.is_of_tasks() {
         belongs.know(ended.iter().filter_map(|run| run.task)).await?;
     }
     let accepted = super::accepted::of(parts, ended, &mut belongs).await?;
     let mut definitions = BTreeMap::new();
-    let mut lines: BTreeMap<String, Line> = BTreeMap::new();
+    let mut lines: BTreeMap<SpentOf, Line> = BTreeMap::new();
     let mut counted = BTreeSet::new();
     for run in ended {
         let definition = definition(parts, run, &mut definitions).await.map_err(failed)?;
@@ -176,16 +194,17 @@ async fn key_of(
     run: &Run,
     definition: &Definition,
     (by, belongs): (CostBy, &mut Belongs<'_>),
-) -> Result<String, DeskError> {
+) -> Result<SpentOf, DeskError> {
+    let named = SpentOf::Named;
     Ok(match (by, run.task) {
-        (CostBy::Playbook, _) => run.playbook.to_string(),
-        (CostBy::Agent, _) => definition.agent.clone(),
-        (CostBy::Model, _) => definition.model.clone(),
-        (CostBy::Day, _) => day_of(parts, run.started).to_string(),
+        (CostBy::Playbook, _) => SpentOf::Playbook(run.playbook.clone()),
+        (CostBy::Agent, _) => named(definition.agent.clone()),
+        (CostBy::Model, _) => named(definition.model.clone()),
+        (CostBy::Day, _) => named(day_of(parts, run.started).to_string()),
         (CostBy::Task | CostBy::Project | CostBy::Milestone | CostBy::Goal, None) => {
-            "none".to_owned()
+            named("none".to_owned())
         }
-        (CostBy::Task, Some(task)) => task.to_string(),
+        (CostBy::Task, Some(task)) => SpentOf::Task(task),
         (CostBy::Project, Some(task)) => belongs.project(task).await?,
         (CostBy::Milestone, Some(task)) => belongs.milestone(task).await?,
         (CostBy::Goal, Some(task)) => belongs.goal(task).await?,
@@ -193,8 +212,8 @@ async fn key_of(
 }
 
 /// Days as they came, everything else the dearest first; many small ones together.
-fn ordered(lines: BTreeMap<String, Line>, by: CostBy) -> Vec<(String, Line)> {
-    let mut lines: Vec<(String, Line)> = lines.into_iter().collect();
+fn ordered(lines: BTreeMap<SpentOf, Line>, by: CostBy) -> Vec<(SpentOf, Line)> {
+    let mut lines: Vec<(SpentOf, Line)> = lines.into_iter().collect();
     if by == CostBy::Day {
         return lines;
     }
@@ -206,7 +225,7 @@ fn ordered(lines: BTreeMap<String, Line>, by: CostBy) -> Vec<(String, Line)> {
     if lines.len() > LINES_MAX {
         let others = lines.split_off(LINES_MAX - 1);
         let sum = others.iter().fold(Line::default(), |sum, (_, line)| sum.plus(*line));
-        lines.push((OTHERS.to_owned(), sum));
+        lines.push((SpentOf::Named(OTHERS.to_owned()), sum));
     }
     lines
 }
@@ -296,15 +315,17 @@ mod tests {
 
     #[test]
     fn the_dearest_come_first_days_as_they_came_and_nothing_is_left_out() {
-        let many: BTreeMap<String, Line> =
-            (0..LINES_MAX as u64 + 9).map(|n| (format!("{n:04}"), line(1, n, 0))).collect();
-        let sum = |lines: &[(String, Line)]| {
+        let many: BTreeMap<SpentOf, Line> = (0..LINES_MAX as u64 + 9)
+            .map(|n| (SpentOf::Named(format!("{n:04}")), line(1, n, 0)))
+            .collect();
+        let sum = |lines: &[(SpentOf, Line)]| {
             lines.iter().fold(Line::default(), |sum, (_, line)| sum.plus(*line))
         };
         let all: Vec<_> = many.clone().into_iter().collect();
         let told = ordered(many.clone(), CostBy::Task);
         assert_eq!((told.len(), sum(&told)), (LINES_MAX, sum(&all)));
-        assert!(told[0].0 == format!("{:04}", LINES_MAX + 8) && told[LINES_MAX - 1].0 == OTHERS);
+        assert_eq!(told[0].0.name(), format!("{:04}", LINES_MAX + 8));
+        assert_eq!(told[LINES_MAX - 1].0.name(), OTHERS);
         assert_eq!(ordered(many, CostBy::Day), all);
     }
 

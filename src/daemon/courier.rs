@@ -8,7 +8,7 @@ use super::manners::{Manners, is_due};
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{Channel, Delivery, Missed, Notice, Timestamp, to_delta};
-use crate::ledger::{LedgerError, Sent};
+use crate::ledger::{Again, LedgerError, Sent};
 use crate::notify::{ATTEMPTS_MAX, NotifyError, Post, next_try};
 use futures::StreamExt as _;
 use futures::future::join_all;
@@ -46,7 +46,15 @@ struct Lane {
     /// What its reader wants.
     manners: Manners,
     /// What arrived and could not be recorded; it is recorded later, not told again.
-    unrecorded: Option<(String, Sent)>,
+    unrecorded: Option<Unrecorded>,
+}
+
+/// What arrived, and who is told where it did not reach everybody.
+#[derive(Debug)]
+struct Unrecorded {
+    key: String,
+    sent: Sent,
+    alarm: Vec<Notice>,
 }
 
 /// Until when messages are taken along.
@@ -236,13 +244,13 @@ impl Lane {
                     if wait_for_readers(parts, &notice, &sent).await? {
                         return Ok(false);
                     }
-                    let missed = sent.missed.clone();
-                    self.unrecorded = Some((notice.key.clone(), sent));
-                    self.record(parts).await?;
-                    all &= missed.is_empty();
-                    if !missed.is_empty() {
-                        letters::alarm(parts, &notice, &said(&missed)).await;
+                    let mut alarm = Vec::new();
+                    if !sent.missed.is_empty() {
+                        alarm = letters::alarm(parts, &notice, &said(&sent.missed)).await;
+                        all = false;
                     }
+                    self.unrecorded = Some(Unrecorded { key: notice.key.clone(), sent, alarm });
+                    self.record(parts).await?;
                 }
                 Err(error) => {
                     self.last = Some(Instant::now());
@@ -260,8 +268,8 @@ impl Lane {
 
     /// Writes down what arrived.
     async fn record(&mut self, parts: &Parts) -> Result<(), Broken> {
-        let Some((key, sent)) = &self.unrecorded else { return Ok(()) };
-        match parts.ledger.notice_sent(key, sent).await {
+        let Some(Unrecorded { key, sent, alarm }) = &self.unrecorded else { return Ok(()) };
+        match parts.ledger.notice_sent_telling(key, sent, alarm).await {
             Ok(()) | Err(LedgerError::NotFound { .. }) => {
                 self.unrecorded = None;
                 Ok(())
@@ -353,13 +361,12 @@ async fn fail(
     let most = if is_for_all { ATTEMPTS_MAX } else { READER_ATTEMPTS_MAX };
     let again = error.is_transient && attempts < most;
     let (key, revision) = (&notice.key, notice.revision);
-    let recorded = parts.ledger.notice_failed(key, revision, &error.what, not_before, again).await;
+    let alarm = if again { Vec::new() } else { letters::alarm(parts, notice, &error.what).await };
+    let next = if again { Again::From(not_before) } else { Again::Never { alarm: &alarm } };
+    let recorded = parts.ledger.notice_failed(key, revision, &error.what, next).await;
     recorded.map_err(|error| {
         tracing::warn!(key = %notice.key, %error, "a failed delivery could not be recorded");
         Broken
     })?;
-    if !again {
-        letters::alarm(parts, notice, &error.what).await;
-    }
     Ok((!again && error.is_transient).then_some(not_before))
 }

@@ -17,16 +17,16 @@ const WAITING_MAX: usize = 10_000;
 /// More of a message is not shown in a list.
 const SHOWN_CHARS: usize = 120;
 
-/// A notice was given up: the log says so each time, and another channel once a day.
-pub(super) async fn alarm(parts: &Parts, notice: &Notice, error: &str) {
+/// A notice is given up: the log says so each time, and another channel hears this once a day.
+pub(super) async fn alarm(parts: &Parts, notice: &Notice, error: &str) -> Vec<Notice> {
     tracing::error!(
         key = %notice.key, to = %notice.to, error,
-        "a message was given up; `rota outbox list` shows it"
+        "a message is given up; `rota outbox list` shows it"
     );
     if notice.key.starts_with(ALARM) {
-        return;
+        return Vec::new();
     }
-    let Some(other) = another_channel(parts, &notice.to).await else { return };
+    let Some(other) = another_channel(parts, &notice.to).await else { return Vec::new() };
     let day = parts.clock.wall().format("%Y-%m-%d");
     let text = format!(
         "{} did not take a message, and it was given up: {error}. It is kept: `rota outbox list` shows \
@@ -34,10 +34,7 @@ pub(super) async fn alarm(parts: &Parts, notice: &Notice, error: &str) {
         notice.to
     );
     let key = format!("{ALARM}{}:{day}", notice.to);
-    let told = warnings::to(parts, &key, &[other], &text);
-    if let Err(error) = parts.ledger.enqueue(told).await {
-        tracing::error!(%error, "the alarm about a dead letter could not be stored");
-    }
+    warnings::to(parts, &key, &[other], &text)
 }
 
 /// Another channel: one that works as far as we know, where people look rather than logs.

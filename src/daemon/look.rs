@@ -251,6 +251,10 @@ fn query(
     let (due_from, due_to) = match select.due {
         DueSelector::Overdue => (None, Some(now)),
         DueSelector::Within(span) => (Some(now), now.checked_add_signed(to_delta(span))),
+        // Wide enough for days of any zone; which of these are meant is decided there.
+        DueSelector::WithinDays(days) => {
+            (Some(now), now.checked_add_signed(TimeDelta::days(i64::from(days) + 2)))
+        }
         DueSelector::Today => (Some(now - TimeDelta::days(2)), Some(now + TimeDelta::days(2))),
         DueSelector::Any | DueSelector::Absent => (None, None),
     };

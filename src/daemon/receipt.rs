@@ -43,6 +43,22 @@ pub(super) async fn of(parts: &Parts, run: &Run, before: &[Run], end: &WorkEnd) 
     ])
 }
 
+/// The same for an assistant's hand-over, as a line of its comment: what it used nobody knows, but how
+/// long it held the task.
+pub(super) async fn of_assistant(parts: &Parts, run: &Run) -> String {
+    let effects = parts.ledger.effects(&run.id).await.unwrap_or_default();
+    let held = (parts.clock.wall() - run.started).num_milliseconds();
+    let (id, held) = (&run.id, time(u64::try_from(held).unwrap_or(0)));
+    let undo = match writes(&effects) {
+        0 => String::new(),
+        _ => format!(" To put it back: `rota runs undo {id}`."),
+    };
+    format!(
+        "Run `{id}` ({held} since the claim). Everything it did, with each value before and after: \
+         `rota runs show {id}`.{undo}"
+    )
+}
+
 /// `2 attempts, 4 min, 12 turns, 8100 tokens, 0.12 EUR`: what is nothing is left out, and money that
 /// nobody knows is said to be unknown.
 fn used(attempts: usize, usage: Usage, money: Option<String>) -> String {

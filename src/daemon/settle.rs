@@ -19,16 +19,16 @@ impl Dispatcher {
             tracing::info!(occurrence = %id, "broken off: the next daemon runs it again");
             return self.answer(open, reason).await;
         }
-        if let Some(playbook) = &open.playbook {
-            let notices = telling::of_occurrence(&self.parts, playbook, &open.runs).await;
-            if let Err(error) = self.parts.ledger.enqueue(notices).await {
-                tracing::error!(occurrence = %id, %error, "its notices could not be stored");
-            }
-        }
+        let notices = match &open.playbook {
+            Some(playbook) => telling::of_occurrence(&self.parts, playbook, &open.runs).await,
+            None => Vec::new(),
+        };
         let runs: Vec<RunId> = open.runs.iter().map(|run| run.id.clone()).collect();
         let at = self.parts.clock.wall();
         let state = OccurrenceState::Ran { runs, reason, at };
-        if let Err(error) = self.parts.ledger.set_occurrence_state(id, state).await {
+        // Its end and what is told of it are one: what is not recorded as over is told by the next life.
+        let recorded = self.parts.ledger.set_occurrence_state_telling(id, state, &notices).await;
+        if let Err(error) = recorded {
             tracing::error!(occurrence = %id, %error, "its end could not be recorded");
         }
         self.remember(&open, reason).await;
@@ -129,15 +129,12 @@ impl Dispatcher {
     async fn pause_itself(&self, playbook: &Playbook, why: &str) {
         let name = &playbook.name;
         tracing::warn!(playbook = %name, why, "the playbook pauses itself");
-        if let Err(error) = self.parts.ledger.pause(name, "rota", why).await {
+        let notices = warnings::of_pause(&self.parts, playbook, why);
+        if let Err(error) = self.parts.ledger.pause_telling(name, "rota", why, &notices).await {
             tracing::error!(playbook = %name, %error, "the pause could not be recorded");
             return;
         }
         self.decide(name, None, Reason::PausedItself, why).await;
-        let notices = warnings::of_pause(&self.parts, playbook, why);
-        if let Err(error) = self.parts.ledger.enqueue(notices).await {
-            tracing::error!(playbook = %name, %error, "the notice of the pause could not be stored");
-        }
     }
 }
 

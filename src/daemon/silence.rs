@@ -10,6 +10,7 @@ use super::parts::Parts;
 use super::telling::alarmed;
 use super::worker::Worker;
 use super::{books, warnings, why};
+use crate::board::BoardError;
 use crate::domain::{
     ActivityQuery, Notice, OccurrenceState, Playbook, Reason, RunState, Timestamp,
 };
@@ -158,8 +159,11 @@ pub(super) async fn quiet(
     parts: &Parts,
     playbook: &Arc<Playbook>,
 ) -> Result<Option<(Quiet, Timestamp)>, LedgerError> {
-    if playbook.select.is_none() || !playbook.on.wakes() {
+    if !playbook.takes_tasks() || !playbook.on.wakes() {
         return Ok(None);
+    }
+    if let Some(since) = waits_for_board(parts, playbook).await? {
+        return Ok(Some((Quiet::Unreached, since)));
     }
     let mut row = Vec::new();
     for occurrence in parts.ledger.occurrences(&playbook.name, 2 * ROW_MIN).await? {
@@ -180,6 +184,22 @@ pub(super) async fn quiet(
     let last = runs.iter().find(|run| run.task.is_some() && worked(run.state));
     // What never matched anything is idle.
     Ok(last.map(|run| (Quiet::MatchesNothing(run.ended.unwrap_or(run.started)), since)))
+}
+
+/// Since when an occurrence waits because the board is not reached: without it nobody can say what there
+/// is to do.
+async fn waits_for_board(
+    parts: &Parts,
+    playbook: &Playbook,
+) -> Result<Option<Timestamp>, LedgerError> {
+    let open = parts.ledger.open_occurrences().await?;
+    let own = open.iter().filter(|own| own.playbook == playbook.name);
+    let waits = own.filter(|own| own.state == OccurrenceState::Queued).map(|own| own.decided).min();
+    let since = waits.filter(|since| parts.clock.wall() - *since >= UNREACHED_MIN);
+    let Some(since) = since else { return Ok(None) };
+    // Others wait, too: for their turn, or for the one before them.
+    let reached = parts.board.projects().await;
+    Ok(matches!(reached, Err(BoardError::Unavailable { .. })).then_some(since))
 }
 
 /// Which gate keeps the tasks that are there now, the most of them, if none passes. What was decided once

@@ -53,7 +53,7 @@ impl Worker {
         if self.run.task.is_some() || end.state != RunState::Succeeded {
             return (end, notices);
         }
-        let told = if is_digest(&report.template) {
+        let told = if report.is_digest() {
             self.digest(&playbook).await.map(Some)
         } else {
             self.put_changes(&playbook).await;
@@ -142,15 +142,29 @@ impl Worker {
             links: self.parts.settings.links.clone(),
             agents: AgentWork::default(),
         };
-        let agents = agent_work(&self.parts, &request).await?;
-        let request = DigestRequest { agents, ..request };
-        let digest = digest::collect(self.parts.board.as_ref(), &request)
-            .await
-            .map_err(|error| chain(&error))?;
+        let wanted = playbook.select.as_ref().is_some_and(|select| !select.projects.is_empty());
+        let digest = if wanted && request.projects.is_empty() {
+            // None of those that are selected is on the board; that is no reason to tell of all others.
+            digest::Digest::nothing(&request)
+        } else {
+            self.collected(playbook, request).await?
+        };
         let body = digest::render(&digest, &self.reports(), DIGEST_TEMPLATE)
             .map_err(|error| chain(&error))?;
         let silent = Some(digest.is_quiet());
         Ok(Told { key: digest.window, body, silent })
+    }
+
+    async fn collected(
+        &self,
+        playbook: &Playbook,
+        request: DigestRequest,
+    ) -> Result<digest::Digest, String> {
+        let by = playbook.report.as_ref().map_or(&[][..], |report| report.cost_by.as_slice());
+        let agents = agent_work(&self.parts, &request, by).await.map_err(|error| chain(&error))?;
+        let request = DigestRequest { agents, ..request };
+        let digest = digest::collect(self.parts.board.as_ref(), &request).await;
+        digest.map_err(|error| chain(&error))
     }
 
     /// What this run wrote, and the attempts before it.
@@ -222,11 +236,6 @@ pub(super) fn alarmed(playbook: &Playbook) -> Vec<Channel> {
     let reported = playbook.report.as_ref().map_or(&[][..], |report| &report.to);
     let wanted = [&playbook.on_failure.to[..], reported].into_iter().find(|to| !to.is_empty());
     wanted.map_or_else(|| vec![Channel::Stdout], <[Channel]>::to_vec)
-}
-
-/// Whether a report is the daily digest.
-pub(super) fn is_digest(template: &str) -> bool {
-    template.trim_end_matches(".hbs") == "digest"
 }
 
 /// What people are told of an occurrence's runs at tasks: one message for all of them.

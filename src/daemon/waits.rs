@@ -175,7 +175,8 @@ fn buttons(ask: &Ask) -> Json {
         }
         let mut button = json!({
             "type": "button",
-            "action_id": format!("rota_{decision}"),
+            // Once in a message, also in one that tells of several things that wait.
+            "action_id": format!("rota_{decision}_{task}_{}", ask.run),
             "text": {"type": "plain_text", "text": text},
             "value": value.to_string(),
         });

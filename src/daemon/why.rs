@@ -77,7 +77,7 @@ async fn judgements(parts: &Parts, task: TaskId) -> Result<Vec<Value>, DeskError
     let mut beliefs = Beliefs::default();
     books::refresh(parts, &mut beliefs).await.map_err(ledger)?;
     let playbooks: Vec<Arc<Playbook>> =
-        parts.playbooks().into_iter().filter(|playbook| playbook.select.is_some()).collect();
+        parts.playbooks().into_iter().filter(|playbook| playbook.takes_tasks()).collect();
     for playbook in &playbooks {
         let open = imagined(parts, playbook, Some(task));
         beliefs.open.insert(open.occurrence.id.clone(), open);

@@ -1,5 +1,6 @@
-//! Reads the board for a digest: to the end of every list, or not at all.
+//! Reads the board for a digest: to the end of every list, or not at all. What nobody would read is counted.
 
+use super::section::{Growing, fit_together};
 use super::{AgentWork, CivilDay, Digest, Line, LinkBase, Section, SectionKind};
 use crate::board::{Board, BoardError};
 use crate::domain::{
@@ -10,11 +11,10 @@ use chrono::NaiveTime;
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
 
-/// The most lines a section may have; more is an error, never a shortened list.
-pub const LINES_MAX: usize = 5_000;
-
 /// Items asked for at a time.
 const PAGE: usize = 500;
+/// A list that goes on after so many items has no end.
+const ITEMS_MAX: usize = 1_000_000;
 
 /// What a digest is to be about.
 #[derive(Clone, Debug)]
@@ -44,12 +44,6 @@ pub enum CollectError {
     /// A project asked for is not on the board.
     #[error("project {0} is not on the board")]
     UnknownProject(ProjectId),
-    /// A section would be longer than anybody reads.
-    #[error(
-        "section {section:?} has more than {LINES_MAX} lines: name the projects to report on",
-        section = .0.title()
-    )]
-    TooMany(SectionKind),
     /// The board's pages do not end: it promised more and sent nothing new.
     #[error("the board's list for section {section:?} does not go on", section = .0.title())]
     StuckPage(SectionKind),
@@ -79,9 +73,7 @@ pub async fn collect(board: &dyn Board, request: &DigestRequest) -> Result<Diges
         reader.milestones(ahead).await?,
     ];
     sections.extend(request.agents.sections(&request.links));
-    if let Some(section) = sections.iter().find(|section| section.lines.len() > LINES_MAX) {
-        return Err(CollectError::TooMany(section.kind));
-    }
+    fit_together(&mut sections);
     Ok(Digest {
         window: Digest::window_key(&request.playbook, today.date),
         date: today.date,
@@ -138,15 +130,16 @@ impl Reader<'_> {
             limit: PAGE,
             ..TaskQuery::default()
         };
-        let mut lines = Vec::new();
+        let mut section = Growing::new(kind);
         let mut read = 0;
         loop {
             let page = self.board.tasks(&query).await?;
             let is_empty = page.items.is_empty();
             read += page.items.len();
-            lines.extend(page.items.iter().filter_map(|task| self.task_line(kind, task)));
+            let lines = page.items.iter().filter_map(|task| self.task_line(kind, task));
+            lines.for_each(|line| section.add(line));
             if page.next.is_none() {
-                return Ok(Section { kind, lines });
+                return Ok(section.done());
             }
             check_progress(kind, is_empty || page.next == query.after, read)?;
             query.after = page.next;
@@ -183,15 +176,16 @@ impl Reader<'_> {
             limit: PAGE,
             ..CommentQuery::default()
         };
-        let mut lines = Vec::new();
+        let mut section = Growing::new(kind);
         let mut read = 0;
         loop {
             let page = self.board.comments(&query).await?;
             let last = page.items.last().map(|comment| comment.id);
             read += page.items.len();
-            lines.extend(page.items.iter().filter_map(|comment| self.update_line(comment)));
+            let lines = page.items.iter().filter_map(|comment| self.update_line(comment));
+            lines.for_each(|line| section.add(line));
             if page.next.is_none() {
-                return Ok(Section { kind, lines });
+                return Ok(section.done());
             }
             check_progress(kind, last <= query.after, read)?;
             query.after = last;
@@ -227,7 +221,7 @@ impl Reader<'_> {
         };
         let milestones = self.board.milestones(&query).await?;
         let lines = milestones.iter().filter_map(|milestone| self.milestone_line(milestone));
-        Ok(Section { kind: SectionKind::Milestones, lines: lines.collect() })
+        Ok(Section::bounded(SectionKind::Milestones, lines))
     }
 
     fn milestone_line(&self, milestone: &Milestone) -> Option<Line> {
@@ -245,11 +239,8 @@ impl Reader<'_> {
 
 /// Pages have to bring something new, and not without end.
 fn check_progress(kind: SectionKind, is_stuck: bool, read: usize) -> Result<(), CollectError> {
-    if is_stuck {
+    if is_stuck || read > ITEMS_MAX {
         return Err(CollectError::StuckPage(kind));
-    }
-    if read > LINES_MAX {
-        return Err(CollectError::TooMany(kind));
     }
     Ok(())
 }

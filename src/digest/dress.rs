@@ -3,7 +3,7 @@
 
 use super::links::safe_url;
 use crate::domain::Value;
-use crate::notify::text::{JOINER, markdown_escaped, printable, slack_escaped};
+use crate::notify::text::{JOINER, markdown_escaped, printable, slack_escaped, without_unseen};
 use std::collections::BTreeMap;
 
 /// The most characters of one text of somebody's that are shown; the rest is counted.
@@ -36,7 +36,7 @@ impl Format {
 
 /// The same model with every text escaped for a format, so that a template can place it anywhere.
 ///
-/// Control and direction-changing characters are removed, mentions are broken, and an object with
+/// Control and direction-changing characters and what has no width are removed, mentions are broken, and an object with
 /// a `reference` and a `url` gains a `link` in the format's own syntax (the bare reference where
 /// the address is no `http` or `https` address); under `url`, what is one stays one. Keys are the house's own and stay as they are.
 pub fn dress(value: &Value, format: Format) -> Value {
@@ -104,7 +104,7 @@ fn link(map: &BTreeMap<String, Value>, format: Format) -> Option<String> {
 }
 
 fn escape(text: &str, format: Format) -> String {
-    let text = printable(text);
+    let text = without_unseen(&printable(text));
     match format {
         Format::Text => text,
         Format::Markdown => markdown_escaped(&text),

@@ -1,6 +1,8 @@
 //! Where the evidence of a line is found.
 
-use crate::domain::{CommentId, MilestoneId, PlaybookName, ProjectId, RunId, TaskId, Value};
+use crate::domain::{
+    CommentId, CostBy, MilestoneId, PlaybookName, ProjectId, RunId, TaskId, Value,
+};
 
 /// The longest address a link may have, in characters; longer ones are told as plain references.
 pub const URL_CHARS_MAX: usize = 1_000;
@@ -70,6 +72,12 @@ impl LinkBase {
     /// A playbook.
     pub fn playbook(&self, name: &PlaybookName) -> Evidence {
         self.evidence(format!("playbook {name}"), &format!("playbooks/{}", segment(name.as_str())))
+    }
+
+    /// What was used.
+    pub fn costs(&self, by: CostBy) -> Evidence {
+        let by = by.as_str();
+        self.evidence(format!("costs by {by}"), &format!("costs?by={by}"))
     }
 
     fn evidence(&self, reference: String, path: &str) -> Evidence {

@@ -19,9 +19,10 @@ impl Digest {
     /// - `summary`: the counts as a sentence; the board's four always, the agents' where they
     ///   did something
     /// - `sections`: those that have lines, each with `kind`, `title`, `count`, and `lines`:
-    ///   `reference`, `url`, `link` (made for the format), `headline`, `notes`
+    ///   `reference`, `url`, `link` (made for the format), `headline`, `notes`; and `rest`: so many
+    ///   more are counted and not told
     pub fn to_value(&self) -> Value {
-        let shown = self.sections.iter().filter(|section| !section.lines.is_empty());
+        let shown = self.sections.iter().filter(|section| !section.is_empty());
         Value::map([
             ("window", Value::Text(self.window.clone())),
             ("date", Value::Text(self.date.to_string())),
@@ -35,22 +36,22 @@ impl Digest {
 
     /// The counts: absence on the board is worth a word, idle agents are not.
     fn summary(&self) -> String {
-        let is_told = |section: &&Section| {
-            section.kind <= SectionKind::Milestones || !section.lines.is_empty()
-        };
+        let is_told =
+            |section: &&Section| section.kind <= SectionKind::Milestones || !section.is_empty();
         let told = self.sections.iter().filter(is_told);
-        told.map(|section| section.kind.counted(section.lines.len())).collect::<Vec<_>>().join(", ")
+        told.map(|section| section.kind.counted(section.count())).collect::<Vec<_>>().join(", ")
     }
 }
 
 impl Section {
     fn to_value(&self) -> Value {
-        let count = i64::try_from(self.lines.len()).unwrap_or(i64::MAX);
+        let number = |count: usize| Value::Int(i64::try_from(count).unwrap_or(i64::MAX));
         Value::map([
             ("kind", Value::Text(self.kind.as_str().to_owned())),
             ("title", Value::Text(self.kind.title().to_owned())),
-            ("count", Value::Int(count)),
+            ("count", number(self.count())),
             ("lines", Value::List(self.lines.iter().map(Line::to_value).collect())),
+            ("rest", number(self.rest)),
         ])
     }
 }

@@ -4,7 +4,7 @@ use super::blocks::{self, BlockError, Message};
 use super::dress::mrkdwn;
 use super::{Format, dress};
 use crate::domain::{Body, Value};
-use crate::notify::text::printable;
+use crate::notify::text::{printable, without_unseen};
 
 /// The longest text a template may make, in bytes.
 pub const FILLED_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -80,7 +80,7 @@ pub fn report(fill: &dyn Fill, template: &str, data: &Value) -> Result<Body, Rep
 
 /// A plain text as Slack payloads: as it reads, without markup of its own.
 pub fn slack_of_text(text: &str) -> Result<Vec<Message>, BlockError> {
-    blocks::fit(&mrkdwn(&printable(text)), &opening(text))
+    blocks::fit(&mrkdwn(&without_unseen(&printable(text))), &opening(text))
 }
 
 /// What the template of a format makes, if there is one.

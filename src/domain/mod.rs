@@ -11,6 +11,7 @@ mod calendar;
 mod change;
 mod claim;
 mod comment;
+mod cost;
 mod decision;
 mod effect;
 mod filter;
@@ -57,6 +58,7 @@ pub use claim::{
     Assistant, Before, Claim, ClaimEnd, EndKind, Holder, Parked, Phase, Revoked, Untold, Wrote,
 };
 pub use comment::{Comment, CommentTarget, NewComment, Rating};
+pub use cost::CostBy;
 pub use decision::Decision;
 pub use effect::{Effect, EffectActor, EffectResult, RUN_CHECK, ToolCall};
 pub use filter::{

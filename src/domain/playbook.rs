@@ -283,6 +283,8 @@ pub enum DueSelector {
     Today,
     /// It is between now and then.
     Within(Duration),
+    /// It is between now and the end of the day so many days from today, in the playbook's zone.
+    WithinDays(u32),
 }
 
 /// What tasks are ordered by; ties go to the smaller id.

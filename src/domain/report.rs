@@ -1,6 +1,6 @@
 //! Who hears about a playbook's work, and when.
 
-use super::Channel;
+use super::{Channel, CostBy, Playbook, Work};
 use serde::{Deserialize, Serialize};
 
 /// What people hear about an occurrence.
@@ -12,6 +12,24 @@ pub struct Report {
     pub to: Vec<Channel>,
     /// When.
     pub when: ReportWhen,
+    /// By what a digest tells costs.
+    pub cost_by: Vec<CostBy>,
+}
+
+impl Report {
+    /// Whether it is the daily digest.
+    pub fn is_digest(&self) -> bool {
+        self.template.trim_end_matches(".hbs") == "digest"
+    }
+}
+
+impl Playbook {
+    /// Whether it takes tasks. Where all it does is to tell a digest, `[select]` says of which projects.
+    pub fn takes_tasks(&self) -> bool {
+        let is_digest = self.report.as_ref().is_some_and(Report::is_digest);
+        let works = !matches!(&self.work, Work::Steps(steps) if steps.is_empty());
+        self.select.is_some() && (self.claim.is_some() || works || !is_digest)
+    }
 }
 
 /// When people hear about an occurrence.

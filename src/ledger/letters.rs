@@ -35,7 +35,7 @@ impl Ledger {
             return Ok(false);
         }
         let (place, now) = (self.next_place().await?, self.clock.wall());
-        self.change_notice(key, |notice| {
+        self.change_notice(key, &[], |notice| {
             let Delivery::Undeliverable { error, .. } = &notice.delivery else { return None };
             let last_error = Some(error.clone());
             let delivery = Delivery::Pending { attempts: 0, not_before: now, last_error };
@@ -47,7 +47,12 @@ impl Ledger {
 
     /// A part was taken, and not by every reader: for the others the message goes on as a letter of
     /// its own, which was given up.
-    pub(super) async fn notice_sent_to_some(&self, key: &str, sent: &Sent) -> Result<()> {
+    pub(super) async fn notice_sent_to_some(
+        &self,
+        key: &str,
+        sent: &Sent,
+        alarm: &[Notice],
+    ) -> Result<()> {
         let row = keys::notice(key);
         for _ in 0..TRIES_MAX {
             let Some(found) = self.read::<Notice>(&row).await? else {
@@ -60,6 +65,7 @@ impl Ledger {
             if self.notice(&letter.key).await?.is_none() {
                 batch = added(batch, &letter)?;
             }
+            batch = self.notices_batch(batch, alarm, None).await?;
             if self.try_commit(batch).await? {
                 self.count_part(Some(&notice), Told::Delivered);
                 self.count_part(Some(&letter), Told::GivenUp);

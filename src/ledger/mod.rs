@@ -45,7 +45,7 @@ pub use audit::{AuditEntry, AuditVerdict, Covers};
 pub use budgets::{Amount, DaySpent, ReserveAsk};
 pub use claims::{Acquire, Held};
 pub use commands::CommandGiven;
-pub use outbox::{QueueState, Sent};
+pub use outbox::{Again, QueueState, Sent};
 pub use page_sessions::{LINK_LIFE, PageSession, SESSIONS_OF_ONE_MAX};
 pub use pins::Pin;
 pub use prune::Pruned;

@@ -3,7 +3,9 @@
 
 use super::records::{self, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
-use crate::domain::{Cursor, Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Timestamp};
+use crate::domain::{
+    Cursor, Notice, Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Timestamp,
+};
 use crate::store::Batch;
 use chrono::TimeDelta;
 
@@ -152,6 +154,16 @@ impl Ledger {
         id: &OccurrenceId,
         state: OccurrenceState,
     ) -> Result<()> {
+        self.set_occurrence_state_telling(id, state, &[]).await
+    }
+
+    /// The same, and what people are told of it, in one commit.
+    pub async fn set_occurrence_state_telling(
+        &self,
+        id: &OccurrenceId,
+        state: OccurrenceState,
+        notices: &[Notice],
+    ) -> Result<()> {
         let key = keys::occurrence(id);
         for _ in 0..TRIES_MAX {
             let Some(found) = self.read::<Occurrence>(&key).await? else {
@@ -169,6 +181,7 @@ impl Ledger {
             if state.is_settled() {
                 batch = batch.delete(keys::occurrence_open(occurrence.planned, id));
             }
+            batch = self.notices_batch(batch, notices, None).await?;
             if self.try_commit(batch).await? {
                 if let Some(house) = self.counts() {
                     house.settled(&occurrence);

@@ -35,6 +35,18 @@ pub struct Sent {
     pub at: Timestamp,
 }
 
+/// What becomes of one that was not taken.
+#[derive(Clone, Copy, Debug)]
+pub enum Again<'a> {
+    /// It is tried again from this instant on.
+    From(Timestamp),
+    /// It is given up.
+    Never {
+        /// Who is told of that.
+        alarm: &'a [Notice],
+    },
+}
+
 /// How a queue stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueState {
@@ -116,12 +128,26 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NotFound`].
     pub async fn notice_sent(&self, key: &str, sent: &Sent) -> Result<()> {
+        self.notice_sent_telling(key, sent, &[]).await
+    }
+
+    /// The same; where it did not reach every reader, whoever is to hear of that does, in the same commit.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`].
+    pub async fn notice_sent_telling(
+        &self,
+        key: &str,
+        sent: &Sent,
+        alarm: &[Notice],
+    ) -> Result<()> {
         if sent.missed.is_empty() {
-            let changed = self.change_notice(key, |notice| after_sending(notice, sent)).await?;
+            let changed =
+                self.change_notice(key, &[], |notice| after_sending(notice, sent)).await?;
             self.count_part(changed.as_ref(), Told::Delivered);
             return Ok(());
         }
-        self.notice_sent_to_some(key, sent).await
+        self.notice_sent_to_some(key, sent, alarm).await
     }
 
     /// Something came of a part of a notice.
@@ -131,8 +157,9 @@ impl Ledger {
         }
     }
 
-    /// It was not taken: tried again from `not_before` on if the trouble may pass, else given up. A
-    /// delivered one stays so, and so does one that has another body by now.
+    /// It was not taken: tried again from `not_before` on if the trouble may pass, else given up, and the
+    /// alarm about that is stored with it. A delivered one stays so, and so does one that has another
+    /// body by now.
     ///
     /// # Errors
     /// [`LedgerError::NotFound`].
@@ -141,24 +168,28 @@ impl Ledger {
         key: &str,
         revision: u32,
         error: &str,
-        not_before: Timestamp,
-        is_transient: bool,
+        again: Again<'_>,
     ) -> Result<()> {
         let (error, at) = (shortened(error), self.clock.wall());
-        let changed = self.change_notice(key, |mut notice| {
+        let alarm = if let Again::Never { alarm } = again { alarm } else { &[] };
+        let changed = self.change_notice(key, alarm, |mut notice| {
             let Delivery::Pending { attempts, .. } = notice.delivery else { return None };
             if notice.revision != revision {
                 return None;
             }
             let attempts = attempts.saturating_add(1);
-            notice.delivery = if is_transient {
-                Delivery::Pending { attempts, not_before, last_error: Some(error.clone()) }
-            } else {
-                Delivery::Undeliverable { at, error: error.clone() }
+            notice.delivery = match again {
+                Again::From(not_before) => {
+                    Delivery::Pending { attempts, not_before, last_error: Some(error.clone()) }
+                }
+                Again::Never { .. } => Delivery::Undeliverable { at, error: error.clone() },
             };
             Some(notice)
         });
-        let what = if is_transient { Told::Failed } else { Told::GivenUp };
+        let what = match again {
+            Again::From(_) => Told::Failed,
+            Again::Never { .. } => Told::GivenUp,
+        };
         self.count_part(changed.await?.as_ref(), what);
         Ok(())
     }
@@ -177,7 +208,7 @@ impl Ledger {
         not_before: Timestamp,
     ) -> Result<()> {
         let error = shortened(error);
-        let changed = self.change_notice(key, |mut notice| {
+        let changed = self.change_notice(key, &[], |mut notice| {
             let Delivery::Pending { attempts, .. } = notice.delivery else { return None };
             if notice.revision != revision {
                 return None;
@@ -282,10 +313,12 @@ impl Ledger {
         Err(contended("the outbox"))
     }
 
-    /// Changes a notice and where it is listed; the notice as it is then, if it was changed.
+    /// Changes a notice and where it is listed, and stores others with it; the notice as it is then, if
+    /// it was changed.
     pub(super) async fn change_notice(
         &self,
         key: &str,
+        others: &[Notice],
         what: impl Fn(Notice) -> Option<Notice>,
     ) -> Result<Option<Notice>> {
         let row = keys::notice(key);
@@ -296,6 +329,7 @@ impl Ledger {
             let Some(notice) = what(found.value.clone()) else { return Ok(None) };
             let batch = records::replace(Batch::new(), &row, &notice, Some(&found))?;
             let batch = listed(batch, Some(&found.value), Some(&notice))?;
+            let batch = self.notices_batch(batch, others, None).await?;
             if self.try_commit(batch).await? {
                 return Ok(Some(notice));
             }

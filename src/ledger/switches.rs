@@ -4,7 +4,7 @@
 use super::records::{self, Record, contended};
 use super::stop::Stopped;
 use super::{Ledger, Result, TRIES_MAX, keys};
-use crate::domain::{PlaybookName, Timestamp};
+use crate::domain::{Notice, PlaybookName, Timestamp};
 use crate::store::Batch;
 use serde::{Deserialize, Serialize};
 
@@ -73,13 +73,24 @@ impl Ledger {
         by: &str,
         reason: &str,
     ) -> Result<PlaybookSwitch> {
+        self.pause_telling(playbook, by, reason, &[]).await
+    }
+
+    /// The same, and whoever is to hear of it does: both in one commit.
+    pub async fn pause_telling(
+        &self,
+        playbook: &PlaybookName,
+        by: &str,
+        reason: &str,
+        notices: &[Notice],
+    ) -> Result<PlaybookSwitch> {
         let act = Act { who: by, what: "pause", detail: format!("{playbook}: {reason}") };
         let at = self.clock.wall();
         let paused = Paused { by: by.to_owned(), at, reason: reason.to_owned() };
-        self.switch(playbook, Some(act), |switch| {
+        let pause = |switch: &mut PlaybookSwitch| {
             switch.paused.get_or_insert_with(|| paused.clone());
-        })
-        .await
+        };
+        self.switch_telling(playbook, Some(act), notices, pause).await
     }
 
     /// Ends a pause and forgets the failures before it.
@@ -150,11 +161,21 @@ impl Ledger {
         Err(contended(keys::STOPPED))
     }
 
-    /// Changes a playbook's switches; what changes nothing is not written.
     async fn switch(
         &self,
         playbook: &PlaybookName,
         act: Option<Act<'_>>,
+        what: impl Fn(&mut PlaybookSwitch),
+    ) -> Result<PlaybookSwitch> {
+        self.switch_telling(playbook, act, &[], what).await
+    }
+
+    /// Changes a playbook's switches and tells of it; what changes nothing is not written.
+    async fn switch_telling(
+        &self,
+        playbook: &PlaybookName,
+        act: Option<Act<'_>>,
+        notices: &[Notice],
         what: impl Fn(&mut PlaybookSwitch),
     ) -> Result<PlaybookSwitch> {
         let key = keys::switch(playbook);
@@ -171,6 +192,7 @@ impl Ledger {
                 let (audited, _) = self.audit_batch(act.who, act.what, &act.detail).await?;
                 batch = batch.and(audited);
             }
+            batch = self.notices_batch(batch, notices, None).await?;
             if self.try_commit(batch).await? {
                 return Ok(switch);
             }

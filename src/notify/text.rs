@@ -11,12 +11,17 @@ pub fn printable(text: &str) -> String {
             '\n' => Some('\n'),
             '\t' | '\r' | '\u{2028}' | '\u{2029}' | '\u{85}' => Some(' '),
             c if c.is_control() => None,
-            // Direction marks, embeddings, overrides, isolates; the byte order mark; tag characters.
+            // Direction marks, embeddings, overrides, isolates; what is hidden in a word: soft hyphens, the
+            // byte order mark, annotations, tag characters.
             '\u{200e}'
             | '\u{200f}'
+            | '\u{61c}'
             | '\u{202a}'..='\u{202e}'
             | '\u{2066}'..='\u{2069}'
+            | '\u{ad}'
+            | '\u{180e}'
             | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e007f}' => None,
             c => Some(c),
         })
@@ -26,6 +31,12 @@ pub fn printable(text: &str) -> String {
 /// Zero width space: Slack takes it for a blank, and a mark beside a blank formats nothing. There is no
 /// other way to write one; what is copied keeps its letters.
 pub const BREAKER: char = '\u{200b}';
+
+/// Without the marks of no width that we put into texts ourselves: what somebody else wrote has none, so
+/// that no word hides in another. What joins letters and emoji stays.
+pub fn without_unseen(text: &str) -> String {
+    text.chars().filter(|c| !matches!(*c, JOINER | BREAKER)).collect()
+}
 
 /// For Slack's plain texts, without links and mentions.
 pub fn slack_plain(text: &str) -> String {

@@ -117,7 +117,7 @@ pub(super) const KEYS: &[Key] = &[
     key("select.tags", "none", Texts, "", "with none of these"),
     key("select", "assignee", Text, "any", "any, none, me, agent, person, or a name"),
     key("select", "type", TextOrTexts, "any", "task, story, bug, subtask"),
-    key("select", "due", Text, "any", "any, none, overdue, today, or within 3d"),
+    key("select", "due", Text, "any", "any, none, overdue, today, within 3d (to the end of the third day from today) or within 12h"),
     key("select", "unchanged_for", Duration, "", "nothing happened to it for so long"),
     key("select", "where", Text, "", "a CEL expression over task, project, now, agent"),
     key("select", "order", Text, "priority, due, created", "priority, due, created, modified"),
@@ -210,6 +210,7 @@ pub(super) const KEYS: &[Key] = &[
     needed("report", "template", Text, "a template, or the name before .txt.hbs, .md.hbs and .slack.hbs"),
     needed("report", "to", TextOrTexts, "stdout, file:NAME, slack:NAME, webhook:NAME, email:NAME"),
     key("report", "when", Word(&["always", "changes", "problems"]), "changes", "when people hear it"),
+    key("report", "cost_by", Texts, "[\"playbook\"]", "by what a digest tells what agents cost: playbook, agent, model, task, project, milestone, goal, day"),
 
     key("on_failure", "to", TextOrTexts, "", "who is told"),
     key("on_failure", "pause_after", Count(1), "", "occurrences in a row that failed, then it pauses itself and says so"),

@@ -3,8 +3,8 @@
 use super::words;
 use super::{Defaults, keys};
 use crate::domain::{
-    AssigneeSelector, BoardEvent, CatchUp, Channel, ClaimRules, DayBudget, Fold, Gap, Gather,
-    HandBack, Hours, Limits, Mode, On, OnFailure, OrderKey, Outcome, Overlap, Playbook,
+    AssigneeSelector, BoardEvent, CatchUp, Channel, ClaimRules, CostBy, DayBudget, Fold, Gap,
+    Gather, HandBack, Hours, Limits, Mode, On, OnFailure, OrderKey, Outcome, Overlap, Playbook,
     PlaybookName, Report, ReportWhen, Scope, Select, StatusKind, StatusSelector, TaskKind, Value,
     Webhook, WriteScope, show_duration,
 };
@@ -444,6 +444,9 @@ fn report(table: &Table<'_, '_>) -> Report {
                 ],
             )
             .unwrap_or_default(),
+        cost_by: table
+            .items("cost_by", false, words::cost_by)
+            .unwrap_or_else(|| vec![CostBy::Playbook]),
     };
     finish(table);
     report

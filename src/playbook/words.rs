@@ -1,7 +1,7 @@
 //! How playbooks write statuses, due dates, days, money and the like.
 
 use crate::domain::{
-    AssigneeSelector, DueSelector, OrderKey, StatusKind, StatusSelector, parse_duration,
+    AssigneeSelector, CostBy, DueSelector, OrderKey, StatusKind, StatusSelector, parse_duration,
 };
 use crate::fault::did_you_mean;
 use chrono::{NaiveDate, NaiveTime, Weekday};
@@ -58,10 +58,28 @@ pub(super) fn due(text: &str) -> Result<DueSelector, String> {
         "overdue" => Ok(DueSelector::Overdue),
         "today" => Ok(DueSelector::Today),
         _ => match text.strip_prefix("within ") {
-            Some(span) => parse_duration(span).map(DueSelector::Within),
+            Some(span) => parse_duration(span).map(within),
             None => Err("expected any, none, overdue, today or \"within 3d\"".to_owned()),
         },
     }
+}
+
+/// Whole days are days of the calendar, also those that have not 24 hours.
+fn within(span: Duration) -> DueSelector {
+    const DAY: u64 = 24 * 60 * 60;
+    match u32::try_from(span.as_secs() / DAY) {
+        Ok(days) if days > 0 && span == Duration::from_secs(u64::from(days) * DAY) => {
+            DueSelector::WithinDays(days)
+        }
+        _ => DueSelector::Within(span),
+    }
+}
+
+/// `playbook`, `project`, `goal`, …
+pub(super) fn cost_by(text: &str) -> Result<CostBy, String> {
+    let words = || CostBy::ALL.map(CostBy::as_str);
+    CostBy::named(text)
+        .ok_or_else(|| did_you_mean(text, words()).unwrap_or_else(|| CostBy::expected()))
 }
 
 /// `priority, due, created`.

@@ -50,19 +50,19 @@ pub fn is_workday(day: NaiveDate) -> bool {
     !matches!(day.weekday(), Weekday::Sat | Weekday::Sun)
 }
 
-/// The last working day before a day: before a Monday it is a Friday.
-pub fn last_workday(day: NaiveDate) -> NaiveDate {
-    workdays_before(day, 1)
+/// The last working day before a day: before a Monday it is a Friday, unless that is one of the holidays.
+pub fn last_workday(day: NaiveDate, holidays: &[NaiveDate]) -> NaiveDate {
+    workdays_before(day, 1, holidays)
 }
 
 /// So many working days before a day; with none the day itself.
-pub fn workdays_before(day: NaiveDate, count: u32) -> NaiveDate {
+pub fn workdays_before(day: NaiveDate, count: u32, holidays: &[NaiveDate]) -> NaiveDate {
     let mut at = day;
     let mut left = count;
     while left > 0 {
         let Some(before) = at.checked_sub_days(Days::new(1)) else { return at };
         at = before;
-        if is_workday(at) {
+        if is_workday(at) && !holidays.contains(&at) {
             left -= 1;
         }
     }
@@ -102,11 +102,19 @@ mod tests {
 
     #[test]
     fn before_a_monday_people_worked_on_friday() {
-        assert_eq!(last_workday(day(10, 26)), day(10, 23));
-        assert_eq!(last_workday(day(10, 27)), day(10, 26));
-        assert_eq!(last_workday(day(10, 25)), day(10, 23), "a Sunday looks back, too");
-        assert_eq!(workdays_before(day(11, 6), 5), day(10, 30));
-        assert_eq!(workdays_before(day(11, 6), 0), day(11, 6));
+        assert_eq!(last_workday(day(10, 26), &[]), day(10, 23));
+        assert_eq!(last_workday(day(10, 27), &[]), day(10, 26));
+        assert_eq!(last_workday(day(10, 25), &[]), day(10, 23), "a Sunday looks back, too");
+        assert_eq!(workdays_before(day(11, 6), 5, &[]), day(10, 30));
+        assert_eq!(workdays_before(day(11, 6), 0, &[]), day(11, 6));
+    }
+
+    #[test]
+    fn nobody_worked_on_a_holiday() {
+        let holidays = [day(10, 23), day(10, 26)];
+        assert_eq!(last_workday(day(10, 27), &holidays), day(10, 22));
+        assert_eq!(last_workday(day(10, 26), &holidays), day(10, 22), "a holiday looks back, too");
+        assert_eq!(workdays_before(day(10, 28), 2, &holidays), day(10, 22));
     }
 
     #[test]

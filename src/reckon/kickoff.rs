@@ -80,7 +80,7 @@ pub fn lay_out(start: NaiveDate, phases: &[Phase]) -> Result<Laid, PhaseFault> {
         let begin = next_workday(from).ok_or(PhaseFault::Dates)?;
         let days = u64::from(phase.weeks) * 7 - 1;
         let last = begin.checked_add_days(Days::new(days)).ok_or(PhaseFault::Dates)?;
-        let to = super::workdays_before(last.succ_opt().ok_or(PhaseFault::Dates)?, 1);
+        let to = super::workdays_before(last.succ_opt().ok_or(PhaseFault::Dates)?, 1, &[]);
         laid.push(MilestonePlan {
             name,
             color: phase.color.clone().unwrap_or_else(|| (*color).to_owned()),

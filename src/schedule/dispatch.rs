@@ -167,7 +167,7 @@ impl<'a> Planner<'a> {
 
     /// Starts what an occurrence takes.
     fn take(&mut self, open: &'a OpenOccurrence, facts: &'a PlaybookFacts) {
-        if facts.playbook.select.is_none() && is_whole(&open.occurrence) {
+        if !facts.playbook.takes_tasks() && is_whole(&open.occurrence) {
             return self.report(open, facts);
         }
         if self.snapshot.agent(&facts.playbook.agent).is_none() && facts.playbook.claim.is_some() {

@@ -15,6 +15,7 @@ use crate::domain::{
     ProjectId, Reason, Select, StatusId, StatusKind, Task, TaskId, Timestamp, same_agent,
     show_duration, to_delta,
 };
+use chrono::Days;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -239,6 +240,10 @@ fn due(criteria: &Criteria<'_>, select: &Select, task: &Task, now: Timestamp) ->
         DueSelector::Today => task.due.is_some_and(|due| day(due) == day(now)),
         DueSelector::Within(span) => task.due.is_some_and(|due| {
             due >= now && now.checked_add_signed(to_delta(span)).is_none_or(|end| due <= end)
+        }),
+        DueSelector::WithinDays(days) => task.due.is_some_and(|due| {
+            let last = day(now).checked_add_days(Days::new(u64::from(days)));
+            due >= now && last.is_none_or(|last| day(due) <= last)
         }),
     }
 }

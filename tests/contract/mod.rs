@@ -6,6 +6,7 @@ mod config;
 mod config_channels;
 mod config_people;
 mod cron;
+mod days_ahead;
 pub(crate) mod given;
 mod icalendar_documents;
 mod in_vain;

@@ -337,3 +337,28 @@ fn state_that_cannot_be_used_ends_with_six() {
     let document = rota.run(["--state", "plain/below", "status", "--json"]).ended(6).json();
     assert_eq!(document["error"]["kind"], "state");
 }
+
+#[test]
+fn costs_are_told_in_a_line_for_whatever_was_asked_for() {
+    let rota = team();
+    rota.run(["run-once", "ai-worker"]).ok();
+    for (by, line) in [
+        ("playbook", "ai-worker "),
+        ("agent", "AI-Worker "),
+        ("task", "1 "),
+        ("project", "Website (project 1) "),
+        ("milestone", "no milestone "),
+        ("goal", "no goal "),
+    ] {
+        let told = rota.run(["report", "cost", "--by", by]).ok().out;
+        let head = told.lines().nth(1).unwrap();
+        assert!(head.starts_with(&by.to_uppercase()), "{told}");
+        for column in ["COST", "HOURS", "PLANNED", "ACCEPTED", "EACH"] {
+            assert!(head.contains(column), "{column}: {told}");
+        }
+        assert!(told.lines().any(|own| own.starts_with(line)), "{line}: {told}");
+    }
+    let refused = rota.run(["report", "cost", "--by", "colour"]).ended(2);
+    let words = "expected one of playbook, agent, model, task, project, milestone, goal, day";
+    assert!(refused.err.contains(words), "{refused:#?}");
+}

@@ -16,6 +16,8 @@ mod metrics;
 pub mod pipe;
 mod reading;
 mod slack;
+mod slack_manifest;
+mod slack_steering;
 mod tls;
 mod upstream;
 mod upstream_playbooks;

@@ -10,18 +10,20 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 const SECRET: &str = "shh-s3cr3t-of-the-app";
+/// As people type it.
+pub(super) const COMMAND: &str = "/rota";
 
-struct Scene {
-    slack: FakeSlack,
-    rota: Rota,
+pub(super) struct Scene {
+    pub slack: FakeSlack,
+    pub rota: Rota,
     serving: Serving,
     robot: Client,
-    http: reqwest::Client,
-    address: String,
+    pub http: reqwest::Client,
+    pub address: String,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let slack = FakeSlack::start();
         slack.user("U0ADA", "ada@example.org");
         slack.user("U0EVE", "eve@example.org");
@@ -79,7 +81,7 @@ impl Scene {
         self.message(before)
     }
 
-    fn message(&self, before: usize) -> Value {
+    pub fn message(&self, before: usize) -> Value {
         let messages = until("a message in Slack", || {
             let messages = self.slack.messages();
             (messages.len() > before).then_some(messages)
@@ -111,7 +113,7 @@ impl Scene {
         self.answer(before)
     }
 
-    fn answer(&self, before: usize) -> Value {
+    pub fn answer(&self, before: usize) -> Value {
         let responses = until("an answer in Slack", || {
             let responses = self.slack.responses();
             (responses.len() > before).then_some(responses)
@@ -119,7 +121,7 @@ impl Scene {
         responses[before].clone()
     }
 
-    async fn clicks(&self, user: &str, message: &Value, button: usize) -> Value {
+    pub async fn clicks(&self, user: &str, message: &Value, button: usize) -> Value {
         self.sent("/slack/interactions", &self.click(user, message, button)).await
     }
 
@@ -143,9 +145,9 @@ impl Scene {
         }))
     }
 
-    async fn types(&self, user: &str, text: &str) -> String {
+    pub async fn types(&self, user: &str, text: &str) -> String {
         let body = form(&[
-            ("command", "/rota"),
+            ("command", COMMAND),
             ("text", text),
             ("user_id", user),
             ("response_url", &self.slack.response_url()),
@@ -173,7 +175,7 @@ fn payload(payload: &Value) -> String {
     form(&[("payload", &payload.to_string())])
 }
 
-fn text(answer: &Value) -> &str {
+pub(super) fn text(answer: &Value) -> &str {
     answer["text"].as_str().unwrap()
 }
 
@@ -390,7 +392,7 @@ async fn snoozing_puts_it_off_by_a_day_for_everybody_and_keeps_the_buttons() {
 }
 
 /// Works until the file `gate` is there.
-const GATED: &str = r#"
+pub(super) const GATED: &str = r#"
 description = "Works until the gate opens."
 agent = "Robot"
 [select]

@@ -203,3 +203,83 @@ fn meeting_follow_up_reads_a_notes_server_behind_a_url() {
     let told = done["notices"][0]["body"].as_str().unwrap();
     assert!(told.contains("Draw the banner") && !told.contains("From Monday"), "{told}");
 }
+
+/// Keeps time free around the meetings of another calendar, as docs/playbooks/focus-time.md says.
+const FOCUS: &str = r#"
+description = "Keeps time free around the meetings of another calendar."
+agent = "AI-Timekeeper"
+[work]
+runner = "model"
+model = "worker"
+prompt = "focus.md.hbs"
+tools = ["calendar:list_events", "findFocusTime", "addEvent", "finish"]
+[outcome.done]
+[scope]
+write = "board"
+max = { addEvent = 4 }
+"#;
+
+/// Reads the meetings, has the free time reckoned, and keeps what is left of the morning.
+const KEEPS: &str = r#"
+[[conversation]]
+match = ["Keep time free."]
+
+[[conversation.turn]]
+call = [{ tool = "calendar__list_events", args = { day = "2030-01-07" } }]
+
+[[conversation.turn]]
+expect = "Board meeting"
+call = [{ tool = "findFocusTime", args = { userId = "Bob", dateFrom = "2030-01-07", dateTo = "2030-01-07", minutes = 90, busy = [{ from = "2030-01-07T10:00:00Z", to = "2030-01-07T11:00:00Z" }, { from = "2030-01-07T13:30:00Z", to = "2030-01-07T14:30:00Z" }] } }]
+
+[[conversation.turn]]
+expect = "2030-01-07T09:45:00Z"
+call = [{ tool = "addEvent", args = { eventTitle = "Focus", dateFrom = "2030-01-07T08:00:00Z", dateTo = "2030-01-07T09:45:00Z", userId = "Bob" } }]
+
+[[conversation.turn]]
+call = [{ tool = "finish", args = { outcome = "done", summary = "One stretch." } }]
+"#;
+
+fn calendar(asked: &Asked) -> Reply {
+    let message = asked.message();
+    match message["method"].as_str() {
+        Some("initialize") => {
+            let server = json!({ "name": "calendar", "version": "1" });
+            let begun = json!({
+                "protocolVersion": "2025-11-25", "capabilities": { "tools": {} }, "serverInfo": server
+            });
+            Reply::result(asked, &begun)
+        }
+        Some("tools/list") => {
+            Reply::result(asked, &json!({ "tools": [tool("list_events", "day", true)] }))
+        }
+        Some("tools/call") => {
+            let text = "11:00-12:00 Board meeting\n14:30-15:30 Call with the bank";
+            Reply::result(asked, &json!({"content": [{"type": "text", "text": text}]}))
+        }
+        Some(method) if method.starts_with("notifications/") => Reply::accepted(),
+        _ => Reply::text(405, "text/plain", "no"),
+    }
+}
+
+#[test]
+fn focus_time_keeps_off_the_meetings_of_a_calendar_server() {
+    let server = Double::start(calendar);
+    let rota = team();
+    rota.run(["person", "add", "AI-Timekeeper", "--agent", "--role", "manager"]).ok();
+    let config = format!(
+        "{}[models.worker]\nkind = \"scripted\"\nscript = \"script.toml\"\n\
+         [upstream.calendar]\nurl = \"http://{}/mcp\"\n",
+        rota.read("rota.toml"),
+        server.address
+    );
+    rota.write("rota.toml", &config);
+    rota.write("script.toml", KEEPS);
+    rota.write("agents/focus.toml", FOCUS);
+    rota.write("templates/focus.md.hbs", "Keep time free.");
+    rota.run(["upstream", "accept", "calendar"]).ok();
+    let done = rota.run(["run-once", "focus", "--json"]).ok().json();
+    assert_eq!(done["state"], "succeeded", "{done:#}");
+    let kept: Vec<&Value> = done["effects"].as_array().unwrap().iter().collect();
+    let added = kept.iter().find(|effect| effect["tool"] == "addEvent").expect("an event");
+    assert_eq!(added["after"]["dateTo"], "2030-01-07T09:45:00Z", "{done:#}");
+}

@@ -47,7 +47,13 @@ impl Sample {
         sample.shop().await;
         sample.machines().await;
         sample.calendar().await;
+        if sample.told.is_some() {
+            sample.tagged().await;
+        }
         sample.last_week().await;
+        if sample.told.is_some() {
+            sample.rated().await;
+        }
         sample.team.clock.advance_to(MONDAY);
         sample.team
     }
@@ -89,9 +95,38 @@ impl Sample {
             let new = NewProject {
                 name: self.line(name),
                 details: self.text("What it is about."),
-                statuses: Vec::new(),
+                statuses: self.statuses(),
             };
             self.board().add_project(&Stamp::by(ADA), new).await.unwrap();
+        }
+    }
+
+    /// One word of somebody's, as long as boards keep one.
+    fn word(&self, text: &str) -> String {
+        self.line(text).chars().take(64).collect::<String>().trim().to_owned()
+    }
+
+    fn statuses(&self) -> Vec<Status> {
+        let named = |status: Status| Status { label: self.word(&status.label), ..status };
+        default_statuses().into_iter().map(named).collect()
+    }
+
+    /// Where more is told: tags on every task, and words.
+    async fn tagged(&self) {
+        for id in 1..=12 {
+            self.set(TaskId(id), TaskEdit::AddTag(self.word("tag"))).await;
+            self.team.say(BO, TaskId(id), &self.text("I look at it.")).await;
+        }
+    }
+
+    /// And how projects stand, on Sunday.
+    async fn rated(&self) {
+        self.team.clock.advance_to("2026-10-25T12:00:00Z");
+        for project in [WEBSITE, SHOP, MACHINES] {
+            let on = CommentTarget::Project(project);
+            let text = self.text("We are late.");
+            let new = NewComment { on, text, parent: None, rating: Some(Rating::Yellow) };
+            self.board().add_comment(&Stamp::by(BO), new).await.unwrap();
         }
     }
 
@@ -159,7 +194,8 @@ impl Sample {
     }
 
     async fn status(&self, project: ProjectId, label: &str) -> StatusId {
-        self.board().project(project).await.unwrap().status_named(label).unwrap().id
+        let label = if project == WEBSITE { label.to_owned() } else { self.word(label) };
+        self.board().project(project).await.unwrap().status_named(&label).unwrap().id
     }
 
     /// Task 1 to 4.

@@ -65,30 +65,45 @@ impl Scene {
         (at, secret): (i64, &str),
         body: &str,
     ) -> Answer {
-        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-        mac.update(format!("{delivery}.{at}.{body}").as_bytes());
-        let signature = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
-        let request = self.api.http.post(format!("{}/hooks/{playbook}", self.api.url));
-        let request = request
-            .header("content-type", "application/json")
-            .header("webhook-id", delivery)
-            .header("webhook-timestamp", at.to_string())
-            .header("webhook-signature", signature)
-            .body(body.to_owned());
-        sent(request).await
+        deliver(&self.api, (playbook, delivery), (at, secret), ("application/json", body)).await
     }
 
     /// What became of a delivery, once it is settled.
     fn settled(&self, received: &Value) -> Value {
-        let path = received["status"].as_str().unwrap().to_owned();
-        let handle = tokio::runtime::Handle::current();
-        until("the occurrence to settle", || {
-            let (api, path) = (self.api.clone(), path.clone());
-            let asking = async move { api.get(&path).await.ok() };
-            let shown = tokio::task::block_in_place(|| handle.block_on(asking));
-            ["ran", "skipped"].iter().any(|state| shown["state"] == *state).then_some(shown)
-        })
+        settled(&self.api, received)
     }
+}
+
+/// Sends a delivery as Standard Webhooks are signed.
+pub(super) async fn deliver(
+    api: &Api,
+    (playbook, delivery): (&str, &str),
+    (at, secret): (i64, &str),
+    (kind, body): (&str, &str),
+) -> Answer {
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(format!("{delivery}.{at}.{body}").as_bytes());
+    let signature = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
+    let request = api.http.post(format!("{}/hooks/{playbook}", api.url));
+    let request = request
+        .header("content-type", kind)
+        .header("webhook-id", delivery)
+        .header("webhook-timestamp", at.to_string())
+        .header("webhook-signature", signature)
+        .body(body.to_owned());
+    sent(request).await
+}
+
+/// What became of a delivery, once it is settled.
+pub(super) fn settled(api: &Api, received: &Value) -> Value {
+    let path = received["status"].as_str().unwrap().to_owned();
+    let handle = tokio::runtime::Handle::current();
+    until("the occurrence to settle", || {
+        let (api, path) = (api.clone(), path.clone());
+        let asking = async move { api.get(&path).await.ok() };
+        let shown = tokio::task::block_in_place(|| handle.block_on(asking));
+        ["ran", "skipped"].iter().any(|state| shown["state"] == *state).then_some(shown)
+    })
 }
 
 fn mail(subject: &str) -> String {
@@ -96,7 +111,7 @@ fn mail(subject: &str) -> String {
 }
 
 #[track_caller]
-fn received(answer: Answer) -> Value {
+pub(super) fn received(answer: Answer) -> Value {
     assert_eq!(answer.status, 202, "{:#}", answer.body);
     assert_eq!(answer.header("location"), answer.body["status"].as_str().unwrap());
     answer.body

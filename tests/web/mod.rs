@@ -1,5 +1,6 @@
 //! REST, events and webhooks, by the real binary.
 
+mod email_intake;
 mod events;
 mod hooks;
 mod lists;

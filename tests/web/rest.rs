@@ -2,7 +2,7 @@
 
 use super::{Api, sent};
 use crate::mcp::{team, token};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tool_is_called_by_name_and_answers_with_its_structure() {
@@ -194,4 +194,46 @@ async fn what_waits_is_listed_and_decided_once() {
     assert!(decided.get("repeated").is_none_or(|repeated| repeated == false), "{decided:#}");
     assert_eq!(decide(&ada).await.ok()["repeated"], true, "the first decision stands");
     assert_eq!(ada.get("/api/v1/review").await.ok()["items"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_put_off_sent_back_and_answered_and_the_list_says_age_and_owner() {
+    let rota = team();
+    rota.run(["person", "add", "Robot", "--agent", "--role", "editor"]).ok();
+    let ada = token(&rota, &["laptop"]);
+    let robot = token(&rota, &["robots", "--person", "Robot"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let (ada, robot) = (Api::of(&serving, Some(&ada)), Api::of(&serving, Some(&robot)));
+    let claim = async || robot.tool("claimTask", json!({ "task": 1 })).await.ok()["fence"].clone();
+    let submit =
+        json!({ "task": 1, "fence": claim().await, "summary": "Done.", "reviewer": "Bob" });
+    robot.tool("submitForReview", submit).await.ok();
+    let first = async || ada.get("/api/v1/review").await.ok()["items"][0].clone();
+    let item = first().await;
+    assert_eq!((&item["owner"], &item["age"]), (&json!("Bob"), &json!("0m")), "{item:#}");
+    let table = rota.run(["review", "list"]).ok().out;
+    let line = table.lines().find(|line| line.starts_with("1 ")).unwrap();
+    for word in ["hand_over", "0m", "Robot", "Bob", "Fix the footer"] {
+        assert!(line.contains(word), "{word}: {table}");
+    }
+    assert!(table.lines().next().unwrap().contains("AGE") && table.contains("OWNER"), "{table}");
+
+    let decide = async |body: Value| ada.post("/api/v1/review/1/decide", body).await;
+    decide(json!({ "decision": "snooze", "until": "+2d" })).await.ok();
+    let item = first().await;
+    assert!(item["snoozed"].is_string() && item["owner"] == "Bob", "{item:#}");
+    let unsaid = decide(json!({ "decision": "request_changes" })).await;
+    assert_eq!(unsaid.problem(400), "invalid_arguments", "it has to say what");
+    decide(json!({ "decision": "request_changes", "comment": "The link is missing." })).await.ok();
+    assert!(rota.run(["task", "show", "1"]).ok().out.contains("The link is missing."));
+    assert_eq!(ada.get("/api/v1/review").await.ok()["items"], json!([]));
+
+    let ask = json!({ "task": 1, "fence": claim().await, "question": "Which footer?" });
+    robot.tool("askPerson", ask).await.ok();
+    let item = first().await;
+    assert_eq!((&item["kind"], &item["text"]), (&json!("question"), &json!("Which footer?")));
+    decide(json!({ "decision": "answer", "comment": "The lower one." })).await.ok();
+    assert_eq!(ada.get("/api/v1/review").await.ok()["items"], json!([]));
+    let held = robot.tool("claimTask", json!({ "task": 1 })).await.ok();
+    assert_eq!(held["answer"], "The lower one.", "{held:#}");
 }

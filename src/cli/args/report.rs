@@ -17,7 +17,7 @@ pub enum ReportCommand {
         /// Of runs that began then or later, such as -7d, yesterday or 2026-11-01 [default: 30 days]
         #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
         since: Option<String>,
-        /// What a line stands for: playbook, agent, model, task or day
+        /// What a line stands for: playbook, agent, model, task, project, milestone, goal or day
         #[arg(long, value_name = "WHAT", default_value = "playbook", value_parser = by)]
         by: CostBy,
     },
@@ -37,6 +37,5 @@ impl ReportCommand {
 }
 
 fn by(text: &str) -> Result<CostBy, String> {
-    let expected = || "expected playbook, agent, model, task or day".to_owned();
-    CostBy::named(text).ok_or_else(expected)
+    CostBy::named(text).ok_or_else(CostBy::expected)
 }

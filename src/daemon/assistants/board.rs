@@ -8,6 +8,7 @@ use crate::daemon::announce::found;
 use crate::daemon::by_hand as playbook;
 use crate::daemon::by_rota::edit_params;
 use crate::daemon::earlier;
+use crate::daemon::receipt;
 use crate::domain::{
     Claim, Effect, EffectActor, EffectResult, EndKind, HandOver, Initiative, Mode, NewMarker,
     Person, PersonId, PersonKind, Phase, Principal, Reason, Role, Run, RunState, StatusId,
@@ -44,14 +45,17 @@ pub(super) enum Left {
 
 impl Ending {
     /// What a holder asks for who gives a task up.
-    pub(super) fn asked(name: &str, comment: &str, leave: Leave) -> Self {
+    fn asked(name: &str, comment: &str, leave: Leave, receipt: &str) -> Self {
         let (state, reason, last) = match leave {
-            Leave::PutBack => (RunState::Cancelled, Reason::Cancelled, "hands this task back"),
+            Leave::PutBack => {
+                (RunState::Cancelled, Reason::Cancelled, "hands this task back.".to_owned())
+            }
             Leave::Review => {
-                (RunState::Succeeded, Reason::HandedOver, "hands this over for review")
+                let last = format!("hands this over for review.\n\n{receipt}");
+                (RunState::Succeeded, Reason::HandedOver, last)
             }
         };
-        let comment = format!("{}\n\n**{name}** {last}.", comment.trim());
+        let comment = format!("{}\n\n**{name}** {last}", comment.trim());
         let (how, detail) = (EndKind::Released, String::new());
         Self { state, how, reason, detail, comment, leave }
     }
@@ -63,6 +67,12 @@ impl Ending {
 }
 
 impl Assistants<'_> {
+    /// How a claim ends that its holder gives up so.
+    pub(super) async fn ending_as_asked(&self, hand: &InHand, leave: Leave) -> Ending {
+        let receipt = receipt::of_assistant(self.parts, &hand.run).await;
+        Ending::asked(&super::name_of(&hand.held.claim), &hand.run.summary, leave, &receipt)
+    }
+
     /// Shows a claim on the board and reads it back; what fails half-way is put back.
     pub(super) async fn show(
         &self,

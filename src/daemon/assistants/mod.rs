@@ -116,11 +116,11 @@ impl<'a> Assistants<'a> {
             // Refused before anything is written, or not at all.
             self.review_status(&self.task(ask.task).await?).await?;
         }
-        let (task, name) = (held.claim.task, name_of(&held.claim));
-        let ending = Ending::asked(&name, &ask.comment, ask.leave);
+        let task = held.claim.task;
         let mut hand = self.in_hand(held).await?;
         hand.run.summary = ask.comment;
         hand.run.reviewer = ask.reviewer;
+        let ending = self.ending_as_asked(&hand, ask.leave).await;
         match self.leave(hand, ending).await? {
             Left::As(claim, Ending { how: EndKind::Released, .. }) => {
                 Ok(self.hold(&claim, Duration::ZERO))

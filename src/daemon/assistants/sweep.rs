@@ -86,7 +86,7 @@ impl Assistants<'_> {
                 self.giving_way(&hand, found, &last_words).await
             }
             None => match asked_for(&hand.run) {
-                Some(leave) => Ending::asked(&name_of(claim), &hand.run.summary, leave),
+                Some(leave) => self.ending_as_asked(&hand, leave).await,
                 None => self.handing_back(&hand).await,
             },
         };

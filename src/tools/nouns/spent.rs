@@ -37,10 +37,9 @@ struct ReportCost {
 async fn report(parts: &Parts, context: &Context, args: ReportCost) -> Result<Value, ToolError> {
     let by = match args.by.as_deref().map(str::trim) {
         None => CostBy::Playbook,
-        Some(text) => CostBy::named(text).ok_or_else(|| {
-            let names: Vec<&str> = CostBy::ALL.iter().map(|by| by.as_str()).collect();
-            refuse(&format!("by: expected one of {}", names.join(", ")))
-        })?,
+        Some(text) => {
+            CostBy::named(text).ok_or_else(|| refuse(&format!("by: {}", CostBy::expected())))?
+        }
     };
     let since = super::records::instant(parts, context, "since", args.since.as_deref())?;
     parts.desk()?.cost(CostAsk { since, by }).await.map_err(super::operate::desk_error)

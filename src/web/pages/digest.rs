@@ -6,6 +6,7 @@ use super::slack::messages;
 use super::visit::Visit;
 use crate::domain::Value;
 use crate::mcp::CallError;
+use crate::tools::desk::CostBy;
 use axum::body::Body;
 use axum::extract::Extension;
 use axum::http::Response;
@@ -127,6 +128,8 @@ fn part_of(part: &Value) -> Markup {
                         p.line { span.number { (text(line, "reference")) } " " (filled(line, "notes").unwrap_or("")) }
                     }
                 }
+                @let rest = int(part, "rest").unwrap_or(0);
+                @if rest > 0 { li { "… and " span.number { (rest) } " more" } }
             }
         }
     }
@@ -140,6 +143,10 @@ fn place(reference: &str) -> Option<String> {
         "run" if id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') => {
             Some(format!("/runs/{id}"))
         }
+        "costs" => {
+            let by = CostBy::named(id.strip_prefix("by ")?)?;
+            Some(format!("/costs?by={}", by.as_str()))
+        }
         _ => None,
     }
 }
@@ -152,7 +159,8 @@ mod tests {
     fn a_line_leads_to_our_own_page_or_nowhere() {
         assert_eq!(place("task 7").as_deref(), Some("/task/7"));
         assert_eq!(place("run r-abc").as_deref(), Some("/runs/r-abc"));
-        for other in ["task x", "run a/../b", "milestone 3", "", "task"] {
+        assert_eq!(place("costs by goal").as_deref(), Some("/costs?by=goal"));
+        for other in ["costs by x", "task x", "run a/../b", "milestone 3", "", "task"] {
             assert_eq!(place(other), None, "{other}");
         }
     }

@@ -3,8 +3,8 @@
 use super::*;
 use crate::clock::ManualClock;
 use crate::domain::{Initiative, Person, PersonKind, Principal, Role, from_millis};
-use crate::mcp::{About, Access, News, NewsError};
 use crate::mcp::http::{Address, HttpOptions};
+use crate::mcp::{About, Access, News, NewsError};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, StatusCode, header};

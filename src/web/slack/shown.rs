@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_command_is_shown_as_code_and_no_other_mark_formats() {
-        let shown = |text| reply(text)["text"].as_str().unwrap().to_owned();
+        let shown = |text: &str| reply(text)["text"].as_str().unwrap().to_owned();
         let told = "Nothing was decided: look at `rota review list --json`.";
         assert_eq!(shown(told), told);
         assert_eq!(
@@ -137,10 +137,12 @@ mod tests {
             "\u{200b}`\u{200b}rota\u{200b}`\u{200b} &lt;@U1&gt; `rota runs show r-1` \
              \u{200b}`\u{200b}rm *\u{200b}`\u{200b}"
         );
-        for hostile in ["`rota <!channel>`", "`rota a\nb`", "`rota *a*", "`rota `rota x&y`"] {
-            let shown = shown(hostile);
-            assert!(shown.contains("\u{200b}`\u{200b}rota"), "{shown}");
-            assert!(!shown.contains("<!"), "{shown}");
+        for rest in ["<!channel>`", "a\nb`", "*a*", "x&y`"] {
+            for hostile in [format!("{COMMAND}{rest}"), format!("{COMMAND}{COMMAND}{rest}")] {
+                let shown = shown(&hostile);
+                assert!(shown.contains("\u{200b}`\u{200b}rota"), "{shown}");
+                assert!(!shown.contains("<!"), "{shown}");
+            }
         }
     }
 

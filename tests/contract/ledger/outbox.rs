@@ -2,7 +2,7 @@
 
 use super::{Fixture, a_notice, at, at_once, ledger, on_both_stores, placeless, queued, taken};
 use rota::domain::{Body, Channel, Delivery, Notice, Receipt};
-use rota::ledger::{Ledger, LedgerError, Sent};
+use rota::ledger::{Again, Ledger, LedgerError, Sent};
 use std::sync::Arc;
 
 on_both_stores! {
@@ -86,17 +86,17 @@ async fn each_channel_has_a_queue_of_its_own(f: Fixture) {
 async fn a_notice_that_was_not_taken_stays_the_first_until_it_is_taken_or_given_up(f: Fixture) {
     let ledger = ledger(&f, "d/l");
     store(&ledger, &["a", "b"]).await;
-    ledger.notice_failed("a", 0, "busy", at(10), true).await.unwrap();
-    ledger.notice_failed("a", 0, "busy still", at(10), true).await.unwrap();
+    ledger.notice_failed("a", 0, "busy", Again::From(at(10))).await.unwrap();
+    ledger.notice_failed("a", 0, "busy still", Again::From(at(10))).await.unwrap();
     let queue = queued(&ledger).await;
     let last_error = Some("busy still".to_owned());
     let pending = Delivery::Pending { attempts: 2, not_before: at(10), last_error };
     assert_eq!((keys(&queue), &queue[0].delivery), (vec!["a", "b"], &pending));
     ledger.notice_sent("a", &taken(11)).await.unwrap();
     ledger.notice_sent("a", &taken(12)).await.unwrap();
-    ledger.notice_failed("a", 0, "late", at(12), true).await.unwrap();
+    ledger.notice_failed("a", 0, "late", Again::From(at(12))).await.unwrap();
     assert_eq!(the(&ledger, "a").await.delivery, Delivery::Delivered { at: at(11) });
-    ledger.notice_failed("b", 0, "no such channel", at(12), false).await.unwrap();
+    ledger.notice_failed("b", 0, "no such channel", Again::Never { alarm: &[] }).await.unwrap();
     assert!(queued(&ledger).await.is_empty());
     let dead = the(&ledger, "b").await.delivery;
     assert!(matches!(dead, Delivery::Undeliverable { error, .. } if error == "no such channel"));
@@ -113,7 +113,7 @@ async fn a_part_that_was_taken_is_remembered(f: Fixture) {
     let ledger = ledger(&f, "d/l");
     store(&ledger, &["a"]).await;
     ledger.notice_sent("a", &part(0, false, "1.0")).await.unwrap();
-    ledger.notice_failed("a", 0, "busy", at(9), true).await.unwrap();
+    ledger.notice_failed("a", 0, "busy", Again::From(at(9))).await.unwrap();
     let a = the(&ledger, "a").await;
     assert_eq!((a.parts, a.receipt.parts.as_slice()), (1, &["1.0".to_owned()][..]));
     ledger.notice_sent("a", &part(1, true, "1.1")).await.unwrap();
@@ -152,7 +152,7 @@ async fn what_was_given_up_is_listed_and_goes_to_the_end_of_the_queue_when_it_is
     store(&ledger, &["a", "b", "c"]).await;
     ledger.notice_sent("a", &part(0, false, "1.0")).await.unwrap();
     for key in ["a", "b"] {
-        ledger.notice_failed(key, 0, "invalid_auth", at(9), false).await.unwrap();
+        ledger.notice_failed(key, 0, "invalid_auth", Again::Never { alarm: &[] }).await.unwrap();
     }
     assert_eq!(ledger.count_dead_letters(9).await.unwrap(), 2);
     let dead = ledger.dead_letters(9).await.unwrap();
@@ -207,7 +207,7 @@ async fn a_body_that_changed_while_the_old_one_was_under_way_is_told_too(f: Fixt
     let queue = queued(&ledger).await;
     assert_eq!((queue.len(), queue[0].parts), (1, 0));
     assert_eq!(queue[0].receipt.parts, ["1.0"]);
-    ledger.notice_failed("digest", 0, "of the old one", at(9), false).await.unwrap();
+    ledger.notice_failed("digest", 0, "of the old one", Again::Never { alarm: &[] }).await.unwrap();
     assert_eq!(queued(&ledger).await.len(), 1, "the new one is not given up for the old one");
 }
 
@@ -226,7 +226,7 @@ async fn notices_become_one_at_the_place_of_the_first_or_nothing_happens(f: Fixt
     let again = ledger.merge_notices(&members, &a_notice("again", 8)).await.unwrap();
     assert!(!again && ledger.notice("again").await.unwrap().is_none());
     // One of them is under way.
-    ledger.notice_failed("d", 0, "busy", at(9), true).await.unwrap();
+    ledger.notice_failed("d", 0, "busy", Again::From(at(9))).await.unwrap();
     let stale = [read[0].clone(), read[3].clone()];
     assert!(!ledger.merge_notices(&stale, &a_notice("stale", 9)).await.unwrap());
     assert_eq!(keys(&queued(&ledger).await), ["a", "both", "d"]);

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// One attempt, and no waiting for another.
-fn one_attempt() -> String {
+pub fn one_attempt() -> String {
     changed(WORKER_PLAYBOOK, &[("attempts = 3", "attempts = 1")])
 }
 
@@ -25,7 +25,7 @@ async fn team(scripts: &[&str]) -> (Team, TaskId, Life) {
 }
 
 /// Somebody says something, and time is given to hear and to do it.
-async fn say(team: &Team, life: &Life, who: PersonId, task: TaskId, text: &str) {
+pub async fn say(team: &Team, life: &Life, who: PersonId, task: TaskId, text: &str) {
     team.clock.advance(Duration::from_secs(1));
     team.say(who, task, text).await;
     hear(life).await;
@@ -38,7 +38,7 @@ async fn hear(life: &Life) {
 }
 
 /// What agents said on a task, the last of it.
-async fn answer(team: &Team, task: TaskId) -> Option<String> {
+pub async fn answer(team: &Team, task: TaskId) -> Option<String> {
     let comments = team.comments(task).await;
     let mut own = comments.into_iter().filter(|(who, _)| *who != ADA && *who != BO);
     own.next_back().map(|(_, text)| text)

@@ -22,7 +22,7 @@ usage = { tokens_in = 900, tokens_cached = 300, tokens_out = 100, cost_micros = 
 call = [{ tool = "finish", args = { outcome = "ready", summary = "It works now." } }]
 "#;
 
-async fn report(life: &Life, ada: &Person, args: Json) -> Json {
+pub async fn report(life: &Life, ada: &Person, args: Json) -> Json {
     serde_json::to_value(life.call(ada, "reportCost", args).await.unwrap()).unwrap()
 }
 
@@ -115,7 +115,7 @@ async fn tokens_money_and_runs_are_told_by_the_teams_civil_day_and_whatever_else
 }
 
 /// A milestone, and a goal that it counts towards.
-async fn milestone(team: &Team, headline: &str) -> MilestoneId {
+pub async fn milestone(team: &Team, headline: &str) -> MilestoneId {
     let by = Stamp::by(ADA);
     let new = NewMilestone {
         project: ProjectId(1),

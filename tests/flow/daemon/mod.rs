@@ -1,5 +1,6 @@
 //! The daemon in process, through the doors that the program itself uses.
 
+mod all_that_waits;
 mod assistants;
 mod assistants_asking;
 mod assistants_ending;
@@ -11,6 +12,7 @@ mod clock;
 mod comment_commands;
 mod costs;
 mod crashes;
+mod digest_costs;
 mod ending;
 mod events;
 mod evidence;
@@ -41,8 +43,10 @@ mod succession;
 mod switches;
 mod taken_once;
 mod time_spent;
+mod together;
 mod two_daemons;
 mod undo;
+mod who_commands;
 mod wrong_clocks;
 
 use crate::support::playbooks;

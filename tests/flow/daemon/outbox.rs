@@ -12,6 +12,7 @@ use rota::notify::{
     SlackOptions, SlackWay, open,
 };
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -226,6 +227,7 @@ async fn after_a_day_of_silence_what_waited_is_told_in_few_messages_and_nothing_
 async fn with_slack() -> (Team, FakeSlack) {
     let mut team = Team::new().await;
     let slack = FakeSlack::start();
+    slack.limit_channels();
     let way =
         SlackWay::WebApi { api: slack.api(), token: TOKEN.to_owned().into(), channel: TEAM.into() };
     let mut options = NotifyOptions::default();
@@ -283,7 +285,8 @@ async fn a_digest_that_is_made_again_is_changed_where_it_stands() {
 }
 
 #[tokio::test]
-async fn in_whichever_way_slack_fails_nothing_is_lost_and_nothing_comes_twice() {
+async fn in_whichever_way_slack_fails_nothing_is_lost_and_only_what_it_took_in_silence_comes_twice()
+{
     let (team, slack) = with_slack().await;
     let life = team.start().await;
     let fails = [
@@ -295,6 +298,7 @@ async fn in_whichever_way_slack_fails_nothing_is_lost_and_nothing_comes_twice() 
         Fail::Status(503),
         Fail::Garbage,
         Fail::Broken,
+        Fail::DoneAndBroken,
         // Somebody has to do something about these.
         Fail::Error("invalid_auth"),
         Fail::Error("channel_not_found"),
@@ -304,6 +308,8 @@ async fn in_whichever_way_slack_fails_nothing_is_lost_and_nothing_comes_twice() 
         Fail::Error("invalid_blocks"),
         Fail::Status(404),
     ];
+    let kinds: BTreeSet<usize> = fails.iter().map(Fail::kind).collect();
+    assert_eq!(kinds.len(), Fail::KINDS, "every way in which it can fail");
     let ada = team.person(ADA).await;
     for (number, fail) in fails.iter().enumerate() {
         slack.will([fail.clone()]);
@@ -317,8 +323,30 @@ async fn in_whichever_way_slack_fails_nothing_is_lost_and_nothing_comes_twice() 
         assert_eq!(waits, [], "{fail:?}");
     }
     let told = slack.messages().iter().map(|m| m.payload["text"].to_string()).collect::<Vec<_>>();
-    let expected: Vec<String> = (0..fails.len()).map(|n| format!("\"fact {n}.\"")).collect();
+    // What it took without a word cannot be told from what it did not take: that one part comes again.
+    let times = |fail: &Fail| if matches!(fail, Fail::DoneAndBroken) { 2 } else { 1 };
+    let facts = fails.iter().enumerate();
+    let expected: Vec<String> =
+        facts.flat_map(|(n, fail)| vec![format!("\"fact {n}.\""); times(fail)]).collect();
     assert_eq!(told, expected);
+    assert_eq!(slack.too_fast(), 0);
+    life.stop().await;
+}
+
+#[tokio::test]
+async fn a_channel_that_takes_one_message_a_second_refuses_none_of_a_long_message_and_what_follows()
+{
+    let (team, slack) = with_slack().await;
+    let life = team.start().await;
+    let long = "word ".repeat(1_000);
+    tell(&team, &life, &ops(), &[&long, "after it", "and after that"]).await;
+    while !life.ledger.queue(&ops(), 9).await.unwrap().is_empty() {
+        life.daemon.deliver().await;
+    }
+    let messages = slack.messages();
+    let threaded = messages.iter().filter(|message| message.thread.is_some()).count();
+    assert_eq!((messages.len(), threaded), (4, 1), "{messages:#?}");
+    assert_eq!((slack.called("chat.postMessage"), slack.too_fast()), (4, 0));
     life.stop().await;
 }
 

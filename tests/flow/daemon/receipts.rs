@@ -1,10 +1,12 @@
 //! What stands under a hand-over: what it rests on, what it used, and how to put it back.
 
 use super::playbooks::{BREAKS_OFF, WORKER as WORKER_PLAYBOOK};
-use crate::support::daemon::Team;
+use crate::support::daemon::{Team, WORKER};
 use crate::support::gates::Unpriced;
 use rota::domain::*;
+use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 
 const SHOWS: &str = r#"
 [[conversation]]
@@ -63,5 +65,35 @@ async fn money_that_nobody_knows_is_said_to_be_unknown_and_nothing_is_offered_th
     let text = hand_over(&team, task).await;
     assert!(text.contains("940 tokens, its cost is not known)."), "{text}");
     assert!(!text.contains("evidence") && !text.contains("put it back"), "{text}");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_assistant_that_hands_over_leaves_its_run_its_time_and_the_way_back() {
+    let team = Team::new().await;
+    let life = team.start().await;
+    let agent = team.person(WORKER).await;
+    for writes in [true, false] {
+        let task = team.task("Fix the login").await;
+        let claimed = life.call(&agent, "claimTask", json!({ "task": task.0 })).await.unwrap();
+        let fence = claimed.get("fence").and_then(Value::as_int).unwrap();
+        if writes {
+            let edit = json!({ "id": task.0, "params": { "description": "It was the cookie." } });
+            life.call(&agent, "editTask", edit).await.unwrap();
+        }
+        team.clock.advance(Duration::from_mins(12));
+        let given_up =
+            json!({ "task": task.0, "fence": fence, "comment": "Done.", "outcome": "review" });
+        life.call(&agent, "releaseTask", given_up).await.unwrap();
+        let run = life.the_run(task).await.id;
+        let text = hand_over(&team, task).await;
+        let told = format!(
+            "hands this over for review.\n\nRun `{run}` (12 min since the claim). Everything it did, \
+             with each value before and after: `rota runs show {run}`."
+        );
+        assert!(text.starts_with("Done.\n\n**AI-Worker** ") && text.contains(&told), "{text}");
+        let undo = format!(" To put it back: `rota runs undo {run}`.");
+        assert_eq!(text.ends_with(&undo), writes, "{text}");
+    }
     life.stop().await;
 }

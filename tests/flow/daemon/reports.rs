@@ -149,6 +149,51 @@ async fn tasks_that_are_due_soon_are_asked_about_once_for_each_date() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_digest_of_selected_projects_is_one_message_about_them_and_about_no_others() {
+    const DIGEST: &str = "agent = \"AI-Docs\"\n[select]\nproject = [\"PROJECT\"]\n[report]\n\
+        template = \"digest\"\nto = [\"stdout\"]\nwhen = \"always\"\n";
+    let team = Team::new().await;
+    let new = NewProject { name: "Shop".into(), details: String::new(), statuses: Vec::new() };
+    let shop = team.board.below.add_project(&Stamp::by(ADA), new).await.unwrap().after.id;
+    for (project, headline) in
+        [(ProjectId(1), "Ours"), (ProjectId(1), "Ours, too"), (shop, "Theirs")]
+    {
+        let due = TaskEdit::Due(Some(instant("2026-11-03T16:00:00Z")));
+        let new = NewTask::new(project, headline.to_owned()).with(due);
+        team.board.below.add_task(&Stamp::by(ADA), new).await.unwrap();
+    }
+    for (name, project) in [("ours", "Website"), ("gone", "Gone")] {
+        team.playbook(name, &DIGEST.replace("PROJECT", project));
+    }
+    let life = team.start().await;
+    for name in ["ours", "gone"] {
+        let report = life.run(name).await;
+        assert_eq!((report.reason, report.tasks.len()), (Reason::Done, 0), "{report:#?}");
+    }
+    life.daemon.deliver().await;
+    let told = team.told.texts();
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(told[0].contains("- Ours |") && told[0].contains("- Ours, too |"), "{told:#?}");
+    assert!(!told[0].contains("Theirs") && told[1].starts_with("Nothing to report"), "{told:#?}");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_due_on_monday_evening_is_asked_about_on_friday_morning() {
+    // A weekend of 49 hours in Berlin.
+    let team = Team::at("2026-10-23T07:00:00Z").await;
+    team.shipped("due-soon", &[]);
+    let (monday, tuesday) = (team.task("Pay the invoice").await, team.task("Not yet").await);
+    for (task, due) in [(monday, "2026-10-26T22:00:00Z"), (tuesday, "2026-10-26T23:00:00Z")] {
+        team.edit(ADA, task, TaskEdit::Due(Some(instant(due)))).await;
+    }
+    let life = team.start().await;
+    life.run("due-soon").await;
+    assert_eq!((team.comments(monday).await.len(), team.comments(tuesday).await.len()), (1, 0));
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_in_progress_without_an_update_for_a_week_is_asked_about() {
     let team = Team::new().await;
     team.shipped("stale", &[]);

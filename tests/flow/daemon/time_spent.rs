@@ -14,7 +14,7 @@ async fn entries(team: &Team, task: TaskId) -> Vec<(PersonId, TimeKind, u32, Str
 }
 
 /// A run whose model takes so long.
-async fn works(team: &Team, life: &Life, span: Duration) {
+pub async fn works(team: &Team, life: &Life, span: Duration) {
     let mut gate = team.gates.stop("model");
     let meanwhile = async {
         gate.reached().await;

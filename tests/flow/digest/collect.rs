@@ -2,7 +2,10 @@
 
 use super::team::{ARCHIVE, WEBSITE, at, board, project, request, task};
 use crate::support::fixed_board::FixedBoard;
-use rota::digest::{CollectError, Digest, DigestRequest, LINES_MAX, SectionKind, collect};
+use crate::support::strict_fill::StrictFill;
+use rota::digest::{
+    CollectError, DIGEST_TEMPLATE, Digest, DigestRequest, LINES_MAX, SectionKind, collect, render,
+};
 use rota::domain::ProjectId;
 
 fn references(digest: &Digest, kind: SectionKind) -> Vec<&str> {
@@ -78,17 +81,39 @@ async fn days_without_24_hours_neither_lose_nor_repeat_a_task() {
 }
 
 #[tokio::test]
-async fn a_section_that_nobody_would_read_fails_loudly() {
+async fn of_a_section_that_nobody_would_read_the_first_are_told_and_the_others_counted() {
     let mut board = board();
     board.page = 0;
-    board.tasks = (1..=i64::try_from(LINES_MAX).unwrap())
+    board.tasks = (1..=10_000)
         .map(|id| task(id, WEBSITE, "one of many", "2026-11-23T09:00:00Z", 3))
         .collect();
     let digest = collect(&board, &request()).await.unwrap();
-    assert_eq!(references(&digest, SectionKind::DueToday).len(), LINES_MAX);
-    board.tasks.push(task(99_999, WEBSITE, "too many", "2026-11-23T09:00:00Z", 3));
-    let error = collect(&board, &request()).await.unwrap_err();
-    assert!(matches!(error, CollectError::TooMany(SectionKind::DueToday)), "{error}");
+    let due = digest.sections.iter().find(|own| own.kind == SectionKind::DueToday).unwrap();
+    assert!(due.lines.len() > 500 && due.lines.len() <= LINES_MAX, "{}", due.lines.len());
+    assert_eq!(due.count(), 10_000);
+    assert_eq!(due.lines[0].evidence.reference, "task 1", "the soonest");
+    let body = render(&digest, &StrictFill::shipped(), DIGEST_TEMPLATE).unwrap();
+    assert!(body.text.contains(", 10000 due today, "), "{}", &body.text[..300]);
+    let rest = format!("- … and {} more\n", due.rest);
+    for text in [&body.text, &body.markdown] {
+        assert_eq!(text.matches(&rest).count(), 1, "{rest}");
+    }
+    assert_eq!(body.slack.concat().matches(&format!("• … and {} more", due.rest)).count(), 1);
+}
+
+#[tokio::test]
+async fn a_board_full_of_long_headlines_makes_a_digest_too() {
+    let mut board = board();
+    board.page = 0;
+    let days = ["2026-11-22T09:00:00Z", "2026-11-23T09:00:00Z"];
+    let headline = "&*<@".repeat(2_500);
+    board.tasks = (1..=2_000_i64)
+        .map(|id| task(id, WEBSITE, &headline, days[usize::from(id % 2 == 0)], 3))
+        .collect();
+    let digest = collect(&board, &request()).await.unwrap();
+    let body = render(&digest, &StrictFill::shipped(), DIGEST_TEMPLATE).unwrap();
+    assert!(body.text.contains("1000 newly overdue, 1000 due today, "), "{}", &body.text[..300]);
+    assert!(body.slack.len() > 1);
 }
 
 #[tokio::test]

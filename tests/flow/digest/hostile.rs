@@ -34,7 +34,7 @@ fn hostile_digest(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Digest
             LinkBase::none()
         };
         let mut sections: Vec<_> =
-            SectionKind::ALL.map(|kind| Section { kind, lines: Vec::new() }).into();
+            SectionKind::ALL.map(|kind| Section { kind, lines: Vec::new(), rest: 0 }).into();
         for (place, (id, headline, notes)) in lines {
             let evidence = base.task(TaskId(id));
             sections[place].lines.push(Line { evidence, headline, notes });

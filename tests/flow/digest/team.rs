@@ -1,7 +1,7 @@
 //! A small team on a Monday morning in Berlin, with something on every edge.
 
 use crate::support::fixed_board::FixedBoard;
-use rota::digest::{AgentWork, DigestRequest, LinkBase, Spent, Work};
+use rota::digest::{AgentWork, Costs, DigestRequest, LinkBase, Spent, SpentOf, Work};
 use rota::domain::*;
 use std::collections::BTreeMap;
 
@@ -167,11 +167,16 @@ fn agents() -> AgentWork {
         handed_over: vec![work("r-1", Some(TaskId(11)), "Write the FAQ", "ready for review")],
         waiting_review: vec![work("r-1", Some(TaskId(11)), "Write the FAQ", "since 22 Nov 17:10")],
         failed: vec![work("r-2", Some(TaskId(12)), "Compress the images", "timed_out")],
-        spent: vec![Spent {
-            playbook: PlaybookName::new("ai-worker"),
-            runs: 2,
-            usage,
-            accepted: 1,
+        costs: vec![Costs {
+            by: CostBy::Playbook,
+            spent: vec![Spent {
+                of: SpentOf::Playbook(PlaybookName::new("ai-worker")),
+                runs: 2,
+                usage,
+                unpriced: 0,
+                accepted: 1,
+                planned_minutes: 0,
+            }],
         }],
     }
 }

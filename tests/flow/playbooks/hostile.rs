@@ -19,10 +19,41 @@ fn texts() -> Vec<(&'static str, String)> {
         ),
         ("a long word", "x".repeat(10_000)),
         ("entities", "&amp;".repeat(600)),
-        ("another direction", "\u{202e}gnissim\u{2066}\u{200f} مرحبا".to_owned()),
-        ("unseen", "a\u{200b}\u{feff}b\u{2060}\u{0}\u{1b}[2J\u{e0041}".to_owned()),
+        (
+            "another direction",
+            "\u{202e}gnissim\u{2066}x\u{2067}y\u{2068}z\u{2069}\u{200f}\u{200e}\u{61c} مرحبا"
+                .to_owned(),
+        ),
+        ("unseen", "a\u{200b}\u{feff}b\u{2060}\u{ad}c\u{180e}\u{0}\u{1b}[2J\u{e0041}".to_owned()),
         ("emoji", "🚀👩‍👩‍👧 e\u{301}".repeat(30)),
     ]
+}
+
+/// What a terminal obeys, or what turns a text around before a reader's eyes.
+fn is_obeyed(c: char) -> bool {
+    c.is_control() && c != '\n'
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// What nobody sees, but for what joins letters and emoji.
+fn has_no_width(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{ad}' | '\u{180e}')
+}
+
+/// In Slack, marks of no width are ours alone: beside what would format, ping or begin a block.
+fn unseen_is_ours(text: &str) -> bool {
+    let all: Vec<char> = text.chars().collect();
+    (0..all.len()).filter(|at| has_no_width(all[*at])).all(|at| {
+        let before = at.checked_sub(1).map(|at| all[at]);
+        let after = all.get(at + 1).copied();
+        let is_mark = |c: Option<char>| c.is_some_and(|c| "*_~`".contains(c));
+        match all[at] {
+            '\u{200b}' => is_mark(before) || is_mark(after),
+            '\u{2060}' => before == Some('@') || after.is_some_and(|after| "#-&|".contains(after)),
+            _ => false,
+        }
+    })
 }
 
 /// A message that Slack takes, and in no text of it a link, or a mark that formats what somebody wrote.
@@ -43,6 +74,8 @@ fn check_slack(what: &str, json: &str) {
         }
     }
     for text in texts {
+        assert!(!text.contains(is_obeyed), "{what}: {text:?}");
+        assert!(unseen_is_ours(&text), "{what}: {text:?}");
         assert!(!text.contains('<'), "{what}: {text:.300}");
         // Titles of ours are bold; what the board said is not, nor anything else.
         for word in ["_a_", "*a*", "~c~", "`b`"] {
@@ -53,9 +86,8 @@ fn check_slack(what: &str, json: &str) {
 
 fn check(what: &str, body: &Body) {
     for text in [&body.text, &body.markdown] {
-        let obeyed =
-            |c: char| c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c);
-        assert!(!text.contains(obeyed), "{what}");
+        assert!(!text.contains(is_obeyed), "{what}: {text:?}");
+        assert!(!text.contains(has_no_width), "{what}: {text:?}");
         assert!(!text.contains("AI-Assistant}"), "{what} was read as a template");
     }
     let bare = body.markdown.replace("\\<", "").replace("\\[", "");

@@ -1,4 +1,4 @@
-//! Ten thousand lines: Slack's limits hold, and nothing is cut.
+//! Ten thousand lines: Slack's limits hold, and what is not told is counted.
 
 use super::{EVERYWHERE, run_well};
 use crate::support::daemon::{ADA, Team, WEBSITE, instant};
@@ -38,7 +38,7 @@ fn a_digest_of_ten_thousand_tasks_is_messages_that_slack_takes() {
         notes: vec!["Website".to_owned(), "Ada".to_owned()],
     };
     let mut sections: Vec<Section> =
-        SectionKind::ALL.map(|kind| Section { kind, lines: Vec::new() }).into();
+        SectionKind::ALL.map(|kind| Section { kind, lines: Vec::new(), rest: 0 }).into();
     sections[0].lines = (0..5_000).map(line).collect();
     sections[1].lines = (5_000..10_000).map(line).collect();
     let digest = Digest {
@@ -78,5 +78,30 @@ async fn a_standup_and_a_digest_of_a_large_board_are_told_whole() {
         let body = team.told.0.lock().unwrap()[before].1.clone();
         assert_eq!(lines_of(name, &body.slack), TASKS, "{name}: each task stands on a line");
     }
+    life.stop().await;
+}
+
+/// More than anybody reads.
+const MANY: usize = 10_000;
+
+#[tokio::test(start_paused = true)]
+async fn a_digest_of_ten_thousand_tasks_that_are_due_on_one_day_tells_the_first_and_counts_all() {
+    let team = Team::at("2026-10-24T08:00:00Z").await;
+    for place in 0..MANY {
+        let new = NewTask::new(WEBSITE, format!("Task {place} with <some> text & more"))
+            .with(TaskEdit::Due(Some(instant("2026-10-26T10:00:00Z"))));
+        team.board.below.add_task(&Stamp::by(ADA), new).await.unwrap();
+    }
+    team.clock.advance_to("2026-10-26T07:00:00Z");
+    team.shipped("daily-digest", &[EVERYWHERE]);
+    let life = team.start().await;
+    run_well(&life, "daily-digest", &[]).await;
+    let body = team.told.0.lock().unwrap()[0].1.clone();
+    assert!(body.text.contains(", 10000 due today, "), "{}", &body.text[..300]);
+    let told = lines_of("daily-digest", &body.slack) - 1;
+    assert!(told >= 500, "{told}");
+    let all = body.slack.concat();
+    assert!(all.contains(&format!("• … and {} more", MANY - told)), "{told}");
+    assert!(all.contains("Task 0 with") && body.slack.len() <= 30, "{}", body.slack.len());
     life.stop().await;
 }

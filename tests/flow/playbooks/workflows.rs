@@ -35,6 +35,20 @@ async fn standup_says_for_each_person_what_was_done_since_friday_what_is_today_a
     assert!(one.contains("Renew the contract") && !one.contains("Bo:"), "{one}");
 }
 
+/// A public holiday is no working day: what was done on the day before it is told on the day after it.
+#[tokio::test(start_paused = true)]
+async fn after_a_public_holiday_the_standup_looks_back_to_the_day_before_it() {
+    let team = sample().await;
+    let hours = "late = \"3h\"\nhours = { days = \"MON-FRI\", from = \"00:00\", to = \"23:59\", holidays = [\"2026-10-26\"] }";
+    team.shipped("standup", &[EVERYWHERE, ("late = \"3h\"", hours)]);
+    team.clock.advance(Duration::from_hours(24));
+    let life = team.start().await;
+    run_well(&life, "standup", &[]).await;
+    let text = team.told.texts().pop().unwrap();
+    assert!(text.contains("Done since Friday (1)\n- Fix the login redirect"), "{text}");
+    life.stop().await;
+}
+
 /// "Write a status report for the client: health, done this week, milestones, risks, hours."
 #[tokio::test(start_paused = true)]
 async fn client_status_report_states_health_its_rules_and_hours_against_the_budget() {
@@ -109,6 +123,36 @@ async fn sprint_planning_names_what_is_ready_and_moves_what_is_asked_for_with_it
     let text = team.told.texts().pop().unwrap();
     assert!(text.contains("Moved into sprint 1: 1 task."), "{text}");
     life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn sprint_planning_says_of_each_task_what_it_lacks_and_moves_all_that_are_ready() {
+    let team = sample().await;
+    let criteria = TaskEdit::AcceptanceCriteria("A customer is glad.".into());
+    let clear = TaskEdit::Description("Gifts are wrapped in paper.".into());
+    let add = async |headline: &str, edits: Vec<TaskEdit>| {
+        let new = NewTask { edits, ..NewTask::new(SHOP, headline.to_owned()) };
+        team.board.below.add_task(&Stamp::by(ADA), new).await.unwrap().after.id
+    };
+    add("Wrap gifts", vec![clear.clone(), criteria.clone(), TaskEdit::AddBlocker(TaskId(5))]).await;
+    add("Mugs", vec![TaskEdit::Description("Mugs.".into()), criteria.clone()]).await;
+    let ready = add("Gift cards", vec![clear, criteria]).await;
+    let text = told(&team, "sprint-planning", &[("project", "Web shop")]).await.text;
+    for line in [
+        "- Wrap gifts | Web shop · waits for task 5",
+        "- Mugs | Web shop · its description is too short to be clear",
+        "- Dark mode | Web shop · no acceptance criteria",
+        "Ready without milestone, no points (1)\n- Gift cards",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let life = team.start().await;
+    run_well(&life, "sprint-planning", &[("tasks", "ready"), ("sprint", "1")]).await;
+    life.stop().await;
+    let all = team.board.below.tasks(&TaskQuery::default()).await.unwrap().items;
+    let moved: Vec<TaskId> =
+        all.iter().filter(|task| task.sprint == Some(SprintId(1))).map(|task| task.id).collect();
+    assert_eq!(moved, [TaskId(7), ready]);
 }
 
 /// "Are we on track with our goals? Set this one to … and say why."
@@ -345,6 +389,38 @@ async fn focus_time_keeps_each_half_day_free_around_meetings_once() {
         ("2026-10-27T12:00:00Z", "2026-10-27T15:00:00Z"),
     ];
     assert_eq!(kept, times.map(|(from, to)| (instant(from), instant(to))));
+}
+
+/// Meetings of a calendar elsewhere are handed in; the reckoning stays the same.
+#[tokio::test(start_paused = true)]
+async fn focus_time_keeps_off_meetings_of_another_calendar() {
+    let team = sample().await;
+    let life = team.start().await;
+    let halves = async |busy: Json| {
+        let args = json!({ "userId": "Bo", "dateFrom": "2026-10-27", "dateTo": "2026-10-27",
+                           "minutes": 90, "busy": busy });
+        let found = asked(&team, &life, "findFocusTime", args).await;
+        let of = |block: &Json| {
+            let text = |name: &str| block[name].as_str().unwrap().to_owned();
+            (text("half"), text("from"), text("to"))
+        };
+        found["blocks"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let free = halves(json!([])).await;
+    assert_eq!(free.len(), 2, "{free:?}");
+    // From eleven to noon, and in the middle of the afternoon.
+    let meetings = json!([
+        { "from": "2026-10-27T10:00:00Z", "to": "2026-10-27T11:00:00Z" },
+        { "from": "2026-10-27T13:30:00Z", "to": "2026-10-27T14:30:00Z" },
+    ]);
+    let left = halves(meetings).await;
+    assert_eq!(left.len(), 1, "no hour and a half is left of the afternoon: {left:?}");
+    assert_eq!(left[0].0, "morning");
+    assert_eq!(
+        (instant(&left[0].1), instant(&left[0].2)),
+        (instant("2026-10-27T08:00:00Z"), instant("2026-10-27T09:45:00Z"))
+    );
+    life.stop().await;
 }
 
 /// The same answers for an assistant: the tools are there for whoever names their toolset.

@@ -56,7 +56,78 @@ pub fn view(view: &Value) -> Checked {
     for key in ["title", "submit", "close"] {
         plain(&view[key], 24)?;
     }
+    // Buttons stand in messages, a form takes texts.
+    let is_of_a_form = |block: &Value| block["type"] == "input" || block["type"] == "section";
+    if view["blocks"].as_array().is_none_or(|all| !all.iter().all(is_of_a_form)) {
+        return Err(BAD);
+    }
     blocks(&view["blocks"], 100)
+}
+
+#[test]
+fn what_slack_refuses_of_messages_with_buttons_answers_and_forms_is_refused() {
+    use serde_json::json;
+    let plain = |text: &str| json!({"type": "plain_text", "text": text});
+    let button = |id: &str| json!({"type": "button", "action_id": id, "text": plain("Approve"), "value": "1"});
+    let actions = |id: &str, buttons: &[Value]| json!({"type": "actions", "block_id": id, "elements": buttons});
+    let told = |blocks: &[Value]| message(&json!({"text": "t", "blocks": blocks}));
+    assert_eq!(
+        told(&[actions("1", &[button("a"), button("b")]), actions("2", &[button("c")])]),
+        Ok(())
+    );
+    let mut nameless = button("a");
+    nameless.as_object_mut().unwrap().remove("action_id");
+    let changed = |key: &str, to: Value| {
+        let mut button = button("a");
+        button[key] = to;
+        button
+    };
+    for wrong in [
+        vec![actions("1", &[button("a")]), actions("2", &[button("a")])],
+        vec![actions("1", &[button("a")]), actions("1", &[button("b")])],
+        vec![actions("1", &[])],
+        vec![actions("1", &[nameless])],
+        vec![actions("1", &[changed("style", json!("red"))])],
+        vec![actions("1", &[changed("text", json!({"type": "mrkdwn", "text": "x"}))])],
+        vec![actions("1", &[changed("text", plain(&"x".repeat(76)))])],
+        vec![actions("1", &[changed("value", json!("x".repeat(2_001)))])],
+        vec![actions("1", &[changed("url", json!("https://evil.example"))])],
+        vec![json!({"type": "context", "elements": [{"type": "mrkdwn", "text": "<!channel>"}]})],
+        vec![json!({"type": "context", "elements": [{"type": "mrkdwn", "text": "a & b"}]})],
+    ] {
+        assert!(told(&wrong).is_err(), "{wrong:#?}");
+        let answer = json!({"replace_original": true, "text": "t", "blocks": wrong});
+        assert!(response(&answer).is_err(), "{answer:#}");
+    }
+    let input = |id: &str| {
+        let element = json!({"type": "plain_text_input", "action_id": id, "max_length": 3_000});
+        json!({"type": "input", "block_id": id, "label": plain("Say"), "element": element})
+    };
+    let form = json!({"type": "modal", "callback_id": "c", "private_metadata": "{}",
+        "title": plain("Answer"), "submit": plain("Send"), "close": plain("Cancel"), "blocks": [input("a")]});
+    assert_eq!(view(&form), Ok(()));
+    let mut no_submit = form.clone();
+    no_submit.as_object_mut().unwrap().remove("submit");
+    let with = |key: &str, to: Value| {
+        let mut form = form.clone();
+        form[key] = to;
+        form
+    };
+    for wrong in [
+        no_submit,
+        with("title", plain(&"x".repeat(25))),
+        with("private_metadata", json!("x".repeat(3_001))),
+        with(
+            "blocks",
+            json!([input("a"), {"type": "input", "block_id": "b", "label": plain("Say"),
+            "element": {"type": "plain_text_input"}}]),
+        ),
+        with("blocks", json!([input("a"), input("a")])),
+        with("blocks", json!([actions("1", &[button("a")])])),
+        with("blocks", json!([])),
+    ] {
+        assert!(view(&wrong).is_err(), "{wrong:#}");
+    }
 }
 
 fn blocks(all: &Value, max: usize) -> Checked {
@@ -64,21 +135,24 @@ fn blocks(all: &Value, max: usize) -> Checked {
     if all.is_empty() || all.len() > max {
         return Err(BAD);
     }
-    let mut ids = BTreeSet::new();
+    let (mut ids, mut actions) = (BTreeSet::new(), BTreeSet::new());
     for block in all {
-        self::block(block, &mut ids)?;
+        self::block(block, &mut ids, &mut actions)?;
     }
     Ok(())
 }
 
-fn block(block: &Value, ids: &mut BTreeSet<String>) -> Checked {
+/// A name that nothing else in the message has.
+fn own(id: &Value, names: &mut BTreeSet<String>) -> Checked {
+    let id = id.as_str().ok_or(BAD)?;
+    length(id, 1, 255)?;
+    if names.insert(id.to_owned()) { Ok(()) } else { Err(BAD) }
+}
+
+fn block(block: &Value, ids: &mut BTreeSet<String>, actions: &mut BTreeSet<String>) -> Checked {
     let kind = block["type"].as_str().ok_or(BAD)?;
     if let Some(id) = block.get("block_id") {
-        let id = id.as_str().ok_or(BAD)?;
-        length(id, 1, 255)?;
-        if !ids.insert(id.to_owned()) {
-            return Err(BAD);
-        }
+        own(id, ids)?;
     }
     let fields: &[&str] = match kind {
         "header" => &["type", "block_id", "text"],
@@ -93,18 +167,15 @@ fn block(block: &Value, ids: &mut BTreeSet<String>) -> Checked {
         "header" => plain(&block["text"], 150),
         "section" => section(block),
         "context" => several(block, 10, |element| mrkdwn(element, 2_000)),
-        "actions" => {
-            let mut own = BTreeSet::new();
-            several(block, 25, |element| {
-                button(element)?;
-                let id = element["action_id"].as_str().unwrap_or_default();
-                if own.insert(id.to_owned()) { Ok(()) } else { Err(BAD) }
-            })
-        }
+        "actions" => several(block, 25, |element| {
+            button(element)?;
+            own(&element["action_id"], actions)
+        }),
         "input" => {
             plain(&block["label"], 2_000)?;
             let element = &block["element"];
             members(element, &["type", "action_id", "multiline", "max_length"]).map_err(|_| BAD)?;
+            own(&element["action_id"], actions)?;
             let max = element["max_length"].as_u64().unwrap_or(3_000);
             if element["type"] == "plain_text_input" && max <= 3_000 { Ok(()) } else { Err(BAD) }
         }
@@ -140,7 +211,6 @@ fn button(element: &Value) -> Checked {
         return Err(BAD);
     }
     plain(&element["text"], 75)?;
-    length(element["action_id"].as_str().ok_or(BAD)?, 1, 255)?;
     length(element["value"].as_str().unwrap_or("x"), 1, 2_000)?;
     match element.get("style").map(|style| style.as_str()) {
         None | Some(Some("primary" | "danger")) => Ok(()),

@@ -7,6 +7,7 @@ use super::http_double::{Asked, Double, Reply, Then};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 pub const TOKEN: &str = "xoxb-fake-s3cr3t";
 /// A channel that the app is in.
@@ -27,6 +28,23 @@ pub enum Fail {
     Broken,
     /// It is done, and the connection breaks before the answer.
     DoneAndBroken,
+}
+
+impl Fail {
+    /// How many kinds there are.
+    pub const KINDS: usize = 6;
+
+    /// Which of them it is.
+    pub fn kind(&self) -> usize {
+        match self {
+            Self::Error(_) => 0,
+            Self::Limited(_) => 1,
+            Self::Status(_) => 2,
+            Self::Garbage => 3,
+            Self::Broken => 4,
+            Self::DoneAndBroken => 5,
+        }
+    }
 }
 
 /// A message as it stands.
@@ -60,6 +78,12 @@ struct State {
     responses: Vec<Value>,
     next: u32,
     token_revoked: bool,
+    /// Whether a channel takes one message a second and no more.
+    is_limited: bool,
+    /// When each channel got its last one.
+    posted: BTreeMap<String, Instant>,
+    /// How many were too fast.
+    too_fast: usize,
 }
 
 pub struct FakeSlack {
@@ -88,6 +112,16 @@ impl FakeSlack {
     /// What the next calls come to, in this order.
     pub fn will(&self, fails: impl IntoIterator<Item = Fail>) {
         self.state.lock().unwrap().fails.extend(fails);
+    }
+
+    /// From now on a channel takes one message a second.
+    pub fn limit_channels(&self) {
+        self.state.lock().unwrap().is_limited = true;
+    }
+
+    /// How many messages came faster than that.
+    pub fn too_fast(&self) -> usize {
+        self.state.lock().unwrap().too_fast
     }
 
     pub fn without_scope(&self, scope: &str) {
@@ -180,6 +214,10 @@ fn answer(state: &Mutex<State>, asked: &Asked) -> Reply {
         Some(Fail::Garbage) => return Reply::text(200, "text/html", "<html>Slack</html>"),
         Some(Fail::Broken) => return Reply::text(200, "text/plain", "").then(Then::HangUp).cut(),
     }
+    if method == "chat.postMessage" && is_too_fast(&mut state, &args) {
+        let body = json!({"ok": false, "error": "ratelimited"}).to_string();
+        return Reply::text(429, "application/json", &body).with("Retry-After", "1");
+    }
     let answered = match authorized(&state, asked)
         .and_then(|()| allowed(&state, &method))
         .and_then(|()| perform(&mut state, &method, is_json, &args))
@@ -195,6 +233,18 @@ fn answer(state: &Mutex<State>, asked: &Asked) -> Reply {
     if done_first { answered.then(Then::HangUp).cut() } else { answered }
 }
 
+fn is_too_fast(state: &mut State, args: &Value) -> bool {
+    let channel = args["channel"].as_str().unwrap_or_default().to_owned();
+    let now = Instant::now();
+    let last = state.posted.get(&channel);
+    if state.is_limited && last.is_some_and(|last| now - *last < Duration::from_secs(1)) {
+        state.too_fast += 1;
+        return true;
+    }
+    state.posted.insert(channel, now);
+    false
+}
+
 fn authorized(state: &State, asked: &Asked) -> Result<(), &'static str> {
     if asked.method != "POST" || !asked.path.starts_with("/api/") {
         return Err("unknown_method");
@@ -208,14 +258,21 @@ fn authorized(state: &State, asked: &Asked) -> Result<(), &'static str> {
 }
 
 fn allowed(state: &State, method: &str) -> Result<(), &'static str> {
-    let needed = match method {
-        "chat.postMessage" | "chat.update" | "chat.delete" => "chat:write",
-        "users.lookupByEmail" => "users:read.email",
-        "users.info" => "users:read",
-        "auth.test" | "views.open" => return Ok(()),
-        _ => return Err("unknown_method"),
-    };
-    if state.scopes.contains(needed) { Ok(()) } else { Err("missing_scope") }
+    match scope_of(method).ok_or("unknown_method")? {
+        Some(needed) if !state.scopes.contains(needed) => Err("missing_scope"),
+        _ => Ok(()),
+    }
+}
+
+/// What a method needs, if anything; `None`: there is no such method.
+pub fn scope_of(method: &str) -> Option<Option<&'static str>> {
+    Some(match method {
+        "chat.postMessage" | "chat.update" | "chat.delete" => Some("chat:write"),
+        "users.lookupByEmail" => Some("users:read.email"),
+        "users.info" => Some("users:read"),
+        "auth.test" | "views.open" => None,
+        _ => return None,
+    })
 }
 
 fn perform(

@@ -108,6 +108,7 @@ async fn find(parts: &Parts, context: &Context, args: FindFocusTime) -> Result<V
     let calendar = read::calendar(parts, context, person, (first, last)).await?;
     let hours = args.hours.read()?;
     let mut busy = read::busy(&calendar, (hours, zone));
+    busy.extend(read::busy_on_holidays(context));
     for one in &args.busy {
         let (from, to) = (dates.begin("busy.from", &one.from)?, dates.end("busy.to", &one.to)?);
         busy.push(Span { from, to });

@@ -119,7 +119,7 @@ async fn plan(parts: &Parts, context: &Context, args: PlanProject) -> Result<Val
     }
     let buffer = amount("bufferDays", args.buffer_days.as_ref())?.unwrap_or(BUFFER_DAYS);
     let buffer = whole_days(buffer)?;
-    let last = workdays_before(finish, buffer);
+    let last = workdays_before(finish, buffer, &read::holidays(context));
     let per_point = amount("hoursPerPoint", args.hours_per_point.as_ref())?;
     let query = TaskQuery {
         projects: vec![project.id],
@@ -212,7 +212,8 @@ impl Desk<'_> {
                 })
                 .collect();
             let pieces: Vec<Piece> = own.iter().map(|seen| self.piece(&seen.task)).collect();
-            let busy = read::busy_but_for_focus(&calendar, (self.week.hours, self.week.zone));
+            let mut busy = read::busy_but_for_focus(&calendar, (self.week.hours, self.week.zone));
+            busy.extend(read::busy_on_holidays(self.context));
             lanes.push((Some(person), plan_lane(&self.week, &busy, &pieces)));
         }
         Ok(lanes)

@@ -258,6 +258,21 @@ pub(super) fn is_focus(one: &Scheduled) -> bool {
     matches!(one, Scheduled::Event(event) if event.title.trim() == FOCUS)
 }
 
+/// The days on which nobody works, by the hours of the playbook on whose behalf it is asked.
+pub(super) fn holidays(context: &Context) -> Vec<NaiveDate> {
+    let hours = context.run.as_ref().and_then(|run| run.playbook.on.hours.as_ref());
+    hours.map(|hours| hours.holidays.clone()).unwrap_or_default()
+}
+
+/// The same as times that are taken.
+pub(super) fn busy_on_holidays(context: &Context) -> impl Iterator<Item = Span> {
+    let zone = context.zone;
+    holidays(context).into_iter().map(move |day| Span {
+        from: midnight(day, zone),
+        to: midnight(day.succ_opt().unwrap_or(day), zone),
+    })
+}
+
 /// When somebody is busy by their calendar, but for time that is kept free for work.
 pub(super) fn busy_but_for_focus(found: &[Scheduled], days: (Hours, Tz)) -> Vec<Span> {
     let others: Vec<Scheduled> = found.iter().filter(|one| !is_focus(one)).cloned().collect();

@@ -25,7 +25,7 @@ pub(super) fn tool() -> Definition {
             name: "getStandup",
             title: "Get a standup",
             description: "For each person: what was finished since the last working day (on a Monday since \
-                Friday), what is for today with the calendar, what is blocked or overdue. Example: \
+                Friday; holidays of the playbook that asks do not count), what is for today with the calendar, what is blocked or overdue. Example: \
                 {\"projectId\": \"Website\"}.",
             example: r#"{"projectId": "Website", "on": "today"}"#,
         },
@@ -75,7 +75,7 @@ async fn get(parts: &Parts, context: &Context, args: GetStandup) -> Result<Value
     let projects = read::projects(&directory, args.project_id)?;
     let people = read::people(&directory, args.user_id)?;
     let day = read::day_or(dates(parts, context), "on", args.on.as_deref(), "today")?;
-    let before = last_workday(day);
+    let before = last_workday(day, &read::holidays(context));
     let zone = context.zone;
     let next = day.succ_opt().unwrap_or(day);
     let today = Span { from: midnight(day, zone), to: midnight(next, zone) };

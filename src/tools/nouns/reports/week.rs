@@ -173,7 +173,8 @@ impl Lane<'_> {
         let kept: BTreeSet<TaskId> = planned.collect();
         let free = self.own.iter().filter(|seen| !kept.contains(&seen.task.id));
         let pieces: Vec<Piece> = free.map(|seen| piece(&seen.task)).collect();
-        let busy = read::busy_but_for_focus(calendar, (self.week.hours, self.week.zone));
+        let mut busy = read::busy_but_for_focus(calendar, (self.week.hours, self.week.zone));
+        busy.extend(read::busy_on_holidays(self.context));
         (plan_week(self.week, &busy, &pieces), kept)
     }
 
