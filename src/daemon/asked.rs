@@ -6,7 +6,7 @@ use super::dispatcher::failed;
 use super::parts::Parts;
 use super::seams::Reports;
 use crate::digest::{self, AgentWork, CollectError, DIGEST_TEMPLATE, Digest, DigestRequest};
-use crate::domain::{CostBy, PlaybookName, Reason, Timestamp, Value};
+use crate::domain::{CostBy, PlaybookName, Timestamp, Value};
 use crate::ledger::stop;
 use crate::tools::desk::{DeskError, DigestAsk};
 

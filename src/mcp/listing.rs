@@ -75,7 +75,7 @@ pub(super) fn definition_for(name: &str, caller: &Caller) -> Option<&'static Def
 
 /// One of them for a program that lists none: all toolsets that are served are there for it, and only
 /// what changes nothing where that is configured.
-pub(super) fn reachable(name: &str, caller: &Caller) -> Option<&'static Definition> {
+pub fn reachable(name: &str, caller: &Caller) -> Option<&'static Definition> {
     let listed = LISTED.iter().find(|listed| listed.definition.name == name)?;
     let definition = listed.definition;
     let is_there = caller.may_reach(name)

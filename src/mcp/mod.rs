@@ -38,7 +38,7 @@ mod within_run;
 pub use caller::{Access, Caller, Denied};
 pub use confirm::Seals;
 pub use handler::Handler;
-pub use listing::{Served, served};
+pub use listing::{Served, reachable, served};
 pub use resources::About;
 pub use selection::{Selection, SelectionError};
 pub use subscriptions::{News, NewsError};

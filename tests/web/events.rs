@@ -65,6 +65,25 @@ async fn what_happens_is_told_and_gone_on_with_after_a_break() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_listens_alone_misses_nothing_by_a_break() {
+    let rota = team();
+    let secret = token(&rota, &["laptop"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let api = Api::of(&serving, Some(&secret));
+    let mut stream = opened(&api, None).await;
+    stream.named("hello").await;
+    rename(&api, 1, "First").await;
+    let mut last = stream.named("changed").await.id;
+    for round in 0..3 {
+        drop(stream);
+        rename(&api, 1, &format!("Round {round}")).await;
+        stream = opened(&api, Some(&last)).await;
+        assert_eq!(stream.next().await.unwrap().data["resumed"], true);
+        last = stream.named("changed").await.id;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_hears_of_what_they_may_not_ask_for() {
     let rota = team();
     rota.run(["project", "add", "Secret"]).ok();

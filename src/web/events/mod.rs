@@ -77,6 +77,8 @@ struct Memory {
     last: u64,
     /// Up to where the board's activity was told, while somebody listens.
     activity: Option<i64>,
+    /// The same when somebody listened last; 0: nobody ever did.
+    activity_before: i64,
     /// Open streams, by whose they are.
     streams: HashMap<String, usize>,
 }
@@ -126,7 +128,7 @@ impl Feed {
         let mut memory = self.lock();
         memory.last += 1;
         memory.bytes += data.len();
-        let (number, activity) = (memory.last, memory.activity.unwrap_or_default());
+        let (number, activity) = (memory.last, memory.activity.unwrap_or(memory.activity_before));
         memory.events.push_back(Arc::new(Told { number, activity, name, data, about }));
         while memory.events.len() > EVENTS_MAX || memory.bytes > BYTES_MAX {
             let Some(oldest) = memory.events.pop_front() else { break };
@@ -148,10 +150,16 @@ impl Feed {
                 let Some(known) = known else { return };
                 match self.board.since(known).await {
                     Ok((changed, now)) => {
-                        self.lock().activity = Some(now);
-                        for about in changed {
+                        // Up to there is told with the last of them: whoever breaks off before hears of
+                        // all of them again.
+                        let mut changed = changed.into_iter().peekable();
+                        while let Some(about) = changed.next() {
+                            if changed.peek().is_none() {
+                                self.lock().activity = Some(now);
+                            }
                             self.tell(Happened::Changed(about));
                         }
+                        self.lock().activity = Some(now);
                     }
                     Err(error) => tracing::debug!(%error, "nobody is told of news now"),
                 }
@@ -213,8 +221,10 @@ impl Drop for Place {
                 memory.streams.remove(&self.whose);
             }
         }
-        if memory.streams.is_empty() {
-            memory.activity = None;
+        if memory.streams.is_empty()
+            && let Some(activity) = memory.activity.take()
+        {
+            memory.activity_before = activity;
         }
     }
 }

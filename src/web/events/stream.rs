@@ -2,7 +2,7 @@
 
 use super::{Feed, Forgotten, Place, of_change};
 use crate::domain::TaskId;
-use crate::mcp::{About, Caller, served};
+use crate::mcp::{About, Caller, reachable};
 use async_trait::async_trait;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::sse::{Event, Sse};
@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::Stream;
 use futures::stream::unfold;
 use serde_json::json;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,8 @@ use tokio::time::Instant;
 
 /// A silent stream says so often that it is there, and whoever hears it is asked after.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// So many pages of the board's changes are told at once.
+const PAGES_MAX: usize = 100;
 /// Who hears what the daemon does may ask for it.
 const OF_RUNS: &str = "listRuns";
 
@@ -61,6 +63,7 @@ impl Feed {
             first: VecDeque::new(),
             last,
             state: State::Begins,
+            spoken: Instant::now(),
             asked: Instant::now(),
             _place: place,
         };
@@ -74,12 +77,8 @@ impl Feed {
 
 /// Whether a tool is there for a caller at all.
 fn may_call(caller: &Caller, tool: &str) -> bool {
-    let found = served().find(|served| served.definition.name == tool);
-    found.is_some_and(|served| {
-        caller.may_reach(tool)
-            && caller.principal.person.role >= served.definition.role
-            && (caller.projects.is_empty() || served.definition.keeps_to_projects())
-    })
+    let tool = reachable(tool, caller);
+    tool.is_some_and(|tool| caller.principal.person.role >= tool.role)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -104,14 +103,34 @@ struct Listener {
     /// The last event that was heard before.
     last: Option<String>,
     state: State,
-    /// When it was last asked whether the token counts.
+    /// When the last byte was sent, and when it was asked last whether the token counts.
+    spoken: Instant,
     asked: Instant,
     _place: Place,
+}
+
+/// What the id of the last event says.
+#[derive(Clone, Copy)]
+struct Heard {
+    /// Its number, where it is of this process.
+    number: Option<u64>,
+    /// The board's activity up to it; `None`: that was not known.
+    activity: Option<i64>,
+}
+
+impl Heard {
+    fn read(id: &str, life: &str) -> Self {
+        let mut parts = id.rsplitn(3, '.');
+        let activity = parts.next().and_then(|text| text.parse().ok()).filter(|at| *at > 0);
+        let number = parts.next().and_then(|text| text.parse().ok());
+        Self { number: number.filter(|_| parts.next() == Some(life)), activity }
+    }
 }
 
 fn events(listener: Listener) -> impl Stream<Item = Result<Event, Infallible>> {
     unfold(listener, |mut listener| async move {
         let event = listener.next().await?;
+        listener.spoken = Instant::now();
         Some((Ok(event), listener))
     })
 }
@@ -132,6 +151,10 @@ impl Listener {
             if self.asked.elapsed() >= HEARTBEAT && !self.still_counts().await {
                 continue;
             }
+            // Also where much happens that is not for this listener.
+            if self.spoken.elapsed() >= HEARTBEAT {
+                return Some(Event::default().comment("here"));
+            }
             let feed = Arc::clone(&self.feed);
             match feed.after(self.at) {
                 Err(Forgotten) => {
@@ -147,7 +170,8 @@ impl Listener {
                     }
                 }
                 Ok(None) => {
-                    let wait = tokio::time::timeout(HEARTBEAT, self.news.changed());
+                    let until = self.spoken.min(self.asked) + HEARTBEAT;
+                    let wait = tokio::time::timeout_at(until, self.news.changed());
                     tokio::select! {
                         biased;
                         () = feed.stop.cancelled() => {
@@ -157,9 +181,7 @@ impl Listener {
                         () = self.hearer.stirred() => {
                             self.still_counts().await;
                         }
-                        heard = wait => if heard.is_err() && self.still_counts().await {
-                            return Some(Event::default().comment("here"));
-                        }
+                        _ = wait => {}
                     }
                 }
             }
@@ -181,39 +203,63 @@ impl Listener {
     /// Goes on after the event that was heard last, or says that it cannot.
     async fn begin(&mut self) {
         let feed = Arc::clone(&self.feed);
+        let last = self.last.take();
+        let heard = last.as_deref().map(|last| Heard::read(last, &feed.life));
+        let here = heard.filter(|heard| heard.number.is_some_and(|n| feed.after(n).is_ok()));
         let now = feed.board.since(None).await.map(|(_, now)| now).ok();
         let (latest, now) = {
             let mut memory = feed.lock();
-            memory.activity = memory.activity.or(now);
-            (memory.last, memory.activity.unwrap_or_default())
+            // Nobody listened meanwhile: the board is asked for what happened since.
+            let before = here.and_then(|heard| heard.activity);
+            memory.activity = memory.activity.or(before).or(now);
+            (memory.last, memory.activity.or(now).unwrap_or(memory.activity_before))
         };
-        self.at = latest;
         self.news.mark_unchanged();
-        let hello = Event::default().id(feed.id_of(latest, now)).event("hello");
-        let Some(last) = self.last.take() else {
-            self.first.push_back(hello.data(json!({ "resumed": false }).to_string()));
-            return;
-        };
-        let mut parts = last.rsplitn(3, '.');
-        let activity = parts.next().and_then(|text| text.parse::<i64>().ok());
-        let number = parts.next().and_then(|text| text.parse::<u64>().ok());
-        let is_ours = parts.next() == Some(&feed.life);
-        if let Some(number) = number.filter(|number| is_ours && feed.after(*number).is_ok()) {
+        if let Some(number) = here.and_then(|heard| heard.number) {
             self.at = number;
             self.first.push_back(Event::default().event("hello").data(r#"{"resumed":true}"#));
             return;
         }
+        self.at = latest;
+        let id = feed.id_of(latest, now);
+        let hello = Event::default().event("hello").data(json!({ "resumed": false }).to_string());
+        let Some(heard) = heard else { return self.first.push_back(hello.id(id)) };
         // Changes of the board are told once more; of what runs did, the runs themselves tell.
         self.first.push_back(missed("what came after that event is not remembered any more"));
-        self.first.push_back(hello.data(json!({ "resumed": false }).to_string()));
-        let Some(activity) = activity else { return };
-        let Ok((changed, _)) = feed.board.since(Some(activity)).await else { return };
-        for about in changed {
-            if self.hears(Some(about)).await {
-                let event = Event::default().event("changed");
-                self.first.push_back(event.data(of_change(about).to_string()));
+        let mut changed = self.changed_since(heard.activity).await;
+        // From there whoever comes back goes on: only once all of it is told.
+        match changed.pop() {
+            None => self.first.push_back(hello.id(id)),
+            Some(last) => {
+                self.first.push_back(hello);
+                self.first.extend(changed);
+                self.first.push_back(last.id(id));
             }
         }
+    }
+
+    /// What changed on the board since, of what this listener may hear.
+    async fn changed_since(&mut self, activity: Option<i64>) -> Vec<Event> {
+        let (mut events, mut told) = (Vec::new(), BTreeSet::new());
+        let Some(mut from) = activity else { return events };
+        for _ in 0..PAGES_MAX {
+            let Ok((changed, to)) = self.feed.board.since(Some(from)).await else {
+                let why = "the board does not answer: what changed on it is not told";
+                self.first.push_back(missed(why));
+                break;
+            };
+            for about in changed {
+                if told.insert(about) && self.hears(Some(about)).await {
+                    let event = Event::default().event("changed");
+                    events.push(event.data(of_change(about).to_string()));
+                }
+            }
+            if to <= from {
+                break;
+            }
+            from = to;
+        }
+        events
     }
 
     /// Whether this is for whoever listens: what they could ask for.
