@@ -93,9 +93,8 @@ pub(super) fn fit_together(sections: &mut [Section]) {
 fn chars_of(line: &Line) -> usize {
     let text = |text: &str| text.chars().count().min(TEXT_CHARS_MAX);
     let notes: usize = line.notes.iter().map(|note| text(note)).sum();
-    let link = &line.evidence;
-    let url = link.url.as_ref().map_or(0, |url| url.chars().count());
-    text(&line.headline) + notes + link.reference.chars().count() + url
+    let url = line.evidence.url.as_ref().map_or(0, |url| url.chars().count());
+    text(&line.headline) + notes + line.evidence.reference.chars().count() + url
 }
 
 impl Section {

@@ -70,8 +70,8 @@ impl SpentOf {
 
 impl Costs {
     pub(super) fn section(&self, links: &LinkBase) -> Section {
-        let lines = self.spent.iter().map(|spent| spent.line(self.by, links));
-        Section::bounded(SectionKind::Spent(self.by), lines)
+        let told = self.spent.iter().map(|spent| spent.line(self.by, links));
+        Section::bounded(SectionKind::Spent(self.by), told)
     }
 }
 
