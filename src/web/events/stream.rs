@@ -37,7 +37,7 @@ pub(in crate::web) trait Hearer: Send + Sync {
     async fn sees(&self, task: TaskId) -> bool;
     /// Returns when they may have lost their leave just now; never, where nobody says so.
     async fn stirred(&mut self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

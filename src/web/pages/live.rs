@@ -56,7 +56,7 @@ impl Hearer for SignedIn {
 
     async fn stirred(&mut self) {
         if self.endings.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

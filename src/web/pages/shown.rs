@@ -134,12 +134,11 @@ pub(super) fn number(number: i64) -> String {
 /// How a state or status looks: its sort decides the colour, its words are always there.
 pub(super) fn chip(word: &str) -> Markup {
     let sort = match word {
-        "succeeded" | "done" | "approved" | "armed" | "ok" | "green" | "applied" => "good",
+        "succeeded" | "done" | "approved" | "armed" | "ok" | "green" | "applied" | "told"
+        | "ran" => "good",
         "failed" | "timed_out" | "stalled" | "claim_lost" | "interrupted" | "refused" | "fail"
-        | "red" | "faulty" | "unverified" | "blocked" => "bad",
+        | "red" | "faulty" | "unverified" | "blocked" | "lost" | "given_up" => "bad",
         "running" | "in_progress" | "working" | "announced" | "reserved" => "busy",
-        "told" | "ran" => "good",
-        "lost" | "given_up" => "bad",
         "queued" | "due" | "waiting" | "parked" | "yielded" | "paused" | "not armed" | "yellow"
         | "warn" | "changes_requested" | "open" => "wait",
         _ => "flat",

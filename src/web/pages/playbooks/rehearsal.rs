@@ -15,7 +15,7 @@ use maud::{Markup, html};
 use std::time::Duration;
 
 /// So long somebody waits for it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `POST /playbooks/{name}/dry-run`: it is asked for by a form, since it takes a copy of the house.
 pub(in crate::web::pages) async fn page(
