@@ -92,8 +92,7 @@ impl Spent {
             let worked = hours(self.usage.elapsed_ms / 60_000);
             notes.push(format!("{worked} h of {} h planned", hours(self.planned_minutes)));
         }
-        if self.accepted > 0 {
-            let each = self.usage.cost_micros / self.accepted;
+        if let Some(each) = self.usage.cost_micros.checked_div(self.accepted) {
             let each = if each > 0 { format!(" ({} each)", amount(each)) } else { String::new() };
             notes.push(format!("{} accepted{each}", self.accepted));
         }

@@ -78,8 +78,7 @@ fn within(span: Duration) -> DueSelector {
 /// `playbook`, `project`, `goal`, …
 pub(super) fn cost_by(text: &str) -> Result<CostBy, String> {
     let words = || CostBy::ALL.map(CostBy::as_str);
-    CostBy::named(text)
-        .ok_or_else(|| did_you_mean(text, words()).unwrap_or_else(|| CostBy::expected()))
+    CostBy::named(text).ok_or_else(|| did_you_mean(text, words()).unwrap_or_else(CostBy::expected))
 }
 
 /// `priority, due, created`.
