@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(
             shown("`rota` <@U1> `rota runs show r-1` `rm *`"),
             "\u{200b}`\u{200b}rota\u{200b}`\u{200b} &lt;@U1&gt; `rota runs show r-1` \
-             \u{200b}`\u{200b}rm *\u{200b}`\u{200b}"
+             \u{200b}`\u{200b}rm \u{200b}*\u{200b}`\u{200b}"
         );
         for rest in ["<!channel>`", "a\nb`", "*a*", "x&y`"] {
             for hostile in [format!("{COMMAND}{rest}"), format!("{COMMAND}{COMMAND}{rest}")] {
