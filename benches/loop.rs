@@ -133,6 +133,7 @@ impl Shop {
             applies: None,
             workspace: None,
             tally: Arc::new(Tally::default()),
+            span: tracing::Span::none(),
         });
         let job = Job {
             run,

@@ -5,7 +5,7 @@
 //! our own keys. Values are ours: names of playbooks, runs and tools, numbers, states; nothing that a board
 //! or a model wrote.
 
-use crate::domain::{Occurrence, Run, Usage};
+use crate::domain::{Occurrence, Reason, Run, Usage};
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
@@ -42,7 +42,7 @@ pub fn run(run: &Run) -> Span {
 pub fn run_ended(span: &Span, run: &Run) {
     let Usage { turns, tokens_in, tokens_out, cost_micros, .. } = run.usage;
     span.record("state", run.state.as_str());
-    span.record("reason", run.reason.map(|reason| reason.code()));
+    span.record("reason", run.reason.map(Reason::code));
     span.record("turns", turns).record("tokens_in", tokens_in).record("tokens_out", tokens_out);
     span.record("cost_micros", cost_micros);
     if run.state.may_retry() {

@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         for (name, arguments, expected) in [
-            ("nonsense", json!({}), "there are client-status-report"),
+            ("nonsense", json!({}), "there are break-down-task"),
             ("sprint-planning", json!({}), "needs the argument project"),
             ("sprint-planning", json!({ "project": " " }), "needs the argument project"),
             ("sprint-planning", json!({ "projekt": "Web" }), "takes no argument \"projekt\""),

@@ -109,9 +109,9 @@ async fn a_secret_is_renewed_while_it_is_used_and_the_one_before_ends_soon_after
 async fn a_session_ends_when_nobody_uses_it_and_after_a_week_in_any_case() {
     let (clock, ledger) = ledger();
     let idle = begun(&ledger).await;
-    clock.advance(RENEWED_AFTER - Duration::from_secs(1));
+    clock.advance(RENEWED_AFTER.saturating_sub(Duration::from_secs(1)));
     assert!(seen(&ledger, &idle).await.is_some());
-    clock.advance(IDLE_MAX - Duration::from_secs(1));
+    clock.advance(IDLE_MAX.saturating_sub(Duration::from_secs(1)));
     assert!(seen(&ledger, &idle).await.is_some(), "it was used less than twelve hours ago");
     clock.advance(IDLE_MAX + RENEWED_AFTER);
     assert!(seen(&ledger, &idle).await.is_none());

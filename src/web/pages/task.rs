@@ -89,9 +89,9 @@ async fn facts(visit: &Visit, id: &str) -> Result<Facts, CallError> {
     let people = visit.call_if_allowed("listPeople", []).await?.unwrap_or_default();
     let activity = [("taskId", id.clone()), ("limit", ACTIVITY.into())];
     let activity = visit.call_if_allowed("getActivity", activity).await?.unwrap_or_default();
-    let talk = talk(visit, &task, id.clone()).await?;
+    let comments = talk(visit, &task, id.clone()).await?;
     let why = visit.call_if_allowed("whyNot", [("subject", id)]).await?.unwrap_or_default();
-    Ok(Facts { task, statuses, people, why, activity, talk })
+    Ok(Facts { task, statuses, people, why, activity, talk: comments })
 }
 
 /// The newest comments, or those before the ones that were looked at.

@@ -31,7 +31,7 @@ fn ada() -> Caller {
         zone: Tz::UTC,
         tools: Vec::new(),
         projects: Vec::new(),
-        selection: Default::default(),
+        selection: crate::mcp::Selection::default(),
         run: None,
     }
 }

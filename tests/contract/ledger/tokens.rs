@@ -174,7 +174,7 @@ async fn what_was_begun_with_a_secret_ends_with_it(f: Fixture) {
     assert!(counts().await);
     assert_eq!(ledger.tokens().await.unwrap()[0].last_used, Some(at(0)), "it is used by that");
     let id = issued.token.id.as_str();
-    ledger.rotate_token(id, Duration::from_secs(60), "Ada").await.unwrap();
+    ledger.rotate_token(id, Duration::from_mins(1), "Ada").await.unwrap();
     assert!(counts().await, "the secret before counts for a minute");
     f.clock.step_wall(at(60));
     assert!(!counts().await);

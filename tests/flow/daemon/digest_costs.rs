@@ -89,14 +89,14 @@ async fn the_digest_tells_costs_by_project_milestone_goal_agent_and_playbook_as_
         let costs = report(&life, &ada, json!({ "by": by })).await;
         let items = costs["items"].as_array().unwrap();
         // The digest does not tell of itself.
-        let paid: Vec<&Json> = items.iter().filter(|item| item["cost_micros"] != 0).collect();
-        assert!(!paid.is_empty(), "{costs:#}");
-        for item in &paid {
-            let line = told(by, item);
-            assert!(section.contains(&line), "{line}\n{section}");
+        let priced: Vec<&Json> = items.iter().filter(|item| item["cost_micros"] != 0).collect();
+        assert!(!priced.is_empty(), "{costs:#}");
+        for item in &priced {
+            let row = told(by, item);
+            assert!(section.contains(&row), "{row}\n{section}");
         }
-        assert!(section.starts_with(&format!("{})\n", paid.len())), "{section}");
-        lines += paid.len();
+        assert!(section.starts_with(&format!("{})\n", priced.len())), "{section}");
+        lines += priced.len();
     }
     assert_eq!(lines, 1 + 2 + 1 + 1 + 1, "{text}");
     assert!(
