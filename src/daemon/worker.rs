@@ -196,14 +196,7 @@ impl Worker {
             tracing::info!(run = %worker.run.id, "{text}");
             worker.parts.tell("claimed", Some(&worker.run.id), text);
         }
-        let mut started = worker.record_start().await;
-        for _ in 1..STARTS_MAX {
-            // Whether it was recorded is unknown; recording it alike twice is allowed.
-            if matches!(started, Err(LedgerError::Store(_))) {
-                started = worker.record_start().await;
-            }
-        }
-        if let Err(error) = started {
+        if let Err(error) = worker.record_begin().await {
             let detail = error.to_string();
             worker.end_claim(EndKind::Expired, Reason::StoreFailed).await;
             worker.give_back_budget().await;
@@ -236,6 +229,18 @@ impl Worker {
             by: Some(worked_by(parts, &job.playbook)),
             looked_at: None,
         }
+    }
+
+    /// Records that its first run begins, tried a few times.
+    async fn record_begin(&self) -> Result<(), LedgerError> {
+        let mut started = self.record_start().await;
+        for _ in 1..STARTS_MAX {
+            // Whether it was recorded is unknown; recording it alike twice is allowed.
+            if matches!(started, Err(LedgerError::Store(_))) {
+                started = self.record_start().await;
+            }
+        }
+        started
     }
 
     pub(super) async fn record_start(&self) -> Result<(), LedgerError> {

@@ -51,8 +51,9 @@ async fn what_another_person_does_is_heard_until_somebody_signs_out() {
     let (mut others, mut bobs) =
         (other.hears().await, somebody(&rota, &serving, "Bob").await.hears().await);
     let mark = ada.mark.clone();
-    let reply = ada.post("/sign-out-everywhere", &[("mark", &mark)]).await;
-    assert_eq!((reply.status, reply.place()), (303, "/sign-in"));
+    let reply = ada.post("/settings", &[("mark", &mark), ("act", "end-sessions")]).await;
+    assert_eq!((reply.status, reply.place()), (303, "/settings"));
+    assert_eq!(ada.get("/settings").await.place(), "/sign-in?next=%2Fsettings");
     for stream in [&mut adas, &mut others] {
         stream.named("over").await;
         assert!(stream.next().await.is_none());
