@@ -122,7 +122,8 @@ fn protobuf_is_spoken_where_nothing_else_is_asked_for_and_a_silent_collector_hol
     assert_eq!(asked.header("content-type"), Some("application/x-protobuf"));
     assert_eq!(daemon.stop(), 0);
 
-    let daemon = rota.with_env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc").serve(Vec::<&str>::new());
+    let rota = rota.with_env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    let daemon = rota.serve(Vec::<&str>::new());
     daemon.wait_for_log("expected http/protobuf or http/json");
     assert_eq!(daemon.stop(), 0);
 }
