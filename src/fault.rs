@@ -9,7 +9,7 @@ mod quote;
 pub mod table;
 
 pub use near::{did_you_mean, nearest};
-pub use quote::{REDACTED, looks_secret, masked, shown, visible, without_secrets};
+pub use quote::{REDACTED, looks_secret, masked, names_secret, shown, visible, without_secrets};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;

@@ -10,6 +10,7 @@ use crate::domain::{
     LookedAt, Phase, Playbook, PlaybookName, ProjectId, Reason, RunId, RunState, StatusKind, Task,
     TaskId, Usage, Value, Work, WorkspaceSource,
 };
+use crate::fault::names_secret;
 use crate::ledger::{LedgerError, stop};
 use crate::runner::grant::PRIVATE;
 use crate::runner::workspace::{Ask, Files, Origin, Record, Workspace, WorkspaceError, judge};
@@ -134,7 +135,7 @@ impl Worker {
         let env = env.iter().filter(|name| !webhooks().any(|webhook| webhook.secret == **name));
         let env: Vec<_> =
             env.filter_map(|name| Some((name.clone(), known.get(name)?.clone()))).collect();
-        for (name, value) in env.iter().filter(|(name, _)| names_a_secret(name)) {
+        for (name, value) in env.iter().filter(|(name, _)| names_secret(&name.to_lowercase())) {
             signs.hide(name, value.clone().into());
         }
         env
@@ -216,12 +217,6 @@ impl Worker {
         let here = || PathBuf::from(".");
         self.parts.settings.state.clone().map_or_else(here, |state| state.join("work"))
     }
-}
-
-/// Whether a variable holds a secret by its name.
-fn names_a_secret(name: &str) -> bool {
-    let name = name.to_uppercase();
-    ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"].iter().any(|part| name.contains(part))
 }
 
 /// A workspace as templates see it.

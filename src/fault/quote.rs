@@ -163,7 +163,7 @@ pub fn visible(text: &str) -> String {
 }
 
 /// Whether what stands before a value names a secret, mistyped or not.
-fn secret_key(before: &str) -> bool {
+pub fn names_secret(before: &str) -> bool {
     let lower = before.to_lowercase();
     if SECRET_PARTS.iter().any(|word| lower.contains(word)) {
         return true;
@@ -292,7 +292,7 @@ fn secrets(line: &str) -> Vec<Range<usize>> {
         let close = close.min(line.len());
         let inside = line.get(open + 1..close).unwrap_or_default();
         let key = line.get(key_start..open).unwrap_or_default();
-        if secret_key(key) || looks_secret(inside) {
+        if names_secret(key) || looks_secret(inside) {
             found.push(open + 1..close);
         }
         rest = (close + 1).min(line.len());
@@ -315,7 +315,7 @@ fn secrets(line: &str) -> Vec<Range<usize>> {
 fn bare_secret(line: &str) -> bool {
     line.split_once('=').is_some_and(|(key, value)| {
         let value = value.trim_start();
-        secret_key(key) && !value.starts_with('{')
+        names_secret(key) && !value.starts_with('{')
     })
 }
 
