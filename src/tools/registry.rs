@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
-use tracing::{Instrument as _, Span};
+use tracing::Instrument as _;
 
 /// So many calls that worked the daemon wait to be heard of; whoever listens too slowly misses some.
 const ACTS_MAX: usize = 64;
@@ -136,9 +136,10 @@ impl Parts {
 /// A call, with how long it took and what came of it for whoever watches.
 async fn timed(
     tool: &'static str,
-    span: Span,
+    context: &Context,
     calling: impl Future<Output = Result<ToolResult, ToolError>>,
 ) -> Result<ToolResult, ToolError> {
+    let span = spans::tool_call(tool, context.run.as_ref().map(|run| &run.span));
     let begun = Instant::now();
     let called = calling.instrument(span.clone()).await;
     if let Err(error) = &called {
@@ -257,11 +258,7 @@ impl ToolRegistry {
                 && let Some(named) = outer.named(name)
             {
                 let calling = outer::call(&self.parts, outer, named, args, context);
-                let span = spans::tool_call(
-                    instruments::UPSTREAM,
-                    context.run.as_ref().map(|run| &run.span),
-                );
-                return timed(instruments::UPSTREAM, span, Box::pin(calling)).await;
+                return timed(instruments::UPSTREAM, context, Box::pin(calling)).await;
             }
             return Err(arguments::unknown_tool(
                 name,
@@ -273,8 +270,7 @@ impl ToolRegistry {
             guard::may_call(tool, context)?;
             beside::once(self, tool, beside::take(tool, args)?, context).await
         });
-        let span = spans::tool_call(tool.name, context.run.as_ref().map(|run| &run.span));
-        let called = timed(tool.name, span, calling).await;
+        let called = timed(tool.name, context, calling).await;
         if called.is_ok() && tool.kind == ToolKind::Operate {
             // Nobody has to listen.
             let _ = self.acts.send(tool.name);
