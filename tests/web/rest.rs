@@ -2,6 +2,7 @@
 
 use super::{Api, sent};
 use crate::mcp::{team, token};
+use crate::support::rota::{Rota, Serving};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,14 +167,20 @@ async fn a_repeated_request_with_its_key_is_done_once() {
     assert_eq!(api.tasks_called("Once").await, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_waits_is_listed_and_decided_once() {
+/// A team with an agent: its folder, its daemon, a person there, the agent.
+fn with_a_robot() -> (Rota, Serving, Api, Api) {
     let rota = team();
     rota.run(["person", "add", "Robot", "--agent", "--role", "editor"]).ok();
     let ada = token(&rota, &["laptop"]);
     let robot = token(&rota, &["robots", "--person", "Robot"]);
     let serving = rota.serve(Vec::<&str>::new());
     let (ada, robot) = (Api::of(&serving, Some(&ada)), Api::of(&serving, Some(&robot)));
+    (rota, serving, ada, robot)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_listed_and_decided_once() {
+    let (_rota, _serving, ada, robot) = with_a_robot();
     let fence = robot.tool("claimTask", json!({ "task": 1 })).await.ok()["fence"].clone();
     let claims = ada.get("/api/v1/claims").await.ok();
     assert_eq!(claims["items"][0]["by"], "Robot", "{claims:#}");
@@ -198,12 +205,7 @@ async fn what_waits_is_listed_and_decided_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_is_put_off_sent_back_and_answered_and_the_list_says_age_and_owner() {
-    let rota = team();
-    rota.run(["person", "add", "Robot", "--agent", "--role", "editor"]).ok();
-    let ada = token(&rota, &["laptop"]);
-    let robot = token(&rota, &["robots", "--person", "Robot"]);
-    let serving = rota.serve(Vec::<&str>::new());
-    let (ada, robot) = (Api::of(&serving, Some(&ada)), Api::of(&serving, Some(&robot)));
+    let (rota, _serving, ada, robot) = with_a_robot();
     let claim = async || robot.tool("claimTask", json!({ "task": 1 })).await.ok()["fence"].clone();
     let submit =
         json!({ "task": 1, "fence": claim().await, "summary": "Done.", "reviewer": "Bob" });
