@@ -177,4 +177,8 @@ impl News for Runs {
     async fn since(&self, last: Option<i64>) -> Result<(BTreeSet<About>, i64), NewsError> {
         Ok((BTreeSet::new(), last.unwrap_or(0)))
     }
+
+    async fn sees(&self, _: &Caller, _: mcp::About) -> bool {
+        false
+    }
 }

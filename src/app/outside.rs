@@ -133,8 +133,7 @@ impl Calls for Outside {
         args: Value,
         told: mpsc::Sender<String>,
     ) -> Result<Called, CallError> {
-        let mut context = Context::person(caller.principal.clone(), caller.zone)
-            .limited_to(caller.projects.clone());
+        let mut context = context_of(caller);
         context.progress = Progress::to(told);
         self.carry_out(context, tool, args).await
     }
@@ -184,6 +183,19 @@ impl News for Outside {
         });
         Ok((about.collect(), now))
     }
+
+    async fn sees(&self, caller: &Caller, about: About) -> bool {
+        let entity = match about {
+            About::Task(task) => Entity::Task(task),
+            About::Project(project) => Entity::Project(project),
+        };
+        self.tools.shows(&context_of(caller), entity).await
+    }
+}
+
+/// Somebody outside any run.
+fn context_of(caller: &Caller) -> Context {
+    Context::person(caller.principal.clone(), caller.zone).limited_to(caller.projects.clone())
 }
 
 fn not_kept(error: crate::ledger::LedgerError) -> SessionError {

@@ -13,20 +13,20 @@ pub struct Member {
     pub project: ProjectId,
     /// The person.
     pub person: PersonId,
-    /// What they may do in it; `None`: what they may do on the board.
+    /// The most that they may do in it; `None`: what they may do on the board.
     pub role: Option<Role>,
 }
 
 /// What a person may do in a project whose members these are; `None`: nothing.
 ///
-/// A role in the project counts instead of that on the board, more or less; managers and those above
-/// keep theirs, and need not be listed.
+/// A role in the project can only lessen that on the board, which may already be what a token leaves of
+/// it; managers and those above keep theirs, and need not be listed.
 pub fn role_in(person: &Person, members: &[Member]) -> Option<Role> {
     if members.is_empty() || person.role >= Role::Manager {
         return Some(person.role);
     }
     let member = members.iter().find(|member| member.person == person.id)?;
-    Some(member.role.unwrap_or(person.role))
+    Some(member.role.map_or(person.role, |role| role.min(person.role)))
 }
 
 /// Which members, by project and person; every part narrows.
@@ -66,5 +66,7 @@ mod tests {
         let less = [member(1, Some(Role::Readonly)), member(2, Some(Role::Readonly))];
         assert_eq!(role_in(&editor, &less), Some(Role::Readonly));
         assert_eq!(role_in(&manager, &less), Some(Role::Manager));
+        let more = [member(1, Some(Role::Admin))];
+        assert_eq!(role_in(&editor, &more), Some(Role::Editor));
     }
 }

@@ -61,8 +61,25 @@ pub(super) fn fits(result: &CallToolResult, bytes_max: usize) -> bool {
     if rough <= bytes_max {
         return true;
     }
+    bytes(result) <= bytes_max
+}
+
+/// How large a result is on its way, without the envelope.
+pub(super) fn bytes(result: &CallToolResult) -> usize {
+    counted(result)
+}
+
+/// How large a text is on its way, quotes and escapes included.
+pub(super) fn written(text: &str) -> usize {
+    counted(&text)
+}
+
+fn counted(of: &impl serde::Serialize) -> usize {
     let mut counted = Counted(0);
-    serde_json::to_writer(&mut counted, result).is_ok() && counted.0 <= bytes_max
+    match serde_json::to_writer(&mut counted, of) {
+        Ok(()) => counted.0,
+        Err(_) => usize::MAX,
+    }
 }
 
 /// What a result has beside its texts and its structure.

@@ -3,7 +3,7 @@
 use super::Selection;
 use crate::domain::{Principal, ProjectId, Role};
 use crate::runner::Granted;
-use crate::tools::matches_any;
+use crate::tools::{Definition, Toolset, catalogue, matches_any};
 use async_trait::async_trait;
 use chrono_tz::Tz;
 use secrecy::SecretString;
@@ -17,7 +17,8 @@ pub struct Caller {
     pub principal: Principal,
     /// The zone in which a bare date is a day.
     pub zone: Tz,
-    /// The only tools that the token lets call (`*` at the end stands for any rest); empty: all.
+    /// The only tools that the token lets call (`*` at the end stands for any rest, `set:tasks` for a
+    /// toolset); empty: all.
     pub tools: Vec<String>,
     /// The only projects that there are for this caller; empty: all.
     pub projects: Vec<ProjectId>,
@@ -31,7 +32,14 @@ pub struct Caller {
 impl Caller {
     /// Whether the token lets this caller call the tool.
     pub fn may_reach(&self, tool: &str) -> bool {
-        self.tools.is_empty() || matches_any(&self.tools, tool)
+        let is_in_a_set =
+            || catalogue().iter().any(|known| known.name == tool && self.names_set_of(known));
+        self.tools.is_empty() || matches_any(&self.tools, tool) || is_in_a_set()
+    }
+
+    /// Whether the token is for this tool's whole toolset.
+    pub(super) fn names_set_of(&self, tool: &Definition) -> bool {
+        self.tools.iter().any(|pattern| Toolset::in_pattern(pattern) == Some(tool.set))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::confirm::Consent;
 use super::jobs::{JOB_TIME, REPORT_BYTES_MAX};
+use super::rest::{self, Linked};
 use super::{CallError, Called, Caller, Handler, Limits, answer, confirm, instruments, listing};
 use crate::domain::{Reason, Value};
 use crate::tools::{Definition, ToolKind};
@@ -210,7 +211,12 @@ impl Handler {
             // A shorter page is whole, and has the cursor with which to go on.
             match shorter(tool.kind, tool.input_schema.get("properties"), &args) {
                 Some(fewer) => args = fewer,
-                None => return Err(too_large(limits)),
+                // No program reads by address.
+                None if matches!(asker, Asker::Program) => return Err(too_long(bytes_max)),
+                None => {
+                    let structured = result.structured_content.unwrap_or_default();
+                    return rest::cut(structured, (tool, &args), Linked::Yes, bytes_max);
+                }
             }
         }
     }
@@ -274,7 +280,7 @@ impl Handler {
 
 /// The same arguments for a page of half the size; `None` where the tool has no pages, or they are
 /// as short as they can be.
-fn shorter(kind: ToolKind, properties: Option<&Value>, args: &Value) -> Option<Value> {
+pub(super) fn shorter(kind: ToolKind, properties: Option<&Value>, args: &Value) -> Option<Value> {
     let has_pages = |name| properties.is_some_and(|known| known.get(name).is_some());
     if kind != ToolKind::Read || !has_pages("limit") || !has_pages("cursor") {
         return None;
@@ -301,14 +307,11 @@ fn timed_out(tool: &str, asker: Asker<'_>, limits: &Limits) -> CallError {
     CallError { retryable: true, ..CallError::of("timed_out", message) }
 }
 
-pub(super) fn too_large(limits: &Limits) -> CallError {
-    CallError::of(
-        "response_too_large",
-        format!(
-            "the answer has more than {} bytes (MCP_MAX_RESPONSE_SIZE); ask for less",
-            limits.response_bytes_max
-        ),
-    )
+/// An answer that cannot be cut to what may be sent.
+pub(super) fn too_long(bytes_max: usize) -> CallError {
+    let message =
+        format!("the answer has more than {bytes_max} bytes (MCP_MAX_RESPONSE_SIZE); ask for less");
+    CallError::of("response_too_large", message)
 }
 
 #[cfg(test)]

@@ -56,8 +56,11 @@ fn is_for(listed: &Listed, caller: &Caller) -> bool {
 
 /// Whether a tool is there for a caller, whatever their role.
 fn is_there_for(definition: &Definition, caller: &Caller) -> bool {
+    // A toolset that is otherwise shown to whoever names it is named by the token.
+    let is_selected = caller.selection.shows(definition)
+        || caller.names_set_of(definition) && caller.selection.reaches(definition);
     caller.may_reach(definition.name)
-        && caller.selection.shows(definition)
+        && is_selected
         && (caller.projects.is_empty() || definition.keeps_to_projects())
 }
 

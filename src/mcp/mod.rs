@@ -29,6 +29,7 @@ mod listing;
 mod prompts;
 mod reading;
 mod resources;
+mod rest;
 mod schema;
 mod selection;
 pub mod stdio;

@@ -1,9 +1,12 @@
 //! Reading by address, and completing what somebody types into a prompt's argument.
 
+use super::calling::too_long;
 use super::handler::Handler;
 use super::resources::{Address, MIME};
-use super::{Caller, answer, listing, prompts, schema};
+use super::rest::{self, Linked, Rest};
+use super::{CallError, Caller, answer, listing, prompts, schema};
 use crate::domain::Value;
+use crate::tools::Definition;
 use rmcp::model::{
     CompleteRequestParams, CompletionInfo, ReadResourceResult, Reference, ResourceContents,
 };
@@ -26,17 +29,16 @@ impl Handler {
             let message = format!("there is nothing at {shown:?} for you; see resources/list");
             ErrorData::resource_not_found(message, Some(serde_json::json!({ "uri": shown })))
         };
-        let address = Address::parse(uri).ok_or_else(not_found)?;
-        if listing::definition_for(address.tool, caller).is_none() {
-            return Err(not_found());
-        }
-        match self.call(caller, address.tool, address.args, context).await {
-            Ok(done) => {
-                let text = schema::without_nulls(done.value).to_string();
-                if text.len() > self.limits().response_bytes_max {
-                    let message = "it is larger than MCP_MAX_RESPONSE_SIZE; call the tool for less";
-                    return Err(ErrorData::internal_error(message, None));
-                }
+        let rest = Rest::parse(uri, caller);
+        let (name, args) = match (&rest, Address::parse(uri)) {
+            (Some(rest), _) => (rest.tool.name, rest.args.clone()),
+            (None, Some(address)) => (address.tool, address.args),
+            (None, None) => return Err(not_found()),
+        };
+        let tool = listing::definition_for(name, caller).ok_or_else(not_found)?;
+        let read = self.call(caller, tool.name, args.clone(), context).await;
+        match read.and_then(|done| self.as_text(done.value, (tool, &args), rest.as_ref())) {
+            Ok(text) => {
                 let contents = ResourceContents::TextResourceContents {
                     uri: uri.to_owned(),
                     mime_type: Some(MIME.to_owned()),
@@ -50,6 +52,30 @@ impl Handler {
                 Err(ErrorData::internal_error(answer::message(&error, self.limits()), None))
             }
         }
+    }
+
+    /// What is sent of what was read.
+    fn as_text(
+        &self,
+        value: Value,
+        (tool, args): (&'static Definition, &Value),
+        rest: Option<&Rest>,
+    ) -> Result<String, CallError> {
+        let bytes_max = self.limits().response_bytes_max;
+        if let Some(rest) = rest {
+            return rest.read(value, bytes_max);
+        }
+        let structured = schema::without_nulls(value);
+        let mut text = structured.to_string();
+        let mut room = bytes_max;
+        while answer::written(&text) > bytes_max {
+            // A text in a text: its quotes are written twice.
+            room /= 2;
+            let cut = rest::cut(structured.clone(), (tool, args), Linked::Yes, room);
+            let cut = cut.map_err(|_| too_long(bytes_max))?;
+            text = cut.structured_content.unwrap_or_default().to_string();
+        }
+        Ok(text)
     }
 
     /// What may be meant by what was typed so far: at most a hundred, those that begin so first.

@@ -1,6 +1,6 @@
 //! Who wants to hear when something at an address changes, and telling them.
 
-use super::caller::Access;
+use super::caller::{Access, Caller};
 use super::resources::{About, Address};
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -29,6 +29,9 @@ pub trait News: Send + Sync {
     /// What changed after the row `last` of the board's activity, and the last row there is now.
     /// `None` asks only for the last row.
     async fn since(&self, last: Option<i64>) -> Result<(BTreeSet<About>, i64), NewsError>;
+
+    /// Whether this is there for somebody, so that they may hear of it.
+    async fn sees(&self, caller: &Caller, about: About) -> bool;
 }
 
 /// Why there are no news.

@@ -1,5 +1,7 @@
 //! The program of a run asks: it sees the tools of its run, and what it calls is its run's own call.
 
+use super::calling::shorter;
+use super::rest::{self, Linked};
 use super::{CallError, Handler, answer, schema};
 use crate::domain::Value;
 use crate::mcp::instruments;
@@ -7,7 +9,8 @@ use crate::runner::Granted;
 use crate::tools::{Definition, ToolKind};
 use rmcp::ErrorData;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, ServerCapabilities, Tool, ToolAnnotations,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ServerCapabilities, Tool,
+    ToolAnnotations,
 };
 use std::sync::Arc;
 
@@ -60,24 +63,38 @@ impl Handler {
         let name = request.name.to_string();
         let known = crate::tools::catalogue().iter().find(|tool| tool.name == name);
         let began = self.clock().boot();
-        let called = run.call(name, args).await.map_err(CallError::from);
+        let called = self.fitting_in_run(run, (name, known), args).await;
         let code = called.as_ref().err().map(|error| error.code.as_str());
         let elapsed = self.clock().boot().saturating_sub(began);
         instruments::called(known.map_or("upstream", |tool| tool.name), code, elapsed);
-        let limits = self.limits();
-        let result = match called {
-            Err(error) => answer::error(&error, limits),
-            Ok(done) => {
-                let result = answer::result(done.into());
-                let fits = answer::fits(&result, limits.response_bytes_max);
-                let only_reads = known.is_some_and(|tool| tool.kind == ToolKind::Read);
-                match (fits, only_reads) {
-                    (true, _) => result,
-                    (false, true) => answer::error(&super::calling::too_large(limits), limits),
-                    (false, false) => answer::shortened(result),
+        let result = called.unwrap_or_else(|error| answer::error(&error, self.limits()));
+        Ok(result.into())
+    }
+
+    /// What fits of the answer to a run's call.
+    async fn fitting_in_run(
+        &self,
+        run: &Granted,
+        (name, known): (String, Option<&'static Definition>),
+        mut args: Value,
+    ) -> Result<CallToolResult, CallError> {
+        let bytes_max = self.limits().response_bytes_max;
+        loop {
+            let done = run.call(name.clone(), args.clone()).await?;
+            let result = answer::result(done.into());
+            if answer::fits(&result, bytes_max) {
+                return Ok(result);
+            }
+            let Some(tool) = known.filter(|tool| tool.kind == ToolKind::Read) else {
+                return Ok(answer::shortened(result));
+            };
+            match shorter(tool.kind, tool.input_schema.get("properties"), &args) {
+                Some(fewer) => args = fewer,
+                None => {
+                    let structured = result.structured_content.unwrap_or_default();
+                    return rest::cut(structured, (tool, &args), Linked::No, bytes_max);
                 }
             }
-        };
-        Ok(result.into())
+        }
     }
 }

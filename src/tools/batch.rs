@@ -107,7 +107,7 @@ async fn planned(
     let (beside, args) = beside::take(single, call.args.clone())?;
     beside.belongs_to_one()?;
     let planned = plan(parts, context, args).await?;
-    limited::check_reach(parts, context, &planned).await?;
+    limited::check_reach(parts, single, &planned).await?;
     Ok((single.name, Planned { revision: beside.revision, ..planned }))
 }
 

@@ -1,5 +1,6 @@
 //! Names beside ids in what a write changed, as reading tools show them: `status_label` beside
-//! `status`, `assignee_name` beside `assignee`, `owner_name`, `project_name`. The ids stay.
+//! `status`, `assignee_name` beside `assignee`, `owner_name`,
+//! `person_name`, `project_name`. The ids stay.
 
 use super::write::{Acted, Write};
 use crate::board::Board;
@@ -52,6 +53,7 @@ impl Captions {
             ("status_label", id("status").and_then(label)),
             ("assignee_name", id("assignee").and_then(person)),
             ("owner_name", id("ownerId").or(id("userId")).and_then(person)),
+            ("person_name", id("person").and_then(person)),
             ("project_name", id("project").and_then(named)),
         ];
         for (name, caption) in captions {
@@ -75,6 +77,7 @@ fn needs(write: &Write) -> (Option<ProjectId>, bool) {
         Write::Goal(write) => write.names(),
         Write::Event(write) => (None, write.names_person()),
         Write::Sprint(write) => (Some(write.project()), false),
+        Write::Member(write) => (Some(write.project()), true),
         _ => (None, false),
     }
 }

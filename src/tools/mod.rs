@@ -136,6 +136,11 @@ impl ToolError {
     }
 }
 
+/// A result as a compact text that stands alone, for whoever is shown nothing else.
+pub fn text_of(value: &Value) -> String {
+    show::text(value)
+}
+
 /// Every definition, in the order of their names: what can be said of the tools before anything is
 /// opened.
 pub fn catalogue() -> &'static [Definition] {

@@ -3,6 +3,7 @@
 use super::definition::{Definition, Handler};
 use super::desk::{Desk, Feeds, Records, Repeats, Steward, Tokens};
 use super::journal::Journal;
+use super::limited::Within;
 use super::outer::{self, OfferedOuter, Outer};
 use super::write::Planned;
 use super::{
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::domain::{Reason, Value};
+use crate::domain::{Entity, Reason, Value};
 use crate::instruments::{self, spans};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
@@ -39,6 +40,8 @@ pub struct Parts {
     steward: OnceLock<Arc<dyn Steward>>,
     address: OnceLock<String>,
     outer: OnceLock<Outer>,
+    /// What there is for whoever asks; `None`: everything.
+    within: Option<Within>,
 }
 
 impl Parts {
@@ -59,11 +62,12 @@ impl Parts {
             steward,
             address,
             outer,
+            within: None,
         }
     }
 
-    /// The same over another board.
-    pub(super) fn over(&self, board: Arc<dyn Board>) -> Self {
+    /// The same for somebody for whom there are some projects only, on a board of those.
+    pub(super) fn narrowed(&self, board: Arc<dyn Board>, within: Within) -> Self {
         Self {
             board,
             journal: Arc::clone(&self.journal),
@@ -77,7 +81,13 @@ impl Parts {
             address: self.address.clone(),
             // What other servers do is not undone with that board.
             outer: OnceLock::new(),
+            within: Some(within),
         }
+    }
+
+    /// What there is for whoever asks; `None`: everything.
+    pub(super) fn within(&self) -> Option<&Within> {
+        self.within.as_ref()
     }
 
     pub(super) fn desk_if_there(&self) -> Option<Arc<dyn Desk>> {
@@ -286,7 +296,7 @@ impl ToolRegistry {
         args: Value,
         context: &Context,
     ) -> Result<ToolResult, ToolError> {
-        let limited = limited::parts_for(&self.parts, context);
+        let limited = limited::parts_for(&self.parts, context).await?;
         let parts = limited.as_ref().unwrap_or(&self.parts);
         match &tool.handler {
             Handler::Answer(answer) => {
@@ -297,7 +307,7 @@ impl ToolRegistry {
             Handler::Write(plan) => {
                 let (args, only_looks) = guard::without_dry_run(tool, args);
                 let planned = plan(parts, context, args.clone()).await?;
-                limited::check_reach(parts, context, &planned).await?;
+                limited::check_reach(parts, tool, &planned).await?;
                 if only_looks {
                     return guard::foresee(parts, context, &planned).await;
                 }
@@ -328,11 +338,26 @@ impl ToolRegistry {
             return Err(ToolError::rejected(Reason::Unsupported, message));
         };
         guard::may_call(tool, context)?;
-        let limited = limited::parts_for(&self.parts, context);
+        let limited = limited::parts_for(&self.parts, context).await?;
         let parts = limited.as_ref().unwrap_or(&self.parts);
         let planned = plan(parts, context, args).await?;
-        limited::check_reach(parts, context, &planned).await?;
+        limited::check_reach(parts, tool, &planned).await?;
         guard::foresee(parts, context, &planned).await
+    }
+
+    /// Whether a task, or a project, is there for whoever asks. What cannot be told now is not.
+    pub async fn shows(&self, context: &Context, entity: Entity) -> bool {
+        match limited::parts_for(&self.parts, context).await {
+            Ok(None) => true,
+            Ok(Some(parts)) => match entity {
+                Entity::Task(task) => limited::shows(&parts, task).await,
+                Entity::Project(project) => {
+                    parts.within().is_some_and(|within| within.role_in(project).is_some())
+                }
+                _ => false,
+            },
+            Err(_) => false,
+        }
     }
 
     /// What a tool does to the world; `None` for a tool that is not there.

@@ -18,6 +18,9 @@ pub enum Toolset {
     /// Sprints. Served to clients that name it: those of Leantime's tools know none, and the listing
     /// that everybody pays for stays short.
     Sprints,
+    /// Who belongs to which project: changing it. Served to clients that name it: managers set up a team
+    /// once.
+    Members,
     /// What waits for a person. Served to clients that name it: the listing that everybody pays for
     /// stays short.
     Reviews,
@@ -45,7 +48,7 @@ pub enum Toolset {
 }
 
 impl Toolset {
-    const ALL: [(Self, &'static str); 18] = [
+    const ALL: [(Self, &'static str); 19] = [
         (Self::Tasks, "tasks"),
         (Self::Comments, "comments"),
         (Self::Projects, "projects"),
@@ -53,6 +56,7 @@ impl Toolset {
         (Self::Milestones, "milestones"),
         (Self::Goals, "goals"),
         (Self::Sprints, "sprints"),
+        (Self::Members, "members"),
         (Self::Reviews, "reviews"),
         (Self::Reports, "reports"),
         (Self::Calendar, "calendar"),
@@ -81,9 +85,17 @@ impl Toolset {
         Self::ALL.iter().filter(|(set, _)| set.is_served()).map(|(_, name)| *name).collect()
     }
 
+    /// The toolset that a token's pattern names: `set:tasks`. Only those that are served have one.
+    pub fn in_pattern(pattern: &str) -> Option<Self> {
+        Self::named(pattern.strip_prefix("set:")?).filter(|set| set.is_served())
+    }
+
     /// Whether a client that names no toolsets is shown it.
     pub fn is_shown_unasked(self) -> bool {
-        let hidden = matches!(self, Self::Sprints | Self::Reviews | Self::Reports | Self::Audit);
+        let hidden = matches!(
+            self,
+            Self::Sprints | Self::Members | Self::Reviews | Self::Reports | Self::Audit
+        );
         self.is_served() && !hidden
     }
 

@@ -3,11 +3,13 @@
 mod batch;
 mod calendar;
 mod goals;
+mod members;
 mod sprints;
 mod time;
 
 pub(super) use calendar::EventWrite;
 pub(super) use goals::GoalWrite;
+pub(super) use members::MemberWrite;
 pub(super) use sprints::SprintWrite;
 pub(super) use time::TimeWrite;
 
@@ -56,6 +58,7 @@ pub(super) enum Write {
     Goal(GoalWrite),
     Event(EventWrite),
     Sprint(SprintWrite),
+    Member(MemberWrite),
 }
 
 /// What a write came to.
@@ -141,6 +144,7 @@ impl Write {
             Self::Goal(write) => write.act(board, stamp).await?,
             Self::Event(write) => write.act(board, stamp).await?,
             Self::Sprint(write) => write.act(board, stamp).await?,
+            Self::Member(write) => write.act(board, stamp).await?,
         };
         Ok(self.shown(Some(entity)))
     }
@@ -200,22 +204,18 @@ impl Write {
                 let before = comment_fields(seen.on, &seen.text, seen.rating);
                 (Some(Entity::Comment(seen.id)), before, empty(), None)
             }
-            Self::AddMilestone(new) => (None, empty(), json(new), None),
             Self::EditMilestone { seen, edits } => {
                 let (before, after) = milestone_change(seen, edits);
                 let inverse = call("editMilestone", seen.id.0, &before);
                 (Some(Entity::Milestone(seen.id)), before, after, inverse)
             }
-            Self::AddProject(new) => (None, empty(), json(new), None),
             Self::EditProject { seen, edits } => {
                 let (before, after) = project_change(seen, edits);
-                (
-                    Some(Entity::Project(seen.id)),
-                    before.clone(),
-                    after,
-                    project_inverse(seen, &before),
-                )
+                let inverse = project_inverse(seen, &before);
+                (Some(Entity::Project(seen.id)), before, after, inverse)
             }
+            Self::AddMilestone(new) => (None, empty(), json(new), None),
+            Self::AddProject(new) => (None, empty(), json(new), None),
             Self::AddPerson(new) => (None, empty(), json(new), None),
             Self::Goal(write) => {
                 let (before, after, inverse) = write.shown(entity);
@@ -228,6 +228,10 @@ impl Write {
             Self::Sprint(write) => {
                 let (before, after, inverse) = write.shown(entity);
                 (write.entity(), before, after, inverse)
+            }
+            Self::Member(write) => {
+                let (before, after, inverse) = write.shown();
+                (Some(Entity::Project(write.project())), before, after, inverse)
             }
         };
         let entity = entity.or(own).unwrap_or_else(|| self.not_yet());
@@ -245,7 +249,9 @@ impl Write {
                 Entity::Comment(CommentId(0))
             }
             Self::AddMilestone(_) | Self::EditMilestone { .. } => Entity::Milestone(MilestoneId(0)),
-            Self::AddProject(_) | Self::EditProject { .. } => Entity::Project(ProjectId(0)),
+            Self::AddProject(_) | Self::EditProject { .. } | Self::Member(_) => {
+                Entity::Project(ProjectId(0))
+            }
             Self::AddPerson(_) => Entity::Person(PersonId(0)),
             Self::Time(write) => write.shown(None).entity,
             Self::Goal(write) => write.not_yet(),

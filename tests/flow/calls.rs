@@ -35,6 +35,7 @@ fn calls() -> Vec<Row> {
         .chain(team_calls())
         .chain(token_calls())
         .chain(super::calls_of_reviews::rows())
+        .chain(super::calls_of_teams::rows())
         .collect()
 }
 
@@ -349,19 +350,6 @@ fn team_calls() -> Vec<Row> {
             Act,
         ),
         row(
-            &["sprint", "list", "-p", "Web", "--on", "today"],
-            "findSprints",
-            json!({"projectId": ["Web"], "on": "today"}),
-            Look,
-        ),
-        row(
-            &["sprint", "add", "Sprint 12", "-p", "3", "--to", "+2w"],
-            "addSprint",
-            json!({"name": "Sprint 12", "projectId": 3, "startDate": "today", "endDate": "+2w"}),
-            Act,
-        ),
-        row(&["sprint", "delete", "4"], "deleteSprint", json!({"id": 4}), Act),
-        row(
             &["milestone", "list", "-p", "Web", "--open"],
             "findMilestones",
             json!({"projectId": ["Web"], "done": false}),
@@ -429,6 +417,7 @@ fn no_command_is_missing_from_the_table_of_calls() {
                 | "person"
                 | "milestone"
                 | "sprint"
+                | "member"
                 | "token"
                 | "sessions"
                 | "upstream"

@@ -3,6 +3,7 @@
 mod alarm;
 mod calls;
 mod calls_of_reviews;
+mod calls_of_teams;
 mod commands;
 mod control_socket;
 mod daemon;

@@ -56,6 +56,82 @@ async fn with_a_token_for_one_project_there_are_no_others() {
     assert_eq!(pipe.hang_up(), 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_toolsets_reaches_no_other_tool_and_shows_those_that_others_have_to_name() {
+    let rota = team();
+    let refused = rota.run(["token", "create", "wrong", "--toolset", "taskz"]);
+    assert!(refused.err.contains("after set: there may be tasks, "), "{}", refused.err);
+    let refused = rota.run(["token", "create", "wrong", "--toolset", "tokens"]);
+    assert_ne!(refused.code, 0, "tokens are made at a terminal");
+    let secret = token(&rota, &["notes", "--toolset", "comments", "--toolset", "sprints"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let client = Client::of(&serving, Some(&secret));
+    let names = async |client: &Client| -> Vec<String> {
+        let listed = client.ask("tools/list", json!({})).await.result();
+        let tools = listed["tools"].as_array().unwrap().clone();
+        tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = names(&client).await;
+    let has = |name: &str| all.iter().any(|one| one == name);
+    assert!(has("addComment") && has("findSprints") && !has("getTicket"), "{all:?}");
+    let text = json!({ "module": "ticket", "entityId": 1, "text": "Hello." });
+    assert_eq!(client.call("addComment", text).await["isError"], false);
+    let refused =
+        client.ask("tools/call", json!({ "name": "getTicket", "arguments": { "id": 1 } }));
+    assert_eq!(refused.await.message()["error"]["code"], -32_602);
+    let read = client.ask("resources/read", json!({ "uri": "rota://task/1" })).await.message();
+    assert_eq!(read["error"]["code"], -32_002, "{read:#}");
+    // What the client asks for narrows it further, and never widens it.
+    let mut narrow = client.clone();
+    narrow.url += "?toolsets=tasks,comments";
+    let all = names(&narrow).await;
+    assert!(all.iter().any(|name| name == "addComment"), "{all:?}");
+    assert!(!all.iter().any(|name| name == "getTicket" || name == "findSprints"), "{all:?}");
+    assert_eq!(serving.stop(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_long_is_cut_and_the_rest_is_read_by_its_address() {
+    let rota = team().with_env("MCP_MAX_RESPONSE_SIZE", "6000");
+    for n in 0..40 {
+        rota.run(["project", "add", &format!("Project {n} with a name of some length")]).ok();
+    }
+    let secret = token(&rota, &["laptop"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let client = Client::of(&serving, Some(&secret));
+    let reply =
+        client.ask("tools/call", json!({ "name": "getAllProjects", "arguments": {} })).await;
+    assert!(reply.text.len() < 6_500, "{}", reply.text.len());
+    let result = reply.result();
+    assert_eq!(result["isError"], false, "{result:#}");
+    let names = |items: &Value| -> Vec<String> {
+        let items = items.as_array().unwrap().iter();
+        items.map(|item| item["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut all = names(&result["structuredContent"]["items"]);
+    assert!(!all.is_empty() && all.len() < 41, "{}", all.len());
+    let blocks = result["content"].as_array().unwrap();
+    let link = blocks.iter().find(|block| block["type"] == "resource_link").unwrap();
+    let mut next = Some(link["uri"].as_str().unwrap().to_owned());
+    while let Some(uri) = next {
+        let read = client.ask("resources/read", json!({ "uri": uri })).await;
+        assert!(read.text.len() < 6_500, "{}", read.text.len());
+        let read = read.result();
+        let text = read["contents"][0]["text"].as_str().unwrap();
+        let page: Value = serde_json::from_str(text).unwrap();
+        all.extend(names(&page["items"]));
+        next = page["rest"].as_str().map(str::to_owned);
+    }
+    assert_eq!(all.len(), 41);
+    assert_eq!(std::collections::BTreeSet::from_iter(all).len(), 41);
+    // By address it is cut alike, and says where it goes on.
+    let read = client.ask("resources/read", json!({ "uri": "rota://projects" })).await.result();
+    let text = read["contents"][0]["text"].as_str().unwrap();
+    let shown: Value = serde_json::from_str(text).unwrap();
+    assert!(shown["rest"]["items"].as_str().unwrap().starts_with("rota://rest/getAllProjects/"));
+    assert_eq!(serving.stop(), 0);
+}
+
 /// A request whose body does not come: what it says that it has is kept for it.
 fn half_a_request(url: &str, secret: &str, bytes: usize) -> std::net::TcpStream {
     use std::io::Write as _;

@@ -29,7 +29,7 @@ use review::{AuditCommand, ReviewCommand};
 use service::ServiceCommand;
 use sessions::SessionsCommand;
 use std::path::PathBuf;
-use team::{MilestoneCommand, PersonCommand, SprintCommand};
+use team::{MemberCommand, MilestoneCommand, PersonCommand, SprintCommand};
 use transfer::BoardCommand;
 
 /// Puts AI agents to work beside people on a team's project board.
@@ -192,6 +192,9 @@ pub enum Command {
     /// The board's milestones
     #[command(subcommand, after_help = "Example:\n  rota milestone list")]
     Milestone(MilestoneCommand),
+    /// Who belongs to which project
+    #[command(subcommand, after_help = "Example:\n  rota member list --project Website")]
+    Member(MemberCommand),
     /// The sprints of projects
     #[command(subcommand, after_help = "Example:\n  rota sprint list")]
     Sprint(SprintCommand),

@@ -176,7 +176,8 @@ impl UpstreamCommand {
 pub enum TokenCommand {
     /// Make a token; its secret is shown once
     #[command(after_help = "Examples:\n  rota token create laptop --expires 90d\n  \
-                            rota token create ci --service --role editor")]
+                            rota token create ci --service --role editor\n  \
+                            rota token create notes --toolset tasks --toolset comments")]
     Create {
         /// What it is called: a device, or a program
         name: String,
@@ -192,6 +193,9 @@ pub enum TokenCommand {
         /// Only this tool (* at the end stands for any rest); may be repeated
         #[arg(long = "tool", value_name = "TOOL")]
         tools: Vec<String>,
+        /// Only the tools of this toolset, such as tasks; may be repeated
+        #[arg(long = "toolset", value_name = "TOOLSET")]
+        toolsets: Vec<String>,
         /// Only this project, by id or name; may be repeated
         #[arg(long = "project", value_name = "PROJECT")]
         projects: Vec<String>,
@@ -227,13 +231,15 @@ impl TokenCommand {
             Call { need: Need::Act, view: View::Detail(detail::token), ..call }
         };
         match self {
-            Self::Create { name, service, person, role, tools, projects, expires } => {
+            Self::Create { name, service, person, role, tools, toolsets, projects, expires } => {
+                let sets = toolsets.iter().map(|name| format!("set:{name}"));
+                let tools: Vec<String> = tools.iter().cloned().chain(sets).collect();
                 let args = CallArgs::new()
                     .with("name", Some(name.as_str()))
                     .with("service", service.then_some(true))
                     .with("person", person.as_deref().map(number_or_name))
                     .with("role", role.as_deref())
-                    .with_list("tools", tools.iter().map(String::as_str).collect())
+                    .with_list("tools", tools)
                     .with_list("projects", projects.iter().map(|p| number_or_name(p)).collect())
                     .with("expires", expires.as_deref());
                 act("createToken", args)

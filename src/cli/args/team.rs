@@ -97,6 +97,42 @@ pub struct MilestoneAdd {
     pub assign: Option<String>,
 }
 
+/// `rota member …`.
+#[derive(Debug, Subcommand)]
+pub enum MemberCommand {
+    /// Make somebody a member of a project, or give a member another role there
+    #[command(after_help = "Example:\n  rota member set Bob --project Website --role commenter")]
+    Set {
+        /// A person or an agent, by name or number
+        person: String,
+        /// The project, by name or number
+        #[arg(short, long, value_name = "PROJECT")]
+        project: String,
+        /// The most that they may do there [default: what they may do on the board]
+        #[arg(long, value_enum)]
+        role: Option<RoleWord>,
+    },
+    /// Take somebody out of a project's members
+    #[command(after_help = "Example:\n  rota member remove Bob --project Website")]
+    Remove {
+        /// The member, by name or number
+        person: String,
+        /// The project, by name or number
+        #[arg(short, long, value_name = "PROJECT")]
+        project: String,
+    },
+    /// Who may work on a project
+    #[command(after_help = "Example:\n  rota member list --project Website")]
+    List {
+        /// The project, by name or number
+        #[arg(short, long, value_name = "PROJECT")]
+        project: String,
+        /// Only those who are listed: not the managers, who belong everywhere
+        #[arg(long)]
+        listed: bool,
+    },
+}
+
 /// `rota sprint …`.
 #[derive(Debug, Subcommand)]
 pub enum SprintCommand {
@@ -162,6 +198,17 @@ const MILESTONES: View = View::Table {
     empty: "no milestones",
 };
 
+const MEMBERS: View = View::Table {
+    columns: &[
+        ("ID", "id"),
+        ("NAME", "name"),
+        ("KIND", "kind"),
+        ("ROLE", "project_role"),
+        ("LISTED", "member"),
+    ],
+    empty: "nobody",
+};
+
 const SPRINTS: View = View::Table {
     columns: &[
         ("ID", "id"),
@@ -209,6 +256,29 @@ impl MilestoneCommand {
                     .with_list("projectId", projects)
                     .with("done", open.then_some(false));
                 Call::look("findMilestones", args, MILESTONES)
+            }
+        }
+    }
+}
+
+impl MemberCommand {
+    /// The call it makes.
+    pub fn call(&self) -> Call {
+        let of = |project: &str| CallArgs::new().with("projectId", Some(number_or_name(project)));
+        match self {
+            Self::Set { person, project, role } => {
+                let args = of(project)
+                    .with("userId", Some(number_or_name(person)))
+                    .with("role", role.map(RoleWord::as_str));
+                Call::act("setMember", args)
+            }
+            Self::Remove { person, project } => {
+                let args = of(project).with("userId", Some(number_or_name(person)));
+                Call::act("removeMember", args)
+            }
+            Self::List { project, listed } => {
+                let args = of(project).with("teamOnly", listed.then_some(true));
+                Call::look("getUsersAssignedToProject", args, MEMBERS)
             }
         }
     }

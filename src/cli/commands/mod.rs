@@ -65,6 +65,7 @@ impl Session<'_> {
             Command::Task(task) => self.ask(task.call()?).await,
             Command::Project(project) => self.ask(project.call()?).await,
             Command::Milestone(milestone) => self.ask(milestone.call()).await,
+            Command::Member(member) => self.ask(member.call()).await,
             Command::Sprint(sprint) => self.ask(sprint.call()).await,
             Command::Person(person) => self.ask(person.call()).await,
             Command::Board(board) => self.transfer(board.options()).await,

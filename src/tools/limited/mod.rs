@@ -1,10 +1,15 @@
-//! Tokens for some projects only: a board on which there is nothing else, for whoever has one.
+//! Tokens for some projects only, and people who belong to some only: a board on which there is nothing
+//! else, for whoever asks.
 //!
 //! Reads are narrowed in [`Limited`], which every tool of such a caller works on, so names, ids and
 //! lists of other projects are not there. Writes are checked once more where all of them pass
-//! ([`check_reach`]). What the daemon is asked for knows no projects and is refused ([`may_call`]).
+//! ([`check_reach`]). What the daemon is asked for knows no projects: to a token for some it is refused
+//! ([`may_call`]), and people are told of what they could see.
 
 mod view;
+mod within;
+
+pub(super) use within::{Within, within};
 
 use super::definition::Definition;
 use super::guard::told;
@@ -12,7 +17,7 @@ use super::registry::Parts;
 use super::scope::Reach;
 use super::write::{GoalWrite, Planned, Write};
 use super::{Context, ToolError, Toolset};
-use crate::domain::{GoalEdit, Reason, TaskEdit};
+use crate::domain::{GoalEdit, Reason, Role, Task, TaskEdit, TaskId};
 use std::sync::Arc;
 use view::Limited;
 
@@ -48,37 +53,74 @@ pub(super) fn may_call(tool: &Definition, context: &Context) -> Result<(), ToolE
     Err(ToolError::rejected(Reason::OutOfScope, message))
 }
 
-/// What a caller with such a token works on. Tools that go past the board, to the daemon, ask this one
-/// first whether what they are about is there.
-pub(super) fn parts_for(parts: &Parts, context: &Context) -> Option<Parts> {
-    if context.only_projects.is_empty() {
-        return None;
-    }
-    let board = Limited::new(Arc::clone(&parts.board), context.only_projects.clone());
-    Some(parts.over(Arc::new(board)))
-}
-
-/// Whether a write stays within the caller's projects, and names nothing beyond them.
-pub(super) async fn check_reach(
+/// What such a caller works on. Tools that go past the board, to the daemon, ask this one first whether
+/// what they are about is there.
+pub(super) async fn parts_for(
     parts: &Parts,
     context: &Context,
+) -> Result<Option<Parts>, ToolError> {
+    let Some(within) = within(parts, context).await? else { return Ok(None) };
+    let board = Limited::new(Arc::clone(&parts.board), within.projects());
+    Ok(Some(parts.narrowed(Arc::new(board), within)))
+}
+
+/// Whether a write stays within what there is for the caller, and names nothing beyond it.
+pub(super) async fn check_reach(
+    parts: &Parts,
+    tool: &Definition,
     planned: &Planned,
 ) -> Result<(), ToolError> {
-    let only = &context.only_projects;
-    let is_inside = match planned.reach {
-        Reach::Task { project, .. } | Reach::Project(project) => only.contains(&project),
+    let Some(within) = parts.within() else { return Ok(()) };
+    let role = match planned.reach {
+        Reach::Task { project, .. } | Reach::Project(project) => within.role_in(project),
         // A person's own days belong to no project.
-        Reach::Board => matches!(planned.write, Write::Event(_) | Write::Time(_)),
+        Reach::Board if matches!(planned.write, Write::Event(_) | Write::Time(_)) => {
+            return Ok(());
+        }
+        Reach::Board => None,
     };
-    if only.is_empty() {
+    let Some(role) = role else {
+        let message = "there are some projects only for you, and this is in none of them";
+        return Err(ToolError::rejected(Reason::OutOfScope, message));
+    };
+    is_enough(tool, role)?;
+    check_named(parts, planned.write.task_edits()).await?;
+    check_goal(parts, &planned.write).await
+}
+
+/// A task that is there for whoever asks, who may use this tool on it. For tools that go past the board,
+/// to the daemon, which knows all projects.
+pub(super) async fn task_for(parts: &Parts, tool: &str, task: TaskId) -> Result<Task, ToolError> {
+    let found = parts.board.task(task).await.map_err(|error| told(&error))?;
+    let role = parts.within().and_then(|within| within.role_in(found.project));
+    let tool = super::catalogue().iter().find(|known| known.name == tool);
+    if let (Some(tool), Some(role)) = (tool, role) {
+        is_enough(tool, role)?;
+    }
+    Ok(found)
+}
+
+/// The same where nobody is narrowed, but for the question whether there is such a task.
+pub(super) async fn check_task(parts: &Parts, tool: &str, task: TaskId) -> Result<(), ToolError> {
+    match parts.within() {
+        Some(_) => task_for(parts, tool, task).await.map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Whether a task is there for whoever asks.
+pub(super) async fn shows(parts: &Parts, task: TaskId) -> bool {
+    parts.within().is_none() || parts.board.task(task).await.is_ok()
+}
+
+fn is_enough(tool: &Definition, role: Role) -> Result<(), ToolError> {
+    if role >= tool.role {
         return Ok(());
     }
-    if is_inside {
-        check_named(parts, planned.write.task_edits()).await?;
-        return check_goal(parts, &planned.write).await;
-    }
-    let message = "the token is for some projects only, and this is in none of them";
-    Err(ToolError::rejected(Reason::OutOfScope, message))
+    let (tool, needed, role) =
+        (tool.name, super::show::value(&tool.role), super::show::value(&role));
+    let message = format!("{tool} needs the role {needed}, and in this project yours is {role}");
+    Err(ToolError::rejected(Reason::RoleTooLow, message))
 }
 
 /// What a task is tied to has to be there for the caller, too.

@@ -171,7 +171,10 @@ async fn users_of(parts: &Parts, context: &Context, args: UsersOf) -> Result<Val
 }
 
 /// Everybody whom a project lists.
-async fn members_of(parts: &Parts, project: ProjectId) -> Result<Vec<Member>, ToolError> {
+pub(super) async fn members_of(
+    parts: &Parts,
+    project: ProjectId,
+) -> Result<Vec<Member>, ToolError> {
     let mut query = MemberQuery { projects: vec![project], limit: 1_000, ..MemberQuery::default() };
     let mut members = Vec::new();
     loop {

@@ -6,7 +6,7 @@ use crate::domain::{Fence, Role, TaskId, Value};
 use crate::tools::arguments::Id;
 use crate::tools::definition::{Definition, Words};
 use crate::tools::desk::{ClaimAsk, Leave, ReleaseAsk};
-use crate::tools::guard::told;
+use crate::tools::limited::check_task;
 use crate::tools::registry::Parts;
 use crate::tools::show;
 use crate::tools::{Context, ToolError};
@@ -96,7 +96,7 @@ async fn claim(parts: &Parts, context: &Context, args: ClaimTask) -> Result<Valu
     if key.as_ref().is_some_and(|key| key.chars().count() > KEY_CHARS_MAX) {
         return Err(refuse(&format!("idempotencyKey: at most {KEY_CHARS_MAX} characters")));
     }
-    is_there(parts, context, TaskId(args.task.0)).await?;
+    check_task(parts, "claimTask", TaskId(args.task.0)).await?;
     let ask = ClaimAsk {
         task: TaskId(args.task.0),
         minutes: minutes(args.minutes)?.unwrap_or(MINUTES_DEFAULT),
@@ -120,7 +120,7 @@ struct RenewClaim {
 
 async fn renew(parts: &Parts, context: &Context, args: RenewClaim) -> Result<Value, ToolError> {
     let (task, fence) = (TaskId(args.task.0), Fence(args.fence));
-    is_there(parts, context, task).await?;
+    check_task(parts, "renewClaim", task).await?;
     let minutes = minutes(args.minutes)?;
     let renewed = parts.desk()?.renew_claim(task, fence, minutes, &context.principal).await;
     Ok(show::value(&renewed.map_err(desk_error)?))
@@ -148,7 +148,7 @@ async fn release(parts: &Parts, context: &Context, args: ReleaseTask) -> Result<
         Some("review") => Leave::Review,
         Some(_) => return Err(refuse("outcome: expected put_back or review")),
     };
-    is_there(parts, context, TaskId(args.task.0)).await?;
+    check_task(parts, "releaseTask", TaskId(args.task.0)).await?;
     let ask = ReleaseAsk {
         task: TaskId(args.task.0),
         fence: Fence(args.fence),
@@ -159,14 +159,6 @@ async fn release(parts: &Parts, context: &Context, args: ReleaseTask) -> Result<
     };
     let hold = parts.desk()?.release_task(ask).await.map_err(desk_error)?;
     Ok(show::value(&hold))
-}
-
-/// The daemon knows all projects: whoever has a token for some asks for nothing of the others.
-async fn is_there(parts: &Parts, context: &Context, task: TaskId) -> Result<(), ToolError> {
-    if context.only_projects.is_empty() {
-        return Ok(());
-    }
-    parts.board.task(task).await.map(drop).map_err(|error| told(&error))
 }
 
 fn minutes(asked: Option<u32>) -> Result<Option<u32>, ToolError> {

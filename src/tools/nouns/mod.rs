@@ -14,6 +14,7 @@ mod finish;
 mod goals;
 mod history;
 mod log_time;
+mod members;
 mod milestones;
 mod occurrences;
 mod operate;
@@ -57,6 +58,7 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Milestones, milestones::tools()),
         (Toolset::Goals, goals::tools()),
         (Toolset::Sprints, sprints::tools()),
+        (Toolset::Members, members::tools()),
         (Toolset::Reviews, reviews::tools()),
         (Toolset::Reports, reports::tools()),
         (Toolset::Calendar, calendar::tools()),

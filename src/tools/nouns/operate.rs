@@ -6,6 +6,7 @@ use crate::domain::{PlaybookName, Role, RunId, TaskId, Value};
 use crate::tools::arguments::Id;
 use crate::tools::definition::{Definition, Words};
 use crate::tools::desk::{DeskError, RunRequest, Switch};
+use crate::tools::limited::check_task;
 use crate::tools::registry::Parts;
 use crate::tools::show;
 use crate::tools::{Context, ToolError};
@@ -69,6 +70,7 @@ fn runs() -> Vec<Definition> {
                         return Err(refuse("reason: say why, for the record"));
                     }
                     let task = TaskId(args.task.0);
+                    check_task(parts, "releaseClaim", task).await?;
                     let by = name_of(context);
                     if context.principal.person.role < Role::Manager {
                         let desk = parts.desk()?;
@@ -187,9 +189,13 @@ async fn run_playbook(
     context: &Context,
     args: RunPlaybook,
 ) -> Result<Value, ToolError> {
+    let task = args.task.map(|id| TaskId(id.0));
+    if let Some(task) = task {
+        check_task(parts, "runPlaybook", task).await?;
+    }
     let request = RunRequest {
         playbook: PlaybookName::new(args.playbook.trim()),
-        task: args.task.map(|id| TaskId(id.0)),
+        task,
         at: instant(parts, context, "at", args.at.as_deref())?,
         set: args.set,
         by: name_of(context).to_owned(),

@@ -4,6 +4,8 @@ use super::tasks::refuse;
 use crate::domain::{Initiative, NewPerson, PersonKind, Role, Value};
 use crate::tools::definition::{Definition, Words};
 use crate::tools::guard::told;
+use crate::tools::limited::Within;
+use crate::tools::registry::Parts;
 use crate::tools::scope::Reach;
 use crate::tools::show::{self, Change, Items, PersonView};
 use crate::tools::write::{Planned, Write};
@@ -43,7 +45,7 @@ pub(super) fn tools() -> Vec<Definition> {
                 example: "{}",
             },
             Role::Readonly,
-            |_, context, _: Nothing| Box::pin(std::future::ready(Ok(whoever(context)))),
+            |parts, context, _: Nothing| Box::pin(std::future::ready(Ok(whoever(parts, context)))),
         ),
         Definition::write::<AddPerson, Change>(
             Words {
@@ -82,22 +84,22 @@ struct Whoever {
     user: PersonView,
     /// The service key that asks; it is nobody, so nothing is its own. `null`: the user does.
     service_key: Option<String>,
-    /// The projects there are for this token; `null`: all.
+    /// The projects there are for whoever asks; `null`: all.
     only_projects: Option<Vec<i64>>,
     /// Where days begin.
     zone: String,
 }
 
-fn whoever(context: &Context) -> Value {
+fn whoever(parts: &Parts, context: &Context) -> Value {
     let service_key = match &context.principal.by {
         Initiative::Service(key) => Some(key.clone()),
         Initiative::Person | Initiative::Agent(_) | Initiative::Rota(_) => None,
     };
-    let only = &context.only_projects;
+    let only = parts.within().map(Within::projects);
     show::value(&Whoever {
         user: context.principal.person.clone().into(),
         service_key,
-        only_projects: (!only.is_empty()).then(|| only.iter().map(|id| id.0).collect()),
+        only_projects: only.map(|only| only.iter().map(|id| id.0).collect()),
         zone: context.zone.name().to_owned(),
     })
 }

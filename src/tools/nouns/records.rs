@@ -1,11 +1,12 @@
 //! What the ledger remembers, and what the daemon knows: looking only.
 
 use super::tasks::refuse;
-use crate::domain::{PlaybookName, Role, RunId, RunState, TaskId, Timestamp, Value};
+use crate::domain::{PlaybookName, Role, Run, RunId, RunState, TaskId, Timestamp, Value};
 use crate::tools::arguments::{Id, IdOrName};
 use crate::tools::dates::Dates;
 use crate::tools::definition::{Definition, Words};
 use crate::tools::desk::{NextRequest, RunQuery};
+use crate::tools::limited;
 use crate::tools::registry::Parts;
 use crate::tools::show;
 use crate::tools::{Context, ToolError};
@@ -78,7 +79,11 @@ fn about_runs() -> Vec<Definition> {
 
 async fn claims(parts: &Parts) -> Result<Value, ToolError> {
     let claims = parts.records()?.claims().await.map_err(super::operate::desk_error)?;
-    let items = claims.iter().map(|claim| {
+    let mut items = Vec::new();
+    for claim in &claims {
+        if !limited::shows(parts, claim.task).await {
+            continue;
+        }
         let mut shown = show::value(claim);
         let by = match (&claim.assistant, &claim.holder) {
             (Some(assistant), _) => assistant.name.clone(),
@@ -88,9 +93,9 @@ async fn claims(parts: &Parts) -> Result<Value, ToolError> {
         if let Value::Map(map) = &mut shown {
             map.insert("by".to_owned(), by.into());
         }
-        shown
-    });
-    Ok(Value::map([("items", Value::List(items.collect()))]))
+        items.push(shown);
+    }
+    Ok(Value::map([("items", Value::List(items))]))
 }
 
 async fn status(parts: &Parts) -> Result<Value, ToolError> {
@@ -147,6 +152,7 @@ fn about_playbooks() -> Vec<Definition> {
                         IdOrName::Id(id) => id.to_string(),
                         IdOrName::Name(text) => text.trim().to_owned(),
                     };
+                    is_there(parts, &subject).await?;
                     let at = instant(parts, context, "at", args.at.as_deref())?;
                     parts.desk()?.why(&subject, at).await.map_err(super::operate::desk_error)
                 })
@@ -196,8 +202,18 @@ async fn list_runs(parts: &Parts, args: ListRuns) -> Result<Value, ToolError> {
     let mut runs = parts.records()?.runs(&query).await.map_err(super::operate::desk_error)?;
     let has_more = runs.len() > limit;
     runs.truncate(limit);
-    let mut answer = vec![("items", show::value(&runs))];
-    answer.extend(runs.last().filter(|_| has_more).map(|run| ("next", run.id.as_str().into())));
+    let next = runs.last().filter(|_| has_more).map(|run| run.id.clone());
+    let mut shown = Vec::new();
+    for run in runs {
+        let is_there = match run.task {
+            Some(task) => limited::shows(parts, task).await,
+            // Of a report everybody hears.
+            None => true,
+        };
+        shown.extend(is_there.then_some(run));
+    }
+    let mut answer = vec![("items", show::value(&shown))];
+    answer.extend(next.map(|run| ("next", run.as_str().into())));
     Ok(Value::map(answer))
 }
 
@@ -211,6 +227,10 @@ struct ShowRun {
 async fn show_run(parts: &Parts, args: ShowRun) -> Result<Value, ToolError> {
     let id = RunId::new(args.run.trim());
     let record = parts.records()?.run(&id).await.map_err(super::operate::desk_error)?;
+    let record = match record {
+        Some(record) if is_shown(parts, &record.run).await => Some(record),
+        _ => None,
+    };
     let record = record.ok_or_else(|| {
         ToolError::rejected(
             crate::domain::Reason::NotFound,
@@ -228,6 +248,23 @@ async fn show_run(parts: &Parts, args: ShowRun) -> Result<Value, ToolError> {
         ("transcript", record.transcript.into()),
         ("definition", record.definition.into()),
     ]))
+}
+
+/// There is no word about a task that is not there for whoever asks.
+async fn is_there(parts: &Parts, subject: &str) -> Result<(), ToolError> {
+    let number = subject.strip_prefix("task").unwrap_or(subject).trim().trim_start_matches('#');
+    match number.parse() {
+        Ok(task) => limited::check_task(parts, "whyNot", TaskId(task)).await,
+        Err(_) => Ok(()),
+    }
+}
+
+/// What a run was told and answered may be of all projects, unless it is about one task.
+pub(super) async fn is_shown(parts: &Parts, run: &Run) -> bool {
+    match run.task {
+        Some(task) => limited::shows(parts, task).await,
+        None => parts.within().is_none(),
+    }
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

@@ -12,6 +12,7 @@ use crate::tools::desk::{
     AnswerAsk, DecideAsk, Leave, QuestionAsk, ReleaseAsk, Seen, Tend, TendAsk,
 };
 use crate::tools::guard::told;
+use crate::tools::limited;
 use crate::tools::registry::Parts;
 use crate::tools::resolve::Directory;
 use crate::tools::show::{self, Items};
@@ -122,7 +123,7 @@ struct ShowReview {
 }
 
 async fn show_review(parts: &Parts, args: ShowReview) -> Result<Value, ToolError> {
-    let task = seen(parts, TaskId(args.task.0)).await?;
+    let task = seen(parts, "showReview", TaskId(args.task.0)).await?;
     parts.desk()?.proposals(task).await.map_err(desk_error)
 }
 
@@ -158,13 +159,12 @@ async fn list(parts: &Parts, context: &Context) -> Result<Value, ToolError> {
     let people = parts.board.people().await.map_err(|error| told(&error))?;
     let mut items = Vec::new();
     for waiting in parts.desk()?.waiting().await.map_err(desk_error)? {
-        // The daemon knows all projects; there is nothing of the others for a token that is for some.
-        let is_shown = match waiting.task {
-            _ if context.only_projects.is_empty() => true,
-            Some(task) => parts.board.task(task).await.is_ok(),
-            None => false,
+        // The daemon knows all projects; there is nothing of the others for whom there are some.
+        let is_there = match waiting.task {
+            Some(task) => limited::shows(parts, task).await,
+            None => context.only_projects.is_empty(),
         };
-        if is_shown {
+        if is_there {
             let owner = people.iter().find(|person| Some(person.id) == waiting.owner);
             let age = age(parts.clock.wall() - waiting.since);
             items.push(view(waiting, owner.map(|person| person.name.clone()), age));
@@ -223,7 +223,7 @@ async fn ask(parts: &Parts, context: &Context, args: AskPerson) -> Result<Value,
     if !(1..=DAYS_MAX).contains(&days) {
         return Err(refuse(&format!("days: expected 1 to {DAYS_MAX}, not {days}")));
     }
-    let task = seen(parts, TaskId(args.task.0)).await?;
+    let task = seen(parts, "askPerson", TaskId(args.task.0)).await?;
     let person = match &args.person {
         Some(name) => {
             let id = Directory::read(parts, context).await?.person(name)?;
@@ -275,7 +275,7 @@ async fn submit(
         shown if shown.is_empty() => summary,
         shown => format!("{summary}\n\n- {shown}"),
     };
-    let task = seen(parts, TaskId(args.task.0)).await?;
+    let task = seen(parts, "submitForReview", TaskId(args.task.0)).await?;
     let reviewer = match &args.reviewer {
         Some(name) => Some(reviewer(parts, context, name).await?),
         None => None,
@@ -353,7 +353,7 @@ async fn decide(parts: &Parts, context: &Context, args: DecideReview) -> Result<
         Some(Verdict::Approved) if args.comment.trim().is_empty() => String::new(),
         _ => text("comment", &args.comment)?,
     };
-    let (task, known) = (seen(parts, task).await?, known(&args)?);
+    let (task, known) = (seen(parts, "decideReview", task).await?, known(&args)?);
     let (dry_run, context) = (args.dry_run, context.clone());
     let desk = parts.desk()?;
     if let Some(verdict) = verdict {
@@ -396,7 +396,7 @@ async fn tend(
 ) -> Result<Value, ToolError> {
     let of_task = match &item {
         WaitItem::Task(task) | WaitItem::Release(task) => {
-            seen(parts, *task).await?;
+            seen(parts, "decideReview", *task).await?;
             true
         }
         WaitItem::Arming(_) | WaitItem::Budget(_) => false,
@@ -451,8 +451,8 @@ fn edited(
 }
 
 /// A task that whoever asks may know of.
-async fn seen(parts: &Parts, task: TaskId) -> Result<TaskId, ToolError> {
-    parts.board.task(task).await.map(|task| task.id).map_err(|error| told(&error))
+async fn seen(parts: &Parts, tool: &str, task: TaskId) -> Result<TaskId, ToolError> {
+    limited::task_for(parts, tool, task).await.map(|task| task.id)
 }
 
 /// A text that is there, and not too long.

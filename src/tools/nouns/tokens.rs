@@ -15,7 +15,7 @@ use crate::tools::guard::{matches_any, told};
 use crate::tools::registry::Parts;
 use crate::tools::resolve::Directory;
 use crate::tools::show;
-use crate::tools::{Context, ToolError};
+use crate::tools::{Context, ToolError, Toolset};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
@@ -84,7 +84,7 @@ struct CreateToken {
     service: bool,
     /// At most this role; default: the person's own, or editor for a service key.
     role: Option<String>,
-    /// Only these tools; * at the end of a name stands for any rest.
+    /// Only these tools; * at the end of a name stands for any rest, set:tasks for a toolset.
     #[serde(default)]
     tools: Vec<String>,
     /// Only these projects, by id or name: for its holder there are no others.
@@ -108,11 +108,10 @@ async fn create(parts: &Parts, context: &Context, args: CreateToken) -> Result<V
     }
     for tool in &args.tools {
         let is_named = |name: &str| matches_any(std::slice::from_ref(tool), name);
-        if !crate::tools::catalogue().iter().any(|definition| is_named(definition.name)) {
-            return Err(refuse(&format!(
-                "tools: no tool is named {}",
-                crate::tools::arguments::shown(tool)
-            )));
+        let is_set = Toolset::in_pattern(tool).is_some();
+        let is_known = is_set || crate::tools::catalogue().iter().any(|known| is_named(known.name));
+        if !is_known {
+            return Err(refuse(&unknown(tool)));
         }
     }
     let expires = args.expires.as_deref().map(span).transpose()?;
@@ -150,6 +149,17 @@ async fn create(parts: &Parts, context: &Context, args: CreateToken) -> Result<V
     let new = NewToken { person: person.id, role: wanted.min(person.role), ..new };
     let issued = parts.tokens()?.issue(new, &me.name).await.map_err(desk_error)?;
     Ok(shown(&issued, &person))
+}
+
+fn unknown(tool: &str) -> String {
+    let shown = crate::tools::arguments::shown(tool);
+    match tool.strip_prefix("set:") {
+        None => format!("tools: no tool is named {shown}"),
+        Some(_) => {
+            let names = Toolset::names().join(", ");
+            format!("tools: {shown} is no toolset; after set: there may be {names}")
+        }
+    }
 }
 
 /// The agent that a service key acts as; only an administrator adds one.

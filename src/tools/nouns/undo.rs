@@ -2,10 +2,12 @@
 
 use super::operate::desk_error;
 use super::records::{Anything, instant};
+use super::tasks::refuse;
 use crate::domain::{Role, RunId, Value};
 use crate::tools::arguments::IdOrName;
 use crate::tools::definition::{Annotations, Definition, Words};
 use crate::tools::desk::{DigestAsk, UndoAsk};
+use crate::tools::limited::{Within, check_task};
 use crate::tools::registry::Parts;
 use crate::tools::resolve::Directory;
 use crate::tools::{Context, ToolError};
@@ -55,8 +57,15 @@ struct UndoRun {
 }
 
 async fn undo(parts: &Parts, context: &Context, args: UndoRun) -> Result<Value, ToolError> {
+    let run = RunId::new(args.run.trim());
+    if parts.within().is_some() {
+        let known = parts.records()?.run(&run).await.map_err(desk_error)?;
+        if let Some(task) = known.and_then(|known| known.run.task) {
+            check_task(parts, "undoRun", task).await?;
+        }
+    }
     let ask = UndoAsk {
-        run: RunId::new(args.run.trim()),
+        run,
         dry_run: args.dry_run,
         principal: context.principal.clone(),
         zone: context.zone,
@@ -76,7 +85,10 @@ struct GetDigest {
 }
 
 async fn digest(parts: &Parts, context: &Context, args: GetDigest) -> Result<Value, ToolError> {
-    let mut projects = context.only_projects.clone();
+    let mut projects = parts.within().map(Within::projects).unwrap_or_default();
+    if projects.is_empty() && parts.within().is_some() {
+        return Err(refuse("you belong to no project: ask a manager to make you a member of one"));
+    }
     if !args.project_ids.is_empty() {
         let directory = Directory::read(parts, context).await?;
         projects.clear();

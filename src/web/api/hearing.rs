@@ -2,14 +2,12 @@
 
 use super::Behind;
 use super::answer::Asked;
-use crate::domain::TaskId;
 use crate::mcp::Caller;
 use crate::web::events::Hearer;
 use crate::web::problem::Problem;
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::{Map, Value as Json};
 
 /// So many streams of one caller.
 const STREAMS_MAX: usize = 128;
@@ -45,10 +43,5 @@ impl Hearer for WithToken {
 
     async fn still_counts(&self) -> bool {
         self.behind.gate.access().still_counts(&self.caller.id).await
-    }
-
-    async fn sees(&self, task: TaskId) -> bool {
-        let args = Map::from_iter([("id".to_owned(), Json::from(task.0))]);
-        self.behind.call(&self.caller, "getTicket", args).await.is_ok()
     }
 }

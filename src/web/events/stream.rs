@@ -1,7 +1,6 @@
 //! One stream of events, as somebody hears it.
 
 use super::{Feed, Forgotten, Place, of_change};
-use crate::domain::TaskId;
 use crate::mcp::{About, Caller, reachable};
 use async_trait::async_trait;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -33,8 +32,6 @@ pub(in crate::web) trait Hearer: Send + Sync {
     fn share(&self) -> (String, usize);
     /// Whether they may go on.
     async fn still_counts(&self) -> bool;
-    /// Whether a task is there for them.
-    async fn sees(&self, task: TaskId) -> bool;
     /// Returns when they may have lost their leave just now; never, where nobody says so.
     async fn stirred(&mut self) {
         std::future::pending::<()>().await;
@@ -264,17 +261,13 @@ impl Listener {
 
     /// Whether this is for whoever listens: what they could ask for.
     async fn hears(&self, about: Option<About>) -> bool {
-        let task = match about {
+        let about = match about {
             None => return self.hears_runs,
             Some(About::Task(_)) if !self.hears_tasks => return false,
             Some(About::Project(_)) if !self.hears_projects => return false,
-            Some(_) if self.hearer.caller().projects.is_empty() => return true,
-            Some(About::Project(project)) => {
-                return self.hearer.caller().projects.contains(&project);
-            }
-            Some(About::Task(task)) => task,
+            Some(about) => about,
         };
-        self.hearer.sees(task).await
+        self.feed.board.sees(self.hearer.caller(), about).await
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::sign_in;
 use super::visit::Visit;
-use crate::domain::{TaskId, Value};
 use crate::mcp::Caller;
 use crate::web::events::Hearer;
 use async_trait::async_trait;
@@ -46,12 +45,6 @@ impl Hearer for SignedIn {
 
     async fn still_counts(&self) -> bool {
         self.visit.pages.house.still_counts(&self.visit.session).await
-    }
-
-    async fn sees(&self, task: TaskId) -> bool {
-        // Not as part of a page: a stream has no size.
-        let args = Value::map([("id", Value::from(task.0))]);
-        self.visit.pages.house.call(&self.visit.caller, "getTicket", args).await.is_ok()
     }
 
     async fn stirred(&mut self) {

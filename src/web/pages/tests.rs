@@ -107,6 +107,10 @@ impl News for Quiet {
     async fn since(&self, _: Option<i64>) -> Result<(BTreeSet<About>, i64), NewsError> {
         Ok((BTreeSet::new(), 0))
     }
+
+    async fn sees(&self, _: &Caller, _: About) -> bool {
+        true
+    }
 }
 
 fn pages() -> Router {

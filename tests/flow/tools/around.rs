@@ -24,7 +24,7 @@ fn column(answer: &Json, name: &str) -> Vec<Json> {
 /// The website lists Bo as a manager of it; the shop lists nobody.
 async fn with_members() -> (House, Context) {
     let house = House::build().await;
-    let member = Member { project: WEBSITE, person: PersonId(3), role: Some(Role::Editor) };
+    let member = Member { project: WEBSITE, person: PersonId(3), role: Some(Role::Readonly) };
     house.board.put_member(&Stamp::by(PersonId(1)), member).await.unwrap();
     let ada = house.person("Ada").await;
     (house, ada)
@@ -55,7 +55,7 @@ async fn those_who_work_on_a_project_are_its_members_and_managers() {
     let all = call(&house, &ada, "getUsersAssignedToProject", r#"{"projectId":"Website"}"#).await;
     assert_eq!(column(&all, "name"), ["Ada", "Bo"], "not the agent, which is not listed");
     assert_eq!(column(&all, "member"), [false, true]);
-    assert_eq!(column(&all, "project_role"), ["owner", "editor"]);
+    assert_eq!(column(&all, "project_role"), ["owner", "readonly"]);
     let team = r#"{"projectId":"Website","teamOnly":true}"#;
     let team = call(&house, &ada, "getUsersAssignedToProject", team).await;
     assert_eq!(column(&team, "name"), ["Bo"]);

@@ -10,6 +10,7 @@ mod in_step;
 mod leantime_arguments;
 mod ledger;
 mod limits;
+mod membership;
 mod planning;
 mod repeats;
 mod scope;

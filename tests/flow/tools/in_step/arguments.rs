@@ -398,6 +398,11 @@ pub fn of(tool: &str, dice: &mut Dice, known: &Known) -> Option<Json> {
         "addSprint" => json!({ "projectId": project(dice, known), "name": line(dice),
             "startDate": day(dice), "endDate": dice.one_of(&["+9w", "2027-04-01", "-9w"]) }),
         "deleteSprint" => of_id(dice, &known.sprints),
+        "setMember" => {
+            let role = dice.one_of(&[json!("readonly"), json!("Owner"), json!("king"), Json::Null]);
+            json!({ "projectId": project(dice, known), "userId": person(dice), "role": role })
+        }
+        "removeMember" => json!({ "projectId": project(dice, known), "userId": person(dice) }),
         "createGoalboard" => json!({ "projectId": project(dice, known), "title": line(dice),
             "description": text(dice) }),
         "deleteGoalboard" => of_id(dice, &known.goal_boards),
