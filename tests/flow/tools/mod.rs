@@ -2,12 +2,14 @@
 
 mod arbitrary;
 mod around;
+mod beyond_leantime;
 mod bulk;
 mod calendar;
 mod goals;
 mod guard;
 mod in_step;
 mod leantime_arguments;
+mod leantime_faults;
 mod ledger;
 mod limits;
 mod planning;
@@ -17,5 +19,6 @@ mod sprints;
 mod table;
 mod taken_back;
 mod time;
+mod tokens;
 mod upstream;
 mod verbs;
