@@ -17,7 +17,23 @@ const OF_PROJECTS: [(&str, &str); 5] = [
 /// Sizes of tasks by the letters that Leantime shows.
 const SIZES: [(&str, i64); 6] = [("xs", 1), ("s", 2), ("m", 3), ("l", 5), ("xl", 8), ("xxl", 13)];
 
-/// Rewrites arguments into ours.
+/// Fields of a new task that are listed in `params` alone, since each name costs every model: beside it
+/// they are taken as well.
+const IN_PARAMS_OF_TASKS: [&str; 4] = ["collaborators", "fields", "hoursRemaining", "storypoints"];
+/// Those of a new subtask.
+const IN_PARAMS_OF_SUBTASKS: [&str; 8] = [
+    "acceptanceCriteria",
+    "collaborators",
+    "fields",
+    "hoursRemaining",
+    "milestone",
+    "sprint",
+    "storypoints",
+    "type",
+];
+
+/// Rewrites arguments into ours. Those of one of several are rewritten where that one is called, so that
+/// what is wrong with it stops no other.
 ///
 /// # Errors
 /// What is wrong with one, in words.
@@ -33,14 +49,9 @@ pub(super) fn understood(tool: &str, args: &mut Value) -> Result<(), String> {
                 .to_owned()),
             Some(_) => Err("includeProgressDetails: expected true or false".to_owned()),
         },
-        "addTask" | "addSubtask" => {
-            inside(args, "params", fields)?;
-            fields(args)
-        }
+        "addTask" => new_task(args, &IN_PARAMS_OF_TASKS),
+        "addSubtask" => new_task(args, &IN_PARAMS_OF_SUBTASKS),
         "editTask" => inside(args, "params", fields),
-        "bulkAddTasks" => each(args, "tasks"),
-        "bulkEditTasks" => each(args, "updates"),
-        "createSubtasksForTask" => each(args, "subtasks"),
         _ => Ok(()),
     }
 }
@@ -58,14 +69,23 @@ fn inside(
     }
 }
 
-/// Of a list of tasks each, flat or with its fields in `params`.
-fn each(args: &mut Args, name: &str) -> Result<(), String> {
-    let Some(Value::List(items)) = args.get_mut(name) else { return Ok(()) };
-    for item in items {
-        if let Value::Map(item) = item {
-            inside(item, "params", fields)?;
-            fields(item)?;
+/// A new task, with these fields where we have them.
+fn new_task(args: &mut Args, in_params: &[&str]) -> Result<(), String> {
+    inside(args, "params", fields)?;
+    fields(args)?;
+    let beside = in_params.iter().filter_map(|name| args.remove_entry(*name));
+    let beside: Vec<(String, Value)> = beside.collect();
+    if beside.is_empty() {
+        return Ok(());
+    }
+    let params = args.entry("params".to_owned()).or_insert_with(|| Value::Map(Args::new()));
+    // What else it may be is refused by whoever reads it.
+    let Value::Map(params) = params else { return Ok(()) };
+    for (name, value) in beside {
+        if params.contains_key(&name) {
+            return Err(format!("{name}: params has it, too"));
         }
+        params.insert(name, value);
     }
     Ok(())
 }
@@ -145,9 +165,19 @@ mod tests {
             ),
             ("addTask", r#"{"effort":"xl","milestoneid":7}"#, r#"{"effort":8,"milestone":7}"#),
             (
-                "bulkEditTasks",
-                r#"{"updates":[{"id":1,"milestoneId":"0"}]}"#,
-                r#"{"updates":[{"id":1,"milestone":null}]}"#,
+                "addTask",
+                r#"{"params":{"sort":1},"storypoints":"m","type":"bug"}"#,
+                r#"{"params":{"sort":1,"storypoints":3},"type":"bug"}"#,
+            ),
+            (
+                "addSubtask",
+                r#"{"milestoneid":"0","parentTicket":7,"storypoints":2,"type":"bug"}"#,
+                r#"{"params":{"milestone":null,"storypoints":2,"type":"bug"},"parentTicket":7}"#,
+            ),
+            (
+                "editTask",
+                r#"{"id":1,"params":{"milestoneId":"0"}}"#,
+                r#"{"id":1,"params":{"milestone":null}}"#,
             ),
             ("getAllProjects", r#"{"includeProgressDetails":false}"#, "{}"),
             ("addComment", r#"{"clientId":1}"#, r#"{"clientId":1}"#),
@@ -164,6 +194,7 @@ mod tests {
             ("getAllProjects", r#"{"includeProgressDetails":true}"#, "getFullProjectOverview"),
             ("editTask", r#"{"params":{"effort":"huge"}}"#, "XS, S, M"),
             ("addTask", r#"{"milestone":1,"milestoneid":2}"#, "too"),
+            ("addSubtask", r#"{"type":"bug","params":{"type":"task"}}"#, "type: params has it"),
         ] {
             let told = read(tool, args).unwrap_err();
             assert!(told.contains(why), "{told}");

@@ -132,6 +132,33 @@ async fn what_is_too_long_is_cut_and_the_rest_is_read_by_its_address() {
     assert_eq!(serving.stop(), 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_is_told_what_their_token_gives_them_and_its_use_is_listed() {
+    let rota = team();
+    let own = token(&rota, &["laptop", "--role", "editor", "--project", "Website"]);
+    let key = token(&rota, &["ci", "--service"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let told = Client::of(&serving, Some(&own)).call("whoami", json!({})).await;
+    let told = &told["structuredContent"];
+    assert_eq!((&told["name"], &told["role"]), (&json!("Ada"), &json!("editor")), "{told:#}");
+    assert_eq!(told["only_projects"], json!([1]), "{told:#}");
+    assert_eq!((&told["zone"], &told["service_key"]), (&json!("Europe/Berlin"), &Value::Null));
+    let listed = rota.run(["token", "list", "--json"]).ok().json();
+    for (name, is_used) in [("laptop", true), ("ci", false)] {
+        let item = listed["items"].as_array().unwrap().iter().find(|item| item["name"] == name);
+        let item = item.unwrap_or_else(|| panic!("no {name} in {listed:#}"));
+        assert_eq!(item["last_used"].is_string(), is_used, "{item:#}");
+        assert!(item["created"].is_string() && item["role"] == "editor", "{item:#}");
+    }
+    let told = Client::of(&serving, Some(&key)).call("whoami", json!({})).await;
+    let told = &told["structuredContent"];
+    assert_eq!((&told["kind"], &told["service_key"]), (&json!("agent"), &json!("ci")), "{told:#}");
+    let table = rota.run(["token", "list"]).ok().out;
+    for column in ["ROLE", "MADE", "LAST USED", "EXPIRES"] {
+        assert!(table.contains(column), "{column}: {table}");
+    }
+}
+
 /// A request whose body does not come: what it says that it has is kept for it.
 fn half_a_request(url: &str, secret: &str, bytes: usize) -> std::net::TcpStream {
     use std::io::Write as _;

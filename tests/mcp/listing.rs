@@ -65,6 +65,14 @@ async fn every_tool_is_listed_as_all_hosts_bear_it() {
     for hidden in ["finish", "createToken", "rotateToken", "listTokens"] {
         assert!(!names.contains(&hidden), "{hidden}");
     }
+    for (name, loses, is_alike) in
+        [("deleteTask", true, true), ("editTask", false, true), ("addTask", false, false)]
+    {
+        let tool = tools.iter().find(|tool| tool["name"] == name).unwrap();
+        let hints = &tool["annotations"];
+        assert_eq!(hints["destructiveHint"], loses, "{name}");
+        assert_eq!(hints["idempotentHint"], is_alike, "{name}");
+    }
 }
 
 /// Four bytes to a token: what several tokenizers need for JSON of this kind, or a little less.

@@ -133,6 +133,10 @@ async fn get_comments(
         }
         query.after = next;
     }
+    if let Some(on) = query.on.filter(|_| comments.is_empty()) {
+        // Of what is not there, an empty list would say that nobody wrote anything.
+        reach(parts, on).await?;
+    }
     let next = next.map(|id| id.to_string());
     let items = comments.into_iter().map(|comment| directory.names.comment(comment)).collect();
     Ok(show::value(&Items::<CommentView> { items, next }))

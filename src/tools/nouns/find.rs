@@ -37,8 +37,8 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "getTicket",
                 title: "Get a task",
-                description: "Everything about one task: texts, status label, names, subtasks and comments \
-                    (oldest first). Use it before working on a task. Example: {\"id\": 7}.",
+                description: "Everything about a task: texts, names, subtasks and comments (oldest first). \
+                    Use it before working on one. Example: {\"id\": 7}.",
                 example: r#"{"id": 7}"#,
             },
             Role::Readonly,
@@ -149,6 +149,9 @@ async fn find_tasks(parts: &Parts, context: &Context, args: FindTasks) -> Result
     query.text = args.text.filter(|text| !text.trim().is_empty());
     query.after = args.cursor.filter(|cursor| !cursor.is_empty()).map(Cursor);
     let page = parts.board.tasks(&query).await.map_err(|e| told(&e))?;
+    if page.items.is_empty() {
+        are_there(parts, &query).await?;
+    }
     let items = page
         .items
         .into_iter()
@@ -157,6 +160,20 @@ async fn find_tasks(parts: &Parts, context: &Context, args: FindTasks) -> Result
         .map(|task| directory.names.task(task))
         .collect();
     Ok(show::value(&Items::<TaskView> { items, next: page.next.map(|cursor| cursor.0) }))
+}
+
+/// What the tasks were to belong to: of what is not there, an empty list would say that it has none.
+async fn are_there(parts: &Parts, query: &TaskQuery) -> Result<(), ToolError> {
+    if let Some(id) = query.parent {
+        parts.board.task(id).await.map_err(|e| told(&e))?;
+    }
+    if let Some(id) = query.milestone {
+        parts.board.milestone(id).await.map_err(|e| told(&e))?;
+    }
+    if let Some(id) = query.sprint {
+        parts.board.sprint(id).await.map_err(|e| told(&e))?;
+    }
+    Ok(())
 }
 
 fn fits(ids: &BTreeMap<ProjectId, Vec<StatusId>>, project: ProjectId, status: StatusId) -> bool {

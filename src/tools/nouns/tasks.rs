@@ -35,8 +35,8 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "addSubtask",
                 title: "Add a subtask",
-                description: "Adds a part to a task, in the same project. Use it to break work down. Example: \
-                    {\"parentTicket\": 7, \"headline\": \"Write the test\", \"planHours\": 2}.",
+                description: "Adds a part to a task. Use it to break work down. Example: {\"parentTicket\": \
+                    7, \"headline\": \"Write the test\", \"planHours\": 2}.",
                 example: r#"{"parentTicket": 7, "headline": "Write the test", "planHours": 2}"#,
             },
             Role::Editor,
@@ -78,7 +78,7 @@ fn marks() -> Vec<Definition> {
             Words {
                 name: "addTag",
                 title: "Add a tag",
-                description: "Puts one tag on a task; the other tags stay. Example: {\"id\": 7, \"tag\": \
+                description: "Puts one tag on a task; the others stay. Example: {\"id\": 7, \"tag\": \
                     \"needs-clarification\"}.",
                 example: r#"{"id": 7, "tag": "needs-clarification"}"#,
             },
@@ -88,7 +88,7 @@ fn marks() -> Vec<Definition> {
             Words {
                 name: "removeTag",
                 title: "Remove a tag",
-                description: "Takes one tag off a task; the other tags stay. Example: {\"id\": 7, \"tag\": \
+                description: "Takes one tag off a task; the others stay. Example: {\"id\": 7, \"tag\": \
                     \"needs-clarification\"}.",
                 example: r#"{"id": 7, "tag": "needs-clarification"}"#,
             },
@@ -227,7 +227,7 @@ struct AddSubtask {
     edit_from: Option<String>,
     /// Planned end of the work.
     edit_to: Option<String>,
-    /// 1 XS, 2 S, 3 M, 5 L, 8 XL, 13 XXL.
+    /// As for addTask.
     effort: Option<f64>,
     /// Hours planned.
     plan_hours: Option<f64>,
@@ -235,6 +235,10 @@ struct AddSubtask {
     priority: Option<Priority>,
     /// Such as AI-Suitable.
     tags: Option<Vec<String>>,
+    /// As for editTask.
+    #[serde(default)]
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    params: TaskParams,
 }
 
 async fn add_subtask(
@@ -252,7 +256,10 @@ async fn add_subtask(
             parent.project
         )));
     }
-    let params = TaskParams {
+    if args.params.parent.is_some() {
+        return Err(refuse("params: parentTicket is the parent; leave parent out"));
+    }
+    let params = args.params.or(TaskParams {
         description: args.description,
         editor_id: args.editor_id.or(args.user_id).map(Some),
         date_to_finish: args.date_to_finish.map(Some),
@@ -264,7 +271,7 @@ async fn add_subtask(
         priority: args.priority.map(Some),
         tags: args.tags,
         ..TaskParams::default()
-    };
+    });
     let mut new = NewTask::new(parent.project, args.headline.trim());
     new.kind = TaskKind::Subtask;
     new.parent = Some(parent.id);
@@ -286,7 +293,7 @@ async fn plan_new(
     let project = directory.project_by_id(new.project)?;
     let dates = Dates { zone: context.zone, now: parts.clock.wall() };
     let mut edits = params.edits(parts, directory, project, dates, None).await?;
-    let mut sets_done = false;
+    let (mut sets_done, mut says_kind) = (false, false);
     edits.retain(|edit| match edit {
         TaskEdit::Status(status) => {
             sets_done = project.kind_of(*status) == crate::domain::StatusKind::Done;
@@ -295,6 +302,7 @@ async fn plan_new(
         }
         TaskEdit::Kind(kind) => {
             new.kind = *kind;
+            says_kind = true;
             false
         }
         TaskEdit::Parent(parent) => {
@@ -308,7 +316,9 @@ async fn plan_new(
     let reach = match (new.parent, reach) {
         (Some(parent), Reach::Project(project)) => {
             let parent = parts.board.task(parent).await.map_err(|e| told(&e))?;
-            new.kind = TaskKind::Subtask;
+            if !says_kind {
+                new.kind = TaskKind::Subtask;
+            }
             Reach::Task { id: parent.id, parent: parent.parent, project }
         }
         (_, reach) => reach,

@@ -188,8 +188,11 @@ fn ended(timer: &Timer, after: Value, is_free: bool) -> Acted {
 }
 
 fn stopped_fields(stopped: &Stopped) -> Value {
+    let ran = Duration::from_secs(stopped.ran);
+    let ended = stopped.timer.started + crate::domain::to_delta(ran);
     let mut fields = vec![
-        ("ran", Value::from(show_duration(Duration::from_secs(stopped.ran)))),
+        ("ran", Value::from(show_duration(ran))),
+        ("ended", ended.to_rfc3339().into()),
         ("logged_hours", hours(i64::from(stopped.logged)).into()),
     ];
     if let Some(entry) = &stopped.entry {

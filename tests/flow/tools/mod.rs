@@ -2,12 +2,14 @@
 
 mod arbitrary;
 mod around;
+mod beyond_leantime;
 mod bulk;
 mod calendar;
 mod goals;
 mod guard;
 mod in_step;
 mod leantime_arguments;
+mod leantime_faults;
 mod ledger;
 mod limits;
 mod membership;
@@ -18,5 +20,6 @@ mod sprints;
 mod table;
 mod taken_back;
 mod time;
+mod tokens;
 mod upstream;
 mod verbs;

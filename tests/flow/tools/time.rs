@@ -354,6 +354,7 @@ async fn a_timer_logs_its_time_when_it_stops_and_says_what() {
     let args = r#"{"kind":"development","description":"The fix."}"#;
     let stopped = call(&house, &ada, "stopTimer", args).await;
     assert_eq!(text(&stopped, &["after", "ran"]), "45m");
+    assert_eq!(text(&stopped, &["after", "ended"]), "2026-11-03T11:45:00+00:00");
     assert!((number(&stopped, &["after", "logged_hours"]) - 0.75).abs() < 1e-12);
     assert_eq!(text(&stopped, &["after", "day"]), "2026-11-03");
     assert_eq!(stopped.get("undo"), None, "no one call takes both back");
