@@ -2,6 +2,7 @@
 
 use super::{CallError, Called, Limits, schema};
 use rmcp::model::{CallToolResult, ContentBlock};
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 /// Longer members of an answer that is too long are left out.
@@ -58,11 +59,13 @@ pub(super) fn fits(result: &CallToolResult, bytes_max: usize) -> bool {
     let rough = result.structured_content.as_ref().map_or(0, at_most)
         + texts.map(written_at_most).sum::<usize>()
         + ENVELOPE_BYTES_MAX;
-    if rough <= bytes_max {
-        return true;
-    }
+    rough <= bytes_max || is_within(result, bytes_max)
+}
+
+/// Whether something is no larger than this when it is written out.
+pub(super) fn is_within(sent: &impl Serialize, bytes_max: usize) -> bool {
     let mut counted = Counted(0);
-    serde_json::to_writer(&mut counted, result).is_ok() && counted.0 <= bytes_max
+    serde_json::to_writer(&mut counted, sent).is_ok() && counted.0 <= bytes_max
 }
 
 /// What a result has beside its texts and its structure.

@@ -33,17 +33,7 @@ impl Handler {
         match self.call(caller, address.tool, address.args, context).await {
             Ok(done) => {
                 let text = schema::without_nulls(done.value).to_string();
-                if text.len() > self.limits().response_bytes_max {
-                    let message = "it is larger than MCP_MAX_RESPONSE_SIZE; call the tool for less";
-                    return Err(ErrorData::internal_error(message, None));
-                }
-                let contents = ResourceContents::TextResourceContents {
-                    uri: uri.to_owned(),
-                    mime_type: Some(MIME.to_owned()),
-                    text,
-                    meta: None,
-                };
-                Ok(ReadResourceResult::new(vec![contents]))
+                sent(uri, text, self.limits().response_bytes_max)
             }
             Err(error) if error.code == "not_found" => Err(not_found()),
             Err(error) => {
@@ -95,6 +85,23 @@ impl Handler {
     }
 }
 
+/// A text as it is sent, if it is no larger than it may be on its way: within a message each quote and
+/// each escape of it takes more than one byte.
+fn sent(uri: &str, text: String, bytes_max: usize) -> Result<ReadResourceResult, ErrorData> {
+    let contents = ResourceContents::TextResourceContents {
+        uri: uri.to_owned(),
+        mime_type: Some(MIME.to_owned()),
+        text,
+        meta: None,
+    };
+    let result = ReadResourceResult::new(vec![contents]);
+    if !answer::is_within(&result, bytes_max) {
+        let message = "it is larger than MCP_MAX_RESPONSE_SIZE; call the tool for less";
+        return Err(ErrorData::internal_error(message, None));
+    }
+    Ok(result)
+}
+
 /// Those that hold what was typed, without regard to case; those that begin with it first.
 fn matching(labels: impl Iterator<Item = String>, typed: &str) -> Vec<String> {
     let typed = typed.trim().to_lowercase();
@@ -119,5 +126,19 @@ mod tests {
         let found = matching(labels.iter().map(|label| (*label).to_owned()), " WEB ");
         assert_eq!(found, ["Website", "webshop", "Old website"]);
         assert_eq!(matching(std::iter::once("x".to_owned()), ""), ["x"]);
+    }
+
+    #[test]
+    fn what_is_read_is_measured_as_it_is_sent() {
+        let text = "\"\\\n\u{1}".repeat(500);
+        let uri = "rota://task/7";
+        let whole = sent(uri, text.clone(), usize::MAX).unwrap();
+        let exactly = serde_json::to_vec(&whole).unwrap().len();
+        assert!(exactly > 3 * text.len() && exactly < 4 * text.len(), "{exactly}");
+        assert_eq!(sent(uri, text.clone(), exactly), Ok(whole));
+        for bytes_max in [exactly - 1, text.len()] {
+            let refused = sent(uri, text.clone(), bytes_max).unwrap_err();
+            assert!(refused.message.contains("MCP_MAX_RESPONSE_SIZE"), "{refused:?}");
+        }
     }
 }
