@@ -166,6 +166,10 @@ impl SessionKeeper for Runs {
         Ok(())
     }
 
+    async fn subscribe(&self, _: &str, _: &str, _: bool) -> Result<(), SessionError> {
+        Ok(())
+    }
+
     async fn forget(&self, _: &str) -> Result<(), SessionError> {
         Ok(())
     }

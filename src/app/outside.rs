@@ -6,7 +6,7 @@ use crate::domain::{
     ActivityId, ActivityQuery, Entity, Initiative, Person, Principal, Token, TokenId, TokenKind,
     Value,
 };
-use crate::ledger::{Ledger, TokenRefusal};
+use crate::ledger::{Ledger, OutsideSession, TokenRefusal};
 use crate::mcp::http::{KeptSession, SessionError, SessionKeeper};
 use crate::mcp::{About, Access, CallError, Called, Caller, Calls, Denied, News, NewsError};
 use crate::tools::{Context, Progress, ToolKind, ToolRegistry};
@@ -143,13 +143,22 @@ impl Calls for Outside {
 impl SessionKeeper for Outside {
     async fn load(&self, id: &str) -> Result<Option<KeptSession>, SessionError> {
         let found = self.ledger.outside_session(id).await.map_err(not_kept)?;
-        let (id, kept) = (id.to_owned(), found);
-        Ok(kept.map(|kept| KeptSession { id, owner: kept.owner, handshake: kept.handshake }))
+        let id = id.to_owned();
+        Ok(found.map(|OutsideSession { owner, handshake, subscribed, .. }| KeptSession {
+            id,
+            owner,
+            handshake,
+            subscribed,
+        }))
     }
 
     async fn keep(&self, session: &KeptSession) -> Result<(), SessionError> {
-        let KeptSession { id, owner, handshake } = session;
+        let KeptSession { id, owner, handshake, .. } = session;
         self.ledger.keep_outside_session(id, owner, handshake).await.map_err(not_kept)
+    }
+
+    async fn subscribe(&self, id: &str, uri: &str, wants: bool) -> Result<(), SessionError> {
+        self.ledger.subscribe_outside_session(id, uri, wants).await.map_err(not_kept)
     }
 
     async fn forget(&self, id: &str) -> Result<(), SessionError> {

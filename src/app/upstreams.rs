@@ -40,10 +40,12 @@ pub(super) async fn outer(config: &Config, ledger: &Arc<Ledger>, state: &Path) -
         }
     }
     let servers = config.upstreams.iter().map(|(name, upstream)| {
-        let server = PipedServer::new(name, starter(upstream, &mark), upstream.call_time);
+        let server = PipedServer::new(name, starter(upstream, &mark), upstream.call_time)
+            .keeping_its_list(config.mcp.listings.are_kept);
         (name.clone(), Arc::new(server) as Arc<dyn Upstream>)
     });
     Outer::new(servers.collect(), Arc::clone(ledger) as _)
+        .searched(config.mcp.listings.are_searched)
 }
 
 /// How the marks of all servers begin that are started for a state folder.

@@ -36,6 +36,23 @@ pub struct McpConfig {
     pub plain_http: bool,
     /// With which TLS is spoken; `None`: it is not.
     pub tls: Option<TlsFiles>,
+    /// How the tools that other servers list are used.
+    pub listings: Listings,
+}
+
+/// How the tools that other servers list are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listings {
+    /// Whether a list is kept while its server runs; else the server is asked each time.
+    pub are_kept: bool,
+    /// Whether patterns of playbooks find tools; else only those that are named whole are there.
+    pub are_searched: bool,
+}
+
+impl Default for Listings {
+    fn default() -> Self {
+        Self { are_kept: true, are_searched: true }
+    }
 }
 
 /// The files, in PEM, with which a server shows who it is.
@@ -66,6 +83,7 @@ impl Default for McpConfig {
             http: HttpOptions::default(),
             plain_http: false,
             tls: None,
+            listings: Listings::default(),
         }
     }
 }
@@ -92,6 +110,8 @@ pub(super) fn mcp(table: &Table<'_, '_>, folder: &Path) -> (McpConfig, Option<Fa
     set(&mut config.limits.response_bytes_max, table.parsed("response_size", response_bytes));
     set(&mut config.http.logs_requests, table.truth("log_requests"));
     set(&mut config.limits.exposes_errors, table.truth("expose_errors"));
+    set(&mut config.listings.are_kept, table.truth("cache_tools"));
+    set(&mut config.listings.are_searched, table.truth("auto_discover_tools"));
     set(&mut config.http.hosts, table.items("hosts", true, name));
     set(&mut config.http.origins, table.items("origins", true, origin));
     let sets = |text: &str| Selection::parse(text).map_err(|error| error.to_string());
@@ -180,9 +200,9 @@ fn hear(config: &mut McpConfig, name: &str, text: &str) -> Result<(), String> {
         "MCP_MAX_RESPONSE_SIZE" => config.limits.response_bytes_max = response_bytes(text)?,
         "MCP_LOG_REQUESTS" => config.http.logs_requests = truth(text)?,
         "MCP_EXPOSE_ERRORS" => config.limits.exposes_errors = truth(text)?,
-        // About the listings of other servers, which are not connected yet: read, so that a mistake
-        // is told.
-        _ => drop(truth(text)?),
+        "MCP_CACHE_TOOLS" => config.listings.are_kept = truth(text)?,
+        "MCP_AUTO_DISCOVER_TOOLS" => config.listings.are_searched = truth(text)?,
+        other => return Err(format!("{other} is not heard")),
     }
     Ok(())
 }
@@ -356,6 +376,8 @@ mod tests {
         assert_eq!(read("MCP_MAX_RESPONSE_SIZE", "64K").limits.response_bytes_max, 65_536);
         assert!(read("MCP_LOG_REQUESTS", "true").http.logs_requests);
         assert!(read("MCP_EXPOSE_ERRORS", "1").limits.exposes_errors);
+        assert!(!read("MCP_CACHE_TOOLS", "false").listings.are_kept);
+        assert!(!read("MCP_AUTO_DISCOVER_TOOLS", "0").listings.are_searched);
     }
 
     #[test]
@@ -376,6 +398,8 @@ mod tests {
             ("MCP_MAX_RESPONSE_SIZE", "12"),
             ("MCP_LOG_REQUESTS", "2"),
             ("MCP_EXPOSE_ERRORS", "-"),
+            ("MCP_CACHE_TOOLS", "60"),
+            ("MCP_AUTO_DISCOVER_TOOLS", "never"),
         ] {
             let (_, faults) = with(name, value);
             assert_eq!(faults.len(), 1, "{name}={value}");
@@ -406,5 +430,6 @@ mod tests {
         assert_eq!(config.limits.call_time, Duration::from_secs(30));
         assert_eq!(config.limits.response_bytes_max, 10_485_760);
         assert_eq!(config.http.memory_bytes_max, 256 << 20);
+        assert!(config.listings.are_kept && config.listings.are_searched);
     }
 }

@@ -301,7 +301,9 @@ impl Scene<'_> {
     ) -> Result<Result<Value, String>, NotNow> {
         match self.parts.tools.call(tool, Value::map(args), &self.context).await {
             Ok(result) => Ok(Ok(result.value)),
-            Err(ToolError::Rejected { reason, message }) if !is_passing(reason) => Ok(Err(message)),
+            Err(ToolError::Rejected { reason, message, .. }) if !is_passing(reason) => {
+                Ok(Err(message))
+            }
             Err(error) => Err(error.into()),
         }
     }

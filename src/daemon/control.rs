@@ -202,7 +202,7 @@ impl AnswerError {
 impl From<ToolError> for AnswerError {
     fn from(error: ToolError) -> Self {
         match error {
-            ToolError::Rejected { reason, message } => Self::rejected(reason, message),
+            ToolError::Rejected { reason, message, .. } => Self::rejected(reason, message),
             ToolError::Fatal { reason, message, source } => {
                 Self::fatal(reason, message, source.as_deref().map(|e| e as _))
             }

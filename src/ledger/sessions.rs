@@ -13,6 +13,8 @@ const KEPT: Duration = Duration::from_hours(30 * 24);
 const SESSIONS_MAX: usize = 1_000;
 /// So many make room at once.
 const SURPLUS_MAX: usize = 100;
+/// At most so many addresses are kept with a session; the ones that it asked for first make room.
+const SUBSCRIBED_MAX: usize = 100;
 
 /// A session as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +25,9 @@ pub struct OutsideSession {
     pub handshake: String,
     /// When it began.
     pub begun: Timestamp,
+    /// The addresses of whose changes its client wants to hear.
+    #[serde(default)]
+    pub subscribed: Vec<String>,
 }
 
 impl Ledger {
@@ -36,7 +41,8 @@ impl Ledger {
     /// Keeps a session, and forgets those for which there is no more room.
     pub async fn keep_outside_session(&self, id: &str, owner: &str, handshake: &str) -> Result<()> {
         let (owner, handshake) = (owner.to_owned(), handshake.to_owned());
-        let session = OutsideSession { owner, handshake, begun: self.clock.wall() };
+        let (begun, subscribed) = (self.clock.wall(), Vec::new());
+        let session = OutsideSession { owner, handshake, begun, subscribed };
         let key = keys::session(id);
         for _ in 0..TRIES_MAX {
             let found: Option<Record<OutsideSession>> = self.read(&key).await?;
@@ -46,8 +52,42 @@ impl Ledger {
                 batch = batch.delete(keys::session_at(old.value.begun, id));
             }
             for (row, old) in self.surplus_sessions().await? {
-                batch = batch.delete(row).delete(keys::session(&old));
+                batch = batch.delete(row);
+                let key = keys::session(&old);
+                if let Some(found) = self.read::<OutsideSession>(&key).await? {
+                    batch = records::remove(batch, &key, &found);
+                }
             }
+            if self.try_commit(batch).await? {
+                return Ok(());
+            }
+        }
+        Err(records::contended("the sessions"))
+    }
+
+    /// A session's client wants to hear of an address, or does not any more. Of a session that is not
+    /// kept nothing is.
+    pub async fn subscribe_outside_session(
+        &self,
+        id: &str,
+        address: &str,
+        wants: bool,
+    ) -> Result<()> {
+        let key = keys::session(id);
+        for _ in 0..TRIES_MAX {
+            let Some(found) = self.read::<OutsideSession>(&key).await? else { return Ok(()) };
+            let mut session = found.value.clone();
+            if session.subscribed.iter().any(|known| known == address) == wants {
+                return Ok(());
+            }
+            if wants {
+                session.subscribed.push(address.to_owned());
+                let surplus = session.subscribed.len().saturating_sub(SUBSCRIBED_MAX);
+                session.subscribed.drain(..surplus);
+            } else {
+                session.subscribed.retain(|known| known != address);
+            }
+            let batch = records::replace(Batch::new(), &key, &session, Some(&found))?;
             if self.try_commit(batch).await? {
                 return Ok(());
             }
@@ -78,5 +118,17 @@ impl Ledger {
             Some((row.key, name))
         });
         Ok(names.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_was_kept_before_subscriptions_were_is_read_and_has_none() {
+        let text = r#"{"owner":"token 1","handshake":"{}","begun":"2026-11-23T08:00:00Z"}"#;
+        let session: OutsideSession = serde_json::from_str(text).unwrap();
+        assert_eq!((session.owner.as_str(), session.subscribed), ("token 1", Vec::new()));
     }
 }

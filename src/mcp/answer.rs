@@ -2,6 +2,7 @@
 
 use super::{CallError, Called, Limits, schema};
 use rmcp::model::{CallToolResult, ContentBlock};
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 /// Longer members of an answer that is too long are left out.
@@ -58,25 +59,18 @@ pub(super) fn fits(result: &CallToolResult, bytes_max: usize) -> bool {
     let rough = result.structured_content.as_ref().map_or(0, at_most)
         + texts.map(written_at_most).sum::<usize>()
         + ENVELOPE_BYTES_MAX;
-    if rough <= bytes_max {
-        return true;
-    }
-    bytes(result) <= bytes_max
+    rough <= bytes_max || is_within(result, bytes_max)
 }
 
-/// How large a result is on its way, without the envelope.
-pub(super) fn bytes(result: &CallToolResult) -> usize {
-    counted(result)
+/// Whether something is no larger than this when it is written out.
+pub(super) fn is_within(sent: &impl Serialize, bytes_max: usize) -> bool {
+    written(sent) <= bytes_max
 }
 
-/// How large a text is on its way, quotes and escapes included.
-pub(super) fn written(text: &str) -> usize {
-    counted(&text)
-}
-
-fn counted(of: &impl serde::Serialize) -> usize {
+/// How large something is when it is written out, escapes included.
+pub(super) fn written(sent: &(impl Serialize + ?Sized)) -> usize {
     let mut counted = Counted(0);
-    match serde_json::to_writer(&mut counted, of) {
+    match serde_json::to_writer(&mut counted, sent) {
         Ok(()) => counted.0,
         Err(_) => usize::MAX,
     }

@@ -17,6 +17,7 @@ use rmcp::model::{
     UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
+use rmcp::transport::streamable_http_server::SessionRestoreMarker;
 use rmcp::{ErrorData, RoleServer};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -186,6 +187,11 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
         let caller = self.caller(&context)?;
+        let restored = context.extensions.get::<SessionRestoreMarker>();
+        if let Some(session) = restored.map(|marker| marker.id.to_string()) {
+            let who = (session.as_str(), caller.id.as_str());
+            self.subscriptions.take_up(who, &context.peer).await;
+        }
         context.peer.set_peer_info(request.clone());
         let mut result = self.negotiate_initialize(&request)?;
         if caller.run.is_some() {
@@ -346,7 +352,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let session = session_of(&context)?;
-        self.subscriptions.remove_session(&session, Some(&request.uri));
+        self.subscriptions.leave(&session, &request.uri).await;
         Ok(())
     }
 

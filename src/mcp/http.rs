@@ -123,6 +123,7 @@ pub fn router(behind: Behind, stop: &CancellationToken, tracker: &TaskTracker) -
     let Behind { handler, gate, sessions, news, metrics } = behind;
     let (options, access) = (gate.options(), gate.access());
     let subscriptions = Arc::clone(handler.subscriptions());
+    subscriptions.keep_with(Arc::clone(&sessions));
     let telling = Arc::clone(&subscriptions).tell(news, Arc::clone(access), stop.clone());
     tracker.spawn(telling);
     tracker.spawn(Arc::clone(handler.jobs()).watch(Arc::clone(access), stop.clone()));

@@ -50,6 +50,9 @@ use async_trait::async_trait;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
+/// More causes of an error are not told.
+const CAUSES_MAX: usize = 16;
+
 /// Whoever carries tool calls out.
 #[async_trait]
 pub trait Calls: Send + Sync {
@@ -104,15 +107,19 @@ impl From<ToolResult> for Called {
 impl From<ToolError> for CallError {
     fn from(error: ToolError) -> Self {
         let reason = error.reason();
-        let source = match &error {
-            ToolError::Fatal { source, .. } => source.as_deref().map(|e| e as _),
-            ToolError::Rejected { .. } => None,
+        let causes: Vec<String> = match &error {
+            ToolError::Fatal { source, .. } => {
+                let source = source.as_deref().map(|e| e as _);
+                let causes =
+                    std::iter::successors(source, |error: &&dyn std::error::Error| error.source());
+                causes.take(CAUSES_MAX).map(ToString::to_string).collect()
+            }
+            ToolError::Rejected { causes, .. } => causes.clone(),
         };
-        let causes = std::iter::successors(source, |error: &&dyn std::error::Error| error.source());
         Self {
             code: reason.code().to_owned(),
             message: error.to_string(),
-            causes: causes.take(16).map(ToString::to_string).collect(),
+            causes,
             retryable: error.is_fatal(),
         }
     }

@@ -15,6 +15,8 @@ use rmcp::{ErrorData, RoleServer};
 
 /// How many tasks are looked at to complete a headline.
 const TASKS_MAX: i64 = 200;
+/// What stands around a text that is read, beside its address.
+const ENVELOPE_BYTES_MAX: usize = 160;
 
 impl Handler {
     /// What stands at an address, for this caller.
@@ -36,46 +38,16 @@ impl Handler {
             (None, None) => return Err(not_found()),
         };
         let tool = listing::definition_for(name, caller).ok_or_else(not_found)?;
+        let bytes_max = self.limits().response_bytes_max;
+        let room = bytes_max.saturating_sub(answer::written(uri) + ENVELOPE_BYTES_MAX);
         let read = self.call(caller, tool.name, args.clone(), context).await;
-        match read.and_then(|done| self.as_text(done.value, (tool, &args), rest.as_ref())) {
-            Ok(text) => {
-                let contents = ResourceContents::TextResourceContents {
-                    uri: uri.to_owned(),
-                    mime_type: Some(MIME.to_owned()),
-                    text,
-                    meta: None,
-                };
-                Ok(ReadResourceResult::new(vec![contents]))
-            }
+        match read.and_then(|done| as_text(done.value, (tool, &args), rest.as_ref(), room)) {
+            Ok(text) => sent(uri, text, bytes_max),
             Err(error) if error.code == "not_found" => Err(not_found()),
             Err(error) => {
                 Err(ErrorData::internal_error(answer::message(&error, self.limits()), None))
             }
         }
-    }
-
-    /// What is sent of what was read.
-    fn as_text(
-        &self,
-        value: Value,
-        (tool, args): (&'static Definition, &Value),
-        rest: Option<&Rest>,
-    ) -> Result<String, CallError> {
-        let bytes_max = self.limits().response_bytes_max;
-        if let Some(rest) = rest {
-            return rest.read(value, bytes_max);
-        }
-        let structured = schema::without_nulls(value);
-        let mut text = structured.to_string();
-        let mut room = bytes_max;
-        while answer::written(&text) > bytes_max {
-            // A text in a text: its quotes are written twice.
-            room /= 2;
-            let cut = rest::cut(structured.clone(), (tool, args), Linked::Yes, room);
-            let cut = cut.map_err(|_| too_long(bytes_max))?;
-            text = cut.structured_content.unwrap_or_default().to_string();
-        }
-        Ok(text)
     }
 
     /// What may be meant by what was typed so far: at most a hundred, those that begin so first.
@@ -121,6 +93,46 @@ impl Handler {
     }
 }
 
+/// A text as it is sent, if it is no larger than it may be on its way: within a message each quote and
+/// each escape of it takes more than one byte.
+fn sent(uri: &str, text: String, bytes_max: usize) -> Result<ReadResourceResult, ErrorData> {
+    let contents = ResourceContents::TextResourceContents {
+        uri: uri.to_owned(),
+        mime_type: Some(MIME.to_owned()),
+        text,
+        meta: None,
+    };
+    let result = ReadResourceResult::new(vec![contents]);
+    if !answer::is_within(&result, bytes_max) {
+        let message = "it is larger than MCP_MAX_RESPONSE_SIZE; call the tool for less";
+        return Err(ErrorData::internal_error(message, None));
+    }
+    Ok(result)
+}
+
+/// What is sent of what was read: as much as there is room for.
+fn as_text(
+    value: Value,
+    (tool, args): (&'static Definition, &Value),
+    rest: Option<&Rest>,
+    room: usize,
+) -> Result<String, CallError> {
+    if let Some(rest) = rest {
+        return rest.read(value, room);
+    }
+    let structured = schema::without_nulls(value);
+    let mut text = structured.to_string();
+    let mut bytes_max = room;
+    while answer::written(&text) > room {
+        // A text in a text: its quotes are written twice.
+        bytes_max /= 2;
+        let cut = rest::cut(structured.clone(), (tool, args), Linked::Yes, bytes_max);
+        let cut = cut.map_err(|_| too_long(room))?;
+        text = cut.structured_content.unwrap_or_default().to_string();
+    }
+    Ok(text)
+}
+
 /// Those that hold what was typed, without regard to case; those that begin with it first.
 fn matching(labels: impl Iterator<Item = String>, typed: &str) -> Vec<String> {
     let typed = typed.trim().to_lowercase();
@@ -145,5 +157,19 @@ mod tests {
         let found = matching(labels.iter().map(|label| (*label).to_owned()), " WEB ");
         assert_eq!(found, ["Website", "webshop", "Old website"]);
         assert_eq!(matching(std::iter::once("x".to_owned()), ""), ["x"]);
+    }
+
+    #[test]
+    fn what_is_read_is_measured_as_it_is_sent() {
+        let text = "\"\\\n\u{1}".repeat(500);
+        let uri = "rota://task/7";
+        let whole = sent(uri, text.clone(), usize::MAX).unwrap();
+        let exactly = serde_json::to_vec(&whole).unwrap().len();
+        assert!(exactly > 3 * text.len() && exactly < 4 * text.len(), "{exactly}");
+        assert_eq!(sent(uri, text.clone(), exactly), Ok(whole));
+        for bytes_max in [exactly - 1, text.len()] {
+            let refused = sent(uri, text.clone(), bytes_max).unwrap_err();
+            assert!(refused.message.contains("MCP_MAX_RESPONSE_SIZE"), "{refused:?}");
+        }
     }
 }

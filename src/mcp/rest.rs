@@ -124,7 +124,7 @@ pub(super) fn cut(
         let mut rest = Rest { tool, args: args.clone(), path, from: of };
         cuts.push(Cut { rest: rest.clone(), of, told: String::new() });
         while rest.from > 0 {
-            let bytes = answer::bytes(&result(&value, &cuts, linked));
+            let bytes = answer::written(&result(&value, &cuts, linked));
             rest.from = fewer(rest.from, bytes, bytes_max);
             if let Some(list) = list_in(&mut value, &rest.path) {
                 list.truncate(rest.from);

@@ -1,6 +1,7 @@
 //! Who wants to hear when something at an address changes, and telling them.
 
 use super::caller::{Access, Caller};
+use super::http::SessionKeeper;
 use super::resources::{About, Address};
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -8,7 +9,7 @@ use rmcp::RoleServer;
 use rmcp::model::ResourceUpdatedNotificationParam;
 use rmcp::service::{Peer, SubscriptionSink};
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +64,9 @@ struct Entry {
 /// The subscriptions of all clients.
 #[derive(Default)]
 pub(super) struct Subscriptions {
-    news: std::sync::OnceLock<Arc<dyn News>>,
+    news: OnceLock<Arc<dyn News>>,
+    /// Where those of sessions outlive a restart.
+    keeper: OnceLock<Arc<dyn SessionKeeper>>,
     inner: Mutex<Inner>,
 }
 
@@ -71,6 +74,8 @@ pub(super) struct Subscriptions {
 struct Inner {
     entries: Vec<Entry>,
     last_number: u64,
+    /// Those who may have missed something: they are told with the next news, whatever changed.
+    late: BTreeSet<u64>,
     /// Up to where the board's activity was told.
     told: i64,
 }
@@ -80,6 +85,11 @@ struct Inner {
 pub(super) struct Full;
 
 impl Subscriptions {
+    /// Those of sessions are kept there.
+    pub(super) fn keep_with(&self, keeper: Arc<dyn SessionKeeper>) {
+        let _ = self.keeper.set(keeper);
+    }
+
     /// A session wants to hear of an address.
     pub(super) async fn add_session(
         &self,
@@ -90,10 +100,49 @@ impl Subscriptions {
         let Some(about) = address.about else { return Ok(()) };
         let now = self.now().await;
         self.remove_session(session, Some(&address.uri));
-        self.add((session, caller), (about, &address.uri), Ear::Session(peer), now).map(|_| ())
+        self.add((session, caller), (about, &address.uri), Ear::Session(peer), now)?;
+        self.keep(session, &address.uri, true).await;
+        Ok(())
     }
 
-    /// A session does not want to hear of an address any more, or of anything.
+    /// A session does not want to hear of an address any more.
+    pub(super) async fn leave(&self, session: &str, uri: &str) {
+        self.remove_session(session, Some(uri));
+        self.keep(session, uri, false).await;
+    }
+
+    async fn keep(&self, session: &str, uri: &str, wants: bool) {
+        let Some(keeper) = self.keeper.get() else { return };
+        if let Err(error) = keeper.subscribe(session, uri, wants).await {
+            tracing::warn!(%error, "what a session wants to hear will not outlive a restart");
+        }
+    }
+
+    /// A session is there again that was put away, or begun before we were: it hears of what it wanted
+    /// to hear of. What changed meanwhile nobody knows, so it is told of all of that once.
+    pub(super) async fn take_up(&self, (session, caller): (&str, &str), peer: &Peer<RoleServer>) {
+        let Some(keeper) = self.keeper.get() else { return };
+        let kept = match keeper.load(session).await {
+            Ok(kept) => kept.filter(|kept| kept.owner == caller),
+            Err(error) => {
+                tracing::warn!(%error, "what a session wanted to hear could not be looked up");
+                None
+            }
+        };
+        let Some(kept) = kept.filter(|kept| !kept.subscribed.is_empty()) else { return };
+        let now = self.now().await;
+        self.remove_session(session, None);
+        for uri in &kept.subscribed {
+            let Some(about) = Address::parse(uri).and_then(|address| address.about) else {
+                continue;
+            };
+            let ear = Ear::Session(peer.clone());
+            let Ok(number) = self.add((session, caller), (about, uri), ear, now) else { return };
+            self.lock().late.insert(number);
+        }
+    }
+
+    /// A session hears of an address no more, or of anything.
     pub(super) fn remove_session(&self, session: &str, uri: Option<&str>) {
         let mut inner = self.lock();
         let is_over =
@@ -151,11 +200,12 @@ impl Subscriptions {
         Ok(number)
     }
 
-    /// Those who want to hear of this.
+    /// Those who want to hear of this, and those who may have missed something.
     fn hearers(&self, changed: &BTreeSet<About>) -> Vec<Entry> {
-        let inner = self.lock();
-        let hears = inner.entries.iter().filter(|entry| changed.contains(&entry.about));
-        hears.cloned().collect()
+        let mut inner = self.lock();
+        let late = std::mem::take(&mut inner.late);
+        let hears = |entry: &&Entry| changed.contains(&entry.about) || late.contains(&entry.number);
+        inner.entries.iter().filter(hears).cloned().collect()
     }
 
     /// Tells of the board's news until it is stopped; asks for none while nobody listens.

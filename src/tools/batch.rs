@@ -127,10 +127,10 @@ async fn all_or_nothing(
     let written = guard::write_all(parts, context, all).await;
     written.map_err(|Failed { index, error }| match error {
         // The board did not say whether it happened.
-        ToolError::Rejected { reason: reason @ Reason::BoardUnavailable, message } => {
+        ToolError::Rejected { reason: reason @ Reason::BoardUnavailable, message, causes } => {
             let unclear =
                 "it is not known whether any of it was written: look before you repeat it";
-            ToolError::Rejected { reason, message: format!("{message}; {unclear}") }
+            ToolError::Rejected { reason, message: format!("{message}; {unclear}"), causes }
         }
         error => nothing(index, error),
     })
@@ -139,11 +139,12 @@ async fn all_or_nothing(
 /// One of them failed, so none was done.
 fn nothing(index: Option<usize>, error: ToolError) -> ToolError {
     match error {
-        ToolError::Rejected { reason, message } => {
+        ToolError::Rejected { reason, message, causes } => {
             let which = index.map_or_else(String::new, |index| format!("item {index}: "));
             ToolError::Rejected {
                 reason,
                 message: format!("{which}{message}; nothing was written"),
+                causes,
             }
         }
         fatal @ ToolError::Fatal { .. } => fatal,

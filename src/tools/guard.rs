@@ -427,7 +427,7 @@ pub(super) fn told(error: &BoardError) -> ToolError {
             return ToolError::fatal(Reason::BoardUnavailable, error.to_string());
         }
     };
-    ToolError::rejected(reason, error.to_string())
+    ToolError::rejected_by(reason, error)
 }
 
 pub(super) fn done_before(earlier: &Mark) -> ToolResult {

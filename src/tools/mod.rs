@@ -81,6 +81,8 @@ pub enum ToolError {
         reason: Reason,
         /// What is wrong, what was expected, an example.
         message: String,
+        /// What led to it, outermost first: for whoever looks after the server.
+        causes: Vec<String>,
     },
     /// Ends the run.
     #[error("{message}")]
@@ -95,6 +97,8 @@ pub enum ToolError {
     },
 }
 
+/// More causes of an error are not kept.
+const CAUSES_MAX: usize = 16;
 /// No error says more.
 const SAID_CHARS_MAX: usize = 2_000;
 
@@ -115,7 +119,14 @@ fn harmless(said: String) -> String {
 impl ToolError {
     /// A refusal that the caller may mend. What it repeats of theirs stays short and harmless.
     pub fn rejected(reason: Reason, message: impl Into<String>) -> Self {
-        Self::Rejected { reason, message: harmless(message.into()) }
+        Self::Rejected { reason, message: harmless(message.into()), causes: Vec::new() }
+    }
+
+    /// A refusal in the words of an error, with what led to that.
+    fn rejected_by(reason: Reason, error: &(dyn std::error::Error + 'static)) -> Self {
+        let causes = std::iter::successors(error.source(), |error| error.source());
+        let causes = causes.take(CAUSES_MAX).map(ToString::to_string).collect();
+        Self::Rejected { reason, message: harmless(error.to_string()), causes }
     }
 
     /// An error that ends the run.

@@ -31,6 +31,8 @@ pub trait Pins: Send + Sync + std::fmt::Debug {
 pub struct Outer {
     servers: BTreeMap<String, Arc<dyn Upstream>>,
     pins: Arc<dyn Pins>,
+    /// Whether patterns of playbooks find tools.
+    is_searched: bool,
 }
 
 /// How a tool stands.
@@ -72,7 +74,27 @@ pub struct OfferedOuter {
 impl Outer {
     /// These servers; what was accepted stands there.
     pub fn new(servers: BTreeMap<String, Arc<dyn Upstream>>, pins: Arc<dyn Pins>) -> Self {
-        Self { servers, pins }
+        Self { servers, pins, is_searched: true }
+    }
+
+    /// Whether patterns of playbooks find tools; else only those that are named whole are there.
+    #[must_use]
+    pub fn searched(mut self, is_searched: bool) -> Self {
+        self.is_searched = is_searched;
+        self
+    }
+
+    /// What a playbook lists of other servers. `*` alone means the board's tools: whoever wrote it did
+    /// not think of other servers.
+    fn patterns<'a>(&self, run: &'a RunContext) -> impl Iterator<Item = &'a String> {
+        let is_searched = self.is_searched;
+        let counts = move |it: &&String| it.contains(':') && (is_searched || !it.ends_with('*'));
+        run.playbook.tools.iter().filter(counts)
+    }
+
+    /// Whether a playbook lists a tool of a server.
+    fn lists(&self, run: &RunContext, name: &str) -> bool {
+        self.patterns(run).any(|pattern| matches_any(std::slice::from_ref(pattern), name))
     }
 
     /// The server and the tool that a name means, in either way of writing it.
@@ -124,7 +146,7 @@ impl Outer {
         let mut offered = Vec::new();
         for server in self.servers.keys() {
             let prefix = full_name(server, "");
-            if !run.playbook.tools.iter().any(|pattern| pattern.starts_with(&prefix)) {
+            if !self.patterns(run).any(|pattern| pattern.starts_with(&prefix)) {
                 continue;
             }
             let known = match self.known(server).await {
@@ -136,7 +158,7 @@ impl Outer {
             };
             let listed = known
                 .into_iter()
-                .filter(|known| is_listed(run, &full_name(server, &known.tool.name)));
+                .filter(|known| self.lists(run, &full_name(server, &known.tool.name)));
             for Known { tool, standing, .. } in listed {
                 if standing == Standing::Accepted {
                     offered.push(OfferedOuter {
@@ -159,13 +181,6 @@ impl Outer {
     }
 }
 
-/// Whether a playbook lists a tool of a server. `*` alone means the board's tools: whoever wrote it did
-/// not think of other servers.
-fn is_listed(run: &RunContext, name: &str) -> bool {
-    let mut patterns = run.playbook.tools.iter().filter(|pattern| pattern.contains(':'));
-    patterns.any(|pattern| matches_any(std::slice::from_ref(pattern), name))
-}
-
 fn advice(server: &str) -> String {
     format!(
         "a person looks at it with `rota upstream list {server}` and accepts it with `rota upstream accept {server}`"
@@ -182,9 +197,10 @@ pub(super) async fn call(
 ) -> Result<ToolResult, ToolError> {
     let name = full_name(server, tool);
     let run = context.run.as_ref().filter(|run| run.actor == EffectActor::Agent);
-    let listed = run.filter(|run| run.applies.is_some() || is_listed(run, &name));
+    let listed = run.filter(|run| run.applies.is_some() || outer.lists(run, &name));
     let Some(run) = listed else {
-        let message = format!("{name} is for runs whose playbook lists it");
+        let whole = if outer.is_searched { "" } else { " by its whole name" };
+        let message = format!("{name} is for runs whose playbook lists it{whole}");
         return Err(ToolError::rejected(Reason::ToolNotListed, message));
     };
     let known = outer.known(server).await?;

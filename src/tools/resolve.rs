@@ -100,7 +100,7 @@ pub(super) fn status<'a>(project: &'a Project, name: &IdOrName) -> Result<&'a St
     }
     let all: Vec<&Status> = project.statuses.iter().collect();
     pick("status", name, &all, |s| s.id.0, |s| &s.label).copied().map_err(|error| match error {
-        ToolError::Rejected { reason: Reason::NotFound, message } => ToolError::rejected(
+        ToolError::Rejected { reason: Reason::NotFound, message, .. } => ToolError::rejected(
             Reason::UnknownStatus,
             format!("in the project {}: {message}", shown(&project.name)),
         ),

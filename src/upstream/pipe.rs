@@ -36,6 +36,8 @@ pub struct PipedServer {
     name: String,
     starter: Arc<dyn Starter>,
     call_time: Duration,
+    /// Whether its list of tools is kept while it runs.
+    keeps_list: bool,
     state: Mutex<State>,
 }
 
@@ -112,7 +114,15 @@ const LISTINGS_MAX: u32 = 3;
 impl PipedServer {
     /// Nothing is started yet. A call may take so long.
     pub fn new(name: &str, starter: Arc<dyn Starter>, call_time: Duration) -> Self {
-        Self { name: name.to_owned(), starter, call_time, state: Mutex::default() }
+        let (name, state) = (name.to_owned(), Mutex::default());
+        Self { name, starter, call_time, keeps_list: true, state }
+    }
+
+    /// Whether the tools that it lists are kept while it runs; else it is asked each time.
+    #[must_use]
+    pub fn keeping_its_list(mut self, keeps_list: bool) -> Self {
+        self.keeps_list = keeps_list;
+        self
     }
 
     /// The wire, with the list of tools; taken out, so that a question that is given up half-way
@@ -200,6 +210,9 @@ impl State {
 impl Upstream for PipedServer {
     async fn tools(&self) -> Result<Arc<[ForeignTool]>, UpstreamError> {
         let mut state = self.turn().await?;
+        if let Some(wire) = state.wire.as_mut().filter(|_| !self.keeps_list) {
+            wire.tools = None;
+        }
         let wire = self.ready(&mut state).await?;
         let tools = wire.tools.clone().unwrap_or_default();
         // Not yet well: one that dies at every call must not look healthy at every listing.
@@ -219,7 +232,7 @@ impl Upstream for PipedServer {
         // before something is done it is asked what the tool is now.
         if let Some(wire) = &mut state.wire {
             let mut tools = wire.tools.iter().flat_map(|tools| tools.iter());
-            if !tools.any(|it| it.name == tool && it.read_only) {
+            if !self.keeps_list || !tools.any(|it| it.name == tool && it.read_only) {
                 wire.tools = None;
             }
         }

@@ -126,6 +126,51 @@ async fn a_client_may_ask_for_some_toolsets_by_address_or_header() {
     assert!(refused.text.contains("nonsense") && refused.text.contains("comments"), "{refused:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn by_a_header_only_tools_that_look_are_there_and_an_unknown_toolset_is_refused() {
+    let rota = team();
+    let secret = token(&rota, &["laptop"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let client = Client::of(&serving, Some(&secret));
+    let all = tools(&client).await;
+    let looks: Vec<Value> =
+        all.iter().filter(|tool| tool["annotations"]["readOnlyHint"] == true).cloned().collect();
+    assert!(!looks.is_empty() && looks.len() < all.len());
+    for (value, expected) in
+        [("true", &looks), ("1", &looks), ("false", &all), ("0", &all), ("no", &all), ("", &all)]
+    {
+        let shown = tools(&client.with("x-mcp-readonly", value)).await;
+        assert!(shown == *expected, "{value:?}: {} tools", shown.len());
+    }
+    let looking = client.with("x-mcp-readonly", "true");
+    assert_eq!(looking.call_status("getTicket", json!({ "id": 1 })).await, "none");
+    for (tool, args) in [
+        ("editTask", json!({ "id": 1, "params": { "headline": "No" } })),
+        ("stopAll", json!({ "reason": "No" })),
+    ] {
+        let asked = json!({ "name": tool, "arguments": args });
+        let refused = looking.ask("tools/call", asked).await.message();
+        assert_eq!(refused["error"]["code"], -32_602, "as if it were not there: {refused:#}");
+    }
+    let shown = rota.run(["task", "show", "1", "--json"]).ok().json();
+    assert_eq!(shown["headline"], "Fix the footer");
+    assert!(!rota.state().join("STOPPED").exists());
+    // Both headers narrow it.
+    let both = tools(&looking.with("x-mcp-toolsets", "comments")).await;
+    let names: Vec<&str> = both.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"getComments") && !names.contains(&"addComment"), "{names:?}");
+    assert!(both.iter().all(|tool| looks.contains(tool)), "{names:?}");
+
+    let refused =
+        client.with("x-mcp-toolsets", "tasks,nonsense").ask("tools/list", json!({})).await;
+    assert_eq!(refused.status, 400, "{refused:#?}");
+    let error = refused.message()["error"].clone();
+    assert_eq!(error["code"], -32_602, "{error:#}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("there is no toolset \"nonsense\"; there are "), "{message}");
+    assert!(message.contains("comments, ") && message.ends_with("and readonly"), "{message}");
+}
+
 /// Calls, with what they are called with.
 type Calls = Vec<(&'static str, Value)>;
 

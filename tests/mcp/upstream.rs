@@ -15,7 +15,7 @@ while read -r line; do
   n=$((n+1))
   case "$line" in
     *'"initialize"'*) tell $n '{"protocolVersion":"2025-11-25","capabilities":{}}' ;;
-    *'"tools/list"'*) tell $n "{\"tools\":[{\"name\":\"tell\",\"description\":\"$(cat words)\",\"inputSchema\":{\"type\":\"object\"}}]}" ;;
+    *'"tools/list"'*) echo . >> listed; tell $n "{\"tools\":[{\"name\":\"tell\",\"description\":\"$(cat words)\",\"inputSchema\":{\"type\":\"object\"}}]}" ;;
     *'"tools/call"'*)
       echo $$ >> called
       tell $n "{\"content\":[{\"type\":\"text\",\"text\":\"$(env | cut -d= -f1 | sort | tr '\n' ' ')\"}]}" ;;
@@ -145,6 +145,33 @@ fn what_was_read_is_accepted_and_nothing_that_changed_since() {
     assert_eq!(effects(&rota)["effects"][0]["tool"], "shell:tell");
     let several = rota.run(["upstream", "accept", "shell", "--fingerprint", &read]);
     assert!(several.code != 0 && several.err.contains("NAME:TOOL"), "{several:#?}");
+}
+
+#[test]
+fn a_list_is_kept_while_its_server_runs_unless_the_setting_says_otherwise() {
+    for (kept, lists) in [("true", 1), ("false", 2)] {
+        let rota = with_shell().with_env("MCP_CACHE_TOOLS", kept);
+        let serving = rota.serve(Vec::<&str>::new());
+        for _ in 0..2 {
+            rota.run(["upstream", "list"]).ok();
+        }
+        assert_eq!(rota.read("listed").lines().count(), lists, "{kept}");
+        assert_eq!(serving.stop(), 0);
+    }
+}
+
+#[test]
+fn a_pattern_finds_tools_of_another_server_unless_the_setting_says_otherwise() {
+    let rota = with_shell();
+    rota.write("agents/teller.toml", &format!("{TELLER}[work]\ntools = [\"shell:*\"]\n"));
+    rota.run(["upstream", "accept", "shell"]).ok();
+    assert_eq!(effects(&rota)["effects"][0]["tool"], "shell:tell");
+    let rota = rota.with_env("MCP_AUTO_DISCOVER_TOOLS", "false");
+    let refused = effects(&rota);
+    assert!(refused.to_string().contains("tool_not_listed"), "{refused:#}");
+    assert_eq!(rota.read("called").lines().count(), 1);
+    rota.write("agents/teller.toml", TELLER);
+    assert_eq!(effects(&rota)["effects"][0]["tool"], "shell:tell", "it is named whole");
 }
 
 /// A server that leaves a process of another session behind, which outlives its parent.

@@ -453,7 +453,7 @@ pub(super) fn of_board(error: BoardError) -> DeskError {
 
 pub(super) fn of_tool(error: ToolError) -> DeskError {
     match error {
-        ToolError::Rejected { reason, message } => DeskError::Refused { reason, message },
+        ToolError::Rejected { reason, message, .. } => DeskError::Refused { reason, message },
         ToolError::Fatal { reason, message, source: None } => {
             DeskError::Refused { reason, message }
         }

@@ -93,6 +93,8 @@ impl Drop for Hold {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
 
     #[test]
     fn only_the_handshake_of_a_client_that_knows_sessions_begins_one() {
@@ -136,5 +138,27 @@ mod tests {
         assert!(all.take("s", "2").is_some() && all.take("t", "1").is_some());
         drop(one);
         assert!(all.take("s", "1").is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_what_is_kept_of_it_is_short_and_plain(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            id in "\\PC{0,200}",
+            word in ".{0,300}",
+        ) {
+            let _ = Asked::read(&bytes);
+            let params = json!({ "name": word, "protocolVersion": word, "arguments": { "x": word } });
+            let body = json!({ "id": id, "method": word, "params": params }).to_string();
+            let asked = Asked::read(body.as_bytes());
+            prop_assert!(asked.method.is_some() && asked.tool.is_some());
+            for kept in [asked.method, asked.tool].into_iter().flatten() {
+                prop_assert!(kept.chars().count() <= WORD_BYTES_MAX, "{}", kept);
+                prop_assert!(!kept.contains(char::is_control), "{:?}", kept);
+            }
+            prop_assert!(asked.id.is_none_or(|id| id.len() <= WORD_BYTES_MAX));
+            let half = &body.as_bytes()[..body.len() / 2];
+            prop_assert_eq!(Asked::read(half), Asked::default());
+        }
     }
 }

@@ -29,6 +29,9 @@ pub struct KeptSession {
     pub owner: String,
     /// What its client said in the handshake, as JSON.
     pub handshake: String,
+    /// The addresses of whose changes its client wants to hear; told by `subscribe` alone.
+    #[serde(default)]
+    pub subscribed: Vec<String>,
 }
 
 /// Why a session is not kept.
@@ -41,8 +44,10 @@ pub struct SessionError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 pub trait SessionKeeper: Send + Sync {
     /// One of them.
     async fn load(&self, id: &str) -> Result<Option<KeptSession>, SessionError>;
-    /// Keeps one.
+    /// Keeps one that begins.
     async fn keep(&self, session: &KeptSession) -> Result<(), SessionError>;
+    /// One that is kept wants to hear of an address, or does not any more.
+    async fn subscribe(&self, id: &str, uri: &str, wants: bool) -> Result<(), SessionError>;
     /// Forgets one; it may be gone already.
     async fn forget(&self, id: &str) -> Result<(), SessionError>;
 }
@@ -128,7 +133,8 @@ impl OwnedSessions {
         // A client that says very much of itself begins again after a restart.
         if let Some(handshake) = handshake.filter(|text| text.len() <= HANDSHAKE_BYTES_MAX) {
             let owner = caller.to_owned();
-            let kept = KeptSession { id: id.to_owned(), owner, handshake };
+            let (id, subscribed) = (id.to_owned(), Vec::new());
+            let kept = KeptSession { id, owner, handshake, subscribed };
             if let Err(error) = self.keeper.keep(&kept).await {
                 tracing::warn!(%error, "a session will not outlive a restart");
             }

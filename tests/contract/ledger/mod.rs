@@ -13,6 +13,7 @@ mod pruning;
 mod race;
 mod repeats;
 mod restoring;
+mod sessions;
 mod tokens;
 
 pub use super::store::{Fixture, at_once, memory, sled};
