@@ -1,6 +1,7 @@
 //! The real binary, real sockets, real signals.
 
 mod agents;
+mod audit;
 mod board;
 mod code_review;
 mod code_tools;
