@@ -7,6 +7,7 @@ mod code_review;
 mod code_tools;
 mod command_line;
 mod demo;
+mod following;
 mod leantime;
 mod many_failing;
 mod models;
