@@ -131,11 +131,7 @@ impl Scene {
             edits: Vec::new(),
         };
         let goal = board.add_goal(&by, goal).await.unwrap().after.id;
-        let foreign = Foreign::new();
-        foreign.set(|it| {
-            it.tools = ["list_events", "send_mail"].map(|name| tool(name, "Events.", false)).into();
-        });
-        let address = None;
+        let (foreign, address) = (calendar(), None);
         Self {
             team,
             own,
@@ -350,6 +346,15 @@ impl Scene {
         };
         life.ledger.finish_handed_over(&ended, Vec::new(), &waits).await.unwrap();
     }
+}
+
+/// A server with a tool that a playbook may list, and one that none does.
+fn calendar() -> Foreign {
+    let foreign = Foreign::new();
+    foreign.set(|it| {
+        it.tools = ["list_events", "send_mail"].map(|name| tool(name, "Events.", false)).into();
+    });
+    foreign
 }
 
 fn earlier_run(task: TaskId, started: Timestamp) -> Run {
