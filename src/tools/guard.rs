@@ -196,8 +196,8 @@ async fn in_run(
     planned: Planned,
 ) -> Result<ToolResult, ToolError> {
     let captions = Captions::read(parts.board.as_ref(), &planned.write).await;
-    may_act(parts, run).await?;
     may_propose(run)?;
+    may_act(parts, run).await?;
     let planned = proposed::as_found(run, planned)?;
     let mut effect = effect_of(parts, run, asked);
     if let Some(earlier) = intend(parts, run, &mut effect).await? {

@@ -9,7 +9,7 @@ use super::desk::DeskError;
 use super::guard::matches_any;
 use super::outside::{self, Outside};
 use super::registry::Parts;
-use super::{Context, RunContext, ToolError, ToolResult};
+use super::{Context, RunContext, ToolError, ToolResult, scope};
 use crate::domain::{EffectActor, Reason, Value};
 use crate::ledger::Pin;
 use crate::upstream::{ForeignTool, Told, Upstream, UpstreamError, full_name, wire_name};
@@ -160,6 +160,11 @@ impl Outer {
                 .into_iter()
                 .filter(|known| self.lists(run, &full_name(server, &known.tool.name)));
             for Known { tool, standing, .. } in listed {
+                // What only looks is not counted.
+                let name = full_name(server, &tool.name);
+                if !tool.read_only && !scope::may_ever(run, &name) {
+                    continue;
+                }
                 if standing == Standing::Accepted {
                     offered.push(OfferedOuter {
                         name: wire_name(server, &tool.name),
@@ -167,7 +172,6 @@ impl Outer {
                         input_schema: tool.input_schema,
                     });
                 } else {
-                    let name = full_name(server, &tool.name);
                     tracing::warn!(
                         tool = name,
                         standing = standing.word(),

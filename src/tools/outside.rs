@@ -60,8 +60,8 @@ where
     F: Future<Output = Result<Told, UpstreamError>>,
 {
     let tool = asked.tool;
-    may_act(parts, run).await?;
     may_propose(run)?;
+    may_act(parts, run).await?;
     let mut effect = effect_of(parts, run, asked);
     if let Some(earlier) = intend(parts, run, &mut effect).await? {
         return Ok(Outside::Not(done_before(&earlier)));

@@ -8,7 +8,7 @@ use super::outer::{self, OfferedOuter, Outer};
 use super::write::Planned;
 use super::{
     Context, ToolError, ToolKind, ToolResult, Toolset, arguments, batch, beside, catalogue,
-    claimed, guard, limited, show,
+    claimed, guard, limited, scope, show,
 };
 use crate::board::Board;
 use crate::clock::Clock;
@@ -248,7 +248,10 @@ impl ToolRegistry {
     pub fn offered(&self, context: &Context) -> Vec<&'static Definition> {
         // A run without a workspace is not told of tools for one, whatever its playbook's `*` says.
         let has_files = context.run.as_ref().is_none_or(|run| run.workspace.is_some());
-        let is_of_use = |tool: &&Definition| has_files || tool.set != Toolset::Code;
+        let is_of_use = |tool: &&'static Definition| {
+            (has_files || tool.set != Toolset::Code)
+                && context.run.as_ref().is_none_or(|run| scope::leaves_any(run, tool))
+        };
         let offered = self.definitions().filter(|tool| guard::may_call(tool, context).is_ok());
         offered.filter(is_of_use).collect()
     }

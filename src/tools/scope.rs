@@ -1,7 +1,35 @@
 //! How far a run's writes reach. Pure.
 
-use super::{RunContext, ToolError};
+use super::definition::Definition;
+use super::{RunContext, ToolError, ToolKind};
 use crate::domain::{EffectActor, ProjectId, Reason, TaskEdit, TaskId, WriteScope};
+
+/// Tools that write to a project, whatever they are given: never to a task alone.
+const OF_PROJECTS: &[&str] = &[
+    "addMilestone",
+    "addMilestonesForProject",
+    "addProjectStatusUpdate",
+    "addSprint",
+    "createGoal",
+    "createGoalboard",
+    "deleteGoal",
+    "deleteGoalboard",
+    "deleteSprint",
+    "editGoal",
+    "editMilestone",
+    "editProject",
+    "patchProject",
+];
+/// Tools that write what belongs to no project, whatever they are given.
+const OF_THE_BOARD: &[&str] = &[
+    "addEvent",
+    "addPerson",
+    "addProject",
+    "bulkAddEvents",
+    "bulkEditEvents",
+    "deleteEvent",
+    "editEvent",
+];
 
 /// What a write touches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +57,39 @@ impl Reach {
             Self::Board => "the whole board".to_owned(),
         }
     }
+}
+
+/// Whether `[scope]` leaves an agent any call of this tool at all. Most are judged call by call; one of
+/// which every call would be refused is of no use to whoever is offered it.
+pub(super) fn leaves_any(run: &RunContext, tool: &Definition) -> bool {
+    let is_counted = matches!(tool.kind, ToolKind::Write | ToolKind::Note);
+    if run.actor == EffectActor::Rota || !is_counted {
+        return true;
+    }
+    may_ever(run, tool.name) && (tool.kind == ToolKind::Note || reaches(run, tool.name))
+}
+
+/// Whether `scope.max` leaves any call of what counts.
+pub(super) fn may_ever(run: &RunContext, tool: &str) -> bool {
+    run.playbook.scope.max.get(tool) != Some(&0)
+}
+
+/// Whether any write of this tool can pass [`check`].
+fn reaches(run: &RunContext, tool: &str) -> bool {
+    let least = if OF_THE_BOARD.contains(&tool) {
+        WriteScope::Board
+    } else if OF_PROJECTS.contains(&tool) {
+        WriteScope::Project
+    } else {
+        WriteScope::Claimed
+    };
+    let scope = run.playbook.scope.write;
+    let is_somewhere = match scope {
+        WriteScope::Claimed => run.task.is_some(),
+        WriteScope::Project => run.task.is_some() || !run.projects.is_empty(),
+        WriteScope::Board => true,
+    };
+    is_somewhere && least <= scope
 }
 
 /// Whether a run may touch this. `own_project` is the project of the run's task.

@@ -14,6 +14,7 @@ mod leantime;
 mod ledger;
 mod library;
 mod model;
+mod model_exchanges;
 mod notify;
 mod occurrences;
 mod plan;

@@ -4,13 +4,21 @@
 use super::team::{json, team};
 use crate::fault::evidence::open_board;
 use crate::support::http_double::{Asked, Double, Reply, Then};
-use crate::support::rota::{Rota, until};
+use crate::support::rota::{Rota, Serving, until};
 use rota::domain::{NewTask, PersonId, ProjectId, Stamp, TaskEdit};
 use serde_json::{Value, json as value};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 const TASKS: usize = 200;
+/// The first of them; one is there before.
+const FIRST: usize = 2;
+/// So many of each sort do well afterwards.
+const AGAIN: usize = 12;
+/// From this number on a model has nothing that it could fail at.
+const MENDED: usize = 1_000;
 
 const CONFIG: &str = r#"
 timezone = "Europe/Berlin"
@@ -44,18 +52,19 @@ status = "Ready for Review"
 [limits]
 attempts = 1
 concurrent = 100
-idle = "4s"
-time = "8s"
+idle = "6s"
+time = "12s"
 tokens = 10_000
 tokens_per_day = 1_000_000
 [on_failure]
 pause_after = 1000
 "#;
 
-/// What a program does, by its task's number.
+/// What a program does, by its task's number; those of programs are even.
 const PROGRAM: &str = r#"
 cp "$1" "$2/config-$ROTA_TASK"
-case $((ROTA_TASK % 12)) in
+[ -e "$2/mended" ] && exec echo '{"outcome": "ready", "summary": "Done."}'
+case $((ROTA_TASK / 2 % 12)) in
 0) exit 7 ;;
 1) kill -9 $$ ;;
 2) exec sleep 600 ;;
@@ -71,6 +80,41 @@ case $((ROTA_TASK % 12)) in
 esac
 "#;
 
+/// How a run ends whose program does that: state and reason.
+const PROGRAMS_END: [(&str, &str); 12] = [
+    ("failed", "command_failed"),
+    ("failed", "command_failed"),
+    ("stalled", "stalled"),
+    ("stalled", "stalled"),
+    ("failed", "command_failed"),
+    ("failed", "no_outcome"),
+    ("failed", "no_outcome"),
+    ("failed", "unknown_outcome"),
+    ("stalled", "stalled"),
+    ("timed_out", "timed_out"),
+    ("failed", "command_failed"),
+    ("stalled", "stalled"),
+];
+
+/// How a run ends whose model's server does what [`answer`] says.
+const MODELS_END: [(&str, &str); 12] = [
+    ("failed", "model_failed"),
+    ("failed", "model_failed"),
+    ("failed", "model_failed"),
+    ("failed", "model_failed"),
+    ("failed", "model_failed"),
+    ("failed", "model_failed"),
+    ("failed", "model_failed"),
+    ("failed", "model_failed"),
+    ("failed", "model_failed"),
+    ("failed", "repeated_failure"),
+    ("failed", "budget_spent"),
+    ("failed", "repeated_failure"),
+];
+/// Who is asked to wait a second again and again may be in the middle of one more try when its time is
+/// over.
+const ASKED_TO_WAIT: usize = 1;
+
 /// What a model's server does, by its task's number.
 fn answer(asked: &Asked) -> Reply {
     let error = |status: u16| {
@@ -83,9 +127,11 @@ fn answer(asked: &Asked) -> Reply {
         let chunk = value!({"choices": [{"delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}], "usage": usage});
         Reply::stream([format!("data: {chunk}\n\ndata: [DONE]\n\n")])
     };
-    match way(asked) % 12 {
+    let number = way(asked);
+    match number % 12 {
+        _ if number >= MENDED => call("finish", r#"{"outcome": "ready", "summary": "Done."}"#, 10),
         0 => error(503),
-        1 => error(429).with("Retry-After", "1"),
+        ASKED_TO_WAIT => error(429).with("Retry-After", "1"),
         2 => error(529),
         3 => error(401),
         4 => error(400),
@@ -157,6 +203,101 @@ fn descriptors(pid: i32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
+/// Has both playbooks work until there are so many runs and all have ended; how many were at work at once.
+fn work(rota: &Rota, runs: usize) -> usize {
+    let work = ["program", "model"].map(|name| {
+        let mut command = rota.command(["run-once", name, "--json"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    });
+    let mut most = 0;
+    until("all of them have ended", || {
+        let listed = all_runs(rota);
+        let at_work = listed.iter().filter(|run| run["state"] == "running").count();
+        most = most.max(at_work);
+        (listed.len() >= runs && at_work == 0).then_some(())
+    });
+    for mut child in work {
+        child.wait().unwrap();
+    }
+    most
+}
+
+fn all_runs(rota: &Rota) -> Vec<Value> {
+    let listed = json(rota, &["runs", "list", "-n", "500"]);
+    listed["items"].as_array().unwrap().clone()
+}
+
+fn task_of(run: &Value) -> usize {
+    usize::try_from(run["task"].as_u64().unwrap()).unwrap()
+}
+
+fn nothing_is_left(rota: &Rota, serving: &Serving, descriptors_before: usize) {
+    assert_eq!(children(rota.path(), serving.pid()), Vec::<String>::new());
+    let status = json(rota, &["status"]);
+    assert_eq!(status["runs"], value!([]), "{status}");
+    let claims = json(rota, &["claims", "list"]);
+    assert_eq!(claims["items"], value!([]), "{claims}");
+    let private = rota.state().join("private");
+    let left = std::fs::read_dir(private).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "configurations with run tokens");
+    until("as many descriptors as before", || {
+        // A few for connections that may still be kept open.
+        (descriptors(serving.pid()) <= descriptors_before + 12).then_some(())
+    });
+}
+
+/// Each run ended as its way to fail has it, and used no more than one exchange too many.
+fn ended_by_their_ways(runs: &[Value]) {
+    let mut seen = BTreeMap::new();
+    for run in runs {
+        let number = task_of(run);
+        let is_program = number.is_multiple_of(2);
+        let (way, expected) = if is_program {
+            let way = number / 2 % 12;
+            (way, PROGRAMS_END[way])
+        } else {
+            let way = (number - FIRST) / 2 % 12;
+            (way, MODELS_END[way])
+        };
+        *seen.entry((is_program, way)).or_insert(0_usize) += 1;
+        let ended = (run["state"].as_str().unwrap(), run["reason"].as_str().unwrap());
+        let is_late = !is_program && way == ASKED_TO_WAIT && ended == ("timed_out", "timed_out");
+        assert!(is_late || ended == expected, "expected {expected:?}: {run:#}");
+        let usage = &run["usage"];
+        let used = usage["tokens_in"].as_u64().unwrap() + usage["tokens_out"].as_u64().unwrap();
+        assert!(used <= 10_000 + 6_010, "{run:#}");
+    }
+    assert!(seen.len() == 24 && seen.values().all(|times| *times >= 8), "{seen:?}");
+}
+
+/// What failed is mended: as many tasks again are done, by programs and by models.
+fn the_next_ones_do_well(rota: &Rota) {
+    rota.write("mended", "");
+    let added: Vec<_> = (0..2 * AGAIN)
+        .map(|number| {
+            let (tag, what) =
+                if number % 2 == 0 { ("program", "Program") } else { ("model", "Model") };
+            let headline = format!("{what} task {}", MENDED + number);
+            let mut command = rota.command(["task", "add", &headline, "--tag", tag]);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    for mut child in added {
+        assert!(child.wait().unwrap().success());
+    }
+    work(rota, TASKS + 2 * AGAIN);
+    let runs = all_runs(rota);
+    let new: Vec<&Value> = runs.iter().filter(|run| task_of(run) >= FIRST + TASKS).collect();
+    assert_eq!(new.len(), 2 * AGAIN);
+    for run in new {
+        assert_eq!(
+            (&run["state"], &run["outcome"]),
+            (&"succeeded".into(), &"ready".into()),
+            "{run:#}"
+        );
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn two_hundred_runs_that_fail_at_once_leave_no_slot_claim_token_or_child_behind() {
@@ -171,48 +312,14 @@ fn two_hundred_runs_that_fail_at_once_leave_no_slot_claim_token_or_child_behind(
     let serving = rota.serve(Vec::<&str>::new());
     rota.run(["status"]).ok();
     let before = descriptors(serving.pid());
-    let work: Vec<_> = ["program", "model"]
-        .map(|name| {
-            let mut command = rota.command(["run-once", name, "--json"]);
-            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-            command.spawn().unwrap()
-        })
-        .into();
-    let mut most = 0;
-    until("all of them have ended", || {
-        let listed = json(&rota, &["runs", "list", "-n", "500"]);
-        let runs = listed["items"].as_array().unwrap();
-        let at_work = runs.iter().filter(|run| run["state"] == "running").count();
-        most = most.max(at_work);
-        (runs.len() == TASKS && at_work == 0).then_some(())
-    });
+    let most = work(&rota, TASKS);
     assert!(most > 50, "{most} at once");
-    for mut child in work {
-        child.wait().unwrap();
-    }
-    assert_eq!(children(rota.path(), serving.pid()), Vec::<String>::new());
-    let status = json(&rota, &["status"]);
-    assert_eq!(status["runs"], value!([]), "{status}");
-    let claims = json(&rota, &["claims", "list"]);
-    assert_eq!(claims["items"], value!([]), "{claims}");
-    let private = rota.state().join("private");
-    let left = std::fs::read_dir(private).map_or(0, Iterator::count);
-    assert_eq!(left, 0, "configurations with run tokens");
-    until("as many descriptors as before", || {
-        // A few for connections that may still be kept open.
-        (descriptors(serving.pid()) <= before + 12).then_some(())
-    });
-    let all = json(&rota, &["runs", "list", "-n", "500"]);
-    for run in all["items"].as_array().unwrap() {
-        assert!(run["reason"].is_string() && run["state"] != "succeeded", "{run}");
-        let used = run["usage"]["tokens_in"].as_u64().unwrap()
-            + run["usage"]["tokens_out"].as_u64().unwrap();
-        assert!(used <= 10_000 + 6_010, "{run}");
-    }
+    nothing_is_left(&rota, &serving, before);
+    ended_by_their_ways(&all_runs(&rota));
     assert_eq!(tokens_are_refused(&rota), TASKS / 2);
-    // There is room for as many again.
-    rota.run(["task", "add", "Model task 0", "--tag", "model"]).ok();
-    rota.run(["run-once", "model"]);
+    the_next_ones_do_well(&rota);
+    nothing_is_left(&rota, &serving, before);
+    assert_eq!(tokens_are_refused(&rota), TASKS / 2 + AGAIN);
     assert_eq!(serving.stop(), 0);
 }
 
@@ -265,7 +372,7 @@ fn a_gibibyte_of_output_is_read_to_its_end_and_not_kept() {
     let work = format!("runner = \"command\"\ncommand = [\"sh\", \"-c\", \"{flood}\"]");
     let text = PLAYBOOK.replace("[\"TAG\"]", "[\"AI-Suitable\"]").replace("WORK", &work);
     let text =
-        text.replace("idle = \"4s\"", "idle = \"30s\"").replace("time = \"8s\"", "time = \"10m\"");
+        text.replace("idle = \"6s\"", "idle = \"30s\"").replace("time = \"12s\"", "time = \"10m\"");
     rota.write("agents/flood.toml", &text);
     let serving = rota.serve(Vec::<&str>::new());
     let memory = |name: &str| -> u64 {

@@ -1,11 +1,13 @@
 //! The real binary, real sockets, real signals.
 
 mod agents;
+mod audit;
 mod board;
 mod code_review;
 mod code_tools;
 mod command_line;
 mod demo;
+mod following;
 mod leantime;
 mod many_failing;
 mod models;

@@ -60,6 +60,8 @@ pub struct Reply {
     pub is_stream: bool,
     /// Before its first byte: some servers are slow.
     pub pause: Duration,
+    /// Between two of its pieces.
+    pub gap: Duration,
 }
 
 impl Reply {
@@ -70,7 +72,8 @@ impl Reply {
     pub fn text(status: u16, kind: &str, text: &str) -> Self {
         let headers = vec![("Content-Type".to_owned(), kind.to_owned())];
         let pieces = vec![text.as_bytes().to_vec()];
-        Self { status, headers, pieces, then: Then::End, is_stream: false, pause: Duration::ZERO }
+        let (pause, gap) = (Duration::ZERO, Duration::ZERO);
+        Self { status, headers, pieces, then: Then::End, is_stream: false, pause, gap }
     }
 
     /// A stream of events in these pieces.
@@ -104,6 +107,11 @@ impl Reply {
     #[must_use]
     pub fn after(self, pause: Duration) -> Self {
         Self { pause, ..self }
+    }
+
+    #[must_use]
+    pub fn in_gaps_of(self, gap: Duration) -> Self {
+        Self { gap, ..self }
     }
 
     #[must_use]
@@ -333,7 +341,10 @@ fn write(stream: &mut impl Write, reply: &Reply) -> Option<()> {
         head.extend(["Content-Length: ", &length.to_string(), "\r\n\r\n"]);
     }
     stream.write_all(head.as_bytes()).ok()?;
-    for piece in reply.pieces.iter().filter(|piece| !piece.is_empty()) {
+    for (place, piece) in reply.pieces.iter().filter(|piece| !piece.is_empty()).enumerate() {
+        if place > 0 {
+            thread::sleep(reply.gap);
+        }
         if reply.is_stream {
             stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).ok()?;
         }

@@ -129,8 +129,8 @@ async fn in_run(
     run: &RunContext,
     all: Vec<(Asked<'_>, Planned)>,
 ) -> Result<Vec<ToolResult>, Failed> {
-    may_act(parts, run).await?;
     may_propose(run)?;
+    may_act(parts, run).await?;
     let mut before = Vec::new();
     let mut ones: Vec<One> = Vec::with_capacity(all.len());
     for (index, (asked, planned)) in all.into_iter().enumerate() {

@@ -44,6 +44,7 @@ mod switches;
 mod taken_once;
 mod time_spent;
 mod together;
+mod too_long;
 mod two_daemons;
 mod undo;
 mod who_commands;

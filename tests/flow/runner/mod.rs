@@ -5,6 +5,7 @@ mod code_history;
 mod code_notes;
 mod command;
 mod model_loop;
+mod model_pauses;
 mod model_troubles;
 mod model_wires;
 mod sandbox;
