@@ -147,6 +147,7 @@ impl Shop {
             folder: std::env::temp_dir(),
             workspace: None,
             grant: None,
+            answered: None,
         };
         (job, ToolSession::new(Arc::clone(&self.tools), context))
     }

@@ -5,11 +5,13 @@
 //! ```text
 //! fake_acp_agent [--stdio] [--forget TURNS] [--ask JSON]... [--call NAME=JSON]... [--outcome NAME]
 //!                [--garbage] [--hang] [--deaf] [--silent] [--die] [--stop REASON] [--cost USD]
-//!                [--login] [--key] [--old] [--linger] [--argv FILE] [--leak]
+//!                [--login] [--key] [--old] [--linger] [--argv FILE] [--leak] [--load FILE]
 //! ```
 //! In a turn it asks for leave (`--ask`), calls tools of the client's MCP server (`--call`) and at
 //! last `finish`. `--forget` ends so many turns without it. `--stdio` knows MCP servers that are
-//! programs only. `--hang` answers nothing but `session/cancel`, `--deaf` not even that.
+//! programs only. `--hang` answers nothing but `session/cancel`, `--deaf` not even that. `--load` can load its
+//! session as long as the file is there which it made for it; in a loaded one it tells what it is told, and is
+//! done.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "they are its interface")]
 
@@ -43,6 +45,7 @@ struct Wishes {
     linger: bool,
     argv: Option<String>,
     leak: bool,
+    load: Option<String>,
 }
 
 fn wishes() -> Result<Wishes, String> {
@@ -73,6 +76,7 @@ fn wishes() -> Result<Wishes, String> {
             "--linger" => wishes.linger = true,
             "--argv" => wishes.argv = Some(value()?),
             "--leak" => wishes.leak = true,
+            "--load" => wishes.load = Some(value()?),
             other => return Err(format!("unknown argument {other}")),
         }
     }
@@ -105,6 +109,7 @@ struct Agent {
     lines: Lines<BufReader<Stdin>>,
     next_id: u64,
     server: Option<Server>,
+    is_loaded: bool,
 }
 
 impl Agent {
@@ -164,17 +169,39 @@ impl Agent {
         let mcp = json!({ "http": !self.wishes.stdio, "sse": false });
         Self::answer(
             &id,
-            &json!({ "protocolVersion": version, "agentCapabilities": { "mcpCapabilities": mcp },
+            &json!({ "protocolVersion": version, "agentCapabilities": { "mcpCapabilities": mcp,
+                "loadSession": self.wishes.load.is_some() },
                 "agentInfo": { "name": "fake", "version": "1" }, "authMethods": methods }),
         );
-        let (mut id, mut params) = self.expect("session/new").await;
+        self.open().await;
+    }
+
+    /// A request for a session, and whether it is to be loaded.
+    async fn asked_for_session(&mut self) -> (Value, Value, bool) {
+        let message = self.hear().await;
+        let loads = message["method"] == "session/load" && self.wishes.load.is_some();
+        check(loads || message["method"] == "session/new", "expected session/new", &message);
+        check(!message["id"].is_null(), "a request has an id", &message);
+        (message["id"].clone(), message["params"].clone(), loads)
+    }
+
+    async fn open(&mut self) {
+        let (mut id, mut params, mut loads) = self.asked_for_session().await;
         if self.wishes.login || self.wishes.key {
             let error = json!({ "code": -32000, "message": "Authentication required" });
             say(&json!({ "jsonrpc": "2.0", "id": id, "error": error }));
             let (asked_id, asked) = self.expect("authenticate").await;
             check(self.wishes.key && asked["methodId"] == "fake-api-key", "by key", &asked);
             Self::answer(&asked_id, &json!({}));
-            (id, params) = self.expect("session/new").await;
+            (id, params, loads) = self.asked_for_session().await;
+        }
+        let file = self.wishes.load.clone().unwrap_or_default();
+        let kept = std::fs::read_to_string(&file).ok().filter(|_| loads);
+        if loads && kept.is_none() {
+            let error = json!({ "code": -32002, "message": "Resource not found" });
+            say(&json!({ "jsonrpc": "2.0", "id": id, "error": error }));
+            (id, params, loads) = self.asked_for_session().await;
+            check(!loads, "a session that is gone is gone", &params);
         }
         let folder = params["cwd"].as_str().unwrap_or_default();
         check(Path::new(folder).is_absolute() && Path::new(folder).is_dir(), "cwd", &params);
@@ -183,6 +210,15 @@ impl Agent {
         let is_http = servers[0]["type"] == "http";
         check(is_http != self.wishes.stdio, "a server of the kind that we know", &params);
         self.server = Some(Server::open(&servers[0]).await);
+        if let Some(kept) = kept {
+            check(params["sessionId"] == "s-1" && kept == folder, "the session as it was", &params);
+            Self::tell("of the past\n");
+            self.is_loaded = true;
+            return Self::answer(&id, &json!({}));
+        }
+        if !file.is_empty() && std::fs::write(&file, folder).is_err() {
+            violated("the session cannot be kept", &json!(file));
+        }
         Self::answer(&id, &json!({ "sessionId": "s-1" }));
     }
 
@@ -203,6 +239,9 @@ impl Agent {
         if !self.wishes.silent {
             Self::tell(&format!("turn {number}: {} char", prompt.chars().count()));
             Self::tell("acters\n");
+        }
+        if self.is_loaded {
+            Self::tell(&format!("loaded, and told: {prompt}\n"));
         }
         if self.wishes.leak {
             #[expect(clippy::disallowed_methods, reason = "a program of its own")]
@@ -293,7 +332,7 @@ impl Agent {
         names.sort_unstable();
         Self::tell(&format!("tools: {}\n", names.join(" ")));
         let ending = json!({
-            "outcome": self.wishes.outcome.as_deref().unwrap_or("done"),
+            "outcome": self.wishes.outcome.as_deref().filter(|_| !self.is_loaded).unwrap_or("done"),
             "summary": "It is done.", "evidence": ["seen"],
         });
         let last = ("finish".to_owned(), ending);
@@ -414,7 +453,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::fs::write(file, std::fs::read("/proc/self/cmdline")?)?;
     }
     let lines = BufReader::new(stdin()).lines();
-    let mut agent = Agent { wishes, lines, next_id: 0, server: None };
+    let mut agent = Agent { wishes, lines, next_id: 0, server: None, is_loaded: false };
     agent.greet().await;
     for number in 1.. {
         agent.turn(number).await;

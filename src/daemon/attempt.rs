@@ -13,6 +13,7 @@ use crate::domain::{
 use crate::ledger::LogLine;
 use crate::runner::acp::AcpRunner;
 use crate::runner::command::CommandRunner;
+use crate::runner::conversation::{Answered, Conversation};
 use crate::runner::model_loop::ModelRunner;
 use crate::runner::steps::StepsRunner;
 use crate::runner::{Grant, Job, Runner, Sign, Signs, SignsEnd, ToolSession, WorkEnd};
@@ -71,20 +72,6 @@ impl Worker {
         })?;
         self.brief.put("event", arrival.as_ref().map(brief::describe_arrival));
         Ok(())
-    }
-
-    /// What was asked and answered, when the claim was parked.
-    fn put_answer(&mut self) {
-        let answer = self.job.resume.as_ref().and_then(|resume| resume.answer.clone());
-        let Some((asked, answer)) = answer else { return };
-        self.brief.put(
-            "question",
-            Value::map([
-                ("text", Value::from(asked)),
-                ("answer", answer.into()),
-                ("answered_by", Value::Null),
-            ]),
-        );
     }
 
     /// The task as it is now.
@@ -216,8 +203,13 @@ impl Worker {
             run.workspace = Some(files);
         }
         let prompt = self.compose()?;
-        if !prompt.is_empty() {
-            self.log("prompt", &prompt).await;
+        let answered = self.answered().await;
+        let told = match &answered {
+            Some(Answered { conversation: Conversation::Messages(_), told }) => told,
+            _ => &prompt,
+        };
+        if !told.is_empty() {
+            self.log("prompt", told).await;
         }
         let is_program = self.job.playbook.work.program().is_some();
         if is_program && self.parts.settings.composes_only {
@@ -248,6 +240,7 @@ impl Worker {
             folder: folder.unwrap_or_else(|| self.folder()),
             workspace,
             grant: grant.map(Arc::new),
+            answered,
         };
         Ok((job, session))
     }

@@ -320,6 +320,7 @@ impl Worker {
         end: &WorkEnd,
     ) -> Result<WorkEnd, WorkEnd> {
         let question = self.render(template)?;
+        self.keep_conversation(end).await;
         self.begin_settling(task, end).await?;
         if !self.was_settled("addComment").await? {
             self.comment(task, question.clone()).await.map_err(|error| tool_trouble(&error))?;

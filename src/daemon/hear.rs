@@ -2,6 +2,7 @@
 
 use super::beliefs::Open;
 use super::commands;
+use super::conversation::Answer;
 use super::dispatcher::Dispatcher;
 use super::guards::{self, News};
 use super::progress;
@@ -206,7 +207,8 @@ impl Dispatcher {
         } else {
             match self.parts.journal.answer_to(claim, parked).await? {
                 Some(answer) if !is_paused && self.may_spend(claim).await => {
-                    resume(Some((parked.question.clone(), answer.text)), None)
+                    let (run, question) = (claim.run.clone(), parked.question.clone());
+                    resume(Some(Answer { run, question, text: answer.text }), None)
                 }
                 // It was answered; what has run out is the patience with the pause.
                 Some(_) if is_overdue => resume(None, Some((Reason::Paused, asked()))),

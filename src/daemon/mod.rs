@@ -35,6 +35,7 @@ mod clarify;
 mod commands;
 pub mod condition;
 pub mod control;
+mod conversation;
 mod cost;
 mod courier;
 mod desk;

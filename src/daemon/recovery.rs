@@ -16,6 +16,7 @@
 use super::announce::may_show;
 use super::beliefs::Open;
 use super::books;
+use super::conversation::Answer;
 use super::dispatcher::Dispatcher;
 use super::fate;
 use super::marker::Marking;
@@ -37,7 +38,7 @@ pub(super) struct Resume {
     /// Which attempt comes next.
     pub attempt: u32,
     /// What was asked, and what a person answered.
-    pub answer: Option<(String, String)>,
+    pub answer: Option<Answer>,
     /// It is only taken up to be handed back, for this reason.
     pub give_up: Option<(Reason, String)>,
     /// The run whose outcome was being written: the remaining writes are done under its name.

@@ -390,6 +390,7 @@ impl Ledger {
             match mine {
                 Ok(_) => {
                     let batch = self.given_back(found.as_ref(), &wanted)?;
+                    let batch = self.unless_it_goes_on(batch, &wanted).await?;
                     if self.try_commit(batch).await? {
                         self.count_end(&wanted);
                         held.claim = wanted;

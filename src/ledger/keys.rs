@@ -103,6 +103,11 @@ pub(super) fn claim(board: &BoardName, task: TaskId) -> String {
     format!("claim/{}/{task}", segment(board.as_str()))
 }
 
+/// What was said before a person was asked, while the claim waits.
+pub(super) fn conversation(board: &BoardName, task: TaskId) -> String {
+    format!("conversation/{}/{task}", segment(board.as_str()))
+}
+
 /// Present while a claim is not free.
 pub(super) fn held(board: &BoardName, task: TaskId) -> String {
     format!("{}{task}", held_prefix(board))

@@ -99,7 +99,8 @@ impl Ledger {
         for _ in 0..TRIES_MAX {
             match self.orphan(task).await? {
                 Some(orphan) if orphan.value.fence == fence => {
-                    if self.try_commit(records::remove(Batch::new(), &key, &orphan)).await? {
+                    let batch = self.without_conversation(Batch::new(), task).await?;
+                    if self.try_commit(records::remove(batch, &key, &orphan)).await? {
                         return Ok(());
                     }
                 }
@@ -172,6 +173,7 @@ impl Ledger {
             );
             let (audited, _) = self.audit_batch(by, "revoke", &detail).await?;
             let batch = self.ended_batch(&record, &claim)?.and(audited);
+            let batch = self.without_conversation(batch, task).await?;
             if self.try_commit(batch).await? {
                 self.count_end(&claim);
                 return Ok(claim);

@@ -30,6 +30,7 @@ pub use prices::{Prices, Tokens};
 
 use crate::domain::{Usage, Value};
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Is told whenever something comes from the other side.
@@ -91,7 +92,8 @@ pub struct Exchange {
 }
 
 /// A message of the conversation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Message {
     /// The prompt, or a word in between.
     User(String),
@@ -140,7 +142,7 @@ fn size_of_value(value: &Value) -> usize {
 }
 
 /// A call that a model makes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     /// What its result must carry.
     pub id: String,

@@ -21,11 +21,10 @@
 //! call = [{ tool = "finish", args = { outcome = "done", summary = "Fixed ${task_id}." } }]
 //! ```
 //! The n-th turn answers the n-th exchange of a conversation, so that one script serves any number of
-//! runs at once. `${name}` is taken from the first line of the prompt that reads `name: value`
-//! (`-`, `_` and blanks are the same, case does not matter), `${task_id}` also from the first line that
-//! begins with `Task 7`, and `${last.name}` from such a line of the last message, which is a tool's
-//! result. An argument that is
-//! exactly one placeholder becomes a number when the value is a whole number.
+//! runs at once; a run that goes on with a person's answer goes on with the next turn. `${name}` is taken
+//! from the first line of the prompt that reads `name: value` (`-`, `_` and blanks are the same, case does
+//! not matter), `${task_id}` also from the first line that begins with `Task 7`, and `${last.name}` from
+//! such a line of the last message, which is a tool's result. An argument that is exactly one placeholder becomes a number when the value is a whole number.
 //!
 //! What goes wrong with models goes wrong by script, too. `unlisted = true` lets a turn call a tool that
 //! is not on offer; a call with `text = "{\"id\": "` in place of `args` has these arguments as they came,

@@ -6,6 +6,7 @@
 
 pub mod acp;
 pub mod command;
+pub mod conversation;
 pub mod grant;
 pub mod model_loop;
 pub mod process;
@@ -73,6 +74,8 @@ pub struct Job {
     pub workspace: Option<Arc<Workspace>>,
     /// The run token, where the program may call the run's tools.
     pub grant: Option<Arc<Grant>>,
+    /// The conversation to go on with instead of beginning one by the prompt.
+    pub answered: Option<conversation::Answered>,
 }
 
 impl fmt::Debug for Job {
@@ -109,6 +112,8 @@ pub struct WorkEnd {
     pub detail: String,
     /// What it used.
     pub usage: Usage,
+    /// Where it asks a person: the conversation in which the answer is to go on, if that can be.
+    pub conversation: Option<Arc<conversation::Conversation>>,
 }
 
 impl WorkEnd {
@@ -123,6 +128,7 @@ impl WorkEnd {
             details: Value::Null,
             detail: String::new(),
             usage,
+            conversation: None,
         }
     }
 
@@ -171,6 +177,7 @@ mod tests {
             folder: PathBuf::from("."),
             workspace: None,
             grant: None,
+            answered: None,
         };
         let shown = format!("{job:?} {job:#?}");
         assert!(!shown.contains("hunter2"), "{shown}");

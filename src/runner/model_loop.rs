@@ -6,10 +6,12 @@
 //! declines, makes the same failing call three times or only talks ends the run with a reason of its own.
 
 mod compact;
+mod keep;
 mod patience;
 mod told;
 mod transcript;
 
+use super::conversation::{Answered, Conversation};
 use super::signs::{Overrun, Watch};
 use super::{Job, Runner, Signs, ToolSession, WorkEnd};
 use crate::domain::{Limits, Reason, RunId, RunState, Usage, Value};
@@ -23,6 +25,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+pub(super) use told::answered;
 use told::{REMINDER, RESULT_BYTES_MAX, WAS_CUT, as_data, bounded};
 use tracing::{Instrument as _, Span};
 
@@ -61,13 +64,14 @@ impl Runner for ModelRunner {
         signs: &Signs,
         stop: CancellationToken,
     ) -> WorkEnd {
+        let (messages, before) = begun(job, signs);
         let exchange = Exchange {
-            messages: vec![Message::User(job.prompt.clone())],
+            messages,
             tools: tools.offered().await,
             tokens_max: REPLY_TOKENS_MAX,
-            turn: 0,
+            turn: before,
         };
-        let turns = Turns {
+        let mut turns = Turns {
             model: self.model.as_ref(),
             run: &job.run,
             limits: &job.playbook.limits,
@@ -76,12 +80,27 @@ impl Runner for ModelRunner {
             stop: &stop,
             watch: Watch::start(&job.playbook.limits),
             usage: Usage::default(),
+            before,
             exchange,
             counted: (0, 0),
             failures: BTreeMap::new(),
         };
-        turns.run().await
+        let end = turns.run().await;
+        if !job.asks(&end) {
+            return end;
+        }
+        WorkEnd { conversation: turns.kept().map(Arc::new), ..end }
     }
+}
+
+/// How the conversation begins, and how many exchanges of it there were: anew, or where it asked.
+fn begun(job: &Job, signs: &Signs) -> (Vec<Message>, u32) {
+    let Some(Answered { conversation: Conversation::Messages(kept), told }) = &job.answered else {
+        return (vec![Message::User(job.prompt.clone())], 0);
+    };
+    let text = "the conversation goes on where it asked";
+    signs.entry("note", text, Value::map([("turns", kept.turns)]));
+    (kept.answered(told), kept.turns)
 }
 
 struct Turns<'a> {
@@ -93,6 +112,8 @@ struct Turns<'a> {
     stop: &'a CancellationToken,
     watch: Watch,
     usage: Usage,
+    /// How many exchanges of the conversation were in runs before.
+    before: u32,
     exchange: Exchange,
     /// How many tokens the conversation was when the model counted it last, and how many bytes.
     counted: (u64, usize),
@@ -103,7 +124,7 @@ struct Turns<'a> {
 type End = Box<WorkEnd>;
 
 impl Turns<'_> {
-    async fn run(mut self) -> WorkEnd {
+    async fn run(&mut self) -> WorkEnd {
         if self.limits.cost_micros.is_some() && !self.model.is_priced() {
             let text = "limits.cost is not watched: rota.toml gives the model no price";
             self.signs.entry("note", text, Value::Null);
@@ -114,7 +135,7 @@ impl Turns<'_> {
             if let Some(spent) = self.spent() {
                 return self.end(RunState::Failed, Reason::BudgetSpent, spent);
             }
-            self.exchange.turn = self.usage.turns;
+            self.exchange.turn = self.before.saturating_add(self.usage.turns);
             self.make_room();
             let span = spans::turn(self.exchange.turn, &model);
             if let Err(end) = self.turn(&mut was_reminded).instrument(span).await {
@@ -361,6 +382,21 @@ impl Turns<'_> {
             text => masked(text),
         };
         self.signs.entry("model", &text, transcript::reply(turns, reply));
+    }
+
+    /// The conversation in which a person was asked, to go on with the answer.
+    fn kept(&mut self) -> Option<Conversation> {
+        let messages = std::mem::take(&mut self.exchange.messages);
+        let turns = self.before.saturating_add(self.usage.turns);
+        match keep::kept(messages, (self.model.describe(), turns), self.signs) {
+            Ok(kept) => Some(Conversation::Messages(kept)),
+            Err(why) => {
+                let text =
+                    format!("the conversation is not kept ({why}): the answer begins a new one");
+                self.signs.entry("note", &text, Value::Null);
+                None
+            }
+        }
     }
 
     fn tokens_left(&self) -> u64 {

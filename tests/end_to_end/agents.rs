@@ -3,7 +3,7 @@
 
 use super::team::{QUICK, content, json, team, team_with};
 use crate::support::den::has_own_network;
-use crate::support::rota::Rota;
+use crate::support::rota::{Rota, until};
 use serde_json::{Value, json as value};
 use std::path::PathBuf;
 
@@ -306,6 +306,63 @@ fn in_the_strict_sandbox_an_agent_reaches_its_runs_tools_whichever_way_it_knows(
         rota.write("rota.toml", &format!("{QUICK}[workspaces]\nread = [\"{programs}\"]\n"));
         let ran = Ran::at(rota);
         ran.ended("succeeded", "handed_over").says("it works in workspace").says("finish: done");
+    }
+}
+
+/// An agent has asked a person in one process, and hears the answer in another: what became of it, as it is
+/// told once it is over.
+fn answered(words: &[&str], meanwhile: impl Fn(&Rota), ends: &str) -> Value {
+    let rota = team_of(&[&["--outcome", "blocked"][..], words].concat(), "");
+    let playbook = rota.read("agents/agent.toml");
+    let asks = "ask = \"question.md.hbs\"";
+    rota.write("agents/agent.toml", &playbook.replace("status = \"Blocked\"", asks));
+    let ran = Ran::at(rota);
+    ran.ended("waiting", "waiting");
+    let rota = ran.rota;
+    meanwhile(&rota);
+    let serving = rota.serve(Vec::<&str>::new());
+    rota.run(["review", "answer", "1", "--text", "Green, like the door."]).ok();
+    let run = until("the agent has heard the answer", || {
+        let listed = json(&rota, &["runs", "list", "--task", "1"]);
+        let last = &listed["items"][0];
+        let is_over = last["id"] != ran.report["run"] && last["state"] == ends;
+        is_over.then(|| last["id"].as_str().unwrap().to_owned())
+    });
+    let record = json(&rota, &["runs", "show", &run]);
+    assert_eq!(serving.stop(), 0);
+    record
+}
+
+#[test]
+fn an_agent_that_can_load_its_session_hears_the_answer_in_it() {
+    let record = answered(&["--load", "session"], |_| {}, "succeeded");
+    let transcript = record["transcript"].to_string();
+    for told in [
+        "the session in which it asked goes on with the answer",
+        "loaded, and told: A person has answered.",
+        "Green, like the door.",
+        "finish: done",
+    ] {
+        assert!(transcript.contains(told), "no {told:?} in {record:#}");
+    }
+    assert!(!transcript.contains("of the past"), "{record:#}");
+}
+
+#[test]
+fn an_agent_that_cannot_load_its_session_hears_question_and_answer_in_a_new_one() {
+    let forgets = |rota: &Rota| std::fs::remove_file(rota.state().join("work/session")).unwrap();
+    for (record, says) in [
+        (answered(&["--load", "session"], forgets, "waiting"), "its session cannot be loaded"),
+        (answered(&[], |_| {}, "waiting"), "turn 1: "),
+    ] {
+        let transcript = record["transcript"].to_string();
+        assert!(
+            transcript.contains(says) && !transcript.contains("loaded, and told"),
+            "{record:#}"
+        );
+        let prompt = record["prompt"].as_str().unwrap();
+        assert!(prompt.contains("You asked a question and a person answered"), "{prompt}");
+        assert!(prompt.contains("Green, like the door."), "{prompt}");
     }
 }
 

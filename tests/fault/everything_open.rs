@@ -35,7 +35,7 @@ script = "model.toml"
 path = "told.md"
 "#;
 
-const PROMPT: &str = "task_id: {{task.id}}\nheadline: {{task.headline}}\n{{#if question}}{{question.answer}}\n{{/if}}\
+const PROMPT: &str = "task_id: {{task.id}}\nheadline: {{task.headline}}\n\
                       {{#each earlier}}did {{tool}} at {{entity}}\n{{/each}}";
 
 /// What playbooks by hand have in common.
@@ -63,14 +63,12 @@ tools = ["finish"]"#;
 
 const CONVERSATIONS: &str = r#"
 [[conversation]]
-match = ["headline: Ask", "Green, like the door."]
-[[conversation.turn]]
-call = [{ tool = "finish", args = { outcome = "ready", summary = "It is green." } }]
-
-[[conversation]]
 match = ["headline: Ask"]
 [[conversation.turn]]
 call = [{ tool = "finish", args = { outcome = "blocked", summary = "Which colour is it to be?" } }]
+[[conversation.turn]]
+expect = "Green, like the door."
+call = [{ tool = "finish", args = { outcome = "ready", summary = "It is green." } }]
 
 [[conversation]]
 match = ["headline: Think"]

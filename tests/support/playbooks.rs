@@ -84,12 +84,21 @@ call = [{ tool = "addComment", args = { module = "ticket", entityId = "${task_id
 error = "refused"
 "#;
 
-/// Asks a person.
+/// Asks a person, and is done with the answer.
 pub const ASKS: &str = r#"
 [[conversation]]
 [[conversation.turn]]
 call = [{ tool = "finish", args = { outcome = "blocked", summary = "Which colour is it to be?" } }]
+
+[[conversation.turn]]
+expect = "A person has answered."
+call = [{ tool = "finish", args = { outcome = "ready", summary = "It works now." } }]
 "#;
+
+/// The same, and fails unless it hears this.
+pub fn asks_to_hear(answer: &str) -> String {
+    changed(ASKS, &[("A person has answered.", answer)])
+}
 
 /// Is done at once.
 pub const QUICK: &str = r#"

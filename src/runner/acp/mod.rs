@@ -1,7 +1,8 @@
 //! An agent works that speaks the Agent Client Protocol, version 1: we start it, open a session with
 //! the run's own tools, prompt, watch what it shows, and answer what it asks leave for.
 //!
-//! It ends its work by the tool `finish`, over MCP. An agent that ends its turn without it is
+//! It ends its work by the tool `finish`, over MCP. Where it asks a person and can load a session again, the
+//! answer is the next prompt in the same session. An agent that ends its turn without it is
 //! reminded once, in the same session. Neither files nor terminals are offered to it by the
 //! protocol: it works with its own, inside the workspace's sandbox.
 
@@ -10,6 +11,7 @@ mod permissions;
 mod shown;
 mod turns;
 
+use super::conversation::{Answered, Conversation};
 use super::process::{self, Kept, Start, Talked};
 use super::signs::Watch;
 use super::{Grant, Job, Runner, Signs, ToolSession, WorkEnd};
@@ -20,7 +22,7 @@ use shown::Shown;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use turns::{Said, Talk};
+use turns::{Earlier, Said, Talk};
 
 /// Of what a failed agent said last, so many characters are told.
 const SAID_CHARS_MAX: usize = 2_000;
@@ -47,6 +49,7 @@ impl AcpRunner {
         let cancel = CancellationToken::new();
         let talk = Talk {
             prompt: job.prompt.clone(),
+            earlier: earlier(job),
             folder: std::fs::canonicalize(&job.folder)?,
             turns_max: job.playbook.limits.turns,
             grant: Arc::clone(grant),
@@ -70,6 +73,16 @@ impl AcpRunner {
             Start { run, task: job.task, program, args, env, folder, input: "", sweeps: true };
         process::converse(start, watching, &cancel, |to, from| talk.with(to, from)).await
     }
+}
+
+/// The session in which was asked, and what is said in it.
+fn earlier(job: &Job) -> Option<Earlier> {
+    let Answered { conversation: Conversation::Session { id, cost_micros }, told } =
+        job.answered.as_ref()?
+    else {
+        return None;
+    };
+    Some(Earlier { id: id.clone(), told: told.clone(), cost_micros: *cost_micros })
 }
 
 async fn policy(job: &Job, grant: &Grant) -> Policy {
@@ -113,7 +126,11 @@ impl Runner for AcpRunner {
                 WorkEnd::failed(Reason::CommandFailed, detail, usage)
             }
         };
-        WorkEnd { detail: signs.harmless(&end.detail), ..end }
+        let session = shown.session().filter(|_| job.asks(&end));
+        let conversation =
+            session.map(|(id, cost_micros)| Conversation::Session { id, cost_micros });
+        let conversation = conversation.map(Arc::new);
+        WorkEnd { detail: signs.harmless(&end.detail), conversation, ..end }
     }
 }
 

@@ -40,6 +40,14 @@ struct State {
     calls: BTreeMap<String, ToolCallUpdateFields>,
     passed_over: u32,
     usage: Usage,
+    /// The session, where it can be loaded again.
+    session: Option<String>,
+    /// What is shown was told by a run before.
+    is_replay: bool,
+    /// What the session had cost before it was loaded; not spent now.
+    cost_before: u64,
+    /// What it has cost altogether.
+    cost: u64,
 }
 
 impl Shown {
@@ -84,6 +92,32 @@ impl Shown {
         self.state().usage
     }
 
+    /// The session can be loaded again by this name.
+    pub(super) fn in_session(&self, id: &str) {
+        self.state().session = Some(id.to_owned());
+    }
+
+    /// That session, and what it has cost.
+    pub(super) fn session(&self) -> Option<(String, u64)> {
+        let state = self.state();
+        state.session.clone().map(|id| (id, state.cost))
+    }
+
+    /// A session is loaded that had cost so much: what comes now is only its past.
+    pub(super) fn begin_replay(&self, cost_micros: u64) {
+        let mut state = self.state();
+        (state.is_replay, state.cost_before, state.cost) = (true, cost_micros, cost_micros);
+    }
+
+    /// What comes now is new; where the session was not loaded, another begins.
+    pub(super) fn end_replay(&self, was_loaded: bool) {
+        let mut state = self.state();
+        state.is_replay = false;
+        if !was_loaded {
+            (state.cost_before, state.cost) = (0, 0);
+        }
+    }
+
     /// Which limit is used up, if one is.
     pub(super) fn spent(&self) -> Option<String> {
         let max = self.cost_micros_max.filter(|_| self.spent.is_cancelled())?;
@@ -110,6 +144,9 @@ impl Shown {
 
     /// It shows something.
     pub(super) fn update(&self, update: SessionUpdate) {
+        if self.state().is_replay {
+            return;
+        }
         match update {
             SessionUpdate::AgentMessageChunk(chunk) => {
                 if let ContentBlock::Text(text) = chunk.content {
@@ -186,7 +223,13 @@ impl Shown {
     fn cost(&self, amount: f64) {
         let micros = ((amount * 1e6).round() as u64).min(COST_MICROS_MAX);
         let mut state = self.state();
-        state.usage.cost_micros = state.usage.cost_micros.max(micros);
+        state.cost = state.cost.max(micros);
+        if micros < state.cost_before {
+            // It counts from where it was loaded.
+            state.cost_before = 0;
+        }
+        let spent = micros - state.cost_before;
+        state.usage.cost_micros = state.usage.cost_micros.max(spent);
         if self.cost_micros_max.is_some_and(|max| state.usage.cost_micros >= max) {
             self.spent.cancel();
         }
@@ -260,6 +303,27 @@ mod tests {
         let call = state.calls.values().next().unwrap();
         assert_eq!(call.raw_input, Some(serde_json::json!({ "path": TOO_LONG })));
         assert_eq!(call.locations.as_deref(), Some(&[][..]));
+    }
+
+    #[test]
+    fn what_a_loaded_session_had_cost_before_is_not_spent_again_and_its_past_is_not_told() {
+        for (says, spent) in [(1.5, 500_000), (0.25, 250_000)] {
+            let (signs, mut end) = Signs::channel(8);
+            let shown = Shown::new(signs, None);
+            let chunk = || {
+                update(serde_json::json!({
+                    "sessionUpdate": "agent_message_chunk", "content": { "type": "text", "text": "So.\n" },
+                }))
+            };
+            shown.begin_replay(1_000_000);
+            shown.update(chunk());
+            shown.end_replay(true);
+            assert!(end.try_recv().is_err());
+            shown.update(chunk());
+            assert!(end.try_recv().is_ok());
+            shown.cost(says);
+            assert_eq!(shown.usage().cost_micros, spent);
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The turns of a session: initialize, open, prompt, remind once, cancel.
+//! The turns of a session: initialize, open or load, prompt, remind once, cancel.
 
 use super::permissions::{Policy, answer};
 use super::shown::Shown;
@@ -8,10 +8,11 @@ use agent_client_protocol::schema::ProtocolVersion;
 use agent_client_protocol::v1::ConnectionTo;
 use agent_client_protocol::v1::schema::{
     AuthMethod, AuthenticateRequest, CancelNotification, ContentBlock, EnvVariable, ErrorCode,
-    HttpHeader, Implementation, InitializeRequest, McpServer, McpServerHttp, McpServerStdio,
-    NewSessionRequest, PromptRequest, RequestPermissionRequest, SessionId, StopReason, TextContent,
+    HttpHeader, Implementation, InitializeRequest, InitializeResponse, LoadSessionRequest,
+    McpServer, McpServerHttp, McpServerStdio, NewSessionRequest, PromptRequest,
+    RequestPermissionRequest, SessionId, StopReason, TextContent,
 };
-use agent_client_protocol::{Agent, Client, Error, Lines};
+use agent_client_protocol::{Agent, Client, Error, JsonRpcRequest, Lines};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,8 @@ const REMINDER: &str = "You have ended your turn without ending the work. Go on 
 /// What is needed to talk.
 pub(super) struct Talk {
     pub prompt: String,
+    /// The session to go on with, where the agent can load it.
+    pub earlier: Option<Earlier>,
     pub folder: PathBuf,
     pub turns_max: u32,
     pub grant: Arc<Grant>,
@@ -37,6 +40,15 @@ pub(super) struct Talk {
     pub shown: Arc<Shown>,
     /// The run has to end.
     pub cancel: CancellationToken,
+}
+
+/// A session of an earlier run, in which a person was asked.
+pub(super) struct Earlier {
+    pub id: String,
+    /// What is said in it first.
+    pub told: String,
+    /// What it had cost.
+    pub cost_micros: u64,
 }
 
 /// How a talk ended.
@@ -86,24 +98,19 @@ impl Talk {
         if greeted.protocol_version != ProtocolVersion::V1 {
             return Ok(Said::Broken("it does not speak version 1 of the protocol".to_owned()));
         }
-        let server = self.server(greeted.agent_capabilities.mcp_capabilities.http);
-        let open = NewSessionRequest::new(self.folder.clone()).mcp_servers(vec![server]);
-        let mut opened = agent.send_request(open.clone()).block_task().await;
-        let by_key = greeted.auth_methods.iter().map(AuthMethod::id).find(|id| id.0.contains(KEY));
-        if is_login_wanted(&opened)
-            && let Some(method) = by_key
-        {
-            // It reads a key from its environment, and needs nobody for it.
-            agent.send_request(AuthenticateRequest::new(method.clone())).block_task().await?;
-            opened = agent.send_request(open).block_task().await;
-        }
+        let opened = match self.load(agent, &greeted).await {
+            Some(loaded) => Ok(loaded),
+            None => self.open(agent, &greeted).await,
+        };
         if is_login_wanted(&opened) {
             let message = "it wants somebody to log in; log in once as this user, or name its key in \
                            work.env";
             return Ok(Said::Broken(message.to_owned()));
         }
-        let session = opened?.session_id;
-        let mut prompt = self.prompt.as_str();
+        let (session, mut prompt) = opened?;
+        if greeted.agent_capabilities.load_session {
+            self.shown.in_session(&session.0);
+        }
         for turn in 1..=self.turns_max {
             self.shown.turn();
             let reason = match self.turn(agent, &session, prompt).await? {
@@ -121,6 +128,50 @@ impl Talk {
             }
         }
         Ok(Said::TurnsSpent(self.turns_max))
+    }
+
+    /// A new session, and the prompt that begins it.
+    async fn open(
+        &self,
+        agent: &ConnectionTo<Agent>,
+        greeted: &InitializeResponse,
+    ) -> Result<(SessionId, &str), Error> {
+        let server = self.server(greeted.agent_capabilities.mcp_capabilities.http);
+        let open = NewSessionRequest::new(self.folder.clone()).mcp_servers(vec![server]);
+        Ok((logged_in(agent, greeted, open).await?.session_id, self.prompt.as_str()))
+    }
+
+    /// The session in which a person was asked, and what is said in it now; `None`: it cannot be gone on
+    /// with, and a new one begins by the prompt.
+    async fn load(
+        &self,
+        agent: &ConnectionTo<Agent>,
+        greeted: &InitializeResponse,
+    ) -> Option<(SessionId, &str)> {
+        let earlier = self.earlier.as_ref()?;
+        if !greeted.agent_capabilities.load_session {
+            self.shown.line("(it cannot load a session any more; a new one begins)");
+            return None;
+        }
+        let server = self.server(greeted.agent_capabilities.mcp_capabilities.http);
+        let id = SessionId::new(earlier.id.as_str());
+        let load = LoadSessionRequest::new(id.clone(), self.folder.clone());
+        // What was said before is shown again, and was told then.
+        self.shown.begin_replay(earlier.cost_micros);
+        let loaded = logged_in(agent, greeted, load.mcp_servers(vec![server])).await;
+        self.shown.end_replay(loaded.is_ok());
+        match loaded {
+            Ok(_) => {
+                self.shown.line("(the session in which it asked goes on with the answer)");
+                Some((id, earlier.told.as_str()))
+            }
+            Err(error) => {
+                let why = told(&error);
+                self.shown
+                    .line(&format!("(its session cannot be loaded, a new one begins: {why})"));
+                None
+            }
+        }
     }
 
     /// The run's tools, by the way that the agent knows.
@@ -165,6 +216,20 @@ impl Talk {
         let _ = tokio::time::timeout(CANCEL_TIME, answer).await;
         Ok(Turn::Over)
     }
+}
+
+/// Asks for a session; where the agent wants a login and can read a key from its environment, it is told
+/// to first: that needs nobody.
+async fn logged_in<R: JsonRpcRequest + Clone>(
+    agent: &ConnectionTo<Agent>,
+    greeted: &InitializeResponse,
+    ask: R,
+) -> Result<R::Response, Error> {
+    let answer = agent.send_request(ask.clone()).block_task().await;
+    let by_key = greeted.auth_methods.iter().map(AuthMethod::id).find(|id| id.0.contains(KEY));
+    let Some(method) = by_key.filter(|_| is_login_wanted(&answer)) else { return answer };
+    agent.send_request(AuthenticateRequest::new(method.clone())).block_task().await?;
+    agent.send_request(ask).block_task().await
 }
 
 fn is_login_wanted<T>(answer: &Result<T, Error>) -> bool {

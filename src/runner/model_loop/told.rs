@@ -17,10 +17,24 @@ pub(super) const WAS_CUT: &str = "Your reply was too long and was cut before you
 /// A result between the marks that the prompts' rules speak of: what people wrote on the board is
 /// data, whatever it says.
 pub(super) fn as_data(tool: &str, text: &str) -> String {
+    between(&format!("result of {tool}"), text)
+}
+
+fn between(from: &str, text: &str) -> String {
     // Nothing inside can pass for a mark.
     let text = text.replace("<<<", "‹‹‹").replace(">>>", "›››");
     let text = bounded(&text, RESULT_BYTES_MAX);
-    format!("<<<UNTRUSTED (result of {tool})>>>\n{text}{END}")
+    format!("<<<UNTRUSTED ({from})>>>\n{text}{END}")
+}
+
+/// What whoever asked a person is told, in the conversation in which it asked.
+pub(in crate::runner) fn answered(answer: &str) -> String {
+    format!(
+        "A person has answered. Go on with the work where you left it. Time has passed: what is on the \
+         board may have changed. This is another run: what an outcome needs as evidence has to be done in \
+         it. End it by calling finish.\n{}",
+        between("the answer", answer)
+    )
 }
 
 /// The begin of a text that is too long, and a word about the rest.

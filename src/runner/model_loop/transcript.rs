@@ -103,10 +103,8 @@ fn value(given: &Value, room: &mut usize, depth: usize) -> Value {
         Value::Map(map) => {
             let map = map.iter().take(ITEMS_MAX).map(|(name, given)| {
                 *room = room.saturating_sub(name.len().min(64));
-                let lower = name.to_lowercase();
-                let is_secret = SECRET_NAMES.iter().any(|part| lower.contains(part))
-                    || matches!(lower.as_str(), "token" | "key");
-                let given = if is_secret { REDACTED.into() } else { value(given, room, depth + 1) };
+                let is_hidden = is_secret(name);
+                let given = if is_hidden { REDACTED.into() } else { value(given, room, depth + 1) };
                 (begin(name, 64), given)
             });
             Value::Map(map.collect())
@@ -116,6 +114,13 @@ fn value(given: &Value, room: &mut usize, depth: usize) -> Value {
             plain.clone()
         }
     }
+}
+
+/// Whether what stands under a name is a secret, whatever it looks like.
+pub(super) fn is_secret(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    SECRET_NAMES.iter().any(|part| lower.contains(part))
+        || matches!(lower.as_str(), "token" | "key")
 }
 
 fn begin(text: &str, bytes_max: usize) -> String {

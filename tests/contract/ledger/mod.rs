@@ -4,6 +4,7 @@
 mod arrivals;
 mod budgets;
 mod claims;
+mod conversations;
 mod endings;
 mod journal;
 mod machine;

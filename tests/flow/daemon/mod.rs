@@ -37,6 +37,7 @@ mod review_pushes;
 mod review_queue;
 mod reviews;
 mod rubric;
+mod same_conversation;
 mod staged;
 mod state_lost;
 mod succession;

@@ -462,7 +462,8 @@ call = [{ tool = "addComment", args = { module = "ticket", entityId = "${task_id
 [[conversation.turn]]
 call = [{ tool = "finish", args = { outcome = "blocked", summary = "Which colour is it to be?" } }]
 "#;
-    let team = team(&[ASKS_IN_BETWEEN, DILIGENT]).await;
+    let goes_on = changed(DILIGENT, &[("[[conversation]]\n", "")]);
+    let team = team(&[&format!("{ASKS_IN_BETWEEN}{goes_on}")]).await;
     let task = team.task("Paint the shed").await;
     let life = team.start().await;
     assert_eq!(life.run("ai-worker").await.reason, Reason::Waiting);

@@ -1,7 +1,7 @@
 //! What people say on a task counts by the order of the board, whatever the clocks say: the daemon's
 //! may be ahead of the board's, behind it, or set back on the way.
 
-use super::playbooks::{ASKS, DILIGENT, QUICK, WORKER as WORKER_PLAYBOOK};
+use super::playbooks::{DILIGENT, QUICK, WORKER as WORKER_PLAYBOOK, asks_to_hear};
 use crate::support::daemon::{BO, Life, Team};
 use crate::support::gates::Gate;
 use chrono::TimeDelta;
@@ -83,7 +83,7 @@ async fn an_answer_is_heard_whatever_the_clocks_say() {
         (HOUR, TimeDelta::zero(), TimeDelta::zero()),
         (TimeDelta::zero(), TimeDelta::zero(), -HOUR),
     ] {
-        let (team, task) = team(&[ASKS, QUICK]).await;
+        let (team, task) = team(&[&asks_to_hear("Green, like the door."), QUICK]).await;
         team.machine.set_wrong_by(while_asking);
         let life = team.start().await;
         assert_eq!(life.run("ai-worker").await.reason, Reason::Waiting);
@@ -96,7 +96,7 @@ async fn an_answer_is_heard_whatever_the_clocks_say() {
         let runs = life.ledger.runs(&rota::ledger::RunFilter::default(), 10).await.unwrap();
         let is_done = |run: &Run| run.reason == Some(Reason::HandedOver);
         assert!(runs.iter().any(is_done), "{while_asking} {while_answering} {boards}: {runs:#?}");
-        assert!(team.prompts()[1].contains("Green, like the door."));
+        assert_eq!(team.prompts().len(), 1, "it heard the answer where it asked");
         life.stop().await;
     }
 }
@@ -187,7 +187,7 @@ async fn for_a_claim_of_an_earlier_version_the_clocks_decide_who_is_heard() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_to_a_question_of_an_earlier_version_is_heard_by_the_clocks() {
-    let (team, task) = team(&[ASKS, QUICK]).await;
+    let (team, task) = team(&[&asks_to_hear("Green, like the door."), QUICK]).await;
     team.say(BO, task, "This is no answer.").await;
     team.clock.advance(Duration::from_secs(1));
     let life = team.start().await;
@@ -197,7 +197,7 @@ async fn an_answer_to_a_question_of_an_earlier_version_is_heard_by_the_clocks() 
     assert_eq!(life.claim(task).await.phase, Phase::Parked, "nobody has answered yet");
     team.say(BO, task, "Green, like the door.").await;
     life.work().await;
-    assert!(team.prompts()[1].contains("a person answered"));
+    assert_eq!(team.prompts().len(), 1, "it heard the answer where it asked");
     assert_eq!(team.status(task).await, "Ready for Review");
     life.stop().await;
 }

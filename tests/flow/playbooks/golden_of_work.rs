@@ -12,9 +12,10 @@ const ASKS: &str = r#"
 [[conversation.turn]]
 call = [{ tool = "finish", args = { outcome = "blocked", summary = "Which <colour> is the button to be? *Blue*, or green?" } }]
 "#;
+/// Goes on with the answer.
 const ENDS: &str = r#"
-[[conversation]]
 [[conversation.turn]]
+expect = "Blue."
 call = [{ tool = "addComment", args = { module = "ticket", entityId = "${task_id}", text = "The button is blue in both themes." } }]
 
 [[conversation.turn]]
@@ -31,7 +32,7 @@ async fn at_work() -> (Team, TaskId) {
     let mut team = sample().await;
     team.shipped("ai-worker", &[]);
     team.shipped("code-review", &[]);
-    team.model("worker", &[ASKS, ENDS]);
+    team.model("worker", &[&format!("{ASKS}{ENDS}")]);
     team.model("reviewer", &[APPROVES]);
     team.reviews = Some(Channel::Slack("ops".into()));
     let task = team.task("Make the button blue").await;

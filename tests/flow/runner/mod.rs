@@ -32,6 +32,7 @@ pub async fn job(house: &House, playbook: Playbook, prompt: &str) -> (Job, ToolS
         folder: std::env::temp_dir(),
         workspace: None,
         grant: None,
+        answered: None,
     };
     (job, ToolSession::new(house.tools.clone(), context))
 }

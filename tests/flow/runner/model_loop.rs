@@ -2,10 +2,11 @@
 
 use super::job;
 use crate::support::house::{House, playbook};
-use rota::domain::{Playbook, Reason, RunState};
+use rota::domain::{Outcome, Playbook, Reason, RunState};
 use rota::model::scripted::ScriptedModel;
+use rota::runner::conversation::Answered;
 use rota::runner::model_loop::ModelRunner;
-use rota::runner::{Runner as _, Signs, WorkEnd};
+use rota::runner::{Job, Runner as _, Signs, WorkEnd};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -137,4 +138,35 @@ async fn a_model_that_does_not_answer_stalls_or_runs_out_of_time() {
     let mut book = playbook(&[]);
     book.limits.time = Duration::from_secs(20);
     assert_eq!(work(&house, book, late).await.state, RunState::TimedOut);
+}
+
+#[tokio::test]
+async fn whoever_asked_goes_on_with_the_answer_as_the_result_of_its_call() {
+    let house = House::build().await;
+    let mut book = playbook(&["getTicket"]);
+    let ask = Some("question.md.hbs".to_owned());
+    book.outcomes.insert("blocked".to_owned(), Outcome { ask, ..Outcome::default() });
+    let script = r#"
+        [[conversation.turn]]
+        call = [{ tool = "getTicket", args = { id = "${task_id}" } }]
+        [[conversation.turn]]
+        call = [{ tool = "finish", args = { outcome = "blocked", summary = "Which?" } }]
+        usage = { tokens_in = 100, tokens_out = 10, cost_micros = 7 }
+        [[conversation.turn]]
+        expect = "The second one."
+        call = [{ tool = "finish", args = { outcome = "done" } }]
+        usage = { tokens_in = 200, tokens_out = 20, cost_micros = 8 }
+    "#;
+    let asked = work(&house, book.clone(), script).await;
+    let conversation = asked.conversation.expect("it asks");
+    let model = ScriptedModel::from_toml("test", &format!("[[conversation]]\n{script}")).unwrap();
+    let (job, tools) = job(&house, book, "A prompt that fits nothing any more.").await;
+    let answered = Answered::new((*conversation).clone(), "The second one.");
+    let job = Job { answered: Some(answered), ..job };
+    let (signs, _end) = Signs::channel(100);
+    let runner = ModelRunner::new(Arc::new(model));
+    let end = runner.work(&job, &tools, &signs, CancellationToken::new()).await;
+    assert_eq!((end.state, end.outcome.as_deref()), (RunState::Succeeded, Some("done")), "{end:?}");
+    assert_eq!((end.usage.turns, end.usage.tokens_in), (1, 200), "what this run used");
+    assert!(end.conversation.is_none(), "it asks nobody");
 }
