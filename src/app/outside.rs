@@ -4,8 +4,8 @@ use super::lately::Lately;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::{
-    ActivityId, ActivityQuery, Entity, Initiative, Person, Principal, Token, TokenId, TokenKind,
-    Value,
+    ActivityId, ActivityQuery, Entity, Initiative, Person, Principal, RunId, Token, TokenId,
+    TokenKind, Value,
 };
 use crate::ledger::{Ledger, TokenRefusal};
 use crate::mcp::http::{KeptSession, SessionError, SessionKeeper};
@@ -162,6 +162,19 @@ impl Calls for Outside {
         let mut context = Context::person(caller.principal.clone(), caller.zone)
             .limited_to(caller.projects.clone());
         context.progress = Progress::to(told);
+        self.carry_out(context, tool, args).await
+    }
+
+    async fn call_for_run(
+        &self,
+        caller: &Caller,
+        tool: &str,
+        args: Value,
+        begun: mpsc::Sender<RunId>,
+    ) -> Result<Called, CallError> {
+        let mut context = Context::person(caller.principal.clone(), caller.zone)
+            .limited_to(caller.projects.clone());
+        context.progress = Progress::of_runs(begun);
         self.carry_out(context, tool, args).await
     }
 }

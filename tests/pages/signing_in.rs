@@ -187,7 +187,7 @@ async fn whoever_guesses_links_is_slowed_down_as_whoever_guesses_tokens() {
     let mut browser = Browser::of(&serving);
     let path = link(&rota, &browser);
     // The name of a link without its secret uses nothing up.
-    let (named, _) = path.rsplit_once('-').unwrap();
+    let (named, _) = path.split_once('-').unwrap();
     let guesses = [format!("{named}-guess"), "/open/guess".to_owned()];
     for guess in guesses.iter().cycle().take(10) {
         let refused = browser.post(guess, &[]).await;
