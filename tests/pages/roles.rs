@@ -111,8 +111,8 @@ async fn a_playbook_is_shown_without_what_somebody_may_not_ask_for_and_says_so()
     let all = ["whyNot", "nextOccurrences", "listOccurrences", "listRuns", "showRun"];
     let allowed = [&[][..], &["listOccurrences", "listRuns"], &all[..4], &all];
     let tokens = allowed.map(|tools| {
-        let words = ["listPlaybooks"].iter().chain(tools).flat_map(|tool| ["--tool", tool]);
         let name = format!("{} more", tools.len());
+        let words = ["listPlaybooks"].iter().chain(tools).flat_map(|tool| ["--tool", tool]);
         let words: Vec<&str> = std::iter::once(name.as_str()).chain(words).collect();
         token(&rota, &words)
     });

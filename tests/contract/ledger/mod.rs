@@ -7,6 +7,7 @@ mod claims;
 mod endings;
 mod journal;
 mod machine;
+mod older;
 mod outbox;
 mod people;
 mod pruning;
