@@ -11,9 +11,16 @@ use tokio::sync::Mutex;
 /// So long an answer holds, also that there was none.
 const AGE_MAX: Duration = Duration::from_secs(5);
 
-/// What the board said last, and when.
+/// What the board said last.
 #[derive(Debug, Default)]
-pub(super) struct Lately(Mutex<Option<(Duration, Option<Arc<[Person]>>)>>);
+pub(super) struct Lately(Mutex<Option<Said>>);
+
+#[derive(Debug)]
+struct Said {
+    /// By the boot-time clock.
+    at: Duration,
+    people: Option<Arc<[Person]>>,
+}
 
 impl Lately {
     /// Everybody; `None`: the board does not say.
@@ -23,18 +30,18 @@ impl Lately {
         clock: &dyn Clock,
     ) -> Option<Arc<[Person]>> {
         // Whoever asks meanwhile waits for the same answer.
-        let mut known = self.0.lock().await;
-        if let Some((asked, people)) = known.as_ref()
-            && clock.boot().saturating_sub(*asked) < AGE_MAX
+        let mut last = self.0.lock().await;
+        if let Some(said) = last.as_ref()
+            && clock.boot().saturating_sub(said.at) < AGE_MAX
         {
-            return people.clone();
+            return said.people.clone();
         }
         let people = board.people().await;
         let people = people
             .inspect_err(|error| tracing::debug!(%error, "people are as they were"))
             .ok()
             .map(Arc::from);
-        *known = Some((clock.boot(), people.clone()));
+        *last = Some(Said { at: clock.boot(), people: people.clone() });
         people
     }
 }
