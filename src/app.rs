@@ -19,6 +19,7 @@ mod front;
 pub mod house;
 mod http;
 mod instants;
+mod lately;
 mod leantime;
 mod models;
 mod notebook;

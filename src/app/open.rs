@@ -2,6 +2,7 @@
 
 use super::door::RunDoor;
 use super::front::Front;
+use super::lately::Lately;
 use super::outside::{CHANGES_MAX, Outside};
 use super::rehearsal::Rehearsal;
 use super::spoken::Spoken;
@@ -458,6 +459,7 @@ impl Opened {
             calls: TaskTracker::new(),
             changes: Arc::new(Semaphore::new(CHANGES_MAX)),
             clock: Arc::clone(&self.parts.clock),
+            lately: Lately::default(),
         })
     }
 

@@ -1,10 +1,11 @@
 //! The house as clients from outside see it: who they are, and what they may have done.
 
+use super::lately::Lately;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::domain::{
-    ActivityId, ActivityQuery, Entity, Initiative, Person, Principal, Token, TokenId, TokenKind,
-    Value,
+    ActivityId, ActivityQuery, Entity, Initiative, Person, Principal, RunId, Token, TokenId,
+    TokenKind, Value,
 };
 use crate::ledger::{Ledger, OutsideSession, TokenRefusal};
 use crate::mcp::http::{KeptSession, SessionError, SessionKeeper};
@@ -37,6 +38,8 @@ pub(super) struct Outside {
     pub changes: Arc<Semaphore>,
     /// For what is told of a calendar.
     pub clock: Arc<dyn Clock>,
+    /// For whoever listens.
+    pub lately: Lately,
 }
 
 /// Tools whose work goes on elsewhere and takes its time: whoever calls them only waits for it.
@@ -59,6 +62,10 @@ impl Outside {
     /// Whoever has this token, with what it leaves of their rights.
     pub(super) async fn caller_of(&self, token: Token) -> Result<Caller, Denied> {
         let person = self.person_of(&token).await?;
+        Ok(self.with_token(token, person))
+    }
+
+    fn with_token(&self, token: Token, person: Person) -> Caller {
         let role = person.role.min(token.role);
         let by = match token.kind {
             TokenKind::Personal => Initiative::Person,
@@ -66,7 +73,20 @@ impl Outside {
         };
         let principal = Principal { person: Person { role, ..person }, by };
         let caller = self.as_caller(format!("{TOKEN}{}", token.id), principal);
-        Ok(Caller { tools: token.tools, projects: token.projects, ..caller })
+        Caller { tools: token.tools, projects: token.projects, ..caller }
+    }
+
+    /// Whoever has this token, looked at again; as they were, while the board does not say. `None`: nobody of
+    /// the board.
+    pub(super) async fn by_now(&self, token: Token, before: &Caller) -> Option<Caller> {
+        let Some(people) = self.people_lately().await else { return Some(before.clone()) };
+        let person = people.iter().find(|person| person.id == token.person)?.clone();
+        Some(self.with_token(token, person))
+    }
+
+    /// Everybody, as the board had them a moment ago; `None`: it does not say.
+    pub(super) async fn people_lately(&self) -> Option<Arc<[Person]>> {
+        self.lately.people(self.board.as_ref(), self.clock.as_ref()).await
     }
 
     /// Calls a tool. What changes something is never dropped half-way: what was begun under a claim is
@@ -113,6 +133,12 @@ impl Access for Outside {
         let Some(id) = caller.strip_prefix(TOKEN) else { return caller == ANYBODY };
         matches!(self.ledger.token_counts(&TokenId::new(id)).await, Ok(true))
     }
+
+    async fn again(&self, before: &Caller, credential: Option<&SecretString>) -> Option<Caller> {
+        let Some(credential) = credential else { return self.anybody().await.ok() };
+        let token = self.ledger.check_token(credential).await.ok()?;
+        self.by_now(token, before).await
+    }
 }
 
 pub(super) fn denied(refusal: TokenRefusal) -> Denied {
@@ -135,6 +161,19 @@ impl Calls for Outside {
     ) -> Result<Called, CallError> {
         let mut context = context_of(caller);
         context.progress = Progress::to(told);
+        self.carry_out(context, tool, args).await
+    }
+
+    async fn call_for_run(
+        &self,
+        caller: &Caller,
+        tool: &str,
+        args: Value,
+        begun: mpsc::Sender<RunId>,
+    ) -> Result<Called, CallError> {
+        let mut context = Context::person(caller.principal.clone(), caller.zone)
+            .limited_to(caller.projects.clone());
+        context.progress = Progress::of_runs(begun);
         self.carry_out(context, tool, args).await
     }
 }

@@ -3,8 +3,10 @@
 use super::outside::Outside;
 use crate::clock::Clock;
 use crate::daemon::control::{AnswerError, Answered};
-use crate::domain::{Initiative, PersonId, PersonKind, Principal, Reason, TokenKind, Value};
-use crate::ledger::{LINK_LIFE, LedgerError};
+use crate::domain::{
+    Initiative, Person, PersonId, PersonKind, Principal, Reason, Token, TokenId, TokenKind, Value,
+};
+use crate::ledger::{LINK_LIFE, LedgerError, PageSession};
 use crate::mcp::{CallError, Called, Caller, Denied};
 use crate::tools::Context;
 use crate::web::pages::{Household, Known, SignInError};
@@ -53,10 +55,7 @@ impl Household for Outside {
             return Ok(None);
         };
         let caller = if let Some(id) = &session.token {
-            // With the secret by which they signed in: whoever rotates a token that leaked ends what
-            // was begun with it.
-            let hash = session.token_hash.as_deref().unwrap_or_default();
-            let token = self.ledger.token_with_secret(id, hash).await.map_err(unkept)?;
+            let token = self.token_of(id, &session).await.map_err(unkept)?;
             let Some(token) = token else { return Ok(None) };
             match self.caller_of(token).await {
                 Ok(caller) => caller,
@@ -74,15 +73,15 @@ impl Household for Outside {
         self.ledger.end_page_session(secret).await.map_err(unkept)
     }
 
-    async fn still_counts(&self, session: &str) -> bool {
-        let Ok(Some(session)) = self.ledger.page_session_named(session).await else { return false };
-        match &session.token {
-            Some(id) => {
-                let hash = session.token_hash.as_deref().unwrap_or_default();
-                matches!(self.ledger.token_with_secret(id, hash).await, Ok(Some(_)))
-            }
-            None => matches!(self.person(session.person).await, Ok(Some(_))),
+    async fn again(&self, session: &str, before: &Caller) -> Option<Caller> {
+        let session = self.ledger.page_session_named(session).await.ok()??;
+        if let Some(id) = &session.token {
+            let token = self.token_of(id, &session).await.ok()??;
+            return self.by_now(token, before).await;
         }
+        let Some(people) = self.people_lately().await else { return Some(before.clone()) };
+        let principal = signs_in(session.person, people.iter())?;
+        Some(self.as_caller(before.id.clone(), principal))
     }
 
     async fn call(&self, caller: &Caller, tool: &str, args: Value) -> Result<Called, CallError> {
@@ -101,14 +100,28 @@ impl Household for Outside {
     }
 }
 
+/// Somebody of these who signs in by themselves; no agent does.
+fn signs_in<'a>(id: PersonId, mut people: impl Iterator<Item = &'a Person>) -> Option<Principal> {
+    let person = people.find(|person| person.id == id && person.kind == PersonKind::Person)?;
+    Some(Principal { person: person.clone(), by: Initiative::Person })
+}
+
 impl Outside {
-    /// Somebody of the board who signs in by themselves; no agent does.
     async fn person(&self, id: PersonId) -> Result<Option<Principal>, SignInError> {
         let people = self.board.people().await;
         let people = people.map_err(|error| Denied::Unavailable(Box::new(error)))?;
-        let mut people = people.into_iter();
-        let person = people.find(|person| person.id == id && person.kind == PersonKind::Person);
-        Ok(person.map(|person| Principal { person, by: Initiative::Person }))
+        Ok(signs_in(id, people.iter()))
+    }
+
+    /// The token of a session, if it counts with the secret by which they signed in: whoever rotates a token
+    /// that leaked ends what was begun with it.
+    async fn token_of(
+        &self,
+        id: &TokenId,
+        session: &PageSession,
+    ) -> Result<Option<Token>, LedgerError> {
+        let hash = session.token_hash.as_deref().unwrap_or_default();
+        self.ledger.token_with_secret(id, hash).await
     }
 
     /// A link by which whoever asks signs in once.

@@ -124,7 +124,8 @@ pub(super) async fn carry_out(parts: Arc<Parts>, job: Assignment) -> WorkDone {
     let work = async {
         match Worker::reserve(Arc::clone(&parts), job).await {
             Ok(worker) => {
-                worker.job.told.tell(super::progress::begun(&worker.run));
+                let line = super::progress::begun(&worker.run);
+                worker.job.told.begun(&worker.run.id, line);
                 // Boxed: it waits long, and what reserving took is given back before.
                 WorkDone { runs: Box::pin(worker.work()).await, refused: None }
             }

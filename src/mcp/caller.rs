@@ -54,6 +54,15 @@ pub trait Access: Send + Sync {
 
     /// Whether a caller of this id who was let in earlier would still be.
     async fn still_counts(&self, caller: &str) -> bool;
+
+    /// Who somebody is by now who was let in as `before`, with this credential or without any; `None`:
+    /// they would not be let in any more.
+    async fn again(&self, _before: &Caller, credential: Option<&SecretString>) -> Option<Caller> {
+        match credential {
+            Some(credential) => self.caller(credential).await.ok(),
+            None => self.anybody().await.ok(),
+        }
+    }
 }
 
 /// Why somebody is not let in.

@@ -5,7 +5,7 @@ use super::confirm::Consent;
 use super::jobs::{JOB_TIME, REPORT_BYTES_MAX};
 use super::rest::{self, Linked};
 use super::{CallError, Called, Caller, Handler, Limits, answer, confirm, instruments, listing};
-use crate::domain::{Reason, Value};
+use crate::domain::{Reason, RunId, Value};
 use crate::tools::{Definition, ToolKind};
 use futures::FutureExt as _;
 use rmcp::model::{
@@ -32,15 +32,37 @@ pub(super) enum Asker<'a> {
     Request(&'a RequestContext<RoleServer>),
     /// Nobody; a client asks after it.
     Job(&'a TaskContext),
-    /// A program that speaks no MCP, for the answer alone.
-    Program,
+    /// A program that speaks no MCP.
+    Program(Wants<'a>),
+}
+
+/// Leaves of an answer the part that is asked for.
+type Cut<'a> = &'a (dyn Fn(&mut serde_json::Value) -> Result<(), CallError> + Send + Sync);
+
+/// What a program wants of a call: the answer, and no more, if nothing is said.
+#[derive(Clone, Copy, Default)]
+pub struct Wants<'a> {
+    cut: Option<Cut<'a>>,
+    begun: Option<&'a mpsc::Sender<RunId>>,
+}
+
+impl<'a> Wants<'a> {
+    /// A part of the answer; it is taken before it is looked at whether the answer fits.
+    pub fn part(cut: Cut<'a>) -> Self {
+        Self { cut: Some(cut), begun: None }
+    }
+
+    /// To know which run the call begins, as soon as it has.
+    pub fn run(begun: &'a mpsc::Sender<RunId>) -> Self {
+        Self { cut: None, begun: Some(begun) }
+    }
 }
 
 impl Asker<'_> {
     /// How long the call may take.
     fn time(self, limits: &Limits) -> Duration {
         match self {
-            Self::Request(_) | Self::Program => limits.call_time,
+            Self::Request(_) | Self::Program(_) => limits.call_time,
             Self::Job(_) => JOB_TIME,
         }
     }
@@ -48,7 +70,7 @@ impl Asker<'_> {
     /// How long its answer may be.
     fn bytes_max(self, limits: &Limits) -> usize {
         match self {
-            Self::Request(_) | Self::Program => limits.response_bytes_max,
+            Self::Request(_) | Self::Program(_) => limits.response_bytes_max,
             Self::Job(_) => limits.response_bytes_max.min(REPORT_BYTES_MAX),
         }
     }
@@ -59,7 +81,7 @@ impl Asker<'_> {
             Self::Request(context) => context.ct.cancelled().await,
             Self::Job(job) => job.cancelled().await,
             // Whoever hangs up drops the call.
-            Self::Program => std::future::pending().await,
+            Self::Program(_) => std::future::pending().await,
         }
     }
 }
@@ -75,7 +97,7 @@ impl Told<'_> {
     async fn tell(&mut self, line: String) {
         match self.asker {
             Asker::Job(job) => job.set_status_message(line),
-            Asker::Program => {}
+            Asker::Program(_) => {}
             Asker::Request(context) => {
                 let Some(token) = context.meta.get_progress_token() else { return };
                 self.so_far += 1.0;
@@ -140,8 +162,23 @@ impl Handler {
         &self,
         caller: &Caller,
         name: &str,
+        arguments: serde_json::Map<String, serde_json::Value>,
+        is_confirmed: bool,
+    ) -> Result<serde_json::Value, CallError> {
+        self.answer_as(caller, name, arguments, is_confirmed, Wants::default()).await
+    }
+
+    /// The same for a program that wants something else than the whole answer at its end.
+    ///
+    /// # Errors
+    /// [`CallError`], also with what a cut refuses.
+    pub async fn answer_as(
+        &self,
+        caller: &Caller,
+        name: &str,
         mut arguments: serde_json::Map<String, serde_json::Value>,
         is_confirmed: bool,
+        wants: Wants<'_>,
     ) -> Result<serde_json::Value, CallError> {
         let Some(tool) = listing::reachable(name, caller) else {
             instruments::no_such_tool();
@@ -158,7 +195,7 @@ impl Handler {
                 let message = "the arguments hold a number that is too large";
                 CallError::of(Reason::InvalidArguments.code(), message)
             })?;
-            self.fitting(caller, tool, args, Asker::Program).await
+            self.fitting(caller, tool, args, Asker::Program(wants)).await
         };
         let answer = answer.await;
         let code = answer.as_ref().err().map(|error| error.code.as_str());
@@ -200,7 +237,14 @@ impl Handler {
         let bytes_max = asker.bytes_max(limits);
         loop {
             let done = self.call_until(until, caller, (tool.name, args.clone()), asker).await?;
-            let result = answer::result(done);
+            let mut result = answer::result(done);
+            if let (Asker::Program(Wants { cut: Some(cut), .. }), Some(whole)) =
+                (asker, &mut result.structured_content)
+            {
+                cut(whole)?;
+                // Of the text, which is about all of it, a program sees nothing.
+                result.content.clear();
+            }
             if answer::fits(&result, bytes_max) {
                 return Ok(result);
             }
@@ -240,7 +284,13 @@ impl Handler {
         asker: Asker<'_>,
     ) -> Result<Called, CallError> {
         let (told, mut lines) = mpsc::channel(PROGRESS_MAX);
-        let call = AssertUnwindSafe(self.calls.call(caller, tool, args, told)).catch_unwind();
+        let call = match asker {
+            Asker::Program(Wants { begun: Some(begun), .. }) => {
+                self.calls.call_for_run(caller, tool, args, begun.clone())
+            }
+            _ => self.calls.call(caller, tool, args, told),
+        };
+        let call = AssertUnwindSafe(call).catch_unwind();
         let call = tokio::time::timeout_at(until, call);
         tokio::pin!(call);
         let mut progress = Told { asker, so_far: 0.0 };
@@ -250,7 +300,7 @@ impl Handler {
                 biased;
                 ended = &mut call => break ended,
                 () = asker.cancelled(), if is_wanted => match asker {
-                    Asker::Request(_) | Asker::Program => {
+                    Asker::Request(_) | Asker::Program(_) => {
                         return Err(CallError::of("cancelled", "the call was cancelled"));
                     }
                     // It begins no other item, and reports.
@@ -297,7 +347,7 @@ pub(super) fn shorter(kind: ToolKind, properties: Option<&Value>, args: &Value) 
 fn timed_out(tool: &str, asker: Asker<'_>, limits: &Limits) -> CallError {
     let seconds = asker.time(limits).as_secs();
     let setting = match asker {
-        Asker::Request(_) | Asker::Program => " (MCP_MAX_EXECUTION_TIME)",
+        Asker::Request(_) | Asker::Program(_) => " (MCP_MAX_EXECUTION_TIME)",
         Asker::Job(_) => "",
     };
     let message = format!(

@@ -37,6 +37,7 @@ mod subscriptions;
 mod within_run;
 
 pub use caller::{Access, Caller, Denied};
+pub use calling::Wants;
 pub use confirm::Seals;
 pub use handler::Handler;
 pub use listing::{Served, reachable, served};
@@ -44,7 +45,7 @@ pub use resources::About;
 pub use selection::{Selection, SelectionError};
 pub use subscriptions::{News, NewsError};
 
-use crate::domain::Value;
+use crate::domain::{RunId, Value};
 use crate::tools::{ToolError, ToolResult};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -65,6 +66,20 @@ pub trait Calls: Send + Sync {
         args: Value,
         told: mpsc::Sender<String>,
     ) -> Result<Called, CallError>;
+
+    /// The same for whoever wants to know which run a call begins, as soon as it has; where nobody knows,
+    /// nothing is said.
+    async fn call_for_run(
+        &self,
+        caller: &Caller,
+        tool: &str,
+        args: Value,
+        _begun: mpsc::Sender<RunId>,
+    ) -> Result<Called, CallError> {
+        // Held to the end: otherwise it would seem that nobody waits.
+        let (told, _held) = mpsc::channel(1);
+        self.call(caller, tool, args, told).await
+    }
 }
 
 /// What a call came to.

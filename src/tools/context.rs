@@ -55,23 +55,39 @@ impl Context {
 
 /// Whoever waits for a long call: told a line for each piece, and gone when it was cancelled.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Option<mpsc::Sender<String>>);
+pub struct Progress {
+    lines: Option<mpsc::Sender<String>>,
+    runs: Option<mpsc::Sender<RunId>>,
+}
 
 impl Progress {
     /// Lines go here; what does not fit is dropped. When the other end is gone, nobody waits.
     pub fn to(told: mpsc::Sender<String>) -> Self {
-        Self(Some(told))
+        Self { lines: Some(told), runs: None }
+    }
+
+    /// For whoever waits for no more than which run has begun; of several those that fit.
+    pub fn of_runs(begun: mpsc::Sender<RunId>) -> Self {
+        Self { lines: None, runs: Some(begun) }
     }
 
     pub(crate) fn tell(&self, line: String) {
-        if let Some(told) = &self.0 {
-            let _ = told.try_send(line);
+        if let Some(lines) = &self.lines {
+            let _ = lines.try_send(line);
+        }
+    }
+
+    /// A run has begun, which the line says in words.
+    pub(crate) fn begun(&self, run: &RunId, line: String) {
+        self.tell(line);
+        if let Some(runs) = &self.runs {
+            let _ = runs.try_send(run.clone());
         }
     }
 
     /// Whether the call was cancelled.
     pub(super) fn is_over(&self) -> bool {
-        self.0.as_ref().is_some_and(mpsc::Sender::is_closed)
+        self.lines.as_ref().is_some_and(mpsc::Sender::is_closed)
     }
 }
 

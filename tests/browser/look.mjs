@@ -91,6 +91,18 @@ expect((await page.evaluate(() => document.activeElement.className)) === "skip",
 await page.keyboard.press("Enter");
 expect(page.url().endsWith("#main"), "it leads to the page");
 
+// Whoever looks through the choices of a filter stays where they are until they ask.
+await page.goto(`${url}/runs`);
+const choice = page.getByLabel("State");
+await choice.focus();
+await page.keyboard.press("ArrowDown");
+await page.keyboard.press("Tab");
+const chosen = await choice.inputValue();
+expect(chosen !== "" && page.url() === `${url}/runs`, "a choice alone leads nowhere");
+await page.getByRole("button", { name: "Show" }).click();
+await page.waitForURL((place) => place.searchParams.get("state") === chosen);
+expect((await page.getByLabel("State").inputValue()) === chosen, "the button of a filter asks");
+
 // A card is moved by keyboard alone.
 const card = page.locator("[data-card]").first();
 const id = await card.getAttribute("data-card");

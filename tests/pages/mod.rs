@@ -2,6 +2,7 @@
 
 mod acting;
 mod books;
+mod choosing;
 mod deciding;
 mod demo;
 mod hostile;

@@ -128,6 +128,20 @@ impl Page {
         posts.map(|(_, at)| at["action"].as_str()).collect()
     }
 
+    /// Where its filters lead that have a button to ask with.
+    pub fn filters(&self) -> Vec<&str> {
+        let forms = self.tags.iter().enumerate().filter(|(_, (name, at))| {
+            name == "form" && at.get("class").is_some_and(|class| class == "filters")
+        });
+        let has_button = |form: usize| {
+            let inside = self.tags[form + 1..].iter().take_while(|(name, _)| name != "form");
+            inside
+                .filter(|(name, _)| name == "button")
+                .any(|(_, at)| at.get("type").is_some_and(|kind| kind == "submit"))
+        };
+        forms.filter(|(at, _)| has_button(*at)).map(|(_, (_, at))| at["action"].as_str()).collect()
+    }
+
     /// What its links lead to.
     pub fn links(&self) -> Vec<&str> {
         self.tags

@@ -2,6 +2,7 @@
 
 use super::{Browser, PAGES, somebody};
 use crate::mcp::{team, token};
+use crate::web::SAYS;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_is_offered_nothing_that_they_may_not_do_and_is_refused_it() {
@@ -99,4 +100,39 @@ async fn a_token_leaves_no_more_of_somebodys_rights_than_it_says() {
     let mark = few.mark.clone();
     let refused = few.post("/task/1/comment", &[("mark", &mark), ("text", "planted")]).await;
     assert_eq!(refused.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_playbook_is_shown_without_what_somebody_may_not_ask_for_and_says_so() {
+    let rota = team();
+    rota.run(["person", "add", "AI-Worker", "--agent", "--role", "editor"]).ok();
+    rota.write("agents/says.toml", &format!("{SAYS}[on]\ncron = \"30 2 * * *\"\n"));
+    rota.run(["run-once", "says"]).ok();
+    let all = ["whyNot", "nextOccurrences", "listOccurrences", "listRuns", "showRun"];
+    let allowed = [&[][..], &["listOccurrences", "listRuns"], &all[..4], &all];
+    let tokens = allowed.map(|tools| {
+        let name = format!("{} more", tools.len());
+        let words = ["listPlaybooks"].iter().chain(tools).flat_map(|tool| ["--tool", tool]);
+        let words: Vec<&str> = std::iter::once(name.as_str()).chain(words).collect();
+        token(&rota, &words)
+    });
+    let serving = rota.serve(Vec::<&str>::new());
+    for (tools, secret) in allowed.iter().zip(tokens) {
+        let mut browser = Browser::of(&serving);
+        assert_eq!(browser.post("/sign-in", &[("token", &secret)]).await.status, 303);
+        let reply = browser.get("/playbooks/says").await;
+        assert_eq!(reply.status, 200, "{tools:?}: {}", reply.text);
+        let page = reply.page();
+        page.says("How it stands");
+        for tool in all {
+            // Of a definition that ran nobody knows who does not hear of runs.
+            let is_missed =
+                !tools.contains(&tool) && (tool != "showRun" || tools.contains(&"listRuns"));
+            let is_said = page.text().contains(&format!("you may not ask for it ({tool})"));
+            assert_eq!(is_said, is_missed, "{tool} with {tools:?}: {}", page.text());
+        }
+        let shows_runs = page.links().iter().any(|link| link.starts_with("/runs/r-"));
+        assert_eq!(shows_runs, !tools.is_empty(), "{tools:?}");
+        assert_eq!(page.text().contains("woken by manual"), tools.contains(&"listOccurrences"));
+    }
 }

@@ -181,6 +181,33 @@ async fn whoever_guesses_is_slowed_down_and_programs_are_not_people() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_guesses_links_is_slowed_down_as_whoever_guesses_tokens() {
+    let rota = team();
+    let serving = rota.serve(Vec::<&str>::new());
+    let mut browser = Browser::of(&serving);
+    let path = link(&rota, &browser);
+    // The name of a link without its secret uses nothing up.
+    let (named, _) = path.split_once('-').unwrap();
+    let guesses = [format!("{named}-guess"), "/open/guess".to_owned()];
+    for guess in guesses.iter().cycle().take(10) {
+        let refused = browser.post(guess, &[]).await;
+        assert_eq!((refused.status, refused.cookie()), (401, None), "{guess}");
+    }
+    for (place, form) in
+        [(guesses[0].as_str(), vec![]), ("/sign-in", vec![("token", "rota_x_guess")])]
+    {
+        let slowed = browser.post(place, &form).await;
+        assert_eq!((slowed.status, slowed.cookie()), (429, None), "{place}");
+        assert!(slowed.headers.contains_key("retry-after"), "{place}");
+        slowed.page().says("Too many failed sign-ins from here.");
+    }
+    let client = crate::mcp::Client::of(&serving, Some("rota_x_guess"));
+    assert_eq!(client.post("{}").await.status, 429, "guesses at `/mcp` with them");
+    let reply = browser.post(&path, &[]).await;
+    assert_eq!((reply.status, reply.place()), (303, "/"), "whoever has the link is never kept out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_led_elsewhere_after_signing_in() {
     let rota = team();
     let secret = token(&rota, &["browser"]);

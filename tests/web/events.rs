@@ -6,6 +6,8 @@ use crate::support::heard::Stream;
 use crate::support::rota::{Serving, until};
 use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::json;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection as _, Executor as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -105,6 +107,49 @@ async fn nobody_hears_of_what_they_may_not_ask_for() {
     rename(&ada, 1, "Seen").await;
     let heard = some.next().await.unwrap();
     assert_eq!((heard.name.as_str(), &heard.data), ("changed", &json!({ "task": 1 })));
+}
+
+/// The stream is at its end, because whoever hears it may not any more.
+async fn assert_over(stream: &mut Stream) {
+    let why = stream.named("over").await.data["why"].as_str().unwrap().to_owned();
+    assert!(why.contains("does not count any more"), "{why}");
+    assert!(stream.next().await.is_none(), "nothing comes after it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_the_token_or_the_secret_by_which_it_was_opened() {
+    let rota = team();
+    let secrets = ["revoked", "rotated", "kept"].map(|name| token(&rota, &[name]));
+    let serving = rota.serve(Vec::<&str>::new());
+    let [revoked, rotated, kept] = secrets.map(|secret| Api::of(&serving, Some(&secret)));
+    let mut others = opened(&kept, None).await;
+    others.named("hello").await;
+    for (api, words) in
+        [(&revoked, ["token", "revoke", "revoked"]), (&rotated, ["token", "rotate", "rotated"])]
+    {
+        let mut stream = opened(api, None).await;
+        stream.named("hello").await;
+        rota.run(words).ok();
+        assert_over(&mut stream).await;
+        rename(&kept, 1, words[1]).await;
+        others.until("changed", &json!({ "task": 1 })).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_role_does_not_suffice_any_more_hears_no_more() {
+    let rota = team();
+    let bobs = token(&rota, &["bobs", "--person", "Bob"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let mut stream = opened(&Api::of(&serving, Some(&bobs)), None).await;
+    stream.named("hello").await;
+    // As where people are managed elsewhere: no tool of ours changes a role.
+    let board = SqliteConnectOptions::new().filename(rota.state().join("board.sqlite"));
+    let mut board = SqliteConnection::connect_with(&board).await.unwrap();
+    let lower = "update people set role = 'readonly' where name = 'Bob'";
+    assert_eq!(board.execute(lower).await.unwrap().rows_affected(), 1);
+    board.close().await.unwrap();
+    assert_over(&mut stream).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -131,3 +131,106 @@ async fn a_dry_run_tells_what_would_be_done_and_does_nothing() {
         .collect();
     assert!(acts.contains(&"pause") && acts.len() <= 5, "{log:#}");
 }
+
+/// Every item that a tool lists, page by page.
+async fn paged(api: &Api, tool: &str, args: &Value, limit: usize) -> Vec<Value> {
+    let mut items = Vec::new();
+    let mut after = String::new();
+    for _ in 0..20 {
+        let page = api.tool(&format!("{tool}?limit={limit}{after}"), args.clone()).await.ok();
+        let found = page["items"].as_array().unwrap();
+        assert!(found.len() <= limit, "{tool}: {page:#}");
+        items.extend(found.iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => after = format!("&cursor={}", next.replace('/', "%2F")),
+            None => return items,
+        }
+    }
+    panic!("{tool}: no last page");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_of_tools_that_know_no_pages_come_in_pages_all_the_same() {
+    let (rota, secret) = with_playbooks();
+    for name in ["Shop", "Intranet"] {
+        rota.run(["project", "add", name]).ok();
+    }
+    let serving = rota.serve(Vec::<&str>::new());
+    let api = Api::of(&serving, Some(&secret));
+    // On one day an event and a task, both with the number 1.
+    for (tool, args) in [
+        (
+            "addEvent",
+            json!({ "eventTitle": "Review", "dateFrom": "2026-11-03T09:00", "dateTo": "2026-11-03T10:00" }),
+        ),
+        ("editTask", json!({ "id": 1, "params": { "editorId": "me" } })),
+        (
+            "scheduleTaskOnCalendar",
+            json!({ "id": 1, "editFrom": "2026-11-03T11:00", "editTo": "2026-11-03T12:00" }),
+        ),
+        (
+            "addMilestone",
+            json!({ "projectId": 1, "headline": "Alpha", "editFrom": "2026-11-01", "editTo": "2026-11-20" }),
+        ),
+        (
+            "addMilestone",
+            json!({ "projectId": 1, "headline": "Beta", "editFrom": "2026-11-01", "editTo": "2026-11-30" }),
+        ),
+    ] {
+        api.tool(tool, args).await.ok();
+    }
+    for (tool, args, least) in [
+        ("getAllProjects", json!({}), 3),
+        ("listPeople", json!({}), 4),
+        ("getStatusLabels", json!({ "projectId": 1 }), 3),
+        ("findMilestones", json!({}), 2),
+        ("getCalendar", json!({ "from": "2026-11-01", "until": "2026-11-30" }), 2),
+        ("listPlaybooks", json!({}), 2),
+        // It makes pages itself.
+        ("findProject", json!({ "term": "e" }), 2),
+    ] {
+        let whole = api.tool(tool, args.clone()).await.ok();
+        let whole = whole["items"].as_array().unwrap();
+        assert!(whole.len() >= least, "{tool}: {whole:#?}");
+        for limit in 1..=3 {
+            assert_eq!(&paged(&api, tool, &args, limit).await, whole, "{tool} by {limit}");
+        }
+    }
+    // What has no name is counted.
+    let first = api.tool("getHealth?limit=2", json!({})).await.ok();
+    assert_eq!((first["items"].as_array().unwrap().len(), &first["next"]), (2, &json!("2")));
+    let second = api.tool("getHealth?limit=1&cursor=2", json!({})).await.ok();
+    assert_eq!(second["items"].as_array().unwrap().len(), 1);
+    let names =
+        [&first["items"][0], &first["items"][1], &second["items"][0]].map(|one| &one["what"]);
+    assert!(names[2].is_string() && names[2] != names[0] && names[2] != names[1], "{names:?}");
+    let log = api.tool("listAudit?limit=1", json!({})).await.ok();
+    assert_eq!(log["items"].as_array().unwrap().len(), 1);
+    for (tool, args, why) in [
+        ("getAllProjects?limit=0", json!({}), "no page has no item"),
+        ("getAllProjects?limit=1001", json!({}), "none has more"),
+        ("getAllProjects?cursor=999", json!({}), "it is gone"),
+        ("getHealth?cursor=999", json!({}), "the list is shorter"),
+        ("findTasks?limit=1", json!({ "limit": 5 }), "which of both?"),
+        ("getTicket?limit=1", json!({ "id": 1 }), "no list"),
+        ("addComment?limit=1", json!({}), "what writes answers once"),
+    ] {
+        assert_eq!(api.tool(tool, args).await.problem(400), "invalid_arguments", "{tool}: {why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_too_long_for_one_answer_comes_page_by_page() {
+    let (rota, secret) = with_playbooks();
+    for name in ["Shop", "Intranet", "Office"] {
+        rota.run(["project", "add", name]).ok();
+    }
+    let rota = rota.with_env("MCP_MAX_RESPONSE_SIZE", "1K");
+    let serving = rota.serve(Vec::<&str>::new());
+    let api = Api::of(&serving, Some(&secret));
+    let whole = api.tool("getAllProjects", json!({})).await;
+    assert_eq!(whole.problem(422), "response_too_large");
+    let all = paged(&api, "getAllProjects", &json!({}), 1).await;
+    let names: Vec<&str> = all.iter().filter_map(|one| one["name"].as_str()).collect();
+    assert_eq!(names, ["Website", "Shop", "Intranet", "Office"]);
+}

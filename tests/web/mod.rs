@@ -6,6 +6,7 @@ mod hooks;
 mod lists;
 mod openapi;
 mod rest;
+mod running;
 
 use crate::mcp::Client;
 use crate::support::rota::Serving;

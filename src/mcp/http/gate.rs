@@ -117,6 +117,15 @@ impl Gate {
         response
     }
 
+    /// Who somebody is by now who was let in with these headers as `before`; `None`: they would not be let in
+    /// any more.
+    pub async fn again(&self, headers: &HeaderMap, before: &Caller) -> Option<Caller> {
+        let credential = credential(headers);
+        let now = self.door.access().again(before, credential.as_ref()).await?;
+        let counts = now.principal.person.role >= self.options.required_role;
+        counts.then(|| Caller { selection: before.selection.clone(), ..now })
+    }
+
     /// Whether a request names us, and does not come from a page of somebody else.
     fn is_meant(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let (why, message) = if !told::names_us(headers, &self.options.hosts) {

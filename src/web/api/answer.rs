@@ -1,8 +1,10 @@
 //! A request, answered: its parts become the arguments of a tool, and the tool's answer the body.
 
-use super::routes::{Call, Does, Route};
-use super::{Behind, hearing, openapi, tasks};
-use crate::mcp::{Caller, served};
+use super::begun::{self, RUN};
+use super::pages::{CURSOR, LIMIT, Lists, Page};
+use super::routes::{Call, Does, Route, named};
+use super::{Behind, hearing, openapi, pages, tasks};
+use crate::mcp::Caller;
 use crate::tools::ToolKind;
 use crate::web::problem::Problem;
 use axum::RequestExt as _;
@@ -10,12 +12,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::{RawPathParams, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
-/// Items of a page when nothing is said.
-const PAGE_DEFAULT: usize = 50;
-/// Items of the longest page.
-const PAGE_MAX: usize = 1_000;
 /// Repeats a request without doing it twice, as the IETF's draft of this header has it.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -43,7 +41,7 @@ pub(super) async fn answer(
         Does::Tell => return hearing::response(behind, &asked),
         Does::AnyTool => any_tool(behind, &asked).await,
         Does::Tool(call) => one_tool(behind, call, &asked).await,
-        Does::List(call, name) => list(behind, call, name, &asked).await,
+        Does::List(call) => list(behind, call, &asked).await,
         Does::Task => tasks::show(behind, &asked).await,
         Does::EditTask => tasks::edit(behind, &asked).await,
     };
@@ -121,13 +119,18 @@ impl Asked {
 }
 
 async fn any_tool(behind: &Behind, asked: &Asked) -> Result<Response, Problem> {
-    asked.takes_no_query()?;
-    let mut args = asked.in_body()?;
     let name = asked.in_path("name");
-    let writes =
-        || served().any(|t| t.definition.name == name && t.definition.kind == ToolKind::Write);
+    let tool = named(name);
+    let lists = tool.and_then(|tool| Some((tool, Lists::of(tool)?)));
+    let mut query = asked.in_query(if lists.is_some() { &[LIMIT, CURSOR] } else { &[] })?;
+    let page = Page::taken(&mut query)?;
+    let mut args = asked.in_body()?;
+    if let Some((lists, page)) = lists.zip(page) {
+        return Ok(ok(&pages::called(behind, &asked.caller, lists, args, &page).await?));
+    }
+    let writes = tool.is_some_and(|tool| tool.definition.kind == ToolKind::Write);
     if let Some(key) = asked.headers.get(IDEMPOTENCY_KEY)
-        && writes()
+        && writes
     {
         let key = key.to_str().map_err(|_| Problem::invalid("Idempotency-Key: expected a text"))?;
         args.entry("idempotencyKey").or_insert_with(|| Json::from(key));
@@ -158,69 +161,22 @@ async fn one_tool(behind: &Behind, call: &Call, asked: &Asked) -> Result<Respons
         let argument = if text.parse::<i64>().is_ok() { "task" } else { "item" };
         args.insert(argument.to_owned(), item);
     }
+    if call.tool == RUN && begun::is_preferred(&asked.headers) {
+        return begun::answer(behind, &asked.caller, args).await;
+    }
     let answer = behind.call(&asked.caller, call.tool, args).await?;
     Ok(ok(&answer))
 }
 
-/// A page of a list. A tool that knows pages makes them; of another the part is taken.
-async fn list(
-    behind: &Behind,
-    call: &Call,
-    name: &'static str,
-    asked: &Asked,
-) -> Result<Response, Problem> {
-    let known: Vec<&str> = call.query.iter().chain(&["limit", "cursor"]).copied().collect();
+/// A page of a list.
+async fn list(behind: &Behind, call: &Call, asked: &Asked) -> Result<Response, Problem> {
+    let known: Vec<&str> = call.query.iter().chain(&[LIMIT, CURSOR]).copied().collect();
     let mut args = asked.in_query(&known)?;
-    let limit = match args.remove("limit") {
-        Some(text) => limit(text.as_str().unwrap_or_default())?,
-        None => PAGE_DEFAULT,
-    };
-    let cursor = args.remove("cursor").and_then(|text| text.as_str().map(str::to_owned));
-    let pages = served().any(|tool| {
-        tool.definition.name == call.tool && tool.input["properties"].get("cursor").is_some()
-    });
-    if pages {
-        args.insert("limit".to_owned(), Json::from(limit));
-        args.extend(cursor.map(|cursor| ("cursor".to_owned(), Json::from(cursor))));
-        let answer = behind.call(&asked.caller, call.tool, args).await?;
-        return Ok(ok(&answer));
-    }
-    let mut answer = behind.call(&asked.caller, call.tool, args).await?;
-    take_page(&mut answer, name, cursor.as_deref(), limit)?;
+    let page = Page::taken(&mut args)?.unwrap_or_else(Page::first);
+    let tool = named(call.tool).ok_or_else(Problem::no_such_route)?;
+    let lists = Lists::of(tool).ok_or_else(Problem::no_such_route)?;
+    let answer = pages::called(behind, &asked.caller, (tool, lists), args, &page).await?;
     Ok(ok(&answer))
-}
-
-fn limit(text: &str) -> Result<usize, Problem> {
-    let limit = text.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
-    limit.ok_or_else(|| Problem::invalid(format!("limit: expected 1 to {PAGE_MAX}")))
-}
-
-/// Leaves of the items those after the one that the cursor names, so many at most.
-fn take_page(
-    answer: &mut Json,
-    name: &str,
-    cursor: Option<&str>,
-    limit: usize,
-) -> Result<(), Problem> {
-    let name_of = |item: &Json| match item.get(name) {
-        Some(Json::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-        None => String::new(),
-    };
-    let Some(Json::Array(items)) = answer.get_mut("items") else { return Ok(()) };
-    if let Some(cursor) = cursor {
-        let at = items.iter().position(|item| name_of(item) == cursor).ok_or_else(|| {
-            Problem::invalid("cursor: what it names is gone; begin at the first page")
-        })?;
-        items.drain(..=at);
-    }
-    let has_more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| has_more).map(name_of);
-    if let (Some(next), Json::Object(members)) = (next, answer) {
-        members.insert("next".to_owned(), json!(next));
-    }
-    Ok(())
 }
 
 /// A JSON body.
@@ -235,26 +191,4 @@ pub(super) fn ok(answer: &Json) -> Response {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pages_follow_each_other_without_a_gap() {
-        let all = json!({ "items": [{ "id": 1 }, { "id": "b" }, { "id": 3 }], "faults": [] });
-        let page = |cursor: Option<&str>, limit| {
-            let mut answer = all.clone();
-            take_page(&mut answer, "id", cursor, limit).map(|()| answer)
-        };
-        let first = page(None, 2).unwrap();
-        assert_eq!(first["items"], json!([{ "id": 1 }, { "id": "b" }]));
-        assert_eq!(first["next"], "b");
-        assert!(first["faults"].is_array(), "what else is said stays");
-        let last = page(Some("b"), 2).unwrap();
-        assert_eq!(last, json!({ "items": [{ "id": 3 }], "faults": [] }));
-        assert_eq!(page(Some("1"), 9).unwrap()["items"].as_array().unwrap().len(), 2);
-        assert_eq!(page(Some("gone"), 2).unwrap_err().code, "invalid_arguments");
-    }
 }

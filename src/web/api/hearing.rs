@@ -6,7 +6,7 @@ use crate::mcp::Caller;
 use crate::web::events::Hearer;
 use crate::web::problem::Problem;
 use async_trait::async_trait;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 /// So many streams of one caller.
@@ -17,7 +17,8 @@ pub(super) fn response(behind: &Behind, asked: &Asked) -> Response {
     if let Err(problem) = asked.takes_no_query() {
         return problem.response();
     }
-    let hearer = WithToken { behind: behind.clone(), caller: asked.caller.clone() };
+    let (caller, headers) = (asked.caller.clone(), asked.headers.clone());
+    let hearer = WithToken { behind: behind.clone(), caller, headers };
     let opened = behind.feed.open(Box::new(hearer), &asked.headers);
     opened.unwrap_or_else(|| {
         let message = "there are too many streams of events; close one";
@@ -29,6 +30,8 @@ pub(super) fn response(behind: &Behind, asked: &Asked) -> Response {
 struct WithToken {
     behind: Behind,
     caller: Caller,
+    /// With which they were let in.
+    headers: HeaderMap,
 }
 
 #[async_trait]
@@ -41,7 +44,11 @@ impl Hearer for WithToken {
         (self.caller.id.clone(), STREAMS_MAX)
     }
 
-    async fn still_counts(&self) -> bool {
-        self.behind.gate.access().still_counts(&self.caller.id).await
+    async fn looks_again(&mut self) -> bool {
+        let Some(now) = self.behind.gate.again(&self.headers, &self.caller).await else {
+            return false;
+        };
+        self.caller = now;
+        true
     }
 }

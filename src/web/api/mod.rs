@@ -8,8 +8,10 @@
 //!   `If-Match` names.
 
 mod answer;
+mod begun;
 mod hearing;
 mod openapi;
+mod pages;
 mod routes;
 mod tasks;
 

@@ -1,6 +1,8 @@
 //! `GET /api/v1/openapi.json`: the `OpenAPI` 3.1 document, made of the table of routes and of the tools.
 
-use super::routes::{Call, Does, Method, ROUTES, Route};
+use super::begun::RUN;
+use super::pages::{CURSOR, LIMIT, Lists, PAGE_DEFAULT, PAGE_MAX};
+use super::routes::{Call, Does, Method, ROUTES, Route, named};
 use crate::mcp::{Served, served};
 use axum::body::Bytes;
 use axum::http::{HeaderValue, header};
@@ -99,10 +101,20 @@ fn answers(id: &str, tag: &str, summary: &str, schema: &Json) -> Json {
 fn of_tool(tool: Served) -> Json {
     let definition = tool.definition;
     let id = format!("tool_{}", definition.name);
-    let mut operation = answers(&id, "tools", definition.title, &output(tool));
+    let mut schema = output(tool);
+    let without = match Lists::of(tool) {
+        None => None,
+        Some(Lists::Paged) => Some("as the body says"),
+        Some(Lists::Whole(_)) => Some("the whole list"),
+    };
+    let parameters = without.map(|without| in_pages(&mut schema, Some(without)));
+    let mut operation = answers(&id, "tools", definition.title, &schema);
     operation["description"] = json!(definition.description);
     operation["requestBody"] = body(&Json::Object(tool.input.clone()), definition.example);
     operation["x-role"] = json!(definition.role.to_string());
+    if let Some(parameters) = parameters {
+        operation["parameters"] = json!(parameters);
+    }
     operation
 }
 
@@ -118,10 +130,6 @@ fn body(schema: &Json, example: &str) -> Json {
 
 fn output(tool: Served) -> Json {
     tool.output.map_or_else(|| json!({ "type": "object" }), |schema| Json::Object(schema.clone()))
-}
-
-fn named(name: &str) -> Option<Served> {
-    served().find(|tool| tool.definition.name == name)
 }
 
 /// A parameter, as the tool describes it.
@@ -144,13 +152,35 @@ fn operation(route: &Route) -> Json {
         }
         Does::Tell => stream(route),
         Does::AnyTool => json!({}),
-        Does::Tool(call) => called(route, call, None),
-        Does::List(call, _) => called(route, call, Some(&["limit", "cursor"])),
+        Does::Tool(call) => called(route, call, false),
+        Does::List(call) => called(route, call, true),
         Does::Task | Does::EditTask => task(route),
     }
 }
 
-fn called(route: &Route, call: &Call, page: Option<&[&str]>) -> Json {
+/// What may be said in the query about a page, and that a page tells of the next one.
+/// `without`: what is answered where nothing of it is said; else the first page is.
+fn in_pages(schema: &mut Json, without: Option<&str>) -> [Json; 2] {
+    if let Some(Json::Object(members)) = schema.get_mut("properties") {
+        members.entry("next").or_insert_with(|| json!({ "type": "string" }));
+    }
+    let mut limit = json!({ "type": "integer", "minimum": 1, "maximum": PAGE_MAX });
+    let mut told = "Items of a page".to_owned();
+    match without {
+        None => limit["default"] = json!(PAGE_DEFAULT),
+        Some(without) => {
+            let more = format!("; {PAGE_DEFAULT} with `cursor` alone, without both {without}");
+            told.push_str(&more);
+        }
+    }
+    [
+        json!({ "name": LIMIT, "in": "query", "schema": limit, "description": told }),
+        json!({ "name": CURSOR, "in": "query", "schema": { "type": "string" },
+            "description": "`next` of the page before" }),
+    ]
+}
+
+fn called(route: &Route, call: &Call, is_list: bool) -> Json {
     let Some(tool) = named(call.tool) else { return json!({}) };
     let mut schema = output(tool);
     let mut parameters = Vec::new();
@@ -158,18 +188,15 @@ fn called(route: &Route, call: &Call, page: Option<&[&str]>) -> Json {
         parameters.push(parameter(tool, "path", call.path));
     }
     parameters.extend(call.query.iter().map(|name| parameter(tool, "query", name)));
-    if page.is_some() {
-        parameters.push(json!({ "name": "limit", "in": "query",
-            "schema": { "type": "integer", "minimum": 1, "maximum": 1000, "default": 50 } }));
-        parameters.push(json!({ "name": "cursor", "in": "query", "schema": { "type": "string" },
-            "description": "`next` of the page before" }));
-        if let Some(properties) = schema.get_mut("properties") {
-            properties["next"] = json!({ "type": "string" });
-        }
+    if is_list {
+        parameters.extend(in_pages(&mut schema, None));
     }
     let mut operation = answers(route.operation, "daemon", route.summary, &schema);
     operation["parameters"] = json!(parameters);
     operation["description"] = json!(format!("Calls the tool {}.", call.tool));
+    if call.tool == RUN {
+        may_answer_early(&mut operation);
+    }
     if call.has_body {
         let mut input = Json::Object(tool.input.clone());
         // What stands in the path does not stand in the body.
@@ -185,6 +212,30 @@ fn called(route: &Route, call: &Call, page: Option<&[&str]>) -> Json {
         operation["requestBody"] = body(&input, "");
     }
     operation
+}
+
+/// A run that has begun may be all that is waited for.
+fn may_answer_early(operation: &mut Json) {
+    if let Some(parameters) = operation["parameters"].as_array_mut() {
+        parameters.push(json!({ "name": "Prefer", "in": "header", "schema": { "type": "string" },
+            "description": "respond-async: 202 once the run has begun (RFC 7240)" }));
+    }
+    let text = json!({ "type": "string" });
+    let begun = json!({
+        "type": "object",
+        "required": ["run", "state", "status"],
+        "properties": {
+            "run": text,
+            "state": { "const": "running" },
+            "status": { "type": "string", "description": "Where to ask what came of it" },
+        },
+    });
+    operation["responses"]["202"] = json!({
+        "description": "It has begun, and goes on; 200 where it ended before, or began no run",
+        "headers": { "Location": { "schema": text, "description": "The same as `status`" },
+            "Preference-Applied": { "schema": text } },
+        "content": { "application/json": { "schema": begun } },
+    });
 }
 
 fn task(route: &Route) -> Json {

@@ -1,5 +1,7 @@
 //! The table of routes: which tool each calls, and with what.
 
+use crate::mcp::{Served, served};
+
 /// How a route is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Method {
@@ -31,8 +33,8 @@ pub(super) enum Does {
     AnyTool,
     /// Calls one tool.
     Tool(Call),
-    /// The same of a tool that lists; its answer comes in pages, and this member of an item is its name.
-    List(Call, &'static str),
+    /// The same of a tool that lists; its answer comes in pages.
+    List(Call),
     /// A task, with its entity tag.
     Task,
     /// Changes a task.
@@ -96,8 +98,8 @@ pub(super) const ROUTES: &[Route] = &[
         summary: "Calls a tool", does: Does::AnyTool },
     get("/api/v1/state", "state", "What the daemon is doing", Does::Tool(Call::of("getStatus"))),
     get("/api/v1/playbooks", "playbooks", "The playbooks, with their state",
-        Does::List(Call::of("listPlaybooks"), "name")),
-    post("/api/v1/playbooks/{playbook}/run", "run", "Runs a playbook now and waits for it",
+        Does::List(Call::of("listPlaybooks"))),
+    post("/api/v1/playbooks/{playbook}/run", "run", "Runs a playbook now and waits for it, or until it has begun",
         Call::of("runPlaybook").path("playbook").body()),
     post("/api/v1/playbooks/{playbook}/pause", "pause", "Keeps a playbook from starting",
         Call::of("pausePlaybook").path("playbook")),
@@ -106,19 +108,19 @@ pub(super) const ROUTES: &[Route] = &[
     post("/api/v1/playbooks/{playbook}/arm", "arm", "Accepts a playbook's triggers and rights",
         Call::of("armPlaybook").path("playbook")),
     get("/api/v1/runs", "runs", "What agents did, latest first",
-        Does::List(Call::of("listRuns").query(&["playbook", "task", "state"]), "id")),
+        Does::List(Call::of("listRuns").query(&["playbook", "task", "state"]))),
     get("/api/v1/runs/{run}", "showRun", "Everything about one run",
         Does::Tool(Call::of("showRun").path("run"))),
     post("/api/v1/runs/{run}/stop", "stopRun", "Stops a run and waits until it has",
         Call::of("stopRun").path("run")),
     get("/api/v1/claims", "claims", "The tasks that are held right now",
-        Does::List(Call::of("listClaims"), "task")),
+        Does::List(Call::of("listClaims"))),
     get("/api/v1/occurrences", "occurrences", "What became of each planned or asked-for wake",
-        Does::List(Call::of("listOccurrences").query(&["playbook"]), "id")),
+        Does::List(Call::of("listOccurrences").query(&["playbook"]))),
     get("/api/v1/occurrences/{occurrence}", "showOccurrence", "What became of one",
         Does::Tool(Call::of("showOccurrence").path("occurrence"))),
     get("/api/v1/review", "review", "What waits for a person, longest first",
-        Does::List(Call::of("listReviews"), "item")),
+        Does::List(Call::of("listReviews"))),
     get("/api/v1/review/{task}", "showReview", "The writes that are proposed for a task",
         Does::Tool(Call::of("showReview").path("task"))),
     post("/api/v1/review/{item}/decide", "decide", "Decides about what waits, by its `item`",
@@ -128,18 +130,24 @@ pub(super) const ROUTES: &[Route] = &[
         summary: "Changes fields of a task, if it is as `If-Match` says", does: Does::EditTask },
 ];
 
+/// A tool that is served.
+pub(super) fn named(name: &str) -> Option<Served> {
+    served().find(|tool| tool.definition.name == name)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::pages::Lists;
     use super::*;
-    use crate::mcp::served;
     use std::collections::BTreeSet;
 
     #[test]
     fn every_route_calls_a_tool_that_is_served_with_arguments_that_it_takes() {
         for route in ROUTES {
-            let (Does::Tool(call) | Does::List(call, _)) = &route.does else { continue };
-            let tool = served().find(|tool| tool.definition.name == call.tool);
+            let (Does::Tool(call) | Does::List(call)) = &route.does else { continue };
+            let tool = named(call.tool);
             let tool = tool.unwrap_or_else(|| panic!("{}: no tool {}", route.path, call.tool));
+            assert!(!matches!(route.does, Does::List(_)) || Lists::of(tool).is_some());
             let takes = &tool.input["properties"];
             let given = call.query.iter().chain([&call.path]).filter(|name| !name.is_empty());
             for name in given {

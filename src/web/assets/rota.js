@@ -144,12 +144,6 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
-// A choice that is a question to the page asks it at once.
-document.addEventListener("change", (event) => {
-  const form = event.target.closest("form[data-ask]");
-  if (form) form.requestSubmit();
-});
-
 // A card that is dragged onto a column says so with the form that it has for that.
 document.addEventListener("dragstart", (event) => {
   const card = event.target.closest("[data-card]");

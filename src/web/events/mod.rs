@@ -7,10 +7,13 @@
 //!   once more: the board remembers that.
 //! - A stream has no queue of its own. Whoever reads too slowly to find the next event still remembered is
 //!   cut off by `missed` and the end of the stream.
-//! - What somebody may not ask for they do not hear of, and whose token or session ends hears nothing more.
+//! - What somebody may not ask for they do not hear of, and whose token or session ends hears nothing more. Who
+//!   they are is asked anew while they listen: what their rights are by now holds.
 //! - So many streams at one time.
 
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub(super) use stream::Hearer;
 
@@ -33,6 +36,8 @@ const PARTS_BYTES_MAX: usize = 16 * 1024;
 const STREAMS_MAX: usize = 256;
 /// So often the board is asked for news, while somebody listens.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Tools that take somebody's leave away: whoever listens is looked at anew before they hear of it.
+const ENDS_SOMETHING: &[&str] = &["revokeToken", "rotateToken", "endSessions"];
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -68,6 +73,8 @@ struct Told {
     name: &'static str,
     data: String,
     about: Option<About>,
+    /// Whether somebody's leave may have ended by it.
+    ends_something: bool,
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +115,8 @@ impl Feed {
 
     /// Something happened.
     pub fn tell(&self, happened: Happened) {
+        let ends_something =
+            matches!(&happened, Happened::Acted { tool } if ENDS_SOMETHING.contains(tool));
         let (name, data, about) = match happened {
             Happened::Acted { tool } => ("acted", json!({ "tool": tool }), None),
             Happened::Changed(about) => ("changed", of_change(about), Some(about)),
@@ -121,15 +130,17 @@ impl Feed {
                 ("progress", line, None)
             }
         };
-        self.remember(name, data.to_string(), about);
+        let told =
+            Told { number: 0, activity: 0, name, data: data.to_string(), about, ends_something };
+        self.remember(told);
     }
 
-    fn remember(&self, name: &'static str, data: String, about: Option<About>) {
+    fn remember(&self, told: Told) {
         let mut memory = self.lock();
         memory.last += 1;
-        memory.bytes += data.len();
+        memory.bytes += told.data.len();
         let (number, activity) = (memory.last, memory.activity.unwrap_or(memory.activity_before));
-        memory.events.push_back(Arc::new(Told { number, activity, name, data, about }));
+        memory.events.push_back(Arc::new(Told { number, activity, ..told }));
         while memory.events.len() > EVENTS_MAX || memory.bytes > BYTES_MAX {
             let Some(oldest) = memory.events.pop_front() else { break };
             memory.bytes -= oldest.data.len();

@@ -16,8 +16,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// A silent stream says so often that it is there, and whoever hears it is asked after.
+/// A silent stream says so often that it is there, and who hears it is asked anew.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Who hears is asked after also before an event, where that was not done for so long.
+const FRESH: Duration = Duration::from_secs(2);
 /// So many pages of the board's changes are told at once.
 const PAGES_MAX: usize = 100;
 /// Who hears what the daemon does may ask for it.
@@ -26,12 +28,12 @@ const OF_RUNS: &str = "listRuns";
 /// Whoever hears a stream, as the door by which they came knows them.
 #[async_trait]
 pub(in crate::web) trait Hearer: Send + Sync {
-    /// Who it is.
+    /// Who it is, as they were looked at last.
     fn caller(&self) -> &Caller;
     /// Whose stream it is, and how many of theirs there may be.
     fn share(&self) -> (String, usize);
-    /// Whether they may go on.
-    async fn still_counts(&self) -> bool;
+    /// Looks who they are by now, and which rights they have; whether they may go on.
+    async fn looks_again(&mut self) -> bool;
     /// Returns when they may have lost their leave just now; never, where nobody says so.
     async fn stirred(&mut self) {
         std::future::pending::<()>().await;
@@ -48,11 +50,8 @@ impl Feed {
     ) -> Option<Response> {
         let place = self.take_place(hearer.share())?;
         let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
-        let caller = hearer.caller();
         let listener = Listener {
-            hears_runs: may_call(caller, OF_RUNS),
-            hears_tasks: may_call(caller, "getTicket"),
-            hears_projects: may_call(caller, "getProject"),
+            hears: Hears::of(hearer.caller()),
             feed: Arc::clone(self),
             hearer,
             news: self.news.subscribe(),
@@ -69,6 +68,24 @@ impl Feed {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         Some(response)
+    }
+}
+
+/// Of what somebody hears: of what they could ask for.
+#[derive(Clone, Copy)]
+struct Hears {
+    runs: bool,
+    tasks: bool,
+    projects: bool,
+}
+
+impl Hears {
+    fn of(caller: &Caller) -> Self {
+        Self {
+            runs: may_call(caller, OF_RUNS),
+            tasks: may_call(caller, "getTicket"),
+            projects: may_call(caller, "getProject"),
+        }
     }
 }
 
@@ -89,9 +106,7 @@ enum State {
 struct Listener {
     feed: Arc<Feed>,
     hearer: Box<dyn Hearer>,
-    hears_runs: bool,
-    hears_tasks: bool,
-    hears_projects: bool,
+    hears: Hears,
     news: watch::Receiver<u64>,
     /// The number of the last event that was looked at.
     at: u64,
@@ -100,7 +115,7 @@ struct Listener {
     /// The last event that was heard before.
     last: Option<String>,
     state: State,
-    /// When the last byte was sent, and when it was asked last whether the token counts.
+    /// When the last byte was sent, and when it was asked last who hears.
     spoken: Instant,
     asked: Instant,
     _place: Place,
@@ -145,7 +160,7 @@ impl Listener {
             if self.state == State::Ends {
                 return None;
             }
-            if self.asked.elapsed() >= HEARTBEAT && !self.still_counts().await {
+            if self.asked.elapsed() >= HEARTBEAT && !self.look_again().await {
                 continue;
             }
             // Also where much happens that is not for this listener.
@@ -160,6 +175,10 @@ impl Listener {
                     return Some(ending("missed", why));
                 }
                 Ok(Some(told)) => {
+                    let is_due = told.ends_something || self.asked.elapsed() >= FRESH;
+                    if is_due && !self.look_again().await {
+                        continue;
+                    }
                     self.at = told.number;
                     if self.hears(told.about).await {
                         let id = feed.id_of(told.number, told.activity);
@@ -176,7 +195,7 @@ impl Listener {
                             return Some(ending("over", "the daemon is stopping; come back later"));
                         }
                         () = self.hearer.stirred() => {
-                            self.still_counts().await;
+                            self.look_again().await;
                         }
                         _ = wait => {}
                     }
@@ -185,10 +204,11 @@ impl Listener {
         }
     }
 
-    /// Whether they may still hear; the stream is at its end where they may not.
-    async fn still_counts(&mut self) -> bool {
+    /// Whether they may still hear, and of what; the stream is at its end where they may not.
+    async fn look_again(&mut self) -> bool {
         self.asked = Instant::now();
-        let counts = self.hearer.still_counts().await;
+        let counts = self.hearer.looks_again().await;
+        self.hears = Hears::of(self.hearer.caller());
         if !counts {
             self.state = State::Ends;
             let why = "the token or session does not count any more";
@@ -262,9 +282,9 @@ impl Listener {
     /// Whether this is for whoever listens: what they could ask for.
     async fn hears(&self, about: Option<About>) -> bool {
         let about = match about {
-            None => return self.hears_runs,
-            Some(About::Task(_)) if !self.hears_tasks => return false,
-            Some(About::Project(_)) if !self.hears_projects => return false,
+            None => return self.hears.runs,
+            Some(About::Task(_)) if !self.hears.tasks => return false,
+            Some(About::Project(_)) if !self.hears.projects => return false,
             Some(about) => about,
         };
         self.feed.board.sees(self.hearer.caller(), about).await

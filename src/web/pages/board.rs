@@ -161,7 +161,7 @@ fn filters(visit: &Visit, board: &Board) -> Markup {
     let project = int(&board.project, "id");
     let assignee = query.text("assignee");
     html! {
-        form.filters method="get" action="/board" data-ask {
+        form.filters method="get" action="/board" {
             div {
                 label for="project" { "Project" }
                 select #project name="project" {

@@ -46,7 +46,7 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
 
 fn choose(by: &str, since: &str) -> Markup {
     html! {
-        form.filters method="get" action="/costs" data-ask {
+        form.filters method="get" action="/costs" {
             div {
                 label for="by" { "By" }
                 select #by name="by" {

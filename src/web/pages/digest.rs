@@ -34,7 +34,7 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
     let earlier = visit.call_if_allowed("listOutbox", earlier).await?;
     let all = visit.call_if_allowed("getAllProjects", []).await?.unwrap_or_default();
     Ok(html! {
-        form.filters method="get" action="/digest" data-ask {
+        form.filters method="get" action="/digest" {
             div {
                 label for="since" { "Since" }
                 select #since name="since" {

@@ -43,8 +43,13 @@ impl Hearer for SignedIn {
         (format!("person {}", self.visit.caller.principal.person.id), STREAMS_MAX)
     }
 
-    async fn still_counts(&self) -> bool {
-        self.visit.pages.house.still_counts(&self.visit.session).await
+    async fn looks_again(&mut self) -> bool {
+        let house = &self.visit.pages.house;
+        let Some(now) = house.again(&self.visit.session, &self.visit.caller).await else {
+            return false;
+        };
+        self.visit.caller = now;
+        true
     }
 
     async fn stirred(&mut self) {

@@ -67,8 +67,8 @@ pub trait Household: Send + Sync {
     async fn known(&self, secret: &SecretString) -> Result<Option<Known>, SignInError>;
     /// Somebody signs out.
     async fn end(&self, secret: &SecretString) -> Result<(), SignInError>;
-    /// Whether a session that was known still lasts.
-    async fn still_counts(&self, session: &str) -> bool;
+    /// Who somebody is by now who was known in this session as `before`; `None`: it is over.
+    async fn again(&self, session: &str, before: &Caller) -> Option<Caller>;
     /// Calls a tool as somebody who clicked themselves.
     async fn call(&self, caller: &Caller, tool: &str, args: Value) -> Result<Called, CallError>;
     /// What time it is.

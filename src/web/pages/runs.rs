@@ -91,7 +91,7 @@ fn filters(visit: &Visit, books: &Value) -> Markup {
     let query = &visit.query;
     let (playbook, state) = (query.text("playbook"), query.text("state"));
     html! {
-        form.filters method="get" action="/runs" data-ask {
+        form.filters method="get" action="/runs" {
             div {
                 label for="playbook" { "Playbook" }
                 select #playbook name="playbook" {

@@ -8,6 +8,7 @@ mod conversations;
 mod endings;
 mod journal;
 mod machine;
+mod older;
 mod outbox;
 mod people;
 mod pruning;

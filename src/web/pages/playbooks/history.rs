@@ -1,9 +1,12 @@
 //! What became of the occurrences of the last days: a row for each planned instant, and for each other wake. What no
 //! record accounts for has a row that says so.
 
+use super::one::left_out;
 use crate::domain::{Timestamp, Value};
 use crate::mcp::CallError;
-use crate::web::pages::shown::{Moment, chip, filled, int, list, none, object, section_with, text};
+use crate::web::pages::shown::{
+    Moment, chip, filled, int, list, none, object, section, section_with, text,
+};
 use crate::web::pages::visit::Visit;
 use chrono::{DateTime, SecondsFormat, TimeDelta};
 use maud::{Markup, html};
@@ -13,6 +16,7 @@ use std::collections::BTreeSet;
 const DAYS: i64 = 7;
 /// So many records and planned instants are looked at.
 const LOOKED_AT: i64 = 1_000;
+const TITLE: &str = "What came of the last occurrences";
 /// So many rows, until somebody asks for all.
 const ROWS: usize = 50;
 
@@ -27,7 +31,9 @@ enum Row<'a> {
 pub(super) async fn of(visit: &Visit, book: &Value) -> Result<Markup, CallError> {
     let (name, moment) = (text(book, "name"), visit.moment());
     let records = [("playbook", name.into()), ("limit", LOOKED_AT.into())];
-    let records = visit.call("listOccurrences", records).await?;
+    let Some(records) = visit.call_if_allowed("listOccurrences", records).await? else {
+        return Ok(section("history", TITLE, &left_out("listOccurrences"), &[]));
+    };
     let items = list(&records, "items");
     let mut from = moment.now - TimeDelta::days(DAYS);
     // Instants before its timetable held are nobody's.
@@ -45,13 +51,15 @@ pub(super) async fn of(visit: &Visit, book: &Value) -> Result<Markup, CallError>
                 ("to", rfc(moment.now).into()),
                 ("count", LOOKED_AT.into()),
             ];
-            visit.call("nextOccurrences", args).await?
+            visit.call_if_allowed("nextOccurrences", args).await?
         }
-        None => Value::Null,
+        None => Some(Value::Null),
     };
+    let is_whole = planned.is_some();
+    let planned = planned.unwrap_or_default();
     let until = instant(text(book, "until")).unwrap_or(moment.now);
     let rows = rows(items, list(&planned, "items"), (from, until));
-    Ok(shown(visit, &moment, name, &rows))
+    Ok(shown(visit, name, &rows, is_whole))
 }
 
 fn instant(text: &str) -> Option<Timestamp> {
@@ -87,17 +95,24 @@ fn rows<'a>(
     all.into_iter().map(|(_, row)| row).collect()
 }
 
-fn shown(visit: &Visit, moment: &Moment, name: &str, rows: &[Row<'_>]) -> Markup {
+/// `is_whole`: planned instants are among them.
+fn shown(visit: &Visit, name: &str, rows: &[Row<'_>], is_whole: bool) -> Markup {
+    let moment = &visit.moment();
     let most = if visit.query.has("all") { usize::MAX } else { ROWS };
     let written: Vec<Markup> = rows.iter().take(most).map(|row| written(moment, row)).collect();
     let below = html! {
         p.quiet {
-            "Of the last " (DAYS) " days, each planned occurrence. "
+            @if is_whole {
+                "Of the last " (DAYS) " days, each planned occurrence. "
+            } @else {
+                "Of the last " (DAYS) " days, what was recorded; what was planned is left out: you may not \
+                 ask for it (" code { "nextOccurrences" } "). "
+            }
             @if rows.len() > most { a href={ "/playbooks/" (name) "?all#history" } { "All " (rows.len()) } }
         }
     };
     let nothing = none("It has not woken in these days.");
-    section_with("history", "What came of the last occurrences", &nothing, &written, &below)
+    section_with("history", TITLE, &nothing, &written, &below)
 }
 
 fn written(moment: &Moment, row: &Row<'_>) -> Markup {

@@ -5,7 +5,9 @@ use crate::domain::Value;
 use crate::mcp::CallError;
 use crate::web::pages::form::address;
 use crate::web::pages::review::rights;
-use crate::web::pages::shown::{Moment, chip, filled, is, list, none, run_row, section_with, text};
+use crate::web::pages::shown::{
+    Moment, chip, filled, is, list, none, run_row, section, section_with, text,
+};
 use crate::web::pages::visit::Visit;
 use axum::body::Body;
 use axum::extract::{Extension, Path};
@@ -38,37 +40,46 @@ async fn body(visit: &Visit, name: &str) -> Result<Markup, CallError> {
         let message = "there is no playbook of this name; the list of all is under Playbooks";
         return Err(CallError::of("not_found", message));
     };
-    let why = visit.call("whyNot", [("subject", name.into())]).await?;
+    let why = visit.call_if_allowed("whyNot", [("subject", name.into())]).await?;
     let next = coming_in(visit, name).await?;
     let history = history::of(visit, book).await?;
-    let runs = visit.call("listRuns", [("playbook", name.into()), ("limit", RUNS.into())]).await?;
+    let runs = [("playbook", name.into()), ("limit", RUNS.into())];
+    let runs = visit.call_if_allowed("listRuns", runs).await?;
     // The definition as it ran last: a tool tells it of runs only.
-    let ran = list(&runs, "items").first().map(|run| text(run, "id").to_owned());
+    let ran = runs.as_ref().and_then(|runs| list(runs, "items").first());
     let definition = match ran {
-        Some(run) => visit.call("showRun", [("run", run.into())]).await?,
-        None => Value::Null,
+        Some(run) => visit.call_if_allowed("showRun", [("run", text(run, "id").into())]).await?,
+        None => Some(Value::Null),
     };
     let moment = visit.moment();
     Ok(html! {
         p { (text(book, "description")) }
         div.split {
             div {
-                (coming(&moment, &next))
+                (coming(&moment, next.as_ref()))
                 (history)
-                (runs_of(&moment, name, &runs))
+                (runs_of(&moment, name, runs.as_ref()))
             }
             div {
-                (standing(book, &why, &moment))
+                (standing(book, why.as_ref(), &moment))
                 (switches(visit, book))
-                @if let Some(source) = filled(&definition, "definition") {
-                    section { details { summary { "The playbook as it ran last" } pre { (source) } } }
+                @match &definition {
+                    Some(run) => @if let Some(source) = filled(run, "definition") {
+                        section { details { summary { "The playbook as it ran last" } pre { (source) } } }
+                    },
+                    None => section { h2 { "The playbook as it ran last" } (left_out("showRun")) },
                 }
             }
         }
     })
 }
 
-fn standing(book: &Value, why: &Value, moment: &Moment) -> Markup {
+/// What stands in the place of a part for which somebody may not ask.
+pub(super) fn left_out(tool: &str) -> Markup {
+    html! { p.quiet { "Left out: you may not ask for it (" code { (tool) } ")." } }
+}
+
+fn standing(book: &Value, why: Option<&Value>, moment: &Moment) -> Markup {
     html! {
         section aria-labelledby="standing" {
             h2 #standing { "How it stands" }
@@ -79,10 +90,14 @@ fn standing(book: &Value, why: &Value, moment: &Moment) -> Markup {
                 @if let Some(next) = filled(book, "next") { dt { "Next" } dd { (moment.when(next)) } }
                 dt { "File" } dd { code { (text(book, "path")) } }
             }
-            ul.rows {
-                @for line in list(why, "now") {
-                    li { p.facts { code { (text(line, "reason")) } } p.line { (text(line, "text")) } }
+            @if let Some(why) = why {
+                ul.rows {
+                    @for line in list(why, "now") {
+                        li { p.facts { code { (text(line, "reason")) } } p.line { (text(line, "text")) } }
+                    }
                 }
+            } @else {
+                (left_out("whyNot"))
             }
         }
     }
@@ -132,20 +147,25 @@ fn switches(visit: &Visit, book: &Value) -> Markup {
     }
 }
 
-/// The wakes of the days that are drawn, or the first ones where there are more.
-async fn coming_in(visit: &Visit, name: &str) -> Result<Value, CallError> {
+/// The wakes of the days that are drawn, or the first ones where there are more; `None`: they may not ask.
+async fn coming_in(visit: &Visit, name: &str) -> Result<Option<Value>, CallError> {
     let first = [("playbook", name.into()), ("count", 1.into())];
-    let first = visit.call("nextOccurrences", first).await?;
-    let Some(zone) = strip::zone_of(&first) else { return Ok(first) };
+    let Some(first) = visit.call_if_allowed("nextOccurrences", first).await? else {
+        return Ok(None);
+    };
+    let Some(zone) = strip::zone_of(&first) else { return Ok(Some(first)) };
     let until = strip::until(visit.moment().now, zone);
     let until = until.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let drawn = [("playbook", name.into()), ("count", DRAWN.into()), ("to", until.as_str().into())];
     let drawn = visit.call("nextOccurrences", drawn).await?;
     // What comes later than these days is not drawn, and told all the same.
-    Ok(if list(&drawn, "items").is_empty() { first } else { drawn })
+    Ok(Some(if list(&drawn, "items").is_empty() { first } else { drawn }))
 }
 
-fn coming(moment: &Moment, next: &Value) -> Markup {
+fn coming(moment: &Moment, next: Option<&Value>) -> Markup {
+    let Some(next) = next else {
+        return section("coming", "Coming", &left_out("nextOccurrences"), &[]);
+    };
     let items = list(next, "items");
     let rows = items.iter().take(COMING).map(|item| {
         html! {
@@ -161,7 +181,8 @@ fn coming(moment: &Moment, next: &Value) -> Markup {
     section_with("coming", "Coming", &nothing, &rows.collect::<Vec<_>>(), &below)
 }
 
-fn runs_of(moment: &Moment, name: &str, runs: &Value) -> Markup {
+fn runs_of(moment: &Moment, name: &str, runs: Option<&Value>) -> Markup {
+    let Some(runs) = runs else { return section("runs", "Runs", &left_out("listRuns"), &[]) };
     let rows = list(runs, "items").iter().map(|run| run_row(moment, run, "id", "started"));
     let below = html! {
         p.quiet { a href=(address("/runs", &[("playbook", name)])) { "All of them" } }
