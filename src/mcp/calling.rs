@@ -256,7 +256,7 @@ impl Handler {
             match shorter(tool.kind, tool.input_schema.get("properties"), &args) {
                 Some(fewer) => args = fewer,
                 // No program reads by address.
-                None if matches!(asker, Asker::Program) => return Err(too_long(bytes_max)),
+                None if matches!(asker, Asker::Program(_)) => return Err(too_long(bytes_max)),
                 None => {
                     let structured = result.structured_content.unwrap_or_default();
                     return rest::cut(structured, (tool, &args), Linked::Yes, bytes_max);

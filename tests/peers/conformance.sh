@@ -1,12 +1,24 @@
 # Sourced: the official conformance suite, with authentication on.
 
-# `conformance REVISION BASELINE`: what a revision requires of a server. A scenario that fails and is
+# `conformance NAME REVISION [BASELINE]`: what a revision requires of a server. A scenario that fails and is
 # not in the baseline is wrong, and so is one in the baseline that passes; without a baseline all pass.
 conformance() {
-  local name="$1" revision="$2" baseline="${3:-}" log="$house/conformance.log"
-  local suite="$peers/node_modules/@modelcontextprotocol/conformance/dist/index.js"
-  if ! NODE_OPTIONS="--import file://$peers/authorize.mjs" timeout 300 "$node" "$suite" server \
-    --url "$ROTA_URL" --requirements "$revision" ${baseline:+--expected-failures "$baseline"} \
+  NODE_OPTIONS="--import file://$peers/authorize.mjs" \
+    suite "$1" "$2" "${3:-}" server --url "$ROTA_URL"
+}
+
+# The same of a client: ours, as playbooks use other servers.
+conformance_of_client() {
+  suite "as a client" "$1" "$2" client --command "$node $peers/client.mjs"
+}
+
+# `suite NAME REVISION BASELINE WORDS…`
+suite() {
+  local name="$1" revision="$2" baseline="$3" log="$house/conformance.log"
+  local program="$peers/node_modules/@modelcontextprotocol/conformance/dist/index.js"
+  shift 3
+  if ! timeout 300 "$node" "$program" "$@" \
+    --requirements "$revision" ${baseline:+--expected-failures "$baseline"} \
     --output-dir "$house/conformance" </dev/null >"$log" 2>&1; then
     tail -n 80 "$log"
     echo "WRONG: conformance, $name, $revision"

@@ -1,5 +1,5 @@
-// The TypeScript SDK of version 1, with the handshake: `node sdk-v1.mjs http|pipe|remote`.
-// `remote`: through mcp-remote, which is a pipe on our side and HTTP on the server's.
+// The TypeScript SDK of version 1, with the handshake: `node sdk-v1.mjs http|pipe|remote|bridge`.
+// `remote`: through mcp-remote, which is a pipe on our side and HTTP on the server's; `bridge`: through ours.
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
@@ -28,6 +28,11 @@ const transports = {
     }),
   pipe: () => new StdioClientTransport(pipe()),
   remote,
+  bridge: () =>
+    new StdioClientTransport({
+      command: env('ROTA_BIN'),
+      args: ['bridge', env('ROTA_URL'), '--token-file', env('ROTA_TOKEN_FILE')],
+    }),
 };
 
 const client = new Client(
