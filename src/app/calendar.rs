@@ -2,7 +2,11 @@
 
 use super::outside::Outside;
 use crate::board::BoardError;
-use crate::domain::{During, PersonId, ScheduleQuery, Scheduled, Span, Timestamp, icalendar};
+use crate::domain::{
+    During, Entity, Initiative, Person, PersonId, Principal, ScheduleQuery, Scheduled, Span,
+    Timestamp, icalendar,
+};
+use crate::tools::Context;
 use crate::web::calendar::{FeedError, Feeds};
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -30,6 +34,7 @@ impl Feeds for Outside {
         for span in SPANS {
             match self.entries(person, span).await {
                 Ok(entries) => {
+                    let entries = self.theirs(&owner, entries).await;
                     let document = icalendar(&owner.name, HOST, &entries);
                     if document.len() <= DOCUMENT_BYTES_MAX {
                         return Ok(Some(document));
@@ -46,6 +51,21 @@ impl Feeds for Outside {
 }
 
 impl Outside {
+    /// Without tasks of projects that are not there for whose calendar it is.
+    async fn theirs(&self, owner: &Person, entries: Vec<Scheduled>) -> Vec<Scheduled> {
+        let principal = Principal { person: owner.clone(), by: Initiative::Person };
+        let context = Context::person(principal, self.zone);
+        let mut shown = Vec::new();
+        for entry in entries {
+            let is_theirs = match &entry {
+                Scheduled::Task(task) => self.tools.shows(&context, Entity::Task(task.id)).await,
+                Scheduled::Event(_) => true,
+            };
+            shown.extend(is_theirs.then_some(entry));
+        }
+        shown
+    }
+
     async fn entries(
         &self,
         person: PersonId,

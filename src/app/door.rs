@@ -185,4 +185,8 @@ impl News for Runs {
     async fn sees(&self, _: &Caller, _: mcp::About) -> bool {
         false
     }
+
+    async fn sees_run(&self, _: &Caller, _: Option<&str>) -> bool {
+        false
+    }
 }

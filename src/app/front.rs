@@ -81,7 +81,7 @@ impl Answer for Front {
                         let _ = progress.try_send(self.item(text));
                     }
                     while let Ok(line) = told.try_recv() {
-                        let _ = progress.try_send(line);
+                        self.pass_on(&context, line, &progress).await;
                     }
                     let answered: Answered = answer?.into();
                     if let Some(spoken) = &self.spoken {
@@ -99,7 +99,7 @@ impl Answer for Front {
                 }
                 line = told.recv() => match line {
                     // Whoever listens too slowly loses lines, never the answer.
-                    Ok(line) => { let _ = progress.try_send(line); }
+                    Ok(line) => self.pass_on(&context, line, &progress).await,
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return Ok(call.await?.into()),
                 },
@@ -117,6 +117,13 @@ impl Answer for Front {
 }
 
 impl Front {
+    /// What the daemon tells meanwhile, to whom what it is about is there.
+    async fn pass_on(&self, context: &Context, line: Progress, to: &mpsc::Sender<Progress>) {
+        if self.tools.shows_run(context, line.run.as_ref()).await {
+            let _ = to.try_send(line);
+        }
+    }
+
     /// Whose token it is, and for which projects only; a token that only lets some tools be called is not enough here.
     async fn whose(&self, token: &AskToken) -> Result<(Principal, Vec<ProjectId>), AnswerError> {
         let refused = |error: &dyn std::fmt::Display| {

@@ -11,6 +11,9 @@ use tokio::sync::Mutex;
 /// So long an answer holds, also that there was none.
 const AGE_MAX: Duration = Duration::from_secs(5);
 
+/// So long it is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What the board said last.
 #[derive(Debug, Default)]
 pub(super) struct Lately(Mutex<Option<Said>>);
@@ -36,11 +39,14 @@ impl Lately {
         {
             return said.people.clone();
         }
-        let people = board.people().await;
-        let people = people
-            .inspect_err(|error| tracing::debug!(%error, "people are as they were"))
-            .ok()
-            .map(Arc::from);
+        let people = match tokio::time::timeout(PATIENCE, board.people()).await {
+            Ok(people) => people
+                .inspect_err(|error| tracing::debug!(%error, "people are as they were"))
+                .ok()
+                .map(Arc::from),
+            // Streams do not fall silent because a board does.
+            Err(_) => None,
+        };
         *last = Some(Said { at: clock.boot(), people: people.clone() });
         people
     }

@@ -239,6 +239,11 @@ impl News for Outside {
         };
         self.tools.shows(&context_of(caller), entity).await
     }
+
+    async fn sees_run(&self, caller: &Caller, run: Option<&str>) -> bool {
+        let run = run.map(RunId::new);
+        self.tools.shows_run(&context_of(caller), run.as_ref()).await
+    }
 }
 
 /// Somebody outside any run.

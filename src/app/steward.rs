@@ -96,8 +96,13 @@ fn told(error: AnswerError) -> DeskError {
         Some(reason) if error.kind == ErrorKind::Rejected => {
             DeskError::Refused { reason: *reason, message: error.message }
         }
-        _ => failed([vec![error.message], error.causes].concat().join(": ")),
+        _ => DeskError::Failed { what: error.message, source: because(error.causes) },
     }
+}
+
+/// What led to it, told only where that is configured.
+fn because(causes: Vec<String>) -> Option<Box<dyn std::error::Error + Send + Sync>> {
+    (!causes.is_empty()).then(|| causes.join(": ").into())
 }
 
 fn failed(what: String) -> DeskError {

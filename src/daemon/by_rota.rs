@@ -31,6 +31,7 @@ impl Worker {
             only_projects: Vec::new(),
             progress: Progress::default(),
             is_by_hand: false,
+            is_of_daemon: false,
             run: Some(RunContext {
                 run,
                 task: self.job.task,

@@ -235,9 +235,8 @@ impl Scene<'_> {
             let text = "No playbook has worked at this task that could be tried again.";
             return Ok(Some(text.to_owned()));
         };
-        let offered = self.parts.tools.offered(&self.context);
-        if !offered.iter().any(|tool| tool.name == "runPlaybook") {
-            return Ok(Some("Your role on the board does not let you start playbooks.".to_owned()));
+        if !self.parts.tools.may_on(&self.context, "runPlaybook", self.given.task).await? {
+            return Ok(Some("Your role here does not let you start playbooks.".to_owned()));
         }
         let now = self.parts.clock.wall();
         let task = self.parts.board.task(self.given.task).await?;
@@ -315,7 +314,7 @@ impl Scene<'_> {
             return Ok(());
         };
         let principal = Principal { person: agent.clone(), by: Initiative::Person };
-        let context = Context::person(principal, self.parts.settings.zone).by_hand();
+        let context = Context::person(principal, self.parts.settings.zone).by_hand().of_daemon();
         let args = Value::map([
             ("module", Value::from("ticket")),
             ("entityId", self.given.task.0.into()),

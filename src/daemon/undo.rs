@@ -317,6 +317,7 @@ impl Undo<'_> {
             only_projects: Vec::new(),
             progress: Progress::default(),
             is_by_hand: false,
+            is_of_daemon: false,
             run: Some(RunContext {
                 run: own.run.id.clone(),
                 playbook: Arc::new(playbook::of(playbook::UNDO, &person.name, self.ask.zone)),

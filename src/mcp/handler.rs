@@ -189,8 +189,8 @@ impl ServerHandler for Handler {
         let caller = self.caller(&context)?;
         let restored = context.extensions.get::<SessionRestoreMarker>();
         if let Some(session) = restored.map(|marker| marker.id.to_string()) {
-            let who = (session.as_str(), caller.id.as_str());
-            self.subscriptions.take_up(who, &context.peer).await;
+            let whose = Arc::new(caller.clone());
+            self.subscriptions.take_up((session.as_str(), &whose), &context.peer).await;
         }
         context.peer.set_peer_info(request.clone());
         let mut result = self.negotiate_initialize(&request)?;
@@ -341,8 +341,9 @@ impl ServerHandler for Handler {
         let readable = self.read(&caller, &request.uri, &context).await.is_ok();
         let address = Address::parse(&request.uri).filter(|_| readable);
         let Some(address) = address else { return Ok(()) };
-        let who = (session.as_str(), caller.id.as_str());
-        let added = self.subscriptions.add_session(who, &address, context.peer.clone()).await;
+        let (session, peer) = (session.as_str(), context.peer.clone());
+        let caller = Arc::new(caller);
+        let added = self.subscriptions.add_session((session, &caller), &address, peer).await;
         added.map_err(|Full| ErrorData::internal_error("there are too many subscriptions", None))
     }
 
@@ -379,7 +380,7 @@ impl ServerHandler for Handler {
             }
         }
         let sink = subscription.sink();
-        let numbers = self.subscriptions.listen(&caller.id, &addresses, sink).await;
+        let numbers = self.subscriptions.listen(&Arc::new(caller), &addresses, sink).await;
         // Its acknowledgment was sent before: what changed in between would not be told.
         for address in &addresses {
             let _ = sink.notify_resource_updated(address.uri.clone()).await;

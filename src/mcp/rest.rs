@@ -119,29 +119,60 @@ pub(super) fn cut(
     let mut value: Value = serde_json::from_value(structured).map_err(|_| refused())?;
     let mut cuts: Vec<Cut> = Vec::new();
     while cuts.len() < LISTS_MAX {
-        let path = longest(&value, &cuts).ok_or_else(refused)?;
-        let of = list_in(&mut value, &path).map(|list| list.len()).unwrap_or_default();
-        let mut rest = Rest { tool, args: args.clone(), path, from: of };
-        cuts.push(Cut { rest: rest.clone(), of, told: String::new() });
-        while rest.from > 0 {
-            let bytes = answer::written(&result(&value, &cuts, linked));
-            rest.from = fewer(rest.from, bytes, bytes_max);
-            if let Some(list) = list_in(&mut value, &rest.path) {
-                list.truncate(rest.from);
-            }
-            let told = match linked {
-                Linked::Yes => rest.uri().ok_or_else(refused)?,
-                Linked::No => format!("{} more are not shown", of - rest.from),
-            };
-            cuts.pop();
-            cuts.push(Cut { rest: rest.clone(), of, told });
-            let result = result(&value, &cuts, linked);
-            if answer::fits(&result, bytes_max) {
-                return Ok(result);
-            }
+        let path = longest(&value, &cuts, tool).ok_or_else(refused)?;
+        let items = list_in(&mut value, &path).map(std::mem::take).unwrap_or_default();
+        let of = items.len();
+        let mut cut =
+            Cut { rest: Rest { tool, args: args.clone(), path, from: 0 }, of, told: String::new() };
+        cut.tell(linked).ok_or_else(refused)?;
+        let at = cuts.len();
+        cuts.push(cut);
+        // What there is without any item of it says how much room is left for them.
+        let without = answer::written(&result(&value, &cuts, linked));
+        if without > bytes_max {
+            continue;
         }
+        let each = items.iter().map(sent).sum::<usize>() / of.max(1) + 1;
+        let mut keep = ((bytes_max - without) / each).min(of);
+        while keep > 0 {
+            if let Some(list) = list_in(&mut value, &cuts[at].rest.path) {
+                list.clear();
+                list.extend_from_slice(&items[..keep]);
+            }
+            cuts[at].rest.from = keep;
+            cuts[at].tell(linked).ok_or_else(refused)?;
+            let shown = result(&value, &cuts, linked);
+            if answer::fits(&shown, bytes_max) {
+                return Ok(shown);
+            }
+            // Items differ.
+            keep = keep * 3 / 4;
+        }
+        if let Some(list) = list_in(&mut value, &cuts[at].rest.path) {
+            list.clear();
+        }
+        cuts[at].rest.from = 0;
+        cuts[at].tell(linked).ok_or_else(refused)?;
+        return Ok(result(&value, &cuts, linked));
     }
     Err(refused())
+}
+
+impl Cut {
+    /// Says where the rest is read, or how much there is of it.
+    fn tell(&mut self, linked: Linked) -> Option<()> {
+        self.told = match linked {
+            Linked::Yes => self.rest.uri()?,
+            Linked::No => format!("{} more are not shown", self.of - self.rest.from),
+        };
+        Some(())
+    }
+}
+
+/// What an item takes of an answer, in its structure and in its text, nearly.
+fn sent(item: &Value) -> usize {
+    let structure = answer::written(&schema::without_nulls(item.clone()));
+    structure + answer::written(&text_of(item))
 }
 
 /// The answer with its links: as blocks, and as members for clients that show only the structure.
@@ -178,13 +209,19 @@ fn list_in<'a>(value: &'a mut Value, path: &[String]) -> Option<&'a mut Vec<Valu
 }
 
 /// The list that takes the most room, of those that have not been cut.
-fn longest(value: &Value, cuts: &[Cut]) -> Option<Vec<String>> {
+fn longest(value: &Value, cuts: &[Cut], tool: &Definition) -> Option<Vec<String>> {
+    // A list with pages goes on at its cursor, which would pass over what was cut off.
+    let has_pages =
+        tool.input_schema.get("properties").is_some_and(|known| known.get("cursor").is_some());
+    let is_paged = |path: &[String]| has_pages && path.len() == 1 && path[0] == "items";
     let is_cut = |path: &Vec<String>| cuts.iter().any(|cut| cut.rest.path == *path);
     let mut found: Option<(usize, Vec<String>)> = None;
     let mut open = vec![(value, Vec::new())];
     while let Some((value, path)) = open.pop() {
         match value {
-            Value::List(items) if !items.is_empty() && !path.is_empty() && !is_cut(&path) => {
+            Value::List(items)
+                if !items.is_empty() && !path.is_empty() && !is_cut(&path) && !is_paged(&path) =>
+            {
                 let bytes = schema::without_nulls(value.clone()).to_string().len();
                 if found.as_ref().is_none_or(|(most, _)| bytes > *most) {
                     found = Some((bytes, path));

@@ -33,6 +33,9 @@ pub trait News: Send + Sync {
 
     /// Whether this is there for somebody, so that they may hear of it.
     async fn sees(&self, caller: &Caller, about: About) -> bool;
+
+    /// Whether what a run is about is there for somebody. `None`: what is told is of no run.
+    async fn sees_run(&self, caller: &Caller, run: Option<&str>) -> bool;
 }
 
 /// Why there are no news.
@@ -55,7 +58,7 @@ struct Entry {
     /// Which session; empty for an open answer.
     session: String,
     /// Who asked ([`super::Caller::id`]).
-    caller: String,
+    caller: Arc<Caller>,
     about: About,
     uri: String,
     ear: Ear,
@@ -93,7 +96,7 @@ impl Subscriptions {
     /// A session wants to hear of an address.
     pub(super) async fn add_session(
         &self,
-        (session, caller): (&str, &str),
+        (session, caller): (&str, &Arc<Caller>),
         address: &Address,
         peer: Peer<RoleServer>,
     ) -> Result<(), Full> {
@@ -120,10 +123,14 @@ impl Subscriptions {
 
     /// A session is there again that was put away, or begun before we were: it hears of what it wanted
     /// to hear of. What changed meanwhile nobody knows, so it is told of all of that once.
-    pub(super) async fn take_up(&self, (session, caller): (&str, &str), peer: &Peer<RoleServer>) {
+    pub(super) async fn take_up(
+        &self,
+        (session, caller): (&str, &Arc<Caller>),
+        peer: &Peer<RoleServer>,
+    ) {
         let Some(keeper) = self.keeper.get() else { return };
         let kept = match keeper.load(session).await {
-            Ok(kept) => kept.filter(|kept| kept.owner == caller),
+            Ok(kept) => kept.filter(|kept| kept.owner == caller.id),
             Err(error) => {
                 tracing::warn!(%error, "what a session wanted to hear could not be looked up");
                 None
@@ -153,7 +160,7 @@ impl Subscriptions {
     /// Somebody listens to addresses until the numbers that are returned are removed.
     pub(super) async fn listen(
         &self,
-        caller: &str,
+        caller: &Arc<Caller>,
         addresses: &[Address],
         sink: &SubscriptionSink,
     ) -> Vec<u64> {
@@ -180,13 +187,13 @@ impl Subscriptions {
 
     fn add(
         &self,
-        (session, caller): (&str, &str),
+        (session, caller): (&str, &Arc<Caller>),
         (about, uri): (About, &str),
         ear: Ear,
         now: Option<i64>,
     ) -> Result<u64, Full> {
         let mut inner = self.lock();
-        let own = inner.entries.iter().filter(|entry| entry.caller == caller).count();
+        let own = inner.entries.iter().filter(|entry| entry.caller.id == caller.id).count();
         if inner.entries.len() >= MAX || own >= MAX_OF_ONE {
             return Err(Full);
         }
@@ -194,7 +201,7 @@ impl Subscriptions {
             inner.told = now.unwrap_or(inner.told);
         }
         inner.last_number += 1;
-        let (session, caller, uri) = (session.to_owned(), caller.to_owned(), uri.to_owned());
+        let (session, caller, uri) = (session.to_owned(), Arc::clone(caller), uri.to_owned());
         let number = inner.last_number;
         inner.entries.push(Entry { number, session, caller, about, uri, ear });
         Ok(number)
@@ -227,7 +234,7 @@ impl Subscriptions {
                 match news.since(Some(told)).await {
                     Ok((changed, now)) => {
                         self.lock().told = now;
-                        self.tell_of(&changed, access.as_ref()).await;
+                        self.tell_of(&changed, access.as_ref(), news.as_ref()).await;
                     }
                     Err(error) => tracing::debug!(%error, "nobody is told of news now"),
                 }
@@ -241,9 +248,9 @@ impl Subscriptions {
     }
 
     /// Everybody at once, and nobody for long. Whose token does not count any more hears nothing.
-    async fn tell_of(&self, changed: &BTreeSet<About>, access: &dyn Access) {
+    async fn tell_of(&self, changed: &BTreeSet<About>, access: &dyn Access, news: &dyn News) {
         let hearers = self.hearers(changed);
-        let callers: BTreeSet<&String> = hearers.iter().map(|entry| &entry.caller).collect();
+        let callers: BTreeSet<&String> = hearers.iter().map(|entry| &entry.caller.id).collect();
         let mut counts = BTreeSet::new();
         for caller in callers {
             if access.still_counts(caller).await {
@@ -252,8 +259,13 @@ impl Subscriptions {
         }
         let tell = |entry: &Entry| {
             let (number, ear, uri) = (entry.number, entry.ear.clone(), entry.uri.clone());
-            let counts = counts.contains(&entry.caller);
-            async move { (number, counts && hears(ear, uri).await) }
+            let counts = counts.contains(&entry.caller.id);
+            let (caller, about) = (Arc::clone(&entry.caller), entry.about);
+            async move {
+                // Who may not see it by now is not told, and hears again once they may.
+                let is_theirs = counts && news.sees(&caller, about).await;
+                (number, counts && (!is_theirs || hears(ear, uri).await))
+            }
         };
         let told = join_all(hearers.iter().map(tell)).await;
         let gone: Vec<u64> =

@@ -3,7 +3,7 @@
 
 use super::nouns::desk_error;
 use super::registry::{Parts, ToolRegistry};
-use super::{Context, Definition, ToolError, ToolKind, ToolResult, show};
+use super::{Context, Definition, ToolError, ToolKind, ToolResult, limited, show};
 use crate::domain::{Reason, Value};
 use crate::ledger::Repeat;
 use std::collections::BTreeMap;
@@ -104,8 +104,11 @@ pub(super) async fn once(
     };
     let parts = &registry.parts;
     let who = context.principal.key();
-    let (revision, projects) = (beside.revision, &context.only_projects);
-    let called = format!("{} {revision:?} {projects:?} {}", tool.name, written(&args));
+    let revision = beside.revision;
+    // An answer is repeated to whom the same is there.
+    let within = limited::within(&registry.parts, context).await?;
+    let within = within.map(|within| within.to_string()).unwrap_or_default();
+    let called = format!("{} {revision:?} {within} {}", tool.name, written(&args));
     match parts.repeats()?.begin(&who, &key, &called).await.map_err(desk_error)? {
         Repeat::New => {}
         Repeat::Answered(answer, at) => return Ok(repeated(answer, &at.to_rfc3339())),

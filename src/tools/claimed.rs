@@ -7,7 +7,7 @@ use super::definition::Definition;
 use super::registry::Parts;
 use super::scope::Reach;
 use super::write::{Planned, Write};
-use super::{Context, RunContext, ToolError, ToolKind, Toolset};
+use super::{Context, RunContext, ToolError, ToolKind, Toolset, limited};
 use crate::domain::{
     EffectActor, Fence, PersonId, PersonKind, Phase, Principal, Reason, RunId, TaskEdit, TaskId,
     Timestamp, Value,
@@ -169,6 +169,10 @@ pub(super) async fn renew(parts: &Parts, context: &Context, tool: &Definition, a
     let is_outside = context.run.is_none() && !context.is_by_hand && tool.kind == ToolKind::Read;
     let Some(task) = named_task(tool, args).filter(|_| is_outside) else { return };
     let Some(desk) = parts.desk_if_there() else { return };
+    // Nobody keeps a task by asking for it in vain.
+    if !matches!(limited::shows(parts, task).await, Ok(true)) {
+        return;
+    }
     if let Err(error) = desk.keep_claim(task, &context.principal).await {
         tracing::warn!(%task, %error, "a claim was not renewed by a call");
     }

@@ -31,19 +31,35 @@ pub struct Context {
     /// Whether a person asks at their own terminal: no assistant of theirs, so no claim stands in
     /// their way, and none is kept alive by it.
     pub is_by_hand: bool,
+    /// Whether the daemon speaks for its agent: where it does, it does whoever the members are.
+    pub is_of_daemon: bool,
 }
 
 impl Context {
     /// A person, or a person's assistant, outside any run.
     pub fn person(principal: Principal, zone: Tz) -> Self {
         let (only_projects, progress) = (Vec::new(), Progress::default());
-        Self { principal, zone, run: None, only_projects, progress, is_by_hand: false }
+        Self {
+            principal,
+            zone,
+            run: None,
+            only_projects,
+            progress,
+            is_by_hand: false,
+            is_of_daemon: false,
+        }
     }
 
     /// The same of a person at their own terminal.
     #[must_use]
     pub fn by_hand(self) -> Self {
         Self { is_by_hand: true, ..self }
+    }
+
+    /// The same of the daemon, which answers on a task as its agent.
+    #[must_use]
+    pub fn of_daemon(self) -> Self {
+        Self { is_of_daemon: true, ..self }
     }
 
     /// The same with a token that is for some projects only; for all when there are none.

@@ -17,8 +17,8 @@ use super::definition::Definition;
 use super::registry::Parts;
 use super::write::{Acted, Planned};
 use super::{
-    Context, Intended, JournalError, RunContext, ToolError, ToolKind, ToolResult, claimed, limited,
-    scope, show,
+    Context, Intended, JournalError, RunContext, ToolError, ToolKind, ToolResult, Toolset, claimed,
+    limited, scope, show,
 };
 use crate::board::BoardError;
 use crate::domain::{
@@ -77,6 +77,8 @@ fn is_listed(tool: &Definition, context: &Context) -> Result<(), ToolError> {
             // What is applied was listed when it was proposed.
             let is_proposed = run.applies.is_some() && tool.kind == ToolKind::Write;
             tool.kind != ToolKind::Operate
+                // Who belongs where is for people to say.
+                && tool.set != Toolset::Members
                 && (is_proposed
                     || tool.name == FINISH
                     || matches_any(&run.playbook.tools, tool.name))

@@ -10,9 +10,9 @@ use super::{
     Context, ToolError, ToolKind, ToolResult, Toolset, arguments, batch, beside, catalogue,
     claimed, guard, limited, scope, show,
 };
-use crate::board::Board;
+use crate::board::{Board, BoardError};
 use crate::clock::Clock;
-use crate::domain::{Entity, Reason, Value};
+use crate::domain::{Entity, Reason, RunId, TaskId, Value};
 use crate::instruments::{self, spans};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
@@ -348,18 +348,64 @@ impl ToolRegistry {
         guard::foresee(parts, context, &planned).await
     }
 
-    /// Whether a task, or a project, is there for whoever asks. What cannot be told now is not.
+    /// Whether a task, or a project, is there for whoever asks. What cannot be told now is not; of what is
+    /// gone everybody may hear, a number says nothing.
     pub async fn shows(&self, context: &Context, entity: Entity) -> bool {
-        match limited::parts_for(&self.parts, context).await {
-            Ok(None) => true,
-            Ok(Some(parts)) => match entity {
-                Entity::Task(task) => limited::shows(&parts, task).await,
-                Entity::Project(project) => {
-                    parts.within().is_some_and(|within| within.role_in(project).is_some())
-                }
-                _ => false,
+        let within = match limited::within(&self.parts, context).await {
+            Ok(None) => return true,
+            Ok(Some(within)) => within,
+            Err(_) => return false,
+        };
+        match entity {
+            Entity::Task(task) => match self.parts.board.task(task).await {
+                Ok(task) => within.role_in(task.project).is_some(),
+                Err(error) => matches!(error, BoardError::NotFound { .. }),
             },
-            Err(_) => false,
+            Entity::Project(project) => within.role_in(project).is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether whoever asks may call this tool about this task.
+    ///
+    /// # Errors
+    /// The board does not say.
+    pub async fn may_on(
+        &self,
+        context: &Context,
+        tool: &str,
+        task: TaskId,
+    ) -> Result<bool, ToolError> {
+        let definition = self.definition(tool);
+        if definition.is_none_or(|tool| guard::may_call(tool, context).is_err()) {
+            return Ok(false);
+        }
+        let limited = limited::parts_for(&self.parts, context).await?;
+        match limited::check_task(limited.as_ref().unwrap_or(&self.parts), tool, task).await {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.reason(), Reason::NotFound | Reason::RoleTooLow) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether what a run is about is there for whoever asks. Of what is about no task, nobody hears for
+    /// whom there are some projects only.
+    pub async fn shows_run(&self, context: &Context, run: Option<&RunId>) -> bool {
+        let parts = match limited::parts_for(&self.parts, context).await {
+            Ok(None) => return true,
+            Ok(Some(parts)) => parts,
+            Err(_) => return false,
+        };
+        let (Some(run), Ok(records)) = (run, parts.records()) else { return false };
+        let task = match records.run(run).await {
+            Ok(Some(record)) => record.run.task,
+            _ => None,
+        };
+        match task {
+            Some(task) => limited::shows(&parts, task).await.unwrap_or(false),
+            None => false,
         }
     }
 

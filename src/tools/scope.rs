@@ -19,6 +19,8 @@ const OF_PROJECTS: &[&str] = &[
     "editMilestone",
     "editProject",
     "patchProject",
+    "removeMember",
+    "setMember",
 ];
 /// Tools that write what belongs to no project, whatever they are given.
 const OF_THE_BOARD: &[&str] = &[

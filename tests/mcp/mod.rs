@@ -12,6 +12,7 @@ mod http;
 mod jobs;
 mod limits;
 mod listing;
+mod members;
 mod metrics;
 pub mod pipe;
 mod reading;

@@ -407,6 +407,7 @@ impl Assistants<'_> {
             only_projects: Vec::new(),
             progress: Progress::default(),
             is_by_hand: false,
+            is_of_daemon: false,
             run: Some(RunContext { revision, marker, ..run }),
         })
     }

@@ -17,6 +17,7 @@ use super::registry::Parts;
 use super::scope::Reach;
 use super::write::{GoalWrite, Planned, Write};
 use super::{Context, ToolError, Toolset};
+use crate::board::BoardError;
 use crate::domain::{GoalEdit, Reason, Role, Task, TaskEdit, TaskId};
 use std::sync::Arc;
 use view::Limited;
@@ -109,8 +110,26 @@ pub(super) async fn check_task(parts: &Parts, tool: &str, task: TaskId) -> Resul
 }
 
 /// Whether a task is there for whoever asks.
-pub(super) async fn shows(parts: &Parts, task: TaskId) -> bool {
-    parts.within().is_none() || parts.board.task(task).await.is_ok()
+pub(super) async fn shows(parts: &Parts, task: TaskId) -> Result<bool, ToolError> {
+    if parts.within().is_none() {
+        return Ok(true);
+    }
+    match parts.board.task(task).await {
+        Ok(_) => Ok(true),
+        Err(BoardError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(told(&error)),
+    }
+}
+
+/// Whether all of this is there for whoever asks; `what` says what it is, for the refusal.
+pub(super) fn check_everywhere(parts: &Parts, what: &str) -> Result<(), ToolError> {
+    match parts.within() {
+        None => Ok(()),
+        Some(_) => {
+            let message = format!("{what} is of all projects, and there are some only for you");
+            Err(ToolError::rejected(Reason::OutOfScope, message))
+        }
+    }
 }
 
 fn is_enough(tool: &Definition, role: Role) -> Result<(), ToolError> {

@@ -1,13 +1,15 @@
 //! The projects that there are for whoever asks, and what they may do in each.
 
-use crate::domain::{EffectActor, Member, MemberQuery, ProjectId, Role, role_in};
+use crate::board::BoardError;
+use crate::domain::{EffectActor, Member, MemberQuery, Person, ProjectId, Role, role_in};
 use crate::tools::guard::told;
 use crate::tools::registry::Parts;
 use crate::tools::{Context, RunContext, ToolError};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// The projects that there are for somebody, each with the most that they may do there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::tools) struct Within(BTreeMap<ProjectId, Role>);
 
 impl Within {
@@ -19,6 +21,15 @@ impl Within {
     /// What they may do in one; `None` where it is not there.
     pub(in crate::tools) fn role_in(&self, project: ProjectId) -> Option<Role> {
         self.0.get(&project).copied()
+    }
+}
+
+impl fmt::Display for Within {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (project, role) in &self.0 {
+            write!(f, "{project}:{role} ")?;
+        }
+        Ok(())
     }
 }
 
@@ -34,7 +45,10 @@ pub(in crate::tools) async fn within(
     let members = match &context.run {
         // The daemon acts for the claim, wherever that is.
         Some(run) if run.actor == EffectActor::Rota => BTreeMap::new(),
+        None if context.is_of_daemon => BTreeMap::new(),
         _ if person.role >= Role::Manager => BTreeMap::new(),
+        // There the server says what each key sees, and users of keys are on no list.
+        _ if !parts.board.capabilities().project_roles => BTreeMap::new(),
         _ => members(parts).await?,
     };
     if members.is_empty() {
@@ -45,7 +59,13 @@ pub(in crate::tools) async fn within(
         Some(run) => of_run(parts, run).await?,
         None => BTreeSet::new(),
     };
-    let (projects, _) = parts.board.directory().await.map_err(|error| told(&error))?;
+    let (projects, people) = parts.board.directory().await.map_err(|error| told(&error))?;
+    // Whoever belongs everywhere does so by their own role, whatever a token leaves of it.
+    let is_manager = |other: &&Person| other.id == person.id && other.role >= Role::Manager;
+    if people.iter().any(|other| is_manager(&other)) {
+        let all = only.iter().map(|project| (*project, person.role));
+        return Ok((!only.is_empty()).then(|| Within(all.collect())));
+    }
     let ids = projects.into_iter().map(|project| project.id);
     let role = |project: ProjectId| {
         let listed = members.get(&project).map_or(&[][..], Vec::as_slice);
@@ -75,10 +95,11 @@ async fn members(parts: &Parts) -> Result<BTreeMap<ProjectId, Vec<Member>>, Tool
 /// The projects that a run is about.
 async fn of_run(parts: &Parts, run: &RunContext) -> Result<BTreeSet<ProjectId>, ToolError> {
     let mut all: BTreeSet<ProjectId> = run.projects.iter().copied().collect();
-    if let Some(task) = run.task
-        && let Ok(task) = parts.board.task(task).await
-    {
-        all.insert(task.project);
+    let Some(task) = run.task else { return Ok(all) };
+    match parts.board.task(task).await {
+        Ok(task) => all.extend([task.project]),
+        Err(BoardError::NotFound { .. }) => {}
+        Err(error) => return Err(told(&error)),
     }
     Ok(all)
 }

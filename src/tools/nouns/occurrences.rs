@@ -6,7 +6,7 @@ use crate::domain::{Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Rea
 use crate::tools::definition::{Definition, Words};
 use crate::tools::desk::OccurrenceQuery;
 use crate::tools::registry::Parts;
-use crate::tools::{ToolError, arguments, show};
+use crate::tools::{ToolError, arguments, limited, show};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -64,7 +64,11 @@ async fn list(parts: &Parts, args: ListOccurrences) -> Result<Value, ToolError> 
     let has_more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| has_more).map(|last| last.id.to_string());
-    let mut answer = vec![("items", Value::List(found.iter().map(view).collect()))];
+    let mut items = Vec::new();
+    for occurrence in &found {
+        items.extend(is_shown(parts, occurrence).await?.then(|| view(occurrence)));
+    }
+    let mut answer = vec![("items", Value::List(items))];
     answer.extend(next.map(|next| ("next", next.into())));
     Ok(Value::map(answer))
 }
@@ -79,12 +83,24 @@ struct ShowOccurrence {
 async fn show_one(parts: &Parts, args: ShowOccurrence) -> Result<Value, ToolError> {
     let id = OccurrenceId::new(args.occurrence.trim());
     let found = parts.records()?.occurrence(&id).await.map_err(desk_error)?;
+    let found = match found {
+        Some(found) if is_shown(parts, &found).await? => Some(found),
+        _ => None,
+    };
     let found = found.ok_or_else(|| {
         let shown = arguments::shown(id.as_str());
         let message = format!("there is no occurrence {shown}; see listOccurrences");
         ToolError::rejected(Reason::NotFound, message)
     })?;
     Ok(view(&found))
+}
+
+/// What woke for a task that is not there for whoever asks is not there either.
+async fn is_shown(parts: &Parts, occurrence: &Occurrence) -> Result<bool, ToolError> {
+    match occurrence.task {
+        Some(task) => limited::shows(parts, task).await,
+        None => Ok(true),
+    }
 }
 
 /// The record, with its state in words of their own.

@@ -1,12 +1,12 @@
 //! Working the daemon: running, stopping, arming, releasing. Agents are never offered these.
 
-use super::records::{Anything, Nothing, instant};
+use super::records::{Anything, Nothing, check_run, instant};
 use super::tasks::refuse;
 use crate::domain::{PlaybookName, Role, RunId, TaskId, Value};
 use crate::tools::arguments::Id;
 use crate::tools::definition::{Definition, Words};
 use crate::tools::desk::{DeskError, RunRequest, Switch};
-use crate::tools::limited::check_task;
+use crate::tools::limited::{check_everywhere, check_task};
 use crate::tools::registry::Parts;
 use crate::tools::show;
 use crate::tools::{Context, ToolError};
@@ -48,6 +48,7 @@ fn runs() -> Vec<Definition> {
             |parts, context, args| {
                 Box::pin(async move {
                     let run = RunId::new(args.run.trim());
+                    check_run(parts, &run).await?;
                     let stopped = parts.desk()?.stop_run(&run, name_of(context)).await;
                     stopped.map_err(desk_error)?;
                     Ok(Value::map([("run", run.as_str()), ("state", "stopped")]))
@@ -190,8 +191,9 @@ async fn run_playbook(
     args: RunPlaybook,
 ) -> Result<Value, ToolError> {
     let task = args.task.map(|id| TaskId(id.0));
-    if let Some(task) = task {
-        check_task(parts, "runPlaybook", task).await?;
+    match task {
+        Some(task) => check_task(parts, "runPlaybook", task).await?,
+        None => check_everywhere(parts, "what a playbook finds by itself")?,
     }
     let request = RunRequest {
         playbook: PlaybookName::new(args.playbook.trim()),

@@ -5,6 +5,7 @@ use super::records::Anything;
 use super::tasks::refuse;
 use crate::domain::{Channel, Role, Value};
 use crate::tools::definition::{Definition, Words};
+use crate::tools::limited::check_everywhere;
 use crate::tools::registry::Parts;
 use crate::tools::{Context, ToolError};
 use schemars::JsonSchema;
@@ -51,6 +52,7 @@ struct ListOutbox {
 }
 
 async fn list(parts: &Parts, args: ListOutbox) -> Result<Value, ToolError> {
+    check_everywhere(parts, "what is to be told")?;
     let latest = args.latest.min(LATEST_MAX) as usize;
     parts.desk()?.outbox(latest, &args.begin).await.map_err(desk_error)
 }

@@ -81,7 +81,7 @@ async fn claims(parts: &Parts) -> Result<Value, ToolError> {
     let claims = parts.records()?.claims().await.map_err(super::operate::desk_error)?;
     let mut items = Vec::new();
     for claim in &claims {
-        if !limited::shows(parts, claim.task).await {
+        if !limited::shows(parts, claim.task).await? {
             continue;
         }
         let mut shown = show::value(claim);
@@ -102,6 +102,15 @@ async fn status(parts: &Parts) -> Result<Value, ToolError> {
     let desk = parts.desk()?;
     let mut status = desk.status().await.map_err(super::operate::desk_error)?;
     let books = desk.playbooks().await.map_err(super::operate::desk_error)?;
+    if let Value::Map(status) = &mut status {
+        for records in
+            ["runs", "occurrences"].map(|name| status.remove_entry(name)).into_iter().flatten()
+        {
+            let (name, mut records) = records;
+            without_hidden(parts, &mut records).await?;
+            status.insert(name, records);
+        }
+    }
     if let (Value::Map(status), Value::Map(mut books)) = (&mut status, books) {
         status.insert("playbooks".to_owned(), books.remove("items").unwrap_or_default());
         status.insert("faults".to_owned(), books.remove("faults").unwrap_or_default());
@@ -190,6 +199,9 @@ async fn list_runs(parts: &Parts, args: ListRuns) -> Result<Value, ToolError> {
                 )
             })
     });
+    if let Some(task) = args.task {
+        limited::check_task(parts, "listRuns", TaskId(task.0)).await?;
+    }
     let limit = args.limit.map_or(RUNS_DEFAULT, |limit| usize::try_from(limit).unwrap_or(1_000));
     let limit = limit.clamp(1, 1_000);
     let query = RunQuery {
@@ -203,10 +215,10 @@ async fn list_runs(parts: &Parts, args: ListRuns) -> Result<Value, ToolError> {
     let has_more = runs.len() > limit;
     runs.truncate(limit);
     let next = runs.last().filter(|_| has_more).map(|run| run.id.clone());
-    let mut shown = Vec::new();
+    let mut shown: Vec<Run> = Vec::new();
     for run in runs {
         let is_there = match run.task {
-            Some(task) => limited::shows(parts, task).await,
+            Some(task) => limited::shows(parts, task).await?,
             // Of a report everybody hears.
             None => true,
         };
@@ -228,18 +240,10 @@ async fn show_run(parts: &Parts, args: ShowRun) -> Result<Value, ToolError> {
     let id = RunId::new(args.run.trim());
     let record = parts.records()?.run(&id).await.map_err(super::operate::desk_error)?;
     let record = match record {
-        Some(record) if is_shown(parts, &record.run).await => Some(record),
+        Some(record) if is_shown(parts, &record.run).await? => Some(record),
         _ => None,
     };
-    let record = record.ok_or_else(|| {
-        ToolError::rejected(
-            crate::domain::Reason::NotFound,
-            format!(
-                "there is no run {}; see listRuns",
-                crate::tools::arguments::shown(id.as_str())
-            ),
-        )
-    })?;
+    let record = record.ok_or_else(|| no_run(&id))?;
     Ok(Value::map([
         ("run", show::value(&record.run)),
         ("occurrence", show::value(&record.occurrence)),
@@ -260,11 +264,44 @@ async fn is_there(parts: &Parts, subject: &str) -> Result<(), ToolError> {
 }
 
 /// What a run was told and answered may be of all projects, unless it is about one task.
-pub(super) async fn is_shown(parts: &Parts, run: &Run) -> bool {
+pub(super) async fn is_shown(parts: &Parts, run: &Run) -> Result<bool, ToolError> {
     match run.task {
         Some(task) => limited::shows(parts, task).await,
-        None => parts.within().is_none(),
+        None => Ok(parts.within().is_none()),
     }
+}
+
+/// Records of runs or occurrences without those about tasks that are not there for whoever asks.
+async fn without_hidden(parts: &Parts, records: &mut Value) -> Result<(), ToolError> {
+    let (Value::List(items), Some(_)) = (records, parts.within()) else { return Ok(()) };
+    let mut shown = Vec::new();
+    for item in items.drain(..) {
+        let is_there = match item.get("task").and_then(Value::as_int) {
+            Some(task) => limited::shows(parts, TaskId(task)).await?,
+            None => true,
+        };
+        shown.extend(is_there.then_some(item));
+    }
+    *items = shown;
+    Ok(())
+}
+
+/// A run that is there for whoever asks: as showRun tells it.
+pub(super) async fn check_run(parts: &Parts, id: &RunId) -> Result<(), ToolError> {
+    if parts.within().is_none() {
+        return Ok(());
+    }
+    let record = parts.records()?.run(id).await.map_err(super::operate::desk_error)?;
+    match record {
+        Some(record) if is_shown(parts, &record.run).await? => Ok(()),
+        _ => Err(no_run(id)),
+    }
+}
+
+fn no_run(id: &RunId) -> ToolError {
+    let shown = crate::tools::arguments::shown(id.as_str());
+    let message = format!("there is no run {shown}; see listRuns");
+    ToolError::rejected(crate::domain::Reason::NotFound, message)
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

@@ -161,7 +161,7 @@ async fn list(parts: &Parts, context: &Context) -> Result<Value, ToolError> {
     for waiting in parts.desk()?.waiting().await.map_err(desk_error)? {
         // The daemon knows all projects; there is nothing of the others for whom there are some.
         let is_there = match waiting.task {
-            Some(task) => limited::shows(parts, task).await,
+            Some(task) => limited::shows(parts, task).await?,
             None => context.only_projects.is_empty(),
         };
         if is_there {

@@ -5,6 +5,7 @@ use super::tasks::refuse;
 use crate::domain::{Role, Value};
 use crate::tools::definition::{Definition, Words};
 use crate::tools::desk::{CostAsk, CostBy};
+use crate::tools::limited::check_everywhere;
 use crate::tools::registry::Parts;
 use crate::tools::{Context, ToolError};
 use schemars::JsonSchema;
@@ -41,6 +42,11 @@ async fn report(parts: &Parts, context: &Context, args: ReportCost) -> Result<Va
             CostBy::named(text).ok_or_else(|| refuse(&format!("by: {}", CostBy::expected())))?
         }
     };
+    let names_work =
+        matches!(by, CostBy::Task | CostBy::Project | CostBy::Milestone | CostBy::Goal);
+    if names_work {
+        check_everywhere(parts, "by: what was spent on each of this")?;
+    }
     let since = super::records::instant(parts, context, "since", args.since.as_deref())?;
     parts.desk()?.cost(CostAsk { since, by }).await.map_err(super::operate::desk_error)
 }

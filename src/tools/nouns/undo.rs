@@ -1,13 +1,13 @@
 //! Undoing what a run did, and the digest of what happened.
 
 use super::operate::desk_error;
-use super::records::{Anything, instant};
+use super::records::{Anything, check_run, instant};
 use super::tasks::refuse;
-use crate::domain::{Role, RunId, Value};
+use crate::domain::{EffectResult, Entity, Role, RunId, Value};
 use crate::tools::arguments::IdOrName;
 use crate::tools::definition::{Annotations, Definition, Words};
 use crate::tools::desk::{DigestAsk, UndoAsk};
-use crate::tools::limited::{Within, check_task};
+use crate::tools::limited::{check_everywhere, check_task};
 use crate::tools::registry::Parts;
 use crate::tools::resolve::Directory;
 use crate::tools::{Context, ToolError};
@@ -58,12 +58,7 @@ struct UndoRun {
 
 async fn undo(parts: &Parts, context: &Context, args: UndoRun) -> Result<Value, ToolError> {
     let run = RunId::new(args.run.trim());
-    if parts.within().is_some() {
-        let known = parts.records()?.run(&run).await.map_err(desk_error)?;
-        if let Some(task) = known.and_then(|known| known.run.task) {
-            check_task(parts, "undoRun", task).await?;
-        }
-    }
+    check_undone(parts, &run).await?;
     let ask = UndoAsk {
         run,
         dry_run: args.dry_run,
@@ -71,6 +66,23 @@ async fn undo(parts: &Parts, context: &Context, args: UndoRun) -> Result<Value, 
         zone: context.zone,
     };
     parts.desk()?.undo_run(ask).await.map_err(desk_error)
+}
+
+/// What a run changed is put back whole, or not by this caller.
+async fn check_undone(parts: &Parts, run: &RunId) -> Result<(), ToolError> {
+    let Some(within) = parts.within() else { return Ok(()) };
+    check_run(parts, run).await?;
+    let record = parts.records()?.run(run).await.map_err(desk_error)?;
+    for effect in record.into_iter().flat_map(|record| record.effects) {
+        let Some(EffectResult::Done { entity, .. }) = effect.result else { continue };
+        match entity {
+            Entity::Task(task) => check_task(parts, "undoRun", task).await?,
+            Entity::Comment(_) => {}
+            Entity::Project(project) if within.role_in(project).is_some() => {}
+            _ => check_everywhere(parts, "what this run changed")?,
+        }
+    }
+    Ok(())
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -85,15 +97,21 @@ struct GetDigest {
 }
 
 async fn digest(parts: &Parts, context: &Context, args: GetDigest) -> Result<Value, ToolError> {
-    let mut projects = parts.within().map(Within::projects).unwrap_or_default();
-    if projects.is_empty() && parts.within().is_some() {
-        return Err(refuse("you belong to no project: ask a manager to make you a member of one"));
-    }
-    if !args.project_ids.is_empty() {
+    let mut projects = Vec::new();
+    if parts.within().is_some() || !args.project_ids.is_empty() {
         let directory = Directory::read(parts, context).await?;
-        projects.clear();
         for name in &args.project_ids {
             projects.push(directory.project(name)?.id);
+        }
+        if args.project_ids.is_empty() {
+            let open = directory.names.projects.values().filter(|project| !project.closed);
+            projects.extend(open.map(|project| project.id));
+        }
+        // None would be all.
+        if projects.is_empty() {
+            let message =
+                "there is no open project for you: ask a manager to make you a member of one";
+            return Err(refuse(message));
         }
     }
     let since = instant(parts, context, "since", args.since.as_deref())?;

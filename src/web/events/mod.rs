@@ -64,6 +64,18 @@ pub enum Happened {
     },
 }
 
+/// For whom something is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum For {
+    /// Whoever may ask for runs.
+    Anybody,
+    /// Whoever may see what this run is about; nobody for whom there are some projects only, where it is
+    /// about nothing that can be told.
+    Run(Option<String>),
+    /// Whoever may see this.
+    Board(About),
+}
+
 /// An event as it is remembered.
 #[derive(Debug)]
 struct Told {
@@ -72,7 +84,7 @@ struct Told {
     activity: i64,
     name: &'static str,
     data: String,
-    about: Option<About>,
+    whom: For,
     /// Whether somebody's leave may have ended by it.
     ends_something: bool,
 }
@@ -117,9 +129,9 @@ impl Feed {
     pub fn tell(&self, happened: Happened) {
         let ends_something =
             matches!(&happened, Happened::Acted { tool } if ENDS_SOMETHING.contains(tool));
-        let (name, data, about) = match happened {
-            Happened::Acted { tool } => ("acted", json!({ "tool": tool }), None),
-            Happened::Changed(about) => ("changed", of_change(about), Some(about)),
+        let (name, data, whom) = match happened {
+            Happened::Acted { tool } => ("acted", json!({ "tool": tool }), For::Anybody),
+            Happened::Changed(about) => ("changed", of_change(about), For::Board(about)),
             Happened::Progress { kind, text, run, at, data } => {
                 let data = serde_json::to_value(data).unwrap_or_default();
                 let is_long = data.to_string().len() > PARTS_BYTES_MAX;
@@ -127,11 +139,11 @@ impl Feed {
                 let data = if is_long { Json::Null } else { data };
                 let line =
                     json!({ "at": at, "kind": kind, "text": text, "run": run, "data": data });
-                ("progress", line, None)
+                ("progress", line, For::Run(run))
             }
         };
         let told =
-            Told { number: 0, activity: 0, name, data: data.to_string(), about, ends_something };
+            Told { number: 0, activity: 0, name, data: data.to_string(), whom, ends_something };
         self.remember(told);
     }
 

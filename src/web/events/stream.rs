@@ -1,6 +1,6 @@
 //! One stream of events, as somebody hears it.
 
-use super::{Feed, Forgotten, Place, of_change};
+use super::{Feed, For, Forgotten, Place, of_change};
 use crate::mcp::{About, Caller, reachable};
 use async_trait::async_trait;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -180,7 +180,7 @@ impl Listener {
                         continue;
                     }
                     self.at = told.number;
-                    if self.hears(told.about).await {
+                    if self.hears(&told.whom).await {
                         let id = feed.id_of(told.number, told.activity);
                         return Some(Event::default().id(id).event(told.name).data(&told.data));
                     }
@@ -266,7 +266,7 @@ impl Listener {
                 break;
             };
             for about in changed {
-                if told.insert(about) && self.hears(Some(about)).await {
+                if told.insert(about) && self.hears(&For::Board(about)).await {
                     let event = Event::default().event("changed");
                     events.push(event.data(of_change(about).to_string()));
                 }
@@ -280,14 +280,17 @@ impl Listener {
     }
 
     /// Whether this is for whoever listens: what they could ask for.
-    async fn hears(&self, about: Option<About>) -> bool {
-        let about = match about {
-            None => return self.hears.runs,
-            Some(About::Task(_)) if !self.hears.tasks => return false,
-            Some(About::Project(_)) if !self.hears.projects => return false,
-            Some(about) => about,
-        };
-        self.feed.board.sees(self.hearer.caller(), about).await
+    async fn hears(&self, whom: &For) -> bool {
+        let caller = self.hearer.caller();
+        match whom {
+            For::Anybody => self.hears.runs,
+            For::Run(run) => {
+                self.hears.runs && self.feed.board.sees_run(caller, run.as_deref()).await
+            }
+            For::Board(About::Task(_)) if !self.hears.tasks => false,
+            For::Board(About::Project(_)) if !self.hears.projects => false,
+            For::Board(about) => self.feed.board.sees(caller, *about).await,
+        }
     }
 }
 

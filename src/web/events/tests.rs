@@ -52,6 +52,10 @@ impl News for Quiet {
         };
         caller.projects.is_empty() || is_theirs
     }
+
+    async fn sees_run(&self, caller: &Caller, run: Option<&str>) -> bool {
+        caller.projects.is_empty() || run == Some("r-1")
+    }
 }
 
 fn owner() -> Caller {

@@ -60,7 +60,8 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
     let books = visit.call_if_allowed("listPlaybooks", []).await?.unwrap_or_default();
     let runs = list(&answered, "items");
     let moment = visit.moment();
-    let is_full = i64::try_from(runs.len()).unwrap_or(0) >= limit && limit < SHOWN_MAX;
+    // Those that are not theirs are left out of the page.
+    let is_full = filled(&answered, "next").is_some() && limit < SHOWN_MAX;
     Ok(html! {
         (filters(visit, &books))
         div #live data-live {

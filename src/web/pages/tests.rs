@@ -111,6 +111,10 @@ impl News for Quiet {
     async fn sees(&self, _: &Caller, _: About) -> bool {
         true
     }
+
+    async fn sees_run(&self, _: &Caller, _: Option<&str>) -> bool {
+        true
+    }
 }
 
 fn pages() -> Router {

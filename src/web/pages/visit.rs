@@ -120,8 +120,8 @@ impl Visit {
         }
         match self.call(tool, args).await {
             Ok(answer) => Ok(Some(answer)),
-            // Some are not there in every house.
-            Err(error) if error.code == "unsupported" => Ok(None),
+            // Some are not there in every house, and some are of more than there is for them.
+            Err(error) if matches!(error.code.as_str(), "unsupported" | "out_of_scope") => Ok(None),
             Err(error) => Err(error),
         }
     }

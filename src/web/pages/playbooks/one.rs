@@ -48,7 +48,11 @@ async fn body(visit: &Visit, name: &str) -> Result<Markup, CallError> {
     // The definition as it ran last: a tool tells it of runs only.
     let ran = runs.as_ref().and_then(|runs| list(runs, "items").first());
     let definition = match ran {
-        Some(run) => visit.call_if_allowed("showRun", [("run", text(run, "id").into())]).await?,
+        Some(run) => {
+            let shown = visit.call_if_allowed("showRun", [("run", text(run, "id").into())]).await;
+            // What a report was told is of all projects, and not for whom there are some.
+            shown.or_else(|error| if error.code == "not_found" { Ok(None) } else { Err(error) })?
+        }
         None => Some(Value::Null),
     };
     let moment = visit.moment();
@@ -76,7 +80,7 @@ async fn body(visit: &Visit, name: &str) -> Result<Markup, CallError> {
 
 /// What stands in the place of a part for which somebody may not ask.
 pub(super) fn left_out(tool: &str) -> Markup {
-    html! { p.quiet { "Left out: you may not ask for it (" code { (tool) } ")." } }
+    html! { p.quiet { "Left out: it is not there for you (" code { (tool) } ")." } }
 }
 
 fn standing(book: &Value, why: Option<&Value>, moment: &Moment) -> Markup {
