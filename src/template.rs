@@ -33,7 +33,9 @@ pub use fill::{fill, fill_text, fill_value, lint_text};
 
 use crate::domain::Value;
 use crate::fault::Fault;
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -74,7 +76,7 @@ impl Escape {
 #[derive(Clone)]
 pub struct Templates {
     texts: BTreeMap<String, Arc<str>>,
-    roots: BTreeMap<String, BTreeSet<String>>,
+    named: BTreeMap<String, lint::Named>,
     engine: Arc<render::Engine>,
 }
 
@@ -181,9 +183,9 @@ impl Templates {
     }
 
     fn of(texts: BTreeMap<String, Arc<str>>, parsed: lint::Parsed) -> Self {
-        let roots = lint::roots(&texts, &parsed);
+        let named = lint::named(&texts, &parsed);
         let engine = Arc::new(render::Engine::new(parsed));
-        Self { texts, roots, engine }
+        Self { texts, named, engine }
     }
 
     /// Whether there is such a template.
@@ -203,7 +205,24 @@ impl Templates {
 
     /// The names that a template and its partials speak of.
     pub fn speaks_of(&self, name: &str) -> Option<&BTreeSet<String>> {
-        self.roots.get(name)
+        self.named.get(name).map(|named| &named.roots)
+    }
+
+    /// SHA-256 of a template with its partials, in hex: another text of any of them, another digest.
+    pub fn digest(&self, name: &str) -> Option<String> {
+        let partials = &self.named.get(name)?.partials;
+        let mut hash = Sha256::new();
+        for part in std::iter::once(name).chain(partials.iter().map(String::as_str)) {
+            let text = self.source(part).unwrap_or_default();
+            // With their lengths: nothing of one passes for a part of the next.
+            hash.update(format!("{} {part} {} ", part.len(), text.len()));
+            hash.update(text);
+        }
+        let mut hex = String::with_capacity(64);
+        for byte in hash.finalize() {
+            let _ = write!(hex, "{byte:02x}");
+        }
+        Some(hex)
     }
 
     /// The templates behind the name that a report gives: `digest` and `digest.hbs` stand for

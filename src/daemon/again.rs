@@ -92,10 +92,10 @@ impl Worker {
         Some((self.halted_end(end.clone()), self.given_up()))
     }
 
-    /// Takes the claim for the next attempt, and begins it.
-    pub(super) async fn next_attempt(&mut self) -> Result<(), WorkEnd> {
+    /// Takes the claim for the attempt of this number, and begins it.
+    pub(super) async fn next_attempt(&mut self, attempt: u32) -> Result<(), WorkEnd> {
         let id = self.parts.entropy.run_id();
-        self.run = Self::new_run(&self.parts, &self.job, id, self.run.attempt + 1);
+        self.run = Self::new_run(&self.parts, &self.job, id, attempt);
         self.span = spans::run(&self.run);
         self.began = self.parts.clock.boot();
         self.tally = Arc::new(Tally::new(0, self.tally.counts()));

@@ -13,10 +13,9 @@ use crate::domain::{
 use crate::ledger::LogLine;
 use crate::runner::acp::AcpRunner;
 use crate::runner::command::CommandRunner;
-use crate::runner::conversation::{Answered, Conversation};
 use crate::runner::model_loop::ModelRunner;
 use crate::runner::steps::StepsRunner;
-use crate::runner::{Grant, Job, Runner, Sign, Signs, SignsEnd, ToolSession, WorkEnd};
+use crate::runner::{Grant, Job, PROMPT, Runner, Sign, Signs, SignsEnd, ToolSession, WorkEnd};
 use crate::template;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -203,14 +202,9 @@ impl Worker {
             run.workspace = Some(files);
         }
         let prompt = self.compose()?;
+        self.template = self.template_digest();
         let answered = self.answered().await;
-        let told = match &answered {
-            Some(Answered { conversation: Conversation::Messages(_), told }) => told,
-            _ => &prompt,
-        };
-        if !told.is_empty() {
-            self.log("prompt", told).await;
-        }
+        self.log_prompt(answered.as_ref(), &prompt).await;
         let is_program = self.job.playbook.work.program().is_some();
         if is_program && self.parts.settings.composes_only {
             // What is wrong with it is told by the rehearsal, too.
@@ -393,7 +387,7 @@ impl Worker {
         self.log("note", text).await;
     }
 
-    async fn log(&self, kind: &str, text: &str) {
+    pub(super) async fn log(&self, kind: &str, text: &str) {
         let line = LogLine::new(self.parts.clock.wall(), kind, text);
         if let Err(error) = self.parts.ledger.log(&self.run.id, &[line]).await {
             tracing::warn!(run = %self.run.id, %error, "the transcript could not be written");
@@ -462,8 +456,11 @@ impl Transcript {
                     LogLine { data, ..LogLine::new(at, kind, text) }
                 }
             };
-            self.parts.tell_line(&self.run, &line);
-            self.teller.tell(&line);
+            // What it is told is nothing that it did.
+            if line.kind != PROMPT {
+                self.parts.tell_line(&self.run, &line);
+                self.teller.tell(&line);
+            }
             if lines.is_empty() {
                 (until, bytes) = (Instant::now() + LINES_WAIT, 0);
             }

@@ -2,7 +2,9 @@
 
 use super::announce::may_show;
 use super::parts::Parts;
-use crate::domain::{Effect, EffectActor, EffectResult, OccurrenceId, PlaybookName, Run, RunState};
+use crate::domain::{
+    Effect, EffectActor, EffectResult, OccurrenceId, PlaybookName, RUN_CHECK, Run, RunState,
+};
 use crate::ledger::{LedgerError, RunFilter};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -131,12 +133,18 @@ pub(super) async fn proposed(
 /// Whether a run before this one has begun to write for its agent.
 pub(super) async fn has_written(parts: &Parts, own: &Run) -> bool {
     for run in runs_before(parts, own).await.unwrap_or_default() {
-        let effects = parts.ledger.effects(&run.id).await.unwrap_or_default();
-        if effects.iter().any(|e| e.actor == EffectActor::Agent && may_show(e)) {
+        if wrote(parts, &run).await.unwrap_or_default() {
             return true;
         }
     }
     false
+}
+
+/// Whether a run wrote anything for its agent. A check that ran is nothing that was written.
+pub(super) async fn wrote(parts: &Parts, run: &Run) -> Result<bool, LedgerError> {
+    let effects = parts.ledger.effects(&run.id).await?;
+    let is_own = |effect: &Effect| effect.actor == EffectActor::Agent && effect.tool != RUN_CHECK;
+    Ok(effects.iter().any(|effect| is_own(effect) && may_show(effect)))
 }
 
 /// The number of a run's last journaled write.

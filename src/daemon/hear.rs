@@ -2,7 +2,7 @@
 
 use super::beliefs::Open;
 use super::commands;
-use super::conversation::Answer;
+use super::conversation::answer_of;
 use super::dispatcher::Dispatcher;
 use super::guards::{self, News};
 use super::progress;
@@ -10,8 +10,9 @@ use super::recovery::Resume;
 use crate::board::BoardError;
 use crate::domain::{
     Activity, ActivityId, ActivityQuery, BoardEvent, Claim, Cursor, Entity, Exchange, Occurrence,
-    OccurrenceId, OccurrenceState, Playbook, Reason, TaskId, Timestamp, Trigger,
+    OccurrenceId, OccurrenceState, Parked, Playbook, Reason, TaskId, Timestamp, Trigger,
 };
+use crate::ledger::KeptAnswer;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -182,6 +183,19 @@ impl Dispatcher {
         self.beliefs.workers.values().any(|worker| worker.task == Some(claim.task))
     }
 
+    /// What people said to a question, if anything.
+    async fn answer_to(
+        &self,
+        claim: &Claim,
+        parked: &Parked,
+    ) -> Result<Option<KeptAnswer>, BoardError> {
+        let said = self.parts.journal.answers_to(claim, parked).await?;
+        if said.is_empty() {
+            return Ok(None);
+        }
+        Ok(answer_of(claim, parked, said, &self.parts.board.people().await?))
+    }
+
     async fn see_to(
         &mut self,
         claim: &Claim,
@@ -205,10 +219,11 @@ impl Dispatcher {
         let resume = if let Some((reason, detail)) = took_over {
             resume(None, Some((reason, detail)))
         } else {
-            match self.parts.journal.answer_to(claim, parked).await? {
+            match self.answer_to(claim, parked).await? {
                 Some(answer) if !is_paused && self.may_spend(claim).await => {
-                    let (run, question) = (claim.run.clone(), parked.question.clone());
-                    resume(Some(Answer { run, question, text: answer.text }), None)
+                    // Before the claim is taken up: the run that hears it may end with its daemon.
+                    self.parts.ledger.keep_answer(claim, &answer).await?;
+                    resume(Some(answer), None)
                 }
                 // It was answered; what has run out is the patience with the pause.
                 Some(_) if is_overdue => resume(None, Some((Reason::Paused, asked()))),

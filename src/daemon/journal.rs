@@ -172,10 +172,19 @@ impl RunJournal {
         claim: &Claim,
         parked: &Parked,
     ) -> Result<Option<Comment>, BoardError> {
+        Ok(self.answers_to(claim, parked).await?.into_iter().next())
+    }
+
+    /// What people said since a question, but for their commands; the first of it is the answer.
+    pub(super) async fn answers_to(
+        &self,
+        claim: &Claim,
+        parked: &Parked,
+    ) -> Result<Vec<Comment>, BoardError> {
         let people = self.board.people().await?;
         let since = Some(parked.since);
         let comments = self.said_since(claim.task, parked.comment, since).await?;
-        let Some(own) = self.said_under(claim).await? else { return Ok(None) };
+        let Some(own) = self.said_under(claim).await? else { return Ok(Vec::new()) };
         let is_person =
             |author| people.iter().any(|p| p.id == author && p.kind == PersonKind::Person);
         let agents = people.iter().filter(|person| person.kind == PersonKind::Agent);
@@ -187,7 +196,7 @@ impl RunJournal {
             let is_said = is_person(comment.author) && !own.contains(&comment.id);
             parked.answer == Some(comment.id) || is_said && !is_command(&comment.text)
         };
-        Ok(comments.into_iter().find(is_answer))
+        Ok(comments.into_iter().filter(is_answer).collect())
     }
 
     /// Comments that were written under a claim: no answer to what is asked there, also where they

@@ -16,7 +16,6 @@
 use super::announce::may_show;
 use super::beliefs::Open;
 use super::books;
-use super::conversation::Answer;
 use super::dispatcher::Dispatcher;
 use super::fate;
 use super::marker::Marking;
@@ -25,7 +24,7 @@ use crate::domain::{
     Claim, EndKind, Fence, Occurrence, OccurrenceId, OccurrenceState, Phase, Playbook, Reason, Run,
     RunState, Task, Trigger, Wrote,
 };
-use crate::ledger::{LedgerError, RunFilter};
+use crate::ledger::{KeptAnswer, LedgerError, RunFilter};
 use crate::schedule::is_worth_another;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -38,7 +37,7 @@ pub(super) struct Resume {
     /// Which attempt comes next.
     pub attempt: u32,
     /// What was asked, and what a person answered.
-    pub answer: Option<Answer>,
+    pub answer: Option<KeptAnswer>,
     /// It is only taken up to be handed back, for this reason.
     pub give_up: Option<(Reason, String)>,
     /// The run whose outcome was being written: the remaining writes are done under its name.
@@ -52,6 +51,12 @@ impl Resume {
     pub(super) fn of(claim: &Claim, attempt: u32) -> Self {
         let (answer, give_up, settling) = Default::default();
         Self { fence: claim.fence, attempt, answer, give_up, settling, applies: false }
+    }
+
+    /// Whether the work goes on, and nothing is known of an answer to it.
+    pub(super) fn goes_on(&self) -> bool {
+        let is_finished = self.give_up.is_some() || self.settling.is_some() || self.applies;
+        !is_finished && self.answer.is_none()
     }
 }
 

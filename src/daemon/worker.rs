@@ -100,6 +100,8 @@ pub(super) struct Worker {
     pub(super) rounds: Option<Rounds>,
     /// What of the day's budget was set aside for its run.
     pub(super) budget: Option<Amount>,
+    /// The digest of what its run's prompt was made from.
+    pub(super) template: Option<String>,
     /// Its run's span.
     pub(super) span: Span,
 }
@@ -110,6 +112,8 @@ pub(super) enum Next {
     Settle,
     /// Another attempt, after so long.
     Retry(Duration),
+    /// The same attempt once more, after so long.
+    Anew(Duration),
     /// The task goes back as it was found.
     HandBack,
     /// A person took over: what they did stays.
@@ -178,6 +182,7 @@ impl Worker {
             is_withdrawn: false,
             handed_over: None,
             rounds: None,
+            template: None,
             parts,
             job,
         };
@@ -203,6 +208,7 @@ impl Worker {
             worker.give_back_budget().await;
             return Err((Reason::StoreFailed, detail));
         }
+        worker.recall_answer().await;
         Ok(worker)
     }
 
@@ -272,7 +278,7 @@ impl Worker {
                     let span = self.span.clone();
                     let end = keeper.during(self.attempt()).instrument(span).await;
                     let end = self.with_fates(end).await;
-                    let next = self.after(&end);
+                    let next = self.or_anew(&end, self.after(&end)).await;
                     (end, next)
                 }
                 Err(end) => {
@@ -280,8 +286,9 @@ impl Worker {
                     (end, next)
                 }
             };
+            let attempt = self.run.attempt + u32::from(matches!(next, Next::Retry(_)));
             let over = match next {
-                Next::Retry(wait) => self.wait_for_next(&end, wait).await,
+                Next::Retry(wait) | Next::Anew(wait) => self.wait_for_next(&end, wait).await,
                 next => Some((end.clone(), next)),
             };
             if let Some((end, next)) = over {
@@ -296,7 +303,7 @@ impl Worker {
             self.finish_record(&end, Vec::new()).await;
             spans::run_ended(&self.span, &self.run);
             runs.push(self.run.clone());
-            begun = self.next_attempt().await;
+            begun = self.next_attempt(attempt).await;
         }
     }
 
@@ -413,7 +420,9 @@ impl Worker {
         match next {
             Next::Abandon => (lost_end(end), EndKind::Expired),
             Next::Yield => (self.give_way(end).await, EndKind::Yielded),
-            Next::HandBack | Next::Retry(_) => (self.hand_back(end).await, EndKind::Released),
+            Next::HandBack | Next::Retry(_) | Next::Anew(_) => {
+                (self.hand_back(end).await, EndKind::Released)
+            }
             Next::Settle => match self.settle(end).await {
                 (end, _) if self.unfinished && self.lost() => (lost_end(end), EndKind::Expired),
                 (end, true) => (end, EndKind::Yielded),

@@ -92,6 +92,11 @@ impl Ledger {
                 .put(keys::held(board, ask.task), "{}")
                 .delete(keys::orphan(board, ask.task));
             let batch = records::replace(batch, &key, &claim, found.as_ref())?;
+            // What was said under a claim that nobody took up again is nothing to whoever begins anew.
+            let batch = match ask.resume {
+                Some(_) => batch,
+                None => self.without_conversation(batch, ask.task).await?,
+            };
             if self.try_commit(batch).await? {
                 if let Some(house) = self.counts() {
                     house.claim_taken();

@@ -1,10 +1,10 @@
-//! The conversation in which a person was asked: kept beside the claim that waits for the answer, and
-//! gone with it.
+//! The conversation in which a person was asked, and what they answered: kept beside the claim that waits
+//! for the answer, and gone with it.
 
-use super::claims::contended;
+use super::claims::{contended, lost};
 use super::records::{self, PAGE};
 use super::{ClaimError, Held, Ledger, LedgerError, TRIES_MAX, keys};
-use crate::domain::{Claim, EndKind, Phase, RunId, TaskId, Value};
+use crate::domain::{Claim, EndKind, Phase, Reason, RunId, StoreTime, TaskId, Value};
 use crate::store::{Batch, StoreError};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -16,8 +16,28 @@ pub struct KeptConversation {
     pub run: RunId,
     /// The definition that it ran with.
     pub definition: String,
+    /// The digest of what its prompt was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// What its runner keeps.
     pub what: Value,
+}
+
+/// What a person answered, for whoever goes on with it: also where the first one breaks off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptAnswer {
+    /// The run that asked.
+    pub run: RunId,
+    /// The question, as it stands on the task.
+    pub question: String,
+    /// The answer.
+    pub text: String,
+    /// What people said after it, the earliest first, each with its author's name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<String>,
+    /// How much of that is left out, before what is there.
+    #[serde(default)]
+    pub left_out: usize,
 }
 
 impl fmt::Debug for KeptConversation {
@@ -37,23 +57,58 @@ impl Ledger {
         kept: &KeptConversation,
     ) -> Result<(), ClaimError> {
         let (task, fence, run) = (held.claim.task, held.claim.fence, &held.claim.run);
-        let board = &self.options.board;
-        let (key, claim) = (keys::conversation(board, task), keys::claim(board, task));
+        let key = keys::conversation(&self.options.board, task);
+        let is_held =
+            |found: Option<&Claim>, now: &StoreTime| self.mine(found, fence, run, now).map(|_| ());
+        self.keep(task, &key, kept, is_held).await
+    }
+
+    /// Keeps what was answered with the claim that waits for it, before anybody takes that up.
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`]: the claim does not wait any more.
+    pub async fn keep_answer(&self, claim: &Claim, answer: &KeptAnswer) -> Result<(), ClaimError> {
+        let (task, fence) = (claim.task, claim.fence);
+        let waits = |found: Option<&Claim>, _: &StoreTime| match found {
+            Some(found) if found.fence == fence && found.phase == Phase::Parked => Ok(()),
+            _ => Err(lost(Reason::ClaimLost, format!("the claim of task {task} waits no more"))),
+        };
+        self.keep(task, &keys::answer(&self.options.board, task), answer, waits).await
+    }
+
+    /// Keeps something with a claim that is as `stands` says, in the place of an earlier one.
+    async fn keep<T: Serialize>(
+        &self,
+        task: TaskId,
+        key: &str,
+        kept: &T,
+        stands: impl Fn(Option<&Claim>, &StoreTime) -> Result<(), ClaimError>,
+    ) -> Result<(), ClaimError> {
+        let claim = keys::claim(&self.options.board, task);
         for _ in 0..TRIES_MAX {
             let now = self.store.now().await?;
             let found = self.claim_record(task).await?;
-            self.mine(found.as_ref().map(|record| &record.value), fence, run, &now)?;
+            stands(found.as_ref().map(|record| &record.value), &now)?;
             let version = found.map(|record| record.version);
-            let earlier = self.without_conversation(Batch::new(), task).await?;
+            let earlier = self.without(Batch::new(), key).await?;
             if !earlier.deletes.is_empty() {
                 self.try_commit(earlier.check(claim.as_str(), version)).await?;
             }
             let batch = Batch::new().check(claim.as_str(), version);
-            if self.try_commit(records::create(batch, &key, kept)?).await? {
+            if self.try_commit(records::create(batch, key, kept)?).await? {
                 return Ok(());
             }
         }
-        Err(contended(&key))
+        Err(contended(key))
+    }
+
+    /// What was answered to whoever has or had a task's claim, if anything was.
+    ///
+    /// # Errors
+    /// Also where it cannot be read any more.
+    pub async fn answer(&self, task: TaskId) -> Result<Option<KeptAnswer>, LedgerError> {
+        let key = keys::answer(&self.options.board, task);
+        Ok(self.read(&key).await?.map(|record| record.value))
     }
 
     /// The conversation that is kept with a task's claim, if one is.
@@ -81,14 +136,19 @@ impl Ledger {
         self.without_conversation(batch, claim.task).await
     }
 
-    /// Adds its removal to a commit, whether it can be read or not.
+    /// Adds its removal to a commit, and that of the answer, whether they can be read or not.
     pub(super) async fn without_conversation(
         &self,
         batch: Batch,
         task: TaskId,
     ) -> Result<Batch, StoreError> {
-        let key = keys::conversation(&self.options.board, task);
-        if self.store.get(&key).await?.is_none() {
+        let board = &self.options.board;
+        let batch = self.without(batch, &keys::conversation(board, task)).await?;
+        self.without(batch, &keys::answer(board, task)).await
+    }
+
+    async fn without(&self, batch: Batch, key: &str) -> Result<Batch, StoreError> {
+        if self.store.get(key).await?.is_none() {
             return Ok(batch);
         }
         let parts = keys::parts_under(&format!("{key}/"));

@@ -108,6 +108,11 @@ pub(super) fn conversation(board: &BoardName, task: TaskId) -> String {
     format!("conversation/{}/{task}", segment(board.as_str()))
 }
 
+/// What the person answered, until the claim ends.
+pub(super) fn answer(board: &BoardName, task: TaskId) -> String {
+    format!("answer/{}/{task}", segment(board.as_str()))
+}
+
 /// Present while a claim is not free.
 pub(super) fn held(board: &BoardName, task: TaskId) -> String {
     format!("{}{task}", held_prefix(board))

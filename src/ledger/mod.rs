@@ -46,7 +46,7 @@ pub use audit::{AuditEntry, AuditVerdict, Covers};
 pub use budgets::{Amount, DaySpent, ReserveAsk};
 pub use claims::{Acquire, Held};
 pub use commands::CommandGiven;
-pub use conversations::KeptConversation;
+pub use conversations::{KeptAnswer, KeptConversation};
 pub use outbox::{Again, QueueState, Sent};
 pub use page_sessions::{LINK_LIFE, PageSession, SESSIONS_OF_ONE_MAX};
 pub use pins::Pin;

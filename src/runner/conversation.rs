@@ -1,7 +1,7 @@
 //! What a runner keeps of its conversation while a person is asked: the answer goes on in it, in another
 //! life of the daemon, too.
 
-use super::model_loop::answered;
+use super::model_loop::told_of;
 use super::{Job, WorkEnd};
 use crate::domain::{RunState, Value};
 use crate::model::Message;
@@ -52,10 +52,23 @@ pub struct Answered {
     pub told: String,
 }
 
+/// What there is to tell whoever asked, as it was written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct News<'a> {
+    /// A person's answer.
+    pub answer: &'a str,
+    /// What people said after it, the earliest first.
+    pub later: &'a [String],
+    /// How much of that is left out, before what is there.
+    pub left_out: usize,
+    /// How the workspace stands, where that is to be said.
+    pub workspace: Option<&'a str>,
+}
+
 impl Answered {
-    /// With an answer as a person wrote it.
-    pub fn new(conversation: Conversation, answer: &str) -> Self {
-        Self { conversation, told: answered(answer) }
+    /// With what has come since.
+    pub fn new(conversation: Conversation, news: &News<'_>) -> Self {
+        Self { conversation, told: told_of(news) }
     }
 }
 

@@ -19,7 +19,7 @@ pub mod workspace;
 pub use grant::{Door, Grant, Granted, Grants};
 pub use sandbox::CONFINE;
 pub use session::ToolSession;
-pub use signs::{Sign, Signs, SignsEnd};
+pub use signs::{PROMPT, Sign, Signs, SignsEnd};
 pub use workspace::{Workspace, Workspaces};
 
 use crate::domain::{Playbook, Reason, RunId, RunState, TaskId, Usage, Value};
@@ -114,6 +114,8 @@ pub struct WorkEnd {
     pub usage: Usage,
     /// Where it asks a person: the conversation in which the answer is to go on, if that can be.
     pub conversation: Option<Arc<conversation::Conversation>>,
+    /// Whether it went on in the conversation in which a person was asked.
+    pub went_on: bool,
 }
 
 impl WorkEnd {
@@ -129,6 +131,7 @@ impl WorkEnd {
             detail: String::new(),
             usage,
             conversation: None,
+            went_on: false,
         }
     }
 

@@ -11,7 +11,7 @@ mod patience;
 mod told;
 mod transcript;
 
-use super::conversation::{Answered, Conversation};
+use super::conversation::{Answered, Conversation, Messages};
 use super::signs::{Overrun, Watch};
 use super::{Job, Runner, Signs, ToolSession, WorkEnd};
 use crate::domain::{Limits, Reason, RunId, RunState, Usage, Value};
@@ -25,7 +25,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-pub(super) use told::answered;
+pub(super) use told::told_of;
 use told::{REMINDER, RESULT_BYTES_MAX, WAS_CUT, as_data, bounded};
 use tracing::{Instrument as _, Span};
 
@@ -85,7 +85,8 @@ impl Runner for ModelRunner {
             counted: (0, 0),
             failures: BTreeMap::new(),
         };
-        let end = turns.run().await;
+        let went_on = goes_on(job).is_some();
+        let end = WorkEnd { went_on, ..turns.run().await };
         if !job.asks(&end) {
             return end;
         }
@@ -95,12 +96,22 @@ impl Runner for ModelRunner {
 
 /// How the conversation begins, and how many exchanges of it there were: anew, or where it asked.
 fn begun(job: &Job, signs: &Signs) -> (Vec<Message>, u32) {
-    let Some(Answered { conversation: Conversation::Messages(kept), told }) = &job.answered else {
+    let Some((kept, told)) = goes_on(job) else {
         return (vec![Message::User(job.prompt.clone())], 0);
     };
     let text = "the conversation goes on where it asked";
     signs.entry("note", text, Value::map([("turns", kept.turns)]));
     (kept.answered(told), kept.turns)
+}
+
+/// The conversation that goes on, and what is told in it.
+fn goes_on(job: &Job) -> Option<(&Messages, &str)> {
+    match &job.answered {
+        Some(Answered { conversation: Conversation::Messages(kept), told }) => {
+            Some((kept, told.as_str()))
+        }
+        _ => None,
+    }
 }
 
 struct Turns<'a> {

@@ -49,6 +49,9 @@ const HIDDEN_BYTES_MIN: usize = 8;
 /// The longest line that is passed on; the rest of it is cut.
 const LINE_BYTES_MAX: usize = 4 * 1024;
 
+/// The kind of the line that holds what the work is told first.
+pub const PROMPT: &str = "prompt";
+
 /// The end at which signs are read.
 pub type SignsEnd = mpsc::Receiver<Sign>;
 
@@ -113,6 +116,12 @@ impl Signs {
             let text = begin_of(&self.harmless(text)).to_owned();
             Sign::Entry { kind, text, data: self.harmless_value(data) }
         });
+    }
+
+    /// What it is told first, whole.
+    pub(super) fn prompt(&self, text: &str) {
+        let entry = || Sign::Entry { kind: PROMPT, text: self.harmless(text), data: Value::Null };
+        self.show(entry);
     }
 
     /// How many signs nobody had room for.

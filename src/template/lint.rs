@@ -98,12 +98,22 @@ fn names_for(name: &str) -> Option<Vec<&'static str>> {
     (!free).then(vocabulary::any_file)
 }
 
-/// For each good template, the names of the context that it and its partials speak of.
-pub(super) fn roots(texts: &Texts, parsed: &Parsed) -> BTreeMap<String, BTreeSet<String>> {
+/// What a template and its partials name.
+#[derive(Clone)]
+pub(super) struct Named {
+    /// Of the context.
+    pub roots: BTreeSet<String>,
+    /// The partials themselves.
+    pub partials: BTreeSet<String>,
+}
+
+/// What each good template names.
+pub(super) fn named(texts: &Texts, parsed: &Parsed) -> BTreeMap<String, Named> {
     let of = |name: &str, template: &Template| {
         let walk = Walk::new(parsed, texts, None);
         walk.template(name, template, &Frame::root(true), 0, 0);
-        (name.to_owned(), walk.roots.into_inner())
+        let (roots, partials) = (walk.roots.into_inner(), walk.partials.into_inner());
+        (name.to_owned(), Named { roots, partials })
     };
     parsed.iter().map(|(name, template)| of(name, template)).collect()
 }
@@ -207,6 +217,7 @@ struct Walk<'a> {
     names: Option<Vec<&'a str>>,
     findings: RefCell<Vec<(String, Finding)>>,
     roots: RefCell<BTreeSet<String>>,
+    partials: RefCell<BTreeSet<String>>,
     elements: std::cell::Cell<usize>,
 }
 
@@ -226,6 +237,7 @@ impl<'a> Walk<'a> {
             names,
             findings: RefCell::default(),
             roots: RefCell::default(),
+            partials: RefCell::default(),
             elements: std::cell::Cell::new(0),
         }
     }
@@ -465,6 +477,7 @@ impl<'a> Walk<'a> {
             }
             return;
         };
+        self.partials.borrow_mut().insert(name.clone());
         // The walk follows partials; a cycle is one that never ends.
         if depth >= DEPTH_MAX {
             let message = format!("partial `{name}` includes itself, or partials go too deep");

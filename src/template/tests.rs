@@ -75,6 +75,26 @@ fn partials_are_looked_at_where_they_are_used() {
 }
 
 #[test]
+fn another_text_of_a_template_or_of_what_it_includes_is_another_digest_and_nothing_else_is() {
+    let of = |texts: [&str; 4]| {
+        let names = ["a.hbs", "_b.hbs", "_c.hbs", "d.hbs"];
+        let (set, faults) = Templates::from_texts(names.into_iter().zip(texts));
+        assert!(faults.is_empty(), "{faults:?}");
+        set.digest("a.hbs").unwrap()
+    };
+    let texts = ["x{{#if task}}{{> _b.hbs}}{{/if}}", "y{{> _c.hbs}}", "z", "w"];
+    let same = of(texts);
+    assert_eq!(same.len(), 64);
+    for (place, changes) in [(0, true), (1, true), (2, true), (3, false)] {
+        let longer = format!("{}!", texts[place]);
+        let mut texts = texts;
+        texts[place] = &longer;
+        assert_eq!(of(texts) != same, changes, "{place}");
+    }
+    assert_eq!(templates(&[("a.hbs", "x")]).digest("b.hbs"), None);
+}
+
+#[test]
 fn faulty_templates_are_refused_at_line_and_column() {
     for (text, expected) in [
         ("a\n {{tsak.id}}", ":2:4: unknown name `tsak` (did you mean `task`?)"),

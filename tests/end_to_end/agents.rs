@@ -346,6 +346,12 @@ fn an_agent_that_can_load_its_session_hears_the_answer_in_it() {
         assert!(transcript.contains(told), "no {told:?} in {record:#}");
     }
     assert!(!transcript.contains("of the past"), "{record:#}");
+    // What it was never sent is not recorded as its prompt.
+    let prompt = record["prompt"].as_str().unwrap();
+    assert!(
+        prompt.starts_with("A person has answered.") && prompt.ends_with("<<<END>>>"),
+        "{prompt}"
+    );
 }
 
 #[test]

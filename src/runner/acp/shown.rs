@@ -44,10 +44,26 @@ struct State {
     session: Option<String>,
     /// What is shown was told by a run before.
     is_replay: bool,
+    /// The session was loaded.
+    is_loaded: bool,
     /// What the session had cost before it was loaded; not spent now.
     cost_before: u64,
-    /// What it has cost altogether.
+    /// Since when that is known.
+    base: Base,
+    /// What it says that the session has cost altogether.
     cost: u64,
+}
+
+/// Where it is known from what a session had cost before.
+#[derive(Default, PartialEq, Eq)]
+enum Base {
+    /// The run before kept it; an agent that says less counts from where it loaded.
+    #[default]
+    Kept,
+    /// The same, but the agent has not worked since: what it says next may be it.
+    Open,
+    /// The agent has said it.
+    Said,
 }
 
 impl Shown {
@@ -106,16 +122,27 @@ impl Shown {
     /// A session is loaded that had cost so much: what comes now is only its past.
     pub(super) fn begin_replay(&self, cost_micros: u64) {
         let mut state = self.state();
-        (state.is_replay, state.cost_before, state.cost) = (true, cost_micros, cost_micros);
+        (state.is_replay, state.base) = (true, Base::Open);
+        (state.cost_before, state.cost) = (cost_micros, cost_micros);
     }
 
     /// What comes now is new; where the session was not loaded, another begins.
     pub(super) fn end_replay(&self, was_loaded: bool) {
         let mut state = self.state();
-        state.is_replay = false;
+        (state.is_replay, state.is_loaded) = (false, was_loaded);
         if !was_loaded {
-            (state.cost_before, state.cost) = (0, 0);
+            (state.cost_before, state.cost, state.base) = (0, 0, Base::Kept);
         }
+    }
+
+    /// Whether a session of an earlier run goes on.
+    pub(super) fn is_loaded(&self) -> bool {
+        self.state().is_loaded
+    }
+
+    /// What it is told first.
+    pub(super) fn prompt(&self, text: &str) {
+        self.signs.prompt(text);
     }
 
     /// Which limit is used up, if one is.
@@ -144,16 +171,25 @@ impl Shown {
 
     /// It shows something.
     pub(super) fn update(&self, update: SessionUpdate) {
+        if let SessionUpdate::UsageUpdate(usage) = update {
+            if let Some(cost) = usage.cost.filter(|cost| cost.currency == "USD") {
+                self.cost(cost.amount);
+            }
+            return;
+        }
         if self.state().is_replay {
             return;
         }
         match update {
+            SessionUpdate::AgentThoughtChunk(_) => self.works(),
             SessionUpdate::AgentMessageChunk(chunk) => {
+                self.works();
                 if let ContentBlock::Text(text) = chunk.content {
                     self.text(&text.text);
                 }
             }
             SessionUpdate::ToolCall(call) => {
+                self.works();
                 self.line(&format!("{}: begun", titled(&call.title)));
                 let mut fields = ToolCallUpdateFields::default();
                 fields.kind = Some(call.kind);
@@ -178,14 +214,18 @@ impl Shown {
                 self.remember(&update.tool_call_id, fields);
             }
             SessionUpdate::Plan(plan) => {
+                self.works();
                 self.line(&format!("a plan of {} steps", plan.entries.len()));
             }
-            SessionUpdate::UsageUpdate(usage) => {
-                if let Some(cost) = usage.cost.filter(|cost| cost.currency == "USD") {
-                    self.cost(cost.amount);
-                }
-            }
             _ => {}
+        }
+    }
+
+    /// It works: what it costs from now on is spent.
+    fn works(&self) {
+        let mut state = self.state();
+        if state.base == Base::Open {
+            state.base = Base::Kept;
         }
     }
 
@@ -223,12 +263,15 @@ impl Shown {
     fn cost(&self, amount: f64) {
         let micros = ((amount * 1e6).round() as u64).min(COST_MICROS_MAX);
         let mut state = self.state();
-        state.cost = state.cost.max(micros);
-        if micros < state.cost_before {
+        state.cost = micros;
+        let is_first = state.base == Base::Open && micros <= state.cost_before;
+        if state.is_replay || is_first {
+            (state.cost_before, state.base) = (micros, Base::Said);
+        } else if micros < state.cost_before && state.base != Base::Said {
             // It counts from where it was loaded.
             state.cost_before = 0;
         }
-        let spent = micros - state.cost_before;
+        let spent = micros.saturating_sub(state.cost_before);
         state.usage.cost_micros = state.usage.cost_micros.max(spent);
         if self.cost_micros_max.is_some_and(|max| state.usage.cost_micros >= max) {
             self.spent.cancel();
@@ -323,6 +366,46 @@ mod tests {
             assert!(end.try_recv().is_ok());
             shown.cost(says);
             assert_eq!(shown.usage().cost_micros, spent);
+        }
+    }
+
+    fn costs(amount: f64) -> SessionUpdate {
+        update(serde_json::json!({
+            "sessionUpdate": "usage_update", "used": 1, "size": 2,
+            "cost": { "amount": amount, "currency": "USD" },
+        }))
+    }
+
+    #[test]
+    fn what_an_agent_says_of_the_past_counts_more_than_what_was_kept_and_its_last_word_is_kept() {
+        let thought = || {
+            update(serde_json::json!({
+                "sessionUpdate": "agent_thought_chunk", "content": { "type": "text", "text": "So." },
+            }))
+        };
+        // While it is loaded, after that before it works, while it works; what it spent, and has cost.
+        let cases: &[(&[f64], &[f64], &[f64], u64, u64)] = &[
+            (&[0.1, 0.8], &[], &[0.9], 100_000, 900_000),
+            (&[1.25], &[], &[1.5], 250_000, 1_500_000),
+            (&[], &[0.8], &[0.9], 100_000, 900_000),
+            (&[], &[], &[0.3, 0.4], 400_000, 400_000),
+            (&[], &[1.25], &[1.5, 1.75], 750_000, 1_750_000),
+            (&[0.5], &[], &[0.75, 0.25], 250_000, 250_000),
+            (&[], &[], &[], 0, 1_000_000),
+        ];
+        for case in cases {
+            let (loading, loaded, working, spent, cost) = case;
+            let (signs, _end) = Signs::channel(8);
+            let shown = Shown::new(signs, None);
+            shown.begin_replay(1_000_000);
+            loading.iter().for_each(|amount| shown.update(costs(*amount)));
+            shown.end_replay(true);
+            loaded.iter().for_each(|amount| shown.update(costs(*amount)));
+            shown.update(thought());
+            working.iter().for_each(|amount| shown.update(costs(*amount)));
+            shown.in_session("s-1");
+            assert_eq!(shown.usage().cost_micros, *spent, "{case:?}");
+            assert_eq!(shown.session(), Some(("s-1".to_owned(), *cost)), "{case:?}");
         }
     }
 

@@ -111,6 +111,10 @@ impl Talk {
         if greeted.agent_capabilities.load_session {
             self.shown.in_session(&session.0);
         }
+        if self.earlier.is_some() {
+            // Only now it is known what that is.
+            self.shown.prompt(prompt);
+        }
         for turn in 1..=self.turns_max {
             self.shown.turn();
             let reason = match self.turn(agent, &session, prompt).await? {

@@ -1,7 +1,6 @@
 //! What is kept of a conversation while a person is asked: all of it, without what can be nothing but a
 //! secret.
 
-use super::transcript::is_secret;
 use crate::domain::Value;
 use crate::fault::REDACTED;
 use crate::model::{Call, Message};
@@ -10,6 +9,24 @@ use crate::runner::conversation::Messages;
 
 /// What a call came to that was made beside the one that asked.
 const NOT_DONE: &str = "not done: the run waits for a person's answer; call it again";
+
+/// How names end under which nothing but secrets stand, without what joins their words. Keys and tokens are
+/// also what issues and pages go by.
+const SECRET_NAMES: &[&str] = &[
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "secretkey",
+    "apikey",
+    "privatekey",
+    "accesskey",
+    "accesstoken",
+    "refreshtoken",
+    "authtoken",
+    "bearertoken",
+    "authorization",
+];
 
 /// A conversation that ends with the result of the call that asked; why it cannot be kept.
 pub(super) fn kept(
@@ -76,7 +93,8 @@ fn value(given: Value, clean: &dyn Fn(&str) -> String) -> Value {
         }
         Value::Map(map) => {
             let map = map.into_iter().map(|(name, given)| {
-                let given = if is_secret(&name) { REDACTED.into() } else { value(given, clean) };
+                let is_one = is_secret(&name, &given);
+                let given = if is_one { REDACTED.into() } else { value(given, clean) };
                 (name, given)
             });
             Value::Map(map.collect())
@@ -91,10 +109,18 @@ fn holds_secret(echo: &Value, signs: &Signs) -> bool {
         Value::Text(text) => signs.harmless(text) != *text,
         Value::List(items) => items.iter().any(|item| holds_secret(item, signs)),
         Value::Map(map) => {
-            map.iter().any(|(name, given)| is_secret(name) || holds_secret(given, signs))
+            map.iter().any(|(name, given)| is_secret(name, given) || holds_secret(given, signs))
         }
         _ => false,
     }
+}
+
+/// Whether what stands under a name can be nothing but a secret. Whether there is one is none.
+fn is_secret(name: &str, given: &Value) -> bool {
+    let letters = name.chars().filter(|c| c.is_alphanumeric());
+    let name: String = letters.flat_map(char::to_lowercase).collect();
+    let is_named = SECRET_NAMES.iter().any(|secret| name.ends_with(secret));
+    is_named && !matches!(given, Value::Null | Value::Bool(_))
 }
 
 #[cfg(test)]
@@ -174,7 +200,33 @@ mod tests {
         };
         assert_eq!(*echo, fine);
         assert!(keep(thought("I use ghp_abcdefgh1234.")).is_err());
-        let call = Value::map([("input", Value::map([("password", "hunter2")]))]);
-        assert!(keep(Value::List(vec![call])).is_err());
+        let call = |name: &str| {
+            Value::List(vec![Value::map([("input", Value::map([(name, "PROJ-12")]))])])
+        };
+        for name in ["password", "API-Key", "client_secret", "Authorization", "accessToken"] {
+            assert!(keep(call(name)).is_err(), "{name}");
+        }
+        for name in ["key", "token", "cursor_token", "cookies", "secretary", "keys"] {
+            assert!(keep(call(name)).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_goes_by_the_name_of_a_key_or_token_stays_in_the_arguments() {
+        let args = Value::map([
+            ("key", Value::from("PROJ-12")),
+            ("token", "page-2".into()),
+            ("has_password", true.into()),
+            ("db_password", "hunter2".into()),
+        ]);
+        let call = vec![Call::new("c1", "tracker:getIssue", args.clone())];
+        let said = Message::Assistant { text: String::new(), calls: call, echo: Value::Null };
+        let told = Message::ToolResult { id: "c1".into(), text: "ok".into(), is_error: false };
+        let talk = vec![Message::User("The prompt.".into()), said, told];
+        let kept = kept(talk, ("m".to_owned(), 1), &signs()).unwrap();
+        let Message::Assistant { calls, .. } = &kept.messages[1] else { panic!("no reply") };
+        let Value::Map(mut expected) = args else { unreachable!() };
+        expected.insert("db_password".to_owned(), REDACTED.into());
+        assert_eq!(calls[0].args, Ok(Value::Map(expected)));
     }
 }

@@ -117,7 +117,7 @@ fn value(given: &Value, room: &mut usize, depth: usize) -> Value {
 }
 
 /// Whether what stands under a name is a secret, whatever it looks like.
-pub(super) fn is_secret(name: &str) -> bool {
+fn is_secret(name: &str) -> bool {
     let lower = name.to_lowercase();
     SECRET_NAMES.iter().any(|part| lower.contains(part))
         || matches!(lower.as_str(), "token" | "key")

@@ -4,7 +4,7 @@ use super::job;
 use crate::support::house::{House, playbook};
 use rota::domain::{Outcome, Playbook, Reason, RunState};
 use rota::model::scripted::ScriptedModel;
-use rota::runner::conversation::Answered;
+use rota::runner::conversation::{Answered, News};
 use rota::runner::model_loop::ModelRunner;
 use rota::runner::{Job, Runner as _, Signs, WorkEnd};
 use std::sync::Arc;
@@ -161,7 +161,8 @@ async fn whoever_asked_goes_on_with_the_answer_as_the_result_of_its_call() {
     let conversation = asked.conversation.expect("it asks");
     let model = ScriptedModel::from_toml("test", &format!("[[conversation]]\n{script}")).unwrap();
     let (job, tools) = job(&house, book, "A prompt that fits nothing any more.").await;
-    let answered = Answered::new((*conversation).clone(), "The second one.");
+    let news = News { answer: "The second one.", ..News::default() };
+    let answered = Answered::new((*conversation).clone(), &news);
     let job = Job { answered: Some(answered), ..job };
     let (signs, _end) = Signs::channel(100);
     let runner = ModelRunner::new(Arc::new(model));
@@ -169,4 +170,5 @@ async fn whoever_asked_goes_on_with_the_answer_as_the_result_of_its_call() {
     assert_eq!((end.state, end.outcome.as_deref()), (RunState::Succeeded, Some("done")), "{end:?}");
     assert_eq!((end.usage.turns, end.usage.tokens_in), (1, 200), "what this run used");
     assert!(end.conversation.is_none(), "it asks nobody");
+    assert!(end.went_on && !asked.went_on);
 }
