@@ -135,7 +135,8 @@ async fn what_is_too_long_is_cut_and_the_rest_is_read_by_its_address() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_asks_is_told_what_their_token_gives_them_and_its_use_is_listed() {
     let rota = team();
-    let own = token(&rota, &["laptop", "--role", "editor", "--project", "Website"]);
+    let own =
+        token(&rota, &["laptop", "--role", "editor", "--project", "Website", "--expires", "90d"]);
     let key = token(&rota, &["ci", "--service"]);
     let serving = rota.serve(Vec::<&str>::new());
     let told = Client::of(&serving, Some(&own)).call("whoami", json!({})).await;

@@ -63,7 +63,7 @@ async fn whoever_is_no_member_is_told_of_no_task_run_or_name_by_any_way_in() {
         ("getTicket", json!({ "id": 2 }), "not_found"),
         ("showRun", json!({ "run": run }), "not_found"),
         ("stopRun", json!({ "run": run }), "not_found"),
-        ("undoRun", json!({ "run": run }), "not_found"),
+        ("undoRun", json!({ "run": run, "confirm": run }), "not_found"),
         ("undoRun", json!({ "run": run, "dryRun": true }), "not_found"),
         ("whyNot", json!({ "subject": "task 2" }), "not_found"),
         ("listRuns", json!({ "task": 2 }), "not_found"),
@@ -118,7 +118,8 @@ async fn events_tell_whoever_is_no_member_nothing_of_the_runs_and_tasks_of_other
     let (mut all, mut some) = (opened(&scene.ada).await, opened(&scene.bob).await);
     let done = scene.ada.call("runPlaybook", json!({ "playbook": "tidy", "task": 2 })).await;
     assert_eq!(done["isError"], false, "{done:#}");
-    while !all.named("progress").await.data.to_string().contains(SECRET) {}
+    let run = done["structuredContent"]["run"].clone();
+    while all.named("progress").await.data["run"] != run {}
     all.until("changed", &json!({ "task": 2 })).await;
     let edit = json!({ "id": 1, "params": { "headline": "Seen" } });
     assert_eq!(scene.ada.call("editTask", edit).await["isError"], false);

@@ -97,7 +97,12 @@ async fn a_members_role_is_the_most_that_every_tool_lets_them_do_there() {
             }
             let mut reasons = Vec::new();
             for args in tried(tool, &own) {
-                reasons.push(call(&house, &who, tool.name, args).await.err());
+                let answered = call(&house, &who, tool.name, args).await;
+                // Of many each says why it was not done.
+                let is_none_of_many = |answer: &Value| answer.get("done") == Some(&Value::Int(0));
+                if !answered.as_ref().is_ok_and(is_none_of_many) {
+                    reasons.push(answered.err());
+                }
             }
             refused.push(reasons.contains(&Some(Reason::RoleTooLow)));
             let is_done = reasons.contains(&None);
