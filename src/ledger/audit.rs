@@ -126,12 +126,18 @@ impl Ledger {
         Err(contended("the audit log"))
     }
 
-    /// The latest entries, newest first, at most `limit`.
-    pub async fn audit_log(&self, limit: usize) -> Result<Vec<AuditEntry>> {
+    /// The latest entries, newest first, at most `limit`; those before the entry of this number, where one
+    /// is given.
+    pub async fn audit_log(&self, limit: usize, before: Option<u64>) -> Result<Vec<AuditEntry>> {
         let head: Option<Record<Head>> = self.read(keys::AUDIT_HEAD).await?;
         let last = head.map_or(0, |head| head.value.number);
-        let before = last.saturating_sub(u64::try_from(limit).unwrap_or(u64::MAX));
-        let after = keys::audit(before);
+        let last = before.map_or(last, |before| last.min(before.saturating_sub(1)));
+        let begin = last.saturating_sub(u64::try_from(limit).unwrap_or(u64::MAX));
+        let after = keys::audit(begin);
+        let limit = usize::try_from(last - begin).unwrap_or(limit);
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
         let entries = records::scan(self.store.as_ref(), keys::AUDIT, Some(&after), limit).await?;
         Ok(entries.into_iter().rev().map(|(_, record)| record.value).collect())
     }

@@ -105,8 +105,12 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     async fn occurrence(&self, id: &OccurrenceId) -> Result<Option<Occurrence>, DeskError>;
     /// Whether what is recorded is as it was written.
     async fn audit(&self) -> Result<AuditVerdict, DeskError>;
-    /// What people did to the daemon, newest first.
-    async fn audit_log(&self, limit: usize) -> Result<Vec<AuditEntry>, DeskError>;
+    /// What people did to the daemon, newest first; before the entry of this number, if one is given.
+    async fn audit_log(
+        &self,
+        limit: usize,
+        before: Option<u64>,
+    ) -> Result<Vec<AuditEntry>, DeskError>;
 }
 
 /// The tokens, as tools see them.

@@ -152,8 +152,12 @@ impl Records for Ledger {
         self.verify().await.map_err(|error| failed("reading the audit log", error))
     }
 
-    async fn audit_log(&self, limit: usize) -> Result<Vec<AuditEntry>, DeskError> {
-        let found = Self::audit_log(self, limit).await;
+    async fn audit_log(
+        &self,
+        limit: usize,
+        before: Option<u64>,
+    ) -> Result<Vec<AuditEntry>, DeskError> {
+        let found = Self::audit_log(self, limit, before).await;
         found.map_err(|error| failed("reading the audit log", error))
     }
 

@@ -4,6 +4,7 @@ use super::operate::desk_error;
 use super::records::{Anything, Nothing};
 use crate::domain::{Reason, Role, Value};
 use crate::ledger::AuditVerdict;
+use crate::tools::arguments::Id;
 use crate::tools::definition::{Definition, Words};
 use crate::tools::registry::Parts;
 use crate::tools::{ToolError, show};
@@ -73,10 +74,18 @@ async fn verify(parts: &Parts) -> Result<Value, ToolError> {
 struct ListAudit {
     /// At most so many, 1 to 1000 (default 20).
     limit: Option<u32>,
+    /// `next` of the page before.
+    cursor: Option<Id>,
 }
 
 async fn list(parts: &Parts, args: ListAudit) -> Result<Value, ToolError> {
     let limit = args.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX) as usize;
-    let entries = parts.records()?.audit_log(limit).await.map_err(desk_error)?;
-    Ok(Value::map([("items", show::value(&entries))]))
+    let before = args.cursor.map(|Id(number)| u64::try_from(number).unwrap_or(0));
+    let entries = parts.records()?.audit_log(limit, before).await.map_err(desk_error)?;
+    let mut answer = vec![("items", show::value(&entries))];
+    let last = entries.last().map_or(0, |entry| entry.number);
+    if entries.len() == limit && last > 1 {
+        answer.push(("next", i64::try_from(last).unwrap_or(i64::MAX).to_string().into()));
+    }
+    Ok(Value::map(answer))
 }

@@ -27,7 +27,6 @@ const WHOLE: &[(&str, &[&str])] = &[
     ("getHealth", &[]),
     ("getParentKPIs", &["id"]),
     ("getStatusLabels", &["id"]),
-    ("listAudit", &["number"]),
     ("listClaims", &["task"]),
     ("listPeople", &["id"]),
     ("listPlaybooks", &["name"]),

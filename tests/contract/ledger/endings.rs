@@ -214,7 +214,7 @@ async fn c8_a_revocation_needs_a_reason_raises_the_fence_and_is_audited(f: Fixtu
     let check = ledger.check_fence(TASK, held.claim.fence, &held.claim.run).await;
     assert_eq!(reason(check), Reason::ForceReleased);
     assert_eq!(reason(ledger.renew(&mut held).await), Reason::ForceReleased);
-    let log = ledger.audit_log(10).await.unwrap();
+    let log = ledger.audit_log(10, None).await.unwrap();
     assert_eq!((log.len(), log[0].who.as_str(), log[0].what.as_str()), (1, "ada", "revoke"));
     assert!(log[0].detail.contains("it runs wild") && log[0].detail.contains("r-1"));
     assert_eq!(ledger.orphans().await.unwrap().len(), 1);
@@ -255,7 +255,7 @@ async fn c8_what_nobody_holds_cannot_be_revoked(f: Fixture) {
     let mut held = ledger.acquire(ask("r-1")).await.unwrap();
     ledger.end(&mut held, EndKind::Released, Reason::Done).await.unwrap();
     assert_eq!(reason(ledger.revoke(TASK, "why not", "ada").await), Reason::NotFound);
-    assert!(ledger.audit_log(10).await.unwrap().is_empty());
+    assert!(ledger.audit_log(10, None).await.unwrap().is_empty());
 }
 
 async fn ending_twice_in_the_same_way_is_one_end(f: Fixture) {

@@ -97,7 +97,7 @@ async fn a_playbook_is_armed_paused_and_resumed_by_name(f: Fixture) {
     assert_eq!(ledger.resume(&name, "ada").await.unwrap().paused, None);
     assert_eq!(ledger.disarm(&name, "ada").await.unwrap().armed, None);
     assert_eq!(ledger.playbook_switch(&PlaybookName::new("other")).await.unwrap().paused, None);
-    let log = ledger.audit_log(9).await.unwrap();
+    let log = ledger.audit_log(9, None).await.unwrap();
     let whats: Vec<_> = log.iter().map(|entry| entry.what.as_str()).collect();
     assert_eq!(whats, ["disarm", "resume", "pause", "arm"]);
 }
@@ -129,7 +129,7 @@ async fn everything_is_stopped_until_it_is_started(f: Fixture) {
     assert_eq!(ledger.stopped().await.unwrap(), Some(stop));
     ledger.set_stopped(None, "ada").await.unwrap();
     assert_eq!(ledger.stopped().await.unwrap(), None);
-    let log = ledger.audit_log(9).await.unwrap();
+    let log = ledger.audit_log(9, None).await.unwrap();
     let whats: Vec<_> = log.iter().map(|entry| entry.what.as_str()).collect();
     assert_eq!(whats, ["start-all", "stop-all"]);
 }
@@ -147,8 +147,12 @@ async fn the_audit_log_keeps_its_order_under_many_writers(f: Fixture) {
     });
     at_once(writers).await;
     assert_eq!(ledger.verify().await.unwrap(), AuditVerdict::Intact { entries: 40 });
-    let latest = ledger.audit_log(3).await.unwrap();
+    let latest = ledger.audit_log(3, None).await.unwrap();
     assert_eq!(latest.iter().map(|entry| entry.number).collect::<Vec<_>>(), [40, 39, 38]);
+    for (before, expected) in [(38, vec![37, 36, 35]), (3, vec![2, 1]), (1, vec![]), (0, vec![])] {
+        let page = ledger.audit_log(3, Some(before)).await.unwrap();
+        assert_eq!(page.iter().map(|entry| entry.number).collect::<Vec<_>>(), expected);
+    }
 }
 
 async fn the_audit_chain_shows_a_planted_change(f: Fixture) {

@@ -142,7 +142,7 @@ async fn what_is_done_with_tokens_is_audited(f: Fixture) {
     ledger.issue_token(new(TokenKind::Service, "ci"), "Ada").await.unwrap();
     ledger.rotate_token("ci", Duration::ZERO, "Bob").await.unwrap();
     ledger.revoke_token("ci", "Eve").await.unwrap();
-    let log = ledger.audit_log(10).await.unwrap();
+    let log = ledger.audit_log(10, None).await.unwrap();
     let told: Vec<_> = log.iter().map(|e| (e.who.as_str(), e.what.as_str())).collect();
     assert_eq!(told, [("Eve", "revoke-token"), ("Bob", "rotate-token"), ("Ada", "create-token")]);
 }

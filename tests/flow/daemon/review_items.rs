@@ -174,7 +174,7 @@ async fn a_day_that_is_used_up_is_granted_once_more_and_no_further() {
     let refuse = ("budget:ai-worker", "request_changes");
     tend(&team, &life, ADA, refuse, json!({})).await.unwrap();
     assert!(!names(&team, &life).await.contains(&"budget:ai-worker".to_owned()));
-    let log = life.ledger.audit_log(100).await.unwrap();
+    let log = life.ledger.audit_log(100, None).await.unwrap();
     let grants = log.iter().filter(|entry| entry.what == "grant-budget").count();
     assert_eq!(grants, 1, "only what all may use together was short: {log:#?}");
     life.stop().await;

@@ -165,7 +165,7 @@ async fn what_a_person_approves_is_written_once_under_a_new_fence_in_the_agents_
     let (who, _) = team.comments(task).await.into_iter().find(|(_, t)| t == "I found it.").unwrap();
     assert_eq!(who, WORKER);
     assert_eq!(team.prompts().len(), 1, "no model was asked again");
-    let audit = life.ledger.audit_log(10).await.unwrap();
+    let audit = life.ledger.audit_log(10, None).await.unwrap();
     assert!(audit.iter().any(|entry| entry.what == "apply" && entry.who == "Bo"), "{audit:#?}");
     // The task waits for its review now, which is another decision.
     assert_eq!(waiting(&team, &life).await[0].1, "hand_over");

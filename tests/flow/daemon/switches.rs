@@ -231,7 +231,7 @@ async fn an_operator_takes_a_claim_away_and_the_run_writes_nothing_more() {
     assert_eq!(team.activity(task).await.len(), before);
     let claim = life.claim(task).await;
     assert!(claim.fence > Fence(1) && claim.holder.is_none(), "{claim:?}");
-    let log = life.ledger.audit_log(10).await.unwrap();
+    let log = life.ledger.audit_log(10, None).await.unwrap();
     assert!(log.iter().any(|entry| entry.detail.contains("it hangs")), "{log:?}");
     life.stop().await;
 }

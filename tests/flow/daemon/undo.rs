@@ -67,7 +67,7 @@ async fn a_run_that_nobody_touched_since_is_undone_whole() {
     assert_eq!(life.claim(task).await.phase, Phase::Free);
     let again = life.call(&ada, "undoRun", json!({ "run": run.as_str() })).await.unwrap();
     assert_eq!(int(&again, "undone"), 0, "{again}");
-    let audit = life.ledger.audit_log(10).await.unwrap();
+    let audit = life.ledger.audit_log(10, None).await.unwrap();
     assert!(audit.iter().any(|entry| entry.what == "undo" && entry.who == "Ada"), "{audit:#?}");
     life.stop().await;
 }

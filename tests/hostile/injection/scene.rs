@@ -258,7 +258,7 @@ impl Scene {
             ledger.pins();
             ledger.hand_over(self.other);
             ledger.page_sessions();
-            ledger.audit_log(1_000);
+            ledger.audit_log(1_000, None);
         }
         for person in self.team.board.below.people().await.unwrap() {
             let since = ledger.feed_since(person.id).await.unwrap();
