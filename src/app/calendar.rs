@@ -3,7 +3,7 @@
 use super::outside::Outside;
 use crate::board::BoardError;
 use crate::domain::{
-    During, Entity, Initiative, Person, PersonId, Principal, ScheduleQuery, Scheduled, Span,
+    During, Initiative, Person, PersonId, Principal, ProjectId, ScheduleQuery, Scheduled, Span,
     Timestamp, icalendar,
 };
 use crate::tools::Context;
@@ -30,11 +30,15 @@ impl Feeds for Outside {
             Err(BoardError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(failed(error.into())),
         };
+        let projects = self.theirs(&owner).await?;
         let mut last = None;
         for span in SPANS {
             match self.entries(person, span).await {
-                Ok(entries) => {
-                    let entries = self.theirs(&owner, entries).await;
+                Ok(mut entries) => {
+                    entries.retain(|entry| match (entry, &projects) {
+                        (Scheduled::Task(task), Some(theirs)) => theirs.contains(&task.project),
+                        _ => true,
+                    });
                     let document = icalendar(&owner.name, HOST, &entries);
                     if document.len() <= DOCUMENT_BYTES_MAX {
                         return Ok(Some(document));
@@ -51,19 +55,11 @@ impl Feeds for Outside {
 }
 
 impl Outside {
-    /// Without tasks of projects that are not there for whose calendar it is.
-    async fn theirs(&self, owner: &Person, entries: Vec<Scheduled>) -> Vec<Scheduled> {
+    /// The projects that there are for whose calendar it is; `None`: all.
+    async fn theirs(&self, owner: &Person) -> Result<Option<Vec<ProjectId>>, FeedError> {
         let principal = Principal { person: owner.clone(), by: Initiative::Person };
         let context = Context::person(principal, self.zone);
-        let mut shown = Vec::new();
-        for entry in entries {
-            let is_theirs = match &entry {
-                Scheduled::Task(task) => self.tools.shows(&context, Entity::Task(task.id)).await,
-                Scheduled::Event(_) => true,
-            };
-            shown.extend(is_theirs.then_some(entry));
-        }
-        shown
+        self.tools.projects_of(&context).await.map_err(|error| FeedError(error.into()))
     }
 
     async fn entries(

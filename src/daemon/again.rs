@@ -1,5 +1,6 @@
 //! What follows an attempt: the outcome, another attempt, or the end.
 
+use super::earlier;
 use super::lease::lost_end;
 use super::parts::Parts;
 use super::worker::{Next, WorkDone, Worker};
@@ -110,6 +111,10 @@ impl Worker {
         recorded
             .map_err(|error| ended(RunState::Failed, Reason::StoreFailed, error.to_string()))?;
         reserved.map_err(|(reason, detail)| ended(RunState::Failed, reason, detail))?;
+        let before = earlier::last_proposal(&self.parts, &self.run).await;
+        let before = before
+            .map_err(|error| ended(RunState::Failed, Reason::StoreFailed, error.to_string()))?;
+        self.tally.begin_proposals(before);
         let keeper = self.keeper();
         let span = self.span.clone();
         keeper.during(self.begin()).instrument(span).await

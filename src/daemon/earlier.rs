@@ -130,6 +130,13 @@ pub(super) async fn proposed(
     Ok(all)
 }
 
+/// The number of the last proposal that waits to be decided together with what this run proposes.
+pub(super) async fn last_proposal(parts: &Parts, own: &Run) -> Result<u32, LedgerError> {
+    let before = runs_before(parts, own).await?;
+    let all = proposed(parts, &before, own).await?;
+    Ok(all.last().map_or(0, |(number, _)| *number))
+}
+
 /// Whether a run before this one has begun to write for its agent.
 pub(super) async fn has_written(parts: &Parts, own: &Run) -> bool {
     for run in runs_before(parts, own).await.unwrap_or_default() {

@@ -3,7 +3,7 @@
 
 use super::nouns::desk_error;
 use super::registry::{Parts, ToolRegistry};
-use super::{Context, Definition, ToolError, ToolKind, ToolResult, limited, show};
+use super::{Context, Definition, ToolError, ToolKind, ToolResult, show};
 use crate::domain::{Reason, Value};
 use crate::ledger::Repeat;
 use std::collections::BTreeMap;
@@ -104,11 +104,9 @@ pub(super) async fn once(
     };
     let parts = &registry.parts;
     let who = context.principal.key();
-    let revision = beside.revision;
-    // An answer is repeated to whom the same is there.
-    let within = limited::within(&registry.parts, context).await?;
-    let within = within.map(|within| within.to_string()).unwrap_or_default();
-    let called = format!("{} {revision:?} {within} {}", tool.name, written(&args));
+    // Not where they belong by now: whoever lost an answer is given it, and does it no second time.
+    let (revision, projects) = (beside.revision, &context.only_projects);
+    let called = format!("{} {revision:?} {projects:?} {}", tool.name, written(&args));
     match parts.repeats()?.begin(&who, &key, &called).await.map_err(desk_error)? {
         Repeat::New => {}
         Repeat::Answered(answer, at) => return Ok(repeated(answer, &at.to_rfc3339())),

@@ -97,6 +97,8 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     async fn claims(&self) -> Result<Vec<Claim>, DeskError>;
     /// Runs that match, latest first.
     async fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, DeskError>;
+    /// What a run is about: a task, or no task; `None` when there is no such run.
+    async fn task_of(&self, run: &RunId) -> Result<Option<Option<TaskId>>, DeskError>;
     /// Everything about one run; `None` when there is no such run.
     async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, DeskError>;
     /// Occurrences that match, by playbook, latest first.

@@ -161,6 +161,12 @@ impl Records for Ledger {
         found.map_err(|error| failed("reading the audit log", error))
     }
 
+    async fn task_of(&self, run: &RunId) -> Result<Option<Option<TaskId>>, DeskError> {
+        let found = Self::run(self, run.as_str()).await;
+        let found = found.map_err(|error| failed("reading the run", error))?;
+        Ok(found.map(|run| run.task))
+    }
+
     async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, DeskError> {
         let error = |source: LedgerError| match source {
             LedgerError::Ambiguous { .. } => DeskError::NotFound(source.to_string()),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::board::{Board, BoardError};
 use crate::clock::Clock;
-use crate::domain::{Entity, Reason, RunId, TaskId, Value};
+use crate::domain::{Entity, ProjectId, Reason, RunId, TaskId, Value};
 use crate::instruments::{self, spans};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
@@ -366,6 +366,18 @@ impl ToolRegistry {
         }
     }
 
+    /// The projects that there are for whoever asks; `None`: all.
+    ///
+    /// # Errors
+    /// The board does not say.
+    pub async fn projects_of(
+        &self,
+        context: &Context,
+    ) -> Result<Option<Vec<ProjectId>>, ToolError> {
+        let within = limited::within(&self.parts, context).await?;
+        Ok(within.map(|within| within.projects()))
+    }
+
     /// Whether whoever asks may call this tool about this task.
     ///
     /// # Errors
@@ -399,13 +411,9 @@ impl ToolRegistry {
             Err(_) => return false,
         };
         let (Some(run), Ok(records)) = (run, parts.records()) else { return false };
-        let task = match records.run(run).await {
-            Ok(Some(record)) => record.run.task,
-            _ => None,
-        };
-        match task {
-            Some(task) => limited::shows(&parts, task).await.unwrap_or(false),
-            None => false,
+        match records.task_of(run).await {
+            Ok(Some(Some(task))) => limited::shows(&parts, task).await.unwrap_or(false),
+            _ => false,
         }
     }
 

@@ -128,7 +128,7 @@ async fn a_playbook_is_shown_without_what_somebody_may_not_ask_for_and_says_so()
             // Of a definition that ran nobody knows who does not hear of runs.
             let is_missed =
                 !tools.contains(&tool) && (tool != "showRun" || tools.contains(&"listRuns"));
-            let is_said = page.text().contains(&format!("you may not ask for it ({tool})"));
+            let is_said = page.text().contains(&format!("it is not there for you ({tool})"));
             assert_eq!(is_said, is_missed, "{tool} with {tools:?}: {}", page.text());
         }
         let shows_runs = page.links().iter().any(|link| link.starts_with("/runs/r-"));

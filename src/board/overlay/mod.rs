@@ -162,6 +162,7 @@ impl Board for Overlay {
             marks: below.is_none_or(|below| below.marks),
             actors: below.is_none_or(|below| below.actors),
             blockers: below.is_none_or(|below| below.blockers),
+            project_roles: below.is_none_or(|below| below.project_roles),
             ..own
         }
     }

@@ -6,7 +6,6 @@ use crate::tools::guard::told;
 use crate::tools::registry::Parts;
 use crate::tools::{Context, RunContext, ToolError};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 /// The projects that there are for somebody, each with the most that they may do there.
 #[derive(Clone, Debug)]
@@ -21,15 +20,6 @@ impl Within {
     /// What they may do in one; `None` where it is not there.
     pub(in crate::tools) fn role_in(&self, project: ProjectId) -> Option<Role> {
         self.0.get(&project).copied()
-    }
-}
-
-impl fmt::Display for Within {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (project, role) in &self.0 {
-            write!(f, "{project}:{role} ")?;
-        }
-        Ok(())
     }
 }
 

@@ -48,7 +48,7 @@ fn runs() -> Vec<Definition> {
             |parts, context, args| {
                 Box::pin(async move {
                     let run = RunId::new(args.run.trim());
-                    check_run(parts, &run).await?;
+                    check_run(parts, "stopRun", &run).await?;
                     let stopped = parts.desk()?.stop_run(&run, name_of(context)).await;
                     stopped.map_err(desk_error)?;
                     Ok(Value::map([("run", run.as_str()), ("state", "stopped")]))

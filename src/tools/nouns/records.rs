@@ -163,7 +163,8 @@ fn about_playbooks() -> Vec<Definition> {
                     };
                     is_there(parts, &subject).await?;
                     let at = instant(parts, context, "at", args.at.as_deref())?;
-                    parts.desk()?.why(&subject, at).await.map_err(super::operate::desk_error)
+                    let told = parts.desk()?.why(&subject, at).await;
+                    without_work_of_others(parts, told.map_err(super::operate::desk_error)?).await
                 })
             },
         ),
@@ -216,13 +217,17 @@ async fn list_runs(parts: &Parts, args: ListRuns) -> Result<Value, ToolError> {
     runs.truncate(limit);
     let next = runs.last().filter(|_| has_more).map(|run| run.id.clone());
     let mut shown: Vec<Run> = Vec::new();
-    for run in runs {
-        let is_there = match run.task {
-            Some(task) => limited::shows(parts, task).await?,
-            // Of a report everybody hears.
-            None => true,
-        };
-        shown.extend(is_there.then_some(run));
+    for mut run in runs {
+        match run.task {
+            Some(task) if !limited::shows(parts, task).await? => continue,
+            // That a report ran everybody hears; what it said may be of all projects.
+            None if parts.within().is_some() => {
+                (run.detail, run.summary) = (String::new(), String::new());
+                run.outcome = None;
+            }
+            _ => {}
+        }
+        shown.push(run);
     }
     let mut answer = vec![("items", show::value(&shown))];
     answer.extend(next.map(|run| ("next", run.as_str().into())));
@@ -258,7 +263,7 @@ async fn show_run(parts: &Parts, args: ShowRun) -> Result<Value, ToolError> {
 async fn is_there(parts: &Parts, subject: &str) -> Result<(), ToolError> {
     let number = subject.strip_prefix("task").unwrap_or(subject).trim().trim_start_matches('#');
     match number.parse() {
-        Ok(task) => limited::check_task(parts, "whyNot", TaskId(task)).await,
+        Ok(task) => limited::check_task(parts, "whyNot", task).await,
         Err(_) => Ok(()),
     }
 }
@@ -286,15 +291,40 @@ async fn without_hidden(parts: &Parts, records: &mut Value) -> Result<(), ToolEr
     Ok(())
 }
 
-/// A run that is there for whoever asks: as showRun tells it.
-pub(super) async fn check_run(parts: &Parts, id: &RunId) -> Result<(), ToolError> {
+/// Why a playbook did what it did, without what it did at tasks that are not there for whoever asks, and
+/// without what its runs said.
+async fn without_work_of_others(parts: &Parts, mut told: Value) -> Result<Value, ToolError> {
+    let (Value::Map(map), Some(_)) = (&mut told, parts.within()) else { return Ok(told) };
+    if let Some(occurrences) = map.get_mut("occurrences") {
+        without_hidden(parts, occurrences).await?;
+    }
+    // Of a task that is theirs they may hear all of it.
+    let is_of_playbook = map.contains_key("occurrences");
+    if let (true, Some(Value::List(decisions))) = (is_of_playbook, map.get_mut("decisions")) {
+        for decision in decisions {
+            if let Value::Map(decision) = decision
+                && decision.get("run").is_some_and(|run| *run != Value::Null)
+            {
+                decision.remove("detail");
+                decision.remove("run");
+            }
+        }
+    }
+    Ok(told)
+}
+
+/// Whether whoever asks may use this tool on a run: as on its task. Of a report there is no task.
+pub(super) async fn check_run(parts: &Parts, tool: &str, id: &RunId) -> Result<(), ToolError> {
     if parts.within().is_none() {
         return Ok(());
     }
-    let record = parts.records()?.run(id).await.map_err(super::operate::desk_error)?;
-    match record {
-        Some(record) if is_shown(parts, &record.run).await? => Ok(()),
-        _ => Err(no_run(id)),
+    let task = parts.records()?.task_of(id).await.map_err(super::operate::desk_error)?;
+    match task.ok_or_else(|| no_run(id))? {
+        None => limited::check_everywhere(parts, "a run that is about no task"),
+        Some(task) => match limited::check_task(parts, tool, task).await {
+            Err(error) if error.reason() == crate::domain::Reason::NotFound => Err(no_run(id)),
+            checked => checked,
+        },
     }
 }
 

@@ -3,7 +3,7 @@
 use super::operate::desk_error;
 use super::records::{Anything, check_run, instant};
 use super::tasks::refuse;
-use crate::domain::{EffectResult, Entity, Role, RunId, Value};
+use crate::domain::{EffectResult, Entity, Role, RunId, TaskId, Value};
 use crate::tools::arguments::IdOrName;
 use crate::tools::definition::{Annotations, Definition, Words};
 use crate::tools::desk::{DigestAsk, UndoAsk};
@@ -71,14 +71,19 @@ async fn undo(parts: &Parts, context: &Context, args: UndoRun) -> Result<Value, 
 /// What a run changed is put back whole, or not by this caller.
 async fn check_undone(parts: &Parts, run: &RunId) -> Result<(), ToolError> {
     let Some(within) = parts.within() else { return Ok(()) };
-    check_run(parts, run).await?;
+    check_run(parts, "undoRun", run).await?;
     let record = parts.records()?.run(run).await.map_err(desk_error)?;
     for effect in record.into_iter().flat_map(|record| record.effects) {
-        let Some(EffectResult::Done { entity, .. }) = effect.result else { continue };
-        match entity {
-            Entity::Task(task) => check_task(parts, "undoRun", task).await?,
-            Entity::Comment(_) => {}
-            Entity::Project(project) if within.role_in(project).is_some() => {}
+        let Some(EffectResult::Done { entity, before, after, .. }) = effect.result else {
+            continue;
+        };
+        let on = |fields: &Value| fields.get("task").and_then(Value::as_int).map(TaskId);
+        let is_editor = |role: Role| role >= Role::Editor;
+        match (entity, on(&after).or(on(&before))) {
+            (Entity::Task(task), _) | (Entity::Comment(_), Some(task)) => {
+                check_task(parts, "undoRun", task).await?;
+            }
+            (Entity::Project(project), _) if within.role_in(project).is_some_and(is_editor) => {}
             _ => check_everywhere(parts, "what this run changed")?,
         }
     }
