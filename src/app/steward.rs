@@ -96,12 +96,12 @@ fn told(error: AnswerError) -> DeskError {
         Some(reason) if error.kind == ErrorKind::Rejected => {
             DeskError::Refused { reason: *reason, message: error.message }
         }
-        _ => DeskError::Failed { what: error.message, source: because(error.causes) },
+        _ => DeskError::Failed { what: error.message, source: because(&error.causes) },
     }
 }
 
 /// What led to it, told only where that is configured.
-fn because(causes: Vec<String>) -> Option<Box<dyn std::error::Error + Send + Sync>> {
+fn because(causes: &[String]) -> Option<Box<dyn std::error::Error + Send + Sync>> {
     (!causes.is_empty()).then(|| causes.join(": ").into())
 }
 

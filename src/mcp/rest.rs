@@ -337,7 +337,7 @@ mod tests {
                 };
                 let first = list.as_array().unwrap().iter();
                 let first = first.map(|item| item["id"].as_i64().unwrap()).collect();
-                assert_eq!(followed(&value, first, &uri, max), Vec::from_iter(0..all));
+                assert_eq!(followed(&value, first, &uri, max), (0..all).collect::<Vec<_>>());
             }
         }
     }

@@ -88,13 +88,12 @@ impl Handler {
             let Some(tool) = known.filter(|tool| tool.kind == ToolKind::Read) else {
                 return Ok(answer::shortened(result));
             };
-            match shorter(tool.kind, tool.input_schema.get("properties"), &args) {
-                Some(fewer) => args = fewer,
-                None => {
-                    let structured = result.structured_content.unwrap_or_default();
-                    return rest::cut(structured, (tool, &args), Linked::No, bytes_max);
-                }
+            if let Some(fewer) = shorter(tool.kind, tool.input_schema.get("properties"), &args) {
+                args = fewer;
+                continue;
             }
+            let structured = result.structured_content.unwrap_or_default();
+            return rest::cut(structured, (tool, &args), Linked::No, bytes_max);
         }
     }
 }

@@ -80,8 +80,8 @@ async fn a_request_is_one_line_of_the_log_where_that_is_set_and_never_tells_what
     let rota = rota.with_env("MCP_LOG_REQUESTS", "true");
     let serving = rota.serve(Vec::<&str>::new());
     let client = Client::of(&serving, Some(secret));
-    let called = client.ask("tools/call", said).await;
-    assert_eq!(called.result()["isError"], false, "{called:#?}");
+    let answered = client.ask("tools/call", said).await;
+    assert_eq!(answered.result()["isError"], false, "{answered:#?}");
     let listed = client.ask("tools/list", json!({})).await;
     let wrong = Client::of(&serving, Some("rota_000000000000_nonsense"));
     let refused = wrong.ask("tools/list", json!({})).await;
@@ -94,7 +94,7 @@ async fn a_request_is_one_line_of_the_log_where_that_is_set_and_never_tells_what
         (
             lines[0],
             [caller.as_str(), "rpc=\"tools/call\"", "tool=\"addComment\"", "status=200"],
-            &called,
+            &answered,
         ),
         (lines[1], [caller.as_str(), "rpc=\"tools/list\"", "tool=\"-\"", "status=200"], &listed),
         // Nobody was let in, and what nobody asked was not read.

@@ -27,6 +27,6 @@ async fn what_is_chosen_is_asked_for_by_a_button_and_by_nothing_else() {
 
 /// Where our own script is.
 fn script(page: &str) -> String {
-    let ours = |text: &&str| text.starts_with("/assets/rota-") && text.ends_with(".js");
+    let ours = |text: &&str| text.starts_with("/assets/rota-") && text.contains(".js");
     page.split('"').find(ours).unwrap().to_owned()
 }

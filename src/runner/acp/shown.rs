@@ -378,13 +378,9 @@ mod tests {
 
     #[test]
     fn what_an_agent_says_of_the_past_counts_more_than_what_was_kept_and_its_last_word_is_kept() {
-        let thought = || {
-            update(serde_json::json!({
-                "sessionUpdate": "agent_thought_chunk", "content": { "type": "text", "text": "So." },
-            }))
-        };
-        // While it is loaded, after that before it works, while it works; what it spent, and has cost.
-        let cases: &[(&[f64], &[f64], &[f64], u64, u64)] = &[
+        /// While it is loaded, after that before it works, while it works; what it spent, and has cost.
+        type Case<'a> = (&'a [f64], &'a [f64], &'a [f64], u64, u64);
+        let cases: &[Case<'_>] = &[
             (&[0.1, 0.8], &[], &[0.9], 100_000, 900_000),
             (&[1.25], &[], &[1.5], 250_000, 1_500_000),
             (&[], &[0.8], &[0.9], 100_000, 900_000),
@@ -393,6 +389,11 @@ mod tests {
             (&[0.5], &[], &[0.75, 0.25], 250_000, 250_000),
             (&[], &[], &[], 0, 1_000_000),
         ];
+        let thought = || {
+            update(serde_json::json!({
+                "sessionUpdate": "agent_thought_chunk", "content": { "type": "text", "text": "So." },
+            }))
+        };
         for case in cases {
             let (loading, loaded, working, spent, cost) = case;
             let (signs, _end) = Signs::channel(8);

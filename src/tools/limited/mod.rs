@@ -123,13 +123,11 @@ pub(super) async fn shows(parts: &Parts, task: TaskId) -> Result<bool, ToolError
 
 /// Whether all of this is there for whoever asks; `what` says what it is, for the refusal.
 pub(super) fn check_everywhere(parts: &Parts, what: &str) -> Result<(), ToolError> {
-    match parts.within() {
-        None => Ok(()),
-        Some(_) => {
-            let message = format!("{what} is of all projects, and there are some only for you");
-            Err(ToolError::rejected(Reason::OutOfScope, message))
-        }
+    if parts.within().is_none() {
+        return Ok(());
     }
+    let message = format!("{what} is of all projects, and there are some only for you");
+    Err(ToolError::rejected(Reason::OutOfScope, message))
 }
 
 fn is_enough(tool: &Definition, role: Role) -> Result<(), ToolError> {

@@ -153,13 +153,11 @@ async fn create(parts: &Parts, context: &Context, args: CreateToken) -> Result<V
 
 fn unknown(tool: &str) -> String {
     let shown = crate::tools::arguments::shown(tool);
-    match tool.strip_prefix("set:") {
-        None => format!("tools: no tool is named {shown}"),
-        Some(_) => {
-            let names = Toolset::names().join(", ");
-            format!("tools: {shown} is no toolset; after set: there may be {names}")
-        }
+    if tool.starts_with("set:") {
+        let names = Toolset::names().join(", ");
+        return format!("tools: {shown} is no toolset; after set: there may be {names}");
     }
+    format!("tools: no tool is named {shown}")
 }
 
 /// The agent that a service key acts as; only an administrator adds one.

@@ -104,7 +104,7 @@ pub(super) async fn called(
     let name = tool.definition.name;
     let names = match lists {
         Lists::Paged => {
-            for said in [LIMIT, CURSOR].into_iter().filter(|said| args.contains_key(*said)) {
+            if let Some(said) = [LIMIT, CURSOR].into_iter().find(|said| args.contains_key(*said)) {
                 let message = format!("{said}: it is in the query, and in the body, too");
                 return Err(Problem::invalid(message));
             }

@@ -59,9 +59,9 @@ async fn a_token_is_listed_with_its_age_its_last_use_and_its_limits_and_never_it
     let chance = secret.rsplit_once('_').unwrap().1;
     assert!(!listed.to_string().contains(chance), "a secret is shown once");
     let of_bo = told(&house, &bo, "listTokens").await;
-    let names: Vec<&Json> =
+    let listed: Vec<&Json> =
         of_bo["items"].as_array().unwrap().iter().map(|item| &item["name"]).collect();
-    assert_eq!(names, ["phone"], "another's is for administrators to see");
+    assert_eq!(listed, ["phone"], "another's is for administrators to see");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use rota::upstream::pipe::PipedServer;
 use rota::upstream::{ForeignTool, Upstream};
 use secrecy::SecretString;
 use serde_json::json;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -262,10 +263,10 @@ impl Scene {
         }
         for person in self.team.board.below.people().await.unwrap() {
             let since = ledger.feed_since(person.id).await.unwrap();
-            text += &format!("{} {since:?}\n", person.name);
+            writeln!(text, "{} {since:?}", person.name).unwrap();
         }
         if let Some(address) = &self.address {
-            text += &format!("{:?}\n", ledger.feed_of(address).await.unwrap());
+            writeln!(text, "{:?}", ledger.feed_of(address).await.unwrap()).unwrap();
         }
         let switch = ledger.playbook_switch(&PlaybookName::new("ai-worker")).await.unwrap();
         text + &format!("{:?}", switch.paused)

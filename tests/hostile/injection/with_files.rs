@@ -11,6 +11,7 @@ use crate::support::playbooks::{WORKER as PLAYBOOK, changed};
 use rota::domain::*;
 use rota::runner::Workspaces;
 use serde_json::json;
+use std::fmt::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -192,7 +193,7 @@ fn repository(folder: &Path, place: Place, orders: &[String]) -> PathBuf {
             let mut texts = FILES.map(|_| String::new());
             for (number, order) in orders.iter().enumerate() {
                 let dressed = DRESSES[number % DRESSES.len()].replace('@', order);
-                texts[number % FILES.len()] += &format!("{dressed}\n");
+                writeln!(texts[number % FILES.len()], "{dressed}").unwrap();
             }
             FILES.iter().zip(texts).for_each(|(file, text)| write(file, &text));
         }
@@ -239,7 +240,7 @@ async fn all_said(scene: &Scene, life: &Life, model: &Obedient) -> String {
     for run in life.runs(scene.own).await {
         let transcript = life.ledger.transcript(&run.id, 0, 10_000).await.unwrap();
         let effects = life.ledger.effects(&run.id).await.unwrap();
-        said += &format!("{run:?}\n{transcript:?}\n{effects:?}\n");
+        writeln!(said, "{run:?}\n{transcript:?}\n{effects:?}").unwrap();
     }
     let comments = scene.team.comments(scene.own).await;
     said + &format!("{comments:?}\n{:?}", scene.team.told.texts())
