@@ -145,4 +145,12 @@ impl News for Nothing {
     async fn since(&self, last: Option<i64>) -> Result<(BTreeSet<About>, i64), NewsError> {
         Ok((BTreeSet::new(), last.unwrap_or(0)))
     }
+
+    async fn sees(&self, _: &Caller, _: About) -> bool {
+        true
+    }
+
+    async fn sees_run(&self, _: &Caller, _: Option<&str>) -> bool {
+        true
+    }
 }
