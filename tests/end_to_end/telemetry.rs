@@ -173,3 +173,28 @@ write = "board"
     let call = spans.iter().find(|span| span.id == parts[2]).expect("the call's own span");
     assert_eq!((call.name.as_str(), call.trace.as_str()), ("tool_call", parts[1]));
 }
+
+#[test]
+fn each_line_of_a_json_log_is_an_object_with_the_spans_in_which_it_was_written() {
+    let rota = team_with("worker", EVERY_SECOND).with_env("ROTA_LOG", "warn,rota=trace");
+    let daemon = rota.serve(["--log-format", "json"]);
+    until_status(&rota, "1", "Done");
+    let log = daemon.log_path();
+    assert_eq!(daemon.stop(), 0);
+    let text = std::fs::read_to_string(log).unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    for line in &lines {
+        let is_whole = ["timestamp", "level", "target"].iter().all(|key| line[*key].is_string());
+        assert!(is_whole, "{line:#}");
+    }
+    let named = |line: &Value, name: &str| -> Option<Value> {
+        line["spans"].as_array()?.iter().find(|span| span["name"] == name).cloned()
+    };
+    let within =
+        lines.iter().find_map(|line| Some((named(line, "occurrence")?, named(line, "run")?)));
+    let (occurrence, run) = within.unwrap_or_else(|| panic!("no line of a run: {text}"));
+    assert_eq!((&occurrence["playbook"], &run["playbook"]), (&json!("worker"), &json!("worker")));
+}

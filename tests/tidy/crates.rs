@@ -84,3 +84,17 @@ fn a_crate_that_left_home_is_found() {
     assert_eq!(law(&File::new("src/store/open.rs", "use super::sled::SledStore;")).len(), 0);
     assert!(watches_files(&File::new("src/x.rs", "use notify::RecommendedWatcher;")));
 }
+
+/// Where a text is put into a page as it is.
+fn unescaped(file: &File) -> Vec<String> {
+    let code = file.code();
+    let lines = code.iter().filter(|(_, line)| line.contains("PreEscaped"));
+    lines.map(|(number, _)| format!("{}:{number}: `PreEscaped`", file.path)).collect()
+}
+
+#[test]
+fn what_others_wrote_comes_to_no_page_as_it_is() {
+    hold("pages escape", &faults(&files("src"), unescaped));
+    let planted = File::new("src/web/pages/x.rs", "html! { (maud::PreEscaped(text)) }");
+    assert_eq!(unescaped(&planted).len(), 1);
+}

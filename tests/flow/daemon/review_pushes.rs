@@ -1,13 +1,18 @@
 //! An author pushes: the reviewer looks again, in a workspace that has followed, with a local
 //! repository and the real git.
 
+use super::playbooks::WORKER as WORKER_PLAYBOOK;
 use super::review_loop::{Noting, finding, of_people, ready, settled};
+use super::reviews::REVIEW;
 use crate::support::daemon::Team;
 use crate::support::den::{git, has_git, options};
+use async_trait::async_trait;
 use rota::domain::*;
+use rota::model::{Call, Exchange, Heard, Model, ModelError, Reply};
 use rota::runner::Workspaces;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Runs of different teams have the same names, and whoever ends one's programs ends the other's.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -153,5 +158,73 @@ async fn a_repository_that_is_gone_keeps_nothing_from_going_on() {
     let runs = life.runs(task).await;
     assert_eq!(runs.len(), 1, "{runs:#?}");
     assert_eq!(life.ledger.open_rounds().await.unwrap().len(), 1);
+    life.stop().await;
+}
+
+/// An agent that commits in the workspace of its task, and hands its work over.
+#[derive(Debug)]
+struct Committing {
+    tree: Mutex<PathBuf>,
+    texts: Mutex<VecDeque<&'static str>>,
+    commits: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Model for Committing {
+    fn describe(&self) -> String {
+        "committing".to_owned()
+    }
+
+    async fn exchange(&self, _: &Exchange, _: &Heard<'_>) -> Result<Reply, ModelError> {
+        let (tree, text) =
+            (self.tree.lock().unwrap().clone(), self.texts.lock().unwrap().pop_front());
+        self.commits.lock().unwrap().push(commit(&tree, text.unwrap(), "mine"));
+        let args = Value::map([("outcome", "ready"), ("summary", "It is there.")]);
+        Ok(Reply { calls: vec![Call::new("c1", "finish", args)], ..Reply::default() })
+    }
+}
+
+#[tokio::test]
+async fn of_an_agents_own_commits_the_second_look_is_only_at_those_since_the_first() {
+    if !has_git() {
+        return;
+    }
+    let _alone = ALONE.lock().await;
+    let mut team = Team::new().await;
+    let site = repository(&team);
+    let source = format!("source = {{ git = {site:?}, ref = \"main\" }}\nsandbox = \"none\"");
+    let workspace = format!("[workspace]\n{source}\n[work]");
+    let worker = WORKER_PLAYBOOK.replace("assign = \"{{task.author}}\"\n", "");
+    team.playbook("ai-worker", &worker.replace("[work]", &workspace));
+    team.playbook("code-review", &REVIEW.replace("[work]", &workspace));
+    let one = vec![finding(1, Severity::Major, "It may panic.")];
+    let reviewer = Noting::that(vec![(one, "changes_requested"), (vec![settled(1)], "approved")]);
+    team.models.insert("reviewer".to_owned(), Arc::clone(&reviewer) as _);
+    let root = std::fs::canonicalize(team.folder.path()).unwrap().join("state/workspaces");
+    team.workspaces = Some(Arc::new(Workspaces::new(root, options())));
+    let task = team.task("Make it blue").await;
+    let author = Arc::new(Committing {
+        tree: Mutex::new(tree(&team, task)),
+        texts: Mutex::new(VecDeque::from([
+            "fn main() { blue() }\n",
+            "fn main() { safe_blue() }\n",
+        ])),
+        commits: Mutex::default(),
+    });
+    team.models.insert("worker".to_owned(), Arc::clone(&author) as _);
+    let life = team.start().await;
+    reviewer.in_life(&life);
+    for playbook in ["ai-worker", "code-review", "ai-worker", "code-review"] {
+        life.run(playbook).await;
+    }
+    let commits = author.commits.lock().unwrap().clone();
+    let runs = life.runs(task).await;
+    assert_eq!((runs.len(), commits.len()), (4, 2), "{runs:#?}");
+    assert_eq!([&runs[2], &runs[0]].map(looked_at), [commits[0].clone(), commits[1].clone()]);
+    let prompt = &reviewer.prompts()[1];
+    assert!(prompt.contains(&format!("since commit {}", commits[0])), "{prompt}");
+    assert!(prompt.contains("It may panic."), "what is open is told: {prompt}");
+    assert_eq!(git(&site, &["rev-list", "--count", "main"]), "1", "nothing was pushed");
+    assert_eq!(team.status(task).await, "Approved");
     life.stop().await;
 }
