@@ -214,9 +214,11 @@ async fn of_an_agents_own_commits_the_second_look_is_only_at_those_since_the_fir
     team.models.insert("worker".to_owned(), Arc::clone(&author) as _);
     let life = team.start().await;
     reviewer.in_life(&life);
-    for playbook in ["ai-worker", "code-review", "ai-worker", "code-review"] {
-        life.run(playbook).await;
-    }
+    life.run("ai-worker").await;
+    life.run("code-review").await;
+    // The findings go back to the agent, which takes the task again by itself.
+    life.work().await;
+    life.run("code-review").await;
     let commits = author.commits.lock().unwrap().clone();
     let runs = life.runs(task).await;
     assert_eq!((runs.len(), commits.len()), (4, 2), "{runs:#?}");
