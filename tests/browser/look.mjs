@@ -104,6 +104,7 @@ await page.waitForURL((place) => place.searchParams.get("state") === chosen);
 expect((await page.getByLabel("State").inputValue()) === chosen, "the button of a filter asks");
 
 // A card is moved by keyboard alone.
+await page.goto(`${url}/board`);
 const card = page.locator("[data-card]").first();
 const id = await card.getAttribute("data-card");
 const select = card.locator("select");
