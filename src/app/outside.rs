@@ -171,8 +171,7 @@ impl Calls for Outside {
         args: Value,
         begun: mpsc::Sender<RunId>,
     ) -> Result<Called, CallError> {
-        let mut context = Context::person(caller.principal.clone(), caller.zone)
-            .limited_to(caller.projects.clone());
+        let mut context = context_of(caller);
         context.progress = Progress::of_runs(begun);
         self.carry_out(context, tool, args).await
     }
@@ -247,7 +246,7 @@ impl News for Outside {
 }
 
 /// Somebody outside any run.
-fn context_of(caller: &Caller) -> Context {
+pub(super) fn context_of(caller: &Caller) -> Context {
     Context::person(caller.principal.clone(), caller.zone).limited_to(caller.projects.clone())
 }
 

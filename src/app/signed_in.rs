@@ -1,6 +1,6 @@
 //! Who is signed in to the pages, and what is done in their name.
 
-use super::outside::Outside;
+use super::outside::{Outside, context_of};
 use crate::clock::Clock;
 use crate::daemon::control::{AnswerError, Answered};
 use crate::domain::{
@@ -8,7 +8,6 @@ use crate::domain::{
 };
 use crate::ledger::{LINK_LIFE, LedgerError, PageSession};
 use crate::mcp::{CallError, Called, Caller, Denied};
-use crate::tools::Context;
 use crate::web::pages::{Household, Known, SignInError};
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -89,9 +88,7 @@ impl Household for Outside {
             let message = format!("the token that you signed in with does not reach {tool}");
             return Err(CallError::of(Reason::TokenRefused.code(), message));
         }
-        let context = Context::person(caller.principal.clone(), caller.zone)
-            .limited_to(caller.projects.clone())
-            .by_hand();
+        let context = context_of(caller).by_hand();
         within_bounds(tool, self.carry_out(context, tool, args)).await
     }
 

@@ -43,6 +43,30 @@ impl Caller {
     }
 }
 
+#[cfg(test)]
+impl Caller {
+    /// An owner who asks for everything that is shown unasked, for tests.
+    pub fn owner() -> Self {
+        use crate::domain::{Initiative, Person, PersonId, PersonKind};
+        let person = Person {
+            id: PersonId(1),
+            name: "Ada".to_owned(),
+            email: None,
+            kind: PersonKind::Person,
+            role: Role::Owner,
+        };
+        Self {
+            id: "x".to_owned(),
+            principal: Principal { person, by: Initiative::Person },
+            zone: Tz::UTC,
+            tools: Vec::new(),
+            projects: Vec::new(),
+            selection: Selection::default(),
+            run: None,
+        }
+    }
+}
+
 /// Finds out who somebody is.
 #[async_trait]
 pub trait Access: Send + Sync {

@@ -369,7 +369,7 @@ mod tests {
     use super::super::{Calls, Seals};
     use super::*;
     use crate::clock::{ManualClock, SystemEntropy};
-    use crate::domain::{Initiative, Person, PersonId, PersonKind, Principal, Role, from_millis};
+    use crate::domain::from_millis;
     use async_trait::async_trait;
     use std::sync::Arc;
 
@@ -395,22 +395,7 @@ mod tests {
         let clock = Arc::new(ManualClock::at(from_millis(0)));
         let seals = Seals::new(&SystemEntropy);
         let handler = Handler::for_http(Arc::new(Faulty), clock, seals, Limits::default());
-        let person = Person {
-            id: PersonId(1),
-            name: "Ada".to_owned(),
-            email: None,
-            kind: PersonKind::Person,
-            role: Role::Owner,
-        };
-        let caller = Caller {
-            id: "ada".to_owned(),
-            principal: Principal { person, by: Initiative::Person },
-            zone: chrono_tz::UTC,
-            tools: Vec::new(),
-            projects: Vec::new(),
-            selection: super::super::Selection::default(),
-            run: None,
-        };
+        let caller = Caller::owner();
         let args = || serde_json::Map::from_iter([("id".to_owned(), 7.into())]);
         let failed = handler.answer_program(&caller, "getTicket", args(), true).await.unwrap_err();
         assert_eq!(failed.code, "tool_failed");

@@ -245,29 +245,9 @@ fn longest(value: &Value, cuts: &[Cut], tool: &Definition) -> Option<Vec<String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Initiative, Person, PersonId, PersonKind, Principal, Role};
-
-    fn caller() -> Caller {
-        let person = Person {
-            id: PersonId(1),
-            name: "Ada".to_owned(),
-            email: None,
-            kind: PersonKind::Person,
-            role: Role::Owner,
-        };
-        Caller {
-            id: "ada".to_owned(),
-            principal: Principal { person, by: Initiative::Person },
-            zone: chrono_tz::UTC,
-            tools: Vec::new(),
-            projects: Vec::new(),
-            selection: super::super::Selection::default(),
-            run: None,
-        }
-    }
 
     fn tool(name: &str) -> &'static Definition {
-        listing::definition_for(name, &caller()).unwrap()
+        listing::definition_for(name, &Caller::owner()).unwrap()
     }
 
     fn ticket(comments: i64, subtasks: i64) -> Value {
@@ -299,7 +279,7 @@ mod tests {
     fn followed(value: &Value, first: Vec<i64>, uri: &str, max: usize) -> Vec<i64> {
         let (mut ids, mut next) = (first, Some(uri.to_owned()));
         while let Some(uri) = next {
-            let rest = Rest::parse(&uri, &caller()).unwrap();
+            let rest = Rest::parse(&uri, &Caller::owner()).unwrap();
             let text = rest.read(value.clone(), max).unwrap();
             assert!(answer::written(&text) <= max);
             let page: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -329,7 +309,7 @@ mod tests {
             assert!(text.contains("rota://rest/getTicket/"), "for who reads only the text: {text}");
             assert!(!links(&result).is_empty());
             for uri in links(&result) {
-                let path = Rest::parse(&uri, &caller()).unwrap().path.join(".");
+                let path = Rest::parse(&uri, &Caller::owner()).unwrap().path.join(".");
                 assert_eq!(shown[MEMBER][&path], uri.as_str());
                 let (list, all) = match path.as_str() {
                     "comments" => (&shown["comments"], comments),
@@ -365,7 +345,7 @@ mod tests {
     #[test]
     fn an_address_reads_what_the_caller_may_read_and_changes_nothing() {
         let good = "rota://rest/getTicket/comments/120?%7B%22id%22%3A7%7D";
-        let rest = Rest::parse(good, &caller()).unwrap();
+        let rest = Rest::parse(good, &Caller::owner()).unwrap();
         assert_eq!((rest.tool.name, rest.from), ("getTicket", 120));
         assert_eq!(rest.args, Value::map([("id", 7)]));
         assert_eq!(rest.uri().unwrap(), good);
@@ -381,9 +361,9 @@ mod tests {
             "rota://rest/getTicket/comments/1?%7B",
             &format!("rota://rest/getTicket/comments/1?%22{}%22", "x".repeat(3_000)),
         ] {
-            assert!(Rest::parse(wrong, &caller()).is_none(), "{wrong}");
+            assert!(Rest::parse(wrong, &Caller::owner()).is_none(), "{wrong}");
         }
-        let narrow = Caller { tools: vec!["findTasks".to_owned()], ..caller() };
+        let narrow = Caller { tools: vec!["findTasks".to_owned()], ..Caller::owner() };
         assert!(Rest::parse(good, &narrow).is_none());
     }
 }

@@ -17,7 +17,7 @@ mod metrics;
 pub mod pipe;
 mod reading;
 mod sessions;
-mod slack;
+pub mod slack;
 mod slack_manifest;
 mod slack_steering;
 mod telling;

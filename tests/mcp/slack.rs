@@ -392,7 +392,7 @@ async fn snoozing_puts_it_off_by_a_day_for_everybody_and_keeps_the_buttons() {
 }
 
 /// Works until the file `gate` is there.
-pub(super) const GATED: &str = r#"
+pub const GATED: &str = r#"
 description = "Works until the gate opens."
 agent = "Robot"
 [select]

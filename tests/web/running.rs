@@ -1,24 +1,10 @@
 //! Running something without waiting for its end.
 
 use super::{Answer, Api, sent};
+use crate::mcp::slack::GATED;
 use crate::mcp::{team, token};
 use crate::support::rota::until;
 use serde_json::{Value, json};
-
-/// Works until the file `gate` is there.
-const GATED: &str = r#"
-agent = "Robot"
-[select]
-status = "kind:new"
-[claim]
-[work]
-runner = "command"
-command = ["sh", "-c", "while [ ! -e GATE ]; do sleep 0.02; done"]
-[outcome.done]
-status = "kind:waiting"
-[limits]
-attempts = 1
-"#;
 
 /// Asks for a run, without waiting for its end.
 async fn begins(api: &Api, playbook: &str, body: Value) -> Answer {

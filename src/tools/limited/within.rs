@@ -1,14 +1,14 @@
 //! The projects that there are for whoever asks, and what they may do in each.
 
 use crate::board::BoardError;
-use crate::domain::{EffectActor, Member, MemberQuery, Person, ProjectId, Role, role_in};
+use crate::domain::{EffectActor, Member, MemberQuery, ProjectId, Role, role_in};
 use crate::tools::guard::told;
 use crate::tools::registry::Parts;
 use crate::tools::{Context, RunContext, ToolError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The projects that there are for somebody, each with the most that they may do there.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(in crate::tools) struct Within(BTreeMap<ProjectId, Role>);
 
 impl Within {
@@ -41,9 +41,12 @@ pub(in crate::tools) async fn within(
         _ if !parts.board.capabilities().project_roles => BTreeMap::new(),
         _ => members(parts).await?,
     };
-    if members.is_empty() {
+    let of_token = || {
         let all = only.iter().map(|project| (*project, person.role));
-        return Ok((!only.is_empty()).then(|| Within(all.collect())));
+        (!only.is_empty()).then(|| Within(all.collect()))
+    };
+    if members.is_empty() {
+        return Ok(of_token());
     }
     let of_run = match &context.run {
         Some(run) => of_run(parts, run).await?,
@@ -51,10 +54,8 @@ pub(in crate::tools) async fn within(
     };
     let (projects, people) = parts.board.directory().await.map_err(|error| told(&error))?;
     // Whoever belongs everywhere does so by their own role, whatever a token leaves of it.
-    let is_manager = |other: &&Person| other.id == person.id && other.role >= Role::Manager;
-    if people.iter().any(|other| is_manager(&other)) {
-        let all = only.iter().map(|project| (*project, person.role));
-        return Ok((!only.is_empty()).then(|| Within(all.collect())));
+    if people.iter().any(|other| other.id == person.id && other.role >= Role::Manager) {
+        return Ok(of_token());
     }
     let ids = projects.into_iter().map(|project| project.id);
     let role = |project: ProjectId| {

@@ -1,8 +1,8 @@
 //! Who hears, while their rights change: a stream of somebody who is made up.
 
 use super::*;
-use crate::domain::{Initiative, Person, PersonId, PersonKind, Principal, ProjectId, Role, TaskId};
-use crate::mcp::{Caller, NewsError, Selection};
+use crate::domain::{ProjectId, TaskId};
+use crate::mcp::{Caller, NewsError};
 use async_trait::async_trait;
 use axum::body::BodyDataStream;
 use axum::http::HeaderMap;
@@ -58,30 +58,11 @@ impl News for Quiet {
     }
 }
 
-fn owner() -> Caller {
-    let person = Person {
-        id: PersonId(1),
-        name: "Ada".to_owned(),
-        email: None,
-        kind: PersonKind::Person,
-        role: Role::Owner,
-    };
-    Caller {
-        id: "x".to_owned(),
-        principal: Principal { person, by: Initiative::Person },
-        zone: chrono_tz::UTC,
-        tools: Vec::new(),
-        projects: Vec::new(),
-        selection: Selection::default(),
-        run: None,
-    }
-}
-
 /// A stream of an owner, who may be somebody else from then on.
 async fn opened() -> (Arc<Feed>, Now, BodyDataStream) {
     let feed = Feed::new("life".to_owned(), Arc::new(Quiet), CancellationToken::new());
-    let now: Now = Arc::new(Mutex::new(Some(owner())));
-    let hearer = Somebody { known: owner(), now: Arc::clone(&now) };
+    let now: Now = Arc::new(Mutex::new(Some(Caller::owner())));
+    let hearer = Somebody { known: Caller::owner(), now: Arc::clone(&now) };
     let response = feed.open(Box::new(hearer), &HeaderMap::new()).unwrap();
     let mut stream = response.into_body().into_data_stream();
     assert!(heard(&mut stream).await.unwrap().contains("event: hello"));
@@ -108,7 +89,7 @@ async fn whoever_has_other_rights_by_now_hears_by_those() {
     feed.tell(Happened::Changed(About::Project(ProjectId(2))));
     assert!(heard(&mut stream).await.unwrap().contains(r#"{"project":2}"#));
 
-    *now.lock().unwrap() = Some(Caller { projects: vec![ProjectId(1)], ..owner() });
+    *now.lock().unwrap() = Some(Caller { projects: vec![ProjectId(1)], ..Caller::owner() });
     tokio::time::advance(Duration::from_secs(3)).await;
     line(&feed, "of whoever may ask for runs");
     feed.tell(Happened::Changed(About::Project(ProjectId(2))));
@@ -117,7 +98,7 @@ async fn whoever_has_other_rights_by_now_hears_by_those() {
     let next = heard(&mut stream).await.unwrap();
     assert!(next.contains(r#"{"task":1}"#), "the others are not theirs any more: {next}");
 
-    *now.lock().unwrap() = Some(owner());
+    *now.lock().unwrap() = Some(Caller::owner());
     tokio::time::advance(Duration::from_secs(3)).await;
     line(&feed, "once more");
     assert!(heard(&mut stream).await.unwrap().contains("once more"));

@@ -2,13 +2,12 @@
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::domain::{Initiative, Person, PersonKind, Principal, Role, from_millis};
+use crate::domain::from_millis;
 use crate::mcp::http::{Address, HttpOptions};
 use crate::mcp::{About, Access, News, NewsError};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, StatusCode, header};
-use chrono_tz::Tz;
 use secrecy::ExposeSecret as _;
 use std::collections::BTreeSet;
 use tokio_util::sync::CancellationToken;
@@ -17,33 +16,14 @@ use tower::ServiceExt as _;
 /// Everybody is Ada, and each request brings another secret.
 struct House(Arc<ManualClock>);
 
-fn ada() -> Caller {
-    let person = Person {
-        id: PersonId(1),
-        name: "Ada".to_owned(),
-        email: None,
-        kind: PersonKind::Person,
-        role: Role::Owner,
-    };
-    Caller {
-        id: "x".to_owned(),
-        principal: Principal { person, by: Initiative::Person },
-        zone: Tz::UTC,
-        tools: Vec::new(),
-        projects: Vec::new(),
-        selection: crate::mcp::Selection::default(),
-        run: None,
-    }
-}
-
 #[async_trait]
 impl Access for House {
     async fn caller(&self, _: &SecretString) -> Result<Caller, Denied> {
-        Ok(ada())
+        Ok(Caller::owner())
     }
 
     async fn anybody(&self) -> Result<Caller, Denied> {
-        Ok(ada())
+        Ok(Caller::owner())
     }
 
     async fn still_counts(&self, _: &str) -> bool {
@@ -64,7 +44,7 @@ impl Household for House {
     async fn known(&self, secret: &SecretString) -> Result<Option<Known>, SignInError> {
         let is_known = secret.expose_secret() == "s-1";
         Ok(is_known.then(|| Known {
-            caller: ada(),
+            caller: Caller::owner(),
             session: "s".to_owned(),
             mark: "m".to_owned(),
             next: Some(SecretString::from("s-2")),
