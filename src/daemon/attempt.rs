@@ -166,6 +166,7 @@ impl Worker {
             Err(end) => end,
         };
         self.run.usage = end.usage;
+        self.run.evidence = receipt::kept(&end.evidence);
         let end = self.halted_end(end);
         let end = self.say_who_took_over(end).await;
         let end = self.verify(end).await;

@@ -13,6 +13,8 @@ use std::time::Duration;
 const EVIDENCE_MAX: usize = 10;
 /// So much of a piece of evidence.
 const EVIDENCE_CHARS_MAX: usize = 300;
+/// So many pieces stand in the record of a run.
+const KEPT_MAX: usize = 50;
 
 /// What templates see as `receipt`: `{ used, checks, evidence, left_out, writes, undo }`.
 pub(super) async fn of(parts: &Parts, run: &Run, before: &[Run], end: &WorkEnd) -> Value {
@@ -111,6 +113,12 @@ fn passed(effects: &[Effect]) -> Vec<String> {
     last.into_iter().filter(|(_, passed)| *passed).map(|(name, _)| name).collect()
 }
 
+/// What stands in the record of a run of what it offered as evidence.
+pub(super) fn kept(evidence: &[String]) -> Vec<String> {
+    let pieces = evidence.iter().map(|piece| one_line(piece));
+    pieces.filter(|piece| !piece.is_empty()).take(KEPT_MAX).collect()
+}
+
 /// A piece of evidence, as one line.
 fn told(piece: &str) -> String {
     let line = one_line(piece);
@@ -153,5 +161,9 @@ mod tests {
     fn evidence_is_one_line_in_bounds() {
         assert_eq!(told("a\n\n# b"), "a # b");
         assert_eq!(told(&"é".repeat(1_000)).chars().count(), EVIDENCE_CHARS_MAX + 1);
+        let many = kept(&vec!["é".repeat(9_000); 99]);
+        assert_eq!(many.len(), KEPT_MAX);
+        assert!(many[0].chars().count() < 1_100, "{}", many[0]);
+        assert_eq!(kept(&[" ".to_owned(), "a\nb".to_owned()]), ["a b"]);
     }
 }

@@ -128,6 +128,7 @@ async fn begin(parts: &Parts, ask: &UndoAsk, run: &Run) -> Result<Own, DeskError
         reviewer: None,
         by: None,
         looked_at: None,
+        evidence: Vec::new(),
     };
     parts.ledger.start_run(&own, playbook::SOURCE).await.map_err(failed)?;
     Ok(Own { run: own, held, tally: Arc::default() })

@@ -235,6 +235,7 @@ impl Worker {
             reviewer: None,
             by: Some(worked_by(parts, &job.playbook)),
             looked_at: None,
+            evidence: Vec::new(),
         }
     }
 

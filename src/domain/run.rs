@@ -58,6 +58,9 @@ pub struct Run {
     /// What it found in its workspace, where it reviews.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked_at: Option<LookedAt>,
+    /// What the work offered as evidence, in bounds; never a secret.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<String>,
 }
 
 /// What a reviewer found in its workspace.

@@ -4,6 +4,7 @@
 //! kept in memory alone, as a hash. It leads to the run's own [`ToolSession`]: what is listed,
 //! allowed, counted and written down is the same as if a model in the loop had called.
 
+use super::transcript::{self, Made};
 use super::{Signs, ToolSession};
 use crate::clock::Entropy;
 use crate::domain::{Reason, RunId, Usage, Value};
@@ -185,24 +186,30 @@ impl Granted {
             return Err(ToolError::rejected(Reason::Cancelled, message));
         }
         inner.signs.alive();
+        let (before, given) = (inner.session.writes(), args.clone());
         let called = inner.session.call(tool, args).await;
+        let note = |what: &str, told: &str, is_error: bool| {
+            let made = Made { told, is_error, writes: inner.session.writes_since(before) };
+            let data = transcript::granted(tool, &given, &made);
+            inner.signs.entry("tool", &format!("{tool}: {what}"), data);
+        };
         match called {
             Ok(result) => {
-                inner.signs.line(&format!("{tool}: done"));
+                note("done", &result.text, false);
                 if inner.session.finished().is_some() {
                     inner.over.cancel();
                 }
                 Ok(result)
             }
             Err(error) if error.is_fatal() => {
-                inner.signs.line(&format!("{tool}: failed ({})", error.reason()));
+                note(&format!("failed ({})", error.reason()), &error.to_string(), true);
                 let told = ToolError::fatal(error.reason(), error.to_string());
                 let _ = inner.fatal.set(error);
                 inner.over.cancel();
                 Err(told)
             }
             Err(error) => {
-                inner.signs.line(&format!("{tool}: refused ({})", error.reason()));
+                note(&format!("refused ({})", error.reason()), &error.to_string(), true);
                 Err(error)
             }
         }

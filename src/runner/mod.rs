@@ -14,6 +14,7 @@ pub mod sandbox;
 mod session;
 mod signs;
 pub mod steps;
+mod transcript;
 pub mod workspace;
 
 pub use grant::{Door, Grant, Granted, Grants};
@@ -153,6 +154,14 @@ impl WorkEnd {
             details: ending.details,
             ..Self::done(ending.summary, usage)
         }
+    }
+
+    /// What it says, without what is to be hidden and what can be nothing but a secret.
+    #[must_use]
+    fn without_secrets(self, signs: &Signs) -> Self {
+        let (detail, summary) = (signs.harmless(&self.detail), signs.harmless(&self.summary));
+        let evidence = self.evidence.iter().map(|piece| signs.harmless(piece)).collect();
+        Self { detail, summary, evidence, ..self }
     }
 }
 

@@ -9,10 +9,10 @@ mod compact;
 mod keep;
 mod patience;
 mod told;
-mod transcript;
 
 use super::conversation::{Answered, Conversation, Messages};
 use super::signs::{Overrun, Watch};
+use super::transcript::{self, Made};
 use super::{Job, Runner, Signs, ToolSession, WorkEnd};
 use crate::domain::{Limits, Reason, RunId, RunState, Usage, Value};
 use crate::fault::masked;
@@ -86,7 +86,7 @@ impl Runner for ModelRunner {
             failures: BTreeMap::new(),
         };
         let went_on = goes_on(job).is_some();
-        let end = WorkEnd { went_on, ..turns.run().await };
+        let end = WorkEnd { went_on, ..turns.run().await.without_secrets(signs) };
         if !job.asks(&end) {
             return end;
         }
@@ -184,6 +184,7 @@ impl Turns<'_> {
     async fn call_all(&mut self, calls: Vec<Call>) -> Result<(), End> {
         let turn = self.usage.turns;
         for (place, call) in calls.into_iter().enumerate() {
+            let before = self.tools.writes();
             let (text, is_error) = if place >= CALLS_MAX {
                 (format!("at most {CALLS_MAX} calls in one reply; call it again"), true)
             } else {
@@ -200,7 +201,8 @@ impl Turns<'_> {
                 }
                 _ => format!("{}: {what}", call.tool),
             };
-            self.signs.entry("tool", &line, transcript::call(turn, &call, &text, is_error));
+            let made = Made { told: &text, is_error, writes: self.tools.writes_since(before) };
+            self.signs.entry("tool", &line, transcript::call(turn, &call, &made));
             self.exchange.messages.push(Message::ToolResult {
                 id: call.id.clone(),
                 text,
@@ -232,12 +234,15 @@ impl Turns<'_> {
                 return Ok((told, true));
             }
         };
+        let before = self.tools.writes();
         // Awaited to its end: a write that is under way is never dropped.
         match self.tools.call(&call.tool, args).await {
             Ok(result) => Ok((as_data(&call.tool, &result.text), false)),
             Err(error) if error.is_fatal() => {
                 let told = error.to_string();
-                let data = transcript::call(self.usage.turns, call, &told, true);
+                let writes = self.tools.writes_since(before);
+                let made = Made { told: &told, is_error: true, writes };
+                let data = transcript::call(self.usage.turns, call, &made);
                 let line = format!("{}: failed ({})", call.tool, error.reason());
                 self.signs.entry("tool", &line, data);
                 self.usage.elapsed_ms = self.watch.elapsed_ms();

@@ -76,6 +76,17 @@ impl ToolSession {
         self.registry.call(tool, args, &context).await
     }
 
+    /// The number of the run's last write.
+    pub fn writes(&self) -> u32 {
+        self.context.run.as_ref().map_or(0, |run| run.tally.last_seq())
+    }
+
+    /// The first and the last of its writes since the one of this number; `None`: there were none.
+    pub fn writes_since(&self, before: u32) -> Option<(u32, u32)> {
+        let last = self.writes();
+        (last > before).then(|| (before.saturating_add(1), last))
+    }
+
     /// The ending that the work named by `finish`, once it has.
     pub fn finished(&self) -> Option<Finished> {
         self.context.run.as_ref().and_then(|run| run.tally.finished())

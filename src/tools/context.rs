@@ -172,6 +172,11 @@ impl Tally {
         self.last_seq.fetch_add(1, Ordering::SeqCst).saturating_add(1)
     }
 
+    /// The number of the run's last write.
+    pub fn last_seq(&self) -> u32 {
+        self.last_seq.load(Ordering::SeqCst)
+    }
+
     /// So much was proposed before, to be decided together with what this run proposes.
     pub fn begin_proposals(&self, before: u32) {
         self.proposed.store(before, Ordering::SeqCst);

@@ -337,6 +337,7 @@ impl<'a> Assistants<'a> {
             reviewer: None,
             by: None,
             looked_at: None,
+            evidence: Vec::new(),
         };
         let hand = InHand { held, run, tally: Arc::default() };
         if let Err(error) = ledger.start_run(&hand.run, playbook::SOURCE).await {

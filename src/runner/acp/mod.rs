@@ -130,8 +130,8 @@ impl Runner for AcpRunner {
         let conversation =
             session.map(|(id, cost_micros)| Conversation::Session { id, cost_micros });
         let conversation = conversation.map(Arc::new);
-        let (detail, went_on) = (signs.harmless(&end.detail), shown.is_loaded());
-        WorkEnd { detail, conversation, went_on, ..end }
+        let went_on = shown.is_loaded();
+        WorkEnd { conversation, went_on, ..end.without_secrets(signs) }
     }
 }
 

@@ -101,6 +101,7 @@ pub fn a_run(id: &str, playbook: &str, started: i64) -> Run {
         reviewer: None,
         by: None,
         looked_at: None,
+        evidence: Vec::new(),
     }
 }
 

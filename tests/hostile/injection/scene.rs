@@ -381,6 +381,7 @@ fn earlier_run(task: TaskId, started: Timestamp) -> Run {
         reviewer: None,
         by: None,
         looked_at: None,
+        evidence: Vec::new(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a run's transcript holds of a model's work: bounded, and without what looks like a secret.
+//! What a run's transcript holds of turns and calls of tools: bounded, and without what looks like a secret.
 
 use crate::domain::{Usage, Value};
 use crate::fault::{REDACTED, masked};
@@ -44,21 +44,43 @@ pub(super) fn reply(turn: u32, reply: &Reply) -> Value {
     ])
 }
 
-/// The parts of a call and of what came of it.
-pub(super) fn call(turn: u32, call: &Call, told: &str, is_error: bool) -> Value {
+/// What came of a call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made<'a> {
+    /// What whoever called was told.
+    pub(super) told: &'a str,
+    pub(super) is_error: bool,
+    /// The first and the last of the run's writes that were made meanwhile; the daemon's own may be among them.
+    pub(super) writes: Option<(u32, u32)>,
+}
+
+/// The parts of a model's call and of what came of it.
+pub(super) fn call(turn: u32, call: &Call, made: &Made<'_>) -> Value {
     let args = match &call.args {
         Ok(args) => shown(args),
         Err(why) => Value::map([("broken", why.as_str())]),
     };
-    Value::map([
-        ("turn", Value::from(turn)),
-        ("id", call.id.as_str().into()),
-        ("tool", named(&call.tool).into()),
+    let parts = [("turn", Value::from(turn)), ("id", call.id.as_str().into())];
+    Value::map(parts.into_iter().chain(came(&call.tool, args, made)))
+}
+
+/// The parts of a call of a program, which knows no turns.
+pub(super) fn granted(tool: &str, args: &Value, made: &Made<'_>) -> Value {
+    Value::map(came(tool, shown(args), made))
+}
+
+fn came(tool: &str, args: Value, made: &Made<'_>) -> Vec<(&'static str, Value)> {
+    let mut parts = vec![
+        ("tool", named(tool).into()),
         ("args", args),
-        ("is_error", is_error.into()),
-        ("result", begin(&masked(told), RESULT_BYTES_MAX).into()),
-        ("result_bytes", i64::try_from(told.len()).unwrap_or(i64::MAX).into()),
-    ])
+        ("is_error", made.is_error.into()),
+        ("result", begin(&masked(made.told), RESULT_BYTES_MAX).into()),
+        ("result_bytes", i64::try_from(made.told.len()).unwrap_or(i64::MAX).into()),
+    ];
+    if let Some((first, last)) = made.writes {
+        parts.push(("writes", vec![first, last].into()));
+    }
+    parts
 }
 
 /// A name that a model may have made up.
@@ -146,8 +168,14 @@ mod tests {
                 "use sk-abcdefgh1234, then go", "deep": {"Authorization": "Bearer hunter2"}}"#,
         )
         .unwrap();
-        let kept =
-            call(1, &Call::new("c1", "addComment", args), "token ghp_abcdefgh1234 ok", false);
+        let made =
+            Made { told: "token ghp_abcdefgh1234 ok", is_error: false, writes: Some((3, 4)) };
+        let kept = call(1, &Call::new("c1", "addComment", args.clone()), &made);
+        let of_program = granted("addComment", &args, &made);
+        for name in ["tool", "args", "is_error", "result", "result_bytes", "writes"] {
+            assert_eq!(of_program.get(name), kept.get(name), "{name}");
+        }
+        assert_eq!(kept.get("writes"), Some(&vec![3_i64, 4].into()));
         let text = json(&kept);
         for secret in ["hunter2", "sk-abcdefgh", "ghp_abcdefgh"] {
             assert!(!text.contains(secret), "{text}");
@@ -168,8 +196,9 @@ mod tests {
         let hollow = |inner: &Value| Value::List(vec![inner.clone(); 50]);
         let empty = hollow(&hollow(&hollow(&Value::List(Vec::new()))));
         for args in [deep, long, many, names, empty] {
-            let kept =
-                call(1, &Call::new("c1", "t".repeat(9_000), args), &"r".repeat(99_999), true);
+            let told = "r".repeat(99_999);
+            let made = Made { told: &told, is_error: true, writes: None };
+            let kept = call(1, &Call::new("c1", "t".repeat(9_000), args), &made);
             let text = json(&kept);
             assert!(text.len() < 12_000, "{}", text.len());
         }
@@ -178,7 +207,7 @@ mod tests {
     #[test]
     fn broken_arguments_are_told_as_such() {
         let broken = Call { id: "c1".into(), tool: "x".into(), args: Err("not JSON".into()) };
-        let kept = call(3, &broken, "no", true);
+        let kept = call(3, &broken, &Made { told: "no", is_error: true, writes: None });
         assert_eq!(kept.get("args").and_then(|args| args.get("broken")), Some(&"not JSON".into()));
         assert_eq!(kept.get("turn"), Some(&Value::Int(3)));
     }
