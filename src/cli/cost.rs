@@ -91,6 +91,9 @@ fn notes(page: &mut Page, value: &Value, currency: &str) {
         );
         page.line(Style::Dim, &text);
     }
+    if value.get("narrowed").and_then(Value::as_bool).unwrap_or(false) {
+        page.line(Style::Dim, "only runs at tasks of the projects to which you belong");
+    }
     if value.get("cut").and_then(Value::as_bool).unwrap_or(false) {
         page.line(Style::Warn, "there are more runs than are looked at: name a later --since");
     }

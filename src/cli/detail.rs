@@ -122,12 +122,26 @@ pub fn run(value: &Value) -> Option<Page> {
         block(&mut page, name, text(run, name).unwrap_or(""));
     }
     effects(&mut page, value.get("effects")?);
+    let evidence = value.get("evidence").and_then(Value::as_list).unwrap_or(&[]);
+    let evidence: Vec<String> = evidence.iter().map(piece).collect();
+    block(&mut page, "evidence", &evidence.join("\n"));
     block(&mut page, "prompt", text(value, "prompt").unwrap_or(""));
     let transcript = value.get("transcript").and_then(Value::as_list).unwrap_or(&[]);
     let lines: Vec<String> = transcript.iter().filter_map(said).collect();
     block(&mut page, "transcript", &lines.join("\n"));
+    let earlier = value.get("earlier").and_then(Value::as_int).unwrap_or(0);
+    if earlier > 0 {
+        page.line(Style::Dim, &format!("  {earlier} earlier lines are not shown"));
+    }
     block(&mut page, "definition", text(value, "definition").unwrap_or(""));
     Some(page)
+}
+
+/// A piece of evidence: what sort, its name, what it came to.
+fn piece(piece: &Value) -> String {
+    let parts = ["kind", "name", "state", "text"].map(|name| text(piece, name).unwrap_or(""));
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join("  ")
 }
 
 /// A line of a transcript as people read it.

@@ -21,6 +21,8 @@ const TOGETHER: usize = 500;
 #[derive(Debug)]
 pub(super) struct Belongs<'a> {
     parts: &'a Parts,
+    /// Only these projects are there for whoever asks; `None`: all.
+    only: Option<Vec<ProjectId>>,
     /// `None`: it is gone.
     tasks: BTreeMap<TaskId, Option<Task>>,
     /// `None`: they were not read yet.
@@ -31,8 +33,14 @@ pub(super) struct Belongs<'a> {
 
 impl<'a> Belongs<'a> {
     pub(super) fn new(parts: &'a Parts) -> Self {
+        Self::within(parts, None)
+    }
+
+    /// The same for somebody for whom there are these projects only.
+    pub(super) fn within(parts: &'a Parts, only: Option<Vec<ProjectId>>) -> Self {
         Self {
             parts,
+            only,
             tasks: BTreeMap::new(),
             projects: None,
             milestones: BTreeMap::new(),
@@ -91,7 +99,12 @@ impl<'a> Belongs<'a> {
         if let Some(known) = self.goals.get(&id) {
             return Ok(SpentOf::Named(known.clone()));
         }
-        let query = GoalQuery { milestone: Some(id), limit: GOALS_MAX, ..GoalQuery::default() };
+        let query = GoalQuery {
+            milestone: Some(id),
+            projects: self.only.clone().unwrap_or_default(),
+            limit: GOALS_MAX,
+            ..GoalQuery::default()
+        };
         let page = self.parts.board.goals(&query).await.map_err(of_board)?;
         let mut names: Vec<String> =
             page.items.iter().map(|goal| format!("{} (goal {})", goal.title, goal.id)).collect();

@@ -11,7 +11,9 @@ use super::dispatcher::failed;
 use super::look::civil_midnight;
 use super::parts::Parts;
 use crate::digest::{Costs, Spent, SpentOf};
-use crate::domain::{Playbook, PlaybookName, Run, RunState, Timestamp, Usage, Value, Work};
+use crate::domain::{
+    Playbook, PlaybookName, ProjectId, Run, RunState, Timestamp, Usage, Value, Work,
+};
 use crate::ledger::{Amount, LedgerError, RunFilter};
 use crate::tools::desk::{CostAsk, CostBy, DeskError};
 use chrono::{Days, NaiveDate};
@@ -115,10 +117,19 @@ pub(super) async fn cost(parts: &Parts, ask: CostAsk) -> Result<Value, DeskError
     let filter = RunFilter { since: Some(since), ..RunFilter::default() };
     let runs = parts.ledger.runs(&filter, RUNS_MAX).await.map_err(failed)?;
     let is_cut = runs.len() >= RUNS_MAX;
+    let mut belongs = Belongs::within(parts, ask.projects.clone());
+    let runs = match &ask.projects {
+        Some(projects) => at_tasks_of(projects, runs, &mut belongs).await?,
+        None => runs,
+    };
     let (under_way, ended): (Vec<Run>, Vec<Run>) =
         runs.into_iter().partition(|run| run.state == RunState::Running);
-    let lines = ordered(lines(parts, &ended, ask.by).await?, ask.by);
-    let beyond = beyond(parts, &ended, (since, now)).await.map_err(failed)?;
+    let lines = ordered(lines(parts, &ended, (ask.by, &mut belongs)).await?, ask.by);
+    let beyond = match &ask.projects {
+        // Days are counted whole: of what was broken off nobody knows where it was.
+        Some(_) => Amount::default(),
+        None => beyond(parts, &ended, (since, now)).await.map_err(failed)?,
+    };
     let total = lines.iter().fold(Line::default(), |sum, (_, line)| sum.plus(*line));
     let items = lines.iter().map(|(key, line)| {
         let named = std::iter::once((ask.by.as_str(), Value::from(key.name())));
@@ -137,7 +148,24 @@ pub(super) async fn cost(parts: &Parts, ask: CostAsk) -> Result<Value, DeskError
         ("beyond_tokens", number(beyond.tokens)),
         ("beyond_cost_micros", number(beyond.cost_micros)),
         ("cut", is_cut.into()),
+        ("narrowed", ask.projects.is_some().into()),
     ]))
+}
+
+/// Those of these runs that are about a task of one of these projects.
+async fn at_tasks_of(
+    projects: &[ProjectId],
+    runs: Vec<Run>,
+    belongs: &mut Belongs<'_>,
+) -> Result<Vec<Run>, DeskError> {
+    belongs.know(runs.iter().filter_map(|run| run.task)).await?;
+    let mut kept = Vec::new();
+    for run in runs {
+        let Some(task) = run.task else { continue };
+        let task = belongs.task(task).await?;
+        kept.extend(task.filter(|task| projects.contains(&task.project)).map(|_| run));
+    }
+    Ok(kept)
 }
 
 /// What these runs used together, for a digest.
@@ -146,7 +174,9 @@ pub(super) async fn for_digest(
     ended: &[Run],
     by: CostBy,
 ) -> Result<Costs, DeskError> {
-    let spent = ordered(lines(parts, ended, by).await?, by).into_iter().map(|(of, line)| Spent {
+    let mut belongs = Belongs::new(parts);
+    let lines = lines(parts, ended, (by, &mut belongs)).await?;
+    let spent = ordered(lines, by).into_iter().map(|(of, line)| Spent {
         of,
         runs: line.runs,
         usage: line.usage,
@@ -161,19 +191,18 @@ pub(super) async fn for_digest(
 async fn lines(
     parts: &Parts,
     ended: &[Run],
-    by: CostBy,
+    (by, belongs): (CostBy, &mut Belongs<'_>),
 ) -> Result<BTreeMap<SpentOf, Line>, DeskError> {
-    let mut belongs = Belongs::new(parts);
     if by.is_of_tasks() {
         belongs.know(ended.iter().filter_map(|run| run.task)).await?;
     }
-    let accepted = super::accepted::of(parts, ended, &mut belongs).await?;
+    let accepted = super::accepted::of(parts, ended, belongs).await?;
     let mut definitions = BTreeMap::new();
     let mut lines: BTreeMap<SpentOf, Line> = BTreeMap::new();
     let mut counted = BTreeSet::new();
     for run in ended {
         let definition = definition(parts, run, &mut definitions).await.map_err(failed)?;
-        let key = key_of(parts, run, &definition, (by, &mut belongs)).await?;
+        let key = key_of(parts, run, &definition, (by, &mut *belongs)).await?;
         let line = lines.entry(key).or_default();
         if let Some(task) = run.task.filter(|task| by.is_of_tasks() && counted.insert(*task)) {
             line.planned_minutes += belongs.planned_minutes(task).await?;

@@ -318,6 +318,10 @@ impl Desk for Daemon {
         Ok(Value::map([("items", Value::List(items)), ("faults", faults.into())]))
     }
 
+    async fn definition(&self, playbook: &PlaybookName) -> Result<Option<String>, DeskError> {
+        Ok(self.parts.playbook(playbook).map(|playbook| playbook.source.clone()))
+    }
+
     async fn set_playbook(
         &self,
         playbook: &PlaybookName,

@@ -264,6 +264,12 @@ impl Ledger {
         Ok(lines.into_iter().map(|(_, record)| record.value).collect())
     }
 
+    /// The number of the last line of a run's transcript; 0 where it has none.
+    pub async fn transcript_end(&self, run: &RunId) -> Result<u64> {
+        let head: Option<Record<u64>> = self.read(&keys::transcript_head(run)).await?;
+        Ok(head.map_or(0, |head| head.value))
+    }
+
     async fn log_some(&self, run: &RunId, lines: &[LogLine]) -> Result<()> {
         let head_key = keys::transcript_head(run);
         for _ in 0..TRIES_MAX {

@@ -35,6 +35,8 @@ pub trait Desk: Reviews + std::fmt::Debug {
     async fn next(&self, request: NextRequest) -> Result<Value, DeskError>;
     /// The playbooks, with their state (armed, paused, faulty, next wake).
     async fn playbooks(&self) -> Result<Value, DeskError>;
+    /// A playbook as it is written (TOML); `None` when there is none of this name.
+    async fn definition(&self, playbook: &PlaybookName) -> Result<Option<String>, DeskError>;
     /// Arms, pauses or resumes a playbook.
     async fn set_playbook(
         &self,
@@ -99,8 +101,8 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     async fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, DeskError>;
     /// What a run is about: a task, or no task; `None` when there is no such run.
     async fn task_of(&self, run: &RunId) -> Result<Option<Option<TaskId>>, DeskError>;
-    /// Everything about one run; `None` when there is no such run.
-    async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, DeskError>;
+    /// Everything about one run, with so much of its transcript; `None` when there is no such run.
+    async fn run(&self, run: &RunId, lines: LinesAsk) -> Result<Option<RunRecord>, DeskError>;
     /// Occurrences that match, by playbook, latest first.
     async fn occurrences(&self, query: &OccurrenceQuery) -> Result<Vec<Occurrence>, DeskError>;
     /// One of them; `None` when there is none of this id.
@@ -175,6 +177,15 @@ pub struct OccurrenceQuery {
     pub limit: usize,
 }
 
+/// Which lines of a transcript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinesAsk {
+    /// The latest so many.
+    pub most: usize,
+    /// Of those before the line of this number; `None`: of all.
+    pub before: Option<u64>,
+}
+
 /// Everything about one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRecord {
@@ -186,9 +197,13 @@ pub struct RunRecord {
     pub effects: Vec<Effect>,
     /// The composed prompt; empty where there was none.
     pub prompt: String,
-    /// The lines of its transcript, oldest first: `number`, `at`, `kind`, `text` and, where it has
-    /// parts, `data`.
+    /// The lines of its transcript that were asked for, oldest first: `number`, `at`, `kind`, `text`
+    /// and, where it has parts, `data`.
     pub transcript: Vec<Value>,
+    /// So many lines come before them.
+    pub earlier: u64,
+    /// So many lines there are in all.
+    pub lines: u64,
     /// The definition it ran with (TOML).
     pub definition: String,
 }
@@ -263,12 +278,14 @@ pub struct DigestAsk {
 }
 
 /// What of the costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CostAsk {
     /// Of runs that began then or later; `None`: of the last 30 days.
     pub since: Option<Timestamp>,
     /// What a line stands for.
     pub by: CostBy,
+    /// Only of runs at tasks of these projects; `None`: of all runs.
+    pub projects: Option<Vec<ProjectId>>,
 }
 
 /// What is done with a playbook.

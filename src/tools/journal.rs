@@ -1,8 +1,8 @@
 //! The seam to the ledger: what the guard needs of the journal of effects and of claims.
 
 use super::desk::{
-    DeskError, Feeds, IssuedToken, OccurrenceQuery, Records, Repeats, RunQuery, RunRecord,
-    Sessions, Tokens,
+    DeskError, Feeds, IssuedToken, LinesAsk, OccurrenceQuery, Records, Repeats, RunQuery,
+    RunRecord, Sessions, Tokens,
 };
 use super::outer::Pins;
 use crate::domain::{
@@ -116,8 +116,39 @@ impl From<LedgerError> for JournalError {
     }
 }
 
-/// Of a transcript, so many lines are shown.
-const TRANSCRIPT_LINES_MAX: usize = 10_000;
+/// The kind of the lines that hold what the work was told.
+const PROMPT: &str = "prompt";
+/// They stand among so many of a transcript's first lines.
+const FIRST_LINES: usize = 16;
+
+/// Some lines of a transcript.
+struct Lines {
+    prompt: String,
+    lines: Vec<Value>,
+    earlier: u64,
+    all: u64,
+}
+
+/// The lines that are asked for; what the work was told is apart, and whole, whichever they are.
+async fn lines_of(ledger: &Ledger, run: &RunId, ask: LinesAsk) -> Result<Lines, LedgerError> {
+    let all = ledger.transcript_end(run).await?;
+    let end = ask.before.map_or(all, |before| all.min(before.saturating_sub(1)));
+    let earlier = end.saturating_sub(u64::try_from(ask.most).unwrap_or(u64::MAX));
+    let mut found = Vec::new();
+    if earlier > 0 && ask.most > 0 {
+        found = ledger.transcript(run, 0, FIRST_LINES).await?;
+        found.retain(|line| line.number <= earlier && line.line.kind == PROMPT);
+    }
+    if end > earlier {
+        let most = usize::try_from(end - earlier).unwrap_or(usize::MAX);
+        found.extend(ledger.transcript(run, earlier, most).await?);
+    }
+    let (prompts, lines): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|line| line.line.kind == PROMPT);
+    let prompt: Vec<String> = prompts.into_iter().map(|line| line.line.text).collect();
+    let lines = lines.iter().map(crate::tools::show::value).collect();
+    Ok(Lines { prompt: prompt.join("\n"), lines, earlier, all })
+}
 
 #[async_trait]
 impl Records for Ledger {
@@ -167,7 +198,7 @@ impl Records for Ledger {
         Ok(found.map(|run| run.task))
     }
 
-    async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, DeskError> {
+    async fn run(&self, run: &RunId, ask: LinesAsk) -> Result<Option<RunRecord>, DeskError> {
         let error = |source: LedgerError| match source {
             LedgerError::Ambiguous { .. } => DeskError::NotFound(source.to_string()),
             source => failed("reading the run", source),
@@ -175,16 +206,15 @@ impl Records for Ledger {
         let Some(run) = Self::run(self, run.as_str()).await.map_err(error)? else {
             return Ok(None);
         };
-        let lines = self.transcript(&run.id, 0, TRANSCRIPT_LINES_MAX).await.map_err(error)?;
-        let (prompts, lines): (Vec<_>, Vec<_>) =
-            lines.into_iter().partition(|line| line.line.kind == "prompt");
-        let prompt: Vec<String> = prompts.into_iter().map(|line| line.line.text).collect();
+        let lines = lines_of(self, &run.id, ask).await.map_err(error)?;
         Ok(Some(RunRecord {
             occurrence: self.occurrence(&run.occurrence).await.map_err(error)?,
             effects: self.effects(&run.id).await.map_err(error)?,
             definition: self.definition(&run.definition).await.map_err(error)?.unwrap_or_default(),
-            prompt: prompt.join("\n"),
-            transcript: lines.iter().map(crate::tools::show::value).collect(),
+            prompt: lines.prompt,
+            transcript: lines.lines,
+            earlier: lines.earlier,
+            lines: lines.all,
             run,
         }))
     }

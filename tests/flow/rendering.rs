@@ -193,7 +193,11 @@ async fn a_run_is_shown_with_what_it_was_told_and_what_it_wrote() {
             {"mark": mark, "tool": "addComment", "result": {"failed": {"code": "c", "message": "no"}}},
             {"mark": mark, "tool": "addTag", "result": "unknown"}
         ],
-        "prompt": "Do it.\neffects", "transcript": [
+        "evidence": [
+            {"kind": "said", "name": "it works"},
+            {"kind": "check", "name": "tests", "state": "passed", "text": "exit status: 0", "bytes": 3}
+        ],
+        "prompt": "Do it.\neffects", "earlier": 3, "lines": 5, "transcript": [
             {"number": 1, "at": "2026-03-02T08:00:01Z", "kind": "model", "text": "one", "data": {"turn": 1}},
             {"number": 2, "at": "2026-03-02T08:00:02Z", "kind": "note", "text": "two"},
         ], "definition": "name = \"x\""
@@ -217,6 +221,10 @@ async fn a_run_is_shown_with_what_it_was_told_and_what_it_wrote() {
       addComment  failed: no
       addTag  unknown
 
+    evidence
+      | said  it works
+      | check  tests  passed  exit status: 0
+
     prompt
       | Do it.
       | effects
@@ -224,6 +232,7 @@ async fn a_run_is_shown_with_what_it_was_told_and_what_it_wrote() {
     transcript
       | model: one
       | note: two
+      3 earlier lines are not shown
 
     definition
       | name = "x"

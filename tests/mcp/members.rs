@@ -96,10 +96,12 @@ async fn whoever_is_no_member_is_told_of_no_task_run_or_name_by_any_way_in() {
         assert!(!told.contains("\"task\":2"), "{tool}: {told}");
     }
     let api = scene.api(&scene.bob);
-    for (tool, args) in
-        [("reportCost", json!({ "by": "project" })), ("listOutbox", json!({ "latest": 50 }))]
-    {
-        assert_eq!(api.tool(tool, args).await.problem(403), "out_of_scope", "{tool}");
+    assert_eq!(api.tool("listOutbox", json!({ "latest": 50 })).await.problem(403), "out_of_scope");
+    // What was spent elsewhere is in no line and no sum of his.
+    for by in ["project", "task", "playbook", "day"] {
+        let told = api.tool("reportCost", json!({ "by": by })).await.ok();
+        let counted = (&told["narrowed"], &told["total"]["runs"], &told["items"]);
+        assert_eq!(counted, (&json!(true), &json!(0), &json!([])), "{by}: {told:#}");
     }
     let occurrences = api.get("/api/v1/occurrences").await.ok();
     assert!(!occurrences.to_string().contains(&run), "{occurrences:#}");

@@ -7,6 +7,7 @@ mod calendar;
 mod claims;
 mod code;
 mod comments;
+mod evidence;
 mod feed;
 mod find;
 mod findings;

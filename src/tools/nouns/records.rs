@@ -1,11 +1,12 @@
 //! What the ledger remembers, and what the daemon knows: looking only.
 
+use super::evidence;
 use super::tasks::refuse;
 use crate::domain::{PlaybookName, Role, Run, RunId, RunState, TaskId, Timestamp, Value};
 use crate::tools::arguments::{Id, IdOrName};
 use crate::tools::dates::Dates;
 use crate::tools::definition::{Definition, Words};
-use crate::tools::desk::{NextRequest, RunQuery};
+use crate::tools::desk::{LinesAsk, NextRequest, RunQuery};
 use crate::tools::limited;
 use crate::tools::registry::Parts;
 use crate::tools::show;
@@ -16,6 +17,8 @@ use std::collections::BTreeMap;
 
 /// The page of listRuns when nothing is said.
 const RUNS_DEFAULT: usize = 20;
+/// Of a transcript, so many lines are shown at once.
+const LINES_MAX: usize = 10_000;
 
 /// What comes from the daemon: its shape is the daemon's.
 #[derive(JsonSchema)]
@@ -56,8 +59,9 @@ fn about_runs() -> Vec<Definition> {
             Words {
                 name: "showRun",
                 title: "Show a run",
-                description: "Everything about one run: its writes with before and after, prompt, transcript \
-                    and the definition it ran with. Example: {\"run\": \"r-4g8k2m9x1c7p\"}.",
+                description: "Everything about one run: its writes with before and after, evidence, prompt, \
+                    transcript (the latest lines, or those before one) and the definition it ran with. \
+                    Example: {\"run\": \"r-4g8k2m9x1c7p\"}.",
                 example: r#"{"run": "r-4g8k2m9x1c7p"}"#,
             },
             Role::Readonly,
@@ -120,19 +124,16 @@ async fn status(parts: &Parts) -> Result<Value, ToolError> {
 
 fn about_playbooks() -> Vec<Definition> {
     vec![
-        Definition::read::<Nothing, Anything>(
+        Definition::read::<ListPlaybooks, Anything>(
             Words {
                 name: "listPlaybooks",
                 title: "List playbooks",
-                description: "The playbooks with their state: armed, paused, faulty, next wake. Example: {}.",
+                description: "The playbooks with their state: armed, paused, faulty, next wake; of one that is \
+                    named also its definition (TOML) as source. Example: {}.",
                 example: "{}",
             },
             Role::Readonly,
-            |parts, _, _| {
-                Box::pin(async move {
-                    parts.desk()?.playbooks().await.map_err(super::operate::desk_error)
-                })
-            },
+            |parts, _, args| Box::pin(playbooks(parts, args)),
         ),
         Definition::read::<NextOccurrences, Anything>(
             Words {
@@ -177,6 +178,33 @@ pub(super) struct Nothing {}
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+struct ListPlaybooks {
+    /// Only this one, with its definition.
+    playbook: Option<String>,
+}
+
+async fn playbooks(parts: &Parts, args: ListPlaybooks) -> Result<Value, ToolError> {
+    let desk = parts.desk()?;
+    let mut books = desk.playbooks().await.map_err(super::operate::desk_error)?;
+    let Some(name) = args.playbook else { return Ok(books) };
+    let named = |book: &Value| book.get("name").and_then(Value::as_text) == Some(name.trim());
+    if let Value::Map(books) = &mut books
+        && let Some(Value::List(items)) = books.get_mut("items")
+    {
+        items.retain(named);
+        let source = desk.definition(&PlaybookName::new(name.trim())).await;
+        let source = source.map_err(super::operate::desk_error)?;
+        for item in items {
+            if let Value::Map(item) = item {
+                item.insert("source".to_owned(), source.clone().into());
+            }
+        }
+    }
+    Ok(books)
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 struct ListRuns {
     /// Of this playbook.
     playbook: Option<String>,
@@ -218,6 +246,8 @@ async fn list_runs(parts: &Parts, args: ListRuns) -> Result<Value, ToolError> {
     let next = runs.last().filter(|_| has_more).map(|run| run.id.clone());
     let mut shown: Vec<Run> = Vec::new();
     for mut run in runs {
+        // A list says how they went; what shows it stands with each.
+        run.evidence.clear();
         match run.task {
             Some(task) if !limited::shows(parts, task).await? => continue,
             // That a report ran everybody hears; what it said may be of all projects.
@@ -239,22 +269,32 @@ async fn list_runs(parts: &Parts, args: ListRuns) -> Result<Value, ToolError> {
 struct ShowRun {
     /// The run, r- and twelve characters.
     run: String,
+    /// Of its transcript the latest so many lines, 1 to 10000 (default 10000).
+    lines: Option<u32>,
+    /// Only lines before the one of this number.
+    before: Option<u64>,
 }
 
 async fn show_run(parts: &Parts, args: ShowRun) -> Result<Value, ToolError> {
     let id = RunId::new(args.run.trim());
-    let record = parts.records()?.run(&id).await.map_err(super::operate::desk_error)?;
+    let most = args.lines.map_or(LINES_MAX, |lines| usize::try_from(lines).unwrap_or(LINES_MAX));
+    let ask = LinesAsk { most: most.clamp(1, LINES_MAX), before: args.before };
+    let record = parts.records()?.run(&id, ask).await.map_err(super::operate::desk_error)?;
     let record = match record {
         Some(record) if is_shown(parts, &record.run).await? => Some(record),
         _ => None,
     };
     let record = record.ok_or_else(|| no_run(&id))?;
+    let count = |number: u64| Value::from(i64::try_from(number).unwrap_or(i64::MAX));
     Ok(Value::map([
         ("run", show::value(&record.run)),
         ("occurrence", show::value(&record.occurrence)),
         ("effects", show::value(&record.effects)),
+        ("evidence", evidence::of(&record)),
         ("prompt", record.prompt.into()),
         ("transcript", record.transcript.into()),
+        ("earlier", count(record.earlier)),
+        ("lines", count(record.lines)),
         ("definition", record.definition.into()),
     ]))
 }

@@ -5,7 +5,7 @@ use super::tasks::refuse;
 use crate::domain::{Role, Value};
 use crate::tools::definition::{Definition, Words};
 use crate::tools::desk::{CostAsk, CostBy};
-use crate::tools::limited::check_everywhere;
+use crate::tools::limited::Within;
 use crate::tools::registry::Parts;
 use crate::tools::{Context, ToolError};
 use schemars::JsonSchema;
@@ -18,7 +18,8 @@ pub(super) fn tools() -> Vec<Definition> {
             title: "Report what runs cost",
             description: "Tokens, money, runs and accepted outcomes since an instant, in lines by playbook, agent, \
                 model, task, project, milestone, goal or day (the team's civil day) that add up to the total. \
-                Runs whose money nobody knows are counted as unpriced. Example: {\"by\": \"model\", \"since\": \"-7d\"}.",
+                Runs whose money nobody knows are counted as unpriced. Whoever belongs to some projects only is told \
+                of runs at tasks of these (narrowed). Example: {\"by\": \"model\", \"since\": \"-7d\"}.",
             example: r#"{"by": "model", "since": "-7d"}"#,
         },
         Role::Readonly,
@@ -42,11 +43,8 @@ async fn report(parts: &Parts, context: &Context, args: ReportCost) -> Result<Va
             CostBy::named(text).ok_or_else(|| refuse(&format!("by: {}", CostBy::expected())))?
         }
     };
-    let names_work =
-        matches!(by, CostBy::Task | CostBy::Project | CostBy::Milestone | CostBy::Goal);
-    if names_work {
-        check_everywhere(parts, "by: what was spent on each of this")?;
-    }
     let since = super::records::instant(parts, context, "since", args.since.as_deref())?;
-    parts.desk()?.cost(CostAsk { since, by }).await.map_err(super::operate::desk_error)
+    // What was done elsewhere, and what reports used, is not theirs to know.
+    let projects = parts.within().map(Within::projects);
+    parts.desk()?.cost(CostAsk { since, by, projects }).await.map_err(super::operate::desk_error)
 }

@@ -31,6 +31,12 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
     let currency = text(&report, "currency");
     Ok(html! {
         (choose(by, since.unwrap_or("")))
+        @if is(&report, "narrowed") {
+            p.quiet {
+                "You belong to some projects only: what is here is of runs at their tasks. Other projects, and \
+                 runs that are about no task, are left out."
+            }
+        }
         (totals(&report, currency))
         @if list(&report, "items").is_empty() {
             (empty("Nothing was used yet.", &html! {

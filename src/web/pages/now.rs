@@ -3,8 +3,8 @@
 use super::answer::see;
 use super::layout::first;
 use super::shown::{
-    Moment, chip, empty, filled, int, list, money, number, object, run_row, section, section_with,
-    text,
+    Moment, chip, empty, filled, int, is, list, money, number, object, run_row, section,
+    section_with, text,
 };
 use super::visit::Visit;
 use crate::domain::Value;
@@ -139,7 +139,7 @@ async fn running(visit: &Visit, moment: &Moment, status: &Value) -> Result<Marku
 
 /// What a run did last.
 async fn last_line(visit: &Visit, run: &str) -> Result<Option<String>, CallError> {
-    match visit.call("showRun", [("run", run.into())]).await {
+    match visit.call("showRun", [("run", run.into()), ("lines", 4.into())]).await {
         Ok(shown) => Ok(list(&shown, "transcript").last().map(|line| {
             let (kind, said) = (text(line, "kind"), text(line, "text"));
             let said = said.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
@@ -224,6 +224,7 @@ async fn today(visit: &Visit, status: &Value) -> Result<Markup, CallError> {
                 strong { (number(int(&total, "tokens_out").unwrap_or(0))) } " out"
             }
         }
+        @if is(&cost, "narrowed") { p.quiet { "In the projects to which you belong; the budget is everybody's." } }
         @if let Some(unpriced) = int(&total, "unpriced_runs").filter(|runs| *runs > 0) {
             p.quiet { "Of " (unpriced) " runs nobody knows the money." }
         }
