@@ -1,5 +1,6 @@
 //! `/runs`: what agents did. One run, as a timeline, is in `one`.
 
+mod evidence;
 mod one;
 mod timeline;
 mod undo;

@@ -1,7 +1,7 @@
 //! How what tools answer is shown: fields, instants, amounts, states. Whatever is missing or of another
 //! form is shown as nothing.
 
-use crate::domain::{StoreTime, Timestamp, Value};
+use crate::domain::{StoreTime, Timestamp, Value, show_money};
 use chrono::{DateTime, TimeDelta};
 use chrono_tz::Tz;
 use maud::{Markup, html};
@@ -32,6 +32,11 @@ pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 /// A member that is an object.
 pub(super) fn object<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     value.get(name).filter(|member| member.as_map().is_some())
+}
+
+/// An instant, as tools write it.
+pub(super) fn instant(text: &str) -> Option<Timestamp> {
+    DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&chrono::Utc))
 }
 
 /// When it is, and where.
@@ -118,6 +123,11 @@ pub(super) fn money(micros: i64, currency: &str) -> String {
     format!("{}.{:02} {currency}", cents / 100, cents % 100).trim_end().to_owned()
 }
 
+/// The same in full: the sum of what is shown is the sum that is shown.
+pub(super) fn exact(micros: i64) -> String {
+    show_money(u64::try_from(micros).unwrap_or(0), "").trim_end().to_owned()
+}
+
 /// A large number with its thousands apart.
 pub(super) fn number(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
@@ -135,7 +145,7 @@ pub(super) fn number(number: i64) -> String {
 pub(super) fn chip(word: &str) -> Markup {
     let sort = match word {
         "succeeded" | "done" | "approved" | "armed" | "ok" | "green" | "applied" | "told"
-        | "ran" => "good",
+        | "ran" | "passed" | "settled" => "good",
         "failed" | "timed_out" | "stalled" | "claim_lost" | "interrupted" | "refused" | "fail"
         | "red" | "faulty" | "unverified" | "blocked" | "lost" | "given_up" => "bad",
         "running" | "in_progress" | "working" | "announced" | "reserved" => "busy",
@@ -288,6 +298,7 @@ mod tests {
         {
             assert_eq!(money(micros, "USD"), said);
         }
+        assert_eq!([0, 700, 1_230_000].map(exact), ["0.00", "0.0007", "1.23"]);
         assert_eq!(number(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!((number(-12), number(999)), ("-12".to_owned(), "999".to_owned()));
     }

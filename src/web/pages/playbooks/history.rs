@@ -5,10 +5,10 @@ use super::one::left_out;
 use crate::domain::{Timestamp, Value};
 use crate::mcp::CallError;
 use crate::web::pages::shown::{
-    Moment, chip, filled, int, list, none, object, section, section_with, text,
+    Moment, chip, filled, instant, int, list, none, object, section, section_with, text,
 };
 use crate::web::pages::visit::Visit;
-use chrono::{DateTime, SecondsFormat, TimeDelta};
+use chrono::{SecondsFormat, TimeDelta};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
@@ -60,10 +60,6 @@ pub(super) async fn of(visit: &Visit, book: &Value) -> Result<Markup, CallError>
     let until = instant(text(book, "until")).unwrap_or(moment.now);
     let rows = rows(items, list(&planned, "items"), (from, until));
     Ok(shown(visit, name, &rows, is_whole))
-}
-
-fn instant(text: &str) -> Option<Timestamp> {
-    DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&chrono::Utc))
 }
 
 /// Every record from then on, and every planned instant without one, latest first. A record may account for many.

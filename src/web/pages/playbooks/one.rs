@@ -6,7 +6,7 @@ use crate::mcp::CallError;
 use crate::web::pages::form::address;
 use crate::web::pages::review::rights;
 use crate::web::pages::shown::{
-    Moment, chip, filled, is, list, none, run_row, section, section_with, text,
+    Moment, chip, empty, filled, is, list, none, run_row, section, section_with, text,
 };
 use crate::web::pages::visit::Visit;
 use axum::body::Body;
@@ -34,7 +34,7 @@ pub(in crate::web::pages) async fn page(
 }
 
 async fn body(visit: &Visit, name: &str) -> Result<Markup, CallError> {
-    let books = visit.call("listPlaybooks", []).await?;
+    let books = visit.call("listPlaybooks", [("playbook", name.into())]).await?;
     let book = list(&books, "items").iter().find(|book| text(book, "name") == name);
     let Some(book) = book else {
         let message = "there is no playbook of this name; the list of all is under Playbooks";
@@ -45,9 +45,10 @@ async fn body(visit: &Visit, name: &str) -> Result<Markup, CallError> {
     let history = history::of(visit, book).await?;
     let runs = [("playbook", name.into()), ("limit", RUNS.into())];
     let runs = visit.call_if_allowed("listRuns", runs).await?;
-    // The definition as it ran last: a tool tells it of runs only.
+    // Where it ran last by another definition than it has now, that is shown, too.
     let ran = runs.as_ref().and_then(|runs| list(runs, "items").first());
-    let definition = match ran {
+    let ran = ran.filter(|run| text(run, "definition") != text(book, "definition"));
+    let before = match ran {
         Some(run) => {
             let shown = visit.call_if_allowed("showRun", [("run", text(run, "id").into())]).await;
             // What a report was told is of all projects, and not for whom there are some.
@@ -62,12 +63,13 @@ async fn body(visit: &Visit, name: &str) -> Result<Markup, CallError> {
             div {
                 (coming(&moment, next.as_ref()))
                 (history)
-                (runs_of(&moment, name, runs.as_ref()))
+                (runs_of(&moment, book, runs.as_ref()))
             }
             div {
                 (standing(book, why.as_ref(), &moment))
                 (switches(visit, book))
-                @match &definition {
+                (definition(book, runs.as_ref()))
+                @match &before {
                     Some(run) => @if let Some(source) = filled(run, "definition") {
                         section { details { summary { "The playbook as it ran last" } pre { (source) } } }
                     },
@@ -81,6 +83,20 @@ async fn body(visit: &Visit, name: &str) -> Result<Markup, CallError> {
 /// What stands in the place of a part for which somebody may not ask.
 pub(super) fn left_out(tool: &str) -> Markup {
     html! { p.quiet { "Left out: it is not there for you (" code { (tool) } ")." } }
+}
+
+/// As it is written; open where there is no run yet to learn from.
+fn definition(book: &Value, runs: Option<&Value>) -> Markup {
+    let is_new = runs.is_some_and(|runs| list(runs, "items").is_empty());
+    html! {
+        section aria-labelledby="definition" {
+            h2 #definition { "Definition" }
+            details open[is_new] {
+                summary { "As it stands in " code { (text(book, "path")) } }
+                pre tabindex="0" role="region" aria-label="Definition of the playbook" { (text(book, "source")) }
+            }
+        }
+    }
 }
 
 fn standing(book: &Value, why: Option<&Value>, moment: &Moment) -> Markup {
@@ -185,12 +201,28 @@ fn coming(moment: &Moment, next: Option<&Value>) -> Markup {
     section_with("coming", "Coming", &nothing, &rows.collect::<Vec<_>>(), &below)
 }
 
-fn runs_of(moment: &Moment, name: &str, runs: Option<&Value>) -> Markup {
+fn runs_of(moment: &Moment, book: &Value, runs: Option<&Value>) -> Markup {
+    let name = text(book, "name");
     let Some(runs) = runs else { return section("runs", "Runs", &left_out("listRuns"), &[]) };
     let rows = list(runs, "items").iter().map(|run| run_row(moment, run, "id", "started"));
     let below = html! {
         p.quiet { a href=(address("/runs", &[("playbook", name)])) { "All of them" } }
     };
-    let nothing = none("It has not run yet.");
+    let nothing = empty("It has not run yet.", &what_is_next(moment, book));
     section_with("runs", "Runs", &nothing, &rows.collect::<Vec<_>>(), &below)
+}
+
+/// What makes it run.
+fn what_is_next(moment: &Moment, book: &Value) -> Markup {
+    html! {
+        @match state(book) {
+            "paused" => "It is paused: it starts nothing until it is resumed.",
+            "not armed" => "It is not armed: it starts by hand only. Once it is armed, it starts by itself.",
+            _ => {
+                @if let Some(next) = filled(book, "next") { "It wakes " (moment.when(next)) "." }
+                @else { "It has no clock: it wakes on what its definition names, or by hand." }
+            }
+        }
+        " Under " a href="#step-in" { "Step in" } " it is run by hand, or rehearsed without changing anything."
+    }
 }

@@ -1,9 +1,9 @@
 //! `/runs/…`: one run: how it went, what it wrote, what it was told and what it said.
 
-use super::timeline;
+use super::{evidence, timeline};
 use crate::domain::Value;
 use crate::web::pages::shown::{
-    Moment, chip, filled, int, list, money, number, object, prose, text,
+    Moment, chip, exact, filled, int, list, number, object, prose, text,
 };
 use crate::web::pages::visit::Visit;
 use axum::body::Body;
@@ -16,11 +16,14 @@ pub(in crate::web::pages) async fn page(
     Extension(visit): Extension<Visit>,
     Path(id): Path<String>,
 ) -> Response<Body> {
-    match visit.call("showRun", [("run", id.into())]).await {
+    let before = visit.query.text("before").parse::<i64>().ok().filter(|before| *before > 0);
+    let args =
+        [("run", Value::from(id)), ("lines", timeline::LINES.into()), ("before", before.into())];
+    match visit.call("showRun", args).await {
         Ok(record) => {
             let run = record.get("run").cloned().unwrap_or_default();
             let title = format!("Run of {}", text(&run, "playbook"));
-            visit.page(&title, &body(&visit, &run, &record))
+            visit.page(&title, &body(&visit, &run, &record, before))
         }
         Err(error) => visit.trouble(&error),
     }
@@ -41,7 +44,7 @@ pub(super) fn at(id: &str) -> String {
     if is_name { format!("/runs/{id}") } else { "/runs".to_owned() }
 }
 
-fn body(visit: &Visit, run: &Value, record: &Value) -> Markup {
+fn body(visit: &Visit, run: &Value, record: &Value, before: Option<i64>) -> Markup {
     let moment = visit.moment();
     let is_running = text(run, "state") == "running";
     html! {
@@ -52,11 +55,12 @@ fn body(visit: &Visit, run: &Value, record: &Value) -> Markup {
                 }
                 section aria-labelledby="timeline" {
                     h2 #timeline { "Timeline" }
-                    (timeline::shown(&moment, record))
+                    (timeline::shown(&moment, record, before))
                 }
             }
             div {
                 (facts(&moment, run))
+                @if !is_running { (evidence::shown(record)) }
                 (deeds(visit, run, list(record, "effects")))
             }
         }
@@ -85,7 +89,7 @@ fn facts(moment: &Moment, run: &Value) -> Markup {
                 @if let Some(fence) = int(run, "fence") { dt { "Fence" } dd { (fence) } }
                 dt { "Turns" } dd { (used("turns")) }
                 dt { "Tokens" } dd { (number(used("tokens_in"))) " in, " (number(used("tokens_out"))) " out" }
-                dt { "Cost" } dd { (money(used("cost_micros"), "")) }
+                dt { "Cost" } dd { (exact(used("cost_micros"))) }
                 dt { "Woken by" } dd { code { (text(run, "occurrence")) } }
             }
         }
