@@ -147,3 +147,35 @@ async fn the_digest_is_shown_as_slack_shows_it_with_those_told_before() {
     page.says("As Slack shows it");
     assert!(!page.text().contains("Earlier digests"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_playbook_that_never_ran_shows_its_definition_and_what_makes_it_run() {
+    let rota = house();
+    let config = rota.read("rota.toml").replace("arm = \"auto\"\n", "");
+    rota.write("rota.toml", &config);
+    // By hand only.
+    rota.write("agents/byhand.toml", &RENAMER.replace("[on]\ncron = \"30 2 * * *\"\n", ""));
+    let serving = rota.serve(Vec::<&str>::new());
+    let mut ada = somebody(&rota, &serving, "Ada").await;
+    let page = ada.get("/playbooks/renamer").await.page();
+    page.says("It has not run yet.");
+    page.says("It is not armed: it starts by hand only.");
+    // As it stands in its file, to the last line, whoever looks.
+    page.says(RENAMER);
+    let mut eve = somebody(&rota, &serving, "Eve").await;
+    eve.get("/playbooks/renamer").await.page().says(RENAMER);
+    let arm = [("act", "arm"), ("definition", page.field("definition"))];
+    assert!(ada.submit("/playbooks/renamer", &arm).await.contains("is armed"));
+    ada.get("/playbooks/renamer").await.page().says("It wakes in ");
+    ada.submit("/playbooks/renamer", &[("act", "pause")]).await;
+    ada.get("/playbooks/renamer").await.page().says("It is paused: it starts nothing");
+    let page = ada.get("/playbooks/byhand").await.page();
+    let arm = [("act", "arm"), ("definition", page.field("definition"))];
+    assert!(ada.submit("/playbooks/byhand", &arm).await.contains("is armed"));
+    ada.get("/playbooks/byhand").await.page().says("It has no clock: it wakes on what");
+    // Once it ran, the definition is there all the same.
+    ada.submit("/playbooks/byhand", &[("act", "run")]).await;
+    let page = ada.get("/playbooks/byhand").await.page();
+    assert!(!page.text().contains("It has not run yet."), "{}", page.text());
+    page.says("headline = \"Fit the <b>footer</b>\"");
+}

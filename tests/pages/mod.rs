@@ -3,6 +3,7 @@
 mod acting;
 mod books;
 mod choosing;
+mod costs;
 mod deciding;
 mod demo;
 mod hostile;
@@ -12,6 +13,7 @@ mod page;
 mod roles;
 mod signing_in;
 mod strangers;
+mod timeline;
 
 use crate::mcp::{Client, token};
 use crate::support::rota::{Rota, Serving};

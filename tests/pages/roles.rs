@@ -108,6 +108,8 @@ async fn a_playbook_is_shown_without_what_somebody_may_not_ask_for_and_says_so()
     rota.run(["person", "add", "AI-Worker", "--agent", "--role", "editor"]).ok();
     rota.write("agents/says.toml", &format!("{SAYS}[on]\ncron = \"30 2 * * *\"\n"));
     rota.run(["run-once", "says"]).ok();
+    // What ran is not what stands there now: of that a tool of its own tells.
+    rota.write("agents/says.toml", &format!("{SAYS}[on]\ncron = \"30 3 * * *\"\n"));
     let all = ["whyNot", "nextOccurrences", "listOccurrences", "listRuns", "showRun"];
     let allowed = [&[][..], &["listOccurrences", "listRuns"], &all[..4], &all];
     let tokens = allowed.map(|tools| {
@@ -124,6 +126,8 @@ async fn a_playbook_is_shown_without_what_somebody_may_not_ask_for_and_says_so()
         assert_eq!(reply.status, 200, "{tools:?}: {}", reply.text);
         let page = reply.page();
         page.says("How it stands");
+        page.says("cron = \"30 3 * * *\"");
+        assert_eq!(page.text().contains("30 2 * * *"), tools.contains(&"showRun"), "{tools:?}");
         for tool in all {
             // Of a definition that ran nobody knows who does not hear of runs.
             let is_missed =
