@@ -92,5 +92,6 @@ pub(super) async fn status(
         ("budget_cost_micros_left", amount(left.cost_micros)),
         ("budget_tokens", amount(budget.tokens)),
         ("budget_tokens_left", amount(left.tokens)),
+        ("budgets", Value::List(budget::of_day(parts).await.map_err(failed)?)),
     ]))
 }

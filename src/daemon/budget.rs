@@ -1,10 +1,12 @@
 //! What a run may use of the day: set aside before its task is claimed, noted exchange by exchange.
 
+use super::brief::text_of;
 use super::dispatcher::failed;
+use super::look::civil_midnight;
 use super::parts::Parts;
 use super::worker::Worker;
 use crate::domain::{
-    DayBudget, Limits, Playbook, PlaybookName, Reason, RunId, Timestamp, Usage, Work,
+    DayBudget, Limits, Playbook, PlaybookName, Reason, RunId, Timestamp, Usage, Value, Work,
 };
 use crate::ledger::{Ledger, LedgerError, ReserveAsk};
 use crate::model::{Exchange, Heard, Look, Model, ModelError, Reply};
@@ -69,6 +71,42 @@ pub(super) async fn team(parts: &Parts) -> Result<(DayBudget, DayBudget), Ledger
         cost_micros: team.cost_micros.map(|most| most.saturating_sub(used.spent.cost_micros)),
     };
     Ok((team, left))
+}
+
+/// Every budget of the day, as somebody looks at it: whose it is (nothing: everybody's), of what, how much of it
+/// is used, and when it begins anew.
+pub(super) async fn of_day(parts: &Parts) -> Result<Vec<Value>, LedgerError> {
+    let (now, zone) = (parts.clock.wall(), parts.settings.zone);
+    let day = day_of(parts, now);
+    // Whatever the clocks do there, a day and a half after its beginning is the next one.
+    let next = civil_midnight(now, zone) + chrono::TimeDelta::hours(36);
+    let resets = text_of(civil_midnight(next, zone));
+    let team = times(parts.settings.budget, parts.ledger.budget_granted(day, None).await?);
+    let mut all = vec![(None, team)];
+    for playbook in parts.playbooks() {
+        if playbook.limits.day != DayBudget::default() {
+            let granted = parts.ledger.budget_granted(day, Some(&playbook.name)).await?;
+            all.push((Some(playbook.name.clone()), times(playbook.limits.day, granted)));
+        }
+    }
+    let whole = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
+    let mut told = Vec::new();
+    for (whose, most) in all {
+        let used = parts.ledger.spent(whose.as_ref(), day).await?.spent;
+        let of =
+            [("cost", most.cost_micros, used.cost_micros), ("tokens", most.tokens, used.tokens)];
+        for (of, most, used) in of {
+            let Some(most) = most else { continue };
+            told.push(Value::map([
+                ("playbook", Value::from(whose.as_ref().map(PlaybookName::as_str))),
+                ("of", of.into()),
+                ("used", whole(used).into()),
+                ("most", whole(most).into()),
+                ("resets", resets.as_str().into()),
+            ]));
+        }
+    }
+    Ok(told)
 }
 
 /// Grants whosever budget of this day is short once more: the playbook's own, or everybody's.

@@ -29,6 +29,18 @@ pub struct RunJournal {
     board: Arc<dyn Board>,
 }
 
+/// A question to people.
+pub(super) struct Asked<'a> {
+    pub task: TaskId,
+    /// The run that asked.
+    pub run: &'a RunId,
+    pub since: Timestamp,
+    /// The comment that asks, where it is known.
+    pub comment: Option<CommentId>,
+    /// The comment that is known to be the answer.
+    pub answer: Option<CommentId>,
+}
+
 impl RunJournal {
     /// Over a ledger, watching a board.
     pub fn new(ledger: Arc<Ledger>, board: Arc<dyn Board>) -> Self {
@@ -181,10 +193,16 @@ impl RunJournal {
         claim: &Claim,
         parked: &Parked,
     ) -> Result<Vec<Comment>, BoardError> {
+        let Parked { since, comment, answer, .. } = *parked;
+        let asked = Asked { task: claim.task, run: &claim.run, since, comment, answer };
+        self.answers(&asked).await
+    }
+
+    /// The same, whatever became of the claim that waited.
+    pub(super) async fn answers(&self, asked: &Asked<'_>) -> Result<Vec<Comment>, BoardError> {
         let people = self.board.people().await?;
-        let since = Some(parked.since);
-        let comments = self.said_since(claim.task, parked.comment, since).await?;
-        let Some(own) = self.said_under(claim).await? else { return Ok(Vec::new()) };
+        let comments = self.said_since(asked.task, asked.comment, Some(asked.since)).await?;
+        let Some(own) = self.said_under(asked.run).await? else { return Ok(Vec::new()) };
         let is_person =
             |author| people.iter().any(|p| p.id == author && p.kind == PersonKind::Person);
         let agents = people.iter().filter(|person| person.kind == PersonKind::Agent);
@@ -194,18 +212,18 @@ impl RunJournal {
             |text: &str| command::told(text, &agents).is_some_and(|told| told.command.is_ok());
         let is_answer = |comment: &Comment| {
             let is_said = is_person(comment.author) && !own.contains(&comment.id);
-            parked.answer == Some(comment.id) || is_said && !is_command(&comment.text)
+            asked.answer == Some(comment.id) || is_said && !is_command(&comment.text)
         };
         Ok(comments.into_iter().filter(is_answer).collect())
     }
 
-    /// Comments that were written under a claim: no answer to what is asked there, also where they
-    /// arrive after the question. `None`: it is not known now.
-    async fn said_under(&self, claim: &Claim) -> Result<Option<BTreeSet<CommentId>>, BoardError> {
-        let effects = match self.ledger.effects(&claim.run).await {
+    /// Comments that were written by a run: no answer to what it asks, also where they arrive after the
+    /// question. `None`: it is not known now.
+    async fn said_under(&self, run: &RunId) -> Result<Option<BTreeSet<CommentId>>, BoardError> {
+        let effects = match self.ledger.effects(run).await {
             Ok(effects) => effects,
             Err(error) => {
-                tracing::warn!(run = %claim.run, %error, "what was written under a claim is not known");
+                tracing::warn!(%run, %error, "what was written under a claim is not known");
                 return Ok(None);
             }
         };

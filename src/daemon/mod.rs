@@ -65,6 +65,7 @@ mod merging;
 mod parts;
 mod progress;
 mod proposals;
+mod questions;
 mod queue;
 mod receipt;
 mod recovery;

@@ -3,7 +3,7 @@
 use super::beliefs::{Beliefs, Open};
 use super::brief::{plain, text_of};
 use super::parts::Parts;
-use super::{books, look};
+use super::{books, look, questions};
 use crate::board::BoardError;
 use crate::domain::{
     Decision, Occurrence, OccurrenceId, OccurrenceState, Playbook, PlaybookName, Reason, TaskId,
@@ -62,10 +62,15 @@ async fn about_task(
     };
     let filter = RunFilter { task: Some(task), ..RunFilter::default() };
     let runs = parts.ledger.runs(&filter, LATEST_MAX).await.map_err(ledger)?;
+    let question = match at {
+        Some(_) => Value::Null,
+        None => questions::last(parts, claim.as_ref(), &runs).await?,
+    };
     Ok(Value::map([
         ("subject", Value::from(format!("task {task}"))),
         ("headline", found.headline.into()),
         ("now", Value::List(now)),
+        ("question", question),
         ("claim", claim.map(|claim| plain(&claim)).unwrap_or_default()),
         ("decisions", Value::List(decisions.iter().map(describe).collect())),
         ("runs", plain(&runs)),

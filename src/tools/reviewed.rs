@@ -4,7 +4,7 @@ use super::Context;
 use super::claimed::Hold;
 use super::desk::DeskError;
 use crate::domain::{
-    Decided, Fence, HandOver, PersonId, Principal, Reason, RunId, TaskId, Timestamp, Value,
+    Decided, Fence, HandOver, Person, PersonId, Principal, Reason, RunId, TaskId, Timestamp, Value,
     Verdict, WaitItem, Waiting,
 };
 use async_trait::async_trait;
@@ -52,8 +52,8 @@ pub struct QuestionAsk {
     pub fence: Fence,
     /// What is asked, in Markdown.
     pub question: String,
-    /// The name of whoever is asked; anybody's answer counts.
-    pub person: Option<String>,
+    /// Whoever is asked; anybody's answer counts.
+    pub person: Option<Person>,
     /// For so long an answer is waited for; then the task goes back.
     pub within: Duration,
     /// Who asks.

@@ -21,8 +21,8 @@ pub mod slack;
 mod slack_manifest;
 mod slack_steering;
 mod telling;
-mod tls;
-mod upstream;
+pub mod tls;
+pub mod upstream;
 mod upstream_playbooks;
 
 use crate::support::rota::{Rota, Serving};

@@ -6,9 +6,9 @@ use serde_json::json;
 
 const CERTIFICATE: &str = include_str!("../fixtures/tls/server.pem");
 const KEY: &str = include_str!("../fixtures/tls/server.key");
-const AUTHORITY: &str = include_str!("../fixtures/tls/ca.pem");
+pub const AUTHORITY: &str = include_str!("../fixtures/tls/ca.pem");
 
-fn with_files(extra: &str) -> Rota {
+pub fn with_files(extra: &str) -> Rota {
     let rota = team();
     rota.write("cert.pem", CERTIFICATE);
     rota.write("key.pem", KEY);

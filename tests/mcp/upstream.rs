@@ -35,7 +35,7 @@ write = "board"
 attempts = 1
 "#;
 
-fn with_shell() -> Rota {
+pub fn with_shell() -> Rota {
     let rota = team().with_env("CALENDAR_KEY", "s3cret").with_env("OTHER_KEY", "s3cret");
     let config = rota.read("rota.toml");
     let upstream =

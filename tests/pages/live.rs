@@ -14,7 +14,7 @@ impl Browser {
         request.header("cookie", cookie).send().await.unwrap()
     }
 
-    async fn hears(&self) -> Stream {
+    pub(super) async fn hears(&self) -> Stream {
         let mut stream = Stream::of(self.asks_to_hear().await);
         assert_eq!(stream.next().await.unwrap().name, "hello");
         stream
@@ -135,4 +135,39 @@ async fn a_page_that_looks_again_takes_no_remark_away() {
     assert_eq!(looked.page().remark(), "");
     looked.page().says("Hello.");
     assert!(ada.get("/task/1").await.page().remark().contains("on the board"));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_open_pages_cost_little_memory() {
+    let rota = team();
+    rota.run(["person", "add", "Zoe", "--role", "editor"]).ok();
+    let serving = rota.serve(Vec::<&str>::new());
+    let mut people = Vec::new();
+    for name in ["Ada", "Bob", "Eve", "Zoe"] {
+        people.push(somebody(&rota, &serving, name).await);
+    }
+    let mut ada = people[0].clone();
+    // What the first one takes is there anyhow.
+    let mut first = ada.hears().await;
+    ada.submit("/task/1/comment", &[("text", "First.")]).await;
+    first.until("changed", &json!({ "task": 1 })).await;
+    let before = serving.kib();
+    let mut all = Vec::new();
+    for person in &people {
+        for _ in 0..25 {
+            all.push(person.hears().await);
+        }
+    }
+    let held = serving.kib();
+    for round in 0..5 {
+        ada.submit("/task/1/comment", &[("text", &format!("Round {round}."))]).await;
+        for stream in &mut all {
+            stream.until("changed", &json!({ "task": 1 })).await;
+        }
+    }
+    let after = serving.kib();
+    println!("{before} KiB before, {held} KiB with 100 pages, {after} KiB after 500 events");
+    let most = before + 20 * 1024;
+    assert!(after.max(held) < most, "{before} KiB before, {held} KiB, {after} KiB");
 }

@@ -1,6 +1,8 @@
 //! The pages for people, by the real binary, as a browser without scripts uses them.
 
 mod acting;
+mod adding;
+mod asking;
 mod books;
 mod choosing;
 mod costs;
@@ -9,11 +11,14 @@ mod demo;
 mod hostile;
 mod large;
 mod live;
+mod now;
 mod page;
 mod roles;
+mod settings;
 mod signing_in;
 mod strangers;
 mod timeline;
+mod tls;
 
 use crate::mcp::{Client, token};
 use crate::support::rota::{Rota, Serving};

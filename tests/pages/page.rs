@@ -120,6 +120,17 @@ impl Page {
         found.and_then(|(_, at)| at.get("value")).map_or("", String::as_str)
     }
 
+    /// What is chosen in the first choice of this name.
+    pub fn chosen(&self, name: &str) -> &str {
+        let is_it = |(tag, at): &(String, BTreeMap<String, String>)| {
+            tag == "select" && at.get("name").is_some_and(|own| own == name)
+        };
+        let options = self.tags.iter().skip_while(|tag| !is_it(tag)).skip(1);
+        let mut options = options.take_while(|(tag, _)| tag == "option");
+        let chosen = options.find(|(_, at)| at.contains_key("selected"));
+        chosen.map_or("", |(_, at)| at["value"].as_str())
+    }
+
     /// Where its forms are sent that do something.
     pub fn deeds(&self) -> Vec<&str> {
         let posts = self.tags.iter().filter(|(name, at)| {

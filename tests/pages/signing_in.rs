@@ -4,7 +4,7 @@ use super::{Browser, somebody};
 use crate::mcp::{team, token};
 
 /// The link of `rota open`, below the daemon's own address.
-fn link(rota: &crate::support::rota::Rota, browser: &Browser) -> String {
+pub(super) fn link(rota: &crate::support::rota::Rota, browser: &Browser) -> String {
     let made = rota.run(["open", "--json"]).ok().json();
     let url = made["url"].as_str().unwrap().to_owned();
     url.strip_prefix(&browser.base).unwrap_or_else(|| panic!("{url}")).to_owned()

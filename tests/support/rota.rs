@@ -223,6 +223,14 @@ impl Serving {
         i32::try_from(self.child.as_ref().unwrap().id()).unwrap()
     }
 
+    /// What it holds in memory, in KiB.
+    #[cfg(target_os = "linux")]
+    pub fn kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().split(' ').next().unwrap().parse().unwrap()
+    }
+
     /// The next line of its standard output; fails the test when none comes.
     #[track_caller]
     pub fn line(&self) -> String {

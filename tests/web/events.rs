@@ -3,7 +3,7 @@
 use super::{Api, SAYS};
 use crate::mcp::{team, token};
 use crate::support::heard::Stream;
-use crate::support::rota::{Serving, until};
+use crate::support::rota::until;
 use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -174,13 +174,6 @@ async fn one_caller_has_so_many_streams_and_each_is_free_again() {
     });
 }
 
-/// What a daemon holds in memory.
-fn kib(serving: &Serving) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", serving.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().split(' ').next().unwrap().parse().unwrap()
-}
-
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_streams_cost_little_memory() {
@@ -193,7 +186,7 @@ async fn a_hundred_streams_cost_little_memory() {
     first.named("hello").await;
     rename(&api, 1, "First").await;
     first.until("changed", &json!({ "task": 1 })).await;
-    let before = kib(&serving);
+    let before = serving.kib();
     let mut all = Vec::new();
     for _ in 0..100 {
         all.push(opened(&api, None).await);
@@ -201,14 +194,14 @@ async fn a_hundred_streams_cost_little_memory() {
     for stream in &mut all {
         stream.named("hello").await;
     }
-    let held = kib(&serving);
+    let held = serving.kib();
     for round in 0..5 {
         rename(&api, 1, &format!("Round {round}")).await;
         for stream in &mut all {
             stream.until("changed", &json!({ "task": 1 })).await;
         }
     }
-    let after = kib(&serving);
+    let after = serving.kib();
     println!("{before} KiB before, {held} KiB with 100 streams, {after} KiB after 500 events");
     assert!(after.max(held) < before + KIB_MAX, "{before} KiB before, {held} KiB, {after} KiB");
 }

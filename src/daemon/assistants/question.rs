@@ -8,9 +8,10 @@ use super::{
 use crate::daemon::brief::text_of;
 use crate::daemon::dispatcher::Dispatcher;
 use crate::daemon::journal::comment_of;
+use crate::daemon::questions::told;
 use crate::domain::{
-    Assistant, Claim, HandOver, Parked, PersonKind, Phase, Principal, Reason, TaskId, Timestamp,
-    to_delta,
+    Assistant, Claim, Comment, HandOver, Parked, PersonId, PersonKind, Phase, Principal, Reason,
+    TaskId, Timestamp, WaitItem, to_delta,
 };
 use crate::ledger::{ClaimError, LogLine};
 use crate::tools::desk::{ClaimAsk, Hold, QuestionAsk};
@@ -35,7 +36,7 @@ impl Assistants<'_> {
         let mut hand = self.in_hand(held).await?;
         let since = self.parts.clock.wall();
         let until = since + to_delta(ask.within);
-        let whom = ask.person.map_or_else(String::new, |person| format!(" {person}"));
+        let whom = ask.person.as_ref().map_or_else(String::new, |asked| format!(" {}", asked.name));
         let text = format!(
             "**{}** asks{whom}:\n\n{}\n\nThe next comment of a person is the answer. Without one until \
              {} the task goes back.",
@@ -50,6 +51,9 @@ impl Assistants<'_> {
         };
         let parked =
             Parked { since, until, question: ask.question, comment: Some(asked), answer: None };
+        if let Some(person) = &ask.person {
+            self.is_their_turn(ask.task, since, person.id).await;
+        }
         match self.parts.ledger.park_for(&mut hand.held, parked).await {
             Ok(()) => {
                 if let Err(error) = self.unmark(&hand.held.claim).await {
@@ -62,6 +66,15 @@ impl Assistants<'_> {
             }
             Err(ClaimError::Phase { .. }) => Err(handed_back_already(ask.task)),
             Err(error) => Err(of_claim(error)),
+        }
+    }
+
+    /// A question to somebody waits for them, whoever the task is assigned to.
+    async fn is_their_turn(&self, task: TaskId, since: Timestamp, person: PersonId) {
+        let item = WaitItem::Task(task);
+        let noted = self.parts.ledger.note_queue(&item, since, |note| note.owner = Some(person));
+        if let Err(error) = noted.await {
+            tracing::warn!(%task, %error, "whom a question is for is not noted: it waits for all");
         }
     }
 
@@ -94,7 +107,7 @@ impl Assistants<'_> {
         };
         let ledger = &self.parts.ledger;
         // Before it works again: whoever repeats the call is told the answer again.
-        let line = LogLine::new(self.parts.clock.wall(), ANSWER, answer.text.as_str());
+        let line = self.line_of(&claim, &parked, &answer).await;
         ledger.log(&claim.run, &[line]).await.map_err(of_ledger)?;
         let assistant = Assistant::of(&ask.principal, ask.minutes);
         let lease = assistant.lease();
@@ -121,9 +134,19 @@ impl Assistants<'_> {
 
     /// The answer that a claim went on with, for a holder who did not hear it.
     pub(super) async fn answer_given(&self, claim: &Claim) -> Option<String> {
+        Some(self.last_answer(claim).await?.text)
+    }
+
+    /// The same with its parts: what was asked, by whom it was answered.
+    pub(in crate::daemon) async fn last_answer(&self, claim: &Claim) -> Option<LogLine> {
         let lines = self.parts.ledger.transcript(&claim.run, 0, LINES_MAX).await.ok()?;
-        let last = lines.into_iter().rev().find(|line| line.line.kind == ANSWER)?;
-        Some(last.line.text)
+        lines.into_iter().map(|line| line.line).rfind(|line| line.kind == ANSWER)
+    }
+
+    async fn line_of(&self, claim: &Claim, parked: &Parked, answer: &Comment) -> LogLine {
+        let people = self.parts.board.people().await.unwrap_or_default();
+        let data = told(claim, parked, Some((answer, people.as_slice())));
+        LogLine { data, ..LogLine::new(self.parts.clock.wall(), ANSWER, answer.text.as_str()) }
     }
 
     /// The question that keeps a task, where its time is over and nobody has answered.

@@ -227,8 +227,7 @@ async fn ask(parts: &Parts, context: &Context, args: AskPerson) -> Result<Value,
     let person = match &args.person {
         Some(name) => {
             let id = Directory::read(parts, context).await?.person(name)?;
-            let found = parts.board.person(id).await.map_err(|error| told(&error))?;
-            Some(found.name)
+            Some(parts.board.person(id).await.map_err(|error| told(&error))?)
         }
         None => None,
     };

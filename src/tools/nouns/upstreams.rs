@@ -60,6 +60,7 @@ struct Accept {
 
 async fn list(parts: &Parts, args: Which) -> Result<Value, ToolError> {
     let outer = parts.outer()?;
+    let is_one_asked_for = args.server.is_some();
     let servers: Vec<String> = match args.server {
         Some(server) => vec![server],
         None => outer.names().map(str::to_owned).collect(),
@@ -68,7 +69,7 @@ async fn list(parts: &Parts, args: Which) -> Result<Value, ToolError> {
     for server in &servers {
         match outer.known(server).await {
             Ok(known) => rows.extend(known.iter().map(|known| row(known, known.standing))),
-            Err(error) if servers.len() == 1 => return Err(error),
+            Err(error) if is_one_asked_for => return Err(error),
             Err(error) => rows.push(Value::map([
                 ("tool", Value::from(full_name(server, "*"))),
                 ("standing", "unreachable".into()),

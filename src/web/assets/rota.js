@@ -6,6 +6,7 @@
 const PAUSE_MS = 1000; // at least so long between two looks
 const OLD_MS = 60000; // "5 minutes ago" and what is left of a lease grow old by themselves
 const SLOW_MS = 10000; // so often while nothing is heard
+const AGAIN_MS = 300000; // so often servers are asked whether all is well
 const RETRY_MS = 1000; // until the first try to hear again; each later one waits twice as long
 const RETRY_MAX_MS = 15000;
 
@@ -136,12 +137,18 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted) hear();
 });
 
-// What takes longer than the rest of a page comes after it.
+// What takes longer than the rest of a page comes after it; some of it again from time to time.
+function fetched(part, from) {
+  const what = "#" + part.id;
+  htmx.ajax("GET", from, { target: what, select: what, swap: "outerMorph" });
+}
+
 document.addEventListener("DOMContentLoaded", () => {
-  for (const part of document.querySelectorAll("[data-later]")) {
-    const what = "#" + part.id;
-    htmx.ajax("GET", part.dataset.later, { target: what, select: what, swap: "outerMorph" });
-  }
+  for (const part of document.querySelectorAll("[data-later]")) fetched(part, part.dataset.later);
+  setInterval(() => {
+    if (document.hidden) return;
+    for (const part of document.querySelectorAll("[data-again]")) fetched(part, part.dataset.again);
+  }, AGAIN_MS);
 });
 
 // A card that is dragged onto a column says so with the form that it has for that.

@@ -43,28 +43,36 @@ pub(super) async fn page(Extension(visit): Extension<Visit>) -> Response<Body> {
     }
 }
 
+impl Board {
+    /// The board of this project, or of the first; nothing where there is none.
+    async fn read(visit: &Visit, wanted: Option<i64>) -> Result<Option<Self>, CallError> {
+        let projects = visit.call("getAllProjects", []).await?;
+        let all = list(&projects, "items");
+        let found = match wanted {
+            Some(wanted) => all.iter().find(|project| int(project, "id") == Some(wanted)),
+            None => all.first(),
+        };
+        let found = match (found.cloned(), wanted) {
+            // Of the closed ones only their tasks lead here.
+            (None, Some(wanted)) => closed(visit, wanted).await?,
+            (found, _) => found,
+        };
+        let Some(project) = found else { return Ok(None) };
+        let people = visit.call_if_allowed("listPeople", []).await?.unwrap_or_default();
+        Ok(Some(Self { project, projects, people, claims: BTreeMap::new() }))
+    }
+}
+
 async fn body(visit: &Visit) -> Result<Markup, CallError> {
-    let projects = visit.call("getAllProjects", []).await?;
     let wanted = visit.query.text("project").parse::<i64>().ok();
-    let all = list(&projects, "items");
-    let found = match wanted {
-        Some(wanted) => all.iter().find(|project| int(project, "id") == Some(wanted)),
-        None => all.first(),
-    };
-    let found = match (found.cloned(), wanted) {
-        // Of the closed ones only their tasks lead here.
-        (None, Some(wanted)) => closed(visit, wanted).await?,
-        (found, _) => found,
-    };
-    let Some(project) = found else {
+    let Some(board) = Board::read(visit, wanted).await? else {
         return Ok(no_project(wanted.is_some()));
     };
-    let people = visit.call_if_allowed("listPeople", []).await?.unwrap_or_default();
     let claims = visit.call_if_allowed("listClaims", []).await?.unwrap_or_default();
     let claims = list(&claims, "items")
         .iter()
         .filter_map(|claim| int(claim, "task").map(|task| (task, claim.clone())));
-    let board = Board { project, projects, people, claims: claims.collect() };
+    let board = Board { claims: claims.collect(), ..board };
     let alone = visit.query.text("column").parse::<i64>().ok();
     let mut columns = Vec::new();
     for status in list(&board.project, "statuses") {

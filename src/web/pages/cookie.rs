@@ -37,6 +37,11 @@ impl Jar {
         Self { name, is_secure }
     }
 
+    /// Whether it is asked over TLS, here or before us.
+    pub(super) fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
     /// The secret that came with a request.
     pub(super) fn secret(&self, headers: &HeaderMap) -> Option<SecretString> {
         let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());

@@ -152,10 +152,12 @@ fn at_the_door(pages: &Pages, parts: &Parts) -> Result<IpAddr, Response<Body>> {
 
 /// A form, from a page of ours.
 async fn sent(pages: &Pages, parts: &Parts, body: Body) -> Result<Form, Response<Body>> {
-    if !is_from_our_page(&parts.headers, pages.door.origins()) {
+    let is_secure = Jar::of(pages, &parts.headers).is_secure();
+    if !is_from_our_page(&parts.headers, pages.door.origins(), is_secure) {
         let why = "This form was not sent from a page of this server; nothing was done. If it was, a proxy \
                    stands between: let it pass the name on (nginx: proxy_set_header Host $host), and name \
-                   that under [mcp] hosts in rota.toml; or name the address of the pages under [mcp] origins.";
+                   that under [mcp] hosts in rota.toml; or name the address of the pages under [mcp] origins. \
+                   Where there is TLS, pages of http:// do not count.";
         return Err(sign_in::refusal(StatusCode::FORBIDDEN, why));
     }
     let body = crate::web::body::read(parts, body, FORM_BYTES_MAX, BODY_TIME).await;
@@ -166,8 +168,8 @@ async fn sent(pages: &Pages, parts: &Parts, body: Body) -> Result<Form, Response
 }
 
 /// Browsers say where a form was sent from: from where we are asked, or from an address that is named as
-/// ours.
-fn is_from_our_page(headers: &HeaderMap, ours: &[String]) -> bool {
+/// ours. Who is between may write pages of the same name that come without TLS: where there is TLS, ours do not.
+fn is_from_our_page(headers: &HeaderMap, ours: &[String], is_secure: bool) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let Some(origin) = text("origin") else {
         // Old ones do not; they say neither. What is no browser has no cookie of somebody else.
@@ -176,7 +178,8 @@ fn is_from_our_page(headers: &HeaderMap, ours: &[String]) -> bool {
     if ours.iter().any(|own| own.eq_ignore_ascii_case(origin)) {
         return true;
     }
-    let said = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    let plain = origin.strip_prefix("http://").filter(|_| !is_secure);
+    let said = plain.or_else(|| origin.strip_prefix("https://"));
     let (said, host) = (said.and_then(authority), text("host").and_then(authority));
     said.is_some() && said == host
 }
@@ -229,7 +232,12 @@ mod tests {
             (vec![host, ("sec-fetch-site", "same-origin")], true),
             (vec![host], true),
         ] {
-            assert_eq!(is_from_our_page(&headers(&pairs), &[]), counts, "{pairs:?}");
+            assert_eq!(is_from_our_page(&headers(&pairs), &[], false), counts, "{pairs:?}");
+        }
+        for (scheme, counts) in [("https", true), ("http", false)] {
+            let own = format!("{scheme}://localhost:3001");
+            let pairs = [host, ("origin", own.as_str())];
+            assert_eq!(is_from_our_page(&headers(&pairs), &[], true), counts, "TLS: {own}");
         }
         // Behind a proxy that does not pass the name on.
         let ours = ["https://board.example.com".to_owned()];
@@ -241,7 +249,7 @@ mod tests {
             ("https://board.example.com.evil.example", false),
         ] {
             let pairs = [("host", "127.0.0.1:3001"), ("origin", origin)];
-            assert_eq!(is_from_our_page(&headers(&pairs), &ours), counts, "{origin}");
+            assert_eq!(is_from_our_page(&headers(&pairs), &ours, false), counts, "{origin}");
         }
     }
 }

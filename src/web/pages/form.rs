@@ -15,6 +15,11 @@ impl Form {
         Self(fields.take(FIELDS_MAX).collect())
     }
 
+    /// What boxes hold before anybody has typed into them.
+    pub(super) fn of<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+        Self(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
     /// A field; empty where it was not sent.
     pub(super) fn text(&self, name: &str) -> &str {
         let found = self.0.iter().find(|(own, _)| own == name);

@@ -148,6 +148,7 @@ pub fn router(house: Arc<dyn Household>, door: Arc<Door>, wire: Wire, feed: Arc<
         .route("/review", get(review::page).post(review::decide))
         .route("/board", get(board::page).post(board::add))
         .route("/task/{id}", get(task::page))
+        .route("/task/{id}/answer", post(task::answer))
         .route("/task/{id}/comment", post(task::comment))
         .route("/task/{id}/delete-comment", post(task::delete_comment))
         .route("/task/{id}/edit", post(task::edit))

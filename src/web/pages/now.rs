@@ -1,9 +1,13 @@
 //! `/`: what runs, what waits, what is coming, what is wrong, what today cost.
 
+mod alarms;
+mod health;
+mod waiting;
+
 use super::answer::see;
 use super::layout::first;
 use super::shown::{
-    Moment, chip, empty, filled, int, is, list, money, number, object, run_row, section,
+    Moment, chip, empty, filled, int, is, list, money, none, number, object, run_row, section,
     section_with, text,
 };
 use super::visit::Visit;
@@ -22,32 +26,71 @@ const LINES_MAX: usize = 5;
 /// What the page is made of.
 const NEEDED: [&str; 5] = ["getStatus", "listReviews", "nextOccurrences", "listRuns", "reportCost"];
 
+/// What could not be read, each with why. The rest of the page is there all the same: whoever looks is to see
+/// that something is wrong, and what.
+#[derive(Debug, Default)]
+struct Unread(Vec<CallError>);
+
+impl Unread {
+    /// What was read; what was not is told among the alarms, once.
+    fn or_told<T>(&mut self, read: Result<T, CallError>) -> Option<T> {
+        match read {
+            Ok(read) => Some(read),
+            Err(error) => {
+                if !self.0.contains(&error) {
+                    self.0.push(error);
+                }
+                None
+            }
+        }
+    }
+}
+
 /// `GET /`.
 pub(super) async fn page(Extension(visit): Extension<Visit>) -> Response<Body> {
     // A token may be for something else.
     if !NEEDED.iter().all(|tool| visit.may(tool)) {
         return see(first(&visit));
     }
-    match body(&visit).await {
-        Ok(body) => visit.page("Now", &body),
-        Err(error) => visit.trouble(&error),
+    if health::is_asked_for(&visit) {
+        return match health::looked(&visit).await {
+            Ok(found) => visit.page("Health", &found),
+            Err(error) => visit.trouble(&error),
+        };
+    }
+    visit.page("Now", &body(&visit).await)
+}
+
+async fn body(visit: &Visit) -> Markup {
+    let (moment, mut unread) = (visit.moment(), Unread::default());
+    let status = unread.or_told(visit.call("getStatus", []).await);
+    let (mut running, mut today) = (None, None);
+    if let Some(status) = &status {
+        running = unread.or_told(self::running(visit, &moment, status).await);
+        today = unread.or_told(self::today(visit, status).await);
+    }
+    let waiting = unread.or_told(waiting::shown(visit, &moment).await);
+    let coming = unread.or_told(coming(visit, &moment).await);
+    let latest = unread.or_told(latest(visit, &moment).await);
+    let outbox = unread.or_told(visit.call_if_allowed("listOutbox", []).await).flatten();
+    html! {
+        (health::later(visit))
+        div #live data-live {
+            (alarms::shown(visit, &moment, (status.as_ref(), outbox.as_ref()), &unread))
+            div.columns {
+                (part("running", "Running", running))
+                (part("waiting", "Waits for a person", waiting))
+                (part("coming", "Coming", coming))
+                (part("today", "Today", today))
+                (part("latest", "Just ended", latest))
+            }
+        }
     }
 }
 
-async fn body(visit: &Visit) -> Result<Markup, CallError> {
-    let status = visit.call("getStatus", []).await?;
-    let moment = visit.moment();
-    let running = running(visit, &moment, &status).await?;
-    let waiting = waiting(visit, &moment).await?;
-    let coming = coming(visit, &moment).await?;
-    let latest = latest(visit, &moment).await?;
-    let today = today(visit, &status).await?;
-    Ok(html! {
-        div #live data-live {
-            (alarms(visit, &status))
-            div.columns { (running) (waiting) (coming) (today) (latest) }
-        }
-    })
+/// A part of the page, or that it is missing.
+fn part(id: &str, title: &str, shown: Option<Markup>) -> Markup {
+    shown.unwrap_or_else(|| section(id, title, &none("This cannot be read just now."), &[]))
 }
 
 /// `POST /stop-all`.
@@ -60,52 +103,6 @@ pub(super) async fn stop_all(Extension(visit): Extension<Visit>) -> Response<Bod
 pub(super) async fn start_all(Extension(visit): Extension<Visit>) -> Response<Body> {
     let done = visit.call("startAll", []).await;
     visit.done("/", done.map(|_| "Playbooks may start runs again.".to_owned()))
-}
-
-/// What somebody should know before anything else.
-fn alarms(visit: &Visit, status: &Value) -> Markup {
-    let faults = list(status, "faults");
-    let dead = int(status, "dead_letters").unwrap_or(0);
-    let stopped = filled(status, "stopped");
-    html! {
-        @if let Some(why) = stopped {
-            div.alarm.bad role="alert" {
-                p { strong { "Everything is stopped " } (why) }
-                @if visit.may("startAll") {
-                    form method="post" action="/start-all" {
-                        (visit.seal())
-                        button.primary type="submit" { "Start again" }
-                    }
-                }
-            }
-        }
-        @if !faults.is_empty() {
-            div.alarm.bad role="alert" {
-                p { strong { (faults.len()) " faults in playbooks" } ": the last good versions are in force." }
-                details {
-                    summary { "What is wrong" }
-                    @for fault in faults.iter().take(SHOWN_MAX) { pre { (fault) } }
-                }
-            }
-        }
-        @if dead > 0 {
-            div.alarm.wait {
-                p { strong { (dead) " messages could not be told." } " See " code { "rota outbox list" } "." }
-            }
-        }
-        @if stopped.is_none() && visit.may("stopAll") {
-            details.emergency {
-                summary { "Stop everything" }
-                form method="post" action="/stop-all" {
-                    (visit.seal())
-                    p { "Ends every run and starts none, also after a restart, until somebody starts again." }
-                    label for="reason" { "Why" }
-                    input #reason name="reason" maxlength="500" required;
-                    button.danger type="submit" { "Stop everything" }
-                }
-            }
-        }
-    }
 }
 
 async fn running(visit: &Visit, moment: &Moment, status: &Value) -> Result<Markup, CallError> {
@@ -150,38 +147,6 @@ async fn last_line(visit: &Visit, run: &str) -> Result<Option<String>, CallError
         Err(error) if error.code == "not_found" => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-async fn waiting(visit: &Visit, moment: &Moment) -> Result<Markup, CallError> {
-    let answered = visit.call("listReviews", []).await?;
-    let items = list(&answered, "items");
-    let rows = items.iter().take(SHOWN_MAX).map(|item| {
-        let name = text(item, "item");
-        html! {
-            a href={ "/review#item-" (name.replace(':', "-")) } {
-                (filled(item, "headline").unwrap_or(name))
-            }
-            p.facts {
-                span { (text(item, "kind").replace('_', " ")) }
-                @if let Some(owner) = filled(item, "owner") {
-                    span.yours[owner == visit.name()] { "for " (owner) }
-                }
-                span { "since " (moment.when(text(item, "since"))) }
-            }
-        }
-    });
-    let nothing = empty(
-        "Nothing waits.",
-        &html! {
-            "Agents hand their work over to people; it stands here then, and in "
-            a href="/review" { "Review" } "."
-        },
-    );
-    let below = html! {
-        @if !items.is_empty() { p.quiet { a href="/review" { (items.len()) " in all" } } }
-    };
-    let rows: Vec<Markup> = rows.collect();
-    Ok(section_with("waiting", "Waits for a person", &nothing, &rows, &below))
 }
 
 async fn coming(visit: &Visit, moment: &Moment) -> Result<Markup, CallError> {

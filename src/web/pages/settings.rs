@@ -1,5 +1,6 @@
 //! `/settings`: tokens, people, health, the record of what people did, other servers.
 
+mod servers;
 mod sessions;
 
 use super::shown::{
@@ -33,7 +34,7 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
     let people = visit.call_if_allowed("listPeople", []).await?;
     let audit = record(visit, &moment).await?;
     let health = health(visit).await?;
-    let upstream = visit.call_if_allowed("listUpstreamTools", []).await?;
+    let upstream = servers::shown(visit).await;
     Ok(html! {
         section aria-labelledby="you" {
             h2 #you { "You" }
@@ -44,7 +45,7 @@ async fn body(visit: &Visit) -> Result<Markup, CallError> {
         @if let Some(people) = &people { (everybody(people)) }
         (health)
         (audit)
-        @if let Some(upstream) = &upstream { (servers(upstream)) }
+        (upstream)
     })
 }
 
@@ -178,26 +179,6 @@ fn everybody(people: &Value) -> Markup {
         section aria-labelledby="people" {
             h2 #people { "People and agents" }
             (table("List of people and agents", &["Name", "Sort", "Role", "E-mail"], &[], &rows))
-        }
-    }
-}
-
-fn servers(upstream: &Value) -> Markup {
-    let tools = upstream.as_list().unwrap_or_else(|| list(upstream, "items"));
-    html! {
-        section aria-labelledby="upstreams" {
-            h2 #upstreams { "Other servers" }
-            @if tools.is_empty() {
-                p.quiet { "None are named under " code { "[upstream.NAME]" } " in rota.toml." }
-            }
-            ul.rows {
-                @for tool in tools {
-                    li {
-                        p.facts { code { (text(tool, "tool")) } (chip(text(tool, "state"))) }
-                        p.line { (text(tool, "description")) }
-                    }
-                }
-            }
         }
     }
 }

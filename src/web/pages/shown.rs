@@ -145,12 +145,14 @@ pub(super) fn number(number: i64) -> String {
 pub(super) fn chip(word: &str) -> Markup {
     let sort = match word {
         "succeeded" | "done" | "approved" | "armed" | "ok" | "green" | "applied" | "told"
-        | "ran" | "passed" | "settled" => "good",
+        | "ran" | "passed" | "settled" | "accepted" => "good",
         "failed" | "timed_out" | "stalled" | "claim_lost" | "interrupted" | "refused" | "fail"
-        | "red" | "faulty" | "unverified" | "blocked" | "lost" | "given_up" => "bad",
+        | "red" | "faulty" | "unverified" | "blocked" | "lost" | "given_up" | "unreachable" => {
+            "bad"
+        }
         "running" | "in_progress" | "working" | "announced" | "reserved" => "busy",
         "queued" | "due" | "waiting" | "parked" | "yielded" | "paused" | "not armed" | "yellow"
-        | "warn" | "changes_requested" | "open" => "wait",
+        | "warn" | "changes_requested" | "open" | "changed" | "new" => "wait",
         _ => "flat",
     };
     html! { span.chip.(sort) { (word.replace('_', " ")) } }

@@ -2,10 +2,12 @@
 
 mod acts;
 mod edit;
+mod fields;
+mod question;
 mod story;
 
-pub(super) use acts::{comment, delete_comment, edit, move_to, release, subtask};
-pub(super) use edit::people;
+pub(super) use acts::{answer, comment, delete_comment, edit, move_to, release, subtask};
+pub(super) use fields::{Fields, tags};
 
 use super::form::address;
 use super::shown::{Moment, chip, filled, int, list, object, prose, somebody, text};
@@ -58,7 +60,7 @@ const SUBTASKS_MAX: usize = 100;
 const COMMENTS: i64 = 30;
 /// So many characters always fit into a text of the board, whatever they are: 65,535 bytes, of which one
 /// takes three at most (browsers count those that take four as two).
-pub(super) const TEXT_MAX: u32 = 21_845;
+const TEXT_MAX: u32 = 21_845;
 
 /// `GET /task/{id}`.
 pub(super) async fn page(
@@ -117,6 +119,7 @@ fn body(visit: &Visit, facts: &Facts) -> Markup {
     html! {
         div.split #live data-live {
             div {
+                (question::shown(visit, facts, &moment))
                 section aria-labelledby="about" {
                     h2 #about { "What is to be done" }
                     @match filled(task, "description") {

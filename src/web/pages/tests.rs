@@ -64,6 +64,13 @@ impl Household for House {
             let value = Value::List(vec![Value::from("x".repeat(1024 * 1024)); 5]);
             return Ok(Called { value, text: String::new() });
         }
+        if tool == "getStatus" {
+            let value = Value::map([("slots", Value::Int(2))]);
+            return Ok(Called { value, text: String::new() });
+        }
+        if tool == "listReviews" {
+            return Err(CallError::of("board_unavailable", "the server says 503"));
+        }
         if tool == "getAllProjects" {
             let statuses = (0..6).map(|id| Value::map([("id", Value::Int(id))])).collect();
             let project = [("id", Value::Int(1)), ("statuses", Value::List(statuses))];
@@ -98,11 +105,15 @@ impl News for Quiet {
 }
 
 fn pages() -> Router {
+    pages_over(Wire::Proxied)
+}
+
+fn pages_over(wire: Wire) -> Router {
     let clock = Arc::new(ManualClock::at(from_millis(0)));
     let house = Arc::new(House(Arc::clone(&clock)));
     let door = Door::new(Arc::clone(&house) as _, &HttpOptions::default(), clock);
     let feed = Feed::new("life".to_owned(), Arc::new(Quiet), CancellationToken::new());
-    router(house, Arc::new(door), Wire::Proxied, feed)
+    router(house, Arc::new(door), wire, feed)
 }
 
 async fn sent(
@@ -159,6 +170,41 @@ async fn a_renewed_secret_comes_with_whatever_is_answered() {
         last = status;
     }
     assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn over_tls_a_renewed_secret_comes_in_a_cookie_that_travels_over_tls_alone() {
+    let before_us = [("x-forwarded-proto", "https")];
+    for (wire, more) in [(Wire::Tls, &[][..]), (Wire::Proxied, &before_us[..])] {
+        let pages = pages_over(wire);
+        let ada = "__Host-rota_3001=s-1";
+        let (status, cookie, text) = sent(&pages, ("/settings", ada, None), more).await;
+        assert_eq!(status, StatusCode::OK, "{wire:?} {text}");
+        let expected = "__Host-rota_3001=s-2; Path=/; HttpOnly; SameSite=Lax; Secure";
+        assert_eq!(cookie.as_deref(), Some(expected), "{wire:?}");
+        // Who is between could set a cookie of the name without the prefix: it is nobody's.
+        let (status, ..) = sent(&pages, ("/settings", ADA, None), more).await;
+        assert_eq!(status, StatusCode::SEE_OTHER, "{wire:?}");
+    }
+    let (_, cookie, _) = sent(&pages_over(Wire::Plain), ("/settings", ADA, None), &[]).await;
+    assert_eq!(cookie.as_deref(), Some("rota_3001=s-2; Path=/; HttpOnly; SameSite=Lax"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_said_on_the_first_page_beside_what_can() {
+    let (status, _, page) = sent(&pages(), ("/", ADA, None), &[]).await;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    for said in [
+        "The board cannot be reached.",
+        "the server says 503",
+        "<code>rota doctor</code>",
+        "href=\"/settings?look=health\"",
+        "This cannot be read just now.",
+        "No agent is at work.",
+        "0 of 2 places taken",
+    ] {
+        assert!(page.contains(said), "{said} in {page}");
+    }
 }
 
 #[tokio::test]

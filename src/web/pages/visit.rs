@@ -174,6 +174,18 @@ impl Visit {
         self.page_with(StatusCode::CONFLICT, "Not done", &body)
     }
 
+    /// What they wanted was not done: why, beside the form as they filled it in.
+    pub(super) fn once_more(&self, error: &CallError, form: &Markup) -> Response<Body> {
+        if is_forbidden(&error.code) {
+            return self.trouble(error);
+        }
+        let body = html! {
+            p.remark.bad role="alert" { "This was not done: " (error.message) }
+            (form)
+        };
+        self.page_with(StatusCode::CONFLICT, "Not done", &body)
+    }
+
     /// They are told this on the page that they see next.
     pub(super) fn remark(&self, is_good: bool, text: &str) {
         let text = text.chars().take(REMARK_CHARS_MAX).collect();

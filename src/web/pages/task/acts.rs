@@ -5,7 +5,7 @@ use super::number;
 use crate::domain::Value;
 use crate::mcp::CallError;
 use crate::web::pages::form::inside;
-use crate::web::pages::shown::{int, list, text};
+use crate::web::pages::shown::{int, is, list, text};
 use crate::web::pages::visit::Visit;
 use axum::body::Body;
 use axum::extract::{Extension, Path};
@@ -21,6 +21,31 @@ pub(in crate::web::pages) async fn comment(
         let args = [("module", "ticket".into()), ("entityId", number(&id)?), ("text", said.into())];
         visit.call("addComment", args).await?;
         Ok("Your comment is on the board.".to_owned())
+    }
+    .await;
+    visit.done(&at(&id), done)
+}
+
+/// `POST /task/{id}/answer`: to the question that was shown, and to no other.
+pub(in crate::web::pages) async fn answer(
+    Extension(visit): Extension<Visit>,
+    Path(id): Path<String>,
+) -> Response<Body> {
+    let done: Result<String, CallError> = async {
+        let form = &visit.form;
+        let args = [
+            ("task", number(&id)?),
+            ("decision", "answer".into()),
+            ("comment", form.text("comment").into()),
+            ("run", form.filled("run").into()),
+            ("since", form.filled("since").into()),
+        ];
+        let said = visit.call("decideReview", args).await?;
+        Ok(if is(&said, "repeated") {
+            format!("It was answered before, and that stands: {}", text(&said, "answer"))
+        } else {
+            "Your answer is on the task, and the agent goes on with it.".to_owned()
+        })
     }
     .await;
     visit.done(&at(&id), done)

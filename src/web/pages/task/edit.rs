@@ -1,6 +1,7 @@
 //! The form in which a task is edited, and what of it was changed.
 
-use super::{Facts, TEXT_MAX};
+use super::Facts;
+use super::fields::{self, Fields};
 use crate::domain::Value;
 use crate::web::pages::form::Form;
 use crate::web::pages::shown::{int, list, text};
@@ -15,100 +16,46 @@ const TEXTS: [(&str, &str, &str); 3] = [
     ("criteria", "acceptance_criteria", "acceptanceCriteria"),
 ];
 
-/// The priorities, most urgent first.
-const PRIORITIES: [&str; 5] = ["critical", "high", "medium", "low", "lowest"];
+/// Numbers by the same.
+const NUMBERS: [(&str, &str, &str); 3] = [
+    ("status", "status", "status"),
+    ("assignee", "assignee", "editorId"),
+    ("priority", "priority", "priority"),
+];
 
 /// Everything that people edit most.
 pub(super) fn form(visit: &Visit, facts: &Facts) -> Markup {
     let task = &facts.task;
     let id = int(task, "id").unwrap_or_default();
+    let said = said(task);
+    let fields = Fields {
+        ids: "",
+        said: &said,
+        statuses: list(&facts.statuses, "items"),
+        people: list(&facts.people, "items"),
+    };
     html! {
         details {
             summary { "Edit" }
             form method="post" action={ "/task/" (id) "/edit" } {
                 (visit.seal())
                 input type="hidden" name="revision" value=(int(task, "revision").unwrap_or_default());
-                div.fields {
-                    div.wide {
-                        label for="headline" { "Headline" }
-                        input #headline name="headline" maxlength="250" required value=(text(task, "headline"));
-                    }
-                    (choices(facts))
-                    div.wide {
-                        label for="tags" { "Tags, with commas between them" }
-                        input #tags name="tags" value=(tags(task));
-                    }
-                    div.wide {
-                        label for="description" { "Description" }
-                        textarea #description name="description" rows="8" maxlength=(TEXT_MAX) {
-                            // A browser takes the first line end away.
-                            "\n" (text(task, "description"))
-                        }
-                    }
-                    div.wide {
-                        label for="criteria" { "Done when" }
-                        textarea #criteria name="criteria" rows="4" maxlength=(TEXT_MAX) { "\n" (text(task, "acceptance_criteria")) }
-                    }
-                }
+                (fields.shown())
                 button.primary type="submit" { "Save" }
             }
         }
     }
 }
 
-fn choices(facts: &Facts) -> Markup {
-    let task = &facts.task;
-    let (status, assignee) = (int(task, "status"), int(task, "assignee"));
-    html! {
-        div {
-            label for="status" { "Status" }
-            select #status name="status" { (statuses(&facts.statuses, status)) }
-        }
-        div {
-            label for="assignee" { "Assigned to" }
-            select #assignee name="assignee" {
-                option value="" selected[assignee.is_none()] { "nobody" }
-                (people(&facts.people, assignee))
-            }
-        }
-        div {
-            label for="priority" { "Priority" }
-            select #priority name="priority" {
-                @let priority = int(task, "priority");
-                option value="" selected[priority.is_none()] { "none" }
-                @for (number, word) in (1..).zip(PRIORITIES) {
-                    option value=(number) selected[priority == Some(number)] { (number) " " (word) }
-                }
-            }
-        }
-        div {
-            label for="due" { "Due" }
-            input #due type="date" name="due" value=(text(task, "due_day"));
-        }
-    }
-}
-
-/// The statuses of a project, as options.
-pub(in crate::web::pages) fn statuses(statuses: &Value, chosen: Option<i64>) -> Markup {
-    html! {
-        @for status in list(statuses, "items") {
-            @let id = int(status, "id");
-            option value=(id.unwrap_or_default()) selected[id == chosen] { (text(status, "label")) }
-        }
-    }
-}
-
-/// Everybody, as options: agents are called so.
-pub(in crate::web::pages) fn people(people: &Value, chosen: Option<i64>) -> Markup {
-    html! {
-        @for person in list(people, "items") {
-            @let id = int(person, "id");
-            option value=(id.unwrap_or_default()) selected[id == chosen] {
-                (text(person, "name"))
-                @if text(person, "kind") == "agent" { " (agent)" }
-            }
-        }
-    }
+/// A task as its form says it.
+fn said(task: &Value) -> Form {
+    let texts = TEXTS.iter().map(|(field, own, _)| (*field, text(task, own).to_owned()));
+    let numbers = NUMBERS.iter().map(|(field, own, _)| {
+        let number = int(task, own).map(|number| number.to_string());
+        (*field, number.unwrap_or_default())
+    });
+    let more = [("due", text(task, "due_day").to_owned()), ("tags", tags(task))];
+    Form::of(texts.chain(numbers).chain(more))
 }
 
 fn tags(task: &Value) -> String {
@@ -124,11 +71,7 @@ pub(super) fn changed(form: &Form, task: &Value) -> BTreeMap<String, Value> {
             params.insert(name.to_owned(), form.text(field).into());
         }
     }
-    for (field, own, name) in [
-        ("status", "status", "status"),
-        ("assignee", "assignee", "editorId"),
-        ("priority", "priority", "priority"),
-    ] {
+    for (field, own, name) in NUMBERS {
         let said = form.text(field).parse::<i64>().ok();
         if form.has(field) && said != int(task, own) {
             params.insert(name.to_owned(), said.into());
@@ -138,9 +81,7 @@ pub(super) fn changed(form: &Form, task: &Value) -> BTreeMap<String, Value> {
         params.insert("dateToFinish".to_owned(), form.filled("due").into());
     }
     if form.has("tags") && form.text("tags") != tags(task) {
-        let tags: Vec<&str> = form.text("tags").split(',').map(str::trim).collect();
-        let tags: Vec<&str> = tags.into_iter().filter(|tag| !tag.is_empty()).collect();
-        params.insert("tags".to_owned(), tags.into());
+        params.insert("tags".to_owned(), fields::tags(form.text("tags")).into());
     }
     params
 }
