@@ -7,7 +7,7 @@ mod waiting;
 use super::answer::see;
 use super::layout::first;
 use super::shown::{
-    Moment, chip, empty, filled, int, is, list, money, none, number, object, run_row, section,
+    Moment, chip, empty, int, is, list, money, none, number, object, run_row, section,
     section_with, text,
 };
 use super::visit::Visit;
