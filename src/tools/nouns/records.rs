@@ -345,7 +345,7 @@ struct NextOccurrences {
     from: Option<String>,
     /// Until this instant; a day counts whole.
     to: Option<String>,
-    /// As if it were this instant (default now); an answer's own, for the rest of it.
+    /// As if it were then (default now).
     at: Option<String>,
 }
 
