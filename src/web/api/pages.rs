@@ -138,7 +138,7 @@ pub(super) async fn called(
     if takes(tool, LIMIT) {
         args.entry(LIMIT).or_insert_with(|| PAGE_MAX.into());
     }
-    let cut = |answer: &mut Json| {
+    let cut = |answer: &mut Json| -> Result<(), CallError> {
         take_page(answer, names, &page)?;
         if is_as_of {
             carry_instant(answer);
