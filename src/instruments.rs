@@ -28,6 +28,7 @@ const RUNS_ENDED: &str = "rota_runs_ended_total";
 const RUN_SECONDS: &str = "rota_run_duration_seconds";
 const TOOL_CALLS: &str = "rota_tool_calls_total";
 const TOOL_SECONDS: &str = "rota_tool_call_duration_seconds";
+const ACCEPTED: &str = "rota_accepted_requests_total";
 const BOARD_REQUESTS: &str = "rota_board_requests_total";
 const BOARD_SECONDS: &str = "rota_board_request_duration_seconds";
 const BOARD_LIMIT: &str = "rota_board_request_limit";
@@ -104,6 +105,10 @@ pub const ALL: &[Instrument] = &[
         &[0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0],
         "How long calls of tools took, by tool",
     ),
+    counts(
+        ACCEPTED,
+        "Requests answered with 202: a run that goes on, a delivery, one that had come",
+    ),
     counts(BOARD_REQUESTS, "Requests to a board over the network, by what came of them"),
     spans(
         BOARD_SECONDS,
@@ -148,6 +153,9 @@ pub fn describe() {
     }
     counter!(COST).absolute(0);
     counter!(TOOL_CALLS, "tool" => UPSTREAM, "code" => "ok").absolute(0);
+    for what in Accepted::ALL {
+        counter!(ACCEPTED, "kind" => what.word()).absolute(0);
+    }
     for result in BoardAnswer::ALL {
         counter!(BOARD_REQUESTS, "result" => result.word()).absolute(0);
     }
@@ -170,6 +178,34 @@ pub fn tool_called(tool: &'static str, refused: Option<Reason>, elapsed: Duratio
     let code = refused.map_or("ok", Reason::code);
     counter!(TOOL_CALLS, "tool" => tool, "code" => code).increment(1);
     histogram!(TOOL_SECONDS, "tool" => tool).record(elapsed.as_secs_f64());
+}
+
+/// What was taken on, and is not done when its sender is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// A run, for whoever would not wait for its end.
+    Run,
+    /// A delivery of a webhook.
+    Delivery,
+    /// One that had come before: it wakes nothing.
+    Repeated,
+}
+
+impl Accepted {
+    const ALL: [Self; 3] = [Self::Run, Self::Delivery, Self::Repeated];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Delivery => "delivery",
+            Self::Repeated => "repeated",
+        }
+    }
+}
+
+/// A request is answered with 202.
+pub fn accepted(what: Accepted) {
+    counter!(ACCEPTED, "kind" => what.word()).increment(1);
 }
 
 /// What came of a request to a board.

@@ -134,6 +134,15 @@ impl Access for Outside {
         matches!(self.ledger.token_counts(&TokenId::new(id)).await, Ok(true))
     }
 
+    async fn still(&self, before: &Caller) -> Option<Caller> {
+        let Some(id) = before.id.strip_prefix(TOKEN) else {
+            return if before.id == ANYBODY { self.anybody().await.ok() } else { None };
+        };
+        let token = self.ledger.counting_token(&TokenId::new(id)).await.ok()??;
+        let now = self.by_now(token, before).await?;
+        Some(Caller { selection: before.selection.clone(), ..now })
+    }
+
     async fn again(&self, before: &Caller, credential: Option<&SecretString>) -> Option<Caller> {
         let Some(credential) = credential else { return self.anybody().await.ok() };
         let token = self.ledger.check_token(credential).await.ok()?;

@@ -109,6 +109,7 @@ impl Daemon {
         &self,
         name: &PlaybookName,
         request: &NextRequest,
+        now: Timestamp,
     ) -> Result<Vec<Coming>, DeskError> {
         let Some(playbook) = self.parts.playbook(name) else {
             return Err(DeskError::NotFound(format!("there is no playbook {name}")));
@@ -120,7 +121,7 @@ impl Daemon {
         let Some(timetable) = timetable else { return Ok(Vec::new()) };
         let from = match request.from {
             Some(from) => from,
-            None => self.accounted_until(name, &timetable).await?,
+            None => self.accounted_until(name, &timetable, now).await?,
         };
         let count = request.count.unwrap_or(if request.to.is_some() { 1_000 } else { NEXT_COUNT });
         let coming = forecast(&timetable, from, request.to, count);
@@ -199,20 +200,21 @@ impl Readiness {
 }
 
 impl Daemon {
-    /// Up to where a playbook's instants are behind it: those that wait for their jitter still come,
-    /// and after the clock was set back those that have their records come no more.
+    /// Up to where a playbook's instants are behind it, as if it were `now`: those that wait for their
+    /// jitter still come, and after the clock was set back those that have their records come no more.
     async fn accounted_until(
         &self,
         name: &PlaybookName,
         timetable: &Timetable,
+        now: Timestamp,
     ) -> Result<Timestamp, DeskError> {
-        let until = timetable.due_until(self.parts.clock.wall());
         let mark = self.parts.ledger.watermark(name).await.map_err(super::dispatcher::failed)?;
-        Ok(mark.filter(|mark| *mark - until <= AHEAD_MAX).map_or(until, |mark| mark.max(until)))
+        // One that only time has moved says nothing of an instant before it.
+        let [until, due] = [now, self.parts.clock.wall()].map(|at| timetable.due_until(at));
+        let is_ahead = |mark: &Timestamp| *mark > due && *mark - due <= AHEAD_MAX;
+        Ok(mark.filter(is_ahead).map_or(until, |mark| mark.max(until)))
     }
-}
 
-impl Daemon {
     /// Since when a playbook's timetable holds, and up to when its instants have their records.
     async fn accounted(
         &self,
@@ -254,16 +256,17 @@ impl Desk for Daemon {
             Some(name) => vec![name.clone()],
             None => self.parts.playbooks().iter().map(|playbook| playbook.name.clone()).collect(),
         };
+        let now = request.at.unwrap_or_else(|| self.parts.clock.wall());
         let (mut coming, mut left_out) = (Vec::new(), 0);
         for name in &names {
-            coming.extend(self.next_of(name, &request).await?);
+            coming.extend(self.next_of(name, &request, now).await?);
             if coming.len() > 2 * NEXT_MAX {
                 left_out += keep_earliest(&mut coming);
             }
         }
         left_out += keep_earliest(&mut coming);
         let items = coming.iter().map(Coming::shown).collect();
-        let mut answer = vec![("items", Value::List(items))];
+        let mut answer = vec![("items", Value::List(items)), ("at", text_of(now).into())];
         if left_out > 0 {
             // A moment before it: what is left out may have the same instant.
             let before = |last: &Coming| text_of(last.instant.planned - TimeDelta::seconds(1));
@@ -283,7 +286,7 @@ impl Desk for Daemon {
     }
 
     async fn playbooks(&self) -> Result<Value, DeskError> {
-        let mut items = Vec::new();
+        let (now, mut items) = (self.parts.clock.wall(), Vec::new());
         for playbook in self.parts.playbooks() {
             let switch = self.parts.ledger.playbook_switch(&playbook.name).await;
             let switch = switch.map_err(super::dispatcher::failed)?;
@@ -291,7 +294,8 @@ impl Desk for Daemon {
             let next = Timetable::new(&playbook.on, &playbook.name).ok().flatten();
             let (next, since, until) = match next {
                 Some(table) => {
-                    let next = table.after(self.accounted_until(&playbook.name, &table).await?);
+                    let next =
+                        table.after(self.accounted_until(&playbook.name, &table, now).await?);
                     let (since, until) = self.accounted(&playbook).await?;
                     (next, since, until)
                 }

@@ -3,9 +3,9 @@
 use super::books;
 use super::budget;
 use super::parts::Parts;
-use crate::domain::{Claim, Delivery, RunState, Timestamp};
+use crate::domain::{Claim, Delivery, Phase, Timestamp};
 use crate::instruments::{self, Standing};
-use crate::ledger::{ClaimError, LedgerError, RunFilter, stop};
+use crate::ledger::{ClaimError, LedgerError, stop};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -43,8 +43,9 @@ async fn standing(parts: &Parts) -> Result<Standing, Unknown> {
         running.iter().find(|run| run.id == claim.run).map(|run| since(now, run.started))
     });
     let claim_age = oldest.max().unwrap_or_default();
-    let filter = RunFilter { state: Some(RunState::Waiting), ..RunFilter::default() };
-    let waiting = ledger.runs(&filter, COUNTED_MAX).await?.len();
+    // A run that waited stays recorded so; what waits now is its claim.
+    let waits = |claim: &&Claim| claim.phase == Phase::Parked && claim.assistant.is_none();
+    let waiting = claims.iter().filter(waits).count();
     let queues = ledger.queues(COUNTED_MAX).await?.into_iter().filter_map(|queue| {
         let waits = matches!(queue.head.delivery, Delivery::Pending { .. });
         waits.then(|| (queue.channel, queue.waiting, since(now, queue.head.created)))

@@ -63,7 +63,8 @@ impl Ledger {
         self.keep(task, &key, kept, is_held).await
     }
 
-    /// Keeps what was answered with the claim that waits for it, before anybody takes that up.
+    /// Keeps what was answered with the claim that waits for it, before anybody takes that up; nothing is
+    /// written where just that is kept already.
     ///
     /// # Errors
     /// [`ClaimError::Lost`]: the claim does not wait any more.
@@ -73,6 +74,11 @@ impl Ledger {
             Some(found) if found.fence == fence && found.phase == Phase::Parked => Ok(()),
             _ => Err(lost(Reason::ClaimLost, format!("the claim of task {task} waits no more"))),
         };
+        if matches!(self.answer(task).await, Ok(Some(kept)) if kept == *answer) {
+            let now = self.store.now().await?;
+            let found = self.claim_record(task).await?;
+            return waits(found.as_ref().map(|record| &record.value), &now);
+        }
         self.keep(task, &keys::answer(&self.options.board, task), answer, waits).await
     }
 

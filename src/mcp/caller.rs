@@ -79,6 +79,12 @@ pub trait Access: Send + Sync {
     /// Whether a caller of this id who was let in earlier would still be.
     async fn still_counts(&self, caller: &str) -> bool;
 
+    /// Who somebody is by now who was let in as `before`, where their credential is not at hand; `None`: they
+    /// would not be let in any more.
+    async fn still(&self, before: &Caller) -> Option<Caller> {
+        self.still_counts(&before.id).await.then(|| before.clone())
+    }
+
     /// Who somebody is by now who was let in as `before`, with this credential or without any; `None`:
     /// they would not be let in any more.
     async fn again(&self, _before: &Caller, credential: Option<&SecretString>) -> Option<Caller> {

@@ -124,7 +124,8 @@ pub fn router(behind: Behind, stop: &CancellationToken, tracker: &TaskTracker) -
     let (options, access) = (gate.options(), gate.access());
     let subscriptions = Arc::clone(handler.subscriptions());
     subscriptions.keep_with(Arc::clone(&sessions));
-    let telling = Arc::clone(&subscriptions).tell(news, Arc::clone(access), stop.clone());
+    let telling = (Arc::clone(access), options.required_role);
+    let telling = Arc::clone(&subscriptions).tell(news, telling, stop.clone());
     tracker.spawn(telling);
     tracker.spawn(Arc::clone(handler.jobs()).watch(Arc::clone(access), stop.clone()));
     let mut with = config(options, stop);

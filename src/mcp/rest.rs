@@ -20,6 +20,8 @@ const URI_BYTES_MAX: usize = 2_048;
 const LISTS_MAX: usize = 4;
 /// So deep a list is looked for.
 const DEPTH_MAX: usize = 4;
+/// The argument that says as of which instant something is told, and the member of the answer that does.
+const AT: &str = "at";
 /// The member that tells where what was cut off is read, by the name of the list.
 const MEMBER: &str = "rest";
 
@@ -117,6 +119,7 @@ pub(super) fn cut(
 ) -> Result<CallToolResult, CallError> {
     let refused = || too_long(bytes_max);
     let mut value: Value = serde_json::from_value(structured).map_err(|_| refused())?;
+    let args = &as_of(tool, args, &value);
     let mut cuts: Vec<Cut> = Vec::new();
     while cuts.len() < LISTS_MAX {
         let path = longest(&value, &cuts, tool).ok_or_else(refused)?;
@@ -156,6 +159,16 @@ pub(super) fn cut(
         return Ok(result(&value, &cuts, linked));
     }
     Err(refused())
+}
+
+/// The arguments by which the same answer is given later: of what is told as of an instant, that instant.
+fn as_of(tool: &Definition, args: &Value, answer: &Value) -> Value {
+    let takes = tool.input_schema.get("properties").is_some_and(|known| known.get(AT).is_some());
+    let mut args = args.clone();
+    if let (true, Some(at), Value::Map(given)) = (takes, answer.get(AT), &mut args) {
+        given.insert(AT.to_owned(), at.clone());
+    }
+    args
 }
 
 impl Cut {
@@ -329,6 +342,29 @@ mod tests {
         let shown = result.structured_content.unwrap();
         let left = 400 - shown["comments"].as_array().unwrap().len();
         assert_eq!(shown[MEMBER]["comments"], format!("{left} more are not shown"));
+    }
+
+    #[test]
+    fn the_rest_of_what_is_told_as_of_an_instant_is_read_as_of_that_instant() {
+        let at = "2026-11-03T09:00:00Z";
+        let item = |n: i64| Value::map([("planned", format!("{at} + {n} s"))]);
+        let items = Value::List((0..200).map(item).collect());
+        let answer = Value::map([("items", items), ("at", at.into())]);
+        let args = Value::map([("count", 200)]);
+        let cut = cut(
+            schema::without_nulls(answer),
+            (tool("nextOccurrences"), &args),
+            Linked::Yes,
+            2_000,
+        )
+        .unwrap();
+        let rest = Rest::parse(&links(&cut)[0], &Caller::owner()).unwrap();
+        let expected = Value::map([("at", Value::from(at)), ("count", 200.into())]);
+        assert_eq!(rest.args, expected);
+        // Of what knows no such thing the arguments are as they were.
+        let result = cut_to(&ticket(400, 3), Linked::Yes, 4_000).unwrap();
+        let rest = Rest::parse(&links(&result)[0], &Caller::owner()).unwrap();
+        assert_eq!(rest.args, Value::map([("id", 7)]));
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use super::caller::{Access, Caller};
 use super::http::SessionKeeper;
 use super::resources::{About, Address};
+use crate::domain::Role;
 use async_trait::async_trait;
 use futures::future::join_all;
 use rmcp::RoleServer;
 use rmcp::model::ResourceUpdatedNotificationParam;
 use rmcp::service::{Peer, SubscriptionSink};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -57,7 +58,7 @@ struct Entry {
     number: u64,
     /// Which session; empty for an open answer.
     session: String,
-    /// Who asked ([`super::Caller::id`]).
+    /// Who asked, as they were looked at last.
     caller: Arc<Caller>,
     about: About,
     uri: String,
@@ -215,11 +216,12 @@ impl Subscriptions {
         inner.entries.iter().filter(hears).cloned().collect()
     }
 
-    /// Tells of the board's news until it is stopped; asks for none while nobody listens.
+    /// Tells whoever is let in with this role of the board's news, until it is stopped; asks for none while
+    /// nobody listens.
     pub(super) async fn tell(
         self: Arc<Self>,
         news: Arc<dyn News>,
-        access: Arc<dyn Access>,
+        (access, needed): (Arc<dyn Access>, Role),
         stop: CancellationToken,
     ) {
         let _ = self.news.set(Arc::clone(&news));
@@ -234,7 +236,8 @@ impl Subscriptions {
                 match news.since(Some(told)).await {
                     Ok((changed, now)) => {
                         self.lock().told = now;
-                        self.tell_of(&changed, access.as_ref(), news.as_ref()).await;
+                        let access = (access.as_ref(), needed);
+                        self.tell_of(&changed, access, news.as_ref()).await;
                     }
                     Err(error) => tracing::debug!(%error, "nobody is told of news now"),
                 }
@@ -247,24 +250,31 @@ impl Subscriptions {
         }
     }
 
-    /// Everybody at once, and nobody for long. Whose token does not count any more hears nothing.
-    async fn tell_of(&self, changed: &BTreeSet<About>, access: &dyn Access, news: &dyn News) {
+    /// Everybody at once, and nobody for long. Each is looked at anew: whose token or role does not suffice
+    /// any more hears nothing.
+    async fn tell_of(
+        &self,
+        changed: &BTreeSet<About>,
+        (access, needed): (&dyn Access, Role),
+        news: &dyn News,
+    ) {
         let hearers = self.hearers(changed);
-        let callers: BTreeSet<&String> = hearers.iter().map(|entry| &entry.caller.id).collect();
-        let mut counts = BTreeSet::new();
-        for caller in callers {
-            if access.still_counts(caller).await {
-                counts.insert(caller);
-            }
+        let before: BTreeMap<&String, &Arc<Caller>> =
+            hearers.iter().map(|entry| (&entry.caller.id, &entry.caller)).collect();
+        let mut by_now = BTreeMap::new();
+        for (id, before) in before {
+            let now = access.still(before).await;
+            let now = now.filter(|now| now.principal.person.role >= needed);
+            by_now.extend(now.map(|now| (id.clone(), Arc::new(now))));
         }
+        self.are_now(&by_now);
         let tell = |entry: &Entry| {
             let (number, ear, uri) = (entry.number, entry.ear.clone(), entry.uri.clone());
-            let counts = counts.contains(&entry.caller.id);
-            let (caller, about) = (Arc::clone(&entry.caller), entry.about);
+            let (caller, about) = (by_now.get(&entry.caller.id).cloned(), entry.about);
             async move {
+                let Some(caller) = caller else { return (number, false) };
                 // Who may not see it by now is not told, and hears again once they may.
-                let is_theirs = counts && news.sees(&caller, about).await;
-                (number, counts && (!is_theirs || hears(ear, uri).await))
+                (number, !news.sees(&caller, about).await || hears(ear, uri).await)
             }
         };
         let told = join_all(hearers.iter().map(tell)).await;
@@ -272,6 +282,15 @@ impl Subscriptions {
             told.into_iter().filter(|(_, heard)| !heard).map(|(number, _)| number).collect();
         if !gone.is_empty() {
             self.remove(&gone);
+        }
+    }
+
+    /// Remembers whoever was looked at anew: they hold where the board does not say the next time.
+    fn are_now(&self, by_now: &BTreeMap<String, Arc<Caller>>) {
+        for entry in &mut self.lock().entries {
+            if let Some(now) = by_now.get(&entry.caller.id) {
+                entry.caller = Arc::clone(now);
+            }
         }
     }
 

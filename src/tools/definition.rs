@@ -41,7 +41,15 @@ pub struct Definition {
 impl Definition {
     /// Whether one call does many things, each reported for itself.
     pub fn is_bulk(&self) -> bool {
-        matches!(self.handler, Handler::Bulk(_))
+        matches!(self.handler, Handler::Bulk(..))
+    }
+
+    /// The tools for one of which this one makes several calls; none, where it makes none of another.
+    pub(super) fn singles(&self) -> &'static [&'static str] {
+        match self.handler {
+            Handler::Bulk(singles, _) => singles,
+            Handler::Answer(_) | Handler::Write(_) | Handler::Within(_) => &[],
+        }
     }
 }
 
@@ -76,8 +84,8 @@ pub(super) enum Handler {
     Answer(Answers<Value>),
     /// Says what is to be written; the guard does it.
     Write(Answers<Planned>),
-    /// Says which single calls it stands for.
-    Bulk(Answers<Batch>),
+    /// Says which single calls it stands for, all of these tools.
+    Bulk(&'static [&'static str], Answers<Batch>),
     /// Does it all by itself, in the run's workspace and beside the board.
     Within(Answers<ToolResult>),
 }
@@ -130,16 +138,16 @@ impl Definition {
         Self::new::<R>(words, schema, (ToolKind::Write, role), annotations, handler)
     }
 
-    /// A tool that stands for several calls of one that changes the board.
+    /// A tool that stands for several calls of such as change the board, `singles`.
     pub(super) fn bulk<A: DeserializeOwned + JsonSchema + 'static>(
         words: Words,
         role: Role,
-        idempotent: bool,
+        (idempotent, singles): (bool, &'static [&'static str]),
         expand: for<'a> fn(&'a Parts, &'a Context, A) -> Answer<'a, Batch>,
     ) -> Self {
         let annotations = Annotations { read_only: false, destructive: false, idempotent };
         let schema = write_schema_of::<A>(words.name);
-        let handler = Handler::Bulk(typed(words, &schema, expand));
+        let handler = Handler::Bulk(singles, typed(words, &schema, expand));
         Self::new::<BulkView>(words, schema, (ToolKind::Write, role), annotations, handler)
     }
 

@@ -247,6 +247,9 @@ pub struct NextRequest {
     /// Until this instant.
     #[serde(default)]
     pub to: Option<Timestamp>,
+    /// As if it were this instant (default now).
+    #[serde(default)]
+    pub at: Option<Timestamp>,
 }
 
 /// Which run is to be undone.

@@ -318,7 +318,7 @@ impl ToolRegistry {
                 guard::write(parts, context, asked, Planned { revision, ..planned }).await
             }
             Handler::Within(act) => act(parts, context, args).await,
-            Handler::Bulk(expand) => {
+            Handler::Bulk(_, expand) => {
                 let batch = expand(parts, context, args).await?;
                 batch::carry_out(self, parts, context, (tool.name, batch)).await
             }

@@ -68,7 +68,11 @@ pub(super) fn leaves_any(run: &RunContext, tool: &Definition) -> bool {
     if run.actor == EffectActor::Rota || !is_counted {
         return true;
     }
-    may_ever(run, tool.name) && (tool.kind == ToolKind::Note || reaches(run, tool.name))
+    // Each of several counts as one of its own tool, too.
+    let singles = tool.singles();
+    let leaves_one = singles.is_empty() || singles.iter().any(|single| may_ever(run, single));
+    let may_call = may_ever(run, tool.name) && leaves_one;
+    may_call && (tool.kind == ToolKind::Note || reaches(run, tool.name))
 }
 
 /// Whether `scope.max` leaves any call of what counts.

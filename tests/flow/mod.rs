@@ -6,6 +6,7 @@ mod calls_of_reviews;
 mod calls_of_teams;
 mod commands;
 mod control_socket;
+mod counted;
 mod daemon;
 mod digest;
 mod leantime;

@@ -174,18 +174,7 @@ async fn a_calendar_shows_only_work_in_projects_that_are_there_for_whose_it_is()
 async fn whoever_asked_to_hear_of_a_task_hears_no_more_once_they_are_no_member() {
     let scene = scene();
     scene.rota.run(["member", "set", "Bob", "--project", "Vault"]).ok();
-    let hello = json!({
-        "protocolVersion": "2025-11-25", "capabilities": {},
-        "clientInfo": { "name": "test", "version": "1" }
-    });
-    let begun = scene.bob.ask("initialize", hello).await;
-    let session = begun.headers["mcp-session-id"].to_str().unwrap().to_owned();
-    let bob = scene.bob.with("mcp-session-id", &session);
-    let bob = bob.with("mcp-protocol-version", "2025-11-25");
-    bob.post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
-    let stream = bob.http.get(&bob.url).bearer_auth(bob.token.as_deref().unwrap());
-    let stream = stream.header("mcp-session-id", &session).header("accept", "text/event-stream");
-    let mut stream = stream.send().await.unwrap();
+    let (bob, mut stream) = in_session(&scene.bob).await;
     for task in [1, 2] {
         let uri = json!({ "uri": format!("rota://task/{task}") });
         bob.ask("resources/subscribe", uri).await.result();
@@ -204,6 +193,51 @@ async fn whoever_asked_to_hear_of_a_task_hears_no_more_once_they_are_no_member()
     rename(1).await;
     let told = super::reading::event(&mut stream, updated).await;
     assert_eq!(told["params"]["uri"], "rota://task/1", "of the other he hears nothing");
+}
+
+/// The client in a session of its own, and the stream of that.
+async fn in_session(client: &Client) -> (Client, reqwest::Response) {
+    let hello = json!({
+        "protocolVersion": "2025-11-25", "capabilities": {},
+        "clientInfo": { "name": "test", "version": "1" }
+    });
+    let begun = client.ask("initialize", hello).await;
+    let session = begun.headers["mcp-session-id"].to_str().unwrap().to_owned();
+    let own = client.with("mcp-session-id", &session);
+    let own = own.with("mcp-protocol-version", "2025-11-25");
+    own.post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
+    let stream = own.http.get(&own.url).bearer_auth(own.token.as_deref().unwrap());
+    let stream = stream.header("mcp-session-id", &session).header("accept", "text/event-stream");
+    let stream = stream.send().await.unwrap();
+    (own, stream)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_no_manager_any_more_hears_no_more_of_the_projects_of_others() {
+    let scene = scene();
+    scene.rota.run(["person", "add", "Max", "--role", "manager"]).ok();
+    let secret = token(&scene.rota, &["max", "--person", "Max"]);
+    let max = Client::of(&scene.serving, Some(&secret));
+    let (max, mut stream) = in_session(&max).await;
+    for task in [2, 1] {
+        let uri = json!({ "uri": format!("rota://task/{task}") });
+        max.ask("resources/subscribe", uri).await.result();
+    }
+    // As where people are managed elsewhere: no tool of ours changes a role.
+    let lower = "update people set role = 'editor' where name = 'Max'";
+    super::telling::say_to_the_board(&scene.rota.state(), lower).await;
+    // What is written past the board is seen with the next change of a person.
+    scene.rota.run(["person", "add", "Zoe"]).ok();
+    let shown = max.call("getTicket", json!({ "id": 2 })).await;
+    assert_eq!(code(&shown), "not_found", "{shown:#}");
+    for (round, tasks) in [("One", vec![2, 1]), ("Two", vec![1])] {
+        for task in tasks {
+            let edit = json!({ "id": task, "params": { "headline": round } });
+            assert_eq!(scene.ada.call("editTask", edit).await["isError"], false);
+        }
+        let told = super::reading::event(&mut stream, "notifications/resources/updated").await;
+        assert_eq!(told["params"]["uri"], "rota://task/1", "{round}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

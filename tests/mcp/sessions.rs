@@ -1,5 +1,6 @@
 //! Sessions of the handshake's clients, over a restart of the daemon.
 
+use super::telling::say_to_the_board;
 use super::{Client, team, token};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -35,6 +36,14 @@ impl Stream {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         Self { response, unread: String::new() }
+    }
+
+    /// All that it says until it ends.
+    async fn rest(mut self) -> String {
+        while let Ok(Some(chunk)) = self.response.chunk().await {
+            self.unread += &String::from_utf8_lossy(&chunk);
+        }
+        self.unread
     }
 
     /// The next address of which it is told.
@@ -76,6 +85,35 @@ async fn after_a_restart_a_session_is_its_owners_alone_too() {
     let owner = within(&Client::of(&serving, Some(&ada)), &session);
     assert_eq!(owner.call_status("getTicket", json!({ "id": 1 })).await, "none", "it goes on");
     assert_eq!(thief.call_status("getTicket", json!({ "id": 1 })).await, "404", "also then");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_role_does_not_suffice_by_now_hears_no_more() {
+    let rota = team();
+    let secrets = [token(&rota, &["laptop"]), token(&rota, &["bobs", "--person", "Bob"])];
+    let serving = rota.serve(Vec::<&str>::new());
+    let mut streams = Vec::new();
+    for secret in &secrets {
+        let client = Client::of(&serving, Some(secret));
+        let own = within(&client, &begin(&client).await);
+        own.post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
+        streams.push(Stream::open(&own).await);
+        own.ask("resources/subscribe", json!({ "uri": "rota://task/1" })).await.result();
+    }
+    let [mut ada, bob] = <[Stream; 2]>::try_from(streams).ok().unwrap();
+    let lower = "update people set role = 'readonly' where name = 'Bob'";
+    say_to_the_board(&rota.state(), lower).await;
+    // What is written past the board is seen with the next change of a person.
+    rota.run(["person", "add", "Zoe"]).ok();
+    let client = Client::of(&serving, Some(&secrets[0]));
+    for headline in ["Not for Bob", "Nor this"] {
+        let edit = json!({ "id": 1, "params": { "headline": headline } });
+        assert_eq!(client.call_status("editTask", edit).await, "none");
+        assert_eq!(ada.told().await, "rota://task/1");
+    }
+    assert_eq!(serving.stop(), 0);
+    let heard = bob.rest().await;
+    assert!(!heard.contains("resources/updated"), "{heard}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 /// Says something to the board's database behind the board's back.
-async fn say_to_the_board(state: &Path, text: &'static str) {
+pub(super) async fn say_to_the_board(state: &Path, text: &'static str) {
     use sqlx::Connection as _;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(state.join("board.sqlite"));
     let mut board = sqlx::sqlite::SqliteConnection::connect_with(&options).await.unwrap();

@@ -3,7 +3,7 @@
 use super::somebody;
 use crate::mcp::team;
 use crate::support::rota::Rota;
-use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+use sqlx::{Connection as _, SqliteConnection};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -14,6 +14,8 @@ const TASKS: i64 = 50_000;
 const BYTES_MAX: usize = 1024 * 1024;
 /// And takes no longer, by a program that was built to be fast.
 const TIME_MAX: Duration = Duration::from_millis(200);
+/// The same by one that was built to be tried, beside others at work.
+const SLOW_MAX: Duration = Duration::from_secs(1);
 
 /// The board's file.
 fn board(rota: &Rota) -> PathBuf {
@@ -26,20 +28,14 @@ fn board(rota: &Rota) -> PathBuf {
 async fn fill(rota: &Rota) {
     let url = format!("sqlite:{}", board(rota).display());
     let mut to = SqliteConnection::connect(&url).await.unwrap();
-    let rows = format!(
-        "begin; insert into tasks (project, kind, status, status_kind, priority, assignee, author, due, modified, \
-         created, revision, sort, headline, tags, collaborators, blocked_by, fields, acceptance_criteria, description) \
-         with recursive n(i) as (select 1 union all select i + 1 from n where i < {TASKS}) \
-         select 1, 'task', case i % 5 when 0 then 3 when 1 then 4 when 2 then 1 when 3 then 2 else 0 end, i % 5, \
-         nullif(i % 6, 0), nullif(i % 4, 0), 1, 1700000000000 + i * 1000, 1700000000000 + i, 1700000000000, 1, 0, \
-         'Task number ' || i || ' about something that is said in a few words', '[\"web\"]', '[]', '[]', '{{}}', '', \
-         replace(hex(zeroblob(500)), '0', 'word ') from n; \
-         insert into task_tags (folded, task, status_kind, priority_key, due_key, recent) \
-         select 'web', id, status_kind, priority_key, due_key, recent from tasks where tags = '[\"web\"]'; \
-         insert or ignore into task_words (task, headline, description) \
-         select id, lower(headline), lower(description) from tasks; commit"
-    );
-    sqlx::raw_sql(AssertSqlSafe(rows)).execute(&mut to).await.unwrap();
+    // As `cargo bench --bench pages` measures it.
+    let rows = include_str!("../../benches/pages/tasks.sql");
+    sqlx::raw_sql(rows).execute(&mut to).await.unwrap();
+    let count: i64 = sqlx::query_scalar("select count(*) from tasks where tags = '[\"web\"]'")
+        .fetch_one(&mut to)
+        .await
+        .unwrap();
+    assert_eq!(count, TASKS);
     to.close().await.unwrap();
 }
 
@@ -67,8 +63,7 @@ async fn fifty_thousand_tasks_are_a_short_page_in_little_time() {
         took.sort();
         println!("{path}: {bytes} bytes, {:?} in the middle, {:?} at most", took[3], took[6]);
         assert!(bytes < BYTES_MAX, "{path}: {bytes} bytes");
-        if !cfg!(debug_assertions) {
-            assert!(took[3] < TIME_MAX, "{path}: {took:?}");
-        }
+        let most = if cfg!(debug_assertions) { SLOW_MAX } else { TIME_MAX };
+        assert!(took[3] < most, "{path}: {took:?}");
     }
 }

@@ -1,9 +1,10 @@
-# Sourced: a fresh house with a daemon on a free port of loopback, and who may ask it.
+# Sourced: a fresh house, with a daemon on a free port of loopback, and who may ask it.
 
 house=""
 daemon=""
 
-house_begin() {
+# A house in which nobody serves yet.
+house_made() {
   house="$(mktemp -d)"
   export ROTA_BIN="$1" ROTA_STATE="$house/state" ROTA_CONFIG="$house/rota.toml"
   export ROTA_TOKEN_FILE="$house/token" ROTA_LISTING="$house/listing.json" ROTA_URL=""
@@ -22,6 +23,10 @@ TOML
   "$1" task add "Fix the footer" --project Website >/dev/null
   (umask 077 && "$1" token create peers --json | sed -n 's/.*"secret": *"\([^"]*\)".*/\1/p' >"$ROTA_TOKEN_FILE")
   [ -s "$ROTA_TOKEN_FILE" ] || { echo "tests/peers: no token was made" >&2; return 1; }
+}
+
+house_begin() {
+  house_made "$1"
   house_serve "$1"
   house_listing
 }

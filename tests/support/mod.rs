@@ -3,6 +3,7 @@
 pub mod asked;
 pub mod backend;
 pub mod bench;
+pub mod counted;
 pub mod daemon;
 pub mod delegate;
 pub mod den;

@@ -10,7 +10,8 @@ use std::time::Duration;
 /// What is forecast for a span: when it starts, and whether it will be skipped for its hours.
 async fn forecast(life: &Life, to: &str) -> Vec<(Timestamp, Timestamp, bool)> {
     let playbook = Some(PlaybookName::new(TICKER));
-    let request = NextRequest { playbook, count: None, from: None, to: Some(instant(to)) };
+    let request =
+        NextRequest { playbook, count: None, from: None, to: Some(instant(to)), at: None };
     let answer = life.daemon.next(request).await.unwrap();
     let items = answer.get("items").unwrap().as_list().unwrap().to_vec();
     let told = |item: &Value| {

@@ -129,6 +129,7 @@ async fn a_signed_delivery_wakes_the_playbook_once_also_over_a_restart() {
     assert_eq!(scene.api.tasks_called("Send the invoice").await, 1);
     let again = received(scene.send("msg_1", &mail("Send the invoice")).await);
     assert_eq!((&again["repeated"], &again["status"]), (&json!(true), &first["status"]));
+    assert_eq!(scene.api.accepted().await, ["0", "1", "1"]);
     let scene = scene.again();
     let later = received(scene.send("msg_1", &mail("Another subject")).await);
     assert_eq!((&later["repeated"], &later["status"]), (&json!(true), &first["status"]));
@@ -176,6 +177,7 @@ async fn whoever_has_not_signed_just_now_wakes_nothing_and_learns_nothing() {
     assert_eq!(scene.send("no name", &body).await.problem(400), "invalid_arguments");
     assert_eq!(scene.api.get("/hooks/intake").await.problem(405), "method_not_allowed");
     assert_eq!(scene.api.tasks_called("Never").await, 0);
+    assert_eq!(scene.api.accepted().await, ["0", "0", "0"]);
     let all = scene.api.get("/api/v1/occurrences?playbook=intake").await.ok();
     assert_eq!(all["items"], json!([]));
 }

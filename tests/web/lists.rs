@@ -2,6 +2,7 @@
 
 use super::{Api, SAYS};
 use crate::mcp::{team, token};
+use crate::support::daemon::instant;
 use crate::support::rota::Rota;
 use serde_json::{Value, json};
 
@@ -217,6 +218,41 @@ async fn lists_of_tools_that_know_no_pages_come_in_pages_all_the_same() {
     ] {
         assert_eq!(api.tool(tool, args).await.problem(400), "invalid_arguments", "{tool}: {why}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_what_is_coming_follow_each_other_while_time_passes() {
+    let (rota, secret) = with_playbooks();
+    let ticks = SAYS.replacen("[[step]]", "[on]\ncron = \"* * * * * *\"\n[[step]]", 1);
+    rota.write("agents/ticks.toml", &ticks);
+    let rota = rota.with_env("MCP_RATE_LIMIT", "100000");
+    let serving = rota.serve(Vec::<&str>::new());
+    let api = Api::of(&serving, Some(&secret));
+    let args = json!({ "playbook": "ticks", "count": 5 });
+    let planned = |page: &Value| -> Vec<String> {
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|item| item["planned"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut page = api.tool("nextOccurrences?limit=1", args.clone()).await.ok();
+    let mut seen = planned(&page);
+    // Until that is no coming one any more.
+    let mut is_past = false;
+    for _ in 0..20_000 {
+        let fresh = api.tool("nextOccurrences?limit=1", args.clone()).await.ok();
+        is_past = planned(&fresh) != seen;
+        if is_past {
+            break;
+        }
+    }
+    assert!(is_past, "time does not pass");
+    while let Some(next) = page["next"].as_str() {
+        let next = format!("nextOccurrences?limit=2&cursor={}", next.replace('/', "%2F"));
+        page = api.tool(&next, args.clone()).await.ok();
+        seen.extend(planned(&page));
+    }
+    let seconds: Vec<i64> = seen.iter().map(|at| instant(at).timestamp()).collect();
+    assert_eq!(seconds.len(), 5, "{seen:?}");
+    assert!(seconds.is_sorted_by(|one, next| next - one == 1), "a gap, or one twice: {seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -94,6 +94,21 @@ impl Api {
         items.iter().filter(|task| task["headline"] == headline).count()
     }
 
+    /// A sample of `/metrics`; the series as it is written there.
+    pub async fn sample(&self, series: &str) -> String {
+        let text = self.request("GET", "/metrics").send().await.unwrap().text().await.unwrap();
+        let found = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        found.unwrap_or_else(|| panic!("no {series} in:\n{text}")).to_owned()
+    }
+
+    /// How many requests were taken on so far: runs, deliveries, and repeated ones.
+    pub async fn accepted(&self) -> [String; 3] {
+        let of = async |kind: &str| {
+            self.sample(&format!("rota_accepted_requests_total{{kind=\"{kind}\"}}")).await
+        };
+        [of("run").await, of("delivery").await, of("repeated").await]
+    }
+
     pub async fn tool(&self, name: &str, args: Value) -> Answer {
         self.post(&format!("/api/v1/tools/{name}"), args).await
     }

@@ -47,4 +47,5 @@ async fn whoever_would_not_wait_hears_which_run_has_begun_and_asks_what_came_of_
     let dry = begins(&api, "gated", json!({ "dryRun": true })).await.ok();
     assert!(dry["run"].is_null() && dry["tasks"] == json!([]), "{dry:#}");
     assert_eq!(begins(&api, "nothing", json!({})).await.problem(404), "not_found");
+    assert_eq!(api.accepted().await, ["1", "0", "0"], "one went on without its caller");
 }

@@ -26,7 +26,7 @@ pub(super) fn tasks() -> Vec<Definition> {
                 example: r#"{"tasks": [{"projectId": "Website", "headline": "Fix the login"}]}"#,
             },
             Role::Editor,
-            false,
+            (false, &["addTask"]),
             |_, _, args| now(Ok(each("addTask", args.tasks, (args.atomic, args.dry_run), Ok))),
         ),
         Definition::bulk::<BulkEditTasks>(
@@ -38,7 +38,7 @@ pub(super) fn tasks() -> Vec<Definition> {
                 example: r#"{"updates": [{"id": 7, "status": "Done"}, {"id": 8, "priority": 1}]}"#,
             },
             Role::Editor,
-            true,
+            (true, &["editTask"]),
             |_, _, args| {
                 now(Ok(each("editTask", args.updates, (args.atomic, args.dry_run), nested)))
             },
@@ -52,7 +52,7 @@ pub(super) fn tasks() -> Vec<Definition> {
                 example: r#"{"parentTaskId": 7, "subtasks": [{"headline": "Write the test", "planHours": 2}]}"#,
             },
             Role::Editor,
-            false,
+            (false, &["addSubtask"]),
             |_, _, args| {
                 let mut common = vec![("parentTicket", Value::from(args.parent_task_id.0))];
                 common.extend(args.project_id.map(|name| ("projectId", as_value(name))));
@@ -74,7 +74,7 @@ pub(super) fn milestones() -> Vec<Definition> {
             example: r##"{"projectId": "Website", "editorId": "me", "milestones": [{"headline": "Beta", "color": "#1b75bb", "editFrom": "today", "editTo": "+30d"}]}"##,
         },
         Role::Manager,
-        false,
+        (false, &["addMilestone"]),
         |_, _, args| {
             let mut common = vec![("projectId", as_value(args.project_id))];
             common.extend(args.editor_id.map(|name| ("editorId", as_value(name))));
@@ -95,7 +95,7 @@ pub(super) fn events() -> Vec<Definition> {
                 example: r#"{"events": [{"eventTitle": "Fair", "dateFrom": "2026-11-03", "dateTo": "2026-11-04"}]}"#,
             },
             Role::Editor,
-            false,
+            (false, &["addEvent"]),
             |_, _, args| now(Ok(each("addEvent", args.events, (args.atomic, args.dry_run), Ok))),
         ),
         Definition::bulk::<BulkEditEvents>(
@@ -107,7 +107,7 @@ pub(super) fn events() -> Vec<Definition> {
                 example: r#"{"updates": [{"id": 3, "eventTitle": "Fair"}]}"#,
             },
             Role::Editor,
-            true,
+            (true, &["editEvent"]),
             |_, _, args| now(Ok(each("editEvent", args.updates, (args.atomic, args.dry_run), Ok))),
         ),
     ]
@@ -123,7 +123,7 @@ pub(super) fn time() -> Vec<Definition> {
             example: r#"{"entries": [{"ticketId": 7, "hours": 1.5, "date": "today", "kind": "DEVELOPMENT"}]}"#,
         },
         Role::Editor,
-        false,
+        (false, &["logTime"]),
         |_, _, args| now(Ok(each("logTime", args.entries, (args.atomic, args.dry_run), Ok))),
     )]
 }

@@ -41,7 +41,7 @@ pub(super) fn tools() -> Vec<Definition> {
                 example: r#"{"taskId": 7, "startDate": "2026-11-03", "subtasks": [{"title": "Draft", "duration": 90}]}"#,
             },
             Role::Editor,
-            false,
+            (false, &["addSubtask"]),
             |parts, context, args| Box::pin(break_down(parts, context, args)),
         ),
         Definition::bulk::<ScheduleDay>(
@@ -54,7 +54,7 @@ pub(super) fn tools() -> Vec<Definition> {
                 example: r#"{"date": "2026-11-03", "events": [{"title": "Review", "duration": 45, "priority": 1}], "taskIds": [7]}"#,
             },
             Role::Editor,
-            false,
+            (false, &["addEvent", "scheduleTaskOnCalendar"]),
             |parts, context, args| Box::pin(schedule_day(parts, context, args)),
         ),
         Definition::bulk::<BulkSchedule>(
@@ -67,7 +67,7 @@ pub(super) fn tools() -> Vec<Definition> {
                 example: r#"{"schedules": [{"taskId": 7, "editFrom": "2026-11-03T09:00", "editTo": "2026-11-03T11:00"}]}"#,
             },
             Role::Editor,
-            true,
+            (true, &["scheduleTaskOnCalendar"]),
             |parts, context, args| Box::pin(schedule_tasks(parts, context, args)),
         ),
     ]

@@ -385,16 +385,20 @@ struct NextOccurrences {
     from: Option<String>,
     /// Until this instant; a day counts whole.
     to: Option<String>,
+    /// As if it were then (default now).
+    at: Option<String>,
 }
 
 async fn next(parts: &Parts, context: &Context, args: NextOccurrences) -> Result<Value, ToolError> {
-    let dates = Dates { zone: context.zone, now: parts.clock.wall() };
+    let at = instant(parts, context, "at", args.at.as_deref())?;
+    let dates = Dates { zone: context.zone, now: at.unwrap_or_else(|| parts.clock.wall()) };
     let count = args.count.map(|count| usize::try_from(count).unwrap_or(1_000).clamp(1, 1_000));
     let request = NextRequest {
         playbook: args.playbook.map(PlaybookName::new),
         count,
-        from: instant(parts, context, "from", args.from.as_deref())?,
+        from: args.from.as_deref().map(|text| dates.begin("from", text)).transpose()?,
         to: args.to.as_deref().map(|text| dates.end("to", text)).transpose()?,
+        at: Some(dates.now),
     };
     parts.desk()?.next(request).await.map_err(super::operate::desk_error)
 }

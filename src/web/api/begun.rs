@@ -4,6 +4,7 @@
 use super::Behind;
 use super::answer::ok;
 use crate::domain::RunId;
+use crate::instruments::{self, Accepted};
 use crate::mcp::{Caller, Wants};
 use crate::web::problem::Problem;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -42,6 +43,7 @@ pub(super) async fn answer(
 }
 
 fn accepted(run: &RunId) -> Response {
+    instruments::accepted(Accepted::Run);
     let status = format!("/api/v1/runs/{run}");
     let mut response = ok(&json!({ "run": run.as_str(), "state": "running", "status": status }));
     *response.status_mut() = StatusCode::ACCEPTED;

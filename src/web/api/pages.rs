@@ -1,4 +1,7 @@
 //! Pages of lists. A tool that knows pages makes them; of another's answer the part is taken here.
+//!
+//! What is told as of an instant is told as of the first page's: its cursors carry it, or what came meanwhile
+//! would be missing from the later pages.
 
 use super::Behind;
 use crate::domain::Reason;
@@ -14,6 +17,11 @@ pub(super) const PAGE_MAX: usize = 1_000;
 /// What a request may say about a page.
 pub(super) const LIMIT: &str = "limit";
 pub(super) const CURSOR: &str = "cursor";
+
+/// The argument that says as of which instant something is told, and the member of the answer that does.
+const AT: &str = "at";
+/// In a cursor, what stands between that instant and the item.
+const AFTER_AT: char = '~';
 
 /// Tools that list and know no pages, and the members that name one of their items among all; where there are
 /// none its place in the list does.
@@ -61,7 +69,7 @@ fn takes(tool: Served, name: &str) -> bool {
 }
 
 /// The page that a request asks for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Page {
     limit: usize,
     cursor: Option<String>,
@@ -91,6 +99,15 @@ impl Page {
     pub(super) fn first() -> Self {
         Self { limit: PAGE_DEFAULT, cursor: None }
     }
+
+    /// The instant that the cursor carries, and the page without it.
+    fn as_of(&self) -> (Option<String>, Self) {
+        let (at, cursor) = match self.cursor.as_deref().and_then(|all| all.split_once(AFTER_AT)) {
+            Some((at, item)) => (Some(at.to_owned()), Some(item.to_owned())),
+            None => (None, self.cursor.clone()),
+        };
+        (at, Self { limit: self.limit, cursor })
+    }
 }
 
 /// Calls a tool that lists; the page of its answer.
@@ -114,11 +131,20 @@ pub(super) async fn called(
         }
         Lists::Whole(names) => names,
     };
+    let is_as_of = takes(tool, AT);
+    let (at, page) = if is_as_of { page.as_of() } else { (None, page.clone()) };
+    args.extend(at.map(|at| (AT.to_owned(), at.into())));
     // Where it would stop by itself, the later pages would be missing.
     if takes(tool, LIMIT) {
         args.entry(LIMIT).or_insert_with(|| PAGE_MAX.into());
     }
-    let cut = |answer: &mut Json| take_page(answer, names, page);
+    let cut = |answer: &mut Json| -> Result<(), CallError> {
+        take_page(answer, names, &page)?;
+        if is_as_of {
+            carry_instant(answer);
+        }
+        Ok(())
+    };
     Ok(behind.handler.answer_as(caller, name, args, true, Wants::part(&cut)).await?)
 }
 
@@ -144,6 +170,15 @@ fn take_page(answer: &mut Json, names: &[&str], page: &Page) -> Result<(), CallE
         members.insert("next".to_owned(), json!(next));
     }
     Ok(())
+}
+
+/// Puts the instant as of which an answer is told into its cursor, where it says one.
+fn carry_instant(answer: &mut Json) {
+    let at = answer.get(AT).and_then(Json::as_str);
+    let next = answer.get("next").and_then(Json::as_str);
+    let Some((at, next)) = at.zip(next) else { return };
+    let next = format!("{at}{AFTER_AT}{next}");
+    answer["next"] = json!(next);
 }
 
 /// Where the list goes on after what a cursor names.
@@ -207,6 +242,28 @@ mod tests {
         let last = cut(&all, &[], Some("2"), 1);
         assert_eq!((&last["items"][0]["id"], last.get("next")), (&json!(2), None));
         assert_eq!(cut(&all, &[], Some("4"), 1), "invalid_arguments");
+    }
+
+    #[test]
+    fn a_cursor_carries_the_instant_as_of_which_the_first_page_was_told() {
+        let at = "2026-11-03T09:00:00.000000001Z";
+        let items =
+            json!([{ "playbook": "a", "planned": "x" }, { "playbook": "b~c", "planned": "y" }]);
+        let mut first = json!({ "items": items, "at": at });
+        let names = ["playbook", "planned"];
+        let page = |cursor: Option<&str>| Page { limit: 1, cursor: cursor.map(str::to_owned) };
+        take_page(&mut first, &names, &page(None)).unwrap();
+        carry_instant(&mut first);
+        assert_eq!(first["next"], format!("{at}~a/x"));
+        let (carried, rest) = page(first["next"].as_str()).as_of();
+        assert_eq!((carried.as_deref(), rest), (Some(at), page(Some("a/x"))));
+        // Whatever a name holds: an instant holds no such sign.
+        let odd = page(Some(&format!("{at}~b~c/y"))).as_of();
+        assert_eq!(odd, (Some(at.to_owned()), page(Some("b~c/y"))));
+        assert_eq!(page(Some("a/x")).as_of(), (None, page(Some("a/x"))));
+        let mut last = json!({ "items": [], "at": at });
+        carry_instant(&mut last);
+        assert_eq!(last.get("next"), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod signature;
 
 pub use signature::Key;
 
+use crate::instruments::{self, Accepted};
 use crate::web::problem::Problem;
 use async_trait::async_trait;
 use axum::Router;
@@ -140,6 +141,7 @@ async fn heard(behind: &Behind, playbook: &str, request: Request) -> Result<Resp
     let sent = sent(delivery, text)?;
     let received = behind.hooks.receive(playbook, sent).await;
     let (occurrence, is_repeated) = received.map_err(|error| told(playbook, &error))?;
+    instruments::accepted(if is_repeated { Accepted::Repeated } else { Accepted::Delivery });
     let segment: String = form_urlencoded::byte_serialize(occurrence.as_bytes()).collect();
     // In a path a blank is no plus.
     let status = format!("/api/v1/occurrences/{}", segment.replace('+', "%20"));

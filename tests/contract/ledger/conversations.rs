@@ -103,11 +103,17 @@ async fn what_was_answered_outlives_whoever_hears_it_and_goes_with_the_claim(f: 
         one.keep_answer(&held.claim, &answer(&text)).await.unwrap();
     }
     assert_eq!(rows(&f).await, 1, "of one that was replaced nothing is left");
+    let kept = f.store.scan("answer/", None, 10).await.unwrap();
+    one.keep_answer(&held.claim, &answer("Green.")).await.unwrap();
+    let again = f.store.scan("answer/", None, 10).await.unwrap();
+    assert_eq!(again[0].version, kept[0].version, "it was kept already");
     let two = ledger(&f, "d/two");
     let resume = Acquire { resume: Some(held.claim.fence), ..ask("r-2") };
     let heard = two.acquire(resume).await.unwrap();
-    let late = two.keep_answer(&held.claim, &answer("Red.")).await;
-    assert!(matches!(late, Err(ClaimError::Lost { .. })), "it waits no more: {late:?}");
+    for text in ["Red.", "Green."] {
+        let late = two.keep_answer(&held.claim, &answer(text)).await;
+        assert!(matches!(late, Err(ClaimError::Lost { .. })), "it waits no more: {late:?}");
+    }
     // The run that hears it breaks off.
     f.clock.advance(LEASE + MARGIN);
     assert_eq!(two.expire().await.unwrap().len(), 1);

@@ -1,7 +1,7 @@
 //! The clock: every planned instant is accounted for, none is lost and none comes twice.
 
 use super::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
-use crate::support::daemon::{Life, Team, instant};
+use crate::support::daemon::{ADA, Life, Team, instant};
 use rota::clock::Clock as _;
 use rota::domain::*;
 use rota::tools::desk::{Desk as _, NextRequest};
@@ -37,6 +37,7 @@ async fn forecast(life: &Life, from: &str, to: &str) -> Vec<String> {
         count: None,
         from: Some(instant(from)),
         to: Some(instant(to)),
+        at: None,
     };
     let answer = life.daemon.next(request).await.unwrap();
     let items = answer.get("items").unwrap().as_list().unwrap().to_vec();
@@ -276,6 +277,26 @@ async fn a_playbook_that_has_used_its_runs_of_the_day_waits_for_the_next() {
     let rest = occurrences.iter().filter(|o| !ran(o));
     assert!(rest.clone().all(|o| skipped(o) == Some(Reason::RunsPerDay)), "{occurrences:#?}");
     assert_eq!(occurrences.len(), 16);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_coming_at_an_instant_is_told_the_same_when_it_has_passed() {
+    let team = team_at("2026-11-03T09:00:30Z", "cron = \"* * * * *\"").await;
+    let life = team.start().await;
+    let ada = team.person(ADA).await;
+    let ask =
+        async |args: serde_json::Value| life.call(&ada, "nextOccurrences", args).await.unwrap();
+    let first = ask(serde_json::json!({ "to": "+5m" })).await;
+    let at = first.get("at").unwrap().as_text().unwrap();
+    assert_eq!(first.get("items").unwrap().as_list().unwrap().len(), 5);
+    live_until(&team, &life, "2026-11-03T10:00:00Z", Duration::from_mins(10)).await;
+    // What is relative is so to that instant, too.
+    let again = ask(serde_json::json!({ "to": "+5m", "at": at })).await;
+    assert_eq!(again, first);
+    let now = ask(serde_json::json!({ "to": "+5m" })).await;
+    let planned = now.get("items").unwrap().as_list().unwrap()[0].get("planned").unwrap();
+    assert_eq!(planned.as_text(), Some("2026-11-03T10:01:00Z"));
     life.stop().await;
 }
 

@@ -3,6 +3,7 @@
 use super::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK, asks_to_hear};
 use crate::support::daemon::{ADA, BO, Life, Team, WORKER};
 use rota::domain::*;
+use rota::store::Batch;
 use rota::tools::desk::{Desk as _, Switch};
 use std::time::Duration;
 
@@ -137,6 +138,34 @@ async fn the_end_of_patience_comes_also_while_the_playbook_is_paused_or_gone() {
         assert_eq!(team.prompts().len(), 1);
         life.stop().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_can_hear_any_more_is_written_down_once() {
+    let (team, life, task) = asked().await;
+    std::fs::remove_file(team.folder.path().join("agents/ai-worker.toml")).unwrap();
+    life.daemon.reload().await;
+    // Nor is it known any more what the run was to do: nobody can hand the task back either.
+    let definitions = team.store.scan("definition/", None, 10).await.unwrap();
+    assert_eq!(definitions.len(), 1);
+    team.store.commit(Batch::new().delete(definitions[0].key.clone())).await.unwrap();
+    team.say(BO, task, "Green.").await;
+    life.work().await;
+    let kept = team.store.scan("answer/", None, 10).await.unwrap();
+    assert_eq!((kept.len(), life.claim(task).await.phase), (1, Phase::Parked));
+    for _ in 0..3 {
+        team.clock.advance(Duration::from_mins(1));
+        life.work().await;
+    }
+    let later = team.store.scan("answer/", None, 10).await.unwrap();
+    assert_eq!(later[0].version, kept[0].version, "nothing changed");
+    // What is said after it does change it.
+    team.say(ADA, task, "Or blue.").await;
+    life.work().await;
+    let changed = team.store.scan("answer/", None, 10).await.unwrap();
+    assert_ne!(changed[0].version, kept[0].version);
+    assert_eq!(life.runs(task).await.len(), 1);
+    life.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 
 mod changes;
 mod claims_first;
+mod counted;
 mod identities;
 mod limits;
 mod meanwhile;

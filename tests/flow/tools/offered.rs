@@ -156,6 +156,76 @@ async fn a_tool_that_may_be_called_no_time_at_all_is_not_offered() {
     house.tools.call("getTicket", json(r#"{"id":1}"#), &context).await.unwrap();
 }
 
+/// Every tool that makes several calls, with the tools for one and a call that could be carried out.
+const SEVERAL: [(&str, &[&str], &str); 10] = [
+    (
+        "addMilestonesForProject",
+        &["addMilestone"],
+        r#"{"projectId":"Website","milestones":[{"headline":"m","editFrom":"today","editTo":"+7d"}]}"#,
+    ),
+    (
+        "breakdownTask",
+        &["addSubtask"],
+        r#"{"taskId":1,"startDate":"+1d","subtasks":[{"title":"s","duration":30}]}"#,
+    ),
+    (
+        "bulkAddEvents",
+        &["addEvent"],
+        r#"{"events":[{"eventTitle":"e","dateFrom":"today","dateTo":"today"}]}"#,
+    ),
+    ("bulkAddTasks", &["addTask"], r#"{"tasks":[{"projectId":"Website","headline":"n"}]}"#),
+    ("bulkEditEvents", &["editEvent"], r#"{"updates":[{"id":1,"eventTitle":"f"}]}"#),
+    ("bulkEditTasks", &["editTask"], r#"{"updates":[{"id":1,"priority":1}]}"#),
+    (
+        "bulkLogTime",
+        &["logTime"],
+        r#"{"entries":[{"ticketId":1,"hours":1,"date":"today","kind":"DEVELOPMENT"}]}"#,
+    ),
+    (
+        "bulkScheduleTasks",
+        &["scheduleTaskOnCalendar"],
+        r#"{"schedules":[{"taskId":1,"editFrom":"+1d","editTo":"+2d"}]}"#,
+    ),
+    (
+        "createSubtasksForTask",
+        &["addSubtask"],
+        r#"{"parentTaskId":1,"subtasks":[{"headline":"s"}]}"#,
+    ),
+    (
+        "scheduleDay",
+        &["addEvent", "scheduleTaskOnCalendar"],
+        r#"{"date":"+1d","events":[{"title":"e","duration":30}]}"#,
+    ),
+];
+
+#[tokio::test]
+async fn a_tool_for_several_is_offered_where_any_of_them_could_be_one_of_them() {
+    let house = House::build().await;
+    let there = house.tools.definitions().filter(|tool| tool.is_bulk()).map(|tool| tool.name);
+    assert!(there.eq(SEVERAL.iter().map(|(bulk, ..)| *bulk)), "one is missing here");
+    for (bulk, singles, args) in SEVERAL {
+        for left in 0..=1 {
+            let house = furnished().await;
+            let mut context = mighty(&house, WriteScope::Board).await;
+            let run = context.run.as_mut().unwrap();
+            let mut book = (*run.playbook).clone();
+            book.scope.max.extend(singles.iter().map(|single| ((*single).into(), left)));
+            run.playbook = Arc::new(book);
+            assert_eq!(offered(&house, &context).contains(bulk), left == 1, "{bulk}");
+            let refused = refusal(house.tools.call(bulk, json(args), &context).await);
+            let expected = (left == 0).then(|| Reason::ScopeMax.code().to_owned());
+            assert_eq!(refused, expected, "{bulk} with {left}");
+        }
+    }
+    // One of the two that it makes may still be made.
+    let mut context = mighty(&house, WriteScope::Board).await;
+    let run = context.run.as_mut().unwrap();
+    let mut book = (*run.playbook).clone();
+    book.scope.max.insert("addEvent".into(), 0);
+    run.playbook = Arc::new(book);
+    assert!(offered(&house, &context).contains("scheduleDay"));
+}
+
 #[tokio::test]
 async fn a_run_without_a_task_that_reaches_its_own_task_only_is_offered_nothing_that_writes() {
     let house = House::build().await;
