@@ -178,7 +178,7 @@ to = ["email:team"]
 when = "always"
 "#;
 
-/// A team with a mail server that is not there, and a playbook whose agent is not either.
+/// A team with a mail server that is not there, and a playbook that wants a status nobody has.
 fn in_trouble() -> Rota {
     let rota = team();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -189,7 +189,7 @@ fn in_trouble() -> Rota {
     );
     rota.write("rota.toml", &(rota.read("rota.toml") + &email));
     rota.write("agents/reporter.toml", REPORTER);
-    rota.write("agents/strange.toml", &GATED.replace("\"Robot\"", "\"Stranger\""));
+    rota.write("agents/strange.toml", &GATED.replace("kind:waiting", "Nowhere"));
     rota
 }
 
@@ -210,7 +210,7 @@ async fn a_faulty_playbook_and_a_channel_that_fails_are_alarms_with_what_to_do()
     let found = ada.get("/?look=health").await.page();
     for said in [
         "playbook strange",
-        "the board has no user named \"Stranger\"",
+        "has no status",
         "add it to the board, or change the playbook",
         "email:team",
         "messages wait until it answers",

@@ -127,7 +127,8 @@ async fn a_playbook_is_shown_without_what_somebody_may_not_ask_for_and_says_so()
         let page = reply.page();
         page.says("How it stands");
         page.says("cron = \"30 3 * * *\"");
-        assert_eq!(page.text().contains("30 2 * * *"), tools.contains(&"showRun"), "{tools:?}");
+        let tells = page.text().contains("30 2 * * *");
+        assert_eq!(tells, tools.contains(&"showRun"), "{tools:?}: {}", page.text());
         for tool in all {
             // Of a definition that ran nobody knows who does not hear of runs.
             let is_missed =

@@ -62,7 +62,6 @@ pub fn house() -> Rota {
     rota.write("script.toml", SCRIPT);
     rota.write("templates/do.md.hbs", "task_id: {{task.id}}\n");
     rota.write("agents/worker.toml", WORKER);
-    rota.run(["person", "add", "AI-Worker", "--agent", "--role", "editor"]).ok();
     rota
 }
 

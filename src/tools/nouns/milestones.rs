@@ -23,8 +23,8 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "findMilestones",
                 title: "Find milestones",
-                description: "The milestones of one, several or all projects, soonest deadline first. Use it \
-                    to see what was promised when. Example: {\"projectId\": \"Website\", \"to\": \"+7d\"}.",
+                description: "The milestones of one, several or all projects, soonest deadline first. \
+                    Example: {\"projectId\": \"Website\", \"to\": \"+7d\"}.",
                 example: r#"{"projectId": "Website", "to": "+7d"}"#,
             },
             Role::Readonly,

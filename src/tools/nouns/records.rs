@@ -59,9 +59,8 @@ fn about_runs() -> Vec<Definition> {
             Words {
                 name: "showRun",
                 title: "Show a run",
-                description: "Everything about one run: its writes with before and after, evidence, prompt, \
-                    transcript (the latest lines, or those before one) and the definition it ran with. \
-                    Example: {\"run\": \"r-4g8k2m9x1c7p\"}.",
+                description: "One run: writes with before and after, evidence, prompt, transcript, the definition it \
+                    ran with. Example: {\"run\": \"r-4g8k2m9x1c7p\"}.",
                 example: r#"{"run": "r-4g8k2m9x1c7p"}"#,
             },
             Role::Readonly,
@@ -71,8 +70,8 @@ fn about_runs() -> Vec<Definition> {
             Words {
                 name: "getStatus",
                 title: "Get the daemon's status",
-                description: "What the daemon is doing: since when, runs, slots, waiting messages, how each \
-                    playbook stands and what is faulty. Example: {}.",
+                description: "What the daemon is doing: runs, slots, waiting messages, playbooks, budgets, faults. \
+                    Example: {}.",
                 example: "{}",
             },
             Role::Readonly,
@@ -269,9 +268,9 @@ async fn list_runs(parts: &Parts, args: ListRuns) -> Result<Value, ToolError> {
 struct ShowRun {
     /// The run, r- and twelve characters.
     run: String,
-    /// Of its transcript the latest so many lines, 1 to 10000 (default 10000).
+    /// Its transcript's latest lines (default 10000).
     lines: Option<u32>,
-    /// Only lines before the one of this number.
+    /// Lines before this number.
     before: Option<u64>,
 }
 
@@ -379,13 +378,13 @@ fn no_run(id: &RunId) -> ToolError {
 struct NextOccurrences {
     /// Of this playbook; absent: of all.
     playbook: Option<String>,
-    /// At most so many a playbook, 1 to 1000 (default 10).
+    /// Most for each playbook (default 10).
     count: Option<u32>,
-    /// From this instant (default now).
+    /// Default now.
     from: Option<String>,
-    /// Until this instant; a day counts whole.
+    /// A day counts whole.
     to: Option<String>,
-    /// As if it were then (default now).
+    /// As of then (default now).
     at: Option<String>,
 }
 
