@@ -32,6 +32,7 @@ mod by_hand;
 mod by_rota;
 mod changes;
 mod clarify;
+mod coming;
 mod commands;
 pub mod condition;
 pub mod control;

@@ -26,8 +26,8 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "claimTask",
                 title: "Claim a task",
-                description: "Takes a task for you alone before you work on it. Each of your calls about it renews \
-                    the lease. Keep the fence. Example: {\"task\": 7, \"minutes\": 30}.",
+                description: "Takes a task for you alone. Each of your calls about it renews the lease. \
+                    Keep the fence. Example: {\"task\": 7, \"minutes\": 30}.",
                 example: r#"{"task": 7, "minutes": 30}"#,
             },
             Role::Editor,

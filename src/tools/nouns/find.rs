@@ -26,7 +26,7 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "findTasks",
                 title: "Find tasks",
-                description: "Finds tasks. Every argument narrows; without any it lists all. Example: {\"projectIds\": [\"Website\"], \
+                description: "Finds tasks. Every argument narrows. Example: {\"projectIds\": [\"Website\"], \
                     \"status\": [\"open\"], \"dueTo\": \"today\"}.",
                 example: r#"{"projectIds": ["Website"], "status": "open", "dueTo": "today"}"#,
             },

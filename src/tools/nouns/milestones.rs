@@ -64,7 +64,7 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "editMilestone",
                 title: "Edit a milestone",
-                description: "Changes fields of a milestone; fields that are not named stay. Example: \
+                description: "Changes fields of a milestone. Example: \
                     {\"id\": 3, \"params\": {\"editTo\": \"2026-12-04\", \"done\": false}}.",
                 example: r#"{"id": 3, "params": {"editTo": "2026-12-04"}}"#,
             },

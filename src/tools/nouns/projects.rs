@@ -31,9 +31,8 @@ pub(super) fn tools() -> Vec<Definition> {
         Words {
             name: "editProject",
             title: "Edit a project",
-            description: "Changes a project's name, text, state (0 open, 1 closed) or status labels; what is \
-                not named stays. statuses replaces all labels: a label with an id keeps its tasks, one that \
-                tasks still have cannot be left out. Example: {\"id\": \"Website\", \"state\": 1}.",
+            description: "Changes a project's name, text, state or status labels. statuses replaces all: \
+                a label with an id keeps its tasks, one that tasks have cannot be left out. Example: {\"id\": \"Website\", \"state\": 1}.",
             example: r#"{"id": "Website", "state": 1}"#,
         },
         Role::Manager,
@@ -103,7 +102,7 @@ fn reads() -> Vec<Definition> {
                 name: "getStatusLabels",
                 title: "Get status labels",
                 description: "The status labels of a project with id, label and kind, in the order of its \
-                    columns. Use it before setting a status. Example: {\"projectId\": \"Website\"}.",
+                    columns. Example: {\"projectId\": \"Website\"}.",
                 example: r#"{"projectId": "Website"}"#,
             },
             Role::Readonly,

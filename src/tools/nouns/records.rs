@@ -127,8 +127,8 @@ fn about_playbooks() -> Vec<Definition> {
             Words {
                 name: "listPlaybooks",
                 title: "List playbooks",
-                description: "The playbooks with their state: armed, paused, faulty, next wake; of one that is \
-                    named also its definition (TOML) as source. Example: {}.",
+                description: "The playbooks: armed, paused, faulty, next wake; of a named one its TOML, too. \
+                    Example: {}.",
                 example: "{}",
             },
             Role::Readonly,
@@ -150,7 +150,7 @@ fn about_playbooks() -> Vec<Definition> {
                 name: "whyNot",
                 title: "Why was it, or was it not, done",
                 description: "Why a task or playbook was, or was not, picked, run or told: a live look and the \
-                    last decisions with reason codes. Example: \
+                    last decisions. Example: \
                     {\"subject\": \"7\"}.",
                 example: r#"{"subject": "7"}"#,
             },

@@ -47,7 +47,7 @@ pub(super) fn tools() -> Vec<Definition> {
             Words {
                 name: "editTask",
                 title: "Edit a task",
-                description: "Changes fields of a task; those that are not named stay, null clears one. \
+                description: "Changes fields of a task; null clears one. \
                     Example: {\"id\": 7, \"params\": {\"status\": \"In Progress\", \"dateToFinish\": null}}.",
                 example: r#"{"id": 7, "params": {"status": "In Progress", "dateToFinish": null}}"#,
             },

@@ -35,9 +35,9 @@ pub(super) async fn of(visit: &Visit, book: &Value) -> Result<Markup, CallError>
         return Ok(section("history", TITLE, &left_out("listOccurrences"), &[]));
     };
     let items = list(&records, "items");
-    let mut from = moment.now - TimeDelta::days(DAYS);
-    // Instants before its timetable held are nobody's.
-    from = instant(text(book, "since")).map_or(from, |since| from.max(since));
+    let week = moment.now - TimeDelta::days(DAYS);
+    // Instants before its timetable held are nobody's; what was recorded by then stays.
+    let mut from = instant(text(book, "since")).map_or(week, |since| week.max(since));
     // Of more records than are looked at the oldest say nothing of what was before them.
     if let Some(oldest) = items.last().filter(|_| filled(&records, "next").is_some()) {
         from = instant(text(oldest, "planned")).map_or(from, |oldest| from.max(oldest));
@@ -58,7 +58,7 @@ pub(super) async fn of(visit: &Visit, book: &Value) -> Result<Markup, CallError>
     let is_whole = planned.is_some();
     let planned = planned.unwrap_or_default();
     let until = instant(text(book, "until")).unwrap_or(moment.now);
-    let rows = rows(items, list(&planned, "items"), (from, until));
+    let rows = rows(items, list(&planned, "items"), (week, until));
     Ok(shown(visit, name, &rows, is_whole))
 }
 
