@@ -56,6 +56,7 @@
 
 mod batch;
 mod check;
+mod directory;
 mod kept;
 pub mod leantime;
 mod markers;
@@ -67,6 +68,7 @@ pub mod sql;
 mod write;
 
 pub use batch::{BATCH_MAX, BatchError, OneWrite, Wrote};
+pub use directory::Directory;
 pub use markers::Markers;
 
 use crate::domain::{
@@ -110,8 +112,8 @@ pub trait Board:
     fn capabilities(&self) -> Capabilities;
 
     /// All projects and everybody, read together: what it takes to turn names into ids.
-    async fn directory(&self) -> Result<(Vec<Project>, Vec<Person>)> {
-        Ok((self.projects().await?, self.people().await?))
+    async fn directory(&self) -> Result<Directory> {
+        Ok(Directory::new(self.projects().await?, self.people().await?))
     }
 
     /// From now on, writes under a lower fence of this task are refused. Boards that cannot keep

@@ -23,12 +23,12 @@ impl Worker {
     /// The board user that the playbook acts as.
     pub(super) async fn agent(&self) -> Result<Person, WorkEnd> {
         let people = self.parts.board.people().await.map_err(|e| board_trouble(&e))?;
-        self.agent_among(people)
+        self.agent_among(&people)
     }
 
-    pub(super) fn agent_among(&self, people: Vec<Person>) -> Result<Person, WorkEnd> {
+    pub(super) fn agent_among(&self, people: &[Person]) -> Result<Person, WorkEnd> {
         let name = self.job.playbook.agent.to_lowercase();
-        people.into_iter().find(|p| p.name.to_lowercase() == name).ok_or_else(|| {
+        people.iter().find(|p| p.name.to_lowercase() == name).cloned().ok_or_else(|| {
             WorkEnd::ended(
                 RunState::Refused,
                 Reason::UnknownAgent,

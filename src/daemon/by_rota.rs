@@ -17,8 +17,8 @@ impl Worker {
         revision: Option<u64>,
     ) -> Result<Context, WorkEnd> {
         let known = self.parts.board.directory().await;
-        let (projects, people) = known.map_err(|error| board_trouble(&error))?;
-        let person = self.agent_among(people)?;
+        let known = known.map_err(|error| board_trouble(&error))?;
+        let person = self.agent_among(&known.people)?;
         let run = self.run.id.clone();
         let by = match actor {
             EffectActor::Agent => Initiative::Agent(run.clone()),
@@ -36,7 +36,7 @@ impl Worker {
                 run,
                 task: self.job.task,
                 claim: self.held.as_ref().map(|held| (held.claim.task, held.claim.fence)),
-                projects: selected_projects(&playbook, &projects),
+                projects: selected_projects(&playbook, known.projects.values()),
                 trust: self.trust(actor),
                 actor,
                 mode: mode(&playbook, actor),
@@ -136,16 +136,16 @@ fn mode(playbook: &Playbook, actor: EffectActor) -> Mode {
 }
 
 /// The projects that `[select]` names; empty when it names none.
-pub(super) fn selected_projects(
+pub(super) fn selected_projects<'a>(
     playbook: &Playbook,
-    projects: &[Project],
+    projects: impl IntoIterator<Item = &'a Project>,
 ) -> Vec<crate::domain::ProjectId> {
     let Some(select) = &playbook.select else { return Vec::new() };
     let is_named = |p: &&Project| {
         let by_name = |name: &String| name.trim().to_lowercase() == p.name.trim().to_lowercase();
         select.projects.iter().any(|name| by_name(name) || name.trim() == p.id.to_string())
     };
-    projects.iter().filter(is_named).map(|p| p.id).collect()
+    projects.into_iter().filter(is_named).map(|p| p.id).collect()
 }
 
 pub(super) fn comment_args(task: &Task, text: String) -> Value {

@@ -69,7 +69,9 @@ async fn look_as_far(
     reach: Reach,
 ) -> Result<Snapshot, LookError> {
     let now = parts.clock.wall();
-    let (projects, people) = parts.board.directory().await?;
+    let known = parts.board.directory().await?;
+    let projects: Vec<Project> = known.projects.values().cloned().collect();
+    let people = known.people.to_vec();
     let wanted = wanted(beliefs);
     let asked = (wanted.as_slice(), reach);
     let tasks = candidates(parts, beliefs, asked, &projects, &people, now).await?;

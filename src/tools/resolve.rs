@@ -25,13 +25,9 @@ pub(super) struct Directory {
 
 impl Directory {
     pub(super) async fn read(parts: &Parts, context: &Context) -> Result<Self, ToolError> {
-        let (projects, people) = parts.board.directory().await.map_err(|e| told(&e))?;
+        let known = parts.board.directory().await.map_err(|e| told(&e))?;
         Ok(Self {
-            names: Names {
-                projects: projects.into_iter().map(|p| (p.id, p)).collect::<BTreeMap<_, _>>(),
-                people,
-                zone: context.zone,
-            },
+            names: Names { projects: known.projects, people: known.people, zone: context.zone },
             me: match &context.principal.by {
                 Initiative::Service(key) => Err(key.clone()),
                 _ => Ok(context.principal.person.id),

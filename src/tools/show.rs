@@ -19,6 +19,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// Any of the house's words as a value; `null` for what no JSON can hold.
 pub(super) fn value<T: Serialize>(of: &T) -> Value {
@@ -121,8 +122,8 @@ pub(super) struct TaskView {
 /// What is needed to show names.
 #[derive(Debug)]
 pub(super) struct Names {
-    pub projects: BTreeMap<ProjectId, Project>,
-    pub people: Vec<Person>,
+    pub projects: Arc<BTreeMap<ProjectId, Project>>,
+    pub people: Arc<[Person]>,
     pub zone: Tz,
 }
 

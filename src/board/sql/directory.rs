@@ -8,7 +8,8 @@
 use super::super::Result;
 use super::memo::Question;
 use super::{SqlBoard, history, people, projects};
-use crate::domain::{Person, Project};
+use crate::domain::{Person, Project, ProjectId};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What was read last.
@@ -20,7 +21,7 @@ pub(super) struct Directory(Mutex<Option<Kept>>);
 pub(super) struct Kept {
     row: i64,
     pub(super) people: Arc<[Person]>,
-    pub(super) projects: Arc<[Project]>,
+    pub(super) projects: Arc<BTreeMap<ProjectId, Project>>,
 }
 
 impl Directory {
@@ -57,10 +58,11 @@ impl SqlBoard {
         }
         // The row first: what is read after it is never older.
         let row = history::latest(&mut reader).await?;
+        let all = projects::select(&mut reader, &[]).await?;
         let new = Kept {
             row,
             people: people::all(&mut reader).await?.into(),
-            projects: projects::select(&mut reader, &[]).await?.into(),
+            projects: Arc::new(all.into_iter().map(|project| (project.id, project)).collect()),
         };
         self.directory.keep(&new);
         Ok(new)

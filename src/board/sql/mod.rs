@@ -27,9 +27,7 @@ mod unclosed;
 
 use super::{BatchError, Board, BoardError, Capabilities, OneWrite, Result, Wrote, check, write};
 use crate::clock::Clock;
-use crate::domain::{
-    BoardName, EffectState, Fence, Mark, Person, Project, Stamp, TaskId, Timestamp,
-};
+use crate::domain::{BoardName, EffectState, Fence, Mark, Stamp, TaskId, Timestamp};
 use async_trait::async_trait;
 use dialect::{BEGIN_READ, BEGIN_WRITE, Database, Pool, failed};
 use directory::Directory;
@@ -133,9 +131,9 @@ impl Board for SqlBoard {
         }
     }
 
-    async fn directory(&self) -> Result<(Vec<Project>, Vec<Person>)> {
+    async fn directory(&self) -> Result<super::Directory> {
         let kept = self.kept().await?;
-        Ok((kept.projects.to_vec(), kept.people.to_vec()))
+        Ok(super::Directory { projects: kept.projects, people: kept.people })
     }
 
     async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()> {

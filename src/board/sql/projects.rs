@@ -109,12 +109,12 @@ async fn refresh_kind(on: &mut Connection, project: ProjectId, status: &Status) 
 #[async_trait]
 impl Projects for SqlBoard {
     async fn projects(&self) -> Result<Vec<Project>> {
-        Ok(self.kept().await?.projects.to_vec())
+        Ok(self.kept().await?.projects.values().cloned().collect())
     }
 
     async fn project(&self, id: ProjectId) -> Result<Project> {
         let kept = self.kept().await?;
-        let found = kept.projects.iter().find(|project| project.id == id).cloned();
+        let found = kept.projects.get(&id).cloned();
         found.ok_or_else(|| BoardError::NotFound { what: Entity::Project(id).to_string() })
     }
 

@@ -52,12 +52,12 @@ pub(in crate::tools) async fn within(
         Some(run) => of_run(parts, run).await?,
         None => BTreeSet::new(),
     };
-    let (projects, people) = parts.board.directory().await.map_err(|error| told(&error))?;
+    let known = parts.board.directory().await.map_err(|error| told(&error))?;
     // Whoever belongs everywhere does so by their own role, whatever a token leaves of it.
-    if people.iter().any(|other| other.id == person.id && other.role >= Role::Manager) {
+    if known.people.iter().any(|other| other.id == person.id && other.role >= Role::Manager) {
         return Ok(of_token());
     }
-    let ids = projects.into_iter().map(|project| project.id);
+    let ids = known.projects.keys().copied();
     let role = |project: ProjectId| {
         let listed = members.get(&project).map_or(&[][..], Vec::as_slice);
         let of_playbook = of_run.contains(&project).then_some(person.role);

@@ -72,8 +72,9 @@ fn reads() -> Vec<Definition> {
                 Box::pin(async move {
                     let projects = Directory::read(parts, context).await?.names.projects;
                     let items = projects
-                        .into_values()
+                        .values()
                         .filter(|project| args.show_closed_projects || !project.closed)
+                        .cloned()
                         .map(ProjectView::from)
                         .collect();
                     Ok(show::value(&Items::<ProjectView>::all(items)))
