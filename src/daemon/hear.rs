@@ -47,11 +47,11 @@ impl Dispatcher {
     async fn listen(&mut self, listeners: &[Arc<Playbook>]) -> Result<(), Trouble> {
         let latest = self.parts.board.latest_activity().await?;
         let known = self.parts.ledger.board_cursor().await?;
-        let heard = known.and_then(|cursor| cursor.0.parse().ok()).map(ActivityId);
+        let heard = known.as_ref().and_then(|cursor| cursor.0.parse().ok()).map(ActivityId);
         // News from before the first look is no news.
         let counts = !listeners.is_empty() || self.has_several_agents();
         let Some(mut heard) = heard.filter(|heard| *heard != latest) else {
-            return self.move_cursor(heard, latest).await;
+            return self.move_cursor((known.as_ref(), heard), latest).await;
         };
         let first = heard;
         let mut news = News::new(&self.parts).await?;
@@ -85,14 +85,20 @@ impl Dispatcher {
                 break;
             }
         }
-        self.move_cursor(Some(first), heard).await
+        self.move_cursor((known.as_ref(), Some(first)), heard).await
     }
 
-    async fn move_cursor(&self, from: Option<ActivityId>, to: ActivityId) -> Result<(), Trouble> {
-        if from == Some(to) {
-            return Ok(());
+    /// Up to there it was heard. Where another daemon has moved the cursor meanwhile, theirs stays: what
+    /// is heard twice wakes nobody twice.
+    async fn move_cursor(
+        &self,
+        (known, from): (Option<&Cursor>, Option<ActivityId>),
+        to: ActivityId,
+    ) -> Result<(), Trouble> {
+        if from != Some(to) {
+            self.parts.ledger.move_board_cursor(known, &Cursor(to.0.to_string())).await?;
         }
-        Ok(self.parts.ledger.set_board_cursor(&Cursor(to.0.to_string())).await?)
+        Ok(())
     }
 
     /// One occurrence for each playbook and task, however many changes a tick saw.
