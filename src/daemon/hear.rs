@@ -13,6 +13,7 @@ use crate::domain::{
     OccurrenceId, OccurrenceState, Parked, Playbook, Reason, TaskId, Timestamp, Trigger,
 };
 use crate::ledger::KeptAnswer;
+use crate::schedule::Fits;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -169,7 +170,7 @@ impl Dispatcher {
         for claim in claims.into_iter().filter(|claim| claim.parked.is_some()) {
             let book = self.beliefs.books.get(&claim.playbook);
             let is_paused = book.is_some_and(|book| book.switch.paused.is_some());
-            let waits = self.beliefs.stopped || self.beliefs.draining;
+            let waits = self.beliefs.stopped || self.beliefs.takes_nothing_new();
             if waits || !self.has_slot() || self.is_at_work(&claim) {
                 continue;
             }
@@ -222,10 +223,18 @@ impl Dispatcher {
         let is_overdue = parked.until <= now;
         let asked = || format!("asked at {}", super::brief::text_of(parked.since));
         let took_over = self.parts.journal.look(claim).await?;
+        let fits = self.fits_named(&claim.playbook) == Fits::Here;
         let resume = if let Some((reason, detail)) = took_over {
             resume(None, Some((reason, detail)))
         } else {
             match self.answer_to(claim, parked).await? {
+                // Another daemon hears it, too, and goes on better than this one could.
+                Some(_) if !fits || self.is_left_to_its_files(claim).await => {
+                    if !is_overdue {
+                        return Ok(());
+                    }
+                    resume(None, Some((Reason::NotThisDaemon, asked())))
+                }
                 Some(answer) if !is_paused && self.may_spend(claim).await => {
                     // Before the claim is taken up: the run that hears it may end with its daemon.
                     self.parts.ledger.keep_answer(claim, &answer).await?;

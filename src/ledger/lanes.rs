@@ -16,8 +16,8 @@ struct Lane {
 }
 
 impl Ledger {
-    /// Takes the way to a channel for so long: until when it may be believed, on the boot-time clock.
-    /// `None`: another daemon has it. What an earlier life of this daemon had is this one's.
+    /// Takes the way to a channel for so long: until when it is this daemon's, on the boot-time clock.
+    /// `None`: another one has it. What an earlier life of this daemon had is this one's.
     ///
     /// # Errors
     /// When the store fails.
@@ -37,7 +37,7 @@ impl Ledger {
             let lane = Lane { whose: self.own_life(), until: now.plus(lease) };
             let batch = records::replace(Batch::new(), &key, &lane, found.as_ref())?;
             if self.try_commit(batch).await? {
-                return Ok(Some((started + lease).saturating_sub(self.options.margin)));
+                return Ok(Some(started + lease));
             }
         }
         Err(contended(key))
