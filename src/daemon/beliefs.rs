@@ -19,6 +19,7 @@ use tracing::Span;
 
 /// What the dispatcher believes.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each asked by name")]
 pub(super) struct Beliefs {
     /// Runs under way, by the name their first attempt was given.
     pub workers: BTreeMap<RunId, Working>,
@@ -46,6 +47,8 @@ pub(super) struct Beliefs {
     pub unwritten: BTreeMap<(TaskId, RunId), Duration>,
     /// Everything is stopped.
     pub stopped: bool,
+    /// Where daemons share a store: by this daemon's own stop file, and nowhere else.
+    pub only_here: bool,
     /// Since when no look could read local state, on the boot-time clock.
     pub blind_since: Option<Duration>,
     /// Who waits for idleness.
@@ -183,7 +186,7 @@ pub(super) struct Whole {
 impl Beliefs {
     /// Whether nothing new is begun here.
     pub(super) fn takes_nothing_new(&self) -> bool {
-        self.draining || self.drained
+        self.draining || self.drained || self.only_here
     }
 
     /// Whether nothing runs, and nothing is left that could be started now.

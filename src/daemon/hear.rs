@@ -32,6 +32,10 @@ struct Change<'a> {
 impl Dispatcher {
     /// Wakes the playbooks that wait for what happened on the board since the last look.
     pub(super) async fn hear(&mut self) {
+        if self.beliefs.only_here {
+            // Others hear it, and wake who is to be woken.
+            return;
+        }
         let listeners: Vec<Arc<Playbook>> = self
             .beliefs
             .books

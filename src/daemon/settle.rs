@@ -70,7 +70,7 @@ impl Dispatcher {
                 tracing::warn!(occurrence = %id, %error, "its end is not recorded here");
             }
             Err(error) => {
-                tracing::error!(occurrence = %id, %error, "its end could not be recorded")
+                tracing::error!(occurrence = %id, %error, "its end could not be recorded");
             }
         }
     }

@@ -144,7 +144,7 @@ impl Dispatcher {
         let is_whole = listed.len() < OPEN_MAX;
         let states: BTreeMap<&OccurrenceId, &OccurrenceState> =
             listed.iter().map(|occurrence| (&occurrence.id, &occurrence.state)).collect();
-        let drained = self.beliefs.drained;
+        let takes_none = self.beliefs.drained || self.beliefs.only_here;
         self.beliefs.open.retain(|id, open| {
             let waits = open.occurrence.state == OccurrenceState::Queued;
             if !waits || open.tried || !open.replies.is_empty() {
@@ -154,7 +154,7 @@ impl Dispatcher {
                 Some(state) => **state == OccurrenceState::Queued,
                 None => !is_whole,
             };
-            still_waits && !drained
+            still_waits && !takes_none
         });
     }
 

@@ -86,6 +86,10 @@ impl Dispatcher {
             self.halt_all(RunState::Cancelled, Reason::Stopped, &detail);
         }
         self.beliefs.stopped = stopped.is_some();
+        self.beliefs.only_here = match (&stopped, self.parts.ledger.is_shared()) {
+            (Some(_), true) => matches!(self.parts.ledger.stopped().await, Ok(None)),
+            _ => false,
+        };
     }
 
     /// People win: a run whose task a person took over is told to stop.
@@ -125,6 +129,10 @@ impl Dispatcher {
 
     /// Accounts for every planned instant that has come, and sets the alarm for the next.
     async fn wake(&mut self) {
+        if self.beliefs.only_here {
+            // What this daemon does not do, others do.
+            return;
+        }
         let now = self.parts.clock.wall();
         // Nothing falls due before the instant that the alarm is set to.
         let may_be_due =
