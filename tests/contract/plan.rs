@@ -20,7 +20,7 @@ fn facts(playbook: Playbook) -> PlaybookFacts {
     }
 }
 
-fn queued(playbook: &str, planned: &str) -> OpenOccurrence {
+pub fn queued(playbook: &str, planned: &str) -> OpenOccurrence {
     let (playbook, planned) = (PlaybookName::new(playbook), at(planned));
     let occurrence = Occurrence {
         id: Occurrence::id_of(&playbook, Trigger::Cron, planned),
