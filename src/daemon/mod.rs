@@ -164,7 +164,9 @@ pub enum StartError {
     #[error("the alarm clock does not run")]
     Alarm(#[from] AlarmError),
     /// Another daemon of its name shares the store.
-    #[error("a daemon {daemon} is at work on this store already (version {version}, since {since})")]
+    #[error(
+        "a daemon {daemon} is at work on this store already (version {version}, since {since})"
+    )]
     SameName {
         /// The name.
         daemon: DaemonId,

@@ -42,7 +42,7 @@ pub use plan::{Action, Plan, Refusal, plan};
 pub use reconcile::{Finding, HeldView, STOP_TAG, Verdict, is_stop_command, put_back, reconcile};
 pub use retry::{Retry, after_failure, backoff, is_worth_another};
 pub use snapshot::{
-    Attempts, Blocker, DaemonFacts, Fits, Guarded, Objection, OpenOccurrence, PlaybookFacts, Snapshot,
-    TakenBy,
+    Attempts, Blocker, DaemonFacts, Fits, Guarded, Objection, OpenOccurrence, PlaybookFacts,
+    Snapshot, TakenBy,
 };
 pub use timetable::{Timetable, TimetableError};
