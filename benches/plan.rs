@@ -176,6 +176,7 @@ fn snapshot(placed: bool) -> Snapshot {
             runs_today: 0,
             waiting_review: 0,
             no_budget: None,
+            fits: Fits::Here,
         };
         playbooks.insert(facts.playbook.name.clone(), facts);
     }
@@ -183,7 +184,7 @@ fn snapshot(placed: bool) -> Snapshot {
     let agent = given::person(1, "AI-Worker", PersonKind::Agent);
     Snapshot {
         now,
-        daemon: DaemonFacts { slots_free: 50, stopped: false, draining: false },
+        daemon: DaemonFacts { slots_free: 50, ..DaemonFacts::default() },
         playbooks,
         occurrences,
         tasks: Arc::new(Candidates::new((0..TASKS).map(|id| Arc::new(task(id))))),

@@ -61,7 +61,14 @@ pub(super) fn board(error: &BoardError) -> Failure {
 
 /// The daemon did not start.
 pub(super) fn start(error: &StartError) -> Failure {
-    Failure::new(FailureKind::State, "the daemon cannot start").because(error)
+    match error {
+        StartError::SameName { daemon, .. } => Failure::locked(error.to_string())
+            .hint(format!(
+                "stop that one, if it is another than you think: `rota daemons list` shows {daemon}"
+            ))
+            .hint("or give this one a name of its own: `id` in [daemon] of rota.toml"),
+        _ => Failure::new(FailureKind::State, "the daemon cannot start").because(error),
+    }
 }
 
 /// Configuration has faults.

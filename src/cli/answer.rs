@@ -62,12 +62,14 @@ fn cell(heading: &str, value: Option<&Value>) -> (Style, String) {
     (if heading == "STATE" { style_of_state(&text) } else { Style::Plain }, text)
 }
 
-/// The colour of a run's state.
+/// The colour of a run's state, or of a daemon's.
 pub fn style_of_state(state: &str) -> Style {
     match state {
         "succeeded" => Style::Good,
-        "running" | "nothing_to_do" => Style::Plain,
-        "waiting" | "yielded" | "cancelled" | "refused" | "interrupted" => Style::Warn,
+        "running" | "nothing_to_do" | "there" => Style::Plain,
+        "drained" | "left" | "waiting" | "yielded" | "cancelled" | "refused" | "interrupted" => {
+            Style::Warn
+        }
         _ => Style::Bad,
     }
 }

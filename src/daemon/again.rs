@@ -150,6 +150,7 @@ pub(super) fn state_for(reason: Reason) -> RunState {
         | Reason::Draining
         | Reason::Paused
         | Reason::NotArmed
+        | Reason::NotThisDaemon
         | Reason::PlaybookGone => RunState::Cancelled,
         Reason::NothingToDo => RunState::NothingToDo,
         Reason::Interrupted => RunState::Interrupted,

@@ -9,6 +9,7 @@ use super::event::Event;
 use crate::domain::{
     Arrival, Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Reason, Trigger, Webhook,
 };
+use crate::schedule::Fits;
 use crate::tools::desk::DeskError;
 use std::sync::Arc;
 
@@ -43,8 +44,9 @@ impl Daemon {
 impl Dispatcher {
     /// Records a delivery, as an occurrence that waits or as one that is skipped.
     pub(super) async fn receive(&mut self, arrival: Arrival) -> Result<Received, DeskError> {
-        self.read_stop();
+        self.read_stop().await;
         books::refresh(&self.parts, &mut self.beliefs).await.map_err(failed)?;
+        self.know_others().await.map_err(failed)?;
         let name = &arrival.playbook;
         let book = self.beliefs.books.get(name).cloned();
         let book = book.filter(|book| book.playbook.on.webhook.is_some());
@@ -107,16 +109,13 @@ impl Dispatcher {
     fn hindrance(&self, book: &Book, arrival: &Arrival) -> Option<Reason> {
         let playbook = &book.playbook;
         let on = &playbook.on;
-        let labels = &self.parts.settings.labels;
-        let is_ours = playbook.runs_on.is_empty()
-            || playbook.runs_on.iter().any(|label| labels.contains(label));
         let local = arrival.at.with_timezone(&on.zone).naive_local();
         let is_in_hours = on.hours.as_ref().is_none_or(|hours| hours.covers(local));
         let named = on.webhook.as_ref().map(|webhook| &webhook.events);
         let is_named = named.is_none_or(|names| names.is_empty() || names.contains(&arrival.name));
         [
             (!is_named, Reason::OtherEvent),
-            (!is_ours, Reason::NotThisDaemon),
+            (self.fits(playbook) == Fits::Nowhere, Reason::NotThisDaemon),
             (self.beliefs.stopped, Reason::Stopped),
             (!book.armed, Reason::NotArmed),
             (book.switch.paused.is_some(), Reason::Paused),

@@ -5,9 +5,9 @@ use super::budget;
 use super::dispatcher::failed;
 use super::parts::Parts;
 use super::seams::Reports;
+use super::sharing;
 use crate::digest::{self, AgentWork, CollectError, DIGEST_TEMPLATE, Digest, DigestRequest};
 use crate::domain::{CostBy, PlaybookName, Timestamp, Value};
-use crate::ledger::stop;
 use crate::tools::desk::{DeskError, DigestAsk};
 
 /// At most so many messages that wait, or were given up, are counted.
@@ -68,10 +68,14 @@ pub(super) async fn status(
     let running = parts.ledger.running().await.map_err(failed)?;
     let open = parts.ledger.open_occurrences().await.map_err(failed)?;
     let settings = &parts.settings;
-    let stopped = settings.state.as_deref().and_then(stop::read);
+    let stopped = parts.stopped().await.map_err(failed)?;
     let queues = parts.ledger.queues(COUNTED_MAX).await.map_err(failed)?;
     let waiting = queues.iter().map(|queue| queue.waiting).sum::<usize>();
     let dead = parts.ledger.count_dead_letters(COUNTED_MAX).await.map_err(failed)?;
+    // What is under way is under way at all of them.
+    let others = sharing::others(parts).await.map_err(failed)?;
+    let others = others.iter().filter(|other| other.is_there).map(|other| other.record.slots);
+    let slots = others.fold(settings.slots, u32::saturating_add);
     let count = |count: usize| Value::from(i64::try_from(count).unwrap_or(i64::MAX));
     let (budget, left) = budget::team(parts).await.map_err(failed)?;
     let amount = |amount: Option<u64>| Value::from(amount.and_then(|n| i64::try_from(n).ok()));
@@ -80,7 +84,7 @@ pub(super) async fn status(
         ("life", settings.life.as_str().into()),
         ("since", text_of(since).into()),
         ("zone", settings.zone.name().into()),
-        ("slots", settings.slots.into()),
+        ("slots", slots.into()),
         ("scheduling", scheduling.into()),
         ("stopped", stopped.map(|s| format!("by {}: {}", s.by, s.reason)).into()),
         ("runs", plain(&running)),

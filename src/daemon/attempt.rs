@@ -199,6 +199,7 @@ impl Worker {
         if let (Some(run), Some(workspace)) = (&mut context.run, &workspace) {
             let files = self.files(workspace, signs);
             run.tally.begin_findings(self.found_before().await?);
+            let note = note.or(self.files_elsewhere().await);
             self.brief.put("workspace", files_of(workspace, &files, note).await);
             run.workspace = Some(files);
         }

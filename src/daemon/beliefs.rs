@@ -7,11 +7,11 @@ use crate::domain::{
     Timestamp,
 };
 use crate::instruments::spans;
-use crate::ledger::PlaybookSwitch;
+use crate::ledger::{KnownDaemon, LifeOf, PlaybookSwitch};
 use crate::schedule::{Candidates, Timetable};
 use crate::tools::Progress;
 use crate::tools::desk::{DeskError, RunReport};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -19,6 +19,7 @@ use tracing::Span;
 
 /// What the dispatcher believes.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each asked by name")]
 pub(super) struct Beliefs {
     /// Runs under way, by the name their first attempt was given.
     pub workers: BTreeMap<RunId, Working>,
@@ -26,14 +27,28 @@ pub(super) struct Beliefs {
     pub open: BTreeMap<OccurrenceId, Open>,
     /// What is known about playbooks between two looks.
     pub books: BTreeMap<PlaybookName, Book>,
-    /// As of which commit of the ledger, and which reading of the playbooks, that is known.
-    pub books_seen: Option<(u64, u64)>,
+    /// As of which commit of the ledger, which reading of the playbooks, and which time that is known.
+    pub books_seen: Option<(u64, u64, u64)>,
     /// Tasks as they were at the latest look, and the board's state they are from.
     pub candidates: Option<(CandidateKey, Arc<Candidates>)>,
     /// No new runs.
     pub draining: bool,
+    /// A person said that this daemon takes no new work.
+    pub drained: bool,
+    /// The other daemons that share the store, as they were at the latest look.
+    pub others: Vec<KnownDaemon>,
+    /// Occurrences of whole playbooks that are under way at others.
+    pub elsewhere: BTreeMap<OccurrenceId, Occurrence>,
+    /// Lives of others that are gone, and of which nothing is left to be seen to.
+    pub buried: BTreeSet<LifeOf>,
+    /// Ends of occurrences that could not be recorded yet.
+    pub unrecorded: Vec<super::settle::End>,
+    /// Since when decisions are known that others may be writing, on the boot-time clock.
+    pub unwritten: BTreeMap<(TaskId, RunId), Duration>,
     /// Everything is stopped.
     pub stopped: bool,
+    /// Where daemons share a store: by this daemon's own stop file, and nowhere else.
+    pub only_here: bool,
     /// Since when no look could read local state, on the boot-time clock.
     pub blind_since: Option<Duration>,
     /// Who waits for idleness.
@@ -66,6 +81,8 @@ pub(super) struct Working {
     pub occurrence: OccurrenceId,
     /// At which task.
     pub task: Option<TaskId>,
+    /// Whether a claim tells it, and others, how long it may work.
+    pub claims: bool,
     /// Tells it to stop.
     pub halt: Arc<Halt>,
 }
@@ -167,6 +184,11 @@ pub(super) struct Whole {
 }
 
 impl Beliefs {
+    /// Whether nothing new is begun here.
+    pub(super) fn takes_nothing_new(&self) -> bool {
+        self.draining || self.drained || self.only_here
+    }
+
     /// Whether nothing runs, and nothing is left that could be started now.
     pub(super) fn is_idle_but_for_waiting(&self) -> bool {
         self.workers.is_empty() && (self.draining || self.open.is_empty())
@@ -181,10 +203,11 @@ impl Beliefs {
     /// The open occurrences of whole playbooks, by playbook: asked once for all that are due.
     pub(super) fn whole(&self) -> BTreeMap<PlaybookName, Whole> {
         let mut all: BTreeMap<PlaybookName, Whole> = BTreeMap::new();
-        for open in self.open.values().filter(|open| open.occurrence.task.is_none()) {
-            let whole = all.entry(open.occurrence.playbook.clone()).or_default();
-            whole.running |= open.occurrence.state == OccurrenceState::Running;
-            whole.queued |= open.occurrence.state == OccurrenceState::Queued;
+        let here = self.open.values().map(|open| &open.occurrence);
+        for occurrence in here.chain(self.elsewhere.values()).filter(|it| it.task.is_none()) {
+            let whole = all.entry(occurrence.playbook.clone()).or_default();
+            whole.running |= occurrence.state == OccurrenceState::Running;
+            whole.queued |= occurrence.state == OccurrenceState::Queued;
         }
         all
     }

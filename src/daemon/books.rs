@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+/// How often switches are read where others may change them and it is not heard of, in seconds.
+const READ_AGAIN: u64 = 30;
 /// Who arms, when `rota.toml` says that playbooks arm themselves.
 const BY_CONFIGURATION: &str = "rota.toml (arm = \"auto\")";
 
@@ -19,7 +21,8 @@ const BY_CONFIGURATION: &str = "rota.toml (arm = \"auto\")";
 /// local state has changed, nothing is read.
 pub(super) async fn refresh(parts: &Parts, beliefs: &mut Beliefs) -> Result<(), LedgerError> {
     // Before anything is read: what is written meanwhile is read the next time.
-    let seen = Some((parts.ledger.commits(), parts.loads()));
+    let time = if parts.ledger.is_shared() { parts.clock.boot().as_secs() / READ_AGAIN } else { 0 };
+    let seen = Some((parts.ledger.commits(), parts.loads(), time));
     if beliefs.books_seen == seen {
         return Ok(());
     }

@@ -57,7 +57,11 @@ impl Worker {
     fn trust(&self, actor: EffectActor) -> Trust {
         let halt = Arc::clone(&self.job.halt);
         let is_halted = move || actor == EffectActor::Agent && halt.token().is_cancelled();
-        let Some(held) = &self.held else { return Trust::when(move || !is_halted()) };
+        let Some(held) = &self.held else {
+            // What no claim covers is another's once this daemon is gone for the others.
+            let ledger = Arc::clone(&self.parts.ledger);
+            return Trust::when(move || !is_halted() && ledger.is_there());
+        };
         let (window, clock) = (held.trust.clone(), Arc::clone(&self.parts.clock));
         let marker = self.standing.clone();
         Trust::when(move || {

@@ -4,7 +4,6 @@ use super::Daemon;
 use super::brief::text_of;
 use crate::cron::Odd;
 use crate::domain::{Playbook, PlaybookName, Timestamp, Value};
-use crate::ledger::stop;
 use crate::schedule::{AHEAD_MAX, Forecast, Timetable, forecast};
 use crate::tools::desk::{DeskError, NextRequest};
 use chrono::TimeDelta;
@@ -50,7 +49,7 @@ impl Daemon {
     async fn readiness(&self, playbook: &Playbook) -> Result<Readiness, DeskError> {
         let switch = self.parts.ledger.playbook_switch(&playbook.name).await;
         let switch = switch.map_err(super::dispatcher::failed)?;
-        let stopped = self.parts.settings.state.as_deref().and_then(stop::read).is_some();
+        let stopped = self.parts.stopped().await.map_err(super::dispatcher::failed)?.is_some();
         Ok(if stopped {
             Readiness::Stopped
         } else if switch.paused.is_some() {

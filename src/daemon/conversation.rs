@@ -138,6 +138,9 @@ impl Worker {
             return Err("the template of its prompt has changed since".to_owned());
         }
         self.stands_as_it_was(asked).await?;
+        if self.job.playbook.workspace.is_some() && self.was_elsewhere(asked).await {
+            return Err("the files that it is about are at another daemon".to_owned());
+        }
         let conversation = Conversation::read(&kept.what)?;
         let fits = match (&conversation, &self.job.playbook.work) {
             (Conversation::Messages(messages), Work::Model { model, .. }) => {
@@ -148,6 +151,14 @@ impl Worker {
             _ => false,
         };
         if fits { Ok(Some(conversation)) } else { Err("it was another model's".to_owned()) }
+    }
+
+    /// Whether another daemon that shares the store carried a run out.
+    async fn was_elsewhere(&self, run: &RunId) -> bool {
+        let run = self.parts.ledger.run(run.as_str()).await.ok().flatten();
+        let daemon = run.and_then(|run| run.daemon);
+        let own = &self.parts.settings.daemon;
+        self.parts.ledger.is_shared() && daemon.is_some_and(|daemon| daemon != *own)
     }
 
     /// Whether no run since the question has failed, or has done what the conversation does not tell.

@@ -22,6 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the outbox is looked at when nothing was announced.
 const EVERY: Duration = Duration::from_secs(5);
+/// The way to a channel is one daemon's for so long, where several share the outbox.
+const LANE: Duration = Duration::from_mins(1);
+/// So much of that is to be left when a message is begun to be told.
+const TELLING: Duration = Duration::from_secs(30);
 /// So long the last messages are tried to be told before the end.
 const FAREWELL: Duration = Duration::from_secs(10);
 /// So often those are tried who did not take what other readers have: about twenty minutes. Meanwhile
@@ -47,6 +51,8 @@ struct Lane {
     manners: Manners,
     /// What arrived and could not be recorded; it is recorded later, not told again.
     unrecorded: Option<Unrecorded>,
+    /// Where several daemons share the outbox: until when the way is this one's, on the boot-time clock.
+    ours_until: Duration,
 }
 
 /// What arrived, and who is told where it did not reach everybody.
@@ -126,6 +132,19 @@ impl Courier {
         while under_way.next().await.is_some() {}
         // What the last runs had to tell is tried once more before the end.
         self.deliver_within(FAREWELL).await;
+        self.leave().await;
+    }
+
+    /// Nobody has to wait until the ways that were this daemon's are another's.
+    async fn leave(&self) {
+        let lanes: Vec<_> =
+            self.lanes().iter().map(|(to, lane)| (to.clone(), Arc::clone(lane))).collect();
+        for (channel, lane) in lanes {
+            let is_ours = lane.try_lock().is_ok_and(|lane| !lane.ours_until.is_zero());
+            if is_ours && let Err(error) = self.parts.ledger.leave_lane(&channel).await {
+                tracing::warn!(%channel, %error, "others wait a while before they tell it");
+            }
+        }
     }
 
     /// Waits for something to happen, while lanes come to their ends.
@@ -237,6 +256,13 @@ impl Lane {
             if until.is_over(Instant::now()) {
                 return Ok(false);
             }
+            if !self.is_ours(parts) {
+                if !self.take(parts, channel).await? {
+                    return Ok(false);
+                }
+                // Whoever had it before may have told this one meanwhile.
+                continue;
+            }
             self.rests_until = None;
             match deliver(parts, &notice).await {
                 Ok(sent) => {
@@ -264,6 +290,18 @@ impl Lane {
                 }
             }
         }
+    }
+
+    /// Whether the way is this daemon's: of several that share the outbox one goes at a time.
+    fn is_ours(&self, parts: &Parts) -> bool {
+        !parts.ledger.is_shared() || parts.clock.boot() + TELLING < self.ours_until
+    }
+
+    /// Takes it, unless another daemon has it.
+    async fn take(&mut self, parts: &Parts, channel: &Channel) -> Result<bool, Broken> {
+        let taken = parts.ledger.take_lane(channel, LANE).await.map_err(unread)?;
+        self.ours_until = taken.unwrap_or_default();
+        Ok(taken.is_some())
     }
 
     /// Writes down what arrived.

@@ -7,6 +7,7 @@ use super::books;
 use super::event::Event;
 use super::halt::Halt;
 use super::parts::Parts;
+use super::presence::Presence;
 use super::worker::{self, Assignment, WorkDone};
 use crate::domain::{
     Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Reason, RunId, RunState, TaskId,
@@ -31,6 +32,8 @@ pub(super) struct Dispatcher {
     pub(super) events: mpsc::WeakSender<Event>,
     /// Tells the courier that there may be something to deliver.
     pub(super) outbox: Arc<Notify>,
+    /// That this daemon is there, where it shares the store.
+    pub(super) presence: Option<Arc<Presence>>,
 }
 
 impl Dispatcher {
@@ -168,6 +171,7 @@ impl Dispatcher {
             playbook: job.playbook.name.clone(),
             occurrence: occurrence.clone(),
             task,
+            claims: job.playbook.claim.is_some() && task.is_some(),
             halt,
         };
         self.beliefs.workers.insert(run.clone(), working);
@@ -182,10 +186,17 @@ impl Dispatcher {
         if open.occurrence.state != OccurrenceState::Queued {
             return true;
         }
-        match self.parts.ledger.begin_occurrence(id).await {
+        let mut found = self.parts.ledger.begin_occurrence(id).await;
+        if open.tried && matches!(found, Ok(OccurrenceState::Running)) {
+            // The answer to our own first try was lost, or another daemon was quicker.
+            found = match self.parts.ledger.occurrence_at(id).await {
+                Ok(Some(at)) if at == self.parts.ledger.own_life() => Ok(OccurrenceState::Queued),
+                Ok(_) => found,
+                Err(error) => Err(error),
+            };
+        }
+        match found {
             Ok(OccurrenceState::Queued) => {}
-            // The answer to our own first try was lost.
-            Ok(OccurrenceState::Running) if open.tried => {}
             Ok(_) | Err(LedgerError::NotFound { .. }) => {
                 tracing::info!(occurrence = %id, "another daemon has taken it up");
                 self.forget(id).await;
@@ -257,7 +268,7 @@ impl Dispatcher {
         }
         self.leave_rework_for_later(occurrence, task).await;
         self.outbox.notify_one();
-        self.take_up_rework().await;
+        self.share().await;
         self.dispatch().await;
     }
 
@@ -279,8 +290,9 @@ impl Dispatcher {
     }
 
     async fn open_by_hand(&mut self, request: &RunRequest) -> Result<Open, DeskError> {
-        self.read_stop();
+        self.read_stop().await;
         books::refresh(&self.parts, &mut self.beliefs).await.map_err(failed)?;
+        self.know_others().await.map_err(failed)?;
         let Some(book) = self.beliefs.books.get(&request.playbook) else {
             return Err(self.no_such(&request.playbook));
         };
@@ -292,6 +304,7 @@ impl Dispatcher {
         if self.beliefs.draining {
             return refused(Reason::Draining, "the daemon is stopping".to_owned());
         }
+        self.may_run_here(&book.playbook)?;
         let now = self.parts.clock.wall();
         let planned = request.at.unwrap_or(now);
         let id = format!("{}/manual/{}", request.playbook, self.parts.entropy.nonce());
@@ -327,34 +340,6 @@ impl Dispatcher {
             None => format!("there are {}", known.join(", ")),
         };
         DeskError::NotFound(format!("there is no playbook {playbook}; {why}"))
-    }
-
-    async fn stop_run(
-        &mut self,
-        run: RunId,
-        by: &str,
-        reply: oneshot::Sender<Result<(), DeskError>>,
-    ) {
-        // Later attempts have other names: the record tells which worker has this one.
-        let worker = match self.beliefs.workers.get(&run) {
-            Some(worker) => Some(worker.clone()),
-            None => match self.parts.ledger.run(run.as_str()).await {
-                Ok(Some(record)) if record.state == RunState::Running => self
-                    .beliefs
-                    .workers
-                    .values()
-                    .find(|w| w.task == record.task && w.occurrence == record.occurrence)
-                    .cloned(),
-                _ => None,
-            },
-        };
-        if let Some(worker) = worker {
-            worker.halt.halt(RunState::Cancelled, Reason::Cancelled, format!("by {by}"));
-            self.beliefs.stoppers.push((run, reply));
-        } else {
-            let message = format!("run {run} is not under way here");
-            let _ = reply.send(Err(DeskError::NotFound(message)));
-        }
     }
 
     async fn switch(

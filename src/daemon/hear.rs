@@ -13,6 +13,7 @@ use crate::domain::{
     OccurrenceId, OccurrenceState, Parked, Playbook, Reason, TaskId, Timestamp, Trigger,
 };
 use crate::ledger::KeptAnswer;
+use crate::schedule::Fits;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -31,6 +32,10 @@ struct Change<'a> {
 impl Dispatcher {
     /// Wakes the playbooks that wait for what happened on the board since the last look.
     pub(super) async fn hear(&mut self) {
+        if self.beliefs.only_here {
+            // Others hear it, and wake who is to be woken.
+            return;
+        }
         let listeners: Vec<Arc<Playbook>> = self
             .beliefs
             .books
@@ -47,11 +52,11 @@ impl Dispatcher {
     async fn listen(&mut self, listeners: &[Arc<Playbook>]) -> Result<(), Trouble> {
         let latest = self.parts.board.latest_activity().await?;
         let known = self.parts.ledger.board_cursor().await?;
-        let heard = known.and_then(|cursor| cursor.0.parse().ok()).map(ActivityId);
+        let heard = known.as_ref().and_then(|cursor| cursor.0.parse().ok()).map(ActivityId);
         // News from before the first look is no news.
         let counts = !listeners.is_empty() || self.has_several_agents();
         let Some(mut heard) = heard.filter(|heard| *heard != latest) else {
-            return self.move_cursor(heard, latest).await;
+            return self.move_cursor((known.as_ref(), heard), latest).await;
         };
         let first = heard;
         let mut news = News::new(&self.parts).await?;
@@ -85,14 +90,20 @@ impl Dispatcher {
                 break;
             }
         }
-        self.move_cursor(Some(first), heard).await
+        self.move_cursor((known.as_ref(), Some(first)), heard).await
     }
 
-    async fn move_cursor(&self, from: Option<ActivityId>, to: ActivityId) -> Result<(), Trouble> {
-        if from == Some(to) {
-            return Ok(());
+    /// Up to there it was heard. Where another daemon has moved the cursor meanwhile, theirs stays: what
+    /// is heard twice wakes nobody twice.
+    async fn move_cursor(
+        &self,
+        (known, from): (Option<&Cursor>, Option<ActivityId>),
+        to: ActivityId,
+    ) -> Result<(), Trouble> {
+        if from != Some(to) {
+            self.parts.ledger.move_board_cursor(known, &Cursor(to.0.to_string())).await?;
         }
-        Ok(self.parts.ledger.set_board_cursor(&Cursor(to.0.to_string())).await?)
+        Ok(())
     }
 
     /// One occurrence for each playbook and task, however many changes a tick saw.
@@ -163,7 +174,7 @@ impl Dispatcher {
         for claim in claims.into_iter().filter(|claim| claim.parked.is_some()) {
             let book = self.beliefs.books.get(&claim.playbook);
             let is_paused = book.is_some_and(|book| book.switch.paused.is_some());
-            let waits = self.beliefs.stopped || self.beliefs.draining;
+            let waits = self.beliefs.stopped || self.beliefs.takes_nothing_new();
             if waits || !self.has_slot() || self.is_at_work(&claim) {
                 continue;
             }
@@ -216,10 +227,18 @@ impl Dispatcher {
         let is_overdue = parked.until <= now;
         let asked = || format!("asked at {}", super::brief::text_of(parked.since));
         let took_over = self.parts.journal.look(claim).await?;
+        let fits = self.fits_named(&claim.playbook) == Fits::Here;
         let resume = if let Some((reason, detail)) = took_over {
             resume(None, Some((reason, detail)))
         } else {
             match self.answer_to(claim, parked).await? {
+                // Another daemon hears it, too, and goes on better than this one could.
+                Some(_) if !fits || self.is_left_to_its_files(claim).await => {
+                    if !is_overdue {
+                        return Ok(());
+                    }
+                    resume(None, Some((Reason::NotThisDaemon, asked())))
+                }
                 Some(answer) if !is_paused && self.may_spend(claim).await => {
                     // Before the claim is taken up: the run that hears it may end with its daemon.
                     self.parts.ledger.keep_answer(claim, &answer).await?;

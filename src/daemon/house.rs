@@ -20,14 +20,14 @@ impl Dispatcher {
                     // One whose worker is here is seen to when the worker has stopped.
                     if self.is_at_work(&claim) {
                         self.tell_of_lost_lease(&claim).await;
-                    } else if self.scheduling && !self.beliefs.draining {
+                    } else if self.scheduling && !self.beliefs.takes_nothing_new() {
                         self.recover(claim).await;
                     }
                 }
             }
             Err(error) => tracing::warn!(%error, "the claims could not be swept"),
         }
-        if self.scheduling && !self.beliefs.draining {
+        if self.scheduling && !self.beliefs.takes_nothing_new() {
             self.see_to_orphans().await;
             self.end_forsaken().await;
             self.learn_fates().await;

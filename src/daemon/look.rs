@@ -4,7 +4,7 @@ use super::beliefs::{Beliefs, CandidateKey};
 use super::parts::Parts;
 use crate::board::{self, BoardError};
 use crate::domain::{
-    AsLeft, AssigneeFilter, AssigneeSelector, DueSelector, OrderKey, Person, Playbook,
+    AsLeft, AssigneeFilter, AssigneeSelector, DueSelector, Occurrence, OrderKey, Person, Playbook,
     PlaybookName, Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId,
     TaskOrder, TaskQuery, Timestamp, to_delta,
 };
@@ -83,6 +83,7 @@ async fn look_as_far(
     }
     let objections = objections(parts, (beliefs, &wanted), &tasks, (&projects, &people)).await?;
     let claims = claims(parts).await?;
+    let elsewhere = beliefs.elsewhere.values().map(of_others);
     let blockers = blockers(parts, &tasks, &projects).await?;
     let slots = usize::try_from(parts.settings.slots).unwrap_or(1);
     Ok(Snapshot {
@@ -91,9 +92,10 @@ async fn look_as_far(
             slots_free: slots.saturating_sub(beliefs.workers.len()),
             stopped: beliefs.stopped,
             draining: beliefs.draining,
+            drained: beliefs.drained,
         },
         playbooks,
-        occurrences: beliefs.open.values().map(open_occurrence).collect(),
+        occurrences: beliefs.open.values().map(open_occurrence).chain(elsewhere).collect(),
         tasks,
         projects: Arc::new(projects),
         people: Arc::new(people),
@@ -114,6 +116,12 @@ fn open_occurrence(open: &super::beliefs::Open) -> OpenOccurrence {
         retry: Vec::new(),
         closed: open.closed,
     }
+}
+
+/// One that is under way at another daemon: it counts as such, and nothing of it is begun here.
+fn of_others(occurrence: &Occurrence) -> OpenOccurrence {
+    let (taken, retry) = Default::default();
+    OpenOccurrence { occurrence: occurrence.clone(), started: 0, taken, retry, closed: true }
 }
 
 /// The playbooks of open occurrences.
@@ -349,11 +357,20 @@ async fn facts(
         condition: book.condition.clone(),
         paused: book.switch.paused.is_some(),
         armed: book.armed,
-        running: beliefs.running(&playbook.name),
+        running: beliefs.running(&playbook.name).saturating_add(at_others(parts, &runs)),
         runs_today: parts.ledger.runs_started_since(&playbook.name, today).await?,
         waiting_review,
         no_budget: super::budget::missing(parts, playbook).await?,
+        fits: super::sharing::fits(parts, &beliefs.others, playbook),
     }))
+}
+
+/// How many of these runs are under way at other daemons.
+fn at_others(parts: &Parts, runs: &[Run]) -> u32 {
+    let own = Some(&parts.settings.daemon);
+    let is_others = |run: &&Run| parts.ledger.is_shared() && run.daemon.as_ref() != own;
+    let running = runs.iter().filter(|run| run.state == RunState::Running).filter(is_others);
+    u32::try_from(running.count()).unwrap_or(u32::MAX)
 }
 
 /// The begin of the civil day in a zone; the first valid instant where midnight does not exist.

@@ -88,9 +88,13 @@ async fn together(
     Ok(Some(head))
 }
 
-/// Whether it may be tried by now.
+/// Whether it may be tried by now. What was never tried may be at once, also where whoever stored it was
+/// ahead of the time: nothing else is told there before it.
 pub(super) fn is_due(notice: &Notice, now: Timestamp) -> bool {
-    matches!(notice.delivery, Delivery::Pending { not_before, .. } if not_before <= now)
+    matches!(
+        notice.delivery,
+        Delivery::Pending { attempts, not_before, .. } if attempts == 0 || not_before <= now
+    )
 }
 
 /// How many they were told on their civil day, by all their channels, as far as it matters; alarms do not

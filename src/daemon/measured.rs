@@ -5,7 +5,7 @@ use super::budget;
 use super::parts::Parts;
 use crate::domain::{Claim, Delivery, Phase, Timestamp};
 use crate::instruments::{self, Standing};
-use crate::ledger::{ClaimError, LedgerError, stop};
+use crate::ledger::{ClaimError, LedgerError};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ async fn standing(parts: &Parts) -> Result<Standing, Unknown> {
         tokens_left: left.tokens,
         cost_left: left.cost_micros,
         playbooks: playbooks(parts).await?,
-        stopped: parts.settings.state.as_deref().and_then(stop::read).is_some(),
+        stopped: parts.stopped().await?.is_some(),
     })
 }
 

@@ -19,6 +19,7 @@ pub mod alarm;
 mod announce;
 mod answers;
 mod applying;
+mod around;
 mod arrivals;
 mod asked;
 mod assistants;
@@ -39,6 +40,7 @@ pub mod control;
 mod conversation;
 mod cost;
 mod courier;
+mod daemons;
 mod desk;
 mod dispatcher;
 mod earlier;
@@ -64,6 +66,7 @@ mod marker;
 mod measured;
 mod merging;
 mod parts;
+mod presence;
 mod progress;
 mod proposals;
 mod questions;
@@ -78,9 +81,12 @@ mod rooms;
 mod rubric;
 mod seams;
 mod settle;
+mod sharing;
 pub mod signals;
 mod silence;
 mod staging;
+mod stops;
+mod takeover;
 mod telling;
 mod tick;
 mod time_spent;
@@ -99,15 +105,15 @@ pub use arrivals::Received;
 pub use journal::RunJournal;
 pub use parts::{Parts, Settings, Words};
 
-use crate::domain::{Timestamp, Value};
+use crate::domain::{DaemonId, Timestamp, Value};
 use crate::ledger::LedgerError;
-use crate::playbook::watch::Watch;
-use alarm::{Alarm, Woken};
+use alarm::Alarm;
 use beliefs::Beliefs;
 use courier::Courier;
 use dispatcher::Dispatcher;
 use event::Event;
-use std::sync::{Arc, PoisonError};
+use presence::Presence;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -115,8 +121,6 @@ use tokio_util::task::TaskTracker;
 
 /// So many events wait to be handled.
 const EVENTS_MAX: usize = 1_024;
-/// How often folders are looked at even when nothing was reported.
-const RECHECK: Duration = Duration::from_secs(30);
 /// Who is told to stop at once has this long to hand back.
 const STOP_MAX: Duration = Duration::from_secs(20);
 
@@ -146,6 +150,8 @@ pub struct Daemon {
     courier: TaskTracker,
     pub(in crate::daemon) post: Arc<Courier>,
     asked: Arc<waits::Asked>,
+    /// That it is there, where it shares the store.
+    presence: Option<Arc<Presence>>,
     stop: CancellationToken,
     stop_courier: CancellationToken,
 }
@@ -159,13 +165,26 @@ pub enum StartError {
     /// The alarm clock does not run.
     #[error("the alarm clock does not run")]
     Alarm(#[from] AlarmError),
+    /// Another daemon of its name shares the store.
+    #[error(
+        "a daemon {daemon} is at work on this store already (version {version}, since {since})"
+    )]
+    SameName {
+        /// The name.
+        daemon: DaemonId,
+        /// Since when the other one is there.
+        since: String,
+        /// The version of its program.
+        version: String,
+    },
 }
 
 impl Daemon {
     /// Takes over what the life before left behind, and begins.
     ///
     /// # Errors
-    /// When local state cannot be read, or the alarm clock does not run.
+    /// When local state cannot be read, another daemon of its name shares it, or the alarm clock does not
+    /// run.
     pub async fn start(parts: Parts, wake: Wake) -> Result<Arc<Self>, StartError> {
         let parts = Arc::new(parts);
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
@@ -176,6 +195,11 @@ impl Daemon {
             Wake::ByTicks | Wake::ByHand | Wake::ToLook => None,
         };
         let scheduling = matches!(wake, Wake::ByItself | Wake::ByTicks);
+        let presence = match wake {
+            Wake::ToLook => None,
+            _ if !parts.ledger.is_shared() => None,
+            _ => Some(Presence::begin(&parts).await?),
+        };
         let mut dispatcher = Dispatcher {
             parts: Arc::clone(&parts),
             beliefs: Beliefs::default(),
@@ -184,6 +208,7 @@ impl Daemon {
             workers: TaskTracker::new(),
             events: events.downgrade(),
             outbox: Arc::clone(&outbox),
+            presence: presence.clone(),
         };
         if scheduling {
             reload::log_first(&parts);
@@ -206,51 +231,20 @@ impl Daemon {
             courier: TaskTracker::new(),
             post: Arc::new(Courier::new(Arc::clone(&parts))),
             asked: Arc::default(),
+            presence,
             stop: CancellationToken::new(),
             stop_courier: CancellationToken::new(),
         });
         daemon.dispatching.spawn(dispatcher.run(inbox));
         let post = Arc::clone(&daemon.post);
-        daemon.courier.spawn(post.run(outbox, daemon.stop_courier.clone()));
+        daemon.courier.spawn(post.run(Arc::clone(&outbox), daemon.stop_courier.clone()));
+        if wake != Wake::ByTicks {
+            daemon.stay();
+        }
         if wake == Wake::ByItself {
-            daemon.surround(rings);
+            daemon.surround(rings, outbox);
         }
         Ok(daemon)
-    }
-
-    /// What turns time, alarms and files into events.
-    fn surround(&self, rings: mpsc::Receiver<Woken>) {
-        let until = |work| {
-            let stop = self.stop.clone();
-            async move {
-                tokio::select! {
-                    biased;
-                    () = stop.cancelled() => {}
-                    () = work => {}
-                }
-            }
-        };
-        self.around.spawn(until(Box::pin(forward(rings, self.events.clone())) as Boxed));
-        self.around.spawn(until(Box::pin(beat(self.parts.settings.tick, self.events.clone()))));
-        self.around.spawn(until(Box::pin(upkeep::keep(Arc::clone(&self.parts)))));
-        self.around.spawn(until(Box::pin(answers::keep(Arc::clone(&self.parts)))));
-        self.around.spawn(until(Box::pin(commands::keep(Arc::clone(&self.parts)))));
-        self.around.spawn(until(Box::pin(escalate::keep(Arc::clone(&self.parts)))));
-        self.around.spawn(until(Box::pin(silence::keep(Arc::clone(&self.parts)))));
-        let asked = Arc::clone(&self.asked);
-        self.around.spawn(until(Box::pin(waits::keep(Arc::clone(&self.parts), asked))));
-        let folders = [
-            self.parts.library.lock().unwrap_or_else(PoisonError::into_inner).folder().to_owned(),
-            self.parts.settings.templates.clone(),
-        ];
-        match Watch::new(&folders, RECHECK) {
-            Ok(watch) => {
-                self.around.spawn(until(Box::pin(reread(watch, self.events.clone()))));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "playbooks are only read again on SIGHUP");
-            }
-        }
     }
 
     /// Looks at everything now; returns when what is due has been started.
@@ -429,42 +423,8 @@ impl Daemon {
         self.stop_courier.cancel();
         self.courier.close();
         self.courier.wait().await;
-    }
-}
-
-type Boxed = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
-
-async fn forward(mut rings: mpsc::Receiver<Woken>, events: mpsc::Sender<Event>) {
-    while let Some(woken) = rings.recv().await {
-        if events.send(Event::Woken(woken)).await.is_err() {
-            return;
-        }
-    }
-}
-
-async fn beat(every: Duration, events: mpsc::Sender<Event>) {
-    let mut timer = upkeep::timer(every);
-    loop {
-        timer.tick().await;
-        let (done, looked) = oneshot::channel();
-        match events.try_send(Event::Tick(Some(done))) {
-            // Over a slow board a look may take longer than this: others behind it would be no use,
-            // and all else that happens would wait behind them.
-            Ok(()) => {
-                let _ = looked.await;
-                timer.reset();
-            }
-            Err(mpsc::error::TrySendError::Full(_)) => {}
-            Err(mpsc::error::TrySendError::Closed(_)) => return,
-        }
-    }
-}
-
-async fn reread(mut watch: Watch, events: mpsc::Sender<Event>) {
-    loop {
-        watch.changed().await;
-        if events.send(Event::Reload(None)).await.is_err() {
-            return;
+        if let Some(presence) = &self.presence {
+            presence.end().await;
         }
     }
 }

@@ -8,7 +8,8 @@ use crate::domain::{
     BoardName, Channel, DaemonId, DayBudget, Guards, LifeId, Playbook, PlaybookName, Recipient,
     ReviewRules, TimeKind, Value,
 };
-use crate::ledger::Ledger;
+use crate::ledger::stop::{self, Stopped};
+use crate::ledger::{Ledger, LedgerError};
 use crate::model::Model;
 use crate::notify::Notifier;
 use crate::playbook::{Library, Vocabulary};
@@ -162,6 +163,18 @@ impl Parts {
             run: Some(run.clone()),
             data: line.data.clone(),
         });
+    }
+
+    /// Who stopped everything, if somebody did: by the file here or, where daemons share a store, in that.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn stopped(&self) -> Result<Option<Stopped>, LedgerError> {
+        let here = self.settings.state.as_deref().and_then(stop::read);
+        if here.is_some() || !self.ledger.is_shared() {
+            return Ok(here);
+        }
+        self.ledger.stopped().await
     }
 
     /// A playbook as it is now.

@@ -318,7 +318,7 @@ impl Dispatcher {
         task: TaskId,
         reply: oneshot::Sender<Result<RunReport, DeskError>>,
     ) {
-        self.read_stop();
+        self.read_stop().await;
         let refuse =
             |reason: Reason| Err(DeskError::Refused { reason, message: reason.text().to_owned() });
         let claim = match self.parts.ledger.claim(task).await {
@@ -333,7 +333,7 @@ impl Dispatcher {
         };
         let hindrance = [
             (self.beliefs.stopped, Reason::Stopped),
-            (self.beliefs.draining, Reason::Draining),
+            (self.beliefs.takes_nothing_new(), Reason::Draining),
             (!self.has_slot(), Reason::NoSlot),
         ];
         if let Some((_, reason)) = hindrance.into_iter().find(|(holds, _)| *holds) {

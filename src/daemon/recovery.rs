@@ -25,7 +25,7 @@ use crate::domain::{
     RunState, Task, Trigger, Wrote,
 };
 use crate::ledger::{KeptAnswer, LedgerError, RunFilter};
-use crate::schedule::is_worth_another;
+use crate::schedule::{Fits, is_worth_another};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -64,8 +64,9 @@ impl Dispatcher {
     /// Once, before the first event: takes over what the life before left behind.
     pub(super) async fn recover_all(&mut self) -> Result<(), LedgerError> {
         // The stop counts from the first moment: nothing is tried again while it stands.
-        self.read_stop();
+        self.read_stop().await;
         books::refresh(&self.parts, &mut self.beliefs).await?;
+        self.know_others().await?;
         self.end_children().await?;
         self.reopen().await?;
         let ended = match self.parts.ledger.begin_life().await {
@@ -93,6 +94,10 @@ impl Dispatcher {
         let may_show = claim.phase > Phase::Reserved || claim.wrote != Wrote::default();
         if !self.has_slot() {
             tracing::debug!(%task, "an ended claim waits for a free slot");
+            return;
+        }
+        if self.fits_named(&claim.playbook) == Fits::Elsewhere {
+            tracing::debug!(%task, "an ended claim waits for a daemon with the labels of its playbook");
             return;
         }
         if self.is_behind_another(&claim).await {
@@ -323,6 +328,10 @@ impl Dispatcher {
             Some(Reason::Paused)
         } else if is_changed && book.is_some_and(|book| !book.armed) {
             Some(Reason::NotArmed)
+        } else if self.is_to_stop(claim).await {
+            Some(Reason::Cancelled)
+        } else if self.fits(&playbook) != Fits::Here {
+            Some(Reason::NotThisDaemon)
         } else if !self.scheduling {
             // Whoever typed a command waits for that alone.
             Some(Reason::Interrupted)

@@ -1,32 +1,10 @@
 //! What reviewers asked for: it is taken up as soon as it is queued, and nothing that breaks off loses it.
 
-use super::beliefs::Open;
 use super::dispatcher::Dispatcher;
 use crate::domain::{Occurrence, OccurrenceId, OccurrenceState, Reason, Run, RunState, TaskId};
 use crate::ledger::LedgerError;
 
 impl Dispatcher {
-    /// Occurrences that a reviewer's run has queued for another playbook.
-    pub(super) async fn take_up_rework(&mut self) {
-        let queued = match self.parts.ledger.open_occurrences().await {
-            Ok(open) => open,
-            Err(error) => {
-                tracing::warn!(%error, "queued occurrences could not be read");
-                return;
-            }
-        };
-        let new = queued.into_iter().filter(|occurrence| {
-            occurrence.is_passed_on()
-                && occurrence.state == OccurrenceState::Queued
-                && !self.is_left_to_a_daemon(occurrence)
-                && !self.beliefs.open.contains_key(&occurrence.id)
-        });
-        for occurrence in new.collect::<Vec<_>>() {
-            let playbook = self.parts.playbook(&occurrence.playbook);
-            self.beliefs.open.insert(occurrence.id.clone(), Open::new(occurrence, playbook));
-        }
-    }
-
     /// A rework that a stop, or the end of the daemon, broke off before anything of it showed is still to
     /// be done: it waits anew, for the end of the stop or the next daemon.
     pub(super) async fn leave_rework_for_later(&self, id: &OccurrenceId, task: Option<TaskId>) {

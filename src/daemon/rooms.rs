@@ -3,6 +3,7 @@
 
 use super::attempt::template_trouble;
 use super::books::why_not_armed;
+use super::earlier;
 use super::independence::author_run;
 use super::parts::Parts;
 use super::worker::{Worker, store_trouble};
@@ -11,7 +12,7 @@ use crate::domain::{
     TaskId, Usage, Value, Work, WorkspaceSource,
 };
 use crate::fault::names_secret;
-use crate::ledger::{LedgerError, stop};
+use crate::ledger::LedgerError;
 use crate::runner::grant::PRIVATE;
 use crate::runner::workspace::{Ask, Files, Origin, Record, Workspace, WorkspaceError, judge};
 use crate::runner::{Grant, Signs, ToolSession, WorkEnd};
@@ -66,6 +67,23 @@ impl Worker {
             self.note(&format!("workspace {name}: {note}")).await;
         }
         Ok(Some(Arc::new(workspace)))
+    }
+
+    /// What is to be known of a workspace whose files are not those that a run before this one left: they
+    /// are at the daemon that carried it out.
+    pub(super) async fn files_elsewhere(&self) -> Option<String> {
+        if !self.parts.ledger.is_shared() {
+            return None;
+        }
+        let before = earlier::runs_before(&self.parts, &self.run).await.unwrap_or_default();
+        let last = before.first()?;
+        let daemon = last.daemon.as_ref().filter(|it| **it != self.parts.settings.daemon)?;
+        let text = format!(
+            "the files that run {} left are at daemon {daemon}: this workspace begins without them",
+            last.id
+        );
+        self.note(&text).await;
+        Some(text)
     }
 
     /// What the run's tools see of its workspace.
@@ -310,7 +328,7 @@ pub(super) fn removing(identifier: &str) -> RunId {
 /// Whether a playbook's last hook may run: nothing is started while everything is stopped, nor what
 /// nobody has armed as it stands now.
 async fn may_run_hooks(parts: &Parts, playbook: Option<&Playbook>) -> Result<bool, LedgerError> {
-    if parts.settings.state.as_deref().and_then(stop::read).is_some() {
+    if parts.stopped().await?.is_some() {
         return Ok(false);
     }
     let has_hook = |playbook: &&Playbook| {

@@ -6,9 +6,20 @@ use super::report;
 use super::telling;
 use super::warnings;
 use crate::domain::{
-    Decision, OccurrenceId, OccurrenceState, Playbook, Reason, Run, RunId, RunState,
+    Decision, Notice, OccurrenceId, OccurrenceState, Playbook, Reason, Run, RunId, RunState,
 };
+use crate::ledger::LedgerError;
+use crate::store::StoreError;
 use crate::tools::desk::DeskError;
+
+/// What became of an occurrence, and what people are told of it.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    /// Which.
+    pub id: OccurrenceId,
+    state: OccurrenceState,
+    notices: Vec<Notice>,
+}
 
 impl Dispatcher {
     /// Settles an occurrence that has no runs under way: `finish` says why it had none.
@@ -26,11 +37,9 @@ impl Dispatcher {
         let runs: Vec<RunId> = open.runs.iter().map(|run| run.id.clone()).collect();
         let at = self.parts.clock.wall();
         let state = OccurrenceState::Ran { runs, reason, at };
-        // Its end and what is told of it are one: what is not recorded as over is told by the next life.
-        let recorded = self.parts.ledger.set_occurrence_state_telling(id, state, &notices).await;
-        if let Err(error) = recorded {
-            tracing::error!(occurrence = %id, %error, "its end could not be recorded");
-        }
+        // Its end and what is told of it are one: what is not recorded as over is told later, or by the
+        // next life.
+        self.record_end(End { id: id.clone(), state, notices }).await;
         self.remember(&open, reason).await;
         self.outbox.notify_one();
         self.answer(open, reason).await;
@@ -41,10 +50,36 @@ impl Dispatcher {
         let Some(open) = self.beliefs.open.remove(id) else { return };
         tracing::info!("{}: skipped ({reason})", open.occurrence.playbook);
         let state = OccurrenceState::Skipped { reason };
-        if let Err(error) = self.parts.ledger.set_occurrence_state(id, state).await {
-            tracing::error!(occurrence = %id, %error, "its end could not be recorded");
-        }
+        self.record_end(End { id: id.clone(), state, notices: Vec::new() }).await;
         self.answer(open, reason).await;
+    }
+
+    /// Records an end. Where the store fails for a while it is done again later: until then the occurrence
+    /// would stand in the way of all that come after it.
+    async fn record_end(&mut self, end: End) {
+        let End { id, state, notices } = &end;
+        let ledger = &self.parts.ledger;
+        match ledger.set_occurrence_state_telling(id, state.clone(), notices).await {
+            Ok(()) => {}
+            Err(error @ LedgerError::Store(StoreError::Failed(_))) => {
+                tracing::error!(occurrence = %id, %error, "its end is recorded later");
+                self.beliefs.unrecorded.push(end);
+            }
+            // It was taken over, or has ended otherwise.
+            Err(error @ LedgerError::Conflict { .. }) => {
+                tracing::warn!(occurrence = %id, %error, "its end is not recorded here");
+            }
+            Err(error) => {
+                tracing::error!(occurrence = %id, %error, "its end could not be recorded");
+            }
+        }
+    }
+
+    /// Records the ends that could not be recorded before.
+    pub(super) async fn record_ends(&mut self) {
+        for end in std::mem::take(&mut self.beliefs.unrecorded) {
+            self.record_end(end).await;
+        }
     }
 
     /// Lets an occurrence go that another daemon has taken up; its end is recorded there.

@@ -6,10 +6,10 @@ use super::dispatcher::Dispatcher;
 use super::look::{self, civil_midnight};
 use crate::domain::{
     Claim, Decision, Occurrence, OccurrenceId, OccurrenceState, Phase, PlaybookName, Reason,
-    Revoked, RunId, RunState, Timestamp,
+    Revoked, RunId, RunState, Timestamp, to_delta,
 };
-use crate::ledger::{LedgerError, stop};
-use crate::schedule::{Action, Plan, WakeInput, plan, wakes};
+use crate::ledger::LedgerError;
+use crate::schedule::{Action, Fits, GRACE, Plan, WakeInput, plan, wakes};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,12 +21,15 @@ const ROUNDS_MAX: usize = 64;
 impl Dispatcher {
     /// Reconcile before dispatch; then the clock, the board's news, and the runs.
     pub(super) async fn tick(&mut self) {
-        self.read_stop();
-        if let Err(error) = books::refresh(&self.parts, &mut self.beliefs).await {
-            tracing::error!(%error, "the playbooks' switches could not be read");
+        self.be_there().await;
+        self.read_stop().await;
+        if let Err(error) = self.read_state().await {
+            tracing::error!(%error, "local state could not be read");
             return self.cannot_read(&error);
         }
         self.beliefs.blind_since = None;
+        self.record_ends().await;
+        self.see_to_stops().await;
         self.reconcile().await;
         if self.scheduling {
             self.reconcile_assistants().await;
@@ -35,15 +38,25 @@ impl Dispatcher {
             self.see_to_parked().await;
             Box::pin(self.finish_reviews()).await;
             self.hear_authors().await;
-            self.take_up_rework().await;
+            self.share().await;
         }
         self.dispatch().await;
         self.keep_house().await;
     }
 
+    /// What has to be known before anything is decided.
+    async fn read_state(&mut self) -> Result<(), LedgerError> {
+        books::refresh(&self.parts, &mut self.beliefs).await?;
+        self.know_others().await
+    }
+
     /// A look that could not read local state decides nothing. One may be bad luck; when none in a
-    /// while could, better an end that whoever started us sees than a daemon that does nothing.
+    /// while could, better an end that whoever started us sees than a daemon that does nothing. A store
+    /// that others share is away at times, and comes back by itself: that is waited out.
     fn cannot_read(&mut self, error: &LedgerError) {
+        if self.parts.ledger.is_shared() {
+            return;
+        }
         let now = self.parts.clock.boot();
         let since = *self.beliefs.blind_since.get_or_insert(now);
         if now.saturating_sub(since) >= BLIND_MAX {
@@ -52,10 +65,19 @@ impl Dispatcher {
         }
     }
 
-    /// The stop file counts, whoever wrote it and whenever.
-    pub(super) fn read_stop(&mut self) {
-        let Some(state) = &self.parts.settings.state else { return };
-        let stopped = stop::read(state);
+    /// The stop file counts, whoever wrote it and whenever; where daemons share a store, so does what
+    /// any of them was told.
+    pub(super) async fn read_stop(&mut self) {
+        if self.parts.settings.state.is_none() {
+            return;
+        }
+        let stopped = match self.parts.stopped().await {
+            Ok(stopped) => stopped,
+            // As long as nobody knows, it stays as it was.
+            Err(error) => {
+                return tracing::warn!(%error, "whether everything is stopped could not be read");
+            }
+        };
         if let Some(stopped) = &stopped
             && !self.beliefs.stopped
         {
@@ -64,6 +86,10 @@ impl Dispatcher {
             self.halt_all(RunState::Cancelled, Reason::Stopped, &detail);
         }
         self.beliefs.stopped = stopped.is_some();
+        self.beliefs.only_here = match (&stopped, self.parts.ledger.is_shared()) {
+            (Some(_), true) => matches!(self.parts.ledger.stopped().await, Ok(None)),
+            _ => false,
+        };
     }
 
     /// People win: a run whose task a person took over is told to stop.
@@ -103,6 +129,10 @@ impl Dispatcher {
 
     /// Accounts for every planned instant that has come, and sets the alarm for the next.
     async fn wake(&mut self) {
+        if self.beliefs.only_here {
+            // What this daemon does not do, others do.
+            return;
+        }
         let now = self.parts.clock.wall();
         // Nothing falls due before the instant that the alarm is set to.
         let may_be_due =
@@ -112,8 +142,14 @@ impl Dispatcher {
         let whole = self.beliefs.whole();
         for name in names {
             let whole = whole.get(&name).copied().unwrap_or_default();
-            if let Err(error) = self.wake_one(&name, whole).await {
-                tracing::error!(playbook = %name, %error, "its instants could not be recorded");
+            match self.wake_one(&name, whole).await {
+                Ok(()) => {}
+                Err(error @ LedgerError::Conflict { .. }) if self.parts.ledger.is_shared() => {
+                    tracing::debug!(playbook = %name, %error, "another daemon recorded its instants");
+                }
+                Err(error) => {
+                    tracing::error!(playbook = %name, %error, "its instants could not be recorded");
+                }
             }
         }
     }
@@ -122,8 +158,16 @@ impl Dispatcher {
         let Some(book) = self.beliefs.books.get(name).cloned() else { return Ok(()) };
         let Some(timetable) = book.timetable.clone() else { return Ok(()) };
         let now = self.parts.clock.wall();
+        let fits = self.fits(&book.playbook);
+        // A daemon with its labels may come yet: until then its instants are nobody's to skip.
+        let wait = match fits {
+            Fits::Elsewhere => return Ok(()),
+            Fits::Nowhere if self.parts.ledger.is_shared() => to_delta(GRACE),
+            Fits::Nowhere | Fits::Here => chrono::TimeDelta::zero(),
+        };
         let watermark = self.parts.ledger.watermark(name).await?;
-        let input = self.wake_input(&book, &timetable, (watermark, whole), now).await?;
+        let known = (watermark, whole, fits);
+        let input = self.wake_input(&book, &timetable, known, now - wait).await?;
         let wakes = wakes(&input);
         let trigger = timetable.trigger();
         let decided = wakes.decisions.iter().map(|d| d.occurrence(name, trigger, now)).collect();
@@ -140,7 +184,7 @@ impl Dispatcher {
                 self.beliefs.open.insert(occurrence.id, open);
             }
         }
-        self.set_alarm(name, wakes.next).await;
+        self.set_alarm(name, wakes.next.map(|next| next + wait)).await;
         Ok(())
     }
 
@@ -168,11 +212,10 @@ impl Dispatcher {
         &self,
         book: &'a Book,
         timetable: &'a crate::schedule::Timetable,
-        (watermark, whole): (Option<Timestamp>, Whole),
+        (watermark, whole, fits): (Option<Timestamp>, Whole, Fits),
         now: Timestamp,
     ) -> Result<WakeInput<'a>, LedgerError> {
         let playbook = &book.playbook;
-        let labels = &self.parts.settings.labels;
         let today = civil_midnight(now, playbook.on.zone);
         let runs_today = match playbook.limits.runs_per_day {
             Some(_) => self.parts.ledger.runs_started_since(&playbook.name, today).await?,
@@ -188,8 +231,7 @@ impl Dispatcher {
             paused: book.switch.paused.is_some(),
             lost_until: self.parts.ledger.lost_until().await?,
             stopped: self.beliefs.stopped,
-            not_this_daemon: !playbook.runs_on.is_empty()
-                && !playbook.runs_on.iter().any(|label| labels.contains(label)),
+            not_this_daemon: fits != Fits::Here,
             running: whole.running,
             queued: whole.queued,
             runs_today,

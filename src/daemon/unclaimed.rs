@@ -10,6 +10,7 @@ use crate::domain::{
 };
 use crate::ledger::{ClaimError, LedgerError, RunFilter};
 use crate::runner::process;
+use crate::schedule::Fits;
 
 impl Dispatcher {
     /// Programs of an earlier life must not go on working beside those of this one.
@@ -48,9 +49,10 @@ impl Dispatcher {
     /// Occurrences that were open are open again.
     pub(super) async fn reopen(&mut self) -> Result<(), LedgerError> {
         let mut others = self.parts.ledger.running().await?;
-        others.retain(|run| !self.is_own(run));
+        others.retain(|run| !self.is_own(run) && !self.is_of_one_gone(run));
         for occurrence in self.parts.ledger.open_occurrences().await? {
-            if others.iter().any(|run| run.occurrence == occurrence.id) {
+            let is_anothers = others.iter().any(|run| run.occurrence == occurrence.id);
+            if is_anothers || !self.is_here_now(&occurrence).await? {
                 continue;
             }
             // Nobody waits any more for what was asked for by hand in an earlier life.
@@ -62,6 +64,10 @@ impl Dispatcher {
             }
             // Where nothing is scheduled it would be begun and broken off with the command.
             if self.is_left_to_a_daemon(&occurrence) {
+                continue;
+            }
+            // What waits is taken up by the first look, where others may have it, too.
+            if self.parts.ledger.is_shared() && occurrence.state == OccurrenceState::Queued {
                 continue;
             }
             let playbook = self.parts.playbook(&occurrence.playbook);
@@ -77,13 +83,29 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Whether an occurrence is this life's from now on, or nobody's: what an earlier one had begun is, and
+    /// what another daemon had that is not there.
+    async fn is_here_now(&self, occurrence: &Occurrence) -> Result<bool, LedgerError> {
+        let ledger = &self.parts.ledger;
+        let Some(at) = ledger.occurrence_at(&occurrence.id).await? else { return Ok(true) };
+        let own = ledger.own_life();
+        if at == own {
+            return Ok(true);
+        }
+        let is_left = at.daemon != own.daemon && (ledger.is_shared() || !self.scheduling);
+        if is_left {
+            return Ok(false);
+        }
+        ledger.take_over_occurrence(&occurrence.id, &at).await
+    }
+
     /// A rework that waits is a daemon's: a command without one ends before it does.
     pub(super) fn is_left_to_a_daemon(&self, occurrence: &Occurrence) -> bool {
         let waits = occurrence.state == OccurrenceState::Queued;
         !self.scheduling && waits && occurrence.is_passed_on()
     }
 
-    async fn runs_of(&self, occurrence: &Occurrence) -> Result<Vec<Run>, LedgerError> {
+    pub(super) async fn runs_of(&self, occurrence: &Occurrence) -> Result<Vec<Run>, LedgerError> {
         let filter = RunFilter {
             playbook: Some(occurrence.playbook.clone()),
             since: Some(occurrence.decided.min(occurrence.planned)),
@@ -112,8 +134,8 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Own runs that are under way by their record while nobody works for them and their claim is
-    /// somebody else's by now: it was taken anew before they were taken up again.
+    /// Own runs, and those of daemons that are gone, that are under way by their record while nobody works
+    /// for them and their claim is somebody else's by now: it was taken anew before they were taken up.
     pub(super) async fn end_forsaken(&mut self) {
         if let Err(error) = self.try_to_end_forsaken().await {
             tracing::warn!(%error, "runs that were broken off could not be ended");
@@ -123,7 +145,8 @@ impl Dispatcher {
     async fn try_to_end_forsaken(&mut self) -> Result<(), LedgerError> {
         for run in self.parts.ledger.running().await? {
             let has_worker = self.beliefs.workers.values().any(|w| w.task == run.task);
-            let is_left = run.fence.is_some() && self.is_own(&run) && !has_worker;
+            let is_nobodys = self.is_own(&run) || self.is_of_one_gone(&run);
+            let is_left = run.fence.is_some() && is_nobodys && !has_worker;
             if is_left && self.waits(&run).await? {
                 continue;
             }
@@ -177,7 +200,7 @@ impl Dispatcher {
         Ok(true)
     }
 
-    async fn end_broken_off(&mut self, run: Run) -> Result<(), LedgerError> {
+    pub(super) async fn end_broken_off(&mut self, run: Run) -> Result<(), LedgerError> {
         match fate::learn(&self.parts, &run).await? {
             None => self.interrupt(run).await,
             Some(effect) => {
@@ -226,19 +249,21 @@ impl Dispatcher {
     pub(super) async fn run_again(&mut self) {
         let ids: Vec<OccurrenceId> = self.beliefs.open.keys().cloned().collect();
         for id in ids {
-            let Some(open) = self.beliefs.open.get(&id) else { continue };
-            let again = self.to_be_run_again(open);
-            if again.is_empty() {
-                continue;
-            }
-            if !self.scheduling {
-                self.beliefs.open.remove(&id);
-                continue;
-            }
-            for (task, attempt) in again {
-                tracing::info!(occurrence = %id, attempt, "an interrupted run begins again");
-                self.start(&id, task, attempt, None).await;
-            }
+            self.run_again_of(&id).await;
+        }
+    }
+
+    /// The same of one occurrence.
+    pub(super) async fn run_again_of(&mut self, id: &OccurrenceId) {
+        let Some(open) = self.beliefs.open.get(id) else { return };
+        let again = self.to_be_run_again(open);
+        if !again.is_empty() && !self.scheduling {
+            self.beliefs.open.remove(id);
+            return;
+        }
+        for (task, attempt) in again {
+            tracing::info!(occurrence = %id, attempt, "an interrupted run begins again");
+            self.start(id, task, attempt, None).await;
         }
     }
 
@@ -247,7 +272,8 @@ impl Dispatcher {
         let Some(playbook) = open.playbook.as_deref() else { return Vec::new() };
         let is_begun =
             open.occurrence.state == OccurrenceState::Running && playbook.claim.is_none();
-        if !is_begun || !self.may_still_run(playbook, &open.occurrence) {
+        let may_run = self.may_still_run(playbook, &open.occurrence);
+        if !is_begun || !may_run || self.fits(playbook) != Fits::Here {
             return Vec::new();
         }
         let is_last = |place: usize, run: &Run| {

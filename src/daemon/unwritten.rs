@@ -8,11 +8,16 @@ use crate::board::BoardError;
 use crate::domain::{HandOver, Initiative, PersonId, Principal, Task, Value};
 use crate::tools::Context;
 use crate::tools::desk::DeskError;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// So long whoever decided may write it down on the board.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Dispatcher {
     /// Decisions that broke off half-way are finished, in the name of whoever decided.
-    pub(super) async fn finish_reviews(&self) {
-        let unwritten = match self.parts.ledger.unwritten_reviews().await {
+    pub(super) async fn finish_reviews(&mut self) {
+        let mut unwritten = match self.parts.ledger.unwritten_reviews().await {
             Ok(unwritten) => unwritten,
             Err(error) => return tracing::warn!(%error, "decisions could not be read"),
         };
@@ -20,6 +25,7 @@ impl Dispatcher {
             Ok(overtaken) => overtaken,
             Err(error) => return tracing::warn!(%error, "decisions could not be read"),
         };
+        self.leave_new(&mut unwritten);
         if unwritten.is_empty() && overtaken.is_empty() {
             return;
         }
@@ -41,6 +47,22 @@ impl Dispatcher {
                 );
             }
         }
+    }
+
+    /// Where daemons share a store, another one may be writing what it has just heard: only what is known
+    /// for longer has broken off.
+    fn leave_new(&mut self, unwritten: &mut Vec<HandOver>) {
+        let of = |hand_over: &HandOver| (hand_over.task, hand_over.run.clone());
+        let known: BTreeSet<_> = unwritten.iter().map(of).collect();
+        self.beliefs.unwritten.retain(|key, _| known.contains(key));
+        if !self.parts.ledger.is_shared() {
+            return;
+        }
+        let now = self.parts.clock.boot();
+        unwritten.retain(|hand_over| {
+            let since = *self.beliefs.unwritten.entry(of(hand_over)).or_insert(now);
+            now.saturating_sub(since) >= PATIENCE
+        });
     }
 
     /// What somebody decided about earlier work is told on the task, and moves nothing: who handed it

@@ -3,14 +3,14 @@
 use super::beliefs::{Beliefs, Open};
 use super::brief::{plain, text_of};
 use super::parts::Parts;
-use super::{books, look, questions};
+use super::{books, look, questions, sharing};
 use crate::board::BoardError;
 use crate::domain::{
     Decision, Occurrence, OccurrenceId, OccurrenceState, Playbook, PlaybookName, Reason, TaskId,
     Timestamp, Trigger, Value,
 };
-use crate::ledger::{RunFilter, stop};
-use crate::schedule::{Criteria, judge};
+use crate::ledger::RunFilter;
+use crate::schedule::{Criteria, Fits, judge};
 use crate::tools::desk::DeskError;
 use std::sync::Arc;
 
@@ -145,7 +145,7 @@ async fn about_playbook(
     let missing = books::why_not_armed(playbook, &switch);
     let decisions = parts.ledger.decisions_about_playbook(name, at).await.map_err(ledger)?;
     let occurrences = parts.ledger.occurrences(name, LATEST_MAX).await.map_err(ledger)?;
-    let stopped = parts.settings.state.as_deref().and_then(stop::read);
+    let stopped = parts.stopped().await.map_err(ledger)?;
     let mut now = Vec::new();
     let mut say = |code: &str, text: String| {
         now.push(Value::map([("reason", Value::from(code)), ("text", text.into())]));
@@ -155,6 +155,13 @@ async fn about_playbook(
     }
     if !missing.is_empty() {
         say("not_armed", format!("{}; `rota arm {name}` accepts it", missing.join("; ")));
+    }
+    let others = sharing::others(parts).await.map_err(ledger)?;
+    let fits = sharing::fits(parts, &others, playbook);
+    if fits != Fits::Here {
+        let reason = Reason::NotThisDaemon;
+        let who = if fits == Fits::Elsewhere { "another daemon does" } else { "no other does" };
+        say(reason.code(), format!("{}; {who}", reason.text()));
     }
     if let Some(paused) = &switch.paused {
         say("paused", format!("by {} at {}: {}", paused.by, text_of(paused.at), paused.reason));

@@ -5,6 +5,7 @@
 //! A day is the one on which a run began. What a model's exchange used is noted before its answer is
 //! used, so that a crash forgets one exchange at most.
 
+use super::begun::LifeOf;
 use super::records::{self, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{
@@ -273,13 +274,22 @@ impl Ledger {
     /// # Errors
     /// When the store fails.
     pub async fn give_back_left_over(&self) -> Result<usize> {
+        let own = self.own_life();
+        self.give_back_of(|whose| whose.daemon == own.daemon && whose.life != own.life).await
+    }
+
+    /// The same of daemons that are gone.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn give_back_of(&self, is_gone: impl Fn(&LifeOf) -> bool) -> Result<usize> {
         let all: Vec<(String, Record<Reservation>)> =
             records::scan_all(self.store.as_ref(), keys::RESERVATION, RESERVATIONS_MAX).await?;
         let mut given_back = 0;
         for (key, found) in all {
-            let is_earlier =
-                found.value.daemon == self.options.daemon && found.value.life != self.options.life;
-            let Some(run) = key.strip_prefix(keys::RESERVATION).filter(|_| is_earlier) else {
+            let Reservation { daemon, life, .. } = found.value;
+            let is_left_over = is_gone(&LifeOf { daemon, life });
+            let Some(run) = key.strip_prefix(keys::RESERVATION).filter(|_| is_left_over) else {
                 continue;
             };
             let run = RunId::new(run);

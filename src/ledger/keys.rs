@@ -4,12 +4,16 @@
 //! its hash where it is long, so that no name reaches into another's rows or past the longest key.
 
 mod arrivals;
+mod daemons;
 mod outbox;
 mod pages;
 mod reviews;
 mod waits;
 
 pub(super) use arrivals::arrival;
+pub(super) use daemons::{
+    DAEMON, DRAINED, STOP_ASKED, daemon, drained, lane, occurrence_at, stop_asked,
+};
 pub(super) use outbox::{
     DEAD, QUEUE, after_queue, alarm, alarms, dead, place_in_queue, queue, queued, told, told_at,
     told_since,

@@ -7,10 +7,12 @@
 
 mod arrivals;
 mod audit;
+mod begun;
 mod budgets;
 mod claims;
 mod commands;
 mod conversations;
+mod daemons;
 mod decisions;
 mod effects;
 pub mod export;
@@ -19,6 +21,7 @@ mod fitness;
 mod guards;
 mod holders;
 mod keys;
+mod lanes;
 mod letters;
 mod occurrences;
 mod outbox;
@@ -34,6 +37,7 @@ mod seen;
 mod sessions;
 mod stagings;
 pub mod stop;
+mod stops;
 mod succession;
 mod sweep;
 mod switches;
@@ -43,10 +47,13 @@ mod trust;
 mod wait_notes;
 
 pub use audit::{AuditEntry, AuditVerdict, Covers};
+pub use begun::LifeOf;
 pub use budgets::{Amount, DaySpent, ReserveAsk};
 pub use claims::{Acquire, Held};
 pub use commands::CommandGiven;
 pub use conversations::{KeptAnswer, KeptConversation};
+pub use daemons::{DaemonRecord, Drained, Enrolment, KnownDaemon, Presence};
+pub use occurrences::OPEN_MAX;
 pub use outbox::{Again, QueueState, Sent};
 pub use page_sessions::{LINK_LIFE, PageSession, SESSIONS_OF_ONE_MAX};
 pub use pins::Pin;
@@ -55,6 +62,7 @@ pub use repeats::{REPEATABLE, Repeat};
 pub use runs::{LogLine, RunFilter, TranscriptLine};
 pub use seen::Coming;
 pub use sessions::OutsideSession;
+pub use stops::StopAsked;
 pub use switches::{Paused, PlaybookSwitch};
 pub use tokens::{Issued, OVERLAP_MAX, TokenRefusal};
 pub use trust::TrustWindow;
@@ -68,6 +76,7 @@ use crate::store::{Store, StoreError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How often a change is tried again when somebody else was quicker. Each failure means that
 /// somebody else made progress, so this is reached only if something is wrong.
@@ -94,6 +103,9 @@ pub struct Ledger {
     pub(in crate::ledger) last_place: tokio::sync::Mutex<Option<u64>>,
     /// Whether what is written down is counted for whoever watches.
     counted: AtomicBool,
+    /// Until when this daemon may believe that it is there for others, in milliseconds of the boot-time
+    /// clock; 0: it never said that it is.
+    pub(in crate::ledger) there_until: AtomicU64,
 }
 
 /// Whose ledger it is.
@@ -132,6 +144,7 @@ impl Ledger {
             pruning: Mutex::default(),
             last_place: tokio::sync::Mutex::default(),
             counted: AtomicBool::new(false),
+            there_until: AtomicU64::new(0),
         }
     }
 
@@ -161,9 +174,19 @@ impl Ledger {
     }
 
     /// How many commits have, or may have, changed something: while it is the same, what was read
-    /// is still so. An embedded store is open in one process only.
+    /// is still so, as far as others tell of their commits ([`Store::changes`]).
     pub fn commits(&self) -> u64 {
         self.watched.commits()
+    }
+
+    /// Whether other processes may commit to the store, too.
+    pub fn is_shared(&self) -> bool {
+        self.store.changes().is_some()
+    }
+
+    /// Counts up when one of them has.
+    pub fn changes(&self) -> Option<watch::Receiver<u64>> {
+        self.store.changes()
     }
 
     /// Whose ledger it is.

@@ -14,7 +14,7 @@ pub(super) const OCCURRENCES_MAX: usize = 1_000;
 /// A watermark further ahead than this came from a clock that was wrong: it may go back.
 const AHEAD_MAX: TimeDelta = TimeDelta::days(1);
 /// So many are looked at when the open ones are asked for.
-const OPEN_MAX: usize = 10_000;
+pub const OPEN_MAX: usize = 10_000;
 
 impl Ledger {
     /// Up to when (inclusive) the playbook's instants have been recorded; `None`: never.
@@ -106,7 +106,8 @@ impl Ledger {
             if self.is_recorded(occurrence).await? {
                 return Ok(());
             }
-            if self.try_commit(create(Batch::new(), occurrence)?).await? {
+            let batch = self.new_here(create(Batch::new(), occurrence)?, occurrence)?;
+            if self.try_commit(batch).await? {
                 self.count_settled([occurrence]);
                 return Ok(());
             }
@@ -119,11 +120,11 @@ impl Ledger {
         Ok(self.read(&keys::occurrence(id)).await?.map(|record| record.value))
     }
 
-    /// One that waits is under way from now on, in one step: of several that begin it, one finds that
-    /// it waited. Returns the state it had; any other than `Queued` stays.
+    /// One that waits is under way from now on, and at this daemon, in one step: of several that begin
+    /// it, one finds that it waited. Returns the state it had; any other than `Queued` stays.
     ///
     /// # Errors
-    /// [`LedgerError::NotFound`].
+    /// [`LedgerError::NotFound`]; [`LedgerError::Conflict`]: somebody waits for it at another daemon.
     pub async fn begin_occurrence(&self, id: &OccurrenceId) -> Result<OccurrenceState> {
         let key = keys::occurrence(id);
         for _ in 0..TRIES_MAX {
@@ -135,6 +136,8 @@ impl Ledger {
             }
             let begun = Occurrence { state: OccurrenceState::Running, ..found.value.clone() };
             let batch = records::replace(Batch::new(), &key, &begun, Some(&found))?;
+            let batch = self.unless_elsewhere(batch, id).await?;
+            let batch = self.begun_here(batch, id)?;
             if self.try_commit(batch).await? {
                 if let Some(house) = self.counts() {
                     house.begins(&begun, self.clock.wall());
@@ -148,7 +151,8 @@ impl Ledger {
     /// What became of one; saying the same again is no error.
     ///
     /// # Errors
-    /// [`LedgerError::Conflict`]: it has settled otherwise; [`LedgerError::NotFound`].
+    /// [`LedgerError::Conflict`]: it has settled otherwise, or is at another daemon;
+    /// [`LedgerError::NotFound`].
     pub async fn set_occurrence_state(
         &self,
         id: &OccurrenceId,
@@ -177,9 +181,12 @@ impl Ledger {
                 return Err(LedgerError::Conflict { what: id.to_string(), why });
             }
             let occurrence = Occurrence { state: state.clone(), ..found.value.clone() };
-            let mut batch = records::replace(Batch::new(), &key, &occurrence, Some(&found))?;
+            let batch = records::replace(Batch::new(), &key, &occurrence, Some(&found))?;
+            let mut batch = self.unless_elsewhere(batch, id).await?;
             if state.is_settled() {
-                batch = batch.delete(keys::occurrence_open(occurrence.planned, id));
+                batch = batch
+                    .delete(keys::occurrence_open(occurrence.planned, id))
+                    .delete(keys::occurrence_at(id));
             }
             batch = self.notices_batch(batch, notices, None).await?;
             if self.try_commit(batch).await? {
@@ -237,17 +244,16 @@ impl Ledger {
         Ok(self.read(&keys::cursor(&self.options.board)).await?.map(|record| record.value))
     }
 
-    /// Moves it; the occurrences before it must have been recorded.
-    pub async fn set_board_cursor(&self, cursor: &Cursor) -> Result<()> {
+    /// Moves it on from where it was found; the occurrences before it must have been recorded. False:
+    /// somebody else has moved it meanwhile, and theirs stays.
+    pub async fn move_board_cursor(&self, from: Option<&Cursor>, to: &Cursor) -> Result<bool> {
         let key = keys::cursor(&self.options.board);
-        for _ in 0..TRIES_MAX {
-            let found: Option<Record<Cursor>> = self.read(&key).await?;
-            let batch = records::replace(Batch::new(), &key, cursor, found.as_ref())?;
-            if self.try_commit(batch).await? {
-                return Ok(());
-            }
+        let found: Option<Record<Cursor>> = self.read(&key).await?;
+        if found.as_ref().map(|found| &found.value) != from {
+            return Ok(false);
         }
-        Err(contended(key))
+        let batch = records::replace(Batch::new(), &key, to, found.as_ref())?;
+        Ok(self.try_commit(batch).await?)
     }
 
     async fn occurrences_by_id(

@@ -3,9 +3,11 @@
 use super::candidates::Entry;
 use super::eligibility::{gated, in_order, selected, taken_by_itself};
 use super::plan::{REFUSALS_MAX, is_asked_for, is_by_itself, is_whole};
-use super::{Action, Criteria, OpenOccurrence, Plan, PlaybookFacts, Refusal, Snapshot};
+use super::{
+    Action, Criteria, Fits, GRACE, OpenOccurrence, Plan, PlaybookFacts, Refusal, Snapshot,
+};
 use crate::domain::{
-    Occurrence, OccurrenceId, OccurrenceState, Overlap, PlaybookName, Reason, TaskId,
+    Occurrence, OccurrenceId, OccurrenceState, Overlap, PlaybookName, Reason, TaskId, to_delta,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -38,6 +40,8 @@ struct Told {
 /// Where the work on an occurrence stops for now.
 enum Stop {
     Wait(Reason),
+    /// It waits for another daemon, which says what becomes of it.
+    Leave,
     Skip(Reason),
     Close,
 }
@@ -92,6 +96,10 @@ impl<'a> Planner<'a> {
                 self.refuse(facts, None, reason, reason.text());
                 self.plan.actions.push(Action::Skip { occurrence: id, reason });
             }
+            Some(Stop::Leave) => {
+                let reason = Reason::NotThisDaemon;
+                self.plan.actions.push(Action::Wait { occurrence: id, reason });
+            }
             Some(Stop::Wait(reason)) => {
                 self.refuse(facts, None, reason, reason.text());
                 self.plan.actions.push(Action::Wait { occurrence: id, reason });
@@ -128,8 +136,14 @@ impl<'a> Planner<'a> {
         if daemon.draining {
             return Some(Stop::Wait(Reason::Draining));
         }
+        if daemon.drained {
+            return Some(if begun { Stop::Close } else { Stop::Wait(Reason::Draining) });
+        }
         if begun {
             return None;
+        }
+        if let Some(stop) = self.by_labels(occurrence, facts.fits) {
+            return Some(stop);
         }
         if facts.paused && is_by_itself(occurrence) {
             return Some(Stop::Skip(Reason::Paused));
@@ -162,6 +176,19 @@ impl<'a> Planner<'a> {
                 Some(Stop::Wait(Reason::Replaced))
             }
             _ => Some(Stop::Wait(Reason::Overlap)),
+        }
+    }
+
+    /// What a daemon that lacks its labels does with an occurrence: another one may have it, or come with
+    /// them in a moment. What is asked for once and not planned waits for longer.
+    fn by_labels(&self, occurrence: &Occurrence, fits: Fits) -> Option<Stop> {
+        let is_new = self.snapshot.now - occurrence.decided < to_delta(GRACE);
+        match fits {
+            Fits::Here => None,
+            Fits::Elsewhere => Some(Stop::Leave),
+            Fits::Nowhere if is_new => Some(Stop::Leave),
+            Fits::Nowhere if occurrence.is_rework() => Some(Stop::Wait(Reason::NotThisDaemon)),
+            Fits::Nowhere => Some(Stop::Skip(Reason::NotThisDaemon)),
         }
     }
 

@@ -37,12 +37,12 @@ pub use candidates::Candidates;
 pub use criteria::Criteria;
 pub use eligibility::{Condition, Refused, Situation, Subject, judge, told_deep, told_of};
 pub use forecast::{Forecast, forecast};
-pub use occurrence::{AHEAD_MAX, WakeDecision, WakeInput, Wakes, wakes};
+pub use occurrence::{AHEAD_MAX, GRACE, WakeDecision, WakeInput, Wakes, wakes};
 pub use plan::{Action, Plan, Refusal, plan};
 pub use reconcile::{Finding, HeldView, STOP_TAG, Verdict, is_stop_command, put_back, reconcile};
 pub use retry::{Retry, after_failure, backoff, is_worth_another};
 pub use snapshot::{
-    Attempts, Blocker, DaemonFacts, Guarded, Objection, OpenOccurrence, PlaybookFacts, Snapshot,
-    TakenBy,
+    Attempts, Blocker, DaemonFacts, Fits, Guarded, Objection, OpenOccurrence, PlaybookFacts,
+    Snapshot, TakenBy,
 };
 pub use timetable::{Timetable, TimetableError};

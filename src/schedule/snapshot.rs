@@ -46,6 +46,20 @@ pub struct DaemonFacts {
     pub stopped: bool,
     /// It is about to end.
     pub draining: bool,
+    /// A person said that it takes no new work.
+    pub drained: bool,
+}
+
+/// Where a playbook may run, by the labels that its `runs_on` asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fits {
+    /// On this daemon.
+    #[default]
+    Here,
+    /// Not here, but on another that is there: it is left to that one.
+    Elsewhere,
+    /// On none that is there.
+    Nowhere,
 }
 
 /// What is true about a playbook.
@@ -67,6 +81,8 @@ pub struct PlaybookFacts {
     pub waiting_review: u32,
     /// Why the day's budget does not last for another run, where it does not.
     pub no_budget: Option<String>,
+    /// Where it may run.
+    pub fits: Fits,
 }
 
 /// An occurrence that is not settled.

@@ -55,6 +55,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// The store's own time, by which leases end.
     async fn now(&self) -> Result<StoreTime>;
+
+    /// Counts up when another process has committed something, where several share the store; `None`:
+    /// it is open in this process alone.
+    fn changes(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
+        None
+    }
 }
 
 /// A value and its version.

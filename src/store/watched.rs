@@ -2,7 +2,8 @@
 //! changed, and copy the whole as one instant had it, page by page, while commits go on.
 //!
 //! It sees the commits that pass through it. An embedded store is open in one process only, so
-//! these are all; where several processes share a store, each sees its own.
+//! these are all; where several processes share a store, each sees its own, and knows of the others'
+//! that there were some ([`Store::changes`]). A copy is as one instant had it only where nobody shares.
 
 use super::{Batch, Result, Row, Store, StoreError, Versioned};
 use crate::domain::StoreTime;
@@ -87,9 +88,11 @@ impl WatchedStore {
         answer
     }
 
-    /// How many commits have, or may have, changed something since it was opened.
+    /// How many commits have, or may have, changed something since it was opened; of others' commits
+    /// it counts how often there were some.
     pub fn commits(&self) -> u64 {
-        self.seen().commits
+        let others = self.inner.changes().map_or(0, |changes| *changes.borrow());
+        self.seen().commits.saturating_add(others)
     }
 
     /// Begins a copy of everything; waits for the one under way.
@@ -177,6 +180,10 @@ impl Store for WatchedStore {
 
     async fn now(&self) -> Result<StoreTime> {
         self.inner.now().await
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        self.inner.changes()
     }
 }
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 pub use super::claimed::{ClaimAsk, Hold, Leave, ReleaseAsk, Standing};
+pub use super::fleet::Fleet;
 pub use super::house::{Feeds, Repeats, Steward};
 pub use super::reviewed::{
     AnswerAsk, Answered, DecideAsk, QuestionAsk, Reviews, Ruling, Seen, Tend, TendAsk,
@@ -24,7 +25,7 @@ pub use crate::domain::CostBy;
 
 /// The daemon, as tools see it.
 #[async_trait]
-pub trait Desk: Reviews + std::fmt::Debug {
+pub trait Desk: Reviews + Fleet + std::fmt::Debug {
     /// One occurrence now, through the same path as the clock; returns when it has ended.
     async fn run_playbook(&self, request: RunRequest) -> Result<RunReport, DeskError>;
     /// Asks a run to stop; returns when it has.

@@ -15,6 +15,7 @@ pub mod context;
 pub mod dates;
 pub mod definition;
 pub mod desk;
+mod fleet;
 mod guard;
 mod house;
 pub mod journal;

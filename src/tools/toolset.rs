@@ -35,7 +35,8 @@ pub enum Toolset {
     Records,
     /// Running, stopping, arming, releasing.
     Operate,
-    /// The audit log, what became of each wake, what was spent, what could not be told. Served to clients that name it.
+    /// The audit log, what became of each wake, what was spent, what could not be told, the daemons there are.
+    /// Served to clients that name it.
     Audit,
     /// The files of a run's workspace, what a review notes of them, and checks: for runs alone.
     Code,

@@ -10,6 +10,7 @@ mod days_ahead;
 pub(crate) mod given;
 mod icalendar_documents;
 mod in_vain;
+mod labels;
 mod leantime;
 mod ledger;
 mod library;

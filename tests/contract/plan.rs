@@ -16,10 +16,11 @@ fn facts(playbook: Playbook) -> PlaybookFacts {
         runs_today: 0,
         waiting_review: 0,
         no_budget: None,
+        fits: Fits::Here,
     }
 }
 
-fn queued(playbook: &str, planned: &str) -> OpenOccurrence {
+pub fn queued(playbook: &str, planned: &str) -> OpenOccurrence {
     let (playbook, planned) = (PlaybookName::new(playbook), at(planned));
     let occurrence = Occurrence {
         id: Occurrence::id_of(&playbook, Trigger::Cron, planned),
@@ -45,7 +46,7 @@ pub fn named(playbook: &str, planned: &str, task: i64) -> OpenOccurrence {
 pub fn snapshot(playbooks: Vec<Playbook>, open: Vec<OpenOccurrence>, tasks: Vec<Task>) -> Snapshot {
     Snapshot {
         now: at(NOW),
-        daemon: DaemonFacts { slots_free: 10, stopped: false, draining: false },
+        daemon: DaemonFacts { slots_free: 10, ..DaemonFacts::default() },
         playbooks: playbooks.into_iter().map(|p| (p.name.clone(), facts(p))).collect(),
         occurrences: open,
         tasks: Arc::new(Candidates::new(tasks.into_iter().map(Arc::new))),

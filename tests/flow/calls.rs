@@ -45,6 +45,8 @@ fn token_calls() -> Vec<Row> {
         row(&["audit", "verify"], "verifyAudit", json!({}), Look),
         row(&["outbox", "list"], "listOutbox", json!({}), Look),
         row(&["outbox", "retry"], "retryOutbox", json!({}), Act),
+        row(&["daemons", "list"], "listDaemons", json!({}), Look),
+        row(&["daemons", "drain", "b-1"], "drainDaemon", json!({"daemon": "b-1"}), Act),
         row(&["report", "cost"], "reportCost", json!({"by": "playbook"}), Look),
         row(
             &["report", "cost", "--by", "day", "--since", "-7d"],
@@ -411,6 +413,7 @@ fn no_command_is_missing_from_the_table_of_calls() {
                 | "review"
                 | "audit"
                 | "outbox"
+                | "daemons"
                 | "report"
                 | "task"
                 | "project"

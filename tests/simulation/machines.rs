@@ -126,6 +126,7 @@ fn ingredients(house: &House, link: &Arc<Link>, clock: &Arc<MachineClock>) -> In
         models: BTreeMap::from([("worker".to_owned(), model)]),
         notifiers: channels().into_iter().map(|c| (c, Arc::clone(&channel))).collect(),
         slots: SLOTS + u32::from(house.world.planted == Planted::OneTooMany),
+        labels: Vec::new(),
         arms_itself: true,
         log_time: None,
         budget: DayBudget::default(),

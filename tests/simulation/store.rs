@@ -6,6 +6,7 @@ use rota::domain::StoreTime;
 use rota::store::memory::MemoryStore;
 use rota::store::{Batch, Result, Row, Store, StoreError, Versioned};
 use std::sync::Arc;
+use tokio::sync::watch;
 
 #[derive(Debug)]
 pub struct SimulatedStore {
@@ -49,6 +50,9 @@ impl Store for SimulatedStore {
         if result.is_ok() {
             let now = self.world().store_time();
             self.world().judge().committed(&self.link.who, &batch, &now);
+            if let Some(commits) = &self.world().commits {
+                commits.send_modify(|count| *count += 1);
+            }
         }
         self.link.pass().await;
         result.and_then(|()| self.fails("after a commit"))
@@ -63,5 +67,9 @@ impl Store for SimulatedStore {
     async fn now(&self) -> Result<StoreTime> {
         self.link.pass().await;
         self.inner.now().await
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        self.world().commits.as_ref().map(watch::Sender::subscribe)
     }
 }

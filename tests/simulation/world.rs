@@ -6,7 +6,7 @@ use rota::domain::*;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// The machine's time, from which every clock is made. It goes with the paused time of the runtime;
 /// a suspend lets it jump while no timer fires.
@@ -95,6 +95,8 @@ pub struct World {
     pub chance: SeededEntropy,
     pub weather: Weather,
     pub planted: Planted,
+    /// Whether the daemons know that they share the store: every other seed's do. It counts commits.
+    pub commits: Option<watch::Sender<u64>>,
     calm: AtomicBool,
     judge: Mutex<Judge>,
 }
@@ -125,6 +127,7 @@ impl World {
             chance,
             weather,
             planted,
+            commits: (seed % 2 == 1).then(|| watch::Sender::new(0)),
             calm: AtomicBool::new(false),
             judge: Mutex::default(),
         })

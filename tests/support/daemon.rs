@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use rota::board::Board;
 use rota::board::overlay::Overlay;
 use rota::clock::{Clock, ManualClock, SeededEntropy};
-use rota::daemon::{Daemon, Parts, Wake};
+use rota::daemon::{Daemon, Parts, StartError, Wake};
 use rota::domain::*;
 use rota::ledger::{Ledger, RunFilter};
 use rota::model::Model;
@@ -138,6 +138,8 @@ pub struct Team {
     /// Channels that are others than `told`.
     pub channels: BTreeMap<Channel, Arc<dyn Notifier>>,
     pub slots: u32,
+    /// Of daemons, by their names.
+    pub labels: BTreeMap<String, Vec<String>>,
     pub arms_itself: bool,
     pub log_time: Option<TimeKind>,
     pub budget: DayBudget,
@@ -184,6 +186,7 @@ impl Team {
             told: Arc::default(),
             channels: BTreeMap::new(),
             slots: 4,
+            labels: BTreeMap::new(),
             arms_itself: true,
             log_time: None,
             budget: DayBudget::default(),
@@ -307,13 +310,18 @@ impl Team {
     }
 
     async fn start_with(&self, daemon: &str, wake: Wake) -> Life {
+        self.try_start(daemon, wake).await.unwrap()
+    }
+
+    /// The same, unless that cannot be.
+    pub async fn try_start(&self, daemon: &str, wake: Wake) -> Result<Life, StartError> {
         let life = self.lives.fetch_add(1, Ordering::SeqCst) + 1;
         let parts = self.parts(daemon, life);
         let ledger = Arc::clone(&parts.ledger);
         let tools = Arc::clone(&parts.tools);
-        let daemon = Daemon::start(parts, wake).await.unwrap();
+        let daemon = Daemon::start(parts, wake).await?;
         tools.set_desk(Arc::clone(&daemon) as _);
-        Life { daemon, ledger, tools }
+        Ok(Life { daemon, ledger, tools })
     }
 
     fn notifiers(&self) -> BTreeMap<Channel, Arc<dyn Notifier>> {
@@ -335,6 +343,7 @@ impl Team {
             models: self.models.clone(),
             notifiers: self.notifiers(),
             slots: self.slots,
+            labels: self.labels.get(daemon).cloned().unwrap_or_default(),
             arms_itself: self.arms_itself,
             log_time: self.log_time,
             budget: self.budget,

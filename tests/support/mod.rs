@@ -25,6 +25,7 @@ pub mod playbooks;
 pub mod refusing;
 pub mod rota;
 pub mod sample_board;
+pub mod shared_store;
 pub mod slack;
 pub mod smtp;
 pub mod stepped;

@@ -212,6 +212,7 @@ impl Office {
             models: BTreeMap::from([("worker".to_owned(), Arc::clone(model))]),
             notifiers: channels().into_iter().map(|c| (c, Arc::clone(&home.told) as _)).collect(),
             slots: self.slots,
+            labels: Vec::new(),
             arms_itself: true,
             log_time: None,
             budget: DayBudget::default(),

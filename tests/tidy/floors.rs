@@ -16,7 +16,7 @@ const FLOORS: &[(u32, &[&str])] = &[
     (40, &["digest"]),
     (30, &["schedule", "playbook", "ledger", "transfer", "reckon"]),
     (20, &["board", "store", "model", "notify", "upstream"]),
-    (12, &["expression", "cron", "template"]),
+    (12, &["expression", "cron", "template", "postgres"]),
     (11, &["clock", "fault", "crash", "sse", "instruments"]),
     (10, &["domain"]),
 ];

@@ -2,6 +2,7 @@
 
 pub mod board;
 pub mod bridge;
+pub mod daemons;
 pub mod leantime;
 pub mod operate;
 pub mod outbox;
@@ -20,6 +21,7 @@ use crate::app::house::{BoardOf, Place, SchemaKind};
 use board::{ProjectCommand, TaskCommand};
 use bridge::{BridgeArgs, DoctorArgs};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
+use daemons::DaemonsCommand;
 use leantime::{InitArgs, LeantimeCommand};
 use operate::{ClaimsCommand, NextArgs, PlaybookArgs, RunOnceArgs, RunsCommand, WhyArgs};
 use outbox::OutboxCommand;
@@ -180,6 +182,9 @@ pub enum Command {
     /// What the daemon is doing
     #[command(after_help = "Example:\n  rota status --json")]
     Status,
+    /// The daemons that share the store; letting one take no new work
+    #[command(subcommand, after_help = "Example:\n  rota daemons list")]
+    Daemons(DaemonsCommand),
     /// The board's tasks
     #[command(
         subcommand,

@@ -62,6 +62,7 @@ impl Session<'_> {
             Command::StopAll { reason } => self.stop_all(reason).await,
             Command::StartAll => self.start_all().await,
             Command::Status => self.ask(status_call()).await,
+            Command::Daemons(daemons) => self.ask(daemons.call()).await,
             Command::Task(task) => self.ask(task.call()?).await,
             Command::Project(project) => self.ask(project.call()?).await,
             Command::Milestone(milestone) => self.ask(milestone.call()).await,

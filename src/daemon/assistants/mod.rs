@@ -20,7 +20,7 @@ use crate::domain::{
     Assistant, Claim, EndKind, Fence, OccurrenceId, PersonKind, Phase, Principal, Reason, Run,
     RunId, RunState, StatusKind, Task, TaskId, Untold, Usage, to_delta,
 };
-use crate::ledger::{Acquire, ClaimError, Held, LedgerError, stop};
+use crate::ledger::{Acquire, ClaimError, Held, LedgerError};
 use crate::schedule::STOP_TAG;
 use crate::tools::desk::{ClaimAsk, DeskError, Hold, Leave, ReleaseAsk, Standing};
 use crate::tools::{Tally, ToolError};
@@ -68,7 +68,7 @@ impl<'a> Assistants<'a> {
                 let answer = self.answer_given(&claim).await;
                 Ok(Hold { answer, ..self.hold(&claim, left) })
             } else if Self::is_asked_by(&claim, &ask.principal) {
-                self.may_work(&ask.principal)?;
+                self.may_work(&ask.principal).await?;
                 Box::pin(self.go_on(claim, nonce, &ask)).await
             } else {
                 Err(self.taken(&claim, left, &ask.principal))
@@ -242,9 +242,11 @@ impl<'a> Assistants<'a> {
     }
 
     /// No agent works while everything is stopped.
-    fn may_work(&self, principal: &Principal) -> Result<(), DeskError> {
-        let state = self.parts.settings.state.as_deref();
-        if principal.person.kind == PersonKind::Agent && state.and_then(stop::read).is_some() {
+    async fn may_work(&self, principal: &Principal) -> Result<(), DeskError> {
+        if principal.person.kind != PersonKind::Agent {
+            return Ok(());
+        }
+        if self.parts.stopped().await.map_err(of_ledger)?.is_some() {
             let message = Reason::Stopped.text().to_owned();
             return Err(DeskError::Refused { reason: Reason::Stopped, message });
         }
@@ -256,7 +258,7 @@ impl<'a> Assistants<'a> {
         let refused = |reason, message: String| Err(DeskError::Refused { reason, message });
         let (id, me) = (task.id, principal.person.id);
         let is_agent = principal.person.kind == PersonKind::Agent;
-        self.may_work(principal)?;
+        self.may_work(principal).await?;
         if self.left_to_people(id, principal).await?.is_some() {
             let message = format!("task {id} was handed over and waits for a person's decision");
             return refused(Reason::Waiting, message);

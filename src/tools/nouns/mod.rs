@@ -7,6 +7,7 @@ mod calendar;
 mod claims;
 mod code;
 mod comments;
+mod daemons;
 mod evidence;
 mod feed;
 mod find;
@@ -76,6 +77,7 @@ pub(super) fn all() -> Vec<Definition> {
         (Toolset::Audit, audit::tools()),
         (Toolset::Audit, spent::tools()),
         (Toolset::Audit, outbox::tools()),
+        (Toolset::Audit, daemons::tools()),
         (Toolset::Operate, operate::tools()),
         (Toolset::Operate, undo::tools()),
         (Toolset::Tokens, tokens::tools()),

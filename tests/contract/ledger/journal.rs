@@ -163,10 +163,14 @@ async fn an_occurrence_by_hand_needs_no_watermark(f: Fixture) {
 async fn the_boards_cursor_is_remembered(f: Fixture) {
     let ledger = ledger(&f, "d/l");
     assert_eq!(ledger.board_cursor().await.unwrap(), None);
-    for text in ["7", "9"] {
-        ledger.set_board_cursor(&Cursor(text.into())).await.unwrap();
-        assert_eq!(ledger.board_cursor().await.unwrap(), Some(Cursor(text.into())));
+    let [seven, eight, nine] = ["7", "8", "9"].map(|text| Cursor(text.into()));
+    // Whoever has heard less, and is late, does not move it back.
+    for (from, to, moves) in
+        [(None, &seven, true), (Some(&seven), &nine, true), (Some(&seven), &eight, false)]
+    {
+        assert_eq!(ledger.move_board_cursor(from, to).await.unwrap(), moves);
     }
+    assert_eq!(ledger.board_cursor().await.unwrap(), Some(nine));
 }
 
 fn ended(run: &Run, state: RunState) -> Run {

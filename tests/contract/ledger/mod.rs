@@ -5,6 +5,7 @@ mod arrivals;
 mod budgets;
 mod claims;
 mod conversations;
+mod daemons;
 mod endings;
 mod journal;
 mod machine;

@@ -1,0 +1,98 @@
+//! Stopping a run: here, or at whichever daemon on the store carries it out. What one is asked that has
+//! it not stands in the store until the run has ended; who has it reads that.
+
+use super::beliefs::Working;
+use super::dispatcher::{Dispatcher, failed};
+use crate::domain::{Claim, Reason, Run, RunId, RunState};
+use crate::ledger::LedgerError;
+use crate::tools::desk::DeskError;
+use tokio::sync::oneshot;
+
+impl Dispatcher {
+    /// Stops a run; whoever asks is told when it has ended.
+    pub(super) async fn stop_run(
+        &mut self,
+        run: RunId,
+        by: &str,
+        reply: oneshot::Sender<Result<(), DeskError>>,
+    ) {
+        let record = match self.parts.ledger.run(run.as_str()).await {
+            Ok(record) => record.filter(|record| record.state == RunState::Running),
+            Err(_) => None,
+        };
+        // Later attempts have other names: the record tells which worker has this one.
+        let own = self.beliefs.workers.get(&run);
+        let worker = own.or_else(|| record.as_ref().and_then(|record| self.worker_of(record)));
+        if let Some(worker) = worker {
+            worker.halt.halt(RunState::Cancelled, Reason::Cancelled, format!("by {by}"));
+            return self.beliefs.stoppers.push((run, reply));
+        }
+        let is_anothers =
+            |record: &Run| record.daemon.as_ref().is_some_and(|d| *d != self.parts.settings.daemon);
+        let Some(record) =
+            record.filter(|record| self.parts.ledger.is_shared() && is_anothers(record))
+        else {
+            let message = format!("run {run} is not under way here");
+            let _ = reply.send(Err(DeskError::NotFound(message)));
+            return;
+        };
+        match self.parts.ledger.ask_stop(&record.id, by).await {
+            Ok(()) => self.beliefs.stoppers.push((record.id, reply)),
+            Err(error) => {
+                let _ = reply.send(Err(failed(error)));
+            }
+        }
+    }
+
+    /// The worker that carries a run out, if one does here.
+    fn worker_of(&self, run: &Run) -> Option<&Working> {
+        let mut workers = self.beliefs.workers.values();
+        workers.find(|w| w.task == run.task && w.occurrence == run.occurrence)
+    }
+
+    /// Stops what others were asked to stop, and tells those who asked here what has ended elsewhere.
+    pub(super) async fn see_to_stops(&mut self) {
+        if !self.parts.ledger.is_shared() {
+            return;
+        }
+        if let Err(error) = self.try_to_see_to_stops().await {
+            tracing::warn!(%error, "which runs are to stop could not be read");
+        }
+    }
+
+    async fn try_to_see_to_stops(&mut self) -> Result<(), LedgerError> {
+        let ledger = &self.parts.ledger;
+        for asked in ledger.stops_asked().await? {
+            let record = ledger.run(asked.run.as_str()).await?;
+            match record.filter(|record| record.state == RunState::Running) {
+                Some(run) => {
+                    if let Some(worker) = self.worker_of(&run) {
+                        let detail = format!("by {}", asked.by);
+                        worker.halt.halt(RunState::Cancelled, Reason::Cancelled, detail);
+                    }
+                }
+                None => ledger.forget_stop(&asked.run).await?,
+            }
+        }
+        let mut waiting = Vec::new();
+        for (run, reply) in std::mem::take(&mut self.beliefs.stoppers) {
+            // What has not ended here is told by its worker; a question without an answer is asked again.
+            let record = ledger.run(run.as_str()).await;
+            let is_over = record.is_ok_and(|r| r.is_none_or(|r| r.state != RunState::Running));
+            let is_here = self.beliefs.workers.contains_key(&run);
+            if is_over && !is_here {
+                let _ = reply.send(Ok(()));
+            } else {
+                waiting.push((run, reply));
+            }
+        }
+        self.beliefs.stoppers = waiting;
+        Ok(())
+    }
+
+    /// Whether somebody asked the run of a claim to stop before its daemon was gone.
+    pub(super) async fn is_to_stop(&self, claim: &Claim) -> bool {
+        let ledger = &self.parts.ledger;
+        ledger.is_shared() && matches!(ledger.stop_asked(&claim.run).await, Ok(Some(_)))
+    }
+}

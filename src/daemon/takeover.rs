@@ -1,0 +1,130 @@
+//! What a daemon left that is gone: its occurrences are another's, who begins its reports again as the
+//! next attempt; what it had set aside for runs is given back. Its claims end with their leases.
+
+use super::beliefs::Open;
+use super::dispatcher::Dispatcher;
+use crate::domain::{Occurrence, OccurrenceId, OccurrenceState, Reason, Run};
+use crate::ledger::{LedgerError, LifeOf};
+use crate::schedule::Fits;
+
+impl Dispatcher {
+    /// An occurrence that is under way, and not here as far as is known.
+    pub(super) async fn look_elsewhere(
+        &mut self,
+        occurrence: Occurrence,
+    ) -> Result<(), LedgerError> {
+        if !self.parts.ledger.is_shared() {
+            return Ok(());
+        }
+        // One that was begun by a version which did not say where is that daemon's to end.
+        let Some(at) = self.parts.ledger.occurrence_at(&occurrence.id).await? else {
+            return Ok(());
+        };
+        if at == self.parts.ledger.own_life() {
+            // Its answer was lost when it was begun, and nothing of it is under way.
+            let is_over = self.beliefs.unrecorded.iter().any(|end| end.id == occurrence.id);
+            return if is_over { Ok(()) } else { self.adopt(occurrence).await };
+        }
+        let is_left = !self.scheduling
+            || self.beliefs.takes_nothing_new()
+            || self.beliefs.is_there(&at)
+            || self.fits_named(&occurrence.playbook) == Fits::Elsewhere;
+        if is_left {
+            if occurrence.task.is_none() && self.scheduling {
+                self.beliefs.elsewhere.insert(occurrence.id.clone(), occurrence);
+            }
+            return Ok(());
+        }
+        if self.takes_over(&occurrence.id, &at).await? {
+            let id = occurrence.id.clone();
+            self.adopt(occurrence).await?;
+            self.end_reports_of(&id).await?;
+            self.run_again_of(&id).await;
+        }
+        Ok(())
+    }
+
+    /// Takes an occurrence over from a life that is gone; of several daemons one does.
+    async fn takes_over(&mut self, id: &OccurrenceId, from: &LifeOf) -> Result<bool, LedgerError> {
+        // Whoever began it may have come since the others were looked at.
+        self.know_others().await?;
+        if self.beliefs.is_there(from) {
+            return Ok(false);
+        }
+        let is_ours = self.parts.ledger.take_over_occurrence(id, from).await?;
+        if is_ours {
+            tracing::warn!(occurrence = %id, daemon = %from.daemon, "taken over: its daemon is gone");
+        }
+        Ok(is_ours)
+    }
+
+    /// One that was begun and takes no more tasks: its runs that have ended are told of.
+    async fn adopt(&mut self, occurrence: Occurrence) -> Result<(), LedgerError> {
+        let playbook = self.parts.playbook(&occurrence.playbook);
+        let mut open = Open::new(occurrence, playbook);
+        open.closed = true;
+        open.refuse(None, Reason::Interrupted, Reason::Interrupted.text());
+        open.runs = self.runs_of(&open.occurrence).await?;
+        self.beliefs.open.insert(open.occurrence.id.clone(), open);
+        Ok(())
+    }
+
+    /// Its runs without a claim have ended with the daemon that carried them out.
+    async fn end_reports_of(&mut self, id: &OccurrenceId) -> Result<(), LedgerError> {
+        for run in self.parts.ledger.running().await? {
+            let is_its = run.occurrence == *id && run.fence.is_none();
+            if is_its && self.is_of_one_gone(&run) {
+                self.end_broken_off(run).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether another daemon carried a run out that is not there any more.
+    pub(super) fn is_of_one_gone(&self, run: &Run) -> bool {
+        let Some(daemon) = run.daemon.as_ref().filter(|_| self.parts.ledger.is_shared()) else {
+            return false;
+        };
+        let mut others = self.beliefs.others.iter();
+        let is_there = others.any(|other| other.record.id == *daemon && other.is_there);
+        *daemon != self.parts.settings.daemon && !is_there
+    }
+
+    /// What somebody asked for by hand at a daemon that is gone: nobody waits for it any more.
+    pub(super) async fn end_forsaken_wish(
+        &mut self,
+        occurrence: &Occurrence,
+    ) -> Result<(), LedgerError> {
+        if !self.parts.ledger.is_shared() {
+            return Ok(());
+        }
+        let at = self.parts.ledger.occurrence_at(&occurrence.id).await?;
+        let Some(at) = at.filter(|at| *at != self.parts.ledger.own_life()) else { return Ok(()) };
+        if !self.beliefs.is_there(&at) && self.takes_over(&occurrence.id, &at).await? {
+            let state = OccurrenceState::Skipped { reason: Reason::Interrupted };
+            self.parts.ledger.set_occurrence_state(&occurrence.id, state).await?;
+        }
+        Ok(())
+    }
+
+    /// What lives that are gone had set aside for runs that never began is given back, once.
+    pub(super) async fn bury(&mut self) -> Result<(), LedgerError> {
+        let life_of = |other: &crate::ledger::KnownDaemon| LifeOf {
+            daemon: other.record.id.clone(),
+            life: other.record.life.clone(),
+        };
+        let others = self.beliefs.others.iter();
+        let gone: Vec<LifeOf> = others.filter(|other| !other.is_there).map(life_of).collect();
+        // One that comes back is there again.
+        self.beliefs.buried.retain(|buried| gone.contains(buried));
+        for whose in gone {
+            if self.beliefs.buried.contains(&whose) {
+                continue;
+            }
+            let given_back = self.parts.ledger.give_back_of(|of| *of == whose).await?;
+            tracing::debug!(daemon = %whose.daemon, runs = given_back, "a daemon is gone");
+            self.beliefs.buried.insert(whose);
+        }
+        Ok(())
+    }
+}

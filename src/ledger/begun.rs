@@ -1,0 +1,89 @@
+//! At which daemon an occurrence is: noted in the commit that begins it, or with whoever waits for it
+//! there. That daemon alone says what becomes of it. When it is gone another takes the occurrence over,
+//! and of several that want to one does.
+
+use super::records::{self, Record, contended};
+use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
+use crate::domain::{DaemonId, LifeId, Occurrence, OccurrenceId, OccurrenceState, Trigger};
+use crate::store::Batch;
+use serde::{Deserialize, Serialize};
+
+/// A life of a daemon.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LifeOf {
+    /// The daemon.
+    pub daemon: DaemonId,
+    /// Which of its lives.
+    pub life: LifeId,
+}
+
+impl Ledger {
+    /// This life.
+    pub fn own_life(&self) -> LifeOf {
+        LifeOf { daemon: self.options.daemon.clone(), life: self.options.life.clone() }
+    }
+
+    /// At which life of a daemon an occurrence is; `None`: at none, or earlier versions did not say.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn occurrence_at(&self, id: &OccurrenceId) -> Result<Option<LifeOf>> {
+        Ok(self.read(&keys::occurrence_at(id)).await?.map(|found| found.value))
+    }
+
+    /// An occurrence is at this life from now on, if it was at that one and has not settled; false: it
+    /// was not, or somebody else was quicker.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn take_over_occurrence(&self, id: &OccurrenceId, from: &LifeOf) -> Result<bool> {
+        let (key, row) = (keys::occurrence_at(id), keys::occurrence(id));
+        for _ in 0..TRIES_MAX {
+            let Some(found) = self.read::<LifeOf>(&key).await? else { return Ok(false) };
+            // Where the answer to an earlier try was lost, it is here already.
+            if found.value == self.own_life() {
+                return Ok(true);
+            }
+            let Some(occurrence) = self.read::<Occurrence>(&row).await? else { return Ok(false) };
+            if found.value != *from || occurrence.value.state.is_settled() {
+                return Ok(false);
+            }
+            let batch = Batch::new().check(row.as_str(), Some(occurrence.version));
+            let batch = records::replace(batch, &key, &self.own_life(), Some(&found))?;
+            if self.try_commit(batch).await? {
+                return Ok(true);
+            }
+        }
+        Err(contended(key))
+    }
+
+    /// Adds to a commit that an occurrence is at this life.
+    pub(super) fn begun_here(&self, batch: Batch, id: &OccurrenceId) -> Result<Batch> {
+        let key = keys::occurrence_at(id);
+        Ok(records::put::<_, ()>(batch, &key, &self.own_life(), None)?)
+    }
+
+    /// The same for a new one, where it is under way at once, or somebody waits for it here.
+    pub(super) fn new_here(&self, batch: Batch, occurrence: &Occurrence) -> Result<Batch> {
+        let waits_here =
+            occurrence.trigger == Trigger::Manual && occurrence.state == OccurrenceState::Queued;
+        if waits_here || occurrence.state == OccurrenceState::Running {
+            return self.begun_here(batch, &occurrence.id);
+        }
+        Ok(batch)
+    }
+
+    /// Lets a commit about an occurrence pass only while it is at no other life than this.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`]: it is.
+    pub(super) async fn unless_elsewhere(&self, batch: Batch, id: &OccurrenceId) -> Result<Batch> {
+        let key = keys::occurrence_at(id);
+        let found: Option<Record<LifeOf>> = self.read(&key).await?;
+        if let Some(found) = found.as_ref().filter(|found| found.value != self.own_life()) {
+            let why = format!("it is under way at daemon {}", found.value.daemon);
+            return Err(LedgerError::Conflict { what: id.to_string(), why });
+        }
+        Ok(batch.check(key, found.map(|found| found.version)))
+    }
+}

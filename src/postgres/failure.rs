@@ -1,0 +1,104 @@
+//! What an error of a server means for whoever asked. The codes are those of PostgreSQL's manual,
+//! appendix "PostgreSQL Error Codes".
+
+/// A host that takes no writes: the sentence by which such a connection is given up.
+pub(super) const STANDBY: &str = "this host is a standby and takes no writes";
+
+/// Nobody could be reached.
+#[derive(Debug, thiserror::Error)]
+#[error("PostgreSQL at {place} cannot be used")]
+pub struct ConnectError {
+    place: String,
+    #[source]
+    source: sqlx::Error,
+}
+
+impl ConnectError {
+    pub(super) fn new(place: String, source: sqlx::Error) -> Self {
+        Self { place, source }
+    }
+
+    /// What it means.
+    pub fn meaning(&self) -> Meaning {
+        meaning(&self.source)
+    }
+}
+
+/// What to make of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// Another transaction was in the way and nothing happened: it can be tried again at once.
+    Again,
+    /// The server was not there, or went away: later it may work. Whether a commit happened is unknown.
+    Gone,
+    /// It took longer than allowed, and nothing happened.
+    TooSlow,
+    /// The server refuses this user, database or right: a person has to see to it.
+    Refused,
+    /// The server is full: of connections, memory or disk.
+    Full,
+    /// Nothing that goes away by itself.
+    Other,
+}
+
+/// What an error means.
+pub fn meaning(error: &sqlx::Error) -> Meaning {
+    match error {
+        sqlx::Error::Database(database) => {
+            database.code().map_or(Meaning::Other, |code| of_code(&code))
+        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Protocol(_) => Meaning::Gone,
+        sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => Meaning::Refused,
+        _ => Meaning::Other,
+    }
+}
+
+fn of_code(code: &str) -> Meaning {
+    match code {
+        // Serialization failures and deadlocks; a lock that was not had in time.
+        "40001" | "40P01" | "55P03" => Meaning::Again,
+        // The statement's own limit.
+        "57014" => Meaning::TooSlow,
+        // Shut down, crashed, starting, a standby, ended for idling.
+        "57P01" | "57P02" | "57P03" | "57P05" | "25006" | "25P03" => Meaning::Gone,
+        "42501" | "3D000" | "3F000" => Meaning::Refused,
+        _ => match code.get(..2) {
+            Some("08") => Meaning::Gone,
+            Some("28") => Meaning::Refused,
+            Some("53") => Meaning::Full,
+            _ => Meaning::Other,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_code_means_one_thing() {
+        for (code, meaning) in [
+            ("40001", Meaning::Again),
+            ("40P01", Meaning::Again),
+            ("55P03", Meaning::Again),
+            ("57014", Meaning::TooSlow),
+            ("57P01", Meaning::Gone),
+            ("25006", Meaning::Gone),
+            ("08006", Meaning::Gone),
+            ("28P01", Meaning::Refused),
+            ("42501", Meaning::Refused),
+            ("53100", Meaning::Full),
+            ("53300", Meaning::Full),
+            ("23505", Meaning::Other),
+            ("", Meaning::Other),
+        ] {
+            assert_eq!(of_code(code), meaning, "{code}");
+        }
+        let lost = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert_eq!(super::meaning(&sqlx::Error::Io(lost)), Meaning::Gone);
+    }
+}

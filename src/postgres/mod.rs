@@ -1,0 +1,228 @@
+//! Connections to a PostgreSQL server that a team's daemons share, for the board and the store alike.
+//!
+//! There is no query here. What is: the address with its hosts ([`Address`]), the pool that always
+//! ends at the host that takes writes ([`Cluster`]), the steps of a schema that several daemons may
+//! begin at once ([`steps`]), and what a server's error means ([`failure`]).
+
+pub mod address;
+pub mod failure;
+pub mod steps;
+
+pub use address::Address;
+pub use failure::{ConnectError, Meaning};
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Row as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// How long a caller waits for a connection; then the server counts as not there.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one host may take to let somebody in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection older than this is made anew, so that a new balance of hosts is found.
+const LIFETIME_MAX: Duration = Duration::from_hours(1);
+
+/// What is said of a database in the configuration.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    /// Where it is.
+    pub address: Address,
+    /// The schema of this team.
+    pub schema: Schema,
+    /// How many connections there may be.
+    pub connections: u32,
+    /// How long one statement may take; the server ends it then.
+    pub statement_timeout: Duration,
+}
+
+/// The name of a schema: small letters, digits and `_`, at most 48, so that it needs no quotes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schema(String);
+
+impl Schema {
+    /// Checks a name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let begins = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if !begins || text.len() > 48 || !text.chars().all(fits) || text.starts_with("pg_") {
+            return Err(
+                "a schema has small letters, digits and _, begins with a letter, at most 48, \
+                        and not with pg_"
+                    .to_owned(),
+            );
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The hosts of a database, with a pool of connections to the one that takes writes.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    options: Arc<PostgresOptions>,
+    /// Which host new connections are made to.
+    at: Arc<AtomicUsize>,
+    pool: PgPool,
+}
+
+impl Cluster {
+    /// A pool that connects when it is first asked. Nothing is sent yet.
+    pub fn new(options: PostgresOptions) -> Self {
+        let settings = Arc::<str>::from(settings(&options));
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections.max(1))
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .max_lifetime(LIFETIME_MAX)
+            .test_before_acquire(false)
+            .after_connect(move |connection, _| {
+                let settings = Arc::clone(&settings);
+                Box::pin(async move { settle(connection, &settings).await })
+            })
+            .connect_lazy_with(options.address.hosts()[0].clone().disable_statement_logging());
+        Self { options: Arc::new(options), at: Arc::default(), pool }
+    }
+
+    /// The schema of this team.
+    pub fn schema(&self) -> &Schema {
+        &self.options.schema
+    }
+
+    /// The hosts, for people: without a password.
+    pub fn place(&self) -> String {
+        self.options.address.to_string()
+    }
+
+    /// The pool. Where a statement fails because its host is gone, [`Cluster::acquire`] finds the other.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// A connection to the host that takes writes. Where the last one does not any more, the others
+    /// are asked in turn.
+    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, ConnectError> {
+        let first = match self.pool.acquire().await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        if self.options.address.hosts().len() > 1 && self.find_primary().await {
+            return self.pool.acquire().await.map_err(|error| self.refused(error));
+        }
+        Err(self.refused(first))
+    }
+
+    /// A connection of one's own beside the pool, to the host that takes writes.
+    pub async fn connect(&self) -> Result<PgConnection, ConnectError> {
+        let settings = settings(&self.options);
+        let hosts = self.options.address.hosts();
+        let begin = self.at.load(Ordering::Relaxed);
+        let mut last = sqlx::Error::PoolClosed;
+        for host in (0..hosts.len()).map(|step| (begin + step) % hosts.len()) {
+            match self.try_host(host, &settings).await {
+                Ok(connection) => {
+                    self.moved_to(host);
+                    return Ok(connection);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(self.refused(last))
+    }
+
+    /// Ends all connections when they are free again.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    async fn find_primary(&self) -> bool {
+        match self.connect().await {
+            Ok(connection) => connection.close().await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    async fn try_host(&self, host: usize, settings: &str) -> sqlx::Result<PgConnection> {
+        let options = self.options.address.hosts()[host].clone().disable_statement_logging();
+        let opened = async {
+            let mut connection = options.connect().await?;
+            settle(&mut connection, settings).await?;
+            Ok(connection)
+        };
+        match tokio::time::timeout(CONNECT_TIMEOUT, opened).await {
+            Ok(opened) => opened,
+            Err(_) => Err(sqlx::Error::PoolTimedOut),
+        }
+    }
+
+    /// New connections are made to this host from here on.
+    fn moved_to(&self, host: usize) {
+        if self.at.swap(host, Ordering::Relaxed) != host {
+            let options = self.options.address.hosts()[host].clone().disable_statement_logging();
+            self.pool.set_connect_options(options);
+        }
+    }
+
+    fn refused(&self, source: sqlx::Error) -> ConnectError {
+        ConnectError::new(self.place(), source)
+    }
+}
+
+/// What a new connection is told first.
+fn settings(options: &PostgresOptions) -> String {
+    let timeout = crate::domain::millis(options.statement_timeout);
+    format!(
+        "set search_path = {schema}; set statement_timeout = {timeout}; set lock_timeout = {timeout}; \
+         set idle_in_transaction_session_timeout = {idle}; set time zone 'UTC'; \
+         set client_min_messages = warning",
+        schema = options.schema.as_str(),
+        idle = timeout.saturating_mul(2),
+    )
+}
+
+/// Tells a new connection how to behave, and gives one up that cannot write: a standby's.
+async fn settle(connection: &mut PgConnection, settings: &str) -> sqlx::Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(settings.to_owned())).execute(&mut *connection).await?;
+    let row = sqlx::query("select pg_is_in_recovery()").fetch_one(connection).await?;
+    if row.try_get::<bool, _>(0)? {
+        let standby = std::io::Error::new(std::io::ErrorKind::ReadOnlyFilesystem, failure::STANDBY);
+        return Err(sqlx::Error::Io(standby));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_needs_no_quotes() {
+        for good in ["rota", "team_7", "_x"] {
+            assert_eq!(Schema::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "Rota", "7up", "a-b", "a b", "a;drop", "pg_x", "é", &"x".repeat(49)] {
+            assert!(Schema::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_connection_is_told_its_schema_and_its_limits() {
+        let options = PostgresOptions {
+            address: Address::parse("postgres://u@127.0.0.1/d", false).unwrap(),
+            schema: Schema::parse("team").unwrap(),
+            connections: 2,
+            statement_timeout: Duration::from_secs(20),
+        };
+        let told = settings(&options);
+        assert!(
+            told.starts_with("set search_path = team; set statement_timeout = 20000;"),
+            "{told}"
+        );
+        assert!(told.contains("idle_in_transaction_session_timeout = 40000"), "{told}");
+    }
+}
