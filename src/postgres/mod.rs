@@ -26,7 +26,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const LIFETIME_MAX: Duration = Duration::from_hours(1);
 
 /// What is said of a database in the configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresOptions {
     /// Where it is.
     pub address: Address,
