@@ -94,6 +94,8 @@ pub struct Ledger {
     pub(in crate::ledger) last_place: tokio::sync::Mutex<Option<u64>>,
     /// Whether what is written down is counted for whoever watches.
     counted: AtomicBool,
+    /// Whether the store is kept by others, who have their own ways to bring it back.
+    pub(in crate::ledger) exports_nothing: AtomicBool,
 }
 
 /// Whose ledger it is.
@@ -132,12 +134,18 @@ impl Ledger {
             pruning: Mutex::default(),
             last_place: tokio::sync::Mutex::default(),
             counted: AtomicBool::new(false),
+            exports_nothing: AtomicBool::new(false),
         }
     }
 
     /// From now on what is written down is counted, too. Rehearsals are not.
     pub fn count(&self) {
         self.counted.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on nothing is exported: the store is on a server, and its database is what is kept.
+    pub fn export_nothing(&self) {
+        self.exports_nothing.store(true, Ordering::Relaxed);
     }
 
     /// Where it is counted, if it is.
