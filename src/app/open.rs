@@ -359,7 +359,7 @@ fn unpriced(config: &Config) -> std::collections::BTreeSet<String> {
 }
 
 /// The host's name, so that two daemons are told apart.
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
         .ok()

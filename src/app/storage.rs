@@ -45,7 +45,9 @@ pub(super) async fn open_store(
         let lock = super::postgres::lock(&folder, life, clock)?;
         return super::postgres::stored(named, lock).await;
     }
-    moved::refuse(&place.state)?;
+    if matches!(config.store, StoreConfig::Sled { .. }) {
+        moved::refuse(&place.state)?;
+    }
     let (store, restored) = embedded(&options, place, life, clock).await?;
     let epoch = export::read_epoch(&place.state).map_err(|error| failures::export(&error))?;
     Ok(Stored { store, restored, lock: None, epoch })

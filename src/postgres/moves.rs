@@ -129,6 +129,17 @@ pub async fn begin_filling(cluster: &Cluster, id: &str, from: &str) -> Result<Be
     begun
 }
 
+/// Nothing is filled after all.
+pub async fn forget(cluster: &Cluster, id: &str) -> Result<(), MoveError> {
+    let mut connection = cluster.connect().await?;
+    let forgotten = sqlx::query("delete from moves where id = $1 and state = 'filling'")
+        .bind(id)
+        .execute(&mut connection)
+        .await;
+    let _ = connection.close().await;
+    forgotten.map(|_| ()).map_err(MoveError::failed(cluster))
+}
+
 /// The schema is whole: daemons may begin.
 pub async fn end_filling(cluster: &Cluster, id: &str) -> Result<(), MoveError> {
     turn(cluster, id, "filled").await

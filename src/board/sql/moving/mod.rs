@@ -12,8 +12,10 @@ mod server;
 pub use end::End;
 
 use crate::board::Result;
+use crate::postgres::Cluster;
 use end::{Column, Kind, Shape};
 use serde::{Deserialize, Serialize};
+use server::Server;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -122,6 +124,17 @@ pub async fn counts(end: &mut End) -> Result<Vec<(&'static str, u64)>> {
         counts.push((table.name, end.count(table.name).await?));
     }
     Ok(counts)
+}
+
+/// A table of the schema that holds something already; none where there are no tables yet.
+pub async fn held(cluster: &Cluster) -> Result<Option<&'static str>> {
+    let mut server = Server::connect(cluster).await?;
+    for table in &TABLES {
+        if server.holds(table.name).await? {
+            return Ok(Some(table.name));
+        }
+    }
+    server.close().await.map(|()| None)
 }
 
 /// Carries every row over that is not there yet; whether it came to the end before it was stopped.

@@ -38,6 +38,21 @@ impl Server {
         rows.iter().map(column).collect()
     }
 
+    /// Whether a table is there and has rows.
+    pub(super) async fn holds(&mut self, table: &str) -> Result<bool> {
+        let row = sqlx::query("select to_regclass(current_schema() || '.' || $1) is not null")
+            .bind(table)
+            .fetch_one(&mut self.0)
+            .await
+            .map_err(failed)?;
+        // Without the schema its name is nothing, and so is all of it.
+        if row.try_get::<Option<bool>, _>(0).map_err(failed)? != Some(true) {
+            return Ok(false);
+        }
+        Ok(self.number(format!("select count(*) from (select 1 from {table} limit 1) one")).await?
+            > 0)
+    }
+
     pub(super) async fn number(&mut self, sql: String) -> Result<i64> {
         let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut self.0).await.map_err(failed)?;
         row.try_get(0).map_err(failed)
