@@ -3,7 +3,7 @@
 //! One row says it. Where a schema is left, its tables refuse every write on top, whoever makes it:
 //! a daemon on another machine that nobody thought of cannot go on behind the back of the new place.
 
-use super::{Cluster, ConnectError};
+use super::{Cluster, ConnectError, Schema};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Row as _};
 
@@ -107,6 +107,7 @@ pub async fn standing(cluster: &Cluster) -> Result<Standing, MoveError> {
 pub async fn begin_filling(cluster: &Cluster, id: &str, from: &str) -> Result<Begun, MoveError> {
     let mut connection = cluster.connect().await?;
     let begun = async {
+        take_turn(&mut connection, cluster.schema()).await?;
         sqlx::raw_sql(TABLE).execute(&mut connection).await?;
         let new = sqlx::query(
             "insert into moves (id, state, other) values ($1, 'filling', $2) on conflict do nothing",
@@ -149,6 +150,7 @@ pub async fn end_filling(cluster: &Cluster, id: &str) -> Result<(), MoveError> {
 pub async fn begin_leaving(cluster: &Cluster, id: &str, to: &str) -> Result<Begun, MoveError> {
     let mut connection = cluster.connect().await?;
     let begun = async {
+        take_turn(&mut connection, cluster.schema()).await?;
         sqlx::raw_sql("begin").execute(&mut connection).await?;
         sqlx::raw_sql(TABLE).execute(&mut connection).await?;
         let begun = match row(&mut connection).await? {
@@ -179,6 +181,12 @@ pub async fn begin_leaving(cluster: &Cluster, id: &str, to: &str) -> Result<Begu
 /// What was in the schema is elsewhere.
 pub async fn end_leaving(cluster: &Cluster, id: &str) -> Result<(), MoveError> {
     turn(cluster, id, "left").await
+}
+
+/// Until this connection ends nobody else moves anything here; whoever does is waited for.
+pub async fn take_turn(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<()> {
+    let turn = sqlx::query("select pg_advisory_lock(hashtext('rota move'), hashtext($1))");
+    turn.bind(schema.as_str()).execute(connection).await.map(|_| ())
 }
 
 /// How far the filling has come, as whoever fills wrote it down.

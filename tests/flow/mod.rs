@@ -9,6 +9,7 @@ mod control_socket;
 mod daemon;
 mod digest;
 mod leantime;
+mod migrate;
 mod over_leantime;
 mod playbooks;
 mod rendering;

@@ -63,8 +63,12 @@ pub(super) async fn copy(
         Some(note) => note.after,
         None => {
             let first = with_note(Batch::new().check(NOTE, None), id, None)?;
-            to.commit(first).await?;
-            None
+            match to.commit(first).await {
+                Ok(()) => None,
+                // Of an earlier move that was cut off, and came through after all.
+                Err(StoreError::Conflict { .. }) => note(to).await?.and_then(|note| note.after),
+                Err(error) => return Err(error),
+            }
         }
     };
     loop {

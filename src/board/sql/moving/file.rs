@@ -143,9 +143,12 @@ impl File {
 
     pub(super) async fn positions(&mut self) -> Result<String> {
         let found = async {
-            sqlx::raw_sql(NOTE).execute(&mut self.0).await?;
-            let row = sqlx::query("select positions from moves").fetch_optional(&mut self.0);
-            row.await?.map_or_else(|| Ok("{}".to_owned()), |row| row.try_get(0))
+            // Waits for what an earlier move that was cut off may still be at.
+            let mut step = self.0.begin_with("begin immediate").await?;
+            sqlx::raw_sql(NOTE).execute(&mut *step).await?;
+            let row = sqlx::query("select positions from moves").fetch_optional(&mut *step).await?;
+            step.commit().await?;
+            row.map_or_else(|| Ok("{}".to_owned()), |row| row.try_get(0))
         };
         found.await.map_err(failed)
     }

@@ -13,12 +13,15 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 pub struct Server(PgConnection);
 
 impl Server {
+    /// Waits for what an earlier move that was cut off may still be at.
     pub(super) async fn connect(cluster: &Cluster) -> Result<Self> {
         let connected = cluster.connect().await;
-        Ok(Self(connected.map_err(|error| BoardError::Unavailable {
+        let mut connection = connected.map_err(|error| BoardError::Unavailable {
             what: "the database did not let us in".to_owned(),
             source: Some(Box::new(error)),
-        })?))
+        })?;
+        moves::take_turn(&mut connection, cluster.schema()).await.map_err(failed)?;
+        Ok(Self(connection))
     }
 
     pub(super) async fn columns(&mut self, table: &str) -> Result<Vec<Column>> {
