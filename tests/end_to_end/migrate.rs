@@ -13,10 +13,10 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 /// What people look at of what was done.
-fn seen(rota: &Rota) -> (Value, Value, Value) {
+fn seen(rota: &Rota) -> (Value, Value) {
     let tasks = json(rota, &["task", "list"]);
     let runs = json(rota, &["runs", "list"]);
-    (tasks["items"].clone(), runs["items"].clone(), json(rota, &["playbooks"])["items"].clone())
+    (tasks["items"].clone(), runs["items"].clone())
 }
 
 /// A daemon takes what is new.
