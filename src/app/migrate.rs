@@ -60,9 +60,9 @@ pub(super) async fn migrate(
                 connections: CONNECTIONS,
                 statement_timeout: STATEMENT_TIMEOUT,
             };
-            out::migrate(place, &target, plain, options.dry_run, &watcher).await
+            Box::pin(out::migrate(place, &target, plain, options.dry_run, &watcher)).await
         }
-        MoveTo::Embedded => home::migrate(place, options.dry_run, &watcher).await,
+        MoveTo::Embedded => Box::pin(home::migrate(place, options.dry_run, &watcher)).await,
     }
 }
 

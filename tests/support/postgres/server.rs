@@ -97,7 +97,10 @@ impl Server {
         let mut last = String::new();
         for _ in 0..TRIES {
             let folder = host.folder()?;
-            host.make(&folder.join("data"))?;
+            if let Err(error) = host.make(&folder.join("data")) {
+                let _ = std::fs::remove_dir_all(folder);
+                return Err(error);
+            }
             match Self::over(host.clone(), folder) {
                 Ok(server) => return Ok(server),
                 Err(error) => last = error,
