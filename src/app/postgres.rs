@@ -24,6 +24,8 @@ use std::sync::Arc;
 const VERSIONS: std::ops::RangeInclusive<i64> = 14..=17;
 /// Clocks may be so far apart before it is said.
 const AHEAD_MS_MAX: u64 = 5_000;
+/// Connections that a store has beside its pool: one hears of others' commits, one commits.
+const CONNECTIONS_BESIDE: i64 = 2;
 const PAGE: &str = "see docs/scaling.md";
 
 /// Opens the board of a schema.
@@ -230,7 +232,7 @@ fn rights(what: &str, sight: &Sight, named: &PostgresOptions) -> Finding {
         ),
         Rights { closed: 1.., .. } => told(
             Health::Fail,
-            format!("{} tables of schema {schema} are closed to this user", rights.closed),
+            format!("{} parts of schema {schema} are closed to this user", rights.closed),
             "grant what docs/scaling.md, \"Roles and rights\", says",
         ),
         Rights { may_make_tables: false, .. } if versions.is_empty() => told(
@@ -264,12 +266,12 @@ fn clocks(what: &str, ahead_ms: i64) -> Finding {
 
 fn connections(what: &str, (allowed, used): (i64, i64), asked: u32) -> Finding {
     let found = format!("{asked} connections here; it takes {allowed}, and has {used} now");
-    // The one that waits for notices comes on top.
-    if i64::from(asked) + 1 > allowed {
+    let asked = i64::from(asked) + CONNECTIONS_BESIDE;
+    if asked > allowed {
         let advice = "lower `connections`, or raise max_connections there";
         return finding(what, Health::Fail, found, advice);
     }
-    if i64::from(asked) + 1 > allowed / 2 {
+    if asked > allowed / 2 {
         let advice = "a second daemon will not find room: docs/scaling.md says how many it takes";
         return finding(what, Health::Warn, found, advice);
     }
@@ -364,7 +366,7 @@ mod tests {
         told(|s| s.is_encrypted = false, Health::Warn, "without TLS");
         told(|s| s.encoding = "LATIN1".to_owned(), Health::Fail, "LATIN1");
         told(|s| s.rights.has_schema = false, Health::Fail, "may not make it");
-        told(|s| s.rights.closed = 3, Health::Fail, "3 tables of schema rota are closed");
+        told(|s| s.rights.closed = 3, Health::Fail, "3 parts of schema rota are closed");
         told(|s| s.versions.clear(), Health::Fail, "may make nothing in it");
         told(|s| s.ahead_ms = 3_600_000, Health::Warn, "3600 s before ours");
         told(|s| s.ahead_ms = -6_000, Health::Warn, "6 s behind ours");

@@ -54,7 +54,8 @@ pub struct Rights {
     pub may_make_schema: bool,
     /// Tables may be made in the schema.
     pub may_make_tables: bool,
-    /// Tables in the schema of which not every row may be read and written, or the schema not used.
+    /// Tables in the schema of which not every row may be read and written, and sequences that may not
+    /// be counted on.
     pub closed: i64,
 }
 
@@ -130,11 +131,14 @@ async fn rights(connection: &mut PgConnection, schema: &str) -> sqlx::Result<Rig
         "select to_regnamespace($1) is not null, \
             has_database_privilege(current_database(), 'create'), \
             coalesce(has_schema_privilege(to_regnamespace($1)::oid, 'create'), false), \
-            (select count(*) from pg_class where relnamespace = to_regnamespace($1) \
-                and relkind in ('r', 'p') and relname not in ('moves', 'versions') \
-                and not (has_schema_privilege(relnamespace, 'usage') \
-                    and has_table_privilege(oid, 'select') and has_table_privilege(oid, 'insert') \
-                    and has_table_privilege(oid, 'update') and has_table_privilege(oid, 'delete')))",
+            (select count(*) from pg_class part where relnamespace = to_regnamespace($1) \
+                and case when not has_schema_privilege(relnamespace, 'usage') then relkind = 'r' \
+                when relkind = 'r' then relname not in ('moves', 'versions') \
+                    and not (has_table_privilege(oid, 'select') and has_table_privilege(oid, 'insert') \
+                    and has_table_privilege(oid, 'update') and has_table_privilege(oid, 'delete')) \
+                when relkind = 'S' then not has_sequence_privilege(oid, 'usage') and not exists \
+                    (select from pg_depend where objid = part.oid and deptype = 'i') \
+                else false end)",
     )
     .bind(schema)
     .fetch_one(connection)
