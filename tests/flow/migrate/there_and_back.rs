@@ -4,7 +4,7 @@ use super::super::transfer::seen::seen;
 use super::{FENCE, Scene, content, nobody};
 use rota::app::App;
 use rota::app::house::{House as _, MigrateOptions, MoveTo, Need};
-use rota::board::{Board as _, Tasks as _};
+use rota::board::Tasks as _;
 use rota::domain::{Fence, NewTask, Stamp, TaskEdit};
 use rota::store::Batch;
 use rota::store::Store as _;

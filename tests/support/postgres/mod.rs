@@ -149,7 +149,7 @@ impl Drop for Team {
         let _ = ask(
             &self.keeper,
             &format!(
-                "set lock_timeout = '5s'; \
+                "set synchronous_commit = local; set lock_timeout = '5s'; \
                  select pg_terminate_backend(pid) from pg_stat_activity where usename = '{name}'; \
                  drop owned by {name} cascade; drop role {name}"
             ),
@@ -183,7 +183,7 @@ async fn answer(url: &str, sql: String) -> sqlx::Result<String> {
 
 /// Without parameters the server answers in text, whatever the type.
 fn line(row: &PgRow) -> String {
-    let field = |at| row.try_get_raw(at).ok().and_then(|value| value.as_str().ok());
+    let field = |at: usize| row.try_get_raw(at).ok().and_then(|value| value.as_str().ok());
     let fields: Vec<&str> = (0..row.len()).map(|at| field(at).unwrap_or_default()).collect();
     fields.join("|")
 }

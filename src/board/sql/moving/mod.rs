@@ -229,17 +229,17 @@ pub async fn sums(end: &mut End, tell: &mut (dyn FnMut(Step) + Send)) -> Result<
 /// Each with its kind and its length, so that nothing else comes to the same.
 fn take_in(hash: &mut Sha256, field: &Field) {
     match field {
-        Field::Nothing => hash.update([0]),
+        Field::Nothing => hash.update([0_u8]),
         Field::Number(number) => {
-            hash.update([1]);
+            hash.update([1_u8]);
             hash.update(number.to_be_bytes());
         }
         Field::Fraction(number) => {
-            hash.update([2]);
+            hash.update([2_u8]);
             hash.update(number.to_bits().to_be_bytes());
         }
         Field::Text(text) => {
-            hash.update([3]);
+            hash.update([3_u8]);
             hash.update((text.len() as u64).to_be_bytes());
             hash.update(text.as_bytes());
         }
