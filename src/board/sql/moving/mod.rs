@@ -43,7 +43,7 @@ const fn tree(name: &'static str, own: &'static str) -> Table {
 }
 
 /// The tables, each behind those that its rows name.
-const TABLES: [Table; 18] = [
+static TABLES: [Table; 18] = [
     table("people", &["id"]),
     table("projects", &["id"]),
     table("members", &["project", "person"]),
