@@ -21,11 +21,14 @@ mod http;
 mod instants;
 mod lately;
 mod leantime;
+mod migrate;
 mod models;
+mod moved;
 mod notebook;
 mod open;
 mod outside;
 mod people;
+mod postgres;
 mod rehearsal;
 mod rooms;
 mod serve;
@@ -35,6 +38,7 @@ mod slack;
 mod spoken;
 mod starter;
 mod steward;
+mod storage;
 mod transfer;
 mod upstreams;
 mod visit;
@@ -42,8 +46,8 @@ mod visit;
 use crate::app::failure::Failure;
 use crate::app::house::{
     AddAgent, AgentAdded, AtPipe, BackupReport, CheckReport, DemoOptions, Finding, House,
-    LeantimeStart, LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile,
-    TransferOptions,
+    LeantimeStart, LeantimeStarted, MigrateOptions, MoveReport, MoveStep, Need, Place, Ready,
+    SchemaKind, ServeOptions, StarterFile, TransferOptions,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::Transport;
@@ -127,6 +131,16 @@ impl House for App {
         stop: CancellationToken,
     ) -> Result<Report, Failure> {
         transfer::transfer(place, options, tell, stop).await
+    }
+
+    async fn migrate(
+        &self,
+        place: &Place,
+        options: MigrateOptions,
+        tell: watch::Sender<MoveStep>,
+        stop: CancellationToken,
+    ) -> Result<MoveReport, Failure> {
+        Box::pin(migrate::migrate(place, options, tell, stop)).await
     }
 
     async fn backup(&self, place: &Place, file: &Path) -> Result<BackupReport, Failure> {

@@ -7,6 +7,7 @@ mod leantime;
 mod mcp;
 mod models;
 mod notify;
+mod postgres;
 mod read;
 mod recipients;
 mod review;
@@ -19,6 +20,7 @@ pub use crate::model::open::ModelOptions as ModelConfig;
 pub use crate::notify::{EmailOptions, SlackWay, WebhookOptions};
 pub use leantime::{API_KEYS, LeantimeAgent, LeantimeConfig, URL};
 pub use mcp::{McpConfig, Transport};
+pub use postgres::DEFAULT_SCHEMA;
 pub use schema::schema;
 pub use upstream::{UpstreamConfig, UpstreamWay};
 pub use workspaces::WorkspacesConfig;
@@ -27,6 +29,7 @@ use crate::domain::{DayBudget, Guards, Recipient, ReviewRules, TimeKind};
 use crate::fault::table::Reader;
 use crate::fault::{Fault, Severity, Source};
 use crate::playbook::Defaults;
+use crate::postgres::PostgresOptions;
 use chrono_tz::Tz;
 use secrecy::SecretString;
 use std::cell::RefCell;
@@ -128,6 +131,8 @@ pub enum BoardConfig {
     },
     /// A Leantime server.
     Leantime(Box<LeantimeConfig>),
+    /// A schema of a PostgreSQL server, which daemons share.
+    Postgres(Box<PostgresOptions>),
 }
 
 /// `[store]`.
@@ -140,6 +145,8 @@ pub enum StoreConfig {
     },
     /// Nothing is kept when the process ends.
     Memory,
+    /// A schema of a PostgreSQL server, which daemons share.
+    Postgres(Box<PostgresOptions>),
 }
 
 /// `[claims]`.

@@ -36,10 +36,7 @@ const LEFT_BEHIND: Duration = Duration::from_hours(24);
 /// Writes the file; the ledger was exported just now.
 pub(super) async fn backup(place: &Place, file: &Path) -> Result<BackupReport, Failure> {
     let config = open::config(place)?;
-    if config.store == StoreConfig::Memory {
-        let message = "the ledger is in memory alone ([store] kind): there is nothing to keep";
-        return Err(Failure::new(FailureKind::Refused, message));
-    }
+    has_ledger(&config)?;
     if file.exists() {
         return Err(taken(file));
     }
@@ -73,6 +70,7 @@ pub(super) async fn backup(place: &Place, file: &Path) -> Result<BackupReport, F
 /// Puts back what a file holds, into a state folder that holds nothing of it yet.
 pub(super) async fn restore(place: &Place, file: &Path) -> Result<BackupReport, Failure> {
     let config = open::config(place)?;
+    has_ledger(&config)?;
     let board = board_of(&config, place);
     let (ledger, store) = (export_path(&place.state), open::store_options(&config));
     let store = store.folder(&place.state);
@@ -131,11 +129,29 @@ pub(super) async fn restore(place: &Place, file: &Path) -> Result<BackupReport, 
     Ok(manifest.report(file))
 }
 
+/// Whether there is a ledger in the state folder at all.
+fn has_ledger(config: &Config) -> Result<(), Failure> {
+    match &config.store {
+        StoreConfig::Sled { .. } => Ok(()),
+        StoreConfig::Memory => {
+            let message = "the ledger is in memory alone ([store] kind): there is nothing to keep";
+            Err(Failure::new(FailureKind::Refused, message))
+        }
+        StoreConfig::Postgres(_) => {
+            let message = "the ledger is on PostgreSQL ([store] kind), not in the state folder";
+            Err(Failure::new(FailureKind::Refused, message).hint(
+                "back up and restore the database with its own means, pg_dump or pg_basebackup: \
+                 docs/scaling.md, \"Backup\"",
+            ))
+        }
+    }
+}
+
 /// The file of the board, where it is one.
 fn board_of(config: &Config, place: &Place) -> Option<PathBuf> {
     match &config.board {
         BoardConfig::Sqlite { path } => Some(place.state.join(path)),
-        BoardConfig::Leantime(_) => None,
+        BoardConfig::Leantime(_) | BoardConfig::Postgres(_) => None,
     }
 }
 

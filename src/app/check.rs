@@ -83,7 +83,7 @@ pub(super) fn library(config: &Config, folder: PathBuf, templates: Arc<Templates
 async fn lacking(place: &Place, config: &Config, library: &Library) -> Vec<Fault> {
     let is_there = match &config.board {
         BoardConfig::Sqlite { path } => place.state.join(path).exists(),
-        BoardConfig::Leantime(_) => false,
+        BoardConfig::Leantime(_) | BoardConfig::Postgres(_) => false,
     };
     if !is_there {
         return Vec::new();

@@ -1,6 +1,6 @@
 //! `rota doctor`: looks at everything that the daemon needs, and says what to do.
 
-use super::{check, leantime, models, open};
+use super::{check, leantime, models, open, postgres};
 use crate::app::failure::Failure;
 use crate::app::house::{BoardOf, Finding, Health, Place};
 use crate::board::Board;
@@ -47,6 +47,7 @@ pub(super) async fn examine(
     if place.board == BoardOf::Configuration {
         findings.push(playbooks(&place)?);
     }
+    findings.extend(postgres::examine(&config).await);
     findings.extend(words(&place, &config).await);
     findings.extend(state(&place, &config, ledger).await);
     findings.extend(files(&config));
@@ -94,6 +95,7 @@ async fn words(place: &Place, config: &Config) -> Vec<Finding> {
             let advice = match config.board {
                 BoardConfig::Sqlite { .. } => "look at its file",
                 BoardConfig::Leantime(_) => "see docs/leantime.md",
+                BoardConfig::Postgres(_) => "see docs/scaling.md",
             };
             findings.push(finding("board", Health::Fail, error.to_string(), advice));
             return findings;
@@ -109,7 +111,9 @@ async fn words(place: &Place, config: &Config) -> Vec<Finding> {
         if !missing.is_empty() {
             let what = format!("playbook {}", playbook.name);
             let advice = match config.board {
-                BoardConfig::Sqlite { .. } => "add it to the board, or change the playbook",
+                BoardConfig::Sqlite { .. } | BoardConfig::Postgres(_) => {
+                    "add it to the board, or change the playbook"
+                }
                 BoardConfig::Leantime(_) => {
                     "add it to the board (an agent: `rota leantime add-agent`), or change the playbook"
                 }
@@ -134,6 +138,13 @@ async fn board(
         BoardConfig::Sqlite { .. } => {
             let clock = SystemClock::shared();
             let board = open::open_board(config, &place.state, &clock, None).await;
+            Ok((Vec::new(), board.map_err(unopened)?))
+        }
+        BoardConfig::Postgres(named) => {
+            if !postgres::has_tables(named).await {
+                return Err(Vec::new());
+            }
+            let board = postgres::board(named, &config.board_name, &SystemClock::shared()).await;
             Ok((Vec::new(), board.map_err(unopened)?))
         }
         BoardConfig::Leantime(named) => {

@@ -6,6 +6,7 @@ use crate::daemon::StartError;
 use crate::domain::Reason;
 use crate::fault::Fault;
 use crate::ledger::export::ExportError;
+use crate::postgres::moves::MoveError;
 use crate::store::StoreError;
 
 /// A file of local state could not be read or written.
@@ -20,6 +21,27 @@ pub(super) fn store(error: &StoreError) -> Failure {
             .hint("stop that process, or give another folder with --state"),
         _ => Failure::new(FailureKind::State, "local state cannot be used").because(error),
     }
+}
+
+/// The store that daemons share could not be opened.
+pub(super) fn shared_store(error: &StoreError, place: &str) -> Failure {
+    let kind = match error {
+        StoreError::Unusable { .. } | StoreError::Corrupt { .. } => FailureKind::State,
+        _ => FailureKind::Unreachable,
+    };
+    let message = format!("the store on PostgreSQL ({place}) cannot be used");
+    Failure::new(kind, message).because(error).hint("`rota doctor` says how the server is")
+}
+
+/// Whether a schema can be worked in could not be found out, or it cannot.
+pub(super) fn of_move(error: &MoveError) -> Failure {
+    let message = match error {
+        MoveError::Connect(_) => "PostgreSQL cannot be reached",
+        MoveError::Failed { .. } => "PostgreSQL did not do what it was asked",
+    };
+    Failure::new(FailureKind::Unreachable, message)
+        .because(error)
+        .hint("`rota doctor` says how the server is")
 }
 
 /// The last export could not be read back.

@@ -10,6 +10,7 @@ use crate::daemon::control::{
 };
 use crate::domain::{Principal, ProjectId, Reason, Value};
 use crate::mcp::Access;
+use crate::store::lock::FolderLock;
 use crate::tools::{self, Context, ToolRegistry};
 use async_trait::async_trait;
 use chrono_tz::Tz;
@@ -32,6 +33,8 @@ pub(super) struct Front {
     pub rehearsal: Option<Arc<Rehearsal>>,
     /// Messages to `stdout`, where standard output belongs to a command's result.
     pub spoken: Option<Spoken>,
+    /// That of the state folder, where the store does not hold it.
+    pub _lock: Option<FolderLock>,
 }
 
 #[async_trait]

@@ -1,5 +1,9 @@
 //! What commands need of the house behind them. `cli` opens no adapter: it is given a [`House`].
 
+mod moving;
+
+pub use moving::{MigrateOptions, MoveReport, MoveStep, MoveTo, MovedRows};
+
 use super::failure::Failure;
 use crate::daemon::control::{Answer, Answered, Progress};
 use crate::daemon::signals::Signal;
@@ -301,6 +305,18 @@ pub trait House: Send + Sync {
         tell: watch::Sender<Step>,
         stop: CancellationToken,
     ) -> Result<Report, Failure>;
+
+    /// Moves board and store to a server or back; `tell` shows how far it is, and with `stop` it ends
+    /// between two steps, from where the next one goes on.
+    async fn migrate(
+        &self,
+        _: &Place,
+        _: MigrateOptions,
+        _: watch::Sender<MoveStep>,
+        _: CancellationToken,
+    ) -> Result<MoveReport, Failure> {
+        nothing_here()
+    }
 
     /// Writes a backup into a file that is not there; the ledger was exported just now.
     async fn backup(&self, place: &Place, file: &Path) -> Result<BackupReport, Failure>;

@@ -4,14 +4,15 @@
 use super::doctor::finding;
 use super::{check, open};
 use crate::app::house::{Finding, Health, Place};
-use crate::clock::{SystemClock, SystemEntropy};
-use crate::config::Config;
+use crate::clock::{Clock, SystemClock, SystemEntropy};
+use crate::config::{Config, StoreConfig};
 use crate::daemon::Accounts;
 use crate::domain::{BoardName, DaemonId, LifeId, PlaybookName, Timestamp, to_delta};
 use crate::ledger::export::needs_restore;
 use crate::ledger::{Ledger, LedgerOptions};
+use crate::postgres::PostgresOptions;
 use crate::schedule::Discrepancy;
-use crate::store::{self, StoreError};
+use crate::store::{self, Store, StoreError};
 use crate::template::Templates;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,28 +20,22 @@ use std::time::Duration;
 /// So far back it is looked.
 const SPAN: Duration = Duration::from_hours(7 * 24);
 
+/// What is looked at.
+const WHAT: &str = "occurrences";
+
 /// At most so many messages are counted.
 const MESSAGES_MAX: usize = 1_000;
 
 /// Nothing where there is no ledger yet, or none that could be read before it is restored.
 pub(super) async fn examine(place: &Place, config: &Config) -> Vec<Finding> {
-    let options = open::store_options(config);
-    let folder = options.folder(&place.state);
-    if !folder.exists() || needs_restore(&place.state, &folder) {
-        return Vec::new();
-    }
     let (clock, life) = (SystemClock::shared(), LifeId::new("doctor"));
-    let what = "occurrences";
-    let store = match store::open::open(&options, &place.state, &life, Arc::clone(&clock)) {
+    let store = match &config.store {
+        StoreConfig::Postgres(named) => shared(named).await,
+        StoreConfig::Sled { .. } | StoreConfig::Memory => own(place, config, &life, &clock),
+    };
+    let store = match store {
         Ok(store) => store,
-        Err(StoreError::Locked { .. }) => {
-            let found = "not counted: a daemon has the ledger open";
-            return vec![finding(what, Health::Ok, found, "")];
-        }
-        Err(error) => {
-            let advice = "see docs/operations.md, \"The ledger is damaged, or gone\"";
-            return vec![finding(what, Health::Fail, error.to_string(), advice)];
-        }
+        Err(findings) => return findings,
     };
     let options = LedgerOptions {
         board: BoardName::new(config.board_name.clone()),
@@ -54,6 +49,45 @@ pub(super) async fn examine(place: &Place, config: &Config) -> Vec<Finding> {
     of_ledger(&ledger, config, now).await
 }
 
+/// The store in the state folder; what is to be said where it is not looked at.
+fn own(
+    place: &Place,
+    config: &Config,
+    life: &LifeId,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, Vec<Finding>> {
+    let options = open::store_options(config);
+    let folder = options.folder(&place.state);
+    if !folder.exists() || needs_restore(&place.state, &folder) {
+        return Err(Vec::new());
+    }
+    if let Err(moved) = super::moved::refuse(&place.state) {
+        let hint = moved.hints.first().map_or("", String::as_str);
+        return Err(vec![finding(WHAT, Health::Fail, moved.message, hint)]);
+    }
+    store::open::open(&options, &place.state, life, Arc::clone(clock)).map_err(|error| {
+        vec![match error {
+            StoreError::Locked { .. } => {
+                finding(WHAT, Health::Ok, "not counted: a daemon has the ledger open", "")
+            }
+            error => {
+                let advice = "see docs/operations.md, \"The ledger is damaged, or gone\"";
+                finding(WHAT, Health::Fail, error.to_string(), advice)
+            }
+        }]
+    })
+}
+
+/// The store of a server, unless nobody made it yet.
+async fn shared(named: &PostgresOptions) -> Result<Arc<dyn Store>, Vec<Finding>> {
+    if !super::postgres::has_tables(named).await {
+        return Err(Vec::new());
+    }
+    super::postgres::store(named).await.map_err(|failure| {
+        vec![finding(WHAT, Health::Fail, failure.message, "see docs/scaling.md")]
+    })
+}
+
 /// The same of one that is open.
 pub(super) async fn of_ledger(ledger: &Ledger, config: &Config, now: Timestamp) -> Vec<Finding> {
     let (templates, _) = Templates::load(&config.templates, None);
@@ -63,9 +97,7 @@ pub(super) async fn of_ledger(ledger: &Ledger, config: &Config, now: Timestamp) 
     let found = Accounts::of(ledger, playbooks.iter().map(AsRef::as_ref), since).await;
     let instants = match found {
         Ok(found) => told(&found),
-        Err(error) => {
-            finding("occurrences", Health::Fail, error.to_string(), "see docs/operations.md")
-        }
+        Err(error) => finding(WHAT, Health::Fail, error.to_string(), "see docs/operations.md"),
     };
     vec![instants, messages(ledger).await]
 }
@@ -84,17 +116,16 @@ async fn messages(ledger: &Ledger) -> Finding {
 }
 
 fn told(found: &Accounts) -> Finding {
-    let what = "occurrences";
     let Some((playbook, first)) = &found.first else {
         let text = format!("{} instants of the last 7 days accounted for", found.instants);
         let cut =
             |text: String, name: &PlaybookName| text + "; of " + name.as_str() + " the latest";
         let text = found.cut.iter().fold(text, cut);
-        return finding(what, Health::Ok, text, "");
+        return finding(WHAT, Health::Ok, text, "");
     };
     let text = format!("{playbook}: {} ({} such places in all)", described(first), found.wrong);
     let advice = "nothing says what became of it: look at the board and the log of that time";
-    finding(what, Health::Warn, text, advice)
+    finding(WHAT, Health::Warn, text, advice)
 }
 
 fn described(discrepancy: &Discrepancy) -> String {

@@ -7,11 +7,10 @@ use super::outside::{CHANGES_MAX, Outside};
 use super::rehearsal::Rehearsal;
 use super::spoken::Spoken;
 use super::steward::Steward;
-use super::{channels, failures, leantime, people};
+use super::{channels, failures, people};
 use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{BoardOf, Place};
-use crate::board::open::{BoardKind, BoardOptions};
-use crate::board::{self, Board};
+use crate::board::Board;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::config::{BoardConfig, Config, ModelConfig, StoreConfig};
 use crate::cron::Pattern;
@@ -19,14 +18,14 @@ use crate::daemon::control::Answer;
 use crate::daemon::{Daemon, Parts, RunJournal, Settings, Wake, Words};
 use crate::digest::LinkBase;
 use crate::domain::{BoardName, Channel, DaemonId, LifeId, Person, Principal};
-use crate::ledger::export::{self, Restored};
+use crate::ledger::export::Restored;
 use crate::ledger::{Ledger, LedgerOptions};
 use crate::model::Model;
 use crate::notify::{Notifier, SharedWriter};
 use crate::playbook::{Library, Vocabulary};
 use crate::runner::grant::PRIVATE;
-use crate::store::open::{Engine, StoreOptions};
-use crate::store::{self, Store, StoreError};
+use crate::store::Store;
+use crate::store::lock::FolderLock;
 use crate::template::Templates;
 use crate::tools::{self, ToolKind, ToolRegistry};
 use crate::upstream::full_name;
@@ -36,6 +35,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+
+pub(super) use super::storage::{Stored, board_and_me, open_board, open_store, store_options};
 
 /// Where messages go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub(super) struct Opened {
     pub spoken: Option<Spoken>,
     /// Where it is; `None` in a rehearsal.
     pub place: Option<Place>,
+    /// That of the state folder, where the store does not hold it.
+    pub lock: Option<FolderLock>,
 }
 
 /// What a house is made of, before it is put together.
@@ -88,8 +91,7 @@ pub(super) async fn house(place: &Place, speak: Speak) -> Result<Opened, Failure
     let clock = SystemClock::shared();
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let life = LifeId::new(format!("life-{}", entropy.nonce()));
-    let (store, restored) = open_store(&config, place, &life, &clock).await?;
-    let epoch = export::read_epoch(&place.state).map_err(|error| failures::export(&error))?;
+    let Stored { store, restored, lock, epoch } = open_store(&config, place, &life, &clock).await?;
     let (board, me) = board_and_me(&config, place, &clock, Some(&store)).await?;
     let spoken = (speak == Speak::Held).then(Spoken::default);
     let stdout: SharedWriter = match &spoken {
@@ -121,6 +123,7 @@ pub(super) async fn house(place: &Place, speak: Speak) -> Result<Opened, Failure
     opened.restored = restored;
     opened.spoken = spoken;
     opened.place = Some(place.clone());
+    opened.lock = lock;
     Ok(opened)
 }
 
@@ -165,7 +168,7 @@ pub(super) fn written(place: &Place) -> Result<Vec<PathBuf>, Failure> {
     let state = absolute(&place.state)?;
     let board = match &config.board {
         BoardConfig::Sqlite { path } => Some(place.state.join(path)),
-        BoardConfig::Leantime(_) => None,
+        BoardConfig::Leantime(_) | BoardConfig::Postgres(_) => None,
     };
     let mut folders = Vec::new();
     for file in board.iter().chain(config.files.values()) {
@@ -183,87 +186,6 @@ pub(super) fn make_state(state: &Path) -> Result<(), Failure> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(|error| {
         failures::state_io(&format!("{}: the state folder cannot be made", state.display()), &error)
     })
-}
-
-/// `[store]` as the store's room reads it.
-pub(super) fn store_options(config: &Config) -> StoreOptions {
-    let options = StoreOptions::default();
-    match &config.store {
-        StoreConfig::Memory => StoreOptions { engine: Engine::Memory, ..options },
-        StoreConfig::Sled { path } => StoreOptions { path: path.clone(), ..options },
-    }
-}
-
-pub(super) async fn open_store(
-    config: &Config,
-    place: &Place,
-    life: &LifeId,
-    clock: &Arc<dyn Clock>,
-) -> Result<(Arc<dyn Store>, Option<Restored>), Failure> {
-    let options = store_options(config);
-    let folder = options.folder(&place.state);
-    let open = || store::open::open(&options, &place.state, life, Arc::clone(clock));
-    if !export::needs_restore(&place.state, &folder) {
-        match open() {
-            Ok(store) => return Ok((store, None)),
-            Err(error @ StoreError::Unusable { .. }) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "local state cannot be opened: it is moved aside and the last export read back"
-                );
-            }
-            Err(error) => return Err(failures::store(&error)),
-        }
-    }
-    let (store, restored) = export::restore(&place.state, &folder, open, clock.as_ref())
-        .await
-        .map_err(|error| failures::export(&error))?;
-    tracing::error!(
-        moved_to = ?restored.moved_to, rows = restored.rows, exported = ?restored.exported,
-        "local state was restored; everything is stopped until `rota start-all`"
-    );
-    Ok((store, Some(restored)))
-}
-
-pub(super) async fn open_board(
-    config: &Config,
-    state: &Path,
-    clock: &Arc<dyn Clock>,
-    store: Option<&Arc<dyn Store>>,
-) -> Result<Arc<dyn Board>, Failure> {
-    let path = match &config.board {
-        BoardConfig::Sqlite { path } => path,
-        BoardConfig::Leantime(board) => {
-            return Ok(Arc::new(leantime::open(config, board, clock, store)?));
-        }
-    };
-    let options = BoardOptions {
-        kind: BoardKind::Sqlite,
-        path: Some(path.clone()),
-        name: config.board_name.clone(),
-    };
-    board::open::open(&options, state, Arc::clone(clock))
-        .await
-        .map_err(|error| failures::board(&error))
-}
-
-/// The board, and whoever types where they are known by it: on a Leantime they are the key's own
-/// user, unless somebody else is named.
-pub(super) async fn board_and_me(
-    config: &Config,
-    place: &Place,
-    clock: &Arc<dyn Clock>,
-    store: Option<&Arc<dyn Store>>,
-) -> Result<(Arc<dyn Board>, Option<Person>), Failure> {
-    let BoardConfig::Leantime(named) = &config.board else {
-        return Ok((open_board(config, &place.state, clock, store).await?, None));
-    };
-    let board = leantime::open(config, named, clock, store)?;
-    let me = match config.me {
-        Some(_) => None,
-        None => Some(board.whose(None).await.map_err(|error| failures::board(&error))?),
-    };
-    Ok((Arc::new(board), me))
 }
 
 pub(super) fn models(config: &Config) -> Result<BTreeMap<String, Arc<dyn Model>>, Failure> {
@@ -302,6 +224,9 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         epoch: ground.epoch,
     };
     let ledger = Arc::new(Ledger::new(store, Arc::clone(&clock), Arc::clone(&entropy), options));
+    if matches!(config.store, StoreConfig::Postgres(_)) {
+        ledger.export_nothing();
+    }
     let journal = Arc::new(RunJournal::new(Arc::clone(&ledger), Arc::clone(&board)));
     let parts =
         tools::Parts::new(Arc::clone(&board), Arc::clone(&journal) as _, Arc::clone(&clock));
@@ -323,7 +248,7 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         Some(person) => people::principal(person),
         None => people::me(board.as_ref(), config.me.as_deref()).await?,
     };
-    if matches!(config.board, BoardConfig::Sqlite { .. }) {
+    if !matches!(config.board, BoardConfig::Leantime(_)) {
         people::agents(board.as_ref(), &library.all()).await?;
     }
     let settings = settings(&config, daemon, &ground.life, ground.state, ground.templates);
@@ -356,7 +281,7 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         progress: tokio::sync::broadcast::channel(1_024).0,
         settings,
     };
-    Ok(Opened { config, parts, me, restored: None, spoken: None, place: None })
+    Ok(Opened { config, parts, me, restored: None, spoken: None, place: None, lock: None })
 }
 
 fn settings(
@@ -434,7 +359,7 @@ fn unpriced(config: &Config) -> std::collections::BTreeSet<String> {
 }
 
 /// The host's name, so that two daemons are told apart.
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
         .ok()
@@ -482,6 +407,7 @@ impl Opened {
             Daemon::start(self.parts, wake).await.map_err(|error| failures::start(&error))?;
         tools.set_desk(Arc::clone(&daemon) as _);
         let rehearsal = Some(rehearsal);
-        Ok(Front { outside, daemon, tools, me: self.me, zone, rehearsal, spoken: self.spoken })
+        let (me, spoken, lock) = (self.me, self.spoken, self.lock);
+        Ok(Front { outside, daemon, tools, me, zone, rehearsal, spoken, _lock: lock })
     }
 }

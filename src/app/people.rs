@@ -1,7 +1,7 @@
 //! Who is on a board that was just made: the person who types, and the agents of the playbooks.
 
 use crate::app::failure::{Failure, FailureKind};
-use crate::board::Board;
+use crate::board::{Board, BoardError};
 use crate::domain::{
     Initiative, NewPerson, Person, PersonId, PersonKind, Playbook, Principal, Role, Stamp, Work,
 };
@@ -98,6 +98,13 @@ async fn add(
 ) -> Result<Person, Failure> {
     let new = NewPerson { name: name.to_owned(), email: None, kind, role };
     // Nobody is there yet who could have done it.
-    let added = board.add_person(&Stamp::by(PersonId(0)), new).await;
-    added.map(|written| written.after).map_err(|error| super::failures::board(&error))
+    match board.add_person(&Stamp::by(PersonId(0)), new).await {
+        Ok(written) => Ok(written.after),
+        Err(error @ BoardError::Conflict(_)) => {
+            // Another daemon of the same board began at the same time.
+            let people = board.people().await.map_err(|error| super::failures::board(&error))?;
+            named(&people, name).cloned().ok_or_else(|| super::failures::board(&error))
+        }
+        Err(error) => Err(super::failures::board(&error)),
+    }
 }

@@ -9,10 +9,11 @@ use crate::app::house::Place;
 use crate::board::Board;
 use crate::board::overlay::Overlay;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
-use crate::config::{BoardConfig, Config};
+use crate::config::{BoardConfig, Config, StoreConfig};
 use crate::daemon::Wake;
 use crate::daemon::control::{Answer, AnswerError, Answered, DryRun, Progress, ToolRequest};
 use crate::domain::{BoardName, LifeId, Person, Reason, Value};
+use crate::ledger::export;
 use crate::model::Model;
 use crate::store::memory::MemoryStore;
 use crate::store::{Batch, Store};
@@ -169,7 +170,7 @@ impl Rehearsal {
             .await
             .map_err(|error| failures::start(&error))?;
         tools.set_desk(Arc::clone(&daemon) as _);
-        Ok(Front { daemon, tools, me, zone, outside, rehearsal: None, spoken: None })
+        Ok(Front { daemon, tools, me, zone, outside, rehearsal: None, spoken: None, _lock: None })
     }
 }
 
@@ -215,19 +216,26 @@ async fn copy(from: &dyn Store, to: &dyn Store) -> crate::store::Result<()> {
 
 /// Without a daemon: opens a copy of the state folder, which itself stays as it is, byte for byte.
 pub(super) async fn open_copy(place: &Place) -> Result<Arc<dyn Answer>, Failure> {
-    let store = open::store_options(&open::config(place)?).folder(&place.state);
+    let config = open::config(place)?;
+    if let StoreConfig::Postgres(named) = &config.store {
+        // Nothing of it is in the state folder, and it is only read.
+        let store = super::postgres::store(named).await?;
+        return Ok(Arc::new(over(place, Some(store)).await?));
+    }
+    let store = open::store_options(&config).folder(&place.state);
     let copied = Copied::of(&place.state, &store)?;
     let place = Place { state: copied.folder.clone(), ..place.clone() };
     let front = if copied.is_empty {
-        fresh(&place).await?
+        over(&place, None).await?
     } else {
         open::house(&place, open::Speak::Nowhere).await?.start_front(Wake::ToLook).await?
     };
     Ok(Arc::new(OfCopy { front, _copied: copied }))
 }
 
-/// There is no state yet: the rehearsal begins with nothing.
-async fn fresh(place: &Place) -> Result<Front, Failure> {
+/// Over what is on servers, with a store of one or none yet: what is not there, the rehearsal begins
+/// without.
+async fn over(place: &Place, store: Option<Arc<dyn Store>>) -> Result<Front, Failure> {
     let clock = SystemClock::shared();
     let config = open::config(place)?;
     // A board of another server is there without any state of ours.
@@ -236,7 +244,13 @@ async fn fresh(place: &Place) -> Result<Front, Failure> {
             let name = BoardName::new(config.board_name.clone());
             (Arc::new(Overlay::empty(name, Arc::clone(&clock))), None)
         }
-        BoardConfig::Leantime(_) => open::board_and_me(&config, place, &clock, None).await?,
+        BoardConfig::Leantime(_) | BoardConfig::Postgres(_) => {
+            open::board_and_me(&config, place, &clock, None).await?
+        }
+    };
+    let epoch = match &store {
+        Some(store) => export::epoch_of(store.as_ref()).await,
+        None => Ok(0),
     };
     let rehearsal = Rehearsal {
         models: open::models(&config)?,
@@ -244,8 +258,8 @@ async fn fresh(place: &Place) -> Result<Front, Failure> {
         config,
         me,
         board: Arc::clone(&board),
-        store: Arc::new(MemoryStore::new(Arc::clone(&clock))),
-        epoch: 0,
+        store: store.unwrap_or_else(|| Arc::new(MemoryStore::new(Arc::clone(&clock)))),
+        epoch: epoch.map_err(|error| failures::export(&error))?,
         clock: Arc::clone(&clock),
         environment: BTreeMap::new(),
     };

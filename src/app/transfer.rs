@@ -47,7 +47,8 @@ pub(super) async fn transfer(
     open::make_state(&place.state)?;
     let clock = SystemClock::shared();
     let life = LifeId::new(format!("life-{}", SystemEntropy.nonce()));
-    let (store, _) = open::open_store(&own, place, &life, &clock).await?;
+    let open::Stored { store, lock: _lock, .. } =
+        open::open_store(&own, place, &life, &clock).await?;
     let [own_identity, other_identity] = identities;
     let own = end(own, own_identity, place, (&clock, &store), options.dry_run).await?;
     let other = end(other, other_identity, place, (&clock, &store), options.dry_run).await?;
@@ -80,7 +81,7 @@ fn other(own: &Config, file: &Path) -> Result<Config, Failure> {
             .map_err(|faults| failures::config(&faults))?;
         // What is remembered of one server is never taken for another one's.
         let name = match &config.board {
-            BoardConfig::Sqlite { .. } => config.board_name.clone(),
+            BoardConfig::Sqlite { .. } | BoardConfig::Postgres(_) => config.board_name.clone(),
             BoardConfig::Leantime(leantime) => {
                 let digest = Sha256::digest(leantime.url.as_bytes());
                 let number = digest.iter().take(4).fold(0_u32, |all, b| all << 8 | u32::from(*b));
@@ -98,7 +99,7 @@ fn other(own: &Config, file: &Path) -> Result<Config, Failure> {
 fn file_of(config: &Config, place: &Place) -> Option<PathBuf> {
     match &config.board {
         BoardConfig::Sqlite { path } => Some(place.state.join(path)),
-        BoardConfig::Leantime(_) => None,
+        BoardConfig::Leantime(_) | BoardConfig::Postgres(_) => None,
     }
 }
 
@@ -121,6 +122,9 @@ fn identity(config: &Config, place: &Place) -> String {
             let url = leantime.url.trim().trim_end_matches('/').trim_end_matches("/api/jsonrpc");
             let url = Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.to_string());
             url.trim_end_matches('/').to_owned()
+        }
+        BoardConfig::Postgres(named) => {
+            format!("{}, schema {}", named.address, named.schema.as_str())
         }
         BoardConfig::Sqlite { path } => {
             let path = place.state.join(path);

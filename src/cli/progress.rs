@@ -1,6 +1,7 @@
 //! Shows a person at a terminal that something goes on, and what.
 
 use super::output::{Output, progress_text};
+use crate::app::house::MoveStep;
 use crate::daemon::control::Progress;
 use crate::transfer::Step;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -62,17 +63,31 @@ impl Counting {
 
     /// Shows how far it is.
     pub fn show(&self, step: Step) {
-        let (Some(bar), Some(noun)) = (&self.bar, step.noun) else { return };
+        if let Some(noun) = step.noun {
+            self.count(noun.plural().to_owned(), len(step.done), len(step.of));
+        }
+    }
+
+    /// The same of a move.
+    pub fn show_move(&self, step: MoveStep) {
+        if !step.part.is_empty() {
+            let what = if step.is_check { "comparing" } else { "moving" };
+            self.count(format!("{what} {} {}", step.part, step.table), step.done, step.of);
+        }
+    }
+
+    fn count(&self, what: String, done: u64, of: u64) {
+        let Some(bar) = &self.bar else { return };
         let template = "{spinner} {elapsed} {msg:14} {wide_bar} {pos}/{len} {eta}";
-        if bar.length() != Some(len(step.of)) || bar.message() != noun.plural() {
+        if bar.length() != Some(of) || bar.message() != what {
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
-            bar.set_message(noun.plural());
-            bar.set_length(len(step.of));
+            bar.set_message(what);
+            bar.set_length(of);
             bar.reset_eta();
         }
-        bar.set_position(len(step.done));
+        bar.set_position(done);
     }
 }
 

@@ -12,10 +12,6 @@ use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The keys that only this kind has.
-pub(super) const KEYS: &[&str] =
-    &["url", "key", "zone", "requests_per_minute", "user", "agents", "labels"];
-
 /// Where a Leantime is, where no file says it.
 pub const URL: &str = "LEANTIME_URL";
 /// Who acts there: the first of these that is set.

@@ -61,7 +61,7 @@ pub(super) fn models(
             let fault = table.own_fault("`kind` is missing");
             table.add(fault.with_help("write `kind = \"openai\"`, \"anthropic\" or \"scripted\""));
         }
-        let model = match kind(&table, &["openai", "anthropic", "scripted"], &[]) {
+        let model = match kind(&table, &["openai", "anthropic", "scripted"]) {
             Some("openai") => server(&table, Wire::Completions, folder, env, currency),
             Some("anthropic") => server(&table, Wire::Messages, folder, env, currency),
             Some(_) => scripted(&table, folder),

@@ -1,6 +1,7 @@
 //! From TOML to the configuration: what each table says.
 
-use super::leantime::{KEYS, leantime};
+use super::leantime::leantime;
+use super::postgres::postgres;
 use super::{Arm, BoardConfig, ClaimsConfig, Config, DaemonConfig, StoreConfig};
 use crate::domain::{DayBudget, Guards, TimeKind, show_duration};
 use crate::fault::table::Table;
@@ -8,6 +9,34 @@ use crate::fault::{Fault, nearest};
 use chrono_tz::Tz;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
+
+/// How many connections there are where nobody says it.
+const BOARD_CONNECTIONS: u32 = 8;
+const STORE_CONNECTIONS: u32 = 4;
+
+/// The keys that not every kind has, and the kinds that have them.
+const BOARD_KEYS: &[(&str, &[&str])] = &[
+    ("path", &["sqlite"]),
+    ("url", &["leantime", "postgres"]),
+    ("key", &["leantime"]),
+    ("zone", &["leantime"]),
+    ("requests_per_minute", &["leantime"]),
+    ("user", &["leantime"]),
+    ("agents", &["leantime"]),
+    ("labels", &["leantime"]),
+    ("schema", &["postgres"]),
+    ("connections", &["postgres"]),
+    ("plain", &["postgres"]),
+    ("statement_timeout", &["postgres"]),
+];
+const STORE_KEYS: &[(&str, &[&str])] = &[
+    ("path", &["sled"]),
+    ("url", &["postgres"]),
+    ("schema", &["postgres"]),
+    ("connections", &["postgres"]),
+    ("plain", &["postgres"]),
+    ("statement_timeout", &["postgres"]),
+];
 
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -26,7 +55,7 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
             format!("expected an IANA zone such as Europe/Berlin{}", near.unwrap_or_default())
         })
     });
-    let (board_name, board) = board(&root.table("board"), &base, folder, env);
+    let (board_name, board, kind) = board(&root.table("board"), &base, folder, env);
     let channels = super::notify::channels(root, folder, env);
     let known = channels.names();
     let people = root.table("people");
@@ -35,7 +64,7 @@ pub(super) fn config(root: &Table<'_, '_>, folder: &Path, env: Env<'_>) -> (Conf
     root.refuse("web", "[web]");
     let (mcp, open_to_others) = super::mcp::mcp(&root.table("mcp"), folder);
     let workspaces = super::workspaces::workspaces(&root.table("workspaces"), folder, env);
-    let (store, keep) = store(&root.table("store"), &base);
+    let (store, keep) = store(&root.table("store"), &base, folder, env, kind);
     let currency = root.parsed("currency", |text| {
         let fits = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase());
         fits.then(|| text.to_owned())
@@ -139,7 +168,7 @@ fn board(
     base: &Config,
     folder: &Path,
     env: Env<'_>,
-) -> (String, BoardConfig) {
+) -> (String, BoardConfig, Option<&'static str>) {
     let name = table.parsed("name", |text| {
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if text.is_empty() || text.len() > 63 || !text.chars().all(fits) {
@@ -147,71 +176,83 @@ fn board(
         }
         Ok(text.to_owned())
     });
-    let board = if kind(table, &["sqlite", "leantime"], &["postgres"]) == Some("leantime") {
-        if table.has("path") {
-            table.add(table.fault("path", "`path` is for kind = \"sqlite\" only"));
+    let kind = kind(table, &["sqlite", "leantime", "postgres"]);
+    let written = if table.has("kind") { kind } else { Some("sqlite") };
+    let kind = kind.unwrap_or("sqlite");
+    only(table, kind, BOARD_KEYS);
+    let board = match kind {
+        "leantime" => {
+            leantime(table, folder, env).map(|found| BoardConfig::Leantime(Box::new(found)))
         }
-        table.mention("path");
-        let found = leantime(table, folder, env);
-        found.map_or_else(|| base.board.clone(), |found| BoardConfig::Leantime(Box::new(found)))
-    } else {
-        for key in KEYS {
-            if table.has(key) {
-                let message = format!("`{key}` is for kind = \"leantime\" only");
-                table.add(table.secret_fault(key, message));
-            }
-            table.mention(key);
-        }
-        match table.needed_if_written("path") {
-            Some(path) => BoardConfig::Sqlite { path: PathBuf::from(path) },
-            None => base.board.clone(),
-        }
+        "postgres" => postgres(table, folder, env, BOARD_CONNECTIONS)
+            .map(|found| BoardConfig::Postgres(Box::new(found))),
+        _ => table
+            .needed_if_written("path")
+            .map(|path| BoardConfig::Sqlite { path: PathBuf::from(path) }),
     };
     table.finish(elsewhere);
-    (name.unwrap_or_else(|| base.board_name.clone()), board)
+    let name = name.unwrap_or_else(|| base.board_name.clone());
+    (name, board.unwrap_or_else(|| base.board.clone()), written)
 }
 
-fn store(table: &Table<'_, '_>, base: &Config) -> (StoreConfig, Duration) {
-    let kind = kind(table, &["sled", "memory"], &["postgres"]);
-    // In the state folder, so that `--state` names all there is, and a damaged store can be moved
-    // aside without leaving its disk.
-    let path = table.parsed("path", |text| {
-        let mut parts = Path::new(text).components();
-        match (parts.next(), parts.next()) {
-            (Some(Component::Normal(name)), None) if name == text => Ok(text.to_owned()),
-            _ => Err("`path` is the name of a folder in the state folder; \
-                      `--state DIR` puts the whole elsewhere"
-                .to_owned()),
-        }
-    });
+/// The store, and how long history is kept. `board` is the kind of the board, where it can be read.
+fn store(
+    table: &Table<'_, '_>,
+    base: &Config,
+    folder: &Path,
+    env: Env<'_>,
+    board: Option<&str>,
+) -> (StoreConfig, Duration) {
+    let kind = kind(table, &["sled", "memory", "postgres"]).unwrap_or("sled");
+    only(table, kind, STORE_KEYS);
     let day = Duration::from_hours(24);
     let keep = table.duration("keep", 7 * day..=3_650 * day).unwrap_or(base.keep);
-    let store = if kind == Some("memory") {
-        if table.has("path") {
-            table.add(table.fault("path", "`path` is for kind = \"sled\" only"));
-        }
-        StoreConfig::Memory
-    } else {
-        StoreConfig::Sled { path: PathBuf::from(path.unwrap_or_else(|| "store".to_owned())) }
+    let store = match kind {
+        "memory" => Some(StoreConfig::Memory),
+        "postgres" => postgres(table, folder, env, STORE_CONNECTIONS)
+            .map(|found| StoreConfig::Postgres(Box::new(found))),
+        _ => table.parsed("path", folder_name).map(|path| StoreConfig::Sled { path: path.into() }),
     };
-    table.refuse("url", "a store of another server");
+    if kind == "postgres" && board == Some("sqlite") {
+        let why = "a store that daemons share needs a board that they share: the board is a file \
+                   of one of them";
+        let help =
+            "write kind = \"postgres\" or \"leantime\" in [board], or leave kind out of [store]";
+        table.add(table.fault("kind", why).with_help(help));
+    }
     table.finish(elsewhere);
-    (store, keep)
+    (store.unwrap_or_else(|| base.store.clone()), keep)
 }
 
-/// `kind`: one of those there are; one that is only planned is refused as such.
-pub(super) fn kind(
-    table: &Table<'_, '_>,
-    known: &[&'static str],
-    planned: &[&'static str],
-) -> Option<&'static str> {
-    if let Some(word) = planned.iter().find(|word| table.says("kind", word)) {
-        let fault =
-            table.fault("kind", format!("kind = \"{word}\" is not available in this version"));
-        table.add(fault.with_help(format!("use \"{}\"", known.join("\" or \""))));
-        table.mention("kind");
-        return None;
+/// In the state folder, so that `--state` names all there is, and a damaged store can be moved aside
+/// without leaving its disk.
+fn folder_name(text: &str) -> Result<String, String> {
+    let mut parts = Path::new(text).components();
+    match (parts.next(), parts.next()) {
+        (Some(Component::Normal(name)), None) if name == text => Ok(text.to_owned()),
+        _ => Err("`path` is the name of a folder in the state folder; \
+                  `--state DIR` puts the whole elsewhere"
+            .to_owned()),
     }
+}
+
+/// Refuses keys that are of other kinds.
+fn only(table: &Table<'_, '_>, kind: &str, keys: &[(&'static str, &[&str])]) {
+    for (key, kinds) in keys.iter().copied().filter(|(_, kinds)| !kinds.contains(&kind)) {
+        table.mention(key);
+        if table.has(key) {
+            let message = format!("`{key}` is for kind = \"{}\" only", kinds.join("\" or \""));
+            // A path is no secret, and the only one of them that is shown.
+            table.add(match key {
+                "path" => table.fault(key, message),
+                _ => table.secret_fault(key, message),
+            });
+        }
+    }
+}
+
+/// `kind`: one of those there are.
+pub(super) fn kind(table: &Table<'_, '_>, known: &[&'static str]) -> Option<&'static str> {
     let words: Vec<(&'static str, &'static str)> =
         known.iter().map(|word| (*word, *word)).collect();
     table.choice("kind", &words)

@@ -352,6 +352,53 @@ fn daemon() -> Value {
     )
 }
 
+/// `[board]`.
+fn board() -> Value {
+    let own = json!({
+        "name": text("the board's name in claims and records (default: main)"),
+        "kind": word(&["sqlite", "leantime", "postgres"], "the board (default: sqlite)"),
+        "path": text("sqlite: the database, relative to the state folder (default: board.sqlite)"),
+        "url": secret("leantime: its address, as in a browser; postgres: postgres://USER:PASSWORD@HOST:PORT/DATABASE, several hosts with commas"),
+        "key": secret("leantime: an API key or an access token"),
+        "zone": text("leantime: the zone that the server is set to (default: UTC)"),
+        "requests_per_minute": json!({"type": "integer", "minimum": 1, "maximum": 100_000, "description": "leantime: how many it takes; fewer are learned (default: 120)"}),
+        "user": json!({"type": "integer", "minimum": 1, "description": "leantime: the id of the key's user, needed before version 3.8"}),
+        "agents": leantime_agents(),
+        "labels": named("leantime: what labels mean that do not say it themselves, by name", &word(&StatusKind::ALL.map(StatusKind::as_str), "what it means")),
+    });
+    object(&with(own, postgres(8)), &[])
+}
+
+/// `[store]`.
+fn store() -> Value {
+    let own = json!({
+        "kind": word(&["sled", "memory", "postgres"], "the store (default: sled)"),
+        "path": text("sled: the name of its folder in the state folder (default: store)"),
+        "url": secret("postgres: postgres://USER:PASSWORD@HOST:PORT/DATABASE, several hosts with commas"),
+        "keep": duration("how long ended runs, told messages and settled occurrences are kept, at least 7d (default: 90d)"),
+    });
+    object(&with(own, postgres(4)), &[])
+}
+
+/// What `[board]` and `[store]` say of a PostgreSQL beside its address.
+fn postgres(connections: u32) -> Value {
+    let about = format!("postgres: connections at once (default: {connections})");
+    json!({
+        "schema": json!({"type": "string", "pattern": "^[a-z_][a-z0-9_]{0,47}$", "description": "postgres: the schema of this team (default: rota)"}),
+        "connections": json!({"type": "integer", "minimum": 1, "maximum": 100, "description": about}),
+        "plain": truth("postgres: whether another machine may be reached without TLS (default: false)"),
+        "statement_timeout": duration("postgres: how long a statement may take, 1s to 10m (default: 15s)"),
+    })
+}
+
+/// The keys of both.
+fn with(mut one: Value, other: Value) -> Value {
+    if let (Value::Object(keys), Value::Object(more)) = (&mut one, other) {
+        keys.extend(more);
+    }
+    one
+}
+
 /// JSON Schema of `rota.toml` (draft 2020-12).
 pub fn schema() -> Value {
     let mut schema = object(
@@ -362,23 +409,8 @@ pub fn schema() -> Value {
             "templates": text("the folder of templates (default: templates)"),
             "currency": json!({"type": "string", "pattern": "^[A-Z]{3}$", "description": "the currency of costs (default: USD)"}),
             "daemon": daemon(),
-            "board": object(&json!({
-                "name": text("the board's name in claims and records (default: main)"),
-                "kind": word(&["sqlite", "leantime"], "the board (default: sqlite)"),
-                "path": text("sqlite: the database, relative to the state folder (default: board.sqlite)"),
-                "url": text("leantime: its address, as in a browser"),
-                "key": secret("leantime: an API key or an access token"),
-                "zone": text("leantime: the zone that the server is set to (default: UTC)"),
-                "requests_per_minute": json!({"type": "integer", "minimum": 1, "maximum": 100_000, "description": "leantime: how many it takes; fewer are learned (default: 120)"}),
-                "user": json!({"type": "integer", "minimum": 1, "description": "leantime: the id of the key's user, needed before version 3.8"}),
-                "agents": leantime_agents(),
-                "labels": named("leantime: what labels mean that do not say it themselves, by name", &word(&StatusKind::ALL.map(StatusKind::as_str), "what it means")),
-            }), &[]),
-            "store": object(&json!({
-                "kind": word(&["sled", "memory"], "the store (default: sled)"),
-                "path": text("the name of its folder in the state folder (default: store)"),
-                "keep": duration("how long ended runs, told messages and settled occurrences are kept, at least 7d (default: 90d)"),
-            }), &[]),
+            "board": board(),
+            "store": store(),
             "people": object(&json!({"me": text("the name of the board user who types commands")}), &[]),
             "budget": budget(),
             "review": review(),

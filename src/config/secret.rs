@@ -16,6 +16,17 @@ pub(super) fn secret(
     folder: &Path,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Option<SecretString> {
+    secret_if(table, key, folder, env, |_| true)
+}
+
+/// The same of something that only may hold a secret: a text that holds none may stand in the file.
+pub(super) fn secret_if(
+    table: &Table<'_, '_>,
+    key: &'static str,
+    folder: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    is_secret: impl Fn(&str) -> bool,
+) -> Option<SecretString> {
     if !table.has(key) {
         let fault = table.own_fault(format!("`{key}` is missing in [{}]", table.path()));
         table.add(fault.with_help(format!("write `{key} = {{ env = \"NAME\" }}`")));
@@ -25,7 +36,7 @@ pub(super) fn secret(
     let found = if table.is_table(key) {
         from_table(&table.table(key), folder, env)
     } else {
-        from_text(table, key, env)
+        from_text(table, key, env, is_secret)
     };
     match found {
         Ok(Some(value)) if value.trim().is_empty() => {
@@ -99,10 +110,14 @@ fn from_text(
     table: &Table<'_, '_>,
     key: &'static str,
     env: &dyn Fn(&str) -> Option<String>,
+    is_secret: impl Fn(&str) -> bool,
 ) -> Result<Option<String>, String> {
     let Some(text) = table.secret_text(key) else { return Ok(None) };
     if let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
         return variable(name, env);
+    }
+    if !is_secret(&text) {
+        return Ok(Some(text));
     }
     let fault = table.secret_fault(key, format!("`{key}` stands in the file itself"));
     let help = format!("write `{key} = {{ env = \"NAME\" }}` or `{{ file = \"…\" }}`");

@@ -84,6 +84,33 @@ pub fn read_epoch(state: &Path) -> Result<u32, ExportError> {
     }
 }
 
+/// The epoch that a store itself knows of: of one that daemons share, no state folder knows it.
+///
+/// # Errors
+/// The store's.
+pub async fn epoch_of(store: &dyn Store) -> Result<u32, ExportError> {
+    let Some(row) = store.get(keys::EPOCH).await? else { return Ok(0) };
+    serde_json::from_slice(&row.value).map_err(|error| {
+        StoreError::Corrupt { key: keys::EPOCH.to_owned(), source: Box::new(error) }.into()
+    })
+}
+
+/// Lets a store and a state folder know of an epoch, neither of which knows a higher one then.
+///
+/// # Errors
+/// The store's, or the file's.
+pub async fn raise_epoch(store: &dyn Store, state: &Path) -> Result<(), ExportError> {
+    let epoch = epoch_of(store).await?.max(read_epoch(state)?);
+    if epoch == 0 {
+        return Ok(());
+    }
+    let path = state.join("epoch");
+    write_durably(&path, format!("{epoch}\n").as_bytes())
+        .map_err(|source| ExportError::File { path, source })?;
+    store.commit(records::put::<_, ()>(Batch::new(), keys::EPOCH, &epoch, None)?).await?;
+    Ok(())
+}
+
 /// Writes every row, as one instant had them, to a temporary file, makes it durable and gives it
 /// its name. Returns the number of lines. The rows are read and written page by page.
 ///
@@ -143,6 +170,9 @@ impl Ledger {
     /// Exports to a state folder what the store holds, unless nothing was committed since the last
     /// export of this life. Returns the number of lines written; `None`: there was nothing new.
     pub async fn export(&self, state: &Path) -> Result<Option<u64>, ExportError> {
+        if self.exports_nothing.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let path = export_path(state);
         // One after the other, also after one that was broken off: two would spoil each other's file.
         let turn = Arc::clone(&self.exporting).lock_owned().await;

@@ -106,6 +106,8 @@ pub struct Ledger {
     /// Until when this daemon may believe that it is there for others, in milliseconds of the boot-time
     /// clock; 0: it never said that it is.
     pub(in crate::ledger) there_until: AtomicU64,
+    /// Whether the store is kept by others, who have their own ways to bring it back.
+    pub(in crate::ledger) exports_nothing: AtomicBool,
 }
 
 /// Whose ledger it is.
@@ -145,12 +147,18 @@ impl Ledger {
             last_place: tokio::sync::Mutex::default(),
             counted: AtomicBool::new(false),
             there_until: AtomicU64::new(0),
+            exports_nothing: AtomicBool::new(false),
         }
     }
 
     /// From now on what is written down is counted, too. Rehearsals are not.
     pub fn count(&self) {
         self.counted.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on nothing is exported: the store is on a server, and its database is what is kept.
+    pub fn export_nothing(&self) {
+        self.exports_nothing.store(true, Ordering::Relaxed);
     }
 
     /// Where it is counted, if it is.

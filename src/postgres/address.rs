@@ -123,7 +123,7 @@ fn guarded(
 }
 
 /// A socket or a loopback address.
-fn is_here(options: &PgConnectOptions) -> bool {
+pub(super) fn is_here(options: &PgConnectOptions) -> bool {
     let host = options.get_host().trim_start_matches('[').trim_end_matches(']');
     options.get_socket().is_some()
         || host.starts_with('/')
@@ -131,15 +131,18 @@ fn is_here(options: &PgConnectOptions) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// Where one host is, for people.
+pub(super) fn place_of(host: &PgConnectOptions) -> String {
+    match host.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", host.get_host(), host.get_port()),
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, host) in self.hosts.iter().enumerate() {
-            out.write_str(if place == 0 { "" } else { ", " })?;
-            match host.get_socket() {
-                Some(socket) => write!(out, "{}", socket.display())?,
-                None => write!(out, "{}:{}", host.get_host(), host.get_port())?,
-            }
-        }
+        let hosts: Vec<String> = self.hosts.iter().map(place_of).collect();
+        out.write_str(&hosts.join(", "))?;
         let database = self.hosts.first().and_then(PgConnectOptions::get_database);
         database.map_or(Ok(()), |database| write!(out, ", database {database}"))
     }

@@ -1,11 +1,14 @@
 //! Connections to a PostgreSQL server that a team's daemons share, for the board and the store alike.
 //!
-//! There is no query here. What is: the address with its hosts ([`Address`]), the pool that always
-//! ends at the host that takes writes ([`Cluster`]), the steps of a schema that several daemons may
-//! begin at once ([`steps`]), and what a server's error means ([`failure`]).
+//! No question about tasks or claims is here. What is: the address with its hosts ([`Address`]), the
+//! pool that always ends at the host that takes writes ([`Cluster`]), the steps of a schema that several
+//! daemons may begin at once ([`steps`]), whether a schema is being filled or was left ([`moves`]), how a
+//! server is ([`health`]), and what its errors mean ([`failure`]).
 
 pub mod address;
 pub mod failure;
+pub mod health;
+pub mod moves;
 pub mod steps;
 
 pub use address::Address;
@@ -26,7 +29,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const LIFETIME_MAX: Duration = Duration::from_hours(1);
 
 /// What is said of a database in the configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresOptions {
     /// Where it is.
     pub address: Address,

@@ -22,6 +22,7 @@
 //! 10. A second opening of the same folder fails at once and says who holds it.
 //! 11. A key put twice in one commit has the last value; one that is put and deleted is gone.
 
+pub mod lock;
 pub mod memory;
 pub mod open;
 pub mod sled;

@@ -179,7 +179,7 @@ const FAULTY: &[(&str, &str)] = &[
     ("a margin too wide", "[claims]\nmargin = \"15s\""),
     ("a bad zone", "timezone = \"Berlin\""),
     ("a bad word", "arm = \"yes\""),
-    ("another board", "[board]\nkind = \"postgres\""),
+    ("another board", "[board]\nkind = \"oracle\""),
     ("a Leantime without an address or key", "[board]\nkind = \"leantime\""),
     (
         "a Leantime with a password",
@@ -204,7 +204,7 @@ const FAULTY: &[(&str, &str)] = &[
          [board.labels]\n\"In QA\" = \"review\"\nFrozen = 3",
     ),
     ("agents of a board that has its own", "[board.agents.Violin]\nuser = 3\nkey = \"SECRET\""),
-    ("another store", "[store]\nkind = \"postgres\""),
+    ("another store", "[store]\nkind = \"redis\""),
     ("a path for nothing", "[store]\nkind = \"memory\"\npath = \"x\""),
     ("a server without a model", "[models.worker]\nkind = \"openai\"\nurl = \"http://x\""),
     ("a model of no kind", "[models.worker]\nkind = \"gemini\"\nkey = \"SECRET\""),

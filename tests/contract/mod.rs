@@ -5,6 +5,7 @@ mod board;
 mod config;
 mod config_channels;
 mod config_people;
+mod config_postgres;
 mod cron;
 mod days_ahead;
 pub(crate) mod given;

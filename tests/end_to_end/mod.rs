@@ -10,6 +10,7 @@ mod demo;
 mod following;
 mod leantime;
 mod many_failing;
+mod migrate;
 mod models;
 mod operating;
 mod processes;

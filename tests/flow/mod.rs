@@ -10,6 +10,7 @@ mod counted;
 mod daemon;
 mod digest;
 mod leantime;
+mod migrate;
 mod over_leantime;
 mod playbooks;
 mod rendering;

@@ -17,8 +17,12 @@ pub fn skip(why: &str) {
 /// The same of something that whoever runs the tests may insist on: `ROTA_TEST_REQUIRE=landlock,git`.
 #[track_caller]
 pub fn lacks(what: &str, why: &str) {
-    let required = asked("ROTA_TEST_REQUIRE").unwrap_or_default();
-    let is_required = required.split(',').any(|name| name.trim() == what);
-    assert!(!is_required, "{what} is required: {why}");
+    assert!(!is_required(what), "{what} is required: {why}");
     skip(&format!("{what}: {why}"));
+}
+
+/// Whether whoever runs the tests insists on it.
+pub fn is_required(what: &str) -> bool {
+    let required = asked("ROTA_TEST_REQUIRE").unwrap_or_default();
+    required.split(',').any(|name| name.trim() == what)
 }

@@ -22,6 +22,7 @@ pub mod model_double;
 pub mod obedient;
 pub mod office;
 pub mod playbooks;
+pub mod postgres;
 pub mod refusing;
 pub mod rota;
 pub mod sample_board;

@@ -148,7 +148,7 @@ fn append(path: &Path, agent: &AddAgent, minted: &Minted, lines: &str) -> bool {
     };
     let is_read = Config::parse(&after, path, &env).is_ok_and(|config| match &config.board {
         BoardConfig::Leantime(named) => named.agents.contains_key(&agent.name),
-        BoardConfig::Sqlite { .. } => false,
+        BoardConfig::Sqlite { .. } | BoardConfig::Postgres(_) => false,
     });
     is_read && replace(path, &after).is_ok()
 }

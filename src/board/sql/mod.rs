@@ -13,6 +13,7 @@ mod goals;
 mod history;
 mod memo;
 mod milestones;
+pub mod moving;
 mod people;
 mod plan;
 mod projects;

@@ -4,6 +4,7 @@ pub mod board;
 pub mod bridge;
 pub mod daemons;
 pub mod leantime;
+pub mod migrate;
 pub mod operate;
 pub mod outbox;
 pub mod outside;
@@ -23,6 +24,7 @@ use bridge::{BridgeArgs, DoctorArgs};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use daemons::DaemonsCommand;
 use leantime::{InitArgs, LeantimeCommand};
+use migrate::MigrateArgs;
 use operate::{ClaimsCommand, NextArgs, PlaybookArgs, RunOnceArgs, RunsCommand, WhyArgs};
 use outbox::OutboxCommand;
 use outside::{McpArgs, TokenCommand, UpstreamCommand};
@@ -215,6 +217,16 @@ pub enum Command {
     /// Copies between this board and another: a Leantime, a SQLite file
     #[command(subcommand, after_help = "Example:\n  rota board export leantime.toml --dry-run")]
     Board(BoardCommand),
+    /// Move board and ledger of a state folder to PostgreSQL, or back
+    ///
+    /// No daemon may run. Broken off, the same command goes on where it stopped. Both ends are compared
+    /// before daemons may use the new one, and what was left stays where it is. A password may stand in
+    /// PGPASSWORD or ~/.pgpass instead of the address.
+    #[command(
+        after_help = "Examples:\n  rota migrate --to postgres://rota_owner@db1/team --dry-run\n  \
+                            rota migrate --to embedded"
+    )]
+    Migrate(MigrateArgs),
     /// Write ledger and board into one file, while the daemon works on
     ///
     /// The file takes the place of no other. It holds no key of yours: tokens are in it as hashes, and

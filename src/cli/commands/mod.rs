@@ -7,6 +7,7 @@ mod files;
 mod inspect;
 mod leantime;
 mod mcp;
+mod migrate;
 mod serve;
 mod service;
 mod stop;
@@ -71,6 +72,7 @@ impl Session<'_> {
             Command::Person(person) => self.ask(person.call()).await,
             Command::Board(board) => self.transfer(board.options()).await,
             Command::Service(service) => self.service(service).await,
+            Command::Migrate(args) => self.migrate(args.options()?).await,
             Command::Backup { file } => self.backup(file).await,
             Command::Restore { file } => self.restore(file).await,
             Command::Mcp(args) => self.mcp(args).await,

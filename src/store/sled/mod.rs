@@ -7,13 +7,13 @@
 
 mod committer;
 mod engine;
-mod lock;
 mod opening;
 mod rows;
 #[cfg(test)]
 mod schedules;
 mod witness;
 
+use super::lock::FolderLock;
 use super::{Batch, Result, Row, Store, StoreError, Versioned};
 use crate::clock::Clock;
 use crate::domain::StoreTime;
@@ -21,7 +21,6 @@ use ::sled::IVec;
 use async_trait::async_trait;
 use committer::{Committer, Engine as _, Fault, Request, Seat as _, Shared, WAITING_MAX};
 use engine::SledEngine;
-use lock::FolderLock;
 use opening::Opened;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};

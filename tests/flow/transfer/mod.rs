@@ -2,8 +2,8 @@
 
 mod broken_off;
 mod later;
-mod sample;
-mod seen;
+pub mod sample;
+pub mod seen;
 mod there_and_back;
 
 use crate::support::leantime::{FakeLeantime, Options as Fake, Role as FakeRole};

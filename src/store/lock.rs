@@ -1,8 +1,8 @@
-//! The folder's own lock, taken before the engine is touched, so that whoever comes second is told
+//! A folder's own lock, taken before anything in there is touched, so that whoever comes second is told
 //! who holds it. The lock is the kernel's: it ends with the process, whatever the file says.
 
+use super::{Result, StoreError};
 use crate::clock::Clock;
-use crate::store::{Result, StoreError};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -12,7 +12,7 @@ const HOLDER_BYTES_MAX: u64 = 256;
 
 /// Held as long as it lives.
 #[derive(Debug)]
-pub(super) struct FolderLock {
+pub struct FolderLock {
     file: File,
 }
 
@@ -26,7 +26,10 @@ impl Drop for FolderLock {
 
 impl FolderLock {
     /// Takes the lock of a folder and notes who did: process, life, since when.
-    pub(super) fn take(dir: &Path, life: &str, clock: &dyn Clock) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] names the holder.
+    pub fn take(dir: &Path, life: &str, clock: &dyn Clock) -> Result<Self> {
         let failed = |error: std::io::Error| StoreError::Failed(Box::new(error));
         let path = dir.join("lock");
         let mut file = OpenOptions::new()

@@ -1,0 +1,103 @@
+//! What moves is all there, and what was left is left alone.
+
+use super::super::transfer::seen::seen;
+use super::{FENCE, Scene, content, nobody};
+use rota::app::App;
+use rota::app::house::{House as _, MigrateOptions, MoveTo, Need};
+use rota::board::Tasks as _;
+use rota::domain::{Fence, NewTask, Stamp, TaskEdit};
+use rota::store::Batch;
+use rota::store::Store as _;
+use tokio_util::sync::CancellationToken;
+
+const PROJECTS: &[&str] = &["Website", "Shop"];
+
+#[tokio::test]
+async fn a_house_moves_to_postgresql_and_back_and_is_what_it_was() {
+    let Some(scene) = Scene::new().await else { return };
+    let (rows, before) = (scene.rows().await, seen(&scene.board().await, PROJECTS).await);
+    let ledger = content(&scene.store()).await;
+    let report = scene.go(scene.to_server()).await.unwrap();
+    assert!(!report.resumed && !report.stopped && !report.dry_run, "{report:#?}");
+    let activity = report.board.iter().find(|table| table.name == "activity").unwrap();
+    assert!(activity.rows > 600 && activity.sha256.len() == 64, "{activity:?}");
+    assert_eq!(report.store.iter().map(|range| range.rows).sum::<u64>(), ledger.len() as u64);
+    // What it was moved from is as it was.
+    assert_eq!(scene.rows().await, rows);
+    scene.as_told(&report);
+    assert_eq!(seen(&scene.board_there().await, PROJECTS).await, before);
+    assert_eq!(content(&scene.store_there().await).await, ledger);
+    let report = scene.go(MoveTo::Embedded).await.unwrap();
+    let aside = |name: &str| report.left.iter().any(|left| left.contains(name));
+    assert!(aside("board.sqlite.before-") && aside("store.before-"), "{report:#?}");
+    scene.at_home();
+    assert_eq!(scene.rows().await, rows);
+    assert_eq!(content(&scene.store()).await, ledger);
+    assert_eq!(std::fs::read_to_string(scene.state().join("epoch")).unwrap().trim(), "3");
+}
+
+#[tokio::test]
+async fn numbers_and_fences_never_go_back() {
+    let Some(scene) = Scene::new().await else { return };
+    let by = Stamp::by(scene.sample.ann);
+    let older = Stamp { claim: Some((scene.fenced, Fence(FENCE.0 - 1))), ..by.clone() };
+    let report = scene.go(scene.to_server()).await.unwrap();
+    let there = scene.board_there().await;
+    let new = NewTask::new(scene.sample.shop, "New");
+    let first = there.add_task(&by, new.clone()).await.unwrap().after.id;
+    assert_eq!(first.0, scene.gone.0 + 1, "the number of a deleted task is not given again");
+    let late = there.edit_task(&older, scene.fenced, &[TaskEdit::Sort(1)]).await;
+    assert!(late.unwrap_err().to_string().contains("fence"), "a late write is refused");
+    scene.as_told(&report);
+    scene.go(MoveTo::Embedded).await.unwrap();
+    let home = scene.board().await;
+    assert_eq!(home.add_task(&by, new).await.unwrap().after.id.0, first.0 + 1);
+    assert!(home.edit_task(&older, scene.fenced, &[TaskEdit::Sort(1)]).await.is_err());
+}
+
+#[tokio::test]
+async fn nobody_goes_on_in_a_place_that_was_left() {
+    let Some(scene) = Scene::new().await else { return };
+    let report = scene.go(scene.to_server()).await.unwrap();
+    let refused = App.open(&scene.place(), Need::Look).await.err().unwrap();
+    assert!(refused.message.contains(scene.team.schema_name()), "{refused:?}");
+    assert!(refused.hints[0].contains("rota.toml"), "{refused:?}");
+    let again = scene.go(scene.to_server()).await.unwrap_err();
+    assert!(again.message.contains("already"), "{again:?}");
+    scene.as_told(&report);
+    App.open(&scene.place(), Need::Look).await.unwrap().close().await;
+    // Of other daemons, which nobody asked.
+    let (board, store) = (scene.board_there().await, scene.store_there().await);
+    scene.go(MoveTo::Embedded).await.unwrap();
+    let by = Stamp::by(scene.sample.ann);
+    let late = board.add_task(&by, NewTask::new(scene.sample.shop, "Late")).await;
+    assert!(late.is_err(), "a write to a board that was left");
+    assert!(store.commit(Batch::new().put("claim/main/1", "late")).await.is_err());
+    let refused = App.open(&scene.place(), Need::Look).await.err().unwrap();
+    assert!(refused.message.contains("was left for"), "{refused:?}");
+    scene.at_home();
+    App.open(&scene.place(), Need::Look).await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_dry_run_counts_and_makes_nothing() {
+    let Some(scene) = Scene::new().await else { return };
+    let rows = scene.rows().await;
+    let options = MigrateOptions { to: scene.to_server(), dry_run: true };
+    let stop = CancellationToken::new();
+    let report = App.migrate(&scene.place(), options, nobody(), stop).await.unwrap();
+    assert!(report.dry_run, "{report:#?}");
+    let tasks = report.board.iter().find(|table| table.name == "tasks").unwrap();
+    assert_eq!(tasks.rows, 10);
+    assert_eq!(report.store[0].rows, 1_500);
+    let schemas = "select count(*) from pg_namespace where nspname = ";
+    let schemas = format!("{schemas}'{}'", scene.team.schema_name());
+    assert_eq!(scene.team.psql(&schemas), "0");
+    assert_eq!(scene.rows().await, rows);
+    let left: Vec<String> = std::fs::read_dir(scene.state())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("mov"))
+        .collect();
+    assert_eq!(left, Vec::<String>::new());
+}
