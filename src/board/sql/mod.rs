@@ -68,7 +68,7 @@ impl SqlBoard {
     }
 
     /// Opens the board of a team in a PostgreSQL, creating its schema and tables where missing; several
-    /// may begin so at once.
+    /// may begin so at once. The connections are this board's own, and end with [`SqlBoard::close`].
     ///
     /// [`BoardError::Unusable`]: a newer program made the tables, or nobody is let in;
     /// [`BoardError::Unavailable`]: nobody answers.

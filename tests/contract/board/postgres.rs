@@ -89,7 +89,7 @@ async fn whoever_lost_the_right_to_write_hears_it_and_reads_on() {
     let team = w.team.as_ref().unwrap();
     let task = w.task("One").await;
     team.psql(&format!("revoke update on tasks from {}", team.schema_name()));
-    unusable(w.edit(task.id, &[TaskEdit::Sort(7)]).await, "grant its user select, insert");
+    unusable(w.edit(task.id, &[TaskEdit::Sort(7)]).await, "grant its user");
     assert_eq!(w.board.task(task.id).await.unwrap(), task);
 }
 
@@ -137,7 +137,8 @@ async fn a_fence_that_is_raised_while_a_write_waits_for_its_turn_refuses_it() {
 async fn a_write_that_is_given_up_while_it_waits_is_in_nobodys_way() {
     let Some((w, mut another)) = with_another().await else { return };
     say(&mut another, &format!("select pg_advisory_lock({LOCK})")).await;
-    let waits = w.board.add_task(&w.marked(1), NewTask::new(w.alpha, "Given up"));
+    let stamp = w.marked(1);
+    let waits = w.board.add_task(&stamp, NewTask::new(w.alpha, "Given up"));
     assert!(tokio::time::timeout(Duration::from_millis(200), waits).await.is_err());
     say(&mut another, &format!("select pg_advisory_unlock({LOCK})")).await;
     for number in 0..8 {

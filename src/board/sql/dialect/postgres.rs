@@ -294,8 +294,8 @@ pub(super) fn failed(error: sqlx::Error) -> BoardError {
         Meaning::TooSlow => away("PostgreSQL took longer than a statement may take", Some(error)),
         Meaning::Full => away("PostgreSQL has no connection, memory or disk left", Some(error)),
         Meaning::Refused => unusable(
-            "PostgreSQL refuses the board its tables: grant its user select, insert, update and \
-             delete on them, and usage of the schema and its sequences",
+            "PostgreSQL refuses the board its tables: grant its user usage of the schema, and \
+             select, insert, update and delete on all tables in it",
             error,
         ),
         Meaning::Other => match class.as_str() {
