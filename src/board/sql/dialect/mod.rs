@@ -4,7 +4,7 @@
 //! [`query`] that is bound and fetched on one, and the [`DbRow`]s that come of it. What is said to one
 //! of the two alone is in the file of its name.
 
-mod nul;
+pub(super) mod nul;
 mod postgres;
 mod query;
 mod row;

@@ -11,7 +11,7 @@ const CODES: [&str; 4] =
     ["\u{1}\u{2}\u{2}", "\u{1}\u{2}\u{3}", "\u{1}\u{3}\u{2}", "\u{1}\u{3}\u{3}"];
 
 /// A text as a column holds it.
-pub(super) fn to_column(text: &str) -> Cow<'_, str> {
+pub(in crate::board::sql) fn to_column(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| usize::from(byte) >= CODES.len()) {
         return Cow::Borrowed(text);
     }
@@ -26,7 +26,7 @@ pub(super) fn to_column(text: &str) -> Cow<'_, str> {
 }
 
 /// The text that a column holds.
-pub(super) fn from_column(column: &str) -> String {
+pub(in crate::board::sql) fn from_column(column: &str) -> String {
     let mut text = String::with_capacity(column.len());
     let mut rest = column;
     while let Some(at) = rest.find('\u{1}') {

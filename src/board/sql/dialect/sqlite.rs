@@ -167,7 +167,7 @@ pub(super) async fn connect(path: &Path) -> Result<Opened> {
 }
 
 /// Copies a file in one transaction of its own, without what the file keeps of deleted rows.
-pub(super) async fn copy(from: &Path, to: &Path) -> Result<()> {
+pub(in crate::board::sql) async fn copy(from: &Path, to: &Path) -> Result<()> {
     if !from.exists() {
         return Err(unusable(from, "is not there"));
     }
