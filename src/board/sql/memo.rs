@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(asked.count(), 52);
         // The log is written back and begun anew.
         sqlx::raw_sql("pragma wal_checkpoint(truncate)")
-            .execute(others.database.file_writer())
+            .execute(others.database.file_writer().unwrap())
             .await
             .unwrap();
         assert_eq!(asked.headline().await, "of others 49");

@@ -202,7 +202,7 @@ mod tests {
         let new = NewProject { name: "Alpha".into(), details: String::new(), statuses: Vec::new() };
         let alpha = board.add_project(&by, new).await.unwrap().after.id;
         let limit = |pages: u32| sqlx::AssertSqlSafe(format!("pragma max_page_count = {pages}"));
-        sqlx::raw_sql(limit(120)).execute(board.database.file_writer()).await.unwrap();
+        sqlx::raw_sql(limit(120)).execute(board.database.file_writer().unwrap()).await.unwrap();
         let long = NewTask::new(alpha, "One").with(TaskEdit::Description("x".repeat(60_000)));
         let mut added = 0;
         let error = loop {
@@ -214,7 +214,10 @@ mod tests {
         };
         assert!(error.is_transient() && error.to_string().contains("full"), "{error}");
         assert_eq!(board.tasks(&TaskQuery::default()).await.unwrap().items.len(), added);
-        sqlx::raw_sql(limit(1_000_000)).execute(board.database.file_writer()).await.unwrap();
+        sqlx::raw_sql(limit(1_000_000))
+            .execute(board.database.file_writer().unwrap())
+            .await
+            .unwrap();
         board.add_task(&by, long).await.unwrap();
     }
 

@@ -262,13 +262,17 @@ impl SqlBoard {
             }
         }
         let moved_since = after.filter(|_| moves).map(|_| since);
+        // Before the page, which is slow to find among all that moved for a reader who is too late.
+        let elsewhere = match moved_since {
+            Some(since) => moved(on, query, since).await?,
+            None => Vec::new(),
+        };
         let rows = plan.page(COLUMNS, after, moved_since, size + 1).fetch_all(on).await?;
         let mut items: Vec<(i64, Task)> = read_all(&rows)?
             .into_iter()
             .map(|task| (page::key(query.order, &task), task))
             .collect();
-        if let (Some(since), Some(after)) = (moved_since, after) {
-            let elsewhere = moved(on, query, since).await?;
+        if let Some(after) = after.filter(|_| moves) {
             items.extend(elsewhere.into_iter().filter(|(key, task)| (*key, task.id.0) > after));
             items.sort_by_key(|(key, task)| (*key, task.id));
         }

@@ -124,10 +124,11 @@ impl World {
     pub(crate) async fn beside(&self) -> Arc<dyn Board> {
         let (name, clock) = (BoardName::new("main"), self.clock.clone());
         let path = self.folder.path().join("board.db");
-        Arc::new(match &self.team {
+        let board = match &self.team {
             Some(team) => SqlBoard::shared(team.cluster(4), name, clock).await.unwrap(),
             None => SqlBoard::open(&path, name, clock).await.unwrap(),
-        })
+        };
+        Arc::new(board)
     }
 
     /// What keeps the numbers of a PostgreSQL as a file would give them.
