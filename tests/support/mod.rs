@@ -19,6 +19,7 @@ pub mod leantime;
 pub mod leantime_server;
 pub mod mailbox;
 pub mod model_double;
+pub mod numbers;
 pub mod obedient;
 pub mod office;
 pub mod playbooks;

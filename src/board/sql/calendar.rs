@@ -3,7 +3,7 @@
 use super::super::kept::{day_number, day_of};
 use super::super::{Calendar, Result, SCHEDULED_MAX, kept};
 use super::SqlBoard;
-use super::dialect::{Connection, DbRow, failed, indexed_by};
+use super::dialect::{Connection, DbRow, failed};
 use super::stored::{Stored, page_sql, written};
 use super::text::{Bind, Sql};
 use crate::domain::{
@@ -11,7 +11,6 @@ use crate::domain::{
     Scheduled, Span, Stamp, When, Written, from_millis,
 };
 use async_trait::async_trait;
-use sqlx::Row;
 
 impl Stored for CalendarEvent {
     const TABLE: &'static str = "events";
@@ -19,7 +18,7 @@ impl Stored for CalendarEvent {
         first_day, last_day, created, modified, revision";
 
     fn read(row: &DbRow) -> sqlx::Result<Self> {
-        let number = |at: usize| row.try_get::<Option<i64>, _>(at);
+        let number = |at: usize| row.try_get::<Option<i64>>(at);
         let when = match (number(5)?, number(6)?, number(7)?, number(8)?) {
             (Some(from), Some(to), None, None) => {
                 When::Timed(Span { from: from_millis(from), to: from_millis(to) })
@@ -38,7 +37,7 @@ impl Stored for CalendarEvent {
             when,
             created: from_millis(row.try_get(9)?),
             modified: from_millis(row.try_get(10)?),
-            revision: row.try_get::<i64, _>(11)?.cast_unsigned(),
+            revision: row.try_get::<i64>(11)?.cast_unsigned(),
         })
     }
 
@@ -78,12 +77,12 @@ impl Stored for CalendarEvent {
         };
         let word = if query.owners.is_empty() { "at" } else { "by" };
         sql.push(" and id in (select id from events");
-        sql.push(&indexed_by(&format!("events_{word}_until"))).push(" where begins is not null");
+        sql.indexed_by(&format!("events_{word}_until")).push(" where begins is not null");
         sql.and_ints("owner", query.owners.iter().map(|id| id.0));
         sql.push(" and until > ").int(during.span.from.timestamp_millis());
         sql.push(" and begins < ").int(during.span.to.timestamp_millis());
         sql.push(" union all select id from events");
-        sql.push(&indexed_by(&format!("events_{word}_day"))).push(" where first_day is not null");
+        sql.indexed_by(&format!("events_{word}_day")).push(" where first_day is not null");
         sql.and_ints("owner", query.owners.iter().map(|id| id.0));
         sql.push(" and last_day >= ").int(day_number(during.first));
         sql.push(" and first_day <= ").int(day_number(during.last)).push(")");
@@ -93,7 +92,7 @@ impl Stored for CalendarEvent {
 /// The tasks of a person whose planned work meets a span.
 pub(super) fn work_sql(query: &ScheduleQuery, max: usize) -> Sql {
     let mut sql = Sql::new("select ");
-    sql.push(super::tasks::COLUMNS).push(" from tasks t").push(&indexed_by("tasks_by_work"));
+    sql.push(super::tasks::COLUMNS).push(" from tasks t").indexed_by("tasks_by_work");
     sql.push(" where t.work_from is not null and t.work_to is not null and t.assignee = ");
     sql.int(query.person.0).push(" and t.work_to >= t.work_from");
     sql.push(" and t.work_to >= ").int(query.during.span.from.timestamp_millis());
@@ -128,7 +127,7 @@ impl Calendar for SqlBoard {
     }
 
     async fn add_event(&self, stamp: &Stamp, new: NewEvent) -> Result<Written<CalendarEvent>> {
-        written!(self, add_event(stamp, new))
+        written!(self, add_event(stamp, new.clone()))
     }
 
     async fn edit_event(

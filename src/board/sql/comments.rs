@@ -1,18 +1,18 @@
 //! Comments in SQL.
 
-use super::super::{Comments, Result, check, write};
+use super::super::{Comments, Result, check};
 use super::SqlBoard;
 use super::columns::at_or_after;
-use super::dialect::{Connection, DbRow, failed};
+use super::dialect::{Connection, DbRow, failed, query};
 use super::memo::Question;
 use super::people::{thing_of, word_of};
+use super::stored::written;
 use super::text::Sql;
 use crate::domain::{
     Comment, CommentId, CommentQuery, CommentTarget, Cursor, GoalId, NewComment, Page, PersonId,
     ProjectId, Rating, Stamp, TaskId, Written, from_millis,
 };
 use async_trait::async_trait;
-use sqlx::Row;
 
 const RATINGS: [(Rating, &str); 3] =
     [(Rating::Green, "green"), (Rating::Yellow, "yellow"), (Rating::Red, "red")];
@@ -20,7 +20,7 @@ const SELECT: &str = "select id, task, project, author, text, parent, rating, cr
                       from comments where true";
 
 fn read(row: &DbRow) -> sqlx::Result<Comment> {
-    let number = |at: usize| row.try_get::<Option<i64>, _>(at);
+    let number = |at: usize| row.try_get::<Option<i64>>(at);
     let on = match (number(1)?, number(2)?, number(8)?) {
         (Some(task), None, None) => CommentTarget::Task(TaskId(task)),
         (None, Some(project), None) => CommentTarget::Project(ProjectId(project)),
@@ -33,7 +33,7 @@ fn read(row: &DbRow) -> sqlx::Result<Comment> {
         on,
         author: PersonId(row.try_get(3)?),
         text: row.try_get(4)?,
-        parent: row.try_get::<Option<i64>, _>(5)?.map(CommentId),
+        parent: row.try_get::<Option<i64>>(5)?.map(CommentId),
         rating: rating.map(|word| thing_of(&RATINGS, word)).transpose()?,
         created: from_millis(row.try_get(7)?),
     })
@@ -83,7 +83,7 @@ pub(super) async fn insert(on: &mut Connection, comment: &Comment) -> Result<Com
         CommentTarget::Project(id) => (None, Some(id.0), None),
         CommentTarget::Goal(id) => (None, None, Some(id.0)),
     };
-    let id: i64 = sqlx::query_scalar(
+    let id = query(
         "insert into comments (task, project, author, text, parent, rating, created, goal) \
          values ($1, $2, $3, $4, $5, $6, $7, $8) returning id",
     )
@@ -95,31 +95,23 @@ pub(super) async fn insert(on: &mut Connection, comment: &Comment) -> Result<Com
     .bind(comment.rating.map(|rating| word_of(&RATINGS, &rating)))
     .bind(comment.created.timestamp_millis())
     .bind(goal)
-    .fetch_one(on)
-    .await
-    .map_err(failed)?;
+    .int(on)
+    .await?;
     Ok(CommentId(id))
 }
 
 /// Only what a comment answers and what it says ever change.
 pub(super) async fn update(on: &mut Connection, comment: &Comment) -> Result<()> {
-    sqlx::query("update comments set parent = $1, text = $2 where id = $3")
+    query("update comments set parent = $1, text = $2 where id = $3")
         .bind(comment.parent.map(|id| id.0))
         .bind(&comment.text)
         .bind(comment.id.0)
         .execute(on)
         .await
-        .map(|_| ())
-        .map_err(failed)
 }
 
 pub(super) async fn remove(on: &mut Connection, id: CommentId) -> Result<()> {
-    sqlx::query("delete from comments where id = $1")
-        .bind(id.0)
-        .execute(on)
-        .await
-        .map(|_| ())
-        .map_err(failed)
+    query("delete from comments where id = $1").bind(id.0).execute(on).await
 }
 
 #[async_trait]
@@ -128,7 +120,7 @@ impl Comments for SqlBoard {
         let ask = async {
             check::asked_projects(query.projects.len())?;
             let size = query.page_size();
-            let mut items = select(&mut *self.reader().await?, query, size + 1).await?;
+            let mut items = select(&mut self.reader().await?, query, size + 1).await?;
             let more = items.len() > size;
             items.truncate(size);
             let next = items.last().filter(|_| more).map(|last| Cursor(last.id.to_string()));
@@ -138,10 +130,7 @@ impl Comments for SqlBoard {
     }
 
     async fn add_comment(&self, stamp: &Stamp, new: NewComment) -> Result<Written<Comment>> {
-        let mut session = self.session().await?;
-        let written = write::add_comment(&mut session, self.now(), stamp, new).await?;
-        session.commit().await?;
-        Ok(written)
+        written!(self, add_comment(stamp, new.clone()))
     }
 
     async fn edit_comment(
@@ -150,16 +139,10 @@ impl Comments for SqlBoard {
         id: CommentId,
         text: String,
     ) -> Result<Written<Comment>> {
-        let mut session = self.session().await?;
-        let written = write::edit_comment(&mut session, self.now(), stamp, id, text).await?;
-        session.commit().await?;
-        Ok(written)
+        written!(self, edit_comment(stamp, id, text.clone()))
     }
 
     async fn delete_comment(&self, stamp: &Stamp, id: CommentId) -> Result<Written<Comment>> {
-        let mut session = self.session().await?;
-        let written = write::delete_comment(&mut session, self.now(), stamp, id).await?;
-        session.commit().await?;
-        Ok(written)
+        written!(self, delete_comment(stamp, id))
     }
 }

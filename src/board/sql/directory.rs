@@ -2,8 +2,10 @@
 //!
 //! Each question looks at the rows of activity since the last one. A person or project never changes
 //! without such a row in the same transaction, so the answer is as new as one that reads everything,
-//! also when another process has written; what somebody writes past the board, into the file itself,
-//! is seen with the next change of a person or project.
+//! also when another process has written; what somebody writes past the board, into the tables themselves,
+//! is seen with the next change of a person or project. Rows are numbered in the order in which they are
+//! committed, so none appears behind the last one that was seen; if that one is gone, the board is an older
+//! copy, and everything is read again.
 
 use super::super::Result;
 use super::memo::Question;
@@ -49,11 +51,13 @@ impl SqlBoard {
         let kept = self.directory.lock().clone();
         if let Some(kept) = kept {
             let news = history::news_of_directory(&mut reader, kept.row).await?;
-            let Some(latest) = news.latest else { return Ok(kept) };
-            if !news.changed {
+            if let (Some(latest), false) = (news.latest, news.changed) {
                 let kept = Kept { row: latest, ..kept };
                 self.directory.keep(&kept);
                 return Ok(kept);
+            }
+            if news.latest.is_none() {
+                *self.directory.lock() = None;
             }
         }
         // The row first: what is read after it is never older.

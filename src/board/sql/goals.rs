@@ -11,7 +11,6 @@ use crate::domain::{
     NewGoal, NewGoalBoard, Page, PersonId, ProjectId, Stamp, Written, from_millis,
 };
 use async_trait::async_trait;
-use sqlx::Row;
 
 /// A word that was written by [`std::fmt::Display`].
 pub(super) fn parsed<T: std::str::FromStr<Err = String>>(word: &str) -> sqlx::Result<T> {
@@ -63,7 +62,7 @@ impl Stored for Goal {
         created, modified, revision";
 
     fn read(row: &DbRow) -> sqlx::Result<Self> {
-        let number = |at: usize| row.try_get::<Option<i64>, _>(at);
+        let number = |at: usize| row.try_get::<Option<i64>>(at);
         Ok(Self {
             id: GoalId(row.try_get(0)?),
             board: GoalBoardId(row.try_get(1)?),
@@ -83,7 +82,7 @@ impl Stored for Goal {
             author: PersonId(row.try_get(15)?),
             created: from_millis(row.try_get(16)?),
             modified: from_millis(row.try_get(17)?),
-            revision: row.try_get::<i64, _>(18)?.cast_unsigned(),
+            revision: row.try_get::<i64>(18)?.cast_unsigned(),
         })
     }
 
@@ -142,7 +141,7 @@ impl Goals for SqlBoard {
     }
 
     async fn add_goal_board(&self, stamp: &Stamp, new: NewGoalBoard) -> Result<Written<GoalBoard>> {
-        written!(self, add_goal_board(stamp, new))
+        written!(self, add_goal_board(stamp, new.clone()))
     }
 
     async fn delete_goal_board(
@@ -162,7 +161,7 @@ impl Goals for SqlBoard {
     }
 
     async fn add_goal(&self, stamp: &Stamp, new: NewGoal) -> Result<Written<Goal>> {
-        written!(self, add_goal(stamp, new))
+        written!(self, add_goal(stamp, new.clone()))
     }
 
     async fn edit_goal(

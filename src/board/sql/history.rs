@@ -4,7 +4,7 @@ use super::super::write::Trace;
 use super::super::{History, Result, check, page};
 use super::SqlBoard;
 use super::columns::{at_or_after, from_json, to_json};
-use super::dialect::{Connection, DbRow, failed};
+use super::dialect::{Connection, DbRow, failed, query};
 use super::text::{Bind, Sql};
 use super::traces::{self, entity_columns, entity_of};
 use crate::domain::{
@@ -12,13 +12,12 @@ use crate::domain::{
     TaskOrder, from_millis,
 };
 use async_trait::async_trait;
-use sqlx::Row;
 
 const SELECT: &str = "select id, at, actor, entity, entity_id, task, project, field, before, \
                       after, run, seq from activity where true";
 
 fn read(row: &DbRow) -> sqlx::Result<Activity> {
-    let mark = match (row.try_get::<Option<String>, _>(10)?, row.try_get::<Option<i64>, _>(11)?) {
+    let mark = match (row.try_get::<Option<String>>(10)?, row.try_get::<Option<i64>>(11)?) {
         (Some(run), Some(seq)) => {
             Some(Mark { run: RunId(run), seq: u32::try_from(seq).unwrap_or(u32::MAX) })
         }
@@ -27,10 +26,10 @@ fn read(row: &DbRow) -> sqlx::Result<Activity> {
     Ok(Activity {
         id: ActivityId(row.try_get(0)?),
         at: from_millis(row.try_get(1)?),
-        actor: row.try_get::<Option<i64>, _>(2)?.map(PersonId),
+        actor: row.try_get::<Option<i64>>(2)?.map(PersonId),
         entity: entity_of(row.try_get(3)?, row.try_get(4)?)?,
-        task: row.try_get::<Option<i64>, _>(5)?.map(TaskId),
-        project: row.try_get::<Option<i64>, _>(6)?.map(ProjectId),
+        task: row.try_get::<Option<i64>>(5)?.map(TaskId),
+        project: row.try_get::<Option<i64>>(6)?.map(ProjectId),
         field: row.try_get(7)?,
         before: from_json(row.try_get(8)?)?,
         after: from_json(row.try_get(9)?)?,
@@ -62,7 +61,7 @@ pub(super) async fn record(
 }
 
 fn insert(sql: &mut Sql, rows: &[Activity]) -> Result<()> {
-    sql.push(
+    sql.another().push(
         "insert into activity (at, actor, entity, entity_id, task, project, field, before, \
          after, run, seq) values ",
     );
@@ -83,35 +82,33 @@ fn insert(sql: &mut Sql, rows: &[Activity]) -> Result<()> {
             row.mark.as_ref().map(|mark| i64::from(mark.seq)).into(),
         ]);
     }
-    sql.push("; ");
     Ok(())
 }
 
 /// The latest row's id; 0 before the first.
 pub(super) async fn latest(on: &mut Connection) -> Result<i64> {
-    let id: Option<i64> =
-        sqlx::query_scalar("select max(id) from activity").fetch_one(on).await.map_err(failed)?;
+    let id = query("select max(id) from activity").maybe_int(on).await?;
     Ok(id.unwrap_or(0))
 }
 
-/// What the rows after one say about people and projects.
+/// What the rows from one on say about people and projects.
 pub(super) struct News {
-    /// The latest of them; `None`: there are none.
+    /// The latest of them; `None`: there is none, not even that one, as after a return to an older copy.
     pub(super) latest: Option<i64>,
-    /// Whether one of them is about a person or a project itself.
+    /// Whether one of those after it is about a person or a project itself.
     pub(super) changed: bool,
 }
 
-pub(super) async fn news_of_directory(on: &mut Connection, after: i64) -> Result<News> {
-    let row = sqlx::query(
-        "select max(id), max(entity in ('person', 'project')) from activity where id > $1",
+pub(super) async fn news_of_directory(on: &mut Connection, row: i64) -> Result<News> {
+    let news = query(
+        "select max(id), cast(max(case when id > $1 and entity in ('person', 'project') \
+         then 1 else 0 end) as bigint) from activity where id >= $1",
     )
-    .bind(after)
+    .bind(row)
     .fetch_one(on)
-    .await
-    .map_err(failed)?;
-    let changed: Option<i64> = row.try_get(1).map_err(failed)?;
-    Ok(News { latest: row.try_get(0).map_err(failed)?, changed: changed == Some(1) })
+    .await?;
+    let changed: Option<i64> = news.try_get(1).map_err(failed)?;
+    Ok(News { latest: news.try_get(0).map_err(failed)?, changed: changed == Some(1) })
 }
 
 /// Rows later than one that may move a task in an order, earliest first; without long values.
@@ -138,14 +135,11 @@ pub(super) async fn modified_by(
     task: TaskId,
     row: i64,
 ) -> Result<Option<i64>> {
-    sqlx::query_scalar(
-        "select at from activity where task = $1 and id <= $2 order by id desc limit 1",
-    )
-    .bind(task.0)
-    .bind(row)
-    .fetch_optional(on)
-    .await
-    .map_err(failed)
+    query("select at from activity where task = $1 and id <= $2 order by id desc limit 1")
+        .bind(task.0)
+        .bind(row)
+        .maybe_int(on)
+        .await
 }
 
 async fn select(on: &mut Connection, query: &ActivityQuery, max: usize) -> Result<Vec<Activity>> {
@@ -171,7 +165,7 @@ impl History for SqlBoard {
     async fn activity(&self, query: &ActivityQuery) -> Result<Page<Activity>> {
         check::asked_projects(query.projects.len())?;
         let size = query.page_size();
-        let mut items = select(&mut *self.reader().await?, query, size + 1).await?;
+        let mut items = select(&mut self.reader().await?, query, size + 1).await?;
         let more = items.len() > size;
         items.truncate(size);
         let next = items.last().filter(|_| more).map(|last| Cursor(last.id.to_string()));
@@ -179,6 +173,6 @@ impl History for SqlBoard {
     }
 
     async fn latest_activity(&self) -> Result<ActivityId> {
-        latest(&mut *self.reader().await?).await.map(ActivityId)
+        latest(&mut self.reader().await?).await.map(ActivityId)
     }
 }

@@ -6,6 +6,9 @@
 //! `-shm` beside the board (<https://sqlite.org/walformat.html#walidxfmt>), before it is acknowledged.
 //! SQLite decides by the same bytes whether what it has in memory is still right. An answer under which
 //! that header stood still is the answer of this moment; where the file cannot be read, nothing is kept.
+//!
+//! Nothing tells so of a PostgreSQL without a question to it, which is as far as the one for the answer:
+//! nothing is kept of its answers.
 
 use super::super::Result;
 use super::directory::Kept;
@@ -66,7 +69,8 @@ impl Question {
 /// What is kept of answers, and up to which commit.
 #[derive(Debug)]
 pub(super) struct Memo {
-    path: PathBuf,
+    /// None where there is no such file.
+    path: Option<PathBuf>,
     held: Mutex<Held>,
 }
 
@@ -89,7 +93,12 @@ impl Memo {
         let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
         let mut path = file.into_os_string();
         path.push("-shm");
-        Self { path: path.into(), held: Mutex::default() }
+        Self { path: Some(path.into()), held: Mutex::default() }
+    }
+
+    /// Keeps nothing.
+    pub(super) fn of_nothing() -> Self {
+        Self { path: None, held: Mutex::default() }
     }
 
     /// The answer that is kept, or the one that is asked for and then kept.
@@ -98,11 +107,12 @@ impl Memo {
         question: Question,
         ask: impl Future<Output = Result<A>>,
     ) -> Result<A> {
+        let Some(path) = &self.path else { return ask.await };
         // Whoever asks again and again lets others go on in between, as with a real question.
         tokio::task::consume_budget().await;
         let before = {
             let mut held = self.lock();
-            let header = held.read(&self.path);
+            let header = held.read(path);
             if let Some(kept) = header.and_then(|header| held.find(header, &question)) {
                 return Ok(kept);
             }
@@ -111,7 +121,7 @@ impl Memo {
         let answer = ask.await?;
         let mut held = self.lock();
         // Somebody who committed meanwhile may or may not be in the answer.
-        if let Some(header) = before.filter(|_| held.read(&self.path) == before) {
+        if let Some(header) = before.filter(|_| held.read(path) == before) {
             held.keep(header, question, &answer);
         }
         Ok(answer)
@@ -253,7 +263,7 @@ mod tests {
             let Self(board, id, count) = self;
             let ask = async {
                 count.fetch_add(1, Ordering::SeqCst);
-                let found = super::super::tasks::find(&mut *board.reader().await?, *id).await?;
+                let found = super::super::tasks::find(&mut board.reader().await?, *id).await?;
                 found.ok_or(BoardError::NotFound { what: String::new() })
             };
             let task: Task = board.memo.recall(Question::Task(*id), ask).await.unwrap();
@@ -294,7 +304,10 @@ mod tests {
         }
         assert_eq!(asked.count(), 52);
         // The log is written back and begun anew.
-        sqlx::raw_sql("pragma wal_checkpoint(truncate)").execute(&others.writer).await.unwrap();
+        sqlx::raw_sql("pragma wal_checkpoint(truncate)")
+            .execute(others.database.file_writer().unwrap())
+            .await
+            .unwrap();
         assert_eq!(asked.headline().await, "of others 49");
         rename(&others, &task, "the first of a new log").await;
         assert_eq!(asked.headline().await, "the first of a new log");

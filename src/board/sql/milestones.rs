@@ -1,17 +1,17 @@
 //! Milestones in SQL.
 
-use super::super::{BoardError, Milestones, Result, check, write};
+use super::super::{BoardError, Milestones, Result, check};
 use super::SqlBoard;
 use super::columns::at_or_after;
-use super::dialect::{Connection, DbRow, failed};
+use super::dialect::{Connection, DbRow, failed, query};
 use super::memo::Question;
+use super::stored::written;
 use super::text::Sql;
 use crate::domain::{
     Entity, Milestone, MilestoneEdit, MilestoneId, MilestoneQuery, NewMilestone, PersonId,
     ProjectId, Stamp, Written, from_millis,
 };
 use async_trait::async_trait;
-use sqlx::Row;
 
 const SELECT: &str = "select id, project, headline, color, assignee, begins, ends, depends_on, \
                       done, revision from milestones where true";
@@ -22,12 +22,12 @@ fn read(row: &DbRow) -> sqlx::Result<Milestone> {
         project: ProjectId(row.try_get(1)?),
         headline: row.try_get(2)?,
         color: row.try_get(3)?,
-        assignee: row.try_get::<Option<i64>, _>(4)?.map(PersonId),
+        assignee: row.try_get::<Option<i64>>(4)?.map(PersonId),
         from: from_millis(row.try_get(5)?),
         to: from_millis(row.try_get(6)?),
-        depends_on: row.try_get::<Option<i64>, _>(7)?.map(MilestoneId),
-        done: row.try_get::<i64, _>(8)? != 0,
-        revision: row.try_get::<i64, _>(9)?.cast_unsigned(),
+        depends_on: row.try_get::<Option<i64>>(7)?.map(MilestoneId),
+        done: row.try_get::<i64>(8)? != 0,
+        revision: row.try_get::<i64>(9)?.cast_unsigned(),
     })
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn find(on: &mut Connection, id: MilestoneId) -> Result<Option<
 }
 
 pub(super) async fn insert(on: &mut Connection, milestone: &Milestone) -> Result<MilestoneId> {
-    let id: i64 = sqlx::query_scalar(
+    let id = query(
         "insert into milestones (project, headline, color, assignee, begins, ends, depends_on, \
          done, revision) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id",
     )
@@ -56,14 +56,13 @@ pub(super) async fn insert(on: &mut Connection, milestone: &Milestone) -> Result
     .bind(milestone.depends_on.map(|other| other.0))
     .bind(i64::from(milestone.done))
     .bind(milestone.revision.cast_signed())
-    .fetch_one(on)
-    .await
-    .map_err(failed)?;
+    .int(on)
+    .await?;
     Ok(MilestoneId(id))
 }
 
 pub(super) async fn update(on: &mut Connection, milestone: &Milestone) -> Result<()> {
-    sqlx::query(
+    query(
         "update milestones set headline = $1, color = $2, assignee = $3, begins = $4, ends = $5, \
          depends_on = $6, done = $7, revision = $8 where id = $9",
     )
@@ -78,14 +77,12 @@ pub(super) async fn update(on: &mut Connection, milestone: &Milestone) -> Result
     .bind(milestone.id.0)
     .execute(on)
     .await
-    .map(|_| ())
-    .map_err(failed)
 }
 
 #[async_trait]
 impl Milestones for SqlBoard {
     async fn milestone(&self, id: MilestoneId) -> Result<Milestone> {
-        let found = find(&mut *self.reader().await?, id).await?;
+        let found = find(&mut self.reader().await?, id).await?;
         found.ok_or_else(|| BoardError::NotFound { what: Entity::Milestone(id).to_string() })
     }
 
@@ -98,16 +95,13 @@ impl Milestones for SqlBoard {
             sql.and_int("ends <", query.to_before.map(at_or_after));
             sql.and_int("done =", query.done.map(i64::from));
             sql.push(" order by ends, id");
-            select(&mut *self.reader().await?, sql).await
+            select(&mut self.reader().await?, sql).await
         };
         self.memo.recall(Question::Milestones(query.clone()), ask).await
     }
 
     async fn add_milestone(&self, stamp: &Stamp, new: NewMilestone) -> Result<Written<Milestone>> {
-        let mut session = self.session().await?;
-        let written = write::add_milestone(&mut session, self.now(), stamp, new).await?;
-        session.commit().await?;
-        Ok(written)
+        written!(self, add_milestone(stamp, new.clone()))
     }
 
     async fn edit_milestone(
@@ -116,9 +110,6 @@ impl Milestones for SqlBoard {
         id: MilestoneId,
         edits: &[MilestoneEdit],
     ) -> Result<Written<Milestone>> {
-        let mut session = self.session().await?;
-        let written = write::edit_milestone(&mut session, self.now(), stamp, id, edits).await?;
-        session.commit().await?;
-        Ok(written)
+        written!(self, edit_milestone(stamp, id, edits))
     }
 }

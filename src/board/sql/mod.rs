@@ -1,8 +1,8 @@
-//! A board in a SQL database: SQLite in a file.
+//! A board in a SQL database: SQLite in a file, or PostgreSQL that many daemons share.
 //!
-//! One connection writes, in transactions that lock from their first read on; four read. What is
-//! said to SQLite alone is in `dialect` and `schema.sql`. Opening does no work that grows with the
-//! board.
+//! There is one set of queries. One transaction writes at a time, and sees everything that was written
+//! before it; others read meanwhile. What is said to one of the databases alone is in `dialect`, and
+//! the tables are in `schema*.sql` and `postgres_*.sql`. Opening does no work that grows with the board.
 
 mod calendar;
 mod columns;
@@ -29,23 +29,22 @@ mod unclosed;
 use super::{BatchError, Board, BoardError, Capabilities, OneWrite, Result, Wrote, check, write};
 use crate::clock::Clock;
 use crate::domain::{BoardName, EffectState, Fence, Mark, Stamp, TaskId, Timestamp};
+use crate::postgres::Cluster;
 use async_trait::async_trait;
-use dialect::{BEGIN_READ, BEGIN_WRITE, Database, Pool, failed};
+use dialect::{Connection, Database};
 use directory::Directory;
 use memo::Memo;
 use session::SqlSession;
-use sqlx::Transaction;
-use sqlx::pool::PoolConnection;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A board in a SQLite file. Several may have the same file open, also in several processes.
+/// A board in a SQLite file or in a PostgreSQL. Several may have the same one open, also in several
+/// processes.
 #[derive(Debug)]
 pub struct SqlBoard {
     name: BoardName,
     clock: Arc<dyn Clock>,
-    writer: Pool,
-    readers: Pool,
+    database: Database,
     directory: Directory,
     memo: Memo,
 }
@@ -62,9 +61,20 @@ impl SqlBoard {
                 source: Some(Box::new(error)),
             })?;
         }
-        let (writer, readers) = dialect::connect(path).await?;
+        let database = Database::file(path).await?;
         let (directory, memo) = (Directory::default(), Memo::beside(path));
-        Ok(Self { name, clock, writer, readers, directory, memo })
+        Ok(Self { name, clock, database, directory, memo })
+    }
+
+    /// Opens the board of a team in a PostgreSQL, creating its schema and tables where missing; several
+    /// may begin so at once. The connections are this board's own, and end with [`SqlBoard::close`].
+    ///
+    /// [`BoardError::Unusable`]: a newer program made the tables, or nobody is let in;
+    /// [`BoardError::Unavailable`]: nobody answers.
+    pub async fn shared(cluster: Cluster, name: BoardName, clock: Arc<dyn Clock>) -> Result<Self> {
+        let database = Database::shared(cluster).await?;
+        let (directory, memo) = (Directory::default(), Memo::of_nothing());
+        Ok(Self { name, clock, database, directory, memo })
     }
 
     /// Copies the board in a file, as one instant has it, into a file that is not there yet; others may work
@@ -73,23 +83,22 @@ impl SqlBoard {
         dialect::copy(from, to).await
     }
 
-    /// Waits for what is under way and lets go of the file.
+    /// Waits for what is under way and lets go of the database.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        self.database.close().await;
     }
 
     async fn session(&self) -> Result<SqlSession> {
-        begin(&self.writer, BEGIN_WRITE).await.map(SqlSession::new).map_err(failed)
+        self.database.write().await.map(SqlSession::new)
     }
 
-    async fn reader(&self) -> Result<PoolConnection<Database>> {
-        self.readers.acquire().await.map_err(failed)
+    async fn reader(&self) -> Result<Connection> {
+        self.database.reader().await
     }
 
     /// A reader for which the board stands still.
-    async fn snapshot(&self) -> Result<Transaction<'static, Database>> {
-        begin(&self.readers, BEGIN_READ).await.map_err(failed)
+    async fn snapshot(&self) -> Result<Connection> {
+        self.database.snapshot().await
     }
 
     fn now(&self) -> Timestamp {
@@ -98,18 +107,6 @@ impl SqlBoard {
 
     fn scope(&self) -> String {
         format!("sql {}", self.name)
-    }
-}
-
-/// Begins a transaction. On a full or failing disk the database ends one by itself, and its connection
-/// goes on believing that it is within: such a connection is given up for a new one.
-async fn begin(pool: &Pool, how: &'static str) -> sqlx::Result<Transaction<'static, Database>> {
-    match pool.begin_with(how).await {
-        Err(sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed) => {
-            pool.acquire().await?.close().await?;
-            pool.begin_with(how).await
-        }
-        other => other,
     }
 }
 
@@ -139,9 +136,18 @@ impl Board for SqlBoard {
 
     async fn raise_fence(&self, task: TaskId, fence: Fence) -> Result<()> {
         check::fence(fence)?;
-        let mut session = self.session().await?;
-        traces::raise_fence(session.connection(), task, fence).await?;
-        session.commit().await
+        let mut tries = 0;
+        loop {
+            let once = async {
+                let mut session = self.session().await?;
+                traces::raise_fence(session.connection(), task, fence).await?;
+                session.commit().await
+            };
+            match once.await {
+                Err(error) if dialect::again(&error, &mut tries) => {}
+                done => return done,
+            }
+        }
     }
 
     async fn effect_of(&self, mark: &Mark) -> Result<EffectState> {
@@ -156,10 +162,19 @@ impl Board for SqlBoard {
         &self,
         writes: &[(Stamp, OneWrite)],
     ) -> std::result::Result<Vec<Wrote>, BatchError> {
-        let mut session = self.session().await?;
-        let wrote = write::write_all(&mut session, self.now(), writes).await?;
-        session.commit().await?;
-        Ok(wrote)
+        let mut tries = 0;
+        loop {
+            let once = async {
+                let mut session = self.session().await?;
+                let wrote = write::write_all(&mut session, self.now(), writes).await?;
+                session.commit().await?;
+                Ok::<_, BatchError>(wrote)
+            };
+            match once.await {
+                Err(failed) if dialect::again(&failed.error, &mut tries) => {}
+                done => return done,
+            }
+        }
     }
 }
 
@@ -186,7 +201,7 @@ mod tests {
         let new = NewProject { name: "Alpha".into(), details: String::new(), statuses: Vec::new() };
         let alpha = board.add_project(&by, new).await.unwrap().after.id;
         let limit = |pages: u32| sqlx::AssertSqlSafe(format!("pragma max_page_count = {pages}"));
-        sqlx::raw_sql(limit(120)).execute(&board.writer).await.unwrap();
+        sqlx::raw_sql(limit(120)).execute(board.database.file_writer().unwrap()).await.unwrap();
         let long = NewTask::new(alpha, "One").with(TaskEdit::Description("x".repeat(60_000)));
         let mut added = 0;
         let error = loop {
@@ -198,7 +213,10 @@ mod tests {
         };
         assert!(error.is_transient() && error.to_string().contains("full"), "{error}");
         assert_eq!(board.tasks(&TaskQuery::default()).await.unwrap().items.len(), added);
-        sqlx::raw_sql(limit(1_000_000)).execute(&board.writer).await.unwrap();
+        sqlx::raw_sql(limit(1_000_000))
+            .execute(board.database.file_writer().unwrap())
+            .await
+            .unwrap();
         board.add_task(&by, long).await.unwrap();
     }
 
@@ -210,7 +228,7 @@ mod tests {
         let board = SqlBoard::open(&path, BoardName::new("main"), clock).await.unwrap();
         let mut session = board.session().await.unwrap();
         // As it does when the disk is full.
-        sqlx::raw_sql("rollback").execute(session.connection()).await.unwrap();
+        dialect::query("rollback").execute(session.connection()).await.unwrap();
         drop(session);
         let (kind, role) = (PersonKind::Person, Role::Editor);
         let ann = NewPerson { name: "Ann".into(), email: None, kind, role };

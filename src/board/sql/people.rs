@@ -1,11 +1,11 @@
 //! People in SQL.
 
-use super::super::{BoardError, People, Result, check, write};
+use super::super::{BoardError, People, Result, check};
 use super::SqlBoard;
-use super::dialect::{Connection, DbRow, failed};
+use super::dialect::{Connection, DbRow, failed, query};
+use super::stored::written;
 use crate::domain::{Entity, NewPerson, Person, PersonId, PersonKind, Role, Stamp, Written};
 use async_trait::async_trait;
-use sqlx::Row;
 
 const KINDS: [(PersonKind, &str); 2] =
     [(PersonKind::Person, "person"), (PersonKind::Agent, "agent")];
@@ -44,44 +44,36 @@ pub(super) fn read(row: &DbRow) -> sqlx::Result<Person> {
 
 /// Everybody, by id.
 pub(super) async fn all(on: &mut Connection) -> Result<Vec<Person>> {
-    let rows = sqlx::query("select id, name, email, kind, role from people order by id")
-        .fetch_all(on)
-        .await
-        .map_err(failed)?;
+    let rows =
+        query("select id, name, email, kind, role from people order by id").fetch_all(on).await?;
     rows.iter().map(read).collect::<sqlx::Result<_>>().map_err(failed)
 }
 
 pub(super) async fn find(on: &mut Connection, id: PersonId) -> Result<Option<Person>> {
-    let row = sqlx::query("select id, name, email, kind, role from people where id = $1")
+    let row = query("select id, name, email, kind, role from people where id = $1")
         .bind(id.0)
         .fetch_optional(on)
-        .await
-        .map_err(failed)?;
+        .await?;
     row.as_ref().map(read).transpose().map_err(failed)
 }
 
 pub(super) async fn named(on: &mut Connection, folded: &str) -> Result<Option<PersonId>> {
-    let id: Option<i64> = sqlx::query_scalar("select id from people where folded = $1")
-        .bind(folded)
-        .fetch_optional(on)
-        .await
-        .map_err(failed)?;
+    let id = query("select id from people where folded = $1").bind(folded).maybe_int(on).await?;
     Ok(id.map(PersonId))
 }
 
 pub(super) async fn insert(on: &mut Connection, person: &Person) -> Result<PersonId> {
-    let id: i64 = sqlx::query_scalar(
+    let id = query(
         "insert into people (name, folded, email, kind, role) values ($1, $2, $3, $4, $5) \
          returning id",
     )
     .bind(&person.name)
     .bind(check::fold(person.name.trim()))
-    .bind(&person.email)
+    .bind(person.email.as_deref())
     .bind(word_of(&KINDS, &person.kind))
     .bind(word_of(&ROLES, &person.role))
-    .fetch_one(on)
-    .await
-    .map_err(failed)?;
+    .int(on)
+    .await?;
     Ok(PersonId(id))
 }
 
@@ -98,9 +90,6 @@ impl People for SqlBoard {
     }
 
     async fn add_person(&self, stamp: &Stamp, new: NewPerson) -> Result<Written<Person>> {
-        let mut session = self.session().await?;
-        let written = write::add_person(&mut session, self.now(), stamp, new).await?;
-        session.commit().await?;
-        Ok(written)
+        written!(self, add_person(stamp, new.clone()))
     }
 }

@@ -5,7 +5,7 @@
 //! depends on the size of the page, hardly on that of the board.
 
 use super::columns::{at_or_after, kind_number};
-use super::dialect::indexed_by;
+use super::dialect::POSITION;
 use super::text::{Bind, Sql};
 use crate::board::check::{fold, fold_tag};
 use crate::board::page::{self, LAST};
@@ -37,8 +37,22 @@ enum Drive {
     Span,
 }
 
-/// One branch: the alias whose columns give order and due date, the tables, and what is equal.
-type Head = (&'static str, String, Vec<(&'static str, Option<Bind>)>);
+/// One branch: the alias whose columns give order and due date, the tables, what joins them, and what is
+/// equal.
+struct Head {
+    alias: &'static str,
+    table: &'static str,
+    /// Of that table.
+    index: Option<String>,
+    beside: &'static str,
+    joined: &'static str,
+    equal: Vec<(&'static str, Option<Bind>)>,
+}
+
+/// Found in the tasks alone.
+fn of_tasks(index: Option<String>, equal: Vec<(&'static str, Option<Bind>)>) -> Head {
+    Head { alias: "t", table: "tasks t", index, beside: "", joined: "true", equal }
+}
 
 /// One question for tasks, planned.
 #[derive(Debug)]
@@ -68,7 +82,7 @@ impl<'a> Plan<'a> {
             return None;
         }
         let mut sql = Sql::new("select count(*) from (select 1 from tasks t");
-        sql.push(&indexed_by("tasks_by_kind_due")).push(" where true");
+        sql.indexed_by("tasks_by_kind_due").push(" where true");
         sql.and_ints("t.status_kind", self.kinds.iter().copied());
         due(&mut sql, self.query, "t");
         sql.push(" limit ").int(SORTED_MAX + 1).push(") s");
@@ -125,12 +139,17 @@ impl<'a> Plan<'a> {
         if heads.is_empty() {
             sql.push("select t.id, t.id as k from tasks t where false");
         }
-        for (index, (alias, head, value)) in heads.into_iter().enumerate() {
-            sql.push(if index > 0 { word } else { "" });
+        for (place, head) in heads.into_iter().enumerate() {
+            sql.push(if place > 0 { word } else { "" });
+            let alias = head.alias;
             let (id, key) = keys(alias, self.query.order);
             sql.push("select * from (select ").push(&id).push(" as id, ").push(&key);
-            sql.push(" as k from ").push(&head).push(" where true");
-            for (column, value) in value {
+            sql.push(" as k from ").push(head.table);
+            if let Some(index) = &head.index {
+                sql.indexed_by(index);
+            }
+            sql.push(head.beside).push(" where ").push(head.joined);
+            for (column, value) in head.equal {
                 match value {
                     Some(value) => sql.push(" and ").push(column).push(" = ").bind(&value),
                     None => sql.push(" and ").push(column).push(" is null"),
@@ -153,53 +172,52 @@ impl<'a> Plan<'a> {
                 None => {}
             }
             sql.push(" order by k, id limit ").int(i64::try_from(limit).unwrap_or(i64::MAX));
-            sql.push(")");
+            sql.push(") branch");
         }
     }
 
     fn heads(&self) -> Vec<Head> {
         let order = word(self.query.order);
-        let tasks = |index: &str| format!("tasks t{}", indexed_by(index));
         let int = |number: i64| Some(Bind::Int(number));
         match &self.drive {
             Drive::Column(column, value) => {
                 let index = format!("tasks_by_{}", column.trim_start_matches("t."));
-                vec![("t", tasks(&index), vec![(*column, int(*value))])]
+                vec![of_tasks(Some(index), vec![(*column, int(*value))])]
             }
-            Drive::Blocker(blocker) => vec![(
-                "t",
-                "task_blockers b cross join tasks t on t.id = b.task".to_owned(),
-                vec![("b.blocker", int(*blocker))],
-            )],
+            Drive::Blocker(blocker) => vec![Head {
+                alias: "t",
+                table: "task_blockers b",
+                index: None,
+                beside: " cross join tasks t",
+                joined: "t.id = b.task",
+                equal: vec![("b.blocker", int(*blocker))],
+            }],
             // Found by their ids, which the rest of the question names.
-            Drive::Tasks => vec![("t", "tasks t".to_owned(), Vec::new())],
-            Drive::Tags(tags, _) => {
-                let index = indexed_by(&format!("task_tags_{order}"));
-                let head = format!("task_tags g{index} cross join tasks t on t.id = g.task");
-                each(tags, &self.kinds, |tag, kind| {
-                    let tag = Some(Bind::Text(tag.clone()));
-                    ("g", head.clone(), vec![("g.folded", tag), ("g.status_kind", int(kind))])
-                })
-            }
-            Drive::Assignee(people) => {
-                let head = tasks(&format!("tasks_by_assignee_{order}"));
-                each(people, &self.kinds, |who, kind| {
-                    let who = who.map(Bind::Int);
-                    ("t", head.clone(), vec![("t.assignee", who), ("t.status_kind", int(kind))])
-                })
-            }
-            Drive::Labels(labels) => {
-                let head = tasks(&format!("tasks_by_status_{order}"));
-                each(labels, &[0], |(project, status), _| {
-                    let equal = vec![("t.project", int(*project)), ("t.status", int(*status))];
-                    ("t", head.clone(), equal)
-                })
-            }
+            Drive::Tasks => vec![of_tasks(None, Vec::new())],
+            Drive::Tags(tags, _) => each(tags, &self.kinds, |tag, kind| Head {
+                alias: "g",
+                table: "task_tags g",
+                index: Some(format!("task_tags_{order}")),
+                beside: " cross join tasks t",
+                joined: "t.id = g.task",
+                equal: vec![
+                    ("g.folded", Some(Bind::Text(tag.clone()))),
+                    ("g.status_kind", int(kind)),
+                ],
+            }),
+            Drive::Assignee(people) => each(people, &self.kinds, |who, kind| {
+                let equal = vec![("t.assignee", who.map(Bind::Int)), ("t.status_kind", int(kind))];
+                of_tasks(Some(format!("tasks_by_assignee_{order}")), equal)
+            }),
+            Drive::Labels(labels) => each(labels, &[0], |(project, status), _| {
+                let equal = vec![("t.project", int(*project)), ("t.status", int(*status))];
+                of_tasks(Some(format!("tasks_by_status_{order}")), equal)
+            }),
             Drive::Kinds | Drive::Span => {
                 let order = if self.drive == Drive::Span { "due" } else { order };
-                let head = tasks(&format!("tasks_by_kind_{order}"));
                 each(&[()], &self.kinds, |(), kind| {
-                    ("t", head.clone(), vec![("t.status_kind", int(kind))])
+                    let equal = vec![("t.status_kind", int(kind))];
+                    of_tasks(Some(format!("tasks_by_kind_{order}")), equal)
                 })
             }
         }
@@ -239,9 +257,12 @@ impl<'a> Plan<'a> {
         sql.and_int("t.recent <=", query.modified_from.map(|at| at_or_after(at).saturating_neg()));
         self.tags(sql);
         if let Some(text) = &query.text {
-            sql.push(" and exists (select 1 from task_words w where w.task = t.id and (instr(w.headline, ");
-            sql.text(fold(text)).push(") > 0 or instr(w.description, ");
-            sql.text(fold(text)).push(") > 0))");
+            sql.push(" and exists (select 1 from task_words w where w.task = t.id");
+            for (word, column) in [(" and (", "w.headline"), (" or ", "w.description")] {
+                sql.push(word).word(POSITION).push("(").push(column).push(", ");
+                sql.text(fold(text)).push(") > 0");
+            }
+            sql.push("))");
         }
     }
 

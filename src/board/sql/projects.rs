@@ -1,15 +1,15 @@
 //! Projects in SQL.
 
-use super::super::{BoardError, Projects, Result, check, write};
+use super::super::{BoardError, Projects, Result, check};
 use super::SqlBoard;
 use super::columns::{from_json, kind_number, to_json};
-use super::dialect::{Connection, DbRow, failed};
+use super::dialect::{Connection, DbRow, failed, query};
+use super::stored::written;
 use super::text::Sql;
 use crate::domain::{
     Entity, NewProject, Project, ProjectEdit, ProjectId, Stamp, Status, Written, from_millis,
 };
 use async_trait::async_trait;
-use sqlx::Row;
 
 const COLUMNS: &str = "id, name, details, closed, statuses, created";
 
@@ -18,7 +18,7 @@ fn read(row: &DbRow) -> sqlx::Result<Project> {
         id: ProjectId(row.try_get(0)?),
         name: row.try_get(1)?,
         details: row.try_get(2)?,
-        closed: row.try_get::<i64, _>(3)? != 0,
+        closed: row.try_get::<i64>(3)? != 0,
         statuses: from_json(row.try_get(4)?)?,
         created: from_millis(row.try_get(5)?),
     })
@@ -39,16 +39,12 @@ pub(super) async fn find(on: &mut Connection, id: ProjectId) -> Result<Option<Pr
 }
 
 pub(super) async fn named(on: &mut Connection, folded: &str) -> Result<Option<ProjectId>> {
-    let id: Option<i64> = sqlx::query_scalar("select id from projects where folded = $1")
-        .bind(folded)
-        .fetch_optional(on)
-        .await
-        .map_err(failed)?;
+    let id = query("select id from projects where folded = $1").bind(folded).maybe_int(on).await?;
     Ok(id.map(ProjectId))
 }
 
 pub(super) async fn insert(on: &mut Connection, project: &Project) -> Result<ProjectId> {
-    let id: i64 = sqlx::query_scalar(
+    let id = query(
         "insert into projects (name, folded, details, closed, statuses, created) \
          values ($1, $2, $3, $4, $5, $6) returning id",
     )
@@ -58,15 +54,14 @@ pub(super) async fn insert(on: &mut Connection, project: &Project) -> Result<Pro
     .bind(i64::from(project.closed))
     .bind(to_json(&project.statuses)?)
     .bind(project.created.timestamp_millis())
-    .fetch_one(on)
-    .await
-    .map_err(failed)?;
+    .int(on)
+    .await?;
     Ok(ProjectId(id))
 }
 
 pub(super) async fn update(on: &mut Connection, project: &Project) -> Result<()> {
     let before = find(on, project.id).await?;
-    sqlx::query(
+    query(
         "update projects set name = $1, folded = $2, details = $3, closed = $4, statuses = $5 \
          where id = $6",
     )
@@ -77,8 +72,7 @@ pub(super) async fn update(on: &mut Connection, project: &Project) -> Result<()>
     .bind(to_json(&project.statuses)?)
     .bind(project.id.0)
     .execute(&mut *on)
-    .await
-    .map_err(failed)?;
+    .await?;
     for status in &project.statuses {
         let known = before.as_ref().and_then(|before| before.status(status.id));
         if known.is_some_and(|known| known.kind != status.kind) {
@@ -95,13 +89,12 @@ async fn refresh_kind(on: &mut Connection, project: ProjectId, status: &Status) 
          where task in (select id from tasks where project = $2 and status = $3)",
         "update tasks set status_kind = $1 where project = $2 and status = $3",
     ] {
-        sqlx::query(text)
+        query(text)
             .bind(kind_number(status.kind))
             .bind(project.0)
             .bind(status.id.0)
             .execute(&mut *on)
-            .await
-            .map_err(failed)?;
+            .await?;
     }
     Ok(())
 }
@@ -119,10 +112,7 @@ impl Projects for SqlBoard {
     }
 
     async fn add_project(&self, stamp: &Stamp, new: NewProject) -> Result<Written<Project>> {
-        let mut session = self.session().await?;
-        let written = write::add_project(&mut session, self.now(), stamp, new).await?;
-        session.commit().await?;
-        Ok(written)
+        written!(self, add_project(stamp, new.clone()))
     }
 
     async fn edit_project(
@@ -131,9 +121,6 @@ impl Projects for SqlBoard {
         id: ProjectId,
         edits: &[ProjectEdit],
     ) -> Result<Written<Project>> {
-        let mut session = self.session().await?;
-        let written = write::edit_project(&mut session, self.now(), stamp, id, edits).await?;
-        session.commit().await?;
-        Ok(written)
+        written!(self, edit_project(stamp, id, edits))
     }
 }

@@ -2,25 +2,24 @@
 
 use super::super::Result;
 use super::super::write::{Seen, Session, Trace};
-use super::dialect::{Connection, Database, failed};
+use super::dialect::Connection;
 use super::{comments, history, milestones, people, projects, tasks, traces};
 use crate::domain::{
     Activity, Comment, CommentId, CommentQuery, Fence, Mark, Milestone, MilestoneId, Person,
     PersonId, Project, ProjectId, Stamp, StatusKind, Task, TaskId, TaskQuery, Timestamp,
 };
 use async_trait::async_trait;
-use sqlx::Transaction;
 
 /// Dropped, it undoes everything.
 #[derive(Debug)]
 pub(super) struct SqlSession {
-    transaction: Transaction<'static, Database>,
+    transaction: Connection,
     /// The writer, as found with the mark: nobody writes beside this transaction, and it changes nobody.
     writer: Option<Person>,
 }
 
 impl SqlSession {
-    pub(super) fn new(transaction: Transaction<'static, Database>) -> Self {
+    pub(super) fn new(transaction: Connection) -> Self {
         Self { transaction, writer: None }
     }
 
@@ -29,7 +28,7 @@ impl SqlSession {
     }
 
     pub(super) async fn commit(self) -> Result<()> {
-        self.transaction.commit().await.map_err(failed)
+        self.transaction.commit().await
     }
 }
 

@@ -13,7 +13,6 @@ use crate::domain::{
     SprintQuery, Stamp, Written,
 };
 use async_trait::async_trait;
-use sqlx::Row;
 
 impl Stored for Sprint {
     const TABLE: &'static str = "sprints";
@@ -26,7 +25,7 @@ impl Stored for Sprint {
             name: row.try_get(2)?,
             from: day_of(row.try_get(3)?),
             to: day_of(row.try_get(4)?),
-            revision: row.try_get::<i64, _>(5)?.cast_unsigned(),
+            revision: row.try_get::<i64>(5)?.cast_unsigned(),
         })
     }
 
@@ -102,7 +101,7 @@ impl Sprints for SqlBoard {
     }
 
     async fn add_sprint(&self, stamp: &Stamp, new: NewSprint) -> Result<Written<Sprint>> {
-        written!(self, add_sprint(stamp, new))
+        written!(self, add_sprint(stamp, new.clone()))
     }
 
     async fn edit_sprint(
@@ -126,7 +125,7 @@ impl Members for SqlBoard {
     }
 
     async fn put_member(&self, stamp: &Stamp, member: Member) -> Result<Written<Member>> {
-        written!(self, put_member(stamp, member))
+        written!(self, put_member(stamp, member.clone()))
     }
 
     async fn remove_member(

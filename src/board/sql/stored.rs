@@ -57,7 +57,7 @@ pub(super) fn page_sql<T: Stored>(query: &T::Query, after: Option<Place>, max: u
     let mut sql = Sql::new("select ");
     sql.push(T::COLUMNS).push(" from ").push(T::TABLE);
     if let Some(index) = T::lead(query) {
-        sql.push(&super::dialect::indexed_by(index));
+        sql.indexed_by(index);
     }
     sql.push(" where true");
     T::narrow(&mut sql, query);
@@ -100,7 +100,6 @@ impl<T: Stored> Keeps<T> for SqlSession {
     }
 
     async fn insert(&mut self, thing: &T) -> Result<T> {
-        use sqlx::Row;
         let rows = insert_sql(thing).fetch_all(self.connection()).await?;
         let id = rows.first().map_or(Err(sqlx::Error::RowNotFound), |row| row.try_get(0));
         Ok(thing.clone().numbered(id.map_err(failed)?))
@@ -127,7 +126,7 @@ impl<T: Stored> Keeps<T> for SqlSession {
 impl SqlBoard {
     /// One that must be there.
     pub(super) async fn one<T: Stored>(&self, id: T::Id) -> Result<T> {
-        let found = find(&mut *self.reader().await?, id).await?;
+        let found = find(&mut self.reader().await?, id).await?;
         found.ok_or_else(|| BoardError::NotFound { what: T::entity(id).to_string() })
     }
 
@@ -135,7 +134,7 @@ impl SqlBoard {
     pub(super) async fn some<T: Stored>(&self, query: &T::Query) -> Result<Page<T>> {
         let (size, after) = kept::begin(query)?;
         let sql = page_sql::<T>(query, after, size + 1);
-        let mut items: Vec<T> = read_all(&sql.fetch_all(&mut *self.reader().await?).await?)?;
+        let mut items: Vec<T> = read_all(&sql.fetch_all(&mut self.reader().await?).await?)?;
         let more = items.len() > size;
         items.truncate(size);
         let next = items.last().filter(|_| more).map(|last| kept::cursor(last.place()));
@@ -143,14 +142,24 @@ impl SqlBoard {
     }
 }
 
-/// One write of a SQL board: its steps in a transaction.
+/// One write of a SQL board: its steps in a transaction, from the beginning on where another was in
+/// its way.
 macro_rules! written {
     ($board:ident, $write:ident($($argument:expr),*)) => {{
-        let mut session = $board.session().await?;
-        let written =
-            super::super::write::$write(&mut session, $board.now(), $($argument),*).await?;
-        session.commit().await?;
-        Ok(written)
+        let mut tries = 0;
+        loop {
+            let once = async {
+                let mut session = $board.session().await?;
+                let at = $board.now();
+                let written = $crate::board::write::$write(&mut session, at, $($argument),*).await?;
+                session.commit().await?;
+                Ok::<_, $crate::board::BoardError>(written)
+            };
+            match once.await {
+                Err(error) if $crate::board::sql::dialect::again(&error, &mut tries) => {}
+                done => break done,
+            }
+        }
     }};
 }
 pub(super) use written;
@@ -167,7 +176,6 @@ mod tests {
         Span, Sprint, SprintQuery, TaskId, TimeEntry, TimeGroup, TimeKind, TimeQuery, Timer,
         TimerQuery, from_millis,
     };
-    use sqlx::Row;
     use std::sync::Arc;
 
     async fn board(folder: &tempfile::TempDir) -> SqlBoard {
@@ -179,7 +187,7 @@ mod tests {
     /// How SQLite would answer, one line a step.
     async fn plan(board: &SqlBoard, sql: Sql) -> Vec<String> {
         let rows = sql.explained().fetch_all(&mut board.reader().await.unwrap()).await.unwrap();
-        rows.iter().map(|row| row.try_get::<String, _>(3).unwrap()).collect()
+        rows.iter().map(|row| row.try_get::<String>(3).unwrap()).collect()
     }
 
     fn during() -> During {

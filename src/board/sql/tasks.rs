@@ -1,19 +1,19 @@
 //! Tasks in SQL.
 
 use super::super::page::{self, Frozen, Place, ROWS_BETWEEN_MAX};
-use super::super::{BoardError, Result, Tasks, check, write};
+use super::super::{BoardError, Result, Tasks, check};
 use super::columns::{from_json, kind_number, to_json};
-use super::dialect::{Connection, Database, DbRow, failed};
+use super::dialect::{Connection, DbRow, Query, failed, in_one_go, query};
 use super::memo::Question;
 use super::plan::Plan;
+use super::stored::written;
+use super::text::Sql;
 use super::{SqlBoard, history, projects};
 use crate::domain::{
     Entity, MilestoneId, NewTask, Page, PersonId, ProjectId, SprintId, Stamp, StatusId, StatusKind,
     Task, TaskEdit, TaskId, TaskOrder, TaskQuery, Timestamp, Written, from_millis,
 };
 use async_trait::async_trait;
-use sqlx::Row;
-use sqlx::query::Query;
 
 pub(super) const COLUMNS: &str = "t.id, t.project, t.kind, t.headline, t.description, t.acceptance_criteria, \
     t.status, t.priority, t.storypoints, t.plan_hours, t.hours_remaining, t.tags, t.author, \
@@ -21,9 +21,9 @@ pub(super) const COLUMNS: &str = "t.id, t.project, t.kind, t.headline, t.descrip
     t.blocked_by, t.sort, t.fields, t.created, t.modified, t.revision";
 
 pub(super) fn read(row: &DbRow) -> sqlx::Result<Task> {
-    let number = |at: usize| row.try_get::<Option<i64>, _>(at);
+    let number = |at: usize| row.try_get::<Option<i64>>(at);
     let instant = |at: usize| number(at).map(|ms| ms.map(from_millis));
-    let kind = row.try_get::<&str, _>(2)?.parse();
+    let kind = row.try_get::<&str>(2)?.parse();
     Ok(Task {
         id: TaskId(row.try_get(0)?),
         project: ProjectId(row.try_get(1)?),
@@ -51,7 +51,7 @@ pub(super) fn read(row: &DbRow) -> sqlx::Result<Task> {
         fields: from_json(row.try_get(23)?)?,
         created: from_millis(row.try_get(24)?),
         modified: from_millis(row.try_get(25)?),
-        revision: row.try_get::<i64, _>(26)?.cast_unsigned(),
+        revision: row.try_get::<i64>(26)?.cast_unsigned(),
     })
 }
 
@@ -60,7 +60,7 @@ fn read_all(rows: &[DbRow]) -> Result<Vec<Task>> {
 }
 
 pub(super) async fn find(on: &mut Connection, id: TaskId) -> Result<Option<Task>> {
-    let row = sqlx::query(
+    let row = query(
         "select t.id, t.project, t.kind, t.headline, t.description, t.acceptance_criteria, \
          t.status, t.priority, t.storypoints, t.plan_hours, t.hours_remaining, t.tags, t.author, \
          t.assignee, t.collaborators, t.due, t.work_from, t.work_to, t.milestone, t.sprint, \
@@ -69,8 +69,7 @@ pub(super) async fn find(on: &mut Connection, id: TaskId) -> Result<Option<Task>
     )
     .bind(id.0)
     .fetch_optional(on)
-    .await
-    .map_err(failed)?;
+    .await?;
     row.as_ref().map(read).transpose().map_err(failed)
 }
 
@@ -90,10 +89,8 @@ async fn asked(on: &mut Connection, query: &TaskQuery) -> Result<Vec<crate::doma
     projects::select(on, &query.projects).await
 }
 
-type Statement<'a> = Query<'a, Database, <Database as sqlx::Database>::Arguments>;
-
 /// The columns that an edit can change, in the order of both statements.
-fn bind<'a>(statement: Statement<'a>, task: &'a Task, kind: StatusKind) -> Result<Statement<'a>> {
+fn bind(statement: Query, task: &Task, kind: StatusKind) -> Result<Query> {
     let ms = |at: Option<crate::domain::Timestamp>| at.map(|at| at.timestamp_millis());
     Ok(statement
         .bind(task.project.0)
@@ -126,7 +123,7 @@ fn bind<'a>(statement: Statement<'a>, task: &'a Task, kind: StatusKind) -> Resul
 }
 
 pub(super) async fn insert(on: &mut Connection, task: &Task, kind: StatusKind) -> Result<TaskId> {
-    let statement = sqlx::query(
+    let statement = query(
         "insert into tasks (project, kind, headline, description, acceptance_criteria, status, \
          status_kind, priority, storypoints, plan_hours, hours_remaining, tags, author, assignee, \
          collaborators, due, work_from, work_to, milestone, sprint, parent, blocked_by, sort, \
@@ -134,14 +131,13 @@ pub(super) async fn insert(on: &mut Connection, task: &Task, kind: StatusKind) -
          $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27) \
          returning id",
     );
-    let row = bind(statement, task, kind)?.fetch_one(&mut *on).await.map_err(failed)?;
-    let id = TaskId(row.try_get(0).map_err(failed)?);
+    let id = TaskId(bind(statement, task, kind)?.int(on).await?);
     beside(on, id, task, kind).await?;
     Ok(id)
 }
 
 pub(super) async fn update(on: &mut Connection, task: &Task, kind: StatusKind) -> Result<()> {
-    let statement = sqlx::query(
+    let statement = query(
         "update tasks set project = $1, kind = $2, headline = $3, description = $4, \
          acceptance_criteria = $5, status = $6, status_kind = $7, priority = $8, \
          storypoints = $9, plan_hours = $10, hours_remaining = $11, tags = $12, author = $13, \
@@ -149,56 +145,61 @@ pub(super) async fn update(on: &mut Connection, task: &Task, kind: StatusKind) -
          milestone = $19, sprint = $20, parent = $21, blocked_by = $22, sort = $23, fields = $24, \
          created = $25, modified = $26, revision = $27 where id = $28",
     );
-    bind(statement, task, kind)?.bind(task.id.0).execute(&mut *on).await.map_err(failed)?;
-    // Two statements in one go: each way to the database's thread costs more than either.
-    sqlx::query("delete from task_tags where task = $1; delete from task_blockers where task = $1")
-        .bind(task.id.0)
-        .execute(&mut *on)
-        .await
-        .map_err(failed)?;
+    bind(statement, task, kind)?.bind(task.id.0).execute(on).await?;
+    // Each way to the database costs more than either.
+    query(in_one_go!(
+        "delete from task_tags where task = $1",
+        "delete from task_blockers where task = $1"
+    ))
+    .bind(task.id.0)
+    .execute(on)
+    .await?;
     beside(on, task.id, task, kind).await
 }
 
 /// `modified` alone, wherever it stands.
 pub(super) async fn touch(on: &mut Connection, id: TaskId, at: Timestamp) -> Result<()> {
-    sqlx::query(
-        "update tasks set modified = $1 where id = $2; \
-         update task_tags set recent = -$1 where task = $2",
-    )
+    query(in_one_go!(
+        "update tasks set modified = $1 where id = $2",
+        "update task_tags set recent = -$1 where task = $2"
+    ))
     .bind(at.timestamp_millis())
     .bind(id.0)
     .execute(on)
     .await
-    .map(|_| ())
-    .map_err(failed)
 }
 
 /// What questions ask for of a task, in tables of its own.
 async fn beside(on: &mut Connection, id: TaskId, task: &Task, kind: StatusKind) -> Result<()> {
-    for tag in &task.tags {
-        sqlx::query(
-            "insert into task_tags (folded, task, status_kind, priority_key, due_key, recent) \
-             values ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(check::fold_tag(tag))
-        .bind(id.0)
-        .bind(kind_number(kind))
-        .bind(page::key(TaskOrder::Priority, task))
-        .bind(page::key(TaskOrder::Due, task))
-        .bind(page::key(TaskOrder::Modified, task))
-        .execute(&mut *on)
-        .await
-        .map_err(failed)?;
+    let mut sql = Sql::default();
+    for (place, tag) in task.tags.iter().enumerate() {
+        sql.push(match place {
+            0 => {
+                "insert into task_tags \
+                 (folded, task, status_kind, priority_key, due_key, recent) values "
+            }
+            _ => ", ",
+        });
+        sql.row([
+            check::fold_tag(tag).into(),
+            id.0.into(),
+            kind_number(kind).into(),
+            page::key(TaskOrder::Priority, task).into(),
+            page::key(TaskOrder::Due, task).into(),
+            page::key(TaskOrder::Modified, task).into(),
+        ]);
     }
-    for blocker in &task.blocked_by {
-        sqlx::query("insert into task_blockers (blocker, task) values ($1, $2)")
-            .bind(blocker.0)
-            .bind(id.0)
-            .execute(&mut *on)
-            .await
-            .map_err(failed)?;
+    for (place, blocker) in task.blocked_by.iter().enumerate() {
+        match place {
+            0 => sql.another().push("insert into task_blockers (blocker, task) values "),
+            _ => sql.push(", "),
+        };
+        sql.row([blocker.0.into(), id.0.into()]);
     }
-    sqlx::query(
+    if !sql.is_empty() {
+        sql.fetch_all(on).await?;
+    }
+    query(
         "insert into task_words (task, headline, description) values ($1, $2, $3) \
          on conflict (task) do update set headline = excluded.headline, \
          description = excluded.description \
@@ -210,17 +211,10 @@ async fn beside(on: &mut Connection, id: TaskId, task: &Task, kind: StatusKind) 
     .bind(check::fold(&task.description))
     .execute(&mut *on)
     .await
-    .map(|_| ())
-    .map_err(failed)
 }
 
 pub(super) async fn remove(on: &mut Connection, id: TaskId) -> Result<()> {
-    sqlx::query("delete from tasks where id = $1")
-        .bind(id.0)
-        .execute(on)
-        .await
-        .map(|_| ())
-        .map_err(failed)
+    query("delete from tasks where id = $1").bind(id.0).execute(on).await
 }
 
 /// The places of tasks that moved since the first page, and those tasks that match, with theirs.
@@ -250,7 +244,7 @@ impl SqlBoard {
         let place = page::begin(&self.scope(), query)?;
         let size = query.page_size();
         let mut snapshot = self.snapshot().await?;
-        let on: &mut Connection = &mut snapshot;
+        let on = &mut snapshot;
         let moves = query.order != TaskOrder::Id;
         let since = match &place {
             Some(place) => place.since,
@@ -268,13 +262,17 @@ impl SqlBoard {
             }
         }
         let moved_since = after.filter(|_| moves).map(|_| since);
+        // Before the page, which is slow to find among all that moved for a reader who is too late.
+        let elsewhere = match moved_since {
+            Some(since) => moved(on, query, since).await?,
+            None => Vec::new(),
+        };
         let rows = plan.page(COLUMNS, after, moved_since, size + 1).fetch_all(on).await?;
         let mut items: Vec<(i64, Task)> = read_all(&rows)?
             .into_iter()
             .map(|task| (page::key(query.order, &task), task))
             .collect();
-        if let (Some(since), Some(after)) = (moved_since, after) {
-            let elsewhere = moved(on, query, since).await?;
+        if let Some(after) = after.filter(|_| moves) {
             items.extend(elsewhere.into_iter().filter(|(key, task)| (*key, task.id.0) > after));
             items.sort_by_key(|(key, task)| (*key, task.id));
         }
@@ -292,7 +290,7 @@ impl SqlBoard {
 impl Tasks for SqlBoard {
     async fn task(&self, id: TaskId) -> Result<Task> {
         let ask = async {
-            let found = find(&mut *self.reader().await?, id).await?;
+            let found = find(&mut self.reader().await?, id).await?;
             found.ok_or_else(|| BoardError::NotFound { what: Entity::Task(id).to_string() })
         };
         self.memo.recall(Question::Task(id), ask).await
@@ -304,10 +302,7 @@ impl Tasks for SqlBoard {
     }
 
     async fn add_task(&self, stamp: &Stamp, new: NewTask) -> Result<Written<Task>> {
-        let mut session = self.session().await?;
-        let written = write::add_task(&mut session, self.now(), stamp, new).await?;
-        session.commit().await?;
-        Ok(written)
+        written!(self, add_task(stamp, new.clone()))
     }
 
     async fn edit_task(
@@ -316,16 +311,10 @@ impl Tasks for SqlBoard {
         id: TaskId,
         edits: &[TaskEdit],
     ) -> Result<Written<Task>> {
-        let mut session = self.session().await?;
-        let written = write::edit_task(&mut session, self.now(), stamp, id, edits).await?;
-        session.commit().await?;
-        Ok(written)
+        written!(self, edit_task(stamp, id, edits))
     }
 
     async fn delete_task(&self, stamp: &Stamp, id: TaskId) -> Result<Written<Task>> {
-        let mut session = self.session().await?;
-        let written = write::delete_task(&mut session, self.now(), stamp, id).await?;
-        session.commit().await?;
-        Ok(written)
+        written!(self, delete_task(stamp, id))
     }
 }

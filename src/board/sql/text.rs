@@ -1,11 +1,11 @@
 //! SQL text that is put together at run time, with its parameters as `$1`, `$2`, ….
 
 use super::super::Result;
-use super::dialect::{Connection, Database, DbRow, failed};
-use sqlx::AssertSqlSafe;
+use super::dialect::{Connection, DbRow, Difference, Query, Text, Told, Word};
 use std::fmt::Write as _;
 
-/// A parameter.
+/// A parameter. What is not there still has a kind: PostgreSQL keeps a statement together with the
+/// kinds of its parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Bind {
     Int(i64),
@@ -13,6 +13,7 @@ pub(super) enum Bind {
     Real(f64),
     NoInt,
     NoText,
+    NoReal,
 }
 
 impl From<i64> for Bind {
@@ -33,6 +34,24 @@ impl From<f64> for Bind {
     }
 }
 
+impl From<Option<f64>> for Bind {
+    fn from(number: Option<f64>) -> Self {
+        number.map_or(Self::NoReal, Self::Real)
+    }
+}
+
+impl From<String> for Bind {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&String> for Bind {
+    fn from(text: &String) -> Self {
+        Self::Text(text.clone())
+    }
+}
+
 impl From<&str> for Bind {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
@@ -50,17 +69,49 @@ impl From<Option<&str>> for Bind {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sql {
     text: String,
+    /// What PostgreSQL is told differently, in the order of the text.
+    differences: Vec<Difference>,
     binds: Vec<Bind>,
 }
 
 impl Sql {
     pub(super) fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), binds: Vec::new() }
+        Self { text: text.to_owned(), ..Self::default() }
     }
 
     pub(super) fn push(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);
         self
+    }
+
+    fn differing(&mut self, begin: usize, told: Told) -> &mut Self {
+        self.differences.push(Difference { at: begin..self.text.len(), told });
+        self
+    }
+
+    /// What the databases call by different names.
+    pub(super) fn word(&mut self, word: Word) -> &mut Self {
+        let begin = self.text.len();
+        self.push(word.sqlite).differing(begin, Told::Word(word.postgres))
+    }
+
+    /// Makes SQLite's planner take this index: it has no statistics to choose by, and needs none.
+    pub(super) fn indexed_by(&mut self, index: &str) -> &mut Self {
+        let begin = self.text.len();
+        self.push(" indexed by ").push(index).differing(begin, Told::Word(""))
+    }
+
+    /// Begins another statement, on the same way to the database; none of them sees what the others do.
+    pub(super) fn another(&mut self) -> &mut Self {
+        if self.text.is_empty() {
+            return self;
+        }
+        let begin = self.text.len();
+        self.push("; ").differing(begin, Told::Next)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
     }
 
     fn placeholder(&mut self, bind: Bind) -> &mut Self {
@@ -117,24 +168,20 @@ impl Sql {
         }
     }
 
-    /// The question how the database would answer.
+    /// The question how SQLite would answer.
     #[cfg(test)]
     pub(super) fn explained(mut self) -> Self {
         self.text.insert_str(0, "explain query plan ");
         self
     }
 
+    /// As SQLite is told, and what PostgreSQL is told differently.
+    #[cfg(test)]
+    pub(super) fn parts(self) -> (String, Vec<Difference>) {
+        (self.text, self.differences)
+    }
+
     pub(super) async fn fetch_all(self, on: &mut Connection) -> Result<Vec<DbRow>> {
-        let mut query = sqlx::query::<Database>(AssertSqlSafe(self.text));
-        for bind in self.binds {
-            query = match bind {
-                Bind::Int(number) => query.bind(number),
-                Bind::Text(text) => query.bind(text),
-                Bind::Real(number) => query.bind(number),
-                Bind::NoInt => query.bind(None::<i64>),
-                Bind::NoText => query.bind(None::<String>),
-            };
-        }
-        query.fetch_all(on).await.map_err(failed)
+        Query::new(Text::Made(self.text, self.differences), self.binds).fetch_all(on).await
     }
 }

@@ -3,7 +3,7 @@
 use super::super::kept::{self, day_number, day_of};
 use super::super::{Result, SUMS_MAX, Timers, Timesheets};
 use super::SqlBoard;
-use super::dialect::{DbRow, failed, indexed_by};
+use super::dialect::{DbRow, failed};
 use super::goals::parsed;
 use super::stored::{Stored, written};
 use super::text::{Bind, Sql};
@@ -13,7 +13,6 @@ use crate::domain::{
     Written, from_millis,
 };
 use async_trait::async_trait;
-use sqlx::Row;
 
 /// A kind of work as a column: its place in the list of kinds.
 fn kind_number(kind: TimeKind) -> i64 {
@@ -40,7 +39,7 @@ impl Stored for TimeEntry {
             person: PersonId(row.try_get(3)?),
             day: day_of(row.try_get(4)?),
             kind: kind_of(row.try_get(5)?)?,
-            seconds: u32::try_from(row.try_get::<i64, _>(6)?).unwrap_or(u32::MAX),
+            seconds: u32::try_from(row.try_get::<i64>(6)?).unwrap_or(u32::MAX),
             description: row.try_get(7)?,
             created: from_millis(row.try_get(8)?),
             modified: from_millis(row.try_get(9)?),
@@ -109,7 +108,7 @@ pub(super) fn sums_sql(query: &TimeQuery, by: TimeGroup) -> Sql {
     let mut sql = Sql::new("select ");
     sql.push(key).push(" as k, cast(sum(seconds) as bigint), cast(sum(case when kind in (");
     sql.push(&billable.join(", ")).push(") then seconds else 0 end) as bigint), count(*)");
-    sql.push(" from time_entries").push(&indexed_by(TimeEntry::lead(query).unwrap_or_default()));
+    sql.push(" from time_entries").indexed_by(TimeEntry::lead(query).unwrap_or_default());
     sql.push(" where true");
     TimeEntry::narrow(&mut sql, query);
     sql.push(" group by k order by k limit ").int(i64::try_from(SUMS_MAX + 1).unwrap_or(i64::MAX));
@@ -118,7 +117,7 @@ pub(super) fn sums_sql(query: &TimeQuery, by: TimeGroup) -> Sql {
 
 fn read_sum(row: &DbRow, by: TimeGroup) -> sqlx::Result<TimeSum> {
     let key: i64 = row.try_get(0)?;
-    let number = |at: usize| row.try_get::<i64, _>(at).map(i64::cast_unsigned);
+    let number = |at: usize| row.try_get::<i64>(at).map(i64::cast_unsigned);
     Ok(TimeSum {
         key: match by {
             TimeGroup::Project => TimeKey::Project(ProjectId(key)),
@@ -145,12 +144,12 @@ impl Timesheets for SqlBoard {
     }
 
     async fn log_time(&self, stamp: &Stamp, change: TimeChange) -> Result<Written<TimeEntry>> {
-        written!(self, log_time(stamp, change))
+        written!(self, log_time(stamp, change.clone()))
     }
 
     async fn time_sums(&self, query: &TimeQuery, by: TimeGroup) -> Result<Vec<TimeSum>> {
         kept::begin(&TimeQuery { after: None, ..query.clone() })?;
-        let rows = sums_sql(query, by).fetch_all(&mut *self.reader().await?).await?;
+        let rows = sums_sql(query, by).fetch_all(&mut self.reader().await?).await?;
         let sums: sqlx::Result<Vec<TimeSum>> = rows.iter().map(|row| read_sum(row, by)).collect();
         kept::few_sums(sums.map_err(failed)?)
     }
@@ -165,7 +164,7 @@ impl Stored for Timer {
         Ok(Self {
             id: TimerId(row.try_get(0)?),
             person: PersonId(row.try_get(1)?),
-            task: row.try_get::<Option<i64>, _>(2)?.map(TaskId),
+            task: row.try_get::<Option<i64>>(2)?.map(TaskId),
             kind: parsed(row.try_get(3)?)?,
             started: from_millis(row.try_get(4)?),
             planned: planned.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
@@ -207,10 +206,10 @@ impl Timers for SqlBoard {
     }
 
     async fn start_timer(&self, stamp: &Stamp, new: NewTimer) -> Result<Written<Timer>> {
-        written!(self, start_timer(stamp, new))
+        written!(self, start_timer(stamp, new.clone()))
     }
 
     async fn stop_timer(&self, stamp: &Stamp, stop: StopTimer) -> Result<Written<Stopped>> {
-        written!(self, stop_timer(stamp, stop))
+        written!(self, stop_timer(stamp, stop.clone()))
     }
 }

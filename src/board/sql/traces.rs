@@ -2,14 +2,13 @@
 
 use super::super::Result;
 use super::super::write::{Seen, Trace};
-use super::dialect::{Connection, DbRow, failed};
+use super::dialect::{Connection, DbRow, failed, query};
 use super::people;
 use super::text::Sql;
 use crate::domain::{
     CommentId, Entity, EventId, Fence, GoalBoardId, GoalId, Mark, MilestoneId, Person, PersonId,
     ProjectId, SprintId, Stamp, TaskId, TimeEntryId, TimerId,
 };
-use sqlx::Row;
 
 /// An entity as two columns.
 pub(super) fn entity_columns(entity: Entity) -> (&'static str, i64) {
@@ -50,12 +49,11 @@ pub(super) fn entity_of(kind: &str, id: i64) -> sqlx::Result<Entity> {
 }
 
 pub(super) async fn trace(on: &mut Connection, mark: &Mark) -> Result<Option<Trace>> {
-    let row = sqlx::query("select entity, entity_id, was from marks where run = $1 and seq = $2")
+    let row = query("select entity, entity_id, was from marks where run = $1 and seq = $2")
         .bind(mark.run.as_str())
         .bind(i64::from(mark.seq))
         .fetch_optional(on)
-        .await
-        .map_err(failed)?;
+        .await?;
     let read = |row: &DbRow| -> sqlx::Result<Trace> {
         Ok(Trace { entity: entity_of(row.try_get(0)?, row.try_get(1)?)?, was: row.try_get(2)? })
     };
@@ -65,7 +63,7 @@ pub(super) async fn trace(on: &mut Connection, mark: &Mark) -> Result<Option<Tra
 /// Keeps what a mark did, with whatever else the statement does.
 pub(super) fn keep(sql: &mut Sql, mark: &Mark, trace: &Trace) {
     let (entity, id) = entity_columns(trace.entity);
-    sql.push("insert into marks (run, seq, entity, entity_id, was) values ");
+    sql.another().push("insert into marks (run, seq, entity, entity_id, was) values ");
     sql.row([
         mark.run.as_str().into(),
         i64::from(mark.seq).into(),
@@ -78,7 +76,7 @@ pub(super) fn keep(sql: &mut Sql, mark: &Mark, trace: &Trace) {
 /// What is known of a stamp's mark and of its task's fence, and the writer: one question, because
 /// each way to the database's thread costs more than the answer.
 pub(super) async fn seen(on: &mut Connection, stamp: &Stamp) -> Result<(Seen, Option<Person>)> {
-    let row = sqlx::query(
+    let row = query(
         "select p.id, p.name, p.email, p.kind, p.role, f.fence, m.entity, m.entity_id, m.was \
          from (select 1) as one left join people p on p.id = $1 left join fences f on f.task = $2 \
          left join marks m on m.run = $3 and m.seq = $4",
@@ -88,18 +86,17 @@ pub(super) async fn seen(on: &mut Connection, stamp: &Stamp) -> Result<(Seen, Op
     .bind(stamp.mark.as_ref().map(|mark| mark.run.as_str()))
     .bind(stamp.mark.as_ref().map(|mark| i64::from(mark.seq)))
     .fetch_one(on)
-    .await
-    .map_err(failed)?;
+    .await?;
     read_seen(&row).map_err(failed)
 }
 
 fn read_seen(row: &DbRow) -> sqlx::Result<(Seen, Option<Person>)> {
-    let writer = match row.try_get::<Option<i64>, _>(0)? {
+    let writer = match row.try_get::<Option<i64>>(0)? {
         Some(_) => Some(people::read(row)?),
         None => None,
     };
-    let fence = row.try_get::<Option<i64>, _>(5)?.and_then(|fence| u64::try_from(fence).ok());
-    let trace = match row.try_get::<Option<&str>, _>(6)? {
+    let fence = row.try_get::<Option<i64>>(5)?.and_then(|fence| u64::try_from(fence).ok());
+    let trace = match row.try_get::<Option<&str>>(6)? {
         Some(kind) => {
             Some(Trace { entity: entity_of(kind, row.try_get(7)?)?, was: row.try_get(8)? })
         }
@@ -110,14 +107,12 @@ fn read_seen(row: &DbRow) -> sqlx::Result<(Seen, Option<Person>)> {
 
 /// Never lowers it.
 pub(super) async fn raise_fence(on: &mut Connection, task: TaskId, fence: Fence) -> Result<()> {
-    sqlx::query(
+    query(
         "insert into fences (task, fence) values ($1, $2) \
          on conflict (task) do update set fence = excluded.fence where fences.fence < excluded.fence",
     )
     .bind(task.0)
     .bind(i64::try_from(fence.0).unwrap_or(i64::MAX))
     .execute(on)
-    .await
-    .map(|_| ())
-    .map_err(failed)
+        .await
 }

@@ -129,7 +129,7 @@ impl World {
         let beta = board.add_project(&by, project("Beta")).await.unwrap().after.id;
         let (ann, bob) = (people[0], people[1]);
         let folder = tempfile::tempdir().unwrap();
-        (Self { board, below: None, clock, ann, bob, alpha, beta, folder }, fake)
+        (Self { board, below: None, clock, ann, bob, alpha, beta, folder, team: None }, fake)
     }
 }
 
@@ -169,7 +169,7 @@ impl World {
         let beta = board.add_project(&by, project("Beta")).await.unwrap().after.id;
         let (ann, bob) = (ann.person, bob.person);
         let folder = tempfile::tempdir().unwrap();
-        Self { board, below: None, clock, ann, bob, alpha, beta, folder }
+        Self { board, below: None, clock, ann, bob, alpha, beta, folder, team: None }
     }
 }
 

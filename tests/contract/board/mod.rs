@@ -1,5 +1,5 @@
-//! The contract of the board, held against every adapter: SQLite, the overlay over nothing, the
-//! overlay over SQLite, and Leantime, played by a fake.
+//! The contract of the board, held against every adapter: SQLite, PostgreSQL, the overlay over nothing,
+//! the overlay over SQLite, and Leantime, played by a fake.
 
 mod activity;
 mod batch;
@@ -14,9 +14,11 @@ mod marks_of_nouns;
 mod nouns;
 mod overlay;
 mod pages;
+mod postgres;
 mod races;
 mod random;
 mod random_nouns;
+mod shared;
 mod sprints;
 mod sqlite;
 mod sqlite_nouns;
@@ -25,6 +27,8 @@ mod time;
 mod timers;
 mod writes;
 
+use crate::support::numbers::Numbers;
+use crate::support::postgres::{Team, schema};
 use rota::board::overlay::Overlay;
 use rota::board::sql::SqlBoard;
 use rota::board::{Board, BoardError, Result};
@@ -43,6 +47,13 @@ macro_rules! contract {
         mod sqlite {
             $(#[tokio::test] async fn $case() {
                 super::$case(crate::contract::board::World::sqlite().await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test] async fn $case() {
+                if let Some(world) = crate::contract::board::World::postgres().await {
+                    super::$case(world).await;
+                }
             })*
         }
         mod overlay_empty {
@@ -87,6 +98,8 @@ pub(crate) struct World {
     pub(crate) alpha: ProjectId,
     pub(crate) beta: ProjectId,
     pub(crate) folder: tempfile::TempDir,
+    /// Whose board it is, in a PostgreSQL.
+    pub(crate) team: Option<Team>,
 }
 
 impl World {
@@ -95,6 +108,35 @@ impl World {
         let path = folder.path().join("board.db");
         let board = SqlBoard::open(&path, BoardName::new("main"), clock.clone()).await.unwrap();
         Self::furnished(Arc::new(board), clock, folder).await
+    }
+
+    /// `None` where there is no PostgreSQL.
+    pub(crate) async fn postgres() -> Option<Self> {
+        let team = schema().await?;
+        let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(ManualClock::at(noon())));
+        let name = BoardName::new("main");
+        let board = SqlBoard::shared(team.cluster(4), name, clock.clone()).await.unwrap();
+        let world = Self::furnished(Arc::new(board), clock, folder).await;
+        Some(Self { team: Some(team), ..world })
+    }
+
+    /// The same board, as another daemon has it open.
+    pub(crate) async fn beside(&self) -> Arc<dyn Board> {
+        let (name, clock) = (BoardName::new("main"), self.clock.clone());
+        let path = self.folder.path().join("board.db");
+        let board = match &self.team {
+            Some(team) => SqlBoard::shared(team.cluster(4), name, clock).await.unwrap(),
+            None => SqlBoard::open(&path, name, clock).await.unwrap(),
+        };
+        Arc::new(board)
+    }
+
+    /// What keeps the numbers of a PostgreSQL as a file would give them.
+    pub(crate) async fn numbers(&self) -> Option<Numbers> {
+        match &self.team {
+            Some(team) => Some(Numbers::of(team).await),
+            None => None,
+        }
     }
 
     pub(crate) async fn overlay_empty() -> Self {
@@ -123,7 +165,7 @@ impl World {
         let alpha = board.add_project(&by, project("Alpha")).await.unwrap().after.id;
         let beta = board.add_project(&by, project("Beta")).await.unwrap().after.id;
         let (ann, bob) = (people[0], people[1]);
-        Self { board, below: None, clock, ann, bob, alpha, beta, folder }
+        Self { board, below: None, clock, ann, bob, alpha, beta, folder, team: None }
     }
 
     /// The board below, where there is one.

@@ -1,4 +1,4 @@
-//! The same random writes on SQLite and in memory lead to equal boards and equal answers.
+//! The same random writes on SQLite or PostgreSQL and in memory lead to equal boards and equal answers.
 
 use super::{World, noon};
 use chrono::TimeDelta;
@@ -203,24 +203,49 @@ pub(super) async fn everything(board: &dyn Board) -> Vec<String> {
     all
 }
 
+/// Does the same there and in memory.
+async fn as_in_memory(one: &World, writes: Vec<(Stamp, Write)>) {
+    let two = World::overlay_empty().await;
+    let mut numbers = one.numbers().await;
+    for (stamp, write) in writes {
+        if matches!(write, Write::Pass) {
+            one.clock.advance(Duration::from_secs(1));
+            two.clock.advance(Duration::from_secs(1));
+        }
+        let first = perform(&*one.board, &stamp, write.clone()).await;
+        let second = perform(&*two.board, &stamp, write.clone()).await;
+        assert_eq!(first, second, "{write:?} by {stamp:?}");
+        if let Some(numbers) = &mut numbers {
+            numbers.give_back().await;
+        }
+    }
+    assert_eq!(everything(&*one.board).await, everything(&*two.board).await);
+}
+
+fn writes() -> impl Strategy<Value = Vec<(Stamp, Write)>> {
+    proptest::collection::vec((stamp(), write()), 1..60)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn sqlite_and_memory_are_the_same_board(writes in proptest::collection::vec((stamp(), write()), 1..60)) {
+    fn sqlite_and_memory_are_the_same_board(writes in writes()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { as_in_memory(&World::sqlite().await, writes).await });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn postgres_and_memory_are_the_same_board(writes in writes()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let (one, two) = (World::sqlite().await, World::overlay_empty().await);
-            for (stamp, write) in writes {
-                if matches!(write, Write::Pass) {
-                    one.clock.advance(Duration::from_secs(1));
-                    two.clock.advance(Duration::from_secs(1));
-                }
-                let first = perform(&*one.board, &stamp, write.clone()).await;
-                let second = perform(&*two.board, &stamp, write.clone()).await;
-                assert_eq!(first, second, "{write:?} by {stamp:?}");
+            if let Some(one) = World::postgres().await {
+                as_in_memory(&one, writes).await;
             }
-            assert_eq!(everything(&*one.board).await, everything(&*two.board).await);
         });
     }
 }

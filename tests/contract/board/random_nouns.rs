@@ -319,29 +319,53 @@ async fn furnish(w: &World) {
     }
 }
 
+/// Does the same there and in memory.
+async fn as_in_memory(one: &World, writes: Vec<(Stamp, Write)>) {
+    let two = World::overlay_empty().await;
+    let mut numbers = one.numbers().await;
+    furnish(one).await;
+    furnish(&two).await;
+    for (stamp, write) in writes {
+        if let Write::Pass(seconds) = write {
+            one.clock.advance(Duration::from_secs(seconds));
+            two.clock.advance(Duration::from_secs(seconds));
+        }
+        let first = perform(&*one.board, &stamp, write.clone()).await;
+        let second = perform(&*two.board, &stamp, write.clone()).await;
+        assert_eq!(first, second, "{write:?} by {stamp:?}");
+        if let Some(numbers) = &mut numbers {
+            numbers.give_back().await;
+        }
+    }
+    assert_eq!(everything(&*one.board).await, everything(&*two.board).await);
+}
+
+fn writes() -> impl Strategy<Value = Vec<(Stamp, Write)>> {
+    let write = prop_oneof![goals(), events(), time(), teams(), several()];
+    proptest::collection::vec((stamp(), write), 1..80)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn postgres_and_memory_are_the_same_board_for_every_noun(writes in writes()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            if let Some(one) = World::postgres().await {
+                as_in_memory(&one, writes).await;
+            }
+        });
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn sqlite_and_memory_are_the_same_board_for_every_noun(
-        writes in proptest::collection::vec((stamp(), prop_oneof![goals(), events(), time(), teams(), several()]), 1..80),
-    ) {
+    fn sqlite_and_memory_are_the_same_board_for_every_noun(writes in writes()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let (one, two) = (World::sqlite().await, World::overlay_empty().await);
-            furnish(&one).await;
-            furnish(&two).await;
-            for (stamp, write) in writes {
-                if let Write::Pass(seconds) = write {
-                    one.clock.advance(Duration::from_secs(seconds));
-                    two.clock.advance(Duration::from_secs(seconds));
-                }
-                let first = perform(&*one.board, &stamp, write.clone()).await;
-                let second = perform(&*two.board, &stamp, write.clone()).await;
-                assert_eq!(first, second, "{write:?} by {stamp:?}");
-            }
-            assert_eq!(everything(&*one.board).await, everything(&*two.board).await);
-        });
+        runtime.block_on(async { as_in_memory(&World::sqlite().await, writes).await });
     }
 
     /// An overlay over the first part of the writes answers with as much as a board with all of them.

@@ -1,4 +1,4 @@
-//! What only a file can do: be opened again, be too new, be damaged, be shared.
+//! What only a file can do: be opened again, be too new, be damaged, be busy.
 
 use super::{World, mark, noon};
 use rota::board::open::{BoardOptions, open};
@@ -6,8 +6,7 @@ use rota::board::sql::SqlBoard;
 use rota::board::{Board, BoardError, Comments as _, Tasks};
 use rota::clock::ManualClock;
 use rota::domain::{
-    BoardName, CommentTarget, EffectState, Entity, Fence, NewComment, NewTask, ProjectEdit,
-    TaskEdit, TaskQuery,
+    BoardName, CommentTarget, EffectState, Entity, Fence, NewComment, NewTask, TaskEdit, TaskQuery,
 };
 use sqlx::Connection;
 use std::path::Path;
@@ -148,74 +147,6 @@ async fn an_empty_file_and_a_missing_folder_become_a_board() {
         let board = at(&folder.path().join(name)).await.unwrap();
         assert!(board.tasks(&TaskQuery::default()).await.unwrap().items.is_empty());
     }
-}
-
-#[tokio::test]
-async fn two_handles_write_to_one_file_and_see_each_other() {
-    let w = World::sqlite().await;
-    let other: Arc<dyn Board> = Arc::new(at(&w.folder.path().join("board.db")).await.unwrap());
-    let task = w.task("One").await;
-    let edits = (1..=40).map(|number| {
-        let board = if number % 2 == 0 { w.board.clone() } else { other.clone() };
-        let by = w.by();
-        async move { board.edit_task(&by, task.id, &[TaskEdit::Sort(number)]).await }
-    });
-    let mut revisions: Vec<u64> = futures::future::join_all(edits)
-        .await
-        .into_iter()
-        .map(|answer| answer.unwrap().after.revision)
-        .collect();
-    revisions.sort_unstable();
-    assert_eq!(revisions, (2..=41).collect::<Vec<_>>());
-    assert_eq!(w.board.task(task.id).await.unwrap(), other.task(task.id).await.unwrap());
-    assert_eq!(w.board.latest_activity().await.unwrap(), other.latest_activity().await.unwrap());
-}
-
-#[tokio::test]
-async fn people_and_projects_that_another_handle_wrote_are_seen_by_the_next_question() {
-    let w = World::sqlite().await;
-    let other: Arc<dyn Board> = Arc::new(at(&w.folder.path().join("board.db")).await.unwrap());
-    let boards = [w.board.clone(), other.clone()];
-    for round in 0..20 {
-        let (writes, reads) = (&boards[round % 2], &boards[(round + 1) % 2]);
-        let added = writes.add_person(&w.by(), super::person(&format!("P{round}"))).await.unwrap();
-        assert_eq!(reads.people().await.unwrap().last(), Some(&added.after), "{round}");
-        // What is no change of a person or project comes between, and after it.
-        w.task(&format!("One of {round}")).await;
-        let name = ProjectEdit::Name(format!("Alpha {round}"));
-        let edited = writes.edit_project(&w.by(), w.alpha, &[name]).await.unwrap();
-        w.task(&format!("Two of {round}")).await;
-        for board in &boards {
-            assert_eq!(board.projects().await.unwrap()[0], edited.after, "{round}");
-            assert_eq!(board.people().await.unwrap().len(), 4 + round, "{round}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn who_asks_while_others_write_sees_every_write_that_has_returned() {
-    let w = World::sqlite().await;
-    let other: Arc<dyn Board> = Arc::new(at(&w.folder.path().join("board.db")).await.unwrap());
-    let written = std::sync::atomic::AtomicUsize::new(w.board.people().await.unwrap().len());
-    let writes = async {
-        for number in 0..60 {
-            w.board.add_person(&w.by(), super::person(&format!("P{number}"))).await.unwrap();
-            written.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-            w.task("In between").await;
-        }
-    };
-    let asks = |board: Arc<dyn Board>| {
-        let written = &written;
-        async move {
-            while written.load(std::sync::atomic::Ordering::SeqCst) < 63 {
-                let least = written.load(std::sync::atomic::Ordering::SeqCst);
-                assert!(board.people().await.unwrap().len() >= least);
-            }
-        }
-    };
-    let again = asks(w.board.clone());
-    tokio::join!(writes, asks(w.board.clone()), again, asks(other));
-    assert_eq!(written.into_inner(), 63);
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use super::{FOR_GOOD, undo_of};
 use crate::support::house::{WatchedJournal, playbook};
+use crate::support::numbers::Numbers;
+use crate::support::postgres::{Team, schema};
 use rota::board::Board;
 use rota::board::overlay::Overlay;
 use rota::board::sql::SqlBoard;
@@ -163,31 +165,55 @@ impl Side {
     }
 }
 
-/// Both boards.
+/// A board in tables, and one in memory.
 pub struct Pair {
-    sqlite: Side,
+    tables: Side,
     memory: Side,
-    _folder: tempfile::TempDir,
+    /// Of a PostgreSQL: those that an undone write took.
+    numbers: Option<Numbers>,
+    /// What the tables are in goes with the pair.
+    _folder: Option<tempfile::TempDir>,
+    _team: Option<Team>,
+}
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at("2026-11-03T11:00:00Z".parse().unwrap()))
 }
 
 impl Pair {
-    pub async fn build() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let name = BoardName::new("main");
-        let clock = || Arc::new(ManualClock::at("2026-11-03T11:00:00Z".parse().unwrap()));
-        let (one, two) = (clock(), clock());
+    /// SQLite and memory.
+    pub async fn of_sqlite() -> Self {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
         let path = folder.path().join("board.db");
-        let sqlite = SqlBoard::open(&path, name.clone(), one.clone()).await.unwrap();
-        let memory = Overlay::empty(name, two.clone());
+        let name = BoardName::new("main");
+        let board = SqlBoard::open(&path, name, clock.clone()).await.unwrap();
+        Self { _folder: Some(folder), ..Self::build(board, clock).await }
+    }
+
+    /// PostgreSQL and memory; `None` where there is no PostgreSQL.
+    pub async fn of_postgres() -> Option<Self> {
+        let (team, clock) = (schema().await?, clock());
+        let name = BoardName::new("main");
+        let board = SqlBoard::shared(team.cluster(4), name, clock.clone()).await.unwrap();
+        let numbers = Numbers::of(&team).await;
+        let pair = Self::build(board, clock).await;
+        Some(Self { numbers: Some(numbers), _team: Some(team), ..pair })
+    }
+
+    async fn build(board: SqlBoard, with: Arc<ManualClock>) -> Self {
+        let other = clock();
+        let memory = Overlay::empty(board.name(), other.clone());
         Self {
-            sqlite: Side::over(Arc::new(sqlite), one).await,
-            memory: Side::over(Arc::new(memory), two).await,
-            _folder: folder,
+            tables: Side::over(Arc::new(board), with).await,
+            memory: Side::over(Arc::new(memory), other).await,
+            numbers: None,
+            _folder: None,
+            _team: None,
         }
     }
 
     pub fn pass(&self, time: Duration) {
-        self.sqlite.clock.advance(time);
+        self.tables.clock.advance(time);
         self.memory.clock.advance(time);
     }
 }
@@ -211,7 +237,7 @@ pub struct Story {
 
 impl Story {
     pub async fn begin(pair: Pair) -> Self {
-        let now = pair.sqlite.all().await;
+        let now = pair.tables.all().await;
         Self { pair, now, told: String::new(), back: Vec::new() }
     }
 
@@ -242,31 +268,34 @@ impl Story {
     /// Makes a call on both; `Err` where they differ. `None`: both refused it alike.
     async fn both(&mut self, made: &Made) -> Result<Option<ToolResult>, String> {
         let mut answers = Vec::new();
-        for side in [&self.pair.sqlite, &self.pair.memory] {
+        for side in [&self.pair.tables, &self.pair.memory] {
             let context = side.context(made.person, made.run).await;
             let args = serde_json::from_value(made.args.clone()).unwrap();
             answers.push(side.tools.call(&made.tool, args, &context).await);
         }
-        let (Some(memory), Some(sqlite)) = (answers.pop(), answers.pop()) else {
+        if let Some(numbers) = &mut self.pair.numbers {
+            numbers.give_back().await;
+        }
+        let (Some(memory), Some(tables)) = (answers.pop(), answers.pop()) else {
             return Err("no answers".to_owned());
         };
-        let said = match (&sqlite, &memory) {
+        let said = match (&tables, &memory) {
             (Ok(one), Ok(_)) => one.text.lines().next().unwrap_or_default().to_owned(),
             (Err(one), _) | (_, Err(one)) => format!("{}: {one}", one.reason().code()),
         };
         let by = made.run.map_or("by hand", |(run, _)| run);
         let _ =
             write!(self.told, "\n  {by} ({}) {} {} → {said}", made.person, made.tool, made.args);
-        let (one, two) = (sqlite.map_err(|e| e.to_string()), memory.map_err(|e| e.to_string()));
+        let (one, two) = (tables.map_err(|e| e.to_string()), memory.map_err(|e| e.to_string()));
         let (first, second) = (format!("{one:?}"), format!("{two:?}"));
         if first != second {
-            return Err(self.wrong(&format!("sqlite: {first}\nmemory: {second}")));
+            return Err(self.wrong(&format!("tables: {first}\nmemory: {second}")));
         }
-        let (sqlite, memory) = (self.pair.sqlite.all().await, self.pair.memory.all().await);
-        if sqlite != memory {
-            return Err(self.wrong(&difference("sqlite", &sqlite, "memory", &memory)));
+        let (tables, memory) = (self.pair.tables.all().await, self.pair.memory.all().await);
+        if tables != memory {
+            return Err(self.wrong(&difference("tables", &tables, "memory", &memory)));
         }
-        self.now = sqlite;
+        self.now = tables;
         Ok(one.ok())
     }
 

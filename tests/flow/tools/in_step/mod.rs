@@ -1,5 +1,5 @@
-//! The same calls of the tools that write, on SQLite and in memory: the same answers, the same board
-//! after each; and what a write says would put it back does, to the byte.
+//! The same calls of the tools that write, on SQLite or PostgreSQL and in memory: the same answers, the
+//! same board after each; and what a write says would put it back does, to the byte.
 //!
 //! `ROTA_FULL=1` plays many more of them, and others each time.
 
@@ -69,8 +69,27 @@ fn every_tool_that_writes_is_among_those_that_are_tried() {
 
 #[test]
 fn all_tools_do_the_same_on_sqlite_and_in_memory_and_what_they_did_can_be_taken_back() {
+    let counts = play_all(16, 400, || async { Some(Pair::of_sqlite().await) });
+    // Else nothing was tried.
+    assert!(counts.done > 80 && counts.refused > 20 && counts.taken_back > 40, "{counts:?}");
+}
+
+#[test]
+fn all_tools_do_the_same_on_postgres_and_in_memory_and_what_they_did_can_be_taken_back() {
+    let counts = play_all(6, 100, Pair::of_postgres);
+    // Nothing at all was tried where there is no PostgreSQL, which was said.
+    let some = counts.done > 30 && counts.refused > 5 && counts.taken_back > 15;
+    assert!(some || counts.done + counts.refused == 0, "{counts:?}");
+}
+
+/// Plays so many stories; more of them if that was asked for.
+fn play_all<F: Future<Output = Option<Pair>>>(
+    cases: u32,
+    many: u32,
+    pair: impl Fn() -> F,
+) -> boards::Counts {
     let full = std::env::var_os("ROTA_FULL").is_some();
-    let cases = if full { 400 } else { 16 };
+    let cases = if full { many } else { cases };
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let algorithm = RngAlgorithm::ChaCha;
     let mut runner = if full {
@@ -82,19 +101,24 @@ fn all_tools_do_the_same_on_sqlite_and_in_memory_and_what_they_did_can_be_taken_
     let outcome = runner.run(&steps(), |steps| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut counts = played.get();
-        runtime.block_on(play(steps, &mut counts)).map_err(TestCaseError::fail)?;
+        let played_out = runtime.block_on(async {
+            match pair().await {
+                Some(pair) => play(pair, steps, &mut counts).await,
+                None => Ok(()),
+            }
+        });
+        played_out.map_err(TestCaseError::fail)?;
         played.set(counts);
         Ok(())
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
     let counts = played.get();
     println!("{counts:?}");
-    // Else nothing was tried.
-    assert!(counts.done > 80 && counts.refused > 20 && counts.taken_back > 40, "{counts:?}");
+    counts
 }
 
-async fn play(steps: Vec<Step>, counts: &mut boards::Counts) -> Result<(), String> {
-    let mut story = Story::begin(Pair::build().await).await;
+async fn play(pair: Pair, steps: Vec<Step>, counts: &mut boards::Counts) -> Result<(), String> {
+    let mut story = Story::begin(pair).await;
     for step in steps {
         match step {
             Step::Pass(seconds) => story.pair.pass(Duration::from_secs(seconds)),

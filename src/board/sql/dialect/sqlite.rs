@@ -1,35 +1,32 @@
-//! What is said to SQLite alone: the schema, the connections, hints and error codes.
+//! What is said to SQLite alone: the schema, the connections, error codes.
 
-use super::super::{BoardError, Result};
-use super::unclosed;
+use crate::board::sql::text::Bind;
+use crate::board::sql::unclosed;
+use crate::board::{BoardError, Result};
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteRow, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Row, Sqlite};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection as _, Row, SqlStr, Sqlite, SqliteConnection,
+    Transaction,
+};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// The database that the queries run on.
-pub(super) type Database = Sqlite;
-/// One connection.
-pub(super) type Connection = sqlx::SqliteConnection;
-/// One row.
-pub(super) type DbRow = sqlx::sqlite::SqliteRow;
-/// Connections that are shared.
-pub(super) type Pool = SqlitePool;
-
 /// A transaction that nobody else writes beside, from its first read on.
-pub(super) const BEGIN_WRITE: &str = "begin immediate";
+const BEGIN_WRITE: &str = "begin immediate";
 /// A transaction that sees one state.
-pub(super) const BEGIN_READ: &str = "begin";
+const BEGIN_READ: &str = "begin";
 
 /// "Rota", in the file's header: other programs' files are left alone.
 const APPLICATION: i64 = 0x526f_7461;
 /// One step per version of the schema.
-const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+const STEPS: [&str; 2] = [include_str!("../schema.sql"), include_str!("../schema_2.sql")];
 const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a file that is busy is tried at opening, within that time.
@@ -39,13 +36,112 @@ const STATEMENTS_MAX: usize = 256;
 /// Kibibytes of pages that each connection keeps.
 const CACHE_KIB: i64 = 8 * 1024;
 
-/// Makes the planner take this index: there are no statistics to choose by, and none are needed.
-pub(super) fn indexed_by(index: &str) -> String {
-    format!(" indexed by {index}")
+/// A file: one connection that writes, and others that read.
+#[derive(Debug)]
+pub(in crate::board::sql) struct Opened {
+    writer: SqlitePool,
+    readers: SqlitePool,
 }
 
-/// Opens the file: one connection that writes, and others that read.
-pub(super) async fn connect(path: &Path) -> Result<(Pool, Pool)> {
+impl Opened {
+    pub(super) async fn reader(&self) -> Result<Lent> {
+        self.readers.acquire().await.map(Lent::Free).map_err(failed)
+    }
+
+    /// A transaction that nobody else writes beside.
+    pub(super) async fn write(&self) -> Result<Lent> {
+        begin(&self.writer, BEGIN_WRITE).await.map(Lent::Within).map_err(failed)
+    }
+
+    /// A transaction for which the board stands still.
+    pub(super) async fn snapshot(&self) -> Result<Lent> {
+        begin(&self.readers, BEGIN_READ).await.map(Lent::Within).map_err(failed)
+    }
+
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    #[cfg(test)]
+    pub(super) fn writer(&self) -> &SqlitePool {
+        &self.writer
+    }
+}
+
+/// Begins a transaction. On a full or failing disk the database ends one by itself, and its connection
+/// goes on believing that it is within: such a connection is given up for a new one.
+async fn begin(pool: &SqlitePool, how: &'static str) -> sqlx::Result<Transaction<'static, Sqlite>> {
+    match pool.begin_with(how).await {
+        Err(sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed) => {
+            pool.acquire().await?.close().await?;
+            pool.begin_with(how).await
+        }
+        other => other,
+    }
+}
+
+/// A connection that was lent by its pool, as it is or in a transaction. Dropped within one, it undoes
+/// everything.
+#[derive(Debug)]
+pub(in crate::board::sql) enum Lent {
+    Free(PoolConnection<Sqlite>),
+    Within(Transaction<'static, Sqlite>),
+}
+
+type Statement = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+
+fn statement(text: SqlStr, binds: Vec<Bind>) -> Statement {
+    let mut statement = sqlx::query(text);
+    for bind in binds {
+        statement = match bind {
+            Bind::Int(number) => statement.bind(number),
+            Bind::Text(text) => statement.bind(text),
+            Bind::Real(number) => statement.bind(number),
+            Bind::NoInt | Bind::NoText | Bind::NoReal => statement.bind(None::<i64>),
+        };
+    }
+    statement
+}
+
+impl Lent {
+    fn connection(&mut self) -> &mut SqliteConnection {
+        match self {
+            Self::Free(connection) => connection,
+            Self::Within(transaction) => transaction,
+        }
+    }
+
+    pub(super) async fn fetch_all(
+        &mut self,
+        text: SqlStr,
+        binds: Vec<Bind>,
+    ) -> Result<Vec<SqliteRow>> {
+        statement(text, binds).fetch_all(self.connection()).await.map_err(failed)
+    }
+
+    pub(super) async fn fetch_optional(
+        &mut self,
+        text: SqlStr,
+        binds: Vec<Bind>,
+    ) -> Result<Option<SqliteRow>> {
+        statement(text, binds).fetch_optional(self.connection()).await.map_err(failed)
+    }
+
+    pub(super) async fn execute(&mut self, text: SqlStr, binds: Vec<Bind>) -> Result<()> {
+        statement(text, binds).execute(self.connection()).await.map(|_| ()).map_err(failed)
+    }
+
+    pub(super) async fn commit(self) -> Result<()> {
+        match self {
+            Self::Free(_) => Ok(()),
+            Self::Within(transaction) => transaction.commit().await.map_err(failed),
+        }
+    }
+}
+
+/// Opens the file.
+pub(super) async fn connect(path: &Path) -> Result<Opened> {
     peek(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -62,7 +158,7 @@ pub(super) async fn connect(path: &Path) -> Result<(Pool, Pool)> {
     let writer = pool(1).connect_lazy_with(write);
     let readers = pool(READERS).connect_lazy_with(options.read_only(true));
     match open_in_turn(&writer, path).await {
-        Ok(()) => Ok((writer, readers)),
+        Ok(()) => Ok(Opened { writer, readers }),
         Err(error) => {
             writer.close().await;
             Err(error)
@@ -71,7 +167,7 @@ pub(super) async fn connect(path: &Path) -> Result<(Pool, Pool)> {
 }
 
 /// Copies a file in one transaction of its own, without what the file keeps of deleted rows.
-pub(super) async fn copy(from: &Path, to: &Path) -> Result<()> {
+pub(in crate::board::sql) async fn copy(from: &Path, to: &Path) -> Result<()> {
     if !from.exists() {
         return Err(unusable(from, "is not there"));
     }
@@ -91,7 +187,7 @@ pub(super) async fn copy(from: &Path, to: &Path) -> Result<()> {
 
 /// The switch to the write-ahead log does not wait for a lock as statements do: another process that
 /// makes or opens the same file at this moment is waited for here.
-async fn open_in_turn(writer: &Pool, path: &Path) -> Result<()> {
+async fn open_in_turn(writer: &SqlitePool, path: &Path) -> Result<()> {
     let mut tries = 0;
     loop {
         match migrate(writer, path).await {
@@ -186,7 +282,7 @@ fn unreadable(path: &Path, error: std::io::Error) -> BoardError {
     }
 }
 
-async fn migrate(writer: &Pool, path: &Path) -> Result<()> {
+async fn migrate(writer: &SqlitePool, path: &Path) -> Result<()> {
     let opening = |error| at_opening(path, error);
     let version = version(writer, path).await.map_err(opening)??;
     if version == STEPS.len() {
@@ -208,7 +304,7 @@ async fn migrate(writer: &Pool, path: &Path) -> Result<()> {
 }
 
 /// The schema's version as the engine sees it: the log beside the file may be ahead of its header.
-async fn version(writer: &Pool, path: &Path) -> sqlx::Result<Result<usize>> {
+async fn version(writer: &SqlitePool, path: &Path) -> sqlx::Result<Result<usize>> {
     let number = async |sql: &'static str| -> sqlx::Result<i64> {
         sqlx::query(sql).fetch_one(writer).await?.try_get(0)
     };
@@ -224,7 +320,7 @@ async fn version(writer: &Pool, path: &Path) -> sqlx::Result<Result<usize>> {
 }
 
 /// Touches the first page of each table, so that a damaged file is found at opening.
-async fn probe(writer: &Pool) -> sqlx::Result<()> {
+async fn probe(writer: &SqlitePool) -> sqlx::Result<()> {
     const TABLES: &str = "select (select id from people limit 1), (select id from projects limit 1), \
         (select id from milestones limit 1), (select headline from tasks limit 1), \
         (select task from task_tags limit 1), (select task from task_blockers limit 1), \
@@ -276,9 +372,6 @@ pub(super) fn failed(error: sqlx::Error) -> BoardError {
         Some(10) => away("the disk does not read or write", error),
         Some(19) => BoardError::Conflict("somebody else wrote the same at once".to_owned()),
         _ => match error {
-            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
-                unusable("the board's file holds what no board writes", error)
-            }
             sqlx::Error::PoolTimedOut => away("all connections are in use", error),
             error => away("the database did not answer", error),
         },
