@@ -18,18 +18,23 @@
 //! 8. A commit that could not be made durable fails; whether it happened is then unknown. Where the
 //!    engine cannot go on it is [`StoreError::Closed`], and so are all later commits until the store
 //!    is opened again; after [`StoreError::Failed`] later ones may succeed. The same holds for reads.
-//! 9. [`Store::now`] never goes back within one era and is not moved by the wall clock.
-//! 10. A second opening of the same folder fails at once and says who holds it.
+//! 9. [`Store::now`] never goes back within one era and is not moved by this machine's wall clock.
+//! 10. A second opening of the same folder fails at once and says who holds it. A store on a server may
+//!     be opened by any number of daemons, and all of this holds between them.
 //! 11. A key put twice in one commit has the last value; one that is put and deleted is gone.
+//! 12. Where several daemons share a store, [`Store::changes`] counts up soon after another one
+//!     committed, and not for what this one did; where one has it alone there is nothing to count.
 
 pub mod memory;
 pub mod open;
+pub mod postgres;
 pub mod sled;
 pub mod watched;
 
 use crate::domain::StoreTime;
 use async_trait::async_trait;
 use std::path::PathBuf;
+use tokio::sync::watch;
 
 /// The longest key.
 pub const KEY_BYTES_MAX: usize = 512;
@@ -55,6 +60,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// The store's own time, by which leases end.
     async fn now(&self) -> Result<StoreTime>;
+
+    /// Counts what other daemons commit, several of their commits together perhaps, and now and then
+    /// one too many; `None`: nobody else can.
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
 }
 
 /// A value and its version.

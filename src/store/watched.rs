@@ -2,7 +2,8 @@
 //! changed, and copy the whole as one instant had it, page by page, while commits go on.
 //!
 //! It sees the commits that pass through it. An embedded store is open in one process only, so
-//! these are all; where several processes share a store, each sees its own.
+//! these are all; where several processes share a store, each sees its own, and [`Store::changes`] tells
+//! that there were others'.
 
 use super::{Batch, Result, Row, Store, StoreError, Versioned};
 use crate::domain::StoreTime;
@@ -177,6 +178,10 @@ impl Store for WatchedStore {
 
     async fn now(&self) -> Result<StoreTime> {
         self.inner.now().await
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        self.inner.changes()
     }
 }
 

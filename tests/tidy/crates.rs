@@ -17,7 +17,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("agent_client_protocol", &["src/runner/acp"]),
     ("annotate_snippets", &["src/fault"]),
     ("sled", &["src/store/sled"]),
-    ("sqlx", &["src/board/sql", "src/store/postgres"]),
+    ("sqlx", &["src/board/sql", "src/store/postgres", "src/postgres"]),
     ("clap", &["src/cli"]),
     ("clap_complete", &["src/cli"]),
     ("clap_mangen", &["src/cli"]),
