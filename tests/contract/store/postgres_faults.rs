@@ -41,16 +41,22 @@ async fn blocker(team: &Team) -> PgConnection {
     blocker
 }
 
-/// Returns when somebody waits for a lock of the table.
-async fn somebody_waits(team: &Team) {
-    let waiting = "select count(*) from pg_locks where not granted \
-         and relation = (current_schema() || '.ledger')::regclass";
-    let waits = async {
-        while team.psql(waiting) == "0" {
+/// Returns when a session waits for a lock of the table, which is not this one; says which.
+async fn waits_beside(team: &Team, other: &str) -> String {
+    let waiting = format!(
+        "select pid from pg_locks where not granted and pid <> {other} \
+         and relation = (current_schema() || '.ledger')::regclass limit 1"
+    );
+    let found = async {
+        loop {
+            let pid = team.psql(&waiting);
+            if !pid.is_empty() {
+                return pid;
+            }
             tokio::task::yield_now().await;
         }
     };
-    timeout(LONG, waits).await.unwrap();
+    timeout(LONG, found).await.unwrap()
 }
 
 /// Writers that put two rows a commit, and what they were told.
@@ -179,7 +185,8 @@ async fn ended_connections_are_made_again_and_reads_do_not_fail_for_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_commit_that_takes_too_long_fails_and_did_not_happen() {
     let Some(team) = schema().await else { return };
-    let store = PostgresStore::open(impatient(&team, Duration::from_millis(200))).await.unwrap();
+    drop(PostgresStore::open(team.cluster(1)).await.unwrap());
+    let store = PostgresStore::open(impatient(&team, Duration::from_millis(500))).await.unwrap();
     let blocker = blocker(&team).await;
     let failed = store.commit(Batch::new().put("late", "v")).await;
     match failed {
@@ -229,7 +236,7 @@ async fn what_was_sent_over_a_lost_connection_is_over_before_the_next_is_sent() 
     let mut first = JoinSet::new();
     let sending = Arc::clone(&store);
     first.spawn(async move { sending.commit(Batch::new().put("first", "v")).await });
-    somebody_waits(&team).await;
+    let session = waits_beside(&team, "0").await;
     proxy.cut();
     let lost = first.join_next().await.unwrap().unwrap();
     assert!(matches!(lost, Err(StoreError::Failed(_))), "{lost:?}");
@@ -237,7 +244,7 @@ async fn what_was_sent_over_a_lost_connection_is_over_before_the_next_is_sent() 
     // The session of the first still waits in there, and would write as soon as it is let.
     let second = store.commit(Batch::new().put("second", "v"));
     let let_go = async {
-        somebody_waits(&team).await;
+        waits_beside(&team, &session).await;
         blocker.close().await.unwrap();
     };
     let (second, ()) = tokio::join!(second, let_go);
