@@ -7,7 +7,7 @@
 
 use super::changes::Own;
 use super::failure::Fault;
-use super::group::{COMMITS_MAX, Group, Locks, Request};
+use super::group::{COMMITS_MAX, Group, Locks, Request, Swap};
 use crate::postgres::{Cluster, Meaning};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
@@ -38,7 +38,20 @@ const ABOUT: &str = "select pg_backend_pid(), \
      set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), false)";
 const END: &str = "select pg_terminate_backend(pid, $1) from pg_stat_activity \
      where pid = $2 and backend_start::text = $3";
-const ONE: &str = "select ledger_commit_one_1($1, $2, $3, $4, $5, $6, $7)";
+/// The one commit whose only check is of what it puts, and no more: a statement that finds the row
+/// changed since it began looks at it again, so that it needs no second one after the locks.
+const CREATE: &str = "insert into ledger (key, version, value) \
+     select $3, nextval('ledger_version'), $4 \
+     where case when pg_advisory_xact_lock_shared($1) is not null \
+     then pg_advisory_xact_lock($2) is not null end \
+     on conflict (key) do nothing returning true";
+const UPDATE: &str = "update ledger set version = nextval('ledger_version'), value = $4 \
+     where key = $3 and version = $5 \
+     and case when pg_advisory_xact_lock_shared($1) is not null \
+     then pg_advisory_xact_lock($2) is not null end returning true";
+/// With more to put and delete.
+const SWAP: &str = "select ledger_swap_1($1, $2, $3, $4, $5, $6, $7, $8)";
+/// Any others.
 const MANY: &str = "select ledger_commit_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
 /// A statement with its values.
@@ -173,12 +186,12 @@ impl Committer {
             None => self.connect().await?,
         };
         let patience = self.cluster.statement_timeout() + GRACE;
-        let asked = statement(group, self.locks.whole()).fetch_one(&mut line.connection);
+        let asked = statement(group, self.locks.whole()).fetch_optional(&mut line.connection);
         // Whoever is dropped here closes the connection.
         match timeout(patience, asked).await {
             Ok(Ok(row)) => {
                 self.line = Some(line);
-                refused(&row, group.len()).map_err(|error| Fault::Answer(Arc::new(error)))
+                refused(row.as_ref(), group).map_err(|error| Fault::Answer(Arc::new(error)))
             }
             Ok(Err(error)) => {
                 let fault = Fault::from(error);
@@ -243,25 +256,44 @@ impl Committer {
 }
 
 /// The key of each commit whose check failed.
-fn refused(row: &PgRow, commits: usize) -> sqlx::Result<Vec<Option<String>>> {
-    if commits == 1 {
-        return Ok(vec![row.try_get(0)?]);
+fn refused(row: Option<&PgRow>, group: &Group) -> sqlx::Result<Vec<Option<String>>> {
+    if let Some(swap) = group.swap() {
+        let stands = row.map_or(Ok(false), |row| row.try_get(0))?;
+        return Ok(if stands { Vec::new() } else { vec![Some(swap.key.to_owned())] });
     }
+    let row = row.ok_or(sqlx::Error::RowNotFound)?;
     Ok(row.try_get::<Option<_>, _>(0)?.unwrap_or_default())
 }
 
 fn statement(group: &Group, whole: i64) -> Statement {
-    let arrays = group.arrays();
-    if group.len() == 1 {
-        return sqlx::query(ONE)
-            .bind(whole)
-            .bind(group.locks())
-            .bind(arrays.checks.1)
-            .bind(arrays.checks.2)
-            .bind(arrays.puts.1)
-            .bind(arrays.puts.2)
-            .bind(arrays.deletes.1);
+    match group.swap() {
+        Some(swap) => one(swap, whole),
+        None => many(group, whole),
     }
+}
+
+fn one(swap: Swap<'_>, whole: i64) -> Statement {
+    let ([lock], true) = (swap.locks, swap.puts.0.is_empty() && swap.deletes.is_empty()) else {
+        return sqlx::query(SWAP)
+            .bind(whole)
+            .bind(swap.locks)
+            .bind(swap.key)
+            .bind(swap.version)
+            .bind(swap.value)
+            .bind(swap.puts.0)
+            .bind(swap.puts.1)
+            .bind(swap.deletes);
+    };
+    let text = if swap.version.is_some() { UPDATE } else { CREATE };
+    let query = sqlx::query(text).bind(whole).bind(*lock).bind(swap.key).bind(swap.value);
+    match swap.version {
+        Some(version) => query.bind(version),
+        None => query,
+    }
+}
+
+fn many(group: &Group, whole: i64) -> Statement {
+    let arrays = group.arrays();
     sqlx::query(MANY)
         .bind(whole)
         .bind(group.locks())

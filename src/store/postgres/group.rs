@@ -73,6 +73,19 @@ pub(super) struct Arrays<'a> {
     pub(super) deletes: (Vec<i32>, Vec<&'a str>),
 }
 
+/// A commit whose only check is of a key that it puts, as nearly all are.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Swap<'a> {
+    pub(super) locks: &'a [i64],
+    pub(super) key: &'a str,
+    /// What the key has before; `None`: it is not there.
+    pub(super) version: Option<i64>,
+    pub(super) value: &'a [u8],
+    /// What else it puts and deletes.
+    pub(super) puts: (Vec<&'a str>, Vec<&'a [u8]>),
+    pub(super) deletes: Vec<&'a str>,
+}
+
 impl Group {
     /// Takes what fits from the front of what waits: one commit at least, if there is any.
     pub(super) fn take(waiting: &mut VecDeque<Request>, locks: &Locks) -> Self {
@@ -127,8 +140,7 @@ impl Group {
             for (key, version) in &batch.checks {
                 arrays.checks.0.push(number);
                 arrays.checks.1.push(key);
-                // No row has a version that the server cannot write down, and none has this one.
-                arrays.checks.2.push(version.map(|it| i64::try_from(it).unwrap_or(-1)));
+                arrays.checks.2.push(version.map(written_version));
             }
             for (key, value) in rows(batch) {
                 arrays.puts.0.push(number);
@@ -141,6 +153,24 @@ impl Group {
             }
         }
         arrays
+    }
+
+    /// The one commit of a group, where it is such.
+    pub(super) fn swap(&self) -> Option<Swap<'_>> {
+        let ([Request { batch, .. }], Some(locks)) = (self.requests.as_slice(), &self.locks) else {
+            return None;
+        };
+        let [(key, version)] = batch.checks.as_slice() else { return None };
+        let mut rows = rows(batch);
+        let value = rows.remove(key.as_str())?;
+        Some(Swap {
+            locks,
+            key,
+            version: version.map(written_version),
+            value,
+            puts: rows.into_iter().unzip(),
+            deletes: batch.deletes.iter().map(String::as_str).collect(),
+        })
     }
 
     /// How many versions it takes from the sequence if all of its commits stand.
@@ -204,6 +234,11 @@ fn waves<'a>(batches: impl Iterator<Item = &'a Batch>) -> Vec<usize> {
             wave
         })
         .collect()
+}
+
+/// No row has a version that the server cannot write down, and none has this one.
+fn written_version(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(-1)
 }
 
 fn written(batch: &Batch) -> impl Iterator<Item = &str> {
@@ -277,6 +312,28 @@ mod tests {
         assert_eq!(arrays.puts, (vec![1], vec!["b"], vec![&b"2"[..]]));
         assert_eq!(arrays.checks.2, [Some(-1)]);
         assert_eq!(group.versions(), 1);
+    }
+
+    #[test]
+    fn a_commit_that_checks_only_what_it_puts_is_a_swap() {
+        let locks = Locks::new("team");
+        let of = |batch: Batch| Group::take(&mut waiting(vec![batch]), &locks);
+        let group = of(put("b").check("b", Some(3)).put("a", "w").delete("c"));
+        let swap = group.swap().unwrap();
+        assert_eq!((swap.key, swap.version, swap.value), ("b", Some(3), &b"v"[..]));
+        assert_eq!((swap.puts, swap.deletes), ((vec!["a"], vec![&b"w"[..]]), vec!["c"]));
+        assert_eq!(swap.locks.len(), 3);
+        for other in [
+            put("a"),
+            put("a").check("b", None),
+            put("a").check("a", None).check("b", None),
+            put("a").check("a", None).delete("a"),
+            Batch::new().check("a", None),
+        ] {
+            assert_eq!(of(other.clone()).swap(), None, "{other:?}");
+        }
+        let mut two = waiting(vec![put("a").check("a", None), put("b").check("b", None)]);
+        assert_eq!(Group::take(&mut two, &locks).swap(), None);
     }
 
     #[test]

@@ -68,33 +68,39 @@ begin
 end
 $$;
 
--- The same for one commit; answers with the first key whose check failed.
-create function ledger_commit_one_1(
-    whole bigint, locks bigint[],
-    check_key text[], check_version bigint[],
-    put_key text[], put_value bytea[],
-    delete_key text[]
-) returns text language plpgsql as $$
+-- The same for one commit whose only check is of a key that it puts itself, as nearly all of them
+-- are: answers whether it stands.
+create function ledger_swap_1(
+    whole bigint, locks bigint[], swap_key text, swap_version bigint, swap_value bytea,
+    put_key text[], put_value bytea[], delete_key text[]
+) returns boolean language plpgsql as $$
 declare
-    refused text;
+    id bigint;
+    held boolean;
 begin
-    if locks is null then
-        perform pg_advisory_xact_lock(whole);
+    -- As expressions: a query for each lock would cost more than all the rest.
+    held := pg_advisory_xact_lock_shared(whole) is null;
+    foreach id in array locks loop
+        held := pg_advisory_xact_lock(id) is null;
+    end loop;
+    if swap_version is null then
+        insert into ledger (key, version, value)
+            values (swap_key, nextval('ledger_version'), swap_value) on conflict (key) do nothing;
     else
-        perform pg_advisory_xact_lock_shared(whole);
-        perform pg_advisory_xact_lock(id) from unnest(locks) as id;
+        update ledger set version = nextval('ledger_version'), value = swap_value
+            where key = swap_key and version = swap_version;
     end if;
-    select c.key into refused
-        from unnest(check_key, check_version) with ordinality as c (key, version, place)
-        where c.version is distinct from (select l.version from ledger l where l.key = c.key)
-        order by c.place limit 1;
-    if found then
-        return refused;
+    if not found then
+        return false;
     end if;
-    insert into ledger (key, version, value)
-        select p.key, nextval('ledger_version'), p.value from unnest(put_key, put_value) as p (key, value)
-        on conflict (key) do update set version = excluded.version, value = excluded.value;
-    delete from ledger where key = any (delete_key);
-    return null;
+    for place in 1 .. cardinality(put_key) loop
+        insert into ledger (key, version, value)
+            values (put_key[place], nextval('ledger_version'), put_value[place])
+            on conflict (key) do update set version = excluded.version, value = excluded.value;
+    end loop;
+    if cardinality(delete_key) > 0 then
+        delete from ledger where key = any (delete_key);
+    end if;
+    return true;
 end
 $$;
