@@ -60,7 +60,7 @@
 //! | 2 | [`notify`] | one message to a channel | telling people never fails a run |
 //! | 2 | [`upstream`] | other MCP servers whose tools playbooks may use | what a server says is bounded and hostile; what became of a call is never guessed |
 //! | 1 | [`expression`], [`cron`], [`template`], [`fault`], [`clock`], [`crash`], [`sse`], [`instruments`] | each names its crate for everyone; events of a stream; what is counted | time and chance are injected |
-| 1 | [`postgres`] | connections to a shared PostgreSQL: hosts, the one that takes writes, versions of tables | a password is in no error, log or `Debug`; off this machine TLS is checked |
+//! | 1 | [`postgres`] | connections to a shared PostgreSQL: hosts, the one that takes writes, versions of tables | a password is in no error, log or `Debug`; off this machine TLS is checked |
 //! | 1 | [`domain`] | the words | std, serde and chrono only |
 //!
 //! Everything is bounded: queues, output, turns, attempts, answers. What comes from the board, a

@@ -72,10 +72,10 @@ pub async fn make(
          (part text primary key, version bigint not null)"
     );
     let made = async {
-        sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *connection).await?;
+        sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut connection).await?;
         let begin = usize::try_from(version(&mut connection, part).await?).unwrap_or(0);
         for step in steps.iter().skip(begin) {
-            sqlx::raw_sql(*step).execute(&mut *connection).await?;
+            sqlx::raw_sql(*step).execute(&mut connection).await?;
         }
         sqlx::query(
             "insert into versions (part, version) values ($1, $2) on conflict (part) do update \
@@ -83,9 +83,9 @@ pub async fn make(
         )
         .bind(part)
         .bind(known)
-        .execute(&mut *connection)
+        .execute(&mut connection)
         .await?;
-        sqlx::raw_sql("commit").execute(&mut *connection).await.map(|_| ())
+        sqlx::raw_sql("commit").execute(&mut connection).await.map(|_| ())
     };
     let made = made.await.map_err(failed);
     let _ = connection.close().await;
