@@ -23,7 +23,8 @@
 //!     be opened by any number of daemons, and all of this holds between them.
 //! 11. A key put twice in one commit has the last value; one that is put and deleted is gone.
 //! 12. Where several daemons share a store, [`Store::changes`] counts up soon after another one
-//!     committed, and not for what this one did; where one has it alone there is nothing to count.
+//!     committed: once for several of their commits, perhaps, and rarely once too often. What this one
+//!     committed is not counted; where one has the store alone there is nothing to count.
 
 pub mod memory;
 pub mod open;
@@ -34,7 +35,6 @@ pub mod watched;
 use crate::domain::StoreTime;
 use async_trait::async_trait;
 use std::path::PathBuf;
-use tokio::sync::watch;
 
 /// The longest key.
 pub const KEY_BYTES_MAX: usize = 512;
@@ -61,9 +61,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The store's own time, by which leases end.
     async fn now(&self) -> Result<StoreTime>;
 
-    /// Counts what other daemons commit, several of their commits together perhaps, and now and then
-    /// one too many; `None`: nobody else can.
-    fn changes(&self) -> Option<watch::Receiver<u64>> {
+    /// Counts up when another process has committed something, where several share the store; `None`:
+    /// it is open in this process alone.
+    fn changes(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
         None
     }
 }

@@ -2,8 +2,7 @@
 //! changed, and copy the whole as one instant had it, page by page, while commits go on.
 //!
 //! It sees the commits that pass through it. An embedded store is open in one process only, so
-//! these are all; where several processes share a store, each sees its own, and [`Store::changes`] tells
-//! that there were others'.
+//! these are all; where several processes share a store, each sees its own.
 
 use super::{Batch, Result, Row, Store, StoreError, Versioned};
 use crate::domain::StoreTime;

@@ -182,9 +182,14 @@ impl Group {
     /// Answers each: `refused` holds the key of every one whose check failed, `None` for all others.
     pub(super) fn answer(self, refused: &[Option<String>]) -> Decided {
         let mut decided = Decided::default();
+        // A row that is not made because there is one already has a version by then.
+        let spent = self.swap().is_some_and(|swap| swap.version.is_none());
         for (place, Request { batch, answer }) in self.requests.into_iter().enumerate() {
             let verdict = match refused.get(place).cloned().flatten() {
-                Some(key) => Err(StoreError::Conflict { key }),
+                Some(key) => {
+                    decided.versions += u64::from(spent);
+                    Err(StoreError::Conflict { key })
+                }
                 None => {
                     decided.versions += u64::try_from(rows(&batch).len()).unwrap_or(0);
                     decided.changed |= !batch.puts.is_empty() || !batch.deletes.is_empty();
@@ -393,5 +398,15 @@ mod tests {
         let second = answered.next().unwrap().await.unwrap();
         assert!(matches!(second, Err(StoreError::Conflict { key }) if key == "b"));
         assert!(matches!(answered.next().unwrap().await, Ok(Ok(()))));
+    }
+
+    #[test]
+    fn a_row_that_was_not_made_took_a_version() {
+        let of = |batch: Batch| Group::take(&mut waiting(vec![batch]), &Locks::new("team"));
+        let refused = [Some("a".to_owned())];
+        let made = of(put("a").check("a", None)).answer(&refused);
+        assert_eq!(made, Decided { versions: 1, changed: false });
+        let changed = of(put("a").check("a", Some(1))).answer(&refused);
+        assert_eq!(changed, Decided::default());
     }
 }
