@@ -15,7 +15,7 @@ pub use address::Address;
 pub use failure::{ConnectError, Meaning};
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnection, PgListener, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Row as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -70,6 +70,8 @@ impl Schema {
 #[derive(Clone, Debug)]
 pub struct Cluster {
     options: Arc<PostgresOptions>,
+    /// What a new connection is told first.
+    settings: Arc<str>,
     /// Which host new connections are made to.
     at: Arc<AtomicUsize>,
     pool: PgPool,
@@ -78,18 +80,22 @@ pub struct Cluster {
 impl Cluster {
     /// A pool that connects when it is first asked. Nothing is sent yet.
     pub fn new(options: PostgresOptions) -> Self {
-        let settings = Arc::<str>::from(settings(&options));
-        let pool = PgPoolOptions::new()
+        let settings = settings(&options);
+        Self::build(Arc::new(options), settings.into())
+    }
+
+    /// The same hosts, with a pool of its own whose connections are told this on top.
+    #[must_use]
+    pub fn tuned(&self, more: &str) -> Self {
+        Self::build(Arc::clone(&self.options), format!("{}; {more}", self.settings).into())
+    }
+
+    fn build(options: Arc<PostgresOptions>, settings: Arc<str>) -> Self {
+        let pool = pool_options(&settings)
             .max_connections(options.connections.max(1))
-            .acquire_timeout(ACQUIRE_TIMEOUT)
             .max_lifetime(LIFETIME_MAX)
-            .test_before_acquire(false)
-            .after_connect(move |connection, _| {
-                let settings = Arc::clone(&settings);
-                Box::pin(async move { settle(connection, &settings).await })
-            })
             .connect_lazy_with(options.address.hosts()[0].clone().disable_statement_logging());
-        Self { options: Arc::new(options), at: Arc::default(), pool }
+        Self { options, settings, at: Arc::default(), pool }
     }
 
     /// The schema of this team.
@@ -100,6 +106,11 @@ impl Cluster {
     /// The hosts, for people: without a password.
     pub fn place(&self) -> String {
         self.options.address.to_string()
+    }
+
+    /// How long one statement may take; the server ends it then.
+    pub fn statement_timeout(&self) -> Duration {
+        self.options.statement_timeout
     }
 
     /// The pool. Where a statement fails because its host is gone, [`Cluster::acquire`] finds the other.
@@ -122,12 +133,11 @@ impl Cluster {
 
     /// A connection of one's own beside the pool, to the host that takes writes.
     pub async fn connect(&self) -> Result<PgConnection, ConnectError> {
-        let settings = settings(&self.options);
         let hosts = self.options.address.hosts();
         let begin = self.at.load(Ordering::Relaxed);
         let mut last = sqlx::Error::PoolClosed;
         for host in (0..hosts.len()).map(|step| (begin + step) % hosts.len()) {
-            match self.try_host(host, &settings).await {
+            match self.try_host(host).await {
                 Ok(connection) => {
                     self.moved_to(host);
                     return Ok(connection);
@@ -136,6 +146,26 @@ impl Cluster {
             }
         }
         Err(self.refused(last))
+    }
+
+    /// Hears what is said in a channel, on a connection of its own to the host that takes writes.
+    ///
+    /// It does not connect again by itself when it is lost: by then another host may be the one.
+    pub async fn listen(&self, channel: &str) -> Result<PgListener, ConnectError> {
+        let _ = self.connect().await?.close().await;
+        let host = &self.options.address.hosts()[self.at.load(Ordering::Relaxed)];
+        let pool = pool_options(&self.settings)
+            .max_connections(1)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .connect_lazy_with(host.clone().disable_statement_logging());
+        let listening = async {
+            let mut listener = PgListener::connect_with(&pool).await?;
+            listener.eager_reconnect(false);
+            listener.listen(channel).await?;
+            Ok(listener)
+        };
+        listening.await.map_err(|error| self.refused(error))
     }
 
     /// Ends all connections when they are free again.
@@ -150,11 +180,11 @@ impl Cluster {
         }
     }
 
-    async fn try_host(&self, host: usize, settings: &str) -> sqlx::Result<PgConnection> {
+    async fn try_host(&self, host: usize) -> sqlx::Result<PgConnection> {
         let options = self.options.address.hosts()[host].clone().disable_statement_logging();
         let opened = async {
             let mut connection = options.connect().await?;
-            settle(&mut connection, settings).await?;
+            settle(&mut connection, &self.settings).await?;
             Ok(connection)
         };
         match tokio::time::timeout(CONNECT_TIMEOUT, opened).await {
@@ -174,6 +204,17 @@ impl Cluster {
     fn refused(&self, source: sqlx::Error) -> ConnectError {
         ConnectError::new(self.place(), source)
     }
+}
+
+/// How every pool behaves: its connections are told the settings, and not asked again before use.
+fn pool_options(settings: &Arc<str>) -> PgPoolOptions {
+    let settings = Arc::clone(settings);
+    PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false).after_connect(
+        move |connection, _| {
+            let settings = Arc::clone(&settings);
+            Box::pin(async move { settle(connection, &settings).await })
+        },
+    )
 }
 
 /// What a new connection is told first.

@@ -18,13 +18,18 @@
 //! 8. A commit that could not be made durable fails; whether it happened is then unknown. Where the
 //!    engine cannot go on it is [`StoreError::Closed`], and so are all later commits until the store
 //!    is opened again; after [`StoreError::Failed`] later ones may succeed. The same holds for reads.
-//! 9. [`Store::now`] never goes back within one era and is not moved by the wall clock.
-//! 10. A second opening of the same folder fails at once and says who holds it.
+//! 9. [`Store::now`] never goes back within one era and is not moved by this machine's wall clock.
+//! 10. A second opening of the same folder fails at once and says who holds it. A store on a server may
+//!     be opened by any number of daemons, and all of this holds between them.
 //! 11. A key put twice in one commit has the last value; one that is put and deleted is gone.
+//! 12. Where several daemons share a store, [`Store::changes`] counts up soon after another one
+//!     committed: once for several of their commits, perhaps, and rarely once too often. What this one
+//!     committed is not counted; where one has the store alone there is nothing to count.
 
 pub mod lock;
 pub mod memory;
 pub mod open;
+pub mod postgres;
 pub mod sled;
 pub mod watched;
 

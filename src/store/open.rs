@@ -1,10 +1,12 @@
 //! The store's options, and the choice between its adapters. Called by the composition root alone.
 
 use super::memory::MemoryStore;
+use super::postgres::PostgresStore;
 use super::sled::{SledOptions, SledStore};
 use super::{Result, Store};
 use crate::clock::Clock;
 use crate::domain::LifeId;
+use crate::postgres::Cluster;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -62,4 +64,9 @@ pub fn open(
             Arc::new(SledStore::open(&folder, SledOptions { cache_bytes, life }, clock)?)
         }
     })
+}
+
+/// Opens the store that a team's daemons share on a server; it is read from with connections of its own.
+pub async fn open_shared(cluster: Cluster) -> Result<Arc<dyn Store>> {
+    Ok(Arc::new(PostgresStore::open(cluster).await?))
 }

@@ -1,13 +1,17 @@
 //! The contract of the store, sentence by sentence, for every adapter; then what is particular to
-//! the embedded one.
+//! the embedded one, and to the one that daemons share.
 
 mod embedded;
+mod postgres;
+mod postgres_faults;
 mod suite;
 
+use crate::support::postgres::{Team, schema};
 use rota::clock::{Clock, ManualClock};
 use rota::domain::from_millis;
 use rota::store::Store;
 use rota::store::memory::MemoryStore;
+use rota::store::postgres::PostgresStore;
 use rota::store::sled::{SledOptions, SledStore};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -18,13 +22,14 @@ pub struct Fixture {
     pub clock: Arc<ManualClock>,
     /// Removed when the test ends.
     pub _dir: Option<TempDir>,
+    pub _team: Option<Team>,
 }
 
 /// An empty store in memory.
 pub fn memory() -> Fixture {
     let clock = Arc::new(ManualClock::at(from_millis(1_795_000_000_000)));
     let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
-    Fixture { store, clock, _dir: None }
+    Fixture { store, clock, _dir: None, _team: None }
 }
 
 /// An empty store in a folder of its own.
@@ -36,7 +41,15 @@ pub fn sled() -> Fixture {
         SledOptions::default(),
         Arc::clone(&clock) as Arc<dyn Clock>,
     );
-    Fixture { store: Arc::new(store.unwrap()), clock, _dir: Some(dir) }
+    Fixture { store: Arc::new(store.unwrap()), clock, _dir: Some(dir), _team: None }
+}
+
+/// An empty store in a schema of its own; `None`: there is no PostgreSQL here.
+pub async fn postgres() -> Option<Fixture> {
+    let team = schema().await?;
+    let clock = Arc::new(ManualClock::at(from_millis(1_795_000_000_000)));
+    let store = PostgresStore::open(team.cluster(4)).await.unwrap();
+    Some(Fixture { store: Arc::new(store), clock, _dir: None, _team: Some(team) })
 }
 
 /// Runs these at the same time, on as many threads as the runtime has.

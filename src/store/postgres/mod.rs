@@ -1,0 +1,169 @@
+//! The store on a PostgreSQL server that a team's daemons share (14 to 17).
+//!
+//! One table, `ledger`, whose versions come from a sequence. A commit is one statement, a function of
+//! the server's that checks and then puts and deletes (`store_1.sql`). Each daemon has one task that
+//! commits (`committer.rs`): what its callers ask for meanwhile goes along as one group, so they share
+//! a round trip and a flush; and the server flushes once for the groups of several daemons.
+//!
+//! # Exclusion
+//! Every key that a commit checks or writes gets an advisory lock first, in the order of the locks'
+//! numbers, until the transaction ends. Rows cannot do that: a key that is not there has none, and of
+//! two commits that each check what the other one puts both would stand. As everybody takes them in
+//! one order nobody waits in a circle; and a lock is let go only after what its holder committed can
+//! be seen, so the statements that look after it, each with a snapshot of its own, see it. A session
+//! holds no more of them than its share of the server's table of locks; a commit with more keys locks
+//! the whole store instead.
+//!
+//! # Time
+//! The server's clock decides, for all daemons alike; it has to be kept by something that lets it
+//! run faster or slower and does not set it back. Where it is set back nevertheless, or another host
+//! has taken over, the time stands still here until it has caught up.
+//!
+//! # Durability
+//! A commit that returns is as safe as the server makes it: a standby that may take over has to be a
+//! synchronous one, or what was committed last is not there after it did.
+
+mod changes;
+mod committer;
+mod failure;
+mod group;
+mod reads;
+
+use super::{Batch, Result, Row, Store, StoreError, Versioned};
+use crate::domain::StoreTime;
+use crate::postgres::{Cluster, steps};
+use async_trait::async_trait;
+use changes::{Changes, Own};
+use committer::{Committer, WAITING_MAX};
+use failure::Fault;
+use group::Request;
+use reads::Reads;
+use sqlx::Connection as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+/// The tables' versions.
+const STEPS: &[&str] = &[include_str!("store_1.sql")];
+
+/// What connections are told. Snapshots are taken anew by each statement, as locks need it. And every
+/// statement here finds its rows by the key: no plan is to be made for it each time, or kept from when
+/// the table was so small that reading all of it was cheapest.
+const TUNED: &str = "set default_transaction_isolation = 'read committed'; \
+     set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
+     set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off";
+
+/// The store's time is that of the server, whichever host it is.
+const ERA: &str = "postgres";
+
+/// A store that several daemons share. Dropping it lets the commits under way be done.
+#[derive(Debug)]
+pub struct PostgresStore {
+    cluster: Cluster,
+    reads: Reads,
+    requests: mpsc::Sender<Request>,
+    changes: watch::Receiver<u64>,
+    /// The latest time that was told.
+    latest: AtomicI64,
+    _listening: DropGuard,
+}
+
+impl PostgresStore {
+    /// Opens the store in the schema of a team, or makes it; any number of daemons may, at once, too.
+    /// It connects with a pool of its own, as large as this cluster's, and two connections beside it.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`]: out of reach, or without the rights; [`StoreError::Corrupt`]: a newer
+    /// version made it; [`StoreError::Unusable`]: the database cannot keep it.
+    pub async fn open(cluster: Cluster) -> Result<Self> {
+        let cluster = cluster.tuned(TUNED);
+        let place = cluster.place();
+        fits(&cluster).await?;
+        steps::make(&cluster, "store", STEPS)
+            .await
+            .map_err(|error| failure::unusable(&place, error))?;
+        let own = Arc::new(Own::default());
+        let mut changes = Changes::new(cluster.clone(), Arc::clone(&own));
+        let (seen, listener) = (changes.subscribe(), changes.listen().await?);
+        let (requests, waiting) = mpsc::channel(WAITING_MAX);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(changes.run(listener)));
+        tasks.spawn(Committer::new(cluster.clone(), waiting, own).run());
+        Ok(Self {
+            reads: Reads::new(cluster.clone()),
+            cluster,
+            requests,
+            changes: seen,
+            latest: AtomicI64::new(0),
+            _listening: stop.drop_guard(),
+        })
+    }
+
+    /// Where it is, with the pool that it reads from.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+}
+
+/// Keys sort by their bytes, and may be of any language.
+async fn fits(cluster: &Cluster) -> Result<()> {
+    let mut connection = cluster.connect().await.map_err(Fault::from)?;
+    let encoding: String = sqlx::query_scalar("select current_setting('server_encoding')")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(Fault::from)?;
+    let _ = connection.close().await;
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    let why = format!("the database is written in {encoding}: make one with the encoding UTF8");
+    Err(failure::unfit(&cluster.place(), why))
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn get(&self, key: &str) -> Result<Option<Versioned>> {
+        if has_zero(key) {
+            return Ok(None);
+        }
+        Ok(self.reads.get(key).await?)
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<()> {
+        batch.check_sizes()?;
+        let checked = batch.checks.iter().map(|(key, _)| key);
+        let put = batch.puts.iter().map(|(key, _)| key);
+        if checked.chain(put).chain(&batch.deletes).any(|key| has_zero(key)) {
+            return Err(Fault::Zero.into());
+        }
+        let (answer, answered) = oneshot::channel();
+        let closed = || StoreError::from(Fault::Closed);
+        self.requests.send(Request { batch, answer }).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>> {
+        if has_zero(prefix) || limit == 0 {
+            return Ok(Vec::new());
+        }
+        let after = after.map(|after| after.split('\0').next().unwrap_or_default());
+        Ok(self.reads.scan(prefix, after, limit).await?)
+    }
+
+    async fn now(&self) -> Result<StoreTime> {
+        let ms = self.reads.now().await?;
+        let ms = self.latest.fetch_max(ms, Ordering::SeqCst).max(ms);
+        Ok(StoreTime { era: ERA.to_owned(), ms: ms.unsigned_abs() })
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        Some(self.changes.clone())
+    }
+}
+
+/// What no text of the server's holds.
+fn has_zero(key: &str) -> bool {
+    key.contains('\0')
+}

@@ -1,0 +1,174 @@
+//! Reading, over the pool: one statement and so one snapshot each.
+
+use super::committer::GRACE;
+use super::failure::Fault;
+use crate::postgres::{Cluster, Meaning};
+use crate::store::{Row, Versioned};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{Postgres, Row as _};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long the time may take: whoever asks wants to know it now.
+const NOW_MAX: Duration = Duration::from_secs(5);
+
+const GET: &str = "select version, value from ledger where key = $1";
+/// The second is there for prefixes that nothing comes after.
+const SCAN: &str =
+    "select key, version, value from ledger where key >= $1 and key < $3 order by key limit $2";
+const SCAN_TO_END: &str =
+    "select key, version, value from ledger where key >= $1 order by key limit $2";
+const NOW: &str = "select floor(extract(epoch from clock_timestamp()) * 1000)::bigint";
+
+type Question = Query<'static, Postgres, PgArguments>;
+
+/// Until when there is to be an answer.
+struct Until {
+    end: Instant,
+    patience: Duration,
+}
+
+impl Until {
+    async fn within<T>(&self, what: impl Future<Output = T>) -> Result<T, Fault> {
+        timeout_at(self.end, what).await.map_err(|_| Fault::Silent(self.patience))
+    }
+}
+
+/// The reading half of a store.
+#[derive(Debug)]
+pub(super) struct Reads {
+    cluster: Cluster,
+}
+
+impl Reads {
+    pub(super) fn new(cluster: Cluster) -> Self {
+        Self { cluster }
+    }
+
+    pub(super) async fn get(&self, key: &str) -> Result<Option<Versioned>, Fault> {
+        let rows = self.rows(|| sqlx::query(GET).bind(key), self.patience()).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        Ok(Some(Versioned { version: version(row.try_get(0)?), value: row.try_get(1)? }))
+    }
+
+    pub(super) async fn scan(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Row>, Fault> {
+        let from = match after {
+            // Nothing comes between a key and the same with the least character there is.
+            Some(after) if after >= prefix => format!("{after}\u{1}"),
+            _ => prefix.to_owned(),
+        };
+        let (to, limit) = (end_of(prefix), i64::try_from(limit).unwrap_or(i64::MAX));
+        let question = || {
+            let scan = sqlx::query(if to.is_some() { SCAN } else { SCAN_TO_END });
+            let scan = scan.bind(&from).bind(limit);
+            match &to {
+                Some(to) => scan.bind(to),
+                None => scan,
+            }
+        };
+        let rows = self.rows(question, self.patience()).await?;
+        let row = |row: PgRow| -> Result<Row, Fault> {
+            let (key, number) = (row.try_get(0)?, row.try_get(1)?);
+            Ok(Row { key, version: version(number), value: row.try_get(2)? })
+        };
+        rows.into_iter().map(row).collect()
+    }
+
+    /// The server's clock, in milliseconds since 1970.
+    pub(super) async fn now(&self) -> Result<i64, Fault> {
+        let rows = self.rows(|| sqlx::query(NOW), NOW_MAX).await?;
+        Ok(rows.first().map_or(Err(sqlx::Error::RowNotFound), |row| row.try_get(0))?)
+    }
+
+    fn patience(&self) -> Duration {
+        self.cluster.statement_timeout() + GRACE
+    }
+
+    /// Asks, and once more over a new connection where the one at hand turns out to be dead: a read
+    /// may be repeated.
+    async fn rows(
+        &self,
+        question: impl Fn() -> Question + Send + Sync,
+        patience: Duration,
+    ) -> Result<Vec<PgRow>, Fault> {
+        let until = Until { end: Instant::now() + patience, patience };
+        match self.ask(question(), &until).await {
+            Err(fault @ Fault::Server(_)) => match fault.meaning() {
+                Meaning::Gone => {
+                    self.forget_idle();
+                    self.ask(question(), &until).await
+                }
+                Meaning::Again => self.ask(question(), &until).await,
+                _ => Err(fault),
+            },
+            answer => answer,
+        }
+    }
+
+    async fn ask(&self, question: Question, until: &Until) -> Result<Vec<PgRow>, Fault> {
+        let mut connection = until.within(self.cluster.acquire()).await??;
+        let fault = match until.within(question.fetch_all(&mut *connection)).await {
+            Ok(Ok(rows)) => return Ok(rows),
+            Ok(Err(error)) => Fault::from(error),
+            Err(fault) => fault,
+        };
+        if fault.meaning() == Meaning::Gone {
+            // The pool would wait for its answer before it lends it again.
+            drop(connection.detach());
+        }
+        Err(fault)
+    }
+
+    /// Where one connection is dead, those that lay beside it are, too.
+    fn forget_idle(&self) {
+        let pool = self.cluster.pool();
+        for _ in 0..pool.size() {
+            let Some(connection) = pool.try_acquire() else { break };
+            drop(connection.detach());
+        }
+    }
+}
+
+/// What comes after everything that begins so; `None` where nothing does. Bytes of UTF-8 sort as its
+/// characters do.
+fn end_of(prefix: &str) -> Option<String> {
+    let mut kept = prefix.to_owned();
+    while let Some(last) = kept.pop() {
+        // A range of characters steps over those that are none.
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            kept.push(next);
+            return Some(kept);
+        }
+    }
+    None
+}
+
+/// The sequence begins at 1.
+fn version(number: i64) -> u64 {
+    number.unsigned_abs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_ends_before_the_next_key_that_does_not_begin_so() {
+        for (prefix, end) in [
+            ("b/", Some("b0")),
+            ("", None),
+            ("a\u{7f}", Some("a\u{80}")),
+            ("a\u{d7ff}", Some("a\u{e000}")),
+            ("a\u{10ffff}", Some("b")),
+            ("\u{10ffff}\u{10ffff}", None),
+        ] {
+            assert_eq!(end_of(prefix).as_deref(), end, "{prefix:?}");
+        }
+    }
+}
