@@ -135,7 +135,7 @@ impl Stage {
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         let life = LifeId::new("demo");
         open::make_state(&place.state)?;
-        let (store, _) = open::open_store(&config, place, &life, &clock).await?;
+        let store = open::open_store(&config, place, &life, &clock).await?.store;
         Ok(Ground {
             me: None,
             board: open::open_board(&config, &place.state, &clock, None).await?,
