@@ -131,6 +131,12 @@ impl Store for PostgresStore {
         Ok(self.reads.get(key).await?)
     }
 
+    async fn get_all(&self, keys: &[&str]) -> Result<Vec<Option<Versioned>>> {
+        // One with a zero byte is nowhere, and stands for the empty key, which is nowhere either.
+        let keys: Vec<&str> = keys.iter().map(|key| if has_zero(key) { "" } else { key }).collect();
+        Ok(self.reads.get_all(&keys).await?)
+    }
+
     async fn commit(&self, batch: Batch) -> Result<()> {
         batch.check_sizes()?;
         let checked = batch.checks.iter().map(|(key, _)| key);
