@@ -61,7 +61,10 @@ async fn of_two_daemons_that_race_for_a_key_one_wins_each_version() {
         while won < EACH {
             let found = store.get("counter").await.unwrap();
             let (at, count) = found.map_or((None, 0), |found| {
-                (Some(found.version), String::from_utf8(found.value).unwrap().parse::<u64>().unwrap())
+                (
+                    Some(found.version),
+                    String::from_utf8(found.value).unwrap().parse::<u64>().unwrap(),
+                )
             });
             seen.extend(at);
             let next: u64 = count + 1;
