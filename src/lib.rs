@@ -55,7 +55,7 @@
 //! | 3 | [`reckon`] | what the facts of a board come to: a standup, a planned week, a project's health, pace, load | pure; a plan never overlaps, leaves the hours or hides what does not fit |
 //! | 3 | [`transfer`] | what is on one board, copied onto another | each item once, however often it is broken off; what people changed stays |
 //! | 2 | [`board`] | where tasks live: SQLite, and an overlay for rehearsals | an older fence is refused inside the write's transaction; a stamped write happens once |
-//! | 2 | [`store`] | ordered keys with compare-and-swap: sled, memory | durable when `commit` returns |
+//! | 2 | [`store`] | ordered keys with compare-and-swap: sled, memory, a PostgreSQL that daemons share | durable when `commit` returns |
 //! | 2 | [`model`] | one exchange with a language model: Chat Completions, Messages, a script | a key is in no error, log or `Debug`; a broken call is never carried out |
 //! | 2 | [`notify`] | one message to a channel | telling people never fails a run |
 //! | 2 | [`upstream`] | other MCP servers whose tools playbooks may use | what a server says is bounded and hostile; what became of a call is never guessed |

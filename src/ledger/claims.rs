@@ -81,8 +81,8 @@ impl Ledger {
         for _ in 0..TRIES_MAX {
             // The window counts from before the store was asked for anything.
             let started = self.clock.boot();
-            let now = self.store.now().await?;
-            let found = self.claim_record(ask.task).await?;
+            let (now, left) = tokio::try_join!(self.store.now(), self.left_of(ask.task))?;
+            let (found, has_conversation) = left;
             let claim = match self.judge(&ask, found.as_ref().map(|r| &r.value), &now)? {
                 Verdict::Granted(claim) => return Ok(self.held(*claim, started, &now, ask.lease)),
                 Verdict::Take(claim) => Claim { assistant: assistant.clone(), ..*claim },
@@ -93,9 +93,10 @@ impl Ledger {
                 .delete(keys::orphan(board, ask.task));
             let batch = records::replace(batch, &key, &claim, found.as_ref())?;
             // What was said under a claim that nobody took up again is nothing to whoever begins anew.
-            let batch = match ask.resume {
-                Some(_) => batch,
-                None => self.without_conversation(batch, ask.task).await?,
+            let batch = if ask.resume.is_none() && has_conversation {
+                self.without_conversation(batch, ask.task).await?
+            } else {
+                batch
             };
             if self.try_commit(batch).await? {
                 if let Some(house) = self.counts() {

@@ -2,7 +2,7 @@
 //! for the answer, and gone with it.
 
 use super::claims::{contended, lost};
-use super::records::{self, PAGE};
+use super::records::{self, PAGE, Record};
 use super::{ClaimError, Held, Ledger, LedgerError, TRIES_MAX, keys};
 use crate::domain::{Claim, EndKind, Phase, Reason, RunId, StoreTime, TaskId, Value};
 use crate::store::{Batch, StoreError};
@@ -140,6 +140,20 @@ impl Ledger {
             return Ok(batch);
         }
         self.without_conversation(batch, claim.task).await
+    }
+
+    /// The record of a task's claims, and whether something is kept that was said under it: with one question.
+    pub(super) async fn left_of(
+        &self,
+        task: TaskId,
+    ) -> Result<(Option<Record<Claim>>, bool), StoreError> {
+        let (board, store) = (&self.options.board, self.store.as_ref());
+        let key = keys::claim(board, task);
+        let said = [keys::conversation(board, task), keys::answer(board, task)];
+        let mut found = store.get_all(&[&key, &said[0], &said[1]]).await?.into_iter();
+        let claim = found.next().flatten();
+        let has_conversation = found.any(|found| found.is_some());
+        Ok((records::of(store, &key, claim).await?, has_conversation))
     }
 
     /// Adds its removal to a commit, and that of the answer, whether they can be read or not.

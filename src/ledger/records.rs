@@ -3,7 +3,7 @@
 //! that they belong together.
 
 use super::{Ledger, LedgerError, Result, keys};
-use crate::store::{Batch, Row, Store, StoreError, VALUE_BYTES_MAX};
+use crate::store::{Batch, Row, Store, StoreError, VALUE_BYTES_MAX, Versioned};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -94,12 +94,23 @@ pub(super) async fn get<T: DeserializeOwned>(
     store: &dyn Store,
     key: &str,
 ) -> std::result::Result<Option<Record<T>>, StoreError> {
+    let found = store.get(key).await?;
+    of(store, key, found).await
+}
+
+/// The record of what was found under its key.
+pub(super) async fn of<T: DeserializeOwned>(
+    store: &dyn Store,
+    key: &str,
+    mut found: Option<Versioned>,
+) -> std::result::Result<Option<Record<T>>, StoreError> {
     for _ in 0..READS_MAX {
-        let Some(found) = store.get(key).await? else { return Ok(None) };
-        let row = Row { key: key.to_owned(), version: found.version, value: found.value };
+        let Some(Versioned { version, value }) = found else { return Ok(None) };
+        let row = Row { key: key.to_owned(), version, value };
         if let Some(record) = complete(store, &row).await? {
             return Ok(Some(record));
         }
+        found = store.get(key).await?;
     }
     Err(corrupt(key, "its parts do not fit together"))
 }

@@ -53,6 +53,16 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The value of a key, with its version.
     async fn get(&self, key: &str) -> Result<Option<Versioned>>;
 
+    /// The values of several keys, in their order. They are read one after the other, or as one
+    /// instant had them where the engine asks for all at once.
+    async fn get_all(&self, keys: &[&str]) -> Result<Vec<Option<Versioned>>> {
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            found.push(self.get(key).await?);
+        }
+        Ok(found)
+    }
+
     /// Checks, then puts and deletes, all or nothing. Many callers share one flush.
     async fn commit(&self, batch: Batch) -> Result<()>;
 

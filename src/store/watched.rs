@@ -163,6 +163,10 @@ impl Store for WatchedStore {
         self.heeded(self.inner.get(key).await)
     }
 
+    async fn get_all(&self, keys: &[&str]) -> Result<Vec<Option<Versioned>>> {
+        self.heeded(self.inner.get_all(keys).await)
+    }
+
     async fn commit(&self, batch: Batch) -> Result<()> {
         let gate = self.gate.read().await;
         let keys = batch.puts.iter().map(|(key, _)| key).chain(&batch.deletes).cloned().collect();

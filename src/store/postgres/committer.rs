@@ -16,6 +16,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// So many commits may wait before callers do.
@@ -103,7 +104,12 @@ impl Committer {
     pub(super) async fn run(mut self) {
         while self.wait().await {
             let group = Group::take(&mut self.waiting, &self.locks);
+            let is_crowd = group.len() > 1;
             self.commit(group).await;
+            if is_crowd {
+                // Whoever was answered may have the next one ready: they go together again.
+                yield_now().await;
+            }
         }
         if let Some(line) = self.line {
             let _ = line.connection.close().await;

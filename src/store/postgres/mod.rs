@@ -131,6 +131,12 @@ impl Store for PostgresStore {
         Ok(self.reads.get(key).await?)
     }
 
+    async fn get_all(&self, keys: &[&str]) -> Result<Vec<Option<Versioned>>> {
+        // One with a zero byte is nowhere, and stands for the empty key, which is nowhere either.
+        let keys: Vec<&str> = keys.iter().map(|key| if has_zero(key) { "" } else { key }).collect();
+        Ok(self.reads.get_all(&keys).await?)
+    }
+
     async fn commit(&self, batch: Batch) -> Result<()> {
         batch.check_sizes()?;
         let checked = batch.checks.iter().map(|(key, _)| key);
@@ -153,8 +159,7 @@ impl Store for PostgresStore {
     }
 
     async fn now(&self) -> Result<StoreTime> {
-        let ms = self.reads.now().await?;
-        let ms = self.latest.fetch_max(ms, Ordering::SeqCst).max(ms);
+        let ms = not_before(&self.latest, self.reads.now().await?);
         Ok(StoreTime { era: ERA.to_owned(), ms: ms.unsigned_abs() })
     }
 
@@ -163,7 +168,24 @@ impl Store for PostgresStore {
     }
 }
 
+/// The time that the server says, or the latest that it said before.
+fn not_before(latest: &AtomicI64, ms: i64) -> i64 {
+    latest.fetch_max(ms, Ordering::SeqCst).max(ms)
+}
+
 /// What no text of the server's holds.
 fn has_zero(key: &str) -> bool {
     key.contains('\0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_servers_clock_is_set_back_time_stands_still_until_it_has_caught_up() {
+        let latest = AtomicI64::new(0);
+        let told = [10, 20, 5, 19, 21].map(|ms| not_before(&latest, ms));
+        assert_eq!(told, [10, 20, 20, 20, 21]);
+    }
 }

@@ -7,6 +7,7 @@ use crate::store::{Row, Versioned};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row as _};
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -14,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 const NOW_MAX: Duration = Duration::from_secs(5);
 
 const GET: &str = "select version, value from ledger where key = $1";
+const GET_ALL: &str = "select key, version, value from ledger where key = any ($1)";
 /// The second is there for prefixes that nothing comes after.
 const SCAN: &str =
     "select key, version, value from ledger where key >= $1 and key < $3 order by key limit $2";
@@ -50,6 +52,17 @@ impl Reads {
         let rows = self.rows(|| sqlx::query(GET).bind(key), self.patience()).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         Ok(Some(Versioned { version: version(row.try_get(0)?), value: row.try_get(1)? }))
+    }
+
+    pub(super) async fn get_all(&self, keys: &[&str]) -> Result<Vec<Option<Versioned>>, Fault> {
+        let rows = self.rows(|| sqlx::query(GET_ALL).bind(keys), self.patience()).await?;
+        let mut found = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let key: String = row.try_get(0)?;
+            let versioned = Versioned { version: version(row.try_get(1)?), value: row.try_get(2)? };
+            found.insert(key, versioned);
+        }
+        Ok(keys.iter().map(|key| found.get(*key).cloned()).collect())
     }
 
     pub(super) async fn scan(

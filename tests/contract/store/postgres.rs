@@ -61,7 +61,10 @@ async fn of_two_daemons_that_race_for_a_key_one_wins_each_version() {
         while won < EACH {
             let found = store.get("counter").await.unwrap();
             let (at, count) = found.map_or((None, 0), |found| {
-                (Some(found.version), String::from_utf8(found.value).unwrap().parse().unwrap())
+                (
+                    Some(found.version),
+                    String::from_utf8(found.value).unwrap().parse::<u64>().unwrap(),
+                )
             });
             seen.extend(at);
             let next: u64 = count + 1;
@@ -311,6 +314,8 @@ async fn a_key_that_the_server_cannot_write_down_is_refused_and_hurts_nobody_els
     good.unwrap();
     assert!(matches!(zero, Err(StoreError::Failed(source)) if source.to_string().contains("zero")));
     assert_eq!(store.get("a\0b").await.unwrap(), None);
+    let found = store.get_all(&["a\0b", "a"]).await.unwrap();
+    assert!(found[0].is_none() && found[1].is_some());
     assert!(store.scan("a\0", None, 9).await.unwrap().is_empty());
     assert!(store.scan("a", Some("a\0b"), 9).await.unwrap().is_empty());
     assert_eq!(store.scan("", Some("A\0"), 9).await.unwrap().len(), 1);

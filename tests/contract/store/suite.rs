@@ -28,6 +28,7 @@ macro_rules! for_every_adapter {
 for_every_adapter! {
     of_a_commit_whose_check_fails_nothing_happens_and_the_first_key_is_named
     what_was_committed_is_there_with_its_version
+    several_keys_are_read_in_the_order_in_which_they_are_asked_for
     of_two_swaps_against_one_version_the_second_loses
     of_many_racing_swaps_one_wins_each_round
     a_version_never_comes_twice_not_even_after_a_delete
@@ -79,6 +80,14 @@ async fn what_was_committed_is_there_with_its_version(f: Fixture) {
     assert_eq!(later.value, b"2");
     assert!(later.version > row.version);
     assert_eq!(f.store.scan("a", None, 9).await.unwrap()[0].version, later.version);
+}
+
+async fn several_keys_are_read_in_the_order_in_which_they_are_asked_for(f: Fixture) {
+    f.store.commit(put("a", "1").put("c", "3")).await.unwrap();
+    let found = f.store.get_all(&["c", "b", "a", "c"]).await.unwrap();
+    let (a, c) = (f.store.get("a").await.unwrap(), f.store.get("c").await.unwrap());
+    assert_eq!(found, [c.clone(), None, a, c]);
+    assert!(f.store.get_all(&[]).await.unwrap().is_empty());
 }
 
 async fn of_two_swaps_against_one_version_the_second_loses(f: Fixture) {
