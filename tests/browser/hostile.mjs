@@ -35,6 +35,8 @@ evil.close();
 
 // A session that somebody put into the browser is not the one that begins.
 const [fixed] = (await victims.cookies()).filter((own) => own.name.startsWith("rota"));
+// No page that is open there looks again meanwhile.
+await victim.goto("about:blank");
 const { context: fresh, page: prey } = await browser();
 await fresh.addCookies([{ name: fixed.name, value: fixed.value, url }]);
 await prey.goto(`${url}/sign-in`);
