@@ -3,7 +3,7 @@ import { chromium } from "playwright-core";
 
 export const {
   ROTA_URL: url, ROTA_LINK: link, ROTA_BROWSER_PROGRAM: program, ROTA_PICTURES: pictures, ROTA_HOUSE: house,
-  ROTA_ADA: ada, ROTA_BOB: bob, ROTA_ROBOT: robot, ROTA_AGAIN: again,
+  ROTA_ADA: ada, ROTA_BOB: bob, ROTA_EVE: eve, ROTA_ROBOT: robot, ROTA_AGAIN: again,
 } = process.env;
 
 // So long something is waited for that is to happen by itself.
@@ -22,9 +22,13 @@ const running = await chromium.launch({
     "--disable-component-update", "--disable-sync"],
 });
 
+// Places that are to refuse: a browser complains of each answer that is no success.
+const refusals = new Set();
+export const refusedAt = (path) => refusals.add(url + path);
+
 // A browser of somebody's own. Whatever it complains of, or asks of another server, is wrong, unless it is forgiven.
 export async function browser({ forgive = () => false } = {}) {
-  const context = await running.newContext({ viewport: { width: 1280, height: 900 } });
+  const context = await running.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce" });
   const complain = (text) => {
     if (!forgive(text)) wrong.push(text);
   };
@@ -33,11 +37,29 @@ export async function browser({ forgive = () => false } = {}) {
     if (!to.startsWith(url) && !to.startsWith("data:")) complain(`asked for ${to}`);
   });
   context.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) complain(`${message.page()?.url()}: ${message.text()}`);
+    const isRefusal = message.text().startsWith("Failed to load resource") && refusals.has(message.location().url);
+    if (["error", "warning"].includes(message.type()) && !isRefusal) complain(`${message.page()?.url()}: ${message.text()}`);
   });
   context.on("weberror", (error) => complain(`${error.error()}`));
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
+  return { context, page };
+}
+
+// Goes there, and finds all that comes later, too. Whatever else it answers with is wrong.
+export async function arrive(page, path, status = 200) {
+  if (status !== 200) refusedAt(path);
+  const reply = await page.goto(url + path);
+  if (reply.status() !== status) wrong.push(`${path}: ${reply.status()}, not ${status}`);
+  await page.waitForFunction(() => !document.querySelector("[data-later]"));
+}
+
+// Signs in by a link of `rota open`, by keyboard.
+export async function signedInByLink(options) {
+  const { context, page } = await browser(options);
+  await page.goto(link);
+  await page.keyboard.press("Tab");
+  await Promise.all([page.waitForURL(`${url}/`), page.keyboard.press("Enter")]);
   return { context, page };
 }
 
@@ -69,8 +91,16 @@ export async function hears(page) {
 
 export async function done() {
   await running.close();
-  if (wrong.length) {
-    console.error(wrong.map((line) => `WRONG: ${line}`).join("\n"));
-    process.exit(1);
-  }
+  if (wrong.length) failed();
 }
+
+function failed() {
+  console.error(wrong.map((line) => `WRONG: ${line}`).join("\n"));
+  process.exit(1);
+}
+
+// What was wrong before may say why.
+process.on("uncaughtException", (error) => {
+  wrong.push(error.stack);
+  failed();
+});

@@ -1,4 +1,11 @@
-# Sourced: a house in which a day has passed, and a daemon with the pages.
+# Sourced: houses, each in a folder of its own with a daemon that has the pages: one in which nothing has happened
+# yet, the demo's, one in which a day has passed, one into which texts that mean harm can be planted.
+
+# In which house everything is done from now on.
+settled() {
+  house="$houses/$1" url="" link="" ada="" bob="" eve="" robot="" harm="" again=""
+  mkdir -p "$house"
+}
 
 rota() { (cd "$house" && HOME="$house" MCP_SERVER_PORT=0 "$program" "$@"); }
 
@@ -11,20 +18,80 @@ served() {
   : >"$house/said"
   (cd "$house" && HOME="$house" MCP_SERVER_PORT="$1" MCP_RATE_LIMIT=100000 exec "$program" serve </dev/null >"$house/said" 2>>"$house/log") &
   echo $! >"$house/pid"
+  said '^ready'
+}
+
+# Waits until it says so.
+said() {
   local waited=0
-  until grep -q '^ready' "$house/said" 2>/dev/null; do
-    kill -0 "$(cat "$house/pid")" && [ "$waited" -lt 600 ] || { echo "the daemon did not become ready" >&2; return 1; }
+  until grep -q "$1" "$house/said" 2>/dev/null; do
+    kill -0 "$(cat "$house/pid")" && [ "$waited" -lt 1200 ] || { echo "the daemon did not become ready" >&2; return 1; }
     sleep 0.1
     waited=$((waited + 1))
   done
 }
 
+# Where it serves, and a link that signs in.
+addressed() { url="http://$(sed -n 's/.*addr=\([^ ]*\).*/\1/p' "$house/said")"; }
+linked() { link="$(rota open --json | sed -n 's/.*"url": *"\([^"]*\)".*/\1/p')"; }
+
 # Ends it, and returns when it has.
 ended() {
-  local pid
+  local pid waited=0
   pid="$(cat "$house/pid" 2>/dev/null)" || return 0
+  rm "$house/pid"
   kill -TERM "$pid" 2>/dev/null || return 0
-  while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+  while kill -0 "$pid" 2>/dev/null && [ "$waited" -lt 300 ]; do
+    sleep 0.1
+    waited=$((waited + 1))
+  done
+}
+
+# The daemon knows somebody, and nothing else.
+house_empty() {
+  printf 'timezone = "Europe/Berlin"\n[people]\nme = "Ada"\n' >"$house/rota.toml"
+  served 0
+  addressed
+  linked
+}
+
+# `rota demo`, left up after its day. It ends with everything in its folder.
+demo_begun() {
+  (cd "$house" && HOME="$house" TMPDIR="$house" MCP_SERVER_PORT=0 exec "$program" demo --serve </dev/null >"$house/said" 2>>"$house/log") &
+  echo $! >"$house/pid"
+}
+
+demo_served() {
+  said 'http://127'
+  link="$(sed -n 's/.*\(http:\/\/127[^ ]*\).*/\1/p' "$house/said" | tail -n 1)"
+  url="${link%%/open/*}"
+}
+
+# Whoever plants needs people, an agent, a model that says what it is told to, another server that is asked for its
+# tools, a channel, and a secret for deliveries.
+house_planted() {
+  mkdir -p "$house/agents"
+  cat >"$house/rota.toml" <<TOML
+timezone = "Europe/Berlin"
+arm = "auto"
+[people]
+me = "Ada"
+[models.puppet]
+kind = "scripted"
+script = "puppet.toml"
+[upstream.foreign]
+command = ["node", "$here/foreign.mjs"]
+[notify.file.day]
+path = "day.md"
+TOML
+  node "$here/puppet.mjs" >"$house/puppet.toml"
+  rota person add Bob --role manager >/dev/null
+  rota person add Robot --agent --role editor >/dev/null
+  ada="$(secret adas --person Ada)" bob="$(secret bobs --person Bob)" robot="$(secret robots --person Robot)"
+  harm="$(secret "$(node "$here/puppet.mjs" token)" --person Ada)"
+  export HOOK_SECRET="the secret of whoever delivers"
+  served 0
+  addressed
 }
 
 house_filled() {
@@ -154,17 +221,19 @@ attempts = 1
 time = "10m"
 TOML
   rota person add Robot --agent --role editor >/dev/null
-  ada="$(secret adas --person Ada)" bob="$(secret bobs --person Bob)" robot="$(secret robots --person Robot)"
+  rota person add Eve --role readonly >/dev/null
+  ada="$(secret adas --person Ada)" bob="$(secret bobs --person Bob)" eve="$(secret eves --person Eve)"
+  robot="$(secret robots --person Robot)"
   served 0
-  url="http://$(sed -n 's/.*addr=\([^ ]*\).*/\1/p' "$house/said")"
+  addressed
   again="$house/again"
   # Starts the daemon anew where it was, from a browser's script.
-  { echo '#!/usr/bin/env bash'; echo 'set -euo pipefail'; declare -p house program; declare -f served ended
+  { echo '#!/usr/bin/env bash'; echo 'set -euo pipefail'; declare -p house program; declare -f served said ended
     echo "ended && served ${url##*:}"; } >"$again"
   chmod +x "$again"
   rota run-once morning >/dev/null || true
   rota run-once greeter >/dev/null || true
   rota run-once worker --task 5 >/dev/null || true
   rota run-once proposer --task 1 >/dev/null || true
-  link="$(rota open --json | sed -n 's/.*"url": *"\([^"]*\)".*/\1/p')"
+  linked
 }

@@ -6,6 +6,7 @@
 const PAUSE_MS = 1000; // at least so long between two looks
 const OLD_MS = 60000; // "5 minutes ago" and what is left of a lease grow old by themselves
 const SLOW_MS = 10000; // so often while nothing is heard
+const WRITTEN_MS = 500; // a run's line is heard before it is written down, by less than this
 const AGAIN_MS = 300000; // so often servers are asked whether all is well
 const RETRY_MS = 1000; // until the first try to hear again; each later one waits twice as long
 const RETRY_MAX_MS = 15000;
@@ -86,13 +87,13 @@ function hear() {
     retries = 0;
     document.documentElement.dataset.hears = "yes";
     // Whatever happened between the page and now.
-    lookSoon();
+    setTimeout(lookSoon, WRITTEN_MS);
   });
   const about = live().dataset.live;
   for (const name of ["changed", "acted"]) stream.addEventListener(name, lookSoon);
   stream.addEventListener("progress", (event) => {
     // A page about one run is not shown anew for another's lines.
-    if (!about || JSON.parse(event.data).run === about) lookSoon();
+    if (!about || JSON.parse(event.data).run === about) setTimeout(lookSoon, WRITTEN_MS);
   });
   for (const name of ["missed", "over", "error"]) stream.addEventListener(name, hearLater);
 }
