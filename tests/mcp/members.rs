@@ -19,6 +19,8 @@ status = ["kind:new"]
 [[step]]
 tool = "addComment"
 args = { module = "ticket", entityId = "{{task.id}}", text = "About {{task.headline}}." }
+[limits]
+tokens_per_day = 1000000
 "#;
 
 struct Scene {
@@ -31,6 +33,7 @@ struct Scene {
 /// Bob edits, and belongs to the Website that is everybody's; the Vault with its task is Ada's.
 fn scene() -> Scene {
     let rota = team();
+    rota.write("rota.toml", &(rota.read("rota.toml") + "[budget]\ntokens_per_day = 2000000\n"));
     rota.run(["person", "add", "AI-Worker", "--agent", "--role", "editor"]).ok();
     rota.run(["project", "add", "Vault"]).ok();
     let headline = format!("{SECRET} merger");
@@ -120,6 +123,28 @@ async fn whoever_is_no_member_is_told_of_no_task_run_or_name_by_any_way_in() {
     ] {
         let refused = scene.bob.call(tool, args).await;
         assert_eq!(code(&refused), "role_too_low", "{tool}: {refused:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_no_member_everywhere_learns_of_playbooks_neither_their_budget_nor_their_text() {
+    let scene = scene();
+    for (client, rows, has_source) in [
+        (&scene.ada, vec![json!(null), json!("tidy")], true),
+        (&scene.bob, vec![json!(null)], false),
+    ] {
+        let status = client.call("getStatus", json!({})).await;
+        let budgets = status["structuredContent"]["budgets"].as_array().unwrap();
+        let whose: Vec<Value> = budgets.iter().map(|budget| budget["playbook"].clone()).collect();
+        assert_eq!(whose, rows, "{budgets:#?}");
+        assert_eq!(budgets[0]["most"], 2_000_000, "{budgets:#?}");
+        let told = client.call("listPlaybooks", json!({ "playbook": "tidy" })).await;
+        let book = &told["structuredContent"]["items"][0];
+        assert_eq!(book["name"], "tidy", "{told:#}");
+        assert_eq!(book["source"] == TIDY, has_source, "{told:#}");
+        assert_eq!(book["source"].is_null(), !has_source, "{told:#}");
+        let typo = client.call("listPlaybooks", json!({ "playbook": "tidi" })).await;
+        assert_eq!(code(&typo), "not_found", "{typo:#}");
     }
 }
 

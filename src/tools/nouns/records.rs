@@ -113,6 +113,10 @@ async fn status(parts: &Parts) -> Result<Value, ToolError> {
             without_hidden(parts, &mut records).await?;
             status.insert(name, records);
         }
+        // How much the runs of each playbook used says what they did in the projects of others.
+        if let (Some(Value::List(budgets)), Some(_)) = (status.get_mut("budgets"), parts.within()) {
+            budgets.retain(|budget| budget.get("playbook").and_then(Value::as_text).is_none());
+        }
     }
     if let (Value::Map(status), Value::Map(mut books)) = (&mut status, books) {
         status.insert("playbooks".to_owned(), books.remove("items").unwrap_or_default());
@@ -187,15 +191,23 @@ async fn playbooks(parts: &Parts, args: ListPlaybooks) -> Result<Value, ToolErro
     let mut books = desk.playbooks().await.map_err(super::operate::desk_error)?;
     let Some(name) = args.playbook else { return Ok(books) };
     let named = |book: &Value| book.get("name").and_then(Value::as_text) == Some(name.trim());
-    if let Value::Map(books) = &mut books
-        && let Some(Value::List(items)) = books.get_mut("items")
+    if let Value::Map(map) = &mut books
+        && let Some(Value::List(items)) = map.get_mut("items")
     {
         items.retain(named);
-        let source = desk.definition(&PlaybookName::new(name.trim())).await;
-        let source = source.map_err(super::operate::desk_error)?;
-        for item in items {
-            if let Value::Map(item) = item {
-                item.insert("source".to_owned(), source.clone().into());
+        if items.is_empty() {
+            let shown = crate::tools::arguments::shown(name.trim());
+            let message = format!("there is no playbook {shown}; see listPlaybooks");
+            return Err(ToolError::rejected(crate::domain::Reason::NotFound, message));
+        }
+        // How it is written may name what is in the projects of others.
+        if parts.within().is_none() {
+            let source = desk.definition(&PlaybookName::new(name.trim())).await;
+            let source = source.map_err(super::operate::desk_error)?;
+            for item in items {
+                if let Value::Map(item) = item {
+                    item.insert("source".to_owned(), source.clone().into());
+                }
             }
         }
     }
