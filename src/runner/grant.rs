@@ -190,7 +190,7 @@ impl Granted {
         let called = inner.session.call(tool, args).await;
         let note = |what: &str, told: &str, is_error: bool| {
             let made = Made { told, is_error, writes: inner.session.writes_since(before) };
-            let data = transcript::granted(tool, &given, &made);
+            let data = transcript::granted(tool, &given, &made, &inner.signs);
             inner.signs.entry("tool", &format!("{tool}: {what}"), data);
         };
         match called {

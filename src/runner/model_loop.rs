@@ -202,7 +202,8 @@ impl Turns<'_> {
                 _ => format!("{}: {what}", call.tool),
             };
             let made = Made { told: &text, is_error, writes: self.tools.writes_since(before) };
-            self.signs.entry("tool", &line, transcript::call(turn, &call, &made));
+            let data = transcript::call(turn, &call, &made, self.signs);
+            self.signs.entry("tool", &line, data);
             self.exchange.messages.push(Message::ToolResult {
                 id: call.id.clone(),
                 text,
@@ -242,7 +243,7 @@ impl Turns<'_> {
                 let told = error.to_string();
                 let writes = self.tools.writes_since(before);
                 let made = Made { told: &told, is_error: true, writes };
-                let data = transcript::call(self.usage.turns, call, &made);
+                let data = transcript::call(self.usage.turns, call, &made, self.signs);
                 let line = format!("{}: failed ({})", call.tool, error.reason());
                 self.signs.entry("tool", &line, data);
                 self.usage.elapsed_ms = self.watch.elapsed_ms();
@@ -269,7 +270,7 @@ impl Turns<'_> {
             return Ok(());
         }
         let told = self.exchange.messages.last().map(|message| match message {
-            Message::ToolResult { text, .. } => masked(&bounded(text, 400)),
+            Message::ToolResult { text, .. } => masked(&bounded(&self.signs.harmless(text), 400)),
             _ => String::new(),
         });
         let detail = format!("{}: {}", bounded(&call.tool, 64), told.unwrap_or_default());

@@ -94,7 +94,9 @@ impl Signs {
                 Value::List(items.into_iter().map(|item| self.harmless_value(item)).collect())
             }
             Value::Map(map) => {
-                let map = map.into_iter().map(|(name, value)| (name, self.harmless_value(value)));
+                let map = map
+                    .into_iter()
+                    .map(|(name, value)| (self.harmless(&name), self.harmless_value(value)));
                 Value::Map(map.collect())
             }
             plain => plain,

@@ -1,5 +1,6 @@
 //! What a run's transcript holds of turns and calls of tools: bounded, and without what looks like a secret.
 
+use super::Signs;
 use crate::domain::{Usage, Value};
 use crate::fault::{REDACTED, masked};
 use crate::model::{Call, Reply};
@@ -55,26 +56,26 @@ pub(super) struct Made<'a> {
 }
 
 /// The parts of a model's call and of what came of it.
-pub(super) fn call(turn: u32, call: &Call, made: &Made<'_>) -> Value {
+pub(super) fn call(turn: u32, call: &Call, made: &Made<'_>, signs: &Signs) -> Value {
     let args = match &call.args {
-        Ok(args) => shown(args),
-        Err(why) => Value::map([("broken", why.as_str())]),
+        Ok(args) => shown(args, signs),
+        Err(why) => Value::map([("broken", kept(why, TEXT_BYTES_MAX, signs))]),
     };
     let parts = [("turn", Value::from(turn)), ("id", call.id.as_str().into())];
-    Value::map(parts.into_iter().chain(came(&call.tool, args, made)))
+    Value::map(parts.into_iter().chain(came(&call.tool, args, made, signs)))
 }
 
 /// The parts of a call of a program, which knows no turns.
-pub(super) fn granted(tool: &str, args: &Value, made: &Made<'_>) -> Value {
-    Value::map(came(tool, shown(args), made))
+pub(super) fn granted(tool: &str, args: &Value, made: &Made<'_>, signs: &Signs) -> Value {
+    Value::map(came(tool, shown(args, signs), made, signs))
 }
 
-fn came(tool: &str, args: Value, made: &Made<'_>) -> Vec<(&'static str, Value)> {
+fn came(tool: &str, args: Value, made: &Made<'_>, signs: &Signs) -> Vec<(&'static str, Value)> {
     let mut parts = vec![
-        ("tool", named(tool).into()),
+        ("tool", named(&signs.harmless(tool)).into()),
         ("args", args),
         ("is_error", made.is_error.into()),
-        ("result", begin(&masked(made.told), RESULT_BYTES_MAX).into()),
+        ("result", kept(made.told, RESULT_BYTES_MAX, signs).into()),
         ("result_bytes", i64::try_from(made.told.len()).unwrap_or(i64::MAX).into()),
     ];
     if let Some((first, last)) = made.writes {
@@ -98,18 +99,23 @@ fn usage(usage: Usage) -> Value {
     ])
 }
 
-fn shown(args: &Value) -> Value {
-    let mut room = ARGS_BYTES_MAX;
-    value(args, &mut room, 0)
+/// The beginning of a text. What is to be hidden is hidden first: of a secret over the cut a part would stay.
+fn kept(text: &str, bytes_max: usize, signs: &Signs) -> String {
+    begin(&masked(&signs.harmless(text)), bytes_max)
 }
 
-fn value(given: &Value, room: &mut usize, depth: usize) -> Value {
+fn shown(args: &Value, signs: &Signs) -> Value {
+    let mut room = ARGS_BYTES_MAX;
+    value(args, &mut room, 0, signs)
+}
+
+fn value(given: &Value, room: &mut usize, depth: usize, signs: &Signs) -> Value {
     if depth > DEPTH_MAX || *room == 0 {
         return "…".into();
     }
     match given {
         Value::Text(text) => {
-            let text = begin(&masked(text), TEXT_BYTES_MAX.min(*room));
+            let text = kept(text, TEXT_BYTES_MAX.min(*room), signs);
             *room = room.saturating_sub(text.len());
             text.into()
         }
@@ -118,7 +124,7 @@ fn value(given: &Value, room: &mut usize, depth: usize) -> Value {
             let item = |item| {
                 // What is empty takes its place, too.
                 *room = room.saturating_sub(ITEM_BYTES);
-                value(item, room, depth + 1)
+                value(item, room, depth + 1, signs)
             };
             Value::List(items.map(item).collect())
         }
@@ -126,8 +132,9 @@ fn value(given: &Value, room: &mut usize, depth: usize) -> Value {
             let map = map.iter().take(ITEMS_MAX).map(|(name, given)| {
                 *room = room.saturating_sub(name.len().min(64));
                 let is_hidden = is_secret(name);
-                let given = if is_hidden { REDACTED.into() } else { value(given, room, depth + 1) };
-                (begin(name, 64), given)
+                let given =
+                    if is_hidden { REDACTED.into() } else { value(given, room, depth + 1, signs) };
+                (kept(name, 64, signs), given)
             });
             Value::Map(map.collect())
         }
@@ -161,6 +168,29 @@ mod tests {
         serde_json::to_string(value).unwrap()
     }
 
+    fn signs() -> Signs {
+        Signs::channel(8).0
+    }
+
+    #[test]
+    fn of_a_named_secret_no_part_is_kept_wherever_a_text_is_cut() {
+        let (signs, secret) = (signs(), "correct horse battery staple");
+        signs.hide("pass", secret.to_owned().into());
+        for place in [TEXT_BYTES_MAX, RESULT_BYTES_MAX, 64] {
+            for before in (place - secret.len()..place).map(|bytes| ". ".repeat(bytes / 2)) {
+                let text = format!("{before}{secret}");
+                let args = Value::map([("text", Value::from(text.as_str()))]);
+                let args = Value::List(vec![args, Value::map([(text.clone(), 1_i64)])]);
+                let made = Made { told: &text, is_error: false, writes: None };
+                let of_program = granted("addComment", &args, &made, &signs);
+                let of_model = call(1, &Call::new("c1", "addComment", args), &made, &signs);
+                for kept in [json(&of_program), json(&of_model)] {
+                    assert!(!kept.contains("corr"), "{place}: {kept}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_looks_like_a_secret_is_not_kept() {
         let args: Value = serde_json::from_str(
@@ -170,8 +200,8 @@ mod tests {
         .unwrap();
         let made =
             Made { told: "token ghp_abcdefgh1234 ok", is_error: false, writes: Some((3, 4)) };
-        let kept = call(1, &Call::new("c1", "addComment", args.clone()), &made);
-        let of_program = granted("addComment", &args, &made);
+        let kept = call(1, &Call::new("c1", "addComment", args.clone()), &made, &signs());
+        let of_program = granted("addComment", &args, &made, &signs());
         for name in ["tool", "args", "is_error", "result", "result_bytes", "writes"] {
             assert_eq!(of_program.get(name), kept.get(name), "{name}");
         }
@@ -198,7 +228,7 @@ mod tests {
         for args in [deep, long, many, names, empty] {
             let told = "r".repeat(99_999);
             let made = Made { told: &told, is_error: true, writes: None };
-            let kept = call(1, &Call::new("c1", "t".repeat(9_000), args), &made);
+            let kept = call(1, &Call::new("c1", "t".repeat(9_000), args), &made, &signs());
             let text = json(&kept);
             assert!(text.len() < 12_000, "{}", text.len());
         }
@@ -207,7 +237,8 @@ mod tests {
     #[test]
     fn broken_arguments_are_told_as_such() {
         let broken = Call { id: "c1".into(), tool: "x".into(), args: Err("not JSON".into()) };
-        let kept = call(3, &broken, &Made { told: "no", is_error: true, writes: None });
+        let made = Made { told: "no", is_error: true, writes: None };
+        let kept = call(3, &broken, &made, &signs());
         assert_eq!(kept.get("args").and_then(|args| args.get("broken")), Some(&"not JSON".into()));
         assert_eq!(kept.get("turn"), Some(&Value::Int(3)));
     }
