@@ -15,6 +15,12 @@ const EVIDENCE_MAX: usize = 10;
 const EVIDENCE_CHARS_MAX: usize = 300;
 /// So many pieces stand in the record of a run.
 const KEPT_MAX: usize = 50;
+/// So much of all of them, in bytes.
+const KEPT_BYTES_MAX: usize = 8 * 1_024;
+/// What tells how many were left out takes so much of it.
+const LEFT_OUT_BYTES: usize = 64;
+/// A longer address is a text as any other; one that was cut would lead elsewhere.
+const ADDRESS_BYTES_MAX: usize = 2_048;
 
 /// What templates see as `receipt`: `{ used, checks, evidence, left_out, writes, undo }`.
 pub(super) async fn of(parts: &Parts, run: &Run, before: &[Run], end: &WorkEnd) -> Value {
@@ -115,8 +121,28 @@ fn passed(effects: &[Effect]) -> Vec<String> {
 
 /// What stands in the record of a run of what it offered as evidence.
 pub(super) fn kept(evidence: &[String]) -> Vec<String> {
-    let pieces = evidence.iter().map(|piece| one_line(piece));
-    pieces.filter(|piece| !piece.is_empty()).take(KEPT_MAX).collect()
+    let pieces =
+        evidence.iter().map(|piece| whole_address(piece).unwrap_or_else(|| one_line(piece)));
+    let pieces: Vec<String> = pieces.filter(|piece| !piece.is_empty()).collect();
+    let mut room = KEPT_BYTES_MAX - LEFT_OUT_BYTES;
+    let mut kept = Vec::new();
+    for piece in pieces.iter().take(KEPT_MAX) {
+        let Some(left) = room.checked_sub(piece.len()) else { break };
+        room = left;
+        kept.push(piece.clone());
+    }
+    let left_out = pieces.len() - kept.len();
+    if left_out > 0 {
+        kept.push(format!("… and {left_out} more"));
+    }
+    kept
+}
+
+fn whole_address(piece: &str) -> Option<String> {
+    let piece = piece.trim();
+    let is_address = ["https://", "http://"].iter().any(|scheme| piece.starts_with(scheme))
+        && piece.chars().all(|c| c.is_ascii_graphic());
+    (is_address && piece.len() <= ADDRESS_BYTES_MAX).then(|| piece.to_owned())
 }
 
 /// A piece of evidence, as one line.
@@ -161,9 +187,18 @@ mod tests {
     fn evidence_is_one_line_in_bounds() {
         assert_eq!(told("a\n\n# b"), "a # b");
         assert_eq!(told(&"é".repeat(1_000)).chars().count(), EVIDENCE_CHARS_MAX + 1);
-        let many = kept(&vec!["é".repeat(9_000); 99]);
-        assert_eq!(many.len(), KEPT_MAX);
-        assert!(many[0].chars().count() < 1_100, "{}", many[0]);
+        let many = kept(&vec!["a".to_owned(); 99]);
+        assert_eq!(many.len(), KEPT_MAX + 1);
+        assert_eq!(many[KEPT_MAX], "… and 49 more");
+        let long = kept(&vec!["é".repeat(9_000); 99]);
+        assert!(long[0].chars().count() < 1_100, "{}", long[0]);
+        assert!(long.concat().len() <= KEPT_BYTES_MAX, "{}", long.concat().len());
+        let last = format!("… and {} more", 99 - (long.len() - 1));
+        assert!(long.len() > 2 && long[long.len() - 1] == last, "{long:?}");
+        let address = |bytes: usize| format!("https://example.org/{}", "a".repeat(bytes - 20));
+        let (whole, longer) = (address(ADDRESS_BYTES_MAX), address(ADDRESS_BYTES_MAX + 1));
+        let addresses = kept(&[format!(" {whole}"), longer]);
+        assert!(addresses[0] == whole && addresses[1].contains('…'), "{addresses:?}");
         assert_eq!(kept(&[" ".to_owned(), "a\nb".to_owned()]), ["a b"]);
     }
 }

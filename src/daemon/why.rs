@@ -61,7 +61,9 @@ async fn about_task(
         None => judgements(parts, task).await?,
     };
     let filter = RunFilter { task: Some(task), ..RunFilter::default() };
-    let runs = parts.ledger.runs(&filter, LATEST_MAX).await.map_err(ledger)?;
+    let mut runs = parts.ledger.runs(&filter, LATEST_MAX).await.map_err(ledger)?;
+    // Here they say how they went, as in a list; what shows it stands with each.
+    runs.iter_mut().for_each(|run| run.evidence.clear());
     let question = match at {
         Some(_) => Value::Null,
         None => questions::last(parts, claim.as_ref(), &runs).await?,

@@ -40,6 +40,8 @@ pub struct ReleaseAsk {
     pub leave: Leave,
     /// Who is to review it, where it is left for review: it is assigned to them.
     pub reviewer: Option<PersonId>,
+    /// What shows it, piece by piece, for the record of what was done; the comment holds it, too.
+    pub evidence: Vec<String>,
     /// Who holds it.
     pub principal: Principal,
 }

@@ -34,8 +34,8 @@ async fn run_of(browser: &mut Browser) -> String {
 async fn work_is_approved_and_a_second_decision_hears_of_the_first() {
     let (rota, robot) = with_robot();
     let serving = rota.serve(Vec::<&str>::new());
-    let work =
-        json!({ "summary": "Fixed the footer.", "evidence": ["tests pass"], "reviewer": "Ada" });
+    let shown = ["tests pass", "as ghp_abcdefgh1234 may see"];
+    let work = json!({ "summary": "Fixed the footer.", "evidence": shown, "reviewer": "Ada" });
     agent(&serving, &robot, "submitForReview", work).await;
     let mut ada = somebody(&rota, &serving, "Ada").await;
     let mut bob = somebody(&rota, &serving, "Bob").await;
@@ -44,6 +44,11 @@ async fn work_is_approved_and_a_second_decision_hears_of_the_first() {
     page.says("for Ada");
     ada.get("/").await.page().says("Fix the footer");
     let run = run_of(&mut ada).await;
+    // What an assistant shows stands with its run as that of any other does.
+    let record = rota.run(["runs", "show", run.as_str(), "--json"]).ok().json();
+    assert_eq!(record["run"]["evidence"], json!(["tests pass", "as [redacted] may see"]));
+    let page = ada.get(&format!("/runs/{run}")).await.page();
+    assert!(!page.text().contains("It offered none"), "{}", page.text());
     let form =
         [("item", "1"), ("run", run.as_str()), ("decision", "approve"), ("comment", "Well done.")];
     let told = ada.submit("/review", &form).await;

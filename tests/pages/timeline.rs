@@ -174,6 +174,9 @@ async fn over_rest_a_run_is_the_same_and_as_much_of_its_transcript_as_is_asked_f
     let listed = api.get("/api/v1/runs").await.ok();
     assert_eq!(listed["items"][0]["id"], run.as_str(), "{listed:#}");
     assert!(listed["items"][0].get("evidence").is_none(), "{listed:#}");
+    let why = api.tool("whyNot", json!({ "subject": told["run"]["task"] })).await.ok();
+    assert_eq!(why["runs"][0]["id"], run.as_str(), "{why:#}");
+    assert!(why["runs"][0].get("evidence").is_none(), "{why:#}");
 
     // Each call says which writes it made.
     let lines = told["transcript"].as_array().unwrap();

@@ -15,11 +15,13 @@ use super::by_hand as playbook;
 use super::earlier;
 use super::marker::Marking;
 use super::parts::Parts;
+use super::receipt;
 use crate::board::BoardError;
 use crate::domain::{
     Assistant, Claim, EndKind, Fence, OccurrenceId, PersonKind, Phase, Principal, Reason, Run,
     RunId, RunState, StatusKind, Task, TaskId, Untold, Usage, to_delta,
 };
+use crate::fault::without_secrets;
 use crate::ledger::{Acquire, ClaimError, Held, LedgerError};
 use crate::schedule::STOP_TAG;
 use crate::tools::desk::{ClaimAsk, DeskError, Hold, Leave, ReleaseAsk, Standing};
@@ -120,6 +122,10 @@ impl<'a> Assistants<'a> {
         let mut hand = self.in_hand(held).await?;
         hand.run.summary = ask.comment;
         hand.run.reviewer = ask.reviewer;
+        // As what runs offer: masked before it is cut.
+        let evidence: Vec<String> =
+            ask.evidence.iter().map(|piece| without_secrets(piece)).collect();
+        hand.run.evidence = receipt::kept(&evidence);
         let ending = self.ending_as_asked(&hand, ask.leave).await;
         match self.leave(hand, ending).await? {
             Left::As(claim, Ending { how: EndKind::Released, .. }) => {

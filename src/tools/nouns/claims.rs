@@ -155,6 +155,7 @@ async fn release(parts: &Parts, context: &Context, args: ReleaseTask) -> Result<
         comment: args.comment,
         leave,
         reviewer: None,
+        evidence: Vec::new(),
         principal: context.principal.clone(),
     };
     let hold = parts.desk()?.release_task(ask).await.map_err(desk_error)?;

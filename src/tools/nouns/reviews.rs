@@ -285,6 +285,7 @@ async fn submit(
         comment: text("summary and evidence", &comment)?,
         leave: Leave::Review,
         reviewer,
+        evidence: args.evidence,
         principal: context.principal.clone(),
     };
     let hold = parts.desk()?.release_task(ask).await.map_err(desk_error)?;

@@ -31,6 +31,7 @@ async fn release(office: &Office, life: &Life, hold: &Hold) -> Hold {
         comment: "Enough for today.".to_owned(),
         leave: Leave::PutBack,
         reviewer: None,
+        evidence: Vec::new(),
         principal: principal(office, life).await,
     };
     life.daemon.release_task(ask).await.unwrap()
