@@ -2,6 +2,7 @@
 
 use super::assistants::{Assistants, name_of};
 use super::brief::text_of;
+use super::by_hand::ASSISTANT;
 use super::dispatcher::failed;
 use super::journal::{Asked, comment_of};
 use super::parts::Parts;
@@ -65,15 +66,20 @@ fn shown(
 
 /// The last question that a run at the task went on from.
 async fn answered(parts: &Parts, claim: Option<&Claim>, runs: &[Run]) -> Result<Value, DeskError> {
-    // An assistant goes on in the same run, where what it heard is written down.
-    if let Some(claim) = claim.filter(|claim| claim.assistant.is_some())
-        && let Some(line) = Assistants::new(parts).last_answer(claim).await
+    let waited = |run: &Run| run.state == RunState::Waiting && run.reason == Some(Reason::Waiting);
+    let place = runs.iter().position(waited);
+    // An assistant goes on in the same run, where what it heard is written down: also for when its claim
+    // is over.
+    let mut later = runs.iter().take(place.unwrap_or(runs.len()));
+    let of_assistant = later.find(|run| run.playbook.as_str() == ASSISTANT).map(|run| &run.id);
+    let held = claim.filter(|claim| claim.assistant.is_some()).map(|claim| &claim.run);
+    if let Some(run) = held.or(of_assistant)
+        && let Some(line) = Assistants::new(parts).last_answer(run).await
         && !line.data.is_null()
     {
         return Ok(line.data);
     }
-    let waited = |run: &Run| run.state == RunState::Waiting && run.reason == Some(Reason::Waiting);
-    let Some(place) = runs.iter().position(waited) else { return Ok(Value::Null) };
+    let Some(place) = place else { return Ok(Value::Null) };
     // Whatever was said after the next run began is no answer to it.
     let Some(next) = place.checked_sub(1).and_then(|next| runs.get(next)) else {
         return Ok(Value::Null);

@@ -128,4 +128,13 @@ async fn whoever_may_not_decide_reads_the_question_and_a_comment_answers_it() {
     });
     page.says("answered by Ada");
     page.says("Which footer?");
+
+    // Also once the work is handed over and the claim is over.
+    let fence = &back["structuredContent"]["fence"];
+    let submit = json!({ "task": 1, "fence": fence, "summary": "Done.", "reviewer": "Bob" });
+    let submitted = robot.call("submitForReview", submit).await;
+    assert_eq!(submitted["structuredContent"]["phase"], "free", "{submitted:#}");
+    let page = eve.get("/task/1").await.page();
+    page.says("answered by Ada");
+    page.says("Which footer?");
 }

@@ -11,7 +11,7 @@ use crate::daemon::journal::comment_of;
 use crate::daemon::questions::told;
 use crate::domain::{
     Assistant, Claim, Comment, HandOver, Parked, PersonId, PersonKind, Phase, Principal, Reason,
-    TaskId, Timestamp, WaitItem, to_delta,
+    RunId, TaskId, Timestamp, WaitItem, to_delta,
 };
 use crate::ledger::{ClaimError, LogLine};
 use crate::tools::desk::{ClaimAsk, Hold, QuestionAsk};
@@ -51,11 +51,12 @@ impl Assistants<'_> {
         };
         let parked =
             Parked { since, until, question: ask.question, comment: Some(asked), answer: None };
-        if let Some(person) = &ask.person {
-            self.is_their_turn(ask.task, since, person.id).await;
-        }
         match self.parts.ledger.park_for(&mut hand.held, parked).await {
             Ok(()) => {
+                // Not before: where it does not wait, it is nobody's turn.
+                if let Some(person) = &ask.person {
+                    self.is_their_turn(ask.task, since, person.id).await;
+                }
                 if let Err(error) = self.unmark(&hand.held.claim).await {
                     tracing::warn!(
                         task = %ask.task, error = &error as &dyn std::error::Error,
@@ -134,12 +135,12 @@ impl Assistants<'_> {
 
     /// The answer that a claim went on with, for a holder who did not hear it.
     pub(super) async fn answer_given(&self, claim: &Claim) -> Option<String> {
-        Some(self.last_answer(claim).await?.text)
+        Some(self.last_answer(&claim.run).await?.text)
     }
 
     /// The same with its parts: what was asked, by whom it was answered.
-    pub(in crate::daemon) async fn last_answer(&self, claim: &Claim) -> Option<LogLine> {
-        let lines = self.parts.ledger.transcript(&claim.run, 0, LINES_MAX).await.ok()?;
+    pub(in crate::daemon) async fn last_answer(&self, run: &RunId) -> Option<LogLine> {
+        let lines = self.parts.ledger.transcript(run, 0, LINES_MAX).await.ok()?;
         lines.into_iter().map(|line| line.line).rfind(|line| line.kind == ANSWER)
     }
 
