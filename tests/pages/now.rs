@@ -163,7 +163,14 @@ async fn a_budget_is_an_alarm_once_four_fifths_of_it_are_used_and_another_once_i
         assert_eq!(page.text().contains("budget of spender"), !own.is_empty(), "{}", page.text());
         assert!(page.links().contains(&"/costs"));
         assert_eq!(page.links().contains(&"/playbooks/spender"), !own.is_empty());
+        page.says("Until then runs that need more than is left do not begin");
+        page.says("grants it once more");
     }
+    // Whoever may grant nothing is not sent there.
+    let mut bob = somebody(&rota, &serving, "Bob").await;
+    let page = bob.get("/").await.page();
+    page.says("Until then runs that need more than is left do not begin");
+    assert!(!page.text().contains("grants it once more"), "{}", page.text());
 }
 
 /// Reports to a channel that takes nothing.
@@ -205,6 +212,13 @@ async fn a_faulty_playbook_and_a_channel_that_fails_are_alarms_with_what_to_do()
     let page = says_soon(&mut ada, "faults in playbooks");
     says_in_order(&page, &["faults in playbooks", "reporter.toml", "Mend the files", "rota check"]);
     assert!(page.links().contains(&"/playbooks") && page.links().contains(&"/?look=health"));
+    // What is shown of it is what is in force, and not what stands in the file.
+    let page = ada.get("/playbooks/reporter").await.page();
+    for said in ["The file has faults", "The definition in force, from", "cron = \"0 8 * * *\""] {
+        page.says(said);
+    }
+    let page = ada.get("/playbooks/strange").await.page();
+    assert!(!page.text().contains("The file has faults"), "{}", page.text());
 
     // What servers have to be asked for comes by itself, without what stands there already.
     let found = ada.get("/?look=health").await.page();

@@ -1,7 +1,7 @@
 //! What somebody should know before anything else: what is wrong, what to do about it, and where.
 
 use super::{SHOWN_MAX, Unread};
-use crate::domain::{Timestamp, Value};
+use crate::domain::{Role, Timestamp, Value};
 use crate::mcp::CallError;
 use crate::web::pages::shown::{Moment, filled, int, list, money, number, text};
 use crate::web::pages::visit::Visit;
@@ -25,7 +25,7 @@ pub(super) fn shown(
         @for error in &unread.0 { (not_read(error)) }
         (stopped(visit, status))
         (faults(list(status, "faults")))
-        @for budget in list(status, "budgets") { (used_up(budget, text(status, "currency"), moment)) }
+        @for budget in list(status, "budgets") { (used_up(visit, budget, text(status, "currency"), moment)) }
         @for queue in queues { (held_up(queue, moment)) }
         (given_up(int(status, "dead_letters").unwrap_or(0)))
         @if filled(status, "stopped").is_none() && visit.may("stopAll") { (emergency(visit)) }
@@ -106,7 +106,7 @@ fn faults(faults: &[Value]) -> Markup {
 }
 
 /// A budget of which more than four fifths are used.
-fn used_up(budget: &Value, currency: &str, moment: &Moment) -> Markup {
+fn used_up(visit: &Visit, budget: &Value, currency: &str, moment: &Moment) -> Markup {
     let (used, most) = (int(budget, "used").unwrap_or(0), int(budget, "most").unwrap_or(0));
     let amount = |amount: i64| match text(budget, "of") {
         "cost" => money(amount, currency),
@@ -126,8 +126,11 @@ fn used_up(budget: &Value, currency: &str, moment: &Moment) -> Markup {
         (amount(used)) " of " (amount(most)) " (" (percent) " %). It begins anew "
         (moment.when(text(budget, "resets"))) "."
     };
+    let may_grant = visit.may("decideReview") && visit.role() >= Role::Manager;
     let todo = html! {
-        @if is_over { "Until then no run begins that needs it; " a href="/review" { "Review" } " grants once more. " }
+        "Until then runs that need more than is left do not begin"
+        @if may_grant { "; where one waits for it, " a href="/review" { "Review" } " grants it once more" }
+        ". "
         a href="/costs" { "What it was used for" }
         @if let Some(playbook) = filled(budget, "playbook") {
             ", " a href={ "/playbooks/" (playbook) } { (playbook) }

@@ -68,7 +68,7 @@ async fn body(visit: &Visit, name: &str) -> Result<Markup, CallError> {
             div {
                 (standing(book, why.as_ref(), &moment))
                 (switches(visit, book))
-                (definition(book, runs.as_ref()))
+                (definition(book, list(&books, "faults"), runs.as_ref()))
                 @match &before {
                     Some(run) => @if let Some(source) = filled(run, "definition") {
                         section { details { summary { "The playbook as it ran last" } pre { (source) } } }
@@ -85,18 +85,34 @@ pub(super) fn left_out(tool: &str) -> Markup {
     html! { p.quiet { "Left out: it is not there for you (" code { (tool) } ")." } }
 }
 
-/// As it is written; open where there is no run yet to learn from.
-fn definition(book: &Value, runs: Option<&Value>) -> Markup {
+/// As it is written, what is in force; open where there is no run yet to learn from.
+fn definition(book: &Value, faults: &[Value], runs: Option<&Value>) -> Markup {
+    let path = text(book, "path");
+    let is_faulty = faults.iter().filter_map(Value::as_text).any(|fault| is_of(fault, path));
     let is_new = runs.is_some_and(|runs| list(runs, "items").is_empty());
     html! {
         section aria-labelledby="definition" {
             h2 #definition { "Definition" }
-            details open[is_new] {
-                summary { "As it stands in " code { (text(book, "path")) } }
-                pre tabindex="0" role="region" aria-label="Definition of the playbook" { (text(book, "source")) }
+            @if is_faulty {
+                p.note { "The file has faults: what stands in it now is not this one." }
+            }
+            @if let Some(source) = filled(book, "source") {
+                details open[is_new] {
+                    summary { "The definition in force, from " code { (path) } }
+                    pre tabindex="0" role="region" aria-label="Definition of the playbook" { (source) }
+                }
+            } @else {
+                (left_out("listPlaybooks"))
             }
         }
     }
+}
+
+/// Whether a fault is one of this file, and more than a warning.
+fn is_of(fault: &str, path: &str) -> bool {
+    let place = |c: char| c == ':' || c.is_ascii_digit();
+    let said = fault.strip_prefix(path).and_then(|rest| rest.strip_prefix(':'));
+    said.is_some_and(|said| !said.trim_start_matches(place).trim_start().starts_with("warning:"))
 }
 
 fn standing(book: &Value, why: Option<&Value>, moment: &Moment) -> Markup {
@@ -224,5 +240,25 @@ fn what_is_next(moment: &Moment, book: &Value) -> Markup {
             }
         }
         " Under " a href="#step-in" { "Step in" } " it is run by hand, or rehearsed without changing anything."
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_faults_of_a_file_are_told_from_its_warnings_and_from_those_of_others() {
+        let path = "/home/ada/agents/tidy.toml";
+        for (fault, expected) in [
+            ("/home/ada/agents/tidy.toml:3:1: unknown key", true),
+            ("/home/ada/agents/tidy.toml: it cannot be read", true),
+            ("/home/ada/agents/tidy.toml:3:1: warning: nobody has this name", false),
+            ("/home/ada/agents/tidy.toml: warning: nobody has this name", false),
+            ("/home/ada/agents/tidy.toml.d/x.toml:3:1: unknown key", false),
+            ("/home/ada/agents/other.toml:3:1: unknown key", false),
+        ] {
+            assert_eq!(is_of(fault, path), expected, "{fault}");
+        }
     }
 }
