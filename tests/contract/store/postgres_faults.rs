@@ -20,7 +20,10 @@ const LONG: Duration = Duration::from_mins(1);
 
 /// An error and all that caused it.
 fn told(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
+    let causes =
+        std::iter::successors(error.source(), |error: &&(dyn std::error::Error + 'static)| {
+            (*error).source()
+        });
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 

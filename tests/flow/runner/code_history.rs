@@ -164,7 +164,7 @@ async fn what_an_agent_plants_for_git_is_not_run() {
     std::fs::write(evil.join("config"), format!("[core]\n\tbare = false\n{config}")).unwrap();
     bench.write(".git", format!("gitdir: {}\n", evil.display()));
     bench.write(".gitattributes", "* diff=evil filter=evil\n");
-    bench.write("README", "changed\n");
+    bench.write("README", "changed, and longer than it was\n");
     let diff = bench.call("codeDiff", json!({})).await;
     assert!(text(&diff).contains("+changed"), "{diff:#}");
     bench.call("codeDiff", json!({ "stat": true })).await;
