@@ -71,8 +71,11 @@ async fn nobody_goes_on_in_a_place_that_was_left() {
     scene.go(MoveTo::Embedded).await.unwrap();
     let by = Stamp::by(scene.sample.ann);
     let late = board.add_task(&by, NewTask::new(scene.sample.shop, "Late")).await;
-    assert!(late.is_err(), "a write to a board that was left");
-    assert!(store.commit(Batch::new().put("claim/main/1", "late")).await.is_err());
+    let late = late.unwrap_err().to_string();
+    assert!(late.contains("was moved away") && late.contains("rota.toml"), "{late}");
+    let late = store.commit(Batch::new().put("claim/main/1", "late")).await.unwrap_err();
+    let why = std::error::Error::source(&late).unwrap().to_string();
+    assert!(why.contains("was moved away") && why.contains("rota.toml"), "{why}");
     let refused = App.open(&scene.place(), Need::Look).await.err().unwrap();
     assert!(refused.message.contains("was left for"), "{refused:?}");
     scene.at_home();

@@ -330,6 +330,11 @@ pub(super) fn failed(error: sqlx::Error) -> BoardError {
         Meaning::Gone => away("the connection to PostgreSQL was lost", Some(error)),
         Meaning::TooSlow => away("PostgreSQL took longer than a statement may take", Some(error)),
         Meaning::Full => away("PostgreSQL has no connection, memory or disk left", Some(error)),
+        Meaning::Moved => unusable(
+            "what was in this schema was moved away by `rota migrate`: say in [board] of rota.toml \
+             where it is now",
+            error,
+        ),
         Meaning::Refused => unusable(
             "PostgreSQL refuses the board its tables: grant its user usage of the schema, and \
              select, insert, update and delete on all tables in it",
