@@ -290,6 +290,11 @@ async fn whoever_finds_an_older_copy_in_the_place_of_the_board_reads_it_anew() {
     assert_eq!(w.board.people().await.unwrap()[0].name, "Ann");
     team.psql("delete from activity where id > 1; update people set name = 'Anna' where id = 1");
     assert_eq!(w.board.people().await.unwrap()[0].name, "Anna");
+    // One that has gone on since.
+    team.psql("delete from activity; update people set name = 'Annie' where id = 1");
+    let new = NewTask::new(w.alpha, "Later");
+    w.beside().await.add_task(&w.by(), new).await.unwrap();
+    assert_eq!(w.board.people().await.unwrap()[0].name, "Annie");
 }
 
 /// Whatever is asked first of a board whose connections have gone.
