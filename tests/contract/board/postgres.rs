@@ -94,6 +94,17 @@ async fn whoever_may_not_make_the_tables_hears_who_has_to() {
 }
 
 #[tokio::test]
+async fn a_schema_that_is_there_is_filled_by_whoever_may_make_no_other() {
+    let Some(team) = schema().await else { return };
+    let (name, database) = (team.schema_name(), "select quote_ident(current_database())");
+    let database = team.psql(database);
+    team.psql(&format!(
+        "revoke create on database {database} from {name}; create schema {name} authorization {name}"
+    ));
+    assert!(over(team.cluster(1)).await.unwrap().people().await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn whoever_lost_the_right_to_write_hears_it_and_reads_on() {
     let Some(w) = World::postgres().await else { return };
     let team = w.team.as_ref().unwrap();
@@ -364,6 +375,7 @@ async fn a_server_that_is_away_makes_every_call_one_for_later() {
 async fn a_server_that_falls_silent_makes_a_call_one_for_later_and_is_used_on_when_it_is_back() {
     let Some(server) = Server::start().await else { return };
     let (team, proxy) = (server.team(), Proxy::to(server.port()));
+    over(team.cluster(1)).await.unwrap().close().await;
     let board = over(impatient(&team, &team.url_at(&[proxy.port()]))).await.unwrap();
     let by = Stamp::by(PersonId(1));
     board.add_person(&by, person("Ann")).await.unwrap();
