@@ -141,7 +141,7 @@ async fn board(
             Ok((Vec::new(), board.map_err(unopened)?))
         }
         BoardConfig::Postgres(named) => {
-            if !postgres::has_tables(named).await {
+            if !postgres::has_tables(named, "board").await {
                 return Err(Vec::new());
             }
             let board = postgres::board(named, &config.board_name, &SystemClock::shared()).await;

@@ -80,7 +80,7 @@ fn own(
 
 /// The store of a server, unless nobody made it yet.
 async fn shared(named: &PostgresOptions) -> Result<Arc<dyn Store>, Vec<Finding>> {
-    if !super::postgres::has_tables(named).await {
+    if !super::postgres::has_tables(named, "store").await {
         return Err(Vec::new());
     }
     super::postgres::store(named).await.map_err(|failure| {

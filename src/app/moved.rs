@@ -36,10 +36,7 @@ pub(super) fn refuse(state: &Path) -> Result<(), Failure> {
     if let Some(mark) = read(&state.join(UNDER_WAY))? {
         return refused(
             format!("the state folder {} is being moved to {}", state.display(), mark.to),
-            format!(
-                "the same `rota migrate` goes on where it stopped; to give it up, remove {}",
-                state.join(UNDER_WAY).display()
-            ),
+            under_way(state, &mark),
         );
     }
     if let Some(mark) = away(state)? {
@@ -54,6 +51,19 @@ pub(super) fn refuse(state: &Path) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// What to do about a move that is under way: once all of it is there, some of it may be in use.
+fn under_way(state: &Path, mark: &Mark) -> String {
+    let on = "the same `rota migrate` goes on where it stopped";
+    if mark.is_whole {
+        return on.to_owned();
+    }
+    format!(
+        "{on}; to give it up, remove {}, and drop the schema that was being filled (one that was \
+         being left stays closed until it is opened again: docs/scaling.md, \"Moving back\")",
+        state.join(UNDER_WAY).display()
+    )
 }
 
 /// The move after which nothing of use is here.
@@ -158,7 +168,10 @@ mod tests {
         assert_eq!(other.message, "a move to db1:5432 is under way");
         let (message, hint) = told().unwrap_err();
         assert!(message.ends_with("is being moved to db1:5432"), "{message}");
-        assert!(hint.contains("moving.json"), "{hint}");
+        assert!(hint.contains("moving.json") && hint.contains("drop the schema"), "{hint}");
+        write(state, &Mark { is_whole: true, ..mark.clone() }).unwrap();
+        let (_, hint) = told().unwrap_err();
+        assert_eq!(hint, "the same `rota migrate` goes on where it stopped");
         leave(state).unwrap();
         let (message, hint) = told().unwrap_err();
         assert!(message.ends_with("is at db1:5432"), "{message}");

@@ -87,12 +87,13 @@ async fn usable(named: &PostgresOptions) -> Result<Cluster, Failure> {
     Err(Failure::new(FailureKind::Refused, message).hint(hint))
 }
 
-/// Whether tables are there and can be worked with, so that a look makes none. Where not,
-/// [`examine`] says why.
-pub(super) async fn has_tables(named: &PostgresOptions) -> bool {
+/// Whether the tables of a part, `board` or `store`, are there and can be worked with, so that a look
+/// makes none. Where not, [`examine`] says why.
+pub(super) async fn has_tables(named: &PostgresOptions, part: &str) -> bool {
     let hosts = health::look(named, &SystemClock::new()).await;
     let mut seen = hosts.iter().filter_map(|host| host.sight.as_ref().ok());
-    seen.any(|sight| !sight.is_standby && !sight.versions.is_empty()) && usable(named).await.is_ok()
+    let has_part = |sight: &Sight| sight.versions.iter().any(|(name, _)| name == part);
+    seen.any(|sight| !sight.is_standby && has_part(sight)) && usable(named).await.is_ok()
 }
 
 /// How each server is that the configuration names.

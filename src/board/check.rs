@@ -79,12 +79,13 @@ fn long_text(what: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-fn amount(what: &str, number: Option<f64>) -> Result<()> {
+/// There is one nought: not every board keeps the sign of another one.
+fn amount(what: &str, number: Option<f64>) -> Result<Option<f64>> {
     match number {
         Some(n) if !(0.0..=AMOUNT_MAX).contains(&n) => {
             malformed(format!("{what} of {n}: expected a number from 0 to {AMOUNT_MAX}"))
         }
-        _ => Ok(()),
+        _ => Ok(number.map(|n| n + 0.0)),
     }
 }
 
@@ -134,9 +135,13 @@ fn task_edit(edit: &TaskEdit) -> Result<TaskEdit> {
         TaskEdit::Priority(Some(p)) if !(1..=5).contains(p) => {
             return malformed(format!("priority {p}: expected 1 (critical) to 5 (lowest)"));
         }
-        TaskEdit::Storypoints(points) => amount("storypoints", *points)?,
-        TaskEdit::PlanHours(hours) => amount("plan_hours", *hours)?,
-        TaskEdit::HoursRemaining(hours) => amount("hours_remaining", *hours)?,
+        TaskEdit::Storypoints(points) => {
+            return amount("storypoints", *points).map(TaskEdit::Storypoints);
+        }
+        TaskEdit::PlanHours(hours) => return amount("plan_hours", *hours).map(TaskEdit::PlanHours),
+        TaskEdit::HoursRemaining(hours) => {
+            return amount("hours_remaining", *hours).map(TaskEdit::HoursRemaining);
+        }
         TaskEdit::AddTag(tag) | TaskEdit::RemoveTag(tag) => {
             line("tag", tag.trim(), WORD_CHARS_MAX)?;
         }
@@ -354,6 +359,24 @@ mod tests {
         let at = from_millis(1_000) + chrono::TimeDelta::microseconds(7);
         let edits = task_edits(&[TaskEdit::Due(Some(at))]).unwrap();
         assert_eq!(edits, [TaskEdit::Due(Some(from_millis(1_000)))]);
+    }
+
+    #[test]
+    fn a_nought_has_no_sign() {
+        let edits = [
+            TaskEdit::Storypoints(Some(-0.0)),
+            TaskEdit::PlanHours(Some(-0.0)),
+            TaskEdit::HoursRemaining(Some(-0.0)),
+        ];
+        for edit in task_edits(&edits).unwrap() {
+            let (TaskEdit::Storypoints(Some(number))
+            | TaskEdit::PlanHours(Some(number))
+            | TaskEdit::HoursRemaining(Some(number))) = &edit
+            else {
+                panic!("{edit:?}");
+            };
+            assert_eq!(number.to_bits(), 0.0_f64.to_bits(), "{edit:?}");
+        }
     }
 
     #[test]

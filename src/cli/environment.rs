@@ -70,6 +70,11 @@ pub(super) fn server_url() -> Option<String> {
     read("LEANTIME_SERVER_URL").or_else(|| read("ROTA_URL"))
 }
 
+/// `ROTA_POSTGRES_URL`: the server that a team is moved to. It may hold a password.
+pub(super) fn postgres_url() -> Option<SecretString> {
+    read("ROTA_POSTGRES_URL").map(|url| SecretString::from(url.trim()))
+}
+
 /// The variable that holds a key for Leantime, if one does.
 pub(super) fn leantime_key_variable() -> Option<&'static str> {
     crate::config::API_KEYS

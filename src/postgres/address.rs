@@ -50,6 +50,11 @@ impl Address {
         }
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at(end);
+        if tail.contains('@') {
+            return Err("an @ follows a /, ? or #: write special characters of the password, and \
+                        of a parameter, as %XX"
+                .to_owned());
+        }
         let (user, hosts) = match authority.rsplit_once('@') {
             Some((user, hosts)) => (format!("{user}@"), hosts),
             None => (String::new(), authority),
@@ -87,10 +92,11 @@ fn checked(tail: &str) -> Result<String, String> {
             continue;
         }
         if !PARAMETERS.contains(&key.as_ref()) {
-            return Err(format!(
-                "the parameter `{key}` is not known: expected {}",
-                PARAMETERS.join(", ")
-            ));
+            // What does not look like one may be a part of a password.
+            let is_name = key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let what =
+                if is_name { format!("the parameter `{key}`") } else { "a parameter".to_owned() };
+            return Err(format!("{what} is not known: expected {}", PARAMETERS.join(", ")));
         }
         kept.append_pair(&key, &value);
     }
@@ -103,7 +109,8 @@ fn guarded(
     says_mode: bool,
     plain: bool,
 ) -> Result<PgConnectOptions, String> {
-    let options = options.application_name("rota");
+    let is_named = options.get_application_name().is_some();
+    let options = if is_named { options } else { options.application_name("rota") };
     if is_here(&options) {
         return Ok(options);
     }
@@ -177,6 +184,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_said_to_the_server_is_kept() {
+        let named = |text: &str| {
+            let address = Address::parse(text, false).unwrap();
+            address.hosts()[0].get_application_name().map(str::to_owned)
+        };
+        let said = named("postgres://u@127.0.0.1/d?application_name=team");
+        assert_eq!(said.as_deref(), Some("team"));
+        assert_eq!(named("postgres://u@127.0.0.1/d").as_deref(), Some("rota"));
+    }
+
+    #[test]
     fn a_socket_is_an_address() {
         let address = Address::parse("postgres://rota@%2Frun%2Fpostgresql/team", false).unwrap();
         assert_eq!(address.to_string(), "/run/postgresql, database team");
@@ -212,9 +230,15 @@ mod tests {
             "postgres://u:secret@h/d?sslmode=perhaps",
             "postgres://u:secret@h/d?sslmod=require",
             "postgres://u:secret@h/d?target_session_attrs=any",
+            "postgres://u@h/d?secret1=require",
+            "postgres://u@h/d?Asecret=require",
         ] {
             let error = Address::parse(bad, false).unwrap_err();
             assert!(!error.contains("secret"), "{error}");
+        }
+        for bad in ["a?secret", "?secret=", "a/secret", "a#secret", "a?x&secret#"] {
+            let error = Address::parse(&format!("postgres://u:{bad}@h/d"), false).unwrap_err();
+            assert!(error.contains("%XX") && !error.contains("secret"), "{error}");
         }
         let many = vec!["h"; 17].join(",");
         assert!(Address::parse(&format!("postgres://u@{many}/d"), false).is_err());

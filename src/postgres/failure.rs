@@ -37,6 +37,8 @@ pub enum Meaning {
     Refused,
     /// The server is full: of connections, memory or disk.
     Full,
+    /// What was in the schema was moved away: nothing is written there any more.
+    Moved,
     /// Nothing that goes away by itself.
     Other,
 }
@@ -66,6 +68,8 @@ fn of_code(code: &str) -> Meaning {
         // Shut down, crashed, starting, a standby, ended for idling.
         "57P01" | "57P02" | "57P03" | "57P05" | "25006" | "25P03" => Meaning::Gone,
         "42501" | "3D000" | "3F000" => Meaning::Refused,
+        // This program's own: of the triggers of a schema that was left.
+        "RM001" => Meaning::Moved,
         _ => match code.get(..2) {
             Some("08") => Meaning::Gone,
             Some("28") => Meaning::Refused,
@@ -93,6 +97,7 @@ mod tests {
             ("42501", Meaning::Refused),
             ("53100", Meaning::Full),
             ("53300", Meaning::Full),
+            ("RM001", Meaning::Moved),
             ("23505", Meaning::Other),
             ("", Meaning::Other),
         ] {

@@ -15,7 +15,7 @@ pub use address::Address;
 pub use failure::{ConnectError, Meaning};
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnection, PgListener, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Row as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +25,8 @@ use std::time::Duration;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one host may take to let somebody in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// So many statements a connection knows by heart: a board alone has more than the usual hundred.
+const STATEMENTS: usize = 256;
 /// A connection older than this is made anew, so that a new balance of hosts is found.
 const LIFETIME_MAX: Duration = Duration::from_hours(1);
 
@@ -94,7 +96,7 @@ impl Cluster {
         let pool = pool_options(&settings)
             .max_connections(options.connections.max(1))
             .max_lifetime(LIFETIME_MAX)
-            .connect_lazy_with(options.address.hosts()[0].clone().disable_statement_logging());
+            .connect_lazy_with(way_to(&options.address.hosts()[0]));
         Self { options, settings, at: Arc::default(), pool }
     }
 
@@ -158,7 +160,7 @@ impl Cluster {
             .max_connections(1)
             .max_lifetime(None)
             .idle_timeout(None)
-            .connect_lazy_with(host.clone().disable_statement_logging());
+            .connect_lazy_with(way_to(host));
         let listening = async {
             let mut listener = PgListener::connect_with(&pool).await?;
             listener.eager_reconnect(false);
@@ -181,7 +183,7 @@ impl Cluster {
     }
 
     async fn try_host(&self, host: usize) -> sqlx::Result<PgConnection> {
-        let options = self.options.address.hosts()[host].clone().disable_statement_logging();
+        let options = way_to(&self.options.address.hosts()[host]);
         let opened = async {
             let mut connection = options.connect().await?;
             settle(&mut connection, &self.settings).await?;
@@ -196,14 +198,18 @@ impl Cluster {
     /// New connections are made to this host from here on.
     fn moved_to(&self, host: usize) {
         if self.at.swap(host, Ordering::Relaxed) != host {
-            let options = self.options.address.hosts()[host].clone().disable_statement_logging();
-            self.pool.set_connect_options(options);
+            self.pool.set_connect_options(way_to(&self.options.address.hosts()[host]));
         }
     }
 
     fn refused(&self, source: sqlx::Error) -> ConnectError {
         ConnectError::new(self.place(), source)
     }
+}
+
+/// How a host is connected to.
+fn way_to(host: &PgConnectOptions) -> PgConnectOptions {
+    host.clone().disable_statement_logging().statement_cache_capacity(STATEMENTS)
 }
 
 /// How every pool behaves: its connections are told the settings, and not asked again before use.

@@ -5,7 +5,10 @@
 
 use super::{Cluster, ConnectError, Schema};
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection as _, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+
+/// How often a schema is closed anew that another transaction was in the way of.
+const TRIES: u32 = 4;
 
 /// The row.
 const TABLE: &str = "create table if not exists moves (
@@ -21,7 +24,7 @@ const CLOSE: &str = "
 create or replace function moved_away() returns trigger language plpgsql as $$
 begin
     raise exception 'what was in this schema was moved away by rota migrate'
-        using errcode = '42501';
+        using errcode = 'RM001';
 end $$;
 do $$
 declare
@@ -36,6 +39,21 @@ begin
         execute format(
             'create or replace trigger moved_away before insert or update or delete or truncate on %I '
             'for each statement execute function moved_away()', part);
+    end loop;
+end $$";
+
+/// Undoes that.
+const OPEN: &str = "
+do $$
+declare
+    part text;
+begin
+    for part in
+        select relname from pg_trigger join pg_class on pg_class.oid = tgrelid
+        where relnamespace = to_regnamespace(current_schema()) and tgname = 'moved_away'
+        order by relname
+    loop
+        execute format('drop trigger moved_away on %I', part);
     end loop;
 end $$";
 
@@ -89,17 +107,26 @@ impl MoveError {
 
 /// Whether the schema can be worked in. One without the row can, and so can one whose row nobody may see.
 pub async fn standing(cluster: &Cluster) -> Result<Standing, MoveError> {
-    let mut connection = cluster.connect().await?;
-    let row = row(&mut connection).await;
-    let _ = connection.close().await;
-    let row = match row {
-        Err(error) if is_nothing_to_see(&error) => None,
-        row => row.map_err(MoveError::failed(cluster))?,
-    };
-    Ok(match row {
+    Ok(match seen(cluster).await? {
         Some(row) if row.state == "filling" => Standing::Filling(row.other),
         Some(row) if row.state != "filled" => Standing::Left(row.other),
         _ => Standing::Free,
+    })
+}
+
+/// Whether any move has begun there, or has come to its end.
+pub async fn is_marked(cluster: &Cluster) -> Result<bool, MoveError> {
+    seen(cluster).await.map(|row| row.is_some())
+}
+
+/// What stands in the way of closing the schema for this move, as [`begin_leaving`] would tell it.
+pub async fn against_leaving(
+    cluster: &Cluster,
+    id: &str,
+) -> Result<Option<(&'static str, String)>, MoveError> {
+    Ok(match seen(cluster).await?.map(|row| row.leaves(id)) {
+        Some(Begun::Other(what, other)) => Some((what, other)),
+        _ => None,
     })
 }
 
@@ -151,31 +178,75 @@ pub async fn begin_leaving(cluster: &Cluster, id: &str, to: &str) -> Result<Begu
     let mut connection = cluster.connect().await?;
     let begun = async {
         take_turn(&mut connection, cluster.schema()).await?;
-        sqlx::raw_sql("begin").execute(&mut connection).await?;
-        sqlx::raw_sql(TABLE).execute(&mut connection).await?;
-        let begun = match row(&mut connection).await? {
-            Some(row) if row.id == id && row.state == "leaving" => Begun::Again,
-            Some(row) if row.id == id && row.state == "left" => Begun::Over,
-            Some(row) if row.state != "filled" => row.stands_in_the_way(),
-            _ => Begun::New,
-        };
-        if begun == Begun::New {
-            sqlx::query(
-                "insert into moves (id, state, other) values ($1, 'leaving', $2) \
-                 on conflict (one) do update set id = $1, state = 'leaving', other = $2",
-            )
-            .bind(id)
-            .bind(to)
-            .execute(&mut connection)
-            .await?;
-            sqlx::raw_sql(CLOSE).execute(&mut connection).await?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match leave(&mut connection, cluster.schema(), id, to).await {
+                Err(error) if tries < TRIES && was_in_the_way(&error) => {
+                    sqlx::raw_sql("rollback").execute(&mut connection).await?;
+                }
+                begun => break begun,
+            }
         }
-        sqlx::raw_sql("commit").execute(&mut connection).await?;
-        Ok::<_, sqlx::Error>(begun)
     };
     let begun = begun.await.map_err(MoveError::failed(cluster));
     let _ = connection.close().await;
     begun
+}
+
+/// In one transaction, which waits for all writes first: whoever writes locks in another order than
+/// triggers are made in.
+async fn leave(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    id: &str,
+    to: &str,
+) -> sqlx::Result<Begun> {
+    let begin = format!(
+        "begin; select pg_advisory_xact_lock(hashtext('rota board'), hashtext('{}')); \
+         select pg_advisory_xact_lock({})",
+        schema.as_str(),
+        store_lock(schema)
+    );
+    sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *connection).await?;
+    sqlx::raw_sql(TABLE).execute(&mut *connection).await?;
+    let begun = row(connection).await?.map_or(Begun::New, |row| row.leaves(id));
+    if begun == Begun::New {
+        sqlx::query(
+            "insert into moves (id, state, other) values ($1, 'leaving', $2) \
+             on conflict (one) do update set id = $1, state = 'leaving', other = $2",
+        )
+        .bind(id)
+        .bind(to)
+        .execute(&mut *connection)
+        .await?;
+        sqlx::raw_sql(CLOSE).execute(&mut *connection).await?;
+    }
+    sqlx::raw_sql("commit").execute(&mut *connection).await?;
+    Ok(begun)
+}
+
+/// The schema is not left after all, where this move closed it.
+pub async fn reopen(cluster: &Cluster, id: &str) -> Result<(), MoveError> {
+    let mut connection = cluster.connect().await?;
+    let opened = async {
+        take_turn(&mut connection, cluster.schema()).await?;
+        sqlx::raw_sql("begin").execute(&mut connection).await?;
+        let closed = sqlx::query("delete from moves where id = $1 and state = 'leaving'")
+            .bind(id)
+            .execute(&mut connection)
+            .await?;
+        if closed.rows_affected() == 1 {
+            sqlx::raw_sql(OPEN).execute(&mut connection).await?;
+        }
+        sqlx::raw_sql("commit").execute(&mut connection).await.map(|_| ())
+    };
+    let opened = match opened.await {
+        Err(error) if is_nothing_to_see(&error) => Ok(()),
+        opened => opened.map_err(MoveError::failed(cluster)),
+    };
+    let _ = connection.close().await;
+    opened
 }
 
 /// What was in the schema is elsewhere.
@@ -192,6 +263,14 @@ pub async fn take_turn(connection: &mut PgConnection, schema: &Schema) -> sqlx::
 /// How far the filling has come, as whoever fills wrote it down.
 pub async fn positions(connection: &mut PgConnection) -> sqlx::Result<String> {
     sqlx::query("select positions from moves").fetch_one(connection).await?.try_get(0)
+}
+
+/// Whether the filling has come anywhere.
+pub async fn has_come(cluster: &Cluster) -> Result<bool, MoveError> {
+    let mut connection = cluster.connect().await?;
+    let positions = positions(&mut connection).await;
+    let _ = connection.close().await;
+    positions.map(|positions| positions != "{}").map_err(MoveError::failed(cluster))
 }
 
 /// Writes down how far it has come, within the transaction that brings it there.
@@ -218,6 +297,16 @@ struct Move {
 }
 
 impl Move {
+    /// Whether a move may leave where this one stands.
+    fn leaves(self, id: &str) -> Begun {
+        match self.state.as_str() {
+            "leaving" if self.id == id => Begun::Again,
+            "left" if self.id == id => Begun::Over,
+            "filled" => Begun::New,
+            _ => self.stands_in_the_way(),
+        }
+    }
+
     fn stands_in_the_way(self) -> Begun {
         let what = match self.state.as_str() {
             "filling" => "an unfinished move from",
@@ -229,10 +318,37 @@ impl Move {
     }
 }
 
+/// The row, where there is one that may be seen.
+async fn seen(cluster: &Cluster) -> Result<Option<Move>, MoveError> {
+    let mut connection = cluster.connect().await?;
+    let row = row(&mut connection).await;
+    let _ = connection.close().await;
+    match row {
+        Err(error) if is_nothing_to_see(&error) => Ok(None),
+        row => row.map_err(MoveError::failed(cluster)),
+    }
+}
+
 async fn row(connection: &mut PgConnection) -> sqlx::Result<Option<Move>> {
     let row = sqlx::query("select id, state, other from moves").fetch_optional(connection).await?;
     row.map(|row| Ok(Move { id: row.try_get(0)?, state: row.try_get(1)?, other: row.try_get(2)? }))
         .transpose()
+}
+
+/// What every commit of a store shares and this takes alone, as the store has it: 64-bit FNV-1a of the
+/// schema's name and of a byte that no name holds.
+fn store_lock(schema: &Schema) -> i64 {
+    let bytes = schema.as_str().bytes().chain([0xff]);
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    hash.cast_signed()
+}
+
+/// A serialization failure or a deadlock: nothing happened.
+fn was_in_the_way(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code.starts_with("40"))
 }
 
 /// No such table, no such schema, or no right to see it.

@@ -66,10 +66,13 @@ pub async fn make(
     if found >= known {
         return Ok(());
     }
+    // With `if not exists` the right to make it would be asked for also where it is there.
     let lock = format!(
         "begin; select pg_advisory_xact_lock(hashtext('{LOCK}'), hashtext('{schema}')); \
-         create schema if not exists {schema}; create table if not exists versions \
-         (part text primary key, version bigint not null)"
+         do $$ begin \
+         if to_regnamespace('{schema}') is null then create schema {schema}; end if; \
+         if to_regclass('{schema}.versions') is null then create table {schema}.versions \
+         (part text primary key, version bigint not null); end if; end $$"
     );
     let made = async {
         sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut connection).await?;

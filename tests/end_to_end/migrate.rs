@@ -46,7 +46,11 @@ async fn a_team_moves_to_postgresql_and_back_and_works_on() {
 
     let counted = rota.run(there.into_iter().chain(["--dry-run"])).ok();
     assert!(counted.out.contains("nothing was moved") && counted.out.contains("tasks"));
-    let moved = lines(&rota.run(there.into_iter().chain(["--json"])).ok().out);
+    assert!(counted.err.contains("list of processes"), "{counted:?}");
+    let by_variable = ["migrate", "--to", "postgres", "--schema", team.schema_name()];
+    let counted = rota.run(by_variable.into_iter().chain(["--dry-run"])).ok();
+    assert!(!counted.err.contains("list of processes"), "{counted:?}");
+    let moved = lines(&rota.run(by_variable.into_iter().chain(["--json"])).ok().out);
     let (report, steps) = moved.split_last().unwrap();
     assert!(!steps.is_empty() && steps.iter().all(|step| step["part"].is_string()), "{steps:?}");
     let said = report["lines"].as_str().unwrap();
@@ -62,8 +66,12 @@ async fn a_team_moves_to_postgresql_and_back_and_works_on() {
     assert!(doctor.out.contains("takes writes (PostgreSQL"), "{doctor:?}");
     let kept = rota.run(["backup", "x.tar"]).ended(1);
     assert!(kept.err.contains("pg_dump") && kept.err.contains("docs/scaling.md"), "{kept:?}");
-    let rehearsed = rota.run(["run-once", "worker", "--dry-run"]);
-    assert!([0, 1].contains(&rehearsed.code), "{rehearsed:?}");
+    let new = ["task", "add", "Rehearsed", "--tag", "AI-Suitable", "--acceptance", "It is there"];
+    rota.run(new).ok();
+    let rehearsed = rota.run(["run-once", "worker", "--dry-run"]).ok();
+    for line in ["dry run: nothing outside was changed", "assignee: – → AI-Worker"] {
+        assert!(rehearsed.out.contains(line), "{line}: {rehearsed:?}");
+    }
     let before = seen(&rota);
 
     let back = rota.run(["migrate", "--to", "embedded"]).ok();
@@ -87,6 +95,8 @@ fn where_to_is_said_or_told_without_what_was_typed() {
     assert!(far.err.contains("another machine") && !far.err.contains("SECRET"), "{far:?}");
     let nothing = rota.run(["migrate", "--to", "postgres://u@127.0.0.1/d"]).ended(2);
     assert!(nothing.err.contains("can be moved"), "{nothing:?}");
+    let unset = rota.run(["migrate", "--to", "postgres"]).ended(2);
+    assert!(unset.err.contains("ROTA_POSTGRES_URL"), "{unset:?}");
     let home = rota.run(["migrate", "--to", "embedded"]).ended(2);
     assert!(home.err.contains("is on PostgreSQL"), "{home:?}");
 }

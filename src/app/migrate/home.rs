@@ -61,7 +61,7 @@ pub(super) async fn migrate(
         })?;
     }
     if !mark.is_whole {
-        close(&source, place, &mark).await?;
+        close(&source, place, &mark, is_new).await?;
         let Some((board, store)) = carry(&source, place, &mark, watcher).await? else {
             report.stopped = true;
             return Ok(report);
@@ -145,18 +145,54 @@ async fn store_of(cluster: &Cluster) -> Result<PostgresStore, Failure> {
     opened.map_err(|error| failures::shared_store(&error, &cluster.place()))
 }
 
-/// From here on nobody writes there, on whatever machine.
-async fn close(source: &Source, place: &Place, mark: &Mark) -> Result<(), Failure> {
-    for cluster in source.clusters() {
-        let begun = moves::begin_leaving(cluster, &mark.id, &mark.to).await;
-        if let Begun::Other(what, other) = begun.map_err(|error| failures::of_move(&error))? {
-            moved::forget(&place.state)?;
-            let message = format!("{} holds {what} {other}", named(cluster));
-            return Err(Failure::new(FailureKind::Refused, message)
-                .hint("nothing was moved: see docs/scaling.md, \"Moving back\""));
+/// From here on nobody writes there, on whatever machine: in all schemas, or in none.
+async fn close(source: &Source, place: &Place, mark: &Mark, is_new: bool) -> Result<(), Failure> {
+    let clusters = source.clusters();
+    for cluster in &clusters {
+        match moves::against_leaving(cluster, &mark.id).await {
+            Ok(None) => {}
+            Ok(Some((what, other))) => {
+                return Err(given_up(&clusters, place, mark, held(cluster, what, &other)).await);
+            }
+            Err(error) => {
+                // The folder may be used on: nothing has begun.
+                if is_new {
+                    moved::forget(&place.state)?;
+                }
+                return Err(failures::of_move(&error));
+            }
         }
     }
+    let mut is_first = is_new;
+    for cluster in &clusters {
+        let failure = match moves::begin_leaving(cluster, &mark.id, &mark.to).await {
+            Ok(Begun::Other(what, other)) => held(cluster, what, &other),
+            Err(error) if is_first => failures::of_move(&error),
+            Err(error) => return Err(failures::of_move(&error)),
+            Ok(_) => {
+                is_first = false;
+                continue;
+            }
+        };
+        return Err(given_up(&clusters, place, mark, failure).await);
+    }
     Ok(())
+}
+
+fn held(cluster: &Cluster, what: &str, other: &str) -> Failure {
+    let message = format!("{} holds {what} {other}", named(cluster));
+    Failure::new(FailureKind::Refused, message)
+        .hint("nothing was moved: see docs/scaling.md, \"Moving back\"")
+}
+
+/// Opens again what this move closed, and forgets it; where that is not certain it stays noted.
+async fn given_up(clusters: &[&Cluster], place: &Place, mark: &Mark, why: Failure) -> Failure {
+    for cluster in clusters {
+        if moves::reopen(cluster, &mark.id).await.is_err() {
+            return why;
+        }
+    }
+    moved::forget(&place.state).err().unwrap_or(why)
 }
 
 /// Carries both over; `None`: it was stopped.

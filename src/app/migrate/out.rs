@@ -177,22 +177,40 @@ async fn ready(
 ) -> Result<Target, Unready> {
     let to = named(&cluster);
     let target = made(source, cluster).await.map_err(Unready::Unreached)?;
-    let asked = |error: &_| Unready::Failed(failures::of_move(error));
-    let begun = moves::begin_filling(&target.cluster, &mark.id, from).await;
-    match begun.map_err(|error| asked(&error))? {
-        Begun::Again | Begun::Over => Ok(target),
-        Begun::Other(what, other) => {
-            Err(Unready::Refused(taken(&to, format!("{what} {other}").trim())))
-        }
-        Begun::New => match holds(source, &target).await.map_err(Unready::Failed)? {
-            None => Ok(target),
-            Some(what) => {
-                let forgotten = moves::forget(&target.cluster, &mark.id).await;
-                forgotten.map_err(|error| asked(&error))?;
-                Err(Unready::Refused(taken(&to, &what)))
-            }
-        },
+    let failed = |error| Unready::Failed(failures::of_move(&error));
+    let is_marked = moves::is_marked(&target.cluster).await.map_err(failed)?;
+    // What is somebody else's does not even get a mark.
+    if !is_marked && let Some(what) = holds(source, &target).await.map_err(Unready::Unreached)? {
+        return Err(Unready::Refused(taken(&to, &what)));
     }
+    let begun = moves::begin_filling(&target.cluster, &mark.id, from).await.map_err(failed)?;
+    let is_untouched = match begun {
+        Begun::New => true,
+        Begun::Again => !mark.is_whole && !has_carried(&target, mark).await?,
+        Begun::Over => false,
+        Begun::Other(what, other) => {
+            return Err(Unready::Refused(taken(&to, format!("{what} {other}").trim())));
+        }
+    };
+    if is_untouched && let Some(what) = holds(source, &target).await.map_err(Unready::Failed)? {
+        moves::forget(&target.cluster, &mark.id).await.map_err(failed)?;
+        return Err(Unready::Refused(taken(&to, &what)));
+    }
+    Ok(target)
+}
+
+/// Whether this move has brought anything there. One that was cut off when it had only begun may not
+/// have looked whether the place is free.
+async fn has_carried(target: &Target, mark: &Mark) -> Result<bool, Unready> {
+    let has_come = moves::has_come(&target.cluster).await;
+    if has_come.map_err(|error| Unready::Failed(failures::of_move(&error)))? {
+        return Ok(true);
+    }
+    let Some(store) = &target.store else { return Ok(false) };
+    let note = rows::note(store).await.map_err(|error| {
+        Unready::Failed(failures::shared_store(&error, &target.cluster.place()))
+    })?;
+    Ok(note.is_some_and(|note| note.id == mark.id))
 }
 
 /// The target with its tables.

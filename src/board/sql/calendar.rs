@@ -127,7 +127,7 @@ impl Calendar for SqlBoard {
     }
 
     async fn add_event(&self, stamp: &Stamp, new: NewEvent) -> Result<Written<CalendarEvent>> {
-        written!(self, add_event(stamp, new.clone()))
+        written!(self, own new, add_event(stamp))
     }
 
     async fn edit_event(

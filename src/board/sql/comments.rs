@@ -130,7 +130,7 @@ impl Comments for SqlBoard {
     }
 
     async fn add_comment(&self, stamp: &Stamp, new: NewComment) -> Result<Written<Comment>> {
-        written!(self, add_comment(stamp, new.clone()))
+        written!(self, own new, add_comment(stamp))
     }
 
     async fn edit_comment(
@@ -139,7 +139,7 @@ impl Comments for SqlBoard {
         id: CommentId,
         text: String,
     ) -> Result<Written<Comment>> {
-        written!(self, edit_comment(stamp, id, text.clone()))
+        written!(self, own text, edit_comment(stamp, id))
     }
 
     async fn delete_comment(&self, stamp: &Stamp, id: CommentId) -> Result<Written<Comment>> {

@@ -141,7 +141,7 @@ impl Goals for SqlBoard {
     }
 
     async fn add_goal_board(&self, stamp: &Stamp, new: NewGoalBoard) -> Result<Written<GoalBoard>> {
-        written!(self, add_goal_board(stamp, new.clone()))
+        written!(self, own new, add_goal_board(stamp))
     }
 
     async fn delete_goal_board(
@@ -161,7 +161,7 @@ impl Goals for SqlBoard {
     }
 
     async fn add_goal(&self, stamp: &Stamp, new: NewGoal) -> Result<Written<Goal>> {
-        written!(self, add_goal(stamp, new.clone()))
+        written!(self, own new, add_goal(stamp))
     }
 
     async fn edit_goal(

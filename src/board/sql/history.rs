@@ -93,7 +93,8 @@ pub(super) async fn latest(on: &mut Connection) -> Result<i64> {
 
 /// What the rows from one on say about people and projects.
 pub(super) struct News {
-    /// The latest of them; `None`: there is none, not even that one, as after a return to an older copy.
+    /// The latest of them; `None`: that one is not there any more, as after a return to an older copy,
+    /// whether or not that has gone on since.
     pub(super) latest: Option<i64>,
     /// Whether one of those after it is about a person or a project itself.
     pub(super) changed: bool,
@@ -102,13 +103,15 @@ pub(super) struct News {
 pub(super) async fn news_of_directory(on: &mut Connection, row: i64) -> Result<News> {
     let news = query(
         "select max(id), cast(max(case when id > $1 and entity in ('person', 'project') \
-         then 1 else 0 end) as bigint) from activity where id >= $1",
+         then 1 else 0 end) as bigint), min(id) from activity where id >= $1",
     )
     .bind(row)
     .fetch_one(on)
     .await?;
     let changed: Option<i64> = news.try_get(1).map_err(failed)?;
-    Ok(News { latest: news.try_get(0).map_err(failed)?, changed: changed == Some(1) })
+    let (latest, first): (Option<i64>, Option<i64>) =
+        (news.try_get(0).map_err(failed)?, news.try_get(2).map_err(failed)?);
+    Ok(News { latest: latest.filter(|_| first == Some(row)), changed: changed == Some(1) })
 }
 
 /// Rows later than one that may move a task in an order, earliest first; without long values.

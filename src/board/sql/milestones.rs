@@ -101,7 +101,7 @@ impl Milestones for SqlBoard {
     }
 
     async fn add_milestone(&self, stamp: &Stamp, new: NewMilestone) -> Result<Written<Milestone>> {
-        written!(self, add_milestone(stamp, new.clone()))
+        written!(self, own new, add_milestone(stamp))
     }
 
     async fn edit_milestone(

@@ -90,6 +90,6 @@ impl People for SqlBoard {
     }
 
     async fn add_person(&self, stamp: &Stamp, new: NewPerson) -> Result<Written<Person>> {
-        written!(self, add_person(stamp, new.clone()))
+        written!(self, own new, add_person(stamp))
     }
 }

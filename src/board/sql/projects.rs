@@ -112,7 +112,7 @@ impl Projects for SqlBoard {
     }
 
     async fn add_project(&self, stamp: &Stamp, new: NewProject) -> Result<Written<Project>> {
-        written!(self, add_project(stamp, new.clone()))
+        written!(self, own new, add_project(stamp))
     }
 
     async fn edit_project(

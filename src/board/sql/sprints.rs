@@ -101,7 +101,7 @@ impl Sprints for SqlBoard {
     }
 
     async fn add_sprint(&self, stamp: &Stamp, new: NewSprint) -> Result<Written<Sprint>> {
-        written!(self, add_sprint(stamp, new.clone()))
+        written!(self, own new, add_sprint(stamp))
     }
 
     async fn edit_sprint(
@@ -125,7 +125,7 @@ impl Members for SqlBoard {
     }
 
     async fn put_member(&self, stamp: &Stamp, member: Member) -> Result<Written<Member>> {
-        written!(self, put_member(stamp, member.clone()))
+        written!(self, own member, put_member(stamp))
     }
 
     async fn remove_member(

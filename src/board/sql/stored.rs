@@ -143,7 +143,7 @@ impl SqlBoard {
 }
 
 /// One write of a SQL board: its steps in a transaction, from the beginning on where another was in
-/// its way.
+/// its way. What it takes as its `own` is copied only where there may be a second time.
 macro_rules! written {
     ($board:ident, $write:ident($($argument:expr),*)) => {{
         let mut tries = 0;
@@ -158,6 +158,28 @@ macro_rules! written {
             match once.await {
                 Err(error) if $crate::board::sql::dialect::again(&error, &mut tries) => {}
                 done => break done,
+            }
+        }
+    }};
+    ($board:ident, own $new:ident, $write:ident($($argument:expr),*)) => {{
+        let (mut tries, mut new) = (0, $new);
+        loop {
+            let kept = $board.database.is_shared().then(|| new.clone());
+            let once = async {
+                let mut session = $board.session().await?;
+                let at = $board.now();
+                let written =
+                    $crate::board::write::$write(&mut session, at, $($argument,)* new).await?;
+                session.commit().await?;
+                Ok::<_, $crate::board::BoardError>(written)
+            };
+            match (once.await, kept) {
+                (Err(error), Some(kept))
+                    if $crate::board::sql::dialect::again(&error, &mut tries) =>
+                {
+                    new = kept;
+                }
+                (done, _) => break done,
             }
         }
     }};

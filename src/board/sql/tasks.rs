@@ -302,7 +302,7 @@ impl Tasks for SqlBoard {
     }
 
     async fn add_task(&self, stamp: &Stamp, new: NewTask) -> Result<Written<Task>> {
-        written!(self, add_task(stamp, new.clone()))
+        written!(self, own new, add_task(stamp))
     }
 
     async fn edit_task(

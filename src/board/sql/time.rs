@@ -144,7 +144,7 @@ impl Timesheets for SqlBoard {
     }
 
     async fn log_time(&self, stamp: &Stamp, change: TimeChange) -> Result<Written<TimeEntry>> {
-        written!(self, log_time(stamp, change.clone()))
+        written!(self, own change, log_time(stamp))
     }
 
     async fn time_sums(&self, query: &TimeQuery, by: TimeGroup) -> Result<Vec<TimeSum>> {
@@ -206,10 +206,10 @@ impl Timers for SqlBoard {
     }
 
     async fn start_timer(&self, stamp: &Stamp, new: NewTimer) -> Result<Written<Timer>> {
-        written!(self, start_timer(stamp, new.clone()))
+        written!(self, own new, start_timer(stamp))
     }
 
     async fn stop_timer(&self, stamp: &Stamp, stop: StopTimer) -> Result<Written<Stopped>> {
-        written!(self, stop_timer(stamp, stop.clone()))
+        written!(self, own stop, stop_timer(stamp))
     }
 }

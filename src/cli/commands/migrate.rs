@@ -4,7 +4,8 @@
 use super::Session;
 use super::ask::interrupted;
 use crate::app::failure::{Failure, FailureKind};
-use crate::app::house::{MigrateOptions, MoveReport, MoveStep, MovedRows};
+use crate::app::house::{MoveReport, MoveStep, MovedRows};
+use crate::cli::args::migrate::MigrateArgs;
 use crate::cli::page::{Page, Style, Table};
 use crate::cli::progress::Counting;
 use crate::daemon::signals::{self, Signal};
@@ -15,9 +16,16 @@ use tokio_util::task::TaskTracker;
 /// So much of a sum is shown: enough to be told from another by eye.
 const SUM_LETTERS: usize = 12;
 
+const SHOWN: &str = "the password after --to is in the list of processes and in your shell's history: \
+                     next time say `--to postgres`, with the address in ROTA_POSTGRES_URL";
+
 impl Session<'_> {
     /// `rota migrate`. For programs each step is a line, and so is what came of it.
-    pub(super) async fn migrate(&self, options: MigrateOptions) -> Result<u8, Failure> {
+    pub(super) async fn migrate(&self, args: &MigrateArgs) -> Result<u8, Failure> {
+        let options = args.options()?;
+        if args.shows_password() {
+            self.remark(SHOWN);
+        }
         let (tracker, over) = (TaskTracker::new(), CancellationToken::new());
         let mut signals = signals::listen(&tracker, over.clone())
             .map_err(|error| Failure::internal("cannot listen for signals").because(&error))?;

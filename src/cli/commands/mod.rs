@@ -72,7 +72,7 @@ impl Session<'_> {
             Command::Person(person) => self.ask(person.call()).await,
             Command::Board(board) => self.transfer(board.options()).await,
             Command::Service(service) => self.service(service).await,
-            Command::Migrate(args) => self.migrate(args.options()?).await,
+            Command::Migrate(args) => self.migrate(args).await,
             Command::Backup { file } => self.backup(file).await,
             Command::Restore { file } => self.restore(file).await,
             Command::Mcp(args) => self.mcp(args).await,

@@ -94,6 +94,9 @@ fn advice(meaning: Meaning) -> &'static str {
              certificate are right"
         }
         Meaning::Full => "it is full: of connections, memory or disk",
+        Meaning::Moved => {
+            "what was in its schema was moved away by `rota migrate`; say in rota.toml where it is now"
+        }
         Meaning::Other => "it refuses",
     }
 }

@@ -1,7 +1,7 @@
 //! What only a shared PostgreSQL can do: be opened by many at once, be newer, be full of others, go away.
 
 use super::{World, mark, noon, person};
-use crate::support::postgres::{Server, Team, schema};
+use crate::support::postgres::{Proxy, Server, Team, schema};
 use futures::future::join_all;
 use rota::board::sql::SqlBoard;
 use rota::board::{BoardError, History as _, OneWrite, People as _, Projects as _, Tasks as _};
@@ -36,6 +36,16 @@ async fn with_another() -> Option<(World, PgConnection)> {
 
 async fn say(connection: &mut PgConnection, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.unwrap();
+}
+
+/// A pool whose statements have half a second.
+fn impatient(team: &Team, url: &str) -> Cluster {
+    Cluster::new(PostgresOptions {
+        address: Address::parse(url, false).unwrap(),
+        schema: Schema::parse(team.schema_name()).unwrap(),
+        connections: 2,
+        statement_timeout: Duration::from_millis(500),
+    })
 }
 
 /// Waits until the team's database says so.
@@ -81,6 +91,17 @@ async fn whoever_may_not_make_the_tables_hears_who_has_to() {
     let database = team.psql("select quote_ident(current_database())");
     team.psql(&format!("revoke create on database {database} from {}", team.schema_name()));
     unusable(over(team.cluster(1)).await, "let somebody begin who may create schemas");
+}
+
+#[tokio::test]
+async fn a_schema_that_is_there_is_filled_by_whoever_may_make_no_other() {
+    let Some(team) = schema().await else { return };
+    let (name, database) = (team.schema_name(), "select quote_ident(current_database())");
+    let database = team.psql(database);
+    team.psql(&format!(
+        "revoke create on database {database} from {name}; create schema {name} authorization {name}"
+    ));
+    assert!(over(team.cluster(1)).await.unwrap().people().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -149,16 +170,25 @@ async fn a_write_that_is_given_up_while_it_waits_is_in_nobodys_way() {
 }
 
 #[tokio::test]
+async fn as_many_writes_given_up_as_there_are_connections_leave_one_to_those_who_read() {
+    let Some((w, mut another)) = with_another().await else { return };
+    say(&mut another, &format!("select pg_advisory_lock({LOCK})")).await;
+    for _ in 0..4 {
+        let stamp = w.by();
+        let waits = w.board.add_task(&stamp, NewTask::new(w.alpha, "Given up"));
+        assert!(tokio::time::timeout(Duration::from_millis(200), waits).await.is_err());
+    }
+    assert!(w.find(TaskQuery::default()).await.is_empty());
+    say(&mut another, &format!("select pg_advisory_unlock({LOCK})")).await;
+    let later = w.task("Later").await;
+    assert_eq!(w.find(TaskQuery::default()).await, [later.id]);
+}
+
+#[tokio::test]
 async fn a_write_that_waits_too_long_for_others_may_be_tried_again_and_reading_goes_on() {
     let Some((w, mut another)) = with_another().await else { return };
     let team = w.team.as_ref().unwrap();
-    let impatient = Cluster::new(PostgresOptions {
-        address: Address::parse(team.url(), false).unwrap(),
-        schema: Schema::parse(team.schema_name()).unwrap(),
-        connections: 2,
-        statement_timeout: Duration::from_millis(500),
-    });
-    let board = over(impatient).await.unwrap();
+    let board = over(impatient(team, team.url())).await.unwrap();
     say(&mut another, &format!("select pg_advisory_lock({LOCK})")).await;
     let new = NewTask::new(w.alpha, "One");
     let error = board.add_task(&w.by(), new.clone()).await.unwrap_err();
@@ -271,6 +301,11 @@ async fn whoever_finds_an_older_copy_in_the_place_of_the_board_reads_it_anew() {
     assert_eq!(w.board.people().await.unwrap()[0].name, "Ann");
     team.psql("delete from activity where id > 1; update people set name = 'Anna' where id = 1");
     assert_eq!(w.board.people().await.unwrap()[0].name, "Anna");
+    // One that has gone on since.
+    team.psql("delete from activity; update people set name = 'Annie' where id = 1");
+    let new = NewTask::new(w.alpha, "Later");
+    w.beside().await.add_task(&w.by(), new).await.unwrap();
+    assert_eq!(w.board.people().await.unwrap()[0].name, "Annie");
 }
 
 /// Whatever is asked first of a board whose connections have gone.
@@ -334,6 +369,26 @@ async fn a_server_that_is_away_makes_every_call_one_for_later() {
     server.start_again().await;
     board.add_person(&by, person("Ann")).await.unwrap();
     assert_eq!(board.people().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_makes_a_call_one_for_later_and_is_used_on_when_it_is_back() {
+    let Some(server) = Server::start().await else { return };
+    let (team, proxy) = (server.team(), Proxy::to(server.port()));
+    over(team.cluster(1)).await.unwrap().close().await;
+    let board = over(impatient(&team, &team.url_at(&[proxy.port()]))).await.unwrap();
+    let by = Stamp::by(PersonId(1));
+    board.add_person(&by, person("Ann")).await.unwrap();
+    proxy.silence();
+    // Who waits for ever is found out here.
+    let silent = async { tokio::join!(board.people(), board.add_person(&by, person("Bob"))) };
+    let (read, write) = tokio::time::timeout(Duration::from_mins(1), silent).await.unwrap();
+    for error in [read.unwrap_err(), write.unwrap_err()] {
+        assert!(error.is_transient() && error.to_string().contains("PostgreSQL"), "{error}");
+    }
+    proxy.heal();
+    board.add_person(&by, person("Bob")).await.unwrap();
+    assert_eq!(board.people().await.unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use rota::app::failure::FailureKind;
 use rota::app::house::{House as _, MoveTo, Need};
 use rota::board::Tasks as _;
 use rota::domain::{NewTask, Stamp};
+use rota::postgres::moves;
 use rota::store::{Batch, Store as _};
 
 /// The state folder can be used as before.
@@ -78,4 +79,49 @@ async fn two_folders_do_not_fill_one_schema() {
     let board = one.board_there().await;
     let by = Stamp::by(one.sample.ann);
     board.add_task(&by, NewTask::new(one.sample.shop, "Still open")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_move_that_was_cut_off_before_it_looked_looks_when_it_goes_on() {
+    let Some(scene) = Scene::new().await else { return };
+    let store = scene.store_there().await;
+    store.commit(Batch::new().put("audit-head", "1")).await.unwrap();
+    let cluster = scene.team.cluster(1);
+    moves::begin_filling(&cluster, "move-1", "here").await.unwrap();
+    let to = format!("{}, schema {}", cluster.place(), cluster.schema().as_str());
+    let mark = serde_json::json!({"id": "move-1", "to": to, "at": "2026-12-01T08:00:00Z"});
+    std::fs::write(scene.state().join("moving.json"), mark.to_string()).unwrap();
+    let refused = scene.go(scene.to_server()).await.unwrap_err();
+    assert!(refused.message.contains("the ledger of other daemons"), "{refused:?}");
+    is_usable(&scene).await;
+    assert_eq!(scene.team.psql("select count(*) from moves"), "0");
+}
+
+#[tokio::test]
+async fn a_schema_that_this_move_closed_is_open_again_where_another_one_refuses() {
+    let (Some(one), Some(other)) = (Scene::new().await, Scene::new().await) else { return };
+    let report = one.go(one.to_server()).await.unwrap();
+    one.as_told(&report);
+    let (by, new) = (Stamp::by(one.sample.ann), NewTask::new(one.sample.shop, "Still open"));
+    // Its store is in a schema that is being left for elsewhere.
+    let there = other.team.cluster(1);
+    drop(other.store_there().await);
+    moves::begin_leaving(&there, "move-2", "elsewhere").await.unwrap();
+    let (config, named) = (std::fs::read_to_string(one.config()).unwrap(), other.team.url());
+    let (board, _) = config.split_once("[store]").unwrap();
+    let store = format!(
+        "[store]\nkind = \"postgres\"\nurl = \"{named}\"\nschema = \"{}\"\n",
+        other.team.schema_name()
+    );
+    std::fs::write(one.config(), format!("{board}{store}")).unwrap();
+    let refused = one.go(MoveTo::Embedded).await.unwrap_err();
+    assert!(refused.message.contains("an unfinished move to elsewhere"), "{refused:?}");
+    one.board_there().await.add_task(&by, new.clone()).await.unwrap();
+    // Closed by this very move, before the other schema was looked at.
+    moves::begin_leaving(&one.team.cluster(1), "move-3", "here").await.unwrap();
+    assert!(one.board_there().await.add_task(&by, new.clone()).await.is_err());
+    moves::reopen(&one.team.cluster(1), "move-2").await.unwrap();
+    assert!(one.board_there().await.add_task(&by, new.clone()).await.is_err());
+    moves::reopen(&one.team.cluster(1), "move-3").await.unwrap();
+    one.board_there().await.add_task(&by, new).await.unwrap();
 }

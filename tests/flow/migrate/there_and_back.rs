@@ -1,13 +1,17 @@
 //! What moves is all there, and what was left is left alone.
 
 use super::super::transfer::seen::seen;
-use super::{FENCE, Scene, content, nobody};
+use super::{FENCE, Scene, Team, content, nobody, postgres};
 use rota::app::App;
 use rota::app::house::{House as _, MigrateOptions, MoveTo, Need};
 use rota::board::Tasks as _;
 use rota::domain::{Fence, NewTask, Stamp, TaskEdit};
+use rota::postgres::moves::{self, Begun};
 use rota::store::Batch;
 use rota::store::Store as _;
+use rota::store::postgres::PostgresStore;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
 use tokio_util::sync::CancellationToken;
 
 const PROJECTS: &[&str] = &["Website", "Shop"];
@@ -71,12 +75,47 @@ async fn nobody_goes_on_in_a_place_that_was_left() {
     scene.go(MoveTo::Embedded).await.unwrap();
     let by = Stamp::by(scene.sample.ann);
     let late = board.add_task(&by, NewTask::new(scene.sample.shop, "Late")).await;
-    assert!(late.is_err(), "a write to a board that was left");
-    assert!(store.commit(Batch::new().put("claim/main/1", "late")).await.is_err());
+    let late = late.unwrap_err().to_string();
+    assert!(late.contains("was moved away") && late.contains("rota.toml"), "{late}");
+    let late = store.commit(Batch::new().put("claim/main/1", "late")).await.unwrap_err();
+    let why = std::error::Error::source(&late).unwrap().to_string();
+    assert!(why.contains("was moved away") && why.contains("rota.toml"), "{why}");
     let refused = App.open(&scene.place(), Need::Look).await.err().unwrap();
     assert!(refused.message.contains("was left for"), "{refused:?}");
     scene.at_home();
     App.open(&scene.place(), Need::Look).await.unwrap().close().await;
+}
+
+/// Waits until one connection of the team waits for a lock of this kind.
+async fn until_one_waits(team: &Team, kind: &str) {
+    let question = format!(
+        "select count(*) = 1 from pg_locks join pg_stat_activity using (pid) \
+         where locktype = '{kind}' and not granted and usename = current_schema()"
+    );
+    while team.psql(&question) != "t" {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_schema_is_closed_after_the_commit_that_is_under_way() {
+    let Some(team) = postgres::schema().await else { return };
+    let store = PostgresStore::open(team.cluster(2)).await.unwrap();
+    let mut another = PgConnection::connect(team.url()).await.unwrap();
+    let in_the_way =
+        format!("begin; insert into {}.ledger values ('a', 1, '')", team.schema_name());
+    sqlx::raw_sql(AssertSqlSafe(in_the_way)).execute(&mut another).await.unwrap();
+    let commit = Batch::new().put("a", "1").put("b", "2");
+    let committing = tokio::spawn(async move { store.commit(commit).await });
+    until_one_waits(&team, "transactionid").await;
+    let cluster = team.cluster(1);
+    let closing = async move { moves::begin_leaving(&cluster, "move-1", "elsewhere").await };
+    let closing = tokio::spawn(closing);
+    until_one_waits(&team, "advisory").await;
+    sqlx::raw_sql("rollback").execute(&mut another).await.unwrap();
+    committing.await.unwrap().unwrap();
+    assert_eq!(closing.await.unwrap().unwrap(), Begun::New);
+    assert_eq!(team.psql("select count(*) from ledger"), "2");
 }
 
 #[tokio::test]

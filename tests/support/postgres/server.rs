@@ -101,10 +101,11 @@ impl Server {
                 let _ = std::fs::remove_dir_all(folder);
                 return Err(error);
             }
-            match Self::over(host.clone(), folder) {
+            match Self::over(host.clone(), folder.clone()) {
                 Ok(server) => return Ok(server),
                 Err(error) => last = error,
             }
+            let _ = std::fs::remove_dir_all(folder);
         }
         Err(last)
     }
@@ -245,8 +246,12 @@ impl Inner {
         let data = folder.join("data").display().to_string();
         let whence = ["-h", &from, "-p", &port, "-U", "rota"];
         let how = ["-D", &data, "-R", "-X", "stream", "-c", "fast", "--no-sync"];
-        host.run("pg_basebackup", &[&whence[..], &how].concat())?;
-        Server::over(host, folder)
+        let followed = host
+            .run("pg_basebackup", &[&whence[..], &how].concat())
+            .and_then(|()| Server::over(host, folder.clone()));
+        followed.inspect_err(|_| {
+            let _ = std::fs::remove_dir_all(folder);
+        })
     }
 }
 
@@ -281,11 +286,11 @@ impl Host {
         }
         let failed = |error: std::io::Error| format!("a folder in {}: {error}", place.display());
         let made = tempfile::Builder::new().prefix("rota-pg-").tempdir_in(&place);
-        let folder = made.map_err(failed)?.keep();
+        let folder = made.map_err(failed)?;
         if let Some((user, group)) = self.user {
-            std::os::unix::fs::chown(&folder, Some(user), Some(group)).map_err(failed)?;
+            std::os::unix::fs::chown(folder.path(), Some(user), Some(group)).map_err(failed)?;
         }
-        Ok(folder)
+        Ok(folder.keep())
     }
 
     /// Makes the files of a new server.

@@ -71,6 +71,11 @@ impl Database {
         }
     }
 
+    /// Whether others write beside this process, so that a write may have to be begun again.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
     /// Waits for what is under way and lets go of all connections.
     pub(super) async fn close(&self) {
         match self {

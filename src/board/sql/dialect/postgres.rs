@@ -24,9 +24,11 @@ use crate::postgres::{Cluster, ConnectError};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _, SqlStr};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 /// One step per version of the schema.
 const STEPS: [&str; 1] = [include_str!("../postgres_1.sql")];
@@ -34,6 +36,8 @@ const STEPS: [&str; 1] = [include_str!("../postgres_1.sql")];
 const BEGIN_READ: &str = "begin isolation level repeatable read read only";
 /// How long a write waits for its turn among those of this process.
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an answer may be on its way beyond what a statement may take; then its host counts as gone.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// The schema of a team.
 #[derive(Debug)]
@@ -99,33 +103,33 @@ impl Shared {
             Ok(turn) => Some(turn),
             Err(_) => {
                 let waited = Arc::clone(&self.turns).acquire_owned();
-                tokio::time::timeout(TURN_TIMEOUT, waited)
-                    .await
-                    .ok()
-                    .and_then(std::result::Result::ok)
+                timeout(TURN_TIMEOUT, waited).await.ok().and_then(std::result::Result::ok)
             }
         };
         let Some(turn) = turn else {
             return Err(away("too many writes wait for their turn", None));
         };
         let begin = AssertSqlSafe(Arc::clone(&self.begin_write));
-        let mut lent = self.begin(begin.into_sql_str()).await?;
-        lent.turn = Some(turn);
-        Ok(lent)
+        self.begin(begin.into_sql_str(), Some(turn)).await
     }
 
     pub(super) async fn snapshot(&self) -> Result<Lent> {
-        self.begin(SqlStr::from_static(BEGIN_READ)).await
+        self.begin(SqlStr::from_static(BEGIN_READ), None).await
     }
 
-    /// Begins a transaction, by another connection where the first ones have gone.
-    async fn begin(&self, how: SqlStr) -> Result<Lent> {
+    /// Begins a transaction, by another connection where the first ones have gone. The turn is kept as
+    /// long as the connection may still wait for the lock, whether or not anybody waits for it.
+    async fn begin(&self, how: SqlStr, mut turn: Option<OwnedSemaphorePermit>) -> Result<Lent> {
         let mut tries = self.cluster.pool().size();
         loop {
             let mut lent = self.reader().await?;
+            lent.turn = turn.take();
             match lent.begin(how.clone()).await {
                 Ok(()) => return Ok(lent),
-                Err(error) if tries > 0 && meaning(&error) == Meaning::Gone => tries -= 1,
+                Err(error) if tries > 0 && lent.has_gone(&error) => {
+                    tries -= 1;
+                    turn = lent.turn.take();
+                }
                 Err(error) => {
                     return Err(match meaning(&error) {
                         Meaning::Again | Meaning::TooSlow => {
@@ -184,10 +188,36 @@ impl Lent {
         self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)
     }
 
+    /// How long an answer is waited for: a host that lost its power does not say so.
+    fn patience(&self) -> Duration {
+        self.at.statement_timeout() + GRACE
+    }
+
     /// Sends a text without parameters.
     async fn say(&mut self, text: SqlStr) -> sqlx::Result<()> {
+        let patience = self.patience();
         let connection = self.connection()?;
-        sqlx::raw_sql(text).execute(&mut **connection).await.map(|_| ())
+        let said = timeout(patience, sqlx::raw_sql(text).execute(&mut **connection)).await;
+        said.map_or_else(|_| Err(self.give_up()), |said| said.map(|_| ()))
+    }
+
+    /// The pool would wait for its answer before it lends it again, and for those of the others.
+    fn give_up(&mut self) -> sqlx::Error {
+        if let Some(silent) = self.connection.take() {
+            drop(silent.detach());
+        }
+        let pool = self.at.pool();
+        for _ in 0..pool.size() {
+            let Some(idle) = pool.try_acquire() else { break };
+            drop(idle.detach());
+        }
+        sqlx::Error::Io(io::Error::new(ErrorKind::TimedOut, "the server said nothing for too long"))
+    }
+
+    /// Whether the connection was found gone, so that another may do; one that was silent until it
+    /// was given up has taken all the time there is.
+    fn has_gone(&self, error: &sqlx::Error) -> bool {
+        self.connection.is_some() && meaning(error) == Meaning::Gone
     }
 
     async fn begin(&mut self, how: SqlStr) -> sqlx::Result<()> {
@@ -211,7 +241,7 @@ impl Lent {
         let mut tries = self.at.pool().size();
         loop {
             match self.ask(text.clone(), binds).await {
-                Err(error) if tries > 0 && meaning(&error) == Meaning::Gone => {
+                Err(error) if tries > 0 && self.has_gone(&error) => {
                     tries -= 1;
                     self.go_on_by_another().await?;
                 }
@@ -221,8 +251,11 @@ impl Lent {
     }
 
     async fn ask(&mut self, text: SqlStr, binds: &[Bind]) -> sqlx::Result<Vec<PgRow>> {
+        let patience = self.patience();
         let connection = self.connection()?;
-        statement(text, binds).fetch_all(&mut **connection).await
+        let answer = statement(text, binds).fetch_all(&mut **connection);
+        let answer = timeout(patience, answer).await;
+        answer.unwrap_or_else(|_| Err(self.give_up()))
     }
 
     /// Whatever uses connections that went away in the meantime finds the pool's others gone as well.
@@ -247,11 +280,15 @@ impl Drop for Lent {
             connection.close_on_drop();
             return;
         };
+        let (patience, turn) = (self.patience(), self.turn.take());
         runtime.spawn(async move {
-            let undone = sqlx::raw_sql("rollback").execute(&mut *connection).await;
-            if undone.is_err() {
-                connection.close_on_drop();
+            let undone = sqlx::raw_sql("rollback").execute(&mut *connection);
+            let undone = timeout(patience, undone).await;
+            if !matches!(undone, Ok(Ok(_))) {
+                // The pool would wait for what the server has still to say.
+                drop(connection.detach());
             }
+            drop(turn);
         });
     }
 }
@@ -293,6 +330,11 @@ pub(super) fn failed(error: sqlx::Error) -> BoardError {
         Meaning::Gone => away("the connection to PostgreSQL was lost", Some(error)),
         Meaning::TooSlow => away("PostgreSQL took longer than a statement may take", Some(error)),
         Meaning::Full => away("PostgreSQL has no connection, memory or disk left", Some(error)),
+        Meaning::Moved => unusable(
+            "what was in this schema was moved away by `rota migrate`: say in [board] of rota.toml \
+             where it is now",
+            error,
+        ),
         Meaning::Refused => unusable(
             "PostgreSQL refuses the board its tables: grant its user usage of the schema, and \
              select, insert, update and delete on all tables in it",

@@ -236,7 +236,8 @@ fn take_in(hash: &mut Sha256, field: &Field) {
         }
         Field::Fraction(number) => {
             hash.update([2_u8]);
-            hash.update(number.to_bits().to_be_bytes());
+            // A file keeps no sign of a nought.
+            hash.update((number + 0.0).to_bits().to_be_bytes());
         }
         Field::Text(text) => {
             hash.update([3_u8]);
@@ -303,5 +304,6 @@ mod tests {
         assert_ne!(sum(&[text("ab"), text("c")]), sum(&[text("a"), text("bc")]));
         assert_ne!(sum(&[Field::Nothing, text("")]), sum(&[text(""), Field::Nothing]));
         assert_ne!(sum(&[Field::Number(0)]), sum(&[Field::Fraction(0.0)]));
+        assert_eq!(sum(&[Field::Fraction(-0.0)]), sum(&[Field::Fraction(0.0)]));
     }
 }
