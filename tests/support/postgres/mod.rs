@@ -60,6 +60,9 @@ fn lacking(why: &str) {
     }
 }
 
+/// What is granted stands in the database's own row, which one at a time may write.
+const ALONE: &str = "select pg_advisory_xact_lock(4711)";
+
 /// A role and its schema, which its first daemon makes; both go with the value.
 #[derive(Debug)]
 pub(crate) struct Team {
@@ -76,7 +79,7 @@ impl Team {
         let name = format!("t_{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
         let database = ask(keeper, "select quote_ident(current_database())").unwrap();
         let made = format!(
-            "create role {name} login password '{name}'; grant create on database {database} to {name}"
+            "{ALONE}; create role {name} login password '{name}'; grant create on database {database} to {name}"
         );
         ask(keeper, &made).unwrap();
         let rest = keeper.split_once("://").unwrap().1;
@@ -149,7 +152,7 @@ impl Drop for Team {
         let _ = ask(
             &self.keeper,
             &format!(
-                "set synchronous_commit = local; set lock_timeout = '5s'; \
+                "set synchronous_commit = local; {ALONE}; set lock_timeout = '5s'; \
                  select pg_terminate_backend(pid) from pg_stat_activity where usename = '{name}'; \
                  drop owned by {name} cascade; drop role {name}"
             ),
