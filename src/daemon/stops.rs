@@ -45,7 +45,7 @@ impl Dispatcher {
     }
 
     /// The worker that carries a run out, if one does here.
-    fn worker_of(&self, run: &Run) -> Option<&Working> {
+    pub(super) fn worker_of(&self, run: &Run) -> Option<&Working> {
         let mut workers = self.beliefs.workers.values();
         workers.find(|w| w.task == run.task && w.occurrence == run.occurrence)
     }

@@ -21,9 +21,9 @@ impl Dispatcher {
             return Ok(());
         };
         if at == self.parts.ledger.own_life() {
-            // Its answer was lost when it was begun, and nothing of it is under way.
+            // The answer was lost when it was begun or taken over, or something failed after that.
             let is_over = self.beliefs.unrecorded.iter().any(|end| end.id == occurrence.id);
-            return if is_over { Ok(()) } else { self.adopt(occurrence).await };
+            return if is_over { Ok(()) } else { self.carry_on(occurrence).await };
         }
         let is_left = !self.scheduling
             || self.beliefs.takes_nothing_new()
@@ -36,9 +36,19 @@ impl Dispatcher {
             return Ok(());
         }
         if self.takes_over(&occurrence.id, &at).await? {
-            let id = occurrence.id.clone();
-            self.adopt(occurrence).await?;
-            self.end_reports_of(&id).await?;
+            self.carry_on(occurrence).await?;
+        }
+        Ok(())
+    }
+
+    /// One that is at this life while nothing of it is under way here. What fails is done again by the
+    /// next look: until all is known of it, it is not among what is open.
+    async fn carry_on(&mut self, occurrence: Occurrence) -> Result<(), LedgerError> {
+        let id = occurrence.id.clone();
+        self.end_reports_of(&id).await?;
+        self.adopt(occurrence).await?;
+        // At the end of this life it is left to the next.
+        if !self.beliefs.draining {
             self.run_again_of(&id).await;
         }
         Ok(())
@@ -69,15 +79,31 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Its runs without a claim have ended with the daemon that carried them out.
+    /// The runs without a claim of one that is at this life: those that no worker carries out here have
+    /// ended with the life that did, whatever has that daemon's name by now.
     async fn end_reports_of(&mut self, id: &OccurrenceId) -> Result<(), LedgerError> {
         for run in self.parts.ledger.running().await? {
             let is_its = run.occurrence == *id && run.fence.is_none();
-            if is_its && self.is_of_one_gone(&run) {
+            if is_its && self.worker_of(&run).is_none() {
                 self.end_broken_off(run).await?;
             }
         }
         Ok(())
+    }
+
+    /// Whether a run without a claim has ended by its occurrence: that one has settled, and the daemon
+    /// is gone that carried it out; or it is at this life, where nobody does.
+    pub(super) async fn is_left_behind(&self, run: &Run) -> Result<bool, LedgerError> {
+        let ledger = &self.parts.ledger;
+        if !ledger.is_shared() || run.fence.is_some() || self.worker_of(run).is_some() {
+            return Ok(false);
+        }
+        if ledger.occurrence_at(&run.occurrence).await? == Some(ledger.own_life()) {
+            return Ok(true);
+        }
+        let occurrence = ledger.occurrence(&run.occurrence).await?;
+        let has_settled = occurrence.is_some_and(|occurrence| occurrence.state.is_settled());
+        Ok(has_settled && self.is_of_one_gone(run))
     }
 
     /// Whether another daemon carried a run out that is not there any more.
