@@ -290,6 +290,7 @@ impl Dispatcher {
     }
 
     async fn open_by_hand(&mut self, request: &RunRequest) -> Result<Open, DeskError> {
+        self.be_there().await;
         self.read_stop().await;
         books::refresh(&self.parts, &mut self.beliefs).await.map_err(failed)?;
         self.know_others().await.map_err(failed)?;

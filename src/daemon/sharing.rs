@@ -111,6 +111,8 @@ impl Dispatcher {
             for worker in self.beliefs.workers.values().filter(|worker| !worker.claims) {
                 worker.halt.halt(RunState::ClaimLost, Reason::LeaseExpired, detail);
             }
+            // Only now: until here whoever still worked for them could not act.
+            presence.come_back();
         }
     }
 

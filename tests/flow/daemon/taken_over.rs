@@ -8,7 +8,7 @@ use crate::support::mailbox::Mailbox;
 use futures::FutureExt as _;
 use rota::clock::Clock as _;
 use rota::domain::*;
-use rota::ledger::RunFilter;
+use rota::ledger::{Enrolment, Presence, RunFilter};
 use rota::tools::desk::{Desk as _, DeskError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,8 +80,19 @@ async fn a_daemon_that_was_cut_off_does_no_more_of_what_another_took_over() {
     assert_eq!(attempts(&two).await, made);
     // It is mended, and what it had begun comes back to it.
     door.mend();
+    // That it is there is said beside the loop that decides, and may be said before that one looks.
+    let ask = Enrolment {
+        version: "0.1.0".to_owned(),
+        labels: Vec::new(),
+        slots: 4,
+        since: team.clock.wall(),
+        lease: Duration::from_mins(1),
+    };
+    assert_eq!(one.ledger.stay(&ask).await.unwrap(), Presence::Back);
+    assert!(!one.ledger.is_there(), "what was taken over is still under way here");
     gate.open();
     one.work().await;
+    assert!(one.ledger.is_there());
     assert_eq!(attempts(&two).await, made, "the first one has nothing more to say");
     assert!(one.daemon.lost_its_state().now_or_never().is_none());
     // It goes on by itself.
