@@ -198,6 +198,16 @@ impl Cluster {
         if self.at.swap(host, Ordering::Relaxed) != host {
             let options = self.options.address.hosts()[host].clone().disable_statement_logging();
             self.pool.set_connect_options(options);
+            // Those to the host before are not lent any more.
+            self.forget_idle();
+        }
+    }
+
+    /// Lets go the connections that lie idle in the pool: where one is dead, those beside it are, too.
+    pub fn forget_idle(&self) {
+        for _ in 0..self.pool.size() {
+            let Some(connection) = self.pool.try_acquire() else { break };
+            drop(connection.detach());
         }
     }
 
@@ -223,7 +233,7 @@ fn settings(options: &PostgresOptions) -> String {
     format!(
         "set search_path = {schema}; set statement_timeout = {timeout}; set lock_timeout = {timeout}; \
          set idle_in_transaction_session_timeout = {idle}; set time zone 'UTC'; \
-         set client_min_messages = warning",
+         set client_min_messages = warning; set default_transaction_isolation = 'read committed'",
         schema = options.schema.as_str(),
         idle = timeout.saturating_mul(2),
     )
@@ -268,5 +278,6 @@ mod tests {
             "{told}"
         );
         assert!(told.contains("idle_in_transaction_session_timeout = 40000"), "{told}");
+        assert!(told.contains("default_transaction_isolation = 'read committed'"), "{told}");
     }
 }

@@ -48,11 +48,9 @@ use tokio_util::task::TaskTracker;
 /// The tables' versions.
 const STEPS: &[&str] = &[include_str!("store_1.sql")];
 
-/// What connections are told. Snapshots are taken anew by each statement, as locks need it. And every
-/// statement here finds its rows by the key: no plan is to be made for it each time, or kept from when
-/// the table was so small that reading all of it was cheapest.
-const TUNED: &str = "set default_transaction_isolation = 'read committed'; \
-     set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
+/// What connections are told. Every statement here finds its rows by the key: no plan is to be made for
+/// it each time, or kept from when the table was so small that reading all of it was cheapest.
+const TUNED: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
      set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off";
 
 /// The store's time is that of the server, whichever host it is.
