@@ -52,6 +52,13 @@ impl Fault {
         }
     }
 
+    /// Whether a lock was not had in the time that there is for one.
+    pub(super) fn is_late_lock(&self) -> bool {
+        let Self::Server(error) = self else { return false };
+        let code = error.as_database_error().and_then(|error| error.code());
+        code.is_some_and(|code| code == "55P03")
+    }
+
     /// Whether it is certain that nothing happened and the connection is as good as before: the
     /// server itself said that it refuses this statement.
     pub(super) fn is_refusal(&self) -> bool {

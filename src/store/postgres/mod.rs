@@ -32,7 +32,7 @@ mod group;
 mod reads;
 
 use super::{Batch, Result, Row, Store, StoreError, Versioned};
-use crate::domain::StoreTime;
+use crate::domain::{StoreTime, millis};
 use crate::postgres::{Cluster, steps};
 use async_trait::async_trait;
 use changes::{Changes, Own};
@@ -82,7 +82,9 @@ impl PostgresStore {
     /// [`StoreError::Failed`]: out of reach, or without the rights; [`StoreError::Corrupt`]: a newer
     /// version made it; [`StoreError::Unusable`]: the database cannot keep it.
     pub async fn open(cluster: Cluster) -> Result<Self> {
-        let cluster = cluster.tuned(TUNED);
+        // Well before the statement's own limit: it is asked once more within what callers wait for.
+        let lock_timeout = millis(cluster.statement_timeout() / 3).max(1);
+        let cluster = cluster.tuned(&format!("{TUNED}; set lock_timeout = {lock_timeout}"));
         let place = cluster.place();
         fits(&cluster).await?;
         steps::make(&cluster, "store", STEPS)
