@@ -197,8 +197,18 @@ impl Dispatcher {
         }
         match found {
             Ok(OccurrenceState::Queued) => {}
-            Ok(_) | Err(LedgerError::NotFound { .. }) => {
+            Ok(state) => {
                 tracing::info!(occurrence = %id, "another daemon has taken it up");
+                if state == OccurrenceState::Running && open.occurrence.task.is_none() {
+                    // It counts as under way at once, not from the next look on.
+                    let occurrence = Occurrence { state, ..open.occurrence.clone() };
+                    self.beliefs.elsewhere.insert(id.clone(), occurrence);
+                }
+                self.forget(id).await;
+                return false;
+            }
+            Err(LedgerError::NotFound { .. }) => {
+                tracing::info!(occurrence = %id, "it is not there any more");
                 self.forget(id).await;
                 return false;
             }

@@ -3,7 +3,7 @@
 
 use super::beliefs::Working;
 use super::dispatcher::{Dispatcher, failed};
-use crate::domain::{Claim, Reason, Run, RunId, RunState};
+use crate::domain::{Claim, OccurrenceId, Reason, Run, RunId, RunState};
 use crate::ledger::LedgerError;
 use crate::tools::desk::DeskError;
 use tokio::sync::oneshot;
@@ -42,6 +42,22 @@ impl Dispatcher {
                 let _ = reply.send(Err(failed(error)));
             }
         }
+    }
+
+    /// Asks whichever daemon carries an occurrence out to stop its runs.
+    pub(super) async fn ask_to_stop(
+        &self,
+        occurrence: &OccurrenceId,
+        reason: Reason,
+    ) -> Result<(), LedgerError> {
+        let ledger = &self.parts.ledger;
+        let asked = ledger.stops_asked().await?;
+        for run in ledger.running().await?.iter().filter(|run| run.occurrence == *occurrence) {
+            if asked.iter().all(|asked| asked.run != run.id) {
+                ledger.ask_stop(&run.id, &format!("rota: {}", reason.text())).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The worker that carries a run out, if one does here.
