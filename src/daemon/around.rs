@@ -119,7 +119,7 @@ async fn listen(
         changes.borrow_and_update();
         outbox.notify_one();
         let (done, looked) = oneshot::channel();
-        match events.try_send(Event::Tick(Some(done))) {
+        match events.try_send(Event::Heard(done)) {
             Ok(()) => {
                 let _ = looked.await;
             }

@@ -183,6 +183,15 @@ pub(super) struct Whole {
     pub queued: bool,
 }
 
+/// What others can change so that something may be begun here.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Prospects {
+    open: Vec<OccurrenceId>,
+    elsewhere: Vec<OccurrenceId>,
+    stopped: bool,
+    takes_none: bool,
+}
+
 impl Beliefs {
     /// Whether nothing new is begun here.
     pub(super) fn takes_nothing_new(&self) -> bool {
@@ -210,6 +219,16 @@ impl Beliefs {
             whole.queued |= occurrence.state == OccurrenceState::Queued;
         }
         all
+    }
+
+    /// What others can change so that something may be begun here.
+    pub(super) fn prospects(&self) -> Prospects {
+        Prospects {
+            open: self.open.keys().cloned().collect(),
+            elsewhere: self.elsewhere.keys().cloned().collect(),
+            stopped: self.stopped,
+            takes_none: self.takes_nothing_new(),
+        }
     }
 
     /// Whether runs of an occurrence are under way.

@@ -80,6 +80,10 @@ impl Dispatcher {
                     let _ = done.send(());
                 }
             }
+            Event::Heard(done) => {
+                self.look_around().await;
+                let _ = done.send(());
+            }
             Event::WorkDone { occurrence, run, task, done } => {
                 self.work_done(&occurrence, &run, task, done).await;
             }

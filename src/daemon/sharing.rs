@@ -116,6 +116,25 @@ impl Dispatcher {
         }
     }
 
+    /// Others have committed something: who is there, what is to stop, and what waits is looked at. The
+    /// board is asked only where something may be begun by that; all else is for the next tick.
+    pub(super) async fn look_around(&mut self) {
+        let before = self.beliefs.prospects();
+        self.be_there().await;
+        self.read_stop().await;
+        if let Err(error) = self.read_state().await {
+            return tracing::error!(%error, "local state could not be read");
+        }
+        self.see_to_stops().await;
+        if !self.scheduling {
+            return;
+        }
+        self.share().await;
+        if self.beliefs.prospects() != before {
+            self.dispatch().await;
+        }
+    }
+
     /// Takes up what waits, lets go what is others' by now, and sees to what daemons left that are gone.
     pub(super) async fn share(&mut self) {
         if let Err(error) = self.try_to_share().await {

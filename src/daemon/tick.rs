@@ -45,7 +45,7 @@ impl Dispatcher {
     }
 
     /// What has to be known before anything is decided.
-    async fn read_state(&mut self) -> Result<(), LedgerError> {
+    pub(super) async fn read_state(&mut self) -> Result<(), LedgerError> {
         books::refresh(&self.parts, &mut self.beliefs).await?;
         self.know_others().await
     }
