@@ -28,6 +28,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection older than this is made anew, so that a new balance of hosts is found.
 const LIFETIME_MAX: Duration = Duration::from_hours(1);
 
+/// Within a transaction that may wait for others, or for a large table, as long as that takes.
+const UNHURRIED: &str = "set local statement_timeout = 0; set local lock_timeout = 0";
+
 /// What is said of a database in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresOptions {

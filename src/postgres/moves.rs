@@ -3,9 +3,9 @@
 //! One row says it. Where a schema is left, its tables refuse every write on top, whoever makes it:
 //! a daemon on another machine that nobody thought of cannot go on behind the back of the new place.
 
-use super::{Cluster, ConnectError, Schema};
+use super::{Cluster, ConnectError, Schema, UNHURRIED};
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection as _, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 /// The row.
 const TABLE: &str = "create table if not exists moves (
@@ -151,7 +151,8 @@ pub async fn begin_leaving(cluster: &Cluster, id: &str, to: &str) -> Result<Begu
     let mut connection = cluster.connect().await?;
     let begun = async {
         take_turn(&mut connection, cluster.schema()).await?;
-        sqlx::raw_sql("begin").execute(&mut connection).await?;
+        let begin = format!("begin; {UNHURRIED}");
+        sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut connection).await?;
         sqlx::raw_sql(TABLE).execute(&mut connection).await?;
         let begun = match row(&mut connection).await? {
             Some(row) if row.id == id && row.state == "leaving" => Begun::Again,
@@ -185,8 +186,12 @@ pub async fn end_leaving(cluster: &Cluster, id: &str) -> Result<(), MoveError> {
 
 /// Until this connection ends nobody else moves anything here; whoever does is waited for.
 pub async fn take_turn(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<()> {
-    let turn = sqlx::query("select pg_advisory_lock(hashtext('rota move'), hashtext($1))");
-    turn.bind(schema.as_str()).execute(connection).await.map(|_| ())
+    // The lock outlives the transaction, which is there for its limits.
+    let turn = format!(
+        "begin; {UNHURRIED}; select pg_advisory_lock(hashtext('rota move'), hashtext('{}')); commit",
+        schema.as_str()
+    );
+    sqlx::raw_sql(AssertSqlSafe(turn)).execute(connection).await.map(|_| ())
 }
 
 /// How far the filling has come, as whoever fills wrote it down.
