@@ -146,6 +146,7 @@ impl Dispatcher {
         let listed = self.parts.ledger.open_occurrences().await?;
         self.let_go(&listed);
         self.beliefs.elsewhere.clear();
+        self.beliefs.unsaid.retain(|id, _| listed.iter().any(|it| it.id == *id));
         for occurrence in listed {
             if self.beliefs.open.contains_key(&occurrence.id) {
                 continue;
