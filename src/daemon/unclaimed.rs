@@ -334,7 +334,7 @@ fn was_broken_off(run: &Run) -> bool {
         || end == (RunState::Cancelled, Some(Reason::Draining))
 }
 
-fn of_claim(error: ClaimError) -> LedgerError {
+pub(super) fn of_claim(error: ClaimError) -> LedgerError {
     match error {
         ClaimError::Store(error) => LedgerError::Store(error),
         error => LedgerError::Conflict { what: "its claim".to_owned(), why: error.to_string() },
