@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use rota::clock::Clock as _;
 use rota::domain::*;
 use rota::ledger::{Enrolment, Presence, RunFilter};
+use rota::store::Batch;
 use rota::tools::desk::{Desk as _, DeskError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,6 +101,82 @@ async fn a_daemon_that_was_cut_off_does_no_more_of_what_another_took_over() {
     one.work().await;
     assert_eq!(runs(&two).await[0], ("one".to_owned(), RunState::Succeeded));
     one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_takeover_whose_answer_was_lost_is_carried_on_by_whoever_has_it() {
+    let (mut team, shared) = team("report", REPORT).await;
+    let (one, door) = start(&mut team, &shared, "one").await;
+    let (two, answers) = start(&mut team, &shared, "two").await;
+    let mut gate = team.gates.stop("model");
+    team.clock.advance(Duration::from_mins(10));
+    one.daemon.tick().await;
+    gate.reached().await;
+    door.die();
+    drop(gate);
+    team.clock.advance(LEASE_OVER);
+    answers.deafen();
+    two.daemon.tick().await;
+    let occurrence = two.ledger.open_occurrences().await.unwrap().remove(0);
+    let at = two.ledger.occurrence_at(&occurrence.id).await.unwrap();
+    assert_eq!(at, Some(two.ledger.own_life()), "it has it, and was not told");
+    assert_eq!(attempts(&two).await, [of("one", 1, RunState::Running)]);
+    answers.mend();
+    two.work().await;
+    let made = [of("one", 1, RunState::Interrupted), of("two", 2, RunState::Succeeded)];
+    assert_eq!(attempts(&two).await, made);
+    assert!(two.ledger.open_occurrences().await.unwrap().is_empty());
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_whose_beginning_was_not_answered_is_made_once_by_its_daemon() {
+    let (mut team, shared) = team("report", REPORT).await;
+    let (one, answers) = start(&mut team, &shared, "one").await;
+    let (two, _door) = start(&mut team, &shared, "two").await;
+    team.clock.advance(Duration::from_mins(10));
+    answers.deafen();
+    one.daemon.tick().await;
+    let begun = two.occurrences("report").await.remove(0);
+    assert_eq!(begun.state, OccurrenceState::Running);
+    two.work().await;
+    answers.mend();
+    one.work().await;
+    two.work().await;
+    assert_eq!(runs(&two).await, [("one".to_owned(), RunState::Succeeded)]);
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nothing_says_the_place_of_is_left_alone_for_a_while_and_then_taken_over() {
+    let (mut team, shared) = team("report", REPORT).await;
+    let (one, door) = start(&mut team, &shared, "one").await;
+    let (two, _door) = start(&mut team, &shared, "two").await;
+    let mut gate = team.gates.stop("model");
+    team.clock.advance(Duration::from_mins(10));
+    one.daemon.tick().await;
+    gate.reached().await;
+    door.die();
+    drop(gate);
+    // As a version left it that did not write this down.
+    let occurrence = two.ledger.open_occurrences().await.unwrap().remove(0);
+    let place = team.store.scan("occurrence-at/", None, 10).await.unwrap().remove(0).key;
+    team.store.commit(Batch::new().delete(place)).await.unwrap();
+    team.clock.advance(LEASE_OVER);
+    two.work().await;
+    assert_eq!(
+        attempts(&two).await,
+        [of("one", 1, RunState::Running)],
+        "whose it is, nobody knows"
+    );
+    team.clock.advance(Duration::from_mins(10));
+    two.work().await;
+    let made = attempts(&two).await;
+    assert!(made.contains(&of("one", 1, RunState::Interrupted)), "{made:?}");
+    let settled = two.ledger.occurrence(&occurrence.id).await.unwrap().unwrap();
+    assert!(settled.state.is_settled(), "{settled:?}");
     two.stop().await;
 }
 
