@@ -1,7 +1,7 @@
 //! What a daemon leaves that is gone is another's within a lease; what one is told, all of them hear.
 
 use super::outbox::notice;
-use super::playbooks::{WORKER as WORKER_PLAYBOOK, asks_to_hear};
+use super::playbooks::{BREAKS_OFF, QUICK, WORKER as WORKER_PLAYBOOK, asks_to_hear};
 use super::several::{REPORT, runs, start, team};
 use crate::support::daemon::{ADA, BO, Life, Team, request};
 use crate::support::mailbox::Mailbox;
@@ -128,6 +128,29 @@ async fn a_takeover_whose_answer_was_lost_is_carried_on_by_whoever_has_it() {
     assert_eq!(attempts(&two).await, made);
     assert!(two.ledger.open_occurrences().await.unwrap().is_empty());
     two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_daemon_took_over_when_it_died_its_next_life_carries_on() {
+    let (mut team, shared) = team("report", REPORT).await;
+    let (one, door) = start(&mut team, &shared, "one").await;
+    let (two, second) = start(&mut team, &shared, "two").await;
+    let mut gate = team.gates.stop("model");
+    team.clock.advance(Duration::from_mins(10));
+    one.daemon.tick().await;
+    gate.reached().await;
+    door.die();
+    drop(gate);
+    team.clock.advance(LEASE_OVER);
+    // It has it, and comes no further.
+    second.deafen();
+    two.daemon.tick().await;
+    second.die();
+    let (again, _door) = start(&mut team, &shared, "two").await;
+    again.daemon.idle().await;
+    let made = [of("one", 1, RunState::Interrupted), of("two", 2, RunState::Succeeded)];
+    assert_eq!(attempts(&again).await, made);
+    again.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -372,6 +395,36 @@ async fn a_run_is_stopped_by_whoever_is_asked() {
     let (report, ()) = tokio::join!(one.run("ai-worker"), elsewhere);
     assert_eq!((report.state, report.reason), (RunState::Cancelled, Reason::Cancelled));
     assert_eq!(team.status(task).await, "New");
+    one.daemon.tick().await;
+    assert!(one.ledger.stops_asked().await.unwrap().is_empty(), "it has ended");
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_was_asked_of_one_attempt_stops_the_next() {
+    let (mut team, shared) = team("ai-worker", WORKER_PLAYBOOK).await;
+    team.model("worker", &[BREAKS_OFF, QUICK]);
+    let task = team.task("Fix the login").await;
+    let (one, _door) = start(&mut team, &shared, "one").await;
+    let (two, _door) = start(&mut team, &shared, "two").await;
+    // The first attempt asks its model twice.
+    let mut gate = team.gates.stop_after("model", 2);
+    let elsewhere = async {
+        gate.reached().await;
+        one.daemon.tick().await;
+        let first = one.runs(task).await.into_iter().find(|run| run.attempt == 1).unwrap();
+        assert_eq!(first.state, RunState::Failed);
+        // It was under way when somebody asked, and nobody has read that yet.
+        two.ledger.ask_stop(&first.id, "Ada").await.unwrap();
+        two.daemon.tick().await;
+        assert_eq!(two.ledger.stops_asked().await.unwrap().len(), 1);
+        one.daemon.tick().await;
+        gate.open();
+    };
+    let (report, ()) = tokio::join!(one.run("ai-worker"), elsewhere);
+    assert_eq!((report.state, report.reason), (RunState::Cancelled, Reason::Cancelled));
+    assert_eq!(one.runs(task).await.len(), 2);
     one.daemon.tick().await;
     assert!(one.ledger.stops_asked().await.unwrap().is_empty(), "it has ended");
     one.stop().await;
