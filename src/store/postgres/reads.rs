@@ -130,7 +130,12 @@ impl Reads {
         question: impl Fn() -> Question + Send + Sync,
         patience: Patience,
     ) -> Result<Vec<PgRow>, Fault> {
-        let until = Until::from_now(patience.first);
+        let lay_idle = self.cluster.pool().num_idle() > 0;
+        let until = match patience.again {
+            // A connection is made first, or waited for.
+            Some(again) if !lay_idle => Until::from_now(again),
+            _ => Until::from_now(patience.first),
+        };
         match self.ask(question(), &until).await {
             Err(fault @ Fault::Server(_)) => match fault.meaning() {
                 Meaning::Gone => {
@@ -140,10 +145,11 @@ impl Reads {
                 Meaning::Again => self.ask(question(), &until).await,
                 _ => Err(fault),
             },
-            // The way there may be gone without a word; then what lies idle is as silent.
+            // The way there may be gone without a word; then what lies idle is as silent. Where nothing
+            // did, it was tried anew already.
             Err(fault @ Fault::Silent(_)) => {
                 self.cluster.forget_idle();
-                match patience.again {
+                match patience.again.filter(|_| lay_idle) {
                     Some(again) => self.ask(question(), &Until::from_now(again)).await,
                     None => Err(fault),
                 }
