@@ -17,20 +17,6 @@ const GATHER: Duration = Duration::from_millis(50);
 const REST: Duration = Duration::from_millis(500);
 
 impl Daemon {
-    /// Says that it is there, as long as it is, where it shares the store.
-    pub(super) fn stay(&self) {
-        if let Some(presence) = self.presence.clone() {
-            let stop = self.stop.clone();
-            self.around.spawn(async move {
-                tokio::select! {
-                    biased;
-                    () = stop.cancelled() => {}
-                    () = presence.keep() => {}
-                }
-            });
-        }
-    }
-
     /// What turns time, alarms, files and others' commits into events.
     pub(super) fn surround(&self, rings: mpsc::Receiver<Woken>, outbox: Arc<Notify>) {
         let until = |work| {
@@ -119,7 +105,7 @@ async fn listen(
         changes.borrow_and_update();
         outbox.notify_one();
         let (done, looked) = oneshot::channel();
-        match events.try_send(Event::Tick(Some(done))) {
+        match events.try_send(Event::Heard(done)) {
             Ok(()) => {
                 let _ = looked.await;
             }

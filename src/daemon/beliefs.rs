@@ -39,6 +39,8 @@ pub(super) struct Beliefs {
     pub others: Vec<KnownDaemon>,
     /// Occurrences of whole playbooks that are under way at others.
     pub elsewhere: BTreeMap<OccurrenceId, Occurrence>,
+    /// Since when others are known of which nothing says where they are under way, on the boot-time clock.
+    pub unsaid: BTreeMap<OccurrenceId, Duration>,
     /// Lives of others that are gone, and of which nothing is left to be seen to.
     pub buried: BTreeSet<LifeOf>,
     /// Ends of occurrences that could not be recorded yet.
@@ -183,6 +185,15 @@ pub(super) struct Whole {
     pub queued: bool,
 }
 
+/// What others can change so that something may be begun here.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Prospects {
+    open: Vec<OccurrenceId>,
+    elsewhere: Vec<OccurrenceId>,
+    stopped: bool,
+    takes_none: bool,
+}
+
 impl Beliefs {
     /// Whether nothing new is begun here.
     pub(super) fn takes_nothing_new(&self) -> bool {
@@ -210,6 +221,16 @@ impl Beliefs {
             whole.queued |= occurrence.state == OccurrenceState::Queued;
         }
         all
+    }
+
+    /// What others can change so that something may be begun here.
+    pub(super) fn prospects(&self) -> Prospects {
+        Prospects {
+            open: self.open.keys().cloned().collect(),
+            elsewhere: self.elsewhere.keys().cloned().collect(),
+            stopped: self.stopped,
+            takes_none: self.takes_nothing_new(),
+        }
     }
 
     /// Whether runs of an occurrence are under way.

@@ -56,11 +56,15 @@ impl Worker {
     /// to write for it then, it may.
     fn trust(&self, actor: EffectActor) -> Trust {
         let halt = Arc::clone(&self.job.halt);
-        let is_halted = move || actor == EffectActor::Agent && halt.token().is_cancelled();
+        let is_halted = {
+            let halt = Arc::clone(&halt);
+            move || actor == EffectActor::Agent && halt.token().is_cancelled()
+        };
         let Some(held) = &self.held else {
-            // What no claim covers is another's once this daemon is gone for the others.
+            // What no claim covers is another's once this daemon is gone for the others, and stays so
+            // when it is there again.
             let ledger = Arc::clone(&self.parts.ledger);
-            return Trust::when(move || !is_halted() && ledger.is_there());
+            return Trust::when(move || !is_halted() && !halt.is_lost() && ledger.is_there());
         };
         let (window, clock) = (held.trust.clone(), Arc::clone(&self.parts.clock));
         let marker = self.standing.clone();

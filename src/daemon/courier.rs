@@ -26,6 +26,8 @@ const EVERY: Duration = Duration::from_secs(5);
 const LANE: Duration = Duration::from_mins(1);
 /// So much of that is to be left when a message is begun to be told.
 const TELLING: Duration = Duration::from_secs(30);
+/// So often it is looked whether that has ended, while a message is told.
+const LOOK: Duration = Duration::from_secs(1);
 /// So long the last messages are tried to be told before the end.
 const FAREWELL: Duration = Duration::from_secs(10);
 /// So often those are tried who did not take what other readers have: about twenty minutes. Meanwhile
@@ -264,7 +266,7 @@ impl Lane {
                 continue;
             }
             self.rests_until = None;
-            match deliver(parts, &notice).await {
+            match self.tell(parts, &notice).await {
                 Ok(sent) => {
                     self.last = Some(Instant::now());
                     if wait_for_readers(parts, &notice, &sent).await? {
@@ -295,6 +297,29 @@ impl Lane {
     /// Whether the way is this daemon's: of several that share the outbox one goes at a time.
     fn is_ours(&self, parts: &Parts) -> bool {
         !parts.ledger.is_shared() || parts.clock.boot() + TELLING < self.ours_until
+    }
+
+    /// Delivers the next part, for as long as the way is this daemon's: whoever has it then tells the same.
+    async fn tell(&self, parts: &Parts, notice: &Notice) -> Result<Sent, NotifyError> {
+        if !parts.ledger.is_shared() {
+            return deliver(parts, notice).await;
+        }
+        tokio::select! {
+            biased;
+            sent = deliver(parts, notice) => sent,
+            () = self.is_over(parts) => {
+                let what = "it took longer than the way to its channel was this daemon's";
+                Err(NotifyError::passing(what))
+            }
+        }
+    }
+
+    /// Returns when the way is not this daemon's any more. The boot-time clock counts while the machine
+    /// sleeps, and timers do not.
+    async fn is_over(&self, parts: &Parts) {
+        while parts.clock.boot() < self.ours_until {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Takes it, unless another daemon has it.

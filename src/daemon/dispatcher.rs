@@ -80,6 +80,10 @@ impl Dispatcher {
                     let _ = done.send(());
                 }
             }
+            Event::Heard(done) => {
+                self.look_around().await;
+                let _ = done.send(());
+            }
             Event::WorkDone { occurrence, run, task, done } => {
                 self.work_done(&occurrence, &run, task, done).await;
             }
@@ -197,8 +201,18 @@ impl Dispatcher {
         }
         match found {
             Ok(OccurrenceState::Queued) => {}
-            Ok(_) | Err(LedgerError::NotFound { .. }) => {
+            Ok(state) => {
                 tracing::info!(occurrence = %id, "another daemon has taken it up");
+                if state == OccurrenceState::Running && open.occurrence.task.is_none() {
+                    // It counts as under way at once, not from the next look on.
+                    let occurrence = Occurrence { state, ..open.occurrence.clone() };
+                    self.beliefs.elsewhere.insert(id.clone(), occurrence);
+                }
+                self.forget(id).await;
+                return false;
+            }
+            Err(LedgerError::NotFound { .. }) => {
+                tracing::info!(occurrence = %id, "it is not there any more");
                 self.forget(id).await;
                 return false;
             }
@@ -290,6 +304,7 @@ impl Dispatcher {
     }
 
     async fn open_by_hand(&mut self, request: &RunRequest) -> Result<Open, DeskError> {
+        self.be_there().await;
         self.read_stop().await;
         books::refresh(&self.parts, &mut self.beliefs).await.map_err(failed)?;
         self.know_others().await.map_err(failed)?;

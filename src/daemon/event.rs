@@ -15,6 +15,8 @@ pub(super) enum Event {
     Woken(Woken),
     /// It is time to look at everything; `done` is told when that is over.
     Tick(Option<oneshot::Sender<()>>),
+    /// Another daemon has committed something; told when it was looked at.
+    Heard(oneshot::Sender<()>),
     /// A worker is done.
     WorkDone {
         /// For which occurrence.

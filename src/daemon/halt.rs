@@ -55,6 +55,11 @@ impl Halt {
         self.cause.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether what it does is not its own any more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.cause().is_some_and(|cause| cause.state == RunState::ClaimLost)
+    }
+
     /// The token that runners watch.
     pub(super) fn token(&self) -> CancellationToken {
         self.token.clone()
@@ -72,6 +77,9 @@ mod tests {
         halt.halt(RunState::Yielded, Reason::PersonTookOver, "Ada");
         halt.halt(RunState::Cancelled, Reason::Stopped, "later");
         assert_eq!(halt.cause().map(|cause| cause.reason), Some(Reason::PersonTookOver));
-        assert!(halt.token().is_cancelled());
+        assert!(halt.token().is_cancelled() && !halt.is_lost());
+        let other = Halt::default();
+        other.halt(RunState::ClaimLost, Reason::LeaseExpired, "its lease has ended");
+        assert!(other.is_lost());
     }
 }

@@ -200,6 +200,13 @@ impl Daemon {
             _ if !parts.ledger.is_shared() => None,
             _ => Some(Presence::begin(&parts).await?),
         };
+        let (around, stop) = (TaskTracker::new(), CancellationToken::new());
+        // Where this does not begin after all, it does not go on saying that it is there.
+        let ends = stop.clone().drop_guard();
+        if let Some(presence) = presence.clone().filter(|_| wake != Wake::ByTicks) {
+            // To take over what the life before left may take longer than a lease.
+            around.spawn(stop.run_until_cancelled_owned(presence.keep()));
+        }
         let mut dispatcher = Dispatcher {
             parts: Arc::clone(&parts),
             beliefs: Beliefs::default(),
@@ -227,20 +234,17 @@ impl Daemon {
             events,
             scheduling,
             dispatching: TaskTracker::new(),
-            around: TaskTracker::new(),
+            around,
             courier: TaskTracker::new(),
             post: Arc::new(Courier::new(Arc::clone(&parts))),
             asked: Arc::default(),
             presence,
-            stop: CancellationToken::new(),
+            stop: ends.disarm(),
             stop_courier: CancellationToken::new(),
         });
         daemon.dispatching.spawn(dispatcher.run(inbox));
         let post = Arc::clone(&daemon.post);
         daemon.courier.spawn(post.run(Arc::clone(&outbox), daemon.stop_courier.clone()));
-        if wake != Wake::ByTicks {
-            daemon.stay();
-        }
         if wake == Wake::ByItself {
             daemon.surround(rings, outbox);
         }

@@ -7,7 +7,6 @@ use super::brief::text_of;
 use super::parts::Parts;
 use crate::domain::show_duration;
 use crate::ledger::{self, DaemonRecord, Enrolment};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,8 +20,6 @@ pub(super) struct Presence {
     ask: Enrolment,
     /// When it is to be said again, on the boot-time clock.
     next: Mutex<Duration>,
-    /// It was gone for the others, and nobody has seen to that yet.
-    was_gone: AtomicBool,
 }
 
 impl Presence {
@@ -54,8 +51,7 @@ impl Presence {
             tracing::warn!(%error, "daemons that are long gone were not forgotten");
         }
         let next = Mutex::new(parts.clock.boot() + settings.renew);
-        let (parts, was_gone) = (Arc::clone(parts), AtomicBool::new(false));
-        Ok(Arc::new(Self { parts, ask, next, was_gone }))
+        Ok(Arc::new(Self { parts: Arc::clone(parts), ask, next }))
     }
 
     /// Says it until it is dropped.
@@ -81,8 +77,7 @@ impl Presence {
         match self.parts.ledger.stay(&self.ask).await {
             Ok(ledger::Presence::There) => return,
             Ok(ledger::Presence::Back) => {
-                tracing::warn!("this daemon was gone for the others, and is there again");
-                return self.was_gone.store(true, Ordering::Release);
+                return tracing::warn!("this daemon was gone for the others, and is there again");
             }
             Ok(ledger::Presence::Taken(other)) => {
                 let why = format!(
@@ -97,9 +92,14 @@ impl Presence {
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) = boot;
     }
 
-    /// Whether what this daemon had begun may be others' by now; asked once, it is not told again.
+    /// Whether what this daemon had begun may be others' by now.
     pub(super) fn was_gone(&self) -> bool {
-        self.was_gone.swap(false, Ordering::AcqRel) || !self.parts.ledger.is_there()
+        !self.parts.ledger.is_there()
+    }
+
+    /// Nothing of that is done here any more.
+    pub(super) fn come_back(&self) {
+        self.parts.ledger.come_back();
     }
 
     /// This life ends in good order.

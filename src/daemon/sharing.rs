@@ -111,6 +111,27 @@ impl Dispatcher {
             for worker in self.beliefs.workers.values().filter(|worker| !worker.claims) {
                 worker.halt.halt(RunState::ClaimLost, Reason::LeaseExpired, detail);
             }
+            // Only now: until here whoever still worked for them could not act.
+            presence.come_back();
+        }
+    }
+
+    /// Others have committed something: who is there, what is to stop, and what waits is looked at. The
+    /// board is asked only where something may be begun by that; all else is for the next tick.
+    pub(super) async fn look_around(&mut self) {
+        let before = self.beliefs.prospects();
+        self.be_there().await;
+        self.read_stop().await;
+        if let Err(error) = self.read_state().await {
+            return tracing::error!(%error, "local state could not be read");
+        }
+        self.see_to_stops().await;
+        if !self.scheduling {
+            return;
+        }
+        self.share().await;
+        if self.beliefs.prospects() != before {
+            self.dispatch().await;
         }
     }
 
@@ -125,6 +146,7 @@ impl Dispatcher {
         let listed = self.parts.ledger.open_occurrences().await?;
         self.let_go(&listed);
         self.beliefs.elsewhere.clear();
+        self.beliefs.unsaid.retain(|id, _| listed.iter().any(|it| it.id == *id));
         for occurrence in listed {
             if self.beliefs.open.contains_key(&occurrence.id) {
                 continue;

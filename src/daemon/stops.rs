@@ -3,9 +3,11 @@
 
 use super::beliefs::Working;
 use super::dispatcher::{Dispatcher, failed};
-use crate::domain::{Claim, Reason, Run, RunId, RunState};
+use super::unclaimed::of_claim;
+use crate::domain::{Claim, OccurrenceId, Phase, Reason, Run, RunId, RunState};
 use crate::ledger::LedgerError;
 use crate::tools::desk::DeskError;
+use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
 impl Dispatcher {
@@ -44,8 +46,24 @@ impl Dispatcher {
         }
     }
 
+    /// Asks whichever daemon carries an occurrence out to stop its runs.
+    pub(super) async fn ask_to_stop(
+        &self,
+        occurrence: &OccurrenceId,
+        reason: Reason,
+    ) -> Result<(), LedgerError> {
+        let ledger = &self.parts.ledger;
+        let asked = ledger.stops_asked().await?;
+        for run in ledger.running().await?.iter().filter(|run| run.occurrence == *occurrence) {
+            if asked.iter().all(|asked| asked.run != run.id) {
+                ledger.ask_stop(&run.id, &format!("rota: {}", reason.text())).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// The worker that carries a run out, if one does here.
-    fn worker_of(&self, run: &Run) -> Option<&Working> {
+    pub(super) fn worker_of(&self, run: &Run) -> Option<&Working> {
         let mut workers = self.beliefs.workers.values();
         workers.find(|w| w.task == run.task && w.occurrence == run.occurrence)
     }
@@ -62,16 +80,21 @@ impl Dispatcher {
 
     async fn try_to_see_to_stops(&mut self) -> Result<(), LedgerError> {
         let ledger = &self.parts.ledger;
+        let mut under_way = BTreeSet::new();
         for asked in ledger.stops_asked().await? {
-            let record = ledger.run(asked.run.as_str()).await?;
-            match record.filter(|record| record.state == RunState::Running) {
-                Some(run) => {
-                    if let Some(worker) = self.worker_of(&run) {
-                        let detail = format!("by {}", asked.by);
-                        worker.halt.halt(RunState::Cancelled, Reason::Cancelled, detail);
-                    }
-                }
-                None => ledger.forget_stop(&asked.run).await?,
+            let Some(run) = ledger.run(asked.run.as_str()).await? else {
+                ledger.forget_stop(&asked.run).await?;
+                continue;
+            };
+            // Whichever attempt it has come to by now.
+            if let Some(worker) = self.worker_of(&run) {
+                let detail = format!("by {}", asked.by);
+                worker.halt.halt(RunState::Cancelled, Reason::Cancelled, detail);
+            }
+            if run.state == RunState::Running || self.is_under_way(&run).await? {
+                under_way.insert(asked.run);
+            } else {
+                ledger.forget_stop(&asked.run).await?;
             }
         }
         let mut waiting = Vec::new();
@@ -80,7 +103,7 @@ impl Dispatcher {
             let record = ledger.run(run.as_str()).await;
             let is_over = record.is_ok_and(|r| r.is_none_or(|r| r.state != RunState::Running));
             let is_here = self.beliefs.workers.contains_key(&run);
-            if is_over && !is_here {
+            if is_over && !is_here && !under_way.contains(&run) {
                 let _ = reply.send(Ok(()));
             } else {
                 waiting.push((run, reply));
@@ -90,9 +113,48 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Whether somebody asked the run of a claim to stop before its daemon was gone.
+    /// Whether a run that has ended may have been one attempt, after which another comes.
+    async fn is_under_way(&self, run: &Run) -> Result<bool, LedgerError> {
+        let ledger = &self.parts.ledger;
+        if self.worker_of(run).is_some() {
+            return Ok(true);
+        }
+        let Some(task) = run.task.filter(|_| run.fence.is_some()) else {
+            let occurrence = ledger.occurrence(&run.occurrence).await?;
+            return Ok(occurrence.is_some_and(|occurrence| !occurrence.state.is_settled()));
+        };
+        // From one attempt to the next the claim is held.
+        let claim = ledger.claim(task).await.map_err(of_claim)?;
+        let is_held = |claim: &Claim| !matches!(claim.phase, Phase::Free | Phase::Parked);
+        let Some(claim) = claim.filter(is_held) else { return Ok(false) };
+        let holder = ledger.run(claim.run.as_str()).await?;
+        Ok(holder.is_none_or(|holder| holder.occurrence == run.occurrence))
+    }
+
+    /// Whether somebody asked the run of a claim, or an attempt before it, to stop before its daemon was
+    /// gone.
     pub(super) async fn is_to_stop(&self, claim: &Claim) -> bool {
         let ledger = &self.parts.ledger;
-        ledger.is_shared() && matches!(ledger.stop_asked(&claim.run).await, Ok(Some(_)))
+        if !ledger.is_shared() {
+            return false;
+        }
+        let asked = ledger.stops_asked().await.unwrap_or_default();
+        if asked.is_empty() {
+            return false;
+        }
+        let own = ledger.run(claim.run.as_str()).await.ok().flatten();
+        for asked in asked {
+            if asked.run == claim.run {
+                return true;
+            }
+            let before = ledger.run(asked.run.as_str()).await.ok().flatten();
+            if let (Some(own), Some(before)) = (&own, before)
+                && before.task == own.task
+                && before.occurrence == own.occurrence
+            {
+                return true;
+            }
+        }
+        false
     }
 }

@@ -6,6 +6,10 @@ use super::dispatcher::Dispatcher;
 use crate::domain::{Occurrence, OccurrenceId, OccurrenceState, Reason, Run};
 use crate::ledger::{LedgerError, LifeOf};
 use crate::schedule::Fits;
+use std::time::Duration;
+
+/// So long an occurrence of which nothing says where it is under way is left to whoever began it.
+const UNSAID_MAX: Duration = Duration::from_mins(10);
 
 impl Dispatcher {
     /// An occurrence that is under way, and not here as far as is known.
@@ -16,29 +20,74 @@ impl Dispatcher {
         if !self.parts.ledger.is_shared() {
             return Ok(());
         }
-        // One that was begun by a version which did not say where is that daemon's to end.
         let Some(at) = self.parts.ledger.occurrence_at(&occurrence.id).await? else {
-            return Ok(());
+            return self.look_anywhere(occurrence).await;
         };
         if at == self.parts.ledger.own_life() {
-            // Its answer was lost when it was begun, and nothing of it is under way.
+            // The answer was lost when it was begun or taken over, or something failed after that.
             let is_over = self.beliefs.unrecorded.iter().any(|end| end.id == occurrence.id);
-            return if is_over { Ok(()) } else { self.adopt(occurrence).await };
+            return if is_over { Ok(()) } else { self.carry_on(occurrence).await };
         }
         let is_left = !self.scheduling
             || self.beliefs.takes_nothing_new()
             || self.beliefs.is_there(&at)
             || self.fits_named(&occurrence.playbook) == Fits::Elsewhere;
         if is_left {
-            if occurrence.task.is_none() && self.scheduling {
-                self.beliefs.elsewhere.insert(occurrence.id.clone(), occurrence);
-            }
+            self.count_elsewhere(occurrence);
             return Ok(());
         }
         if self.takes_over(&occurrence.id, &at).await? {
-            let id = occurrence.id.clone();
-            self.adopt(occurrence).await?;
-            self.end_reports_of(&id).await?;
+            self.carry_on(occurrence).await?;
+        }
+        Ok(())
+    }
+
+    /// One that was begun by a version which did not say where. It is that daemon's to end; where none
+    /// is there that carries out a run of it, it is taken over after a while.
+    async fn look_anywhere(&mut self, occurrence: Occurrence) -> Result<(), LedgerError> {
+        let (id, boot) = (occurrence.id.clone(), self.parts.clock.boot());
+        let since = *self.beliefs.unsaid.entry(id.clone()).or_insert(boot);
+        let is_left = !self.scheduling
+            || self.beliefs.takes_nothing_new()
+            || boot.saturating_sub(since) < UNSAID_MAX
+            || self.fits_named(&occurrence.playbook) == Fits::Elsewhere;
+        if is_left || self.is_with_somebody(&id).await? {
+            self.count_elsewhere(occurrence);
+            return Ok(());
+        }
+        if self.parts.ledger.take_over_unsaid(&id).await? {
+            tracing::warn!(occurrence = %id, "taken over: nobody is there who carries it out");
+            self.beliefs.unsaid.remove(&id);
+            self.carry_on(occurrence).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether another daemon is there that carries out a run of an occurrence.
+    async fn is_with_somebody(&self, id: &OccurrenceId) -> Result<bool, LedgerError> {
+        let running = self.parts.ledger.running().await?;
+        let mut daemons = running
+            .iter()
+            .filter(|run| run.occurrence == *id)
+            .filter_map(|run| run.daemon.as_ref());
+        let others = &self.beliefs.others;
+        Ok(daemons.any(|daemon| others.iter().any(|it| it.is_there && it.record.id == *daemon)))
+    }
+
+    fn count_elsewhere(&mut self, occurrence: Occurrence) {
+        if occurrence.task.is_none() && self.scheduling {
+            self.beliefs.elsewhere.insert(occurrence.id.clone(), occurrence);
+        }
+    }
+
+    /// One that is at this life while nothing of it is under way here. What fails is done again by the
+    /// next look: until all is known of it, it is not among what is open.
+    async fn carry_on(&mut self, occurrence: Occurrence) -> Result<(), LedgerError> {
+        let id = occurrence.id.clone();
+        self.end_reports_of(&id).await?;
+        self.adopt(occurrence).await?;
+        // At the end of this life it is left to the next.
+        if !self.beliefs.draining {
             self.run_again_of(&id).await;
         }
         Ok(())
@@ -69,15 +118,31 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Its runs without a claim have ended with the daemon that carried them out.
+    /// The runs without a claim of one that is at this life: those that no worker carries out here have
+    /// ended with the life that did, whatever has that daemon's name by now.
     async fn end_reports_of(&mut self, id: &OccurrenceId) -> Result<(), LedgerError> {
         for run in self.parts.ledger.running().await? {
             let is_its = run.occurrence == *id && run.fence.is_none();
-            if is_its && self.is_of_one_gone(&run) {
+            if is_its && self.worker_of(&run).is_none() {
                 self.end_broken_off(run).await?;
             }
         }
         Ok(())
+    }
+
+    /// Whether a run without a claim has ended by its occurrence: that one has settled, and the daemon
+    /// is gone that carried it out; or it is at this life, where nobody does.
+    pub(super) async fn is_left_behind(&self, run: &Run) -> Result<bool, LedgerError> {
+        let ledger = &self.parts.ledger;
+        if !ledger.is_shared() || run.fence.is_some() || self.worker_of(run).is_some() {
+            return Ok(false);
+        }
+        if ledger.occurrence_at(&run.occurrence).await? == Some(ledger.own_life()) {
+            return Ok(true);
+        }
+        let occurrence = ledger.occurrence(&run.occurrence).await?;
+        let has_settled = occurrence.is_some_and(|occurrence| occurrence.state.is_settled());
+        Ok(has_settled && self.is_of_one_gone(run))
     }
 
     /// Whether another daemon carried a run out that is not there any more.

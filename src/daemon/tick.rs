@@ -45,7 +45,7 @@ impl Dispatcher {
     }
 
     /// What has to be known before anything is decided.
-    async fn read_state(&mut self) -> Result<(), LedgerError> {
+    pub(super) async fn read_state(&mut self) -> Result<(), LedgerError> {
         books::refresh(&self.parts, &mut self.beliefs).await?;
         self.know_others().await
     }
@@ -358,16 +358,21 @@ impl Dispatcher {
                     changed = true;
                 }
                 Action::Cancel { occurrence, reason } => {
-                    self.cancel(&occurrence, reason);
+                    self.cancel(&occurrence, reason).await;
                 }
             }
         }
         changed
     }
 
-    fn cancel(&self, occurrence: &OccurrenceId, reason: Reason) {
+    async fn cancel(&self, occurrence: &OccurrenceId, reason: Reason) {
         for worker in self.beliefs.workers.values().filter(|w| w.occurrence == *occurrence) {
             worker.halt.halt(RunState::Cancelled, reason, reason.text());
+        }
+        if self.beliefs.elsewhere.contains_key(occurrence)
+            && let Err(error) = self.ask_to_stop(occurrence, reason).await
+        {
+            tracing::warn!(%occurrence, %error, "what is under way elsewhere was not asked to stop");
         }
     }
 

@@ -123,7 +123,8 @@ impl Dispatcher {
         claimed: &[RunId],
     ) -> Result<(), LedgerError> {
         for run in self.parts.ledger.running().await? {
-            let is_left = !claimed.contains(&run.id) && self.is_own(&run);
+            let is_left =
+                !claimed.contains(&run.id) && (self.is_own(&run) || self.is_taken_over(&run));
             if is_left && self.waits(&run).await? {
                 continue;
             }
@@ -132,6 +133,13 @@ impl Dispatcher {
             }
         }
         Ok(())
+    }
+
+    /// Whether a run without a claim is of an occurrence that an earlier life of this daemon took over,
+    /// and did not come to see to.
+    fn is_taken_over(&self, run: &Run) -> bool {
+        let is_open = self.beliefs.open.contains_key(&run.occurrence);
+        is_open && run.fence.is_none() && self.is_of_one_gone(run)
     }
 
     /// Own runs, and those of daemons that are gone, that are under way by their record while nobody works
@@ -144,9 +152,15 @@ impl Dispatcher {
 
     async fn try_to_end_forsaken(&mut self) -> Result<(), LedgerError> {
         for run in self.parts.ledger.running().await? {
+            if run.fence.is_none() {
+                if self.is_left_behind(&run).await? {
+                    self.end_broken_off(run).await?;
+                }
+                continue;
+            }
             let has_worker = self.beliefs.workers.values().any(|w| w.task == run.task);
             let is_nobodys = self.is_own(&run) || self.is_of_one_gone(&run);
-            let is_left = run.fence.is_some() && is_nobodys && !has_worker;
+            let is_left = is_nobodys && !has_worker;
             if is_left && self.waits(&run).await? {
                 continue;
             }
@@ -320,7 +334,7 @@ fn was_broken_off(run: &Run) -> bool {
         || end == (RunState::Cancelled, Some(Reason::Draining))
 }
 
-fn of_claim(error: ClaimError) -> LedgerError {
+pub(super) fn of_claim(error: ClaimError) -> LedgerError {
     match error {
         ClaimError::Store(error) => LedgerError::Store(error),
         error => LedgerError::Conflict { what: "its claim".to_owned(), why: error.to_string() },

@@ -57,6 +57,28 @@ impl Ledger {
         Err(contended(key))
     }
 
+    /// The same of one that is under way and of which nothing says where, as earlier versions began it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn take_over_unsaid(&self, id: &OccurrenceId) -> Result<bool> {
+        let (key, row) = (keys::occurrence_at(id), keys::occurrence(id));
+        for _ in 0..TRIES_MAX {
+            if let Some(found) = self.read::<LifeOf>(&key).await? {
+                return Ok(found.value == self.own_life());
+            }
+            let found = self.read::<Occurrence>(&row).await?;
+            let is_under_way = |it: &Record<Occurrence>| it.value.state == OccurrenceState::Running;
+            let Some(occurrence) = found.filter(is_under_way) else { return Ok(false) };
+            let batch = Batch::new().check(row.as_str(), Some(occurrence.version));
+            let batch = records::create(batch, &key, &self.own_life())?;
+            if self.try_commit(batch).await? {
+                return Ok(true);
+            }
+        }
+        Err(contended(key))
+    }
+
     /// Adds to a commit that an occurrence is at this life.
     pub(super) fn begun_here(&self, batch: Batch, id: &OccurrenceId) -> Result<Batch> {
         let key = keys::occurrence_at(id);

@@ -91,7 +91,8 @@ pub struct Enrolment {
 pub enum Presence {
     /// It is there.
     There,
-    /// It is, and was gone for the others meanwhile: they may have taken over what it had begun.
+    /// It is, and was gone for the others meanwhile: they may have taken over what it had begun. It
+    /// believes that it is there only once it has let go of that ([`Ledger::come_back`]).
     Back,
     /// Another life has its name.
     Taken(Box<DaemonRecord>),
@@ -140,6 +141,10 @@ impl Ledger {
                 return Ok(Presence::Taken(Box::new(other.clone())));
             }
             let was_there = known.is_some_and(|known| known.is_there(&now));
+            if !begins && !was_there {
+                // Before it is written: the answer to that may be lost.
+                self.was_gone.store(true, Ordering::Release);
+            }
             let record = DaemonRecord {
                 id: id.clone(),
                 life: life.clone(),
@@ -165,7 +170,13 @@ impl Ledger {
     /// Whether this daemon may believe that it is there for the others. One that never said so is alone.
     pub fn is_there(&self) -> bool {
         let until = self.there_until.load(Ordering::Acquire);
-        until == 0 || millis(self.clock.boot()) < until
+        !self.was_gone.load(Ordering::Acquire) && (until == 0 || millis(self.clock.boot()) < until)
+    }
+
+    /// What this daemon had begun before it was gone for the others is let go: it may believe that it is
+    /// there as soon as it has said so.
+    pub fn come_back(&self) {
+        self.was_gone.store(false, Ordering::Release);
     }
 
     /// This life ends in good order.

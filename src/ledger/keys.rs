@@ -432,8 +432,8 @@ pub(super) fn part(key: &str, index: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::from_millis;
-    use crate::store::KEY_BYTES_MAX;
+    use crate::domain::{Channel, DaemonId, from_millis};
+    use crate::store::{KEY_BYTES_MAX, QUIET};
     use std::collections::BTreeSet;
 
     #[test]
@@ -443,6 +443,18 @@ mod tests {
         let segments: BTreeSet<_> = names.iter().map(|name| segment(name)).collect();
         assert_eq!(segments.len(), names.len());
         assert!(segments.iter().all(|s| !s.contains('/') && s.len() <= SEGMENT_BYTES_MAX));
+    }
+
+    #[test]
+    fn what_is_not_announced_begins_as_the_store_knows_it() {
+        let (run, channel) = (RunId::new("r"), Channel::Slack("ops".into()));
+        let (daemon_of, lane_of) = (daemon(&DaemonId::new("one")), lane(&channel));
+        for key in [daemon_of, lane_of, transcript(&run), transcript_head(&run)] {
+            assert!(QUIET.iter().any(|begin| key.starts_with(begin)), "{key}");
+        }
+        for key in [drained(&DaemonId::new("one")), stop_asked(&run)] {
+            assert!(!QUIET.iter().any(|begin| key.starts_with(begin)), "{key}");
+        }
     }
 
     #[test]

@@ -106,6 +106,8 @@ pub struct Ledger {
     /// Until when this daemon may believe that it is there for others, in milliseconds of the boot-time
     /// clock; 0: it never said that it is.
     pub(in crate::ledger) there_until: AtomicU64,
+    /// It was gone for the others, and has not let go yet what they may have taken over.
+    pub(in crate::ledger) was_gone: AtomicBool,
     /// Whether the store is kept by others, who have their own ways to bring it back.
     pub(in crate::ledger) exports_nothing: AtomicBool,
 }
@@ -147,6 +149,7 @@ impl Ledger {
             last_place: tokio::sync::Mutex::default(),
             counted: AtomicBool::new(false),
             there_until: AtomicU64::new(0),
+            was_gone: AtomicBool::new(false),
             exports_nothing: AtomicBool::new(false),
         }
     }

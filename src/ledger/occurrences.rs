@@ -261,8 +261,16 @@ impl Ledger {
         ids: Vec<(String, Record<OccurrenceId>)>,
     ) -> Result<Vec<Occurrence>> {
         let mut occurrences = Vec::with_capacity(ids.len());
-        for (_, id) in ids {
-            occurrences.extend(self.occurrence(&id.value).await?);
+        for ids in ids.chunks(records::PAGE) {
+            let names: Vec<String> =
+                ids.iter().map(|(_, id)| keys::occurrence(&id.value)).collect();
+            let asked: Vec<&str> = names.iter().map(String::as_str).collect();
+            let found = self.store.get_all(&asked).await?;
+            for (name, found) in names.iter().zip(found) {
+                let record: Option<Record<Occurrence>> =
+                    records::of(self.store.as_ref(), name, found).await?;
+                occurrences.extend(record.map(|record| record.value));
+            }
         }
         Ok(occurrences)
     }

@@ -65,15 +65,18 @@ impl Ledger {
     /// them with the phase they had; of several sweepers one gets each.
     pub async fn expire(&self) -> Result<Vec<Claim>, ClaimError> {
         let mut ended = Vec::new();
-        for task in self.tasks_under(&keys::held_prefix(&self.options.board)).await? {
-            // Asked anew for each: the time must not be later than the record it judges.
+        let held = self.tasks_under(&keys::held_prefix(&self.options.board)).await?;
+        for tasks in held.chunks(records::PAGE) {
+            // Before their records are read: the time must not be later than the record it judges.
             let now = self.store.now().await?;
-            let claim = self
-                .expire_one(task, Reason::LeaseExpired, |claim| {
-                    claim.holder.is_some() && !claim.is_live(&now)
-                })
-                .await?;
-            ended.extend(claim);
+            for task in tasks {
+                let claim = self
+                    .expire_one(*task, Reason::LeaseExpired, |claim| {
+                        claim.holder.is_some() && !claim.is_live(&now)
+                    })
+                    .await?;
+                ended.extend(claim);
+            }
         }
         Ok(ended)
     }

@@ -30,6 +30,9 @@ const STATEMENTS: usize = 256;
 /// A connection older than this is made anew, so that a new balance of hosts is found.
 const LIFETIME_MAX: Duration = Duration::from_hours(1);
 
+/// Within a transaction that may wait for others, or for a large table, as long as that takes.
+const UNHURRIED: &str = "set local statement_timeout = 0; set local lock_timeout = 0";
+
 /// What is said of a database in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresOptions {
@@ -199,6 +202,16 @@ impl Cluster {
     fn moved_to(&self, host: usize) {
         if self.at.swap(host, Ordering::Relaxed) != host {
             self.pool.set_connect_options(way_to(&self.options.address.hosts()[host]));
+            // Those to the host before are not lent any more.
+            self.forget_idle();
+        }
+    }
+
+    /// Lets go the connections that lie idle in the pool: where one is dead, those beside it are, too.
+    pub fn forget_idle(&self) {
+        for _ in 0..self.pool.size() {
+            let Some(connection) = self.pool.try_acquire() else { break };
+            drop(connection.detach());
         }
     }
 
@@ -229,7 +242,7 @@ fn settings(options: &PostgresOptions) -> String {
     format!(
         "set search_path = {schema}; set statement_timeout = {timeout}; set lock_timeout = {timeout}; \
          set idle_in_transaction_session_timeout = {idle}; set time zone 'UTC'; \
-         set client_min_messages = warning",
+         set client_min_messages = warning; set default_transaction_isolation = 'read committed'",
         schema = options.schema.as_str(),
         idle = timeout.saturating_mul(2),
     )
@@ -274,5 +287,6 @@ mod tests {
             "{told}"
         );
         assert!(told.contains("idle_in_transaction_session_timeout = 40000"), "{told}");
+        assert!(told.contains("default_transaction_isolation = 'read committed'"), "{told}");
     }
 }

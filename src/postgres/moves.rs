@@ -3,7 +3,7 @@
 //! One row says it. Where a schema is left, its tables refuse every write on top, whoever makes it:
 //! a daemon on another machine that nobody thought of cannot go on behind the back of the new place.
 
-use super::{Cluster, ConnectError, Schema};
+use super::{Cluster, ConnectError, Schema, UNHURRIED};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
@@ -203,7 +203,7 @@ async fn leave(
     to: &str,
 ) -> sqlx::Result<Begun> {
     let begin = format!(
-        "begin; select pg_advisory_xact_lock(hashtext('rota board'), hashtext('{}')); \
+        "begin; {UNHURRIED}; select pg_advisory_xact_lock(hashtext('rota board'), hashtext('{}')); \
          select pg_advisory_xact_lock({})",
         schema.as_str(),
         store_lock(schema)
@@ -256,8 +256,12 @@ pub async fn end_leaving(cluster: &Cluster, id: &str) -> Result<(), MoveError> {
 
 /// Until this connection ends nobody else moves anything here; whoever does is waited for.
 pub async fn take_turn(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<()> {
-    let turn = sqlx::query("select pg_advisory_lock(hashtext('rota move'), hashtext($1))");
-    turn.bind(schema.as_str()).execute(connection).await.map(|_| ())
+    // The lock outlives the transaction, which is there for its limits.
+    let turn = format!(
+        "begin; {UNHURRIED}; select pg_advisory_lock(hashtext('rota move'), hashtext('{}')); commit",
+        schema.as_str()
+    );
+    sqlx::raw_sql(AssertSqlSafe(turn)).execute(connection).await.map(|_| ())
 }
 
 /// How far the filling has come, as whoever fills wrote it down.

@@ -24,7 +24,8 @@
 //! 11. A key put twice in one commit has the last value; one that is put and deleted is gone.
 //! 12. Where several daemons share a store, [`Store::changes`] counts up soon after another one
 //!     committed: once for several of their commits, perhaps, and rarely once too often. What this one
-//!     committed is not counted; where one has the store alone there is nothing to count.
+//!     committed is not counted; where one has the store alone there is nothing to count. A commit of
+//!     [`QUIET`] rows alone may be counted later, or not at all.
 
 pub mod lock;
 pub mod memory;
@@ -43,6 +44,9 @@ pub const KEY_BYTES_MAX: usize = 512;
 /// The largest value: 17 of them with the longest keys still fit into a page that stays in the
 /// embedded engine's log (131,052 bytes); larger pages go to files of their own, which nobody syncs.
 pub const VALUE_BYTES_MAX: usize = 7 * 1024;
+
+/// How the keys begin of rows that no other daemon waits for: who writes nothing else is not announced.
+pub const QUIET: &[&str] = &["daemon/", "notice-lane/", "log/", "log-head/"];
 
 /// What a store answers.
 pub type Result<T> = std::result::Result<T, StoreError>;

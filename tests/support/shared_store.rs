@@ -1,5 +1,5 @@
 //! A store that several daemons share, each through a door of its own: it hears of the others' commits,
-//! can be cut off for a while, and dies with its daemon.
+//! can be cut off or lose its answers for a while, and dies with its daemon.
 
 use async_trait::async_trait;
 use rota::domain::StoreTime;
@@ -27,6 +27,8 @@ enum Way {
     Open,
     /// Nothing comes through for now.
     Cut,
+    /// What is committed is, but nobody is told.
+    Deaf,
     /// Whoever comes never goes on: its process is gone.
     Dead,
 }
@@ -56,6 +58,11 @@ impl Door {
         *self.way.lock().unwrap() = Way::Cut;
     }
 
+    /// Connections are lost between a commit and its answer.
+    pub fn deafen(&self) {
+        *self.way.lock().unwrap() = Way::Deaf;
+    }
+
     /// It is mended.
     pub fn mend(&self) {
         *self.way.lock().unwrap() = Way::Open;
@@ -64,7 +71,7 @@ impl Door {
     async fn pass(&self) -> Result<()> {
         let way = *self.way.lock().unwrap();
         match way {
-            Way::Open => Ok(()),
+            Way::Open | Way::Deaf => Ok(()),
             Way::Cut => Err(StoreError::Failed("the network is cut".into())),
             Way::Dead => std::future::pending().await,
         }
@@ -78,6 +85,11 @@ impl Store for Door {
         self.shared.below.get(key).await
     }
 
+    async fn get_all(&self, keys: &[&str]) -> Result<Vec<Option<Versioned>>> {
+        self.pass().await?;
+        self.shared.below.get_all(keys).await
+    }
+
     async fn commit(&self, batch: Batch) -> Result<()> {
         self.pass().await?;
         self.shared.below.commit(batch).await?;
@@ -86,7 +98,11 @@ impl Store for Door {
                 door.send_modify(|count| *count += 1);
             }
         }
-        Ok(())
+        let way = *self.way.lock().unwrap();
+        match way {
+            Way::Deaf => Err(StoreError::Failed("the answer was lost".into())),
+            _ => Ok(()),
+        }
     }
 
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Row>> {

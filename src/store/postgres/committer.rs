@@ -3,7 +3,8 @@
 //!
 //! A connection that is lost in the middle leaves a question: the server may still be at it. So before
 //! anything else is sent, that session is ended there, and waited for: what was sent first is decided
-//! first, also where nobody is told how.
+//! first, also where nobody is told how. One that has committed and waits for a standby is not ended: it
+//! would not wait any more, and what others would see then is lost if that server is.
 
 use super::changes::Own;
 use super::failure::Fault;
@@ -23,6 +24,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 pub(super) const WAITING_MAX: usize = 1024;
 /// How often a group is sent again when others were in its way.
 const TRIES_MAX: u32 = 5;
+/// The same where a lock was waited for as long as that may take.
+const LOCK_TRIES_MAX: u32 = 2;
 /// How long after a statement's own limit the server has to say so.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// How long the session of a lost connection has to end, in the server's milliseconds.
@@ -37,7 +40,8 @@ const ABOUT: &str = "select pg_backend_pid(), \
      (select backend_start::text from pg_stat_activity where pid = pg_backend_pid()), \
      current_setting('max_locks_per_transaction')::int, \
      set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), false)";
-const END: &str = "select pg_terminate_backend(pid, $1) from pg_stat_activity \
+const END: &str = "select case when wait_event = 'SyncRep' then false \
+     else pg_terminate_backend(pid, $1) end from pg_stat_activity \
      where pid = $2 and backend_start::text = $3";
 /// The one commit whose only check is of what it puts, and no more: a statement that finds the row
 /// changed since it began looks at it again, so that it needs no second one after the locks.
@@ -135,7 +139,8 @@ impl Committer {
     async fn commit(&mut self, group: Group) {
         let Err((fault, group)) = self.settle(group).await else { return };
         // One of them may be what the server cannot bear; the others are not to suffer for it.
-        if group.len() > 1 && fault.is_refusal() {
+        let took_long = fault.meaning() == Meaning::TooSlow || fault.is_late_lock();
+        if group.len() > 1 && fault.is_refusal() && !took_long {
             let locks = self.locks.clone();
             for alone in group.apart(&locks) {
                 if let Err((fault, alone)) = self.settle(alone).await {
@@ -176,7 +181,8 @@ impl Committer {
                 Err(fault) => {
                     // Where it may have happened, others are told.
                     self.own.sent(versions, 0, !fault.is_refusal());
-                    if fault.meaning() != Meaning::Again || tries >= TRIES_MAX {
+                    let most = if fault.is_late_lock() { LOCK_TRIES_MAX } else { TRIES_MAX };
+                    if fault.meaning() != Meaning::Again || tries >= most {
                         return Err((fault, group));
                     }
                     tries += 1;

@@ -27,6 +27,12 @@ pub(super) enum Fault {
     /// It answered something else than it should.
     #[error("the store's server gave an answer that makes no sense: is its schema this program's?")]
     Answer(#[source] Arc<sqlx::Error>),
+    /// Its clock is behind what it said before.
+    #[error(
+        "the clock of the store's server is {} s behind what it said before, so nobody's lease is judged \
+         here: where that was wrong and is right now, start this daemon anew", .0.as_secs()
+    )]
+    SetBack(Duration),
     /// A key that cannot be written down there.
     #[error("a key with a zero byte cannot be kept in PostgreSQL")]
     Zero,
@@ -42,8 +48,15 @@ impl Fault {
             Self::Unreachable(error) => error.meaning(),
             Self::Server(error) => meaning(error),
             Self::Silent(_) | Self::UnderWay | Self::Closed => Meaning::Gone,
-            Self::Answer(_) | Self::Zero => Meaning::Other,
+            Self::Answer(_) | Self::SetBack(_) | Self::Zero => Meaning::Other,
         }
+    }
+
+    /// Whether a lock was not had in the time that there is for one.
+    pub(super) fn is_late_lock(&self) -> bool {
+        let Self::Server(error) = self else { return false };
+        let code = error.as_database_error().and_then(|error| error.code());
+        code.is_some_and(|code| code == "55P03")
     }
 
     /// Whether it is certain that nothing happened and the connection is as good as before: the

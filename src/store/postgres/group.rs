@@ -5,7 +5,7 @@
 //! decides wave after wave, and those of one wave at once.
 
 use super::failure::Fault;
-use crate::store::{Batch, Result, StoreError};
+use crate::store::{Batch, QUIET, Result, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use tokio::sync::oneshot;
 
@@ -192,7 +192,7 @@ impl Group {
                 }
                 None => {
                     decided.versions += u64::try_from(rows(&batch).len()).unwrap_or(0);
-                    decided.changed |= !batch.puts.is_empty() || !batch.deletes.is_empty();
+                    decided.changed |= written(&batch).any(|key| !is_quiet(key));
                     Ok(())
                 }
             };
@@ -215,7 +215,7 @@ impl Group {
 pub(super) struct Decided {
     /// How many versions were taken from the sequence.
     pub(super) versions: u64,
-    /// Whether anything was put or deleted.
+    /// Whether anything was put or deleted that others are told of.
     pub(super) changed: bool,
 }
 
@@ -248,6 +248,11 @@ fn written_version(version: u64) -> i64 {
 
 fn written(batch: &Batch) -> impl Iterator<Item = &str> {
     batch.puts.iter().map(|(key, _)| key).chain(&batch.deletes).map(String::as_str)
+}
+
+/// Whether others need not be told of a row.
+fn is_quiet(key: &str) -> bool {
+    QUIET.iter().any(|begin| key.starts_with(begin))
 }
 
 fn keys(batch: &Batch) -> impl Iterator<Item = &str> {
@@ -398,6 +403,22 @@ mod tests {
         let second = answered.next().unwrap().await.unwrap();
         assert!(matches!(second, Err(StoreError::Conflict { key }) if key == "b"));
         assert!(matches!(answered.next().unwrap().await, Ok(Ok(()))));
+    }
+
+    #[test]
+    fn that_a_daemon_is_there_and_what_a_run_says_is_not_announced() {
+        let of = |batch: Batch| Group::take(&mut waiting(vec![batch]), &Locks::new("team"));
+        for (batch, changed) in [
+            (put("daemon/one"), false),
+            (put("log/run/1").put("log-head/run", "1"), false),
+            (put("notice-lane/ops").delete("log/run/1"), false),
+            (put("daemon-drained/one"), true),
+            (put("log/run/1").put("claim/b/1", "c"), true),
+            (Batch::new().delete("stop-asked/run"), true),
+            (Batch::new().check("claim/b/1", None), false),
+        ] {
+            assert_eq!(of(batch.clone()).answer(&[]).changed, changed, "{batch:?}");
+        }
     }
 
     #[test]

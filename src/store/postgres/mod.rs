@@ -17,7 +17,9 @@
 //! # Time
 //! The server's clock decides, for all daemons alike; it has to be kept by something that lets it
 //! run faster or slower and does not set it back. Where it is set back nevertheless, or another host
-//! has taken over, the time stands still here until it has caught up.
+//! has taken over, by at most a second, the time stands still here until it has caught up. By more than
+//! that it is not told at all until then, or until this daemon starts anew: daemons that saw the later
+//! time would go on judging the leases of those that did not.
 //!
 //! # Durability
 //! A commit that returns is as safe as the server makes it: a standby that may take over has to be a
@@ -30,7 +32,7 @@ mod group;
 mod reads;
 
 use super::{Batch, Result, Row, Store, StoreError, Versioned};
-use crate::domain::StoreTime;
+use crate::domain::{StoreTime, millis};
 use crate::postgres::{Cluster, steps};
 use async_trait::async_trait;
 use changes::{Changes, Own};
@@ -41,6 +43,7 @@ use reads::Reads;
 use sqlx::Connection as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -48,15 +51,16 @@ use tokio_util::task::TaskTracker;
 /// The tables' versions.
 const STEPS: &[&str] = &[include_str!("store_1.sql")];
 
-/// What connections are told. Snapshots are taken anew by each statement, as locks need it. And every
-/// statement here finds its rows by the key: no plan is to be made for it each time, or kept from when
-/// the table was so small that reading all of it was cheapest.
-const TUNED: &str = "set default_transaction_isolation = 'read committed'; \
-     set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
+/// What connections are told. Every statement here finds its rows by the key: no plan is to be made for
+/// it each time, or kept from when the table was so small that reading all of it was cheapest.
+const TUNED: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
      set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off";
 
 /// The store's time is that of the server, whichever host it is.
 const ERA: &str = "postgres";
+
+/// A server's clock that is behind what it said before by more than this has been set.
+const BEHIND_MAX_MS: i64 = 1_000;
 
 /// A store that several daemons share. Dropping it lets the commits under way be done.
 #[derive(Debug)]
@@ -78,7 +82,9 @@ impl PostgresStore {
     /// [`StoreError::Failed`]: out of reach, or without the rights; [`StoreError::Corrupt`]: a newer
     /// version made it; [`StoreError::Unusable`]: the database cannot keep it.
     pub async fn open(cluster: Cluster) -> Result<Self> {
-        let cluster = cluster.tuned(TUNED);
+        // Well before the statement's own limit: it is asked once more within what callers wait for.
+        let lock_timeout = millis(cluster.statement_timeout() / 3).max(1);
+        let cluster = cluster.tuned(&format!("{TUNED}; set lock_timeout = {lock_timeout}"));
         let place = cluster.place();
         fits(&cluster).await?;
         steps::make(&cluster, "store", STEPS)
@@ -159,7 +165,8 @@ impl Store for PostgresStore {
     }
 
     async fn now(&self) -> Result<StoreTime> {
-        let ms = not_before(&self.latest, self.reads.now().await?);
+        let said = self.reads.now().await?;
+        let ms = not_before(self.latest.fetch_max(said, Ordering::SeqCst), said)?;
         Ok(StoreTime { era: ERA.to_owned(), ms: ms.unsigned_abs() })
     }
 
@@ -168,9 +175,13 @@ impl Store for PostgresStore {
     }
 }
 
-/// The time that the server says, or the latest that it said before.
-fn not_before(latest: &AtomicI64, ms: i64) -> i64 {
-    latest.fetch_max(ms, Ordering::SeqCst).max(ms)
+/// The time that the server says, or the latest that it said before, where it is hardly behind that.
+fn not_before(latest: i64, said: i64) -> std::result::Result<i64, Fault> {
+    let behind = latest.saturating_sub(said);
+    if behind > BEHIND_MAX_MS {
+        return Err(Fault::SetBack(Duration::from_millis(behind.unsigned_abs())));
+    }
+    Ok(latest.max(said))
 }
 
 /// What no text of the server's holds.
@@ -183,9 +194,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_the_servers_clock_is_set_back_time_stands_still_until_it_has_caught_up() {
-        let latest = AtomicI64::new(0);
-        let told = [10, 20, 5, 19, 21].map(|ms| not_before(&latest, ms));
-        assert_eq!(told, [10, 20, 20, 20, 21]);
+    fn where_the_servers_clock_is_set_back_time_stands_still_or_is_not_told() {
+        for (latest, said, told) in [
+            (0, 10, Some(10)),
+            (10, 10, Some(10)),
+            (20, 5, Some(20)),
+            (5_000, 4_000, Some(5_000)),
+            (5_000, 3_999, None),
+            (3_600_000, 0, None),
+            (3_600_000, 3_600_001, Some(3_600_001)),
+        ] {
+            assert_eq!(not_before(latest, said).ok(), told, "{latest}, then {said}");
+        }
+        let why = not_before(3_600_000, 0).unwrap_err().to_string();
+        assert!(why.contains("3600 s behind"), "{why}");
     }
 }

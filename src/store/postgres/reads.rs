@@ -4,6 +4,7 @@ use super::committer::GRACE;
 use super::failure::Fault;
 use crate::postgres::{Cluster, Meaning};
 use crate::store::{Row, Versioned};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row as _};
@@ -11,7 +12,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// How long the time may take: whoever asks wants to know it now.
+/// How long the time may take, and a single row before it is asked for over another connection: whoever
+/// asks wants to know it now.
 const NOW_MAX: Duration = Duration::from_secs(5);
 
 const GET: &str = "select version, value from ledger where key = $1";
@@ -31,7 +33,19 @@ struct Until {
     patience: Duration,
 }
 
+/// How long an answer is waited for.
+#[derive(Clone, Copy)]
+struct Patience {
+    first: Duration,
+    /// When it is asked once more because nobody said anything.
+    again: Option<Duration>,
+}
+
 impl Until {
+    fn from_now(patience: Duration) -> Self {
+        Self { end: Instant::now() + patience, patience }
+    }
+
     async fn within<T>(&self, what: impl Future<Output = T>) -> Result<T, Fault> {
         timeout_at(self.end, what).await.map_err(|_| Fault::Silent(self.patience))
     }
@@ -49,13 +63,14 @@ impl Reads {
     }
 
     pub(super) async fn get(&self, key: &str) -> Result<Option<Versioned>, Fault> {
-        let rows = self.rows(|| sqlx::query(GET).bind(key), self.patience()).await?;
+        let patience = Patience { first: NOW_MAX, again: Some(self.patience()) };
+        let rows = self.rows(|| sqlx::query(GET).bind(key), patience).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         Ok(Some(Versioned { version: version(row.try_get(0)?), value: row.try_get(1)? }))
     }
 
     pub(super) async fn get_all(&self, keys: &[&str]) -> Result<Vec<Option<Versioned>>, Fault> {
-        let rows = self.rows(|| sqlx::query(GET_ALL).bind(keys), self.patience()).await?;
+        let rows = self.rows(|| sqlx::query(GET_ALL).bind(keys), self.once()).await?;
         let mut found = HashMap::with_capacity(rows.len());
         for row in rows {
             let key: String = row.try_get(0)?;
@@ -85,7 +100,7 @@ impl Reads {
                 None => scan,
             }
         };
-        let rows = self.rows(question, self.patience()).await?;
+        let rows = self.rows(question, self.once()).await?;
         let row = |row: PgRow| -> Result<Row, Fault> {
             let (key, number) = (row.try_get(0)?, row.try_get(1)?);
             Ok(Row { key, version: version(number), value: row.try_get(2)? })
@@ -95,8 +110,13 @@ impl Reads {
 
     /// The server's clock, in milliseconds since 1970.
     pub(super) async fn now(&self) -> Result<i64, Fault> {
-        let rows = self.rows(|| sqlx::query(NOW), NOW_MAX).await?;
+        let patience = Patience { first: NOW_MAX, again: Some(NOW_MAX) };
+        let rows = self.rows(|| sqlx::query(NOW), patience).await?;
         Ok(rows.first().map_or(Err(sqlx::Error::RowNotFound), |row| row.try_get(0))?)
+    }
+
+    fn once(&self) -> Patience {
+        Patience { first: self.patience(), again: None }
     }
 
     fn patience(&self) -> Duration {
@@ -108,41 +128,61 @@ impl Reads {
     async fn rows(
         &self,
         question: impl Fn() -> Question + Send + Sync,
-        patience: Duration,
+        patience: Patience,
     ) -> Result<Vec<PgRow>, Fault> {
-        let until = Until { end: Instant::now() + patience, patience };
+        let lay_idle = self.cluster.pool().num_idle() > 0;
+        let until = match patience.again {
+            // A connection is made first, or waited for.
+            Some(again) if !lay_idle => Until::from_now(again),
+            _ => Until::from_now(patience.first),
+        };
         match self.ask(question(), &until).await {
             Err(fault @ Fault::Server(_)) => match fault.meaning() {
                 Meaning::Gone => {
-                    self.forget_idle();
+                    self.cluster.forget_idle();
                     self.ask(question(), &until).await
                 }
                 Meaning::Again => self.ask(question(), &until).await,
                 _ => Err(fault),
             },
+            // The way there may be gone without a word; then what lies idle is as silent. Where nothing
+            // did, it was tried anew already.
+            Err(fault @ Fault::Silent(_)) => {
+                self.cluster.forget_idle();
+                match patience.again.filter(|_| lay_idle) {
+                    Some(again) => self.ask(question(), &Until::from_now(again)).await,
+                    None => Err(fault),
+                }
+            }
             answer => answer,
         }
     }
 
     async fn ask(&self, question: Question, until: &Until) -> Result<Vec<PgRow>, Fault> {
-        let mut connection = until.within(self.cluster.acquire()).await??;
-        let fault = match until.within(question.fetch_all(&mut *connection)).await {
-            Ok(Ok(rows)) => return Ok(rows),
-            Ok(Err(error)) => Fault::from(error),
-            Err(fault) => fault,
-        };
-        if fault.meaning() == Meaning::Gone {
-            // The pool would wait for its answer before it lends it again.
-            drop(connection.detach());
+        let mut lent = Lent(Some(until.within(self.cluster.acquire()).await??));
+        let Some(connection) = lent.0.as_mut() else { return Err(Fault::Closed) };
+        let answer = until.within(question.fetch_all(&mut **connection)).await?;
+        let rows = answer.map_err(Fault::from);
+        if rows.as_ref().err().is_none_or(|fault| fault.meaning() != Meaning::Gone) {
+            lent.give_back();
         }
-        Err(fault)
+        rows
     }
+}
 
-    /// Where one connection is dead, those that lay beside it are, too.
-    fn forget_idle(&self) {
-        let pool = self.cluster.pool();
-        for _ in 0..pool.size() {
-            let Some(connection) = pool.try_acquire() else { break };
+/// A connection of the pool, which gets it back only when it has answered: otherwise the pool would wait
+/// for that answer before it lends it again. Whoever asked may have gone away meanwhile.
+struct Lent(Option<PoolConnection<Postgres>>);
+
+impl Lent {
+    fn give_back(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
             drop(connection.detach());
         }
     }

@@ -68,7 +68,12 @@ async fn a_daemon_that_wrote_nothing_for_a_lease_is_gone_and_knows_it_a_margin_e
     let seen = known(&two, "one").await;
     assert_eq!((seen.is_there, seen.seen_ago), (false, Some(LEASE)));
     assert_eq!(one.stay(&as_a_daemon()).await.unwrap(), Presence::Back);
-    assert!(one.is_there() && known(&two, "one").await.is_there);
+    assert!(known(&two, "one").await.is_there);
+    assert!(!one.is_there(), "before it has let go of what others may have taken over");
+    assert_eq!(one.stay(&as_a_daemon()).await.unwrap(), Presence::There);
+    assert!(!one.is_there(), "however often it says so");
+    one.come_back();
+    assert!(one.is_there());
     assert_eq!(known(&two, "one").await.record.labels, ["gpu"]);
 }
 

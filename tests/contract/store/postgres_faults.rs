@@ -195,7 +195,7 @@ async fn a_commit_that_takes_too_long_fails_and_did_not_happen() {
     match failed {
         Err(error @ StoreError::Failed(_)) => {
             let told = told(&error);
-            assert!(told.contains("longer than the statement timeout"), "{told}");
+            assert!(told.contains("other daemons were in the way each time"), "{told}");
         }
         other => panic!("{other:?}"),
     }

@@ -1,14 +1,15 @@
 //! What a daemon leaves that is gone is another's within a lease; what one is told, all of them hear.
 
 use super::outbox::notice;
-use super::playbooks::{WORKER as WORKER_PLAYBOOK, asks_to_hear};
+use super::playbooks::{BREAKS_OFF, QUICK, WORKER as WORKER_PLAYBOOK, asks_to_hear};
 use super::several::{REPORT, runs, start, team};
 use crate::support::daemon::{ADA, BO, Life, Team, request};
 use crate::support::mailbox::Mailbox;
 use futures::FutureExt as _;
 use rota::clock::Clock as _;
 use rota::domain::*;
-use rota::ledger::RunFilter;
+use rota::ledger::{Enrolment, Presence, RunFilter};
+use rota::store::Batch;
 use rota::tools::desk::{Desk as _, DeskError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,8 +81,19 @@ async fn a_daemon_that_was_cut_off_does_no_more_of_what_another_took_over() {
     assert_eq!(attempts(&two).await, made);
     // It is mended, and what it had begun comes back to it.
     door.mend();
+    // That it is there is said beside the loop that decides, and may be said before that one looks.
+    let ask = Enrolment {
+        version: "0.1.0".to_owned(),
+        labels: Vec::new(),
+        slots: 4,
+        since: team.clock.wall(),
+        lease: Duration::from_mins(1),
+    };
+    assert_eq!(one.ledger.stay(&ask).await.unwrap(), Presence::Back);
+    assert!(!one.ledger.is_there(), "what was taken over is still under way here");
     gate.open();
     one.work().await;
+    assert!(one.ledger.is_there());
     assert_eq!(attempts(&two).await, made, "the first one has nothing more to say");
     assert!(one.daemon.lost_its_state().now_or_never().is_none());
     // It goes on by itself.
@@ -89,6 +101,105 @@ async fn a_daemon_that_was_cut_off_does_no_more_of_what_another_took_over() {
     one.work().await;
     assert_eq!(runs(&two).await[0], ("one".to_owned(), RunState::Succeeded));
     one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_takeover_whose_answer_was_lost_is_carried_on_by_whoever_has_it() {
+    let (mut team, shared) = team("report", REPORT).await;
+    let (one, door) = start(&mut team, &shared, "one").await;
+    let (two, answers) = start(&mut team, &shared, "two").await;
+    let mut gate = team.gates.stop("model");
+    team.clock.advance(Duration::from_mins(10));
+    one.daemon.tick().await;
+    gate.reached().await;
+    door.die();
+    drop(gate);
+    team.clock.advance(LEASE_OVER);
+    answers.deafen();
+    two.daemon.tick().await;
+    let occurrence = two.ledger.open_occurrences().await.unwrap().remove(0);
+    let at = two.ledger.occurrence_at(&occurrence.id).await.unwrap();
+    assert_eq!(at, Some(two.ledger.own_life()), "it has it, and was not told");
+    assert_eq!(attempts(&two).await, [of("one", 1, RunState::Running)]);
+    answers.mend();
+    two.work().await;
+    let made = [of("one", 1, RunState::Interrupted), of("two", 2, RunState::Succeeded)];
+    assert_eq!(attempts(&two).await, made);
+    assert!(two.ledger.open_occurrences().await.unwrap().is_empty());
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_daemon_took_over_when_it_died_its_next_life_carries_on() {
+    let (mut team, shared) = team("report", REPORT).await;
+    let (one, door) = start(&mut team, &shared, "one").await;
+    let (two, second) = start(&mut team, &shared, "two").await;
+    let mut gate = team.gates.stop("model");
+    team.clock.advance(Duration::from_mins(10));
+    one.daemon.tick().await;
+    gate.reached().await;
+    door.die();
+    drop(gate);
+    team.clock.advance(LEASE_OVER);
+    // It has it, and comes no further.
+    second.deafen();
+    two.daemon.tick().await;
+    second.die();
+    let (again, _door) = start(&mut team, &shared, "two").await;
+    again.daemon.idle().await;
+    let made = [of("one", 1, RunState::Interrupted), of("two", 2, RunState::Succeeded)];
+    assert_eq!(attempts(&again).await, made);
+    again.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_whose_beginning_was_not_answered_is_made_once_by_its_daemon() {
+    let (mut team, shared) = team("report", REPORT).await;
+    let (one, answers) = start(&mut team, &shared, "one").await;
+    let (two, _door) = start(&mut team, &shared, "two").await;
+    team.clock.advance(Duration::from_mins(10));
+    answers.deafen();
+    one.daemon.tick().await;
+    let begun = two.occurrences("report").await.remove(0);
+    assert_eq!(begun.state, OccurrenceState::Running);
+    two.work().await;
+    answers.mend();
+    one.work().await;
+    two.work().await;
+    assert_eq!(runs(&two).await, [("one".to_owned(), RunState::Succeeded)]);
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nothing_says_the_place_of_is_left_alone_for_a_while_and_then_taken_over() {
+    let (mut team, shared) = team("report", REPORT).await;
+    let (one, door) = start(&mut team, &shared, "one").await;
+    let (two, _door) = start(&mut team, &shared, "two").await;
+    let mut gate = team.gates.stop("model");
+    team.clock.advance(Duration::from_mins(10));
+    one.daemon.tick().await;
+    gate.reached().await;
+    door.die();
+    drop(gate);
+    // As a version left it that did not write this down.
+    let occurrence = two.ledger.open_occurrences().await.unwrap().remove(0);
+    let place = team.store.scan("occurrence-at/", None, 10).await.unwrap().remove(0).key;
+    team.store.commit(Batch::new().delete(place)).await.unwrap();
+    team.clock.advance(LEASE_OVER);
+    two.work().await;
+    assert_eq!(
+        attempts(&two).await,
+        [of("one", 1, RunState::Running)],
+        "whose it is, nobody knows"
+    );
+    team.clock.advance(Duration::from_mins(10));
+    two.work().await;
+    let made = attempts(&two).await;
+    assert!(made.contains(&of("one", 1, RunState::Interrupted)), "{made:?}");
+    let settled = two.ledger.occurrence(&occurrence.id).await.unwrap().unwrap();
+    assert!(settled.state.is_settled(), "{settled:?}");
     two.stop().await;
 }
 
@@ -284,6 +395,36 @@ async fn a_run_is_stopped_by_whoever_is_asked() {
     let (report, ()) = tokio::join!(one.run("ai-worker"), elsewhere);
     assert_eq!((report.state, report.reason), (RunState::Cancelled, Reason::Cancelled));
     assert_eq!(team.status(task).await, "New");
+    one.daemon.tick().await;
+    assert!(one.ledger.stops_asked().await.unwrap().is_empty(), "it has ended");
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_was_asked_of_one_attempt_stops_the_next() {
+    let (mut team, shared) = team("ai-worker", WORKER_PLAYBOOK).await;
+    team.model("worker", &[BREAKS_OFF, QUICK]);
+    let task = team.task("Fix the login").await;
+    let (one, _door) = start(&mut team, &shared, "one").await;
+    let (two, _door) = start(&mut team, &shared, "two").await;
+    // The first attempt asks its model twice.
+    let mut gate = team.gates.stop_after("model", 2);
+    let elsewhere = async {
+        gate.reached().await;
+        one.daemon.tick().await;
+        let first = one.runs(task).await.into_iter().find(|run| run.attempt == 1).unwrap();
+        assert_eq!(first.state, RunState::Failed);
+        // It was under way when somebody asked, and nobody has read that yet.
+        two.ledger.ask_stop(&first.id, "Ada").await.unwrap();
+        two.daemon.tick().await;
+        assert_eq!(two.ledger.stops_asked().await.unwrap().len(), 1);
+        one.daemon.tick().await;
+        gate.open();
+    };
+    let (report, ()) = tokio::join!(one.run("ai-worker"), elsewhere);
+    assert_eq!((report.state, report.reason), (RunState::Cancelled, Reason::Cancelled));
+    assert_eq!(one.runs(task).await.len(), 2);
     one.daemon.tick().await;
     assert!(one.ledger.stops_asked().await.unwrap().is_empty(), "it has ended");
     one.stop().await;
