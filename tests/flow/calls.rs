@@ -387,7 +387,7 @@ async fn every_command_makes_the_tool_call_it_stands_for() {
 
 /// Commands that make no tool call of their own, or only to a daemon.
 const WITHOUT_CALL: &str = "demo,init,serve,check,stop-all,start-all,board import,board export,mcp,\
-                            bridge,doctor,leantime add-agent,schema,completions,man,restore,\
+                            bridge,doctor,leantime add-agent,schema,completions,man,restore,migrate,\
                             service install,service uninstall,service status";
 
 /// The paths of all commands that have no commands below them.

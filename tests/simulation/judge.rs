@@ -53,6 +53,8 @@ pub struct Judge {
     given_up: BTreeSet<Mark>,
     fences_on_board: BTreeMap<TaskId, Fence>,
     pub notices: BTreeSet<String>,
+    /// Those that were put into another one, which tells them.
+    pub merged: BTreeMap<String, String>,
     pub told: BTreeSet<String>,
     handed_over: BTreeSet<RunId>,
     /// Runs whose task a person took over, with what they intended since.
@@ -252,7 +254,15 @@ impl Judge {
     }
 
     fn notice(&mut self, notice: Notice) {
+        if let Delivery::Merged { into, .. } = notice.delivery {
+            self.merged.insert(notice.key.clone(), into);
+        }
         self.notices.insert(notice.key);
+    }
+
+    /// Whether a channel took a notice, or the one that it was put into.
+    pub fn is_told(&self, key: &str) -> bool {
+        self.told.contains(key) || self.merged.get(key).is_some_and(|into| self.is_told(into))
     }
 
     /// A channel took a notice.

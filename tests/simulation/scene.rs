@@ -204,7 +204,8 @@ async fn what_is_left(house: &House, ledger: &Ledger, crowd: &Crowd) -> Vec<Stri
         left.extend(task_is_left(house, ledger, &task).await);
     }
     let judge = house.world.judge();
-    left.extend(judge.notices.difference(&judge.told).map(|key| format!("{key} was not told")));
+    let untold = judge.notices.iter().filter(|key| !judge.is_told(key));
+    left.extend(untold.map(|key| format!("{key} was not told")));
     left
 }
 

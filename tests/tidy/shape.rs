@@ -151,6 +151,7 @@ fn is_reachable(file: &File, all: &[File]) -> Vec<String> {
         parent.text.lines().any(|line| {
             let line = line.trim().trim_end_matches(" {");
             let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
+            let line = line.strip_prefix("pub(super) ").unwrap_or(line);
             line.strip_prefix("pub ").unwrap_or(line) == format!("mod {name};")
         })
     });

@@ -18,11 +18,14 @@ macro_rules! for_every_adapter {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $timed() { super::$timed(super::super::sled()).await; })* }
         mod postgres { $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $name() {
-                let Some(fixture) = super::super::postgres().await else { return };
-                super::$name(fixture).await;
-            })* }
+            async fn $name() { super::on_postgres(super::$name).await; })* }
     };
+}
+
+async fn on_postgres<F: Future<Output = ()>>(case: fn(Fixture) -> F) {
+    if let Some(fixture) = super::postgres().await {
+        case(fixture).await;
+    }
 }
 
 for_every_adapter! {

@@ -155,9 +155,6 @@ pub async fn copy(
         let mut done = to.count(table.name).await?;
         loop {
             tell(Step { table: table.name, done, of });
-            if stop.is_cancelled() {
-                return Ok(false);
-            }
             let after = match positions.get(table.name) {
                 Some(Position::After(key)) => Some(key.as_slice()),
                 _ => None,
@@ -168,6 +165,10 @@ pub async fn copy(
             positions.insert(table.name.to_owned(), Position::After(key));
             done += rows.len() as u64;
             to.add(&shape, rows, &positions).await?;
+            // Not before: each try comes further, however soon it is stopped.
+            if stop.is_cancelled() {
+                return Ok(false);
+            }
         }
         if let Some(own) = table.own {
             link(from, to, &shape, own).await?;
