@@ -12,7 +12,7 @@ use crate::domain::{
 use crate::ledger::{KnownDaemon, LedgerError, LifeOf, OPEN_MAX};
 use crate::schedule::Fits;
 use crate::tools::desk::DeskError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// So long an occurrence waits of a playbook that is not known here: others may know it.
@@ -139,6 +139,20 @@ impl Dispatcher {
     pub(super) async fn share(&mut self) {
         if let Err(error) = self.try_to_share().await {
             tracing::warn!(%error, "open occurrences could not be read");
+        }
+    }
+
+    /// What has ended elsewhere since the last look stands in the way of nothing.
+    pub(super) async fn forget_what_ended_elsewhere(&mut self) {
+        if self.beliefs.elsewhere.is_empty() {
+            return;
+        }
+        match self.parts.ledger.open_occurrences().await {
+            Ok(listed) => {
+                let open: BTreeSet<&OccurrenceId> = listed.iter().map(|it| &it.id).collect();
+                self.beliefs.elsewhere.retain(|id, _| open.contains(id));
+            }
+            Err(error) => tracing::warn!(%error, "open occurrences could not be read"),
         }
     }
 

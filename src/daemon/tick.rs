@@ -33,13 +33,13 @@ impl Dispatcher {
         self.reconcile().await;
         if self.scheduling {
             self.reconcile_assistants().await;
-            // What has ended elsewhere stands in the way of nothing.
-            self.share().await;
+            self.forget_what_ended_elsewhere().await;
             self.wake().await;
             self.hear().await;
             self.see_to_parked().await;
             Box::pin(self.finish_reviews()).await;
             self.hear_authors().await;
+            self.share().await;
         }
         self.dispatch().await;
         self.keep_house().await;
