@@ -86,7 +86,7 @@ impl Server {
         let begun = Instant::now();
         while self.psql("select 1").is_err() {
             let has_ended = self.child.try_wait()?.is_some();
-            if has_ended || begun.elapsed() > Duration::from_secs(60) {
+            if has_ended || begun.elapsed() > Duration::from_mins(1) {
                 bail!("{}", std::fs::read_to_string(self.place.path().join("log"))?);
             }
             std::thread::sleep(Duration::from_millis(50));

@@ -206,12 +206,11 @@ impl Dispatcher {
             return Ok(());
         }
         let playbook = self.parts.playbook(&occurrence.playbook);
-        let is_left = match &playbook {
-            Some(playbook) => self.fits(playbook) == Fits::Elsewhere,
-            None => {
-                let age = self.parts.clock.wall() - occurrence.decided;
-                self.parts.ledger.is_shared() && age < to_delta(UNKNOWN_MAX)
-            }
+        let is_left = if let Some(playbook) = &playbook {
+            self.fits(playbook) == Fits::Elsewhere
+        } else {
+            let age = self.parts.clock.wall() - occurrence.decided;
+            self.parts.ledger.is_shared() && age < to_delta(UNKNOWN_MAX)
         };
         if !is_left {
             self.beliefs.open.insert(occurrence.id.clone(), Open::new(occurrence, playbook));

@@ -63,7 +63,9 @@ async fn about_task(
     let filter = RunFilter { task: Some(task), ..RunFilter::default() };
     let mut runs = parts.ledger.runs(&filter, LATEST_MAX).await.map_err(ledger)?;
     // Here they say how they went, as in a list; what shows it stands with each.
-    runs.iter_mut().for_each(|run| run.evidence.clear());
+    for run in &mut runs {
+        run.evidence.clear();
+    }
     let question = match at {
         Some(_) => Value::Null,
         None => questions::last(parts, claim.as_ref(), &runs).await?,

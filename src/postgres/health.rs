@@ -19,6 +19,7 @@ pub struct Host {
 }
 
 /// What was seen of a server.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sight {
     /// Its version as a number: 150006 is 15.6.

@@ -202,13 +202,13 @@ async fn leave(
     id: &str,
     to: &str,
 ) -> sqlx::Result<Begun> {
-    let begin = format!(
+    let locked = format!(
         "begin; {UNHURRIED}; select pg_advisory_xact_lock(hashtext('rota board'), hashtext('{}')); \
          select pg_advisory_xact_lock({})",
         schema.as_str(),
         store_lock(schema)
     );
-    sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *connection).await?;
+    sqlx::raw_sql(AssertSqlSafe(locked)).execute(&mut *connection).await?;
     sqlx::raw_sql(TABLE).execute(&mut *connection).await?;
     let begun = row(connection).await?.map_or(Begun::New, |row| row.leaves(id));
     if begun == Begun::New {
@@ -351,12 +351,12 @@ fn store_lock(schema: &Schema) -> i64 {
 
 /// A serialization failure or a deadlock: nothing happened.
 fn was_in_the_way(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("40"))
 }
 
 /// No such table, no such schema, or no right to see it.
 fn is_nothing_to_see(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| matches!(code.as_ref(), "42P01" | "3F000" | "42501"))
 }

@@ -105,6 +105,6 @@ async fn version(connection: &mut sqlx::PgConnection, part: &str) -> sqlx::Resul
 
 /// No such table or schema yet.
 fn is_missing(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| matches!(code.as_ref(), "42P01" | "3F000"))
 }

@@ -161,7 +161,7 @@ impl WorkEnd {
     fn without_secrets(self, signs: &Signs) -> Self {
         let (detail, summary) = (signs.harmless(&self.detail), signs.harmless(&self.summary));
         let evidence = self.evidence.iter().map(|piece| signs.harmless(piece)).collect();
-        Self { detail, summary, evidence, ..self }
+        Self { summary, evidence, detail, ..self }
     }
 }
 

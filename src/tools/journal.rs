@@ -122,6 +122,7 @@ const PROMPT: &str = "prompt";
 const FIRST_LINES: usize = 16;
 
 /// Some lines of a transcript.
+#[expect(clippy::struct_field_names, reason = "they are what it holds, beside how many there are")]
 struct Lines {
     prompt: String,
     lines: Vec<Value>,

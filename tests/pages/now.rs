@@ -98,9 +98,9 @@ async fn what_a_run_says_last_is_there_while_it_works_and_what_it_said_before_is
     let serving = rota.serve(Vec::<&str>::new());
     let mut ada = somebody(&rota, &serving, "Ada").await;
     let api = Api::of(&serving, Some(&secret));
-    let begin = api.request("POST", "/api/v1/playbooks/talker/run");
-    let begin = begin.header("prefer", "respond-async").json(&json!({ "task": 1 }));
-    let begun = sent(begin).await;
+    let run = api.request("POST", "/api/v1/playbooks/talker/run");
+    let run = run.header("prefer", "respond-async").json(&json!({ "task": 1 }));
+    let begun = sent(run).await;
     assert_eq!(begun.status, 202, "{:#}", begun.body);
 
     let page = says_soon(&mut ada, "work: Measuring the door.");

@@ -16,6 +16,7 @@ use crate::postgres::{Cluster, PostgresOptions};
 use crate::store::lock::FolderLock;
 use crate::store::postgres::PostgresStore;
 use crate::store::{self, Store};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -297,7 +298,7 @@ async fn finish(place: &Place, target: &Target, mark: &Mark) -> Result<(), Failu
 fn lines(source: &Source, target: &PostgresOptions, plain: bool) -> String {
     let mut more = String::from("kind = \"postgres\"\nurl = { env = \"ROTA_POSTGRES_URL\" }\n");
     if target.schema.as_str() != DEFAULT_SCHEMA {
-        more += &format!("schema = \"{}\"\n", target.schema.as_str());
+        let _ = writeln!(more, "schema = \"{}\"", target.schema.as_str());
     }
     if plain {
         more += "plain = true\n";
@@ -306,11 +307,11 @@ fn lines(source: &Source, target: &PostgresOptions, plain: bool) -> String {
     if source.board.is_some() {
         let name = &source.config.board_name;
         let name = if name == "main" { String::new() } else { format!("name = \"{name}\"\n") };
-        lines += &format!("[board]\n{name}{more}");
+        let _ = write!(lines, "[board]\n{name}{more}");
     }
     if source.store.is_some() {
         lines += if lines.is_empty() { "" } else { "\n" };
-        lines += &format!("[store]\n{more}");
+        let _ = write!(lines, "[store]\n{more}");
     }
     lines
 }

@@ -59,16 +59,15 @@ pub(super) async fn copy(
 ) -> Result<bool> {
     let of = count(from).await?;
     let mut done = count(to).await?;
-    let mut after = match note(to).await? {
-        Some(note) => note.after,
-        None => {
-            let first = with_note(Batch::new().check(NOTE, None), id, None)?;
-            match to.commit(first).await {
-                Ok(()) => None,
-                // Of an earlier move that was cut off, and came through after all.
-                Err(StoreError::Conflict { .. }) => note(to).await?.and_then(|note| note.after),
-                Err(error) => return Err(error),
-            }
+    let mut after = if let Some(note) = note(to).await? {
+        note.after
+    } else {
+        let first = with_note(Batch::new().check(NOTE, None), id, None)?;
+        match to.commit(first).await {
+            Ok(()) => None,
+            // Of an earlier move that was cut off, and came through after all.
+            Err(StoreError::Conflict { .. }) => note(to).await?.and_then(|note| note.after),
+            Err(error) => return Err(error),
         }
     };
     loop {

@@ -221,7 +221,7 @@ pub enum Command {
     ///
     /// No daemon may run. Broken off, the same command goes on where it stopped. Both ends are compared
     /// before daemons may use the new one, and what was left stays where it is. A password stands better in
-    /// PGPASSWORD, ~/.pgpass or ROTA_POSTGRES_URL than in what is typed, which others can see.
+    /// `PGPASSWORD`, `~/.pgpass` or `ROTA_POSTGRES_URL` than in what is typed, which others can see.
     #[command(
         after_help = "Examples:\n  rota migrate --to postgres://rota_owner@db1/team --dry-run\n  \
                             ROTA_POSTGRES_URL=… rota migrate --to postgres\n  \

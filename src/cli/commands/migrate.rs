@@ -46,10 +46,10 @@ impl Session<'_> {
                     Some(Signal::Reload) | None => {}
                 },
                 Ok(()) = told.changed() => {
-                    let step = *told.borrow_and_update();
-                    counting.show_move(step);
+                    let seen = *told.borrow_and_update();
+                    counting.show_move(seen);
                     if self.output.is_json() {
-                        self.output.json_line(&step)?;
+                        self.output.json_line(&seen)?;
                     }
                 }
                 report = &mut moving => break report?,

@@ -224,12 +224,11 @@ impl Committer {
     async fn connect(&mut self) -> Result<Line, Fault> {
         sleep_until(self.pause.0).await;
         let connected = self.try_connect().await;
-        match &connected {
-            Ok(_) => self.pause.1 = PAUSE_MIN,
-            Err(_) => {
-                self.pause.0 = Instant::now() + self.pause.1;
-                self.pause.1 = (self.pause.1 * 2).min(PAUSE_MAX);
-            }
+        if connected.is_ok() {
+            self.pause.1 = PAUSE_MIN;
+        } else {
+            self.pause.0 = Instant::now() + self.pause.1;
+            self.pause.1 = (self.pause.1 * 2).min(PAUSE_MAX);
         }
         connected
     }

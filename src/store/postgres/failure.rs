@@ -55,7 +55,7 @@ impl Fault {
     /// Whether a lock was not had in the time that there is for one.
     pub(super) fn is_late_lock(&self) -> bool {
         let Self::Server(error) = self else { return false };
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         code.is_some_and(|code| code == "55P03")
     }
 

@@ -185,16 +185,13 @@ impl Group {
         // A row that is not made because there is one already has a version by then.
         let spent = self.swap().is_some_and(|swap| swap.version.is_none());
         for (place, Request { batch, answer }) in self.requests.into_iter().enumerate() {
-            let verdict = match refused.get(place).cloned().flatten() {
-                Some(key) => {
-                    decided.versions += u64::from(spent);
-                    Err(StoreError::Conflict { key })
-                }
-                None => {
-                    decided.versions += u64::try_from(rows(&batch).len()).unwrap_or(0);
-                    decided.changed |= written(&batch).any(|key| !is_quiet(key));
-                    Ok(())
-                }
+            let verdict = if let Some(key) = refused.get(place).cloned().flatten() {
+                decided.versions += u64::from(spent);
+                Err(StoreError::Conflict { key })
+            } else {
+                decided.versions += u64::try_from(rows(&batch).len()).unwrap_or(0);
+                decided.changed |= written(&batch).any(|key| !is_quiet(key));
+                Ok(())
             };
             // A caller that no longer waits is told by its nonce when it asks again.
             let _ = answer.send(verdict);

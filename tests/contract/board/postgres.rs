@@ -138,9 +138,9 @@ async fn a_fence_that_is_raised_while_a_write_waits_for_its_turn_refuses_it() {
     let mut writing = JoinSet::new();
     let (board, stamp) = (w.board.clone(), w.fenced(task.id, 5));
     writing.spawn(async move { board.edit_task(&stamp, task.id, &[TaskEdit::Sort(1)]).await });
-    let waiting = "select count(*) = 1 from pg_locks join pg_stat_activity using (pid) \
+    let it_waits = "select count(*) = 1 from pg_locks join pg_stat_activity using (pid) \
                    where locktype = 'advisory' and not granted and usename = current_schema()";
-    until(team, waiting).await;
+    until(team, it_waits).await;
     // As another daemon's write that was first.
     say(&mut another, &format!("insert into fences values ({}, 6)", task.id.0)).await;
     say(&mut another, &format!("select pg_advisory_unlock({LOCK})")).await;

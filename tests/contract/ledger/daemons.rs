@@ -34,14 +34,14 @@ async fn known(ledger: &Ledger, name: &str) -> KnownDaemon {
     all.into_iter().find(|known| known.record.id.as_str() == name).unwrap()
 }
 
-fn is_conflict<T: std::fmt::Debug>(answer: Result<T, LedgerError>) -> bool {
-    matches!(answer, Err(LedgerError::Conflict { .. }))
+fn is_conflict<T>(answer: Result<T, LedgerError>) -> bool {
+    answer.is_err_and(|error| matches!(error, LedgerError::Conflict { .. }))
 }
 
 async fn of_two_lives_of_one_name_the_one_that_is_there_keeps_it(f: Fixture) {
     let (first, second) = (ledger(&f, "d/1"), ledger(&f, "d/2"));
     assert_eq!(first.enroll(&as_a_daemon()).await.unwrap(), Presence::There);
-    f.clock.advance(LEASE - Duration::from_secs(1));
+    f.clock.advance(LEASE.saturating_sub(Duration::from_secs(1)));
     let Presence::Taken(other) = second.enroll(&as_a_daemon()).await.unwrap() else {
         panic!("the first one is there")
     };
@@ -59,7 +59,7 @@ async fn a_daemon_that_wrote_nothing_for_a_lease_is_gone_and_knows_it_a_margin_e
     let (one, two) = (ledger(&f, "one/1"), ledger(&f, "two/1"));
     assert!(one.is_there(), "who never said that it is there shares with nobody");
     one.enroll(&as_a_daemon()).await.unwrap();
-    f.clock.advance(LEASE - MARGIN - Duration::from_millis(1));
+    f.clock.advance(LEASE.saturating_sub(MARGIN + Duration::from_millis(1)));
     assert!(one.is_there());
     f.clock.advance(Duration::from_millis(1));
     assert!(!one.is_there());

@@ -228,12 +228,12 @@ async fn of_two_daemons_of_one_name_the_second_does_not_start_as_long_as_the_fir
     let door = shared.door();
     team.store = Arc::clone(&door) as _;
     let second = team.try_start("one", Wake::ByTicks).await.unwrap();
-    assert!(team.clock.boot() - before < Duration::from_secs(1));
+    assert!(team.clock.boot().saturating_sub(before) < Duration::from_secs(1));
     // One whose process is gone is, for as long as its lease lasts.
     door.die();
     team.store = shared.door() as _;
     let third = team.try_start("one", Wake::ByTicks).await.unwrap();
-    let waited = team.clock.boot() - before;
+    let waited = team.clock.boot().saturating_sub(before);
     assert!(waited > Duration::from_secs(50) && waited < Duration::from_secs(70), "{waited:?}");
     drop(second);
     third.stop().await;
@@ -263,7 +263,7 @@ async fn what_another_daemon_commits_wakes_a_daemon_at_once() {
         let began = team.clock.boot();
         while !one.ledger.open_occurrences().await.unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
-            let waited = team.clock.boot() - began;
+            let waited = team.clock.boot().saturating_sub(began);
             assert!(waited < Duration::from_secs(2), "{number}: {waited:?}");
         }
     }

@@ -12,6 +12,7 @@ use rota::store::Store as _;
 use rota::store::postgres::PostgresStore;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 const PROJECTS: &[&str] = &["Website", "Shop"];
@@ -106,15 +107,16 @@ async fn a_schema_is_closed_after_the_commit_that_is_under_way() {
         format!("begin; insert into {}.ledger values ('a', 1, '')", team.schema_name());
     sqlx::raw_sql(AssertSqlSafe(in_the_way)).execute(&mut another).await.unwrap();
     let commit = Batch::new().put("a", "1").put("b", "2");
-    let committing = tokio::spawn(async move { store.commit(commit).await });
+    let mut committing = JoinSet::new();
+    committing.spawn(async move { store.commit(commit).await });
     until_one_waits(&team, "transactionid").await;
     let cluster = team.cluster(1);
-    let closing = async move { moves::begin_leaving(&cluster, "move-1", "elsewhere").await };
-    let closing = tokio::spawn(closing);
+    let mut closing = JoinSet::new();
+    closing.spawn(async move { moves::begin_leaving(&cluster, "move-1", "elsewhere").await });
     until_one_waits(&team, "advisory").await;
     sqlx::raw_sql("rollback").execute(&mut another).await.unwrap();
-    committing.await.unwrap().unwrap();
-    assert_eq!(closing.await.unwrap().unwrap(), Begun::New);
+    committing.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(closing.join_next().await.unwrap().unwrap().unwrap(), Begun::New);
     assert_eq!(team.psql("select count(*) from ledger"), "2");
 }
 

@@ -32,16 +32,14 @@ pub(in crate::board::sql) fn from_column(column: &str) -> String {
     while let Some(at) = rest.find('\u{1}') {
         let (before, code) = rest.split_at(at);
         text.push_str(before);
-        match CODES.iter().zip('\0'..).find(|(known, _)| code.starts_with(**known)) {
-            Some((known, letter)) => {
-                text.push(letter);
-                rest = &code[known.len()..];
-            }
+        let found = CODES.iter().zip('\0'..).find(|(known, _)| code.starts_with(**known));
+        if let Some((known, letter)) = found {
+            text.push(letter);
+            rest = &code[known.len()..];
+        } else {
             // Written past the board.
-            None => {
-                text.push('\u{1}');
-                rest = &code[1..];
-            }
+            text.push('\u{1}');
+            rest = &code[1..];
         }
     }
     text.push_str(rest);

@@ -99,12 +99,11 @@ impl Shared {
     }
 
     pub(super) async fn write(&self) -> Result<Lent> {
-        let turn = match Arc::clone(&self.turns).try_acquire_owned() {
-            Ok(turn) => Some(turn),
-            Err(_) => {
-                let waited = Arc::clone(&self.turns).acquire_owned();
-                timeout(TURN_TIMEOUT, waited).await.ok().and_then(std::result::Result::ok)
-            }
+        let turn = if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
+            Some(turn)
+        } else {
+            let waited = Arc::clone(&self.turns).acquire_owned();
+            timeout(TURN_TIMEOUT, waited).await.ok().and_then(std::result::Result::ok)
         };
         let Some(turn) = turn else {
             return Err(away("too many writes wait for their turn", None));
@@ -318,7 +317,7 @@ fn unusable(
 pub(super) fn failed(error: sqlx::Error) -> BoardError {
     let class = error
         .as_database_error()
-        .and_then(|error| error.code())
+        .and_then(sqlx::error::DatabaseError::code)
         .and_then(|code| code.get(..2).map(str::to_owned))
         .unwrap_or_default();
     match meaning(&error) {

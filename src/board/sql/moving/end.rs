@@ -168,7 +168,9 @@ impl End {
     ) -> Result<()> {
         let own = shape.columns.iter().position(|column| Some(&*column.name) == shape.table.own);
         if let Some(own) = own {
-            rows.iter_mut().for_each(|row| row[own] = Field::Nothing);
+            for row in &mut rows {
+                row[own] = Field::Nothing;
+            }
         }
         match self {
             Self::File(end) => end.add(shape, &rows, positions).await,
