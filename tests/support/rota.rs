@@ -8,10 +8,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// How long a command or a daemon may take before the test fails: generous, for slow machines.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// So often a state is looked for by commands.
-const LOOKS_MAX: u32 = 300;
+const LOOKS_MAX: u32 = 1_500;
 
 /// Between two looks at something that there is no waiting for.
 const STEP: Duration = Duration::from_millis(10);
