@@ -297,7 +297,7 @@ async fn show_run(parts: &Parts, args: ShowRun) -> Result<Value, ToolError> {
     };
     let record = record.ok_or_else(|| no_run(&id))?;
     let count = |number: u64| Value::from(i64::try_from(number).unwrap_or(i64::MAX));
-    Ok(Value::map([
+    let shown = [
         ("run", show::value(&record.run)),
         ("occurrence", show::value(&record.occurrence)),
         ("effects", show::value(&record.effects)),
@@ -306,8 +306,10 @@ async fn show_run(parts: &Parts, args: ShowRun) -> Result<Value, ToolError> {
         ("transcript", record.transcript.into()),
         ("earlier", count(record.earlier)),
         ("lines", count(record.lines)),
-        ("definition", record.definition.into()),
-    ]))
+    ];
+    // How it is written may name what is in the projects of others.
+    let definition = parts.within().is_none().then(|| ("definition", record.definition.into()));
+    Ok(Value::map(shown.into_iter().chain(definition)))
 }
 
 /// There is no word about a task that is not there for whoever asks.
