@@ -10,11 +10,12 @@ use crate::domain::{
     PlaybookName, Reason, Run, RunId, TaskId, Timestamp, Token, Value,
 };
 use crate::ledger::{
-    AuditEntry, AuditVerdict, ClaimError, Issued, Ledger, LedgerError, PageSession, Pin, Repeat,
-    RunFilter,
+    AuditEntry, AuditVerdict, ClaimError, Issued, Ledger, LedgerError, PROMPT, PageSession, Pin,
+    Repeat, RunFilter,
 };
 use async_trait::async_trait;
 use secrecy::SecretString;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The journal of effects.
@@ -116,11 +117,6 @@ impl From<LedgerError> for JournalError {
     }
 }
 
-/// The kind of the lines that hold what the work was told.
-const PROMPT: &str = "prompt";
-/// They stand among so many of a transcript's first lines.
-const FIRST_LINES: usize = 16;
-
 /// Some lines of a transcript.
 #[expect(clippy::struct_field_names, reason = "they are what it holds, beside how many there are")]
 struct Lines {
@@ -135,19 +131,20 @@ async fn lines_of(ledger: &Ledger, run: &RunId, ask: LinesAsk) -> Result<Lines, 
     let all = ledger.transcript_end(run).await?;
     let end = ask.before.map_or(all, |before| all.min(before.saturating_sub(1)));
     let earlier = end.saturating_sub(u64::try_from(ask.most).unwrap_or(u64::MAX));
-    let mut found = Vec::new();
-    if earlier > 0 && ask.most > 0 {
-        found = ledger.transcript(run, 0, FIRST_LINES).await?;
-        found.retain(|line| line.number <= earlier && line.line.kind == PROMPT);
+    let told = ledger.prompts(run).await?.into_iter();
+    let mut prompts: BTreeMap<u64, String> =
+        told.map(|line| (line.number, line.line.text)).collect();
+    let most = usize::try_from(end - earlier).unwrap_or(usize::MAX);
+    let found = if most > 0 { ledger.transcript(run, earlier, most).await? } else { Vec::new() };
+    let mut lines = Vec::new();
+    for line in found {
+        if line.line.kind == PROMPT {
+            prompts.insert(line.number, line.line.text);
+        } else {
+            lines.push(crate::tools::show::value(&line));
+        }
     }
-    if end > earlier {
-        let most = usize::try_from(end - earlier).unwrap_or(usize::MAX);
-        found.extend(ledger.transcript(run, earlier, most).await?);
-    }
-    let (prompts, lines): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|line| line.line.kind == PROMPT);
-    let prompt: Vec<String> = prompts.into_iter().map(|line| line.line.text).collect();
-    let lines = lines.iter().map(crate::tools::show::value).collect();
+    let prompt: Vec<String> = prompts.into_values().collect();
     Ok(Lines { prompt: prompt.join("\n"), lines, earlier, all })
 }
 
