@@ -1,10 +1,11 @@
 //! The seam to the ledger: what the guard needs of the journal of effects and of claims.
 
 use super::desk::{
-    DeskError, Feeds, IssuedToken, LinesAsk, OccurrenceQuery, Records, Repeats, RunQuery,
-    RunRecord, Sessions, Tokens,
+    DeskError, Feeds, IssuedToken, LinesAsk, OccurrenceQuery, RecordAsk, Records, Repeats,
+    RunQuery, RunRecord, Sessions, Tokens,
 };
 use super::outer::Pins;
+use super::writes::Writes;
 use crate::domain::{
     Claim, Effect, EffectResult, Fence, Mark, NewToken, Occurrence, OccurrenceId, PersonId,
     PlaybookName, Reason, Run, RunId, TaskId, Timestamp, Token, Value,
@@ -148,6 +149,25 @@ async fn lines_of(ledger: &Ledger, run: &RunId, ask: LinesAsk) -> Result<Lines, 
     Ok(Lines { prompt: prompt.join("\n"), lines, earlier, all })
 }
 
+/// So many writes are read at a time: each may be large.
+const WRITES_READ: usize = 64;
+
+/// The writes that are asked for. Where lines before one are, those that had begun when it was written.
+async fn writes_of(ledger: &Ledger, run: &RunId, ask: RecordAsk) -> Result<Writes, LedgerError> {
+    let until = match ask.lines.before.filter(|_| ask.writes.before.is_none()) {
+        Some(before) => ledger.transcript(run, before.saturating_sub(1), 1).await?.pop(),
+        None => None,
+    };
+    let mut writes = Writes::new(ask.writes, until.map(|line| line.line.at));
+    let mut after = None;
+    loop {
+        let page = ledger.effects_after(run, after, WRITES_READ).await?;
+        let Some(last) = page.last() else { return Ok(writes) };
+        after = Some(last.mark.seq);
+        page.into_iter().for_each(|effect| writes.add(effect));
+    }
+}
+
 #[async_trait]
 impl Records for Ledger {
     async fn claims(&self) -> Result<Vec<Claim>, DeskError> {
@@ -196,7 +216,7 @@ impl Records for Ledger {
         Ok(found.map(|run| run.task))
     }
 
-    async fn run(&self, run: &RunId, ask: LinesAsk) -> Result<Option<RunRecord>, DeskError> {
+    async fn run(&self, run: &RunId, ask: RecordAsk) -> Result<Option<RunRecord>, DeskError> {
         let error = |source: LedgerError| match source {
             LedgerError::Ambiguous { .. } => DeskError::NotFound(source.to_string()),
             source => failed("reading the run", source),
@@ -204,10 +224,14 @@ impl Records for Ledger {
         let Some(run) = Self::run(self, run.as_str()).await.map_err(error)? else {
             return Ok(None);
         };
-        let lines = lines_of(self, &run.id, ask).await.map_err(error)?;
+        let lines = lines_of(self, &run.id, ask.lines).await.map_err(error)?;
+        let writes = writes_of(self, &run.id, ask).await.map_err(error)?.told(&run);
         Ok(Some(RunRecord {
             occurrence: self.occurrence(&run.occurrence).await.map_err(error)?,
-            effects: self.effects(&run.id).await.map_err(error)?,
+            effects: writes.effects,
+            earlier_writes: writes.earlier,
+            writes: writes.all,
+            evidence: writes.evidence,
             definition: self.definition(&run.definition).await.map_err(error)?.unwrap_or_default(),
             prompt: lines.prompt,
             transcript: lines.lines,
@@ -215,6 +239,14 @@ impl Records for Ledger {
             lines: lines.all,
             run,
         }))
+    }
+
+    async fn effects(&self, run: &RunId) -> Result<Vec<Effect>, DeskError> {
+        let error = |source: LedgerError| failed("reading what a run wrote", source);
+        match Self::run(self, run.as_str()).await.map_err(error)? {
+            Some(run) => Self::effects(self, &run.id).await.map_err(error),
+            None => Ok(Vec::new()),
+        }
     }
 }
 

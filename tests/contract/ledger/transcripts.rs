@@ -3,7 +3,7 @@
 use super::{Fixture, a_run, at, ledger, on_both_stores};
 use rota::domain::RunId;
 use rota::ledger::{Ledger, LogLine, PROMPT};
-use rota::tools::desk::{LinesAsk, Records, RunRecord};
+use rota::tools::desk::{LinesAsk, RecordAsk, Records, RunRecord, WritesAsk};
 
 on_both_stores! {
     what_the_work_was_told_is_found_wherever_it_stands
@@ -58,5 +58,6 @@ async fn of_very_many_prompts_the_first_are_found(f: Fixture) {
 
 async fn shown(ledger: &Ledger, run: &RunId, lines: LinesAsk) -> RunRecord {
     let records: &dyn Records = ledger;
-    records.run(run, lines).await.unwrap().unwrap()
+    let ask = RecordAsk { lines, writes: WritesAsk { most: 3, before: None } };
+    records.run(run, ask).await.unwrap().unwrap()
 }
