@@ -59,7 +59,7 @@ pub use page_sessions::{LINK_LIFE, PageSession, SESSIONS_OF_ONE_MAX};
 pub use pins::Pin;
 pub use prune::Pruned;
 pub use repeats::{REPEATABLE, Repeat};
-pub use runs::{LogLine, RunFilter, TranscriptLine};
+pub use runs::{LogLine, PROMPT, RunFilter, TranscriptLine};
 pub use seen::Coming;
 pub use sessions::OutsideSession;
 pub use stops::StopAsked;

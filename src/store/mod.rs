@@ -46,7 +46,7 @@ pub const KEY_BYTES_MAX: usize = 512;
 pub const VALUE_BYTES_MAX: usize = 7 * 1024;
 
 /// How the keys begin of rows that no other daemon waits for: who writes nothing else is not announced.
-pub const QUIET: &[&str] = &["daemon/", "notice-lane/", "log/", "log-head/"];
+pub const QUIET: &[&str] = &["daemon/", "notice-lane/", "log/", "log-head/", "log-prompt/"];
 
 /// What a store answers.
 pub type Result<T> = std::result::Result<T, StoreError>;
