@@ -301,6 +301,20 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     panic!("{what} never happened")
 }
 
+/// Looks again and again until there is something to see, for at most so long, pauses alone counted;
+/// `None` when there was nothing by then.
+pub fn look_for<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let mut waited = Duration::ZERO;
+    loop {
+        let found = look();
+        if found.is_some() || waited >= patience {
+            return found;
+        }
+        std::thread::sleep(5 * STEP);
+        waited += 5 * STEP;
+    }
+}
+
 /// Waits for a child's end, reading what it prints; kills it when it takes too long.
 #[track_caller]
 fn finish(mut child: Child) -> Ran {
