@@ -110,6 +110,8 @@ pub(super) struct Open {
     pub tried: bool,
     /// It takes no more tasks.
     pub closed: bool,
+    /// It was begun before, and no run of it was.
+    pub unmade: bool,
     /// Its finished runs.
     pub runs: Vec<Run>,
     /// Why it was refused, where it was.
@@ -133,6 +135,7 @@ impl Open {
             started: 0,
             tried: false,
             closed: false,
+            unmade: false,
             runs: Vec::new(),
             refused: Vec::new(),
             replies: Vec::new(),

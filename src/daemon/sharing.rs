@@ -162,7 +162,10 @@ impl Dispatcher {
         self.beliefs.elsewhere.clear();
         self.beliefs.unsaid.retain(|id, _| listed.iter().any(|it| it.id == *id));
         for occurrence in listed {
-            if self.beliefs.open.contains_key(&occurrence.id) {
+            let id = &occurrence.id;
+            // What has ended here is only not written down yet.
+            let is_over = self.beliefs.unrecorded.iter().any(|end| end.id == *id);
+            if is_over || self.beliefs.open.contains_key(id) {
                 continue;
             }
             match occurrence.state {
