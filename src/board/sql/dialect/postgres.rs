@@ -205,11 +205,7 @@ impl Lent {
         if let Some(silent) = self.connection.take() {
             drop(silent.detach());
         }
-        let pool = self.at.pool();
-        for _ in 0..pool.size() {
-            let Some(idle) = pool.try_acquire() else { break };
-            drop(idle.detach());
-        }
+        self.at.forget_idle();
         sqlx::Error::Io(io::Error::new(ErrorKind::TimedOut, "the server said nothing for too long"))
     }
 
