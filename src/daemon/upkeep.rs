@@ -63,12 +63,8 @@ async fn prune(parts: &Parts) {
     }
 }
 
-/// Writes the export of a house that has a state folder, if anything has changed. A store that others
-/// share is kept, and kept safe, elsewhere.
+/// Writes the export of a house that has a state folder, if anything has changed.
 pub(super) async fn export(parts: &Parts) -> Result<(), ExportError> {
-    if parts.ledger.is_shared() {
-        return Ok(());
-    }
     let Some(state) = &parts.settings.state else { return Ok(()) };
     parts.ledger.export(state).await.map(|_| ())
 }

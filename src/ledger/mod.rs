@@ -108,8 +108,6 @@ pub struct Ledger {
     pub(in crate::ledger) there_until: AtomicU64,
     /// It was gone for the others, and has not let go yet what they may have taken over.
     pub(in crate::ledger) was_gone: AtomicBool,
-    /// Whether the store is kept by others, who have their own ways to bring it back.
-    pub(in crate::ledger) exports_nothing: AtomicBool,
 }
 
 /// Whose ledger it is.
@@ -150,18 +148,12 @@ impl Ledger {
             counted: AtomicBool::new(false),
             there_until: AtomicU64::new(0),
             was_gone: AtomicBool::new(false),
-            exports_nothing: AtomicBool::new(false),
         }
     }
 
     /// From now on what is written down is counted, too. Rehearsals are not.
     pub fn count(&self) {
         self.counted.store(true, Ordering::Relaxed);
-    }
-
-    /// From now on nothing is exported: the store is on a server, and its database is what is kept.
-    pub fn export_nothing(&self) {
-        self.exports_nothing.store(true, Ordering::Relaxed);
     }
 
     /// Where it is counted, if it is.
