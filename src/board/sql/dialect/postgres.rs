@@ -20,7 +20,7 @@ use crate::board::sql::text::Bind;
 use crate::board::{BoardError, Result};
 use crate::postgres::failure::{Meaning, meaning};
 use crate::postgres::steps::{self, StepsError};
-use crate::postgres::{Cluster, ConnectError};
+use crate::postgres::{Cluster, ConnectError, locks};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _, SqlStr};
@@ -54,9 +54,8 @@ impl Shared {
     /// Makes the tables that are missing.
     pub(super) async fn open(cluster: Cluster) -> Result<Self> {
         let begin_write = format!(
-            "begin isolation level read committed; \
-             select pg_advisory_xact_lock(hashtext('rota board'), hashtext('{}'))",
-            cluster.schema().as_str()
+            "begin isolation level read committed; select pg_advisory_xact_lock({})",
+            locks::board(cluster.schema())
         );
         let turns = if cluster.pool().options().get_max_connections() > 2 { 2 } else { 1 };
         let turns = Arc::new(Semaphore::new(turns));
