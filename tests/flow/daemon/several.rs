@@ -4,10 +4,12 @@ use super::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
 use crate::support::daemon::{ADA, Life, Team, request};
 use crate::support::playbooks::changed;
 use crate::support::shared_store::{Door, SharedStore};
+use crate::support::tallied::Tallied;
 use rota::clock::Clock as _;
 use rota::daemon::{StartError, Wake};
 use rota::domain::*;
 use rota::ledger::RunFilter;
+use rota::store::Store;
 use rota::tools::desk::{Desk as _, DeskError};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,6 +132,29 @@ async fn while_one_daemon_makes_a_report_no_other_begins_the_next_one() {
     two.work().await;
     let states = [("two".to_owned(), RunState::Succeeded), ("one".to_owned(), RunState::Succeeded)];
     assert_eq!(runs(&two).await, states);
+    stop([one, two]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_which_nothing_happens_lists_what_is_open_once() {
+    let (mut team, shared) = team("report", REPORT).await;
+    let (one, _door) = start(&mut team, &shared, "one").await;
+    let door: Arc<dyn Store> = shared.door();
+    let tally = Tallied::new(&door);
+    team.store = Arc::clone(&tally) as _;
+    let two = team.start_as("two").await;
+    two.daemon.tick().await;
+    let mut gate = team.gates.stop("model");
+    team.clock.advance(Duration::from_mins(10));
+    one.daemon.tick().await;
+    gate.reached().await;
+    two.daemon.tick().await;
+    tally.count("occurrence-open/");
+    two.daemon.tick().await;
+    // One is open; that there is no other is a question of its own.
+    assert_eq!((tally.questions(), tally.rows()), (2, 1));
+    gate.open();
+    one.daemon.idle().await;
     stop([one, two]).await;
 }
 
