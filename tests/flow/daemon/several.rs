@@ -265,6 +265,29 @@ async fn of_two_daemons_of_one_name_the_second_does_not_start_as_long_as_the_fir
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_daemon_that_is_long_gone_is_forgotten_while_another_goes_on() {
+    let (mut team, shared) = team("report", REPORT).await;
+    let (_one, gone) = start(&mut team, &shared, "one").await;
+    gone.die();
+    team.store = shared.door() as _;
+    let two = team.try_start("two", Wake::ByItself).await.unwrap();
+    let names = async || {
+        let known = two.ledger.daemons().await.unwrap().into_iter();
+        known.map(|known| known.record.id.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert_eq!(names().await, ["one", "two"]);
+    team.clock.advance(Duration::from_hours(7 * 24));
+    let began = team.clock.boot();
+    while names().await != ["two"] {
+        let waited = team.clock.boot().saturating_sub(began);
+        assert!(waited < Duration::from_hours(2), "it is remembered");
+        tokio::time::sleep(Duration::from_mins(1)).await;
+    }
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_another_daemon_commits_wakes_a_daemon_at_once() {
     let (mut team, shared) = team("report", REPORT).await;
     let (one, _door) = start(&mut team, &shared, "one").await;
