@@ -1,12 +1,16 @@
 //! A store that does not answer, or answers that it failed, when something was to begin or to end: what
 //! was meant comes about once, whether the commit happened or not.
 
+use super::playbooks::{WORKER as WORKER_PLAYBOOK, asks_to_hear};
+use super::review_queue::{decide, submitted};
 use super::several::{REPORT, runs, start, team};
-use crate::support::daemon::{Life, request};
+use crate::support::daemon::{ADA, BO, Life, Team, WORKER, request};
 use crate::support::refusing::Refusing;
+use rota::clock::Clock as _;
 use rota::daemon::Wake;
 use rota::domain::*;
 use rota::tools::desk::{Desk as _, DeskError};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +18,13 @@ use std::time::Duration;
 const LEASE_OVER: Duration = Duration::from_secs(61);
 /// What the commit by which an occurrence begins says of it.
 const BEGINS: &str = "\"state\":\"running\"";
+
+/// Somebody stands at the store's door from now on.
+fn guarded(team: &mut Team) -> Arc<Refusing> {
+    let store = Refusing::over(&team.store);
+    team.store = Arc::clone(&store) as _;
+    store
+}
 
 async fn states(life: &Life) -> Vec<OccurrenceState> {
     life.occurrences("report").await.into_iter().map(|occurrence| occurrence.state).collect()
@@ -26,8 +37,7 @@ fn succeeded(daemon: &str) -> Vec<(String, RunState)> {
 #[tokio::test(start_paused = true)]
 async fn a_report_that_could_not_be_begun_is_begun_by_the_next_look() {
     let (mut team, _shared) = team("report", REPORT).await;
-    let store = Refusing::over(&team.store);
-    team.store = Arc::clone(&store) as _;
+    let store = guarded(&mut team);
     let life = team.start().await;
     team.clock.advance(Duration::from_mins(10));
     store.refuse(BEGINS);
@@ -79,8 +89,7 @@ async fn a_report_whose_beginning_was_not_answered_before_a_drain_is_made_by_the
 #[tokio::test(start_paused = true)]
 async fn whoever_asks_for_a_report_that_cannot_be_begun_is_told_and_nobody_makes_it_later() {
     let (mut team, _shared) = team("report", REPORT).await;
-    let store = Refusing::over(&team.store);
-    team.store = Arc::clone(&store) as _;
+    let store = guarded(&mut team);
     let command = team.try_start("one", Wake::ByHand).await.unwrap();
     store.refuse(BEGINS);
     let refused = command.daemon.run_playbook(request("report")).await.unwrap_err();
@@ -137,6 +146,125 @@ async fn a_report_whose_end_could_not_be_written_holds_back_no_later_one_at_anot
     team.clock.advance(Duration::from_mins(10));
     two.work().await;
     assert_eq!(runs(&two).await[0], ("two".to_owned(), RunState::Succeeded));
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_skipped_and_could_not_be_written_down_is_not_begun_after_all() {
+    let (mut team, _shared) = team("report", REPORT).await;
+    let store = guarded(&mut team);
+    let life = team.start().await;
+    life.work().await;
+    life.daemon.stop_all("Ada", "a look at everything").await.unwrap();
+    let now = team.clock.wall();
+    let occurrence = Occurrence {
+        id: OccurrenceId::new("report/event/1"),
+        playbook: PlaybookName::new("report"),
+        trigger: Trigger::Event,
+        planned: now,
+        task: None,
+        decided: now,
+        state: OccurrenceState::Queued,
+        covers: None,
+        status: None,
+    };
+    life.ledger.put_occurrence(&occurrence).await.unwrap();
+    store.refuse("\"skipped\":{");
+    life.daemon.tick().await;
+    life.daemon.start_all("Ada").await.unwrap();
+    life.work().await;
+    assert_eq!(states(&life).await, [OccurrenceState::Queued]);
+    store.take_all();
+    life.work().await;
+    assert_eq!(states(&life).await, [OccurrenceState::Skipped { reason: Reason::Stopped }]);
+    assert!(runs(&life).await.is_empty());
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_of_which_it_was_not_said_that_it_waits_waits_for_its_answer() {
+    let mut team = Team::new().await;
+    team.playbook("ai-worker", WORKER_PLAYBOOK);
+    team.model("worker", &[&asks_to_hear("Green")]);
+    let task = team.task("Paint the shed").await;
+    let store = guarded(&mut team);
+    let life = team.start().await;
+    store.lose_answers("\"phase\":\"parked\"");
+    let report = life.run("ai-worker").await;
+    assert_eq!((report.state, report.reason), (RunState::Waiting, Reason::Waiting));
+    store.take_all();
+    team.clock.advance(Duration::from_mins(1));
+    team.say(BO, task, "Green, like the door.").await;
+    life.work().await;
+    assert_eq!(team.status(task).await, "Ready for Review");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_of_which_it_was_not_said_that_it_begins_leaves_the_task_to_the_next_look() {
+    let mut team = Team::new().await;
+    let task = team.task("Fix the login").await;
+    let store = guarded(&mut team);
+    let life = team.start().await;
+    let agent = team.person(WORKER).await;
+    let claimed = life.call(&agent, "claimTask", json!({ "task": task.0 })).await.unwrap();
+    let fence = claimed.get("fence").and_then(Value::as_int).unwrap();
+    store.lose_answers("\"phase\":\"settling\"");
+    let args = json!({ "task": task.0, "fence": fence, "comment": "Not today." });
+    life.call(&agent, "releaseTask", args).await.unwrap_err();
+    store.take_all();
+    // Long before its lease would have ended.
+    team.clock.advance(Duration::from_mins(1));
+    life.work().await;
+    assert_eq!(life.claim(task).await.phase, Phase::Free);
+    assert_eq!((team.status(task).await.as_str(), team.look(task).await.assignee), ("New", None));
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_was_not_answered_stands_and_is_shown_once() {
+    let mut team = Team::new().await;
+    let store = guarded(&mut team);
+    let life = team.start().await;
+    let task = submitted(&team, &life).await;
+    store.lose_answers("\"verdict\":\"approved\"");
+    decide(&team, &life, ADA, (task, "approve", "Well done.")).await.unwrap_err();
+    store.take_all();
+    assert_eq!(team.status(task).await, "Ready for Review", "it is not on the board yet");
+    life.work().await;
+    assert_eq!(team.status(task).await, "Done");
+    let again = decide(&team, &life, ADA, (task, "approve", "Well done.")).await.unwrap();
+    assert_eq!(again["repeated"], true, "{again:#}");
+    let comments = team.comments(task).await;
+    let shown = comments.iter().filter(|(_, text)| text.contains("approves this")).count();
+    assert_eq!(shown, 1, "{comments:#?}");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_whose_taking_was_not_answered_is_carried_out_once_by_whoever_has_it() {
+    let (mut team, shared) = team("ai-worker", WORKER_PLAYBOOK).await;
+    let task = team.task("Fix the login").await;
+    let (one, answers) = start(&mut team, &shared, "one").await;
+    let (two, _door) = start(&mut team, &shared, "two").await;
+    // What was said before the first look is no news.
+    one.work().await;
+    team.clock.advance(Duration::from_secs(1));
+    team.say(BO, task, "@AI-Docs status").await;
+    one.work().await;
+    answers.deafen();
+    one.daemon.obey().await;
+    // It has it; who has it not leaves it alone.
+    two.daemon.obey().await;
+    assert_eq!(team.comments(task).await.len(), 1, "nobody has answered");
+    answers.mend();
+    for life in [&one, &two, &one] {
+        life.daemon.obey().await;
+    }
+    let comments = team.comments(task).await;
+    assert_eq!(comments.len(), 2, "{comments:#?}");
+    assert!(two.ledger.commands().await.unwrap().is_empty());
     one.stop().await;
     two.stop().await;
 }
