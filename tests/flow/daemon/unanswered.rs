@@ -1,10 +1,12 @@
 //! A store that does not answer, or answers that it failed, when something was to begin or to end: what
 //! was meant comes about once, whether the commit happened or not.
 
+use super::outbox::notice;
 use super::playbooks::{WORKER as WORKER_PLAYBOOK, asks_to_hear};
 use super::review_queue::{decide, submitted};
 use super::several::{REPORT, runs, start, team};
 use crate::support::daemon::{ADA, BO, Life, Team, WORKER, request};
+use crate::support::mailbox::Mailbox;
 use crate::support::refusing::Refusing;
 use rota::clock::Clock as _;
 use rota::daemon::Wake;
@@ -267,4 +269,50 @@ async fn a_command_whose_taking_was_not_answered_is_carried_out_once_by_whoever_
     assert!(two.ledger.commands().await.unwrap().is_empty());
     one.stop().await;
     two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_of_which_it_could_not_be_written_down_that_it_arrived_is_told_once() {
+    for is_taken in [true, false] {
+        let mut team = Team::new().await;
+        let (to, mailbox) = (Channel::Slack("ops".into()), Mailbox::new(Duration::ZERO));
+        team.channels.insert(to.clone(), Arc::clone(&mailbox) as _);
+        let store = guarded(&mut team);
+        let life = team.start().await;
+        let now = team.clock.wall();
+        let notices = ["first", "second"].map(|text| notice(&to, text, text, now));
+        life.ledger.enqueue(notices.to_vec()).await.unwrap();
+        if is_taken {
+            store.lose_answers("\"delivered\"");
+        } else {
+            store.refuse("\"delivered\"");
+        }
+        assert!(!life.daemon.deliver().await, "{is_taken}");
+        store.take_all();
+        assert!(life.daemon.deliver().await, "{is_taken}");
+        assert_eq!(mailbox.texts(), ["first", "second"], "{is_taken}");
+        life.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_program_told_and_was_not_confirmed_wakes_its_playbook_once() {
+    let by_hook = "webhook = { secret = \"${REPORT_SECRET}\" }";
+    let (mut team, _shared) = team("report", &REPORT.replace("every = \"10m\"", by_hook)).await;
+    let store = guarded(&mut team);
+    let life = team.start().await;
+    let arrival = Arrival {
+        playbook: PlaybookName::new("report"),
+        delivery: "d-1".into(),
+        name: String::new(),
+        text: "It is time.".into(),
+        at: team.clock.wall(),
+    };
+    store.lose_answers("\"delivery\":\"d-1\"");
+    life.daemon.receive(arrival.clone()).await.unwrap_err();
+    store.take_all();
+    assert!(life.daemon.receive(arrival).await.unwrap().is_repeated, "its sender tries again");
+    life.work().await;
+    assert_eq!(runs(&life).await, succeeded("one"));
+    life.stop().await;
 }
