@@ -12,7 +12,7 @@ use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{BoardOf, Place};
 use crate::board::Board;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
-use crate::config::{BoardConfig, Config, ModelConfig, StoreConfig};
+use crate::config::{BoardConfig, Config, ModelConfig};
 use crate::cron::Pattern;
 use crate::daemon::control::Answer;
 use crate::daemon::{Daemon, Parts, RunJournal, Settings, Wake, Words};
@@ -224,9 +224,6 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         epoch: ground.epoch,
     };
     let ledger = Arc::new(Ledger::new(store, Arc::clone(&clock), Arc::clone(&entropy), options));
-    if matches!(config.store, StoreConfig::Postgres(_)) {
-        ledger.export_nothing();
-    }
     let journal = Arc::new(RunJournal::new(Arc::clone(&ledger), Arc::clone(&board)));
     let parts =
         tools::Parts::new(Arc::clone(&board), Arc::clone(&journal) as _, Arc::clone(&clock));

@@ -10,6 +10,8 @@ use crate::domain::{
 };
 use crate::ledger::LedgerError;
 use crate::schedule::{Action, Fits, GRACE, Plan, WakeInput, plan, wakes};
+use crate::tools::desk::DeskError;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -335,11 +337,19 @@ impl Dispatcher {
                 open.refuse(refusal.task, refusal.reason, &refusal.detail);
             }
         }
+        // What could not be begun is planned anew as a whole: closed, it would end without a run.
+        let mut not_begun: BTreeSet<OccurrenceId> = BTreeSet::new();
         for action in plan.actions {
             match action {
+                Action::Start { occurrence, .. } | Action::Close { occurrence }
+                    if not_begun.contains(&occurrence) => {}
                 Action::Start { occurrence, task, attempt, .. } => {
-                    self.start(&occurrence, task, attempt, None).await;
-                    changed = true;
+                    if self.start(&occurrence, task, attempt, None).await {
+                        changed = true;
+                    } else {
+                        changed |= self.leave_unbegun(&occurrence);
+                        not_begun.insert(occurrence);
+                    }
                 }
                 Action::Wait { occurrence, reason } => {
                     tracing::debug!(%occurrence, %reason, "waits");
@@ -364,6 +374,22 @@ impl Dispatcher {
             }
         }
         changed
+    }
+
+    /// One that could not be begun waits for the next look, which tells whether it was. Where none comes,
+    /// whoever waits for it is told. True when it is not open here any more.
+    fn leave_unbegun(&mut self, id: &OccurrenceId) -> bool {
+        if self.scheduling {
+            return !self.beliefs.open.contains_key(id);
+        }
+        if let Some(mut open) = self.beliefs.open.remove(id) {
+            for reply in std::mem::take(&mut open.replies) {
+                let message = format!("local state did not say whether {id} has begun");
+                let reason = Reason::StoreFailed;
+                let _ = reply.send(Err(DeskError::Refused { reason, message }));
+            }
+        }
+        true
     }
 
     async fn cancel(&self, occurrence: &OccurrenceId, reason: Reason) {

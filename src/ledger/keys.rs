@@ -25,8 +25,8 @@ pub(super) use reviews::{
     rounds_open_prefix, staging, staging_open, staging_open_prefix,
 };
 pub(super) use waits::{
-    budget_more, command, command_prefix, command_taken, release_asked, release_asked_prefix,
-    unarmed, wait_note,
+    budget_more, command, command_prefix, command_taken, command_taker, release_asked,
+    release_asked_prefix, unarmed, wait_note,
 };
 
 use crate::domain::{

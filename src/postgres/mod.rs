@@ -2,12 +2,14 @@
 //!
 //! No question about tasks or claims is here. What is: the address with its hosts ([`Address`]), the
 //! pool that always ends at the host that takes writes ([`Cluster`]), the steps of a schema that several
-//! daemons may begin at once ([`steps`]), whether a schema is being filled or was left ([`moves`]), how a
-//! server is ([`health`]), and what its errors mean ([`failure`]).
+//! daemons may begin at once ([`steps`]), the locks by which they keep out of each other's way ([`locks`]),
+//! whether a schema is being filled or was left ([`moves`]), how a server is ([`health`]), and what its
+//! errors mean ([`failure`]).
 
 pub mod address;
 pub mod failure;
 pub mod health;
+pub mod locks;
 pub mod moves;
 pub mod steps;
 

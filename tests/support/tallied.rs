@@ -5,6 +5,7 @@ use rota::domain::StoreTime;
 use rota::store::{Batch, Result, Row, Store, Versioned};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
 
 #[derive(Debug)]
 pub struct Tallied {
@@ -66,5 +67,9 @@ impl Store for Tallied {
 
     async fn now(&self) -> Result<StoreTime> {
         self.below.now().await
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        self.below.changes()
     }
 }

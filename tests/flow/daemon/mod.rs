@@ -49,6 +49,7 @@ mod time_spent;
 mod together;
 mod too_long;
 mod two_daemons;
+mod unanswered;
 mod undo;
 mod who_commands;
 mod wrong_clocks;

@@ -14,13 +14,17 @@
 //! **What is lost on the way.** A connection may have gone while nobody used it. What only reads, or only
 //! begins, goes on by another one; a commit whose answer was lost may or may not have happened, and is
 //! told as [`BoardError::Unavailable`]: whoever wrote under a mark can ask.
+//!
+//! **Who goes away.** Whoever asks may stop waiting, and the answer is still on its way then. A connection
+//! that is owed one is nobody else's: of a read it ends, and the server undoes what it began; of a write it
+//! keeps its turn until the server has undone it.
 
 use super::nul;
 use crate::board::sql::text::Bind;
 use crate::board::{BoardError, Result};
 use crate::postgres::failure::{Meaning, meaning};
 use crate::postgres::steps::{self, StepsError};
-use crate::postgres::{Cluster, ConnectError};
+use crate::postgres::{Cluster, ConnectError, locks};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _, SqlStr};
@@ -28,6 +32,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 /// One step per version of the schema.
@@ -54,9 +59,8 @@ impl Shared {
     /// Makes the tables that are missing.
     pub(super) async fn open(cluster: Cluster) -> Result<Self> {
         let begin_write = format!(
-            "begin isolation level read committed; \
-             select pg_advisory_xact_lock(hashtext('rota board'), hashtext('{}'))",
-            cluster.schema().as_str()
+            "begin isolation level read committed; select pg_advisory_xact_lock({})",
+            locks::board(cluster.schema())
         );
         let turns = if cluster.pool().options().get_max_connections() > 2 { 2 } else { 1 };
         let turns = Arc::new(Semaphore::new(turns));
@@ -94,6 +98,7 @@ impl Shared {
             at: self.cluster.clone(),
             connection: Some(connection),
             state: State::Free,
+            is_owed: false,
             turn: None,
         })
     }
@@ -162,6 +167,8 @@ pub(in crate::board::sql) struct Lent {
     /// There until it is dropped.
     connection: Option<PoolConnection<Postgres>>,
     state: State,
+    /// Something was sent, and its answer has not come.
+    is_owed: bool,
     turn: Option<OwnedSemaphorePermit>,
 }
 
@@ -195,9 +202,10 @@ impl Lent {
     /// Sends a text without parameters.
     async fn say(&mut self, text: SqlStr) -> sqlx::Result<()> {
         let patience = self.patience();
+        self.is_owed = true;
         let connection = self.connection()?;
         let said = timeout(patience, sqlx::raw_sql(text).execute(&mut **connection)).await;
-        said.map_or_else(|_| Err(self.give_up()), |said| said.map(|_| ()))
+        self.answered(said).map(|_| ())
     }
 
     /// The pool would wait for its answer before it lends it again, and for those of the others.
@@ -205,11 +213,7 @@ impl Lent {
         if let Some(silent) = self.connection.take() {
             drop(silent.detach());
         }
-        let pool = self.at.pool();
-        for _ in 0..pool.size() {
-            let Some(idle) = pool.try_acquire() else { break };
-            drop(idle.detach());
-        }
+        self.at.forget_idle();
         sqlx::Error::Io(io::Error::new(ErrorKind::TimedOut, "the server said nothing for too long"))
     }
 
@@ -251,9 +255,19 @@ impl Lent {
 
     async fn ask(&mut self, text: SqlStr, binds: &[Bind]) -> sqlx::Result<Vec<PgRow>> {
         let patience = self.patience();
+        self.is_owed = true;
         let connection = self.connection()?;
         let answer = statement(text, binds).fetch_all(&mut **connection);
         let answer = timeout(patience, answer).await;
+        self.answered(answer)
+    }
+
+    /// What the server answered, if it did in time.
+    fn answered<T>(
+        &mut self,
+        answer: std::result::Result<sqlx::Result<T>, Elapsed>,
+    ) -> sqlx::Result<T> {
+        self.is_owed = false;
         answer.unwrap_or_else(|_| Err(self.give_up()))
     }
 
@@ -269,9 +283,14 @@ impl Lent {
 }
 
 impl Drop for Lent {
-    /// Undoes what was not committed; the connection goes back to its pool after that.
+    /// Undoes what was not committed; the connection goes back to its pool after that, unless it is owed
+    /// an answer that nobody waits for: the pool would wait for it before it lends it again.
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
+        if self.is_owed && self.turn.is_none() {
+            drop(connection.detach());
+            return;
+        }
         if self.state == State::Free {
             return;
         }
