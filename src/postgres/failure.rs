@@ -22,6 +22,11 @@ impl ConnectError {
     pub fn meaning(&self) -> Meaning {
         meaning(&self.source)
     }
+
+    /// Whether no connection came in time, and nobody said why.
+    pub(super) fn is_late(&self) -> bool {
+        matches!(self.source, sqlx::Error::PoolTimedOut)
+    }
 }
 
 /// What to make of an error.
@@ -41,6 +46,21 @@ pub enum Meaning {
     Moved,
     /// Nothing that goes away by itself.
     Other,
+}
+
+impl Meaning {
+    /// As it is counted: one of [`crate::instruments::pools::CLASSES`].
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Again => "again",
+            Self::Gone => "gone",
+            Self::TooSlow => "too_slow",
+            Self::Refused => "refused",
+            Self::Full => "full",
+            Self::Moved => "moved",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// What an error means.
@@ -82,6 +102,7 @@ fn of_code(code: &str) -> Meaning {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instruments::pools;
 
     #[test]
     fn each_kind_of_code_means_one_thing() {
@@ -102,6 +123,17 @@ mod tests {
             ("", Meaning::Other),
         ] {
             assert_eq!(of_code(code), meaning, "{code}");
+        }
+        for meaning in [
+            Meaning::Again,
+            Meaning::Gone,
+            Meaning::TooSlow,
+            Meaning::Refused,
+            Meaning::Full,
+            Meaning::Moved,
+            Meaning::Other,
+        ] {
+            assert!(pools::CLASSES.contains(&meaning.word()), "{meaning:?}");
         }
         let lost = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
         assert_eq!(super::meaning(&sqlx::Error::Io(lost)), Meaning::Gone);

@@ -6,6 +6,7 @@
 //! server is ([`health`]), and what its errors mean ([`failure`]).
 
 pub mod address;
+mod counting;
 pub mod failure;
 pub mod health;
 pub mod moves;
@@ -14,6 +15,8 @@ pub mod steps;
 pub use address::Address;
 pub use failure::{ConnectError, Meaning};
 
+use crate::instruments::pools::Part;
+use counting::{Counting, Wait};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Row as _};
@@ -79,6 +82,7 @@ pub struct Cluster {
     settings: Arc<str>,
     /// Which host new connections are made to.
     at: Arc<AtomicUsize>,
+    counting: Counting,
     pool: PgPool,
 }
 
@@ -96,11 +100,29 @@ impl Cluster {
     }
 
     fn build(options: Arc<PostgresOptions>, settings: Arc<str>) -> Self {
-        let pool = pool_options(&settings)
+        let counting = Counting::default();
+        let pool = pool_options(&settings, &counting)
             .max_connections(options.connections.max(1))
             .max_lifetime(LIFETIME_MAX)
             .connect_lazy_with(way_to(&options.address.hosts()[0]));
-        Self { options, settings, at: Arc::default(), pool }
+        Self { options, settings, at: Arc::default(), counting, pool }
+    }
+
+    /// From now on what happens to its connections is counted as this part's.
+    pub fn counted_as(&self, part: Part) {
+        self.counting.is_of(part);
+    }
+
+    /// A statement failed, or was not answered ([`Meaning::Gone`]).
+    pub fn count(&self, meaning: Meaning) {
+        self.counting.failed(meaning);
+    }
+
+    /// Tells the instruments how its pool stands now.
+    pub fn measure(&self) {
+        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
+        let lent = self.pool.size().saturating_sub(idle);
+        self.counting.stands(lent, idle, self.most());
     }
 
     /// The schema of this team.
@@ -126,6 +148,13 @@ impl Cluster {
     /// A connection to the host that takes writes. Where the last one does not any more, the others
     /// are asked in turn.
     pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, ConnectError> {
+        let wait = Wait::begin(&self.counting, self.is_exhausted());
+        let acquired = self.lent().await;
+        wait.over(&acquired);
+        acquired
+    }
+
+    async fn lent(&self) -> Result<PoolConnection<Postgres>, ConnectError> {
         let first = match self.pool.acquire().await {
             Ok(connection) => return Ok(connection),
             Err(error) => error,
@@ -136,8 +165,21 @@ impl Cluster {
         Err(self.refused(first))
     }
 
+    /// Whether all connections that there may be are lent, or are being made.
+    fn is_exhausted(&self) -> bool {
+        self.pool.num_idle() == 0 && self.pool.size() >= self.most()
+    }
+
+    fn most(&self) -> u32 {
+        self.pool.options().get_max_connections()
+    }
+
     /// A connection of one's own beside the pool, to the host that takes writes.
     pub async fn connect(&self) -> Result<PgConnection, ConnectError> {
+        self.reach().await.inspect_err(|error| self.counting.failed(error.meaning()))
+    }
+
+    async fn reach(&self) -> Result<PgConnection, ConnectError> {
         let hosts = self.options.address.hosts();
         let begin = self.at.load(Ordering::Relaxed);
         let mut last = sqlx::Error::PoolClosed;
@@ -159,7 +201,7 @@ impl Cluster {
     pub async fn listen(&self, channel: &str) -> Result<PgListener, ConnectError> {
         let _ = self.connect().await?.close().await;
         let host = &self.options.address.hosts()[self.at.load(Ordering::Relaxed)];
-        let pool = pool_options(&self.settings)
+        let pool = pool_options(&self.settings, &self.counting)
             .max_connections(1)
             .max_lifetime(None)
             .idle_timeout(None)
@@ -179,7 +221,7 @@ impl Cluster {
     }
 
     async fn find_primary(&self) -> bool {
-        match self.connect().await {
+        match self.reach().await {
             Ok(connection) => connection.close().await.is_ok(),
             Err(_) => false,
         }
@@ -190,6 +232,7 @@ impl Cluster {
         let opened = async {
             let mut connection = options.connect().await?;
             settle(&mut connection, &self.settings).await?;
+            self.counting.connected();
             Ok(connection)
         };
         match tokio::time::timeout(CONNECT_TIMEOUT, opened).await {
@@ -201,6 +244,7 @@ impl Cluster {
     /// New connections are made to this host from here on.
     fn moved_to(&self, host: usize) {
         if self.at.swap(host, Ordering::Relaxed) != host {
+            self.counting.failed_over();
             self.pool.set_connect_options(way_to(&self.options.address.hosts()[host]));
             // Those to the host before are not lent any more.
             self.forget_idle();
@@ -226,12 +270,16 @@ fn way_to(host: &PgConnectOptions) -> PgConnectOptions {
 }
 
 /// How every pool behaves: its connections are told the settings, and not asked again before use.
-fn pool_options(settings: &Arc<str>) -> PgPoolOptions {
-    let settings = Arc::clone(settings);
+fn pool_options(settings: &Arc<str>, counting: &Counting) -> PgPoolOptions {
+    let (settings, counting) = (Arc::clone(settings), counting.clone());
     PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false).after_connect(
         move |connection, _| {
-            let settings = Arc::clone(&settings);
-            Box::pin(async move { settle(connection, &settings).await })
+            let (settings, counting) = (Arc::clone(&settings), counting.clone());
+            Box::pin(async move {
+                settle(connection, &settings).await?;
+                counting.connected();
+                Ok(())
+            })
         },
     )
 }

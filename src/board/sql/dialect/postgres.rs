@@ -18,6 +18,7 @@
 use super::nul;
 use crate::board::sql::text::Bind;
 use crate::board::{BoardError, Result};
+use crate::instruments::pools::Part;
 use crate::postgres::failure::{Meaning, meaning};
 use crate::postgres::steps::{self, StepsError};
 use crate::postgres::{Cluster, ConnectError};
@@ -53,6 +54,7 @@ pub(in crate::board::sql) struct Shared {
 impl Shared {
     /// Makes the tables that are missing.
     pub(super) async fn open(cluster: Cluster) -> Result<Self> {
+        cluster.counted_as(Part::Board);
         let begin_write = format!(
             "begin isolation level read committed; \
              select pg_advisory_xact_lock(hashtext('rota board'), hashtext('{}'))",
@@ -141,6 +143,10 @@ impl Shared {
         }
     }
 
+    pub(super) fn measure(&self) {
+        self.cluster.measure();
+    }
+
     pub(super) async fn close(&self) {
         self.cluster.close().await;
     }
@@ -197,7 +203,8 @@ impl Lent {
         let patience = self.patience();
         let connection = self.connection()?;
         let said = timeout(patience, sqlx::raw_sql(text).execute(&mut **connection)).await;
-        said.map_or_else(|_| Err(self.give_up()), |said| said.map(|_| ()))
+        let said = said.map_or_else(|_| Err(self.give_up()), |said| said.map(|_| ()));
+        said.inspect_err(|error| self.at.count(meaning(error)))
     }
 
     /// The pool would wait for its answer before it lends it again, and for those of the others.
@@ -254,7 +261,8 @@ impl Lent {
         let connection = self.connection()?;
         let answer = statement(text, binds).fetch_all(&mut **connection);
         let answer = timeout(patience, answer).await;
-        answer.unwrap_or_else(|_| Err(self.give_up()))
+        let answer = answer.unwrap_or_else(|_| Err(self.give_up()));
+        answer.inspect_err(|error| self.at.count(meaning(error)))
     }
 
     /// Whatever uses connections that went away in the meantime finds the pool's others gone as well.
