@@ -148,8 +148,9 @@ impl Cluster {
     /// A connection to the host that takes writes. Where the last one does not any more, the others
     /// are asked in turn.
     pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, ConnectError> {
-        let wait = Wait::begin(&self.counting, self.is_exhausted());
+        let wait = Wait::begin(&self.counting, self.is_full());
         let acquired = self.lent().await;
+        let acquired = acquired.map_err(|error| error.of_exhausted(wait.is_exhausted()));
         wait.over(&acquired);
         acquired
     }
@@ -165,8 +166,13 @@ impl Cluster {
         Err(self.refused(first))
     }
 
+    /// Whether all connections that there may be are in use, and a server is there that takes more.
+    pub fn is_exhausted(&self) -> bool {
+        self.is_full() && !self.counting.is_away()
+    }
+
     /// Whether all connections that there may be are lent, or are being made.
-    fn is_exhausted(&self) -> bool {
+    fn is_full(&self) -> bool {
         self.pool.num_idle() == 0 && self.pool.size() >= self.most()
     }
 

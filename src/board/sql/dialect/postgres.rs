@@ -336,7 +336,9 @@ pub(super) fn failed(error: sqlx::Error) -> BoardError {
         Meaning::Again => away("somebody else has locked the board's tables", Some(error)),
         Meaning::Gone => away("the connection to PostgreSQL was lost", Some(error)),
         Meaning::TooSlow => away("PostgreSQL took longer than a statement may take", Some(error)),
-        Meaning::Full => away("PostgreSQL has no connection, memory or disk left", Some(error)),
+        Meaning::Full | Meaning::Exhausted => {
+            away("PostgreSQL has no connection, memory or disk left", Some(error))
+        }
         Meaning::Moved => unusable(
             "what was in this schema was moved away by `rota migrate`: say in [board] of rota.toml \
              where it is now",
@@ -374,6 +376,13 @@ fn unreached(cluster: &Cluster, error: ConnectError) -> BoardError {
             ),
             error,
         ),
+        Meaning::Exhausted => BoardError::Unavailable {
+            what: format!(
+                "no connection to PostgreSQL at {place} was free in time: allow more `connections` of \
+                 [board], or see what it waits for"
+            ),
+            source: Some(Box::new(error)),
+        },
         _ => BoardError::Unavailable {
             what: format!("PostgreSQL at {place} does not answer, or has no connection left"),
             source: Some(Box::new(error)),
