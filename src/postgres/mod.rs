@@ -26,6 +26,8 @@ use std::time::Duration;
 
 /// How long a caller waits for a connection; then the server counts as not there.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Of several hosts, the others are looked at when the one at hand has let nobody in for so long.
+const ELSEWHERE_AFTER: Duration = Duration::from_secs(1);
 /// How long one host may take to let somebody in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// So many statements a connection knows by heart: a board alone has more than the usual hundred.
@@ -156,14 +158,33 @@ impl Cluster {
     }
 
     async fn lent(&self) -> Result<PoolConnection<Postgres>, ConnectError> {
-        let first = match self.pool.acquire().await {
+        let is_one_of_several = self.options.address.hosts().len() > 1;
+        let acquiring = self.pool.acquire();
+        tokio::pin!(acquiring);
+        let soon = if is_one_of_several {
+            tokio::time::timeout(ELSEWHERE_AFTER, &mut acquiring).await.ok()
+        } else {
+            None
+        };
+        let acquired = match soon {
+            Some(acquired) => acquired,
+            None => {
+                // A pool waits for a host that refuses as for one that begins. Where another one is
+                // found, it goes there at its next try.
+                if is_one_of_several && !self.is_exhausted() {
+                    self.find_primary().await;
+                }
+                acquiring.await
+            }
+        };
+        let error = match acquired {
             Ok(connection) => return Ok(connection),
             Err(error) => error,
         };
-        if self.options.address.hosts().len() > 1 && self.find_primary().await {
+        if is_one_of_several && self.find_primary().await {
             return self.pool.acquire().await.map_err(|error| self.refused(error));
         }
-        Err(self.refused(first))
+        Err(self.refused(error))
     }
 
     /// Whether all connections that there may be are in use, and a server is there that takes more.
