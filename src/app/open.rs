@@ -88,10 +88,11 @@ pub(super) struct Ground {
 pub(super) async fn house(place: &Place, speak: Speak) -> Result<Opened, Failure> {
     let config = config(place)?;
     make_state(&place.state)?;
-    let clock = SystemClock::shared();
+    let machine = SystemClock::shared();
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let life = LifeId::new(format!("life-{}", entropy.nonce()));
-    let Stored { store, restored, lock, epoch } = open_store(&config, place, &life, &clock).await?;
+    let Stored { store, restored, lock, epoch, clock } =
+        open_store(&config, place, &life, &machine).await?;
     let (board, me) = board_and_me(&config, place, &clock, Some(&store)).await?;
     let spoken = (speak == Speak::Held).then(Spoken::default);
     let stdout: SharedWriter = match &spoken {

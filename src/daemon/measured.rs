@@ -25,6 +25,8 @@ enum Unknown {
 
 /// Tells the instruments how things stand.
 pub(super) async fn measure(parts: &Parts) {
+    parts.board.measure();
+    parts.ledger.store().measure();
     match standing(parts).await {
         Ok(standing) => instruments::now(&standing),
         Err(error) => {

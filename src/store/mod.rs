@@ -81,6 +81,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn changes(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
         None
     }
+
+    /// Tells the instruments how its connections stand, where it has some.
+    fn measure(&self) {}
 }
 
 /// A value and its version.

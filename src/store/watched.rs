@@ -189,6 +189,10 @@ impl Store for WatchedStore {
     fn changes(&self) -> Option<watch::Receiver<u64>> {
         self.inner.changes()
     }
+
+    fn measure(&self) {
+        self.inner.measure();
+    }
 }
 
 /// An error and what caused it, in one line.

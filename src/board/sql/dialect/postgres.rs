@@ -22,6 +22,7 @@
 use super::nul;
 use crate::board::sql::text::Bind;
 use crate::board::{BoardError, Result};
+use crate::instruments::pools::Part;
 use crate::postgres::failure::{Meaning, meaning};
 use crate::postgres::steps::{self, StepsError};
 use crate::postgres::{Cluster, ConnectError, locks};
@@ -58,6 +59,7 @@ pub(in crate::board::sql) struct Shared {
 impl Shared {
     /// Makes the tables that are missing.
     pub(super) async fn open(cluster: Cluster) -> Result<Self> {
+        cluster.counted_as(Part::Board);
         let begin_write = format!(
             "begin isolation level read committed; select pg_advisory_xact_lock({})",
             locks::board(cluster.schema())
@@ -144,6 +146,10 @@ impl Shared {
                 }
             }
         }
+    }
+
+    pub(super) fn measure(&self) {
+        self.cluster.measure();
     }
 
     pub(super) async fn close(&self) {
@@ -268,7 +274,8 @@ impl Lent {
         answer: std::result::Result<sqlx::Result<T>, Elapsed>,
     ) -> sqlx::Result<T> {
         self.is_owed = false;
-        answer.unwrap_or_else(|_| Err(self.give_up()))
+        let answer = answer.unwrap_or_else(|_| Err(self.give_up()));
+        answer.inspect_err(|error| self.at.count(meaning(error)))
     }
 
     /// Whatever uses connections that went away in the meantime finds the pool's others gone as well.
@@ -347,7 +354,9 @@ pub(super) fn failed(error: sqlx::Error) -> BoardError {
         Meaning::Again => away("somebody else has locked the board's tables", Some(error)),
         Meaning::Gone => away("the connection to PostgreSQL was lost", Some(error)),
         Meaning::TooSlow => away("PostgreSQL took longer than a statement may take", Some(error)),
-        Meaning::Full => away("PostgreSQL has no connection, memory or disk left", Some(error)),
+        Meaning::Full | Meaning::Exhausted => {
+            away("PostgreSQL has no connection, memory or disk left", Some(error))
+        }
         Meaning::Moved => unusable(
             "what was in this schema was moved away by `rota migrate`: say in [board] of rota.toml \
              where it is now",
@@ -385,6 +394,13 @@ fn unreached(cluster: &Cluster, error: ConnectError) -> BoardError {
             ),
             error,
         ),
+        Meaning::Exhausted => BoardError::Unavailable {
+            what: format!(
+                "no connection to PostgreSQL at {place} was free in time: allow more `connections` of \
+                 [board], or see what it waits for"
+            ),
+            source: Some(Box::new(error)),
+        },
         _ => BoardError::Unavailable {
             what: format!("PostgreSQL at {place} does not answer, or has no connection left"),
             source: Some(Box::new(error)),
