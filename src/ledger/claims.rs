@@ -225,12 +225,12 @@ impl Ledger {
 
     /// Every claim that is not free, parked ones and those with an ended lease included.
     pub async fn claims(&self) -> Result<Vec<Claim>, ClaimError> {
-        let mut claims = Vec::new();
-        for task in self.tasks_under(&keys::held_prefix(&self.options.board)).await? {
-            let found = self.claim_record(task).await?;
-            claims.extend(found.map(|r| r.value).filter(|claim| claim.phase != Phase::Free));
-        }
-        Ok(claims)
+        let board = &self.options.board;
+        let tasks = self.tasks_under(&keys::held_prefix(board)).await?;
+        let names: Vec<String> = tasks.iter().map(|task| keys::claim(board, *task)).collect();
+        let found = records::get_all::<Claim>(self.store.as_ref(), &names).await?;
+        let claims = found.into_iter().flatten().map(|record| record.value);
+        Ok(claims.filter(|claim| claim.phase != Phase::Free).collect())
     }
 
     pub(super) async fn claim_record(

@@ -416,8 +416,11 @@ pub(super) fn decisions_playbook(playbook: &PlaybookName) -> String {
     format!("decision-playbook/{}/", segment(playbook.as_str()))
 }
 
+/// The switches of all playbooks.
+pub(super) const SWITCH: &str = "switch/";
+
 pub(super) fn switch(playbook: &PlaybookName) -> String {
-    format!("switch/{}", segment(playbook.as_str()))
+    format!("{SWITCH}{}", segment(playbook.as_str()))
 }
 
 pub(super) fn audit(n: u64) -> String {

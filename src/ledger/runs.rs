@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 /// A search looks at so many runs at most.
 const LOOKED_AT_MAX: usize = 100_000;
+/// So many of a list are read together.
+const TOGETHER: usize = 64;
 /// So many lines of a transcript are written in one commit.
 const LINES_MAX: usize = 64;
 /// The kind of the lines that hold what the work was told.
@@ -198,15 +200,18 @@ impl Ledger {
                 records::scan(self.store.as_ref(), &list, after.as_deref(), rows).await?;
             let Some((end, _)) = page.last() else { break };
             after = Some(end.clone());
-            for (_, id) in &page {
-                looked_at += 1;
-                let Some(run) = self.read::<Run>(&keys::run(&id.value)).await? else { continue };
-                let run = run.value;
-                if filter.since.is_some_and(|since| run.started < since) {
-                    return Ok(runs);
-                }
-                if filter.fits(&run) && runs.len() < limit {
-                    runs.push(run);
+            // Not the whole page at once: the first of them may be older than what is asked for.
+            for ids in page.chunks(TOGETHER) {
+                let names: Vec<String> = ids.iter().map(|(_, id)| keys::run(&id.value)).collect();
+                for found in records::get_all::<Run>(self.store.as_ref(), &names).await? {
+                    looked_at += 1;
+                    let Some(Record { value: run, .. }) = found else { continue };
+                    if filter.since.is_some_and(|since| run.started < since) {
+                        return Ok(runs);
+                    }
+                    if filter.fits(&run) && runs.len() < limit {
+                        runs.push(run);
+                    }
                 }
             }
         }

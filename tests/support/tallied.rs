@@ -55,6 +55,14 @@ impl Store for Tallied {
         Ok(found)
     }
 
+    async fn get_all(&self, keys: &[&str]) -> Result<Vec<Option<Versioned>>> {
+        let found = self.below.get_all(keys).await?;
+        if let Some(first) = keys.first() {
+            self.note(first, found.iter().flatten().count());
+        }
+        Ok(found)
+    }
+
     async fn commit(&self, batch: Batch) -> Result<()> {
         self.below.commit(batch).await
     }

@@ -20,6 +20,7 @@ mod independence;
 mod leases;
 mod manners;
 mod many_failing;
+mod many_playbooks;
 mod modes;
 mod one_task;
 mod outbox;
