@@ -96,6 +96,7 @@ mod undo;
 mod unwritten;
 mod upkeep;
 mod waits;
+mod wake;
 mod warnings;
 mod why;
 mod worker;

@@ -219,7 +219,6 @@ impl Scene {
             reviews: None,
         }
         .parts_at(PACE);
-        parts.ledger.export_nothing();
         let (ledger, tools) = (Arc::clone(&parts.ledger), Arc::clone(&parts.tools));
         let daemon = Daemon::start(parts, Wake::ByItself).await.unwrap();
         tools.set_desk(Arc::clone(&daemon) as _);
