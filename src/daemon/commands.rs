@@ -251,7 +251,7 @@ impl Scene<'_> {
             covers: None,
             status: Some(task.status),
         };
-        if self.parts.ledger.occurrence(&occurrence.id).await?.is_none() {
+        if !self.parts.ledger.knows_occurrence(&occurrence.id).await? {
             self.parts.ledger.put_occurrence(&occurrence).await?;
         }
         Ok(Some(format!("{} is to take this task again.", playbook.name)))

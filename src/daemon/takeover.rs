@@ -20,9 +20,15 @@ impl Dispatcher {
         if !self.parts.ledger.is_shared() {
             return Ok(());
         }
-        let Some(at) = self.parts.ledger.occurrence_at(&occurrence.id).await? else {
-            return self.look_anywhere(occurrence).await;
+        let at = match self.parts.ledger.occurrence_at(&occurrence.id).await {
+            // It is under way, wherever that is.
+            Err(error) if error.is_of_newer() => {
+                self.count_elsewhere(occurrence);
+                return Ok(());
+            }
+            at => at?,
         };
+        let Some(at) = at else { return self.look_anywhere(occurrence).await };
         if at == self.parts.ledger.own_life() {
             // The answer was lost when it was begun or taken over, or something failed after that.
             let is_over = self.beliefs.unrecorded.iter().any(|end| end.id == occurrence.id);
@@ -137,10 +143,17 @@ impl Dispatcher {
         if !ledger.is_shared() || run.fence.is_some() || self.worker_of(run).is_some() {
             return Ok(false);
         }
-        if ledger.occurrence_at(&run.occurrence).await? == Some(ledger.own_life()) {
+        let looked = async {
+            let at = ledger.occurrence_at(&run.occurrence).await?;
+            Ok::<_, LedgerError>((at, ledger.occurrence(&run.occurrence).await?))
+        };
+        let (at, occurrence) = match looked.await {
+            Err(error) if error.is_of_newer() => return Ok(false),
+            looked => looked?,
+        };
+        if at == Some(ledger.own_life()) {
             return Ok(true);
         }
-        let occurrence = ledger.occurrence(&run.occurrence).await?;
         let has_settled = occurrence.is_some_and(|occurrence| occurrence.state.is_settled());
         Ok(has_settled && self.is_of_one_gone(run))
     }

@@ -87,7 +87,11 @@ impl Dispatcher {
     /// what another daemon had that is not there.
     async fn is_here_now(&self, occurrence: &Occurrence) -> Result<bool, LedgerError> {
         let ledger = &self.parts.ledger;
-        let Some(at) = ledger.occurrence_at(&occurrence.id).await? else { return Ok(true) };
+        let at = match ledger.occurrence_at(&occurrence.id).await {
+            Err(error) if error.is_of_newer() => return Ok(false),
+            at => at?,
+        };
+        let Some(at) = at else { return Ok(true) };
         let own = ledger.own_life();
         if at == own {
             return Ok(true);
@@ -176,7 +180,11 @@ impl Dispatcher {
     async fn is_claimed(&self, run: &Run) -> Result<bool, LedgerError> {
         let Some(task) = run.task.filter(|_| run.fence.is_some()) else { return Ok(false) };
         let ledger = &self.parts.ledger;
-        let claim = ledger.claim(task).await.map_err(of_claim)?;
+        let claim = match ledger.claim(task).await {
+            // Whoever has it by now ends the run.
+            Err(error) if error.is_of_newer() => return Ok(true),
+            claim => claim.map_err(of_claim)?,
+        };
         let Some(claim) = claim.filter(|claim| claim.run == run.id) else { return Ok(false) };
         if claim.phase != Phase::Free {
             return Ok(true);
@@ -189,7 +197,10 @@ impl Dispatcher {
     /// end, which is written now.
     async fn waits(&mut self, run: &Run) -> Result<bool, LedgerError> {
         let Some(task) = run.task.filter(|_| run.fence.is_some()) else { return Ok(false) };
-        let claim = self.parts.ledger.claim(task).await.map_err(of_claim)?;
+        let claim = match self.parts.ledger.claim(task).await {
+            Err(error) if error.is_of_newer() => return Ok(false),
+            claim => claim.map_err(of_claim)?,
+        };
         let is_own = |claim: &Claim| {
             claim.run == run.id && claim.phase == Phase::Parked && claim.assistant.is_none()
         };

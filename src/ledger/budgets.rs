@@ -293,7 +293,11 @@ impl Ledger {
                 continue;
             };
             let run = RunId::new(run);
-            let record: Option<Record<Run>> = self.read(&keys::run(&run)).await?;
+            let record: Option<Record<Run>> = match self.read(&keys::run(&run)).await {
+                // Whoever began it sees to what it used.
+                Err(error) if error.is_of_newer() => continue,
+                record => record?,
+            };
             if record.is_none_or(|record| record.value.ended.is_some()) {
                 self.give_back_budget(&run).await?;
                 given_back += 1;
@@ -365,7 +369,12 @@ impl Ledger {
         let Some(before) = day.checked_sub_days(KEEP) else { return Ok(batch) };
         let oldest = keys::spent(playbook, before);
         let rows = self.store.scan(&keys::spent_prefix(playbook), None, FORGET).await?;
-        let past = rows.into_iter().filter(|row| row.key < oldest);
-        Ok(past.fold(batch, |batch, row| batch.delete(row.key)))
+        let mut batch = batch;
+        for row in rows.into_iter().filter(|row| row.key < oldest) {
+            if !records::is_marked(self.store.as_ref(), &row).await? {
+                batch = batch.delete(row.key);
+            }
+        }
+        Ok(batch)
     }
 }

@@ -1,7 +1,7 @@
 //! Commands that people gave in comments and that are still to be carried out: written down before the
 //! board's news count as heard, removed when they were answered.
 
-use super::records::{self, Record};
+use super::records::{self, Found, Record};
 use super::{Ledger, Result, keys};
 use crate::domain::{CommentId, Fence, PersonId, RunId, TaskId, Timestamp};
 use crate::store::Batch;
@@ -36,7 +36,7 @@ impl Ledger {
         let board = &self.options.board;
         let (key, taken) =
             (keys::command(board, given.comment), keys::command_taken(board, given.comment));
-        if self.read::<Timestamp>(&taken).await?.is_some() {
+        if !matches!(self.find::<Timestamp>(&taken).await?, Found::Nothing) {
             return Ok(());
         }
         let batch = records::create(Batch::new(), &key, given)?;

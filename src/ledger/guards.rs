@@ -39,7 +39,9 @@ impl Ledger {
         let list = keys::exchanges_by_count(&self.options.board);
         let mut found = BTreeMap::new();
         for task in self.tasks_from(&list, count).await? {
-            found.extend(self.exchange(task).await?.map(|exchange| (task, exchange)));
+            let key = keys::exchange(&self.options.board, task);
+            let known: Option<Record<Exchange>> = self.read_known(&key).await?;
+            found.extend(known.map(|exchange| (task, exchange.value)));
         }
         Ok(found)
     }
@@ -115,7 +117,9 @@ impl Ledger {
         let list = keys::delegations_by_depth(&self.options.board);
         let mut found = BTreeMap::new();
         for task in self.tasks_from(&list, depth.saturating_add(1)).await? {
-            found.insert(task, self.depth(task).await?);
+            let key = keys::delegated(&self.options.board, task);
+            let known: Option<Record<Depth>> = self.read_known(&key).await?;
+            found.insert(task, known.map_or(0, |known| known.value.depth));
         }
         Ok(found)
     }

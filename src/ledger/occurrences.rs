@@ -1,7 +1,7 @@
 //! Occurrences: every planned instant is recorded in the commit that moves the playbook's watermark
 //! past it, so there are no holes; and what has settled never changes.
 
-use super::records::{self, Record, contended};
+use super::records::{self, Found, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{
     Cursor, Notice, Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Timestamp,
@@ -267,9 +267,8 @@ impl Ledger {
             let asked: Vec<&str> = names.iter().map(String::as_str).collect();
             let found = self.store.get_all(&asked).await?;
             for (name, found) in names.iter().zip(found) {
-                let record: Option<Record<Occurrence>> =
-                    records::of(self.store.as_ref(), name, found).await?;
-                occurrences.extend(record.map(|record| record.value));
+                let record = records::of::<Occurrence>(self.store.as_ref(), name, found).await;
+                occurrences.extend(records::known(record)?.map(|record| record.value));
             }
         }
         Ok(occurrences)
@@ -286,16 +285,17 @@ impl Ledger {
 
     /// Whether this occurrence is there, whatever became of it.
     async fn is_recorded(&self, occurrence: &Occurrence) -> Result<bool> {
-        match self.occurrence(&occurrence.id).await? {
-            None => Ok(false),
-            Some(found)
+        match self.find::<Occurrence>(&keys::occurrence(&occurrence.id)).await? {
+            Found::Nothing => Ok(false),
+            Found::Newer => Ok(true),
+            Found::Known(Record { value: found, .. })
                 if found.playbook == occurrence.playbook
                     && found.trigger == occurrence.trigger
                     && found.planned == occurrence.planned =>
             {
                 Ok(true)
             }
-            Some(_) => Err(LedgerError::Conflict {
+            Found::Known(_) => Err(LedgerError::Conflict {
                 what: occurrence.id.to_string(),
                 why: "another occurrence has this id".to_owned(),
             }),

@@ -194,8 +194,8 @@ impl Ledger {
             after = Some(end.clone());
             for (_, id) in &page {
                 looked_at += 1;
-                let Some(run) = self.read::<Run>(&keys::run(&id.value)).await? else { continue };
-                let run = run.value;
+                let found = self.read_known::<Run>(&keys::run(&id.value)).await?;
+                let Some(Record { value: run, .. }) = found else { continue };
                 if filter.since.is_some_and(|since| run.started < since) {
                     return Ok(runs);
                 }
@@ -347,7 +347,10 @@ impl Ledger {
     /// one is.
     async fn under_fence(&self, batch: Batch, run: &Run) -> Result<Option<Batch>> {
         let (Some(task), Some(fence)) = (run.task, run.fence) else { return Ok(Some(batch)) };
-        let found = self.claim_record(task).await?;
+        let found = match self.claim_record(task).await {
+            Err(error) if records::is_newer(&error) => return Ok(None),
+            found => found?,
+        };
         let is_taken_over = found.as_ref().is_some_and(|record| {
             let claim = &record.value;
             claim.run == run.id && claim.fence > fence && claim.holder.is_some()
