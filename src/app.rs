@@ -70,7 +70,7 @@ use tokio_util::sync::CancellationToken;
 pub struct App;
 
 async fn started(place: &Place, wake: Wake) -> Result<Arc<dyn Answer>, Failure> {
-    let house = Box::pin(open::house(place, Speak::Held)).await?;
+    let house = Box::pin(open::house(place, Speak::Held, wake)).await?;
     Box::pin(house.start(wake)).await
 }
 

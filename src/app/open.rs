@@ -79,13 +79,15 @@ pub(super) struct Ground {
     pub state: Option<PathBuf>,
     pub templates: PathBuf,
     pub composes_only: bool,
+    /// Whether it is a command's, on a store that daemons share.
+    pub by_hand: bool,
     /// Where workspaces are; `None` where none may be made.
     pub workspaces: Option<PathBuf>,
     pub environment: BTreeMap<String, String>,
 }
 
-/// Opens the house of a place.
-pub(super) async fn house(place: &Place, speak: Speak) -> Result<Opened, Failure> {
+/// Opens the house of a place, for what is to wake it.
+pub(super) async fn house(place: &Place, speak: Speak, wake: Wake) -> Result<Opened, Failure> {
     let config = config(place)?;
     make_state(&place.state)?;
     let clock = SystemClock::shared();
@@ -102,10 +104,12 @@ pub(super) async fn house(place: &Place, speak: Speak) -> Result<Opened, Failure
         Speak::Nowhere => BTreeMap::new(),
         Speak::Aloud | Speak::Held => channels::open(&config, &stdout, &clock)?,
     };
+    let is_shared = matches!(config.store, StoreConfig::Postgres(_));
     let ground = Ground {
         notifiers,
         models: models(&config)?,
         templates: config.templates.clone(),
+        by_hand: wake == Wake::ByHand && is_shared,
         config,
         me,
         board,
@@ -216,6 +220,8 @@ fn loaded(folder: &Path) -> Templates {
 pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
     let Ground { config, board, store, clock, entropy, .. } = ground;
     let daemon = DaemonId::new(config.daemon.id.clone().unwrap_or_else(host_name));
+    // A daemon of this name may be at work elsewhere, or have been a moment ago.
+    let daemon = if ground.by_hand { daemon.by_hand(&entropy.nonce()) } else { daemon };
     let options = LedgerOptions {
         board: BoardName::new(config.board_name.clone()),
         daemon: daemon.clone(),

@@ -235,6 +235,10 @@ impl Dispatcher {
         let run = self.parts.ledger.run(claim.run.as_str()).await.ok().flatten();
         let Some(daemon) = run.and_then(|run| run.daemon) else { return false };
         let mut others = self.beliefs.others.iter();
-        others.any(|it| it.record.id == daemon && it.is_there && it.drained.is_none())
+        let files = daemon.configured();
+        if files == self.parts.settings.daemon.configured() {
+            return false;
+        }
+        others.any(|it| it.record.id.as_str() == files && it.is_there && it.drained.is_none())
     }
 }

@@ -23,7 +23,7 @@ impl Dispatcher {
             );
         }
         let mut under_way = self.parts.ledger.running().await?;
-        under_way.retain(|run| self.is_own(run) && self.may_have_children(run));
+        under_way.retain(|run| self.was_on_this_machine(run) && self.may_have_children(run));
         let mut under_way: Vec<RunId> = under_way.into_iter().map(|run| run.id).collect();
         let workspaces = self.parts.workspaces.iter().flat_map(|all| all.list());
         under_way.extend(workspaces.map(|record| rooms::removing(&record.identifier)));
@@ -233,6 +233,14 @@ impl Dispatcher {
                 self.interrupted(run, Reason::UnknownEffect, detail).await
             }
         }
+    }
+
+    /// Whether what a run left running may be here: of this daemon, or of what was done by hand in its
+    /// place and is over.
+    fn was_on_this_machine(&self, run: &Run) -> bool {
+        let files = self.parts.settings.daemon.configured();
+        let is_same = run.daemon.as_ref().is_some_and(|daemon| daemon.configured() == files);
+        self.is_own(run) || is_same && self.is_of_one_gone(run)
     }
 
     /// Whether this daemon carried a run out.

@@ -394,7 +394,9 @@ impl Ledger {
     /// # Errors
     /// When the store fails.
     pub async fn drained(&self) -> Result<Option<Drained>> {
-        let found = self.find(&keys::drained(&self.options.daemon)).await?;
+        // What is done by hand in its place is, too.
+        let daemon = DaemonId::new(self.options.daemon.configured());
+        let found = self.find(&keys::drained(&daemon)).await?;
         Ok(self.drained_of(found))
     }
 

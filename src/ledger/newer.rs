@@ -56,6 +56,11 @@ impl Ledger {
         Ok((claims, newer))
     }
 
+    /// How much was found since this began that only a newer Rota can read.
+    pub fn left_alone(&self) -> usize {
+        self.watched.left_alone()
+    }
+
     /// The tasks that an index of claims names.
     pub(super) async fn tasks_under(
         &self,

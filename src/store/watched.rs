@@ -110,6 +110,11 @@ impl WatchedStore {
         self.seen().commits.saturating_add(others)
     }
 
+    /// How many keys were found that only a newer program can read.
+    pub fn left_alone(&self) -> usize {
+        self.alone().keys.len()
+    }
+
     /// Begins a copy of everything; waits for the one under way.
     pub async fn copy(&self) -> Copying<'_> {
         let alone = self.copying.lock().await;
