@@ -5,7 +5,7 @@ use super::claims::lost;
 use super::records::{self, Found};
 use super::{ClaimError, Ledger, LedgerError, Result, keys};
 use crate::domain::{Claim, Occurrence, OccurrenceId, Phase, Reason, TaskId};
-use crate::store::StoreError;
+use crate::store::{Row, StoreError, Versioned};
 
 /// Who did what only a newer Rota can read.
 pub const NEWER: &str = "a newer Rota";
@@ -75,6 +75,15 @@ impl Ledger {
             let ids = rows.iter().map(|row| row.key[prefix.len()..].parse::<TaskId>());
             tasks.extend(ids.filter_map(std::result::Result::ok));
         }
+    }
+
+    /// Whether what stands under a key says that it is a newer program's, whatever it is about.
+    pub(super) async fn is_newers(&self, key: &str) -> Result<bool> {
+        let Some(Versioned { version, value }) = self.store.get(key).await? else {
+            return Ok(false);
+        };
+        let row = Row { key: key.to_owned(), version, value };
+        Ok(records::is_marked(self.store.as_ref(), &row).await?)
     }
 
     /// Whether an occurrence is recorded, by whatever version of the program.

@@ -328,18 +328,23 @@ impl Ledger {
     }
 
     async fn adopt_due(&self, mut last: u64) -> Result<u64> {
+        let mut after: Option<String> = None;
         loop {
             let page: Vec<(String, Record<String>)> =
-                records::scan(self.store.as_ref(), keys::DUE, None, NOTICES_MAX).await?;
-            if page.is_empty() {
-                return Ok(last);
+                records::scan(self.store.as_ref(), keys::DUE, after.as_deref(), NOTICES_MAX)
+                    .await?;
+            let Some((end, _)) = page.last() else { return Ok(last) };
+            after = Some(end.clone());
+            let (mut notices, mut batch) = (Vec::new(), Batch::new());
+            for (row, key) in &page {
+                match self.find::<Notice>(&keys::notice(&key.value)).await? {
+                    Found::Newer => continue,
+                    Found::Nothing => {}
+                    Found::Known(notice) => notices.push(notice),
+                }
+                batch = batch.delete(row);
             }
-            let mut notices = Vec::new();
-            for (_, key) in &page {
-                notices.extend(self.read::<Notice>(&keys::notice(&key.value)).await?);
-            }
-            notices.sort_by_key(|notice| notice.value.created);
-            let mut batch = page.iter().fold(Batch::new(), |batch, (row, _)| batch.delete(row));
+            notices.sort_by_key(|notice: &Record<Notice>| notice.value.created);
             for found in notices {
                 last += 1;
                 let notice = Notice { place: last, ..found.value.clone() };
@@ -348,7 +353,9 @@ impl Ledger {
                 batch = listed(batch, None, Some(&notice))?;
             }
             // Of two lives the other one may have done it; then nothing is left.
-            self.try_commit(batch).await?;
+            if batch != Batch::new() && !self.try_commit(batch).await? {
+                after = None;
+            }
         }
     }
 }

@@ -159,6 +159,9 @@ impl Ledger {
         let old = rows.into_iter().map(|row| row.key).take_while(move |key| *key < old);
         for place in surplus.into_iter().chain(old) {
             let Some((_, hash)) = place.rsplit_once('/') else { continue };
+            if self.is_newers(&place).await? {
+                continue;
+            }
             let row = keys::repeat_of_hash(hash);
             let mut batch = Batch::new().delete(place.as_str());
             // It may stand for a later call by now.

@@ -2,7 +2,7 @@
 //!
 //! Every list that is asked for has its own index, newest first, written in the run's commit.
 
-use super::records::{self, Record, contended};
+use super::records::{self, Found, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{
     HandOver, Notice, PlaybookName, Rounds, Run, RunId, RunState, TaskId, Timestamp, Value,
@@ -74,7 +74,7 @@ impl Ledger {
                 return if found.value == *run { Ok(()) } else { Err(conflict(run, "it exists")) };
             }
             let mut batch = records::create(Batch::new(), &key, run)?;
-            if self.read::<String>(&source).await?.is_none() {
+            if matches!(self.find::<String>(&source).await?, Found::Nothing) {
                 batch = records::create(batch, &source, &definition)?;
             }
             let batch = self.use_definition(batch, run).await?;
@@ -385,9 +385,12 @@ impl Ledger {
     /// Notes that a definition is in use, to the day.
     async fn use_definition(&self, batch: Batch, run: &Run) -> Result<Batch> {
         let key = keys::definition_used(&run.definition);
-        let used: Option<Record<Timestamp>> = self.read(&key).await?;
-        if used.is_some_and(|used| run.started - used.value < TimeDelta::days(1)) {
-            return Ok(batch);
+        match self.find::<Timestamp>(&key).await? {
+            Found::Known(used) if run.started - used.value < TimeDelta::days(1) => {
+                return Ok(batch);
+            }
+            Found::Newer => return Ok(batch),
+            Found::Known(_) | Found::Nothing => {}
         }
         Ok(records::put::<_, ()>(batch, &key, &run.started, None)?)
     }
