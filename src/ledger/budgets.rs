@@ -219,7 +219,12 @@ impl Ledger {
     /// # Errors
     /// When the store fails.
     pub async fn no_budget(&self, ask: &ReserveAsk) -> Result<Option<String>> {
-        let (team, own) = self.days(&ask.playbook, ask.day).await?;
+        let (team, own) = match self.days(&ask.playbook, ask.day).await {
+            Err(error) if error.is_of_newer() => {
+                return Ok(Some("what the day has used was written by a newer Rota".to_owned()));
+            }
+            days => days?,
+        };
         let of = |day: Option<Record<DaySpent>>| day.map(|day| day.value).unwrap_or_default();
         Ok(ask.amount(&of(team), &of(own)).err())
     }
@@ -229,7 +234,7 @@ impl Ledger {
     /// # Errors
     /// When the store fails.
     pub async fn spent(&self, playbook: Option<&PlaybookName>, day: NaiveDate) -> Result<DaySpent> {
-        let found: Option<Record<DaySpent>> = self.read(&keys::spent(playbook, day)).await?;
+        let found: Option<Record<DaySpent>> = self.read_known(&keys::spent(playbook, day)).await?;
         Ok(found.map(|found| found.value).unwrap_or_default())
     }
 

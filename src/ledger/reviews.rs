@@ -12,7 +12,7 @@ const ONE_BY_ONE_MAX: usize = 20;
 impl Ledger {
     /// The last hand-over of a task; `None`: it was never handed over.
     pub async fn hand_over(&self, task: TaskId) -> Result<Option<HandOver>> {
-        let found: Option<Record<HandOver>> = self.read(&self.review_key(task)).await?;
+        let found: Option<Record<HandOver>> = self.read_known(&self.review_key(task)).await?;
         Ok(found.map(|found| found.value))
     }
 
