@@ -219,9 +219,7 @@ fn loaded(folder: &Path) -> Templates {
 /// Puts the parts together over what is open.
 pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
     let Ground { config, board, store, clock, entropy, .. } = ground;
-    let daemon = DaemonId::new(config.daemon.id.clone().unwrap_or_else(host_name));
-    // A daemon of this name may be at work elsewhere, or have been a moment ago.
-    let daemon = if ground.by_hand { daemon.by_hand(&entropy.nonce()) } else { daemon };
+    let daemon = name_of(&config, ground.by_hand.then(|| entropy.nonce()));
     let options = LedgerOptions {
         board: BoardName::new(config.board_name.clone()),
         daemon: daemon.clone(),
@@ -288,6 +286,13 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         settings,
     };
     Ok(Opened { config, parts, me, restored: None, spoken: None, place: None, lock: None })
+}
+
+/// Under which name it works: what is done by hand under one of its own, for a daemon of this name may be
+/// at work elsewhere, or have been a moment ago.
+fn name_of(config: &Config, by_hand: Option<String>) -> DaemonId {
+    let daemon = DaemonId::new(config.daemon.id.clone().unwrap_or_else(host_name));
+    by_hand.map_or_else(|| daemon.clone(), |which| daemon.by_hand(&which))
 }
 
 fn settings(

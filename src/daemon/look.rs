@@ -444,10 +444,9 @@ async fn proposals(parts: &Parts, playbook: &Playbook) -> Result<u32, LookError>
 
 async fn claims(parts: &Parts) -> Result<BTreeMap<TaskId, TakenBy>, LookError> {
     let (claims, newer) = parts.ledger.claims_and_newer().await?;
-    let by_newer = newer.into_iter().map(|task| {
-        let (run, playbook) = (RunId::new(NEWER), PlaybookName::new(NEWER));
-        (task, TakenBy { run, playbook, parked: false, by_newer: true })
-    });
+    let (run, playbook) = (RunId::new(NEWER), PlaybookName::new(NEWER));
+    let unread = TakenBy { run, playbook, parked: false, by_newer: true };
+    let by_newer = newer.into_iter().map(|task| (task, unread.clone()));
     let known = claims.into_iter().map(|claim| {
         let parked = claim.parked.is_some();
         let playbook = match claim.assistant {
