@@ -15,10 +15,12 @@
 
 #[path = "daemon/bare.rs"]
 mod bare;
+#[path = "house/mod.rs"]
+mod house;
 #[path = "board/load.rs"]
 mod load;
 
-use nix::sys::signal::{Signal, kill};
+use house::{House, Running};
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 use rota::board::sql::SqlBoard;
@@ -27,9 +29,8 @@ use rota::daemon::alarm::{Alarm, Woken};
 use rota::domain::{BoardName, Occurrence, OccurrenceState, Timestamp};
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const TASKS: i64 = 10_000;
@@ -104,19 +105,14 @@ fn load_line(when: &str) {
     println!("load {when}: {}", load.split(' ').take(3).collect::<Vec<_>>().join(" "));
 }
 
-/// A folder with a board of tasks. Not in the temporary folder, which may be memory.
+/// A house with a board of tasks.
 struct Team {
-    folder: tempfile::TempDir,
+    house: House,
 }
 
 impl Team {
     fn of(tasks: i64) -> Self {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let team = Self { folder };
-        team.rota(&["init"]);
-        std::fs::remove_dir_all(team.path("agents")).unwrap();
-        std::fs::create_dir(team.path("agents")).unwrap();
-        std::fs::write(team.path("rota.toml"), "").unwrap();
+        let team = Self { house: House::new("").unwrap() };
         team.rota(&["project", "add", "Website"]);
         std::fs::write(team.path("rota.toml"), CONFIG).unwrap();
         for name in ["reads", "writes", "ends"] {
@@ -129,46 +125,22 @@ impl Team {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.house.path(name)
     }
 
     fn playbook(&self, name: &str, text: &str) {
         std::fs::write(self.path(&format!("agents/{name}.toml")), text).unwrap();
     }
 
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rota"));
-        command
-            .args(words)
-            .current_dir(self.folder.path())
-            .env_clear()
-            .env("USER", "owner")
-            .env("PATH", "/usr/bin:/bin")
-            .stdin(Stdio::null());
-        command
-    }
-
     fn rota(&self, words: &[&str]) -> Vec<u8> {
-        let ran = self.command(words).output().unwrap();
-        assert!(ran.status.success(), "{words:?} {ran:#?}");
-        ran.stdout
+        self.house.rota(words).unwrap()
     }
 
     /// Starts the daemon; how long it took to its line `ready`.
     fn serve(&self) -> (Serving, Duration) {
-        let log = std::fs::File::create(self.path("log")).unwrap();
-        let mut command = self.command(&["serve"]);
-        let command = command.stdout(Stdio::piped()).stderr(log);
         let begun = Instant::now();
-        let mut child = command.spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        let took = begun.elapsed();
-        assert!(line.starts_with("ready"), "{line:?}");
-        // Nobody reads on: a daemon without notices prints nothing more.
-        std::mem::forget(out);
-        (Serving(child), took)
+        let (running, _) = self.house.serve().unwrap();
+        (Serving(running), begun.elapsed())
     }
 }
 
@@ -205,12 +177,12 @@ async fn fill(file: &Path, tasks: i64) -> anyhow::Result<()> {
     load::tasks(file, tasks, now).await
 }
 
-/// A daemon; SIGTERM when dropped.
-struct Serving(Child);
+/// A daemon.
+struct Serving(Running);
 
 impl Serving {
     fn pid(&self) -> Pid {
-        Pid::from_raw(i32::try_from(self.0.id()).unwrap())
+        Pid::from_raw(i32::try_from(self.0.0.id()).unwrap())
     }
 
     /// The processor time of the whole process, threads that have ended included.
@@ -231,13 +203,6 @@ impl Serving {
             std::thread::sleep(Duration::from_secs(1));
             quiet = if self.cpu().saturating_sub(before) < QUIET { quiet + 1 } else { 0 };
         }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = kill(self.pid(), Signal::SIGTERM);
-        let _ = self.0.wait();
     }
 }
 
@@ -362,7 +327,7 @@ fn crowd(playbooks: usize, ahead: Duration) {
     let (serving, took) = team.serve();
     let asking = Instant::now();
     // Of very many the answer is longer than the daemon gives.
-    let next = team.command(&["next"]).output().unwrap().status;
+    let next = team.house.command(&["next"]).output().unwrap().status;
     println!("`rota next` of {playbooks}: {:.1?}, {next}", asking.elapsed());
     let before = serving.memory("VmRSS");
     let Ok(ahead) = (due - chrono::Utc::now()).to_std() else {

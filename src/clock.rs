@@ -3,7 +3,7 @@
 //! This is the only file that reads the machine's clocks or its randomness; everything else is
 //! given a [`Clock`] and an [`Entropy`], so that a month can be simulated in a second.
 
-use crate::domain::{RunId, StoreTime, Timestamp, from_millis};
+use crate::domain::{RunId, StoreTime, Timestamp, from_millis, to_delta};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -92,6 +92,67 @@ impl Clock for SystemClock {
 
     fn boot_id(&self) -> String {
         self.boot_id.clone()
+    }
+}
+
+/// The clocks of a machine whose wall clock is that of a server. Daemons that share one agree on what time
+/// it is, whatever somebody set their own machines to: none of them begins an hour early for all.
+///
+/// It goes on by the boot-time clock from what the server said last, also while that is away; before it
+/// has said anything, it is the machine's own.
+#[derive(Debug)]
+pub struct ServerClock {
+    machine: Arc<dyn Clock>,
+    /// What the server's clock showed, and the boot-time clock then.
+    heard: std::sync::Mutex<Option<(Duration, Timestamp)>>,
+}
+
+impl ServerClock {
+    /// Over the clocks of this machine.
+    pub fn over(machine: Arc<dyn Clock>) -> Self {
+        Self { machine, heard: std::sync::Mutex::default() }
+    }
+
+    /// The server's clock showed this at some time between `asked`, by the boot-time clock, and now. Says by
+    /// how much it is ahead of the machine's own wall clock, in milliseconds.
+    pub fn hear(&self, asked: Duration, said: Timestamp) -> i64 {
+        let (boot, wall) = (self.machine.boot(), self.machine.wall());
+        let half = boot.saturating_sub(asked) / 2;
+        let middle = asked + half;
+        let mut heard = self.lock();
+        // What it may be without having changed is no news: time would only tremble by it.
+        let doubt = to_delta(half + Duration::from_millis(1));
+        let is_news = heard.is_none_or(|heard| (said - shown(heard, middle)).abs() > doubt);
+        if is_news {
+            *heard = Some((middle, said));
+        }
+        let now = heard.map_or(wall, |heard| shown(heard, boot));
+        (now - wall).num_milliseconds()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Duration, Timestamp)>> {
+        self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// What a clock shows at this time of the boot-time clock that showed something at another.
+fn shown((then, wall): (Duration, Timestamp), boot: Duration) -> Timestamp {
+    let exact = wall + to_delta(boot.saturating_sub(then)) - to_delta(then.saturating_sub(boot));
+    from_millis(exact.timestamp_millis())
+}
+
+impl Clock for ServerClock {
+    fn wall(&self) -> Timestamp {
+        let (heard, boot) = (*self.lock(), self.machine.boot());
+        heard.map_or_else(|| self.machine.wall(), |heard| shown(heard, boot))
+    }
+
+    fn boot(&self) -> Duration {
+        self.machine.boot()
+    }
+
+    fn boot_id(&self) -> String {
+        self.machine.boot_id()
     }
 }
 
@@ -186,6 +247,46 @@ mod tests {
         assert_ne!(a, b);
         assert_eq!(a.as_str().len(), 14);
         assert_eq!(SeededEntropy::new(7).run_id(), a);
+    }
+
+    /// A machine an hour ahead, and its clock by a server.
+    fn served() -> (Arc<ManualClock>, ServerClock, Timestamp) {
+        let right = from_millis(1_790_000_000_000);
+        let machine = Arc::new(ManualClock::at(right + chrono::TimeDelta::hours(1)));
+        let clock = ServerClock::over(Arc::clone(&machine) as _);
+        (machine, clock, right)
+    }
+
+    #[test]
+    fn a_machine_whose_clock_is_wrong_goes_by_that_of_the_server_once_it_has_heard_it() {
+        let (machine, clock, right) = served();
+        assert_eq!(clock.wall(), machine.wall(), "nobody has said anything yet");
+        assert_eq!(clock.hear(machine.boot(), right), -3_600_000);
+        assert_eq!(clock.wall(), right);
+        machine.advance(Duration::from_mins(10));
+        assert_eq!(clock.wall(), right + chrono::TimeDelta::minutes(10));
+        machine.step_wall(right - chrono::TimeDelta::days(1));
+        assert_eq!(clock.wall(), right + chrono::TimeDelta::minutes(10), "nobody asks that one");
+        assert_eq!((clock.boot(), clock.boot_id()), (machine.boot(), machine.boot_id()));
+    }
+
+    #[test]
+    fn what_was_long_on_its_way_moves_a_server_clock_only_as_far_as_it_can_be_trusted() {
+        let (machine, clock, right) = served();
+        clock.hear(machine.boot(), right);
+        let asked = machine.boot();
+        machine.advance(Duration::from_secs(4));
+        // Said at any time of those four seconds.
+        for early in [0, 1_000, 4_000] {
+            clock.hear(asked, right + chrono::TimeDelta::milliseconds(early));
+            assert_eq!(clock.wall(), right + chrono::TimeDelta::seconds(4), "{early}");
+        }
+        // The server was set, whatever the way took.
+        clock.hear(asked, right + chrono::TimeDelta::minutes(1));
+        let set = right + chrono::TimeDelta::minutes(1) + chrono::TimeDelta::seconds(2);
+        assert_eq!(clock.wall(), set);
+        clock.hear(machine.boot(), right);
+        assert_eq!(clock.wall(), right);
     }
 
     #[test]

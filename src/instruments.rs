@@ -5,6 +5,7 @@
 //! nobody's name, is in them. Without a recorder, which the composition root puts in, all of this does
 //! nothing.
 
+pub mod pools;
 pub mod spans;
 
 use crate::domain::{
@@ -128,6 +129,18 @@ pub const ALL: &[Instrument] = &[
     is_now(BUDGET_COST, "Money left of the team's day, in millionths; likewise"),
     is_now(PLAYBOOKS, "Playbooks by state: armed, paused, not_armed, faulty (faults of files)"),
     is_now(STOPPED, "1 while everything is stopped"),
+    is_now(pools::CONNECTIONS, "Connections to a shared database, by part and state: lent, idle"),
+    is_now(pools::CONNECTIONS_MAX, "Connections that there may be at once, by part"),
+    counts(pools::CONNECTIONS_MADE, "Connections that were made, by part"),
+    counts(pools::ACQUIRES, "Connections that were asked for, by part and what came of it"),
+    spans(
+        pools::ACQUIRE_SECONDS,
+        &[0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0],
+        "How long connections were waited for, by part",
+    ),
+    counts(pools::FAILOVERS, "Times that another host was found to take the writes, by part"),
+    counts(pools::ERRORS, "What went wrong with a shared database, by part and class"),
+    is_now(pools::CLOCK_AHEAD, "By how much the store's server is ahead of this machine's clock"),
 ];
 
 /// Says what each is, and begins what can be known before it happens.
@@ -168,6 +181,7 @@ pub fn describe() {
     let _ = [histogram!(LATENESS), histogram!(RUN_SECONDS), histogram!(BOARD_SECONDS)];
     let _ = histogram!(TOOL_SECONDS, "tool" => UPSTREAM);
     gauge!(BOARD_LIMIT).set(0.0);
+    pools::begin();
 }
 
 /// What tools of other servers are called here: their names are not ours.

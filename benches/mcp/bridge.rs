@@ -3,7 +3,8 @@
 
 use super::TURN;
 use super::client::{self, Request};
-use super::servers::{Running, Server, Team};
+use super::house::Running;
+use super::servers::{Server, Team};
 use anyhow::{Context as _, ensure};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{ChildStdin, ChildStdout, Stdio};

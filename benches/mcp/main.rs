@@ -16,6 +16,10 @@
 mod bare;
 mod bridge;
 mod client;
+#[path = "../house/door.rs"]
+mod door;
+#[path = "../house/mod.rs"]
+mod house;
 #[path = "../board/load.rs"]
 mod load;
 mod servers;

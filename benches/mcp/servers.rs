@@ -1,29 +1,19 @@
 //! The servers: ours with a house behind it, and the peers.
 
 use super::client::{Connection, Era, Request};
-use super::{TOOLS, load};
-use anyhow::{Context as _, ensure};
+use super::house::{House, Running};
+use super::{TOOLS, door, load};
+use anyhow::Context as _;
 use rota::board::sql::SqlBoard;
 use rota::clock::SystemClock;
 use rota::domain::BoardName;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use tokio::runtime::Runtime;
 
 const TASKS: i64 = 10_000;
-
-/// A process that ends with its value.
-pub struct Running(pub Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
-        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-        let _ = self.0.wait();
-    }
-}
 
 /// Where calls go.
 pub struct Server {
@@ -105,40 +95,27 @@ fn peer(name: &str, mut command: Command, era: Era) -> anyhow::Result<Server> {
     Ok(Server { name: name.to_owned(), port, token: None, era, _running: Some(running) })
 }
 
-/// A house with tasks, and a token of its owner. Not in the temporary folder, which may be memory.
+/// A house with tasks, and a token of its owner.
 pub struct Team {
-    folder: tempfile::TempDir,
+    house: House,
     token: String,
 }
 
 impl Team {
     pub fn of(runtime: &Runtime) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let mut team = Self { folder, token: String::new() };
-        team.rota(&["init"])?;
-        std::fs::remove_dir_all(team.path("agents"))?;
-        std::fs::write(
-            team.path("rota.toml"),
-            "timezone = \"UTC\"\n[people]\nme = \"owner\"\n[mcp]\nport = 0\nrate_limit = 1000000\n",
-        )?;
-        team.rota(&["project", "add", "Website"])?;
+        let house = House::new(door::CONFIG)?;
+        house.rota(&["project", "add", "Website"])?;
         runtime.block_on(async {
             let now = chrono::Utc::now();
-            let file = team.path("state/board.sqlite");
+            let file = house.path("state/board.sqlite");
             let board =
                 SqlBoard::open(&file, BoardName::new("main"), SystemClock::shared()).await?;
             load::surroundings(&board, now).await?;
             board.close().await;
             load::tasks(&file, TASKS, now).await
         })?;
-        let made: Value =
-            serde_json::from_slice(&team.rota(&["token", "create", "bench", "--json"])?)?;
-        made["secret"].as_str().context("no secret")?.clone_into(&mut team.token);
-        Ok(team)
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        let token = door::token(&house)?;
+        Ok(Self { house, token })
     }
 
     /// The secret of the owner's token.
@@ -147,39 +124,13 @@ impl Team {
     }
 
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rota"));
-        command
-            .args(words)
-            .current_dir(self.folder.path())
-            .env_clear()
-            .env("USER", "owner")
-            .env("PATH", "/usr/bin:/bin")
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn rota(&self, words: &[&str]) -> anyhow::Result<Vec<u8>> {
-        let ran = self.command(words).output()?;
-        ensure!(ran.status.success(), "{words:?} {ran:#?}");
-        Ok(ran.stdout)
+        self.house.command(words)
     }
 
     /// Starts the daemon.
     pub fn serve(&self) -> anyhow::Result<Server> {
-        let log = std::fs::File::create(self.path("log"))?;
-        let mut child = self.command(&["serve"]).stdout(Stdio::piped()).stderr(log).spawn()?;
-        let mut out = BufReader::new(child.stdout.take().context("no output")?);
-        let running = Running(child);
-        let mut line = String::new();
-        while !line.starts_with("ready") {
-            line.clear();
-            ensure!(out.read_line(&mut line)? > 0, "the daemon is not ready");
-        }
-        // Nobody reads on: a daemon without notices prints nothing more.
-        std::mem::forget(out);
-        let address = line.split("addr=").nth(1).context("no address")?;
-        let address = address.split_whitespace().next().unwrap_or_default();
-        let port = address.rsplit(':').next().context("no port")?.parse()?;
+        let (running, ready) = self.house.serve()?;
+        let port = door::address(&ready)?.rsplit(':').next().context("no port")?.parse()?;
         Ok(Server {
             name: "rota, stateless".to_owned(),
             port,
@@ -205,7 +156,7 @@ impl Team {
             println!("{tool} {arguments} is answered with {bytes} bytes");
             answers.insert(tool.to_owned(), result);
         }
-        let file = self.path("answers.json");
+        let file = self.house.path("answers.json");
         std::fs::write(&file, Value::Object(answers).to_string())?;
         Ok(file)
     }

@@ -11,14 +11,16 @@
     reason = "a measurement: it prints, and starts the real program"
 )]
 
+#[path = "../house/door.rs"]
+mod door;
+#[path = "../house/mod.rs"]
+mod house;
+
 use anyhow::{Context as _, ensure};
+use house::House;
 use reqwest::Client;
 use reqwest::header::{COOKIE, ORIGIN, SET_COOKIE};
-use serde_json::Value;
 use sqlx::{Connection as _, SqliteConnection};
-use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The tasks, made far faster than by the board: with SQL, while nobody has it open.
@@ -41,13 +43,14 @@ fn main() -> anyhow::Result<()> {
     };
     ensure!(rounds > 0, "--rounds: at least one");
     load_line("at the beginning")?;
-    let house = House::filled()?;
-    let serving = house.serve()?;
+    let (house, token) = filled()?;
+    let (_serving, ready) = house.serve()?;
+    let base = format!("http://{}", door::address(&ready)?);
     // As the program does it in its `main`.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let missed = runtime.block_on(async {
-        let mut browser = Browser::signed_in(&serving.base, &house.token).await?;
+        let mut browser = Browser::signed_in(&base, &token).await?;
         let mut missed = Vec::new();
         for page in PAGES {
             missed.extend(measure(&mut browser, page, rounds).await?);
@@ -133,95 +136,20 @@ impl Browser {
     }
 }
 
-/// A house with the tasks. Not in the temporary folder, which may be memory.
-struct House {
-    folder: tempfile::TempDir,
-    token: String,
-}
-
-impl House {
-    fn filled() -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let mut house = Self { folder, token: String::new() };
-        house.rota(&["init"])?;
-        std::fs::remove_dir_all(house.path("agents"))?;
-        std::fs::create_dir(house.path("agents"))?;
-        std::fs::write(
-            house.path("rota.toml"),
-            "timezone = \"UTC\"\n[people]\nme = \"owner\"\n[mcp]\nport = 0\nrate_limit = 1000000\n",
-        )?;
-        for name in ["Bob", "Eve"] {
-            house.rota(&["person", "add", name])?;
-        }
-        house.rota(&["project", "add", "Website"])?;
-        let made: Value =
-            serde_json::from_slice(&house.rota(&["token", "create", "bench", "--json"])?)?;
-        made["secret"].as_str().context("no secret")?.clone_into(&mut house.token);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let file = house.path("state/board.sqlite");
-        runtime.block_on(async {
-            let mut board =
-                SqliteConnection::connect(&format!("sqlite:{}", file.display())).await?;
-            sqlx::raw_sql(TASKS).execute(&mut board).await?;
-            board.close().await
-        })?;
-        Ok(house)
+/// A house with the tasks, and a token of its owner.
+fn filled() -> anyhow::Result<(House, String)> {
+    let house = House::new(door::CONFIG)?;
+    for name in ["Bob", "Eve"] {
+        house.rota(&["person", "add", name])?;
     }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rota"));
-        command
-            .args(words)
-            .current_dir(self.folder.path())
-            .env_clear()
-            .env("USER", "owner")
-            .env("PATH", "/usr/bin:/bin")
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn rota(&self, words: &[&str]) -> anyhow::Result<Vec<u8>> {
-        let ran = self.command(words).output()?;
-        ensure!(ran.status.success(), "{words:?} {ran:#?}");
-        Ok(ran.stdout)
-    }
-
-    /// Starts the daemon.
-    fn serve(&self) -> anyhow::Result<Serving> {
-        let log = std::fs::File::create(self.path("log"))?;
-        let mut child = self.command(&["serve"]).stdout(Stdio::piped()).stderr(log).spawn()?;
-        let mut out = BufReader::new(child.stdout.take().context("no output")?);
-        let mut serving = Serving { child, base: String::new() };
-        let mut line = String::new();
-        while !line.starts_with("ready") {
-            line.clear();
-            ensure!(out.read_line(&mut line)? > 0, "the daemon is not ready");
-        }
-        // Nobody reads on: a daemon without notices prints nothing more.
-        std::mem::forget(out);
-        let address = line.split("addr=").nth(1).context("no address")?;
-        let address = address.split_whitespace().next().unwrap_or_default();
-        serving.base = format!("http://{address}");
-        Ok(serving)
-    }
-}
-
-/// A daemon; SIGTERM when dropped.
-struct Serving {
-    child: Child,
-    base: String,
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        if let Ok(pid) = i32::try_from(self.child.id()) {
-            let pid = nix::unistd::Pid::from_raw(pid);
-            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-        }
-        let _ = self.child.wait();
-    }
+    house.rota(&["project", "add", "Website"])?;
+    let token = door::token(&house)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let file = house.path("state/board.sqlite");
+    runtime.block_on(async {
+        let mut board = SqliteConnection::connect(&format!("sqlite:{}", file.display())).await?;
+        sqlx::raw_sql(TASKS).execute(&mut board).await?;
+        board.close().await
+    })?;
+    Ok((house, token))
 }

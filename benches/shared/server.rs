@@ -1,5 +1,5 @@
 //! A PostgreSQL server of the bench's own, on this machine's disk and with every flush made, and
-//! pgbench's loops on it.
+//! pgbench's loops on it: what they write is as large as a claim's record.
 
 use anyhow::{Context as _, Result, bail};
 use rota::postgres::{Address, Cluster, PostgresOptions, Schema};
@@ -16,7 +16,7 @@ const PROGRAMS: [&str; 4] = ["initdb", "postgres", "psql", "pgbench"];
 const SETTINGS: &str = "
 listen_addresses = ''
 max_connections = 200
-shared_buffers = 256MB
+shared_buffers = 512MB
 max_wal_size = 8GB
 checkpoint_timeout = 1h
 ";
@@ -25,12 +25,17 @@ checkpoint_timeout = 1h
 pub const TASKS: u32 = 100_000;
 
 const UPDATE: &str = "\\set id random(1, 100000)
-update tasks set holder = :client_id, version = version + 1 where id = :id returning version;
+update tasks set holder = :client_id, version = version + 1, record = repeat('y', 560) where id = :id \
+returning version;
 ";
 
-const SKIP_LOCKED: &str = "update waiting set holder = :client_id where id = \
+const SKIP_LOCKED: &str = "update waiting set holder = :client_id, record = repeat('y', 560) where id = \
 (select id from waiting where holder is null order by id for update skip locked limit 1) returning id;
 ";
+
+/// What decides how long a commit takes.
+const DURABILITY: &str = "select string_agg(name || '=' || setting, ', ' order by name) from pg_settings \
+where name in ('fsync', 'full_page_writes', 'synchronous_commit', 'wal_sync_method', 'commit_delay')";
 
 /// The loop that people write.
 #[derive(Clone, Copy)]
@@ -96,12 +101,13 @@ impl Server {
 
     fn fill(&self) -> Result<()> {
         self.psql(&format!(
-            "create table tasks (id int primary key, holder int, version bigint not null); \
-             insert into tasks select n, null, 1 from generate_series(1, {TASKS}) n; \
-             create table waiting (id int primary key, holder int); \
-             create index waiting_free on waiting (id) where holder is null; \
-             vacuum analyze tasks"
+            "create table tasks (id int primary key, holder int, version bigint not null, \
+             record text not null) with (fillfactor = 70); \
+             insert into tasks select n, null, 1, repeat('x', 560) from generate_series(1, {TASKS}) n; \
+             create table waiting (id int primary key, holder int, record text) with (fillfactor = 70); \
+             create index waiting_free on waiting (id) where holder is null"
         ))?;
+        self.psql("vacuum analyze tasks")?;
         std::fs::write(self.place.path().join("update.sql"), UPDATE)?;
         std::fs::write(self.place.path().join("skip_locked.sql"), SKIP_LOCKED)?;
         Ok(())
@@ -110,6 +116,11 @@ impl Server {
     /// Which server it is.
     pub fn version(&self) -> Result<String> {
         self.psql("show server_version")
+    }
+
+    /// Whether and how it flushes: the same for all that is measured on it.
+    pub fn durability(&self) -> Result<String> {
+        self.psql(DURABILITY)
     }
 
     pub fn psql(&self, sql: &str) -> Result<String> {
@@ -147,16 +158,15 @@ impl Server {
         Ok(number.context("pgbench said no figure")?.parse()?)
     }
 
-    /// As a daemon of a team with this schema connects.
-    pub fn cluster(&self, schema: &str) -> Result<Cluster> {
+    /// Where it is.
+    pub fn address(&self) -> String {
         let socket = self.place.path().display().to_string().replace('/', "%2F");
-        let address = format!("postgres://rota@{socket}/postgres");
-        Ok(Cluster::new(PostgresOptions {
-            address: Address::parse(&address, false).map_err(anyhow::Error::msg)?,
-            schema: Schema::parse(schema).map_err(anyhow::Error::msg)?,
-            connections: 4,
-            statement_timeout: Duration::from_secs(20),
-        }))
+        format!("postgres://rota@{socket}/postgres")
+    }
+
+    /// As a daemon of a team with this schema connects.
+    pub fn cluster(&self, schema: &str, connections: u32) -> Result<Cluster> {
+        cluster(&self.address(), schema, connections)
     }
 
     /// Where its data is.
@@ -170,6 +180,16 @@ impl Server {
         command.env("PGUSER", "rota").env("PGDATABASE", "postgres");
         command
     }
+}
+
+/// A pool of so many connections to the schema of a team.
+pub fn cluster(address: &str, schema: &str, connections: u32) -> Result<Cluster> {
+    Ok(Cluster::new(PostgresOptions {
+        address: Address::parse(address, false).map_err(anyhow::Error::msg)?,
+        schema: Schema::parse(schema).map_err(anyhow::Error::msg)?,
+        connections,
+        statement_timeout: Duration::from_mins(1),
+    }))
 }
 
 impl Drop for Server {

@@ -12,7 +12,7 @@ use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{BoardOf, Place};
 use crate::board::Board;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
-use crate::config::{BoardConfig, Config, ModelConfig, StoreConfig};
+use crate::config::{BoardConfig, Config, ModelConfig};
 use crate::cron::Pattern;
 use crate::daemon::control::Answer;
 use crate::daemon::{Daemon, Parts, RunJournal, Settings, Wake, Words};
@@ -90,10 +90,11 @@ pub(super) struct Ground {
 pub(super) async fn house(place: &Place, speak: Speak, wake: Wake) -> Result<Opened, Failure> {
     let config = config(place)?;
     make_state(&place.state)?;
-    let clock = SystemClock::shared();
+    let machine = SystemClock::shared();
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let life = LifeId::new(format!("life-{}", entropy.nonce()));
-    let Stored { store, restored, lock, epoch } = open_store(&config, place, &life, &clock).await?;
+    let Stored { store, restored, lock, epoch, clock } =
+        open_store(&config, place, &life, &machine).await?;
     let (board, me) = board_and_me(&config, place, &clock, Some(&store)).await?;
     let spoken = (speak == Speak::Held).then(Spoken::default);
     let stdout: SharedWriter = match &spoken {
@@ -228,9 +229,6 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         epoch: ground.epoch,
     };
     let ledger = Arc::new(Ledger::new(store, Arc::clone(&clock), Arc::clone(&entropy), options));
-    if matches!(config.store, StoreConfig::Postgres(_)) {
-        ledger.export_nothing();
-    }
     let journal = Arc::new(RunJournal::new(Arc::clone(&ledger), Arc::clone(&board)));
     let parts =
         tools::Parts::new(Arc::clone(&board), Arc::clone(&journal) as _, Arc::clone(&clock));

@@ -7,7 +7,7 @@ use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{Finding, Health};
 use crate::board::Board;
 use crate::board::sql::SqlBoard;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, ServerClock, SystemClock};
 use crate::config::{BoardConfig, Config, StoreConfig};
 use crate::domain::{BoardName, LifeId};
 use crate::ledger::export;
@@ -41,18 +41,29 @@ pub(super) async fn board(
 
 /// Opens the store of a schema.
 pub(super) async fn store(named: &PostgresOptions) -> Result<Arc<dyn Store>, Failure> {
+    Ok(Arc::new(opened(named).await?))
+}
+
+async fn opened(named: &PostgresOptions) -> Result<PostgresStore, Failure> {
     let cluster = usable(named).await?;
     let place = cluster.place();
     let opened = PostgresStore::open(cluster).await;
-    Ok(Arc::new(opened.map_err(|error| failures::shared_store(&error, &place))?))
+    opened.map_err(|error| failures::shared_store(&error, &place))
 }
 
-/// The same with what a house needs beside it.
-pub(super) async fn stored(named: &PostgresOptions, lock: FolderLock) -> Result<Stored, Failure> {
-    let store = store(named).await?;
-    let epoch = export::epoch_of(store.as_ref()).await;
+/// The same with what a house needs beside it; the house goes by the server's clock from the beginning.
+pub(super) async fn stored(
+    named: &PostgresOptions,
+    lock: FolderLock,
+    machine: &Arc<dyn Clock>,
+) -> Result<Stored, Failure> {
+    let clock = Arc::new(ServerClock::over(Arc::clone(machine)));
+    let store = opened(named).await?.telling(Arc::clone(&clock));
+    let now = store.now().await;
+    now.map_err(|error| failures::shared_store(&error, &store.cluster().place()))?;
+    let epoch = export::epoch_of(&store).await;
     let epoch = epoch.map_err(|error| failures::export(&error))?;
-    Ok(Stored { store, restored: None, lock: Some(lock), epoch })
+    Ok(Stored { store: Arc::new(store), restored: None, lock: Some(lock), epoch, clock })
 }
 
 /// The lock of a state folder whose store is elsewhere: what else is in there is one daemon's.
@@ -282,8 +293,8 @@ fn clocks(what: &str, ahead_ms: i64) -> Finding {
         return finding(what, Health::Ok, format!("its clock is {apart} ms from ours"), "");
     }
     let found = format!("its clock is {} s {way} ours", apart / 1_000);
-    let advice =
-        "set both by the network: leases go by its clock alone, but playbooks wake by ours";
+    let advice = "set both by the network: leases and playbooks go by its clock, but programs and logs \
+                  here by ours";
     finding(what, Health::Warn, found, advice)
 }
 

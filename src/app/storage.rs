@@ -21,6 +21,8 @@ pub(super) struct Stored {
     pub restored: Option<Restored>,
     pub lock: Option<FolderLock>,
     pub epoch: u32,
+    /// By which the house goes: that of the machine, or of the server that several daemons share.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// `[store]` as the store's room reads it. Beside a store of another server a folder holds the lock.
@@ -43,14 +45,14 @@ pub(super) async fn open_store(
     let folder = options.folder(&place.state);
     if let StoreConfig::Postgres(named) = &config.store {
         let lock = super::postgres::lock(&folder, life, clock)?;
-        return super::postgres::stored(named, lock).await;
+        return super::postgres::stored(named, lock, clock).await;
     }
     if matches!(config.store, StoreConfig::Sled { .. }) {
         moved::refuse(&place.state)?;
     }
     let (store, restored) = embedded(&options, place, life, clock).await?;
     let epoch = export::read_epoch(&place.state).map_err(|error| failures::export(&error))?;
-    Ok(Stored { store, restored, lock: None, epoch })
+    Ok(Stored { store, restored, lock: None, epoch, clock: Arc::clone(clock) })
 }
 
 /// The store in the state folder, restored where it cannot be opened.

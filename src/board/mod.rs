@@ -128,6 +128,9 @@ pub trait Board:
     /// What became of a stamped write.
     async fn effect_of(&self, mark: &Mark) -> Result<EffectState>;
 
+    /// Tells the instruments how its connections stand, where it has some.
+    fn measure(&self) {}
+
     /// Several writes in one step, in their order, each under its own stamp: all of them happen or
     /// none does. At most [`BATCH_MAX`].
     async fn write_all(

@@ -125,7 +125,7 @@ pub fn run(value: &Value) -> Option<Page> {
     for name in ["detail", "summary"] {
         block(&mut page, name, text(run, name).unwrap_or(""));
     }
-    effects(&mut page, value.get("effects")?);
+    effects(&mut page, value)?;
     let evidence = value.get("evidence").and_then(Value::as_list).unwrap_or(&[]);
     let evidence: Vec<String> = evidence.iter().map(piece).collect();
     block(&mut page, "evidence", &evidence.join("\n"));
@@ -154,12 +154,22 @@ fn said(line: &Value) -> Option<String> {
 }
 
 /// Each write as `field: from → to`, or why it is not known to have happened.
-fn effects(page: &mut Page, effects: &Value) {
-    let effects = effects.as_list().unwrap_or(&[]);
-    if effects.is_empty() {
-        return;
+fn effects(page: &mut Page, value: &Value) -> Option<()> {
+    let effects = value.get("effects")?.as_list().unwrap_or(&[]);
+    let earlier = value.get("earlier_writes").and_then(Value::as_int).unwrap_or(0);
+    if effects.is_empty() && earlier == 0 {
+        return Some(());
     }
     page.gap().line(Style::Bold, "effects");
+    if earlier > 0 {
+        let run = value.get("run").and_then(|run| text(run, "id")).unwrap_or_default();
+        let first = effects.first().and_then(|effect| effect.get("mark")?.get("seq")?.as_int());
+        let how = match first {
+            Some(first) => format!("rota runs show {run} --effects-before {first}"),
+            None => format!("rota runs show {run}"),
+        };
+        page.line(Style::Dim, &format!("  {earlier} earlier ones are not shown: {how}"));
+    }
     for effect in effects {
         page.line(Style::Plain, "  ").add(Style::Bold, text(effect, "tool").unwrap_or("a tool"));
         let result = effect.get("result").unwrap_or(&Value::Null);
@@ -179,6 +189,7 @@ fn effects(page: &mut Page, effects: &Value) {
             page.add(Style::Warn, &format!("  {word}"));
         }
     }
+    Some(())
 }
 
 /// A task, with its subtasks and comments.

@@ -5,6 +5,7 @@ use super::earlier;
 use super::progress;
 use super::receipt;
 use super::rooms::files_of;
+use super::transcript::Transcript;
 use super::worker::{Worker, board_trouble};
 use crate::crash;
 use crate::domain::{
@@ -15,11 +16,10 @@ use crate::runner::acp::AcpRunner;
 use crate::runner::command::CommandRunner;
 use crate::runner::model_loop::ModelRunner;
 use crate::runner::steps::StepsRunner;
-use crate::runner::{Grant, Job, PROMPT, Runner, Sign, Signs, SignsEnd, ToolSession, WorkEnd};
+use crate::runner::{Grant, Job, Runner, Signs, SignsEnd, ToolSession, WorkEnd};
 use crate::template;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// At most so many pages are read for one gathered list.
 const PAGES_MAX: usize = 100;
@@ -29,12 +29,6 @@ const PAGE: i64 = 200;
 const RUNS_MAX: usize = 50;
 /// So many signs of a run wait to be written down.
 const SIGNS_MAX: usize = 256;
-/// So many lines of a transcript are written together.
-const LINES_MAX: usize = 64;
-/// Or so many bytes of text.
-const LINES_BYTES_MAX: usize = 32 * 1024;
-/// A line waits so long for others: each commit to the store is waited for by the effects too.
-const LINES_WAIT: std::time::Duration = std::time::Duration::from_millis(200);
 
 impl Worker {
     /// What templates see, as far as it is known before the work.
@@ -427,62 +421,4 @@ fn describe_run(run: &crate::domain::Run) -> Value {
         ("detail", run.detail.as_str().into()),
         ("summary", run.summary.as_str().into()),
     ])
-}
-
-/// Writes a run's signs of life down.
-struct Transcript {
-    parts: Arc<super::parts::Parts>,
-    run: crate::domain::RunId,
-    teller: progress::Teller,
-}
-
-impl Transcript {
-    async fn write(self, mut signs: SignsEnd) {
-        let (mut lines, mut bytes) = (Vec::new(), 0);
-        let mut until = Instant::now();
-        loop {
-            let sign = if lines.is_empty() {
-                signs.recv().await
-            } else {
-                let Ok(sign) = tokio::time::timeout_at(until, signs.recv()).await else {
-                    self.flush(&mut lines).await;
-                    continue;
-                };
-                sign
-            };
-            let Some(sign) = sign else { break };
-            let at = self.parts.clock.wall();
-            let line = match sign {
-                Sign::Line(text) => LogLine::new(at, "work", text),
-                Sign::Entry { kind, text, data } => {
-                    LogLine { data, ..LogLine::new(at, kind, text) }
-                }
-            };
-            // What it is told is nothing that it did.
-            if line.kind != PROMPT {
-                self.parts.tell_line(&self.run, &line);
-                self.teller.tell(&line);
-            }
-            if lines.is_empty() {
-                (until, bytes) = (Instant::now() + LINES_WAIT, 0);
-            }
-            bytes += line.text.len();
-            lines.push(line);
-            // Many long lines in one commit would hold up everybody else's.
-            if lines.len() >= LINES_MAX || bytes >= LINES_BYTES_MAX {
-                self.flush(&mut lines).await;
-            }
-        }
-        self.flush(&mut lines).await;
-    }
-
-    async fn flush(&self, lines: &mut Vec<LogLine>) {
-        let lines = std::mem::take(lines);
-        if lines.is_empty() {
-            return;
-        }
-        if let Err(error) = self.parts.ledger.log(&self.run, &lines).await {
-            tracing::warn!(run = %self.run, %error, "the transcript could not be written");
-        }
-    }
 }

@@ -39,6 +39,8 @@ pub(super) struct Beliefs {
     pub others: Vec<KnownDaemon>,
     /// Occurrences of whole playbooks that are under way at others.
     pub elsewhere: BTreeMap<OccurrenceId, Occurrence>,
+    /// What was open a moment ago, within one look, and as of which commit of the ledger.
+    pub listed: Option<(u64, Vec<Occurrence>)>,
     /// Since when others are known of which nothing says where they are under way, on the boot-time clock.
     pub unsaid: BTreeMap<OccurrenceId, Duration>,
     /// Lives of others that are gone, and of which nothing is left to be seen to.
@@ -110,6 +112,8 @@ pub(super) struct Open {
     pub tried: bool,
     /// It takes no more tasks.
     pub closed: bool,
+    /// It was begun before, and no run of it was.
+    pub unmade: bool,
     /// Its finished runs.
     pub runs: Vec<Run>,
     /// Why it was refused, where it was.
@@ -133,6 +137,7 @@ impl Open {
             started: 0,
             tried: false,
             closed: false,
+            unmade: false,
             runs: Vec::new(),
             refused: Vec::new(),
             replies: Vec::new(),

@@ -5,7 +5,7 @@ use super::beliefs::{Beliefs, Book};
 use super::condition;
 use super::parts::Parts;
 use crate::domain::{On, Playbook};
-use crate::ledger::{LedgerError, PlaybookSwitch};
+use crate::ledger::{LedgerError, PlaybookSwitch, Timetables};
 use crate::playbook::{Rights, is_wider, rights};
 use crate::schedule::Timetable;
 use sha2::{Digest, Sha256};
@@ -29,6 +29,16 @@ pub(super) async fn refresh(parts: &Parts, beliefs: &mut Beliefs) -> Result<(), 
     beliefs.books_seen = None;
     let books = &mut beliefs.books;
     let playbooks = parts.playbooks();
+    // Of all playbooks at once: there may be thousands, and a store that is far away.
+    let switches = parts.ledger.playbook_switches().await?;
+    let is_new = |playbook: &&Arc<Playbook>| {
+        books.get(&playbook.name).is_none_or(|book| book.playbook.hash != playbook.hash)
+    };
+    let timetables = if playbooks.iter().filter(is_new).nth(1).is_some() {
+        parts.ledger.timetables().await?
+    } else {
+        Timetables::default()
+    };
     // They come sorted by name.
     books.retain(|name, _| playbooks.binary_search_by(|playbook| playbook.name.cmp(name)).is_ok());
     for playbook in playbooks {
@@ -37,9 +47,13 @@ pub(super) async fn refresh(parts: &Parts, beliefs: &mut Beliefs) -> Result<(), 
         let book = if same { known.cloned() } else { None };
         let book = match book {
             Some(book) => book,
-            None => compile(parts, &playbook).await?,
+            None => compile(parts, &playbook, &timetables).await?,
         };
-        let switch = switch_of(parts, &playbook, &book).await?;
+        let switch = match switches.of(&playbook.name) {
+            Some(switch) => switch,
+            None => parts.ledger.playbook_switch(&playbook.name).await?,
+        };
+        let switch = armed_by_itself(parts, &playbook, &book, switch).await?;
         let known = same && book.switch.armed == switch.armed;
         let armed = if known { book.armed } else { is_armed(&playbook, &switch) };
         books.insert(playbook.name.clone(), Book { armed, switch, ..book });
@@ -48,12 +62,19 @@ pub(super) async fn refresh(parts: &Parts, beliefs: &mut Beliefs) -> Result<(), 
     Ok(())
 }
 
-async fn compile(parts: &Parts, playbook: &Arc<Playbook>) -> Result<Book, LedgerError> {
+async fn compile(
+    parts: &Parts,
+    playbook: &Arc<Playbook>,
+    timetables: &Timetables,
+) -> Result<Book, LedgerError> {
     // The parser has checked the pattern; what it let pass is at worst never woken by the clock.
     let timetable = Timetable::new(&playbook.on, &playbook.name).ok().flatten().map(Arc::new);
     let now = parts.clock.wall();
-    let since =
-        parts.ledger.timetable_since(&playbook.name, &fingerprint(&playbook.on), now).await?;
+    let (name, print) = (&playbook.name, fingerprint(&playbook.on));
+    let since = match timetables.since(name, &print, now) {
+        Some(since) => since,
+        None => parts.ledger.timetable_since(name, &print, now).await?,
+    };
     let condition = playbook
         .select
         .as_ref()
@@ -83,12 +104,13 @@ pub(super) fn fingerprint(on: &On) -> String {
     hex
 }
 
-async fn switch_of(
+/// A playbook's switches; where `rota.toml` says so, it is armed by that.
+async fn armed_by_itself(
     parts: &Parts,
     playbook: &Playbook,
     known: &Book,
+    switch: PlaybookSwitch,
 ) -> Result<PlaybookSwitch, LedgerError> {
-    let switch = parts.ledger.playbook_switch(&playbook.name).await?;
     let is_known = known.armed && known.switch.armed == switch.armed;
     if parts.settings.arms_itself && !is_known && !is_armed(playbook, &switch) {
         return arm(parts, playbook, BY_CONFIGURATION).await;

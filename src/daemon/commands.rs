@@ -112,8 +112,12 @@ pub(super) async fn obey(parts: &Parts) {
         match parts.ledger.take_command(given.comment).await {
             Ok(true) => {}
             Ok(false) => {
-                // Somebody else has it, or had it when the daemon died.
-                done(parts, &given).await;
+                match parts.ledger.is_command_elsewhere(given.comment).await {
+                    Ok(true) => {}
+                    // Whoever had it has died, or is done with it.
+                    Ok(false) => done(parts, &given).await,
+                    Err(error) => tracing::warn!(%task, word, %error, "who has it is not known"),
+                }
                 continue;
             }
             Err(error) => {

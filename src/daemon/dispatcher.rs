@@ -130,17 +130,28 @@ impl Dispatcher {
         book.and_then(|book| book.next).is_some_and(|next| next > at)
     }
 
-    /// Starts a worker.
+    /// Starts a worker; false: its occurrence is not under way here, as far as is known.
     pub(super) async fn start(
         &mut self,
         occurrence: &OccurrenceId,
         task: Option<TaskId>,
         attempt: u32,
         resume: Option<super::recovery::Resume>,
-    ) {
-        if !self.begins(occurrence).await {
-            return;
+    ) -> bool {
+        let begins = self.begins(occurrence).await;
+        if begins {
+            self.start_one(occurrence, task, attempt, resume);
         }
+        begins
+    }
+
+    fn start_one(
+        &mut self,
+        occurrence: &OccurrenceId,
+        task: Option<TaskId>,
+        attempt: u32,
+        resume: Option<super::recovery::Resume>,
+    ) {
         let Some(open) = self.beliefs.open.get_mut(occurrence) else { return };
         let book = self.beliefs.books.get(&open.occurrence.playbook);
         let current = book.map(|book| Arc::clone(&book.playbook));
@@ -191,8 +202,8 @@ impl Dispatcher {
             return true;
         }
         let mut found = self.parts.ledger.begin_occurrence(id).await;
-        if open.tried && matches!(found, Ok(OccurrenceState::Running)) {
-            // The answer to our own first try was lost, or another daemon was quicker.
+        if matches!(found, Ok(OccurrenceState::Running)) {
+            // The answer to an earlier try of this life was lost, or another daemon was quicker.
             found = match self.parts.ledger.occurrence_at(id).await {
                 Ok(Some(at)) if at == self.parts.ledger.own_life() => Ok(OccurrenceState::Queued),
                 Ok(_) => found,

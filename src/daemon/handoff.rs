@@ -10,6 +10,7 @@ use crate::domain::{
     OccurrenceState, Outcome, PersonId, Phase, PlaybookName, Project, Reason, RunState, StatusId,
     StatusKind, Task, TaskEdit, Trigger, Usage, Value, Verdict, Wrote, to_delta,
 };
+use crate::ledger::ClaimError;
 use crate::runner::WorkEnd;
 use crate::schedule::{find_person, outcome_of, outcome_status};
 use crate::template;
@@ -337,7 +338,13 @@ impl Worker {
         self.close_marker().await;
         let until = self.parts.clock.wall() + to_delta(outcome.answer_within);
         if let Some(held) = &mut self.held {
-            self.parts.ledger.park(held, &question, Some(asked), until).await.map_err(|error| {
+            let ledger = &self.parts.ledger;
+            let mut parked = ledger.park(held, &question, Some(asked), until).await;
+            if matches!(parked, Err(ClaimError::Store(_))) {
+                // Whether it waits is unknown; letting it wait alike twice is allowed.
+                parked = ledger.park(held, &question, Some(asked), until).await;
+            }
+            parked.map_err(|error| {
                 WorkEnd::ended(
                     RunState::ClaimLost,
                     Reason::ClaimLost,

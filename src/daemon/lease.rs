@@ -4,8 +4,9 @@ use super::halt::Halt;
 use super::marker::{Marking, Standing};
 use super::parts::Parts;
 use super::worker::Worker;
+use crate::clock::Clock;
 use crate::domain::{EndKind, Fence, Reason, RunState, TaskId};
-use crate::ledger::{Acquire, ClaimError, Held};
+use crate::ledger::{Acquire, ClaimError, Held, TrustWindow};
 use crate::runner::WorkEnd;
 use std::future::Future;
 use std::sync::Arc;
@@ -141,27 +142,69 @@ impl Keeper {
         let first = every.saturating_sub(self.parts.ledger.since_renewal(held));
         let mut timer = tokio::time::interval_at(Instant::now() + first, every);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let trust = held.trust.clone();
         loop {
-            timer.tick().await;
+            let is_closed = tokio::select! {
+                biased;
+                _ = timer.tick() => false,
+                () = closed(&trust, self.parts.clock.as_ref()) => true,
+            };
             // The worker itself has given it up meanwhile: that is no loss.
-            if held.trust.is_lost() {
+            if trust.is_lost() {
                 return;
             }
-            let (reason, detail) = match self.parts.ledger.renew(held).await {
-                Ok(()) => continue,
-                Err(ClaimError::Lost { reason, detail }) => (reason, detail),
-                Err(error) if !held.trust.is_open(self.parts.clock.boot()) => {
-                    held.trust.lose();
+            let renewed = if is_closed { None } else { renewed(&self.parts, held).await };
+            let (reason, detail) = match renewed {
+                Some(Ok(())) => continue,
+                Some(Err(ClaimError::Lost { reason, detail })) => (reason, detail),
+                None => {
+                    trust.lose();
+                    let detail =
+                        "the claim could not be renewed in time: the store does not answer";
+                    (Reason::ClaimLost, detail.to_owned())
+                }
+                Some(Err(error)) if !trust.is_open(self.parts.clock.boot()) => {
+                    trust.lose();
                     let detail = format!("the claim could not be renewed: {error}");
                     (Reason::ClaimLost, detail)
                 }
-                Err(error) => {
+                Some(Err(error)) => {
                     tracing::warn!(%error, "a renewal failed and is tried again");
                     continue;
                 }
             };
             return self.halt.halt(RunState::ClaimLost, reason, detail);
         }
+    }
+}
+
+/// Asks for the whole lease again. `None`: there was no answer as long as the claim could be believed; a
+/// store that says nothing keeps nobody at work beyond that.
+async fn renewed(parts: &Parts, held: &mut Held) -> Option<Result<(), ClaimError>> {
+    let (trust, margin) = (held.trust.clone(), parts.ledger.options().margin);
+    let patience = async {
+        if trust.is_open(parts.clock.boot()) {
+            closed(&trust, parts.clock.as_ref()).await;
+        } else {
+            // The machine slept: whether the claim is still there is to be found out.
+            tokio::time::sleep(margin).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        renewed = parts.ledger.renew(held) => Some(renewed),
+        () = patience => None,
+    }
+}
+
+/// Returns when a claim is not to be believed any more, however often it is renewed until then.
+async fn closed(trust: &TrustWindow, clock: &dyn Clock) {
+    loop {
+        let boot = clock.boot();
+        if !trust.is_open(boot) {
+            return;
+        }
+        tokio::time::sleep(trust.closes().saturating_sub(boot)).await;
     }
 }
 

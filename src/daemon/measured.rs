@@ -25,6 +25,8 @@ enum Unknown {
 
 /// Tells the instruments how things stand.
 pub(super) async fn measure(parts: &Parts) {
+    parts.board.measure();
+    parts.ledger.store().measure();
     match standing(parts).await {
         Ok(standing) => instruments::now(&standing),
         Err(error) => {
@@ -86,8 +88,12 @@ async fn lease_left(parts: &Parts, claims: &[Claim]) -> Result<Option<i64>, Unkn
 /// Armed playbooks, paused ones, those that are not armed, and faults of files.
 async fn playbooks(parts: &Parts) -> Result<[usize; 4], Unknown> {
     let [mut armed, mut paused, mut not_armed] = [0; 3];
+    let switches = parts.ledger.playbook_switches().await?;
     for playbook in parts.playbooks() {
-        let switch = parts.ledger.playbook_switch(&playbook.name).await?;
+        let switch = match switches.of(&playbook.name) {
+            Some(switch) => switch,
+            None => parts.ledger.playbook_switch(&playbook.name).await?,
+        };
         let is_armed =
             parts.settings.arms_itself || books::why_not_armed(&playbook, &switch).is_empty();
         match (switch.paused.is_some(), is_armed) {

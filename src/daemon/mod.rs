@@ -90,6 +90,7 @@ mod takeover;
 mod telling;
 mod tick;
 mod time_spent;
+mod transcript;
 mod unclaimed;
 mod undo;
 mod unwritten;

@@ -50,9 +50,6 @@ impl Presence {
             found.get_or_insert(other);
             tokio::time::sleep(LOOK).await;
         }
-        if let Err(error) = parts.ledger.forget_daemons().await {
-            tracing::warn!(%error, "daemons that are long gone were not forgotten");
-        }
         let next = Mutex::new(parts.clock.boot() + settings.renew);
         let own = Self { parts: Arc::clone(parts), ask, next, told: Mutex::default() };
         own.tell_playbooks().await;

@@ -149,22 +149,37 @@ impl Dispatcher {
         if self.beliefs.elsewhere.is_empty() {
             return;
         }
-        match self.parts.ledger.open_occurrences().await {
-            Ok(listed) => {
+        match self.list_open().await {
+            Ok((commits, listed)) => {
                 let open: BTreeSet<&OccurrenceId> = listed.iter().map(|it| &it.id).collect();
                 self.beliefs.elsewhere.retain(|id, _| open.contains(id));
+                self.beliefs.listed = Some((commits, listed));
             }
             Err(error) => tracing::warn!(%error, "open occurrences could not be read"),
         }
     }
 
+    /// What is open, and as of which commit: read again only where something was committed since a moment
+    /// ago.
+    async fn list_open(&mut self) -> Result<(u64, Vec<Occurrence>), LedgerError> {
+        // Before it is read: what is committed meanwhile is read the next time.
+        let commits = self.parts.ledger.commits();
+        match self.beliefs.listed.take() {
+            Some((then, listed)) if then == commits => Ok((commits, listed)),
+            _ => Ok((commits, self.parts.ledger.open_occurrences().await?)),
+        }
+    }
+
     async fn try_to_share(&mut self) -> Result<(), LedgerError> {
-        let listed = self.parts.ledger.open_occurrences().await?;
+        let (_, listed) = self.list_open().await?;
         self.let_go(&listed);
         self.beliefs.elsewhere.clear();
         self.beliefs.unsaid.retain(|id, _| listed.iter().any(|it| it.id == *id));
         for occurrence in listed {
-            if self.beliefs.open.contains_key(&occurrence.id) {
+            let id = &occurrence.id;
+            // What has ended here is only not written down yet.
+            let is_over = self.beliefs.unrecorded.iter().any(|end| end.id == *id);
+            if is_over || self.beliefs.open.contains_key(id) {
                 continue;
             }
             let seen_to = match occurrence.state {

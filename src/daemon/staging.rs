@@ -4,6 +4,7 @@ use super::announce::claim_trouble;
 use super::earlier;
 use super::worker::{Worker, store_trouble};
 use crate::domain::{Proposal, ProposalState, Reason, RunState, Staging, Task, Verdict, to_delta};
+use crate::ledger::ClaimError;
 use crate::runner::WorkEnd;
 
 impl Worker {
@@ -49,8 +50,12 @@ impl Worker {
             count => format!("{count} writes are proposed"),
         };
         if let Some(held) = &mut self.held {
-            let what = (detail.as_str(), &self.run.id);
-            let parked = self.parts.ledger.park_staged(held, what, stands.until).await;
+            let (ledger, what) = (&self.parts.ledger, (detail.as_str(), &self.run.id));
+            let mut parked = ledger.park_staged(held, what, stands.until).await;
+            if matches!(parked, Err(ClaimError::Store(_))) {
+                // Whether it waits is unknown; letting it wait alike twice is allowed.
+                parked = ledger.park_staged(held, what, stands.until).await;
+            }
             parked.map_err(|error| claim_trouble(&error))?;
         }
         let (state, reason) = (RunState::Waiting, Reason::Proposed);

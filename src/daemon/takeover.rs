@@ -4,12 +4,14 @@
 use super::beliefs::Open;
 use super::dispatcher::Dispatcher;
 use crate::domain::{Occurrence, OccurrenceId, OccurrenceState, Reason, Run};
-use crate::ledger::{LedgerError, LifeOf};
+use crate::ledger::{LedgerError, LifeOf, RunFilter};
 use crate::schedule::Fits;
 use std::time::Duration;
 
 /// So long an occurrence of which nothing says where it is under way is left to whoever began it.
 const UNSAID_MAX: Duration = Duration::from_mins(10);
+/// At most so many runs of a playbook are looked at.
+const RUNS_MAX: usize = 1_000;
 
 impl Dispatcher {
     /// An occurrence that is under way, and not here as far as is known.
@@ -17,9 +19,6 @@ impl Dispatcher {
         &mut self,
         occurrence: Occurrence,
     ) -> Result<(), LedgerError> {
-        if !self.parts.ledger.is_shared() {
-            return Ok(());
-        }
         let at = match self.parts.ledger.occurrence_at(&occurrence.id).await {
             // It is under way, wherever that is.
             Err(error) if error.is_of_newer() => {
@@ -28,12 +27,14 @@ impl Dispatcher {
             }
             at => at?,
         };
-        let Some(at) = at else { return self.look_anywhere(occurrence).await };
-        if at == self.parts.ledger.own_life() {
+        if at == Some(self.parts.ledger.own_life()) {
             // The answer was lost when it was begun or taken over, or something failed after that.
-            let is_over = self.beliefs.unrecorded.iter().any(|end| end.id == occurrence.id);
-            return if is_over { Ok(()) } else { self.carry_on(occurrence).await };
+            return self.carry_on(occurrence).await;
         }
+        if !self.parts.ledger.is_shared() {
+            return Ok(());
+        }
+        let Some(at) = at else { return self.look_anywhere(occurrence).await };
         let is_left = !self.scheduling
             || self.beliefs.takes_nothing_new()
             || self.beliefs.is_there(&at)
@@ -115,13 +116,30 @@ impl Dispatcher {
 
     /// One that was begun and takes no more tasks: its runs that have ended are told of.
     async fn adopt(&mut self, occurrence: Occurrence) -> Result<(), LedgerError> {
+        let open = self.begun_before(occurrence).await?;
+        self.beliefs.open.insert(open.occurrence.id.clone(), open);
+        Ok(())
+    }
+
+    /// One that was begun before, with what is known of its runs. What it had not begun by then waits for
+    /// the next occurrence.
+    pub(super) async fn begun_before(&self, occurrence: Occurrence) -> Result<Open, LedgerError> {
         let playbook = self.parts.playbook(&occurrence.playbook);
         let mut open = Open::new(occurrence, playbook);
         open.closed = true;
         open.refuse(None, Reason::Interrupted, Reason::Interrupted.text());
         open.runs = self.runs_of(&open.occurrence).await?;
-        self.beliefs.open.insert(open.occurrence.id.clone(), open);
-        Ok(())
+        open.unmade = open.runs.is_empty() && self.is_unmade(&open.occurrence).await?;
+        Ok(open)
+    }
+
+    /// Whether no run of an occurrence was recorded, under way or ended. When they began is not asked: a
+    /// clock may have been set back.
+    async fn is_unmade(&self, occurrence: &Occurrence) -> Result<bool, LedgerError> {
+        let playbook = Some(occurrence.playbook.clone());
+        let filter = RunFilter { playbook, ..RunFilter::default() };
+        let runs = self.parts.ledger.runs(&filter, RUNS_MAX).await?;
+        Ok(runs.iter().all(|run| run.occurrence != occurrence.id))
     }
 
     /// The runs without a claim of one that is at this life: those that no worker carries out here have
@@ -137,10 +155,10 @@ impl Dispatcher {
     }
 
     /// Whether a run without a claim has ended by its occurrence: that one has settled, and the daemon
-    /// is gone that carried it out; or it is at this life, where nobody does.
+    /// is gone that carried it out, or is this one; or it is at this life, where nobody does.
     pub(super) async fn is_left_behind(&self, run: &Run) -> Result<bool, LedgerError> {
         let ledger = &self.parts.ledger;
-        if !ledger.is_shared() || run.fence.is_some() || self.worker_of(run).is_some() {
+        if run.fence.is_some() || self.worker_of(run).is_some() {
             return Ok(false);
         }
         let looked = async {
@@ -151,11 +169,12 @@ impl Dispatcher {
             Err(error) if error.is_of_newer() => return Ok(false),
             looked => looked?,
         };
-        if at == Some(ledger.own_life()) {
+        if ledger.is_shared() && at == Some(ledger.own_life()) {
             return Ok(true);
         }
         let has_settled = occurrence.is_some_and(|occurrence| occurrence.state.is_settled());
-        Ok(has_settled && self.is_of_one_gone(run))
+        // Of one that ended here, its end could not be written down.
+        Ok(has_settled && (self.is_own(run) || self.is_of_one_gone(run)))
     }
 
     /// Whether another daemon carried a run out that is not there any more.
@@ -168,17 +187,20 @@ impl Dispatcher {
         *daemon != self.parts.settings.daemon && !is_there
     }
 
-    /// What somebody asked for by hand at a daemon that is gone: nobody waits for it any more.
+    /// What somebody asked for by hand, and nobody waits for any more: at a daemon that is gone, or at this
+    /// one, where they were told that it could not be written down.
     pub(super) async fn end_forsaken_wish(
         &mut self,
         occurrence: &Occurrence,
     ) -> Result<(), LedgerError> {
-        if !self.parts.ledger.is_shared() {
+        let Some(at) = self.parts.ledger.occurrence_at(&occurrence.id).await? else {
             return Ok(());
-        }
-        let at = self.parts.ledger.occurrence_at(&occurrence.id).await?;
-        let Some(at) = at.filter(|at| *at != self.parts.ledger.own_life()) else { return Ok(()) };
-        if !self.beliefs.is_there(&at) && self.takes_over(&occurrence.id, &at).await? {
+        };
+        let is_left = at != self.parts.ledger.own_life()
+            && (!self.parts.ledger.is_shared()
+                || self.beliefs.is_there(&at)
+                || !self.takes_over(&occurrence.id, &at).await?);
+        if !is_left {
             let state = OccurrenceState::Skipped { reason: Reason::Interrupted };
             self.parts.ledger.set_occurrence_state(&occurrence.id, state).await?;
         }

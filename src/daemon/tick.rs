@@ -5,11 +5,14 @@ use super::books;
 use super::dispatcher::Dispatcher;
 use super::look::{self, civil_midnight};
 use crate::domain::{
-    Claim, Decision, Occurrence, OccurrenceId, OccurrenceState, Phase, PlaybookName, Reason,
-    Revoked, RunId, RunState, Timestamp, to_delta,
+    Claim, Decision, Occurrence, OccurrenceId, OccurrenceState, Phase, Playbook, PlaybookName,
+    Reason, Revoked, RunId, RunState, Timestamp, to_delta,
 };
 use crate::ledger::LedgerError;
 use crate::schedule::{Action, Fits, GRACE, Plan, WakeInput, plan, wakes};
+use crate::store::StoreError;
+use crate::tools::desk::DeskError;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +20,36 @@ use std::time::Duration;
 const BLIND_MAX: Duration = Duration::from_mins(5);
 /// So often a dispatch plans again because it started or settled something.
 const ROUNDS_MAX: usize = 64;
+/// So many playbooks are accounted for together.
+const TOGETHER_MAX: usize = 128;
+
+/// What has to be known for all playbooks that fall due.
+struct Known {
+    /// What is open of each.
+    whole: BTreeMap<PlaybookName, Whole>,
+    /// Up to here the ledger was lost.
+    lost_until: Option<Timestamp>,
+}
+
+/// What falls due of a playbook.
+struct Due {
+    name: PlaybookName,
+    playbook: Arc<Playbook>,
+    /// Up to where its instants are recorded.
+    watermark: Option<Timestamp>,
+    /// And up to where they will be.
+    mark: Option<Timestamp>,
+    /// What is to be recorded.
+    occurrences: Vec<Occurrence>,
+    /// When it wakes next.
+    next: Option<Timestamp>,
+}
+
+/// Where among so many a daemon of this name begins.
+fn first_of(daemon: &str, count: usize) -> usize {
+    let hash = |sum: usize, byte: u8| sum.wrapping_mul(31).wrapping_add(usize::from(byte));
+    daemon.bytes().fold(7, hash) % count.max(1)
+}
 
 impl Dispatcher {
     /// Reconcile before dispatch; then the clock, the board's news, and the runs.
@@ -139,14 +172,41 @@ impl Dispatcher {
         let may_be_due =
             |book: &Book| book.timetable.is_some() && book.next.is_none_or(|next| next <= now);
         let books = self.beliefs.books.iter().filter(|(_, book)| may_be_due(book));
-        let names: Vec<PlaybookName> = books.map(|(name, _)| name.clone()).collect();
-        let whole = self.beliefs.whole();
+        let mut names: Vec<PlaybookName> = books.map(|(name, _)| name.clone()).collect();
+        if names.is_empty() {
+            return;
+        }
+        let lost_until = match self.parts.ledger.lost_until().await {
+            Ok(lost_until) => lost_until,
+            Err(error) => return tracing::error!(%error, "no instants could be recorded"),
+        };
+        if self.parts.ledger.is_shared() {
+            // Others are at the same: each begins elsewhere, and finds done what they did.
+            let begin = first_of(self.parts.settings.daemon.as_str(), names.len());
+            names.rotate_left(begin);
+        }
+        let known = Known { whole: self.beliefs.whole(), lost_until };
+        for names in names.chunks(TOGETHER_MAX) {
+            match self.wake_some(names, &known).await {
+                // What others recorded in that moment is only looked at.
+                Ok(late) if !late.is_empty() => self.wake_each(&late, &known).await,
+                Ok(_) => {}
+                Err(error @ LedgerError::Store(StoreError::Failed(_) | StoreError::Closed(_))) => {
+                    tracing::error!(%error, playbooks = names.len(), "instants could not be recorded");
+                }
+                // One of them may be what cannot be read: the others are not to suffer for it.
+                Err(_) => self.wake_each(names, &known).await,
+            }
+        }
+    }
+
+    /// Each by itself.
+    async fn wake_each(&mut self, names: &[PlaybookName], known: &Known) {
         for name in names {
-            let whole = whole.get(&name).copied().unwrap_or_default();
-            match self.wake_one(&name, whole).await {
-                Ok(()) => {}
-                Err(error @ LedgerError::Conflict { .. }) if self.parts.ledger.is_shared() => {
-                    tracing::debug!(playbook = %name, %error, "another daemon recorded its instants");
+            match self.wake_some(std::slice::from_ref(name), known).await {
+                Ok(late) if late.is_empty() => {}
+                Ok(_) => {
+                    tracing::debug!(playbook = %name, "another daemon recorded its instants");
                 }
                 Err(error) => {
                     tracing::error!(playbook = %name, %error, "its instants could not be recorded");
@@ -155,51 +215,81 @@ impl Dispatcher {
         }
     }
 
-    async fn wake_one(&mut self, name: &PlaybookName, whole: Whole) -> Result<(), LedgerError> {
-        let Some(book) = self.beliefs.books.get(name).cloned() else { return Ok(()) };
-        let Some(timetable) = book.timetable.clone() else { return Ok(()) };
-        let now = self.parts.clock.wall();
-        let fits = self.fits(&book.playbook);
-        // A daemon with its labels may come yet: until then its instants are nobody's to skip.
-        let wait = match fits {
-            Fits::Elsewhere => return Ok(()),
-            Fits::Nowhere if self.parts.ledger.is_shared() => to_delta(GRACE),
-            Fits::Nowhere | Fits::Here => chrono::TimeDelta::zero(),
-        };
-        let watermark = self.parts.ledger.watermark(name).await?;
-        let known = (watermark, whole, fits);
-        let input = self.wake_input(&book, &timetable, known, now - wait).await?;
-        let wakes = wakes(&input);
-        let trigger = timetable.trigger();
-        let decided = wakes.decisions.iter().map(|d| d.occurrence(name, trigger, now)).collect();
-        let occurrences = self.parts.ledger.not_yet_recorded(decided).await?;
-        if let Some(mark) = wakes.watermark
-            && (Some(mark) != watermark || !occurrences.is_empty())
-        {
-            self.record(name, mark, watermark, &occurrences).await?;
-        }
-        for occurrence in occurrences {
-            self.note_occurrence(&occurrence).await;
-            if occurrence.state == OccurrenceState::Queued {
-                let open = Open::new(occurrence.clone(), Some(Arc::clone(&book.playbook)));
-                self.beliefs.open.insert(occurrence.id, open);
+    /// Accounts for some playbooks: what has to be known of them is asked together, and what is recorded
+    /// shares flushes. Returns those whose instants another daemon recorded meanwhile.
+    async fn wake_some(
+        &mut self,
+        names: &[PlaybookName],
+        known: &Known,
+    ) -> Result<Vec<PlaybookName>, LedgerError> {
+        let all = self.fall_due(names, known).await?;
+        let this = &*self;
+        let recorded = futures::future::join_all(all.iter().map(|due| this.record(due))).await;
+        let mut late = Vec::new();
+        for (due, recorded) in all.into_iter().zip(recorded) {
+            match recorded {
+                Ok(()) => self.account_for(due).await,
+                Err(LedgerError::Conflict { .. }) if self.parts.ledger.is_shared() => {
+                    late.push(due.name);
+                }
+                Err(error) => {
+                    tracing::error!(playbook = %due.name, %error, "its instants could not be recorded");
+                }
             }
         }
-        self.set_alarm(name, wakes.next.map(|next| next + wait)).await;
-        Ok(())
+        Ok(late)
+    }
+
+    /// What falls due of these playbooks and has no record yet.
+    async fn fall_due(
+        &self,
+        names: &[PlaybookName],
+        known: &Known,
+    ) -> Result<Vec<Due>, LedgerError> {
+        let ledger = &self.parts.ledger;
+        let marks = ledger.watermarks(names).await?;
+        let now = self.parts.clock.wall();
+        let mut all = Vec::new();
+        for (name, watermark) in names.iter().zip(marks) {
+            let Some(book) = self.beliefs.books.get(name) else { continue };
+            let Some(timetable) = &book.timetable else { continue };
+            let fits = self.fits(&book.playbook);
+            // A daemon with its labels may come yet: until then its instants are nobody's to skip.
+            let wait = match fits {
+                Fits::Elsewhere => continue,
+                Fits::Nowhere if ledger.is_shared() => to_delta(GRACE),
+                Fits::Nowhere | Fits::Here => chrono::TimeDelta::zero(),
+            };
+            let of_book = (known, watermark, fits);
+            let input = self.wake_input(book, timetable, of_book, now - wait).await?;
+            let wakes = wakes(&input);
+            let trigger = timetable.trigger();
+            let decided = wakes.decisions.iter().map(|d| d.occurrence(name, trigger, now));
+            all.push(Due {
+                name: name.clone(),
+                playbook: Arc::clone(&book.playbook),
+                watermark,
+                mark: wakes.watermark,
+                occurrences: decided.collect(),
+                next: wakes.next.map(|next| next + wait),
+            });
+        }
+        let planned: Vec<&Occurrence> = all.iter().flat_map(|due| &due.occurrences).collect();
+        let recorded = ledger.recorded(&planned).await?;
+        for due in &mut all {
+            due.occurrences.retain(|occurrence| !recorded.contains(&occurrence.id));
+        }
+        Ok(all)
     }
 
     /// Records instants. The store may say that it failed and have written all the same: then they
     /// would wait for a restart, so it is told again, which changes nothing where it was written.
-    async fn record(
-        &self,
-        name: &PlaybookName,
-        mark: Timestamp,
-        watermark: Option<Timestamp>,
-        occurrences: &[Occurrence],
-    ) -> Result<(), LedgerError> {
+    async fn record(&self, due: &Due) -> Result<(), LedgerError> {
+        let Due { name, watermark, occurrences, .. } = due;
+        let is_new = |mark: &Timestamp| Some(*mark) != *watermark || !occurrences.is_empty();
+        let Some(mark) = due.mark.filter(is_new) else { return Ok(()) };
         let ledger = &self.parts.ledger;
-        let record = || ledger.record_occurrences(name, mark, watermark, occurrences.to_vec());
+        let record = || ledger.record_occurrences(name, mark, *watermark, occurrences.clone());
         match record().await {
             Err(LedgerError::Store(error)) => {
                 tracing::warn!(playbook = %name, %error, "its instants are recorded once more");
@@ -209,14 +299,27 @@ impl Dispatcher {
         }
     }
 
+    /// What was recorded is known from now on, and the alarm is set.
+    async fn account_for(&mut self, due: Due) {
+        for occurrence in due.occurrences {
+            self.note_occurrence(&occurrence).await;
+            if occurrence.state == OccurrenceState::Queued {
+                let open = Open::new(occurrence.clone(), Some(Arc::clone(&due.playbook)));
+                self.beliefs.open.insert(occurrence.id, open);
+            }
+        }
+        self.set_alarm(&due.name, due.next).await;
+    }
+
     async fn wake_input<'a>(
         &self,
         book: &'a Book,
         timetable: &'a crate::schedule::Timetable,
-        (watermark, whole, fits): (Option<Timestamp>, Whole, Fits),
+        (known, watermark, fits): (&Known, Option<Timestamp>, Fits),
         now: Timestamp,
     ) -> Result<WakeInput<'a>, LedgerError> {
         let playbook = &book.playbook;
+        let whole = known.whole.get(&playbook.name).copied().unwrap_or_default();
         let today = civil_midnight(now, playbook.on.zone);
         let runs_today = match playbook.limits.runs_per_day {
             Some(_) => self.parts.ledger.runs_started_since(&playbook.name, today).await?,
@@ -230,7 +333,7 @@ impl Dispatcher {
             since: book.since,
             armed: book.armed,
             paused: book.switch.paused.is_some(),
-            lost_until: self.parts.ledger.lost_until().await?,
+            lost_until: known.lost_until,
             stopped: self.beliefs.stopped,
             not_this_daemon: fits != Fits::Here,
             running: whole.running,
@@ -335,11 +438,19 @@ impl Dispatcher {
                 open.refuse(refusal.task, refusal.reason, &refusal.detail);
             }
         }
+        // What could not be begun is planned anew as a whole: closed, it would end without a run.
+        let mut not_begun: BTreeSet<OccurrenceId> = BTreeSet::new();
         for action in plan.actions {
             match action {
+                Action::Start { occurrence, .. } | Action::Close { occurrence }
+                    if not_begun.contains(&occurrence) => {}
                 Action::Start { occurrence, task, attempt, .. } => {
-                    self.start(&occurrence, task, attempt, None).await;
-                    changed = true;
+                    if self.start(&occurrence, task, attempt, None).await {
+                        changed = true;
+                    } else {
+                        changed |= self.leave_unbegun(&occurrence);
+                        not_begun.insert(occurrence);
+                    }
                 }
                 Action::Wait { occurrence, reason } => {
                     tracing::debug!(%occurrence, %reason, "waits");
@@ -364,6 +475,22 @@ impl Dispatcher {
             }
         }
         changed
+    }
+
+    /// One that could not be begun waits for the next look, which tells whether it was. Where none comes,
+    /// whoever waits for it is told. True when it is not open here any more.
+    fn leave_unbegun(&mut self, id: &OccurrenceId) -> bool {
+        if self.scheduling {
+            return !self.beliefs.open.contains_key(id);
+        }
+        if let Some(mut open) = self.beliefs.open.remove(id) {
+            for reply in std::mem::take(&mut open.replies) {
+                let message = format!("local state did not say whether {id} has begun");
+                let reason = Reason::StoreFailed;
+                let _ = reply.send(Err(DeskError::Refused { reason, message }));
+            }
+        }
+        true
     }
 
     async fn cancel(&self, occurrence: &OccurrenceId, reason: Reason) {

@@ -70,15 +70,13 @@ impl Dispatcher {
             if self.parts.ledger.is_shared() && occurrence.state == OccurrenceState::Queued {
                 continue;
             }
-            let playbook = self.parts.playbook(&occurrence.playbook);
-            let mut open = Open::new(occurrence.clone(), playbook);
-            if occurrence.state == OccurrenceState::Running {
-                // What it had not begun by then waits for the next occurrence.
-                open.closed = true;
-                open.refuse(None, Reason::Interrupted, Reason::Interrupted.text());
-                open.runs = self.runs_of(&occurrence).await?;
-            }
-            self.beliefs.open.insert(occurrence.id, open);
+            let open = if occurrence.state == OccurrenceState::Running {
+                self.begun_before(occurrence).await?
+            } else {
+                let playbook = self.parts.playbook(&occurrence.playbook);
+                Open::new(occurrence, playbook)
+            };
+            self.beliefs.open.insert(open.occurrence.id.clone(), open);
         }
         Ok(())
     }
@@ -244,7 +242,7 @@ impl Dispatcher {
     }
 
     /// Whether this daemon carried a run out.
-    fn is_own(&self, run: &Run) -> bool {
+    pub(super) fn is_own(&self, run: &Run) -> bool {
         run.daemon.as_ref().is_none_or(|daemon| *daemon == self.parts.settings.daemon)
     }
 
@@ -308,6 +306,12 @@ impl Dispatcher {
         let may_run = self.may_still_run(playbook, &open.occurrence);
         if !is_begun || !may_run || self.fits(playbook) != Fits::Here {
             return Vec::new();
+        }
+        if open.unmade {
+            // Its daemon ended before the run was recorded. What takes tasks finds them the next time.
+            let is_report = !playbook.takes_tasks() && open.occurrence.task.is_none();
+            let is_to_be_made = is_report && open.started == 0;
+            return is_to_be_made.then_some((None, 1)).into_iter().collect();
         }
         let is_last = |place: usize, run: &Run| {
             open.runs.iter().skip(place + 1).all(|later| later.task != run.task)

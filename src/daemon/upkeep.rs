@@ -1,5 +1,6 @@
-//! Upkeep of local state, beside the loop that decides: what is old is forgotten in small steps,
-//! what changed is exported, and workspaces of tasks that are done go. None of it keeps the dispatcher waiting.
+//! Upkeep of local state, beside the loop that decides: what is old is forgotten in small steps, and so are
+//! daemons that are long gone; what changed is exported, and workspaces of tasks that are done go. None of
+//! it keeps the dispatcher waiting.
 
 use super::parts::Parts;
 use crate::domain::to_delta;
@@ -10,12 +11,14 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 /// How often.
 const EVERY: Duration = Duration::from_mins(1);
+/// How often daemons that are long gone are forgotten.
+const FORGETS: Duration = Duration::from_hours(1);
 /// So many rows are looked at or removed each time.
 const ROWS_MAX: usize = 1_000;
 
 /// Works until it is dropped.
 pub(super) async fn keep(parts: Arc<Parts>) {
-    tokio::join!(keep_state(&parts), keep_rooms(&parts));
+    tokio::join!(keep_state(&parts), keep_rooms(&parts), keep_daemons(&parts));
 }
 
 /// For looks that come again and again: what was missed while the machine slept or was busy is one look, not many.
@@ -48,6 +51,23 @@ async fn keep_state(parts: &Parts) {
     }
 }
 
+/// Where daemons share a store, those that do not come back are forgotten.
+async fn keep_daemons(parts: &Parts) {
+    if !parts.ledger.is_shared() {
+        return;
+    }
+    let mut timer = timer(FORGETS);
+    loop {
+        timer.tick().await;
+        if let Err(error) = parts.ledger.forget_daemons().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "daemons that are long gone could not be forgotten"
+            );
+        }
+    }
+}
+
 /// Forgets some of what is older than `[store] keep`.
 async fn prune(parts: &Parts) {
     let before = parts.clock.wall() - to_delta(parts.settings.keep);
@@ -63,12 +83,8 @@ async fn prune(parts: &Parts) {
     }
 }
 
-/// Writes the export of a house that has a state folder, if anything has changed. A store that others
-/// share is kept, and kept safe, elsewhere.
+/// Writes the export of a house that has a state folder, if anything has changed.
 pub(super) async fn export(parts: &Parts) -> Result<(), ExportError> {
-    if parts.ledger.is_shared() {
-        return Ok(());
-    }
     let Some(state) = &parts.settings.state else { return Ok(()) };
     parts.ledger.export(state).await.map(|_| ())
 }

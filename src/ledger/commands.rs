@@ -1,11 +1,15 @@
 //! Commands that people gave in comments and that are still to be carried out: written down before the
 //! board's news count as heard, removed when they were answered.
 
+use super::begun::LifeOf;
+use super::daemons::KnownDaemon;
 use super::records::{self, Found, Record};
 use super::{Ledger, Result, keys};
 use crate::domain::{CommentId, Fence, PersonId, RunId, TaskId, Timestamp};
 use crate::store::Batch;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::{MutexGuard, PoisonError};
 
 /// A comment by which a person told an agent something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,18 +49,58 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes one to carry it out: of several daemons one does, and after a crash nobody does it again.
+    /// Takes one to carry it out: of several daemons one does, and after a crash nobody does it again. Where
+    /// it was not said whether this life has taken it, or left it, it may ask again.
     pub async fn take_command(&self, comment: CommentId) -> Result<bool> {
-        let key = keys::command_taken(&self.options.board, comment);
+        let (key, taker) = self.taken_keys(comment);
+        if self.is_newers(&taker).await? {
+            return Ok(false);
+        }
         let batch = records::create(Batch::new(), &key, &self.clock.wall())?;
-        Ok(self.try_commit(batch).await?)
+        let batch = records::put::<_, ()>(batch, &taker, &self.own_life(), None)?;
+        let is_taken = self.try_commit(batch).await;
+        if is_taken.is_err() {
+            self.doubtful().insert(comment);
+        }
+        if is_taken? {
+            self.doubtful().remove(&comment);
+            return Ok(true);
+        }
+        if !self.doubtful().contains(&comment) {
+            return Ok(false);
+        }
+        let found: Option<Record<LifeOf>> = self.read(&taker).await?;
+        self.doubtful().remove(&comment);
+        Ok(found.is_some_and(|found| found.value == self.own_life()))
     }
 
     /// It could not be carried out now, and nothing of it happened.
     pub async fn leave_command(&self, comment: CommentId) -> Result<()> {
-        let key = keys::command_taken(&self.options.board, comment);
-        self.store.commit(Batch::new().delete(key)).await?;
+        let (key, taker) = self.taken_keys(comment);
+        let left = self.store.commit(Batch::new().delete(key).delete(taker)).await;
+        if left.is_err() {
+            self.doubtful().insert(comment);
+        }
+        left?;
         Ok(())
+    }
+
+    /// Whether another daemon is there that has taken one, and says itself when it is done.
+    pub async fn is_command_elsewhere(&self, comment: CommentId) -> Result<bool> {
+        let (_, taker) = self.taken_keys(comment);
+        let found: Option<Record<LifeOf>> = match self.read(&taker).await {
+            Err(error) if error.is_of_newer() => return Ok(true),
+            found => found?,
+        };
+        let own = self.own_life();
+        let Some(whose) = found.map(|found| found.value).filter(|whose| *whose != own) else {
+            return Ok(false);
+        };
+        let is_whose = |known: &KnownDaemon| {
+            let is_its_life = known.is_newer || known.record.life == whose.life;
+            known.record.id == whose.daemon && is_its_life
+        };
+        Ok(self.daemons().await?.iter().any(|known| known.is_there && is_whose(known)))
     }
 
     /// Commands that are to be carried out, by their comments; the first of them.
@@ -70,7 +114,19 @@ impl Ledger {
     /// One was carried out.
     pub async fn command_done(&self, comment: CommentId) -> Result<()> {
         let key = keys::command(&self.options.board, comment);
-        self.store.commit(Batch::new().delete(key)).await?;
+        let (_, taker) = self.taken_keys(comment);
+        self.store.commit(Batch::new().delete(key).delete(taker)).await?;
         Ok(())
+    }
+
+    /// That it was taken, and by whom.
+    fn taken_keys(&self, comment: CommentId) -> (String, String) {
+        let board = &self.options.board;
+        (keys::command_taken(board, comment), keys::command_taker(board, comment))
+    }
+
+    /// Those of which it is not known whether this life has taken them.
+    fn doubtful(&self) -> MutexGuard<'_, BTreeSet<CommentId>> {
+        self.doubtful.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

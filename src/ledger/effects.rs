@@ -132,6 +132,20 @@ impl Ledger {
         Ok(rows.iter().any(|(_, found)| matches!(found, Found::Newer)))
     }
 
+    /// Those after the one of this number, or from the first one on, at most `limit`.
+    pub async fn effects_after(
+        &self,
+        run: &RunId,
+        after: Option<u32>,
+        limit: usize,
+    ) -> Result<Vec<Effect>> {
+        let prefix = keys::effects(run);
+        let after = after.map(|seq| format!("{prefix}{}", keys::number(seq.into())));
+        let found: Vec<(String, Record<Entry>)> =
+            records::scan(self.store.as_ref(), &prefix, after.as_deref(), limit).await?;
+        Ok(found.into_iter().map(|(_, entry)| entry.value.effect).collect())
+    }
+
     /// Effects of whatever run without a result, at most `limit`.
     pub async fn unconcluded(&self, limit: usize) -> Result<Vec<Mark>> {
         let rows: Vec<(String, Record<Mark>)> =

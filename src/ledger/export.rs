@@ -198,9 +198,10 @@ async fn blocking<T: Send + 'static>(
 
 impl Ledger {
     /// Exports to a state folder what the store holds, unless nothing was committed since the last
-    /// export of this life. Returns the number of lines written; `None`: there was nothing new.
+    /// export of this life. Returns the number of lines written; `None`: there was nothing new, or the
+    /// store is shared with others, and is kept, and kept safe, elsewhere.
     pub async fn export(&self, state: &Path) -> Result<Option<u64>, ExportError> {
-        if self.exports_nothing.load(Ordering::Relaxed) {
+        if self.is_shared() {
             return Ok(None);
         }
         let path = export_path(state);

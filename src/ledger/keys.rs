@@ -26,8 +26,8 @@ pub(super) use reviews::{
     rounds_open_prefix, staging, staging_open, staging_open_prefix,
 };
 pub(super) use waits::{
-    budget_more, command, command_prefix, command_taken, release_asked, release_asked_prefix,
-    unarmed, wait_note,
+    budget_more, command, command_prefix, command_taken, command_taker, release_asked,
+    release_asked_prefix, unarmed, wait_note,
 };
 
 use crate::domain::{
@@ -256,6 +256,11 @@ pub(super) fn transcript_head(run: &RunId) -> String {
     format!("log-head/{}", segment(run.as_str()))
 }
 
+/// The numbers of a transcript's lines that hold what the work was told.
+pub(super) fn transcript_prompts(run: &RunId) -> String {
+    format!("log-prompt/{}", segment(run.as_str()))
+}
+
 pub(super) fn effects(run: &RunId) -> String {
     format!("effect/{}/", segment(run.as_str()))
 }
@@ -412,8 +417,11 @@ pub(super) fn decisions_playbook(playbook: &PlaybookName) -> String {
     format!("decision-playbook/{}/", segment(playbook.as_str()))
 }
 
+/// The switches of all playbooks.
+pub(super) const SWITCH: &str = "switch/";
+
 pub(super) fn switch(playbook: &PlaybookName) -> String {
-    format!("switch/{}", segment(playbook.as_str()))
+    format!("{SWITCH}{}", segment(playbook.as_str()))
 }
 
 pub(super) fn audit(n: u64) -> String {
@@ -450,7 +458,8 @@ mod tests {
     fn what_is_not_announced_begins_as_the_store_knows_it() {
         let (run, channel) = (RunId::new("r"), Channel::Slack("ops".into()));
         let (daemon_of, lane_of) = (daemon(&DaemonId::new("one")), lane(&channel));
-        for key in [daemon_of, lane_of, transcript(&run), transcript_head(&run)] {
+        let of_lines = [transcript(&run), transcript_head(&run), transcript_prompts(&run)];
+        for key in [daemon_of, lane_of].iter().chain(&of_lines) {
             assert!(QUIET.iter().any(|begin| key.starts_with(begin)), "{key}");
         }
         for key in [drained(&DaemonId::new("one")), stop_asked(&run)] {

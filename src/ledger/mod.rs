@@ -62,20 +62,22 @@ pub use page_sessions::{LINK_LIFE, PageSession, SESSIONS_OF_ONE_MAX};
 pub use pins::Pin;
 pub use prune::Pruned;
 pub use repeats::{REPEATABLE, Repeat};
-pub use runs::{LogLine, RunFilter, TranscriptLine};
+pub use runs::{LogLine, PROMPT, RunFilter, TranscriptLine};
 pub use seen::Coming;
 pub use sessions::OutsideSession;
 pub use stops::StopAsked;
-pub use switches::{Paused, PlaybookSwitch};
+pub use switches::{Paused, PlaybookSwitch, Switches};
+pub use timetables::Timetables;
 pub use tokens::{Issued, OVERLAP_MAX, TokenRefusal};
 pub use trust::TrustWindow;
 pub use wait_notes::{QueueNote, ReleaseAsked, Settled};
 
 use crate::clock::{Clock, Entropy};
-use crate::domain::{BoardName, Claim, DaemonId, LifeId, Mark, Reason, StoreTime};
+use crate::domain::{BoardName, Claim, CommentId, DaemonId, LifeId, Mark, Reason, StoreTime};
 use crate::instruments::House;
 use crate::store::watched::WatchedStore;
 use crate::store::{Store, StoreError};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -104,6 +106,8 @@ pub struct Ledger {
     pub(in crate::ledger) pruning: Mutex<prune::Progress>,
     /// The last place that was given in a queue of the outbox, once it is known.
     pub(in crate::ledger) last_place: tokio::sync::Mutex<Option<u64>>,
+    /// Commands of which it was not said whether this life has taken them.
+    pub(in crate::ledger) doubtful: Mutex<BTreeSet<CommentId>>,
     /// Whether what is written down is counted for whoever watches.
     counted: AtomicBool,
     /// Until when this daemon may believe that it is there for others, in milliseconds of the boot-time
@@ -111,8 +115,6 @@ pub struct Ledger {
     pub(in crate::ledger) there_until: AtomicU64,
     /// It was gone for the others, and has not let go yet what they may have taken over.
     pub(in crate::ledger) was_gone: AtomicBool,
-    /// Whether the store is kept by others, who have their own ways to bring it back.
-    pub(in crate::ledger) exports_nothing: AtomicBool,
 }
 
 /// Whose ledger it is.
@@ -150,21 +152,16 @@ impl Ledger {
             spending: tokio::sync::Mutex::default(),
             pruning: Mutex::default(),
             last_place: tokio::sync::Mutex::default(),
+            doubtful: Mutex::default(),
             counted: AtomicBool::new(false),
             there_until: AtomicU64::new(0),
             was_gone: AtomicBool::new(false),
-            exports_nothing: AtomicBool::new(false),
         }
     }
 
     /// From now on what is written down is counted, too. Rehearsals are not.
     pub fn count(&self) {
         self.counted.store(true, Ordering::Relaxed);
-    }
-
-    /// From now on nothing is exported: the store is on a server, and its database is what is kept.
-    pub fn export_nothing(&self) {
-        self.exports_nothing.store(true, Ordering::Relaxed);
     }
 
     /// Where it is counted, if it is.

@@ -42,15 +42,18 @@ impl Ledger {
     pub async fn claims_and_newer(
         &self,
     ) -> std::result::Result<(Vec<Claim>, Vec<TaskId>), ClaimError> {
+        let board = &self.options.board;
+        let tasks = self.tasks_under(&keys::held_prefix(board)).await?;
+        let names: Vec<String> = tasks.iter().map(|task| keys::claim(board, *task)).collect();
+        let found = records::find_all::<Claim>(self.store.as_ref(), &names).await?;
         let (mut claims, mut newer) = (Vec::new(), Vec::new());
-        for task in self.tasks_under(&keys::held_prefix(&self.options.board)).await? {
-            match self.claim_record(task).await {
-                Ok(found) => {
-                    let claim = found.map(|record| record.value);
-                    claims.extend(claim.filter(|claim| claim.phase != Phase::Free));
+        for (task, found) in tasks.into_iter().zip(found) {
+            match found {
+                Found::Known(record) if record.value.phase != Phase::Free => {
+                    claims.push(record.value);
                 }
-                Err(error) if records::is_newer(&error) => newer.push(task),
-                Err(error) => return Err(error.into()),
+                Found::Known(_) | Found::Nothing => {}
+                Found::Newer => newer.push(task),
             }
         }
         Ok((claims, newer))

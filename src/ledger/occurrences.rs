@@ -8,6 +8,7 @@ use crate::domain::{
 };
 use crate::store::Batch;
 use chrono::TimeDelta;
+use std::collections::BTreeSet;
 
 /// So many are recorded with one step of a watermark.
 pub(super) const OCCURRENCES_MAX: usize = 1_000;
@@ -20,6 +21,13 @@ impl Ledger {
     /// Up to when (inclusive) the playbook's instants have been recorded; `None`: never.
     pub async fn watermark(&self, playbook: &PlaybookName) -> Result<Option<Timestamp>> {
         Ok(self.read(&keys::watermark(playbook)).await?.map(|record| record.value))
+    }
+
+    /// The same of several playbooks, in their order: asked for together.
+    pub async fn watermarks(&self, playbooks: &[PlaybookName]) -> Result<Vec<Option<Timestamp>>> {
+        let names: Vec<String> = playbooks.iter().map(keys::watermark).collect();
+        let found = records::get_all::<Timestamp>(self.store.as_ref(), &names).await?;
+        Ok(found.into_iter().map(|record| record.map(|record| record.value)).collect())
     }
 
     /// When the ledger was last restored from an older export: what fell due between that export's
@@ -85,16 +93,24 @@ impl Ledger {
         }
     }
 
-    /// Those that have no record yet. After the clock was set back, instants come again that have
-    /// one; they are accounted already.
-    pub async fn not_yet_recorded(&self, planned: Vec<Occurrence>) -> Result<Vec<Occurrence>> {
-        let mut new = Vec::with_capacity(planned.len());
-        for occurrence in planned {
-            if !self.is_recorded(&occurrence).await? {
-                new.push(occurrence);
+    /// Which of these have their record, of whatever playbooks they are: asked for together. After the
+    /// clock was set back, instants come again that have one; they are accounted already. One whose id
+    /// stands for something else has none: whoever records it hears of that.
+    pub async fn recorded(&self, planned: &[&Occurrence]) -> Result<BTreeSet<OccurrenceId>> {
+        let names: Vec<String> = planned.iter().map(|it| keys::occurrence(&it.id)).collect();
+        let found = records::find_all::<Occurrence>(self.store.as_ref(), &names).await?;
+        let mut recorded = BTreeSet::new();
+        for (planned, found) in planned.iter().zip(found) {
+            let is_recorded = match found {
+                Found::Nothing => false,
+                Found::Newer => true,
+                Found::Known(found) => is_the_same(&found.value, planned),
+            };
+            if is_recorded {
+                recorded.insert(planned.id.clone());
             }
         }
-        Ok(new)
+        Ok(recorded)
     }
 
     /// Records one that no watermark counts: asked for by hand, caused by an event, rework.
@@ -260,18 +276,9 @@ impl Ledger {
         &self,
         ids: Vec<(String, Record<OccurrenceId>)>,
     ) -> Result<Vec<Occurrence>> {
-        let mut occurrences = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(records::PAGE) {
-            let names: Vec<String> =
-                ids.iter().map(|(_, id)| keys::occurrence(&id.value)).collect();
-            let asked: Vec<&str> = names.iter().map(String::as_str).collect();
-            let found = self.store.get_all(&asked).await?;
-            for (name, found) in names.iter().zip(found) {
-                let record = records::of::<Occurrence>(self.store.as_ref(), name, found).await;
-                occurrences.extend(records::known(record)?.map(|record| record.value));
-            }
-        }
-        Ok(occurrences)
+        let names: Vec<String> = ids.iter().map(|(_, id)| keys::occurrence(&id.value)).collect();
+        let found = records::find_all::<Occurrence>(self.store.as_ref(), &names).await?;
+        Ok(found.into_iter().filter_map(Found::known).map(|record| record.value).collect())
     }
 
     async fn all_recorded(&self, occurrences: &[Occurrence]) -> Result<bool> {
@@ -288,19 +295,18 @@ impl Ledger {
         match self.find::<Occurrence>(&keys::occurrence(&occurrence.id)).await? {
             Found::Nothing => Ok(false),
             Found::Newer => Ok(true),
-            Found::Known(Record { value: found, .. })
-                if found.playbook == occurrence.playbook
-                    && found.trigger == occurrence.trigger
-                    && found.planned == occurrence.planned =>
-            {
-                Ok(true)
-            }
+            Found::Known(found) if is_the_same(&found.value, occurrence) => Ok(true),
             Found::Known(_) => Err(LedgerError::Conflict {
                 what: occurrence.id.to_string(),
                 why: "another occurrence has this id".to_owned(),
             }),
         }
     }
+}
+
+/// Whether two are about the same instant of the same playbook, whatever became of it.
+fn is_the_same(one: &Occurrence, other: &Occurrence) -> bool {
+    one.playbook == other.playbook && one.trigger == other.trigger && one.planned == other.planned
 }
 
 /// Adds one to a commit, with its places in the lists.

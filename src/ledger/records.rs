@@ -124,6 +124,38 @@ pub(super) async fn get<T: DeserializeOwned>(
     of(store, key, found).await
 }
 
+/// The records of several keys, in their order: asked for together, so many at a time as a page has.
+pub(super) async fn get_all<T: DeserializeOwned>(
+    store: &dyn Store,
+    names: &[String],
+) -> std::result::Result<Vec<Option<Record<T>>>, StoreError> {
+    let mut records = Vec::with_capacity(names.len());
+    for some in names.chunks(PAGE) {
+        let asked: Vec<&str> = some.iter().map(String::as_str).collect();
+        let found = store.get_all(&asked).await?;
+        for (name, found) in some.iter().zip(found) {
+            records.push(of(store, name, found).await?);
+        }
+    }
+    Ok(records)
+}
+
+/// The same with what only a newer program can read.
+pub(super) async fn find_all<T: DeserializeOwned>(
+    store: &dyn Store,
+    names: &[String],
+) -> std::result::Result<Vec<Found<T>>, StoreError> {
+    let mut all = Vec::with_capacity(names.len());
+    for some in names.chunks(PAGE) {
+        let asked: Vec<&str> = some.iter().map(String::as_str).collect();
+        let found = store.get_all(&asked).await?;
+        for (name, found) in some.iter().zip(found) {
+            all.push(Found::of(of(store, name, found).await)?);
+        }
+    }
+    Ok(all)
+}
+
 /// The record of what was found under its key.
 pub(super) async fn of<T: DeserializeOwned>(
     store: &dyn Store,

@@ -13,8 +13,16 @@ use serde::{Deserialize, Serialize};
 
 /// A search looks at so many runs at most.
 const LOOKED_AT_MAX: usize = 100_000;
+/// So many of a list are read together.
+const TOGETHER: usize = 64;
 /// So many lines of a transcript are written in one commit.
 const LINES_MAX: usize = 64;
+/// The kind of the lines that hold what the work was told.
+pub const PROMPT: &str = "prompt";
+/// Of so many of a run, the first, it is noted where they stand.
+const PROMPTS_MAX: usize = 16;
+/// Earlier versions did not note that: theirs are looked for among so many first lines.
+const FIRST_LINES: usize = 16;
 
 /// Which runs; every part narrows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -192,15 +200,18 @@ impl Ledger {
                 records::scan(self.store.as_ref(), &list, after.as_deref(), rows).await?;
             let Some((end, _)) = page.last() else { break };
             after = Some(end.clone());
-            for (_, id) in &page {
-                looked_at += 1;
-                let found = self.read_known::<Run>(&keys::run(&id.value)).await?;
-                let Some(Record { value: run, .. }) = found else { continue };
-                if filter.since.is_some_and(|since| run.started < since) {
-                    return Ok(runs);
-                }
-                if filter.fits(&run) && runs.len() < limit {
-                    runs.push(run);
+            // Not the whole page at once: the first of them may be older than what is asked for.
+            for ids in page.chunks(TOGETHER) {
+                let names: Vec<String> = ids.iter().map(|(_, id)| keys::run(&id.value)).collect();
+                for found in records::find_all::<Run>(self.store.as_ref(), &names).await? {
+                    looked_at += 1;
+                    let Found::Known(Record { value: run, .. }) = found else { continue };
+                    if filter.since.is_some_and(|since| run.started < since) {
+                        return Ok(runs);
+                    }
+                    if filter.fits(&run) && runs.len() < limit {
+                        runs.push(run);
+                    }
                 }
             }
         }
@@ -264,6 +275,23 @@ impl Ledger {
         Ok(lines.into_iter().map(|(_, record)| record.value).collect())
     }
 
+    /// The lines that hold what the work was told, in order, wherever they stand.
+    pub async fn prompts(&self, run: &RunId) -> Result<Vec<TranscriptLine>> {
+        let known: Option<Record<Vec<u64>>> = self.read(&keys::transcript_prompts(run)).await?;
+        let Some(known) = known else {
+            let mut first = self.transcript(run, 0, FIRST_LINES).await?;
+            first.retain(|line| line.line.kind == PROMPT);
+            return Ok(first);
+        };
+        let mut prompts = Vec::with_capacity(known.value.len());
+        for number in known.value {
+            let key = format!("{}{}", keys::transcript(run), keys::number(number));
+            let found: Option<Record<TranscriptLine>> = self.read(&key).await?;
+            prompts.extend(found.map(|record| record.value));
+        }
+        Ok(prompts)
+    }
+
     /// The number of the last line of a run's transcript; 0 where it has none.
     pub async fn transcript_end(&self, run: &RunId) -> Result<u64> {
         let head: Option<Record<u64>> = self.read(&keys::transcript_head(run)).await?;
@@ -276,18 +304,46 @@ impl Ledger {
             let head: Option<Record<u64>> = self.read(&head_key).await?;
             let mut number = head.as_ref().map_or(0, |head| head.value);
             let mut batch = Batch::new();
+            let mut prompts = Vec::new();
             for line in lines {
                 number += 1;
+                if line.kind == PROMPT {
+                    prompts.push(number);
+                }
                 let key = format!("{}{}", keys::transcript(run), keys::number(number));
                 let line = TranscriptLine { number, line: line.clone() };
                 batch = records::put::<_, ()>(batch, &key, &line, None)?;
             }
             let batch = records::replace(batch, &head_key, &number, head.as_ref())?;
+            let batch = self.note_prompts(batch, (run, head.is_none()), prompts).await?;
             if self.try_commit(batch).await? {
                 return Ok(());
             }
         }
         Err(contended(head_key))
+    }
+
+    /// Adds to a commit where in a transcript, which may have no line before, the work is told something.
+    async fn note_prompts(
+        &self,
+        batch: Batch,
+        (run, is_new): (&RunId, bool),
+        numbers: Vec<u64>,
+    ) -> Result<Batch> {
+        if numbers.is_empty() {
+            return Ok(batch);
+        }
+        let key = keys::transcript_prompts(run);
+        let known: Option<Record<Vec<u64>>> = if is_new { None } else { self.read(&key).await? };
+        let mut all: Vec<u64> = match &known {
+            Some(known) => known.value.clone(),
+            None if is_new => Vec::new(),
+            // Those of an earlier version, if it began then.
+            None => self.prompts(run).await?.iter().map(|line| line.number).collect(),
+        };
+        all.extend(numbers);
+        all.truncate(PROMPTS_MAX);
+        Ok(records::replace(batch, &key, &all, known.as_ref())?)
     }
 
     async fn write_run(

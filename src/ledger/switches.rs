@@ -6,8 +6,9 @@ use super::records::{self, Found, Record, contended};
 use super::stop::Stopped;
 use super::{Ledger, Result, TRIES_MAX, keys};
 use crate::domain::{Notice, PlaybookName, Timestamp};
-use crate::store::Batch;
+use crate::store::{Batch, Row, StoreError, Versioned};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A playbook's switches and counters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,27 @@ pub struct Paused {
     pub reason: String,
 }
 
+/// The switches of all playbooks, as they were read together.
+#[derive(Clone, Debug, Default)]
+pub struct Switches {
+    /// By their keys.
+    read: BTreeMap<String, PlaybookSwitch>,
+    /// Keys of those that could not be read.
+    unread: BTreeSet<String>,
+}
+
+impl Switches {
+    /// A playbook's switches; those of one never heard of are all off. `None`: they could not be read,
+    /// and [`Ledger::playbook_switch`] says why.
+    pub fn of(&self, playbook: &PlaybookName) -> Option<PlaybookSwitch> {
+        let key = keys::switch(playbook);
+        if self.unread.contains(&key) {
+            return None;
+        }
+        Some(self.read.get(&key).cloned().unwrap_or_default())
+    }
+}
+
 /// Who did what, for the audit log.
 struct Act<'a> {
     who: &'a str,
@@ -56,6 +78,34 @@ impl Ledger {
                 PlaybookSwitch { paused: Some(Paused { by, at, reason }), ..Default::default() }
             }
         })
+    }
+
+    /// The switches of all playbooks, in a few questions however many there are. What of them cannot be
+    /// read is the trouble of whoever asks for it.
+    pub async fn playbook_switches(&self) -> Result<Switches> {
+        let mut switches = Switches::default();
+        let mut after: Option<String> = None;
+        loop {
+            let rows = self.store.scan(keys::SWITCH, after.as_deref(), records::PAGE).await?;
+            let is_last = rows.len() < records::PAGE;
+            after = rows.last().map(|row| row.key.clone());
+            for Row { key, version, value } in rows {
+                let found = Some(Versioned { version, value });
+                match records::of::<PlaybookSwitch>(self.store.as_ref(), &key, found).await {
+                    Ok(Some(record)) => {
+                        switches.read.insert(key, record.value);
+                    }
+                    Ok(None) => {}
+                    Err(StoreError::Corrupt { .. } | StoreError::Newer { .. }) => {
+                        switches.unread.insert(key);
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            if is_last {
+                return Ok(switches);
+            }
+        }
     }
 
     /// Arms it for the triggers and rights that have this hash.

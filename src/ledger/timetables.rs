@@ -1,9 +1,13 @@
 //! Since when a playbook's timetable holds, across restarts: instants before an edit are nobody's.
 
-use super::{Ledger, LedgerError, Result, TRIES_MAX, records};
+use super::records::{self, PAGE};
+use super::{Ledger, LedgerError, Result, TRIES_MAX};
 use crate::domain::{PlaybookName, Timestamp};
 use crate::store::{Batch, StoreError};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const TIMETABLE: &str = "timetable/";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Timetable {
@@ -11,7 +15,50 @@ struct Timetable {
     since: Timestamp,
 }
 
+/// The timetables of all playbooks as they were noted last, read together.
+#[derive(Debug, Default)]
+pub struct Timetables(BTreeMap<String, Timetable>);
+
+impl Timetables {
+    /// Since when a playbook has had this timetable; `None`: [`Ledger::timetable_since`] notes it, or
+    /// says why it cannot be read.
+    pub fn since(
+        &self,
+        playbook: &PlaybookName,
+        fingerprint: &str,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let known = self.0.get(&key(playbook))?;
+        known.holds(fingerprint, now).then_some(known.since)
+    }
+}
+
+impl Timetable {
+    /// Whether it is this one, and begun by now.
+    fn holds(&self, fingerprint: &str, now: Timestamp) -> bool {
+        self.fingerprint == fingerprint && self.since <= now
+    }
+}
+
 impl Ledger {
+    /// The timetables of all playbooks, in a few questions however many there are.
+    pub async fn timetables(&self) -> Result<Timetables> {
+        let mut all = BTreeMap::new();
+        let mut after: Option<String> = None;
+        loop {
+            let rows = self.store.scan(TIMETABLE, after.as_deref(), PAGE).await?;
+            let is_last = rows.len() < PAGE;
+            after = rows.last().map(|row| row.key.clone());
+            let read = rows.into_iter();
+            all.extend(read.filter_map(|row| {
+                records::parse(&row.key, &row.value).ok().map(|known| (row.key, known))
+            }));
+            if is_last {
+                return Ok(Timetables(all));
+            }
+        }
+    }
+
     /// Since when a playbook has had this timetable (told by its fingerprint): `now`, if it is new.
     /// A beginning that lies ahead was noted by a clock that was wrong: it is `now` as well.
     pub async fn timetable_since(
@@ -27,7 +74,7 @@ impl Ledger {
                 Err(error) if error.is_of_newer() => return Ok(now),
                 known => known?.unzip(),
             };
-            if let Some(known) = known.filter(|k| k.fingerprint == fingerprint && k.since <= now) {
+            if let Some(known) = known.filter(|known| known.holds(fingerprint, now)) {
                 return Ok(known.since);
             }
             let record = Timetable { fingerprint: fingerprint.to_owned(), since: now };
@@ -65,5 +112,5 @@ impl Ledger {
 }
 
 fn key(playbook: &PlaybookName) -> String {
-    format!("timetable/{playbook}")
+    format!("{TIMETABLE}{playbook}")
 }

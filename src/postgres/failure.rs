@@ -4,24 +4,44 @@
 /// A host that takes no writes: the sentence by which such a connection is given up.
 pub(super) const STANDBY: &str = "this host is a standby and takes no writes";
 
-/// Nobody could be reached.
+/// Nobody could be reached, or no connection was free.
 #[derive(Debug, thiserror::Error)]
-#[error("PostgreSQL at {place} cannot be used")]
+#[error("{}", told(.place, *.is_exhausted))]
 pub struct ConnectError {
     place: String,
+    /// All connections that there may be were lent all the time.
+    is_exhausted: bool,
     #[source]
     source: sqlx::Error,
 }
 
 impl ConnectError {
     pub(super) fn new(place: String, source: sqlx::Error) -> Self {
-        Self { place, source }
+        Self { place, is_exhausted: false, source }
+    }
+
+    /// The same, where nobody gave a connection back in time.
+    pub(super) fn of_exhausted(self, is_exhausted: bool) -> Self {
+        let is_exhausted = is_exhausted && self.is_late();
+        Self { is_exhausted, ..self }
     }
 
     /// What it means.
     pub fn meaning(&self) -> Meaning {
-        meaning(&self.source)
+        if self.is_exhausted { Meaning::Exhausted } else { meaning(&self.source) }
     }
+
+    /// Whether no connection came in time, and nobody said why.
+    pub(super) fn is_late(&self) -> bool {
+        matches!(self.source, sqlx::Error::PoolTimedOut)
+    }
+}
+
+fn told(place: &str, is_exhausted: bool) -> String {
+    if is_exhausted {
+        return format!("all connections that there may be to PostgreSQL at {place} are in use");
+    }
+    format!("PostgreSQL at {place} cannot be used")
 }
 
 /// What to make of an error.
@@ -31,6 +51,8 @@ pub enum Meaning {
     Again,
     /// The server was not there, or went away: later it may work. Whether a commit happened is unknown.
     Gone,
+    /// All connections that this program may have were in use for as long as one is waited for.
+    Exhausted,
     /// It took longer than allowed, and nothing happened.
     TooSlow,
     /// The server refuses this user, database or right: a person has to see to it.
@@ -41,6 +63,22 @@ pub enum Meaning {
     Moved,
     /// Nothing that goes away by itself.
     Other,
+}
+
+impl Meaning {
+    /// As it is counted: one of [`crate::instruments::pools::CLASSES`].
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Again => "again",
+            Self::Gone => "gone",
+            Self::Exhausted => "exhausted",
+            Self::TooSlow => "too_slow",
+            Self::Refused => "refused",
+            Self::Full => "full",
+            Self::Moved => "moved",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// What an error means.
@@ -82,6 +120,7 @@ fn of_code(code: &str) -> Meaning {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instruments::pools;
 
     #[test]
     fn each_kind_of_code_means_one_thing() {
@@ -103,6 +142,23 @@ mod tests {
         ] {
             assert_eq!(of_code(code), meaning, "{code}");
         }
+        for meaning in [
+            Meaning::Again,
+            Meaning::Gone,
+            Meaning::Exhausted,
+            Meaning::TooSlow,
+            Meaning::Refused,
+            Meaning::Full,
+            Meaning::Moved,
+            Meaning::Other,
+        ] {
+            assert!(pools::CLASSES.contains(&meaning.word()), "{meaning:?}");
+        }
+        let late = || ConnectError::new("db1".to_owned(), sqlx::Error::PoolTimedOut);
+        assert_eq!(late().of_exhausted(true).meaning(), Meaning::Exhausted);
+        assert_eq!(late().of_exhausted(false).meaning(), Meaning::Gone);
+        let closed = ConnectError::new("db1".to_owned(), sqlx::Error::PoolClosed);
+        assert_eq!(closed.of_exhausted(true).meaning(), Meaning::Gone);
         let lost = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
         assert_eq!(super::meaning(&sqlx::Error::Io(lost)), Meaning::Gone);
     }

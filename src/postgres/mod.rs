@@ -2,18 +2,23 @@
 //!
 //! No question about tasks or claims is here. What is: the address with its hosts ([`Address`]), the
 //! pool that always ends at the host that takes writes ([`Cluster`]), the steps of a schema that several
-//! daemons may begin at once ([`steps`]), whether a schema is being filled or was left ([`moves`]), how a
-//! server is ([`health`]), and what its errors mean ([`failure`]).
+//! daemons may begin at once ([`steps`]), the locks by which they keep out of each other's way ([`locks`]),
+//! whether a schema is being filled or was left ([`moves`]), how a server is ([`health`]), and what its
+//! errors mean ([`failure`]).
 
 pub mod address;
+mod counting;
 pub mod failure;
 pub mod health;
+pub mod locks;
 pub mod moves;
 pub mod steps;
 
 pub use address::Address;
 pub use failure::{ConnectError, Meaning};
 
+use crate::instruments::pools::Part;
+use counting::{Counting, Wait};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Row as _};
@@ -23,6 +28,8 @@ use std::time::Duration;
 
 /// How long a caller waits for a connection; then the server counts as not there.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Of several hosts, the others are looked at when the one at hand has let nobody in for so long.
+const ELSEWHERE_AFTER: Duration = Duration::from_secs(1);
 /// How long one host may take to let somebody in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// So many statements a connection knows by heart: a board alone has more than the usual hundred.
@@ -79,6 +86,7 @@ pub struct Cluster {
     settings: Arc<str>,
     /// Which host new connections are made to.
     at: Arc<AtomicUsize>,
+    counting: Counting,
     pool: PgPool,
 }
 
@@ -96,11 +104,29 @@ impl Cluster {
     }
 
     fn build(options: Arc<PostgresOptions>, settings: Arc<str>) -> Self {
-        let pool = pool_options(&settings)
+        let counting = Counting::default();
+        let pool = pool_options(&settings, &counting)
             .max_connections(options.connections.max(1))
             .max_lifetime(LIFETIME_MAX)
             .connect_lazy_with(way_to(&options.address.hosts()[0]));
-        Self { options, settings, at: Arc::default(), pool }
+        Self { options, settings, at: Arc::default(), counting, pool }
+    }
+
+    /// From now on what happens to its connections is counted as this part's.
+    pub fn counted_as(&self, part: Part) {
+        self.counting.is_of(part);
+    }
+
+    /// A statement failed, or was not answered ([`Meaning::Gone`]).
+    pub fn count(&self, meaning: Meaning) {
+        self.counting.failed(meaning);
+    }
+
+    /// Tells the instruments how its pool stands now.
+    pub fn measure(&self) {
+        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
+        let lent = self.pool.size().saturating_sub(idle);
+        self.counting.stands(lent, idle, self.most());
     }
 
     /// The schema of this team.
@@ -126,18 +152,63 @@ impl Cluster {
     /// A connection to the host that takes writes. Where the last one does not any more, the others
     /// are asked in turn.
     pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, ConnectError> {
-        let first = match self.pool.acquire().await {
+        let wait = Wait::begin(&self.counting, self.is_full());
+        let acquired = self.lent().await;
+        let acquired = acquired.map_err(|error| error.of_exhausted(wait.is_exhausted()));
+        wait.over(&acquired);
+        acquired
+    }
+
+    async fn lent(&self) -> Result<PoolConnection<Postgres>, ConnectError> {
+        let is_one_of_several = self.options.address.hosts().len() > 1;
+        let acquiring = self.pool.acquire();
+        tokio::pin!(acquiring);
+        let soon = if is_one_of_several {
+            tokio::time::timeout(ELSEWHERE_AFTER, &mut acquiring).await.ok()
+        } else {
+            None
+        };
+        let acquired = match soon {
+            Some(acquired) => acquired,
+            None => {
+                // A pool waits for a host that refuses as for one that begins. Where another one is
+                // found, it goes there at its next try.
+                if is_one_of_several && !self.is_exhausted() {
+                    self.find_primary().await;
+                }
+                acquiring.await
+            }
+        };
+        let error = match acquired {
             Ok(connection) => return Ok(connection),
             Err(error) => error,
         };
-        if self.options.address.hosts().len() > 1 && self.find_primary().await {
+        if is_one_of_several && self.find_primary().await {
             return self.pool.acquire().await.map_err(|error| self.refused(error));
         }
-        Err(self.refused(first))
+        Err(self.refused(error))
+    }
+
+    /// Whether all connections that there may be are in use, and a server is there that takes more.
+    pub fn is_exhausted(&self) -> bool {
+        self.is_full() && !self.counting.is_away()
+    }
+
+    /// Whether all connections that there may be are lent, or are being made.
+    fn is_full(&self) -> bool {
+        self.pool.num_idle() == 0 && self.pool.size() >= self.most()
+    }
+
+    fn most(&self) -> u32 {
+        self.pool.options().get_max_connections()
     }
 
     /// A connection of one's own beside the pool, to the host that takes writes.
     pub async fn connect(&self) -> Result<PgConnection, ConnectError> {
+        self.reach().await.inspect_err(|error| self.counting.failed(error.meaning()))
+    }
+
+    async fn reach(&self) -> Result<PgConnection, ConnectError> {
         let hosts = self.options.address.hosts();
         let begin = self.at.load(Ordering::Relaxed);
         let mut last = sqlx::Error::PoolClosed;
@@ -159,7 +230,7 @@ impl Cluster {
     pub async fn listen(&self, channel: &str) -> Result<PgListener, ConnectError> {
         let _ = self.connect().await?.close().await;
         let host = &self.options.address.hosts()[self.at.load(Ordering::Relaxed)];
-        let pool = pool_options(&self.settings)
+        let pool = pool_options(&self.settings, &self.counting)
             .max_connections(1)
             .max_lifetime(None)
             .idle_timeout(None)
@@ -179,7 +250,7 @@ impl Cluster {
     }
 
     async fn find_primary(&self) -> bool {
-        match self.connect().await {
+        match self.reach().await {
             Ok(connection) => connection.close().await.is_ok(),
             Err(_) => false,
         }
@@ -190,6 +261,7 @@ impl Cluster {
         let opened = async {
             let mut connection = options.connect().await?;
             settle(&mut connection, &self.settings).await?;
+            self.counting.connected();
             Ok(connection)
         };
         match tokio::time::timeout(CONNECT_TIMEOUT, opened).await {
@@ -201,6 +273,7 @@ impl Cluster {
     /// New connections are made to this host from here on.
     fn moved_to(&self, host: usize) {
         if self.at.swap(host, Ordering::Relaxed) != host {
+            self.counting.failed_over();
             self.pool.set_connect_options(way_to(&self.options.address.hosts()[host]));
             // Those to the host before are not lent any more.
             self.forget_idle();
@@ -226,12 +299,16 @@ fn way_to(host: &PgConnectOptions) -> PgConnectOptions {
 }
 
 /// How every pool behaves: its connections are told the settings, and not asked again before use.
-fn pool_options(settings: &Arc<str>) -> PgPoolOptions {
-    let settings = Arc::clone(settings);
+fn pool_options(settings: &Arc<str>, counting: &Counting) -> PgPoolOptions {
+    let (settings, counting) = (Arc::clone(settings), counting.clone());
     PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false).after_connect(
         move |connection, _| {
-            let settings = Arc::clone(&settings);
-            Box::pin(async move { settle(connection, &settings).await })
+            let (settings, counting) = (Arc::clone(&settings), counting.clone());
+            Box::pin(async move {
+                settle(connection, &settings).await?;
+                counting.connected();
+                Ok(())
+            })
         },
     )
 }

@@ -3,6 +3,7 @@
 //! One row says it. Where a schema is left, its tables refuse every write on top, whoever makes it:
 //! a daemon on another machine that nobody thought of cannot go on behind the back of the new place.
 
+use super::locks::{self, StoreLocks};
 use super::{Cluster, ConnectError, Schema, UNHURRIED};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
@@ -203,10 +204,9 @@ async fn leave(
     to: &str,
 ) -> sqlx::Result<Begun> {
     let locked = format!(
-        "begin; {UNHURRIED}; select pg_advisory_xact_lock(hashtext('rota board'), hashtext('{}')); \
-         select pg_advisory_xact_lock({})",
-        schema.as_str(),
-        store_lock(schema)
+        "begin; {UNHURRIED}; select pg_advisory_xact_lock({}); select pg_advisory_xact_lock({})",
+        locks::board(schema),
+        StoreLocks::of(schema.as_str()).whole()
     );
     sqlx::raw_sql(AssertSqlSafe(locked)).execute(&mut *connection).await?;
     sqlx::raw_sql(TABLE).execute(&mut *connection).await?;
@@ -257,10 +257,8 @@ pub async fn end_leaving(cluster: &Cluster, id: &str) -> Result<(), MoveError> {
 /// Until this connection ends nobody else moves anything here; whoever does is waited for.
 pub async fn take_turn(connection: &mut PgConnection, schema: &Schema) -> sqlx::Result<()> {
     // The lock outlives the transaction, which is there for its limits.
-    let turn = format!(
-        "begin; {UNHURRIED}; select pg_advisory_lock(hashtext('rota move'), hashtext('{}')); commit",
-        schema.as_str()
-    );
+    let turn =
+        format!("begin; {UNHURRIED}; select pg_advisory_lock({}); commit", locks::moving(schema));
     sqlx::raw_sql(AssertSqlSafe(turn)).execute(connection).await.map(|_| ())
 }
 
@@ -337,16 +335,6 @@ async fn row(connection: &mut PgConnection) -> sqlx::Result<Option<Move>> {
     let row = sqlx::query("select id, state, other from moves").fetch_optional(connection).await?;
     row.map(|row| Ok(Move { id: row.try_get(0)?, state: row.try_get(1)?, other: row.try_get(2)? }))
         .transpose()
-}
-
-/// What every commit of a store shares and this takes alone, as the store has it: 64-bit FNV-1a of the
-/// schema's name and of a byte that no name holds.
-fn store_lock(schema: &Schema) -> i64 {
-    let bytes = schema.as_str().bytes().chain([0xff]);
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    hash.cast_signed()
 }
 
 /// A serialization failure or a deadlock: nothing happened.

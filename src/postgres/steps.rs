@@ -1,11 +1,8 @@
 //! The versions of a part's tables. Several daemons may begin at once: one makes the steps, the others
 //! wait for it; and one of an older version goes on beside a newer as long as its own version is allowed.
 
-use super::{Cluster, ConnectError, UNHURRIED};
+use super::{Cluster, ConnectError, UNHURRIED, locks};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
-
-/// The key of the lock under which steps are made, beside that of the schema's name.
-const LOCK: &str = "rota steps";
 
 /// Why a part's tables cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -66,9 +63,10 @@ pub async fn make(
     if found >= known {
         return Ok(());
     }
+    let making = locks::making(cluster.schema());
     // With `if not exists` the right to make it would be asked for also where it is there.
     let lock = format!(
-        "begin; {UNHURRIED}; select pg_advisory_xact_lock(hashtext('{LOCK}'), hashtext('{schema}')); \
+        "begin; {UNHURRIED}; select pg_advisory_xact_lock({making}); \
          do $$ begin \
          if to_regnamespace('{schema}') is null then create schema {schema}; end if; \
          if to_regclass('{schema}.versions') is null then create table {schema}.versions \

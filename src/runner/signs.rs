@@ -50,7 +50,7 @@ const HIDDEN_BYTES_MIN: usize = 8;
 const LINE_BYTES_MAX: usize = 4 * 1024;
 
 /// The kind of the line that holds what the work is told first.
-pub const PROMPT: &str = "prompt";
+pub const PROMPT: &str = crate::ledger::PROMPT;
 
 /// The end at which signs are read.
 pub type SignsEnd = mpsc::Receiver<Sign>;

@@ -46,7 +46,7 @@ pub const KEY_BYTES_MAX: usize = 512;
 pub const VALUE_BYTES_MAX: usize = 7 * 1024;
 
 /// How the keys begin of rows that no other daemon waits for: who writes nothing else is not announced.
-pub const QUIET: &[&str] = &["daemon/", "notice-lane/", "log/", "log-head/"];
+pub const QUIET: &[&str] = &["daemon/", "notice-lane/", "log/", "log-head/", "log-prompt/"];
 
 /// What a store answers.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -86,6 +86,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// the door of a store takes no commit then that would change it ([`watched`]). An engine knows
     /// nothing of that.
     fn leave_alone(&self, _key: &str, _version: u64) {}
+
+    /// Tells the instruments how its connections stand, where it has some.
+    fn measure(&self) {}
 }
 
 /// A value and its version.

@@ -254,6 +254,10 @@ impl Store for WatchedStore {
             alone.keys.insert(key.to_owned(), version);
         }
     }
+
+    fn measure(&self) {
+        self.inner.measure();
+    }
 }
 
 /// An error and what caused it, in one line.

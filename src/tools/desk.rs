@@ -102,8 +102,11 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     async fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, DeskError>;
     /// What a run is about: a task, or no task; `None` when there is no such run.
     async fn task_of(&self, run: &RunId) -> Result<Option<Option<TaskId>>, DeskError>;
-    /// Everything about one run, with so much of its transcript; `None` when there is no such run.
-    async fn run(&self, run: &RunId, lines: LinesAsk) -> Result<Option<RunRecord>, DeskError>;
+    /// Everything about one run, with so much of its transcript and of its writes; `None` when there is no
+    /// such run.
+    async fn run(&self, run: &RunId, ask: RecordAsk) -> Result<Option<RunRecord>, DeskError>;
+    /// Every write of a run, in order and whole; none where there is no such run.
+    async fn effects(&self, run: &RunId) -> Result<Vec<Effect>, DeskError>;
     /// Occurrences that match, by playbook, latest first.
     async fn occurrences(&self, query: &OccurrenceQuery) -> Result<Vec<Occurrence>, DeskError>;
     /// One of them; `None` when there is none of this id.
@@ -187,6 +190,25 @@ pub struct LinesAsk {
     pub before: Option<u64>,
 }
 
+/// Which writes of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WritesAsk {
+    /// The latest so many, as far as there is room.
+    pub most: usize,
+    /// Of those before the one of this number; `None`: of all, or of those that were made before the
+    /// line before which lines are asked for.
+    pub before: Option<u32>,
+}
+
+/// How much of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordAsk {
+    /// Of its transcript.
+    pub lines: LinesAsk,
+    /// Of its writes.
+    pub writes: WritesAsk,
+}
+
 /// Everything about one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRecord {
@@ -194,8 +216,14 @@ pub struct RunRecord {
     pub run: Run,
     /// What woke it.
     pub occurrence: Option<Occurrence>,
-    /// Its writes, in order.
-    pub effects: Vec<Effect>,
+    /// The writes that were asked for, in order, in bounds: of a long text its beginning.
+    pub effects: Vec<Value>,
+    /// So many come before them.
+    pub earlier_writes: u64,
+    /// So many there are in all.
+    pub writes: u64,
+    /// What shows how it went.
+    pub evidence: Vec<Value>,
     /// The composed prompt; empty where there was none.
     pub prompt: String,
     /// The lines of its transcript that were asked for, oldest first: `number`, `at`, `kind`, `text`

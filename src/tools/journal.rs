@@ -1,20 +1,22 @@
 //! The seam to the ledger: what the guard needs of the journal of effects and of claims.
 
 use super::desk::{
-    DeskError, Feeds, IssuedToken, LinesAsk, OccurrenceQuery, Records, Repeats, RunQuery,
-    RunRecord, Sessions, Tokens,
+    DeskError, Feeds, IssuedToken, LinesAsk, OccurrenceQuery, RecordAsk, Records, Repeats,
+    RunQuery, RunRecord, Sessions, Tokens,
 };
 use super::outer::Pins;
+use super::writes::Writes;
 use crate::domain::{
     Claim, Effect, EffectResult, Fence, Mark, NewToken, Occurrence, OccurrenceId, PersonId,
     PlaybookName, Reason, Run, RunId, TaskId, Timestamp, Token, Value,
 };
 use crate::ledger::{
-    AuditEntry, AuditVerdict, ClaimError, Issued, Ledger, LedgerError, PageSession, Pin, Repeat,
-    RunFilter,
+    AuditEntry, AuditVerdict, ClaimError, Issued, Ledger, LedgerError, PROMPT, PageSession, Pin,
+    Repeat, RunFilter,
 };
 use async_trait::async_trait;
 use secrecy::SecretString;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The journal of effects.
@@ -116,11 +118,6 @@ impl From<LedgerError> for JournalError {
     }
 }
 
-/// The kind of the lines that hold what the work was told.
-const PROMPT: &str = "prompt";
-/// They stand among so many of a transcript's first lines.
-const FIRST_LINES: usize = 16;
-
 /// Some lines of a transcript.
 #[expect(clippy::struct_field_names, reason = "they are what it holds, beside how many there are")]
 struct Lines {
@@ -135,20 +132,40 @@ async fn lines_of(ledger: &Ledger, run: &RunId, ask: LinesAsk) -> Result<Lines, 
     let all = ledger.transcript_end(run).await?;
     let end = ask.before.map_or(all, |before| all.min(before.saturating_sub(1)));
     let earlier = end.saturating_sub(u64::try_from(ask.most).unwrap_or(u64::MAX));
-    let mut found = Vec::new();
-    if earlier > 0 && ask.most > 0 {
-        found = ledger.transcript(run, 0, FIRST_LINES).await?;
-        found.retain(|line| line.number <= earlier && line.line.kind == PROMPT);
+    let told = ledger.prompts(run).await?.into_iter();
+    let mut prompts: BTreeMap<u64, String> =
+        told.map(|line| (line.number, line.line.text)).collect();
+    let most = usize::try_from(end - earlier).unwrap_or(usize::MAX);
+    let found = if most > 0 { ledger.transcript(run, earlier, most).await? } else { Vec::new() };
+    let mut lines = Vec::new();
+    for line in found {
+        if line.line.kind == PROMPT {
+            prompts.insert(line.number, line.line.text);
+        } else {
+            lines.push(crate::tools::show::value(&line));
+        }
     }
-    if end > earlier {
-        let most = usize::try_from(end - earlier).unwrap_or(usize::MAX);
-        found.extend(ledger.transcript(run, earlier, most).await?);
-    }
-    let (prompts, lines): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|line| line.line.kind == PROMPT);
-    let prompt: Vec<String> = prompts.into_iter().map(|line| line.line.text).collect();
-    let lines = lines.iter().map(crate::tools::show::value).collect();
+    let prompt: Vec<String> = prompts.into_values().collect();
     Ok(Lines { prompt: prompt.join("\n"), lines, earlier, all })
+}
+
+/// So many writes are read at a time: each may be large.
+const WRITES_READ: usize = 64;
+
+/// The writes that are asked for. Where lines before one are, those that had begun when it was written.
+async fn writes_of(ledger: &Ledger, run: &RunId, ask: RecordAsk) -> Result<Writes, LedgerError> {
+    let until = match ask.lines.before.filter(|_| ask.writes.before.is_none()) {
+        Some(before) => ledger.transcript(run, before.saturating_sub(1), 1).await?.pop(),
+        None => None,
+    };
+    let mut writes = Writes::new(ask.writes, until.map(|line| line.line.at));
+    let mut after = None;
+    loop {
+        let page = ledger.effects_after(run, after, WRITES_READ).await?;
+        let Some(last) = page.last() else { return Ok(writes) };
+        after = Some(last.mark.seq);
+        page.into_iter().for_each(|effect| writes.add(effect));
+    }
 }
 
 #[async_trait]
@@ -199,7 +216,7 @@ impl Records for Ledger {
         Ok(found.map(|run| run.task))
     }
 
-    async fn run(&self, run: &RunId, ask: LinesAsk) -> Result<Option<RunRecord>, DeskError> {
+    async fn run(&self, run: &RunId, ask: RecordAsk) -> Result<Option<RunRecord>, DeskError> {
         let error = |source: LedgerError| match source {
             LedgerError::Ambiguous { .. } => DeskError::NotFound(source.to_string()),
             source => failed("reading the run", source),
@@ -207,10 +224,14 @@ impl Records for Ledger {
         let Some(run) = Self::run(self, run.as_str()).await.map_err(error)? else {
             return Ok(None);
         };
-        let lines = lines_of(self, &run.id, ask).await.map_err(error)?;
+        let lines = lines_of(self, &run.id, ask.lines).await.map_err(error)?;
+        let writes = writes_of(self, &run.id, ask).await.map_err(error)?.told(&run);
         Ok(Some(RunRecord {
             occurrence: self.occurrence(&run.occurrence).await.map_err(error)?,
-            effects: self.effects(&run.id).await.map_err(error)?,
+            effects: writes.effects,
+            earlier_writes: writes.earlier,
+            writes: writes.all,
+            evidence: writes.evidence,
             definition: self.definition(&run.definition).await.map_err(error)?.unwrap_or_default(),
             prompt: lines.prompt,
             transcript: lines.lines,
@@ -218,6 +239,14 @@ impl Records for Ledger {
             lines: lines.all,
             run,
         }))
+    }
+
+    async fn effects(&self, run: &RunId) -> Result<Vec<Effect>, DeskError> {
+        let error = |source: LedgerError| failed("reading what a run wrote", source);
+        match Self::run(self, run.as_str()).await.map_err(error)? {
+            Some(run) => Self::effects(self, &run.id).await.map_err(error),
+            None => Ok(Vec::new()),
+        }
     }
 }
 

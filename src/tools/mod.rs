@@ -15,6 +15,7 @@ pub mod context;
 pub mod dates;
 pub mod definition;
 pub mod desk;
+mod evidence;
 mod fleet;
 mod guard;
 mod house;
@@ -34,6 +35,7 @@ mod sessions;
 mod show;
 mod toolset;
 mod write;
+mod writes;
 
 pub use code::{Code, CodeError};
 pub use context::{Context, Finished, Progress, RunContext, Tally, Trust};

@@ -231,11 +231,14 @@ fn task_of(run: &Value) -> usize {
 }
 
 fn nothing_is_left(rota: &Rota, serving: &Serving, descriptors_before: usize) {
+    // A run is over before its claim is settled.
+    until("no claim is left", || {
+        let claims = json(rota, &["claims", "list"]);
+        (claims["items"] == value!([])).then_some(())
+    });
     assert_eq!(children(rota.path(), serving.pid()), Vec::<String>::new());
     let status = json(rota, &["status"]);
     assert_eq!(status["runs"], value!([]), "{status}");
-    let claims = json(rota, &["claims", "list"]);
-    assert_eq!(claims["items"], value!([]), "{claims}");
     let private = rota.state().join("private");
     let left = std::fs::read_dir(private).map_or(0, Iterator::count);
     assert_eq!(left, 0, "configurations with run tokens");
@@ -243,6 +246,14 @@ fn nothing_is_left(rota: &Rota, serving: &Serving, descriptors_before: usize) {
         // A few for connections that may still be kept open.
         (descriptors(serving.pid()) <= descriptors_before + 12).then_some(())
     });
+}
+
+/// How a run may end beside its own way where two hundred share two cores with other work: it had not begun
+/// to fail when its time was over, waited too long for its board or its model, or lost its lease meanwhile.
+/// Whoever tries again may also be in the middle of one more try when its time is over.
+fn is_for_want_of_time(ended: (&str, &str)) -> bool {
+    let reasons = ["board_unavailable", "attempts_used_up", "model_failed"];
+    matches!(ended.0, "timed_out" | "stalled") || ended.0 == "failed" && reasons.contains(&ended.1)
 }
 
 /// Each run ended as its way to fail has it, and used no more than one exchange too many.
@@ -260,15 +271,14 @@ fn ended_by_their_ways(runs: &[Value]) {
         };
         *seen.entry((is_program, way)).or_insert(0_usize) += 1;
         let ended = (run["state"].as_str().unwrap(), run["reason"].as_str().unwrap());
-        // Whoever tries again may be in the middle of one more try when its time is over.
-        let is_late = !is_program && expected.1 == "model_failed" && ended.0 == "timed_out";
+        let is_late = ended != expected && is_for_want_of_time(ended);
         assert!(is_late || ended == expected, "expected {expected:?}: {run:#}");
         *exactly.entry((is_program, way)).or_insert(0_usize) += usize::from(!is_late);
         let usage = &run["usage"];
         let used = usage["tokens_in"].as_u64().unwrap() + usage["tokens_out"].as_u64().unwrap();
         assert!(used <= 10_000 + 6_010, "{run:#}");
     }
-    // Who is asked to wait waits, and may never be told anything else.
+    // Each way is seen as it is meant at least once. Who is asked to wait may never be told anything else.
     exactly.remove(&(false, ASKED_TO_WAIT));
     assert!(exactly.values().all(|times| *times > 0), "{exactly:?}");
     assert!(seen.len() == 24 && seen.values().all(|times| *times >= 8), "{seen:?}");

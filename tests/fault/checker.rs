@@ -26,8 +26,14 @@ pub enum Wrong {
     Fence,
     /// Two runs held a task at the same time.
     HeldTwice,
+    /// Two runs won one claim of a task.
+    ClaimedTwice,
+    /// A write stands on the board behind one of a later claim, or was done under no claim.
+    OldFence,
     /// More than one run of a waking did a task's work, or a success and its hand-over do not match.
     DoneTwice,
+    /// A task was not done.
+    Undone,
     /// A task is in progress by an agent and nobody holds it.
     Abandoned,
     /// An ended claim was not seen to.
@@ -46,6 +52,8 @@ pub enum Wrong {
     Untold,
     /// What people were told, nobody knows of, or it was told again without a crash.
     ToldTwice,
+    /// The audit chain is broken, or does not tell of each run's end once.
+    Chain,
 }
 
 /// One thing that is wrong.
@@ -75,7 +83,9 @@ pub fn judge(evidence: &Evidence, moment: Moment) -> Vec<Finding> {
     let mut court = Court { evidence, found: Vec::new() };
     court.instants();
     court.runs();
-    court.fences();
+    if !evidence.known.several {
+        court.fences();
+    }
     court.successes();
     court.activity();
     court.journal();
@@ -147,10 +157,12 @@ impl Court<'_> {
                     Wrong::RunUnaccounted,
                     format!("{} is of {}, which is not there", run.id, run.occurrence),
                 ),
-                Some(OccurrenceState::Ran { runs, .. }) if !runs.contains(&run.id) => self.say(
-                    Wrong::RunUnaccounted,
-                    format!("{} is not among the runs of {}", run.id, run.occurrence),
-                ),
+                Some(OccurrenceState::Ran { runs, .. })
+                    if !runs.contains(&run.id) && !evidence.known.several =>
+                {
+                    let what = format!("{} is not among the runs of {}", run.id, run.occurrence);
+                    self.say(Wrong::RunUnaccounted, what);
+                }
                 Some(OccurrenceState::Skipped { .. }) => self.say(
                     Wrong::RunUnaccounted,
                     format!("{} ran, and {} was skipped", run.id, run.occurrence),

@@ -27,10 +27,14 @@ pub struct Known {
     pub told: String,
     /// How often the daemon was killed: so often may a notice have been told once more.
     pub kills: usize,
+    /// Whether several daemons were at work: which of two runs began first by their clocks then says
+    /// nothing about which had the task first, and an occurrence may be ended by another daemon than the
+    /// one that carries its runs out.
+    pub several: bool,
 }
 
 /// All of it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Evidence {
     pub known: Known,
     pub runs: BTreeMap<RunId, Run>,
@@ -94,7 +98,8 @@ async fn whole(store: &dyn Store, row: &Row) -> Vec<u8> {
     whole
 }
 
-async fn records<T: DeserializeOwned>(store: &dyn Store, prefix: &str) -> Vec<(String, T)> {
+/// The records under a prefix.
+pub async fn records<T: DeserializeOwned>(store: &dyn Store, prefix: &str) -> Vec<(String, T)> {
     let read = |(key, value): (String, Vec<u8>)| {
         let record = serde_json::from_slice(&value)
             .unwrap_or_else(|error| panic!("{key}: {error}: {}", String::from_utf8_lossy(&value)));
@@ -109,8 +114,16 @@ impl Evidence {
         let mut evidence =
             with_store(state, async |store: &dyn Store| Self::of_ledger(store).await);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(evidence.read_board(state));
+        runtime.block_on(async { evidence.read_board(open_board(state).await.as_ref()).await });
         runtime.shutdown_timeout(Duration::from_secs(10));
+        evidence.known = known;
+        evidence
+    }
+
+    /// The same of a store and a board that are open.
+    pub async fn of(store: &dyn Store, board: &dyn Board, known: Known) -> Self {
+        let mut evidence = Self::of_ledger(store).await;
+        evidence.read_board(board).await;
         evidence.known = known;
         evidence
     }
@@ -137,8 +150,7 @@ impl Evidence {
         }
     }
 
-    async fn read_board(&mut self, state: &Path) {
-        let board = open_board(state).await;
+    async fn read_board(&mut self, board: &dyn Board) {
         let mut kinds = BTreeMap::new();
         for project in board.projects().await.unwrap() {
             kinds.insert(project.id, project);

@@ -96,10 +96,11 @@ when = "always"
 "#;
 
 /// Random numbers that a seed repeats (splitmix64).
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, end: u64) -> u64 {
+    /// One of `0..end`.
+    pub fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -192,6 +193,7 @@ impl Scene {
             reporting: names.map(PlaybookName::new).into(),
             told: std::fs::read_to_string(self.rota.path().join("told.md")).unwrap_or_default(),
             kills: self.kills,
+            ..Known::default()
         }
     }
 

@@ -1,6 +1,7 @@
 //! The real program dies at every step it has a name for, and starts again: what is found then in
 //! ledger and board is held against the crash table of the claim protocol. It is killed at any
-//! instant, the disk is full, its files are damaged: whatever happens, a checker judges what is left.
+//! instant, the disk is full, its files are damaged; several of them are killed beside a database that dies
+//! as well: whatever happens, a checker judges what is left.
 
 use crate::support::asked::{asked, skip};
 use std::io::Write as _;
@@ -14,6 +15,7 @@ mod everything_open;
 pub mod evidence;
 mod kills;
 mod left_over;
+mod many_daemons;
 mod orphans;
 mod planted;
 mod power_loss;

@@ -35,6 +35,7 @@ impl Good {
             reporting: [PlaybookName::new(PLAYBOOK)].into(),
             told: rota.read("told.md"),
             kills: 0,
+            ..Known::default()
         };
         Self { rota, known }
     }
@@ -96,7 +97,7 @@ fn tick(state: &Path) {
 }
 
 /// Edits the first row under a prefix whose record fits; `None` removes the row.
-fn edit(state: &Path, prefix: &str, fits: &str, change: impl Fn(&mut Json) -> Option<()>) {
+pub fn edit(state: &Path, prefix: &str, fits: &str, change: impl Fn(&mut Json) -> Option<()>) {
     with_store(state, async |store: &dyn Store| {
         let all = rows(store, prefix).await;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

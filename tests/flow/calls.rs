@@ -156,6 +156,12 @@ fn operating() -> Vec<Row> {
             Look,
         ),
         row(&["runs", "show", "r-1"], "showRun", json!({"run": "r-1"}), Look),
+        row(
+            &["runs", "show", "r-1", "--effects", "5", "--effects-before", "201"],
+            "showRun",
+            json!({"run": "r-1", "effects": 5, "effectsBefore": 201}),
+            Look,
+        ),
         row(&["runs", "follow", "r-1"], "followRun", json!({"run": "r-1"}), Look),
         row(&["runs", "stop", "r-1"], "stopRun", json!({"run": "r-1"}), Act),
         row(&["runs", "undo", "r-1"], "undoRun", json!({"run": "r-1"}), Act),

@@ -8,6 +8,7 @@ mod commands;
 mod control_socket;
 mod counted;
 mod daemon;
+mod database;
 mod digest;
 mod leantime;
 mod migrate;

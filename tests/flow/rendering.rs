@@ -180,7 +180,7 @@ async fn a_write_is_told_field_by_field() {
 
 #[tokio::test]
 async fn a_run_is_shown_with_what_it_was_told_and_what_it_wrote() {
-    let mark = json!({"run": "r-1", "seq": 1});
+    let mark = json!({"run": "r-1", "seq": 5});
     let done = json!({"done": {"entity": {"task": 7}, "before": {"status": 3},
                                "after": {"status": 4}, "inverse": null, "at": "x"}});
     let value = json!({
@@ -193,7 +193,7 @@ async fn a_run_is_shown_with_what_it_was_told_and_what_it_wrote() {
             {"mark": mark, "tool": "addComment", "result": {"failed": {"code": "c", "message": "no"}}},
             {"mark": mark, "tool": "addTag", "result": "unknown"}
         ],
-        "evidence": [
+        "earlier_writes": 4, "writes": 7, "evidence": [
             {"kind": "said", "name": "it works"},
             {"kind": "check", "name": "tests", "state": "passed", "text": "exit status: 0", "bytes": 3}
         ],
@@ -216,6 +216,7 @@ async fn a_run_is_shown_with_what_it_was_told_and_what_it_wrote() {
       | no tests
 
     effects
+      4 earlier ones are not shown: rota runs show r-1 --effects-before 5
       editTask  task 7
         status: 3 → 4
       addComment  failed: no

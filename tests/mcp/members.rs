@@ -146,6 +146,18 @@ async fn whoever_is_no_member_everywhere_learns_of_playbooks_neither_their_budge
         let typo = client.call("listPlaybooks", json!({ "playbook": "tidi" })).await;
         assert_eq!(code(&typo), "not_found", "{typo:#}");
     }
+    // Neither by a run that is there for them.
+    let done = scene.ada.call("runPlaybook", json!({ "playbook": "tidy", "task": 1 })).await;
+    let run = &done["structuredContent"]["run"];
+    assert!(run.is_string(), "{done:#}");
+    for (client, has_text) in [(&scene.ada, true), (&scene.bob, false)] {
+        let told = client.call("showRun", json!({ "run": run })).await;
+        let shown = &told["structuredContent"];
+        assert_eq!((&shown["run"]["id"], &shown["run"]["task"]), (run, &json!(1)), "{told:#}");
+        assert_eq!(shown["definition"] == TIDY, has_text, "{told:#}");
+        assert_eq!(shown["definition"].is_null(), !has_text, "{told:#}");
+        assert_eq!(told.to_string().contains("tokens_per_day"), has_text, "{told:#}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

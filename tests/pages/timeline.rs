@@ -5,7 +5,10 @@ use crate::mcp::{team, token};
 use crate::support::rota::Rota;
 use crate::web::{Api, SAYS};
 use rota::clock::{Clock, SystemClock, SystemEntropy};
-use rota::domain::{BoardName, DaemonId, LifeId, RunId, Value, from_millis, parse_money};
+use rota::domain::{
+    BoardName, DaemonId, Effect, EffectActor, EffectResult, Entity, LifeId, Mark, RunId, TaskId,
+    Value, from_millis, parse_money,
+};
 use rota::ledger::{Ledger, LedgerOptions, LogLine};
 use rota::store::open::{StoreOptions, open as open_store};
 use serde_json::{Value as Json, json};
@@ -264,4 +267,92 @@ async fn a_run_of_five_thousand_lines_is_shown_part_by_part_and_nothing_is_left_
     let reply = ada.get(&format!("/runs/{run}?before=%3Cscript%3E")).await;
     assert_eq!(reply.status, 200);
     reply.page().says("Earlier turns");
+}
+
+/// Many writes, each with a long text before and after.
+async fn write_much(ledger: &Ledger, run: &str, numbers: impl Iterator<Item = u32>) {
+    let (long, now) = ("<\"&'>\u{1f4a5}".repeat(7_000), SystemClock::shared().wall());
+    for seq in numbers {
+        let mark = Mark { run: RunId::new(run), seq };
+        let args = Value::map([("text", format!("{seq} {long}"))]);
+        let effect = Effect {
+            mark: mark.clone(),
+            actor: EffectActor::Agent,
+            tool: "editTask".to_owned(),
+            bulk: None,
+            args: args.clone(),
+            claimed: None,
+            fence: None,
+            intended: now,
+            result: None,
+        };
+        ledger.intend(&effect, None).await.unwrap();
+        let (before, entity) = (args.clone(), Entity::Task(TaskId(1)));
+        let done = EffectResult::Done { entity, before, after: args, inverse: None, at: now };
+        ledger.conclude(&mark, done, Vec::new()).await.unwrap();
+    }
+}
+
+/// The numbers of the writes that are told.
+fn written(told: &Json) -> Vec<u64> {
+    let effects = told["effects"].as_array().unwrap().iter();
+    effects.map(|effect| effect["mark"]["seq"].as_u64().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_many_large_writes_is_shown_and_told_part_by_part() {
+    const ALL: std::ops::Range<u32> = 1_000..1_130;
+    let rota = team();
+    rota.run(["person", "add", "AI-Worker", "--agent", "--role", "editor"]).ok();
+    rota.write("agents/says.toml", SAYS);
+    let ran = rota.run(["run-once", "says", "--json"]).ok().json();
+    let run = ran["run"].as_str().unwrap();
+    {
+        let ledger = ledger(&rota);
+        write_much(&ledger, run, ALL).await;
+    }
+    let secret = token(&rota, &["rest"]);
+    let serving = rota.serve(Vec::<&str>::new());
+    let mut ada = somebody(&rota, &serving, "Ada").await;
+    let reply = ada.get(&format!("/runs/{run}")).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    assert!(reply.text.len() < 512 * 1024, "{} bytes", reply.text.len());
+    let page = reply.page();
+    page.says("write 1129");
+    page.says("earlier writes are not shown");
+    page.says(&format!("rota runs show {run} --effects-before "));
+    page.says("See what undoing would do");
+
+    let api = Api::of(&serving, Some(&secret));
+    let told = api.get(&format!("/api/v1/runs/{run}")).await.ok();
+    assert!(told.to_string().len() < 4 * 1024 * 1024, "{}", told.to_string().len());
+    assert_eq!(written(&told).last(), Some(&1_129));
+    assert!(told["earlier_writes"].as_u64().unwrap() > 0, "{}", told["writes"]);
+    let text = told["effects"].as_array().unwrap().last().unwrap()["args"]["text"].as_str();
+    assert!(text.unwrap().ends_with(" more bytes]"), "{text:?}");
+    // From the latest to the first, each once.
+    let (mut before, mut all) = (None, Vec::new());
+    loop {
+        let asked = json!({ "run": run, "lines": 1, "effects": 50, "effectsBefore": before.unwrap_or(u32::MAX) });
+        let some = api.tool("showRun", asked).await.ok();
+        let numbers = written(&some);
+        assert!((1..=50).contains(&numbers.len()), "{numbers:?}");
+        before = Some(u32::try_from(numbers[0]).unwrap());
+        all.splice(0..0, numbers);
+        if some["earlier_writes"] == 0 {
+            break;
+        }
+    }
+    assert!(all.is_sorted_by(|one, next| one < next), "{all:?}");
+    assert_eq!(Some(all.len()), told["writes"].as_u64().and_then(|all| all.try_into().ok()));
+    assert!(all.ends_with(&ALL.map(u64::from).collect::<Vec<_>>()), "{all:?}");
+
+    let shown = rota.run(["runs", "show", run]).ok().out;
+    assert!(
+        shown.contains(&format!("not shown: rota runs show {run} --effects-before ")),
+        "{shown}"
+    );
+    assert!(shown.len() < 1024 * 1024, "{} bytes", shown.len());
+    let words = ["runs", "show", run, "--effects", "3", "--effects-before", "1010", "--json"];
+    assert_eq!(written(&rota.run(words).ok().json()), [1_007, 1_008, 1_009]);
 }

@@ -76,6 +76,11 @@ impl Gate {
         assert!(matches!(came, Ok(Ok(()))), "nobody came to {:?}", self.place);
     }
 
+    /// Returns when whoever stood there has gone away by itself.
+    pub async fn left(&mut self) {
+        self.open.closed().await;
+    }
+
     /// Lets whoever stands there go on.
     pub fn open(self) {
         let _ = self.open.send(());

@@ -49,11 +49,33 @@ pub struct Ingredients {
     pub reviews: Option<Channel>,
 }
 
+/// How often a daemon looks, and how long what it takes is its own.
+#[derive(Clone, Copy)]
+pub struct Pace {
+    pub tick: Duration,
+    pub lease: Duration,
+    pub renew: Duration,
+    pub margin: Duration,
+}
+
+impl Default for Pace {
+    /// As a daemon is made where nobody says otherwise, but for the tick.
+    fn default() -> Self {
+        let [tick, lease, renew, margin] = [5, 60, 20, 5].map(Duration::from_secs);
+        Self { tick, lease, renew, margin }
+    }
+}
+
 impl Ingredients {
     /// Puts them together as the program itself does.
     pub fn parts(self) -> Parts {
-        let options = options(&self.daemon, &self.life);
-        let settings = self.settings(&options);
+        self.parts_at(Pace::default())
+    }
+
+    /// The same at a pace of its own.
+    pub fn parts_at(self, pace: Pace) -> Parts {
+        let options = options(&self.daemon, &self.life, pace.margin);
+        let settings = self.settings(&options, pace);
         let Self { clock, entropy, board, store, folder, templates, models, notifiers, .. } = self;
         let workspaces = self.workspaces;
         let ledger = Ledger::new(store, Arc::clone(&clock), Arc::clone(&entropy), options);
@@ -70,7 +92,8 @@ impl Ingredients {
             Arc::new(templates)
         });
         let vocabulary = words(&tools, models.keys().cloned().collect(), Arc::clone(&templates));
-        let defaults = Defaults { zone: Some(settings.zone), ..Defaults::default() };
+        let (zone, Pace { lease, renew, .. }) = (Some(settings.zone), pace);
+        let defaults = Defaults { zone, lease, renew, ..Defaults::default() };
         let mut library = Library::new(folder.join("agents"), defaults);
         library.reload(&(vocabulary.0)(Arc::clone(&templates)));
         assert!(library.faults().is_empty(), "{:?}", library.faults());
@@ -95,16 +118,16 @@ impl Ingredients {
         }
     }
 
-    fn settings(&self, options: &LedgerOptions) -> Settings {
+    fn settings(&self, options: &LedgerOptions, pace: Pace) -> Settings {
         Settings {
             daemon: options.daemon.clone(),
             life: options.life.clone(),
             board: options.board.clone(),
             labels: self.labels.clone(),
             slots: self.slots,
-            tick: Duration::from_secs(5),
+            tick: pace.tick,
             drain: Duration::from_secs(30),
-            renew: Duration::from_secs(20),
+            renew: pace.renew,
             log_time: self.log_time,
             budget: self.budget,
             families: self.families.clone(),
@@ -126,12 +149,12 @@ impl Ingredients {
     }
 }
 
-fn options(daemon: &str, life: &str) -> LedgerOptions {
+fn options(daemon: &str, life: &str, margin: Duration) -> LedgerOptions {
     LedgerOptions {
         board: BoardName::new("main"),
         daemon: DaemonId::new(daemon),
         life: LifeId::new(life),
-        margin: Duration::from_secs(5),
+        margin,
         epoch: 0,
     }
 }

@@ -8,10 +8,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// How long a command or a daemon may take before the test fails: generous, for slow machines.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// So often a state is looked for by commands.
-const LOOKS_MAX: u32 = 300;
+const LOOKS_MAX: u32 = 1_500;
 
 /// Between two looks at something that there is no waiting for.
 const STEP: Duration = Duration::from_millis(10);
@@ -299,6 +299,20 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         std::thread::sleep(5 * STEP);
     }
     panic!("{what} never happened")
+}
+
+/// Looks again and again until there is something to see, for at most so long, pauses alone counted;
+/// `None` when there was nothing by then.
+pub fn look_for<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let mut waited = Duration::ZERO;
+    loop {
+        let found = look();
+        if found.is_some() || waited >= patience {
+            return found;
+        }
+        std::thread::sleep(5 * STEP);
+        waited += 5 * STEP;
+    }
 }
 
 /// Waits for a child's end, reading what it prints; kills it when it takes too long.

@@ -5,6 +5,7 @@ use rota::domain::StoreTime;
 use rota::store::{Batch, Result, Row, Store, Versioned};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
 
 #[derive(Debug)]
 pub struct Tallied {
@@ -54,6 +55,14 @@ impl Store for Tallied {
         Ok(found)
     }
 
+    async fn get_all(&self, keys: &[&str]) -> Result<Vec<Option<Versioned>>> {
+        let found = self.below.get_all(keys).await?;
+        if let Some(first) = keys.first() {
+            self.note(first, found.iter().flatten().count());
+        }
+        Ok(found)
+    }
+
     async fn commit(&self, batch: Batch) -> Result<()> {
         self.below.commit(batch).await
     }
@@ -66,5 +75,9 @@ impl Store for Tallied {
 
     async fn now(&self) -> Result<StoreTime> {
         self.below.now().await
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        self.below.changes()
     }
 }

@@ -163,6 +163,10 @@ impl Board for SqlBoard {
         })
     }
 
+    fn measure(&self) {
+        self.database.measure();
+    }
+
     async fn write_all(
         &self,
         writes: &[(Stamp, OneWrite)],

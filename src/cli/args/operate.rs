@@ -90,10 +90,18 @@ pub enum RunsCommand {
         count: u32,
     },
     /// Everything about a run: prompt, transcript, effects, cost
-    #[command(after_help = "Example:\n  rota runs show r-7k2m9qhtx3ab")]
+    #[command(
+        after_help = "Examples:\n  rota runs show r-7k2m9qhtx3ab\n  rota runs show r-7k2m9qhtx3ab --effects-before 201"
+    )]
     Show {
         /// The run
         run: String,
+        /// At most so many of its effects, the latest (default 200)
+        #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=1_000))]
+        effects: Option<u32>,
+        /// Only effects before the one of this number
+        #[arg(long, value_name = "NUMBER")]
+        effects_before: Option<u32>,
     },
     /// What a run does, while it does it
     #[command(after_help = "Example:\n  rota runs follow r-7k2m9qhtx3ab")]
@@ -198,7 +206,11 @@ impl RunsCommand {
                     .with("limit", Some(*count));
                 Call::look("listRuns", args, RUNS)
             }
-            Self::Show { run } => Call::look("showRun", of(run), View::Detail(detail::run)),
+            Self::Show { run, effects, effects_before } => {
+                let args = of(run).with("effects", *effects);
+                let args = args.with("effectsBefore", *effects_before);
+                Call::look("showRun", args, View::Detail(detail::run))
+            }
             Self::Follow { run } => Call::look(FOLLOW, of(run), View::Story),
             Self::Stop { run } => Call::act("stopRun", of(run)),
             Self::Undo { run, dry_run: true } => {

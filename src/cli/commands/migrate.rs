@@ -2,16 +2,10 @@
 //! stand in `rota.toml` afterwards.
 
 use super::Session;
-use super::ask::interrupted;
 use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{MoveReport, MoveStep, MovedRows};
 use crate::cli::args::migrate::MigrateArgs;
 use crate::cli::page::{Page, Style, Table};
-use crate::cli::progress::Counting;
-use crate::daemon::signals::{self, Signal};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// So much of a sum is shown: enough to be told from another by eye.
 const SUM_LETTERS: usize = 12;
@@ -26,36 +20,15 @@ impl Session<'_> {
         if args.shows_password() {
             self.remark(SHOWN);
         }
-        let (tracker, over) = (TaskTracker::new(), CancellationToken::new());
-        let mut signals = signals::listen(&tracker, over.clone())
-            .map_err(|error| Failure::internal("cannot listen for signals").because(&error))?;
-        let _over = over.drop_guard();
-        let (tell, mut told) = watch::channel(MoveStep::default());
-        let stop = CancellationToken::new();
-        let counting = Counting::start(self.output);
-        let mut moving = self.house.migrate(&self.place, options, tell, stop.clone());
-        let report = loop {
-            tokio::select! {
-                biased;
-                signal = signals.recv() => match signal {
-                    Some(Signal::Drain) => {
-                        self.remark("stopping after what is under way; once more to stop at once");
-                        stop.cancel();
-                    }
-                    Some(Signal::StopNow) => return Err(interrupted(false)),
-                    Some(Signal::Reload) | None => {}
-                },
-                Ok(()) = told.changed() => {
-                    let seen = *told.borrow_and_update();
+        let report = self
+            .until_done(
+                |tell, stop| self.house.migrate(&self.place, options, tell, stop),
+                |counting, seen: MoveStep| {
                     counting.show_move(seen);
-                    if self.output.is_json() {
-                        self.output.json_line(&seen)?;
-                    }
-                }
-                report = &mut moving => break report?,
-            }
-        };
-        drop(counting);
+                    if self.output.is_json() { self.output.json_line(&seen) } else { Ok(()) }
+                },
+            )
+            .await?;
         if self.output.is_json() {
             self.output.json_line(&report)?;
         } else {

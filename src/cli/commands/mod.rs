@@ -6,6 +6,7 @@ mod bridge;
 mod files;
 mod inspect;
 mod leantime;
+mod long;
 mod mcp;
 mod migrate;
 mod serve;

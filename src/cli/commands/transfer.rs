@@ -2,16 +2,10 @@
 //! and says what came of it.
 
 use super::Session;
-use super::ask::interrupted;
 use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::TransferOptions;
 use crate::cli::page::{Page, Style, Table};
-use crate::cli::progress::Counting;
-use crate::daemon::signals::{self, Signal};
-use crate::transfer::{Early, Report, Step};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use crate::transfer::{Early, Report};
 
 /// So many reasons are shown, and names of each.
 const REASONS_MAX: usize = 20;
@@ -20,30 +14,15 @@ const NAMES_MAX: usize = 5;
 impl Session<'_> {
     /// `rota board …`.
     pub(super) async fn transfer(&self, options: TransferOptions) -> Result<u8, Failure> {
-        let (tracker, over) = (TaskTracker::new(), CancellationToken::new());
-        let mut signals = signals::listen(&tracker, over.clone())
-            .map_err(|error| Failure::internal("cannot listen for signals").because(&error))?;
-        let _over = over.drop_guard();
-        let (tell, mut told) = watch::channel(Step::default());
-        let stop = CancellationToken::new();
-        let counting = Counting::start(self.output);
-        let mut copying = self.house.transfer(&self.place, options, tell, stop.clone());
-        let report = loop {
-            tokio::select! {
-                biased;
-                signal = signals.recv() => match signal {
-                    Some(Signal::Drain) => {
-                        self.remark("stopping after what is under way; once more to stop at once");
-                        stop.cancel();
-                    }
-                    Some(Signal::StopNow) => return Err(interrupted(false)),
-                    Some(Signal::Reload) | None => {}
+        let report = self
+            .until_done(
+                |tell, stop| self.house.transfer(&self.place, options, tell, stop),
+                |counting, step| {
+                    counting.show(step);
+                    Ok(())
                 },
-                Ok(()) = told.changed() => counting.show(*told.borrow_and_update()),
-                report = &mut copying => break report?,
-            }
-        };
-        drop(counting);
+            )
+            .await?;
         self.output.result(&report, &page(&report))?;
         Ok(match report.ended_early {
             None => 0,

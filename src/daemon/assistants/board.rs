@@ -150,8 +150,16 @@ impl Assistants<'_> {
     /// ended claim that a daemon sees to later.
     pub(super) async fn leave(&self, mut hand: InHand, ending: Ending) -> Result<Left, DeskError> {
         let ledger = &self.parts.ledger;
-        if !ledger.begin_hand_back(&mut hand.held).await.map_err(of_claim)? {
-            return Ok(Left::ByOthers);
+        match ledger.begin_hand_back(&mut hand.held).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(Left::ByOthers),
+            Err(error) => {
+                if matches!(error, ClaimError::Store(_)) {
+                    // Whether it has begun is unknown, and nobody would go on: the next look does.
+                    self.end_claim(&mut hand, EndKind::Expired, Reason::LeaseExpired).await;
+                }
+                return Err(of_claim(error));
+            }
         }
         let ending = match self.write_ending(&mut hand, ending).await {
             Ok(ending) => ending,

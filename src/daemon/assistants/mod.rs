@@ -110,6 +110,8 @@ impl<'a> Assistants<'a> {
 
     /// Gives a claim up.
     pub(super) async fn release(&self, ask: ReleaseAsk) -> Result<Hold, DeskError> {
+        // As what runs say at their end, wherever it is told: on the board, in the record, to the next one.
+        let ask = ReleaseAsk { comment: without_secrets(&ask.comment), ..ask };
         let held = self.own(ask.task, ask.fence, &ask.principal).await?;
         if let Some(found) = self.took_over(&held.claim).await? {
             return Err(self.yielded(held, found, &ask.comment, &ask.principal).await?);

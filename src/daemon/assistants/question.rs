@@ -13,6 +13,7 @@ use crate::domain::{
     Assistant, Claim, Comment, HandOver, Parked, PersonId, PersonKind, Phase, Principal, Reason,
     RunId, TaskId, Timestamp, WaitItem, to_delta,
 };
+use crate::fault::without_secrets;
 use crate::ledger::{ClaimError, LogLine};
 use crate::tools::desk::{ClaimAsk, Hold, QuestionAsk};
 use std::time::Duration;
@@ -25,6 +26,7 @@ const LINES_MAX: usize = 1_000;
 impl Assistants<'_> {
     /// Asks a person on the task, and lets the claim wait.
     pub(in crate::daemon) async fn ask_person(&self, ask: QuestionAsk) -> Result<Hold, DeskError> {
+        let ask = QuestionAsk { question: without_secrets(&ask.question), ..ask };
         let held = self.own(ask.task, ask.fence, &ask.principal).await?;
         if held.claim.phase != Phase::Working {
             return Err(handed_back_already(ask.task));

@@ -34,6 +34,11 @@ pub(in crate::ledger) fn command_taken(board: &BoardName, comment: CommentId) ->
     format!("command-taken/{}/{:020}", segment(board.as_str()), comment.0)
 }
 
+/// By which life of which daemon, until it was carried out.
+pub(in crate::ledger) fn command_taker(board: &BoardName, comment: CommentId) -> String {
+    format!("command-taker/{}/{:020}", segment(board.as_str()), comment.0)
+}
+
 /// Since when a playbook, by the hash of its text, waits to be armed.
 pub(in crate::ledger) fn unarmed(hash: &str) -> String {
     format!("unarmed/{}", segment(hash))

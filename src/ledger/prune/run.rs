@@ -59,9 +59,10 @@ impl Ledger {
             if !self.clear(step, &id.value).await? {
                 return Ok(Some(note));
             }
-            let head = keys::transcript_head(&id.value);
-            self.store.commit(Batch::new().delete(head).delete(note.as_str())).await?;
-            step.remove(2);
+            let of_lines = [keys::transcript_head(&id.value), keys::transcript_prompts(&id.value)];
+            let batch = of_lines.into_iter().fold(Batch::new(), Batch::delete);
+            self.store.commit(batch.delete(note.as_str())).await?;
+            step.remove(3);
         }
         Ok((!is_last).then(|| keys::FORGOTTEN.to_owned()))
     }

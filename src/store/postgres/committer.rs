@@ -207,6 +207,7 @@ impl Committer {
             }
             Ok(Err(error)) => {
                 let fault = Fault::from(error);
+                self.cluster.count(fault.meaning());
                 if fault.is_refusal() {
                     self.line = Some(line);
                 } else {
@@ -215,6 +216,7 @@ impl Committer {
                 Err(fault)
             }
             Err(_) => {
+                self.cluster.count(Meaning::Gone);
                 self.left = Some(line.session);
                 Err(Fault::Silent(patience))
             }

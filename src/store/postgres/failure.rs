@@ -21,6 +21,9 @@ pub(super) enum Fault {
     /// It did not say anything for this long.
     #[error("the store's server said nothing for {} s: see whether it is there and what it waits for", .0.as_secs())]
     Silent(Duration),
+    /// Others had all connections for this long.
+    #[error("nothing was sent to the store's server for {} s: {}", .0.as_secs(), advice(Meaning::Exhausted))]
+    Exhausted(Duration),
     /// What was sent over a lost connection may still be carried out.
     #[error("what was sent over the last connection is still under way at the store's server")]
     UnderWay,
@@ -48,6 +51,7 @@ impl Fault {
             Self::Unreachable(error) => error.meaning(),
             Self::Server(error) => meaning(error),
             Self::Silent(_) | Self::UnderWay | Self::Closed => Meaning::Gone,
+            Self::Exhausted(_) => Meaning::Exhausted,
             Self::Answer(_) | Self::SetBack(_) | Self::Zero => Meaning::Other,
         }
     }
@@ -98,6 +102,10 @@ fn advice(meaning: Meaning) -> &'static str {
         Meaning::Again => "other daemons were in the way each time; it can be tried again",
         Meaning::Gone => {
             "it is not there, or went away; it is connected to again by itself when it is back"
+        }
+        Meaning::Exhausted => {
+            "all connections to it were in use; allow more `connections` of [store], or see what it \
+             waits for"
         }
         Meaning::TooSlow => {
             "it took longer than the statement timeout; see what the server waits for, or allow more"

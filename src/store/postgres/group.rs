@@ -5,6 +5,7 @@
 //! decides wave after wave, and those of one wave at once.
 
 use super::failure::Fault;
+use crate::postgres::locks::StoreLocks;
 use crate::store::{Batch, QUIET, Result, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use tokio::sync::oneshot;
@@ -21,10 +22,10 @@ pub(super) struct Request {
     pub(super) answer: oneshot::Sender<Result<()>>,
 }
 
-/// How keys become the numbers of locks: the same in every daemon and release that shares a schema.
+/// What is locked for a commit.
 #[derive(Clone, Debug)]
 pub(super) struct Locks {
-    begun: u64,
+    keys: StoreLocks,
     /// So many are taken at a time. A connection has its share of the server's table of locks, and
     /// what goes beyond takes that of others.
     pub(super) max: usize,
@@ -32,26 +33,17 @@ pub(super) struct Locks {
 
 impl Locks {
     pub(super) fn new(schema: &str) -> Self {
-        // 64-bit FNV-1a, from its usual beginning; a byte that no name holds ends the schema's.
-        let begun = hashed(hashed(0xcbf2_9ce4_8422_2325, schema.as_bytes()), &[0xff]);
-        Self { begun, max: 64 }
+        Self { keys: StoreLocks::of(schema), max: 64 }
     }
 
-    /// The lock of a key. Two keys that share one only wait for each other.
     fn of(&self, key: &str) -> i64 {
-        hashed(self.begun, key.as_bytes()).cast_signed()
+        self.keys.key(key)
     }
 
     /// The lock of everything.
     pub(super) fn whole(&self) -> i64 {
-        self.of("")
+        self.keys.whole()
     }
-}
-
-fn hashed(begun: u64, bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(begun, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// Commits that are decided together.
@@ -374,14 +366,6 @@ mod tests {
         assert_eq!(alone.len(), 2);
         assert!(alone.iter().all(|group| group.ends() == [1]));
         assert_eq!(alone[1].arrays().puts.1, ["b"]);
-    }
-
-    #[test]
-    fn the_numbers_of_locks_stay_the_same_from_release_to_release() {
-        let locks = Locks::new("team");
-        assert_eq!(hashed(0xcbf2_9ce4_8422_2325, b"a"), 0xaf63_dc4c_8601_ec8c);
-        assert_ne!(locks.of("a"), Locks::new("tea").of("ma"));
-        assert_ne!(locks.whole(), locks.of("a"));
     }
 
     #[tokio::test]

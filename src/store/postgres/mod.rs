@@ -21,6 +21,9 @@
 //! that it is not told at all until then, or until this daemon starts anew: daemons that saw the later
 //! time would go on judging the leases of those that did not.
 //!
+//! A daemon's wall clock goes by it, too ([`PostgresStore::telling`]): when playbooks wake is one record for
+//! all, so one that is an hour ahead would begin for all an hour early.
+//!
 //! # Durability
 //! A commit that returns is as safe as the server makes it: a standby that may take over has to be a
 //! synchronous one, or what was committed last is not there after it did.
@@ -32,7 +35,9 @@ mod group;
 mod reads;
 
 use super::{Batch, Result, Row, Store, StoreError, Versioned};
-use crate::domain::{StoreTime, millis};
+use crate::clock::{Clock as _, ServerClock};
+use crate::domain::{StoreTime, from_millis, millis};
+use crate::instruments::pools::{self, Part};
 use crate::postgres::{Cluster, steps};
 use async_trait::async_trait;
 use changes::{Changes, Own};
@@ -42,7 +47,7 @@ use group::Request;
 use reads::Reads;
 use sqlx::Connection as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -59,6 +64,9 @@ const TUNED: &str = "set plan_cache_mode = force_generic_plan; set enable_seqsca
 /// The store's time is that of the server, whichever host it is.
 const ERA: &str = "postgres";
 
+/// So far apart a daemon's clock and the server's may be before it is said.
+const APART_MS_MAX: u64 = 5_000;
+
 /// A server's clock that is behind what it said before by more than this has been set.
 const BEHIND_MAX_MS: i64 = 1_000;
 
@@ -71,6 +79,10 @@ pub struct PostgresStore {
     changes: watch::Receiver<u64>,
     /// The latest time that was told.
     latest: AtomicI64,
+    /// The clock that goes by this time, where there is one.
+    clock: Option<Arc<ServerClock>>,
+    /// The server's clock and this machine's are far apart, which was said.
+    is_apart: AtomicBool,
     _listening: DropGuard,
 }
 
@@ -90,6 +102,7 @@ impl PostgresStore {
         // Well before the statement's own limit: it is asked once more within what callers wait for.
         let lock_timeout = millis(cluster.statement_timeout() / 3).max(1);
         let cluster = cluster.tuned(&format!("{TUNED}; set lock_timeout = {lock_timeout}"));
+        cluster.counted_as(Part::Store);
         let place = cluster.place();
         fits(&cluster).await?;
         steps::make(&cluster, "store", STEPS)
@@ -108,8 +121,38 @@ impl PostgresStore {
             requests,
             changes: seen,
             latest: AtomicI64::new(0),
+            clock: None,
+            is_apart: AtomicBool::new(false),
             _listening: stop.drop_guard(),
         })
+    }
+
+    /// From now on this clock hears the server's time whenever that is asked for, as it is for each look
+    /// and each lease.
+    #[must_use]
+    pub fn telling(mut self, clock: Arc<ServerClock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Tells the clock what the server said to a question of that time.
+    fn tell(&self, asked: Option<Duration>, said: i64) {
+        let (Some(clock), Some(asked)) = (&self.clock, asked) else { return };
+        let ahead = clock.hear(asked, from_millis(said));
+        pools::clock_ahead(ahead);
+        let is_apart = ahead.unsigned_abs() > APART_MS_MAX;
+        match (is_apart, self.is_apart.swap(is_apart, Ordering::SeqCst)) {
+            (true, false) => tracing::warn!(
+                "this machine's clock is {} s {} that of the store's server, by which playbooks wake: \
+                 set both by the network",
+                ahead.unsigned_abs() / 1_000,
+                if ahead > 0 { "behind" } else { "before" },
+            ),
+            (false, true) => {
+                tracing::info!("this machine's clock and that of the store's server agree again");
+            }
+            _ => {}
+        }
     }
 
     /// Where it is, with the pool that it reads from.
@@ -170,9 +213,15 @@ impl Store for PostgresStore {
     }
 
     async fn now(&self) -> Result<StoreTime> {
+        let asked = self.clock.as_ref().map(|clock| clock.boot());
         let said = self.reads.now().await?;
         let ms = not_before(self.latest.fetch_max(said, Ordering::SeqCst), said)?;
+        self.tell(asked, said);
         Ok(StoreTime { era: ERA.to_owned(), ms: ms.unsigned_abs() })
+    }
+
+    fn measure(&self) {
+        self.cluster.measure();
     }
 
     fn changes(&self) -> Option<watch::Receiver<u64>> {

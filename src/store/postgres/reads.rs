@@ -159,12 +159,22 @@ impl Reads {
     }
 
     async fn ask(&self, question: Question, until: &Until) -> Result<Vec<PgRow>, Fault> {
-        let mut lent = Lent(Some(until.within(self.cluster.acquire()).await??));
+        let acquired = until.within(self.cluster.acquire()).await;
+        let acquired = acquired.map_err(|silent| {
+            let is_exhausted = self.cluster.is_exhausted();
+            if is_exhausted { Fault::Exhausted(until.patience) } else { silent }
+        })?;
+        let mut lent = Lent(Some(acquired?));
         let Some(connection) = lent.0.as_mut() else { return Err(Fault::Closed) };
-        let answer = until.within(question.fetch_all(&mut **connection)).await?;
-        let rows = answer.map_err(Fault::from);
-        if rows.as_ref().err().is_none_or(|fault| fault.meaning() != Meaning::Gone) {
-            lent.give_back();
+        let answer = until.within(question.fetch_all(&mut **connection)).await;
+        let rows = answer.and_then(|rows| rows.map_err(Fault::from));
+        match rows.as_ref().err().map(Fault::meaning) {
+            Some(Meaning::Gone) => self.cluster.count(Meaning::Gone),
+            Some(meaning) => {
+                self.cluster.count(meaning);
+                lent.give_back();
+            }
+            None => lent.give_back(),
         }
         rows
     }

@@ -8,7 +8,6 @@ mod claims;
 mod code;
 mod comments;
 mod daemons;
-mod evidence;
 mod feed;
 mod find;
 mod findings;

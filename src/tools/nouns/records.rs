@@ -1,13 +1,12 @@
 //! What the ledger remembers, and what the daemon knows: looking only.
 
-use super::evidence;
 use super::tasks::refuse;
 use crate::domain::{PlaybookName, Role, Run, RunId, RunState, TaskId, Timestamp, Value};
 use crate::ledger::NEWER;
 use crate::tools::arguments::{Id, IdOrName};
 use crate::tools::dates::Dates;
 use crate::tools::definition::{Definition, Words};
-use crate::tools::desk::{LinesAsk, NextRequest, RunQuery};
+use crate::tools::desk::{LinesAsk, NextRequest, RecordAsk, RunQuery, WritesAsk};
 use crate::tools::limited;
 use crate::tools::registry::Parts;
 use crate::tools::show;
@@ -20,6 +19,10 @@ use std::collections::BTreeMap;
 const RUNS_DEFAULT: usize = 20;
 /// Of a transcript, so many lines are shown at once.
 const LINES_MAX: usize = 10_000;
+/// Of its writes, so many when nothing is said.
+const WRITES_DEFAULT: usize = 200;
+/// And so many at most.
+const WRITES_MAX: usize = 1_000;
 
 /// What comes from the daemon: its shape is the daemon's.
 #[derive(JsonSchema)]
@@ -289,7 +292,7 @@ async fn list_runs(parts: &Parts, args: ListRuns) -> Result<Value, ToolError> {
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct ShowRun {
     /// The run, r- and twelve characters.
     run: String,
@@ -297,12 +300,22 @@ struct ShowRun {
     lines: Option<u32>,
     /// Lines before this number.
     before: Option<u64>,
+    /// Its latest writes (default 200).
+    effects: Option<u32>,
+    /// Writes before this number.
+    effects_before: Option<u32>,
 }
 
 async fn show_run(parts: &Parts, args: ShowRun) -> Result<Value, ToolError> {
     let id = RunId::new(args.run.trim());
     let most = args.lines.map_or(LINES_MAX, |lines| usize::try_from(lines).unwrap_or(LINES_MAX));
-    let ask = LinesAsk { most: most.clamp(1, LINES_MAX), before: args.before };
+    let writes = args
+        .effects
+        .map_or(WRITES_DEFAULT, |effects| usize::try_from(effects).unwrap_or(WRITES_MAX));
+    let ask = RecordAsk {
+        lines: LinesAsk { most: most.clamp(1, LINES_MAX), before: args.before },
+        writes: WritesAsk { most: writes.min(WRITES_MAX), before: args.effects_before },
+    };
     let record = parts.records()?.run(&id, ask).await.map_err(super::operate::desk_error)?;
     let record = match record {
         Some(record) if is_shown(parts, &record.run).await? => Some(record),
@@ -310,17 +323,21 @@ async fn show_run(parts: &Parts, args: ShowRun) -> Result<Value, ToolError> {
     };
     let record = record.ok_or_else(|| no_run(&id))?;
     let count = |number: u64| Value::from(i64::try_from(number).unwrap_or(i64::MAX));
-    Ok(Value::map([
+    let shown = [
         ("run", show::value(&record.run)),
         ("occurrence", show::value(&record.occurrence)),
-        ("effects", show::value(&record.effects)),
-        ("evidence", evidence::of(&record)),
+        ("effects", Value::List(record.effects)),
+        ("earlier_writes", count(record.earlier_writes)),
+        ("writes", count(record.writes)),
+        ("evidence", Value::List(record.evidence)),
         ("prompt", record.prompt.into()),
         ("transcript", record.transcript.into()),
         ("earlier", count(record.earlier)),
         ("lines", count(record.lines)),
-        ("definition", record.definition.into()),
-    ]))
+    ];
+    // How it is written may name what is in the projects of others.
+    let definition = parts.within().is_none().then(|| ("definition", record.definition.into()));
+    Ok(Value::map(shown.into_iter().chain(definition)))
 }
 
 /// There is no word about a task that is not there for whoever asks.

@@ -6,7 +6,7 @@ use super::tasks::refuse;
 use crate::domain::{EffectResult, Entity, Role, RunId, TaskId, Value};
 use crate::tools::arguments::IdOrName;
 use crate::tools::definition::{Annotations, Definition, Words};
-use crate::tools::desk::{DigestAsk, LinesAsk, UndoAsk};
+use crate::tools::desk::{DigestAsk, UndoAsk};
 use crate::tools::limited::{check_everywhere, check_task};
 use crate::tools::registry::Parts;
 use crate::tools::resolve::Directory;
@@ -72,9 +72,7 @@ async fn undo(parts: &Parts, context: &Context, args: UndoRun) -> Result<Value, 
 async fn check_undone(parts: &Parts, run: &RunId) -> Result<(), ToolError> {
     let Some(within) = parts.within() else { return Ok(()) };
     check_run(parts, "undoRun", run).await?;
-    let no_lines = LinesAsk { most: 0, before: None };
-    let record = parts.records()?.run(run, no_lines).await.map_err(desk_error)?;
-    for effect in record.into_iter().flat_map(|record| record.effects) {
+    for effect in parts.records()?.effects(run).await.map_err(desk_error)? {
         let Some(EffectResult::Done { entity, before, after, .. }) = effect.result else {
             continue;
         };

@@ -168,20 +168,36 @@ async fn sent(pages: &Pages, parts: &Parts, body: Body) -> Result<Form, Response
 }
 
 /// Browsers say where a form was sent from: from where we are asked, or from an address that is named as
-/// ours. Who is between may write pages of the same name that come without TLS: where there is TLS, ours do not.
+/// ours. Who is between may write pages of the same name that come without TLS: where there is TLS, ours do not,
+/// whatever is named.
 fn is_from_our_page(headers: &HeaderMap, ours: &[String], is_secure: bool) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let Some(origin) = text("origin") else {
         // Old ones do not; they say neither. What is no browser has no cookie of somebody else.
         return matches!(text("sec-fetch-site"), None | Some("same-origin" | "none"));
     };
+    let plain = after("http://", origin);
+    if plain.is_some_and(|name| is_secure || is_over_tls(name, ours)) {
+        return false;
+    }
     if ours.iter().any(|own| own.eq_ignore_ascii_case(origin)) {
         return true;
     }
-    let plain = origin.strip_prefix("http://").filter(|_| !is_secure);
-    let said = plain.or_else(|| origin.strip_prefix("https://"));
+    let said = plain.or_else(|| after("https://", origin));
     let (said, host) = (said.and_then(authority), text("host").and_then(authority));
     said.is_some() && said == host
+}
+
+/// Whether the pages of this name are named as those of a proxy that speaks TLS: it may not say so itself.
+fn is_over_tls(name: &str, ours: &[String]) -> bool {
+    let mut over_tls = ours.iter().filter_map(|own| after("https://", own));
+    over_tls.any(|own| own.eq_ignore_ascii_case(name))
+}
+
+/// What stands behind a scheme, in whatever letters it is written.
+fn after<'a>(scheme: &str, origin: &'a str) -> Option<&'a str> {
+    let (begin, name) = origin.split_at_checked(scheme.len())?;
+    begin.eq_ignore_ascii_case(scheme).then_some(name)
 }
 
 fn authority(text: &str) -> Option<String> {
@@ -250,6 +266,30 @@ mod tests {
         ] {
             let pairs = [("host", "127.0.0.1:3001"), ("origin", origin)];
             assert_eq!(is_from_our_page(&headers(&pairs), &ours, false), counts, "{origin}");
+        }
+    }
+
+    #[test]
+    fn where_there_is_tls_a_page_without_it_is_none_of_ours_also_where_its_origin_is_named() {
+        let host = ("host", "board.example.com");
+        let named = |origins: &[&str]| origins.iter().map(|&own| own.to_owned()).collect();
+        let plain: Vec<String> = named(&["http://board.example.com", "http://old.example.com"]);
+        let both: Vec<String> = named(&["http://board.example.com", "HTTPS://Board.example.com"]);
+        for (origin, ours, is_secure, counts) in [
+            ("http://board.example.com", &plain, true, false),
+            ("HTTP://BOARD.example.com", &plain, true, false),
+            ("http://old.example.com", &plain, true, false),
+            ("https://board.example.com", &plain, true, true),
+            // Where none is spoken, it is as ever.
+            ("http://board.example.com", &plain, false, true),
+            ("http://old.example.com", &plain, false, true),
+            // A proxy that does not say what it speaks: by its name it is TLS.
+            ("http://board.example.com", &both, false, false),
+            ("https://board.example.com", &both, false, true),
+        ] {
+            let headers = headers(&[host, ("origin", origin)]);
+            let told = is_from_our_page(&headers, ours, is_secure);
+            assert_eq!(told, counts, "{origin} {ours:?} {is_secure}");
         }
     }
 }

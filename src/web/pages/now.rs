@@ -136,7 +136,8 @@ async fn running(visit: &Visit, moment: &Moment, status: &Value) -> Result<Marku
 
 /// What a run did last.
 async fn last_line(visit: &Visit, run: &str) -> Result<Option<String>, CallError> {
-    match visit.call("showRun", [("run", run.into()), ("lines", 4.into())]).await {
+    let asked = [("run", run.into()), ("lines", 4.into()), ("effects", 0.into())];
+    match visit.call("showRun", asked).await {
         Ok(shown) => Ok(list(&shown, "transcript").last().map(|line| {
             let (kind, said) = (text(line, "kind"), text(line, "text"));
             let said = said.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();

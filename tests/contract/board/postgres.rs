@@ -204,6 +204,45 @@ async fn as_many_writes_given_up_as_there_are_connections_leave_one_to_those_who
     assert_eq!(w.find(TaskQuery::default()).await, [later.id]);
 }
 
+/// Asks until so many questions of the team wait for the lock of a table, and then no more.
+async fn given_up<T: std::fmt::Debug>(
+    asks: impl Future<Output = rota::board::Result<T>>,
+    team: &Team,
+    waiting: usize,
+) {
+    let they_wait = format!(
+        "select count(*) = {waiting} from pg_locks join pg_stat_activity using (pid) \
+         where locktype = 'relation' and not granted and usename = current_schema()"
+    );
+    tokio::select! {
+        biased;
+        answer = asks => panic!("nothing was in its way: {answer:?}"),
+        () = until(team, &they_wait) => {}
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_is_given_up_half_way_leaves_its_answer_to_nobody() {
+    let Some((w, mut another)) = with_another().await else { return };
+    let team = w.team.as_ref().unwrap();
+    let (first, second) = (w.task("First").await, w.task("Second").await);
+    // Whoever asks next is lent what was lent before.
+    let board = over(team.cluster(1)).await.unwrap();
+    assert_eq!(board.task(first.id).await.unwrap(), first);
+    say(&mut another, "begin; lock table tasks in access exclusive mode").await;
+    // A question by itself, and one within a transaction.
+    given_up(board.task(first.id), team, 1).await;
+    given_up(board.tasks(&TaskQuery::default()), team, 2).await;
+    assert_eq!(board.people().await.unwrap().len(), 3, "what nothing is in the way of goes on");
+    say(&mut another, "commit").await;
+    for _ in 0..25 {
+        assert_eq!(board.task(second.id).await.unwrap(), second);
+        assert_eq!(board.task(first.id).await.unwrap(), first);
+    }
+    let page = board.tasks(&TaskQuery::default()).await.unwrap();
+    assert_eq!(page.items, [first, second]);
+}
+
 #[tokio::test]
 async fn a_write_that_waits_too_long_for_others_may_be_tried_again_and_reading_goes_on() {
     let Some((w, mut another)) = with_another().await else { return };

@@ -19,6 +19,7 @@ mod repeats;
 mod restoring;
 mod sessions;
 mod tokens;
+mod transcripts;
 
 pub use super::store::{Fixture, at_once, memory, sled};
 use rota::clock::{Clock, SeededEntropy};

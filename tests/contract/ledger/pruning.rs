@@ -8,7 +8,7 @@ use rota::domain::{
     FitnessVerdict, Mark, OccurrenceState, Phase, PlaybookName, Reason, Rounds, RunId, RunState,
     StatusId, TaskId, Timestamp, Value, Verdict,
 };
-use rota::ledger::{Acquire, AuditVerdict, Ledger, LedgerError, LogLine, RunFilter};
+use rota::ledger::{Acquire, AuditVerdict, Ledger, LedgerError, LogLine, PROMPT, RunFilter};
 use std::time::Duration;
 
 on_both_stores! {
@@ -60,7 +60,8 @@ async fn work(ledger: &Ledger, id: &str, task: i64, second: i64) {
     let line = |text: String| LogLine::new(at(second), "note", text);
     let lines: Vec<_> = (0..5).map(|n| line(format!("line {n}"))).collect();
     ledger.log(&run.id, &lines).await.unwrap();
-    ledger.log(&run.id, &[line("x".repeat(20_000))]).await.unwrap();
+    let told = LogLine::new(at(second), PROMPT, "x".repeat(20_000));
+    ledger.log(&run.id, &[told]).await.unwrap();
     let effect = an_effect(id, second);
     ledger.intend(&effect, Some((pb(), format!("once {id}")))).await.unwrap();
     let (before, after) = (Value::Null, Value::Null);

@@ -1,6 +1,7 @@
 //! When the store cannot be opened: the export, and what restoring from it promises.
 
 use super::{Acquire, LEASE, TASK, a_notice, a_run, an_occurrence, ask, at, ledger_over};
+use crate::support::shared_store::SharedStore;
 use rota::clock::{Clock, ManualClock};
 use rota::domain::{EndKind, Fence, LifeId, Phase, PlaybookName, Reason, TaskId, Timestamp};
 use rota::ledger::export::{
@@ -254,6 +255,16 @@ async fn what_has_not_changed_is_not_exported_again() {
     assert_eq!(ledger.export(state.path()).await.unwrap(), None);
     std::fs::remove_file(export_path(state.path())).unwrap();
     assert!(ledger.export(state.path()).await.unwrap().is_some(), "a lost file is not made anew");
+}
+
+#[tokio::test]
+async fn a_store_that_others_share_is_not_exported() {
+    let state = State::new();
+    let door: Arc<dyn Store> = SharedStore::over(&state.open().unwrap()).door();
+    let ledger = state.ledger(&door, "one");
+    fill(&ledger).await;
+    assert_eq!(ledger.export(state.path()).await.unwrap(), None);
+    assert!(!export_path(state.path()).exists());
 }
 
 /// Two rows, far from each other, always changed together: an export never has one without the

@@ -3,6 +3,7 @@
 mod claims;
 mod occurrences;
 mod outbox;
+mod pools;
 mod reviews;
 mod spending;
 mod tools;

@@ -53,6 +53,32 @@ async fn of_asking_and_submitting_at_once_one_is_done() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_assistant_asks_or_says_at_its_end_is_without_secrets() {
+    let team = Team::new().await;
+    let life = team.start().await;
+    let agent = team.person(WORKER).await;
+    let (said, shown) = ("Deployed as ghp_abcdefgh1234, look.", "Deployed as [redacted], look.");
+    for (tool, name) in
+        [("submitForReview", "summary"), ("releaseTask", "comment"), ("askPerson", "question")]
+    {
+        let (task, fence) = held(&team, &life).await;
+        let args = json!({ "task": task.0, "fence": fence, name: said });
+        life.call(&agent, tool, args).await.unwrap();
+        let comments: Vec<String> =
+            team.comments(task).await.into_iter().map(|(_, text)| text).collect();
+        assert!(comments.last().unwrap().contains(shown), "{tool}: {comments:?}");
+        assert!(!comments.concat().contains("ghp_"), "{tool}: {comments:?}");
+        let record = life.the_run(task).await;
+        let claim = life.claim(task).await;
+        match claim.parked {
+            Some(parked) => assert_eq!((parked.question.as_str(), tool), (shown, "askPerson")),
+            None => assert_eq!(record.summary, shown, "{tool}"),
+        }
+    }
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answered_claim_goes_on_once_however_often_it_is_asked_for() {
     let team = Team::new().await;
     let life = team.start().await;

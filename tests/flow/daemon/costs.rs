@@ -1,13 +1,14 @@
 //! What runs cost, told in lines that add up.
 
 use super::playbooks::WORKER as WORKER_PLAYBOOK;
-use crate::support::daemon::{ADA, Life, Team, instant};
+use crate::support::daemon::{ADA, Life, Team, WEBSITE, instant};
 use crate::support::gates::{GatedBoard, Unpriced};
 use crate::support::playbooks::changed;
 use crate::support::tallied::Tallied;
 use crate::support::watched::{Call, Watch, Watched};
 use async_trait::async_trait;
 use rota::domain::*;
+use rota::tools::desk::{CostAsk, Desk as _};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -237,6 +238,15 @@ async fn however_many_tasks_runs_were_at_they_are_read_together() {
         }
         let read = (asked.load(Ordering::SeqCst), tallied.questions());
         assert!(read.0 == 0 && read.1 <= 2, "{by}: {read:?}");
+    }
+    // Also for whoever is told of some projects only: which runs these are is asked of the board.
+    for by in CostBy::ALL {
+        asked.store(0, Ordering::SeqCst);
+        let ask = CostAsk { since: None, by, projects: Some(vec![WEBSITE]) };
+        let told = life.daemon.cost(ask).await.unwrap();
+        let runs = told.get("total").and_then(|total| total.get("runs")?.as_int());
+        assert_eq!(runs, Some(i64::try_from(TASKS).unwrap()), "{by:?}: {told}");
+        assert_eq!(asked.load(Ordering::SeqCst), 0, "{by:?}");
     }
     life.stop().await;
 }

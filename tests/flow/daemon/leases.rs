@@ -2,11 +2,13 @@
 //! and what becomes of a run that is told to stop in the middle.
 
 use super::playbooks::{BREAKS_OFF, DILIGENT, QUICK, WORKER as WORKER_PLAYBOOK};
-use crate::support::daemon::{Life, Team, WORKER};
+use crate::support::daemon::{Life, Team, WORKER, request};
 use crate::support::gates::Gate;
+use crate::support::shared_store::SharedStore;
 use rota::clock::Clock as _;
 use rota::domain::*;
 use rota::tools::desk::{Desk as _, RunReport};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -265,4 +267,27 @@ async fn while_the_board_is_down_an_orphan_waits_and_leaves_no_trail_of_runs() {
     assert!(team.look(task).await.assignee != Some(WORKER));
     nothing_is_left(&life).await;
     life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_says_nothing_keeps_nobody_at_work_when_the_trust_window_has_closed() {
+    let mut team = Team::new().await;
+    team.playbook("ai-worker", WORKER_PLAYBOOK);
+    team.model("worker", &[QUICK]);
+    team.task("Fix the login").await;
+    let door = SharedStore::over(&team.store).door();
+    team.store = Arc::clone(&door) as _;
+    let life = team.start().await;
+    let mut gate = team.gates.stop("model");
+    tokio::select! {
+        report = life.daemon.run_playbook(request("ai-worker")) => panic!("{report:?}"),
+        () = gate.reached() => {}
+    }
+    let begun = team.clock.boot();
+    // No error comes, and no answer: as where a cable is pulled out.
+    door.die();
+    tokio::time::timeout(Duration::from_hours(1), gate.left()).await.expect("it works on");
+    let worked = team.clock.boot().saturating_sub(begun);
+    // A lease of a minute, less the margin.
+    assert!((50..=55).contains(&worked.as_secs()), "{worked:?}");
 }

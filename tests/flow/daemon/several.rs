@@ -4,10 +4,12 @@ use super::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
 use crate::support::daemon::{ADA, Life, Team, request};
 use crate::support::playbooks::changed;
 use crate::support::shared_store::{Door, SharedStore};
+use crate::support::tallied::Tallied;
 use rota::clock::Clock as _;
 use rota::daemon::{StartError, Wake};
 use rota::domain::*;
 use rota::ledger::RunFilter;
+use rota::store::Store;
 use rota::tools::desk::{Desk as _, DeskError};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -134,6 +136,29 @@ async fn while_one_daemon_makes_a_report_no_other_begins_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_look_at_which_nothing_happens_lists_what_is_open_once() {
+    let (mut team, shared) = team("report", REPORT).await;
+    let (one, _door) = start(&mut team, &shared, "one").await;
+    let door: Arc<dyn Store> = shared.door();
+    let tally = Tallied::new(&door);
+    team.store = Arc::clone(&tally) as _;
+    let two = team.start_as("two").await;
+    two.daemon.tick().await;
+    let mut gate = team.gates.stop("model");
+    team.clock.advance(Duration::from_mins(10));
+    one.daemon.tick().await;
+    gate.reached().await;
+    two.daemon.tick().await;
+    tally.count("occurrence-open/");
+    two.daemon.tick().await;
+    // One is open; that there is no other is a question of its own.
+    assert_eq!((tally.questions(), tally.rows()), (2, 1));
+    gate.open();
+    one.daemon.idle().await;
+    stop([one, two]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_playbook_runs_where_one_of_its_labels_is_and_is_skipped_when_no_daemon_has_one() {
     let text = format!("runs_on = [\"gpu\", \"tpu\"]\n{REPORT}");
     let (mut team, shared) = team("report", &text).await;
@@ -237,6 +262,29 @@ async fn of_two_daemons_of_one_name_the_second_does_not_start_as_long_as_the_fir
     assert!(waited > Duration::from_secs(50) && waited < Duration::from_secs(70), "{waited:?}");
     drop(second);
     third.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_is_long_gone_is_forgotten_while_another_goes_on() {
+    let (mut team, shared) = team("report", REPORT).await;
+    let (_one, gone) = start(&mut team, &shared, "one").await;
+    gone.die();
+    team.store = shared.door() as _;
+    let two = team.try_start("two", Wake::ByItself).await.unwrap();
+    let names = async || {
+        let known = two.ledger.daemons().await.unwrap().into_iter();
+        known.map(|known| known.record.id.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert_eq!(names().await, ["one", "two"]);
+    team.clock.advance(Duration::from_hours(7 * 24));
+    let began = team.clock.boot();
+    while names().await != ["two"] {
+        let waited = team.clock.boot().saturating_sub(began);
+        assert!(waited < Duration::from_hours(2), "it is remembered");
+        tokio::time::sleep(Duration::from_mins(1)).await;
+    }
+    two.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -153,6 +153,28 @@ async fn what_a_daemon_took_over_when_it_died_its_next_life_carries_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_report_whose_beginning_was_not_answered_is_made_once_by_its_daemon() {
+    let (mut team, shared) = team("report", REPORT).await;
+    let (one, answers) = start(&mut team, &shared, "one").await;
+    let (two, _door) = start(&mut team, &shared, "two").await;
+    team.clock.advance(Duration::from_mins(10));
+    answers.deafen();
+    one.daemon.tick().await;
+    let begun = two.occurrences("report").await.remove(0);
+    assert_eq!(begun.state, OccurrenceState::Running);
+    two.work().await;
+    answers.mend();
+    one.work().await;
+    two.work().await;
+    assert_eq!(runs(&two).await, [("one".to_owned(), RunState::Succeeded)]);
+    let ended = two.occurrences("report").await.remove(0);
+    let OccurrenceState::Ran { runs, .. } = &ended.state else { panic!("{ended:?}") };
+    assert_eq!(runs.len(), 1);
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_nothing_says_the_place_of_is_left_alone_for_a_while_and_then_taken_over() {
     let (mut team, shared) = team("report", REPORT).await;
     let (one, door) = start(&mut team, &shared, "one").await;

@@ -126,6 +126,13 @@ fn confined(before: &[&str], folder: &Path, port: u16, attempts: &[String]) -> S
     format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr))
 }
 
+/// Copies a program by a process of its own: a child that another test starts meanwhile would inherit our
+/// descriptor, and what somebody has open for writing cannot be started ("text file busy").
+#[expect(clippy::disallowed_methods, reason = "tests start what they need")]
+fn copied(program: &Path, to: &Path) {
+    assert!(Command::new("cp").arg(program).arg(to).status().unwrap().success());
+}
+
 #[test]
 fn whoever_the_daemon_is_its_programs_reach_one_port_of_this_machine_alone() {
     if !has_own_network() {
@@ -135,7 +142,7 @@ fn whoever_the_daemon_is_its_programs_reach_one_port_of_this_machine_alone() {
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let rota = Path::new(env!("CARGO_BIN_EXE_rota"));
     for program in [rota, &example("escape_artist")] {
-        std::fs::copy(program, folder.path().join(program.file_name().unwrap())).unwrap();
+        copied(program, &folder.path().join(program.file_name().unwrap()));
     }
     let port = greeter();
     let others = elsewhere(port);

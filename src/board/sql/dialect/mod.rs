@@ -77,6 +77,14 @@ impl Database {
         matches!(self, Self::Postgres(_))
     }
 
+    /// Tells the instruments how the connections to a server stand.
+    pub(super) fn measure(&self) {
+        match self {
+            Self::Sqlite(_) => {}
+            Self::Postgres(shared) => shared.measure(),
+        }
+    }
+
     /// Waits for what is under way and lets go of all connections.
     pub(super) async fn close(&self) {
         match self {

@@ -14,13 +14,18 @@
 //! **What is lost on the way.** A connection may have gone while nobody used it. What only reads, or only
 //! begins, goes on by another one; a commit whose answer was lost may or may not have happened, and is
 //! told as [`BoardError::Unavailable`]: whoever wrote under a mark can ask.
+//!
+//! **Who goes away.** Whoever asks may stop waiting, and the answer is still on its way then. A connection
+//! that is owed one is nobody else's: of a read it ends, and the server undoes what it began; of a write it
+//! keeps its turn until the server has undone it.
 
 use super::nul;
 use crate::board::sql::text::Bind;
 use crate::board::{BoardError, Result};
+use crate::instruments::pools::Part;
 use crate::postgres::failure::{Meaning, meaning};
 use crate::postgres::steps::{self, StepsError};
-use crate::postgres::{Cluster, ConnectError};
+use crate::postgres::{Cluster, ConnectError, locks};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _, SqlStr};
@@ -28,6 +33,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 /// One step per version of the schema.
@@ -58,10 +64,10 @@ pub(in crate::board::sql) struct Shared {
 impl Shared {
     /// Makes the tables that are missing.
     pub(super) async fn open(cluster: Cluster) -> Result<Self> {
+        cluster.counted_as(Part::Board);
         let begin_write = format!(
-            "begin isolation level read committed; \
-             select pg_advisory_xact_lock(hashtext('rota board'), hashtext('{}'))",
-            cluster.schema().as_str()
+            "begin isolation level read committed; select pg_advisory_xact_lock({})",
+            locks::board(cluster.schema())
         );
         let turns = if cluster.pool().options().get_max_connections() > 2 { 2 } else { 1 };
         let turns = Arc::new(Semaphore::new(turns));
@@ -99,6 +105,7 @@ impl Shared {
             at: self.cluster.clone(),
             connection: Some(connection),
             state: State::Free,
+            is_owed: false,
             turn: None,
         })
     }
@@ -146,6 +153,10 @@ impl Shared {
         }
     }
 
+    pub(super) fn measure(&self) {
+        self.cluster.measure();
+    }
+
     pub(super) async fn close(&self) {
         self.cluster.close().await;
     }
@@ -167,6 +178,8 @@ pub(in crate::board::sql) struct Lent {
     /// There until it is dropped.
     connection: Option<PoolConnection<Postgres>>,
     state: State,
+    /// Something was sent, and its answer has not come.
+    is_owed: bool,
     turn: Option<OwnedSemaphorePermit>,
 }
 
@@ -200,9 +213,10 @@ impl Lent {
     /// Sends a text without parameters.
     async fn say(&mut self, text: SqlStr) -> sqlx::Result<()> {
         let patience = self.patience();
+        self.is_owed = true;
         let connection = self.connection()?;
         let said = timeout(patience, sqlx::raw_sql(text).execute(&mut **connection)).await;
-        said.map_or_else(|_| Err(self.give_up()), |said| said.map(|_| ()))
+        self.answered(said).map(|_| ())
     }
 
     /// The pool would wait for its answer before it lends it again, and for those of the others.
@@ -210,11 +224,7 @@ impl Lent {
         if let Some(silent) = self.connection.take() {
             drop(silent.detach());
         }
-        let pool = self.at.pool();
-        for _ in 0..pool.size() {
-            let Some(idle) = pool.try_acquire() else { break };
-            drop(idle.detach());
-        }
+        self.at.forget_idle();
         sqlx::Error::Io(io::Error::new(ErrorKind::TimedOut, "the server said nothing for too long"))
     }
 
@@ -256,10 +266,21 @@ impl Lent {
 
     async fn ask(&mut self, text: SqlStr, binds: &[Bind]) -> sqlx::Result<Vec<PgRow>> {
         let patience = self.patience();
+        self.is_owed = true;
         let connection = self.connection()?;
         let answer = statement(text, binds).fetch_all(&mut **connection);
         let answer = timeout(patience, answer).await;
-        answer.unwrap_or_else(|_| Err(self.give_up()))
+        self.answered(answer)
+    }
+
+    /// What the server answered, if it did in time.
+    fn answered<T>(
+        &mut self,
+        answer: std::result::Result<sqlx::Result<T>, Elapsed>,
+    ) -> sqlx::Result<T> {
+        self.is_owed = false;
+        let answer = answer.unwrap_or_else(|_| Err(self.give_up()));
+        answer.inspect_err(|error| self.at.count(meaning(error)))
     }
 
     /// Whatever uses connections that went away in the meantime finds the pool's others gone as well.
@@ -274,9 +295,14 @@ impl Lent {
 }
 
 impl Drop for Lent {
-    /// Undoes what was not committed; the connection goes back to its pool after that.
+    /// Undoes what was not committed; the connection goes back to its pool after that, unless it is owed
+    /// an answer that nobody waits for: the pool would wait for it before it lends it again.
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
+        if self.is_owed && self.turn.is_none() {
+            drop(connection.detach());
+            return;
+        }
         if self.state == State::Free {
             return;
         }
@@ -333,7 +359,9 @@ pub(super) fn failed(error: sqlx::Error) -> BoardError {
         Meaning::Again => away("somebody else has locked the board's tables", Some(error)),
         Meaning::Gone => away("the connection to PostgreSQL was lost", Some(error)),
         Meaning::TooSlow => away("PostgreSQL took longer than a statement may take", Some(error)),
-        Meaning::Full => away("PostgreSQL has no connection, memory or disk left", Some(error)),
+        Meaning::Full | Meaning::Exhausted => {
+            away("PostgreSQL has no connection, memory or disk left", Some(error))
+        }
         Meaning::Moved => unusable(
             "what was in this schema was moved away by `rota migrate`: say in [board] of rota.toml \
              where it is now",
@@ -371,6 +399,13 @@ fn unreached(cluster: &Cluster, error: ConnectError) -> BoardError {
             ),
             error,
         ),
+        Meaning::Exhausted => BoardError::Unavailable {
+            what: format!(
+                "no connection to PostgreSQL at {place} was free in time: allow more `connections` of \
+                 [board], or see what it waits for"
+            ),
+            source: Some(Box::new(error)),
+        },
         _ => BoardError::Unavailable {
             what: format!("PostgreSQL at {place} does not answer, or has no connection left"),
             source: Some(Box::new(error)),

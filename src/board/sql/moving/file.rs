@@ -1,6 +1,7 @@
 //! A board's file as an end of a move.
 
 use super::end::{Column, Kind, Shape, failed, written};
+use super::read::reads;
 use super::{Field, Fields, Positions};
 use crate::board::Result;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
@@ -14,6 +15,8 @@ const NOTE: &str = "create table if not exists moves (one integer primary key ch
 /// One connection to it.
 #[derive(Debug)]
 pub struct File(SqliteConnection);
+
+reads!(File, "?", String::as_str);
 
 impl File {
     pub(super) async fn open(path: &Path) -> Result<Self> {
@@ -42,32 +45,6 @@ impl File {
         .await
         .map_err(failed)?;
         rows.iter().map(column).collect()
-    }
-
-    pub(super) async fn number(&mut self, sql: String) -> Result<i64> {
-        let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut self.0).await.map_err(failed)?;
-        row.try_get(0).map_err(failed)
-    }
-
-    pub(super) async fn page(
-        &mut self,
-        shape: &Shape,
-        after: Option<&[Field]>,
-        limit: usize,
-    ) -> Result<Vec<Fields>> {
-        let rows = shape.after(after.is_none(), |place| format!("?{place}"));
-        let sql = format!("select {} from {rows} limit {limit}", shape.columns());
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for field in after.unwrap_or_default() {
-            query = match field {
-                Field::Nothing => query.bind(None::<i64>),
-                Field::Number(number) => query.bind(*number),
-                Field::Fraction(number) => query.bind(*number),
-                Field::Text(text) => query.bind(text.as_str()),
-            };
-        }
-        let rows = query.fetch_all(&mut self.0).await.map_err(failed)?;
-        rows.iter().map(|row| fields(shape, row).map_err(failed)).collect()
     }
 
     pub(super) async fn add(

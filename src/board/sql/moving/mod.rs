@@ -7,6 +7,7 @@
 
 mod end;
 mod file;
+mod read;
 mod server;
 
 pub use end::End;

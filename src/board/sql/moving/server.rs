@@ -1,6 +1,7 @@
 //! A schema of PostgreSQL as an end of a move.
 
 use super::end::{Column, Kind, Shape, failed, written};
+use super::read::reads;
 use super::{Field, Fields, Positions};
 use crate::board::sql::dialect::nul;
 use crate::board::{BoardError, Result};
@@ -11,6 +12,8 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 /// One connection to it.
 #[derive(Debug)]
 pub struct Server(PgConnection);
+
+reads!(Server, "$", in_column);
 
 impl Server {
     /// Waits for what an earlier move that was cut off may still be at.
@@ -54,32 +57,6 @@ impl Server {
         }
         Ok(self.number(format!("select count(*) from (select 1 from {table} limit 1) one")).await?
             > 0)
-    }
-
-    pub(super) async fn number(&mut self, sql: String) -> Result<i64> {
-        let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut self.0).await.map_err(failed)?;
-        row.try_get(0).map_err(failed)
-    }
-
-    pub(super) async fn page(
-        &mut self,
-        shape: &Shape,
-        after: Option<&[Field]>,
-        limit: usize,
-    ) -> Result<Vec<Fields>> {
-        let rows = shape.after(after.is_none(), |place| format!("${place}"));
-        let sql = format!("select {} from {rows} limit {limit}", shape.columns());
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for field in after.unwrap_or_default() {
-            query = match field {
-                Field::Nothing => query.bind(None::<i64>),
-                Field::Number(number) => query.bind(*number),
-                Field::Fraction(number) => query.bind(*number),
-                Field::Text(text) => query.bind(nul::to_column(text).into_owned()),
-            };
-        }
-        let rows = query.fetch_all(&mut self.0).await.map_err(failed)?;
-        rows.iter().map(|row| fields(shape, row).map_err(failed)).collect()
     }
 
     /// All of them with one statement: each column is one list.
@@ -171,7 +148,11 @@ fn fraction(field: &Field) -> Option<f64> {
 }
 
 fn text(field: &Field) -> Option<String> {
-    if let Field::Text(text) = field { Some(nul::to_column(text).into_owned()) } else { None }
+    if let Field::Text(text) = field { Some(in_column(text)) } else { None }
+}
+
+fn in_column(text: &str) -> String {
+    nul::to_column(text).into_owned()
 }
 
 fn fields(shape: &Shape, row: &PgRow) -> sqlx::Result<Fields> {

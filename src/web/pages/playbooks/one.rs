@@ -50,7 +50,9 @@ async fn body(visit: &Visit, name: &str) -> Result<Markup, CallError> {
     let ran = ran.filter(|run| text(run, "definition") != text(book, "definition"));
     let before = match ran {
         Some(run) => {
-            let shown = visit.call_if_allowed("showRun", [("run", text(run, "id").into())]).await;
+            let asked =
+                [("run", text(run, "id").into()), ("lines", 1.into()), ("effects", 0.into())];
+            let shown = visit.call_if_allowed("showRun", asked).await;
             // What a report was told is of all projects, and not for whom there are some.
             shown.or_else(|error| if error.code == "not_found" { Ok(None) } else { Err(error) })?
         }

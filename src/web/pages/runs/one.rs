@@ -2,9 +2,7 @@
 
 use super::{evidence, timeline};
 use crate::domain::Value;
-use crate::web::pages::shown::{
-    Moment, chip, exact, filled, int, list, number, object, prose, text,
-};
+use crate::web::pages::shown::{Moment, chip, exact, filled, int, number, object, prose, text};
 use crate::web::pages::visit::Visit;
 use axum::body::Body;
 use axum::extract::{Extension, Path};
@@ -17,8 +15,12 @@ pub(in crate::web::pages) async fn page(
     Path(id): Path<String>,
 ) -> Response<Body> {
     let before = visit.query.text("before").parse::<i64>().ok().filter(|before| *before > 0);
-    let args =
-        [("run", Value::from(id)), ("lines", timeline::LINES.into()), ("before", before.into())];
+    let args = [
+        ("run", Value::from(id)),
+        ("lines", timeline::LINES.into()),
+        ("before", before.into()),
+        ("effects", timeline::WRITES.into()),
+    ];
     match visit.call("showRun", args).await {
         Ok(record) => {
             let run = record.get("run").cloned().unwrap_or_default();
@@ -61,7 +63,7 @@ fn body(visit: &Visit, run: &Value, record: &Value, before: Option<i64>) -> Mark
             div {
                 (facts(&moment, run))
                 @if !is_running { (evidence::shown(record)) }
-                (deeds(visit, run, list(record, "effects")))
+                (deeds(visit, run, int(record, "writes").unwrap_or(0)))
             }
         }
         (told(record))
@@ -97,7 +99,7 @@ fn facts(moment: &Moment, run: &Value) -> Markup {
 }
 
 /// What can be done about it.
-fn deeds(visit: &Visit, run: &Value, effects: &[Value]) -> Markup {
+fn deeds(visit: &Visit, run: &Value, writes: i64) -> Markup {
     let id = text(run, "id");
     let is_running = text(run, "state") == "running";
     html! {
@@ -111,7 +113,7 @@ fn deeds(visit: &Visit, run: &Value, effects: &[Value]) -> Markup {
                 }
             }
         }
-        @if !is_running && text(run, "state") != "waiting" && !effects.is_empty() && visit.may("undoRun") {
+        @if !is_running && text(run, "state") != "waiting" && writes > 0 && visit.may("undoRun") {
             section aria-labelledby="undo" {
                 h2 #undo { "Undo" }
                 p.quiet { "What somebody else changed since stays as it is. Nothing is done before you have seen what would be." }

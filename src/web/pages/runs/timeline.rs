@@ -6,12 +6,14 @@ mod steps;
 
 use super::one::at;
 use crate::domain::Value;
-use crate::web::pages::shown::{Moment, int, number, object, text};
+use crate::web::pages::shown::{Moment, instant, int, list, number, object, text};
 use maud::{Markup, html};
 use steps::Step;
 
 /// So many lines of a transcript are read for a page.
 pub(super) const LINES: i64 = 201;
+/// So many writes, at most.
+pub(super) const WRITES: i64 = 1_000;
 /// So many bytes of them are shown; what was before is on the page before.
 const BYTES_MAX: usize = 256 * 1024;
 
@@ -44,8 +46,8 @@ struct Window {
     rows: Vec<Row>,
     /// The lines before the one of this number are on the page before.
     earlier: Option<i64>,
-    /// So many writes after the last line are not shown.
-    left_out: usize,
+    /// So many earlier writes are shown nowhere here, all before the one of this number.
+    left_out: Option<(i64, i64)>,
 }
 
 /// The timeline, or the part of it before a line.
@@ -69,8 +71,11 @@ pub(super) fn shown(moment: &Moment, record: &Value, before: Option<i64>) -> Mar
                 @if before.is_some() { a href={ (place) "#timeline" } { "The latest" } }
             }
         }
-        @if window.left_out > 0 {
-            p.quiet { (window.left_out) " earlier writes are not shown; see " code { "rota runs show" } "." }
+        @if let Some((count, before)) = window.left_out {
+            p.quiet {
+                (number(count)) " earlier writes are not shown; see "
+                code { "rota runs show " (text(&run, "id")) " --effects-before " (before) } "."
+            }
         }
         ol.timeline { (grouped(window.rows)) }
     }
@@ -86,21 +91,42 @@ fn window(moment: &Moment, record: &Value, is_latest: bool) -> Window {
     let (mut rows, mut bytes) = (Vec::new(), 0);
     let writes = after.iter().map(|effect| written(moment, effect));
     let lines = steps.iter().map(|step| row(moment, step));
-    let mut left_out = after.len();
+    let mut shown = 0;
     for row in lines.chain(writes).rev() {
         bytes += row.bytes();
         if bytes > BYTES_MAX && !rows.is_empty() {
             break;
         }
-        left_out -= usize::from(row.line.is_none());
+        shown += usize::from(row.line.is_none());
         rows.push(row);
     }
+    let left_out = left_out(record, steps, &after, shown);
     rows.reverse();
     let first = rows.iter().find_map(|row| row.line);
     let is_all = !is_cut && first == steps.first().map(|step| steps::number(step.line));
     let begin = first.or_else(|| Some(steps::number(steps.last()?.line) + 1));
     let begin = begin.or_else(|| Some(int(record, "earlier")? + 2));
     Window { rows, earlier: begin.filter(|_| !is_all), left_out }
+}
+
+/// How many writes are shown nowhere, and before which: those for which there is no room after the last line,
+/// of which so many are shown, and those that were not told although they are of these lines.
+fn left_out(
+    record: &Value,
+    steps: &[Step<'_>],
+    after: &[&Value],
+    shown: usize,
+) -> Option<(i64, i64)> {
+    let of_end = after.len() - shown;
+    let told = list(record, "effects");
+    // What was made before the first line is on the page before, or is told of no line.
+    let begun = steps.first().and_then(|step| instant(text(step.line, "at")));
+    let is_of_these =
+        |first: &&Value| begun.is_none_or(|at| instant(text(first, "intended")) > Some(at));
+    let untold = told.first().filter(is_of_these).and_then(|_| int(record, "earlier_writes"));
+    let count = i64::try_from(of_end).unwrap_or(i64::MAX).saturating_add(untold.unwrap_or(0));
+    let next = if of_end > 0 { after.get(of_end).copied() } else { told.first() };
+    next.filter(|_| count > 0).map(|next| (count, steps::seq(next)))
 }
 
 fn row(moment: &Moment, step: &Step<'_>) -> Row {
@@ -303,6 +329,25 @@ mod tests {
     }
 
     #[test]
+    fn of_writes_that_were_not_told_a_page_says_how_many_and_how_they_are_seen() {
+        let lines: Vec<Value> = (1..=3).map(|n| call(n, n, "x", None)).collect();
+        let page = |earlier: i64, second: i64| {
+            let effects = (8..=9).map(|n| write(n, second, "agent", "late")).collect();
+            let mut record = record(lines.clone(), effects, 0);
+            if let Value::Map(members) = &mut record {
+                members.insert("earlier_writes".to_owned(), earlier.into());
+            }
+            shown(&moment(), &record, None).into_string()
+        };
+        let told = page(7, 25);
+        assert!(told.contains("7 earlier writes are not shown"), "{told}");
+        assert!(told.contains("<code>rota runs show r-1 --effects-before 8</code>"), "{told}");
+        // After the last line, too; but none that were made before all that is here.
+        assert!(page(7, 60).contains("7 earlier writes"));
+        assert!(!page(7, 5).contains("not shown") && !page(0, 25).contains("not shown"));
+    }
+
+    #[test]
     fn a_page_has_bounds_whatever_stands_in_it() {
         let hostile = "<\"&>".repeat(9_000);
         let lines = (1..=200)
@@ -318,5 +363,6 @@ mod tests {
         let page = shown(&moment(), &record, None).into_string();
         assert!(page.len() < 400 * 1024, "{}", page.len());
         assert!(page.contains("earlier writes are not shown") && page.contains("write 9000"));
+        assert!(page.contains("--effects-before "), "{page}");
     }
 }

@@ -4,24 +4,30 @@
 use crate::domain::{
     CODE_COMMENT, Effect, EffectActor, EffectResult, Finding, RUN_CHECK, Run, Value,
 };
-use crate::tools::desk::RunRecord;
 
 /// So much is told; the latest.
-const PIECES_MAX: usize = 200;
+pub(super) const PIECES_MAX: usize = 200;
 
-/// A list of `{ kind, name, state?, text?, url?, bytes?, write? }`; `kind` is `said`, `commit`, `check` or `finding`,
-/// `write` the number of the effect in which it stands.
-pub(super) fn of(record: &RunRecord) -> Value {
-    let mut pieces = said(&record.run);
-    pieces.extend(commits(&record.run));
-    let own = record.effects.iter().filter(|effect| effect.actor == EffectActor::Agent);
-    pieces.extend(own.filter_map(|effect| match effect.tool.as_str() {
+/// Of a run, and of what stands in its writes, a list of `{ kind, name, state?, text?, url?, bytes?, write? }`;
+/// `kind` is `said`, `commit`, `check` or `finding`, `write` the number of the effect in which it stands.
+pub(super) fn of(run: &Run, of_writes: impl IntoIterator<Item = Value>) -> Vec<Value> {
+    let mut pieces = said(run);
+    pieces.extend(commits(run));
+    pieces.extend(of_writes);
+    let begin = pieces.len().saturating_sub(PIECES_MAX);
+    pieces.split_off(begin)
+}
+
+/// What a write shows, if it is the work's own and is there for that.
+pub(super) fn of_effect(effect: &Effect) -> Option<Value> {
+    if effect.actor != EffectActor::Agent {
+        return None;
+    }
+    match effect.tool.as_str() {
         RUN_CHECK => Some(check(effect)),
         CODE_COMMENT => finding(effect),
         _ => None,
-    }));
-    let begin = pieces.len().saturating_sub(PIECES_MAX);
-    Value::List(pieces.split_off(begin))
+    }
 }
 
 fn said(run: &Run) -> Vec<Value> {
