@@ -12,7 +12,7 @@ use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{BoardOf, Place};
 use crate::board::Board;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
-use crate::config::{BoardConfig, Config, ModelConfig};
+use crate::config::{BoardConfig, Config, ModelConfig, StoreConfig};
 use crate::cron::Pattern;
 use crate::daemon::control::Answer;
 use crate::daemon::{Daemon, Parts, RunJournal, Settings, Wake, Words};
