@@ -13,6 +13,7 @@ mod counted;
 mod demo;
 mod doctor;
 mod door;
+mod everywhere;
 pub mod failure;
 mod failures;
 mod front;
@@ -70,7 +71,7 @@ use tokio_util::sync::CancellationToken;
 pub struct App;
 
 async fn started(place: &Place, wake: Wake) -> Result<Arc<dyn Answer>, Failure> {
-    let house = Box::pin(open::house(place, Speak::Held)).await?;
+    let house = Box::pin(open::house(place, Speak::Held, wake)).await?;
     Box::pin(house.start(wake)).await
 }
 
@@ -179,6 +180,14 @@ impl House for App {
         stop::clear(&place.state)
             .map_err(|error| failures::state_io("the stop file cannot be removed", &error))?;
         Ok(Value::map([("stopped", Value::from(false)), ("by", people::typist().into())]))
+    }
+
+    async fn stop_everywhere(&self, place: &Place, why: Option<&str>) -> Result<bool, Failure> {
+        Box::pin(everywhere::stop(place, why)).await
+    }
+
+    async fn new_epoch(&self, place: &Place) -> Result<Value, Failure> {
+        Box::pin(everywhere::new_epoch(place)).await
     }
 
     fn starter_files(&self) -> Vec<StarterFile> {

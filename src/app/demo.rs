@@ -150,6 +150,7 @@ impl Stage {
             config,
             state: Some(place.state.clone()),
             composes_only: false,
+            by_hand: false,
             workspaces: None,
             environment: BTreeMap::new(),
         })

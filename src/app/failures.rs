@@ -26,7 +26,9 @@ pub(super) fn store(error: &StoreError) -> Failure {
 /// The store that daemons share could not be opened.
 pub(super) fn shared_store(error: &StoreError, place: &str) -> Failure {
     let kind = match error {
-        StoreError::Unusable { .. } | StoreError::Corrupt { .. } => FailureKind::State,
+        StoreError::Unusable { .. } | StoreError::Corrupt { .. } | StoreError::Newer { .. } => {
+            FailureKind::State
+        }
         _ => FailureKind::Unreachable,
     };
     let message = format!("the store on PostgreSQL ({place}) cannot be used");
@@ -89,6 +91,12 @@ pub(super) fn start(error: &StartError) -> Failure {
                 "stop that one, if it is another than you think: `rota daemons list` shows {daemon}"
             ))
             .hint("or give this one a name of its own: `id` in [daemon] of rota.toml"),
+        StartError::Ledger(cause) if cause.is_of_newer() => {
+            Failure::new(FailureKind::State, "the daemon cannot start")
+                .because(error)
+                .hint("start the newer program, which wrote that")
+                .hint("or give this one a name of its own: `id` in [daemon] of rota.toml")
+        }
         _ => Failure::new(FailureKind::State, "the daemon cannot start").because(error),
     }
 }

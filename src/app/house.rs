@@ -342,6 +342,17 @@ pub trait House: Send + Sync {
     /// Removes the file that stops everything.
     fn start_all(&self, place: &Place) -> Result<Value, Failure>;
 
+    /// Tells daemons elsewhere that share a store that everything is stopped (`Some`: why), or may start
+    /// again; whether any share one.
+    async fn stop_everywhere(&self, _: &Place, _: Option<&str>) -> Result<bool, Failure> {
+        Ok(false)
+    }
+
+    /// Begins a new epoch in a store that its database put back; what was done is the result.
+    async fn new_epoch(&self, _: &Place) -> Result<Value, Failure> {
+        nothing_here()
+    }
+
     /// What `rota init` writes, in this order.
     fn starter_files(&self) -> Vec<StarterFile>;
 

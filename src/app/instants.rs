@@ -9,11 +9,12 @@ use crate::config::{Config, StoreConfig};
 use crate::daemon::Accounts;
 use crate::domain::{BoardName, DaemonId, LifeId, PlaybookName, Timestamp, to_delta};
 use crate::ledger::export::needs_restore;
-use crate::ledger::{Ledger, LedgerOptions};
+use crate::ledger::{Ledger, LedgerOptions, OwnPlaybooks};
 use crate::postgres::PostgresOptions;
 use crate::schedule::Discrepancy;
 use crate::store::{self, Store, StoreError};
 use crate::template::Templates;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,7 +100,49 @@ pub(super) async fn of_ledger(ledger: &Ledger, config: &Config, now: Timestamp) 
         Ok(found) => told(&found),
         Err(error) => finding(WHAT, Health::Fail, error.to_string(), "see docs/operations.md"),
     };
-    vec![instants, messages(ledger).await]
+    let mut findings = vec![instants, messages(ledger).await];
+    findings.extend(playbooks_of_daemons(ledger).await);
+    findings
+}
+
+/// Whether daemons that share the store have the same playbooks; nothing where none told which it has.
+async fn playbooks_of_daemons(ledger: &Ledger) -> Vec<Finding> {
+    let what = "playbooks of daemons";
+    let (told, daemons) = match tokio::try_join!(ledger.told_playbooks(), ledger.daemons()) {
+        Ok(found) => found,
+        Err(error) => {
+            return vec![finding(what, Health::Fail, error.to_string(), "see docs/scaling.md")];
+        }
+    };
+    let is_there = |own: &&OwnPlaybooks| {
+        daemons.iter().any(|known| known.is_there && known.record.id == own.daemon)
+    };
+    let told: Vec<&OwnPlaybooks> = told.iter().filter(is_there).collect();
+    if told.len() < 2 {
+        return Vec::new();
+    }
+    let differing = differing(&told);
+    if differing.is_empty() {
+        return vec![finding(what, Health::Ok, "the same at all that are there", "")];
+    }
+    let advice = "give all daemons the same files: whichever comes first runs its own";
+    differing.into_iter().map(|text| finding(what, Health::Warn, text, advice)).collect()
+}
+
+/// Each playbook that has different texts, and at which two daemons.
+fn differing(told: &[&OwnPlaybooks]) -> Vec<String> {
+    let mut first: BTreeMap<&PlaybookName, (&str, &DaemonId)> = BTreeMap::new();
+    let mut found: BTreeMap<&PlaybookName, String> = BTreeMap::new();
+    for own in told {
+        for (name, hash) in &own.hashes {
+            let (known, daemon) = *first.entry(name).or_insert((hash.as_str(), &own.daemon));
+            if known != hash {
+                let text = format!("playbook {name} differs between {daemon} and {}", own.daemon);
+                found.entry(name).or_insert(text);
+            }
+        }
+    }
+    found.into_values().collect()
 }
 
 /// What could not be told and was given up.
@@ -143,5 +186,24 @@ fn described(discrepancy: &Discrepancy) -> String {
         Discrepancy::Miscounted { planned, said, count } => {
             format!("a record of {} stands for {said} instants and not {count}", at(planned))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has(daemon: &str, playbooks: &[(&str, &str)]) -> OwnPlaybooks {
+        let hash = |(name, hash): &(&str, &str)| (PlaybookName::new(*name), (*hash).to_owned());
+        OwnPlaybooks { daemon: DaemonId::new(daemon), hashes: playbooks.iter().map(hash).collect() }
+    }
+
+    #[test]
+    fn a_playbook_differs_where_two_daemons_have_different_texts_of_it() {
+        let one = has("d1", &[("digest", "a"), ("worker", "b"), ("own", "c")]);
+        let two = has("d2", &[("digest", "a"), ("worker", "x")]);
+        let three = has("d3", &[("worker", "b")]);
+        assert_eq!(differing(&[&one, &three]), [""; 0]);
+        assert_eq!(differing(&[&one, &two, &three]), ["playbook worker differs between d1 and d2"]);
     }
 }

@@ -1,14 +1,16 @@
 //! What a state folder says of a move: that one is under way, or that what was in it is elsewhere.
-//! While it says so, nothing in it is opened: two boards would go on beside each other.
+//! While it says so, nothing in it is opened: two boards would go on beside each other. A board's file in
+//! another place says it itself, by a file beside it.
 
 use super::failures;
 use crate::app::failure::{Failure, FailureKind};
 use crate::clock::{Clock, Entropy as _, SystemEntropy};
 use crate::domain::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A move that is under way.
 const UNDER_WAY: &str = "moving.json";
@@ -53,6 +55,32 @@ pub(super) fn refuse(state: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Unless what stands beside a board's file says that the board was moved.
+pub(super) fn refuse_board(board: &Path) -> Result<(), Failure> {
+    let beside = beside(board);
+    let Some(mark) = read(&beside)? else { return Ok(()) };
+    let message = format!("what was in {} is at {}", board.display(), mark.to);
+    Err(Failure::new(FailureKind::Refused, message).hint(format!(
+        "say so in [board] and [store] of rota.toml; to read what was here on {}, without anything \
+         since, remove {}",
+        mark.at.format("%Y-%m-%d"),
+        beside.display()
+    )))
+}
+
+/// What was in a board's file, which is in another place than the state folder, is elsewhere.
+pub(super) fn leave_board(board: &Path, mark: &Mark) -> Result<(), Failure> {
+    let folder = board.parent().unwrap_or(Path::new("/"));
+    put(folder, &beside(board), mark).map_err(|error| unwritten(folder, &error))
+}
+
+fn beside(board: &Path) -> PathBuf {
+    let mut name = board.file_name().map_or_else(OsString::new, OsString::from);
+    name.push(".");
+    name.push(AWAY);
+    board.with_file_name(name)
+}
+
 /// What to do about a move that is under way: once all of it is there, some of it may be in use.
 fn under_way(state: &Path, mark: &Mark) -> String {
     let on = "the same `rota migrate` goes on where it stopped";
@@ -91,15 +119,16 @@ pub(super) fn begin(state: &Path, to: &str, clock: &dyn Clock) -> Result<(Mark, 
 
 /// Notes a move that is under way.
 pub(super) fn write(state: &Path, mark: &Mark) -> Result<(), Failure> {
-    let written = || {
-        let temporary = state.join("moving.tmp");
-        let mut file = File::create(&temporary)?;
-        file.write_all(serde_json::to_string(mark)?.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, state.join(UNDER_WAY))?;
-        File::open(state)?.sync_all()
-    };
-    written().map_err(|error: io::Error| unwritten(state, &error))
+    put(state, &state.join(UNDER_WAY), mark).map_err(|error| unwritten(state, &error))
+}
+
+fn put(folder: &Path, path: &Path, mark: &Mark) -> io::Result<()> {
+    let temporary = folder.join("moving.tmp");
+    let mut file = File::create(&temporary)?;
+    file.write_all(serde_json::to_string(mark)?.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, path)?;
+    File::open(folder)?.sync_all()
 }
 
 /// Nothing is under way.
@@ -130,8 +159,7 @@ fn gone(path: &Path) -> io::Result<()> {
 }
 
 fn unwritten(state: &Path, error: &io::Error) -> Failure {
-    let what =
-        format!("what the state folder {} says of a move cannot be written", state.display());
+    let what = format!("what the folder {} says of a move cannot be written", state.display());
     failures::state_io(&what, error)
 }
 
@@ -181,5 +209,21 @@ mod tests {
         assert_eq!(told(), Ok(()));
         std::fs::write(state.join("moved.json"), "{").unwrap();
         assert!(told().unwrap_err().0.contains("says nothing of a move"));
+    }
+
+    #[test]
+    fn a_board_in_another_place_says_itself_that_it_was_moved() {
+        let folder = tempfile::tempdir().unwrap();
+        let (board, other) =
+            (folder.path().join("team.sqlite"), folder.path().join("other.sqlite"));
+        assert_eq!(refuse_board(&board), Ok(()));
+        let clock = ManualClock::at("2026-12-01T08:00:00Z".parse().unwrap());
+        let (id, to) = ("move-1".to_owned(), "db1:5432".to_owned());
+        let mark = Mark { id, to, at: clock.wall(), is_whole: true };
+        leave_board(&board, &mark).unwrap();
+        let refused = refuse_board(&board).unwrap_err();
+        assert!(refused.message.ends_with("is at db1:5432"), "{refused:?}");
+        assert!(refused.hints[0].contains("team.sqlite.moved.json"), "{refused:?}");
+        assert_eq!(refuse_board(&other), Ok(()));
     }
 }

@@ -12,7 +12,7 @@ use crate::app::failure::{Failure, FailureKind};
 use crate::app::house::{BoardOf, Place};
 use crate::board::Board;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
-use crate::config::{BoardConfig, Config, ModelConfig};
+use crate::config::{BoardConfig, Config, ModelConfig, StoreConfig};
 use crate::cron::Pattern;
 use crate::daemon::control::Answer;
 use crate::daemon::{Daemon, Parts, RunJournal, Settings, Wake, Words};
@@ -79,13 +79,15 @@ pub(super) struct Ground {
     pub state: Option<PathBuf>,
     pub templates: PathBuf,
     pub composes_only: bool,
+    /// Whether it is a command's, on a store that daemons share.
+    pub by_hand: bool,
     /// Where workspaces are; `None` where none may be made.
     pub workspaces: Option<PathBuf>,
     pub environment: BTreeMap<String, String>,
 }
 
-/// Opens the house of a place.
-pub(super) async fn house(place: &Place, speak: Speak) -> Result<Opened, Failure> {
+/// Opens the house of a place, for what is to wake it.
+pub(super) async fn house(place: &Place, speak: Speak, wake: Wake) -> Result<Opened, Failure> {
     let config = config(place)?;
     make_state(&place.state)?;
     let machine = SystemClock::shared();
@@ -103,10 +105,12 @@ pub(super) async fn house(place: &Place, speak: Speak) -> Result<Opened, Failure
         Speak::Nowhere => BTreeMap::new(),
         Speak::Aloud | Speak::Held => channels::open(&config, &stdout, &clock)?,
     };
+    let is_shared = matches!(config.store, StoreConfig::Postgres(_));
     let ground = Ground {
         notifiers,
         models: models(&config)?,
         templates: config.templates.clone(),
+        by_hand: wake == Wake::ByHand && is_shared,
         config,
         me,
         board,
@@ -216,7 +220,7 @@ fn loaded(folder: &Path) -> Templates {
 /// Puts the parts together over what is open.
 pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
     let Ground { config, board, store, clock, entropy, .. } = ground;
-    let daemon = DaemonId::new(config.daemon.id.clone().unwrap_or_else(host_name));
+    let daemon = name_of(&config, ground.by_hand.then(|| entropy.nonce()));
     let options = LedgerOptions {
         board: BoardName::new(config.board_name.clone()),
         daemon: daemon.clone(),
@@ -280,6 +284,13 @@ pub(super) async fn put_together(ground: Ground) -> Result<Opened, Failure> {
         settings,
     };
     Ok(Opened { config, parts, me, restored: None, spoken: None, place: None, lock: None })
+}
+
+/// Under which name it works: what is done by hand under one of its own, for a daemon of this name may be
+/// at work elsewhere, or have been a moment ago.
+fn name_of(config: &Config, by_hand: Option<String>) -> DaemonId {
+    let daemon = DaemonId::new(config.daemon.id.clone().unwrap_or_else(host_name));
+    by_hand.map_or_else(|| daemon.clone(), |which| daemon.by_hand(&which))
 }
 
 fn settings(

@@ -214,12 +214,34 @@ fn away(error: &health::Error) -> &'static str {
 }
 
 fn of_primary(what: &str, sight: &Sight, named: &PostgresOptions) -> Vec<Finding> {
-    vec![
+    let mut findings = vec![
         rights(what, sight, named),
         clocks(what, sight.ahead_ms),
         connections(what, sight.connections, named.connections),
         durability(what, sight),
-    ]
+    ];
+    findings.extend(newer(what, sight));
+    findings
+}
+
+/// Whether a newer program has made tables, and for how long this one may work beside it.
+fn newer(what: &str, sight: &Sight) -> Option<Finding> {
+    let known =
+        |part: &str| if part == "board" { SqlBoard::steps() } else { PostgresStore::steps() };
+    let (part, found, known) = sight
+        .versions
+        .iter()
+        .map(|(part, found)| (part, *found, known(part)))
+        .max_by_key(|(_, found, known)| found - known)
+        .filter(|(_, found, known)| found > known)?;
+    let said =
+        format!("the tables of the {part} are of version {found}, and {known} is known here");
+    Some(if found > known + 1 {
+        finding(what, Health::Fail, said, "start the newer program here: this one may not use them")
+    } else {
+        let advice = "renew the program here before the next release: this one works on beside it";
+        finding(what, Health::Warn, said, advice)
+    })
 }
 
 fn rights(what: &str, sight: &Sight, named: &PostgresOptions) -> Finding {
@@ -384,6 +406,8 @@ mod tests {
         told(|s| s.ahead_ms = -6_000, Health::Warn, "6 s behind ours");
         told(|s| s.connections = (12, 3), Health::Fail, "it takes 12");
         told(|s| s.connections = (20, 3), Health::Warn, "it takes 20");
+        told(|s| s.versions[1].1 = 2, Health::Warn, "the store are of version 2");
+        told(|s| s.versions[0].1 = 3, Health::Fail, "the board are of version 3");
         told(|s| s.is_durable = false, Health::Warn, "fsync or synchronous_commit is off");
     }
 }

@@ -158,6 +158,7 @@ impl Rehearsal {
             state: None,
             templates: self.templates.clone(),
             composes_only: !dry_run.execute,
+            by_hand: false,
             workspaces: throw_away.map(|folder| folder.path.clone()),
             environment: self.environment.clone(),
         };
@@ -228,7 +229,8 @@ pub(super) async fn open_copy(place: &Place) -> Result<Arc<dyn Answer>, Failure>
     let front = if copied.is_empty {
         over(&place, None).await?
     } else {
-        open::house(&place, open::Speak::Nowhere).await?.start_front(Wake::ToLook).await?
+        let house = open::house(&place, open::Speak::Nowhere, Wake::ToLook).await?;
+        house.start_front(Wake::ToLook).await?
     };
     Ok(Arc::new(OfCopy { front, _copied: copied }))
 }

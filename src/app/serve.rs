@@ -86,7 +86,7 @@ async fn open_in_turn(
     let deadline = tokio::time::Instant::now() + TURN_TIME;
     let mut told = false;
     loop {
-        let failure = match open::house(place, open::Speak::Aloud).await {
+        let failure = match open::house(place, open::Speak::Aloud, Wake::ByItself).await {
             Err(failure) if failure.kind == FailureKind::Locked => failure,
             opened => return opened.map(Some),
         };

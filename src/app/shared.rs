@@ -29,7 +29,7 @@ const AWAY: Duration = Duration::from_millis(200);
 /// Takes the lock, and lets others in over the socket until it is let go.
 pub(super) async fn open(place: &Place) -> Result<Arc<dyn Answer>, Failure> {
     crate::runner::process::adopt_orphans();
-    let opened = open::house(place, open::Speak::Held).await?;
+    let opened = open::house(place, open::Speak::Held, Wake::ByHand).await?;
     let name = opened.parts.settings.daemon.clone();
     let front = Arc::new(opened.start_front(Wake::ByHand).await?);
     let server = ControlServer::bind(&place.state, name.as_str(), ControlLimits::default())

@@ -101,9 +101,11 @@ pub(super) async fn open_board(
             return super::postgres::board(named, &config.board_name, clock).await;
         }
     };
-    // One that is named by its whole path is not of this folder: an old board may be read from.
+    // One that is named by its whole path is not of this folder, and says itself what became of it.
     if path.is_relative() {
         moved::refuse(state)?;
+    } else {
+        moved::refuse_board(path)?;
     }
     let options = BoardOptions {
         kind: BoardKind::Sqlite,

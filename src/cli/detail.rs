@@ -64,6 +64,10 @@ pub fn why(value: &Value) -> Option<Page> {
     let mut page = Page::new();
     page.line(Style::Bold, text(value, "subject")?);
     page.add(Style::Plain, &format!("  {}", text(value, "headline").unwrap_or("")));
+    if let Some(writer) = value.get("claim").and_then(|claim| text(claim, "written_by")) {
+        page.line(Style::Warn, &format!("its claim was written by {writer}"));
+        page.add(Style::Plain, ": who holds it can be asked there alone");
+    }
     if let Some(holder) = value.get("claim").and_then(|claim| claim.get("holder"))
         && !holder.is_null()
     {

@@ -41,6 +41,7 @@ pub fn status(value: &Value) -> Option<Page> {
         let dead = format!("  messages that could not be told: {}", number("dead_letters"));
         page.line(Style::Bad, &dead).add(Style::Plain, " (`rota outbox list` shows them)");
     }
+    of_newer(&mut page, value);
     list(&mut page, "runs", value.get("runs"), RUNNING);
     list(&mut page, "occurrences", value.get("occurrences"), OPEN);
     let books = value.get("playbooks").and_then(Value::as_list).unwrap_or(&[]);
@@ -50,6 +51,21 @@ pub fn status(value: &Value) -> Option<Page> {
     }
     faults(&mut page, value);
     Some(page)
+}
+
+/// What a newer Rota wrote on the same store and this one cannot read.
+fn of_newer(page: &mut Page, value: &Value) {
+    let left_alone = value.get("left_alone").and_then(Value::as_int).unwrap_or(0);
+    if left_alone == 0 {
+        return;
+    }
+    page.line(Style::Warn, &format!("  written by a newer Rota and left alone: {left_alone}"));
+    let tasks = value.get("claims_of_newer").and_then(Value::as_list).unwrap_or(&[]);
+    let tasks = tasks.iter().filter_map(|claim| claim.get("task")?.as_int());
+    let tasks: Vec<String> = tasks.map(|id| id.to_string()).collect();
+    if !tasks.is_empty() {
+        page.add(Style::Plain, &format!(" (of these the claims of tasks {})", tasks.join(", ")));
+    }
 }
 
 /// Columns of what waits for each channel.

@@ -138,7 +138,7 @@ async fn look_again(parts: &Parts, rounds: &Rounds, what: &str) -> Result<(), Le
         covers: None,
         status: Some(rounds.status),
     };
-    if parts.ledger.occurrence(&occurrence.id).await?.is_some() {
+    if parts.ledger.knows_occurrence(&occurrence.id).await? {
         return Ok(());
     }
     tracing::info!(task = %rounds.task, reviewer = %rounds.reviewer, what, "the review goes on");

@@ -56,7 +56,7 @@ impl Dispatcher {
         let trigger = Trigger::Webhook;
         let id = format!("{name}/{}/{}", trigger.as_str(), arrival.delivery);
         let id = OccurrenceId::new(id);
-        if self.parts.ledger.occurrence(&id).await.map_err(failed)?.is_some() {
+        if self.parts.ledger.knows_occurrence(&id).await.map_err(failed)? {
             return Ok(Received { occurrence: id, is_repeated: true });
         }
         self.has_room(name)?;

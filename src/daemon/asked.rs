@@ -1,5 +1,6 @@
 //! What is asked of the daemon: how it stands, and the digest. Nothing is sent, and no window is used up.
 
+use super::assistants::of_claim;
 use super::brief::{plain, text_of};
 use super::budget;
 use super::dispatcher::failed;
@@ -77,6 +78,8 @@ pub(super) async fn status(
     let others = others.iter().filter(|other| other.is_there).map(|other| other.record.slots);
     let slots = others.fold(settings.slots, u32::saturating_add);
     let count = |count: usize| Value::from(i64::try_from(count).unwrap_or(i64::MAX));
+    let (_, newer) = parts.ledger.claims_and_newer().await.map_err(of_claim)?;
+    let newer = newer.into_iter().map(|task| Value::map([("task", Value::Int(task.0))])).collect();
     let (budget, left) = budget::team(parts).await.map_err(failed)?;
     let amount = |amount: Option<u64>| Value::from(amount.and_then(|n| i64::try_from(n).ok()));
     Ok(Value::map([
@@ -91,6 +94,8 @@ pub(super) async fn status(
         ("occurrences", plain(&open)),
         ("notices_waiting", count(waiting)),
         ("dead_letters", count(dead)),
+        ("claims_of_newer", Value::List(newer)),
+        ("left_alone", count(parts.ledger.left_alone())),
         ("currency", settings.currency.as_str().into()),
         ("budget_cost_micros", amount(budget.cost_micros)),
         ("budget_cost_micros_left", amount(left.cost_micros)),

@@ -48,7 +48,11 @@ pub(super) async fn heed(
     let text = row.after.as_text().unwrap_or_default();
     let Some(told) = command::told(text, &news.agents()) else { return Ok(()) };
     // To whoever was asked something, a word that is no command may be the answer.
-    let claim = parts.ledger.claim(task).await?;
+    let claim = match parts.ledger.claim(task).await {
+        // Whoever can read who works there hears it, too.
+        Err(error) if error.is_of_newer() => return Ok(()),
+        claim => claim?,
+    };
     if told.command.is_err() && claim.as_ref().is_some_and(|claim| claim.parked.is_some()) {
         return Ok(());
     }
@@ -255,7 +259,7 @@ impl Scene<'_> {
             covers: None,
             status: Some(task.status),
         };
-        if self.parts.ledger.occurrence(&occurrence.id).await?.is_none() {
+        if !self.parts.ledger.knows_occurrence(&occurrence.id).await? {
             self.parts.ledger.put_occurrence(&occurrence).await?;
         }
         Ok(Some(format!("{} is to take this task again.", playbook.name)))

@@ -5,8 +5,9 @@ use super::brief::text_of;
 use super::dispatcher::failed;
 use super::event::Event;
 use super::parts::Parts;
-use crate::domain::{DaemonId, Run, Value};
-use crate::ledger::{Drained, KnownDaemon, LedgerError};
+use super::presence::hashes;
+use crate::domain::{DaemonId, PlaybookName, Run, Value};
+use crate::ledger::{Drained, KnownDaemon, LedgerError, NEWER, OwnPlaybooks};
 use crate::tools::desk::{DeskError, Fleet};
 use async_trait::async_trait;
 
@@ -29,19 +30,37 @@ fn drained_by(drained: Option<&Drained>) -> Value {
     drained.map(|drained| format!("{} at {}", drained.by, text_of(drained.at))).into()
 }
 
-fn shown(known: &KnownDaemon, running: &[Run]) -> Value {
+/// Which playbooks have another text there than here; `None`: nobody knows, or none has.
+fn differing(told: &[OwnPlaybooks], here: &OwnPlaybooks, there: &DaemonId) -> Option<String> {
+    let there = told.iter().find(|told| told.daemon == *there)?;
+    let is_other = |(name, hash): &(&PlaybookName, &String)| {
+        here.hashes.get(*name).is_some_and(|own| own != *hash)
+    };
+    let names = there.hashes.iter().filter(is_other).map(|(name, _)| name.as_str());
+    let names: Vec<&str> = names.collect();
+    (!names.is_empty()).then(|| format!("differ from {}: {}", here.daemon, names.join(", ")))
+}
+
+fn shown(known: &KnownDaemon, running: &[Run], differing: Option<String>) -> Value {
     let record = &known.record;
     let seconds = known.seen_ago.and_then(|ago| i64::try_from(ago.as_secs()).ok());
+    let version = if known.is_newer {
+        format!("{} (written by {NEWER})", record.version)
+    } else {
+        record.version.clone()
+    };
+    let since = (!known.is_newer).then(|| text_of(record.since));
     Value::map([
         ("daemon", Value::from(record.id.as_str())),
         ("state", state_of(known).into()),
         ("runs", runs_of(&record.id, running)),
         ("slots", record.slots.into()),
         ("labels", record.labels.clone().into()),
-        ("version", record.version.as_str().into()),
-        ("since", text_of(record.since).into()),
+        ("version", version.into()),
+        ("since", since.into()),
         ("seen_seconds_ago", seconds.into()),
         ("drained", drained_by(known.drained.as_ref())),
+        ("playbooks", differing.into()),
     ])
 }
 
@@ -58,6 +77,7 @@ async fn alone(parts: &Parts, daemon: &Daemon, running: &[Run]) -> Result<Value,
         ("since", text_of(daemon.since).into()),
         ("seen_seconds_ago", Value::Int(0)),
         ("drained", drained_by(drained.as_ref())),
+        ("playbooks", Value::Null),
     ]))
 }
 
@@ -67,8 +87,16 @@ impl Fleet for Daemon {
         let ledger = &self.parts.ledger;
         let running = ledger.running().await.map_err(failed)?;
         let items = if ledger.is_shared() {
-            let known = ledger.daemons().await.map_err(failed)?;
-            known.iter().map(|known| shown(known, &running)).collect()
+            let mut known = ledger.daemons().await.map_err(failed)?;
+            // Of a command that has ended there is nothing to say.
+            known.retain(|known| known.is_there || !known.record.id.is_by_hand());
+            let told = ledger.told_playbooks().await.map_err(failed)?;
+            let (daemon, hashes) = (self.parts.settings.daemon.clone(), hashes(&self.parts));
+            let here = OwnPlaybooks { daemon, hashes };
+            let shown = |known: &KnownDaemon| {
+                shown(known, &running, differing(&told, &here, &known.record.id))
+            };
+            known.iter().map(shown).collect()
         } else if self.scheduling {
             vec![alone(&self.parts, self, &running).await.map_err(failed)?]
         } else {

@@ -75,8 +75,15 @@ impl News {
 }
 
 async fn writer_of(parts: &Parts, run: &RunId) -> Result<Option<Writer>, Trouble> {
-    let Some(run) = parts.ledger.run(run.as_str()).await? else { return Ok(None) };
-    let occurrence = parts.ledger.occurrence(&run.occurrence).await?;
+    let run = match parts.ledger.run(run.as_str()).await {
+        Err(error) if error.is_of_newer() => None,
+        run => run?,
+    };
+    let Some(run) = run else { return Ok(None) };
+    let occurrence = match parts.ledger.occurrence(&run.occurrence).await {
+        Err(error) if error.is_of_newer() => None,
+        occurrence => occurrence?,
+    };
     let playbook = parts.playbook(&run.playbook);
     let outcomes = playbook.iter().flat_map(|playbook| playbook.outcomes.values());
     Ok(Some(Writer {

@@ -118,7 +118,7 @@ impl Dispatcher {
             return Ok(());
         }
         let id = OccurrenceId::new(format!("{}/event/{}", playbook.name, row.id));
-        if self.parts.ledger.occurrence(&id).await?.is_some() {
+        if self.parts.ledger.knows_occurrence(&id).await? {
             return Ok(());
         }
         let selects = playbook.select.is_some();

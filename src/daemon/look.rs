@@ -5,10 +5,10 @@ use super::parts::Parts;
 use crate::board::{self, BoardError};
 use crate::domain::{
     AsLeft, AssigneeFilter, AssigneeSelector, DueSelector, Occurrence, OrderKey, Person, Playbook,
-    PlaybookName, Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId,
-    TaskOrder, TaskQuery, Timestamp, to_delta,
+    PlaybookName, Project, Reason, Run, RunId, RunState, Select, StatusKind, StatusSelector, Task,
+    TaskId, TaskOrder, TaskQuery, Timestamp, to_delta,
 };
-use crate::ledger::{LedgerError, RunFilter};
+use crate::ledger::{LedgerError, NEWER, RunFilter};
 use crate::schedule::{
     Attempts, Blocker, Candidates, DaemonFacts, Guarded, Objection, OpenOccurrence, PlaybookFacts,
     Snapshot, TakenBy,
@@ -443,18 +443,19 @@ async fn proposals(parts: &Parts, playbook: &Playbook) -> Result<u32, LookError>
 }
 
 async fn claims(parts: &Parts) -> Result<BTreeMap<TaskId, TakenBy>, LookError> {
-    let claims = parts.ledger.claims().await?;
-    Ok(claims
-        .into_iter()
-        .map(|claim| {
-            let parked = claim.parked.is_some();
-            let playbook = match claim.assistant {
-                Some(assistant) => PlaybookName::new(assistant.name),
-                None => claim.playbook,
-            };
-            (claim.task, TakenBy { run: claim.run, playbook, parked })
-        })
-        .collect())
+    let (claims, newer) = parts.ledger.claims_and_newer().await?;
+    let (run, playbook) = (RunId::new(NEWER), PlaybookName::new(NEWER));
+    let unread = TakenBy { run, playbook, parked: false, by_newer: true };
+    let by_newer = newer.into_iter().map(|task| (task, unread.clone()));
+    let known = claims.into_iter().map(|claim| {
+        let parked = claim.parked.is_some();
+        let playbook = match claim.assistant {
+            Some(assistant) => PlaybookName::new(assistant.name),
+            None => claim.playbook,
+        };
+        (claim.task, TakenBy { run: claim.run, playbook, parked, by_newer: false })
+    });
+    Ok(known.chain(by_newer).collect())
 }
 
 /// Tasks that agents went far enough with by themselves.

@@ -5,8 +5,9 @@
 use super::StartError;
 use super::brief::text_of;
 use super::parts::Parts;
-use crate::domain::show_duration;
+use crate::domain::{PlaybookName, show_duration};
 use crate::ledger::{self, DaemonRecord, Enrolment};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub(super) struct Presence {
     ask: Enrolment,
     /// When it is to be said again, on the boot-time clock.
     next: Mutex<Duration>,
+    /// Which reading of the playbooks was told last.
+    told: Mutex<Option<u64>>,
 }
 
 impl Presence {
@@ -48,7 +51,25 @@ impl Presence {
             tokio::time::sleep(LOOK).await;
         }
         let next = Mutex::new(parts.clock.boot() + settings.renew);
-        Ok(Arc::new(Self { parts: Arc::clone(parts), ask, next }))
+        let own = Self { parts: Arc::clone(parts), ask, next, told: Mutex::default() };
+        own.tell_playbooks().await;
+        Ok(Arc::new(own))
+    }
+
+    /// Lets others know which playbooks this daemon has, where they are not those that it told last.
+    /// What is done by hand is done with those of its daemon.
+    async fn tell_playbooks(&self) {
+        let loads = self.parts.loads();
+        let is_told = *self.told.lock().unwrap_or_else(PoisonError::into_inner) == Some(loads);
+        if is_told || self.parts.settings.daemon.is_by_hand() {
+            return;
+        }
+        match self.parts.ledger.tell_playbooks(hashes(&self.parts)).await {
+            Ok(()) => {
+                *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(loads);
+            }
+            Err(error) => tracing::warn!(%error, "others do not know which playbooks are here"),
+        }
     }
 
     /// Says it until it is dropped.
@@ -71,6 +92,7 @@ impl Presence {
             }
             *next = boot + every;
         }
+        self.tell_playbooks().await;
         match self.parts.ledger.stay(&self.ask).await {
             Ok(ledger::Presence::There) => return,
             Ok(ledger::Presence::Back) => {
@@ -101,10 +123,21 @@ impl Presence {
 
     /// This life ends in good order.
     pub(super) async fn end(&self) {
-        if let Err(error) = self.parts.ledger.leave().await {
+        let left = if self.parts.settings.daemon.is_by_hand() {
+            self.parts.ledger.leave_no_trace().await
+        } else {
+            self.parts.ledger.leave().await
+        };
+        if let Err(error) = left {
             tracing::warn!(%error, "others wait for this daemon's lease before they see that it is gone");
         }
     }
+}
+
+/// The playbooks that are here, each with the hash of its text.
+pub(super) fn hashes(parts: &Parts) -> BTreeMap<PlaybookName, String> {
+    let all = parts.playbooks().into_iter();
+    all.map(|playbook| (playbook.name.clone(), playbook.hash.clone())).collect()
 }
 
 fn same_name(other: &DaemonRecord) -> StartError {

@@ -396,7 +396,10 @@ impl Dispatcher {
     async fn try_to_close_forsaken(&self) -> Result<(), Trouble> {
         let ledger = &self.parts.ledger;
         for staging in ledger.open_stagings().await? {
-            let claim = ledger.claim(staging.task).await?;
+            let claim = match ledger.claim(staging.task).await {
+                Err(error) if error.is_of_newer() => continue,
+                claim => claim?,
+            };
             let is_theirs = claim.is_some_and(|claim| {
                 let how = claim.ended.as_ref().map(|end| end.how);
                 let is_over = claim.phase == Phase::Free

@@ -238,7 +238,7 @@ async fn queue_rework(
         covers: None,
         status: Some(status),
     };
-    if parts.ledger.occurrence(&occurrence.id).await.map_err(failed)?.is_some() {
+    if parts.ledger.knows_occurrence(&occurrence.id).await.map_err(failed)? {
         return Ok(());
     }
     parts.ledger.put_occurrence(&occurrence).await.map_err(failed)

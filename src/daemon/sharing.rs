@@ -51,7 +51,9 @@ impl Beliefs {
     pub(super) fn is_there(&self, whose: &LifeOf) -> bool {
         self.others.iter().any(|other| {
             let record = &other.record;
-            other.is_there && record.id == whose.daemon && record.life == whose.life
+            // In which life a newer one is, may not be understood.
+            let is_its_life = other.is_newer || record.life == whose.life;
+            other.is_there && record.id == whose.daemon && is_its_life
         })
     }
 }
@@ -180,10 +182,15 @@ impl Dispatcher {
             if is_over || self.beliefs.open.contains_key(id) {
                 continue;
             }
-            match occurrence.state {
-                OccurrenceState::Queued => self.take_up(occurrence).await?,
-                OccurrenceState::Running => self.look_elsewhere(occurrence).await?,
-                OccurrenceState::Ran { .. } | OccurrenceState::Skipped { .. } => {}
+            let seen_to = match occurrence.state {
+                OccurrenceState::Queued => self.take_up(occurrence).await,
+                OccurrenceState::Running => self.look_elsewhere(occurrence).await,
+                OccurrenceState::Ran { .. } | OccurrenceState::Skipped { .. } => Ok(()),
+            };
+            match seen_to {
+                // What a newer Rota wrote about it is that one's to go on with.
+                Err(error) if error.is_of_newer() => {}
+                seen_to => seen_to?,
             }
         }
         self.bury().await
@@ -243,6 +250,10 @@ impl Dispatcher {
         let run = self.parts.ledger.run(claim.run.as_str()).await.ok().flatten();
         let Some(daemon) = run.and_then(|run| run.daemon) else { return false };
         let mut others = self.beliefs.others.iter();
-        others.any(|it| it.record.id == daemon && it.is_there && it.drained.is_none())
+        let files = daemon.configured();
+        if files == self.parts.settings.daemon.configured() {
+            return false;
+        }
+        others.any(|it| it.record.id.as_str() == files && it.is_there && it.drained.is_none())
     }
 }

@@ -82,7 +82,12 @@ impl Dispatcher {
         let ledger = &self.parts.ledger;
         let mut under_way = BTreeSet::new();
         for asked in ledger.stops_asked().await? {
-            let Some(run) = ledger.run(asked.run.as_str()).await? else {
+            let run = match ledger.run(asked.run.as_str()).await {
+                // It is for whoever can read it.
+                Err(error) if error.is_of_newer() => continue,
+                run => run?,
+            };
+            let Some(run) = run else {
                 ledger.forget_stop(&asked.run).await?;
                 continue;
             };
@@ -124,7 +129,10 @@ impl Dispatcher {
             return Ok(occurrence.is_some_and(|occurrence| !occurrence.state.is_settled()));
         };
         // From one attempt to the next the claim is held.
-        let claim = ledger.claim(task).await.map_err(of_claim)?;
+        let claim = match ledger.claim(task).await {
+            Err(error) if error.is_of_newer() => return Ok(true),
+            claim => claim.map_err(of_claim)?,
+        };
         let is_held = |claim: &Claim| !matches!(claim.phase, Phase::Free | Phase::Parked);
         let Some(claim) = claim.filter(is_held) else { return Ok(false) };
         let holder = ledger.run(claim.run.as_str()).await?;

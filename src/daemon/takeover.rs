@@ -19,7 +19,14 @@ impl Dispatcher {
         &mut self,
         occurrence: Occurrence,
     ) -> Result<(), LedgerError> {
-        let at = self.parts.ledger.occurrence_at(&occurrence.id).await?;
+        let at = match self.parts.ledger.occurrence_at(&occurrence.id).await {
+            // It is under way, wherever that is.
+            Err(error) if error.is_of_newer() => {
+                self.count_elsewhere(occurrence);
+                return Ok(());
+            }
+            at => at?,
+        };
         if at == Some(self.parts.ledger.own_life()) {
             // The answer was lost when it was begun or taken over, or something failed after that.
             return self.carry_on(occurrence).await;
@@ -154,11 +161,17 @@ impl Dispatcher {
         if run.fence.is_some() || self.worker_of(run).is_some() {
             return Ok(false);
         }
-        let at = ledger.occurrence_at(&run.occurrence).await?;
+        let looked = async {
+            let at = ledger.occurrence_at(&run.occurrence).await?;
+            Ok::<_, LedgerError>((at, ledger.occurrence(&run.occurrence).await?))
+        };
+        let (at, occurrence) = match looked.await {
+            Err(error) if error.is_of_newer() => return Ok(false),
+            looked => looked?,
+        };
         if ledger.is_shared() && at == Some(ledger.own_life()) {
             return Ok(true);
         }
-        let occurrence = ledger.occurrence(&run.occurrence).await?;
         let has_settled = occurrence.is_some_and(|occurrence| occurrence.state.is_settled());
         // Of one that ended here, its end could not be written down.
         Ok(has_settled && (self.is_own(run) || self.is_of_one_gone(run)))

@@ -23,7 +23,7 @@ impl Dispatcher {
             );
         }
         let mut under_way = self.parts.ledger.running().await?;
-        under_way.retain(|run| self.is_own(run) && self.may_have_children(run));
+        under_way.retain(|run| self.was_on_this_machine(run) && self.may_have_children(run));
         let mut under_way: Vec<RunId> = under_way.into_iter().map(|run| run.id).collect();
         let workspaces = self.parts.workspaces.iter().flat_map(|all| all.list());
         under_way.extend(workspaces.map(|record| rooms::removing(&record.identifier)));
@@ -85,7 +85,11 @@ impl Dispatcher {
     /// what another daemon had that is not there.
     async fn is_here_now(&self, occurrence: &Occurrence) -> Result<bool, LedgerError> {
         let ledger = &self.parts.ledger;
-        let Some(at) = ledger.occurrence_at(&occurrence.id).await? else { return Ok(true) };
+        let at = match ledger.occurrence_at(&occurrence.id).await {
+            Err(error) if error.is_of_newer() => return Ok(false),
+            at => at?,
+        };
+        let Some(at) = at else { return Ok(true) };
         let own = ledger.own_life();
         if at == own {
             return Ok(true);
@@ -174,7 +178,11 @@ impl Dispatcher {
     async fn is_claimed(&self, run: &Run) -> Result<bool, LedgerError> {
         let Some(task) = run.task.filter(|_| run.fence.is_some()) else { return Ok(false) };
         let ledger = &self.parts.ledger;
-        let claim = ledger.claim(task).await.map_err(of_claim)?;
+        let claim = match ledger.claim(task).await {
+            // Whoever has it by now ends the run.
+            Err(error) if error.is_of_newer() => return Ok(true),
+            claim => claim.map_err(of_claim)?,
+        };
         let Some(claim) = claim.filter(|claim| claim.run == run.id) else { return Ok(false) };
         if claim.phase != Phase::Free {
             return Ok(true);
@@ -187,7 +195,10 @@ impl Dispatcher {
     /// end, which is written now.
     async fn waits(&mut self, run: &Run) -> Result<bool, LedgerError> {
         let Some(task) = run.task.filter(|_| run.fence.is_some()) else { return Ok(false) };
-        let claim = self.parts.ledger.claim(task).await.map_err(of_claim)?;
+        let claim = match self.parts.ledger.claim(task).await {
+            Err(error) if error.is_of_newer() => return Ok(false),
+            claim => claim.map_err(of_claim)?,
+        };
         let is_own = |claim: &Claim| {
             claim.run == run.id && claim.phase == Phase::Parked && claim.assistant.is_none()
         };
@@ -220,6 +231,14 @@ impl Dispatcher {
                 self.interrupted(run, Reason::UnknownEffect, detail).await
             }
         }
+    }
+
+    /// Whether what a run left running may be here: of this daemon, or of what was done by hand in its
+    /// place and is over.
+    fn was_on_this_machine(&self, run: &Run) -> bool {
+        let files = self.parts.settings.daemon.configured();
+        let is_same = run.daemon.as_ref().is_some_and(|daemon| daemon.configured() == files);
+        self.is_own(run) || is_same && self.is_of_one_gone(run)
     }
 
     /// Whether this daemon carried a run out.

@@ -9,7 +9,7 @@ use crate::domain::{
     Decision, Occurrence, OccurrenceId, OccurrenceState, Playbook, PlaybookName, Reason, TaskId,
     Timestamp, Trigger, Value,
 };
-use crate::ledger::RunFilter;
+use crate::ledger::{NEWER, RunFilter};
 use crate::schedule::{Criteria, Fits, judge};
 use crate::tools::desk::DeskError;
 use std::sync::Arc;
@@ -52,10 +52,14 @@ async fn about_task(
         Err(error) => return Err(board(error)),
     };
     let decisions = parts.ledger.decisions_about_task(task, at).await.map_err(ledger)?;
-    let claim = parts.ledger.claim(task).await.map_err(|error| DeskError::Failed {
-        what: "the claim could not be read".to_owned(),
-        source: Some(Box::new(error)),
-    })?;
+    let (claim, is_newer) = match parts.ledger.claim(task).await {
+        Ok(claim) => (claim, false),
+        Err(error) if error.is_of_newer() => (None, true),
+        Err(error) => {
+            let what = "the claim could not be read".to_owned();
+            return Err(DeskError::Failed { what, source: Some(Box::new(error)) });
+        }
+    };
     let now = match at {
         Some(_) => Vec::new(),
         None => judgements(parts, task).await?,
@@ -75,10 +79,15 @@ async fn about_task(
         ("headline", found.headline.into()),
         ("now", Value::List(now)),
         ("question", question),
-        ("claim", claim.map(|claim| plain(&claim)).unwrap_or_default()),
+        ("claim", if is_newer { unread() } else { claim.map(|c| plain(&c)).unwrap_or_default() }),
         ("decisions", Value::List(decisions.iter().map(describe).collect())),
         ("runs", plain(&runs)),
     ]))
+}
+
+/// A claim of which nothing is known but who can read it.
+fn unread() -> Value {
+    Value::map([("phase", Value::from("unknown")), ("written_by", NEWER.into())])
 }
 
 /// What each playbook that takes tasks would say of the task now.

@@ -99,6 +99,28 @@ text_id! {
     TokenId
 }
 
+/// What stands between a daemon's name and what tells a command from all others.
+const BY_HAND: &str = "/by-hand-";
+
+impl DaemonId {
+    /// The name under which a command works that somebody typed where this daemon does not run: it is
+    /// never waited for, and pushes nobody out.
+    #[must_use]
+    pub fn by_hand(&self, which: &str) -> Self {
+        Self(format!("{}{BY_HAND}{which}", self.configured()))
+    }
+
+    /// Whether it is such a name.
+    pub fn is_by_hand(&self) -> bool {
+        self.0.contains(BY_HAND)
+    }
+
+    /// The daemon whose configuration and files are used.
+    pub fn configured(&self) -> &str {
+        self.0.split_once(BY_HAND).map_or(self.0.as_str(), |(daemon, _)| daemon)
+    }
+}
+
 /// A number that grows with every claim of a task and never repeats (fencing token).
 ///
 /// The high 32 bits are the store's epoch, so a store restored from an old export never

@@ -15,7 +15,7 @@ impl Ledger {
         arrival: Option<&Arrival>,
     ) -> Result<bool> {
         for _ in 0..TRIES_MAX {
-            if self.occurrence(&occurrence.id).await?.is_some() {
+            if self.knows_occurrence(&occurrence.id).await? {
                 return Ok(false);
             }
             let mut batch = occurrences::create(Batch::new(), occurrence)?;

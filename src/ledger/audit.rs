@@ -5,7 +5,7 @@
 //! A chain shows that an entry was changed, removed or put in between. It does not keep somebody
 //! who can write the whole store from writing a new chain; for that, keep the export elsewhere.
 
-use super::records::{self, Record, contended};
+use super::records::{self, Found, PAGE, Record, contended};
 use super::{Ledger, Result, TRIES_MAX, keys};
 use crate::domain::{Effect, EffectResult, Run, RunId, Timestamp};
 use crate::store::{Batch, StoreError};
@@ -91,6 +91,17 @@ pub enum AuditVerdict {
         /// What does not fit.
         why: String,
     },
+    /// What can be read of it fits. A newer Rota wrote the rest, and is to be asked about that.
+    Newer {
+        /// How many entries, with those.
+        entries: u64,
+        /// So many of them cannot be read here.
+        unread: u64,
+        /// The first of these.
+        first: u64,
+        /// Of which chain.
+        of: String,
+    },
 }
 
 /// The end of the chain.
@@ -145,14 +156,24 @@ impl Ledger {
     /// Walks both chains, compares their ends with what was noted when they were written, and what is
     /// recorded of runs with the hashes in their entries.
     pub async fn verify(&self) -> Result<AuditVerdict> {
-        let mut entries = 0;
+        let (mut all, mut newer) = (0, None::<(u64, u64, String)>);
         for chain in [&ACTS, &ENDINGS] {
             match self.verify_while_it_moves(chain).await? {
-                AuditVerdict::Intact { entries: of_chain } => entries += of_chain,
+                AuditVerdict::Intact { entries } => all += entries,
+                AuditVerdict::Newer { entries, unread, first, of } => {
+                    all += entries;
+                    newer = match newer {
+                        Some((before, first, of)) => Some((before + unread, first, of)),
+                        None => Some((unread, first, of)),
+                    };
+                }
                 broken @ AuditVerdict::Broken { .. } => return Ok(broken),
             }
         }
-        Ok(AuditVerdict::Intact { entries })
+        Ok(match newer {
+            Some((unread, first, of)) => AuditVerdict::Newer { entries: all, unread, first, of },
+            None => AuditVerdict::Intact { entries: all },
+        })
     }
 
     /// What was forgotten in time while somebody looked is no break.
@@ -161,8 +182,8 @@ impl Ledger {
         loop {
             let before = first(self.base_of(chain).await?);
             let verdict = self.verify_chain(chain).await?;
-            let is_intact = matches!(verdict, AuditVerdict::Intact { .. });
-            if is_intact || first(self.base_of(chain).await?) == before {
+            let is_broken = matches!(verdict, AuditVerdict::Broken { .. });
+            if !is_broken || first(self.base_of(chain).await?) == before {
                 return Ok(verdict);
             }
         }
@@ -173,55 +194,55 @@ impl Ledger {
         let head: Option<Record<Head>> = self.read(chain.head).await?;
         let (last, hash) = head.map_or((0, zeros()), |head| (head.value.number, head.value.hash));
         let base = self.base_of(chain).await?.map_or_else(Head::none, |base| base.value);
-        let (first, mut number, mut previous) = (base.number, base.number, base.hash);
-        let mut hash_at_last = if last == first { previous.clone() } else { zeros() };
+        let first = base.number;
+        let mut walk = Walk { number: first, previous: Some(base.hash), unread: 0, newer: None };
+        // `None`: a newer Rota wrote the last one, and nobody here knows its hash.
+        let mut hash_at_last = if last == first { walk.previous.clone() } else { Some(zeros()) };
         let mut after = Some(chain.key(first));
-        let name = || chain.name.to_owned();
         loop {
-            let page: Vec<(String, Record<AuditEntry>)> =
-                records::scan(self.store.as_ref(), chain.prefix, after.as_deref(), records::PAGE)
+            let page: Vec<(String, Found<AuditEntry>)> =
+                records::scan_found(self.store.as_ref(), chain.prefix, after.as_deref(), PAGE)
                     .await?;
             let Some((key, _)) = page.last() else { break };
             after = Some(key.clone());
-            for (key, Record { value: entry, .. }) in page {
-                number += 1;
-                let broken = |why: &str| AuditVerdict::Broken {
-                    at: number,
-                    of: name(),
-                    why: why.to_owned(),
+            for (key, found) in page {
+                let entry = match found {
+                    Found::Known(record) => Some(record.value),
+                    Found::Newer => None,
+                    Found::Nothing => continue,
                 };
-                if entry.number != number || key != chain.key(number) {
-                    return Ok(broken("an entry is missing or was put in"));
+                let of = || chain.name.to_owned();
+                if let Some(why) = walk.fault(chain, &key, entry.as_ref()) {
+                    return Ok(AuditVerdict::Broken { at: walk.number, of: of(), why });
                 }
-                if entry.previous != previous {
-                    return Ok(broken("it does not follow the entry before"));
-                }
-                if entry.expected_hash() != entry.hash {
-                    return Ok(broken("it was changed"));
-                }
-                if let Some(covers) = &entry.covers
+                if let Some(covers) = entry.as_ref().and_then(|entry| entry.covers.as_ref())
                     && let Some(why) = self.uncovered(covers).await?
                 {
                     let of = format!("run {}", covers.run);
-                    return Ok(AuditVerdict::Broken { at: number, of, why });
+                    return Ok(AuditVerdict::Broken { at: walk.number, of, why });
                 }
-                previous.clone_from(&entry.hash);
-                if number == last {
-                    hash_at_last = entry.hash;
+                if walk.number == last {
+                    hash_at_last.clone_from(&walk.previous);
                 }
             }
         }
-        if number < last || hash_at_last != hash {
+        let of = chain.name.to_owned();
+        if walk.number < last || hash_at_last.is_some_and(|at_last| at_last != hash) {
             let why = "the end of the chain is missing".to_owned();
-            return Ok(AuditVerdict::Broken { at: number.min(last), of: name(), why });
+            return Ok(AuditVerdict::Broken { at: walk.number.min(last), of, why });
         }
-        Ok(AuditVerdict::Intact { entries: number - first })
+        let (entries, unread) = (walk.number - first, walk.unread);
+        Ok(match walk.newer {
+            Some(first) => AuditVerdict::Newer { entries, unread, first, of },
+            None => AuditVerdict::Intact { entries },
+        })
     }
 
     /// What of a run's records is not as it was when it ended. Of one that was forgotten in time there
     /// is nothing to compare.
     async fn uncovered(&self, covers: &Covers) -> Result<Option<String>> {
-        let Some(run) = self.read::<Run>(&keys::run(&covers.run)).await? else { return Ok(None) };
+        let known = self.read_known::<Run>(&keys::run(&covers.run)).await?;
+        let Some(run) = known else { return Ok(None) };
         if record_hash(&run.value) != covers.record {
             return Ok(Some("its record was changed".to_owned()));
         }
@@ -229,7 +250,11 @@ impl Ledger {
         let journal = journal_hash(&effects, &covers.open);
         let is_whole = u32::try_from(effects.len()) == Ok(covers.effects);
         let changed = !is_whole || journal != covers.journal;
-        Ok(changed.then(|| "its journal of effects was changed".to_owned()))
+        // What a newer Rota journaled there is not among them.
+        if !changed || self.has_newer_effects(&covers.run).await? {
+            return Ok(None);
+        }
+        Ok(Some("its journal of effects was changed".to_owned()))
     }
 
     /// Adds the entry of a run's end to the commit that ends it.
@@ -257,8 +282,14 @@ impl Ledger {
         let after = ENDINGS.key(first);
         let page: Vec<(String, Record<AuditEntry>)> =
             records::scan(self.store.as_ref(), ENDINGS.prefix, Some(&after), rows).await?;
-        let past: Vec<_> =
-            page.into_iter().take_while(|(_, entry)| entry.value.at < before).collect();
+        // Past one that only a newer Rota can read nothing is forgotten: it would be left without a chain.
+        let past: Vec<_> = (first + 1..)
+            .zip(page)
+            .take_while(|(number, (_, entry))| {
+                entry.value.number == *number && entry.value.at < before
+            })
+            .map(|(_, entry)| entry)
+            .collect();
         let Some((_, last)) = past.last() else { return Ok(0) };
         let new = Head { number: last.value.number, hash: last.value.hash.clone() };
         let batch = records::replace(Batch::new(), ENDINGS.base, &new, base.as_ref())?;
@@ -299,6 +330,43 @@ impl Ledger {
         let batch = records::create(Batch::new(), &chain.key(number), &entry)?;
         let batch = records::replace(batch, chain.head, &new, head.as_ref())?;
         Ok((batch, entry))
+    }
+}
+
+/// How far a chain was walked.
+struct Walk {
+    /// The number of the last entry.
+    number: u64,
+    /// Its hash; `None`: only a newer Rota knows it.
+    previous: Option<String>,
+    /// So many entries cannot be read here.
+    unread: u64,
+    /// The first of them.
+    newer: Option<u64>,
+}
+
+impl Walk {
+    /// Goes on to the next entry, `None` being one that cannot be read; why it does not fit, if so.
+    fn fault(&mut self, chain: &Chain, key: &str, entry: Option<&AuditEntry>) -> Option<String> {
+        self.number += 1;
+        let number = entry.map_or(self.number, |entry| entry.number);
+        if number != self.number || key != chain.key(self.number) {
+            return Some("an entry is missing or was put in".to_owned());
+        }
+        let Some(entry) = entry else {
+            self.unread += 1;
+            self.newer.get_or_insert(number);
+            self.previous = None;
+            return None;
+        };
+        if self.previous.as_ref().is_some_and(|previous| entry.previous != *previous) {
+            return Some("it does not follow the entry before".to_owned());
+        }
+        if entry.expected_hash() != entry.hash {
+            return Some("it was changed".to_owned());
+        }
+        self.previous = Some(entry.hash.clone());
+        None
     }
 }
 

@@ -2,7 +2,7 @@
 //! there. That daemon alone says what becomes of it. When it is gone another takes the occurrence over,
 //! and of several that want to one does.
 
-use super::records::{self, Record, contended};
+use super::records::{self, Found, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{DaemonId, LifeId, Occurrence, OccurrenceId, OccurrenceState, Trigger};
 use crate::store::Batch;
@@ -26,7 +26,7 @@ impl Ledger {
     /// At which life of a daemon an occurrence is; `None`: at none, or earlier versions did not say.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the store fails, or a newer Rota says it otherwise.
     pub async fn occurrence_at(&self, id: &OccurrenceId) -> Result<Option<LifeOf>> {
         Ok(self.read(&keys::occurrence_at(id)).await?.map(|found| found.value))
     }
@@ -101,11 +101,14 @@ impl Ledger {
     /// [`LedgerError::Conflict`]: it is.
     pub(super) async fn unless_elsewhere(&self, batch: Batch, id: &OccurrenceId) -> Result<Batch> {
         let key = keys::occurrence_at(id);
-        let found: Option<Record<LifeOf>> = self.read(&key).await?;
-        if let Some(found) = found.as_ref().filter(|found| found.value != self.own_life()) {
-            let why = format!("it is under way at daemon {}", found.value.daemon);
-            return Err(LedgerError::Conflict { what: id.to_string(), why });
-        }
-        Ok(batch.check(key, found.map(|found| found.version)))
+        let why = match self.find::<LifeOf>(&key).await? {
+            Found::Nothing => return Ok(batch.check(key, None)),
+            Found::Known(found) if found.value == self.own_life() => {
+                return Ok(batch.check(key, Some(found.version)));
+            }
+            Found::Known(found) => format!("it is under way at daemon {}", found.value.daemon),
+            Found::Newer => "it is under way at a newer Rota".to_owned(),
+        };
+        Err(LedgerError::Conflict { what: id.to_string(), why })
     }
 }

@@ -219,7 +219,12 @@ impl Ledger {
     /// # Errors
     /// When the store fails.
     pub async fn no_budget(&self, ask: &ReserveAsk) -> Result<Option<String>> {
-        let (team, own) = self.days(&ask.playbook, ask.day).await?;
+        let (team, own) = match self.days(&ask.playbook, ask.day).await {
+            Err(error) if error.is_of_newer() => {
+                return Ok(Some("what the day has used was written by a newer Rota".to_owned()));
+            }
+            days => days?,
+        };
         let of = |day: Option<Record<DaySpent>>| day.map(|day| day.value).unwrap_or_default();
         Ok(ask.amount(&of(team), &of(own)).err())
     }
@@ -229,7 +234,7 @@ impl Ledger {
     /// # Errors
     /// When the store fails.
     pub async fn spent(&self, playbook: Option<&PlaybookName>, day: NaiveDate) -> Result<DaySpent> {
-        let found: Option<Record<DaySpent>> = self.read(&keys::spent(playbook, day)).await?;
+        let found: Option<Record<DaySpent>> = self.read_known(&keys::spent(playbook, day)).await?;
         Ok(found.map(|found| found.value).unwrap_or_default())
     }
 
@@ -293,7 +298,11 @@ impl Ledger {
                 continue;
             };
             let run = RunId::new(run);
-            let record: Option<Record<Run>> = self.read(&keys::run(&run)).await?;
+            let record: Option<Record<Run>> = match self.read(&keys::run(&run)).await {
+                // Whoever began it sees to what it used.
+                Err(error) if error.is_of_newer() => continue,
+                record => record?,
+            };
             if record.is_none_or(|record| record.value.ended.is_some()) {
                 self.give_back_budget(&run).await?;
                 given_back += 1;
@@ -365,7 +374,12 @@ impl Ledger {
         let Some(before) = day.checked_sub_days(KEEP) else { return Ok(batch) };
         let oldest = keys::spent(playbook, before);
         let rows = self.store.scan(&keys::spent_prefix(playbook), None, FORGET).await?;
-        let past = rows.into_iter().filter(|row| row.key < oldest);
-        Ok(past.fold(batch, |batch, row| batch.delete(row.key)))
+        let mut batch = batch;
+        for row in rows.into_iter().filter(|row| row.key < oldest) {
+            if !records::is_marked(self.store.as_ref(), &row).await? {
+                batch = batch.delete(row.key);
+            }
+        }
+        Ok(batch)
     }
 }

@@ -5,6 +5,7 @@
 //! own time and writes it back only if nobody changed it in between. What a worker may believe
 //! without asking is its [`TrustWindow`].
 
+use super::newer::held_by_newer;
 use super::records::{self, Record};
 use super::{ClaimError, Ledger, TRIES_MAX, TrustWindow, keys};
 use crate::domain::{
@@ -81,8 +82,9 @@ impl Ledger {
         for _ in 0..TRIES_MAX {
             // The window counts from before the store was asked for anything.
             let started = self.clock.boot();
-            let (now, left) = tokio::try_join!(self.store.now(), self.left_of(ask.task))?;
-            let (found, has_conversation) = left;
+            let looked = tokio::try_join!(self.store.now(), self.left_of(ask.task));
+            let (now, (found, has_conversation)) =
+                looked.map_err(|error| held_by_newer(ask.task, error))?;
             let claim = match self.judge(&ask, found.as_ref().map(|r| &r.value), &now)? {
                 Verdict::Granted(claim) => return Ok(self.held(*claim, started, &now, ask.lease)),
                 Verdict::Take(claim) => Claim { assistant: assistant.clone(), ..*claim },
@@ -212,7 +214,8 @@ impl Ledger {
         run: &RunId,
     ) -> Result<(), ClaimError> {
         // The record first: it is judged at a time that is later, never earlier.
-        let found = self.claim_record(task).await?;
+        let found = self.claim_record(task).await;
+        let found = found.map_err(|error| held_by_newer(task, error))?;
         let now = self.store.now().await?;
         let found = found.as_ref().map(|record| &record.value);
         self.mine(found, fence, run, &now).map(|_| ())
@@ -223,14 +226,18 @@ impl Ledger {
         Ok(self.claim_record(task).await?.map(|record| record.value))
     }
 
-    /// Every claim that is not free, parked ones and those with an ended lease included.
-    pub async fn claims(&self) -> Result<Vec<Claim>, ClaimError> {
-        let board = &self.options.board;
-        let tasks = self.tasks_under(&keys::held_prefix(board)).await?;
-        let names: Vec<String> = tasks.iter().map(|task| keys::claim(board, *task)).collect();
-        let found = records::get_all::<Claim>(self.store.as_ref(), &names).await?;
-        let claims = found.into_iter().flatten().map(|record| record.value);
-        Ok(claims.filter(|claim| claim.phase != Phase::Free).collect())
+    /// The record of a claim that is held; one that a newer Rota has written since is lost.
+    pub(super) async fn held_record(
+        &self,
+        held: &Held,
+    ) -> Result<Option<Record<Claim>>, ClaimError> {
+        let task = held.claim.task;
+        self.claim_record(task).await.map_err(|error| {
+            if records::is_newer(&error) {
+                held.trust.lose();
+            }
+            held_by_newer(task, error)
+        })
     }
 
     pub(super) async fn claim_record(
@@ -238,19 +245,6 @@ impl Ledger {
         task: TaskId,
     ) -> Result<Option<Record<Claim>>, StoreError> {
         records::get(self.store.as_ref(), &keys::claim(&self.options.board, task)).await
-    }
-
-    /// The tasks that an index of claims names.
-    pub(super) async fn tasks_under(&self, prefix: &str) -> Result<Vec<TaskId>, StoreError> {
-        let mut tasks = Vec::new();
-        let mut after: Option<String> = None;
-        loop {
-            let rows = self.store.scan(prefix, after.as_deref(), records::PAGE).await?;
-            let Some(last) = rows.last() else { return Ok(tasks) };
-            after = Some(last.key.clone());
-            let ids = rows.iter().map(|row| row.key[prefix.len()..].parse::<TaskId>());
-            tasks.extend(ids.filter_map(std::result::Result::ok));
-        }
     }
 
     /// The next fence of a task: above every earlier one, and above every epoch's before ours.
@@ -356,7 +350,7 @@ impl Ledger {
         let key = keys::claim(&self.options.board, task);
         for _ in 0..TRIES_MAX {
             let now = self.store.now().await?;
-            let found = self.claim_record(task).await?;
+            let found = self.held_record(held).await?;
             let mine = self.mine(found.as_ref().map(|r| &r.value), fence, &held.claim.run, &now);
             let mut claim = match mine {
                 Ok(claim) => claim.clone(),
@@ -385,7 +379,7 @@ impl Ledger {
         let key = keys::claim(&self.options.board, task);
         for _ in 0..TRIES_MAX {
             let now = self.store.now().await?;
-            let found = self.claim_record(task).await?;
+            let found = self.held_record(held).await?;
             let record = found.as_ref().map(|record| &record.value);
             let mine = self.mine(record, fence, &held.claim.run, &now);
             let mut wanted = record.cloned().unwrap_or_else(|| held.claim.clone());

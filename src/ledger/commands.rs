@@ -3,7 +3,7 @@
 
 use super::begun::LifeOf;
 use super::daemons::KnownDaemon;
-use super::records::{self, Record};
+use super::records::{self, Found, Record};
 use super::{Ledger, Result, keys};
 use crate::domain::{CommentId, Fence, PersonId, RunId, TaskId, Timestamp};
 use crate::store::Batch;
@@ -40,7 +40,7 @@ impl Ledger {
         let board = &self.options.board;
         let (key, taken) =
             (keys::command(board, given.comment), keys::command_taken(board, given.comment));
-        if self.read::<Timestamp>(&taken).await?.is_some() {
+        if !matches!(self.find::<Timestamp>(&taken).await?, Found::Nothing) {
             return Ok(());
         }
         let batch = records::create(Batch::new(), &key, given)?;
@@ -53,6 +53,9 @@ impl Ledger {
     /// it was not said whether this life has taken it, or left it, it may ask again.
     pub async fn take_command(&self, comment: CommentId) -> Result<bool> {
         let (key, taker) = self.taken_keys(comment);
+        if self.is_newers(&taker).await? {
+            return Ok(false);
+        }
         let batch = records::create(Batch::new(), &key, &self.clock.wall())?;
         let batch = records::put::<_, ()>(batch, &taker, &self.own_life(), None)?;
         let is_taken = self.try_commit(batch).await;
@@ -85,13 +88,17 @@ impl Ledger {
     /// Whether another daemon is there that has taken one, and says itself when it is done.
     pub async fn is_command_elsewhere(&self, comment: CommentId) -> Result<bool> {
         let (_, taker) = self.taken_keys(comment);
-        let found: Option<Record<LifeOf>> = self.read(&taker).await?;
+        let found: Option<Record<LifeOf>> = match self.read(&taker).await {
+            Err(error) if error.is_of_newer() => return Ok(true),
+            found => found?,
+        };
         let own = self.own_life();
         let Some(whose) = found.map(|found| found.value).filter(|whose| *whose != own) else {
             return Ok(false);
         };
         let is_whose = |known: &KnownDaemon| {
-            known.record.id == whose.daemon && known.record.life == whose.life
+            let is_its_life = known.is_newer || known.record.life == whose.life;
+            known.record.id == whose.daemon && is_its_life
         };
         Ok(self.daemons().await?.iter().any(|known| known.is_there && is_whose(known)))
     }

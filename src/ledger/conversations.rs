@@ -5,7 +5,7 @@ use super::claims::{contended, lost};
 use super::records::{self, PAGE, Record};
 use super::{ClaimError, Held, Ledger, LedgerError, TRIES_MAX, keys};
 use crate::domain::{Claim, EndKind, Phase, Reason, RunId, StoreTime, TaskId, Value};
-use crate::store::{Batch, StoreError};
+use crate::store::{Batch, Row, StoreError, Versioned};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -168,7 +168,11 @@ impl Ledger {
     }
 
     async fn without(&self, batch: Batch, key: &str) -> Result<Batch, StoreError> {
-        if self.store.get(key).await?.is_none() {
+        let Some(Versioned { version, value }) = self.store.get(key).await? else {
+            return Ok(batch);
+        };
+        let row = Row { key: key.to_owned(), version, value };
+        if records::is_marked(self.store.as_ref(), &row).await? {
             return Ok(batch);
         }
         let parts = keys::parts_under(&format!("{key}/"));

@@ -4,14 +4,18 @@
 //! is left as it is. What people say about a daemon stands beside it. A daemon that has written nothing
 //! for a lease, by the store's time, is gone, and what it had begun may be taken over. Until when it
 //! may believe that it is there itself, is told by its boot-time clock, as for a claim.
+//!
+//! What a command does by hand where no daemon runs is done under a name of its own, of which nothing is
+//! left when it ends.
 
-use super::records::{self, Record, contended};
+use super::newer::NEWER;
+use super::records::{self, Found, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
-use crate::domain::{DaemonId, LifeId, StoreTime, Timestamp, millis};
+use crate::domain::{DaemonId, LifeId, PlaybookName, StoreTime, Timestamp, millis};
 use crate::store::{Batch, Row};
 use chrono::TimeDelta;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -69,6 +73,29 @@ pub struct KnownDaemon {
     pub is_there: bool,
     /// How long ago it was seen; `None`: on a clock that no longer runs.
     pub seen_ago: Option<Duration>,
+    /// A newer Rota wrote what it says of itself: what of that is not understood is left out, and it is
+    /// there unless it clearly is not.
+    pub is_newer: bool,
+}
+
+/// The playbooks that a daemon has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnPlaybooks {
+    /// Whose.
+    pub daemon: DaemonId,
+    /// The hash of each one's text.
+    pub hashes: BTreeMap<PlaybookName, String>,
+}
+
+/// What can be understood of what a newer Rota says of itself.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Glimpse {
+    life: serde_json::Value,
+    version: serde_json::Value,
+    until: serde_json::Value,
+    left: serde_json::Value,
+    labels: serde_json::Value,
 }
 
 /// As what a daemon is there.
@@ -199,7 +226,56 @@ impl Ledger {
         Err(contended(key))
     }
 
-    /// Every daemon that is remembered, by name. What a later version wrote otherwise is left out.
+    /// A command that was typed ends: nobody needs to know that it was there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn leave_no_trace(&self) -> Result<()> {
+        let key = keys::daemon(&self.options.daemon);
+        for _ in 0..TRIES_MAX {
+            let found: Option<Record<DaemonRecord>> = self.read(&key).await?;
+            let Some(found) = found.filter(|found| found.value.life == self.options.life) else {
+                return Ok(());
+            };
+            if self.try_commit(records::remove(Batch::new(), &key, &found)).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(key))
+    }
+
+    /// Notes which playbooks this daemon has, for whoever compares them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn tell_playbooks(&self, hashes: BTreeMap<PlaybookName, String>) -> Result<()> {
+        let daemon = self.options.daemon.clone();
+        let key = keys::daemon_playbooks(&daemon);
+        let own = OwnPlaybooks { daemon, hashes };
+        for _ in 0..TRIES_MAX {
+            let found: Option<Record<OwnPlaybooks>> = self.read(&key).await?;
+            if found.as_ref().is_some_and(|found| found.value == own) {
+                return Ok(());
+            }
+            let batch = records::replace(Batch::new(), &key, &own, found.as_ref())?;
+            if self.try_commit(batch).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(key))
+    }
+
+    /// Which playbooks daemons have, as they told it last.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn told_playbooks(&self) -> Result<Vec<OwnPlaybooks>> {
+        let rows: Vec<(String, Record<OwnPlaybooks>)> =
+            records::scan_all(self.store.as_ref(), keys::DAEMON_PLAYBOOKS, DAEMONS_MAX).await?;
+        Ok(rows.into_iter().map(|(_, row)| row.value).collect())
+    }
+
+    /// Every daemon that is remembered, by name; of what a later version wrote, what is understood.
     ///
     /// # Errors
     /// When the store fails.
@@ -210,16 +286,78 @@ impl Ledger {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let drained = self.store.scan(keys::DRAINED, None, DAEMONS_MAX).await?;
-        let drained: Vec<Drained> = drained.iter().filter_map(readable).collect();
-        let known = rows.iter().filter_map(readable).map(|record: DaemonRecord| KnownDaemon {
-            drained: drained.iter().find(|drained| drained.daemon == record.id).cloned(),
-            is_there: record.is_there(&now),
-            seen_ago: (record.seen.era == now.era)
-                .then(|| Duration::from_millis(now.ms.saturating_sub(record.seen.ms))),
-            record,
-        });
-        Ok(known.collect())
+        let drained =
+            records::scan_found::<Drained>(self.store.as_ref(), keys::DRAINED, None, DAEMONS_MAX)
+                .await?;
+        let drained: BTreeMap<String, Drained> = drained
+            .into_iter()
+            .filter_map(|(key, found)| {
+                let segment = key.strip_prefix(keys::DRAINED)?.to_owned();
+                Some((segment, self.drained_of(found)?))
+            })
+            .collect();
+        let mut all = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let (is_there, record, is_newer) =
+                match records::parse::<DaemonRecord>(&row.key, &row.value) {
+                    Ok(record) => (record.is_there(&now), record, false),
+                    Err(error) if records::is_newer(&error) => {
+                        self.store.leave_alone(&row.key, row.version);
+                        let (record, is_there) = self.glimpse(row, &now);
+                        (is_there, record, true)
+                    }
+                    Err(error) => {
+                        tracing::debug!(key = %row.key, %error, "a daemon is left out");
+                        continue;
+                    }
+                };
+            let segment = row.key.strip_prefix(keys::DAEMON).unwrap_or_default();
+            all.push(KnownDaemon {
+                drained: drained.get(segment).cloned(),
+                is_there,
+                seen_ago: (record.seen.era == now.era)
+                    .then(|| Duration::from_millis(now.ms.saturating_sub(record.seen.ms))),
+                record,
+                is_newer,
+            });
+        }
+        Ok(all)
+    }
+
+    /// A newer daemon, as far as it is understood, and whether it is there: where nobody here can tell,
+    /// it is, so that nothing of it is taken over.
+    fn glimpse(&self, row: &Row, now: &StoreTime) -> (DaemonRecord, bool) {
+        let seen: Glimpse = serde_json::from_slice(&row.value).unwrap_or_default();
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let until: Option<StoreTime> = serde_json::from_value(seen.until).ok();
+        let has_gone = until.as_ref().is_some_and(|until| until.is_past(now));
+        let version = text(&seen.version);
+        let at = self.clock.wall();
+        let record = DaemonRecord {
+            id: DaemonId::new(row.key.strip_prefix(keys::DAEMON).unwrap_or_default()),
+            life: LifeId::new(text(&seen.life)),
+            version: if version.is_empty() { "newer".to_owned() } else { version },
+            labels: serde_json::from_value(seen.labels).unwrap_or_default(),
+            slots: 0,
+            since: at,
+            at,
+            seen: StoreTime { era: String::new(), ms: 0 },
+            until: until.unwrap_or_else(|| now.clone()),
+            left: None,
+        };
+        (record, !has_gone && seen.left.is_null())
+    }
+
+    /// What is said of a daemon that takes no new work; what cannot be read says that, too.
+    fn drained_of(&self, found: Found<Drained>) -> Option<Drained> {
+        match found {
+            Found::Nothing => None,
+            Found::Known(record) => Some(record.value),
+            Found::Newer => {
+                let (daemon, by) = (self.options.daemon.clone(), NEWER.to_owned());
+                Some(Drained { daemon, by, at: self.clock.wall() })
+            }
+        }
     }
 
     /// From now on a daemon takes no new work, or (`false`) it does again; false when it was so before.
@@ -256,8 +394,10 @@ impl Ledger {
     /// # Errors
     /// When the store fails.
     pub async fn drained(&self) -> Result<Option<Drained>> {
-        let found = self.read(&keys::drained(&self.options.daemon)).await?;
-        Ok(found.map(|found| found.value))
+        // What is done by hand in its place is, too.
+        let daemon = DaemonId::new(self.options.daemon.configured());
+        let found = self.find(&keys::drained(&daemon)).await?;
+        Ok(self.drained_of(found))
     }
 
     /// Forgets daemons that have been gone for long.
@@ -268,25 +408,24 @@ impl Ledger {
         let long_ago = self.clock.wall() - REMEMBERED;
         for known in self.daemons().await? {
             let is_own = known.record.id == self.options.daemon;
-            if is_own || known.is_there || known.record.at >= long_ago {
+            if is_own || known.is_newer || known.is_there || known.record.at >= long_ago {
                 continue;
             }
-            let key = keys::daemon(&known.record.id);
-            let found: Option<Record<DaemonRecord>> = self.read(&key).await?;
+            let id = &known.record.id;
+            let key = keys::daemon(id);
+            let found: Option<Record<DaemonRecord>> = self.read_known(&key).await?;
             if let Some(found) = found.filter(|found| found.value == known.record) {
-                let batch = records::remove(Batch::new(), &key, &found);
-                self.try_commit(batch.delete(keys::drained(&known.record.id))).await?;
+                let mut batch = records::remove(Batch::new(), &key, &found);
+                if let Found::Known(drained) = self.find::<Drained>(&keys::drained(id)).await? {
+                    batch = records::remove(batch, &keys::drained(id), &drained);
+                }
+                let playbooks = keys::daemon_playbooks(id);
+                if let Found::Known(own) = self.find::<OwnPlaybooks>(&playbooks).await? {
+                    batch = records::remove(batch, &playbooks, &own);
+                }
+                self.try_commit(batch).await?;
             }
         }
         Ok(())
     }
-}
-
-/// A record, unless it is one that only a later version can read.
-fn readable<T: DeserializeOwned>(row: &Row) -> Option<T> {
-    let read = serde_json::from_slice(&row.value);
-    if let Err(error) = &read {
-        tracing::debug!(key = %row.key, %error, "a record of another version is left alone");
-    }
-    read.ok()
 }

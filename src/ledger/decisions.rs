@@ -1,7 +1,7 @@
 //! Decisions: why a task or playbook was, or was not, acted upon. What is decided again in the same
 //! way is not written again, so a playbook that looks every minute leaves one line, not a thousand.
 
-use super::records::{self, Record, contended};
+use super::records::{self, Found, Record, contended};
 use super::{Ledger, Result, TRIES_MAX, keys};
 use crate::domain::{Decision, PlaybookName, TaskId, Timestamp};
 use crate::store::Batch;
@@ -23,14 +23,17 @@ impl Ledger {
             None => keys::decisions_playbook(&decision.playbook),
         };
         for _ in 0..TRIES_MAX {
-            let known = self.known(&subject).await?;
+            let all: Vec<(String, Found<Decision>)> =
+                records::scan_found(self.store.as_ref(), &subject, None, DECISIONS_MAX * 2).await?;
+            let end = all.last().and_then(|(key, _)| key[subject.len()..].parse::<u64>().ok());
+            let known: Vec<_> =
+                all.into_iter().filter_map(|(key, found)| Some((key, found.known()?))).collect();
             let last =
                 known.iter().rev().find(|(_, record)| record.value.playbook == decision.playbook);
             if last.is_some_and(|(_, last)| says_the_same(&last.value, &decision)) {
                 return Ok(());
             }
-            let last = known.last().and_then(|(key, _)| key[subject.len()..].parse::<u64>().ok());
-            let key = format!("{subject}{}", keys::number(last.unwrap_or(0) + 1));
+            let key = format!("{subject}{}", keys::number(end.unwrap_or(0) + 1));
             let mut batch = records::create(Batch::new(), &key, &decision)?;
             let excess = (known.len() + 1).saturating_sub(DECISIONS_MAX);
             for (key, record) in known.iter().take(excess) {

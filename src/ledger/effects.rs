@@ -1,7 +1,7 @@
 //! The journal of effects: the intent is durable before the act, the result after it, with what
 //! people are told of it. An intent without a result is an effect of which nobody knows (C3).
 
-use super::records::{self, Record, contended};
+use super::records::{self, Found, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{Effect, EffectResult, Mark, Notice, PlaybookName, RunId};
 use crate::store::Batch;
@@ -124,6 +124,14 @@ impl Ledger {
         Ok(entries.into_iter().map(|(_, entry)| entry.value.effect).collect())
     }
 
+    /// Whether some of a run's effects can be read by a newer Rota only.
+    pub(super) async fn has_newer_effects(&self, run: &RunId) -> Result<bool> {
+        let rows: Vec<(String, Found<Entry>)> =
+            records::scan_found(self.store.as_ref(), &keys::effects(run), None, EFFECTS_MAX)
+                .await?;
+        Ok(rows.iter().any(|(_, found)| matches!(found, Found::Newer)))
+    }
+
     /// Those after the one of this number, or from the first one on, at most `limit`.
     pub async fn effects_after(
         &self,
@@ -151,7 +159,7 @@ impl Ledger {
             records::scan_all(self.store.as_ref(), &keys::intents_open(run), EFFECTS_MAX).await?;
         let mut effects = Vec::with_capacity(open.len());
         for (_, mark) in open {
-            let found: Option<Record<Entry>> = self.read(&keys::effect(&mark.value)).await?;
+            let found: Option<Record<Entry>> = self.read_known(&keys::effect(&mark.value)).await?;
             let effect = found.map(|record| record.value.effect);
             effects.extend(effect.filter(|effect| effect.result.is_none()));
         }

@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// Epochs of databases that were put back are counted in hours from here: the begin of 2025.
+const EPOCHS_FROM: i64 = 1_735_689_600;
 /// So many rows are imported with one commit.
 const IMPORT_ROWS: usize = 200;
 /// What restoring did, for the operator.
@@ -93,6 +95,34 @@ pub async fn epoch_of(store: &dyn Store) -> Result<u32, ExportError> {
     serde_json::from_slice(&row.value).map_err(|error| {
         StoreError::Corrupt { key: keys::EPOCH.to_owned(), source: Box::new(error) }.into()
     })
+}
+
+/// Begins a new epoch in a store that was put back by other means than ours: above every one that it
+/// may have come to since the copy was made, so that no fence is given twice. Everything is stopped until
+/// a person has looked, and what fell due meanwhile is not caught up.
+///
+/// # Errors
+/// The store's, or the file's.
+pub async fn begin_epoch(
+    store: &dyn Store,
+    state: &Path,
+    by: &str,
+    clock: &dyn Clock,
+) -> Result<u32, ExportError> {
+    let at = clock.wall();
+    let known = epoch_of(store).await?.max(read_epoch(state)?);
+    // A copy that is older than an earlier one that was put back does not know what epoch that one came to.
+    let hours = (at.timestamp() - EPOCHS_FROM) / 3_600;
+    let epoch = known.saturating_add(1).max(u32::try_from(hours).unwrap_or(0));
+    let path = state.join("epoch");
+    write_durably(&path, format!("{epoch}\n").as_bytes())
+        .map_err(|source| ExportError::File { path, source })?;
+    let reason = "the database was put back; look at the board, then start again".to_owned();
+    let stopped = Stopped { by: by.to_owned(), reason, at: Some(at) };
+    let batch = records::put::<_, ()>(Batch::new(), keys::STOPPED, &stopped, None)?;
+    let batch = records::put::<_, ()>(batch, keys::EPOCH, &epoch, None)?;
+    store.commit(records::put::<_, ()>(batch, keys::LOST_UNTIL, &at, None)?).await?;
+    Ok(epoch)
 }
 
 /// Lets a store and a state folder know of an epoch, neither of which knows a higher one then.

@@ -9,7 +9,7 @@ impl Ledger {
     /// What was said of a task last; `None`: nobody was asked, or it was long ago.
     pub async fn fitness(&self, playbook: &PlaybookName, task: TaskId) -> Result<Option<Fitness>> {
         let key = keys::fitness(playbook, &self.options.board, task);
-        Ok(self.read(&key).await?.map(|found| found.value))
+        Ok(self.read_known(&key).await?.map(|found| found.value))
     }
 
     /// Remembers what was said of a task.

@@ -31,7 +31,7 @@ impl Ledger {
     /// Agents' writes on a task since a person acted on it.
     pub async fn exchange(&self, task: TaskId) -> Result<Option<Exchange>> {
         let key = keys::exchange(&self.options.board, task);
-        Ok(self.read(&key).await?.map(|record| record.value))
+        Ok(self.read_known(&key).await?.map(|record| record.value))
     }
 
     /// Those of the tasks that changed hands so often, or more often.
@@ -39,7 +39,9 @@ impl Ledger {
         let list = keys::exchanges_by_count(&self.options.board);
         let mut found = BTreeMap::new();
         for task in self.tasks_from(&list, count).await? {
-            found.extend(self.exchange(task).await?.map(|exchange| (task, exchange)));
+            let key = keys::exchange(&self.options.board, task);
+            let known: Option<Record<Exchange>> = self.read_known(&key).await?;
+            found.extend(known.map(|exchange| (task, exchange.value)));
         }
         Ok(found)
     }
@@ -78,7 +80,11 @@ impl Ledger {
         let board = &self.options.board;
         let key = keys::exchange(board, task);
         for _ in 0..TRIES_MAX {
-            let found: Option<Record<Exchange>> = self.read(&key).await?;
+            let found: Option<Record<Exchange>> = match self.read(&key).await {
+                // Whoever wrote it counts on.
+                Err(error) if error.is_of_newer() => return Ok(false),
+                found => found?,
+            };
             let Some(next) = change(found.as_ref().map(|found| &found.value)) else {
                 return Ok(false);
             };
@@ -107,7 +113,7 @@ impl Ledger {
     /// How deep a task is: 0 for a person's, one more than the task it was made at for a run's.
     pub async fn depth(&self, task: TaskId) -> Result<u32> {
         let key = keys::delegated(&self.options.board, task);
-        Ok(self.read::<Depth>(&key).await?.map_or(0, |record| record.value.depth))
+        Ok(self.read_known::<Depth>(&key).await?.map_or(0, |record| record.value.depth))
     }
 
     /// The tasks that are deeper than this.
@@ -115,7 +121,9 @@ impl Ledger {
         let list = keys::delegations_by_depth(&self.options.board);
         let mut found = BTreeMap::new();
         for task in self.tasks_from(&list, depth.saturating_add(1)).await? {
-            found.insert(task, self.depth(task).await?);
+            let key = keys::delegated(&self.options.board, task);
+            let known: Option<Record<Depth>> = self.read_known(&key).await?;
+            found.insert(task, known.map_or(0, |known| known.value.depth));
         }
         Ok(found)
     }

@@ -1,7 +1,7 @@
 //! Occurrences: every planned instant is recorded in the commit that moves the playbook's watermark
 //! past it, so there are no holes; and what has settled never changes.
 
-use super::records::{self, Record, contended};
+use super::records::{self, Found, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{
     Cursor, Notice, Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Timestamp,
@@ -98,10 +98,15 @@ impl Ledger {
     /// stands for something else has none: whoever records it hears of that.
     pub async fn recorded(&self, planned: &[&Occurrence]) -> Result<BTreeSet<OccurrenceId>> {
         let names: Vec<String> = planned.iter().map(|it| keys::occurrence(&it.id)).collect();
-        let found = records::get_all::<Occurrence>(self.store.as_ref(), &names).await?;
+        let found = records::find_all::<Occurrence>(self.store.as_ref(), &names).await?;
         let mut recorded = BTreeSet::new();
         for (planned, found) in planned.iter().zip(found) {
-            if found.is_some_and(|found| is_the_same(&found.value, planned)) {
+            let is_recorded = match found {
+                Found::Nothing => false,
+                Found::Newer => true,
+                Found::Known(found) => is_the_same(&found.value, planned),
+            };
+            if is_recorded {
                 recorded.insert(planned.id.clone());
             }
         }
@@ -272,8 +277,8 @@ impl Ledger {
         ids: Vec<(String, Record<OccurrenceId>)>,
     ) -> Result<Vec<Occurrence>> {
         let names: Vec<String> = ids.iter().map(|(_, id)| keys::occurrence(&id.value)).collect();
-        let found = records::get_all::<Occurrence>(self.store.as_ref(), &names).await?;
-        Ok(found.into_iter().flatten().map(|record| record.value).collect())
+        let found = records::find_all::<Occurrence>(self.store.as_ref(), &names).await?;
+        Ok(found.into_iter().filter_map(Found::known).map(|record| record.value).collect())
     }
 
     async fn all_recorded(&self, occurrences: &[Occurrence]) -> Result<bool> {
@@ -287,10 +292,11 @@ impl Ledger {
 
     /// Whether this occurrence is there, whatever became of it.
     async fn is_recorded(&self, occurrence: &Occurrence) -> Result<bool> {
-        match self.occurrence(&occurrence.id).await? {
-            None => Ok(false),
-            Some(found) if is_the_same(&found, occurrence) => Ok(true),
-            Some(_) => Err(LedgerError::Conflict {
+        match self.find::<Occurrence>(&keys::occurrence(&occurrence.id)).await? {
+            Found::Nothing => Ok(false),
+            Found::Newer => Ok(true),
+            Found::Known(found) if is_the_same(&found.value, occurrence) => Ok(true),
+            Found::Known(_) => Err(LedgerError::Conflict {
                 what: occurrence.id.to_string(),
                 why: "another occurrence has this id".to_owned(),
             }),

@@ -2,7 +2,7 @@
 //! by its key, so that the same fact is not told twice. Each channel has a queue: what is told there
 //! is told in the order in which it was stored, and no channel waits for another.
 
-use super::records::{self, PAGE, Record, contended};
+use super::records::{self, Found, PAGE, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{Channel, Delivery, Missed, Notice, RunId, Timestamp};
 use crate::instruments::Told;
@@ -12,8 +12,6 @@ use crate::store::Batch;
 pub(super) const NOTICES_MAX: usize = 100;
 /// More of an error is not kept.
 const ERROR_CHARS_MAX: usize = 500;
-/// At most so many queues are looked at.
-const QUEUES_MAX: usize = 1_000;
 
 /// A part of a notice that was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,61 +64,6 @@ impl Ledger {
             self.enqueue_some(notices).await?;
         }
         Ok(())
-    }
-
-    /// The channels that something waits for.
-    pub async fn waiting_channels(&self) -> Result<Vec<Channel>> {
-        let mut channels = Vec::new();
-        let mut after: Option<String> = None;
-        self.know_last_place().await?;
-        while channels.len() < QUEUES_MAX {
-            let page: Vec<(String, Record<String>)> =
-                records::scan(self.store.as_ref(), keys::QUEUE, after.as_deref(), 1).await?;
-            let Some((row, key)) = page.into_iter().next() else { break };
-            let head = self.notice(&key.value).await?;
-            channels.extend(head.map(|notice| notice.to));
-            after = keys::after_queue(&row);
-        }
-        Ok(channels)
-    }
-
-    /// What waits for a channel, in the order in which it is told, at most `limit`.
-    pub async fn queue(&self, channel: &Channel, limit: usize) -> Result<Vec<Notice>> {
-        self.know_last_place().await?;
-        let prefix = keys::queue(channel);
-        let rows = records::scan_all(self.store.as_ref(), &prefix, limit).await?;
-        self.notices_by_key(rows.into_iter()).await
-    }
-
-    /// The first alarm that waits for a channel.
-    pub async fn first_alarm(&self, channel: &Channel) -> Result<Option<Notice>> {
-        self.know_last_place().await?;
-        let prefix = keys::alarms(channel);
-        let rows = records::scan_all(self.store.as_ref(), &prefix, 1).await?;
-        Ok(self.notices_by_key(rows.into_iter()).await?.pop())
-    }
-
-    /// How many notices, alarms aside, a channel was told since an instant; at most `limit` are counted.
-    pub async fn count_told(
-        &self,
-        channel: &Channel,
-        since: Timestamp,
-        limit: usize,
-    ) -> Result<usize> {
-        let (prefix, since) = (keys::told(channel), keys::told_since(channel, since));
-        Ok(self.store.scan(&prefix, Some(&since), limit).await?.len())
-    }
-
-    /// How each queue stands; of each at most `limit` are counted.
-    pub async fn queues(&self, limit: usize) -> Result<Vec<QueueState>> {
-        let mut queues = Vec::new();
-        for channel in self.waiting_channels().await? {
-            let prefix = keys::queue(&channel);
-            let waiting = self.store.scan(&prefix, None, limit).await?.len();
-            let head = self.queue(&channel, 1).await?.into_iter().next();
-            queues.extend(head.map(|head| QueueState { channel, waiting, head }));
-        }
-        Ok(queues)
     }
 
     /// A part of it was taken; with the last one it is delivered.
@@ -254,12 +197,16 @@ impl Ledger {
             if is_repeated {
                 continue;
             }
-            if let Some(known) = self.read::<Notice>(&row).await? {
-                if let Some(edited) = self.edited(&known.value, notice).await? {
-                    batch = records::replace(batch, &row, &edited, Some(&known))?;
-                    batch = listed(batch, Some(&known.value), Some(&edited))?;
+            match self.find::<Notice>(&row).await? {
+                Found::Nothing => {}
+                Found::Newer => continue,
+                Found::Known(known) => {
+                    if let Some(edited) = self.edited(&known.value, notice).await? {
+                        batch = records::replace(batch, &row, &edited, Some(&known))?;
+                        batch = listed(batch, Some(&known.value), Some(&edited))?;
+                    }
+                    continue;
                 }
-                continue;
             }
             let place = self.next_place().await?;
             let notice = Notice { place, ..notice.clone() };
@@ -343,7 +290,8 @@ impl Ledger {
     ) -> Result<Vec<Notice>> {
         let mut notices = Vec::new();
         for (_, key) in listed {
-            notices.extend(self.notice(&key.value).await?);
+            let found = self.read_known::<Notice>(&keys::notice(&key.value)).await?;
+            notices.extend(found.map(|record| record.value));
         }
         Ok(notices)
     }
@@ -360,7 +308,7 @@ impl Ledger {
 
     /// Looks once which place is the last one. What an earlier version of ours listed by its next
     /// attempt gets its place then.
-    async fn know_last_place(&self) -> Result<u64> {
+    pub(super) async fn know_last_place(&self) -> Result<u64> {
         let mut last = self.last_place.lock().await;
         if let Some(last) = *last {
             return Ok(last);
@@ -380,18 +328,23 @@ impl Ledger {
     }
 
     async fn adopt_due(&self, mut last: u64) -> Result<u64> {
+        let mut after: Option<String> = None;
         loop {
             let page: Vec<(String, Record<String>)> =
-                records::scan(self.store.as_ref(), keys::DUE, None, NOTICES_MAX).await?;
-            if page.is_empty() {
-                return Ok(last);
+                records::scan(self.store.as_ref(), keys::DUE, after.as_deref(), NOTICES_MAX)
+                    .await?;
+            let Some((end, _)) = page.last() else { return Ok(last) };
+            after = Some(end.clone());
+            let (mut notices, mut batch) = (Vec::new(), Batch::new());
+            for (row, key) in &page {
+                match self.find::<Notice>(&keys::notice(&key.value)).await? {
+                    Found::Newer => continue,
+                    Found::Nothing => {}
+                    Found::Known(notice) => notices.push(notice),
+                }
+                batch = batch.delete(row);
             }
-            let mut notices = Vec::new();
-            for (_, key) in &page {
-                notices.extend(self.read::<Notice>(&keys::notice(&key.value)).await?);
-            }
-            notices.sort_by_key(|notice| notice.value.created);
-            let mut batch = page.iter().fold(Batch::new(), |batch, (row, _)| batch.delete(row));
+            notices.sort_by_key(|notice: &Record<Notice>| notice.value.created);
             for found in notices {
                 last += 1;
                 let notice = Notice { place: last, ..found.value.clone() };
@@ -400,7 +353,9 @@ impl Ledger {
                 batch = listed(batch, None, Some(&notice))?;
             }
             // Of two lives the other one may have done it; then nothing is left.
-            self.try_commit(batch).await?;
+            if batch != Batch::new() && !self.try_commit(batch).await? {
+                after = None;
+            }
         }
     }
 }

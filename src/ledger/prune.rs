@@ -4,14 +4,15 @@
 //!
 //! It is done in small steps from time to time, so that nobody waits for it. Never touched: claims
 //! and their fences, runs of held and orphaned claims and of open occurrences, what is not settled
-//! or not told, the latest occurrences of each playbook, switches and watermarks, and the audit log,
-//! whose chain would not hold without its beginning (people's acts are few).
+//! or not told, the latest occurrences of each playbook, switches and watermarks, the audit log,
+//! whose chain would not hold without its beginning (people's acts are few), and what only a newer Rota
+//! can read.
 
 mod past;
 mod run;
 
 use super::records::{self, Record};
-use super::{Ledger, Result, keys};
+use super::{Ledger, OPEN_MAX, Result, keys};
 use crate::domain::{OccurrenceId, Run, TaskId, Timestamp};
 use chrono::TimeDelta;
 use std::collections::BTreeSet;
@@ -137,12 +138,15 @@ impl Ledger {
             spared.tasks.extend(self.tasks_under(&prefix).await?);
         }
         for task in &spared.tasks {
-            let Some(claim) = self.claim_record(*task).await? else { continue };
-            let run: Option<Record<Run>> = self.read(&keys::run(&claim.value.run)).await?;
+            let claim = records::known(self.claim_record(*task).await)?;
+            let Some(claim) = claim else { continue };
+            let run: Option<Record<Run>> = self.read_known(&keys::run(&claim.value.run)).await?;
             spared.definitions.extend(run.map(|run| keys::segment(&run.value.definition)));
         }
-        let open = self.open_occurrences().await?;
-        spared.occurrences.extend(open.into_iter().map(|occurrence| occurrence.id));
+        // By their list: also those that only a newer Rota can read.
+        let open: Vec<(String, Record<OccurrenceId>)> =
+            records::scan_all(self.store.as_ref(), keys::OCCURRENCE_OPEN, OPEN_MAX).await?;
+        spared.occurrences.extend(open.into_iter().map(|(_, id)| id.value));
         Ok(spared)
     }
 

@@ -1,11 +1,16 @@
 //! Records: JSON in the store. What is larger than one value is cut into numbered parts that are
 //! written in the same commit; the record's own row then says how many there are and how to tell
 //! that they belong together.
+//!
+//! For a release two versions of the program work side by side on one store. What the newer one adds is a
+//! member that the older one passes over, and loses when it writes the record anew. A record that the older
+//! one must not write says so: its member `rota` holds the number of its format, and one that knows only
+//! lower ones leaves it alone, as it does what holds words that it does not know.
 
 use super::{Ledger, LedgerError, Result, keys};
 use crate::store::{Batch, Row, Store, StoreError, VALUE_BYTES_MAX, Versioned};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// The largest record, in bytes of JSON.
 pub(super) const RECORD_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -15,6 +20,10 @@ pub(super) const PAGE: usize = 500;
 const READS_MAX: u32 = 16;
 /// What a JSON text never begins with.
 const PARTS_MARK: u8 = b'#';
+/// The newest format that is known here. A record that does not say its format has the first.
+const FORMAT: u64 = 1;
+/// How a record says it.
+const FORMAT_SAID: &str = "\"rota\":";
 
 /// A record as it was read.
 #[derive(Debug)]
@@ -24,6 +33,23 @@ pub(super) struct Record<T> {
     /// How many parts it has beside its own row.
     parts: u32,
     pub(super) value: T,
+}
+
+/// What stands under a key.
+#[derive(Debug)]
+pub(super) enum Found<T> {
+    /// Nothing.
+    Nothing,
+    /// What only a newer program can read.
+    Newer,
+    /// A record.
+    Known(Record<T>),
+}
+
+/// What a record says of its format.
+#[derive(Deserialize)]
+struct Said {
+    rota: u64,
 }
 
 /// What stands in a record's own row when it has parts.
@@ -114,6 +140,22 @@ pub(super) async fn get_all<T: DeserializeOwned>(
     Ok(records)
 }
 
+/// The same with what only a newer program can read.
+pub(super) async fn find_all<T: DeserializeOwned>(
+    store: &dyn Store,
+    names: &[String],
+) -> std::result::Result<Vec<Found<T>>, StoreError> {
+    let mut all = Vec::with_capacity(names.len());
+    for some in names.chunks(PAGE) {
+        let asked: Vec<&str> = some.iter().map(String::as_str).collect();
+        let found = store.get_all(&asked).await?;
+        for (name, found) in some.iter().zip(found) {
+            all.push(Found::of(of(store, name, found).await)?);
+        }
+    }
+    Ok(all)
+}
+
 /// The record of what was found under its key.
 pub(super) async fn of<T: DeserializeOwned>(
     store: &dyn Store,
@@ -131,26 +173,44 @@ pub(super) async fn of<T: DeserializeOwned>(
     Err(corrupt(key, "its parts do not fit together"))
 }
 
-/// Up to `limit` records that begin with `prefix` and come after `after`, with their keys.
+/// Up to `limit` records that begin with `prefix` and come after `after`, with their keys; none: there
+/// are no more. What only a newer program can read is left out.
 pub(super) async fn scan<T: DeserializeOwned>(
     store: &dyn Store,
     prefix: &str,
     after: Option<&str>,
     limit: usize,
 ) -> std::result::Result<Vec<(String, Record<T>)>, StoreError> {
-    let mut records = Vec::new();
-    for row in store.scan(prefix, after, limit).await? {
-        match complete(store, &row).await? {
-            Some(record) => records.push((row.key, record)),
-            // It was rewritten, or removed, since the scan.
-            None => {
-                if let Some(record) = get(store, &row.key).await? {
-                    records.push((row.key, record));
-                }
-            }
+    let mut after = after.map(str::to_owned);
+    loop {
+        let page = scan_found(store, prefix, after.as_deref(), limit).await?;
+        let Some((last, _)) = page.last() else { return Ok(Vec::new()) };
+        after = Some(last.clone());
+        let records: Vec<_> =
+            page.into_iter().filter_map(|(key, found)| Some((key, found.known()?))).collect();
+        if !records.is_empty() {
+            return Ok(records);
         }
     }
-    Ok(records)
+}
+
+/// The same with what only a newer program can read, and with what has gone since the scan.
+pub(super) async fn scan_found<T: DeserializeOwned>(
+    store: &dyn Store,
+    prefix: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> std::result::Result<Vec<(String, Found<T>)>, StoreError> {
+    let mut all = Vec::new();
+    for row in store.scan(prefix, after, limit).await? {
+        let found = match complete(store, &row).await {
+            // It was rewritten, or removed, since the scan.
+            Ok(None) => get(store, &row.key).await,
+            found => found,
+        };
+        all.push((row.key, Found::of(found)?));
+    }
+    Ok(all)
 }
 
 /// Everything that begins with `prefix`, at most `limit` records.
@@ -177,10 +237,14 @@ async fn complete<T: DeserializeOwned>(
     store: &dyn Store,
     row: &Row,
 ) -> std::result::Result<Option<Record<T>>, StoreError> {
-    let read = |bytes: &[u8], parts| {
-        serde_json::from_slice(bytes)
-            .map(|value| Some(Record { version: row.version, parts, value }))
-            .map_err(|error| StoreError::Corrupt { key: row.key.clone(), source: Box::new(error) })
+    let read = |bytes: &[u8], parts| match parse(&row.key, bytes) {
+        Ok(value) => Ok(Some(Record { version: row.version, parts, value })),
+        Err(error) => {
+            if is_newer(&error) {
+                store.leave_alone(&row.key, row.version);
+            }
+            Err(error)
+        }
     };
     if row.value.first() != Some(&PARTS_MARK) {
         return read(&row.value, 0);
@@ -197,6 +261,88 @@ async fn complete<T: DeserializeOwned>(
         return Ok(None);
     }
     read(&bytes, parts.count)
+}
+
+/// What the text of a record says.
+pub(super) fn parse<T: DeserializeOwned>(
+    key: &str,
+    bytes: &[u8],
+) -> std::result::Result<T, StoreError> {
+    if let Some(format) = newer_format(bytes) {
+        let source = format!("its format is {format}, and {FORMAT} is known here").into();
+        return Err(StoreError::Newer { key: key.to_owned(), source });
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        let (key, is_json) = (key.to_owned(), error.is_data());
+        let source = Box::new(error);
+        // What is damaged is rarely JSON still: those are words that are not known here.
+        if is_json {
+            StoreError::Newer { key, source }
+        } else {
+            StoreError::Corrupt { key, source }
+        }
+    })
+}
+
+/// The format that a record says it has, where it is newer than what is known here.
+fn newer_format(bytes: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    if !text.starts_with('{') || !text.contains(FORMAT_SAID) {
+        return None;
+    }
+    let said: Said = serde_json::from_str(text).ok()?;
+    Some(said.rota).filter(|format| *format > FORMAT)
+}
+
+/// Whether a row, whatever it is about, says that it is a newer program's.
+pub(super) async fn is_marked(
+    store: &dyn Store,
+    row: &Row,
+) -> std::result::Result<bool, StoreError> {
+    if row.value.first() != Some(&PARTS_MARK) {
+        return Ok(newer_format(&row.value).is_some());
+    }
+    match complete::<serde::de::IgnoredAny>(store, row).await {
+        Ok(_) | Err(StoreError::Corrupt { .. }) => Ok(false),
+        Err(StoreError::Newer { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether only a newer program can read what was asked for.
+pub(super) fn is_newer(error: &StoreError) -> bool {
+    matches!(error, StoreError::Newer { .. })
+}
+
+/// What was read; what only a newer program can read is nothing here.
+pub(super) fn known<T>(
+    read: std::result::Result<Option<T>, StoreError>,
+) -> std::result::Result<Option<T>, StoreError> {
+    match read {
+        Err(StoreError::Newer { .. }) => Ok(None),
+        read => read,
+    }
+}
+
+impl<T> Found<T> {
+    fn of(
+        read: std::result::Result<Option<Record<T>>, StoreError>,
+    ) -> std::result::Result<Self, StoreError> {
+        match read {
+            Ok(Some(record)) => Ok(Self::Known(record)),
+            Ok(None) => Ok(Self::Nothing),
+            Err(StoreError::Newer { .. }) => Ok(Self::Newer),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The record, if it can be read.
+    pub(super) fn known(self) -> Option<Record<T>> {
+        match self {
+            Self::Known(record) => Some(record),
+            Self::Nothing | Self::Newer => None,
+        }
+    }
 }
 
 fn parts_of(row: &Row) -> std::result::Result<Parts, StoreError> {
@@ -219,6 +365,19 @@ impl Ledger {
     /// Reads a record.
     pub(super) async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<Record<T>>> {
         Ok(get(self.store.as_ref(), key).await?)
+    }
+
+    /// The same, where what only a newer program can read is nothing to whoever asks.
+    pub(super) async fn read_known<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<Record<T>>> {
+        Ok(known(get(self.store.as_ref(), key).await)?)
+    }
+
+    /// What stands under a key.
+    pub(super) async fn find<T: DeserializeOwned>(&self, key: &str) -> Result<Found<T>> {
+        Ok(Found::of(get(self.store.as_ref(), key).await)?)
     }
 
     /// Commits; `false` when somebody else was quicker and it has to be looked at again.

@@ -3,7 +3,7 @@
 //! A key is somebody's own. What was called under it is written down before it is done, and what came
 //! of it after; so whoever repeats it is given the first answer, or told that nobody knows.
 
-use super::records::{self, Record, contended};
+use super::records::{self, Found, Record, contended};
 use super::{Ledger, Result, TRIES_MAX, keys};
 use crate::domain::{Timestamp, Value};
 use crate::store::Batch;
@@ -159,15 +159,21 @@ impl Ledger {
         let old = rows.into_iter().map(|row| row.key).take_while(move |key| *key < old);
         for place in surplus.into_iter().chain(old) {
             let Some((_, hash)) = place.rsplit_once('/') else { continue };
+            if self.is_newers(&place).await? {
+                continue;
+            }
             let row = keys::repeat_of_hash(hash);
             let mut batch = Batch::new().delete(place.as_str());
             // It may stand for a later call by now.
-            let found: Option<Record<Kept>> = self.read(&row).await?;
+            let found = self.find::<Kept>(&row).await?;
+            if matches!(found, Found::Newer) {
+                continue;
+            }
             let is_of = |kept: &Kept| {
                 let of = kept.of.as_ref().map(|caller| keys::repeat_of(caller, kept.at, &row));
                 keys::repeat_at(kept.at, &row) == place || of.as_ref() == Some(&place)
             };
-            if let Some(found) = found.filter(|found| is_of(&found.value)) {
+            if let Some(found) = found.known().filter(|found| is_of(&found.value)) {
                 let gone = records::remove(Batch::new(), &row, &found);
                 batch = found.value.without_places(gone, &row);
             }

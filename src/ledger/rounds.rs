@@ -8,7 +8,7 @@ use crate::store::Batch;
 impl Ledger {
     /// How far the review of a task has come; `None`: nobody has looked, or it was long ago.
     pub async fn rounds(&self, task: TaskId) -> Result<Option<Rounds>> {
-        Ok(self.read(&self.rounds_key(task)).await?.map(|found| found.value))
+        Ok(self.read_known(&self.rounds_key(task)).await?.map(|found| found.value))
     }
 
     /// The reviews that a person is to answer, by task.

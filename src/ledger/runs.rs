@@ -2,7 +2,7 @@
 //!
 //! Every list that is asked for has its own index, newest first, written in the run's commit.
 
-use super::records::{self, Record, contended};
+use super::records::{self, Found, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{
     HandOver, Notice, PlaybookName, Rounds, Run, RunId, RunState, TaskId, Timestamp, Value,
@@ -82,7 +82,7 @@ impl Ledger {
                 return if found.value == *run { Ok(()) } else { Err(conflict(run, "it exists")) };
             }
             let mut batch = records::create(Batch::new(), &key, run)?;
-            if self.read::<String>(&source).await?.is_none() {
+            if matches!(self.find::<String>(&source).await?, Found::Nothing) {
                 batch = records::create(batch, &source, &definition)?;
             }
             let batch = self.use_definition(batch, run).await?;
@@ -203,9 +203,9 @@ impl Ledger {
             // Not the whole page at once: the first of them may be older than what is asked for.
             for ids in page.chunks(TOGETHER) {
                 let names: Vec<String> = ids.iter().map(|(_, id)| keys::run(&id.value)).collect();
-                for found in records::get_all::<Run>(self.store.as_ref(), &names).await? {
+                for found in records::find_all::<Run>(self.store.as_ref(), &names).await? {
                     looked_at += 1;
-                    let Some(Record { value: run, .. }) = found else { continue };
+                    let Found::Known(Record { value: run, .. }) = found else { continue };
                     if filter.since.is_some_and(|since| run.started < since) {
                         return Ok(runs);
                     }
@@ -403,7 +403,10 @@ impl Ledger {
     /// one is.
     async fn under_fence(&self, batch: Batch, run: &Run) -> Result<Option<Batch>> {
         let (Some(task), Some(fence)) = (run.task, run.fence) else { return Ok(Some(batch)) };
-        let found = self.claim_record(task).await?;
+        let found = match self.claim_record(task).await {
+            Err(error) if records::is_newer(&error) => return Ok(None),
+            found => found?,
+        };
         let is_taken_over = found.as_ref().is_some_and(|record| {
             let claim = &record.value;
             claim.run == run.id && claim.fence > fence && claim.holder.is_some()
@@ -438,9 +441,12 @@ impl Ledger {
     /// Notes that a definition is in use, to the day.
     async fn use_definition(&self, batch: Batch, run: &Run) -> Result<Batch> {
         let key = keys::definition_used(&run.definition);
-        let used: Option<Record<Timestamp>> = self.read(&key).await?;
-        if used.is_some_and(|used| run.started - used.value < TimeDelta::days(1)) {
-            return Ok(batch);
+        match self.find::<Timestamp>(&key).await? {
+            Found::Known(used) if run.started - used.value < TimeDelta::days(1) => {
+                return Ok(batch);
+            }
+            Found::Newer => return Ok(batch),
+            Found::Known(_) | Found::Nothing => {}
         }
         Ok(records::put::<_, ()>(batch, &key, &run.started, None)?)
     }

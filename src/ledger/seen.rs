@@ -1,6 +1,7 @@
 //! What is done once only, across restarts: `once` keys, under which a playbook does nothing again, and
 //! requests from outside, which are believed once.
 
+use super::records::{self, Found};
 use super::{Ledger, Result, keys};
 use crate::domain::{Mark, PlaybookName, Timestamp};
 use crate::store::Batch;
@@ -25,7 +26,8 @@ impl Ledger {
     /// Whether an effect with this `once` key was intended, and neither failed nor was only
     /// recorded. To look is not to take: [`Ledger::intend`] decides.
     pub async fn seen(&self, playbook: &PlaybookName, key: &str) -> Result<bool> {
-        Ok(self.read::<Mark>(&keys::once(playbook, key)).await?.is_some())
+        // Whoever did it, and however they noted that.
+        Ok(!matches!(self.find::<Mark>(&keys::once(playbook, key)).await?, Found::Nothing))
     }
 
     /// Whether a request comes for the first time; from then on it is known until this instant. One
@@ -34,7 +36,13 @@ impl Ledger {
         let known = self.store.scan(keys::REQUEST_SEEN, None, REQUESTS_MAX).await?;
         let now = keys::request_seen_until(self.clock.wall());
         let over = known.iter().take_while(|row| row.key < now).take(FORGOTTEN_AT_ONCE);
-        let over: Vec<_> = over.map(|row| row.key.clone()).collect();
+        let mut gone = Vec::new();
+        for row in over {
+            if !records::is_marked(self.store.as_ref(), row).await? {
+                gone.push(row.key.clone());
+            }
+        }
+        let over = gone;
         if known.len() >= REQUESTS_MAX && over.is_empty() {
             return Ok(Coming::TooMany);
         }

@@ -1,6 +1,6 @@
 //! Sessions of clients from outside, so that they outlive a restart of the daemon.
 
-use super::records::{self, Record};
+use super::records::{self, Found, Record};
 use super::{Ledger, Result, TRIES_MAX, keys};
 use crate::domain::{Timestamp, to_delta};
 use crate::store::Batch;
@@ -52,11 +52,12 @@ impl Ledger {
                 batch = batch.delete(keys::session_at(old.value.begun, id));
             }
             for (row, old) in self.surplus_sessions().await? {
-                batch = batch.delete(row);
                 let key = keys::session(&old);
-                if let Some(found) = self.read::<OutsideSession>(&key).await? {
-                    batch = records::remove(batch, &key, &found);
-                }
+                batch = match self.find::<OutsideSession>(&key).await? {
+                    Found::Newer => continue,
+                    Found::Nothing => batch.delete(row),
+                    Found::Known(found) => records::remove(batch.delete(row), &key, &found),
+                };
             }
             if self.try_commit(batch).await? {
                 return Ok(());

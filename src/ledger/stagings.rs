@@ -9,7 +9,7 @@ use crate::store::Batch;
 impl Ledger {
     /// The last proposals about a task; `None`: there never were any.
     pub async fn staging(&self, task: TaskId) -> Result<Option<Staging>> {
-        let found: Option<Record<Staging>> = self.read(&self.staging_key(task)).await?;
+        let found: Option<Record<Staging>> = self.read_known(&self.staging_key(task)).await?;
         Ok(found.map(|found| found.value))
     }
 
@@ -17,7 +17,9 @@ impl Ledger {
     pub async fn open_stagings(&self) -> Result<Vec<Staging>> {
         let mut all = Vec::new();
         for task in self.tasks_under(&keys::staging_open_prefix(&self.options.board)).await? {
-            all.extend(self.staging(task).await?.filter(|staging| staging.closed.is_none()));
+            let known = self.read_known::<Staging>(&self.staging_key(task)).await?;
+            let known = known.map(|staging| staging.value);
+            all.extend(known.filter(|staging| staging.closed.is_none()));
         }
         Ok(all)
     }

@@ -1,6 +1,7 @@
 //! Runs that somebody asked to stop where they are not: whichever daemon carries them out reads it.
 
-use super::records::{self, Record};
+use super::newer::NEWER;
+use super::records::{self, Found};
 use super::{Ledger, Result, keys};
 use crate::domain::{RunId, Timestamp};
 use crate::store::Batch;
@@ -43,9 +44,18 @@ impl Ledger {
     /// # Errors
     /// When the store fails.
     pub async fn stops_asked(&self) -> Result<Vec<StopAsked>> {
-        let rows: Vec<(String, Record<StopAsked>)> =
-            records::scan(self.store.as_ref(), keys::STOP_ASKED, None, records::PAGE).await?;
-        Ok(rows.into_iter().map(|(_, row)| row.value).collect())
+        let rows: Vec<(String, Found<StopAsked>)> =
+            records::scan_found(self.store.as_ref(), keys::STOP_ASKED, None, records::PAGE).await?;
+        let asked = rows.into_iter().filter_map(|(key, found)| match found {
+            Found::Known(record) => Some(record.value),
+            Found::Nothing => None,
+            // Whatever else it says: that run is to stop.
+            Found::Newer => {
+                let run = RunId::new(key.strip_prefix(keys::STOP_ASKED)?);
+                Some(StopAsked { run, by: NEWER.to_owned(), at: self.clock.wall() })
+            }
+        });
+        Ok(asked.collect())
     }
 
     /// It has ended.
@@ -53,7 +63,11 @@ impl Ledger {
     /// # Errors
     /// When the store fails.
     pub async fn forget_stop(&self, run: &RunId) -> Result<()> {
-        self.store.commit(Batch::new().delete(keys::stop_asked(run))).await?;
+        let key = keys::stop_asked(run);
+        // Whoever wrote what cannot be read here forgets it.
+        if !matches!(self.find::<StopAsked>(&key).await?, Found::Newer) {
+            self.store.commit(Batch::new().delete(key)).await?;
+        }
         Ok(())
     }
 }

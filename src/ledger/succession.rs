@@ -20,7 +20,7 @@ impl Ledger {
         for _ in 0..TRIES_MAX {
             let started = self.clock.boot();
             let now = self.store.now().await?;
-            let found = self.claim_record(ask.task).await?;
+            let found = self.held_record(held).await?;
             let record = found.as_ref().map(|record| &record.value);
             let granted = record.filter(|c| c.nonce == ask.nonce && c.run == ask.run);
             if let Some(claim) = granted {

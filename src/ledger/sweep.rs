@@ -86,8 +86,8 @@ impl Ledger {
     pub async fn orphans(&self) -> Result<Vec<Claim>, ClaimError> {
         let mut orphans = Vec::new();
         for task in self.tasks_under(&keys::orphan_prefix(&self.options.board)).await? {
-            let Some(orphan) = self.orphan(task).await? else { continue };
-            let found = self.claim_record(task).await?.map(|record| record.value);
+            let Some(orphan) = records::known(self.orphan(task).await)? else { continue };
+            let found = records::known(self.claim_record(task).await)?.map(|record| record.value);
             if let Some(mut claim) = found.filter(|claim| claim.fence == orphan.value.fence) {
                 claim.phase = orphan.value.phase;
                 orphans.push(claim);
@@ -197,7 +197,7 @@ impl Ledger {
         is_over: impl Fn(&Claim) -> bool,
     ) -> Result<Option<Claim>, ClaimError> {
         for _ in 0..TRIES_MAX {
-            let found = self.claim_record(task).await?;
+            let found = records::known(self.claim_record(task).await)?;
             let Some(record) = found.filter(|record| is_over(&record.value)) else {
                 return Ok(None);
             };

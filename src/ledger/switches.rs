@@ -1,7 +1,8 @@
 //! What people switch: armed, paused, everything stopped; and the counters by which a playbook
 //! pauses itself. Whatever a person switches is in the audit log, in the same commit.
 
-use super::records::{self, Record, contended};
+use super::newer::NEWER;
+use super::records::{self, Found, Record, contended};
 use super::stop::Stopped;
 use super::{Ledger, Result, TRIES_MAX, keys};
 use crate::domain::{Notice, PlaybookName, Timestamp};
@@ -65,10 +66,18 @@ struct Act<'a> {
 }
 
 impl Ledger {
-    /// A playbook's switches; those of one never heard of are all off.
+    /// A playbook's switches; those of one never heard of are all off. One whose switches only a newer
+    /// Rota can read is paused here.
     pub async fn playbook_switch(&self, playbook: &PlaybookName) -> Result<PlaybookSwitch> {
-        let found: Option<Record<PlaybookSwitch>> = self.read(&keys::switch(playbook)).await?;
-        Ok(found.map(|record| record.value).unwrap_or_default())
+        Ok(match self.find::<PlaybookSwitch>(&keys::switch(playbook)).await? {
+            Found::Nothing => PlaybookSwitch::default(),
+            Found::Known(record) => record.value,
+            Found::Newer => {
+                let (by, at) = (NEWER.to_owned(), self.clock.wall());
+                let reason = "its switches were written by a newer Rota".to_owned();
+                PlaybookSwitch { paused: Some(Paused { by, at, reason }), ..Default::default() }
+            }
+        })
     }
 
     /// The switches of all playbooks, in a few questions however many there are. What of them cannot be
@@ -87,7 +96,7 @@ impl Ledger {
                         switches.read.insert(key, record.value);
                     }
                     Ok(None) => {}
-                    Err(StoreError::Corrupt { .. }) => {
+                    Err(StoreError::Corrupt { .. } | StoreError::Newer { .. }) => {
                         switches.unread.insert(key);
                     }
                     Err(error) => return Err(error.into()),
@@ -181,17 +190,27 @@ impl Ledger {
         .await
     }
 
-    /// Whether everything is stopped, as the store says. The file of [`super::stop`] counts too.
+    /// Whether everything is stopped, as the store says. The file of [`super::stop`] counts too, and so
+    /// does a stop that only a newer Rota can read.
     pub async fn stopped(&self) -> Result<Option<Stopped>> {
-        let found: Option<Record<Stopped>> = self.read(keys::STOPPED).await?;
-        Ok(found.map(|record| record.value))
+        Ok(match self.find::<Stopped>(keys::STOPPED).await? {
+            Found::Nothing => None,
+            Found::Known(record) => Some(record.value),
+            Found::Newer => {
+                let reason = "what it says was written by a newer Rota".to_owned();
+                Some(Stopped { by: NEWER.to_owned(), reason, at: None })
+            }
+        })
     }
 
     /// Stops everything (`Some`; a stop that is there already is kept) or lets it start again
     /// (`None`), in the store.
     pub async fn set_stopped(&self, stopped: Option<Stopped>, by: &str) -> Result<()> {
         for _ in 0..TRIES_MAX {
-            let found: Option<Record<Stopped>> = self.read(keys::STOPPED).await?;
+            let found: Option<Record<Stopped>> = match self.read(keys::STOPPED).await {
+                Err(error) if error.is_of_newer() && stopped.is_some() => return Ok(()),
+                found => found?,
+            };
             let (batch, what, detail) = match (&found, &stopped) {
                 (Some(_), Some(_)) | (None, None) => return Ok(()),
                 (Some(found), None) => {

@@ -1,6 +1,6 @@
 //! Since when a playbook's timetable holds, across restarts: instants before an edit are nobody's.
 
-use super::records::PAGE;
+use super::records::{self, PAGE};
 use super::{Ledger, LedgerError, Result, TRIES_MAX};
 use crate::domain::{PlaybookName, Timestamp};
 use crate::store::{Batch, StoreError};
@@ -50,9 +50,9 @@ impl Ledger {
             let is_last = rows.len() < PAGE;
             after = rows.last().map(|row| row.key.clone());
             let read = rows.into_iter();
-            all.extend(
-                read.filter_map(|row| Some((row.key, serde_json::from_slice(&row.value).ok()?))),
-            );
+            all.extend(read.filter_map(|row| {
+                records::parse(&row.key, &row.value).ok().map(|known| (row.key, known))
+            }));
             if is_last {
                 return Ok(Timetables(all));
             }
@@ -69,7 +69,11 @@ impl Ledger {
     ) -> Result<Timestamp> {
         let key = key(playbook);
         for _ in 0..TRIES_MAX {
-            let (version, known) = self.timetable(&key).await?.unzip();
+            let (version, known) = match self.timetable(&key).await {
+                // Since when it holds there is not known here: only what comes from now on counts.
+                Err(error) if error.is_of_newer() => return Ok(now),
+                known => known?.unzip(),
+            };
             if let Some(known) = known.filter(|known| known.holds(fingerprint, now)) {
                 return Ok(known.since);
             }
@@ -92,16 +96,17 @@ impl Ledger {
         playbook: &PlaybookName,
         fingerprint: &str,
     ) -> Result<Option<Timestamp>> {
-        let known = self.timetable(&key(playbook)).await?;
+        let known = match self.timetable(&key(playbook)).await {
+            Err(error) if error.is_of_newer() => None,
+            known => known?,
+        };
         let known = known.filter(|(_, known)| known.fingerprint == fingerprint);
         Ok(known.map(|(_, known)| known.since))
     }
 
     async fn timetable(&self, key: &str) -> Result<Option<(u64, Timetable)>> {
         let Some(found) = self.store.get(key).await? else { return Ok(None) };
-        let record = serde_json::from_slice(&found.value).map_err(|source| {
-            StoreError::Corrupt { key: key.to_owned(), source: Box::new(source) }
-        })?;
+        let record = records::parse(key, &found.value)?;
         Ok(Some((found.version, record)))
     }
 }

@@ -334,7 +334,11 @@ pub(super) fn gated(
     }
     if let Some(taken) = situation.claim.filter(|_| claims) {
         let how = if taken.parked { "waits for a person" } else { "holds it" };
-        let detail = format!("run {} of {} {how}", taken.run, taken.playbook);
+        let detail = if taken.by_newer {
+            "its claim was written by a newer Rota".to_owned()
+        } else {
+            format!("run {} of {} {how}", taken.run, taken.playbook)
+        };
         return Err(Refused::new(Reason::AlreadyClaimed, detail));
     }
     if let Some((_, lacking)) = criteria.lacking.iter().find(|(id, _)| *id == task.project) {

@@ -110,6 +110,8 @@ pub struct TakenBy {
     pub playbook: PlaybookName,
     /// The claim is parked: it waits for a person.
     pub parked: bool,
+    /// A newer Rota wrote the claim: neither run nor playbook is known here.
+    pub by_newer: bool,
 }
 
 /// Failed attempts of a playbook at a task.

@@ -82,6 +82,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// Whoever reads finds that only a newer program can read this version of a key: whoever stands at
+    /// the door of a store takes no commit then that would change it ([`watched`]). An engine knows
+    /// nothing of that.
+    fn leave_alone(&self, _key: &str, _version: u64) {}
+
     /// Tells the instruments how its connections stand, where it has some.
     fn measure(&self) {}
 }
@@ -217,6 +222,15 @@ pub enum StoreError {
     /// more until it is opened again. Whether the commit happened is unknown.
     #[error("the store takes no more until it is opened again")]
     Closed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What is stored is read by newer programs only; it stays as it is.
+    #[error("{key} was written by a newer Rota and is left alone")]
+    Newer {
+        /// Which key.
+        key: String,
+        /// What of it is not understood.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// What is stored is not what was written: a newer version's, or damaged.
     #[error("{key} cannot be read")]
     Corrupt {

@@ -4,11 +4,13 @@
 //! It sees the commits that pass through it. An embedded store is open in one process only, so
 //! these are all; where several processes share a store, each sees its own, and knows of the others'
 //! that there were some ([`Store::changes`]). A copy is as one instant had it only where nobody shares.
+//!
+//! What only a newer program can read passes nobody's commit here: it stays as that program wrote it.
 
 use super::{Batch, Result, Row, Store, StoreError, Versioned};
 use crate::domain::StoreTime;
 use async_trait::async_trait;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, watch};
 
@@ -20,6 +22,8 @@ const HELD_UP_MAX: usize = 500;
 const ROUNDS_MAX: u32 = 400;
 /// More keys than this that change under a copy are not kept in mind.
 const TOUCHED_MAX: usize = 200_000;
+/// So many keys of newer programs are kept in mind.
+const ALONE_MAX: usize = 100_000;
 
 /// A store whose commits are seen.
 #[derive(Debug)]
@@ -32,6 +36,16 @@ pub struct WatchedStore {
     copying: tokio::sync::Mutex<()>,
     /// Why the store is of no use any more, from when it is not.
     closed: watch::Sender<Option<String>>,
+    alone: Mutex<Alone>,
+}
+
+/// What only newer programs can read.
+#[derive(Debug, Default)]
+struct Alone {
+    /// The keys, each with the version that was found.
+    keys: BTreeMap<String, u64>,
+    /// People were told that there is such a thing.
+    is_told: bool,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +73,7 @@ impl WatchedStore {
             seen: Mutex::default(),
             copying: tokio::sync::Mutex::default(),
             closed: watch::Sender::default(),
+            alone: Mutex::default(),
         }
     }
 
@@ -95,6 +110,11 @@ impl WatchedStore {
         self.seen().commits.saturating_add(others)
     }
 
+    /// How many keys were found that only a newer program can read.
+    pub fn left_alone(&self) -> usize {
+        self.alone().keys.len()
+    }
+
     /// Begins a copy of everything; waits for the one under way.
     pub async fn copy(&self) -> Copying<'_> {
         let alone = self.copying.lock().await;
@@ -104,6 +124,33 @@ impl WatchedStore {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn alone(&self) -> MutexGuard<'_, Alone> {
+        self.alone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a commit pass that changes nothing which only a newer program can read.
+    async fn spare(&self, batch: &Batch) -> Result<()> {
+        let touched: Vec<(String, u64)> = {
+            let alone = self.alone();
+            if alone.keys.is_empty() {
+                return Ok(());
+            }
+            let keys = batch.puts.iter().map(|(key, _)| key).chain(&batch.deletes);
+            let known = |key: &String| Some((key.clone(), *alone.keys.get(key)?));
+            keys.filter_map(known).collect()
+        };
+        for (key, version) in touched {
+            let found = self.inner.get(&key).await?;
+            if found.is_some_and(|found| found.version == version) {
+                let source = "nothing is written in its place".into();
+                return Err(StoreError::Newer { key, source });
+            }
+            // It was written anew since, or is gone: whoever reads it judges again.
+            self.alone().keys.remove(&key);
+        }
+        Ok(())
     }
 
     /// Returns when every commit that was handed to the store before has been decided, also one
@@ -169,6 +216,7 @@ impl Store for WatchedStore {
 
     async fn commit(&self, batch: Batch) -> Result<()> {
         let gate = self.gate.read().await;
+        self.spare(&batch).await?;
         let keys = batch.puts.iter().map(|(key, _)| key).chain(&batch.deletes).cloned().collect();
         let mut passing = Passing { store: self, keys, changed: true, _gate: gate };
         let answer = self.inner.commit(batch).await;
@@ -188,6 +236,23 @@ impl Store for WatchedStore {
 
     fn changes(&self) -> Option<watch::Receiver<u64>> {
         self.inner.changes()
+    }
+
+    fn leave_alone(&self, key: &str, version: u64) {
+        let mut alone = self.alone();
+        if alone.keys.get(key) == Some(&version) {
+            return;
+        }
+        if !std::mem::replace(&mut alone.is_told, true) {
+            tracing::warn!(
+                key,
+                "a newer Rota has written what this one cannot read: it is left alone, and so is all \
+                 else of that sort"
+            );
+        }
+        if alone.keys.len() < ALONE_MAX {
+            alone.keys.insert(key.to_owned(), version);
+        }
     }
 
     fn measure(&self) {

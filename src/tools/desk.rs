@@ -96,8 +96,8 @@ pub trait Desk: Reviews + Fleet + std::fmt::Debug {
 /// What the ledger remembers, as tools see it.
 #[async_trait]
 pub trait Records: Send + Sync + std::fmt::Debug {
-    /// Claims that are held or parked, by task.
-    async fn claims(&self) -> Result<Vec<Claim>, DeskError>;
+    /// Claims that are held or parked, by task, and the tasks whose claims only a newer Rota can read.
+    async fn claims(&self) -> Result<(Vec<Claim>, Vec<TaskId>), DeskError>;
     /// Runs that match, latest first.
     async fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, DeskError>;
     /// What a run is about: a task, or no task; `None` when there is no such run.

@@ -170,9 +170,9 @@ async fn writes_of(ledger: &Ledger, run: &RunId, ask: RecordAsk) -> Result<Write
 
 #[async_trait]
 impl Records for Ledger {
-    async fn claims(&self) -> Result<Vec<Claim>, DeskError> {
+    async fn claims(&self) -> Result<(Vec<Claim>, Vec<TaskId>), DeskError> {
         let error = |source: ClaimError| failed("reading the claims", source);
-        Self::claims(self).await.map_err(error)
+        self.claims_and_newer().await.map_err(error)
     }
 
     async fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, DeskError> {

@@ -194,7 +194,9 @@ fn claims_attempts_and_backoff_hold_a_task_back() {
     let mut playbook = playbook("worker");
     let mut board = snapshot(vec![], vec![], vec![]);
     let (run, other) = (RunId::new("r-1"), PlaybookName::new("other"));
-    board.claims.insert(TaskId(7), TakenBy { run, playbook: other, parked: false });
+    board
+        .claims
+        .insert(TaskId(7), TakenBy { run, playbook: other, parked: false, by_newer: false });
     assert_eq!(
         judged(&playbook, task(7), false, &board),
         because(Reason::AlreadyClaimed, "run r-1 of other holds it")

@@ -18,6 +18,7 @@ mod run_tokens;
 mod running;
 mod serving;
 mod setting_up;
+mod shared_store;
 pub mod team;
 #[cfg(feature = "otlp")]
 mod telemetry;

@@ -135,6 +135,28 @@ async fn the_emergency_stop_needs_no_daemon() {
 }
 
 #[tokio::test]
+async fn the_emergency_stop_reaches_daemons_elsewhere_that_share_the_store() {
+    let house = Arc::new(TestHouse { shares: true, ..TestHouse::default() });
+    let typed = type_to(Arc::clone(&house) as _, &["stop-all", "--reason", "panic"]).await;
+    assert_eq!(typed.code, 0);
+    assert!(typed.out.contains("at all daemons that share the store"), "{typed:?}");
+    let typed = type_to(Arc::clone(&house) as _, &["start-all"]).await;
+    assert_eq!(typed.code, 0, "{typed:?}");
+    let said = ["stop panic", "stop panic everywhere", "start everywhere", "start"];
+    assert_eq!(*house.stops.lock().unwrap(), said);
+}
+
+#[tokio::test]
+async fn what_a_database_has_put_back_begins_a_new_epoch() {
+    let house = Arc::new(TestHouse::default());
+    let typed = type_to(Arc::clone(&house) as _, &["restore", "--database"]).await;
+    assert_eq!(typed.code, 0, "{typed:?}");
+    assert!(typed.out.contains("fences go on in epoch 7"), "{typed:?}");
+    assert!(typed.out.contains("everything is stopped"), "{typed:?}");
+    assert!(house.opened.lock().unwrap().is_empty(), "the ledger was opened before that");
+}
+
+#[tokio::test]
 async fn faults_end_a_check_with_three_and_warnings_do_not() {
     let fault = |fatal| CheckFault {
         fatal,

@@ -97,6 +97,8 @@ pub struct TestHouse {
     pub findings: Vec<Finding>,
     pub starter: Vec<StarterFile>,
     pub stops: Mutex<Vec<String>>,
+    /// Daemons elsewhere share its store.
+    pub shares: bool,
     pub serve_fails: bool,
     pub transfers: Mutex<Vec<TransferOptions>>,
     pub report: Report,
@@ -187,6 +189,18 @@ impl House for TestHouse {
     fn start_all(&self, _: &Place) -> Result<Value, Failure> {
         self.stops.lock().unwrap().push("start".to_owned());
         Ok(Value::map([("stopped", false)]))
+    }
+
+    async fn stop_everywhere(&self, _: &Place, why: Option<&str>) -> Result<bool, Failure> {
+        if self.shares {
+            let what = why.map_or_else(|| "start".to_owned(), |why| format!("stop {why}"));
+            self.stops.lock().unwrap().push(format!("{what} everywhere"));
+        }
+        Ok(self.shares)
+    }
+
+    async fn new_epoch(&self, _: &Place) -> Result<Value, Failure> {
+        Ok(Value::map([("epoch", 7_i64)]))
     }
 
     async fn leantime_start(&self, _: &LeantimeStart) -> Result<LeantimeStarted, Failure> {

@@ -88,6 +88,10 @@ pub(super) async fn migrate(
         (report.board, report.store) = (board, store);
         moved::write(&place.state, &Mark { is_whole: true, ..mark.clone() })?;
     }
+    // A file elsewhere would be opened from other folders, too: before anybody is let in there.
+    if let Some(board) = source.board.as_ref().filter(|board| !board.starts_with(&place.state)) {
+        moved::leave_board(board, &mark)?;
+    }
     finish(place, &target, &mark).await?;
     Ok(report)
 }

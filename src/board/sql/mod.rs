@@ -77,6 +77,11 @@ impl SqlBoard {
         Ok(Self { name, clock, database, directory, memo })
     }
 
+    /// The version of the tables in a PostgreSQL that this program knows.
+    pub fn steps() -> i64 {
+        dialect::newest()
+    }
+
     /// Copies the board in a file, as one instant has it, into a file that is not there yet; others may work
     /// at it meanwhile, also other processes.
     pub async fn copy(from: &Path, to: &Path) -> Result<()> {

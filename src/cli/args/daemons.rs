@@ -50,6 +50,7 @@ const DAEMONS: View = View::Table {
         ("SINCE", "since"),
         ("SEEN", "seen_seconds_ago"),
         ("DRAINED BY", "drained"),
+        ("PLAYBOOKS", "playbooks"),
     ],
     empty: "no daemon is at work; `rota serve` starts one",
 };

@@ -241,11 +241,17 @@ pub enum Command {
     /// Put a backup into an empty state folder
     ///
     /// The next start reads it; everything is stopped then until `rota start-all`.
-    #[command(after_help = "Example:\n  rota restore rota-2026-11-30.tar --state /var/lib/rota")]
+    #[command(
+        after_help = "Examples:\n  rota restore rota-2026-11-30.tar --state /var/lib/rota\n  rota restore --database"
+    )]
     Restore {
         /// A file that `rota backup` wrote
-        #[arg(value_hint = ValueHint::FilePath)]
-        file: PathBuf,
+        #[arg(value_hint = ValueHint::FilePath, required_unless_present = "database")]
+        file: Option<PathBuf>,
+        /// The database of [store] was put back by its own means (pg_restore): stop everything, and let
+        /// no fence come twice
+        #[arg(long, conflicts_with = "file")]
+        database: bool,
     },
     /// The daemon as a systemd service, yours or the system's
     #[command(subcommand, after_help = "Example:\n  rota service install --dry-run")]

@@ -6,6 +6,7 @@ use crate::app::house::BackupReport;
 use crate::cli::call::{Args, Call, View};
 use crate::cli::page::{Page, Style};
 use crate::daemon::control::EXPORT;
+use crate::domain::Value;
 use std::path::Path;
 
 impl Session<'_> {
@@ -17,13 +18,27 @@ impl Session<'_> {
         Ok(0)
     }
 
-    /// `rota restore`.
-    pub(super) async fn restore(&self, file: &Path) -> Result<u8, Failure> {
+    /// `rota restore`: of a file, or of what a database's own means have put back.
+    pub(super) async fn restore(&self, file: Option<&Path>) -> Result<u8, Failure> {
+        let Some(file) = file else { return self.restored_database().await };
         let report = self.house.restore(&self.place, file).await?;
         let mut page = page(&report, "restored from");
         page.line(Style::Warn, "everything is stopped")
             .add(Style::Plain, " once the daemon starts: look at the board, then `rota start-all`");
         self.output.result(&report, &page)?;
+        Ok(0)
+    }
+}
+
+impl Session<'_> {
+    async fn restored_database(&self) -> Result<u8, Failure> {
+        let done = self.house.new_epoch(&self.place).await?;
+        let epoch = done.get("epoch").and_then(Value::as_int).unwrap_or(0);
+        let mut page = Page::new();
+        page.line(Style::Good, &format!("fences go on in epoch {epoch}"));
+        page.line(Style::Warn, "everything is stopped")
+            .add(Style::Plain, ": look at the board, start the daemons, then `rota start-all`");
+        self.output.result(&done, &page)?;
         Ok(0)
     }
 }

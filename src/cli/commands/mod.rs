@@ -75,7 +75,7 @@ impl Session<'_> {
             Command::Service(service) => self.service(service).await,
             Command::Migrate(args) => self.migrate(args).await,
             Command::Backup { file } => self.backup(file).await,
-            Command::Restore { file } => self.restore(file).await,
+            Command::Restore { file, .. } => self.restore(file.as_deref()).await,
             Command::Mcp(args) => self.mcp(args).await,
             Command::Bridge(args) => self.bridge(args).await,
             Command::Leantime(command) => self.leantime(command).await,

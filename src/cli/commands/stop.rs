@@ -1,5 +1,6 @@
 //! The emergency stop. It is a file, so that it works without a daemon and without the store; a
-//! daemon that is there is told besides, so that it ends its runs at once.
+//! daemon that is there is told besides, so that it ends its runs at once, and tells those that share its
+//! store. Where none is here, these are told by the command itself.
 
 use super::Session;
 use super::ask::{Asked, interrupted};
@@ -18,11 +19,10 @@ impl Session<'_> {
         let told = self.tell_daemon(&stop_all_call(reason)).await;
         match (written, told) {
             (_, Ok(Some(answered))) => self.show_stop(&answered, "everything is stopped"),
-            (Ok(value), Ok(None)) => {
-                let answered = Answered { value, text: String::new() };
-                self.show_stop(&answered, "everything is stopped; no daemon is running")
-            }
+            (Ok(value), Ok(None)) => self.stop_elsewhere(value, reason).await,
             (Ok(value), Err(failure)) => {
+                // Whatever comes of that: it is the daemon here that people are told of.
+                let _ = self.house.stop_everywhere(&self.place, Some(reason)).await;
                 self.remark("the stop is written, but the daemon could not be told:");
                 let answered = Answered { value, text: String::new() };
                 self.show_stop(&answered, "nothing more will be started")?;
@@ -34,11 +34,34 @@ impl Session<'_> {
         }
     }
 
+    /// It is stopped here, where no daemon runs; those that share the store read it there.
+    async fn stop_elsewhere(&self, value: Value, reason: &str) -> Result<u8, Failure> {
+        let answered = Answered { value, text: String::new() };
+        match self.house.stop_everywhere(&self.place, Some(reason)).await {
+            Ok(true) => {
+                let said = "everything is stopped at all daemons that share the store; none is \
+                            running here";
+                self.show_stop(&answered, said)
+            }
+            Ok(false) => self.show_stop(&answered, "everything is stopped; no daemon is running"),
+            Err(failure) => {
+                self.remark("the stop is written here, but daemons elsewhere could not be told:");
+                self.show_stop(&answered, "nothing more will be started here")?;
+                self.remark(&failure.message);
+                Ok(failure.kind.exit_code())
+            }
+        }
+    }
+
     /// `rota start-all`.
     pub(super) async fn start_all(&self) -> Result<u8, Failure> {
         let answered = match self.tell_daemon(&start_all_call()).await? {
             Some(answered) => answered,
-            None => Answered { value: self.house.start_all(&self.place)?, text: String::new() },
+            None => {
+                // First where others read it: what cannot be lifted there is not lifted here.
+                self.house.stop_everywhere(&self.place, None).await?;
+                Answered { value: self.house.start_all(&self.place)?, text: String::new() }
+            }
         };
         self.show_stop(&answered, "the emergency stop is lifted")
     }

@@ -7,12 +7,19 @@ use crate::domain::{Channel, DaemonId, OccurrenceId, RunId};
 pub(in crate::ledger) const DAEMON: &str = "daemon/";
 /// Daemons that take no new work.
 pub(in crate::ledger) const DRAINED: &str = "daemon-drained/";
+/// Which playbooks daemons have.
+pub(in crate::ledger) const DAEMON_PLAYBOOKS: &str = "daemon-playbooks/";
 /// Runs that somebody asked to stop, wherever they are.
 pub(in crate::ledger) const STOP_ASKED: &str = "stop-asked/";
 
 /// What a daemon says of itself.
 pub(in crate::ledger) fn daemon(id: &DaemonId) -> String {
     format!("{DAEMON}{}", segment(id.as_str()))
+}
+
+/// Which playbooks a daemon has.
+pub(in crate::ledger) fn daemon_playbooks(id: &DaemonId) -> String {
+    format!("{DAEMON_PLAYBOOKS}{}", segment(id.as_str()))
 }
 
 /// Present while a daemon takes no new work.

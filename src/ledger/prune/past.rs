@@ -2,7 +2,7 @@
 
 use super::super::guards::At;
 use super::super::outbox::listed;
-use super::super::records::{self, Record};
+use super::super::records::{self, Found, Record};
 use super::super::{Ledger, Result, keys};
 use super::{ONCE, PAGE, Step, further, older_than, rows_of};
 use crate::domain::{
@@ -29,14 +29,14 @@ impl Ledger {
         let mut end = None;
         for (place, key) in page {
             let row = keys::notice(&key.value);
-            match self.read::<Notice>(&row).await? {
-                Some(notice) if is_told(&notice.value, step.before) => {
+            match self.find::<Notice>(&row).await? {
+                Found::Known(notice) if is_told(&notice.value, step.before) => {
                     let batch = records::remove(Batch::new(), &row, &notice).delete(place.as_str());
                     let batch = listed(batch, Some(&notice.value), None)?;
                     self.take_away(step, batch, 2).await?;
                 }
-                Some(_) => step.spend(1),
-                None => self.drop_row(step, &place).await?,
+                Found::Known(_) | Found::Newer => step.spend(1),
+                Found::Nothing => self.drop_row(step, &place).await?,
             }
             end = Some(place);
         }
@@ -69,14 +69,14 @@ impl Ledger {
         let mut end = format!("{name}0");
         for (place, id) in page {
             let row = keys::occurrence(&id.value);
-            match self.read::<Occurrence>(&row).await? {
-                Some(found) if is_settled(&found.value, step.before) => {
+            match self.find::<Occurrence>(&row).await? {
+                Found::Known(found) if is_settled(&found.value, step.before) => {
                     let batch = records::remove(Batch::new(), &row, &found).delete(place.as_str());
                     let batch = self.with_arrival(batch, &found.value).await?;
                     self.take_away(step, batch, 1).await?;
                 }
-                Some(_) => step.spend(1),
-                None => self.drop_row(step, &place).await?,
+                Found::Known(_) | Found::Newer => step.spend(1),
+                Found::Nothing => self.drop_row(step, &place).await?,
             }
             end = place;
         }
@@ -89,7 +89,7 @@ impl Ledger {
             return Ok(batch);
         }
         let key = keys::arrival(&occurrence.id);
-        let arrival: Option<Record<Arrival>> = self.read(&key).await?;
+        let arrival: Option<Record<Arrival>> = self.read_known(&key).await?;
         Ok(match arrival {
             Some(arrival) => batch.and(records::remove(Batch::new(), &key, &arrival)),
             None => batch,
@@ -156,13 +156,18 @@ impl Ledger {
             }
             let (once, mark) = taken.value;
             // It may have been given back, and taken again since.
-            let held: Option<Record<Mark>> = self.read(&once).await?;
             let batch = Batch::new().delete(place.as_str());
-            let batch = match held.filter(|held| held.value == mark) {
-                Some(held) => batch.and(records::remove(Batch::new(), &once, &held)),
-                None => batch,
+            let batch = match self.find::<Mark>(&once).await? {
+                Found::Known(held) if held.value == mark => {
+                    Some(batch.and(records::remove(Batch::new(), &once, &held)))
+                }
+                Found::Known(_) | Found::Nothing => Some(batch),
+                Found::Newer => None,
             };
-            self.take_away(step, batch, 1).await?;
+            match batch {
+                Some(batch) => self.take_away(step, batch, 1).await?,
+                None => step.spend(1),
+            }
             end = Some(place);
         }
         Ok(end)
@@ -228,7 +233,7 @@ impl Ledger {
             let is_old = used.value < step.before - TimeDelta::days(8);
             if is_old && !step.spared.definitions.contains(hash) {
                 let key = keys::definition_of_segment(hash);
-                let definition: Option<Record<String>> = self.read(&key).await?;
+                let definition: Option<Record<String>> = self.read_known(&key).await?;
                 let batch = records::remove(Batch::new(), &place, &used);
                 let batch = match definition {
                     Some(definition) => batch.and(records::remove(Batch::new(), &key, &definition)),

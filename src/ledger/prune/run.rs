@@ -2,7 +2,7 @@
 //! rows of its transcript and effects follow in steps. So nobody ever sees a run with half its
 //! effects, which could be undone by half.
 
-use super::super::records::{self, Record};
+use super::super::records::{self, Found, Record};
 use super::super::{Ledger, Result, keys};
 use super::{PAGE, Step, further, older_than, rows_of};
 use crate::domain::{Run, RunId};
@@ -22,10 +22,12 @@ impl Ledger {
         let mut end = None;
         for (place, id) in page {
             let key = keys::run(&id.value);
-            match self.read::<Run>(&key).await? {
-                Some(run) if is_over(&run.value, step) => self.forget(step, &key, &run).await?,
-                Some(_) => step.spend(1),
-                None => self.drop_row(step, &place).await?,
+            match self.find::<Run>(&key).await? {
+                Found::Known(run) if is_over(&run.value, step) => {
+                    self.forget(step, &key, &run).await?;
+                }
+                Found::Known(_) | Found::Newer => step.spend(1),
+                Found::Nothing => self.drop_row(step, &place).await?,
             }
             end = Some(place);
             if step.left == 0 {
@@ -65,22 +67,35 @@ impl Ledger {
         Ok((!is_last).then(|| keys::FORGOTTEN.to_owned()))
     }
 
-    /// Removes rows of a run; true when none is left.
+    /// Removes rows of a run; true when none is left but those that only a newer Rota can read.
     async fn clear(&self, step: &mut Step, run: &RunId) -> Result<bool> {
         let lists = [keys::transcript(run), keys::effects(run), keys::notices_of(run)];
         let parts = lists.clone().map(|list| keys::parts_under(&list));
+        // The lists first: what is kept there keeps its parts.
+        let mut kept: Vec<String> = Vec::new();
         for prefix in lists.iter().chain(&parts) {
+            let mut after: Option<String> = None;
             loop {
                 if step.left == 0 {
                     return Ok(false);
                 }
-                let rows = self.store.scan(prefix, None, PAGE.min(step.left)).await?;
-                if rows.is_empty() {
-                    break;
+                let rows = self.store.scan(prefix, after.as_deref(), PAGE.min(step.left)).await?;
+                let Some(last) = rows.last() else { break };
+                after = Some(last.key.clone());
+                let mut batch = Batch::new();
+                for row in rows {
+                    let is_part = kept.iter().any(|parts| row.key.starts_with(parts));
+                    if is_part || records::is_marked(self.store.as_ref(), &row).await? {
+                        step.spend(1);
+                        kept.push(keys::parts_under(&format!("{}/", row.key)));
+                    } else {
+                        step.remove(1);
+                        batch = batch.delete(row.key);
+                    }
                 }
-                step.remove(rows.len());
-                let keys = rows.into_iter().map(|row| row.key);
-                self.store.commit(keys.fold(Batch::new(), Batch::delete)).await?;
+                if !batch.deletes.is_empty() {
+                    self.store.commit(batch).await?;
+                }
             }
         }
         Ok(true)

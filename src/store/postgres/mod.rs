@@ -87,6 +87,11 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
+    /// The version of the tables that this program knows.
+    pub fn steps() -> i64 {
+        i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
+    }
+
     /// Opens the store in the schema of a team, or makes it; any number of daemons may, at once, too.
     /// It connects with a pool of its own, as large as this cluster's, and two connections beside it.
     ///

@@ -2,6 +2,7 @@
 
 use super::tasks::refuse;
 use crate::domain::{PlaybookName, Role, Run, RunId, RunState, TaskId, Timestamp, Value};
+use crate::ledger::NEWER;
 use crate::tools::arguments::{Id, IdOrName};
 use crate::tools::dates::Dates;
 use crate::tools::definition::{Definition, Words};
@@ -84,7 +85,8 @@ fn about_runs() -> Vec<Definition> {
 }
 
 async fn claims(parts: &Parts) -> Result<Value, ToolError> {
-    let claims = parts.records()?.claims().await.map_err(super::operate::desk_error)?;
+    let read = parts.records()?.claims().await.map_err(super::operate::desk_error)?;
+    let (claims, newer) = read;
     let mut items = Vec::new();
     for claim in &claims {
         if !limited::shows(parts, claim.task).await? {
@@ -101,6 +103,15 @@ async fn claims(parts: &Parts) -> Result<Value, ToolError> {
         }
         items.push(shown);
     }
+    for task in newer {
+        if limited::shows(parts, task).await? {
+            items.push(Value::map([
+                ("task", Value::Int(task.0)),
+                ("phase", "unknown".into()),
+                ("by", format!("written by {NEWER}").into()),
+            ]));
+        }
+    }
     Ok(Value::map([("items", Value::List(items))]))
 }
 
@@ -109,8 +120,10 @@ async fn status(parts: &Parts) -> Result<Value, ToolError> {
     let mut status = desk.status().await.map_err(super::operate::desk_error)?;
     let books = desk.playbooks().await.map_err(super::operate::desk_error)?;
     if let Value::Map(status) = &mut status {
-        for records in
-            ["runs", "occurrences"].map(|name| status.remove_entry(name)).into_iter().flatten()
+        for records in ["runs", "occurrences", "claims_of_newer"]
+            .map(|name| status.remove_entry(name))
+            .into_iter()
+            .flatten()
         {
             let (name, mut records) = records;
             without_hidden(parts, &mut records).await?;

@@ -203,18 +203,22 @@ fn held(visit: &Visit, facts: &Facts, moment: &Moment) -> Markup {
     let Some(claim) = claim else { return html! {} };
     let id = int(&facts.task, "id").unwrap_or_default();
     let by = object(claim, "assistant").map_or(text(claim, "playbook"), |by| text(by, "name"));
+    let is_newer = !text(claim, "written_by").is_empty();
+    let by = if is_newer { text(claim, "written_by") } else { by };
     html! {
         section aria-labelledby="claim" {
             h2 #claim { "Claim" }
             p.facts {
                 (chip(text(claim, "phase")))
                 span { "by " (by) }
-                a href={ "/runs/" (text(claim, "run")) } { (text(claim, "run")) }
+                @if !is_newer {
+                    a href={ "/runs/" (text(claim, "run")) } { (text(claim, "run")) }
+                }
                 @if let Some(left) = claim.get("lease_ends").and_then(|ends| moment.left(ends)) {
                     span { (left) " left" }
                 }
             }
-            @if visit.may("releaseClaim") {
+            @if !is_newer && visit.may("releaseClaim") {
                 details {
                     summary { "Take it away" }
                     form method="post" action={ "/task/" (id) "/release" } {

@@ -10,7 +10,7 @@ use rota::domain::{
     ActivityId, ActivityQuery, BoardName, EffectState, Entity, Fence, NewTask, PersonId, Stamp,
     Task, TaskEdit, TaskQuery,
 };
-use rota::postgres::{Address, Cluster, PostgresOptions, Schema};
+use rota::postgres::{Address, Cluster, PostgresOptions, Schema, steps};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 use std::sync::Arc;
@@ -83,6 +83,26 @@ async fn tables_one_version_newer_are_used_and_newer_ones_are_not() {
     assert_eq!(team.psql("select version from versions where part = 'board'"), "2");
     team.psql("update versions set version = 3 where part = 'board'");
     unusable(over(team.cluster(2)).await, "use a newer program");
+}
+
+#[tokio::test]
+async fn of_many_who_begin_at_once_with_outdated_tables_one_makes_the_step() {
+    const FIRST: &str = "create table parcels (id bigint primary key)";
+    // A second time it would fail.
+    const SECOND: &str = "alter table parcels add column weight bigint";
+    let Some(team) = schema().await else { return };
+    steps::make(&team.cluster(1), "parcels", &[FIRST]).await.unwrap();
+    let clusters: Vec<Cluster> = (0..6).map(|_| team.cluster(2)).collect();
+    let begin = |cluster| steps::make(cluster, "parcels", &[FIRST, SECOND]);
+    for made in join_all(clusters.iter().map(begin)).await {
+        made.unwrap();
+    }
+    assert_eq!(team.psql("select version from versions where part = 'parcels'"), "2");
+    // One of the release before works on beside it; one of two releases before hears what to do.
+    steps::make(&clusters[0], "parcels", &[FIRST]).await.unwrap();
+    assert_eq!(team.psql("select version from versions where part = 'parcels'"), "2");
+    let refused = steps::make(&clusters[0], "parcels", &[]).await.unwrap_err();
+    assert!(refused.to_string().contains("use a newer program"), "{refused}");
 }
 
 #[tokio::test]

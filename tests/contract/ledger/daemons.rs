@@ -95,7 +95,8 @@ async fn a_daemon_of_a_later_version_is_left_alone(f: Fixture) {
     let later = json!({"id": "later", "shape": {"of": "another kind"}}).to_string();
     f.store.commit(Batch::new().put("daemon/later", later.clone())).await.unwrap();
     let all = one.daemons().await.unwrap();
-    assert_eq!(all.iter().map(|known| known.record.id.as_str()).collect::<Vec<_>>(), ["one"]);
+    let seen: Vec<_> = all.iter().map(|it| (it.record.id.as_str(), it.is_newer)).collect();
+    assert_eq!(seen, [("later", true), ("one", false)]);
     f.clock.advance(Duration::from_hours(30 * 24));
     one.forget_daemons().await.unwrap();
     let row = f.store.get("daemon/later").await.unwrap().unwrap();

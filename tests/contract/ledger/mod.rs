@@ -9,6 +9,7 @@ mod daemons;
 mod endings;
 mod journal;
 mod machine;
+mod newer;
 mod older;
 mod outbox;
 mod people;

@@ -5,13 +5,14 @@ use crate::support::shared_store::SharedStore;
 use rota::clock::{Clock, ManualClock};
 use rota::domain::{EndKind, Fence, LifeId, Phase, PlaybookName, Reason, TaskId, Timestamp};
 use rota::ledger::export::{
-    ExportError, Restored, export, export_path, is_restore_pending, needs_restore, read_epoch,
-    restore,
+    ExportError, Restored, begin_epoch, epoch_of, export, export_path, is_restore_pending,
+    needs_restore, read_epoch, restore,
 };
 use rota::ledger::{Ledger, stop};
+use rota::store::memory::MemoryStore;
 use rota::store::open::{StoreOptions, open};
 use rota::store::watched::WatchedStore;
-use rota::store::{Store, StoreError};
+use rota::store::{Batch, Row, Store, StoreError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -342,5 +343,55 @@ async fn an_export_that_was_broken_off_does_not_spoil_the_next() {
         let text = std::fs::read_to_string(export_path(state.path())).unwrap();
         let is_whole = text.lines().last().is_some_and(|line| line.contains("\"sha256\""));
         assert!(is_whole && text.contains(&format!("trial {trial}")), "trial {trial}:\n{text}");
+    }
+}
+
+/// A store as a copy of it had it.
+async fn put_back(state: &State, copy: &[Row]) -> Arc<dyn Store> {
+    let store = Arc::new(MemoryStore::new(state.clock()));
+    for row in copy {
+        store.commit(Batch::new().put(row.key.as_str(), row.value.clone())).await.unwrap();
+    }
+    store
+}
+
+/// The fence of a claim, which ends at once.
+async fn next_fence(state: &State, store: &Arc<dyn Store>, run: &str) -> Fence {
+    let epoch = epoch_of(store.as_ref()).await.unwrap();
+    let ledger = ledger_over(Arc::clone(store), state.clock(), "d/l", epoch);
+    let mut held = ledger.acquire(ask(run)).await.unwrap();
+    ledger.end(&mut held, EndKind::Released, Reason::Done).await.unwrap();
+    held.claim.fence
+}
+
+#[tokio::test]
+async fn of_a_database_that_is_put_back_again_and_again_no_fence_comes_twice() {
+    let state = State::new();
+    let store = put_back(&state, &[]).await;
+    next_fence(&state, &store, "r-1").await;
+    let copy = store.scan("", None, 10_000).await.unwrap();
+    let mut given = vec![next_fence(&state, &store, "r-2").await];
+    given.push(next_fence(&state, &store, "r-3").await);
+    let as_it_is = put_back(&state, &copy).await;
+    assert_eq!(next_fence(&state, &as_it_is, "r-x").await, given[0], "it would come again");
+    let elsewhere = tempfile::tempdir().unwrap();
+    for (time, folder) in
+        [state.path(), state.path(), state.path(), elsewhere.path()].into_iter().enumerate()
+    {
+        if folder == elsewhere.path() {
+            // There nobody knows of the epochs since the copy was made; the hours do.
+            state.clock.advance(std::time::Duration::from_hours(24));
+        }
+        let back = put_back(&state, &copy).await;
+        let epoch = begin_epoch(back.as_ref(), folder, "ada", &*state.clock).await.unwrap();
+        assert_eq!(epoch_of(back.as_ref()).await.unwrap(), epoch);
+        for claim in 0..3 {
+            let fence = next_fence(&state, &back, &format!("r-{time}-{claim}")).await;
+            assert!(given.iter().all(|given| *given < fence), "{fence} after {given:?}");
+            given.push(fence);
+        }
+        let ledger = ledger_over(back, state.clock(), "d/l", epoch);
+        assert!(ledger.stopped().await.unwrap().unwrap().reason.contains("look at the board"));
+        assert_eq!(ledger.lost_until().await.unwrap(), Some(state.clock.wall()));
     }
 }

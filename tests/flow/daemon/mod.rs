@@ -37,6 +37,7 @@ mod review_loop;
 mod review_pushes;
 mod review_queue;
 mod reviews;
+mod rolling;
 mod rubric;
 mod same_conversation;
 mod several;

@@ -3,7 +3,7 @@
 use super::super::transfer::seen::seen;
 use super::{FENCE, Scene, Team, content, nobody, postgres};
 use rota::app::App;
-use rota::app::house::{House as _, MigrateOptions, MoveTo, Need};
+use rota::app::house::{House as _, MigrateOptions, MoveTo, Need, Place};
 use rota::board::Tasks as _;
 use rota::domain::{Fence, NewTask, Stamp, TaskEdit};
 use rota::postgres::moves::{self, Begun};
@@ -85,6 +85,26 @@ async fn nobody_goes_on_in_a_place_that_was_left() {
     assert!(refused.message.contains("was left for"), "{refused:?}");
     scene.at_home();
     App.open(&scene.place(), Need::Look).await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_board_in_another_place_is_opened_by_nobody_after_it_was_moved() {
+    let Some(scene) = Scene::new().await else { return };
+    let elsewhere = scene.folder.path().join("data");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let board = elsewhere.join("team.sqlite");
+    std::fs::rename(scene.state().join("board.sqlite"), &board).unwrap();
+    let config = format!("[board]\npath = \"{}\"\n", board.display());
+    std::fs::write(scene.config(), config).unwrap();
+    scene.go(scene.to_server()).await.unwrap();
+    // From a state folder that knows nothing of the move.
+    let place = Place { state: scene.folder.path().join("other"), ..scene.place() };
+    let refused = App.open(&place, Need::Look).await.err().unwrap();
+    assert!(refused.message.contains("team.sqlite"), "{refused:?}");
+    assert!(refused.message.contains(scene.team.schema_name()), "{refused:?}");
+    assert!(refused.hints[0].contains("team.sqlite.moved.json"), "{refused:?}");
+    std::fs::remove_file(elsewhere.join("team.sqlite.moved.json")).unwrap();
+    App.open(&place, Need::Look).await.unwrap().close().await;
 }
 
 /// Waits until one connection of the team waits for a lock of this kind.

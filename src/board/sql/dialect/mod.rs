@@ -10,6 +10,7 @@ mod query;
 mod row;
 mod sqlite;
 
+pub(super) use postgres::newest;
 pub(super) use query::{Difference, POSITION, Query, Text, Told, Word, in_one_go, query};
 pub(super) use row::DbRow;
 pub(super) use sqlite::copy;

@@ -45,6 +45,11 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an answer may be on its way beyond what a statement may take; then its host counts as gone.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// The version of the tables that this program knows.
+pub(in crate::board::sql) fn newest() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
+}
+
 /// The schema of a team.
 #[derive(Debug)]
 pub(in crate::board::sql) struct Shared {
