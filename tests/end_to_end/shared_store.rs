@@ -22,7 +22,18 @@ fn place(team: &Team, daemon: &str) -> Rota {
 }
 
 fn add_task(rota: &Rota, headline: &str) {
-    rota.run(["task", "add", headline, "--tag", "AI-Suitable", "--acceptance", "It is there"]).ok();
+    rota.run([
+        "task",
+        "add",
+        headline,
+        "--project",
+        "Website",
+        "--tag",
+        "AI-Suitable",
+        "--acceptance",
+        "It is there",
+    ])
+    .ok();
 }
 
 /// Whether everything is stopped, as a place says.

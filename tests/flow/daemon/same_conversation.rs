@@ -301,7 +301,7 @@ async fn what_cannot_be_gone_on_with_begins_anew_with_question_and_answer_and_sa
                 team.models.insert("worker".to_owned(), Arc::clone(&asks) as _);
                 None
             }
-            "it cannot be read" => Some("{}".to_owned()),
+            "it cannot be read" => Some("damaged".to_owned()),
             _ => {
                 let mut kept = serde_json::to_value(&kept).unwrap();
                 kept["what"] = serde_json::json!({ "version": 0, "conversation": null });
