@@ -8,8 +8,11 @@ use crate::store::Batch;
 
 impl Ledger {
     /// The last proposals about a task; `None`: there never were any.
+    ///
+    /// # Errors
+    /// Also where only a newer Rota can read them: they are there, and whoever staged them sees to them.
     pub async fn staging(&self, task: TaskId) -> Result<Option<Staging>> {
-        let found: Option<Record<Staging>> = self.read_known(&self.staging_key(task)).await?;
+        let found: Option<Record<Staging>> = self.read(&self.staging_key(task)).await?;
         Ok(found.map(|found| found.value))
     }
 
