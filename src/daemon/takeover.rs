@@ -4,14 +4,12 @@
 use super::beliefs::Open;
 use super::dispatcher::Dispatcher;
 use crate::domain::{Occurrence, OccurrenceId, OccurrenceState, Reason, Run};
-use crate::ledger::{LedgerError, LifeOf, RunFilter};
+use crate::ledger::{LedgerError, LifeOf};
 use crate::schedule::Fits;
 use std::time::Duration;
 
 /// So long an occurrence of which nothing says where it is under way is left to whoever began it.
 const UNSAID_MAX: Duration = Duration::from_mins(10);
-/// At most so many runs of a playbook are looked at.
-const RUNS_MAX: usize = 1_000;
 
 impl Dispatcher {
     /// An occurrence that is under way, and not here as far as is known.
@@ -129,17 +127,9 @@ impl Dispatcher {
         open.closed = true;
         open.refuse(None, Reason::Interrupted, Reason::Interrupted.text());
         open.runs = self.runs_of(&open.occurrence).await?;
-        open.unmade = open.runs.is_empty() && self.is_unmade(&open.occurrence).await?;
+        let Occurrence { id, playbook, .. } = &open.occurrence;
+        open.unmade = open.runs.is_empty() && !self.parts.ledger.may_have_run(id, playbook).await?;
         Ok(open)
-    }
-
-    /// Whether no run of an occurrence was recorded, under way or ended. When they began is not asked: a
-    /// clock may have been set back.
-    async fn is_unmade(&self, occurrence: &Occurrence) -> Result<bool, LedgerError> {
-        let playbook = Some(occurrence.playbook.clone());
-        let filter = RunFilter { playbook, ..RunFilter::default() };
-        let runs = self.parts.ledger.runs(&filter, RUNS_MAX).await?;
-        Ok(runs.iter().all(|run| run.occurrence != occurrence.id))
     }
 
     /// The runs without a claim of one that is at this life: those that no worker carries out here have

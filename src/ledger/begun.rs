@@ -4,9 +4,14 @@
 
 use super::records::{self, Found, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
-use crate::domain::{DaemonId, LifeId, Occurrence, OccurrenceId, OccurrenceState, Trigger};
+use crate::domain::{
+    DaemonId, LifeId, Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Run, RunId, Trigger,
+};
 use crate::store::Batch;
 use serde::{Deserialize, Serialize};
+
+/// At most so many pages of a playbook's runs are looked at.
+const RUN_PAGES_MAX: usize = 200;
 
 /// A life of a daemon.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,6 +82,40 @@ impl Ledger {
             }
         }
         Err(contended(key))
+    }
+
+    /// Whether a run of an occurrence was recorded, under way or ended, or may have been: a run of its playbook
+    /// is a newer Rota's to read, or there are more of them than are looked at. When they began is not asked:
+    /// a clock may have been set back.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn may_have_run(&self, id: &OccurrenceId, playbook: &PlaybookName) -> Result<bool> {
+        let (store, list) = (self.store.as_ref(), keys::runs_of_playbook(playbook));
+        let mut after: Option<String> = None;
+        for _ in 0..RUN_PAGES_MAX {
+            let page: Vec<(String, Found<RunId>)> =
+                records::scan_found(store, &list, after.as_deref(), records::PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(false) };
+            after = Some(last.clone());
+            let mut names = Vec::with_capacity(page.len());
+            for (_, found) in page {
+                match found {
+                    Found::Known(run) => names.push(keys::run(&run.value)),
+                    Found::Nothing => {}
+                    Found::Newer => return Ok(true),
+                }
+            }
+            let is_or_may_be = |found: &Found<Run>| match found {
+                Found::Known(run) => run.value.occurrence == *id,
+                Found::Nothing => false,
+                Found::Newer => true,
+            };
+            if records::find_all::<Run>(store, &names).await?.iter().any(is_or_may_be) {
+                return Ok(true);
+            }
+        }
+        Ok(true)
     }
 
     /// Adds to a commit that an occurrence is at this life.
