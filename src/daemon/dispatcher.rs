@@ -162,6 +162,8 @@ impl Dispatcher {
         let Some(playbook) = playbook else { return };
         open.playbook = Some(Arc::clone(&playbook));
         open.started += 1;
+        // From here on its runs tell what is to become of it.
+        open.unmade = false;
         open.taken.extend(task);
         let halt = Arc::new(Halt::default());
         let revision =

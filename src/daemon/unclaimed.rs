@@ -154,21 +154,33 @@ impl Dispatcher {
 
     async fn try_to_end_forsaken(&mut self) -> Result<(), LedgerError> {
         for run in self.parts.ledger.running().await? {
-            if run.fence.is_none() {
-                if self.is_left_behind(&run).await? {
-                    self.end_broken_off(run).await?;
+            let id = run.id.clone();
+            match self.end_where_forsaken(run).await {
+                // What a newer Rota wrote about one keeps nobody from ending the others.
+                Err(error) if error.is_of_newer() => {
+                    tracing::debug!(run = %id, %error, "it is not ended here");
                 }
-                continue;
+                ended => ended?,
             }
-            let has_worker = self.beliefs.workers.values().any(|w| w.task == run.task);
-            let is_nobodys = self.is_own(&run) || self.is_of_one_gone(&run);
-            let is_left = is_nobodys && !has_worker;
-            if is_left && self.waits(&run).await? {
-                continue;
-            }
-            if is_left && !self.is_claimed(&run).await? {
+        }
+        Ok(())
+    }
+
+    async fn end_where_forsaken(&mut self, run: Run) -> Result<(), LedgerError> {
+        if run.fence.is_none() {
+            if self.is_left_behind(&run).await? {
                 self.end_broken_off(run).await?;
             }
+            return Ok(());
+        }
+        let has_worker = self.beliefs.workers.values().any(|w| w.task == run.task);
+        let is_nobodys = self.is_own(&run) || self.is_of_one_gone(&run);
+        let is_left = is_nobodys && !has_worker;
+        if is_left && self.waits(&run).await? {
+            return Ok(());
+        }
+        if is_left && !self.is_claimed(&run).await? {
+            self.end_broken_off(run).await?;
         }
         Ok(())
     }
@@ -310,8 +322,7 @@ impl Dispatcher {
         if open.unmade {
             // Its daemon ended before the run was recorded. What takes tasks finds them the next time.
             let is_report = !playbook.takes_tasks() && open.occurrence.task.is_none();
-            let is_to_be_made = is_report && open.started == 0;
-            return is_to_be_made.then_some((None, 1)).into_iter().collect();
+            return is_report.then_some((None, 1)).into_iter().collect();
         }
         let is_last = |place: usize, run: &Run| {
             open.runs.iter().skip(place + 1).all(|later| later.task != run.task)
