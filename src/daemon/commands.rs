@@ -48,19 +48,25 @@ pub(super) async fn heed(
     let text = row.after.as_text().unwrap_or_default();
     let Some(told) = command::told(text, &news.agents()) else { return Ok(()) };
     // To whoever was asked something, a word that is no command may be the answer.
-    let claim = match parts.ledger.claim(task).await {
-        // Whoever can read who works there hears it, too.
-        Err(error) if error.is_of_newer() => return Ok(()),
-        claim => claim?,
+    let (claim, is_newers) = match parts.ledger.claim(task).await {
+        // Whoever can read who works there carries it out: it is heard by one daemon alone.
+        Err(error) if error.is_of_newer() => (None, true),
+        claim => (claim?, false),
     };
-    if told.command.is_err() && claim.as_ref().is_some_and(|claim| claim.parked.is_some()) {
+    let was_asked = is_newers || claim.as_ref().is_some_and(|claim| claim.parked.is_some());
+    if told.command.is_err() && was_asked {
         return Ok(());
     }
     // Not every board's record says who it was; the comment does.
     let Some(comment) = find(parts, task, id).await? else { return Ok(()) };
     let handed = parts.ledger.hand_over(task).await?;
+    let fence = if is_newers {
+        parts.ledger.fence_glimpsed(task).await?
+    } else {
+        claim.filter(|claim| claim.phase != Phase::Free).map(|claim| claim.fence)
+    };
     let given = CommandGiven {
-        fence: claim.filter(|claim| claim.phase != Phase::Free).map(|claim| claim.fence),
+        fence,
         handed: handed.filter(|it| it.decided.is_none()).map(|it| it.run),
         comment: id,
         task,
@@ -107,6 +113,10 @@ pub(super) async fn obey(parts: &Parts) {
         if parts.clock.wall() - given.at >= PATIENCE {
             tracing::warn!(%task, word, "what a comment told an agent is too old by now");
             done(parts, &given).await;
+            continue;
+        }
+        // Whoever can read who works there carries it out.
+        if parts.ledger.claim(task).await.is_err_and(|error| error.is_of_newer()) {
             continue;
         }
         match parts.ledger.take_command(given.comment).await {

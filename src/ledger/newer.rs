@@ -4,11 +4,18 @@
 use super::claims::lost;
 use super::records::{self, Found};
 use super::{ClaimError, Ledger, LedgerError, Result, keys};
-use crate::domain::{Claim, Occurrence, OccurrenceId, Phase, Reason, TaskId};
+use crate::domain::{Claim, Fence, Occurrence, OccurrenceId, Phase, Reason, TaskId};
 use crate::store::{Row, StoreError, Versioned};
+use serde::Deserialize;
 
 /// Who did what only a newer Rota can read.
 pub const NEWER: &str = "a newer Rota";
+
+/// What of a claim's record is understood, whatever else it says.
+#[derive(Deserialize)]
+struct Glimpse {
+    fence: Option<Fence>,
+}
 
 impl LedgerError {
     /// Whether it is about what only a newer Rota can read.
@@ -57,6 +64,17 @@ impl Ledger {
             }
         }
         Ok((claims, newer))
+    }
+
+    /// The fence that a claim's record says, where only a newer Rota can read the rest of it; `None`: it says
+    /// none that is understood.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn fence_glimpsed(&self, task: TaskId) -> Result<Option<Fence>> {
+        let row = self.store.get(&keys::claim(&self.options.board, task)).await?;
+        let glimpse = row.and_then(|row| serde_json::from_slice::<Glimpse>(&row.value).ok());
+        Ok(glimpse.and_then(|glimpse| glimpse.fence))
     }
 
     /// How much was found since this began that only a newer Rota can read.
