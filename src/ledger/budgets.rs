@@ -6,7 +6,7 @@
 //! used, so that a crash forgets one exchange at most.
 
 use super::begun::LifeOf;
-use super::records::{self, Record, contended};
+use super::records::{self, Found, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{
     DaemonId, DayBudget, LifeId, PlaybookName, Reason, Run, RunId, RunState, Usage,
@@ -346,7 +346,12 @@ impl Ledger {
         let Reservation { playbook, day, amount, .. } = &found.value;
         for of_whom in [None, Some(playbook)] {
             let key = keys::spent(of_whom, *day);
-            let old: Option<Record<DaySpent>> = self.read(&key).await?;
+            let old: Option<Record<DaySpent>> = match self.find(&key).await? {
+                Found::Known(old) => Some(old),
+                Found::Nothing => None,
+                // The sum is a newer Rota's; that a run has ended does not wait for it.
+                Found::Newer => continue,
+            };
             let mut sum = old.as_ref().map(|old| old.value).unwrap_or_default();
             sum.reserved = sum.reserved.minus(*amount);
             sum.spent = sum.spent.plus(used);
