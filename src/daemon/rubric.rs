@@ -10,7 +10,7 @@ use super::worker::Worker;
 use crate::domain::{
     Fitness, FitnessVerdict, Playbook, Reason, Rubric, RunId, Task, show_duration, to_delta,
 };
-use crate::ledger::{LedgerError, ReserveAsk};
+use crate::ledger::{LedgerError, NEWER, ReserveAsk};
 use crate::model::{Exchange, Message, Model, Stop};
 use crate::schedule::{Objection, backoff};
 use serde::Deserialize;
@@ -51,8 +51,14 @@ pub(super) async fn objection(
     playbook: &Playbook,
     task: &Task,
 ) -> Result<Option<Objection>, LedgerError> {
-    let Some(known) = known(parts, playbook, task).await? else { return Ok(None) };
-    Ok(against(&known, parts))
+    let known = match known(parts, playbook, task).await {
+        Err(error) if error.is_of_newer() => {
+            let detail = format!("what was said of it was written by {NEWER}");
+            return Ok(Some(Objection { reason: Reason::RubricFailed, detail }));
+        }
+        known => known?,
+    };
+    Ok(known.and_then(|known| against(&known, parts)))
 }
 
 fn against(known: &Fitness, parts: &Parts) -> Option<Objection> {

@@ -7,9 +7,12 @@ use crate::store::Batch;
 
 impl Ledger {
     /// What was said of a task last; `None`: nobody was asked, or it was long ago.
+    ///
+    /// # Errors
+    /// Also where only a newer Rota can read it: it was said, and a model that is asked once more says it in vain.
     pub async fn fitness(&self, playbook: &PlaybookName, task: TaskId) -> Result<Option<Fitness>> {
         let key = keys::fitness(playbook, &self.options.board, task);
-        Ok(self.read_known(&key).await?.map(|found| found.value))
+        Ok(self.read(&key).await?.map(|found| found.value))
     }
 
     /// Remembers what was said of a task.
