@@ -2,10 +2,11 @@
 
 use super::announce::may_show;
 use super::parts::Parts;
+use super::worker::Worker;
 use crate::domain::{
-    Effect, EffectActor, EffectResult, OccurrenceId, PlaybookName, RUN_CHECK, Run, RunState,
+    Effect, EffectActor, EffectResult, OccurrenceId, PlaybookName, RUN_CHECK, Reason, Run, RunState,
 };
-use crate::ledger::{LedgerError, RunFilter};
+use crate::ledger::{LedgerError, NEWER, RunFilter};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -13,6 +14,23 @@ use std::fmt::Write as _;
 const RUNS_MAX: usize = 50;
 /// At most so many effects are told in one comment.
 const DONE_MAX: usize = 30;
+
+impl Worker {
+    /// Whether its task may be taken, before anybody claims it or asks a model: what the run comes to can be
+    /// written down, and the playbook's rubric has nothing against it. What goes on with work that was taken
+    /// already is not asked again.
+    pub(super) async fn suits(&mut self) -> Result<(), (Reason, String)> {
+        let unread = |error: LedgerError| (Reason::StoreFailed, error.to_string());
+        let is_new = self.job.resume.is_none() && self.job.playbook.claim.is_some();
+        if let Some(task) = self.job.task.filter(|_| is_new)
+            && self.parts.ledger.is_review_of_newer(task).await.map_err(unread)?
+        {
+            let detail = format!("its review was written by {NEWER}");
+            return Err((Reason::AlreadyClaimed, detail));
+        }
+        self.judge_fitness().await
+    }
+}
 
 /// The runs before one that worked under the same succession of claims, the latest first: earlier
 /// attempts, those that a crash broke off, and the one that asked before the answer.

@@ -5,13 +5,13 @@ use super::parts::Parts;
 use crate::board::{self, BoardError};
 use crate::domain::{
     AsLeft, AssigneeFilter, AssigneeSelector, DueSelector, Occurrence, OrderKey, Person, Playbook,
-    PlaybookName, Project, Reason, Run, RunId, RunState, Select, StatusKind, StatusSelector, Task,
-    TaskId, TaskOrder, TaskQuery, Timestamp, to_delta,
+    PlaybookName, Project, Reason, Run, RunState, Select, StatusKind, StatusSelector, Task, TaskId,
+    TaskOrder, TaskQuery, Timestamp, to_delta,
 };
-use crate::ledger::{LedgerError, NEWER, RunFilter};
+use crate::ledger::{LedgerError, RunFilter};
 use crate::schedule::{
     Attempts, Blocker, Candidates, DaemonFacts, Guarded, Objection, OpenOccurrence, PlaybookFacts,
-    Snapshot, TakenBy,
+    Snapshot,
 };
 use chrono::{TimeDelta, TimeZone};
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,7 +82,10 @@ async fn look_as_far(
         playbooks.extend(facts.map(|facts| (playbook.name.clone(), facts)));
     }
     let objections = objections(parts, (beliefs, &wanted), &tasks, (&projects, &people)).await?;
-    let claims = claims(parts).await?;
+    // What an occurrence names may be anywhere.
+    let named = beliefs.open.values().filter(|open| !open.closed);
+    let named: BTreeSet<TaskId> = named.filter_map(|open| open.occurrence.task).collect();
+    let claims = super::taken::taken(parts, &named).await?;
     let elsewhere = beliefs.elsewhere.values().map(of_others);
     let blockers = blockers(parts, &tasks, &projects).await?;
     let slots = usize::try_from(parts.settings.slots).unwrap_or(1);
@@ -440,22 +443,6 @@ async fn proposals(parts: &Parts, playbook: &Playbook) -> Result<u32, LookError>
         claim.playbook == playbook.name && claim.parked.is_some() && claim.staged.is_some()
     });
     Ok(u32::try_from(waits.count()).unwrap_or(u32::MAX))
-}
-
-async fn claims(parts: &Parts) -> Result<BTreeMap<TaskId, TakenBy>, LookError> {
-    let (claims, newer) = parts.ledger.claims_and_newer().await?;
-    let (run, playbook) = (RunId::new(NEWER), PlaybookName::new(NEWER));
-    let unread = TakenBy { run, playbook, parked: false, by_newer: true };
-    let by_newer = newer.into_iter().map(|task| (task, unread.clone()));
-    let known = claims.into_iter().map(|claim| {
-        let parked = claim.parked.is_some();
-        let playbook = match claim.assistant {
-            Some(assistant) => PlaybookName::new(assistant.name),
-            None => claim.playbook,
-        };
-        (claim.task, TakenBy { run: claim.run, playbook, parked, by_newer: false })
-    });
-    Ok(known.chain(by_newer).collect())
 }
 
 /// Tasks that agents went far enough with by themselves.

@@ -86,6 +86,7 @@ pub mod signals;
 mod silence;
 mod staging;
 mod stops;
+mod taken;
 mod takeover;
 mod telling;
 mod tick;

@@ -186,7 +186,7 @@ impl Worker {
             parts,
             job,
         };
-        worker.judge_fitness().await?;
+        worker.suits().await?;
         worker.reserve_budget().await?;
         if let (Some(rules), Some(task)) = (&worker.job.playbook.claim, worker.job.task) {
             let lease = rules.lease;

@@ -1,21 +1,34 @@
 //! How far reviews have come: written with the end of the run that looked, one record a task.
 
-use super::records::{self, Record, contended};
+use super::records::{self, Found, Record, contended};
 use super::{Ledger, Result, TRIES_MAX, keys};
-use crate::domain::{Rounds, RunId, TaskId};
+use crate::domain::{HandOver, Rounds, RunId, TaskId};
 use crate::store::Batch;
 
 impl Ledger {
     /// How far the review of a task has come; `None`: nobody has looked, or it was long ago.
+    ///
+    /// # Errors
+    /// Also where only a newer Rota can read it: somebody has looked, and no look here can be written down.
     pub async fn rounds(&self, task: TaskId) -> Result<Option<Rounds>> {
-        Ok(self.read_known(&self.rounds_key(task)).await?.map(|found| found.value))
+        Ok(self.read(&self.rounds_key(task)).await?.map(|found| found.value))
+    }
+
+    /// Whether only a newer Rota can read how far a task's review has come, or what was handed over of it: what a
+    /// run here comes to could not be written down.
+    pub async fn is_review_of_newer(&self, task: TaskId) -> Result<bool> {
+        let handed = self.find::<HandOver>(&keys::review(&self.options.board, task)).await?;
+        let rounds = self.find::<Rounds>(&self.rounds_key(task)).await?;
+        Ok(matches!(handed, Found::Newer) || matches!(rounds, Found::Newer))
     }
 
     /// The reviews that a person is to answer, by task.
     pub async fn open_rounds(&self) -> Result<Vec<Rounds>> {
         let mut all = Vec::new();
         for task in self.tasks_under(&keys::rounds_open_prefix(&self.options.board)).await? {
-            all.extend(self.rounds(task).await?.filter(Rounds::waits_for_a_person));
+            let known: Option<Record<Rounds>> = self.read_known(&self.rounds_key(task)).await?;
+            let known = known.map(|found| found.value);
+            all.extend(known.filter(Rounds::waits_for_a_person));
         }
         Ok(all)
     }
