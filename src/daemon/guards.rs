@@ -9,6 +9,7 @@ use crate::domain::{
     Activity, Exchange, Mark, Occurrence, OccurrenceState, Person, PersonKind, Playbook,
     PlaybookName, Reason, RunId, TaskId, Trigger, Turn, same_agent,
 };
+use crate::ledger::NEWER;
 use crate::schedule::{told_deep, told_of};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,7 +103,10 @@ pub(super) async fn count(
     row: &Activity,
     writer: Option<&Writer>,
 ) -> Result<Option<Exchange>, Trouble> {
-    let before = parts.ledger.exchange(task).await?;
+    let before = match parts.ledger.exchange(task).await {
+        Err(error) if error.is_of_newer() => return Ok(writer.map(|_| uncounted(row))),
+        before => before?,
+    };
     let Some(writer) = writer else {
         if before.is_some_and(|before| before.row < row.id) {
             parts.ledger.end_exchange(task).await?;
@@ -127,6 +131,20 @@ pub(super) async fn count(
         parts.ledger.put_exchange(task, &after).await?;
     }
     Ok(Some(after))
+}
+
+/// What counts where only a newer Rota can read how often a task changed hands: it was often enough, whoever
+/// would come next.
+fn uncounted(row: &Activity) -> Exchange {
+    Exchange {
+        agent: NEWER.to_owned(),
+        playbook: PlaybookName::new(""),
+        count: u32::MAX,
+        first: row.id,
+        row: row.id,
+        at: row.at,
+        told: true,
+    }
 }
 
 impl Dispatcher {

@@ -1,7 +1,7 @@
 //! What keeps agents from keeping each other busy, task by task: how often it changed hands between
 //! them since a person acted, and how deep a task is that agents made for agents.
 
-use super::records::{self, Record, contended};
+use super::records::{self, Found, Record, contended};
 use super::{Ledger, Result, TRIES_MAX, keys};
 use crate::domain::{
     Effect, EffectActor, EffectResult, Entity, Exchange, MAKES_TASKS, OccurrenceId, Run, TaskId,
@@ -29,9 +29,12 @@ struct Depth {
 
 impl Ledger {
     /// Agents' writes on a task since a person acted on it.
+    ///
+    /// # Errors
+    /// Also where only a newer Rota can read how many there were.
     pub async fn exchange(&self, task: TaskId) -> Result<Option<Exchange>> {
         let key = keys::exchange(&self.options.board, task);
-        Ok(self.read_known(&key).await?.map(|record| record.value))
+        Ok(self.read(&key).await?.map(|record| record.value))
     }
 
     /// Those of the tasks that changed hands so often, or more often.
@@ -110,10 +113,14 @@ impl Ledger {
         Err(contended(key))
     }
 
-    /// How deep a task is: 0 for a person's, one more than the task it was made at for a run's.
+    /// How deep a task is: 0 for a person's, one more than the task it was made at for a run's; deeper than
+    /// anything where only a newer Rota can read it.
     pub async fn depth(&self, task: TaskId) -> Result<u32> {
-        let key = keys::delegated(&self.options.board, task);
-        Ok(self.read_known::<Depth>(&key).await?.map_or(0, |record| record.value.depth))
+        Ok(match self.find::<Depth>(&keys::delegated(&self.options.board, task)).await? {
+            Found::Known(record) => record.value.depth,
+            Found::Nothing => 0,
+            Found::Newer => u32::MAX,
+        })
     }
 
     /// The tasks that are deeper than this.
@@ -121,9 +128,7 @@ impl Ledger {
         let list = keys::delegations_by_depth(&self.options.board);
         let mut found = BTreeMap::new();
         for task in self.tasks_from(&list, depth.saturating_add(1)).await? {
-            let key = keys::delegated(&self.options.board, task);
-            let known: Option<Record<Depth>> = self.read_known(&key).await?;
-            found.insert(task, known.map_or(0, |known| known.value.depth));
+            found.insert(task, self.depth(task).await?);
         }
         Ok(found)
     }

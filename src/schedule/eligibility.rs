@@ -149,6 +149,9 @@ pub(super) fn taken_by_itself(
 /// What people are told of agents that answer each other.
 pub fn told_of(exchange: &Exchange) -> String {
     let Exchange { agent, playbook, count, .. } = exchange;
+    if *count == u32::MAX {
+        return "how often it changed hands between agents, only a newer Rota can read".to_owned();
+    }
     let who = if playbook.as_str().is_empty() { String::new() } else { format!(" ({playbook})") };
     format!(
         "it changed hands {count} times between agents, {agent}{who} wrote last, and no person acted on \
@@ -158,6 +161,10 @@ pub fn told_of(exchange: &Exchange) -> String {
 
 /// What people are told of a task that is too deep.
 pub fn told_deep(depth: u32) -> String {
+    if depth == u32::MAX {
+        return "a run at a task that agents made, made it: how deep, only a newer Rota can read"
+            .to_owned();
+    }
     format!("a run at a task that agents made, made it: {depth} deep")
 }
 
