@@ -20,6 +20,9 @@ const LINES_WAIT: Duration = Duration::from_millis(200);
 const OUTPUT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The same of everything else that it does: turns and calls are told with their parts.
 const ENTRIES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What each line takes in the ledger beside its text: its place, its instant, its kind. Without it a program
+/// that writes a letter a line would leave millions of rows.
+const ROW_BYTES: usize = 128;
 /// The end that is kept beyond: so many lines at most, of so many bytes together.
 const END_LINES_MAX: usize = 100;
 const END_BYTES_MAX: usize = 128 * 1024;
@@ -94,7 +97,7 @@ fn size(line: &LogLine) -> usize {
     } else {
         serde_json::to_string(&line.data).map_or(0, |text| text.len())
     };
-    line.text.len() + data
+    ROW_BYTES + line.text.len() + data
 }
 
 /// How much of a transcript is kept: its beginning, and its end.
@@ -164,7 +167,7 @@ mod tests {
     fn of_endless_output_the_beginning_and_the_end_are_kept_and_what_is_missing_is_said() {
         let mut bounds = Bounds::default();
         let kept: Vec<_> = (0..100_000).filter_map(|n| bounds.take(line(OUTPUT, n))).collect();
-        assert_eq!(kept.len(), OUTPUT_BYTES_MAX / 1_000);
+        assert_eq!(kept.len(), OUTPUT_BYTES_MAX / (1_000 + ROW_BYTES));
         assert_eq!(kept.last(), Some(&line(OUTPUT, kept.len() - 1)));
         let end = bounds.end(Timestamp::UNIX_EPOCH);
         assert_eq!(end.len(), 1 + END_LINES_MAX);
@@ -199,6 +202,18 @@ mod tests {
             bounds.take(LogLine::new(Timestamp::UNIX_EPOCH, OUTPUT, "x".repeat(4_096)));
         }
         let end = bounds.end(Timestamp::UNIX_EPOCH);
-        assert_eq!(end.len(), 1 + END_BYTES_MAX / 4_096);
+        assert_eq!(end.len(), 1 + END_BYTES_MAX / (4_096 + ROW_BYTES));
+    }
+
+    #[test]
+    fn of_lines_without_much_text_no_more_are_kept_than_their_rows_have_room() {
+        let mut bounds = Bounds::default();
+        // All their letters together would have had room.
+        let many = 10 * OUTPUT_BYTES_MAX / ROW_BYTES;
+        let letter = || LogLine::new(Timestamp::UNIX_EPOCH, OUTPUT, "x");
+        let kept = (0..many).filter_map(|_| bounds.take(letter())).count();
+        assert!(many < OUTPUT_BYTES_MAX && kept > 1_000, "{kept} of {many}");
+        assert!(kept <= OUTPUT_BYTES_MAX / ROW_BYTES, "{kept}");
+        assert_eq!(bounds.end(Timestamp::UNIX_EPOCH).len(), 1 + END_LINES_MAX);
     }
 }
