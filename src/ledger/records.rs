@@ -19,7 +19,7 @@ pub(super) const PAGE: usize = 500;
 /// How often a record is read again when it was rewritten between its parts.
 const READS_MAX: u32 = 16;
 /// What a JSON text never begins with.
-const PARTS_MARK: u8 = b'#';
+pub(super) const PARTS_MARK: u8 = b'#';
 /// The newest format that is known here. A record that does not say its format has the first.
 const FORMAT: u64 = 1;
 /// How a record says it.
