@@ -288,12 +288,9 @@ impl Ledger {
         &self,
         listed: impl Iterator<Item = (String, Record<String>)>,
     ) -> Result<Vec<Notice>> {
-        let mut notices = Vec::new();
-        for (_, key) in listed {
-            let found = self.read_known::<Notice>(&keys::notice(&key.value)).await?;
-            notices.extend(found.map(|record| record.value));
-        }
-        Ok(notices)
+        let names: Vec<String> = listed.map(|(_, key)| keys::notice(&key.value)).collect();
+        let found = records::find_all::<Notice>(self.store.as_ref(), &names).await?;
+        Ok(found.into_iter().filter_map(|found| Some(found.known()?.value)).collect())
     }
 
     /// The next place in the queues: after all others, also when the clock was set back.

@@ -12,19 +12,23 @@ impl Ledger {
     /// The channels that something waits for.
     pub async fn waiting_channels(&self) -> Result<Vec<Channel>> {
         let mut channels = Vec::new();
-        let mut after: Option<String> = None;
+        let (mut after, mut rows) = (None::<String>, 1);
         self.know_last_place().await?;
         while channels.len() < QUEUES_MAX {
+            let store = self.store.as_ref();
             let page: Vec<(String, Record<String>)> =
-                records::scan(self.store.as_ref(), keys::QUEUE, after.as_deref(), 1).await?;
-            let Some((row, key)) = page.into_iter().next() else { break };
-            after = match self.read_known::<Notice>(&keys::notice(&key.value)).await? {
-                Some(head) => {
+                records::scan(store, keys::QUEUE, after.as_deref(), rows).await?;
+            let Some((last, _)) = page.last() else { break };
+            let names: Vec<String> = page.iter().map(|(_, key)| keys::notice(&key.value)).collect();
+            let found = records::find_all::<Notice>(store, &names).await?;
+            let mut found = page.iter().zip(found);
+            (after, rows) = match found.find_map(|((row, _), it)| Some((row, it.known()?))) {
+                Some((row, head)) => {
                     channels.push(head.value.to);
-                    keys::after_queue(&row)
+                    (keys::after_queue(row), 1)
                 }
-                // It cannot be told here: the next one in its queue may.
-                None => Some(row),
+                // They cannot be told here: a later one in the queue may. There may be many.
+                None => (Some(last.clone()), PAGE),
             };
         }
         Ok(channels)
@@ -39,14 +43,19 @@ impl Ledger {
     /// The first of a list that can be told here.
     async fn first_of(&self, prefix: &str, limit: usize) -> Result<Vec<Notice>> {
         let (mut notices, mut after) = (Vec::new(), None::<String>);
+        let mut rows = PAGE.min(limit);
         while notices.len() < limit {
-            let rows = PAGE.min(limit - notices.len());
             let page: Vec<(String, Record<String>)> =
                 records::scan(self.store.as_ref(), prefix, after.as_deref(), rows).await?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
-            notices.extend(self.notices_by_key(page.into_iter()).await?);
+            let listed = page.len();
+            let known = self.notices_by_key(page.into_iter()).await?;
+            // Of what cannot be told here there may be many: it is passed over by the page.
+            rows = if known.len() < listed { PAGE } else { PAGE.min(limit) };
+            notices.extend(known);
         }
+        notices.truncate(limit);
         Ok(notices)
     }
 
