@@ -1,9 +1,9 @@
 //! A tick: look at everything, let people win, account for every instant, start what is due.
 
-use super::beliefs::Working;
+use super::beliefs::{Open, Working};
 use super::books;
 use super::dispatcher::Dispatcher;
-use super::look;
+use super::look::{self, LookError};
 use crate::domain::{
     Claim, Decision, OccurrenceId, Phase, PlaybookName, Reason, Revoked, RunId, RunState,
 };
@@ -47,8 +47,24 @@ impl Dispatcher {
 
     /// What has to be known before anything is decided.
     pub(super) async fn read_state(&mut self) -> Result<(), LedgerError> {
+        self.know_epoch().await?;
         books::refresh(&self.parts, &mut self.beliefs).await?;
         self.know_others().await
+    }
+
+    /// A database that was put back counts fences from a later epoch on: a daemon that knows an earlier one,
+    /// because it was away meanwhile, would give such that were given before. It ends, and learns it when it
+    /// starts again.
+    async fn know_epoch(&self) -> Result<(), LedgerError> {
+        let ledger = &self.parts.ledger;
+        let Some(later) = ledger.later_epoch().await? else { return Ok(()) };
+        let own = ledger.options().epoch;
+        let why = format!(
+            "the database was put back while this daemon was at work: it is at epoch {later}, and this daemon \
+             began at {own}; it is to be started again"
+        );
+        ledger.give_up(&why);
+        Err(LedgerError::Conflict { what: "the epoch".to_owned(), why })
     }
 
     /// A look that could not read local state decides nothing. One may be bad luck; when none in a
@@ -163,7 +179,7 @@ impl Dispatcher {
                         error = &error as &dyn std::error::Error,
                         "nothing can be started"
                     );
-                    return;
+                    return self.leave_unlooked(&error).await;
                 }
             };
             let plan = plan(&snapshot);
@@ -240,14 +256,41 @@ impl Dispatcher {
         if self.scheduling {
             return !self.beliefs.open.contains_key(id);
         }
-        if let Some(mut open) = self.beliefs.open.remove(id) {
-            for reply in std::mem::take(&mut open.replies) {
-                let message = format!("local state did not say whether {id} has begun");
-                let reason = Reason::StoreFailed;
-                let _ = reply.send(Err(DeskError::Refused { reason, message }));
+        let message = format!("local state did not say whether {id} has begun");
+        self.let_unbegun_go(id, Reason::StoreFailed, &message);
+        true
+    }
+
+    /// Nothing could be looked at, so nothing more is begun for now: the next look tries again. Where none
+    /// comes, what has begun ends with the runs it had, and whoever waits for the rest is told.
+    async fn leave_unlooked(&mut self, error: &LookError) {
+        if self.scheduling {
+            return;
+        }
+        let is_left =
+            |(id, open): &(&OccurrenceId, &Open)| !open.closed && !self.beliefs.has_workers(id);
+        let left = self.beliefs.open.iter().filter(is_left);
+        let left: Vec<_> = left.map(|(id, open)| (id.clone(), open.started > 0)).collect();
+        let reason = match error {
+            LookError::Board(_) => Reason::BoardUnavailable,
+            LookError::Ledger(_) | LookError::Claims(_) => Reason::StoreFailed,
+        };
+        for (id, has_begun) in left {
+            if has_begun {
+                self.settle(&id, None).await;
+            } else {
+                self.let_unbegun_go(&id, reason, &format!("{id} was not begun: {error}"));
             }
         }
-        true
+    }
+
+    /// It is not open here any more, and whoever waits for it is told why.
+    fn let_unbegun_go(&mut self, id: &OccurrenceId, reason: Reason, message: &str) {
+        let Some(mut open) = self.beliefs.open.remove(id) else { return };
+        for reply in std::mem::take(&mut open.replies) {
+            let message = message.to_owned();
+            let _ = reply.send(Err(DeskError::Refused { reason, message }));
+        }
     }
 
     async fn cancel(&self, occurrence: &OccurrenceId, reason: Reason) {

@@ -99,7 +99,8 @@ pub async fn epoch_of(store: &dyn Store) -> Result<u32, ExportError> {
 
 /// Begins a new epoch in a store that was put back by other means than ours: above every one that it
 /// may have come to since the copy was made, so that no fence is given twice. Everything is stopped until
-/// a person has looked, and what fell due meanwhile is not caught up.
+/// a person has looked, and what fell due meanwhile is not caught up. A stop that only a newer Rota can read
+/// stays as it is: it is one.
 ///
 /// # Errors
 /// The store's, or the file's.
@@ -119,8 +120,11 @@ pub async fn begin_epoch(
         .map_err(|source| ExportError::File { path, source })?;
     let reason = "the database was put back; look at the board, then start again".to_owned();
     let stopped = Stopped { by: by.to_owned(), reason, at: Some(at) };
-    let batch = records::put::<_, ()>(Batch::new(), keys::STOPPED, &stopped, None)?;
-    let batch = records::put::<_, ()>(batch, keys::EPOCH, &epoch, None)?;
+    let stands = records::get::<Stopped>(store, keys::STOPPED).await;
+    let mut batch = records::put::<_, ()>(Batch::new(), keys::EPOCH, &epoch, None)?;
+    if !stands.is_err_and(|error| records::is_newer(&error)) {
+        batch = records::put::<_, ()>(batch, keys::STOPPED, &stopped, None)?;
+    }
     store.commit(records::put::<_, ()>(batch, keys::LOST_UNTIL, &at, None)?).await?;
     Ok(epoch)
 }
@@ -197,6 +201,19 @@ async fn blocking<T: Send + 'static>(
 }
 
 impl Ledger {
+    /// The epoch of a shared store, where it is later than the one that this life began with: the store was put
+    /// back meanwhile.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn later_epoch(&self) -> super::Result<Option<u32>> {
+        if !self.is_shared() {
+            return Ok(None);
+        }
+        let found: Option<records::Record<u32>> = self.read_known(keys::EPOCH).await?;
+        Ok(found.map(|found| found.value).filter(|epoch| *epoch > self.options.epoch))
+    }
+
     /// Exports to a state folder what the store holds, unless nothing was committed since the last
     /// export of this life. Returns the number of lines written; `None`: there was nothing new, or the
     /// store is shared with others, and is kept, and kept safe, elsewhere.
