@@ -31,6 +31,8 @@ pub(super) struct Beliefs {
     pub books_seen: Option<(u64, u64, u64)>,
     /// Tasks as they were at the latest look, and the board's state they are from.
     pub candidates: Option<(CandidateKey, Arc<Candidates>)>,
+    /// When this life began.
+    pub began: Option<Timestamp>,
     /// No new runs.
     pub draining: bool,
     /// A person said that this daemon takes no new work.

@@ -63,6 +63,7 @@ impl Resume {
 impl Dispatcher {
     /// Once, before the first event: takes over what the life before left behind.
     pub(super) async fn recover_all(&mut self) -> Result<(), LedgerError> {
+        self.beliefs.began = Some(self.parts.clock.wall());
         // The stop counts from the first moment: nothing is tried again while it stands.
         self.read_stop().await;
         books::refresh(&self.parts, &mut self.beliefs).await?;

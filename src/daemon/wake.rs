@@ -59,6 +59,8 @@ impl Dispatcher {
         }
         let lost_until = match self.parts.ledger.lost_until().await {
             Ok(lost_until) => lost_until,
+            // Only a newer Rota can read up to where; it was before this life began.
+            Err(error) if error.is_of_newer() => Some(self.beliefs.began.unwrap_or(now)),
             Err(error) => return tracing::error!(%error, "no instants could be recorded"),
         };
         if self.parts.ledger.is_shared() {
