@@ -9,7 +9,7 @@ use crate::domain::{
     Activity, Exchange, Mark, Occurrence, OccurrenceState, Person, PersonKind, Playbook,
     PlaybookName, Reason, RunId, TaskId, Trigger, Turn, same_agent,
 };
-use crate::ledger::NEWER;
+use crate::ledger::Ledger;
 use crate::schedule::{told_deep, told_of};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,7 +104,9 @@ pub(super) async fn count(
     writer: Option<&Writer>,
 ) -> Result<Option<Exchange>, Trouble> {
     let before = match parts.ledger.exchange(task).await {
-        Err(error) if error.is_of_newer() => return Ok(writer.map(|_| uncounted(row))),
+        Err(error) if error.is_of_newer() => {
+            return Ok(writer.map(|_| Ledger::uncounted(row.id, row.at)));
+        }
         before => before?,
     };
     let Some(writer) = writer else {
@@ -131,20 +133,6 @@ pub(super) async fn count(
         parts.ledger.put_exchange(task, &after).await?;
     }
     Ok(Some(after))
-}
-
-/// What counts where only a newer Rota can read how often a task changed hands: it was often enough, whoever
-/// would come next.
-fn uncounted(row: &Activity) -> Exchange {
-    Exchange {
-        agent: NEWER.to_owned(),
-        playbook: PlaybookName::new(""),
-        count: u32::MAX,
-        first: row.id,
-        row: row.id,
-        at: row.at,
-        told: true,
-    }
 }
 
 impl Dispatcher {
@@ -197,6 +185,8 @@ impl Dispatcher {
         let exchange = match ledger.exchange(task).await {
             Ok(Some(exchange)) if !exchange.told => exchange,
             Ok(_) => return,
+            // Whoever counted it tells of it.
+            Err(error) if error.is_of_newer() => return,
             Err(error) => return tracing::warn!(%task, %error, "nobody is told of it yet"),
         };
         let notices = warnings::of_ping_pong(&self.parts, &playbook, task, &exchange, detail);

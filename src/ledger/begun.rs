@@ -84,9 +84,9 @@ impl Ledger {
         Err(contended(key))
     }
 
-    /// Whether a run of an occurrence was recorded, under way or ended, or may have been: a run of its playbook
-    /// is a newer Rota's to read, or there are more of them than are looked at. When they began is not asked:
-    /// a clock may have been set back.
+    /// Whether a run of an occurrence was recorded, under way or ended, or may have been: a run of its
+    /// playbook is a newer Rota's to read, or there are more of them than are looked at. When they began is
+    /// not asked: a clock may have been set back.
     ///
     /// # Errors
     /// When the store fails.

@@ -201,8 +201,8 @@ async fn blocking<T: Send + 'static>(
 }
 
 impl Ledger {
-    /// The epoch of a shared store, where it is later than the one that this life began with: the store was put
-    /// back meanwhile.
+    /// The epoch of a shared store, where it is later than the one that this life began with: the store was
+    /// put back meanwhile.
     ///
     /// # Errors
     /// The store's.

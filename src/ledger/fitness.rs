@@ -9,7 +9,7 @@ impl Ledger {
     /// What was said of a task last; `None`: nobody was asked, or it was long ago.
     ///
     /// # Errors
-    /// Also where only a newer Rota can read it: it was said, and a model that is asked once more says it in vain.
+    /// Also where only a newer Rota can read it: it was said, and whoever asks once more cannot write it down.
     pub async fn fitness(&self, playbook: &PlaybookName, task: TaskId) -> Result<Option<Fitness>> {
         let key = keys::fitness(playbook, &self.options.board, task);
         Ok(self.read(&key).await?.map(|found| found.value))

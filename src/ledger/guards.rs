@@ -2,10 +2,10 @@
 //! them since a person acted, and how deep a task is that agents made for agents.
 
 use super::records::{self, Found, Record, contended};
-use super::{Ledger, Result, TRIES_MAX, keys};
+use super::{Ledger, NEWER, Result, TRIES_MAX, keys};
 use crate::domain::{
-    Effect, EffectActor, EffectResult, Entity, Exchange, MAKES_TASKS, OccurrenceId, Run, TaskId,
-    Timestamp,
+    ActivityId, Effect, EffectActor, EffectResult, Entity, Exchange, MAKES_TASKS, OccurrenceId,
+    PlaybookName, Run, TaskId, Timestamp,
 };
 use crate::store::Batch;
 use serde::{Deserialize, Serialize};
@@ -42,11 +42,21 @@ impl Ledger {
         let list = keys::exchanges_by_count(&self.options.board);
         let mut found = BTreeMap::new();
         for task in self.tasks_from(&list, count).await? {
-            let key = keys::exchange(&self.options.board, task);
-            let known: Option<Record<Exchange>> = self.read_known(&key).await?;
-            found.extend(known.map(|exchange| (task, exchange.value)));
+            let exchange = match self.find(&keys::exchange(&self.options.board, task)).await? {
+                Found::Known(exchange) => exchange.value,
+                Found::Nothing => continue,
+                Found::Newer => Self::uncounted(ActivityId(0), self.clock.wall()),
+            };
+            found.insert(task, exchange);
         }
         Ok(found)
+    }
+
+    /// What counts where only a newer Rota can read how often a task changed hands: it was often enough, whoever
+    /// would come next.
+    pub fn uncounted(row: ActivityId, at: Timestamp) -> Exchange {
+        let (agent, playbook) = (NEWER.to_owned(), PlaybookName::new(""));
+        Exchange { agent, playbook, count: u32::MAX, first: row, row, at, told: true }
     }
 
     /// Writes them down; of two, the one that has seen more of the board counts.

@@ -14,8 +14,8 @@ impl Ledger {
         Ok(self.read(&self.rounds_key(task)).await?.map(|found| found.value))
     }
 
-    /// Whether only a newer Rota can read how far a task's review has come, or what was handed over of it: what a
-    /// run here comes to could not be written down.
+    /// Whether only a newer Rota can read how far a task's review has come, or what was handed over of it:
+    /// what a run here comes to could not be written down.
     pub async fn is_review_of_newer(&self, task: TaskId) -> Result<bool> {
         let handed = self.find::<HandOver>(&keys::review(&self.options.board, task)).await?;
         let rounds = self.find::<Rounds>(&self.rounds_key(task)).await?;

@@ -15,6 +15,7 @@ on_both_stores! {
     a_programs_own_word_counts_within_reason
     what_an_earlier_life_set_aside_for_runs_that_never_began_is_given_back
     a_new_day_begins_anew
+    a_sum_that_a_newer_rota_wrote_keeps_no_run_from_ending
     the_chain_of_runs_names_the_one_whose_records_were_changed
 }
 
@@ -239,4 +240,19 @@ async fn the_chain_of_runs_names_the_one_whose_records_were_changed(f: Fixture) 
     // An effect that is gone is missed, too.
     f.store.commit(Batch::new().delete(effect)).await.unwrap();
     assert!(matches!(ledger.verify().await.unwrap(), AuditVerdict::Broken { at: 2, .. }));
+}
+
+async fn a_sum_that_a_newer_rota_wrote_keeps_no_run_from_ending(f: Fixture) {
+    let ledger = ledger(&f, "d/l");
+    let run = a_run("r-1", "ai-worker", 1);
+    ledger.reserve(&ask("r-1", 900)).await.unwrap().unwrap();
+    ledger.start_run(&run, "text").await.unwrap();
+    let (key, newer) = ("spent/2026-11-03", r#"{"rota":2,"spent":"much"}"#);
+    f.store.commit(Batch::new().put(key, newer)).await.unwrap();
+    ledger.finish_run(&ended(&run, RunState::Succeeded, used(300)), vec![]).await.unwrap();
+    assert_eq!(f.store.get(key).await.unwrap().unwrap().value, newer.as_bytes());
+    assert!(f.store.scan("reservation/", None, 9).await.unwrap().is_empty());
+    // The playbook's own sum, which can be read, is settled.
+    let own = ledger.spent(Some(&run.playbook), day("2026-11-03")).await.unwrap();
+    assert_eq!((own.spent.tokens, own.reserved.tokens), (300, 0));
 }

@@ -1,6 +1,10 @@
 //! What people are told: each channel's queue, what was given up, what is told together.
 
-use super::{Fixture, a_notice, at, at_once, ledger, on_both_stores, placeless, queued, taken};
+use super::{
+    Fixture, a_notice, at, at_once, ledger, ledger_over, on_both_stores, placeless, queued, taken,
+};
+use crate::support::tallied::Tallied;
+use rota::clock::Clock;
 use rota::domain::{Body, Channel, Delivery, Notice, Receipt};
 use rota::ledger::{Again, Ledger, LedgerError, Sent};
 use std::sync::Arc;
@@ -18,6 +22,7 @@ on_both_stores! {
     a_body_that_changed_while_the_old_one_was_under_way_is_told_too
     notices_become_one_at_the_place_of_the_first_or_nothing_happens
     what_an_earlier_version_listed_by_its_next_attempt_is_adopted_once
+    notices_that_only_a_newer_rota_can_tell_are_passed_over_by_the_page
 }
 
 fn keys(notices: &[Notice]) -> Vec<&str> {
@@ -267,4 +272,28 @@ async fn what_an_earlier_version_listed_by_its_next_attempt_is_adopted_once(f: F
     let second = ledger(&f, "d/m");
     assert_eq!(keys(&queued(&second).await), ["early", "late", "new"]);
     assert!(f.store.scan("notice-due/", None, 9).await.unwrap().is_empty());
+}
+
+async fn notices_that_only_a_newer_rota_can_tell_are_passed_over_by_the_page(f: Fixture) {
+    let one = ledger(&f, "d/1");
+    let notices: Vec<_> = (0..300).map(|number| a_notice(&format!("n-{number:03}"), 1)).collect();
+    for some in notices.chunks(50) {
+        one.enqueue(some.to_vec()).await.unwrap();
+    }
+    for row in f.store.scan("notice/", None, 1_000).await.unwrap() {
+        f.store.commit(Batch::new().put(row.key, r#"{"rota":2}"#)).await.unwrap();
+    }
+    store(&one, &["own"]).await;
+    let tally = Tallied::new(&f.store);
+    let clock = Arc::clone(&f.clock) as Arc<dyn Clock>;
+    let two = ledger_over(Arc::clone(&tally) as _, clock, "d/2", 0);
+    let to = Channel::Slack("team".into());
+    // The first question of a life looks for the last place, too.
+    two.queue(&to, 1).await.unwrap();
+    tally.count("notice");
+    assert_eq!(two.waiting_channels().await.unwrap(), [to.clone()]);
+    assert!(tally.questions() < 12, "{} questions", tally.questions());
+    tally.count("notice");
+    assert_eq!(keys(&two.queue(&to, 1).await.unwrap()), ["own"]);
+    assert!(tally.questions() < 12, "{} questions", tally.questions());
 }

@@ -9,12 +9,14 @@ use rota::domain::{
     StatusId, TaskId, Timestamp, Value, Verdict,
 };
 use rota::ledger::{Acquire, AuditVerdict, Ledger, LedgerError, LogLine, PROMPT, RunFilter};
+use rota::store::Batch;
 use std::time::Duration;
 
 on_both_stores! {
     a_run_is_gone_with_all_its_rows_however_small_the_steps
     what_is_held_open_or_untold_is_kept_however_old
     the_latest_occurrences_of_each_playbook_are_kept
+    rows_of_a_run_that_are_a_newer_rotas_hold_pruning_up_for_nothing
     how_far_a_review_had_come_is_written_with_the_end_of_its_run_and_goes_in_time
 }
 
@@ -261,4 +263,31 @@ async fn how_far_a_review_had_come_is_written_with_the_end_of_its_run_and_goes_i
     assert_eq!(ledger.open_rounds().await.unwrap().len(), 1);
     ledger.forget_rounds(TaskId(2), &RunId::new("r-2")).await.unwrap();
     assert!(ledger.open_rounds().await.unwrap().is_empty());
+}
+
+async fn rows_of_a_run_that_are_a_newer_rotas_hold_pruning_up_for_nothing(f: Fixture) {
+    let ledger = ledger(&f, "d/l");
+    let mut run = a_run("r-1", "p", 1);
+    ledger.start_run(&run, "text").await.unwrap();
+    let line = |number: i32| LogLine::new(at(1), "note", format!("line {number}"));
+    let lines: Vec<_> = (0..250).map(line).collect();
+    ledger.log(&run.id, &lines).await.unwrap();
+    (run.state, run.ended) = (RunState::Succeeded, Some(at(2)));
+    ledger.finish_run(&run, vec![]).await.unwrap();
+    let rows = f.store.scan("log/r-1/", None, 1_000).await.unwrap();
+    assert_eq!(rows.len(), 250);
+    for row in rows.iter().take(240) {
+        f.store.commit(Batch::new().put(row.key.as_str(), r#"{"rota":2}"#)).await.unwrap();
+    }
+    // More of them than a step may look at.
+    let (mut through, mut steps) = (0, 0);
+    while through < 2 {
+        let pruned = ledger.prune(at(100 * DAY), 50).await.unwrap();
+        through += u32::from(pruned.is_through);
+        steps += 1;
+        assert!(steps < 200, "it stands still");
+    }
+    let left = f.store.scan("log/r-1/", None, 1_000).await.unwrap();
+    assert_eq!(left.len(), 240, "what a newer Rota wrote, and nothing else");
+    assert!(f.store.scan("forgotten/", None, 9).await.unwrap().is_empty());
 }

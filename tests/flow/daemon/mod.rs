@@ -22,6 +22,7 @@ mod manners;
 mod many_failing;
 mod many_playbooks;
 mod modes;
+mod newer_rows;
 mod one_task;
 mod outbox;
 mod outbox_kills;

@@ -14,6 +14,7 @@ use rota::domain::*;
 use rota::tools::desk::{Desk as _, DeskError};
 use serde_json::json;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// One second more than a lease.
@@ -86,6 +87,48 @@ async fn a_report_whose_beginning_was_not_answered_before_a_drain_is_made_by_the
     again.daemon.idle().await;
     assert_eq!(runs(&again).await, succeeded("one"));
     again.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn such_a_report_that_a_drain_broke_off_when_it_was_begun_again_is_made_after_all() {
+    let text = format!("{REPORT}[limits]\nattempts = 3\n");
+    let (mut team, shared) = team("report", &text).await;
+    let (one, answers) = start(&mut team, &shared, "one").await;
+    team.clock.advance(Duration::from_mins(10));
+    answers.deafen();
+    one.daemon.tick().await;
+    answers.mend();
+    one.stop().await;
+    let mut gate = team.gates.stop("model");
+    let (again, _door) = start(&mut team, &shared, "one").await;
+    gate.reached().await;
+    again.daemon.stop_now().await;
+    again.stop().await;
+    gate.open();
+    let (third, _door) = start(&mut team, &shared, "one").await;
+    third.daemon.idle().await;
+    let mut states: Vec<RunState> = runs(&third).await.into_iter().map(|(_, it)| it).collect();
+    states.sort_by_key(|state| *state == RunState::Succeeded);
+    assert_eq!(states, [RunState::Cancelled, RunState::Succeeded]);
+    third.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_is_told_when_the_board_does_not_say_what_there_is_to_do() {
+    let (mut team, _shared) = team("ai-worker", WORKER_PLAYBOOK).await;
+    let task = team.task("Fix the login").await;
+    let command = team.try_start("one", Wake::ByHand).await.unwrap();
+    team.board.watch.lists_nothing.store(true, Ordering::SeqCst);
+    let patience = Duration::from_hours(1);
+    let asked = command.daemon.run_playbook(request("ai-worker"));
+    let refused = tokio::time::timeout(patience, asked).await.expect("it waits for ever");
+    let Err(DeskError::Refused { reason, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(reason, Reason::BoardUnavailable);
+    tokio::time::timeout(patience, command.daemon.idle()).await.expect("it never ends");
+    team.board.watch.lists_nothing.store(false, Ordering::SeqCst);
+    assert_eq!(command.run("ai-worker").await.reason, Reason::HandedOver);
+    assert_eq!(command.the_run(task).await.state, RunState::Succeeded);
+    command.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
