@@ -80,7 +80,7 @@ impl Dispatcher {
     pub(super) fn may_run_here(&self, playbook: &Playbook) -> Result<(), DeskError> {
         let refused = |reason: Reason, message: String| Err(DeskError::Refused { reason, message });
         if self.beliefs.drained {
-            let daemon = &self.parts.settings.daemon;
+            let daemon = self.parts.settings.daemon.configured();
             return refused(
                 Reason::Draining,
                 format!(

@@ -366,7 +366,8 @@ impl Ledger {
     /// [`LedgerError::NotFound`]: no daemon of this name is remembered.
     pub async fn drain_daemon(&self, id: &DaemonId, drained: bool, by: &str) -> Result<bool> {
         let key = keys::drained(id);
-        let is_own = *id == self.options.daemon;
+        // Also of a command in its place, before that daemon has ever been there.
+        let is_own = id.as_str() == self.options.daemon.configured();
         if !is_own && self.store.get(&keys::daemon(id)).await?.is_none() {
             return Err(LedgerError::NotFound { what: format!("daemon {id}") });
         }
