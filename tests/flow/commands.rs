@@ -147,6 +147,21 @@ async fn the_emergency_stop_reaches_daemons_elsewhere_that_share_the_store() {
 }
 
 #[tokio::test]
+async fn a_stop_that_cannot_be_written_here_reaches_daemons_elsewhere_all_the_same() {
+    let words = ["stop-all", "--reason", "panic"];
+    let house = Arc::new(TestHouse { stop_fails: true, shares: true, ..TestHouse::default() });
+    let typed = type_to(Arc::clone(&house) as _, &words).await;
+    assert_eq!(*house.stops.lock().unwrap(), ["stop panic everywhere"]);
+    let said = "everything is stopped at all daemons that share the store: panic\n";
+    assert_eq!((typed.code, typed.out.as_str()), (6, said), "{typed:?}");
+    assert!(typed.err.contains("the disk is full"), "{typed:?}");
+    let house = Arc::new(TestHouse { stop_fails: true, ..TestHouse::default() });
+    let typed = type_to(house, &words).await;
+    assert_eq!((typed.code, typed.out.as_str()), (6, ""), "{typed:?}");
+    assert!(typed.err.contains("the disk is full"), "{typed:?}");
+}
+
+#[tokio::test]
 async fn what_a_database_has_put_back_begins_a_new_epoch() {
     let house = Arc::new(TestHouse::default());
     let typed = type_to(Arc::clone(&house) as _, &["restore", "--database"]).await;
