@@ -162,6 +162,18 @@ async fn a_stop_that_cannot_be_written_here_reaches_daemons_elsewhere_all_the_sa
 }
 
 #[tokio::test]
+async fn an_audit_log_that_was_not_compared_as_a_whole_does_not_end_with_zero() {
+    for (intact, code) in [(json!(true), 0), (json!(null), 1)] {
+        let verdict = json!({"intact": intact, "entries": 4});
+        let backend = StrictBackend::expecting([expect("verifyAudit", json!({}), verdict)]);
+        let house = TestHouse { backend, ..TestHouse::default() };
+        let typed = type_to(Arc::new(house), &["audit", "verify"]).await;
+        assert_eq!(typed.code, code, "{typed:?}");
+        assert!(typed.out.contains("text of verifyAudit"), "{typed:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_database_has_put_back_begins_a_new_epoch() {
     let house = Arc::new(TestHouse::default());
     let typed = type_to(Arc::clone(&house) as _, &["restore", "--database"]).await;

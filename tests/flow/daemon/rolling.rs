@@ -117,7 +117,8 @@ async fn what_a_newer_daemon_wrote_an_older_one_leaves_as_it_is_and_works_on() {
     assert!(mailbox.texts().contains(&"of the older one".to_owned()), "{:?}", mailbox.texts());
     assert!(!mailbox.texts().contains(&"of the newer one".to_owned()), "{:?}", mailbox.texts());
     let verdict = older.ledger.verify().await.unwrap();
-    assert!(matches!(verdict, AuditVerdict::Newer { unread: 1.., .. }), "{verdict:?}");
+    let is_told = matches!(&verdict, AuditVerdict::Newer { unread, .. } if !unread.is_empty());
+    assert!(is_told, "{verdict:?}");
     older.stop().await;
 }
 
@@ -142,8 +143,10 @@ async fn people_are_told_what_a_newer_daemon_wrote() {
     assert!(daemons.contains("(written by a newer Rota)"), "{daemons}");
     let status = told(&team, &older, "getStatus", json!({})).await;
     assert!(status.contains(&format!("claims_of_newer: task: {held}")), "{status}");
-    let verified = told(&team, &older, "verifyAudit", json!({})).await;
-    assert!(verified.contains("were written by a newer Rota"), "{verified}");
+    let ada = team.person(ADA).await;
+    let verified = older.call_by_hand(&ada, "verifyAudit", json!({})).await.unwrap();
+    assert_eq!(verified.get("intact"), Some(&Value::Null), "{verified}");
+    assert!(verified.to_string().contains("were written by a newer Rota"), "{verified}");
     older.stop().await;
 }
 
