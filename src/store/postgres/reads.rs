@@ -2,9 +2,8 @@
 
 use super::committer::GRACE;
 use super::failure::Fault;
-use crate::postgres::{Cluster, Meaning};
+use crate::postgres::{Acquired, Cluster, Meaning};
 use crate::store::{Row, Versioned};
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row as _};
@@ -182,7 +181,7 @@ impl Reads {
 
 /// A connection of the pool, which gets it back only when it has answered: otherwise the pool would wait
 /// for that answer before it lends it again. Whoever asked may have gone away meanwhile.
-struct Lent(Option<PoolConnection<Postgres>>);
+struct Lent(Option<Acquired>);
 
 impl Lent {
     fn give_back(mut self) {
@@ -193,7 +192,7 @@ impl Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
-            drop(connection.detach());
+            connection.discard();
         }
     }
 }
