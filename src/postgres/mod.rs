@@ -38,6 +38,10 @@ const STATEMENTS: usize = 256;
 /// A connection older than this is made anew, so that a new balance of hosts is found.
 const LIFETIME_MAX: Duration = Duration::from_hours(1);
 
+/// Whoever is gone is noticed within a second: a statement that nobody waits for any more ends, and its
+/// session with it, so that there are not more of them at the server than the pool has connections.
+const NOTICES_GONE: &str = "set client_connection_check_interval = '1s'";
+
 /// Within a transaction that may wait for others, or for a large table, as long as that takes.
 const UNHURRIED: &str = "set local statement_timeout = 0; set local lock_timeout = 0";
 
@@ -337,6 +341,11 @@ fn settings(options: &PostgresOptions) -> String {
 /// Tells a new connection how to behave, and gives one up that cannot write: a standby's.
 async fn settle(connection: &mut PgConnection, settings: &str) -> sqlx::Result<()> {
     sqlx::raw_sql(AssertSqlSafe(settings.to_owned())).execute(&mut *connection).await?;
+    match sqlx::raw_sql(NOTICES_GONE).execute(&mut *connection).await {
+        // On some systems a server cannot, and says so.
+        Ok(_) | Err(sqlx::Error::Database(_)) => {}
+        Err(error) => return Err(error),
+    }
     let row = sqlx::query("select pg_is_in_recovery()").fetch_one(connection).await?;
     if row.try_get::<bool, _>(0)? {
         let standby = std::io::Error::new(std::io::ErrorKind::ReadOnlyFilesystem, failure::STANDBY);
