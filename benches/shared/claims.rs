@@ -3,7 +3,9 @@
 //! A claim through the ledger is three statements in two steps: the store's time and what is known of the
 //! task, asked at once; then one statement that decides and writes. `store: a commit` is that last one
 //! alone. The loops by pgbench write as many bytes of a record, on the same server, with as many clients,
-//! in turns with ours.
+//! in turns with ours: one turn forwards, the next backwards, so that nobody always comes after another.
+//! Before a turn each daemon of ours does its work once, as each client of pgbench is connected before its
+//! time begins.
 
 use super::server::{Bare, Server};
 use anyhow::Result;
@@ -32,6 +34,17 @@ enum Work {
     /// A claim, taken and given back.
     ClaimAndEnd,
 }
+
+/// A loop that is measured; ours by its place among [`WORKS`].
+#[derive(Clone, Copy)]
+enum Loop {
+    Update,
+    SkipLocked,
+    Ours(usize),
+}
+
+const LOOPS: [Loop; 5] =
+    [Loop::Update, Loop::SkipLocked, Loop::Ours(0), Loop::Ours(1), Loop::Ours(2)];
 
 /// With their names, and whether the mark is for them.
 const WORKS: [(&str, Work, bool); 3] = [
@@ -62,11 +75,22 @@ pub fn run(server: &Server, rounds: u64, turn: Duration) -> Result<bool> {
 fn measure(server: &Server, clients: usize, rounds: u64, turn: Duration) -> Result<Rates> {
     let mut rates = Rates::default();
     for round in 0..rounds {
-        rates.update.push(server.bare(Bare::Update, clients, turn)?);
-        rates.skip_locked.push(server.bare(Bare::SkipLocked, clients, turn)?);
         let schema = format!("team_{clients}_{round}");
-        for (ours, (_, work, _)) in rates.ours.iter_mut().zip(WORKS) {
-            ours.push(daemons(server, &schema, clients, work, turn)?);
+        let mut loops = LOOPS;
+        if round % 2 == 1 {
+            loops.reverse();
+        }
+        for one in loops {
+            match one {
+                Loop::Update => rates.update.push(server.bare(Bare::Update, clients, turn)?),
+                Loop::SkipLocked => {
+                    rates.skip_locked.push(server.bare(Bare::SkipLocked, clients, turn)?);
+                }
+                Loop::Ours(which) => {
+                    let (_, work, _) = WORKS[which];
+                    rates.ours[which].push(daemons(server, &schema, clients, work, turn)?);
+                }
+            }
         }
         let last = |rates: &[f64]| rates.last().copied().unwrap_or(f64::NAN);
         let ours = rates.ours.each_ref().map(|ours| format!("{:.0}", last(ours))).join(", ");
@@ -128,83 +152,85 @@ fn daemons(
 ) -> Result<f64> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut stores = Vec::new();
-        for _ in 0..clients {
-            stores.push(PostgresStore::open(server.cluster(schema, 4)?).await?);
+        let mut daemons = Vec::new();
+        for number in 0..clients {
+            let store = PostgresStore::open(server.cluster(schema, 4)?).await?;
+            let mut daemon = Daemon::new(store, number, work)?;
+            // Its connections are made, and its statements known.
+            daemon.work().await?;
+            daemons.push(daemon);
         }
         let done = Arc::new(AtomicU64::new(0));
         let begun = Instant::now();
-        let mut daemons = JoinSet::new();
-        for (daemon, store) in stores.into_iter().enumerate() {
+        let mut working = JoinSet::new();
+        for mut daemon in daemons {
             let done = Arc::clone(&done);
-            daemons.spawn(async move {
-                match work {
-                    Work::Commit => commits(&store, daemon, begun + turn, &done).await,
-                    Work::Claim => claims(store, daemon, begun + turn, &done, false).await,
-                    Work::ClaimAndEnd => claims(store, daemon, begun + turn, &done, true).await,
+            working.spawn(async move {
+                while begun.elapsed() < turn {
+                    daemon.work().await?;
+                    done.fetch_add(1, Ordering::SeqCst);
                 }
+                anyhow::Ok(())
             });
         }
-        daemons.join_all().await.into_iter().collect::<Result<()>>()?;
+        working.join_all().await.into_iter().collect::<Result<()>>()?;
         let count = u32::try_from(done.load(Ordering::SeqCst))?;
         Ok(f64::from(count) / begun.elapsed().as_secs_f64())
     })
 }
 
-async fn commits(
-    store: &PostgresStore,
-    daemon: usize,
-    until: Instant,
-    done: &AtomicU64,
-) -> Result<()> {
-    let mut number = 0_u64;
-    while Instant::now() < until {
-        let key = format!("bare/{daemon}/{number}");
-        let batch = Batch::new().check(key.as_str(), None);
-        store.commit(batch.put(key, vec![b'x'; RECORD_BYTES])).await?;
-        number += 1;
-        done.fetch_add(1, Ordering::SeqCst);
-    }
-    Ok(())
+/// One of them, and how far it is.
+struct Daemon {
+    store: Arc<PostgresStore>,
+    ledger: Ledger,
+    work: Work,
+    name: String,
+    /// Of its last task; no other one's are among them.
+    task: i64,
 }
 
-async fn claims(
-    store: PostgresStore,
-    daemon: usize,
-    until: Instant,
-    done: &AtomicU64,
-    is_ended: bool,
-) -> Result<()> {
-    let options = LedgerOptions {
-        board: BoardName::new(if is_ended { "ended" } else { "main" }),
-        daemon: DaemonId::new(format!("bench-{daemon}")),
-        life: LifeId::new(format!("bench-{daemon}-1")),
-        margin: Duration::from_secs(5),
-        epoch: 0,
-    };
-    let clock = SystemClock::shared();
-    let ledger = Ledger::new(Arc::new(store), clock, Arc::new(SystemEntropy), options);
-    let mut task = i64::try_from(daemon)? * 10_000_000;
-    while Instant::now() < until {
-        task += 1;
-        let mut held = ledger.acquire(ask(&ledger, daemon, task)).await?;
-        if is_ended {
-            ledger.end(&mut held, EndKind::Released, Reason::Done).await?;
+impl Daemon {
+    fn new(store: PostgresStore, number: usize, work: Work) -> Result<Self> {
+        let name = format!("bench-{number}");
+        let board = if matches!(work, Work::ClaimAndEnd) { "ended" } else { "main" };
+        let options = LedgerOptions {
+            board: BoardName::new(board),
+            daemon: DaemonId::new(name.clone()),
+            life: LifeId::new(format!("{name}-1")),
+            margin: Duration::from_secs(5),
+            epoch: 0,
+        };
+        let (store, clock) = (Arc::new(store), SystemClock::shared());
+        let ledger = Ledger::new(Arc::clone(&store) as _, clock, Arc::new(SystemEntropy), options);
+        Ok(Self { store, ledger, work, name, task: i64::try_from(number)? * 10_000_000 })
+    }
+
+    /// Once.
+    async fn work(&mut self) -> Result<()> {
+        self.task += 1;
+        if matches!(self.work, Work::Commit) {
+            let key = format!("bare/{}/{}", self.name, self.task);
+            let batch = Batch::new().check(key.as_str(), None);
+            self.store.commit(batch.put(key, vec![b'x'; RECORD_BYTES])).await?;
+            return Ok(());
         }
-        done.fetch_add(1, Ordering::SeqCst);
+        let mut held = self.ledger.acquire(self.ask()).await?;
+        if matches!(self.work, Work::ClaimAndEnd) {
+            self.ledger.end(&mut held, EndKind::Released, Reason::Done).await?;
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-fn ask(ledger: &Ledger, daemon: usize, task: i64) -> Acquire {
-    Acquire {
-        task: TaskId(task),
-        run: RunId::new(format!("r-{daemon}-{task:012}")),
-        playbook: PlaybookName::new("ai-worker"),
-        attempt: 1,
-        lease: Duration::from_mins(1),
-        nonce: ledger.nonce(),
-        resume: None,
-        comment: None,
+    fn ask(&self) -> Acquire {
+        Acquire {
+            task: TaskId(self.task),
+            run: RunId::new(format!("r-{:012}", self.task)),
+            playbook: PlaybookName::new("ai-worker"),
+            attempt: 1,
+            lease: Duration::from_mins(1),
+            nonce: self.ledger.nonce(),
+            resume: None,
+            comment: None,
+        }
     }
 }

@@ -28,8 +28,13 @@ const MARK: Duration = Duration::from_millis(50);
 const FILL: &str = include_str!("../../tests/fixtures/board/many_tasks.sql");
 const OPEN: [StatusKind; 4] =
     [StatusKind::New, StatusKind::InProgress, StatusKind::Blocked, StatusKind::Waiting];
-/// The tables that grow with the board.
-const LARGE: &str = "('tasks', 'task_tags', 'task_words', 'comments', 'activity')";
+/// The tables that grow with the board, and the daemons' own.
+const LARGE: &str = "('tasks', 'task_tags', 'task_words', 'comments', 'activity', 'ledger')";
+/// What daemons have written down before: for each task as much as a claim's record, beside those that are
+/// claimed here.
+const LEDGER: &str = "insert into ledger (key, version, value) \
+    select 'before/' || n, nextval('ledger_version'), convert_to(repeat('x', 560), 'UTF8') \
+    from generate_series(1, {tasks}) n";
 
 /// Who asks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,7 +76,7 @@ const QUESTIONS: [(&str, Question, Asker); 17] = [
     ("people and projects", Question::Directory, Asker::Daemon),
     ("one task", Question::OneTask, Asker::Daemon),
     ("a task's comments", Question::Thread, Asker::Daemon),
-    ("a claim", Question::Claim, Asker::Daemon),
+    ("a claim, in the ledger", Question::Claim, Asker::Daemon),
     ("a fence, and a fenced write", Question::Write, Asker::Daemon),
     ("a column of a project's board (100)", Question::Column, Asker::Page),
     ("its next page (100)", Question::NextPage, Asker::Page),
@@ -130,14 +135,17 @@ async fn fill(server: &Server, tasks: i64) -> Result<()> {
         board.add_project(&by, NewProject { name, details, statuses: Vec::new() }).await?;
     }
     board.close().await;
+    drop(PostgresStore::open(server.cluster(SCHEMA, 1)?).await?);
     println!("filling; this takes minutes");
-    let sql = FILL.replace("{tasks}", &tasks.to_string());
-    server.psql(&format!("set search_path = {SCHEMA}; {sql}"))?;
+    for sql in [FILL, LEDGER] {
+        let sql = sql.replace("{tasks}", &tasks.to_string());
+        server.psql(&format!("set search_path = {SCHEMA}; {sql}"))?;
+    }
     server.psql("vacuum analyze")?;
     Ok(())
 }
 
-async fn team(server: &Server, tasks: i64, question: Question) -> Result<Team> {
+async fn team(server: &Server, tasks: i64) -> Result<Team> {
     let board = open(server).await?;
     let options = LedgerOptions {
         board: BoardName::new("main"),
@@ -149,13 +157,7 @@ async fn team(server: &Server, tasks: i64, question: Question) -> Result<Team> {
     let store = Arc::new(PostgresStore::open(server.cluster(SCHEMA, 4)?).await?);
     let ledger = Ledger::new(store, SystemClock::shared(), Arc::new(SystemEntropy), options);
     let latest = board.latest_activity().await?;
-    let mut deep = None;
-    if matches!(question, Question::DeepPage) {
-        for _ in 1..50 {
-            deep = board.tasks(&TaskQuery { after: deep, ..of_kinds(&OPEN) }).await?.next;
-        }
-    }
-    Ok(Team { board, ledger, tasks, latest, deep })
+    Ok(Team { board, ledger, tasks, latest, deep: None })
 }
 
 fn of_kinds(kinds: &[StatusKind]) -> TaskQuery {
@@ -170,16 +172,20 @@ async fn measure(
     question: Question,
     asker: Asker,
 ) -> Result<bool> {
-    let team = team(server, tasks, question).await?;
+    let mut team = team(server, tasks).await?;
+    if matches!(question, Question::DeepPage) {
+        team.go_deep().await?;
+    }
     // What is prepared once, and the plans that come before a lasting one.
     for round in 0..10 {
         team.ask(question, round).await?;
     }
     team.board.close().await;
+    let deep = team.deep.take();
     drop(team);
     quiet(server).await?;
     let before = Counters::read(server)?;
-    let team = self::team(server, tasks, question).await?;
+    let team = Team { deep, ..self::team(server, tasks).await? };
     let rounds = if matches!(question, Question::WholeProject) { 20 } else { ROUNDS };
     let (mut times, mut rows) = (Vec::new(), 0);
     for round in 0..rounds {
@@ -270,6 +276,15 @@ impl Counters {
 }
 
 impl Team {
+    /// Goes to where page 50 of what is open begins.
+    async fn go_deep(&mut self) -> Result<()> {
+        for _ in 1..50 {
+            let query = TaskQuery { after: self.deep.take(), ..of_kinds(&OPEN) };
+            self.deep = self.board.tasks(&query).await?.next;
+        }
+        Ok(())
+    }
+
     /// Asks once; how many rows came.
     async fn ask(&self, question: Question, round: i64) -> Result<usize> {
         let task = TaskId(1 + round * 104_729 % self.tasks);

@@ -6,8 +6,8 @@
 //!   neighbours differ more than programs do: what counts is the median of the turns' ratios. Mark: 0.8
 //!   of the bare update at each number of daemons.
 //! - `occurrences`: 10,000 playbooks × 4 daemons, all due in one minute: each is decided once.
-//! - `board`: a board of 1,000,000 tasks; what daemons and pages ask of it. Mark: 50 ms for 99 of 100
-//!   looks for candidates, and no reading through the tables.
+//! - `board`: a board of 1,000,000 tasks, and a ledger of as many rows; what daemons and pages ask of them.
+//!   Mark: 50 ms for 99 of 100 looks for candidates, and no reading through the tables.
 //!
 //! `cargo bench --bench shared` does all; `-- claims` chooses. `--rounds 5 --seconds 3` for claims,
 //! `--playbooks 10000 --daemons 4 --minutes 2` for occurrences, `--tasks 1000000` for the board. Ends with

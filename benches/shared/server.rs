@@ -3,6 +3,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use rota::postgres::{Address, Cluster, PostgresOptions, Schema};
+use std::ffi::OsStr;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -247,8 +248,12 @@ fn programs() -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let found = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut versions: Vec<PathBuf> = found.map(|entry| entry.path().join("bin")).collect();
-    versions.sort_unstable_by(|one, other| other.cmp(one));
-    folders.extend(versions);
+    let number = |folder: &PathBuf| {
+        let name = folder.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        std::cmp::Reverse(name.parse::<u32>().unwrap_or(0))
+    };
+    let mut versions: Vec<PathBuf> = found.map(|entry| entry.path()).collect();
+    versions.sort_by_key(number);
+    folders.extend(versions.into_iter().map(|version| version.join("bin")));
     folders.into_iter().find(|folder| PROGRAMS.iter().all(|name| folder.join(name).exists()))
 }

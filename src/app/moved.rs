@@ -1,6 +1,6 @@
 //! What a state folder says of a move: that one is under way, or that what was in it is elsewhere.
-//! While it says so, nothing in it is opened: two boards would go on beside each other. A board's file in
-//! another place says it itself, by a file beside it.
+//! While it says so, nothing in it is opened: two boards would go on beside each other. A board's file says
+//! it itself, too, by a file beside it: other state folders may name it by its path.
 
 use super::failures;
 use crate::app::failure::{Failure, FailureKind};
@@ -68,7 +68,7 @@ pub(super) fn refuse_board(board: &Path) -> Result<(), Failure> {
     )))
 }
 
-/// What was in a board's file, which is in another place than the state folder, is elsewhere.
+/// What was in a board's file is elsewhere.
 pub(super) fn leave_board(board: &Path, mark: &Mark) -> Result<(), Failure> {
     let folder = board.parent().unwrap_or(Path::new("/"));
     put(folder, &beside(board), mark).map_err(|error| unwritten(folder, &error))
@@ -145,10 +145,17 @@ pub(super) fn leave(state: &Path) -> Result<(), Failure> {
         .map_err(|error| unwritten(state, &error))
 }
 
-/// It is here from now on.
-pub(super) fn arrive(state: &Path) -> Result<(), Failure> {
-    gone(&state.join(AWAY)).map_err(|error| unwritten(state, &error))?;
+/// It is here from now on, and the board, where one has come, in this file.
+pub(super) fn arrive(state: &Path, board: Option<&Path>) -> Result<(), Failure> {
+    gone(&state.join(AWAY))
+        .and_then(|()| board.map_or(Ok(()), |board| gone(&beside(board))))
+        .map_err(|error| unwritten(state, &error))?;
     forget(state)
+}
+
+/// Whether a move of this folder has begun and not come to its end.
+pub(super) fn is_under_way(state: &Path) -> bool {
+    state.join(UNDER_WAY).exists()
 }
 
 fn gone(path: &Path) -> io::Result<()> {
@@ -205,7 +212,7 @@ mod tests {
         assert!(message.ends_with("is at db1:5432"), "{message}");
         assert!(hint.contains("2026-12-01") && hint.contains("moved.json"), "{hint}");
         write(state, &mark).unwrap();
-        arrive(state).unwrap();
+        arrive(state, None).unwrap();
         assert_eq!(told(), Ok(()));
         std::fs::write(state.join("moved.json"), "{").unwrap();
         assert!(told().unwrap_err().0.contains("says nothing of a move"));
@@ -225,5 +232,7 @@ mod tests {
         assert!(refused.message.ends_with("is at db1:5432"), "{refused:?}");
         assert!(refused.hints[0].contains("team.sqlite.moved.json"), "{refused:?}");
         assert_eq!(refuse_board(&other), Ok(()));
+        arrive(folder.path(), Some(&board)).unwrap();
+        assert_eq!(refuse_board(&board), Ok(()));
     }
 }

@@ -44,6 +44,18 @@ pub(super) async fn store(named: &PostgresOptions) -> Result<Arc<dyn Store>, Fai
     Ok(Arc::new(opened(named).await?))
 }
 
+/// The same with the clock of its server, which has said already what time it is.
+pub(super) async fn store_and_clock(
+    named: &PostgresOptions,
+    machine: &Arc<dyn Clock>,
+) -> Result<(PostgresStore, Arc<ServerClock>), Failure> {
+    let clock = Arc::new(ServerClock::over(Arc::clone(machine)));
+    let store = opened(named).await?.telling(Arc::clone(&clock));
+    let now = store.now().await;
+    now.map_err(|error| failures::shared_store(&error, &store.cluster().place()))?;
+    Ok((store, clock))
+}
+
 async fn opened(named: &PostgresOptions) -> Result<PostgresStore, Failure> {
     let cluster = usable(named).await?;
     let place = cluster.place();
@@ -57,10 +69,7 @@ pub(super) async fn stored(
     lock: FolderLock,
     machine: &Arc<dyn Clock>,
 ) -> Result<Stored, Failure> {
-    let clock = Arc::new(ServerClock::over(Arc::clone(machine)));
-    let store = opened(named).await?.telling(Arc::clone(&clock));
-    let now = store.now().await;
-    now.map_err(|error| failures::shared_store(&error, &store.cluster().place()))?;
+    let (store, clock) = store_and_clock(named, machine).await?;
     let epoch = export::epoch_of(&store).await;
     let epoch = epoch.map_err(|error| failures::export(&error))?;
     Ok(Stored { store: Arc::new(store), restored: None, lock: Some(lock), epoch, clock })

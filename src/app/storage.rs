@@ -101,12 +101,11 @@ pub(super) async fn open_board(
             return super::postgres::board(named, &config.board_name, clock).await;
         }
     };
-    // One that is named by its whole path is not of this folder, and says itself what became of it.
     if path.is_relative() {
         moved::refuse(state)?;
-    } else {
-        moved::refuse_board(path)?;
     }
+    // Wherever it is, it may have been moved from another state folder that named it: it says so itself.
+    moved::refuse_board(&state.join(path))?;
     let options = BoardOptions {
         kind: BoardKind::Sqlite,
         path: Some(path.clone()),

@@ -126,6 +126,9 @@ pub fn run(value: &Value) -> Option<Page> {
         block(&mut page, name, text(run, name).unwrap_or(""));
     }
     effects(&mut page, value)?;
+    if let Some(note) = text(value, "note") {
+        page.line(Style::Warn, &format!("  {note}"));
+    }
     let evidence = value.get("evidence").and_then(Value::as_list).unwrap_or(&[]);
     let evidence: Vec<String> = evidence.iter().map(piece).collect();
     block(&mut page, "evidence", &evidence.join("\n"));

@@ -75,8 +75,8 @@ pub(super) async fn status(
     let dead = parts.ledger.count_dead_letters(COUNTED_MAX).await.map_err(failed)?;
     // What is under way is under way at all of them.
     let others = sharing::others(parts).await.map_err(failed)?;
-    let others = others.iter().filter(|other| other.is_there).map(|other| other.record.slots);
-    let slots = others.fold(settings.slots, u32::saturating_add);
+    let others = others.iter().filter(|other| sharing::takes_work(other));
+    let slots = others.map(|other| other.record.slots).fold(settings.slots, u32::saturating_add);
     let count = |count: usize| Value::from(i64::try_from(count).unwrap_or(i64::MAX));
     let (_, newer) = parts.ledger.claims_and_newer().await.map_err(of_claim)?;
     let newer = newer.into_iter().map(|task| Value::map([("task", Value::Int(task.0))])).collect();

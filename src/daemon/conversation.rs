@@ -153,12 +153,12 @@ impl Worker {
         if fits { Ok(Some(conversation)) } else { Err("it was another model's".to_owned()) }
     }
 
-    /// Whether another daemon that shares the store carried a run out.
+    /// Whether a run was carried out with the files of another daemon that shares the store.
     async fn was_elsewhere(&self, run: &RunId) -> bool {
         let run = self.parts.ledger.run(run.as_str()).await.ok().flatten();
         let daemon = run.and_then(|run| run.daemon);
-        let own = &self.parts.settings.daemon;
-        self.parts.ledger.is_shared() && daemon.is_some_and(|daemon| daemon != *own)
+        let own = self.parts.settings.daemon.configured();
+        self.parts.ledger.is_shared() && daemon.is_some_and(|daemon| daemon.configured() != own)
     }
 
     /// Whether no run since the question has failed, or has done what the conversation does not tell.

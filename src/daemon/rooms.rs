@@ -8,8 +8,8 @@ use super::independence::author_run;
 use super::parts::Parts;
 use super::worker::{Worker, store_trouble};
 use crate::domain::{
-    LookedAt, Phase, Playbook, PlaybookName, ProjectId, Reason, RunId, RunState, StatusKind, Task,
-    TaskId, Usage, Value, Work, WorkspaceSource,
+    DaemonId, LookedAt, Phase, Playbook, PlaybookName, ProjectId, Reason, RunId, RunState,
+    StatusKind, Task, TaskId, Usage, Value, Work, WorkspaceSource,
 };
 use crate::fault::names_secret;
 use crate::ledger::LedgerError;
@@ -77,7 +77,8 @@ impl Worker {
         }
         let before = earlier::runs_before(&self.parts, &self.run).await.unwrap_or_default();
         let last = before.first()?;
-        let daemon = last.daemon.as_ref().filter(|it| **it != self.parts.settings.daemon)?;
+        let own = self.parts.settings.daemon.configured();
+        let daemon = last.daemon.as_ref().map(DaemonId::configured).filter(|it| *it != own)?;
         let text = format!(
             "the files that run {} left are at daemon {daemon}: this workspace begins without them",
             last.id

@@ -24,9 +24,16 @@ fn has_one(labels: &[String], playbook: &Playbook) -> bool {
     wanted.is_empty() || wanted.iter().any(|label| labels.contains(label))
 }
 
+/// Whether another one is there for whatever waits: a command that somebody typed does what it was typed
+/// for, and nothing else.
+pub(super) fn takes_work(other: &KnownDaemon) -> bool {
+    other.is_there && !other.record.id.is_by_hand()
+}
+
 /// Where a playbook may run, as far as is known of others.
 pub(super) fn fits(parts: &Parts, others: &[KnownDaemon], playbook: &Playbook) -> Fits {
-    let is_there = |other: &KnownDaemon| other.is_there && has_one(&other.record.labels, playbook);
+    let is_there =
+        |other: &KnownDaemon| takes_work(other) && has_one(&other.record.labels, playbook);
     if has_one(&parts.settings.labels, playbook) {
         Fits::Here
     } else if others.iter().any(is_there) {
@@ -80,7 +87,7 @@ impl Dispatcher {
     pub(super) fn may_run_here(&self, playbook: &Playbook) -> Result<(), DeskError> {
         let refused = |reason: Reason, message: String| Err(DeskError::Refused { reason, message });
         if self.beliefs.drained {
-            let daemon = &self.parts.settings.daemon;
+            let daemon = self.parts.settings.daemon.configured();
             return refused(
                 Reason::Draining,
                 format!(
@@ -92,7 +99,7 @@ impl Dispatcher {
             return Ok(());
         }
         let fitting = |other: &&KnownDaemon| has_one(&other.record.labels, playbook);
-        let there = self.beliefs.others.iter().filter(|other| other.is_there).filter(fitting);
+        let there = self.beliefs.others.iter().filter(|it| takes_work(it)).filter(fitting);
         let there: Vec<&str> = there.map(|other| other.record.id.as_str()).collect();
         let wanted = playbook.runs_on.join(", ");
         let who = if there.is_empty() { "none that is there".to_owned() } else { there.join(", ") };

@@ -59,7 +59,14 @@ pub(super) async fn undo(parts: &Parts, ask: &UndoAsk) -> Result<Value, DeskErro
     })?;
     let run = run
         .ok_or_else(|| DeskError::NotFound(format!("there is no run {}; see listRuns", ask.run)))?;
-    let effects = ledger.effects(&run.id).await.map_err(failed)?;
+    let (effects, has_newer) = ledger.effects_and_newer(&run.id).await.map_err(failed)?;
+    if has_newer {
+        // To put back the others only would leave half of it.
+        let run = &run.id;
+        let message =
+            format!("some of the writes of {run} were written by a newer Rota: undo it there");
+        return Err(DeskError::Refused { reason: Reason::Unsupported, message });
+    }
     if effects.len() > EFFECTS_MAX {
         let message = format!("it has {} effects, at most {EFFECTS_MAX} are undone", effects.len());
         return Err(DeskError::Refused { reason: Reason::Unsupported, message });

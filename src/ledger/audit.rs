@@ -91,17 +91,34 @@ pub enum AuditVerdict {
         /// What does not fit.
         why: String,
     },
-    /// What can be read of it fits. A newer Rota wrote the rest, and is to be asked about that.
+    /// What can be compared of it fits. A newer Rota wrote the rest, and is to be asked about that.
     Newer {
         /// How many entries, with those.
         entries: u64,
-        /// So many of them cannot be read here.
-        unread: u64,
-        /// The first of these.
-        first: u64,
-        /// Of which chain.
-        of: String,
+        /// What could not be compared, chain by chain.
+        unread: Vec<Unread>,
     },
+}
+
+/// What of a chain could not be compared, for a newer Rota wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Which chain.
+    pub of: String,
+    /// So many entries cannot be read here: neither what they say is compared, nor that the entry after
+    /// each follows it.
+    pub entries: u64,
+    /// Of so many runs the record, or some of the effects, cannot: they are not compared with the entry.
+    pub runs: u64,
+    /// The first entry of either sort.
+    pub first: u64,
+}
+
+/// How what is recorded of a run stands to the entry of its end.
+enum Compared {
+    AsItWas,
+    Changed(String),
+    ByNewer,
 }
 
 /// The end of the chain.
@@ -156,23 +173,21 @@ impl Ledger {
     /// Walks both chains, compares their ends with what was noted when they were written, and what is
     /// recorded of runs with the hashes in their entries.
     pub async fn verify(&self) -> Result<AuditVerdict> {
-        let (mut all, mut newer) = (0, None::<(u64, u64, String)>);
+        let (mut all, mut newer) = (0, Vec::new());
         for chain in [&ACTS, &ENDINGS] {
             match self.verify_while_it_moves(chain).await? {
                 AuditVerdict::Intact { entries } => all += entries,
-                AuditVerdict::Newer { entries, unread, first, of } => {
+                AuditVerdict::Newer { entries, unread } => {
                     all += entries;
-                    newer = match newer {
-                        Some((before, first, of)) => Some((before + unread, first, of)),
-                        None => Some((unread, first, of)),
-                    };
+                    newer.extend(unread);
                 }
                 broken @ AuditVerdict::Broken { .. } => return Ok(broken),
             }
         }
-        Ok(match newer {
-            Some((unread, first, of)) => AuditVerdict::Newer { entries: all, unread, first, of },
-            None => AuditVerdict::Intact { entries: all },
+        Ok(if newer.is_empty() {
+            AuditVerdict::Intact { entries: all }
+        } else {
+            AuditVerdict::Newer { entries: all, unread: newer }
         })
     }
 
@@ -195,7 +210,7 @@ impl Ledger {
         let (last, hash) = head.map_or((0, zeros()), |head| (head.value.number, head.value.hash));
         let base = self.base_of(chain).await?.map_or_else(Head::none, |base| base.value);
         let first = base.number;
-        let mut walk = Walk { number: first, previous: Some(base.hash), unread: 0, newer: None };
+        let mut walk = Walk::after(base);
         // `None`: a newer Rota wrote the last one, and nobody here knows its hash.
         let mut hash_at_last = if last == first { walk.previous.clone() } else { Some(zeros()) };
         let mut after = Some(chain.key(first));
@@ -215,11 +230,15 @@ impl Ledger {
                 if let Some(why) = walk.fault(chain, &key, entry.as_ref()) {
                     return Ok(AuditVerdict::Broken { at: walk.number, of: of(), why });
                 }
-                if let Some(covers) = entry.as_ref().and_then(|entry| entry.covers.as_ref())
-                    && let Some(why) = self.uncovered(covers).await?
-                {
-                    let of = format!("run {}", covers.run);
-                    return Ok(AuditVerdict::Broken { at: walk.number, of, why });
+                if let Some(covers) = entry.as_ref().and_then(|entry| entry.covers.as_ref()) {
+                    match self.compare(covers).await? {
+                        Compared::AsItWas => {}
+                        Compared::ByNewer => walk.leave_run(),
+                        Compared::Changed(why) => {
+                            let of = format!("run {}", covers.run);
+                            return Ok(AuditVerdict::Broken { at: walk.number, of, why });
+                        }
+                    }
                 }
                 if walk.number == last {
                     hash_at_last.clone_from(&walk.previous);
@@ -231,30 +250,36 @@ impl Ledger {
             let why = "the end of the chain is missing".to_owned();
             return Ok(AuditVerdict::Broken { at: walk.number.min(last), of, why });
         }
-        let (entries, unread) = (walk.number - first, walk.unread);
+        let entries = walk.number - first;
         Ok(match walk.newer {
-            Some(first) => AuditVerdict::Newer { entries, unread, first, of },
+            Some(first) => {
+                let unread = Unread { of, entries: walk.unread, runs: walk.runs, first };
+                AuditVerdict::Newer { entries, unread: vec![unread] }
+            }
             None => AuditVerdict::Intact { entries },
         })
     }
 
-    /// What of a run's records is not as it was when it ended. Of one that was forgotten in time there
-    /// is nothing to compare.
-    async fn uncovered(&self, covers: &Covers) -> Result<Option<String>> {
-        let known = self.read_known::<Run>(&keys::run(&covers.run)).await?;
-        let Some(run) = known else { return Ok(None) };
-        if record_hash(&run.value) != covers.record {
-            return Ok(Some("its record was changed".to_owned()));
+    /// Whether a run's records are as they were when it ended. Of one that was forgotten in time there is
+    /// nothing to compare.
+    async fn compare(&self, covers: &Covers) -> Result<Compared> {
+        let run = match self.find::<Run>(&keys::run(&covers.run)).await? {
+            Found::Nothing => return Ok(Compared::AsItWas),
+            Found::Newer => return Ok(Compared::ByNewer),
+            Found::Known(record) => record.value,
+        };
+        if record_hash(&run) != covers.record {
+            return Ok(Compared::Changed("its record was changed".to_owned()));
         }
-        let effects = self.effects(&covers.run).await?;
-        let journal = journal_hash(&effects, &covers.open);
+        let (effects, has_newer) = self.effects_and_newer(&covers.run).await?;
+        if has_newer {
+            return Ok(Compared::ByNewer);
+        }
         let is_whole = u32::try_from(effects.len()) == Ok(covers.effects);
-        let changed = !is_whole || journal != covers.journal;
-        // What a newer Rota journaled there is not among them.
-        if !changed || self.has_newer_effects(&covers.run).await? {
-            return Ok(None);
+        if is_whole && journal_hash(&effects, &covers.open) == covers.journal {
+            return Ok(Compared::AsItWas);
         }
-        Ok(Some("its journal of effects was changed".to_owned()))
+        Ok(Compared::Changed("its journal of effects was changed".to_owned()))
     }
 
     /// Adds the entry of a run's end to the commit that ends it.
@@ -341,11 +366,24 @@ struct Walk {
     previous: Option<String>,
     /// So many entries cannot be read here.
     unread: u64,
-    /// The first of them.
+    /// Of so many runs what is recorded cannot.
+    runs: u64,
+    /// The first entry of either sort.
     newer: Option<u64>,
 }
 
 impl Walk {
+    /// From where the chain begins.
+    fn after(base: Head) -> Self {
+        Self { number: base.number, previous: Some(base.hash), unread: 0, runs: 0, newer: None }
+    }
+
+    /// What is recorded of the run that the last entry is about cannot be compared here.
+    fn leave_run(&mut self) {
+        self.runs += 1;
+        self.newer.get_or_insert(self.number);
+    }
+
     /// Goes on to the next entry, `None` being one that cannot be read; why it does not fit, if so.
     fn fault(&mut self, chain: &Chain, key: &str, entry: Option<&AuditEntry>) -> Option<String> {
         self.number += 1;

@@ -91,6 +91,7 @@ pub struct OwnPlaybooks {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Glimpse {
+    id: serde_json::Value,
     life: serde_json::Value,
     version: serde_json::Value,
     until: serde_json::Value,
@@ -334,7 +335,7 @@ impl Ledger {
         let version = text(&seen.version);
         let at = self.clock.wall();
         let record = DaemonRecord {
-            id: DaemonId::new(row.key.strip_prefix(keys::DAEMON).unwrap_or_default()),
+            id: seen.id.as_str().map_or_else(|| keys::daemon_of(&row.key), DaemonId::new),
             life: LifeId::new(text(&seen.life)),
             version: if version.is_empty() { "newer".to_owned() } else { version },
             labels: serde_json::from_value(seen.labels).unwrap_or_default(),
@@ -366,7 +367,8 @@ impl Ledger {
     /// [`LedgerError::NotFound`]: no daemon of this name is remembered.
     pub async fn drain_daemon(&self, id: &DaemonId, drained: bool, by: &str) -> Result<bool> {
         let key = keys::drained(id);
-        let is_own = *id == self.options.daemon;
+        // Also of a command in its place, before that daemon has ever been there.
+        let is_own = id.as_str() == self.options.daemon.configured();
         if !is_own && self.store.get(&keys::daemon(id)).await?.is_none() {
             return Err(LedgerError::NotFound { what: format!("daemon {id}") });
         }

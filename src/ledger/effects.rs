@@ -1,7 +1,7 @@
 //! The journal of effects: the intent is durable before the act, the result after it, with what
 //! people are told of it. An intent without a result is an effect of which nobody knows (C3).
 
-use super::records::{self, Found, Record, contended};
+use super::records::{self, Found, PAGE, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{Effect, EffectResult, Mark, Notice, PlaybookName, RunId};
 use crate::store::Batch;
@@ -124,12 +124,44 @@ impl Ledger {
         Ok(entries.into_iter().map(|(_, entry)| entry.value.effect).collect())
     }
 
-    /// Whether some of a run's effects can be read by a newer Rota only.
-    pub(super) async fn has_newer_effects(&self, run: &RunId) -> Result<bool> {
-        let rows: Vec<(String, Found<Entry>)> =
-            records::scan_found(self.store.as_ref(), &keys::effects(run), None, EFFECTS_MAX)
-                .await?;
-        Ok(rows.iter().any(|(_, found)| matches!(found, Found::Newer)))
+    /// The same, and whether there are some that can be read by a newer Rota only.
+    pub async fn effects_and_newer(&self, run: &RunId) -> Result<(Vec<Effect>, bool)> {
+        let (mut effects, mut has_newer) = (Vec::new(), false);
+        let mut after = None;
+        loop {
+            let page = self.found_effects(run, after.as_ref()).await?;
+            let Some((last, _)) = page.last() else { return Ok((effects, has_newer)) };
+            after = Some(last.clone());
+            for (_, found) in page {
+                match found {
+                    Found::Known(entry) => effects.push(entry.value.effect),
+                    Found::Newer => has_newer = true,
+                    Found::Nothing => {}
+                }
+            }
+        }
+    }
+
+    /// Whether there are any such. They are read page by page: each may be large.
+    pub async fn has_newer_effects(&self, run: &RunId) -> Result<bool> {
+        let mut after = None;
+        loop {
+            let page = self.found_effects(run, after.as_ref()).await?;
+            let Some((last, _)) = page.last() else { return Ok(false) };
+            if page.iter().any(|(_, found)| matches!(found, Found::Newer)) {
+                return Ok(true);
+            }
+            after = Some(last.clone());
+        }
+    }
+
+    async fn found_effects(
+        &self,
+        run: &RunId,
+        after: Option<&String>,
+    ) -> Result<Vec<(String, Found<Entry>)>> {
+        let (prefix, after) = (keys::effects(run), after.map(String::as_str));
+        Ok(records::scan_found(self.store.as_ref(), &prefix, after, PAGE).await?)
     }
 
     /// Those after the one of this number, or from the first one on, at most `limit`.

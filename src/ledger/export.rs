@@ -11,7 +11,7 @@ mod file;
 
 use super::stop::{self, Stopped};
 use super::{Ledger, keys, records};
-use crate::clock::Clock;
+use crate::clock::{Clock, ServerClock};
 use crate::domain::Timestamp;
 use crate::store::watched::WatchedStore;
 use crate::store::{self, Batch, Store, StoreError};
@@ -99,8 +99,9 @@ pub async fn epoch_of(store: &dyn Store) -> Result<u32, ExportError> {
 
 /// Begins a new epoch in a store that was put back by other means than ours: above every one that it
 /// may have come to since the copy was made, so that no fence is given twice. Everything is stopped until
-/// a person has looked, and what fell due meanwhile is not caught up. A stop that only a newer Rota can read
-/// stays as it is: it is one.
+/// a person has looked, and what fell due meanwhile is not caught up: by the clock of the store's server,
+/// for whoever types may sit at a machine whose own is wrong. A stop that only a newer Rota can
+/// read stays as it is: it is one.
 ///
 /// # Errors
 /// The store's, or the file's.
@@ -108,7 +109,7 @@ pub async fn begin_epoch(
     store: &dyn Store,
     state: &Path,
     by: &str,
-    clock: &dyn Clock,
+    clock: &ServerClock,
 ) -> Result<u32, ExportError> {
     let at = clock.wall();
     let known = epoch_of(store).await?.max(read_epoch(state)?);

@@ -12,8 +12,8 @@ mod waits;
 
 pub(super) use arrivals::arrival;
 pub(super) use daemons::{
-    DAEMON, DAEMON_PLAYBOOKS, DRAINED, STOP_ASKED, daemon, daemon_playbooks, drained, lane,
-    occurrence_at, stop_asked,
+    DAEMON, DAEMON_PLAYBOOKS, DRAINED, STOP_ASKED, daemon, daemon_of, daemon_playbooks, drained,
+    lane, occurrence_at, stop_asked,
 };
 pub(super) use outbox::{
     DEAD, QUEUE, after_queue, alarm, alarms, dead, place_in_queue, queue, queued, told, told_at,

@@ -48,7 +48,7 @@ mod tokens;
 mod trust;
 mod wait_notes;
 
-pub use audit::{AuditEntry, AuditVerdict, Covers};
+pub use audit::{AuditEntry, AuditVerdict, Covers, Unread};
 pub use begun::LifeOf;
 pub use budgets::{Amount, DaySpent, ReserveAsk};
 pub use claims::{Acquire, Held};

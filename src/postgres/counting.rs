@@ -3,33 +3,81 @@
 
 use super::{ConnectError, Meaning};
 use crate::instruments::pools::{self, Acquired, Part};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// As whose connections something is counted, and whether a server is there at all.
-#[derive(Clone, Debug, Default)]
+/// A connection that comes back is tried before it is lent again. Where all were lent so short a time ago,
+/// that is all that keeps them from being lent now.
+const JUST_NOW: Duration = Duration::from_millis(500);
+
+/// As whose connections something is counted, and how many of them are lent.
+#[derive(Clone, Debug)]
 pub(super) struct Counting {
     part: Arc<OnceLock<Part>>,
-    /// The last one that asked for a connection was not let in.
-    is_away: Arc<AtomicBool>,
+    lending: Arc<Lending>,
+}
+
+/// What is with callers. A connection that is being made, or that is on its way back, is with nobody.
+#[derive(Debug)]
+struct Lending {
+    /// So many connections there may be.
+    most: u32,
+    lent: AtomicU32,
+    /// When the last time ended that all were lent.
+    all_until: Mutex<Option<Instant>>,
+}
+
+/// A connection that is lent, for as long as this lives.
+#[derive(Debug)]
+pub(super) struct One(Arc<Lending>);
+
+impl Drop for One {
+    fn drop(&mut self) {
+        // In this order, or for a moment nothing would tell that all were lent.
+        if self.0.lent.load(Ordering::SeqCst) >= self.0.most {
+            *self.0.all_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+        self.0.lent.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Counting {
+    /// Of a pool that has so many connections at most.
+    pub(super) fn of(most: u32) -> Self {
+        let lending = Lending { most, lent: AtomicU32::new(0), all_until: Mutex::default() };
+        Self { part: Arc::default(), lending: Arc::new(lending) }
+    }
+
     /// From now on; who was first stands.
     pub(super) fn is_of(&self, part: Part) {
         let _ = self.part.set(part);
     }
 
-    /// Whether there is a server, as far as is known.
-    pub(super) fn is_away(&self) -> bool {
-        self.is_away.load(Ordering::Relaxed)
+    /// One more is lent.
+    pub(super) fn lends(&self) -> One {
+        self.lending.lent.fetch_add(1, Ordering::SeqCst);
+        One(Arc::clone(&self.lending))
+    }
+
+    /// So many are lent.
+    pub(super) fn lent(&self) -> u32 {
+        self.lending.lent.load(Ordering::SeqCst)
+    }
+
+    /// Whether all connections that there may be are lent. Asked when a wait ends: where they are, it was
+    /// not the server that was away.
+    pub(super) fn is_exhausted(&self) -> bool {
+        if self.lent() >= self.lending.most {
+            return true;
+        }
+        let until = *self.lending.all_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| until.elapsed() < JUST_NOW)
     }
 
     /// A connection was made.
     pub(super) fn connected(&self) {
-        self.is_away.store(false, Ordering::Relaxed);
         self.count(pools::connected);
     }
 
@@ -60,7 +108,7 @@ impl Counting {
 pub(super) struct Wait<'a> {
     counting: &'a Counting,
     began: Instant,
-    /// All connections that there may be were lent, or were being made, when it began.
+    /// There was none to be had at once, and none to be made, when it began.
     was_full: bool,
     end: End,
 }
@@ -69,7 +117,7 @@ enum End {
     /// Nobody said yet what came of it.
     Open,
     Lent,
-    Late,
+    Late(Meaning),
     Failed(Meaning),
 }
 
@@ -81,16 +129,11 @@ impl<'a> Wait<'a> {
         Self { counting, began: Instant::now(), was_full, end: End::Open }
     }
 
-    /// Whether others had all connections all the time, and nobody was kept from making one.
-    pub(super) fn is_exhausted(&self) -> bool {
-        self.was_full && !self.counting.is_away()
-    }
-
     /// This came of it.
     pub(super) fn over<T>(mut self, answer: &Result<T, ConnectError>) {
         self.end = match answer {
             Ok(_) => End::Lent,
-            Err(error) if error.is_late() => End::Late,
+            Err(error) if error.is_late() => End::Late(error.meaning()),
             Err(error) => End::Failed(error.meaning()),
         };
     }
@@ -103,17 +146,40 @@ impl Drop for Wait<'_> {
             End::Lent if self.was_full => (Acquired::Waited, None),
             End::Lent => (Acquired::Ok, None),
             End::Open if waited < LATE_MIN => return,
-            End::Open | End::Late if self.is_exhausted() => {
+            End::Open if self.counting.is_exhausted() => {
                 (Acquired::GivenUp, Some(Meaning::Exhausted))
             }
-            End::Open | End::Late => (Acquired::GivenUp, Some(Meaning::Gone)),
+            End::Open => (Acquired::GivenUp, Some(Meaning::Gone)),
+            End::Late(meaning) => (Acquired::GivenUp, Some(meaning)),
             End::Failed(meaning) => (Acquired::Failed, Some(meaning)),
         };
-        let is_away = meaning.is_some_and(|meaning| meaning != Meaning::Exhausted);
-        self.counting.is_away.store(is_away, Ordering::Relaxed);
         self.counting.count(|part| pools::acquired(part, how, waited));
         if let Some(meaning) = meaning {
             self.counting.failed(meaning);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pool_is_exhausted_while_callers_have_all_of_it_and_no_longer() {
+        let counting = Counting::of(2);
+        assert!(!counting.is_exhausted(), "nothing is lent");
+        let one = counting.lends();
+        assert!(!counting.is_exhausted(), "one of two");
+        let other = counting.lends();
+        assert_eq!(counting.lent(), 2);
+        assert!(counting.is_exhausted());
+        drop(one);
+        // On its way to whoever waited longest.
+        assert!(counting.is_exhausted());
+        tokio::time::advance(JUST_NOW).await;
+        assert!(!counting.is_exhausted(), "nobody was kept from it");
+        drop(other);
+        assert!(!counting.is_exhausted(), "it was the only one");
+        assert_eq!(counting.lent(), 0);
     }
 }

@@ -6,6 +6,7 @@
 //! whether a schema is being filled or was left ([`moves`]), how a server is ([`health`]), and what its
 //! errors mean ([`failure`]).
 
+mod acquired;
 pub mod address;
 mod counting;
 pub mod failure;
@@ -14,14 +15,14 @@ pub mod locks;
 pub mod moves;
 pub mod steps;
 
+pub use acquired::Acquired;
 pub use address::Address;
 pub use failure::{ConnectError, Meaning};
 
 use crate::instruments::pools::Part;
 use counting::{Counting, Wait};
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -36,6 +37,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 256;
 /// A connection older than this is made anew, so that a new balance of hosts is found.
 const LIFETIME_MAX: Duration = Duration::from_hours(1);
+
+/// Whoever is gone is noticed within a second: a statement that nobody waits for any more ends, and its
+/// session with it, so that there are not more of them at the server than the pool has connections.
+const NOTICES_GONE: &str = "set client_connection_check_interval = '1s'";
 
 /// Within a transaction that may wait for others, or for a large table, as long as that takes.
 const UNHURRIED: &str = "set local statement_timeout = 0; set local lock_timeout = 0";
@@ -104,9 +109,10 @@ impl Cluster {
     }
 
     fn build(options: Arc<PostgresOptions>, settings: Arc<str>) -> Self {
-        let counting = Counting::default();
+        let most = options.connections.max(1);
+        let counting = Counting::of(most);
         let pool = pool_options(&settings, &counting)
-            .max_connections(options.connections.max(1))
+            .max_connections(most)
             .max_lifetime(LIFETIME_MAX)
             .connect_lazy_with(way_to(&options.address.hosts()[0]));
         Self { options, settings, at: Arc::default(), counting, pool }
@@ -124,9 +130,8 @@ impl Cluster {
 
     /// Tells the instruments how its pool stands now.
     pub fn measure(&self) {
-        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
-        let lent = self.pool.size().saturating_sub(idle);
-        self.counting.stands(lent, idle, self.most());
+        let idle = idle_of(self.pool.num_idle(), self.pool.size());
+        self.counting.stands(self.counting.lent(), idle, self.most());
     }
 
     /// The schema of this team.
@@ -151,15 +156,16 @@ impl Cluster {
 
     /// A connection to the host that takes writes. Where the last one does not any more, the others
     /// are asked in turn.
-    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, ConnectError> {
+    pub async fn acquire(&self) -> Result<Acquired, ConnectError> {
         let wait = Wait::begin(&self.counting, self.is_full());
         let acquired = self.lent().await;
-        let acquired = acquired.map_err(|error| error.of_exhausted(wait.is_exhausted()));
+        let acquired = acquired.map_err(|error| error.of_exhausted(self.is_exhausted()));
         wait.over(&acquired);
         acquired
     }
 
-    async fn lent(&self) -> Result<PoolConnection<Postgres>, ConnectError> {
+    async fn lent(&self) -> Result<Acquired, ConnectError> {
+        let lent = |connection| Acquired::new(connection, self.counting.lends());
         let is_one_of_several = self.options.address.hosts().len() > 1;
         let acquiring = self.pool.acquire();
         tokio::pin!(acquiring);
@@ -180,21 +186,22 @@ impl Cluster {
             }
         };
         let error = match acquired {
-            Ok(connection) => return Ok(connection),
+            Ok(connection) => return Ok(lent(connection)),
             Err(error) => error,
         };
         if is_one_of_several && self.find_primary().await {
-            return self.pool.acquire().await.map_err(|error| self.refused(error));
+            return self.pool.acquire().await.map(lent).map_err(|error| self.refused(error));
         }
         Err(self.refused(error))
     }
 
-    /// Whether all connections that there may be are in use, and a server is there that takes more.
+    /// Whether all connections that there may be are in use: what to ask when no more is waited for one.
     pub fn is_exhausted(&self) -> bool {
-        self.is_full() && !self.counting.is_away()
+        self.counting.is_exhausted()
     }
 
-    /// Whether all connections that there may be are lent, or are being made.
+    /// Whether no connection lies idle and no other may be made: they are lent, being made or on their way
+    /// back.
     fn is_full(&self) -> bool {
         self.pool.num_idle() == 0 && self.pool.size() >= self.most()
     }
@@ -293,6 +300,12 @@ impl Cluster {
     }
 }
 
+/// Of so many connections so many lie idle. The pool lends one before it has counted that it came back, and
+/// for that moment has fewer than none.
+fn idle_of(counted: usize, size: u32) -> u32 {
+    u32::try_from(counted).unwrap_or(0).min(size)
+}
+
 /// How a host is connected to.
 fn way_to(host: &PgConnectOptions) -> PgConnectOptions {
     host.clone().disable_statement_logging().statement_cache_capacity(STATEMENTS)
@@ -328,6 +341,11 @@ fn settings(options: &PostgresOptions) -> String {
 /// Tells a new connection how to behave, and gives one up that cannot write: a standby's.
 async fn settle(connection: &mut PgConnection, settings: &str) -> sqlx::Result<()> {
     sqlx::raw_sql(AssertSqlSafe(settings.to_owned())).execute(&mut *connection).await?;
+    match sqlx::raw_sql(NOTICES_GONE).execute(&mut *connection).await {
+        // On some systems a server cannot, and says so.
+        Ok(_) | Err(sqlx::Error::Database(_)) => {}
+        Err(error) => return Err(error),
+    }
     let row = sqlx::query("select pg_is_in_recovery()").fetch_one(connection).await?;
     if row.try_get::<bool, _>(0)? {
         let standby = std::io::Error::new(std::io::ErrorKind::ReadOnlyFilesystem, failure::STANDBY);
@@ -348,6 +366,14 @@ mod tests {
         for bad in ["", "Rota", "7up", "a-b", "a b", "a;drop", "pg_x", "é", &"x".repeat(49)] {
             assert!(Schema::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn no_more_connections_lie_idle_than_there_are() {
+        for (counted, size, idle) in [(0, 0, 0), (1, 2, 1), (2, 2, 2), (3, 2, 2)] {
+            assert_eq!(idle_of(counted, size), idle, "{counted} of {size}");
+        }
+        assert_eq!(idle_of(0_usize.wrapping_sub(1), 2), 0, "lent before it was counted");
     }
 
     #[test]

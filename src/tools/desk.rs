@@ -222,6 +222,8 @@ pub struct RunRecord {
     pub earlier_writes: u64,
     /// So many there are in all.
     pub writes: u64,
+    /// There are others, which a newer Rota wrote and only that one can read.
+    pub has_newer_writes: bool,
     /// What shows how it went.
     pub evidence: Vec<Value>,
     /// The composed prompt; empty where there was none.

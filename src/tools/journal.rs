@@ -226,11 +226,13 @@ impl Records for Ledger {
         };
         let lines = lines_of(self, &run.id, ask.lines).await.map_err(error)?;
         let writes = writes_of(self, &run.id, ask).await.map_err(error)?.told(&run);
+        let has_newer_writes = self.has_newer_effects(&run.id).await.map_err(error)?;
         Ok(Some(RunRecord {
             occurrence: self.occurrence(&run.occurrence).await.map_err(error)?,
             effects: writes.effects,
             earlier_writes: writes.earlier,
             writes: writes.all,
+            has_newer_writes,
             evidence: writes.evidence,
             definition: self.definition(&run.definition).await.map_err(error)?.unwrap_or_default(),
             prompt: lines.prompt,

@@ -79,13 +79,17 @@ async fn a_command_in_a_place_whose_daemon_is_at_work_elsewhere_waits_for_nobody
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_restore_of_the_database_fences_go_on_in_a_new_epoch() {
     let Some(team) = postgres::schema().await else { return };
-    let one = place(&team, "one");
+    let (one, two) = (place(&team, "one"), place(&team, "two"));
     one.run(["project", "add", "Website"]).ok();
     add_task(&one, "Before");
     let daemon = one.serve(NOTHING);
     until_status(&one, "1", "Done");
-    let refused = one.run(["restore", "--database"]).ended(1);
+    let refused = two.run(["restore", "--database"]).ended(1);
     assert!(refused.err.contains("is at work on this store"), "{refused:?}");
+    // As a copy has it that was made before the daemon came.
+    team.psql("delete from ledger where key like 'daemon/%'");
+    let refused = one.run(["restore", "--database"]).ended(6);
+    assert!(refused.err.contains("in use by process"), "{refused:?}");
     assert_eq!(daemon.stop(), 0);
     let before = json(&one, &["why", "1"])["claim"]["fence"].as_u64().unwrap();
     assert!(before < 1 << 32, "{before}");

@@ -147,6 +147,33 @@ async fn the_emergency_stop_reaches_daemons_elsewhere_that_share_the_store() {
 }
 
 #[tokio::test]
+async fn a_stop_that_cannot_be_written_here_reaches_daemons_elsewhere_all_the_same() {
+    let words = ["stop-all", "--reason", "panic"];
+    let house = Arc::new(TestHouse { stop_fails: true, shares: true, ..TestHouse::default() });
+    let typed = type_to(Arc::clone(&house) as _, &words).await;
+    assert_eq!(*house.stops.lock().unwrap(), ["stop panic everywhere"]);
+    let said = "everything is stopped at all daemons that share the store: panic\n";
+    assert_eq!((typed.code, typed.out.as_str()), (6, said), "{typed:?}");
+    assert!(typed.err.contains("the disk is full"), "{typed:?}");
+    let house = Arc::new(TestHouse { stop_fails: true, ..TestHouse::default() });
+    let typed = type_to(house, &words).await;
+    assert_eq!((typed.code, typed.out.as_str()), (6, ""), "{typed:?}");
+    assert!(typed.err.contains("the disk is full"), "{typed:?}");
+}
+
+#[tokio::test]
+async fn an_audit_log_that_was_not_compared_as_a_whole_does_not_end_with_zero() {
+    for (intact, code) in [(json!(true), 0), (json!(null), 1)] {
+        let verdict = json!({"intact": intact, "entries": 4});
+        let backend = StrictBackend::expecting([expect("verifyAudit", json!({}), verdict)]);
+        let house = TestHouse { backend, ..TestHouse::default() };
+        let typed = type_to(Arc::new(house), &["audit", "verify"]).await;
+        assert_eq!(typed.code, code, "{typed:?}");
+        assert!(typed.out.contains("text of verifyAudit"), "{typed:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_database_has_put_back_begins_a_new_epoch() {
     let house = Arc::new(TestHouse::default());
     let typed = type_to(Arc::clone(&house) as _, &["restore", "--database"]).await;

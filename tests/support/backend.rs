@@ -1,7 +1,7 @@
 //! A house and a daemon that only do what a test told them to expect: stricter than the real ones.
 
 use async_trait::async_trait;
-use rota::app::failure::Failure;
+use rota::app::failure::{Failure, FailureKind};
 use rota::app::house::{
     AddAgent, AgentAdded, AtPipe, BackupReport, CheckReport, DemoOptions, Finding, House,
     LeantimeStart, LeantimeStarted, Need, Place, Ready, SchemaKind, ServeOptions, StarterFile,
@@ -97,6 +97,8 @@ pub struct TestHouse {
     pub findings: Vec<Finding>,
     pub starter: Vec<StarterFile>,
     pub stops: Mutex<Vec<String>>,
+    /// The file that stops everything cannot be written.
+    pub stop_fails: bool,
     /// Daemons elsewhere share its store.
     pub shares: bool,
     pub serve_fails: bool,
@@ -182,6 +184,9 @@ impl House for TestHouse {
     }
 
     fn stop_all(&self, _: &Place, reason: &str) -> Result<Value, Failure> {
+        if self.stop_fails {
+            return Err(Failure::new(FailureKind::State, "the disk is full"));
+        }
         self.stops.lock().unwrap().push(format!("stop {reason}"));
         Ok(Value::map([("stopped", true)]))
     }

@@ -256,7 +256,9 @@ async fn finish(source: &Source, place: &Place, mark: &Mark) -> Result<Vec<Strin
         let ended = moves::end_leaving(cluster, &mark.id).await;
         ended.map_err(|error| failures::of_move(&error))?;
     }
-    moved::arrive(&place.state)?;
+    // What stood beside a file of this name was about the one before.
+    let made = source.board.as_ref().map(|_| place.state.join(BOARD));
+    moved::arrive(&place.state, made.as_deref())?;
     Ok(left.into_iter().map(|path| path.display().to_string()).collect())
 }
 

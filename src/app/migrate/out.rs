@@ -88,8 +88,8 @@ pub(super) async fn migrate(
         (report.board, report.store) = (board, store);
         moved::write(&place.state, &Mark { is_whole: true, ..mark.clone() })?;
     }
-    // A file elsewhere would be opened from other folders, too: before anybody is let in there.
-    if let Some(board) = source.board.as_ref().filter(|board| !board.starts_with(&place.state)) {
+    // Any file is opened from other folders, too, that name it by its path: before anybody is let in there.
+    if let Some(board) = &source.board {
         moved::leave_board(board, &mark)?;
     }
     finish(place, &target, &mark).await?;
@@ -104,6 +104,10 @@ fn source(place: &Place) -> Result<Source, Failure> {
         BoardConfig::Sqlite { path } => Some(place.state.join(path)).filter(|path| path.exists()),
         BoardConfig::Leantime(_) | BoardConfig::Postgres(_) => None,
     };
+    // A move that goes on may have left that mark itself.
+    if let Some(board) = board.as_ref().filter(|_| !moved::is_under_way(&place.state)) {
+        moved::refuse_board(board)?;
+    }
     let options = open::store_options(&config);
     let store_folder = options.folder(&place.state);
     let has_store = matches!(config.store, StoreConfig::Sled { .. });

@@ -168,7 +168,8 @@ pub enum Command {
     Resume(PlaybookArgs),
     /// Emergency stop: end every run and start none, also after a restart
     ///
-    /// It works without a daemon too: the stop is a file in the state folder.
+    /// It works without a daemon too: the stop is a file in the state folder. All daemons that share the store are
+    /// stopped, wherever it is typed.
     #[command(after_help = "Example:\n  rota stop-all --reason \"wrong comments on the board\"")]
     StopAll {
         /// Why, for those who find everything stopped
@@ -176,6 +177,8 @@ pub enum Command {
         reason: String,
     },
     /// Lift the emergency stop
+    ///
+    /// It is lifted at all daemons that share the store, but where a file STOPPED is in another's state folder.
     #[command(after_help = "Example:\n  rota start-all")]
     StartAll,
     /// The hash chains over what people did and over the ends of runs
@@ -238,9 +241,10 @@ pub enum Command {
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
-    /// Put a backup into an empty state folder
+    /// Put a backup into an empty state folder, or go on with a database that was put back
     ///
-    /// The next start reads it; everything is stopped then until `rota start-all`.
+    /// Everything is stopped then until `rota start-all`. Of FILE: the state folder holds nothing of it yet, and the
+    /// next start reads it. With --database: no daemon is at work.
     #[command(
         after_help = "Examples:\n  rota restore rota-2026-11-30.tar --state /var/lib/rota\n  rota restore --database"
     )]

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
     /// Walk them, and name the first link that does not hold
+    ///
+    /// It ends with 1 where one does not, and where a newer Rota wrote what cannot be compared here.
     #[command(after_help = "Example:\n  rota audit verify")]
     Verify,
 }

@@ -46,6 +46,14 @@ impl Session<'_> {
         self.show(&call, &answered)
     }
 
+    /// `rota audit …`. What could not be compared is not said to be whole.
+    pub(super) async fn audit(&self, call: &Call) -> Result<u8, Failure> {
+        let answered = self.answer_to(call).await?;
+        let code = self.show(call, &answered)?;
+        let is_compared = !matches!(answered.value.get("intact"), Some(Value::Null));
+        Ok(if is_compared { code } else { FailureKind::Refused.exit_code() })
+    }
+
     /// `rota upstream …`. What is accepted was looked at first.
     pub(super) async fn upstream(&self, command: &UpstreamCommand) -> Result<u8, Failure> {
         let call = command.call()?;

@@ -38,6 +38,11 @@ impl Session<'_> {
         page.line(Style::Good, &format!("fences go on in epoch {epoch}"));
         page.line(Style::Warn, "everything is stopped")
             .add(Style::Plain, ": look at the board, start the daemons, then `rota start-all`");
+        let came = done.get("at_work").and_then(Value::as_list).unwrap_or_default();
+        for daemon in came.iter().filter_map(Value::as_text) {
+            page.line(Style::Warn, &format!("daemon {daemon} has come meanwhile"))
+                .add(Style::Plain, ": end all daemons, and do this once more");
+        }
         self.output.result(&done, &page)?;
         Ok(0)
     }

@@ -55,7 +55,7 @@ impl Session<'_> {
             Command::Claims(claims) => self.ask(claims.call()).await,
             Command::Review(review) => self.ask(review.call()?).await,
             Command::Report(report) => self.ask(report.call()).await,
-            Command::Audit(audit) => self.ask(audit.call()).await,
+            Command::Audit(audit) => self.audit(&audit.call()).await,
             Command::Outbox(outbox) => self.ask(outbox.call()).await,
             Command::Playbooks => self.ask(playbooks_call()).await,
             Command::Arm(args) => self.ask(args.call("armPlaybook")).await,

@@ -30,8 +30,21 @@ impl Session<'_> {
                 self.remark(&failure.message);
                 Ok(failure.kind.exit_code())
             }
-            (Err(failure), _) => Err(failure),
+            (Err(failure), _) => self.stop_only_elsewhere(failure, reason).await,
         }
+    }
+
+    /// Nothing is stopped here by its file; daemons elsewhere need not work on because of that.
+    async fn stop_only_elsewhere(&self, failure: Failure, reason: &str) -> Result<u8, Failure> {
+        if !matches!(self.house.stop_everywhere(&self.place, Some(reason)).await, Ok(true)) {
+            return Err(failure);
+        }
+        let value = Value::map([("stopped", Value::from(true)), ("reason", reason.into())]);
+        let answered = Answered { value, text: String::new() };
+        self.show_stop(&answered, "everything is stopped at all daemons that share the store")?;
+        // The document has been printed: only people are told the rest.
+        self.remark(&failure.message);
+        Ok(failure.kind.exit_code())
     }
 
     /// It is stopped here, where no daemon runs; those that share the store read it there.

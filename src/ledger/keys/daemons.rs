@@ -17,6 +17,21 @@ pub(in crate::ledger) fn daemon(id: &DaemonId) -> String {
     format!("{DAEMON}{}", segment(id.as_str()))
 }
 
+/// The name of a daemon whose record stands under this key; of a long one only what stands for it there.
+pub(in crate::ledger) fn daemon_of(key: &str) -> DaemonId {
+    let mut parts = key.strip_prefix(DAEMON).unwrap_or(key).split('%');
+    let mut name = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let escaped = part
+            .split_at_checked(2)
+            .and_then(|(hex, rest)| Some((u8::from_str_radix(hex, 16).ok()?, rest)));
+        let (byte, rest) = escaped.unwrap_or((b'%', part));
+        name.push(byte);
+        name.extend_from_slice(rest.as_bytes());
+    }
+    DaemonId::new(String::from_utf8_lossy(&name))
+}
+
 /// Which playbooks a daemon has.
 pub(in crate::ledger) fn daemon_playbooks(id: &DaemonId) -> String {
     format!("{DAEMON_PLAYBOOKS}{}", segment(id.as_str()))
@@ -40,4 +55,18 @@ pub(in crate::ledger) fn lane(channel: &Channel) -> String {
 /// Present while a run that somebody asked to stop has not ended.
 pub(in crate::ledger) fn stop_asked(run: &RunId) -> String {
     format!("{STOP_ASKED}{}", segment(run.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemons_name_is_read_back_from_its_key() {
+        for name in ["one", "one/by-hand-x7", "a%2fb", "Büro 2", "%", ""] {
+            let id = DaemonId::new(name);
+            assert_eq!(daemon_of(&daemon(&id)), id);
+        }
+        assert_eq!(daemon_of("daemon/%zz%2").as_str(), "%zz%2", "what was never escaped");
+    }
 }

@@ -213,8 +213,7 @@ impl Store for PostgresStore {
     }
 
     async fn now(&self) -> Result<StoreTime> {
-        let asked = self.clock.as_ref().map(|clock| clock.boot());
-        let said = self.reads.now().await?;
+        let (asked, said) = self.reads.now(|| Some(self.clock.as_ref()?.boot())).await?;
         let ms = not_before(self.latest.fetch_max(said, Ordering::SeqCst), said)?;
         self.tell(asked, said);
         Ok(StoreTime { era: ERA.to_owned(), ms: ms.unsigned_abs() })

@@ -2,9 +2,8 @@
 
 use super::committer::GRACE;
 use super::failure::Fault;
-use crate::postgres::{Cluster, Meaning};
+use crate::postgres::{Acquired, Cluster, Meaning};
 use crate::store::{Row, Versioned};
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row as _};
@@ -108,11 +107,21 @@ impl Reads {
         rows.into_iter().map(row).collect()
     }
 
-    /// The server's clock, in milliseconds since 1970.
-    pub(super) async fn now(&self) -> Result<i64, Fault> {
+    /// The server's clock, in milliseconds since 1970; and what `asks` gave when the question was sent. That
+    /// is later than the call where a connection was made first, or waited for.
+    pub(super) async fn now<T: Send>(
+        &self,
+        asks: impl Fn() -> T + Send + Sync,
+    ) -> Result<(T, i64), Fault> {
         let patience = Patience { first: NOW_MAX, again: Some(NOW_MAX) };
-        let rows = self.rows(|| sqlx::query(NOW), patience).await?;
-        Ok(rows.first().map_or(Err(sqlx::Error::RowNotFound), |row| row.try_get(0))?)
+        let mut asked = None;
+        let question = || {
+            asked = Some(asks());
+            sqlx::query(NOW)
+        };
+        let rows = self.rows(question, patience).await?;
+        let said: i64 = rows.first().map_or(Err(sqlx::Error::RowNotFound), |row| row.try_get(0))?;
+        Ok((asked.ok_or(Fault::Closed)?, said))
     }
 
     fn once(&self) -> Patience {
@@ -127,7 +136,7 @@ impl Reads {
     /// may be repeated.
     async fn rows(
         &self,
-        question: impl Fn() -> Question + Send + Sync,
+        mut question: impl FnMut() -> Question + Send,
         patience: Patience,
     ) -> Result<Vec<PgRow>, Fault> {
         let lay_idle = self.cluster.pool().num_idle() > 0;
@@ -136,13 +145,13 @@ impl Reads {
             Some(again) if !lay_idle => Until::from_now(again),
             _ => Until::from_now(patience.first),
         };
-        match self.ask(question(), &until).await {
+        match self.ask(&mut question, &until).await {
             Err(fault @ Fault::Server(_)) => match fault.meaning() {
                 Meaning::Gone => {
                     self.cluster.forget_idle();
-                    self.ask(question(), &until).await
+                    self.ask(&mut question, &until).await
                 }
-                Meaning::Again => self.ask(question(), &until).await,
+                Meaning::Again => self.ask(&mut question, &until).await,
                 _ => Err(fault),
             },
             // The way there may be gone without a word; then what lies idle is as silent. Where nothing
@@ -150,7 +159,7 @@ impl Reads {
             Err(fault @ Fault::Silent(_)) => {
                 self.cluster.forget_idle();
                 match patience.again.filter(|_| lay_idle) {
-                    Some(again) => self.ask(question(), &Until::from_now(again)).await,
+                    Some(again) => self.ask(&mut question, &Until::from_now(again)).await,
                     None => Err(fault),
                 }
             }
@@ -158,7 +167,12 @@ impl Reads {
         }
     }
 
-    async fn ask(&self, question: Question, until: &Until) -> Result<Vec<PgRow>, Fault> {
+    /// The question is made when there is a connection for it.
+    async fn ask(
+        &self,
+        question: &mut (impl FnMut() -> Question + Send),
+        until: &Until,
+    ) -> Result<Vec<PgRow>, Fault> {
         let acquired = until.within(self.cluster.acquire()).await;
         let acquired = acquired.map_err(|silent| {
             let is_exhausted = self.cluster.is_exhausted();
@@ -166,7 +180,7 @@ impl Reads {
         })?;
         let mut lent = Lent(Some(acquired?));
         let Some(connection) = lent.0.as_mut() else { return Err(Fault::Closed) };
-        let answer = until.within(question.fetch_all(&mut **connection)).await;
+        let answer = until.within(question().fetch_all(&mut **connection)).await;
         let rows = answer.and_then(|rows| rows.map_err(Fault::from));
         match rows.as_ref().err().map(Fault::meaning) {
             Some(Meaning::Gone) => self.cluster.count(Meaning::Gone),
@@ -182,7 +196,7 @@ impl Reads {
 
 /// A connection of the pool, which gets it back only when it has answered: otherwise the pool would wait
 /// for that answer before it lends it again. Whoever asked may have gone away meanwhile.
-struct Lent(Option<PoolConnection<Postgres>>);
+struct Lent(Option<Acquired>);
 
 impl Lent {
     fn give_back(mut self) {
@@ -193,7 +207,7 @@ impl Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
-            drop(connection.detach());
+            connection.discard();
         }
     }
 }

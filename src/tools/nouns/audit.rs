@@ -3,7 +3,7 @@
 use super::operate::desk_error;
 use super::records::{Anything, Nothing};
 use crate::domain::{Reason, Role, Value};
-use crate::ledger::AuditVerdict;
+use crate::ledger::{AuditVerdict, Unread};
 use crate::tools::arguments::Id;
 use crate::tools::definition::{Definition, Words};
 use crate::tools::registry::Parts;
@@ -62,24 +62,40 @@ async fn verify(parts: &Parts) -> Result<Value, ToolError> {
             ("intact", Value::from(true)),
             ("entries", i64::try_from(entries).unwrap_or(i64::MAX).into()),
         ])),
-        AuditVerdict::Newer { entries, unread, first, of } => Ok(Value::map([
-            ("intact", Value::from(true)),
-            ("entries", i64::try_from(entries).unwrap_or(i64::MAX).into()),
-            ("unread", i64::try_from(unread).unwrap_or(i64::MAX).into()),
-            (
-                "note",
-                format!(
-                    "{of}: from link {first} on {unread} were written by a newer Rota and are not \
-                     compared here; ask that one"
-                )
-                .into(),
-            ),
-        ])),
+        AuditVerdict::Newer { entries, unread } => {
+            let links = unread.iter().map(|unread| unread.entries).sum::<u64>();
+            let note: Vec<String> = unread.iter().map(not_compared).collect();
+            Ok(Value::map([
+                // What was not compared is not known to be so.
+                ("intact", Value::Null),
+                ("entries", i64::try_from(entries).unwrap_or(i64::MAX).into()),
+                ("unread", i64::try_from(links).unwrap_or(i64::MAX).into()),
+                ("note", format!("{}. Ask that one.", note.join(". ")).into()),
+            ]))
+        }
         AuditVerdict::Broken { at, of, why } => {
             let message = format!("{of}: link {at} does not hold: {why}");
             Err(ToolError::rejected(Reason::AuditBroken, message))
         }
     }
+}
+
+/// What of a chain only a newer Rota can compare.
+fn not_compared(unread: &Unread) -> String {
+    let Unread { of, entries, runs, first } = unread;
+    let mut what = Vec::new();
+    if *entries > 0 {
+        what.push(format!(
+            "links that were written by a newer Rota: {entries}; neither these, nor that the next ones \
+             follow them, is compared here"
+        ));
+    }
+    if *runs > 0 {
+        what.push(format!(
+            "runs whose records were written by a newer Rota: {runs}; these are not compared here"
+        ));
+    }
+    format!("{of}, from link {first} on: {}", what.join("; "))
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

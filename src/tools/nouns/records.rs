@@ -337,7 +337,9 @@ async fn show_run(parts: &Parts, args: ShowRun) -> Result<Value, ToolError> {
     ];
     // How it is written may name what is in the projects of others.
     let definition = parts.within().is_none().then(|| ("definition", record.definition.into()));
-    Ok(Value::map(shown.into_iter().chain(definition)))
+    let note = "there are writes of a newer Rota, which are not shown here";
+    let note = record.has_newer_writes.then(|| ("note", note.into()));
+    Ok(Value::map(shown.into_iter().chain(definition).chain(note)))
 }
 
 /// There is no word about a task that is not there for whoever asks.

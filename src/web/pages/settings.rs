@@ -98,6 +98,9 @@ fn findings(items: &[Value]) -> Markup {
 async fn record(visit: &Visit, moment: &Moment) -> Result<Markup, CallError> {
     let verified = match visit.call_if_allowed("verifyAudit", []).await {
         Ok(None) => return Ok(html! {}),
+        Ok(Some(verified)) if matches!(verified.get("intact"), Some(Value::Null)) => html! {
+            p { (chip("warn")) " " (text(&verified, "note")) }
+        },
         Ok(Some(verified)) => html! {
             p { (chip("ok")) " " (int(&verified, "entries").unwrap_or(0)) " entries, each chained to the one before, as they were written" }
         },

@@ -204,20 +204,31 @@ async fn as_many_writes_given_up_as_there_are_connections_leave_one_to_those_who
     assert_eq!(w.find(TaskQuery::default()).await, [later.id]);
 }
 
-/// Asks until so many questions of the team wait for the lock of a table, and then no more.
+/// Questions of the team that wait for the lock of a table.
+const WAITING: &str = "from pg_locks join pg_stat_activity using (pid) \
+     where locktype = 'relation' and not granted and usename = current_schema()";
+
+/// Asks until a question of the team waits for the lock of a table, in another session than this one, and
+/// then no more; in which session it did.
 async fn given_up<T: std::fmt::Debug>(
     asks: impl Future<Output = rota::board::Result<T>>,
     team: &Team,
-    waiting: usize,
-) {
-    let they_wait = format!(
-        "select count(*) = {waiting} from pg_locks join pg_stat_activity using (pid) \
-         where locktype = 'relation' and not granted and usename = current_schema()"
-    );
+    other: &str,
+) -> String {
+    let session = async {
+        loop {
+            let sessions = format!("select pid {WAITING} and pid <> {other} limit 1");
+            let pid = team.psql(&sessions);
+            if !pid.is_empty() {
+                return pid;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
     tokio::select! {
         biased;
         answer = asks => panic!("nothing was in its way: {answer:?}"),
-        () = until(team, &they_wait) => {}
+        pid = session => pid,
     }
 }
 
@@ -231,9 +242,13 @@ async fn a_read_that_is_given_up_half_way_leaves_its_answer_to_nobody() {
     assert_eq!(board.task(first.id).await.unwrap(), first);
     say(&mut another, "begin; lock table tasks in access exclusive mode").await;
     // A question by itself, and one within a transaction.
-    given_up(board.task(first.id), team, 1).await;
-    given_up(board.tasks(&TaskQuery::default()), team, 2).await;
+    let alone = given_up(board.task(first.id), team, "0").await;
+    given_up(board.tasks(&TaskQuery::default()), team, &alone).await;
     assert_eq!(board.people().await.unwrap().len(), 3, "what nothing is in the way of goes on");
+    // The server ends what nobody waits for, long before a statement's own limit.
+    let nobody = format!("select count(*) = 0 {WAITING}");
+    let ended = tokio::time::timeout(Duration::from_secs(10), until(team, &nobody)).await;
+    assert!(ended.is_ok(), "{}", team.psql(&format!("select pid, query {WAITING}")));
     say(&mut another, "commit").await;
     for _ in 0..25 {
         assert_eq!(board.task(second.id).await.unwrap(), second);

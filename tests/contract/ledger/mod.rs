@@ -10,6 +10,7 @@ mod endings;
 mod journal;
 mod machine;
 mod newer;
+mod newer_told;
 mod older;
 mod outbox;
 mod people;

@@ -6,7 +6,7 @@ use super::{
 };
 use rota::domain::*;
 use rota::ledger::{
-    Acquire, AuditVerdict, ClaimError, CommandGiven, Enrolment, Ledger, LogLine, RunFilter, export,
+    Acquire, ClaimError, CommandGiven, Enrolment, Ledger, LogLine, RunFilter, export,
 };
 use rota::store::watched::WatchedStore;
 use rota::store::{Batch, Store, StoreError};
@@ -21,8 +21,6 @@ on_both_stores! {
     beside_newer_rows_everything_else_goes_on
     a_task_whose_claim_is_newer_is_claimed_again_once_its_record_can_be_read
     no_commit_changes_what_was_found_to_be_newer
-    a_newer_entry_in_the_audit_log_breaks_nothing_and_is_told
-    a_daemon_that_cannot_be_understood_is_there_and_is_left_alone
     what_stops_or_pauses_does_so_whoever_can_read_it
     large_records_in_a_newer_format_keep_their_parts
 }
@@ -71,12 +69,12 @@ fn team() -> Channel {
 }
 
 /// As a newer program writes what an older one is to leave alone.
-fn newer() -> String {
+pub(super) fn newer() -> String {
     json!({ "rota": 2, "at": "2026-01-01T00:00:00Z", "what": { "is": ["not", "known"] } })
         .to_string()
 }
 
-fn as_a_daemon() -> Enrolment {
+pub(super) fn as_a_daemon() -> Enrolment {
     let (version, labels) = ("0.1.0".to_owned(), Vec::new());
     Enrolment { version, labels, slots: 4, since: at(0), lease: Duration::from_mins(1) }
 }
@@ -88,13 +86,16 @@ async fn rows(store: &dyn Store) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// What these rows have become.
-async fn now(f: &Fixture, planted: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+pub(super) async fn now(
+    f: &Fixture,
+    planted: &BTreeMap<String, Vec<u8>>,
+) -> BTreeMap<String, Vec<u8>> {
     let mut all = rows(f.store.as_ref()).await;
     all.retain(|key, _| planted.contains_key(key));
     all
 }
 
-async fn plant(f: &Fixture, planted: &BTreeMap<String, Vec<u8>>) {
+pub(super) async fn plant(f: &Fixture, planted: &BTreeMap<String, Vec<u8>>) {
     for (key, value) in planted {
         f.store.commit(Batch::new().put(key, value.clone())).await.unwrap();
     }
@@ -373,62 +374,6 @@ async fn no_commit_changes_what_was_found_to_be_newer(f: Fixture) {
     one.store().commit(Batch::new().put("claim/main/42", "{}")).await.unwrap();
 }
 
-async fn a_newer_entry_in_the_audit_log_breaks_nothing_and_is_told(f: Fixture) {
-    let one = ledger(&f, "d/1");
-    for what in ["first", "second", "third"] {
-        one.audit("Ada", what, "").await.unwrap();
-    }
-    let key = "audit/00000000000000000002";
-    let second = f.store.get(key).await.unwrap().unwrap().value;
-    let mut marked: Json = serde_json::from_slice(&second).unwrap();
-    marked["rota"] = json!(2);
-    marked["who"] = json!({ "several": ["Ada", "Bo"] });
-    f.store.commit(Batch::new().put(key, marked.to_string())).await.unwrap();
-    assert_eq!(one.audit("Ada", "fourth", "").await.unwrap().number, 4);
-    let verdict = one.verify().await.unwrap();
-    let of = "the audit log".to_owned();
-    assert_eq!(verdict, AuditVerdict::Newer { entries: 4, unread: 1, first: 2, of });
-    let read: Vec<u64> =
-        one.audit_log(9, None).await.unwrap().iter().map(|entry| entry.number).collect();
-    assert_eq!(read, [4, 3, 1]);
-    // What can be read is compared all the same.
-    let key = "audit/00000000000000000003";
-    let third = String::from_utf8(f.store.get(key).await.unwrap().unwrap().value).unwrap();
-    f.store.commit(Batch::new().put(key, third.replace("third", "other"))).await.unwrap();
-    let verdict = one.verify().await.unwrap();
-    assert!(matches!(verdict, AuditVerdict::Broken { at: 3, .. }), "{verdict:?}");
-}
-
-async fn a_daemon_that_cannot_be_understood_is_there_and_is_left_alone(f: Fixture) {
-    let (one, two) = (ledger(&f, "one/1"), ledger(&f, "two/1"));
-    one.enroll(&as_a_daemon()).await.unwrap();
-    two.enroll(&as_a_daemon()).await.unwrap();
-    let mut known: Json =
-        serde_json::from_slice(&f.store.get("daemon/two").await.unwrap().unwrap().value).unwrap();
-    known["rota"] = json!(2);
-    known["version"] = json!("9.0.0");
-    let planted = BTreeMap::from([
-        ("daemon/odd".to_owned(), newer().into_bytes()),
-        ("daemon/two".to_owned(), known.to_string().into_bytes()),
-    ]);
-    plant(&f, &planted).await;
-    let all = one.daemons().await.unwrap();
-    let seen: Vec<_> = all
-        .iter()
-        .map(|known| (known.record.id.as_str(), known.is_there, known.is_newer))
-        .collect();
-    assert_eq!(seen, [("odd", true, true), ("one", true, false), ("two", true, true)]);
-    assert_eq!(all[2].record.version, "9.0.0");
-    assert_eq!(all[2].record.life, two.options().life.clone());
-    f.clock.advance(Duration::from_hours(30 * 24));
-    one.forget_daemons().await.unwrap();
-    let there: Vec<bool> =
-        one.daemons().await.unwrap().iter().map(|known| known.is_there).collect();
-    assert_eq!(there, [true, false, false], "of one that says until when, that is understood");
-    assert!(two.enroll(&as_a_daemon()).await.is_err(), "its name is the newer program's");
-    assert_eq!(now(&f, &planted).await, planted);
-}
-
 async fn what_stops_or_pauses_does_so_whoever_can_read_it(f: Fixture) {
     let one = ledger(&f, "d/1");
     let keys = ["stopped", "switch/ai-worker", "stop-asked/r-1", "daemon-drained/d"];
@@ -484,7 +429,7 @@ async fn large_records_in_a_newer_format_keep_their_parts(f: Fixture) {
     assert_eq!(now(&f, &planted).await, planted);
 }
 
-fn sha256(text: &str) -> String {
+pub(super) fn sha256(text: &str) -> String {
     use sha2::{Digest as _, Sha256};
     use std::fmt::Write as _;
     Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {

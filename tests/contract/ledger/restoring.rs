@@ -2,7 +2,7 @@
 
 use super::{Acquire, LEASE, TASK, a_notice, a_run, an_occurrence, ask, at, ledger_over};
 use crate::support::shared_store::SharedStore;
-use rota::clock::{Clock, ManualClock};
+use rota::clock::{Clock, ManualClock, ServerClock};
 use rota::domain::{EndKind, Fence, LifeId, Phase, PlaybookName, Reason, TaskId, Timestamp};
 use rota::ledger::export::{
     ExportError, Restored, begin_epoch, epoch_of, export, export_path, is_restore_pending,
@@ -383,7 +383,8 @@ async fn of_a_database_that_is_put_back_again_and_again_no_fence_comes_twice() {
             state.clock.advance(std::time::Duration::from_hours(24));
         }
         let back = put_back(&state, &copy).await;
-        let epoch = begin_epoch(back.as_ref(), folder, "ada", &*state.clock).await.unwrap();
+        let clock = ServerClock::over(state.clock());
+        let epoch = begin_epoch(back.as_ref(), folder, "ada", &clock).await.unwrap();
         assert_eq!(epoch_of(back.as_ref()).await.unwrap(), epoch);
         for claim in 0..3 {
             let fence = next_fence(&state, &back, &format!("r-{time}-{claim}")).await;
@@ -406,4 +407,17 @@ async fn a_stop_that_a_newer_rota_wrote_stays_where_a_database_was_put_back() {
     let stands = store.get("stopped").await.unwrap().unwrap().value;
     assert_eq!(stands, newer.as_bytes());
     assert!(state.ledger(&store, "one").stopped().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_new_epoch_begins_by_the_clock_of_the_server_whatever_the_machines_shows() {
+    let state = State::new();
+    let server = ServerClock::over(state.clock());
+    let said = state.clock.wall() + chrono::TimeDelta::hours(1);
+    server.hear(state.clock.boot(), said);
+    let back = put_back(&state, &[]).await;
+    begin_epoch(back.as_ref(), state.path(), "ada", &server).await.unwrap();
+    let ledger = ledger_over(back, state.clock(), "d/l", 1);
+    assert_eq!(ledger.lost_until().await.unwrap(), Some(said), "nothing before it is caught up");
+    assert_eq!(ledger.stopped().await.unwrap().unwrap().at, Some(said));
 }

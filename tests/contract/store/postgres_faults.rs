@@ -2,6 +2,9 @@
 //! what was not is carried out whole or not at all, and it goes on by itself.
 
 use crate::support::postgres::{Proxy, Server, Team, schema};
+use chrono::TimeDelta;
+use rota::clock::{Clock, ServerClock, SystemClock};
+use rota::domain::Timestamp;
 use rota::postgres::{Address, Cluster, PostgresOptions, Schema};
 use rota::store::postgres::PostgresStore;
 use rota::store::{Batch, Store, StoreError};
@@ -254,4 +257,53 @@ async fn what_was_sent_over_a_lost_connection_is_over_before_the_next_is_sent() 
     second.unwrap();
     assert!(store.get("second").await.unwrap().is_some());
     assert_eq!(store.get("first").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_given_back_as_its_host_falls_silent_keeps_its_place_for_seconds() {
+    let Some(server) = Server::start().await else { return };
+    let (team, proxy) = (server.team(), Proxy::to(server.port()));
+    let cluster = team.cluster_at(&[proxy.port(), server.port()], 1);
+    let store = PostgresStore::open(cluster).await.unwrap();
+    store.get("any").await.unwrap();
+    // On this one thread nothing is asked of the connection between the answer and the silence.
+    proxy.silence();
+    let goes_on = async {
+        while store.now().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(timeout(LONG, goes_on).await.is_ok(), "the only place of the pool is never free again");
+    assert_eq!(store.get("any").await.unwrap(), None);
+}
+
+/// A machine whose wall clock is an hour ahead.
+#[derive(Debug)]
+struct Ahead(SystemClock);
+
+impl Clock for Ahead {
+    fn wall(&self) -> Timestamp {
+        self.0.wall() + TimeDelta::hours(1)
+    }
+    fn boot(&self) -> Duration {
+        self.0.boot()
+    }
+    fn boot_id(&self) -> String {
+        self.0.boot_id()
+    }
+}
+
+#[tokio::test]
+async fn how_long_it_took_to_connect_moves_no_clock() {
+    let Some(server) = Server::start().await else { return };
+    let (team, proxy) = (server.team(), Proxy::to(server.port()));
+    let clock = Arc::new(ServerClock::over(Arc::new(Ahead(SystemClock::new()))));
+    let store = PostgresStore::open(team.cluster_at(&[proxy.port()], 1)).await.unwrap();
+    let store = store.telling(Arc::clone(&clock));
+    // Six times there and back until there is a connection, and twice with the question.
+    proxy.slow(Duration::from_millis(200));
+    store.now().await.unwrap();
+    // The server is on this machine.
+    let apart = clock.wall() - SystemClock::new().wall();
+    assert!(apart.abs() < TimeDelta::milliseconds(800), "{apart}");
 }

@@ -159,6 +159,59 @@ async fn a_server_that_is_away_and_the_standby_that_takes_over_are_counted() {
     assert!(made() > before);
 }
 
+/// An error and all that caused it.
+fn told(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[tokio::test]
+async fn a_board_whose_server_went_away_does_not_ask_for_more_connections() {
+    let Some(server) = Server::start().await else { return };
+    let counted = Counted::begin();
+    let team = server.team();
+    let board = async || {
+        let (name, clock) = (BoardName::new("main"), SystemClock::shared());
+        SqlBoard::shared(team.cluster(1), name, clock).await.unwrap()
+    };
+    let (one, two) = (board().await, board().await);
+    one.people().await.unwrap();
+    two.people().await.unwrap();
+    server.stop().await;
+    // Each finds its only connection dead, and then waits for one in its place.
+    let stamp = Stamp::by(PersonId(0));
+    let (read, write) = tokio::join!(one.people(), two.add_person(&stamp, person("Ann")));
+    let (read, write) = (read.unwrap_err(), write.unwrap_err());
+    for error in [read, write] {
+        let told = told(&error);
+        assert!(!told.contains("`connections`"), "{told}");
+        assert!(!told.contains("all connections"), "{told}");
+    }
+    assert!(errors(&counted, "board", "gone") > 0);
+    assert_eq!(errors(&counted, "board", "exhausted"), 0, "nobody has its connection");
+}
+
+#[tokio::test]
+async fn whoever_waits_while_another_tries_to_connect_is_not_told_that_connections_are_in_use() {
+    let Some(server) = Server::start().await else { return };
+    let counted = Counted::begin();
+    let team = server.team();
+    let store = PostgresStore::open(team.cluster(1)).await.unwrap();
+    server.stop().await;
+    let pool = store.cluster().pool();
+    assert_eq!(pool.size(), 0, "nothing was read yet");
+    // It has the pool's only place, and no connection.
+    let mut connects = std::pin::pin!(store.scan("", None, 1));
+    while pool.size() == 0 {
+        assert!(futures::poll!(&mut connects).is_pending());
+        tokio::task::yield_now().await;
+    }
+    let told = told(&store.now().await.unwrap_err());
+    assert!(!told.contains("connections"), "{told}");
+    assert_eq!(errors(&counted, "store", "exhausted"), 0);
+    assert!(errors(&counted, "store", "gone") > 0);
+}
+
 #[tokio::test]
 async fn how_far_the_clocks_of_machine_and_server_are_apart_is_told() {
     let Some(team) = schema().await else { return };

@@ -194,6 +194,29 @@ async fn a_playbook_runs_where_one_of_its_labels_is_and_is_skipped_when_no_daemo
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_command_that_was_typed_is_no_daemon_that_has_room_or_labels_for_others() {
+    let text = format!("runs_on = [\"gpu\"]\n{REPORT}");
+    let (mut team, shared) = team("report", &text).await;
+    team.labels.insert("two/by-hand-x7".into(), vec!["gpu".into()]);
+    let (one, _door) = start(&mut team, &shared, "one").await;
+    team.store = shared.door();
+    let typed = team.try_start("two/by-hand-x7", Wake::ByHand).await.unwrap();
+    let known = one.ledger.daemons().await.unwrap();
+    assert!(known.iter().any(|it| it.is_there && it.record.labels == ["gpu"]), "{known:#?}");
+    let refused = one.daemon.run_playbook(request("report")).await.unwrap_err();
+    let DeskError::Refused { reason: Reason::NotThisDaemon, message } = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(message.contains("gpu: none that is there"), "{message}");
+    let why = one.daemon.why("report", None).await.unwrap().to_string();
+    assert!(why.contains("not_this_daemon") && !why.contains("another daemon does"), "{why}");
+    let ada = team.person(ADA).await;
+    let status = one.call(&ada, "getStatus", json!({})).await.unwrap();
+    assert_eq!(status.get("slots").and_then(Value::as_int), Some(i64::from(team.slots)));
+    stop([typed, one]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_drained_daemon_finishes_what_it_has_and_takes_nothing_new_also_in_its_next_life() {
     let (mut team, shared) = team("report", REPORT).await;
     let (one, _door) = start(&mut team, &shared, "one").await;

@@ -4,6 +4,7 @@ use super::playbooks::{DILIGENT, WORKER as WORKER_PLAYBOOK};
 use crate::support::daemon::{ADA, BO, Life, REVIEWER, Team};
 use rota::board::Projects as _;
 use rota::domain::*;
+use rota::store::Batch;
 use serde_json::json;
 
 async fn done() -> (Team, Life, TaskId, RunId) {
@@ -162,5 +163,30 @@ async fn a_digest_can_be_asked_for_at_any_time() {
     assert!(!digest.contains("Fix the login") && !digest.contains("1 waiting"), "{digest}");
     let error = life.call(&ada, "getDigest", json!({ "projectIds": ["Nowhere"] })).await;
     assert_eq!(error.unwrap_err().reason(), Reason::NotFound);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_whose_writes_only_a_newer_rota_can_read_some_is_shown_so_and_not_undone() {
+    let (team, life, task, run) = done().await;
+    let ada = team.person(ADA).await;
+    let shown = json!({ "run": run.as_str() });
+    let told = life.call(&ada, "showRun", shown.clone()).await.unwrap();
+    assert_eq!(told.get("note"), None);
+    let rows = team.store.scan(&format!("effect/{run}/"), None, 100).await.unwrap();
+    let mut newer: serde_json::Value = serde_json::from_slice(&rows[1].value).unwrap();
+    newer["rota"] = json!(2);
+    let batch = Batch::new().put(rows[1].key.as_str(), newer.to_string());
+    team.store.commit(batch).await.unwrap();
+    let told = life.call(&ada, "showRun", shown).await.unwrap();
+    let note = told.get("note").and_then(Value::as_text).unwrap();
+    assert!(note.contains("writes of a newer Rota"), "{note}");
+    let seen = team.look(task).await;
+    for dry_run in [true, false] {
+        let args = json!({ "run": run.as_str(), "dryRun": dry_run });
+        let refused = life.call(&ada, "undoRun", args).await.unwrap_err().to_string();
+        assert!(refused.contains("newer Rota: undo it there"), "{refused}");
+    }
+    assert_eq!(team.look(task).await, seen, "nothing was put back");
     life.stop().await;
 }

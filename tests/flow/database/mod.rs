@@ -101,13 +101,16 @@ pub struct Wanted<'a> {
     /// Of the board, and as many of the store.
     pub connections: u32,
     pub slots: u32,
+    /// How long its claims stand without a renewal.
+    pub lease: Duration,
     /// Its machine's wall clock.
     pub wrong_by: TimeDelta,
 }
 
 impl<'a> Wanted<'a> {
     pub fn named(name: &'a str) -> Self {
-        Self { name, ports: &[], connections: 4, slots: 4, wrong_by: TimeDelta::zero() }
+        let (lease, wrong_by) = (PACE.lease, TimeDelta::zero());
+        Self { name, ports: &[], connections: 4, slots: 4, lease, wrong_by }
     }
 }
 
@@ -218,7 +221,7 @@ impl Scene {
             recipients: Vec::new(),
             reviews: None,
         }
-        .parts_at(PACE);
+        .parts_at(Pace { lease: wanted.lease, ..PACE });
         let (ledger, tools) = (Arc::clone(&parts.ledger), Arc::clone(&parts.tools));
         let daemon = Daemon::start(parts, Wake::ByItself).await.unwrap();
         tools.set_desk(Arc::clone(&daemon) as _);

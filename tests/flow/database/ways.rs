@@ -1,7 +1,7 @@
 //! The way to the database, or the database itself, goes away while daemons work: nobody acts longer than
 //! they may, and everybody goes on by themselves.
 
-use super::{PACE, Scene, Wanted, comes, each_second, until};
+use super::{LONG, PACE, Scene, Wanted, comes, each_second, until};
 use crate::support::asked::asked;
 use crate::support::playbooks::DILIGENT;
 use crate::support::postgres::{Proxy, Server};
@@ -115,7 +115,9 @@ async fn a_daemon_with_a_run_under_way_goes_on_by_itself_at_the_standby_that_was
     let scene = Scene::new(primary.team(), &ports, worker(), &[DILIGENT]).await;
     let task = scene.task("Fix the login").await;
     let mut gate = scene.gates.stop("model");
-    let one = scene.start(Wanted { ports: &ports, ..Wanted::named("one") }).await;
+    // Longer than another server takes to be the one that takes writes.
+    let lease = LONG;
+    let one = scene.start(Wanted { ports: &ports, lease, ..Wanted::named("one") }).await;
     comes("the run works", gate.reached()).await;
     primary.stop().await;
     standby.promote().await;
@@ -127,6 +129,8 @@ async fn a_daemon_with_a_run_under_way_goes_on_by_itself_at_the_standby_that_was
     .await;
     gate.open();
     scene.handed_over(task).await;
+    let runs = scene.runs(task).await;
+    assert_eq!(runs.len(), 1, "the run under way went on: {runs:#?}");
     let next = scene.task("Fix the logout").await;
     scene.handed_over(next).await;
     was_done_once(&scene, &[task, next]).await;

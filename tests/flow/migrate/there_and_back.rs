@@ -107,6 +107,61 @@ async fn a_board_in_another_place_is_opened_by_nobody_after_it_was_moved() {
     App.open(&place, Need::Look).await.unwrap().close().await;
 }
 
+/// `rota.toml` names the board's file by this path.
+fn named(scene: &Scene, path: &str) {
+    std::fs::write(scene.config(), format!("[board]\npath = \"{path}\"\n")).unwrap();
+}
+
+/// From another state folder, which knows nothing of the move, the board is neither opened nor moved.
+async fn is_refused_elsewhere(scene: &Scene, name: &str) {
+    let place = Place { state: scene.folder.path().join("other"), ..scene.place() };
+    std::fs::create_dir(&place.state).unwrap();
+    let refused = App.open(&place, Need::Look).await.err().unwrap();
+    let stop = CancellationToken::new();
+    let options = MigrateOptions { to: scene.to_server(), dry_run: false };
+    let unmoved = App.migrate(&place, options, nobody(), stop).await.unwrap_err();
+    for failure in [refused, unmoved] {
+        let is_told = failure.message.contains("what was in") && failure.message.contains(name);
+        assert!(is_told && failure.message.contains(scene.team.schema_name()), "{failure:?}");
+        assert!(failure.hints[0].contains(&format!("{name}.moved.json")), "{failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_board_named_by_its_whole_path_into_the_folder_is_refused_from_another_one() {
+    let Some(scene) = Scene::new().await else { return };
+    named(&scene, &scene.state().join("board.sqlite").display().to_string());
+    scene.go(scene.to_server()).await.unwrap();
+    is_refused_elsewhere(&scene, "board.sqlite").await;
+}
+
+#[tokio::test]
+async fn a_board_beside_the_folder_is_refused_from_another_one() {
+    let Some(scene) = Scene::new().await else { return };
+    let beside = scene.folder.path().join("team.sqlite");
+    std::fs::rename(scene.state().join("board.sqlite"), beside).unwrap();
+    named(&scene, "../team.sqlite");
+    scene.go(scene.to_server()).await.unwrap();
+    is_refused_elsewhere(&scene, "team.sqlite").await;
+}
+
+#[tokio::test]
+async fn a_board_that_came_back_is_opened_however_its_path_is_named() {
+    let Some(scene) = Scene::new().await else { return };
+    let whole = scene.state().join("board.sqlite").display().to_string();
+    named(&scene, &whole);
+    let report = scene.go(scene.to_server()).await.unwrap();
+    named(&scene, &whole);
+    let refused = App.open(&scene.place(), Need::Look).await.err().unwrap();
+    assert!(refused.message.contains(scene.team.schema_name()), "{refused:?}");
+    scene.as_told(&report);
+    scene.go(MoveTo::Embedded).await.unwrap();
+    scene.at_home();
+    App.open(&scene.place(), Need::Look).await.unwrap().close().await;
+    named(&scene, &whole);
+    App.open(&scene.place(), Need::Look).await.unwrap().close().await;
+}
+
 /// Waits until one connection of the team waits for a lock of this kind.
 async fn until_one_waits(team: &Team, kind: &str) {
     let question = format!(

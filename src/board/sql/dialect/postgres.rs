@@ -25,8 +25,7 @@ use crate::board::{BoardError, Result};
 use crate::instruments::pools::Part;
 use crate::postgres::failure::{Meaning, meaning};
 use crate::postgres::steps::{self, StepsError};
-use crate::postgres::{Cluster, ConnectError, locks};
-use sqlx::pool::PoolConnection;
+use crate::postgres::{Acquired, Cluster, ConnectError, locks};
 use sqlx::postgres::{PgArguments, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _, SqlStr};
 use std::io::{self, ErrorKind};
@@ -140,6 +139,8 @@ impl Shared {
                 Err(error) if tries > 0 && lent.has_gone(&error) => {
                     tries -= 1;
                     turn = lent.turn.take();
+                    // There is nothing to undo, and its place is needed.
+                    lent.end();
                 }
                 Err(error) => {
                     return Err(match meaning(&error) {
@@ -176,7 +177,7 @@ enum State {
 pub(in crate::board::sql) struct Lent {
     at: Cluster,
     /// There until it is dropped.
-    connection: Option<PoolConnection<Postgres>>,
+    connection: Option<Acquired>,
     state: State,
     /// Something was sent, and its answer has not come.
     is_owed: bool,
@@ -201,7 +202,7 @@ fn statement(text: SqlStr, binds: &[Bind]) -> Statement {
 }
 
 impl Lent {
-    fn connection(&mut self) -> sqlx::Result<&mut PoolConnection<Postgres>> {
+    fn connection(&mut self) -> sqlx::Result<&mut Acquired> {
         self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)
     }
 
@@ -221,11 +222,16 @@ impl Lent {
 
     /// The pool would wait for its answer before it lends it again, and for those of the others.
     fn give_up(&mut self) -> sqlx::Error {
-        if let Some(silent) = self.connection.take() {
-            drop(silent.detach());
-        }
+        self.end();
         self.at.forget_idle();
         sqlx::Error::Io(io::Error::new(ErrorKind::TimedOut, "the server said nothing for too long"))
+    }
+
+    /// The connection is no more.
+    fn end(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.discard();
+        }
     }
 
     /// Whether the connection was found gone, so that another may do; one that was silent until it
@@ -285,9 +291,7 @@ impl Lent {
 
     /// Whatever uses connections that went away in the meantime finds the pool's others gone as well.
     async fn go_on_by_another(&mut self) -> Result<()> {
-        if let Some(mut gone) = self.connection.take() {
-            gone.close_on_drop();
-        }
+        self.end();
         let another = self.at.acquire().await.map_err(|error| unreached(&self.at, error))?;
         self.connection = Some(another);
         Ok(())
@@ -300,23 +304,24 @@ impl Drop for Lent {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         if self.is_owed && self.turn.is_none() {
-            drop(connection.detach());
+            connection.discard();
             return;
         }
         if self.state == State::Free {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            connection.close_on_drop();
+            connection.discard();
             return;
         };
+        connection.let_go();
         let (patience, turn) = (self.patience(), self.turn.take());
         runtime.spawn(async move {
             let undone = sqlx::raw_sql("rollback").execute(&mut *connection);
             let undone = timeout(patience, undone).await;
             if !matches!(undone, Ok(Ok(_))) {
                 // The pool would wait for what the server has still to say.
-                drop(connection.detach());
+                connection.discard();
             }
             drop(turn);
         });
