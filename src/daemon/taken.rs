@@ -9,6 +9,7 @@ use crate::ledger::NEWER;
 use crate::schedule::TakenBy;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The tasks that are taken, of these also by what a newer Rota wrote of their reviews.
 pub(super) async fn taken(
     parts: &Parts,
     named: &BTreeSet<TaskId>,

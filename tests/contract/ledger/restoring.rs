@@ -403,7 +403,8 @@ async fn a_stop_that_a_newer_rota_wrote_stays_where_a_database_was_put_back() {
     let store = state.open().unwrap();
     let newer = r#"{"rota":2,"by":["Ada","Bo"]}"#;
     store.commit(Batch::new().put("stopped", newer)).await.unwrap();
-    begin_epoch(store.as_ref(), state.path(), "ada", &*state.clock).await.unwrap();
+    let clock = ServerClock::over(state.clock());
+    begin_epoch(store.as_ref(), state.path(), "ada", &clock).await.unwrap();
     let stands = store.get("stopped").await.unwrap().unwrap().value;
     assert_eq!(stands, newer.as_bytes());
     assert!(state.ledger(&store, "one").stopped().await.unwrap().is_some());
