@@ -7,6 +7,7 @@ use crate::support::tallied::Tallied;
 use rota::clock::Clock;
 use rota::domain::{Body, Channel, Delivery, Notice, Receipt};
 use rota::ledger::{Again, Ledger, LedgerError, Sent};
+use rota::store::Batch;
 use std::sync::Arc;
 
 on_both_stores! {

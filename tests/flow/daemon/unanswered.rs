@@ -115,7 +115,7 @@ async fn such_a_report_that_a_drain_broke_off_when_it_was_begun_again_is_made_af
 
 #[tokio::test(start_paused = true)]
 async fn a_command_is_told_when_the_board_does_not_say_what_there_is_to_do() {
-    let (mut team, _shared) = team("ai-worker", WORKER_PLAYBOOK).await;
+    let (team, _shared) = team("ai-worker", WORKER_PLAYBOOK).await;
     let task = team.task("Fix the login").await;
     let command = team.try_start("one", Wake::ByHand).await.unwrap();
     team.board.watch.lists_nothing.store(true, Ordering::SeqCst);
