@@ -262,6 +262,29 @@ async fn the_servers_clock_decides_for_all_and_never_goes_back() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_look_shows_was_written_before_its_time() {
+    let Some(team) = schema().await else { return };
+    let stores = daemons(&team, 2).await;
+    let (writing, looking) = (Arc::clone(&stores[0]), Arc::clone(&stores[1]));
+    let mut writer = JoinSet::new();
+    writer.spawn(async move {
+        for _ in 0..200 {
+            let now = writing.now().await.unwrap().ms;
+            writing.commit(Batch::new().put("at", now.to_string())).await.unwrap();
+        }
+    });
+    let mut seen = BTreeSet::new();
+    while writer.try_join_next().map(|written| written.unwrap()).is_none() {
+        let (now, found) = looking.look(&["never", "at"]).await.unwrap();
+        let Some(at) = &found[1] else { continue };
+        let written: u64 = String::from_utf8_lossy(&at.value).parse().unwrap();
+        assert!(written <= now.ms, "{written} was seen at {now:?}");
+        seen.insert(at.version);
+    }
+    assert!(seen.len() > 1, "nothing was written while it looked");
+}
+
 fn milliseconds(team: &Team) -> u64 {
     team.psql("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint").parse().unwrap()
 }
@@ -316,6 +339,7 @@ async fn a_key_that_the_server_cannot_write_down_is_refused_and_hurts_nobody_els
     assert_eq!(store.get("a\0b").await.unwrap(), None);
     let found = store.get_all(&["a\0b", "a"]).await.unwrap();
     assert!(found[0].is_none() && found[1].is_some());
+    assert_eq!(store.look(&["a\0b", "a"]).await.unwrap().1, found);
     assert!(store.scan("a\0", None, 9).await.unwrap().is_empty());
     assert!(store.scan("a", Some("a\0b"), 9).await.unwrap().is_empty());
     assert_eq!(store.scan("", Some("A\0"), 9).await.unwrap().len(), 1);
