@@ -92,6 +92,11 @@ impl Store for Counted {
         self.below.get_all(keys).await
     }
 
+    async fn look(&self, keys: &[&str]) -> store::Result<(StoreTime, Vec<Option<Versioned>>)> {
+        self.questions.fetch_add(1, Ordering::SeqCst);
+        self.below.look(keys).await
+    }
+
     async fn commit(&self, batch: Batch) -> store::Result<()> {
         self.commits.fetch_add(1, Ordering::SeqCst);
         let new = batch.checks.iter().filter(|(_, version)| version.is_none());

@@ -1,8 +1,8 @@
 //! Claims a second of 1, 2, 4 and 8 daemons, beside the loops that people write by hand.
 //!
-//! A claim through the ledger is three statements in two steps: the store's time and what is known of the
-//! task, asked at once; then one statement that decides and writes. `store: a commit` is that last one
-//! alone. The loops by pgbench write as many bytes of a record, on the same server, with as many clients,
+//! A claim through the ledger is two statements, one after the other: the store's time with what is known
+//! of the task; then one that decides and writes. So are its renewal and its end. `store: a commit` is the
+//! second one alone. The loops by pgbench write as many bytes of a record, on the same server, with as many clients,
 //! in turns with ours: one turn forwards, the next backwards, so that nobody always comes after another.
 //! Before a turn each daemon of ours does its work once, as each client of pgbench is connected before its
 //! time begins.

@@ -5,7 +5,8 @@
 //! own time and writes it back only if nobody changed it in between. What a worker may believe
 //! without asking is its [`TrustWindow`].
 
-use super::newer::held_by_newer;
+use super::conversations::Left;
+use super::newer::{held_by_newer, lost_to_newer};
 use super::records::{self, Record};
 use super::{ClaimError, Ledger, TRIES_MAX, TrustWindow, keys};
 use crate::domain::{
@@ -82,17 +83,19 @@ impl Ledger {
         for _ in 0..TRIES_MAX {
             // The window counts from before the store was asked for anything.
             let started = self.clock.boot();
-            let looked = tokio::try_join!(self.store.now(), self.left_of(ask.task));
-            let (now, (found, has_conversation)) =
-                looked.map_err(|error| held_by_newer(ask.task, error))?;
+            let left = self.left_of(ask.task).await;
+            let Left { now, found, has_conversation, is_orphan } =
+                left.map_err(|error| held_by_newer(ask.task, error))?;
             let claim = match self.judge(&ask, found.as_ref().map(|r| &r.value), &now)? {
                 Verdict::Granted(claim) => return Ok(self.held(*claim, started, &now, ask.lease)),
                 Verdict::Take(claim) => Claim { assistant: assistant.clone(), ..*claim },
             };
             let claim = begun(claim, ask.resume);
-            let batch = Batch::new()
-                .put(keys::held(board, ask.task), "{}")
-                .delete(keys::orphan(board, ask.task));
+            let mut batch = Batch::new().put(keys::held(board, ask.task), "{}");
+            // Whoever leaves one from here on writes the claim with it, and this is looked at again.
+            if is_orphan {
+                batch = batch.delete(keys::orphan(board, ask.task));
+            }
             let batch = records::replace(batch, &key, &claim, found.as_ref())?;
             // What was said under a claim that nobody took up again is nothing to whoever begins anew.
             let batch = if ask.resume.is_none() && has_conversation {
@@ -213,10 +216,8 @@ impl Ledger {
         fence: Fence,
         run: &RunId,
     ) -> Result<(), ClaimError> {
-        // The record first: it is judged at a time that is later, never earlier.
-        let found = self.claim_record(task).await;
-        let found = found.map_err(|error| held_by_newer(task, error))?;
-        let now = self.store.now().await?;
+        let looked = self.claim_look(task).await;
+        let (now, found) = looked.map_err(|error| held_by_newer(task, error))?;
         let found = found.as_ref().map(|record| &record.value);
         self.mine(found, fence, run, &now).map(|_| ())
     }
@@ -226,18 +227,12 @@ impl Ledger {
         Ok(self.claim_record(task).await?.map(|record| record.value))
     }
 
-    /// The record of a claim that is held; one that a newer Rota has written since is lost.
-    pub(super) async fn held_record(
+    /// The record of a task's claims, to be judged at a time that is later, never earlier.
+    pub(super) async fn claim_look(
         &self,
-        held: &Held,
-    ) -> Result<Option<Record<Claim>>, ClaimError> {
-        let task = held.claim.task;
-        self.claim_record(task).await.map_err(|error| {
-            if records::is_newer(&error) {
-                held.trust.lose();
-            }
-            held_by_newer(task, error)
-        })
+        task: TaskId,
+    ) -> Result<(StoreTime, Option<Record<Claim>>), StoreError> {
+        records::look(self.store.as_ref(), &keys::claim(&self.options.board, task)).await
     }
 
     pub(super) async fn claim_record(
@@ -349,8 +344,8 @@ impl Ledger {
         let (task, fence) = (held.claim.task, held.claim.fence);
         let key = keys::claim(&self.options.board, task);
         for _ in 0..TRIES_MAX {
-            let now = self.store.now().await?;
-            let found = self.held_record(held).await?;
+            let looked = self.claim_look(task).await;
+            let (now, found) = looked.map_err(|error| lost_to_newer(held, error))?;
             let mine = self.mine(found.as_ref().map(|r| &r.value), fence, &held.claim.run, &now);
             let mut claim = match mine {
                 Ok(claim) => claim.clone(),
@@ -378,8 +373,8 @@ impl Ledger {
         let (task, fence) = (held.claim.task, held.claim.fence);
         let key = keys::claim(&self.options.board, task);
         for _ in 0..TRIES_MAX {
-            let now = self.store.now().await?;
-            let found = self.held_record(held).await?;
+            let left = self.left_of(task).await.map_err(|error| lost_to_newer(held, error))?;
+            let Left { now, found, has_conversation, .. } = left;
             let record = found.as_ref().map(|record| &record.value);
             let mine = self.mine(record, fence, &held.claim.run, &now);
             let mut wanted = record.cloned().unwrap_or_else(|| held.claim.clone());
@@ -389,8 +384,10 @@ impl Ledger {
             wanted.remember_loser(record.map_or(Phase::Free, |record| record.phase), "");
             match mine {
                 Ok(_) => {
-                    let batch = self.given_back(found.as_ref(), &wanted)?;
-                    let batch = self.unless_it_goes_on(batch, &wanted).await?;
+                    let mut batch = self.given_back(found.as_ref(), &wanted)?;
+                    if has_conversation {
+                        batch = self.unless_it_goes_on(batch, &wanted).await?;
+                    }
                     if self.try_commit(batch).await? {
                         self.count_end(&wanted);
                         held.claim = wanted;

@@ -46,6 +46,19 @@ impl fmt::Debug for KeptConversation {
     }
 }
 
+/// What one question finds of a task.
+#[derive(Debug)]
+pub(super) struct Left {
+    /// The store's time, not earlier than the rest.
+    pub(super) now: StoreTime,
+    /// The record of its claims.
+    pub(super) found: Option<Record<Claim>>,
+    /// Something is kept that was said under its claim.
+    pub(super) has_conversation: bool,
+    /// Its claim ended and may still show on the board.
+    pub(super) is_orphan: bool,
+}
+
 impl Ledger {
     /// Keeps a conversation with a claim that is about to wait, in the place of an earlier one.
     ///
@@ -75,8 +88,7 @@ impl Ledger {
             _ => Err(lost(Reason::ClaimLost, format!("the claim of task {task} waits no more"))),
         };
         if matches!(self.answer(task).await, Ok(Some(kept)) if kept == *answer) {
-            let now = self.store.now().await?;
-            let found = self.claim_record(task).await?;
+            let (now, found) = self.claim_look(task).await?;
             return waits(found.as_ref().map(|record| &record.value), &now);
         }
         self.keep(task, &keys::answer(&self.options.board, task), answer, waits).await
@@ -92,8 +104,7 @@ impl Ledger {
     ) -> Result<(), ClaimError> {
         let claim = keys::claim(&self.options.board, task);
         for _ in 0..TRIES_MAX {
-            let now = self.store.now().await?;
-            let found = self.claim_record(task).await?;
+            let (now, found) = self.claim_look(task).await?;
             stands(found.as_ref().map(|record| &record.value), &now)?;
             let version = found.map(|record| record.version);
             let earlier = self.without(Batch::new(), key).await?;
@@ -142,18 +153,16 @@ impl Ledger {
         self.without_conversation(batch, claim.task).await
     }
 
-    /// The record of a task's claims, and whether something is kept that was said under it: with one question.
-    pub(super) async fn left_of(
-        &self,
-        task: TaskId,
-    ) -> Result<(Option<Record<Claim>>, bool), StoreError> {
+    /// What there is of a task, and the time: with one question.
+    pub(super) async fn left_of(&self, task: TaskId) -> Result<Left, StoreError> {
         let (board, store) = (&self.options.board, self.store.as_ref());
-        let key = keys::claim(board, task);
-        let said = [keys::conversation(board, task), keys::answer(board, task)];
-        let mut found = store.get_all(&[&key, &said[0], &said[1]]).await?.into_iter();
-        let claim = found.next().flatten();
-        let has_conversation = found.any(|found| found.is_some());
-        Ok((records::of(store, &key, claim).await?, has_conversation))
+        let others =
+            [keys::orphan(board, task), keys::conversation(board, task), keys::answer(board, task)];
+        let looked = records::look_around(store, &keys::claim(board, task), &others).await?;
+        let (now, found, others) = looked;
+        let mut others = others.into_iter();
+        let is_orphan = others.next().unwrap_or_default();
+        Ok(Left { now, found, has_conversation: others.any(|is_there| is_there), is_orphan })
     }
 
     /// Adds its removal to a commit, and that of the answer, whether they can be read or not.

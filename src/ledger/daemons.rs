@@ -156,8 +156,8 @@ impl Ledger {
         for _ in 0..TRIES_MAX {
             // What may be believed counts from before the store was asked for anything.
             let started = self.clock.boot();
-            let now = self.store.now().await?;
-            let found: Option<Record<DaemonRecord>> = self.read(&key).await?;
+            let looked = records::look::<DaemonRecord>(self.store.as_ref(), &key).await?;
+            let (now, found) = looked;
             let known = found.as_ref().map(|found| &found.value);
             if let Some(other) = known.filter(|known| known.life != *life)
                 && (!begins || other.is_there(&now))

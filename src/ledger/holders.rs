@@ -29,8 +29,8 @@ impl Ledger {
     /// [`ClaimError::Lost`]: no assistant holds it with this fence.
     pub async fn take_up(&self, task: TaskId, fence: Fence) -> Result<Held, ClaimError> {
         let started = self.clock.boot();
-        let found = self.claim(task).await?;
-        let now = self.store.now().await?;
+        let (now, found) = self.claim_look(task).await?;
+        let found = found.map(|record| record.value);
         let Some(Claim { run, assistant: Some(assistant), .. }) = &found else {
             return Err(lost(Reason::ClaimLost, "no assistant holds it".to_owned()));
         };
@@ -163,8 +163,7 @@ impl Ledger {
         let key = keys::claim(&self.options.board, parked.task);
         let started = self.clock.boot();
         for _ in 0..TRIES_MAX {
-            let now = self.store.now().await?;
-            let found = self.claim_record(parked.task).await?;
+            let (now, found) = self.claim_look(parked.task).await?;
             let waits = |claim: &Claim| claim.phase == Phase::Parked && claim.fence == parked.fence;
             let Some(record) = found.filter(|record| waits(&record.value)) else {
                 return Err(lost(Reason::ClaimLost, "it does not wait any more".to_owned()));
@@ -233,9 +232,8 @@ impl Ledger {
     /// The claim under which a task is held or waits for an answer now, whoever holds it, and how
     /// long its lease still lasts.
     pub async fn holding(&self, task: TaskId) -> Result<Option<(Claim, Duration)>, ClaimError> {
-        // The record first: it is judged at a time that is later, never earlier.
-        let Some(claim) = self.claim(task).await? else { return Ok(None) };
-        let now = self.store.now().await?;
+        let (now, found) = self.claim_look(task).await?;
+        let Some(claim) = found.map(|record| record.value) else { return Ok(None) };
         if claim.phase != Phase::Parked && !claim.is_live(&now) {
             return Ok(None);
         }

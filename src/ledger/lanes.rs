@@ -25,11 +25,11 @@ impl Ledger {
         let key = keys::lane(channel);
         for _ in 0..TRIES_MAX {
             let started = self.clock.boot();
-            let now = self.store.now().await?;
-            let found: Option<Record<Lane>> = match self.read(&key).await {
+            let looked = records::look::<Lane>(self.store.as_ref(), &key).await;
+            let (now, found) = match looked {
                 // Until when it is whose, nobody here can tell.
-                Err(error) if error.is_of_newer() => return Ok(None),
-                found => found?,
+                Err(error) if records::is_newer(&error) => return Ok(None),
+                looked => looked?,
             };
             let is_anothers = found.as_ref().is_some_and(|found| {
                 let lane = &found.value;

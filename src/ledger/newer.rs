@@ -3,7 +3,7 @@
 
 use super::claims::lost;
 use super::records::{self, Found};
-use super::{ClaimError, Ledger, LedgerError, Result, keys};
+use super::{ClaimError, Held, Ledger, LedgerError, Result, keys};
 use crate::domain::{Claim, Fence, Occurrence, OccurrenceId, Phase, Reason, TaskId};
 use crate::store::{Row, StoreError, Versioned};
 use serde::Deserialize;
@@ -115,6 +115,14 @@ impl Ledger {
         let found = self.find::<Occurrence>(&keys::occurrence(id)).await?;
         Ok(!matches!(found, Found::Nothing))
     }
+}
+
+/// Why a claim that is held could not be read; one that a newer Rota has written since is lost.
+pub(super) fn lost_to_newer(held: &Held, error: StoreError) -> ClaimError {
+    if records::is_newer(&error) {
+        held.trust.lose();
+    }
+    held_by_newer(held.claim.task, error)
 }
 
 /// Why a claim whose record could not be read is nobody's here.

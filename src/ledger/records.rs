@@ -8,6 +8,7 @@
 //! lower ones leaves it alone, as it does what holds words that it does not know.
 
 use super::{Ledger, LedgerError, Result, keys};
+use crate::domain::StoreTime;
 use crate::store::{Batch, Row, Store, StoreError, VALUE_BYTES_MAX, Versioned};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -169,6 +170,37 @@ pub(super) async fn of<T: DeserializeOwned>(
             return Ok(Some(record));
         }
         found = store.get(key).await?;
+    }
+    Err(corrupt(key, "its parts do not fit together"))
+}
+
+/// The store's time with a record, asked for together: the time is not earlier than what was read.
+pub(super) async fn look<T: DeserializeOwned>(
+    store: &dyn Store,
+    key: &str,
+) -> std::result::Result<(StoreTime, Option<Record<T>>), StoreError> {
+    let (now, record, _) = look_around(store, key, &[]).await?;
+    Ok((now, record))
+}
+
+/// The same with whether anything is under each of these other keys. All of it is asked for again where the
+/// record was rewritten between its parts: what was written along with it is then seen, too.
+pub(super) async fn look_around<T: DeserializeOwned>(
+    store: &dyn Store,
+    key: &str,
+    others: &[String],
+) -> std::result::Result<(StoreTime, Option<Record<T>>, Vec<bool>), StoreError> {
+    let asked: Vec<&str> = std::iter::once(key).chain(others.iter().map(String::as_str)).collect();
+    for _ in 0..READS_MAX {
+        let (now, found) = store.look(&asked).await?;
+        let mut found = found.into_iter();
+        let own = found.next().flatten();
+        let others: Vec<bool> = found.map(|other| other.is_some()).collect();
+        let Some(Versioned { version, value }) = own else { return Ok((now, None, others)) };
+        let row = Row { key: key.to_owned(), version, value };
+        if let Some(record) = complete(store, &row).await? {
+            return Ok((now, Some(record), others));
+        }
     }
     Err(corrupt(key, "its parts do not fit together"))
 }

@@ -2,6 +2,7 @@
 //! between leaves a task that shows a claim which nobody has.
 
 use super::claims::{Acquire, Held, contended};
+use super::newer::lost_to_newer;
 use super::records;
 use super::{ClaimError, Ledger, TRIES_MAX, keys};
 use crate::store::Batch;
@@ -19,8 +20,8 @@ impl Ledger {
         let ask = Acquire { resume: Some(held.claim.fence), ..ask };
         for _ in 0..TRIES_MAX {
             let started = self.clock.boot();
-            let now = self.store.now().await?;
-            let found = self.held_record(held).await?;
+            let looked = self.claim_look(held.claim.task).await;
+            let (now, found) = looked.map_err(|error| lost_to_newer(held, error))?;
             let record = found.as_ref().map(|record| &record.value);
             let granted = record.filter(|c| c.nonce == ask.nonce && c.run == ask.run);
             if let Some(claim) = granted {

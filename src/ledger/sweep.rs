@@ -7,7 +7,7 @@ use super::claims::{contended, lost};
 use super::records::{self, Record};
 use super::{ClaimError, Ledger, TRIES_MAX, keys};
 use crate::domain::{
-    Claim, ClaimEnd, EndKind, Fence, Phase, Reason, Revoked, TaskId, Timestamp, Wrote,
+    Claim, ClaimEnd, EndKind, Fence, Phase, Reason, Revoked, StoreTime, TaskId, Timestamp, Wrote,
 };
 use crate::store::{Batch, StoreError};
 use serde::{Deserialize, Serialize};
@@ -38,13 +38,12 @@ impl Ledger {
             !revoked.is_some_and(|r| r.holder.daemon != *daemon && !r.until.is_past(&now))
         });
         for task in self.tasks_under(&keys::held_prefix(&self.options.board)).await? {
-            let now = self.store.now().await?;
-            let is_over = |claim: &Claim| {
+            let is_over = |claim: &Claim, now: &StoreTime| {
                 let holder = claim.holder.as_ref();
                 let is_earlier = holder.is_some_and(|h| h.daemon == *daemon && h.life != *life);
                 // The end of a daemon ends its workers, and nobody who only calls it.
                 let goes_on = claim.assistant.is_some() && claim.phase == Phase::Working;
-                is_earlier && !(goes_on && claim.is_live(&now))
+                is_earlier && !(goes_on && claim.is_live(now))
             };
             ended.extend(self.expire_one(task, Reason::Interrupted, is_over).await?);
         }
@@ -54,9 +53,8 @@ impl Ledger {
     /// Ends an assistant's claim whose lease has ended in the store's time; returns it with the
     /// phase it had. Where no daemon sweeps, whoever comes next to the task does.
     pub async fn expire_assistant(&self, task: TaskId) -> Result<Option<Claim>, ClaimError> {
-        let now = self.store.now().await?;
-        self.expire_one(task, Reason::LeaseExpired, |claim| {
-            claim.assistant.is_some() && claim.holder.is_some() && !claim.is_live(&now)
+        self.expire_one(task, Reason::LeaseExpired, |claim, now| {
+            claim.assistant.is_some() && claim.holder.is_some() && !claim.is_live(now)
         })
         .await
     }
@@ -65,18 +63,13 @@ impl Ledger {
     /// them with the phase they had; of several sweepers one gets each.
     pub async fn expire(&self) -> Result<Vec<Claim>, ClaimError> {
         let mut ended = Vec::new();
-        let held = self.tasks_under(&keys::held_prefix(&self.options.board)).await?;
-        for tasks in held.chunks(records::PAGE) {
-            // Before their records are read: the time must not be later than the record it judges.
-            let now = self.store.now().await?;
-            for task in tasks {
-                let claim = self
-                    .expire_one(*task, Reason::LeaseExpired, |claim| {
-                        claim.holder.is_some() && !claim.is_live(&now)
-                    })
-                    .await?;
-                ended.extend(claim);
-            }
+        for task in self.tasks_under(&keys::held_prefix(&self.options.board)).await? {
+            let claim = self
+                .expire_one(task, Reason::LeaseExpired, |claim, now| {
+                    claim.holder.is_some() && !claim.is_live(now)
+                })
+                .await?;
+            ended.extend(claim);
         }
         Ok(ended)
     }
@@ -145,8 +138,7 @@ impl Ledger {
         }
         let key = keys::claim(&self.options.board, task);
         for _ in 0..TRIES_MAX {
-            let now = self.store.now().await?;
-            let found = self.claim_record(task).await?;
+            let (now, found) = self.claim_look(task).await?;
             let Some(record) = found.filter(|record| record.value.phase != Phase::Free) else {
                 return Err(lost(Reason::NotFound, format!("nobody holds task {task}")));
             };
@@ -189,16 +181,20 @@ impl Ledger {
         records::get(self.store.as_ref(), &keys::orphan(&self.options.board, task)).await
     }
 
-    /// Ends one claim if it is as `is_over` says; returns it with the phase it had.
+    /// Ends one claim if it is as `is_over` says, by the store's time; returns it with the phase it had. The
+    /// time may be later than the record: what is written stands only if nobody renewed it meanwhile.
     async fn expire_one(
         &self,
         task: TaskId,
         reason: Reason,
-        is_over: impl Fn(&Claim) -> bool,
+        is_over: impl Fn(&Claim, &StoreTime) -> bool,
     ) -> Result<Option<Claim>, ClaimError> {
         for _ in 0..TRIES_MAX {
-            let found = records::known(self.claim_record(task).await)?;
-            let Some(record) = found.filter(|record| is_over(&record.value)) else {
+            let (now, found) = match self.claim_look(task).await {
+                Err(error) if records::is_newer(&error) => return Ok(None),
+                looked => looked?,
+            };
+            let Some(record) = found.filter(|record| is_over(&record.value, &now)) else {
                 return Ok(None);
             };
             if let Some(claim) = self.try_expire(&record, reason).await? {

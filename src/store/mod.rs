@@ -26,6 +26,8 @@
 //!     committed: once for several of their commits, perhaps, and rarely once too often. What this one
 //!     committed is not counted; where one has the store alone there is nothing to count. A commit of
 //!     [`QUIET`] rows alone may be counted later, or not at all.
+//! 13. [`Store::look`] says what [`Store::get_all`] and [`Store::now`] say, and the time is not earlier than
+//!     the state that it read, nor later than the answer.
 
 pub mod lock;
 pub mod memory;
@@ -65,6 +67,19 @@ pub trait Store: Send + Sync + std::fmt::Debug {
             found.push(self.get(key).await?);
         }
         Ok(found)
+    }
+
+    /// The store's time with the values of several keys, in their order; by one question where the engine
+    /// can.
+    ///
+    /// Whoever judges a lease asks so. A lease that has not ended by this time had not ended in the state that
+    /// was read, so whoever acts on a look without a commit acts under a lease that was live there. Whoever
+    /// commits after it checks the version: a lease that is over by this time is over when the commit stands,
+    /// and nobody has renewed it in between. A lease that is given counts from this time, which is later than
+    /// when its holder began to ask, from when that one believes it.
+    async fn look(&self, keys: &[&str]) -> Result<(StoreTime, Vec<Option<Versioned>>)> {
+        let found = self.get_all(keys).await?;
+        Ok((self.now().await?, found))
     }
 
     /// Checks, then puts and deletes, all or nothing. Many callers share one flush.

@@ -214,6 +214,10 @@ impl Store for WatchedStore {
         self.heeded(self.inner.get_all(keys).await)
     }
 
+    async fn look(&self, keys: &[&str]) -> Result<(StoreTime, Vec<Option<Versioned>>)> {
+        self.heeded(self.inner.look(keys).await)
+    }
+
     async fn commit(&self, batch: Batch) -> Result<()> {
         let gate = self.gate.read().await;
         self.spare(&batch).await?;

@@ -90,6 +90,11 @@ impl Store for Door {
         self.shared.below.get_all(keys).await
     }
 
+    async fn look(&self, keys: &[&str]) -> Result<(StoreTime, Vec<Option<Versioned>>)> {
+        self.pass().await?;
+        self.shared.below.look(keys).await
+    }
+
     async fn commit(&self, batch: Batch) -> Result<()> {
         self.pass().await?;
         self.shared.below.commit(batch).await?;

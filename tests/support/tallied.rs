@@ -63,6 +63,14 @@ impl Store for Tallied {
         Ok(found)
     }
 
+    async fn look(&self, keys: &[&str]) -> Result<(StoreTime, Vec<Option<Versioned>>)> {
+        let (now, found) = self.below.look(keys).await?;
+        if let Some(first) = keys.first() {
+            self.note(first, found.iter().flatten().count());
+        }
+        Ok((now, found))
+    }
+
     async fn commit(&self, batch: Batch) -> Result<()> {
         self.below.commit(batch).await
     }

@@ -155,6 +155,13 @@ impl PostgresStore {
         }
     }
 
+    /// The time that callers are told where the server said this to a question of that time.
+    fn time(&self, asked: Option<Duration>, said: i64) -> Result<StoreTime> {
+        let ms = not_before(self.latest.fetch_max(said, Ordering::SeqCst), said)?;
+        self.tell(asked, said);
+        Ok(StoreTime { era: ERA.to_owned(), ms: ms.unsigned_abs() })
+    }
+
     /// Where it is, with the pool that it reads from.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
@@ -186,9 +193,14 @@ impl Store for PostgresStore {
     }
 
     async fn get_all(&self, keys: &[&str]) -> Result<Vec<Option<Versioned>>> {
-        // One with a zero byte is nowhere, and stands for the empty key, which is nowhere either.
-        let keys: Vec<&str> = keys.iter().map(|key| if has_zero(key) { "" } else { key }).collect();
-        Ok(self.reads.get_all(&keys).await?)
+        Ok(self.reads.get_all(&without_zeros(keys)).await?)
+    }
+
+    async fn look(&self, keys: &[&str]) -> Result<(StoreTime, Vec<Option<Versioned>>)> {
+        let keys = without_zeros(keys);
+        let asks = || Some(self.clock.as_ref()?.boot());
+        let (asked, said, found) = self.reads.look(&keys, asks).await?;
+        Ok((self.time(asked, said)?, found))
     }
 
     async fn commit(&self, batch: Batch) -> Result<()> {
@@ -214,9 +226,7 @@ impl Store for PostgresStore {
 
     async fn now(&self) -> Result<StoreTime> {
         let (asked, said) = self.reads.now(|| Some(self.clock.as_ref()?.boot())).await?;
-        let ms = not_before(self.latest.fetch_max(said, Ordering::SeqCst), said)?;
-        self.tell(asked, said);
-        Ok(StoreTime { era: ERA.to_owned(), ms: ms.unsigned_abs() })
+        self.time(asked, said)
     }
 
     fn measure(&self) {
@@ -240,6 +250,11 @@ fn not_before(latest: i64, said: i64) -> std::result::Result<i64, Fault> {
 /// What no text of the server's holds.
 fn has_zero(key: &str) -> bool {
     key.contains('\0')
+}
+
+/// One with a zero byte is nowhere, and stands for the empty key, which is nowhere either.
+fn without_zeros<'a>(keys: &[&'a str]) -> Vec<&'a str> {
+    keys.iter().map(|key| if has_zero(key) { "" } else { *key }).collect()
 }
 
 #[cfg(test)]

@@ -22,7 +22,11 @@ const SCAN: &str =
     "select key, version, value from ledger where key >= $1 and key < $3 order by key limit $2";
 const SCAN_TO_END: &str =
     "select key, version, value from ledger where key >= $1 order by key limit $2";
-const NOW: &str = "select floor(extract(epoch from clock_timestamp()) * 1000)::bigint";
+const NOW: &str = "select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as clock";
+/// The clock is read once, when it is settled already which rows are seen; where none is found it comes alone.
+const LOOK: &str = "select l.key, l.version, l.value, c.clock \
+     from (select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as clock) c \
+     left join ledger l on l.key = any ($1)";
 
 type Question = Query<'static, Postgres, PgArguments>;
 
@@ -70,13 +74,17 @@ impl Reads {
 
     pub(super) async fn get_all(&self, keys: &[&str]) -> Result<Vec<Option<Versioned>>, Fault> {
         let rows = self.rows(|| sqlx::query(GET_ALL).bind(keys), self.once()).await?;
-        let mut found = HashMap::with_capacity(rows.len());
-        for row in rows {
-            let key: String = row.try_get(0)?;
-            let versioned = Versioned { version: version(row.try_get(1)?), value: row.try_get(2)? };
-            found.insert(key, versioned);
-        }
-        Ok(keys.iter().map(|key| found.get(*key).cloned()).collect())
+        in_order(keys, &rows)
+    }
+
+    /// The same with the server's clock, as [`Reads::now`] tells it.
+    pub(super) async fn look<T: Send>(
+        &self,
+        keys: &[&str],
+        asks: impl Fn() -> T + Send + Sync,
+    ) -> Result<(T, i64, Vec<Option<Versioned>>), Fault> {
+        let (asked, said, rows) = self.timed(|| sqlx::query(LOOK).bind(keys), asks).await?;
+        Ok((asked, said, in_order(keys, &rows)?))
     }
 
     pub(super) async fn scan(
@@ -113,15 +121,26 @@ impl Reads {
         &self,
         asks: impl Fn() -> T + Send + Sync,
     ) -> Result<(T, i64), Fault> {
+        let (asked, said, _) = self.timed(|| sqlx::query(NOW), asks).await?;
+        Ok((asked, said))
+    }
+
+    /// Asks what has the server's clock in each row of its answer.
+    async fn timed<T: Send>(
+        &self,
+        question: impl Fn() -> Question + Send + Sync,
+        asks: impl Fn() -> T + Send + Sync,
+    ) -> Result<(T, i64, Vec<PgRow>), Fault> {
         let patience = Patience { first: NOW_MAX, again: Some(NOW_MAX) };
         let mut asked = None;
-        let question = || {
+        let sent = || {
             asked = Some(asks());
-            sqlx::query(NOW)
+            question()
         };
-        let rows = self.rows(question, patience).await?;
-        let said: i64 = rows.first().map_or(Err(sqlx::Error::RowNotFound), |row| row.try_get(0))?;
-        Ok((asked.ok_or(Fault::Closed)?, said))
+        let rows = self.rows(sent, patience).await?;
+        let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        let said: i64 = first.try_get("clock")?;
+        Ok((asked.ok_or(Fault::Closed)?, said, rows))
     }
 
     fn once(&self) -> Patience {
@@ -224,6 +243,18 @@ fn end_of(prefix: &str) -> Option<String> {
         }
     }
     None
+}
+
+/// What was found under each key. A row of nothing has no key.
+fn in_order(keys: &[&str], rows: &[PgRow]) -> Result<Vec<Option<Versioned>>, Fault> {
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let key: Option<String> = row.try_get(0)?;
+        let Some(key) = key else { continue };
+        let versioned = Versioned { version: version(row.try_get(1)?), value: row.try_get(2)? };
+        found.insert(key, versioned);
+    }
+    Ok(keys.iter().map(|key| found.get(*key).cloned()).collect())
 }
 
 /// The sequence begins at 1.

@@ -15,6 +15,7 @@ mod older;
 mod outbox;
 mod people;
 mod pruning;
+mod questions;
 mod race;
 mod repeats;
 mod restoring;

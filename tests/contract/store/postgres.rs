@@ -10,6 +10,7 @@ use rota::store::postgres::PostgresStore;
 use rota::store::{Batch, Result, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -212,28 +213,33 @@ async fn a_commit_with_more_keys_than_locks_is_as_good_as_others_beside_it() {
     let large = Arc::clone(&stores[0]);
     let names = keys.clone();
     let mut writing = JoinSet::new();
+    // It goes on until the other has come in between: how soon that is depends on the machine.
+    let has_seen = Arc::new(AtomicBool::new(false));
+    let is_enough = Arc::clone(&has_seen);
     writing.spawn(async move {
-        for round in 0..20 {
+        for round in 0..1_000 {
+            if round >= 20 && is_enough.load(Ordering::Relaxed) {
+                break;
+            }
             let batch =
                 names.iter().fold(Batch::new(), |batch, key| batch.put(key, round.to_string()));
             large.commit(batch).await.unwrap();
         }
     });
-    let mut seen = 0;
     while writing.try_join_next().map(|written| written.unwrap()).is_none() {
         // Checked and written by both: what is small here is never between two halves of the large.
         let found = stores[1].get("part/150").await.unwrap();
         let Some(found) = found else { continue };
         let batch = Batch::new().check("part/150", Some(found.version));
         match stores[1].commit(batch.put("part/150", found.value)).await {
-            Ok(()) => seen += 1,
+            Ok(()) => has_seen.store(true, Ordering::Relaxed),
             Err(StoreError::Conflict { .. }) => {}
             Err(error) => panic!("{error:?}"),
         }
         let rows = stores[1].scan("part/", None, 999).await.unwrap();
         assert!(rows.iter().all(|row| row.value == rows[0].value), "a part was seen");
     }
-    assert!(seen > 0);
+    assert!(has_seen.load(Ordering::Relaxed), "it never came in between");
     let rows = stores[1].scan("part/", None, 999).await.unwrap();
     assert_eq!(rows.len(), 300);
     let versions: BTreeSet<u64> = rows.iter().map(|row| row.version).collect();
@@ -260,6 +266,29 @@ async fn the_servers_clock_decides_for_all_and_never_goes_back() {
         assert_eq!(now.era, "postgres");
         assert!((before..=after).contains(&now.ms), "{before}, {now:?}, {after}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_look_shows_was_written_before_its_time() {
+    let Some(team) = schema().await else { return };
+    let stores = daemons(&team, 2).await;
+    let (writing, looking) = (Arc::clone(&stores[0]), Arc::clone(&stores[1]));
+    let mut writer = JoinSet::new();
+    writer.spawn(async move {
+        for _ in 0..200 {
+            let now = writing.now().await.unwrap().ms;
+            writing.commit(Batch::new().put("at", now.to_string())).await.unwrap();
+        }
+    });
+    let mut seen = BTreeSet::new();
+    while writer.try_join_next().map(|written| written.unwrap()).is_none() {
+        let (now, found) = looking.look(&["never", "at"]).await.unwrap();
+        let Some(at) = &found[1] else { continue };
+        let written: u64 = String::from_utf8_lossy(&at.value).parse().unwrap();
+        assert!(written <= now.ms, "{written} was seen at {now:?}");
+        seen.insert(at.version);
+    }
+    assert!(seen.len() > 1, "nothing was written while it looked");
 }
 
 fn milliseconds(team: &Team) -> u64 {
@@ -316,6 +345,7 @@ async fn a_key_that_the_server_cannot_write_down_is_refused_and_hurts_nobody_els
     assert_eq!(store.get("a\0b").await.unwrap(), None);
     let found = store.get_all(&["a\0b", "a"]).await.unwrap();
     assert!(found[0].is_none() && found[1].is_some());
+    assert_eq!(store.look(&["a\0b", "a"]).await.unwrap().1, found);
     assert!(store.scan("a\0", None, 9).await.unwrap().is_empty());
     assert!(store.scan("a", Some("a\0b"), 9).await.unwrap().is_empty());
     assert_eq!(store.scan("", Some("A\0"), 9).await.unwrap().len(), 1);

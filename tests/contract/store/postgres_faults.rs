@@ -175,6 +175,9 @@ async fn ended_connections_are_made_again_and_reads_do_not_fail_for_it() {
         team.terminate_others().await;
         assert_eq!(store.get("kept").await.unwrap().unwrap().value, b"v");
         store.now().await.unwrap();
+        team.terminate_others().await;
+        let (_, found) = store.look(&["kept"]).await.unwrap();
+        assert_eq!(found[0].as_ref().unwrap().value, b"v");
     }
     // It hears again, also after its word was lost.
     heard.mark_unchanged();
@@ -291,6 +294,17 @@ impl Clock for Ahead {
     fn boot_id(&self) -> String {
         self.0.boot_id()
     }
+}
+
+#[tokio::test]
+async fn a_look_tells_the_clock_as_a_question_for_the_time_does() {
+    let Some(team) = schema().await else { return };
+    let clock = Arc::new(ServerClock::over(Arc::new(Ahead(SystemClock::new()))));
+    let store = PostgresStore::open(team.cluster(1)).await.unwrap().telling(Arc::clone(&clock));
+    let apart = || (clock.wall() - SystemClock::new().wall()).abs();
+    assert!(apart() > TimeDelta::minutes(50), "{}", apart());
+    store.look(&["any"]).await.unwrap();
+    assert!(apart() < TimeDelta::minutes(10), "{}", apart());
 }
 
 #[tokio::test]

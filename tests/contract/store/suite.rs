@@ -32,6 +32,7 @@ for_every_adapter! {
     of_a_commit_whose_check_fails_nothing_happens_and_the_first_key_is_named
     what_was_committed_is_there_with_its_version
     several_keys_are_read_in_the_order_in_which_they_are_asked_for
+    a_look_is_several_keys_in_their_order_and_the_time
     of_two_swaps_against_one_version_the_second_loses
     of_many_racing_swaps_one_wins_each_round
     a_version_never_comes_twice_not_even_after_a_delete
@@ -91,6 +92,20 @@ async fn several_keys_are_read_in_the_order_in_which_they_are_asked_for(f: Fixtu
     let (a, c) = (f.store.get("a").await.unwrap(), f.store.get("c").await.unwrap());
     assert_eq!(found, [c.clone(), None, a, c]);
     assert!(f.store.get_all(&[]).await.unwrap().is_empty());
+}
+
+async fn a_look_is_several_keys_in_their_order_and_the_time(f: Fixture) {
+    f.store.commit(put("a", "1").put("c", "3")).await.unwrap();
+    let before = f.store.now().await.unwrap();
+    for keys in [vec!["c", "b", "a", "c"], vec!["b"], Vec::new()] {
+        let (now, found) = f.store.look(&keys).await.unwrap();
+        let after = f.store.now().await.unwrap();
+        assert_eq!(found, f.store.get_all(&keys).await.unwrap(), "{keys:?}");
+        assert_eq!((&now.era, &now.era), (&before.era, &after.era));
+        assert!((before.ms..=after.ms).contains(&now.ms), "{before:?}, {now:?}, {after:?}");
+    }
+    let (_, found) = f.store.look(&["b", "a"]).await.unwrap();
+    assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true]);
 }
 
 async fn of_two_swaps_against_one_version_the_second_loses(f: Fixture) {

@@ -136,6 +136,11 @@ impl Server {
         self.0.port
     }
 
+    /// What it wrote down so far. A statement is in there before it is answered.
+    pub(crate) fn log(&self) -> String {
+        self.0.log()
+    }
+
     /// Asks as the superuser.
     #[track_caller]
     pub(crate) fn psql(&self, sql: &str) -> String {
