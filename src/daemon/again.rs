@@ -5,14 +5,25 @@ use super::lease::lost_end;
 use super::parts::Parts;
 use super::worker::{Next, WorkDone, Worker};
 use crate::crash;
-use crate::domain::{AsLeft, EndKind, Reason, Run, RunId, RunState, Usage};
+use crate::domain::{AsLeft, EndKind, Notice, Reason, Run, RunId, RunState, Usage, millis};
 use crate::instruments::spans;
+use crate::ledger::LedgerError;
 use crate::runner::WorkEnd;
 use crate::schedule::{Retry, after_failure};
+use crate::store::StoreError;
 use crate::tools::Tally;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::Instrument as _;
+
+/// So often, after such pauses, a run's end is recorded again where the store did not answer.
+const RECORD_WAITS: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
 
 impl Worker {
     /// What follows from how an attempt ended.
@@ -121,7 +132,7 @@ impl Worker {
     }
 
     /// What follows the last write for a run: its fates, what people are told, its record, its marker.
-    /// Why it ended, and whether it waits for a person.
+    /// Why it ended, and whether its claim is kept: it waits for a person, or its end is not on record.
     pub(super) async fn wind_up(&mut self, end: WorkEnd, how: EndKind) -> (Reason, bool) {
         self.with_fates(end.clone()).await;
         if end.state == RunState::Yielded || end.state.may_retry() {
@@ -131,11 +142,62 @@ impl Worker {
         crash::reached("settle.done");
         let (end, notices) = self.tell(end).await;
         let parked = end.state == RunState::Waiting;
-        self.finish_record(&end, notices).await;
+        let is_known = self.finish_record(&end, notices).await;
+        if !is_known && self.held.is_some() {
+            // Released, it would lead nobody to the run: recovery ends both, once its lease is over.
+            tracing::warn!(run = %self.run.id, "its claim is left to run out");
+            return (end.reason, true);
+        }
         if !parked && how != EndKind::Expired {
             self.close_marker().await;
         }
         (end.reason, parked)
+    }
+
+    /// Ends the run's record. False: the store did not answer for as long as it could be asked, and whether
+    /// it stands there is not known.
+    pub(super) async fn finish_record(&mut self, end: &WorkEnd, notices: Vec<Notice>) -> bool {
+        self.run.state = end.state;
+        self.run.reason = Some(end.reason);
+        self.run.detail.clone_from(&end.detail);
+        self.run.outcome.clone_from(&end.outcome);
+        self.run.summary.clone_from(&end.summary);
+        self.run.ended = Some(self.parts.clock.wall());
+        // An end that something of ours came to knows nothing of what the work has used.
+        if end.usage != Usage::default() {
+            self.run.usage = end.usage;
+        }
+        self.run.usage.elapsed_ms = millis(self.parts.clock.boot().saturating_sub(self.began));
+        let id = &self.run.id;
+        let mut result = self.finish_run(end, notices.clone()).await;
+        // Whether it happened is unknown; finishing alike twice is allowed.
+        for wait in RECORD_WAITS {
+            if !matches!(result, Err(LedgerError::Store(_))) || self.lost() {
+                break;
+            }
+            tokio::time::sleep(wait).await;
+            result = self.finish_run(end, notices.clone()).await;
+        }
+        let is_known = !matches!(result, Err(LedgerError::Store(StoreError::Failed(_))));
+        match result {
+            Ok(()) => {
+                let text = format!("{}: {} ({})", self.run.playbook, end.state, end.reason);
+                tracing::info!(run = %id, task = self.job.task.map(|task| task.0), "{text}");
+                self.parts.tell("ended", Some(id), text);
+            }
+            Err(error) => {
+                tracing::error!(run = %id, %error, "the end of the run could not be recorded");
+            }
+        }
+        is_known
+    }
+
+    async fn finish_run(&self, end: &WorkEnd, notices: Vec<Notice>) -> Result<(), LedgerError> {
+        let ledger = &self.parts.ledger;
+        let waits = end.reason == Reason::HandedOver || end.state == RunState::Unverified;
+        let hand_over = self.handed_over.as_ref().filter(|_| waits);
+        let rounds = self.rounds.as_ref().filter(|_| end.state == RunState::Succeeded);
+        ledger.finish_with(&self.run, notices, (hand_over, rounds)).await
     }
 }
 

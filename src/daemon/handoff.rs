@@ -14,6 +14,16 @@ use crate::ledger::ClaimError;
 use crate::runner::WorkEnd;
 use crate::schedule::{find_person, outcome_of, outcome_status};
 use crate::template;
+use std::time::Duration;
+
+/// So often, after such pauses, an outcome is written again where board or store did not answer: a database
+/// that is started anew is there again within seconds. The trust window ends it sooner.
+const SETTLE_WAITS: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
 
 /// What a write is about, where its journal tells.
 type Settled = Option<Entity>;
@@ -28,38 +38,43 @@ impl Worker {
             }
             return (end, false);
         }
-        // Read before the look: whatever a person does after this, one of the checks below sees it.
-        let task = match self.read_task().await {
-            Ok(Some(task)) => task,
-            Ok(None) => return (end, false),
-            Err(gone) if gone.state == RunState::Yielded => {
-                return (self.give_way(gone).await, true);
+        let mut waits = SETTLE_WAITS.iter();
+        let trouble = loop {
+            match self.settle_once(&end).await {
+                Ok(settled) => return settled,
+                Err(trouble) => {
+                    // What was not answered may have been written: looked at again, it counts as written
+                    // where it was. Handed back before that is known, the task would show two ends.
+                    let may_pass =
+                        matches!(trouble.reason, Reason::StoreFailed | Reason::BoardUnavailable);
+                    let wait =
+                        waits.next().filter(|_| may_pass && !self.unfinished && !self.lost());
+                    let Some(wait) = wait else { break trouble };
+                    tracing::warn!(run = %self.run.id, detail = %trouble.detail, "the outcome is written once more");
+                    tokio::time::sleep(*wait).await;
+                }
             }
-            Err(trouble) => return (self.hand_back(trouble).await, false),
         };
-        match self.person_took_over().await {
-            Ok(None) => {}
-            Ok(Some((reason, detail))) => {
-                let end = WorkEnd { state: RunState::Yielded, reason, detail, ..end };
-                return (self.give_way(end).await, true);
-            }
-            Err(trouble) => return (self.hand_back(trouble).await, false),
+        if trouble.state == RunState::Yielded {
+            return (self.give_way(trouble).await, true);
+        }
+        if self.unfinished || self.lost() || trouble.state == RunState::ClaimLost {
+            self.unfinished = true;
+            return (trouble, false);
+        }
+        (self.hand_back(trouble).await, false)
+    }
+
+    async fn settle_once(&mut self, end: &WorkEnd) -> Result<(WorkEnd, bool), WorkEnd> {
+        // Read before the look: whatever a person does after this, one of the checks below sees it.
+        let Some(task) = self.read_task().await? else { return Ok((end.clone(), false)) };
+        if let Some((reason, detail)) = self.person_took_over().await? {
+            let end = WorkEnd { state: RunState::Yielded, reason, detail, ..end.clone() };
+            return Ok((self.give_way(end).await, true));
         }
         crash::reached("settle.begun");
-        self.put_ending(&end).await;
-        match self.write_outcome(&task, &end).await {
-            Ok(end) => (end, false),
-            Err(trouble) if trouble.state == RunState::Yielded => {
-                (self.give_way(trouble).await, true)
-            }
-            Err(trouble)
-                if self.unfinished || self.lost() || trouble.state == RunState::ClaimLost =>
-            {
-                self.unfinished = true;
-                (trouble, false)
-            }
-            Err(trouble) => (self.hand_back(trouble).await, false),
-        }
+        self.put_ending(end).await;
+        Ok((self.write_outcome(&task, end).await?, false))
     }
 
     /// The work found nothing to do: the task goes back without a word.

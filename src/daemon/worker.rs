@@ -22,8 +22,8 @@ use super::marker::Standing;
 use super::parts::Parts;
 use crate::crash;
 use crate::domain::{
-    CommentId, EndKind, HandOver, Notice, Occurrence, Playbook, Reason, Rounds, Run, RunId,
-    RunState, Task, TaskId, Usage, Wrote, millis,
+    CommentId, EndKind, HandOver, Occurrence, Playbook, Reason, Rounds, Run, RunId, RunState, Task,
+    TaskId, Usage, Wrote,
 };
 use crate::instruments::spans;
 use crate::ledger::{Amount, Held, LedgerError};
@@ -400,8 +400,8 @@ impl Worker {
         let keeper = self.keeper();
         keeper.during(self.close_staging(&end, how)).await;
         let keeper = self.keeper();
-        let (reason, parked) = keeper.during(self.wind_up(end, how)).await;
-        if !parked {
+        let (reason, keeps) = keeper.during(self.wind_up(end, how)).await;
+        if !keeps {
             self.end_claim(how, reason).await;
             crash::reached("claim.released");
         }
@@ -430,45 +430,6 @@ impl Worker {
                 (end, false) => (end, EndKind::Released),
             },
         }
-    }
-
-    /// Ends the run's record.
-    pub(super) async fn finish_record(&mut self, end: &WorkEnd, notices: Vec<Notice>) {
-        self.run.state = end.state;
-        self.run.reason = Some(end.reason);
-        self.run.detail.clone_from(&end.detail);
-        self.run.outcome.clone_from(&end.outcome);
-        self.run.summary.clone_from(&end.summary);
-        self.run.ended = Some(self.parts.clock.wall());
-        // An end that something of ours came to knows nothing of what the work has used.
-        if end.usage != Usage::default() {
-            self.run.usage = end.usage;
-        }
-        self.run.usage.elapsed_ms = millis(self.parts.clock.boot().saturating_sub(self.began));
-        let id = &self.run.id;
-        let mut result = self.finish_run(end, notices.clone()).await;
-        if matches!(result, Err(LedgerError::Store(_))) {
-            // Whether it happened is unknown; finishing alike twice is allowed.
-            result = self.finish_run(end, notices).await;
-        }
-        match result {
-            Ok(()) => {
-                let text = format!("{}: {} ({})", self.run.playbook, end.state, end.reason);
-                tracing::info!(run = %id, task = self.job.task.map(|task| task.0), "{text}");
-                self.parts.tell("ended", Some(id), text);
-            }
-            Err(error) => {
-                tracing::error!(run = %id, %error, "the end of the run could not be recorded");
-            }
-        }
-    }
-
-    async fn finish_run(&self, end: &WorkEnd, notices: Vec<Notice>) -> Result<(), LedgerError> {
-        let ledger = &self.parts.ledger;
-        let waits = end.reason == Reason::HandedOver || end.state == RunState::Unverified;
-        let hand_over = self.handed_over.as_ref().filter(|_| waits);
-        let rounds = self.rounds.as_ref().filter(|_| end.state == RunState::Succeeded);
-        ledger.finish_with(&self.run, notices, (hand_over, rounds)).await
     }
 
     /// The task as it is now; `None` when the run is about none.

@@ -12,6 +12,7 @@ use rota::domain::{
 };
 use rota::ledger::AuditVerdict;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 /// Everything that is wrong, once all daemons have ended and nothing was left to do.
 pub fn judge_many(testimony: &Testimony) -> Vec<Finding> {
@@ -51,10 +52,18 @@ struct Standing<'a> {
 #[derive(Default)]
 struct Done {
     successes: usize,
-    subtasks: usize,
-    works: usize,
+    subtasks: Shown,
+    works: Shown,
     hand_overs: usize,
     hand_backs: usize,
+}
+
+/// What the board shows of one sort of an agent's writes, beside what the journal says of them.
+#[derive(Default)]
+struct Shown {
+    times: usize,
+    /// Fewer than asked for where the board was away: this model does not try again.
+    done: usize,
 }
 
 impl<'a> Court<'a> {
@@ -159,25 +168,37 @@ impl<'a> Court<'a> {
             let nothing = Done::default();
             let (task, done) = (task.id, done.get(&task.id).unwrap_or(&nothing));
             if *kind != StatusKind::Waiting || done.successes == 0 {
-                let what = format!("task {task} is {kind:?}, {} runs succeeded", done.successes);
-                self.say(Wrong::Undone, what);
+                let (runs, told) = (done.successes, told(testimony, task));
+                self.say(
+                    Wrong::Undone,
+                    format!("task {task} is {kind:?}, {runs} runs succeeded{told}"),
+                );
             }
             if done.successes > 1 {
                 let what = format!("task {task}: {} runs succeeded", done.successes);
                 self.say(Wrong::DoneTwice, what);
             }
-            let shown = [
-                ("subtasks", done.subtasks),
-                ("comments of the work", done.works),
-                ("hand-overs", done.hand_overs),
-            ];
-            for (what, times) in shown {
-                let what = format!("task {task}: {times} {what}, {} hand-backs", done.hand_backs);
-                if times == 0 {
-                    self.say(Wrong::WriteLost, what);
-                } else if times > 1 + done.hand_backs {
+            if done.hand_overs == 0 {
+                let what = format!("task {task}: nobody handed it over{}", told(testimony, task));
+                self.say(Wrong::WriteLost, what);
+            }
+            let shown = [("subtasks", &done.subtasks), ("comments of the work", &done.works)];
+            for (what, shown) in shown {
+                let Shown { times, done: said } = shown;
+                let what = format!(
+                    "task {task}: {times} {what}, {said} by the journal, {} hand-backs{}",
+                    done.hand_backs,
+                    told(testimony, task)
+                );
+                if *times > 1 + done.hand_backs || times > said {
                     self.say(Wrong::DoneTwice, what);
+                } else if times < said {
+                    self.say(Wrong::WriteLost, what);
                 }
+            }
+            if done.hand_overs > 1 + done.hand_backs {
+                let what = format!("task {task}: {} hand-overs", done.hand_overs);
+                self.say(Wrong::DoneTwice, what);
             }
         }
     }
@@ -216,14 +237,48 @@ fn done(testimony: &Testimony) -> BTreeMap<TaskId, Done> {
         }
     }
     for parent in evidence.tasks.iter().filter_map(|(task, _)| task.parent) {
-        done.entry(parent).or_default().subtasks += 1;
+        done.entry(parent).or_default().subtasks.times += 1;
+    }
+    for effect in evidence.effects.values().flatten() {
+        let Some(task) = effect.claimed else { continue };
+        let done = done.entry(task).or_default();
+        let text = effect.args.as_map().and_then(|args| args.get("text"));
+        let shown = match effect.tool.as_str() {
+            "addSubtask" => &mut done.subtasks,
+            "addComment" if text == Some(&WORK.into()) => &mut done.works,
+            _ => continue,
+        };
+        shown.done += usize::from(matches!(effect.result, Some(EffectResult::Done { .. })));
     }
     for Comment { on, text, .. } in &testimony.comments {
         let CommentTarget::Task(task) = on else { continue };
         let done = done.entry(*task).or_default();
-        done.works += usize::from(text == WORK);
+        done.works.times += usize::from(text == WORK);
         done.hand_overs += usize::from(text.contains("hands this over"));
         done.hand_backs += usize::from(text.contains("hands this task back"));
     }
     done
+}
+
+/// What runs and journal say about a task, for whoever has to find out.
+fn told(testimony: &Testimony, task: TaskId) -> String {
+    let evidence = &testimony.evidence;
+    let mut lines = String::new();
+    for run in evidence.runs.values().filter(|run| run.task == Some(task)) {
+        let (state, reason, daemon) = (run.state, run.reason, &run.daemon);
+        let _ = write!(
+            lines,
+            "\n  {}: {state:?} {reason:?} {:?} by {daemon:?}, {} to {:?}: {}",
+            run.id, run.fence, run.started, run.ended, run.detail
+        );
+        for effect in evidence.effects.get(&run.id).into_iter().flatten() {
+            let result = match &effect.result {
+                Some(EffectResult::Done { entity, at, .. }) => format!("done at {entity}, {at}"),
+                other => format!("{other:?}"),
+            };
+            let (mark, tool, fence) = (&effect.mark, &effect.tool, effect.fence);
+            let _ = write!(lines, "\n    {mark} {tool} {fence:?}, {}: {result}", effect.intended);
+        }
+    }
+    lines
 }
