@@ -18,6 +18,10 @@ enum Trouble {
     Closed,
     /// Intents are written down, results are not.
     Results,
+    /// Neither results are written down, nor that anything is to be said.
+    ResultsAndWords,
+    /// That a run has succeeded is not written down.
+    Successes,
 }
 
 #[derive(Debug)]
@@ -50,7 +54,13 @@ impl Store for Failing {
         if *self.now.lock().unwrap() == Trouble::Closed {
             return Err(StoreError::Closed("no space left".into()));
         }
-        if *self.now.lock().unwrap() == Trouble::Results && batch.puts.iter().any(is_result) {
+        let is_refused: fn(&(String, Vec<u8>)) -> bool = match *self.now.lock().unwrap() {
+            Trouble::Results => is_result,
+            Trouble::ResultsAndWords => |row| is_result(row) || is_of_words(row),
+            Trouble::Successes => is_success,
+            _ => |_| false,
+        };
+        if batch.puts.iter().any(is_refused) {
             return Err(StoreError::Failed("the disk does not answer".into()));
         }
         self.below.commit(batch).await
@@ -68,6 +78,14 @@ impl Store for Failing {
 fn is_result((key, value): &(String, Vec<u8>)) -> bool {
     let is_intent = String::from_utf8_lossy(value).contains("\"result\":null");
     key.starts_with("effect/") && !is_intent
+}
+
+fn is_of_words((key, value): &(String, Vec<u8>)) -> bool {
+    key.starts_with("effect/") && String::from_utf8_lossy(value).contains("\"tool\":\"addComment\"")
+}
+
+fn is_success((key, value): &(String, Vec<u8>)) -> bool {
+    key.starts_with("run/") && String::from_utf8_lossy(value).contains("\"state\":\"succeeded\"")
 }
 
 /// A playbook that takes tasks by itself, and one task.
@@ -162,8 +180,8 @@ async fn a_task_that_was_put_back_is_announced_again_before_the_next_attempt_wor
     team.clock.advance(Duration::from_secs(31));
     life.daemon.tick().await;
     thinking.reached().await;
-    // Nothing of what it writes is known to have happened: the hand-over, nor what is put back then.
-    store.set(Trouble::Results);
+    // It cannot hand over, and of what is put back then nothing is known to have happened.
+    store.set(Trouble::ResultsAndWords);
     thinking.open();
     life.daemon.idle().await;
     let now = team.look(task).await;
@@ -183,5 +201,54 @@ async fn a_task_that_was_put_back_is_announced_again_before_the_next_attempt_wor
     let ends: Vec<_> = runs.iter().map(|run| (run.attempt, run.reason)).collect();
     let expected = [(2, Some(Reason::HandedOver)), (1, Some(Reason::StoreFailed))];
     assert_eq!(ends, expected, "{runs:#?}");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_of_which_nobody_wrote_down_what_came_stands_once_and_is_not_handed_back() {
+    let (team, store, task) = team().await;
+    let life = team.start().await;
+    let mut thinking = team.gates.stop("model");
+    team.clock.advance(Duration::from_secs(31));
+    life.daemon.tick().await;
+    thinking.reached().await;
+    let before = team.comments(task).await.len();
+    store.set(Trouble::Results);
+    thinking.open();
+    life.daemon.idle().await;
+    assert_eq!(team.status(task).await, "Ready for Review");
+    assert_eq!(team.comments(task).await.len(), before + 1, "it hands over, and nothing else");
+    let runs = life.runs(task).await;
+    assert_eq!((runs.len(), runs[0].reason), (1, Some(Reason::HandedOver)), "{runs:#?}");
+    assert_eq!(life.claim(task).await.phase, Phase::Free);
+    store.set(Trouble::None);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_end_could_not_be_written_down_is_finished_when_its_lease_is_over() {
+    let (team, store, task) = team().await;
+    let life = team.start().await;
+    let mut thinking = team.gates.stop("model");
+    team.clock.advance(Duration::from_secs(31));
+    life.daemon.tick().await;
+    thinking.reached().await;
+    store.set(Trouble::Successes);
+    thinking.open();
+    life.daemon.idle().await;
+    assert_eq!(team.status(task).await, "Ready for Review");
+    let said = team.comments(task).await.len();
+    let claim = life.claim(task).await;
+    assert_eq!(claim.phase, Phase::Settling, "released, it would lead nobody to its run");
+    assert_eq!(life.runs(task).await[0].state, RunState::Running);
+    store.set(Trouble::None);
+    team.clock.advance(Duration::from_mins(10));
+    life.work().await;
+    let runs = life.runs(task).await;
+    let ends: Vec<_> = runs.iter().map(|run| (run.state, run.reason)).collect();
+    assert_eq!(ends, [(RunState::Succeeded, Some(Reason::HandedOver))], "{runs:#?}");
+    assert_eq!(team.status(task).await, "Ready for Review");
+    assert_eq!(team.comments(task).await.len(), said, "nothing is said twice");
+    assert_eq!(life.claim(task).await.phase, Phase::Free);
     life.stop().await;
 }
