@@ -12,8 +12,10 @@ use crate::runner::WorkEnd;
 use crate::schedule::{Retry, after_failure};
 use crate::store::StoreError;
 use crate::tools::Tally;
+use futures::FutureExt as _;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 /// So often, after such pauses, a run's end is recorded again where the store did not answer.
@@ -24,6 +26,9 @@ const RECORD_WAITS: [Duration; 5] = [
     Duration::from_secs(2),
     Duration::from_secs(4),
 ];
+
+/// And not beyond this: a store that says nothing takes its time with each answer.
+const RECORD_MAX: Duration = Duration::from_secs(15);
 
 impl Worker {
     /// What follows from how an attempt ended.
@@ -132,8 +137,12 @@ impl Worker {
     }
 
     /// What follows the last write for a run: its fates, what people are told, its record, its marker.
-    /// Why it ended, and whether its claim is kept: it waits for a person, or its end is not on record.
-    pub(super) async fn wind_up(&mut self, end: WorkEnd, how: EndKind) -> (Reason, bool) {
+    /// Why it ended, and how its claim ends; `None`: it waits for a person.
+    pub(super) async fn wind_up(
+        &mut self,
+        end: WorkEnd,
+        how: EndKind,
+    ) -> (Reason, Option<EndKind>) {
         self.with_fates(end.clone()).await;
         if end.state == RunState::Yielded || end.state.may_retry() {
             let task = self.read_task().await.ok().flatten();
@@ -143,19 +152,23 @@ impl Worker {
         let (end, notices) = self.tell(end).await;
         let parked = end.state == RunState::Waiting;
         let is_known = self.finish_record(&end, notices).await;
-        if !is_known && self.held.is_some() {
-            // Released, it would lead nobody to the run: recovery ends both, once its lease is over.
-            tracing::warn!(run = %self.run.id, "its claim is left to run out");
-            return (end.reason, true);
-        }
+        // Released, a claim would lead nobody to a run whose end is not on record; so does one that expired.
+        let how = if is_known { how } else { EndKind::Expired };
         if !parked && how != EndKind::Expired {
             self.close_marker().await;
         }
-        (end.reason, parked)
+        (end.reason, (!parked).then_some(how))
     }
 
-    /// Ends the run's record. False: the store did not answer for as long as it could be asked, and whether
-    /// it stands there is not known.
+    /// Whether something that board or store did not answer may be asked again: not by a run that was told
+    /// to stop, nor under a claim that is lost, nor of a store that takes no more.
+    pub(super) fn may_ask_again(&self) -> bool {
+        let is_closed = self.parts.ledger.closed().now_or_never().is_some();
+        !is_closed && !self.lost() && self.job.halt.cause().is_none()
+    }
+
+    /// Ends the run's record. False: the store did not take it, or did not say so, for as long as it could be
+    /// asked.
     pub(super) async fn finish_record(&mut self, end: &WorkEnd, notices: Vec<Notice>) -> bool {
         self.run.state = end.state;
         self.run.reason = Some(end.reason);
@@ -171,14 +184,21 @@ impl Worker {
         let id = &self.run.id;
         let mut result = self.finish_run(end, notices.clone()).await;
         // Whether it happened is unknown; finishing alike twice is allowed.
+        let until = Instant::now() + RECORD_MAX;
         for wait in RECORD_WAITS {
-            if !matches!(result, Err(LedgerError::Store(_))) || self.lost() {
+            let is_over = !wait.is_zero() && (!self.may_ask_again() || Instant::now() > until);
+            if !matches!(result, Err(LedgerError::Store(_))) || is_over {
                 break;
             }
             tokio::time::sleep(wait).await;
             result = self.finish_run(end, notices.clone()).await;
         }
-        let is_known = !matches!(result, Err(LedgerError::Store(StoreError::Failed(_))));
+        let is_known = !matches!(
+            result,
+            Err(LedgerError::Store(
+                StoreError::Failed(_) | StoreError::Conflict { .. } | StoreError::Closed(_)
+            ))
+        );
         match result {
             Ok(()) => {
                 let text = format!("{}: {} ({})", self.run.playbook, end.state, end.reason);

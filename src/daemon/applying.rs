@@ -56,7 +56,9 @@ impl Worker {
         let staging = self.staging_of(task, run).await?;
         let effects = self.effects_of(&staging).await?;
         self.mark(task).await?;
-        self.advance(Phase::Working, None, None).await?;
+        if self.held.as_ref().is_some_and(|held| held.claim.phase < Phase::Working) {
+            self.advance(Phase::Working, None, None).await?;
+        }
         self.is_still_ours(None).await?;
         let mut settling: Option<Task> = None;
         for item in staging.items.iter().filter(|item| item.state == ProposalState::Open) {

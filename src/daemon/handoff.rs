@@ -68,6 +68,7 @@ impl Worker {
     async fn settle_once(&mut self, end: &WorkEnd) -> Result<(WorkEnd, bool), WorkEnd> {
         // Read before the look: whatever a person does after this, one of the checks below sees it.
         let Some(task) = self.read_task().await? else { return Ok((end.clone(), false)) };
+        self.is_as_settling_began(&task).await?;
         if let Some((reason, detail)) = self.person_took_over().await? {
             let end = WorkEnd { state: RunState::Yielded, reason, detail, ..end.clone() };
             return Ok((self.give_way(end).await, true));
@@ -75,6 +76,24 @@ impl Worker {
         crash::reached("settle.begun");
         self.put_ending(end).await;
         Ok((self.write_outcome(&task, end).await?, false))
+    }
+
+    /// Once the settling has begun, a look tells no more who changed assignee or status: where the outcome is
+    /// not written yet, they are as they were then, or a person came in between (C4).
+    async fn is_as_settling_began(&self, task: &Task) -> Result<(), WorkEnd> {
+        let Some(claim) = self.held.as_ref().map(|held| &held.claim) else { return Ok(()) };
+        let wrote = &claim.wrote;
+        let is_same = wrote.assignee.is_none_or(|assignee| assignee == task.assignee)
+            && wrote.status.is_none_or(|status| status == task.status);
+        if claim.phase < Phase::Settling || is_same || self.was_settled("editTask").await? {
+            return Ok(());
+        }
+        Err(WorkEnd::ended(
+            RunState::Yielded,
+            Reason::PersonTookOver,
+            "its assignee or status changed while the outcome was written",
+            Usage::default(),
+        ))
     }
 
     /// The work found nothing to do: the task goes back without a word.
@@ -292,7 +311,9 @@ impl Worker {
         self.run.usage = end.usage;
         let updated = self.parts.ledger.update_run(&self.run).await;
         updated.map_err(|error| store_trouble(&error))?;
-        self.advance(Phase::Settling, None, Some(wrote)).await
+        // Begun again, what a person did in between is not noted as ours.
+        let is_begun = self.held.as_ref().is_some_and(|held| held.claim.phase >= Phase::Settling);
+        self.advance(Phase::Settling, None, (!is_begun).then_some(wrote)).await
     }
 
     /// Whether a write of the settling was done before a crash.

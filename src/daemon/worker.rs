@@ -301,7 +301,8 @@ impl Worker {
             }
             let keeper = self.keeper();
             keeper.during(self.log_time()).await;
-            self.finish_record(&end, Vec::new()).await;
+            let keeper = self.keeper();
+            keeper.during(self.finish_record(&end, Vec::new())).await;
             spans::run_ended(&self.span, &self.run);
             runs.push(self.run.clone());
             begun = self.next_attempt(attempt).await;
@@ -400,8 +401,8 @@ impl Worker {
         let keeper = self.keeper();
         keeper.during(self.close_staging(&end, how)).await;
         let keeper = self.keeper();
-        let (reason, keeps) = keeper.during(self.wind_up(end, how)).await;
-        if !keeps {
+        let (reason, how) = keeper.during(self.wind_up(end, how)).await;
+        if let Some(how) = how {
             self.end_claim(how, reason).await;
             crash::reached("claim.released");
         }

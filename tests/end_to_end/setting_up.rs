@@ -111,8 +111,16 @@ fn a_wrong_key_in_the_configuration_ends_every_command_that_reads_it_with_three(
     assert_eq!(document["error"]["kind"], "config");
     // What has nothing to do with the configuration still works.
     rota.run(["schema", "config"]).ok();
-    rota.run(["stop-all"]).ok();
+    // The stop is written whatever stands there; who else shares the store is not known.
+    let stopped = rota.run(["stop-all"]).ended(3);
+    assert!(stopped.out.contains("nothing more will be started here"), "{stopped:?}");
+    assert!(stopped.err.contains("\n --> rota.toml:3:1\n"), "{stopped:?}");
+    assert!(rota.state().join("STOPPED").exists());
+    rota.run(["start-all"]).ended(3);
+    assert!(rota.state().join("STOPPED").exists(), "it is lifted for all or for none");
+    rota.write("rota.toml", "timezone = \"UTC\"\n");
     rota.run(["start-all"]).ok();
+    assert!(!rota.state().join("STOPPED").exists());
 }
 
 #[test]

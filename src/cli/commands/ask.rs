@@ -175,7 +175,9 @@ impl Session<'_> {
 
     pub(super) fn remark(&self, text: &str) {
         let mut page = Page::new();
-        page.line(Style::Plain, text);
+        for line in text.lines() {
+            page.line(Style::Plain, line);
+        }
         self.output.remark(&page);
     }
 }

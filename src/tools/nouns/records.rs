@@ -63,8 +63,8 @@ fn about_runs() -> Vec<Definition> {
             Words {
                 name: "showRun",
                 title: "Show a run",
-                description: "One run: writes with before and after, evidence, prompt, transcript, the definition it \
-                    ran with. Example: {\"run\": \"r-4g8k2m9x1c7p\"}.",
+                description: "One run: writes with before and after, evidence, prompt, transcript, definition. \
+                    Example: {\"run\": \"r-4g8k2m9x1c7p\"}.",
                 example: r#"{"run": "r-4g8k2m9x1c7p"}"#,
             },
             Role::Readonly,
@@ -296,11 +296,11 @@ async fn list_runs(parts: &Parts, args: ListRuns) -> Result<Value, ToolError> {
 struct ShowRun {
     /// The run, r- and twelve characters.
     run: String,
-    /// Its transcript's latest lines (default 10000).
+    /// Latest transcript lines (default 10000).
     lines: Option<u32>,
     /// Lines before this number.
     before: Option<u64>,
-    /// Its latest writes (default 200).
+    /// Latest writes (default 200).
     effects: Option<u32>,
     /// Writes before this number.
     effects_before: Option<u32>,

@@ -1,6 +1,6 @@
 //! Local state that fails under a daemon: what passes is waited for, what does not ends it.
 
-use crate::support::daemon::{Life, Team, WORKER};
+use crate::support::daemon::{ADA, Life, Team, WORKER};
 use crate::support::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -226,7 +226,7 @@ async fn an_outcome_of_which_nobody_wrote_down_what_came_stands_once_and_is_not_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_whose_end_could_not_be_written_down_is_finished_when_its_lease_is_over() {
+async fn a_run_whose_end_could_not_be_written_down_is_finished_by_the_next_look() {
     let (team, store, task) = team().await;
     let life = team.start().await;
     let mut thinking = team.gates.stop("model");
@@ -238,17 +238,46 @@ async fn a_run_whose_end_could_not_be_written_down_is_finished_when_its_lease_is
     life.daemon.idle().await;
     assert_eq!(team.status(task).await, "Ready for Review");
     let said = team.comments(task).await.len();
-    let claim = life.claim(task).await;
-    assert_eq!(claim.phase, Phase::Settling, "released, it would lead nobody to its run");
+    let ended = life.claim(task).await.ended.unwrap();
+    assert_eq!(ended.how, EndKind::Expired, "released, it would lead nobody to its run");
     assert_eq!(life.runs(task).await[0].state, RunState::Running);
     store.set(Trouble::None);
-    team.clock.advance(Duration::from_mins(10));
-    life.work().await;
+    team.clock.advance(Duration::from_secs(31));
+    life.daemon.tick().await;
+    life.daemon.idle().await;
     let runs = life.runs(task).await;
     let ends: Vec<_> = runs.iter().map(|run| (run.state, run.reason)).collect();
     assert_eq!(ends, [(RunState::Succeeded, Some(Reason::HandedOver))], "{runs:#?}");
     assert_eq!(team.status(task).await, "Ready for Review");
     assert_eq!(team.comments(task).await.len(), said, "nothing is said twice");
     assert_eq!(life.claim(task).await.phase, Phase::Free);
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_does_while_an_outcome_waits_to_be_written_again_stays() {
+    let (team, store, task) = team().await;
+    let life = team.start().await;
+    let mut thinking = team.gates.stop("model");
+    team.clock.advance(Duration::from_secs(31));
+    life.daemon.tick().await;
+    thinking.reached().await;
+    let before = team.comments(task).await.len();
+    // It can say nothing, so it tries again: and meanwhile somebody takes the task.
+    store.set(Trouble::ResultsAndWords);
+    thinking.open();
+    while life.claim(task).await.phase < Phase::Settling {
+        tokio::task::yield_now().await;
+    }
+    team.edit(ADA, task, TaskEdit::Assignee(Some(ADA))).await;
+    store.set(Trouble::None);
+    life.daemon.idle().await;
+    let now = team.look(task).await;
+    assert_eq!(now.assignee, Some(ADA));
+    assert_ne!(team.status(task).await, "Ready for Review");
+    let runs = life.runs(task).await;
+    assert_eq!(runs[0].reason, Some(Reason::PersonTookOver), "{runs:#?}");
+    let said = team.comments(task).await;
+    assert!(!said[before..].iter().any(|(_, text)| text.contains("hands this over")), "{said:#?}");
     life.stop().await;
 }
