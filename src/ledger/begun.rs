@@ -91,17 +91,17 @@ impl Ledger {
     /// # Errors
     /// When the store fails.
     pub async fn may_have_run(&self, id: &OccurrenceId, playbook: &PlaybookName) -> Result<bool> {
-        let (store, list) = (self.store.as_ref(), keys::runs_of_playbook(playbook));
+        let (store, index) = (self.store.as_ref(), keys::runs_of_playbook(playbook));
         let mut after: Option<String> = None;
         for _ in 0..RUN_PAGES_MAX {
             let page: Vec<(String, Found<RunId>)> =
-                records::scan_found(store, &list, after.as_deref(), records::PAGE).await?;
+                records::scan_found(store, &index, after.as_deref(), records::PAGE).await?;
             let Some((last, _)) = page.last() else { return Ok(false) };
             after = Some(last.clone());
-            let mut names = Vec::with_capacity(page.len());
+            let mut runs = Vec::with_capacity(page.len());
             for (_, found) in page {
                 match found {
-                    Found::Known(run) => names.push(keys::run(&run.value)),
+                    Found::Known(run) => runs.push(keys::run(&run.value)),
                     Found::Nothing => {}
                     Found::Newer => return Ok(true),
                 }
@@ -111,7 +111,7 @@ impl Ledger {
                 Found::Nothing => false,
                 Found::Newer => true,
             };
-            if records::find_all::<Run>(store, &names).await?.iter().any(is_or_may_be) {
+            if records::find_all::<Run>(store, &runs).await?.iter().any(is_or_may_be) {
                 return Ok(true);
             }
         }

@@ -158,7 +158,8 @@ impl Cluster {
     /// are asked in turn.
     pub async fn acquire(&self) -> Result<Acquired, ConnectError> {
         let wait = Wait::begin(&self.counting, self.is_full());
-        let acquired = self.lent().await;
+        // Large: a connection may be made in there.
+        let acquired = Box::pin(self.lent()).await;
         let acquired = acquired.map_err(|error| error.of_exhausted(self.is_exhausted()));
         wait.over(&acquired);
         acquired
@@ -174,16 +175,15 @@ impl Cluster {
         } else {
             None
         };
-        let acquired = match soon {
-            Some(acquired) => acquired,
-            None => {
-                // A pool waits for a host that refuses as for one that begins. Where another one is
-                // found, it goes there at its next try.
-                if is_one_of_several && !self.is_exhausted() {
-                    self.find_primary().await;
-                }
-                acquiring.await
+        let acquired = if let Some(acquired) = soon {
+            acquired
+        } else {
+            // A pool waits for a host that refuses as for one that begins. Where another one is found, it
+            // goes there at its next try.
+            if is_one_of_several && !self.is_exhausted() {
+                self.find_primary().await;
             }
+            acquiring.await
         };
         let error = match acquired {
             Ok(connection) => return Ok(lent(connection)),

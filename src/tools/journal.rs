@@ -164,7 +164,9 @@ async fn writes_of(ledger: &Ledger, run: &RunId, ask: RecordAsk) -> Result<Write
         let page = ledger.effects_after(run, after, WRITES_READ).await?;
         let Some(last) = page.last() else { return Ok(writes) };
         after = Some(last.mark.seq);
-        page.into_iter().for_each(|effect| writes.add(effect));
+        for effect in page {
+            writes.add(effect);
+        }
     }
 }
 

@@ -68,13 +68,12 @@ impl Session<'_> {
 
     /// `rota start-all`.
     pub(super) async fn start_all(&self) -> Result<u8, Failure> {
-        let answered = match self.tell_daemon(&start_all_call()).await? {
-            Some(answered) => answered,
-            None => {
-                // First where others read it: what cannot be lifted there is not lifted here.
-                self.house.stop_everywhere(&self.place, None).await?;
-                Answered { value: self.house.start_all(&self.place)?, text: String::new() }
-            }
+        let answered = if let Some(answered) = self.tell_daemon(&start_all_call()).await? {
+            answered
+        } else {
+            // First where others read it: what cannot be lifted there is not lifted here.
+            self.house.stop_everywhere(&self.place, None).await?;
+            Answered { value: self.house.start_all(&self.place)?, text: String::new() }
         };
         self.show_stop(&answered, "the emergency stop is lifted")
     }

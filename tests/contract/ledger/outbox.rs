@@ -292,7 +292,7 @@ async fn notices_that_only_a_newer_rota_can_tell_are_passed_over_by_the_page(f: 
     // The first question of a life looks for the last place, too.
     two.queue(&to, 1).await.unwrap();
     tally.count("notice");
-    assert_eq!(two.waiting_channels().await.unwrap(), [to.clone()]);
+    assert_eq!(two.waiting_channels().await.unwrap(), std::slice::from_ref(&to));
     assert!(tally.questions() < 12, "{} questions", tally.questions());
     tally.count("notice");
     assert_eq!(keys(&two.queue(&to, 1).await.unwrap()), ["own"]);

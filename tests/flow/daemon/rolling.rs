@@ -29,7 +29,8 @@ const RECORDS: &[&str] =
 fn newer(more: Json) -> Json {
     let mut value = json!({ "rota": 2, "later": { "what": ["is", "not", "known"] } });
     let members = value.as_object_mut().unwrap();
-    members.extend(more.as_object().unwrap().clone());
+    let Json::Object(more) = more else { panic!("no members: {more}") };
+    members.extend(more);
     value
 }
 
