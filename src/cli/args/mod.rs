@@ -252,7 +252,7 @@ pub enum Command {
         /// A file that `rota backup` wrote
         #[arg(value_hint = ValueHint::FilePath, required_unless_present = "database")]
         file: Option<PathBuf>,
-        /// The database of [store] was put back by its own means (`pg_restore`): stop everything, and let
+        /// The database of the store was put back by its own means (`pg_restore`): stop everything, and let
         /// no fence come twice
         #[arg(long, conflicts_with = "file")]
         database: bool,
