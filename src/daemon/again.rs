@@ -18,9 +18,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-/// So often, after such pauses, a run's end is recorded again where the store did not answer.
-const RECORD_WAITS: [Duration; 5] = [
-    Duration::ZERO,
+/// So often, after such pauses, what board or store did not answer is asked again at a run's end: a database
+/// that is started anew is there again within seconds. The trust window ends it sooner.
+pub(super) const ASK_AGAIN: [Duration; 4] = [
     Duration::from_millis(500),
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -185,7 +185,7 @@ impl Worker {
         let mut result = self.finish_run(end, notices.clone()).await;
         // Whether it happened is unknown; finishing alike twice is allowed.
         let until = Instant::now() + RECORD_MAX;
-        for wait in RECORD_WAITS {
+        for wait in std::iter::once(Duration::ZERO).chain(ASK_AGAIN) {
             let is_over = !wait.is_zero() && (!self.may_ask_again() || Instant::now() > until);
             if !matches!(result, Err(LedgerError::Store(_))) || is_over {
                 break;

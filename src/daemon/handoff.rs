@@ -1,5 +1,6 @@
 //! The outcome reaches the board, and the task a person.
 
+use super::again::ASK_AGAIN;
 use super::announce::tool_trouble;
 use super::by_rota::{comment_args, edit_params};
 use super::earlier;
@@ -14,16 +15,6 @@ use crate::ledger::ClaimError;
 use crate::runner::WorkEnd;
 use crate::schedule::{find_person, outcome_of, outcome_status};
 use crate::template;
-use std::time::Duration;
-
-/// So often, after such pauses, an outcome is written again where board or store did not answer: a database
-/// that is started anew is there again within seconds. The trust window ends it sooner.
-const SETTLE_WAITS: [Duration; 4] = [
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-];
 
 /// What a write is about, where its journal tells.
 type Settled = Option<Entity>;
@@ -38,7 +29,7 @@ impl Worker {
             }
             return (end, false);
         }
-        let mut waits = SETTLE_WAITS.iter();
+        let mut waits = ASK_AGAIN.iter();
         let trouble = loop {
             match self.settle_once(&end).await {
                 Ok(settled) => return settled,

@@ -1,6 +1,7 @@
 //! Local state that fails under a daemon: what passes is waited for, what does not ends it.
 
 use crate::support::daemon::{ADA, Life, Team, WORKER};
+use crate::support::gates::Gate;
 use crate::support::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -102,6 +103,16 @@ async fn team() -> (Team, Arc<Failing>, TaskId) {
     (team, store, task)
 }
 
+/// A life that took the task by itself, with its model at work.
+async fn thinking(team: &Team) -> (Life, Gate) {
+    let life = team.start().await;
+    let mut gate = team.gates.stop("model");
+    team.clock.advance(Duration::from_secs(31));
+    life.daemon.tick().await;
+    gate.reached().await;
+    (life, gate)
+}
+
 /// What the daemon says of its local state, where it can no longer use it.
 fn lost(life: &Life) -> Option<String> {
     life.daemon.lost_its_state().now_or_never()
@@ -175,11 +186,7 @@ async fn a_store_that_takes_no_more_ends_the_daemon_and_leaves_the_claim_to_its_
 #[tokio::test(start_paused = true)]
 async fn a_task_that_was_put_back_is_announced_again_before_the_next_attempt_works() {
     let (team, store, task) = team().await;
-    let life = team.start().await;
-    let mut thinking = team.gates.stop("model");
-    team.clock.advance(Duration::from_secs(31));
-    life.daemon.tick().await;
-    thinking.reached().await;
+    let (life, thinking) = thinking(&team).await;
     // It cannot hand over, and of what is put back then nothing is known to have happened.
     store.set(Trouble::ResultsAndWords);
     thinking.open();
@@ -207,11 +214,7 @@ async fn a_task_that_was_put_back_is_announced_again_before_the_next_attempt_wor
 #[tokio::test(start_paused = true)]
 async fn an_outcome_of_which_nobody_wrote_down_what_came_stands_once_and_is_not_handed_back() {
     let (team, store, task) = team().await;
-    let life = team.start().await;
-    let mut thinking = team.gates.stop("model");
-    team.clock.advance(Duration::from_secs(31));
-    life.daemon.tick().await;
-    thinking.reached().await;
+    let (life, thinking) = thinking(&team).await;
     let before = team.comments(task).await.len();
     store.set(Trouble::Results);
     thinking.open();
@@ -228,11 +231,7 @@ async fn an_outcome_of_which_nobody_wrote_down_what_came_stands_once_and_is_not_
 #[tokio::test(start_paused = true)]
 async fn a_run_whose_end_could_not_be_written_down_is_finished_by_the_next_look() {
     let (team, store, task) = team().await;
-    let life = team.start().await;
-    let mut thinking = team.gates.stop("model");
-    team.clock.advance(Duration::from_secs(31));
-    life.daemon.tick().await;
-    thinking.reached().await;
+    let (life, thinking) = thinking(&team).await;
     store.set(Trouble::Successes);
     thinking.open();
     life.daemon.idle().await;
@@ -257,11 +256,7 @@ async fn a_run_whose_end_could_not_be_written_down_is_finished_by_the_next_look(
 #[tokio::test(start_paused = true)]
 async fn what_a_person_does_while_an_outcome_waits_to_be_written_again_stays() {
     let (team, store, task) = team().await;
-    let life = team.start().await;
-    let mut thinking = team.gates.stop("model");
-    team.clock.advance(Duration::from_secs(31));
-    life.daemon.tick().await;
-    thinking.reached().await;
+    let (life, thinking) = thinking(&team).await;
     let before = team.comments(task).await.len();
     // It can say nothing, so it tries again: and meanwhile somebody takes the task.
     store.set(Trouble::ResultsAndWords);
