@@ -1,21 +1,22 @@
 //! Claims a second of 1, 2, 4 and 8 daemons, beside the loops that people write by hand.
 //!
-//! A claim through the ledger is two statements, one after the other: the store's time with what is known
-//! of the task; then one that decides and writes. So are its renewal and its end. `store: a commit` is the
-//! second one alone. The loops by pgbench write as many bytes of a record, on the same server, with as many clients,
+//! A first claim through the ledger is one statement, which decides and writes two rows; where the daemon has
+//! not heard the server's time for a few seconds it looks first, as it does for a renewal and an end. `store:
+//! a commit` is one row alone. A daemon with several slots claims for all of them at once, and what its
+//! slots ask for meanwhile goes together. The loops by pgbench write as many bytes of a record, on the same server, with as many clients,
 //! in turns with ours: one turn forwards, the next backwards, so that nobody always comes after another.
 //! Before a turn each daemon of ours does its work once, as each client of pgbench is connected before its
 //! time begins.
 
 use super::server::{Bare, Server};
 use anyhow::Result;
-use rota::clock::{SystemClock, SystemEntropy};
+use rota::clock::{Clock, ServerClock, SystemClock, SystemEntropy};
 use rota::domain::{BoardName, DaemonId, EndKind, LifeId, PlaybookName, Reason, RunId, TaskId};
 use rota::ledger::{Acquire, Ledger, LedgerOptions};
 use rota::store::postgres::PostgresStore;
 use rota::store::{Batch, Store as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -43,14 +44,15 @@ enum Loop {
     Ours(usize),
 }
 
-const LOOPS: [Loop; 5] =
-    [Loop::Update, Loop::SkipLocked, Loop::Ours(0), Loop::Ours(1), Loop::Ours(2)];
+const LOOPS: [Loop; 6] =
+    [Loop::Update, Loop::SkipLocked, Loop::Ours(0), Loop::Ours(1), Loop::Ours(2), Loop::Ours(3)];
 
-/// With their names, and whether the mark is for them.
-const WORKS: [(&str, Work, bool); 3] = [
-    ("store: a commit", Work::Commit, true),
-    ("ledger: a claim", Work::Claim, true),
-    ("ledger: a claim and its end", Work::ClaimAndEnd, false),
+/// With their names, how many slots each daemon has, and whether the mark is for them.
+const WORKS: [(&str, Work, usize, bool); 4] = [
+    ("store: a commit", Work::Commit, 1, true),
+    ("ledger: a claim, one slot", Work::Claim, 1, true),
+    ("ledger: a claim, four slots", Work::Claim, 4, true),
+    ("ledger: a claim and its end", Work::ClaimAndEnd, 1, false),
 ];
 
 /// What was measured with so many clients, turn by turn.
@@ -58,7 +60,7 @@ const WORKS: [(&str, Work, bool); 3] = [
 struct Rates {
     update: Vec<f64>,
     skip_locked: Vec<f64>,
-    ours: [Vec<f64>; 3],
+    ours: [Vec<f64>; 4],
 }
 
 /// Whether the mark is reached by all.
@@ -87,8 +89,10 @@ fn measure(server: &Server, clients: usize, rounds: u64, turn: Duration) -> Resu
                     rates.skip_locked.push(server.bare(Bare::SkipLocked, clients, turn)?);
                 }
                 Loop::Ours(which) => {
-                    let (_, work, _) = WORKS[which];
-                    rates.ours[which].push(daemons(server, &schema, clients, work, turn)?);
+                    let (_, work, slots, _) = WORKS[which];
+                    let schema = format!("{schema}_{slots}");
+                    let rate = daemons(server, &schema, clients, (work, slots), turn)?;
+                    rates.ours[which].push(rate);
                 }
             }
         }
@@ -123,7 +127,7 @@ fn show(clients: usize, rates: &Rates) -> bool {
     line("pgbench: update … returning", &rates.update, "");
     line("pgbench: skip locked", &rates.skip_locked, "");
     let mut is_reached = true;
-    for (ours, (name, _, is_marked)) in rates.ours.iter().zip(WORKS) {
+    for (ours, (name, _, _, is_marked)) in rates.ours.iter().zip(WORKS) {
         let reaches = beside(ours, &rates.update) >= MARK;
         let word = match (is_marked, reaches) {
             (false, _) => String::new(),
@@ -142,28 +146,31 @@ fn median(mut rates: Vec<f64>) -> f64 {
     rates.get(rates.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// So many daemons at this work, each with a store of its own.
+/// So many daemons at this work with so many slots, each daemon with a store of its own.
 fn daemons(
     server: &Server,
     schema: &str,
     clients: usize,
-    work: Work,
+    (work, slots): (Work, usize),
     turn: Duration,
 ) -> Result<f64> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut daemons = Vec::new();
         for number in 0..clients {
+            let clock = Arc::new(ServerClock::over(SystemClock::shared()));
             let store = PostgresStore::open(server.cluster(schema, 4)?).await?;
-            let mut daemon = Daemon::new(store, number, work)?;
+            let store = store.telling(Arc::clone(&clock));
+            let daemon = Arc::new(Daemon::new(store, clock, number, work)?);
             // Its connections are made, and its statements known.
+            daemon.store.now().await?;
             daemon.work().await?;
-            daemons.push(daemon);
+            daemons.extend(std::iter::repeat_n(daemon, slots));
         }
         let done = Arc::new(AtomicU64::new(0));
         let begun = Instant::now();
         let mut working = JoinSet::new();
-        for mut daemon in daemons {
+        for daemon in daemons {
             let done = Arc::clone(&done);
             working.spawn(async move {
                 while begun.elapsed() < turn {
@@ -186,11 +193,16 @@ struct Daemon {
     work: Work,
     name: String,
     /// Of its last task; no other one's are among them.
-    task: i64,
+    task: AtomicI64,
 }
 
 impl Daemon {
-    fn new(store: PostgresStore, number: usize, work: Work) -> Result<Self> {
+    fn new(
+        store: PostgresStore,
+        clock: Arc<ServerClock>,
+        number: usize,
+        work: Work,
+    ) -> Result<Self> {
         let name = format!("bench-{number}");
         let board = if matches!(work, Work::ClaimAndEnd) { "ended" } else { "main" };
         let options = LedgerOptions {
@@ -200,31 +212,32 @@ impl Daemon {
             margin: Duration::from_secs(5),
             epoch: 0,
         };
-        let (store, clock) = (Arc::new(store), SystemClock::shared());
+        let (store, clock) = (Arc::new(store), clock as Arc<dyn Clock>);
         let ledger = Ledger::new(Arc::clone(&store) as _, clock, Arc::new(SystemEntropy), options);
-        Ok(Self { store, ledger, work, name, task: i64::try_from(number)? * 10_000_000 })
+        let task = AtomicI64::new(i64::try_from(number)? * 10_000_000);
+        Ok(Self { store, ledger, work, name, task })
     }
 
     /// Once.
-    async fn work(&mut self) -> Result<()> {
-        self.task += 1;
+    async fn work(&self) -> Result<()> {
+        let task = self.task.fetch_add(1, Ordering::SeqCst);
         if matches!(self.work, Work::Commit) {
-            let key = format!("bare/{}/{}", self.name, self.task);
+            let key = format!("bare/{}/{task}", self.name);
             let batch = Batch::new().check(key.as_str(), None);
             self.store.commit(batch.put(key, vec![b'x'; RECORD_BYTES])).await?;
             return Ok(());
         }
-        let mut held = self.ledger.acquire(self.ask()).await?;
+        let mut held = self.ledger.acquire(self.ask(task)).await?;
         if matches!(self.work, Work::ClaimAndEnd) {
             self.ledger.end(&mut held, EndKind::Released, Reason::Done).await?;
         }
         Ok(())
     }
 
-    fn ask(&self) -> Acquire {
+    fn ask(&self, task: i64) -> Acquire {
         Acquire {
-            task: TaskId(self.task),
-            run: RunId::new(format!("r-{:012}", self.task)),
+            task: TaskId(task),
+            run: RunId::new(format!("r-{task:012}")),
             playbook: PlaybookName::new("ai-worker"),
             attempt: 1,
             lease: Duration::from_mins(1),

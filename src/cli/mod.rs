@@ -7,6 +7,7 @@
 //! Only [`output`] prints. Whatever is shown to people goes over a [`page::Page`], which makes
 //! hostile text harmless. A [`failure::Failure`] decides the exit code.
 
+mod alone;
 pub mod answer;
 pub mod args;
 pub mod call;
@@ -29,14 +30,16 @@ mod telemetry;
 mod told;
 mod unit;
 
+pub use alone::bridge;
+
 use crate::app::failure::{self, Failure};
 use crate::app::house::House;
+use alone::Alone;
 use args::{Cli, Command};
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use commands::Session;
 use environment::Environment;
-use logging::Verbosity;
 use output::{Manner, Output};
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,10 +57,10 @@ pub fn run<H: House + 'static>(
     house: impl FnOnce() -> H,
 ) -> u8 {
     output::tell_of_panics();
-    let mut argv: Vec<OsString> = argv.into_iter().collect();
+    let argv: Vec<OsString> = argv.into_iter().collect();
     if argv.first().is_some_and(|name| Path::new(name).file_stem() == Some("leantime-mcp".as_ref()))
     {
-        argv.insert(1, "bridge".into());
+        return bridge(argv);
     }
     // Not typed by anybody: the program starts itself like this, and nothing else may be done first.
     if let [_, word, rest @ ..] = argv.as_slice()
@@ -65,11 +68,18 @@ pub fn run<H: House + 'static>(
     {
         return crate::runner::confined(rest);
     }
-    let cli = match Cli::try_parse_from(&argv) {
-        Ok(cli) => cli,
-        Err(error) => return not_understood(&error, &argv),
-    };
-    let done = catch_unwind(AssertUnwindSafe(|| perform(cli, house)));
+    if let Some(alone) = Alone::of(&argv) {
+        return alone.perform();
+    }
+    match Cli::try_parse_from(&argv) {
+        Ok(cli) => caught(|| perform(cli, house)),
+        Err(error) => not_understood(&error, &argv),
+    }
+}
+
+/// The exit code of what is done, also where it panics.
+fn caught(what: impl FnOnce() -> u8) -> u8 {
+    let done = catch_unwind(AssertUnwindSafe(what));
     done.unwrap_or_else(|_| failure::FailureKind::Internal.exit_code())
 }
 
@@ -95,17 +105,8 @@ fn not_understood(error: &clap::Error, argv: &[OsString]) -> u8 {
 fn perform<H: House + 'static>(cli: Cli, house: impl FnOnce() -> H) -> u8 {
     let environment = Environment::of_this_process();
     let Cli { globals, command } = cli;
-    let output = Output::standard(Manner {
-        json: globals.json,
-        quiet: globals.quiet,
-        colour: globals.color,
-        no_colour: environment.no_colour,
-    });
-    let verbosity = Verbosity {
-        more: globals.verbose,
-        quiet: globals.quiet,
-        daemon: matches!(command, Command::Serve { .. }),
-    };
+    let output = globals.manner.output(&environment);
+    let verbosity = globals.manner.verbosity(matches!(command, Command::Serve { .. }));
     let format = match &command {
         Command::Serve { log_format } => *log_format,
         _ => logging::LogFormat::Text,

@@ -80,4 +80,8 @@ impl Store for MemoryStore {
     async fn now(&self) -> Result<StoreTime> {
         Ok(self.clock.store_time())
     }
+
+    fn now_at_most(&self) -> Option<StoreTime> {
+        Some(self.clock.store_time())
+    }
 }

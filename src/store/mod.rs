@@ -28,6 +28,8 @@
 //!     [`QUIET`] rows alone may be counted later, or not at all.
 //! 13. [`Store::look`] says what [`Store::get_all`] and [`Store::now`] say, and the time is not earlier than
 //!     the state that it read, nor later than the answer.
+//! 14. [`Store::now_at_most`] is not earlier than any answer of [`Store::now`] that was asked for before, while
+//!     the store's clock is not set. An engine that would have to ask says nothing.
 
 pub mod lock;
 pub mod memory;
@@ -90,6 +92,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// The store's own time, by which leases end.
     async fn now(&self) -> Result<StoreTime>;
+
+    /// A time than which the store's is not later now, where that is known without a question.
+    ///
+    /// A lease that is given may count from it: it is longer by what this is ahead, never shorter. Nobody
+    /// judges by it whether a lease has ended.
+    fn now_at_most(&self) -> Option<StoreTime> {
+        None
+    }
 
     /// Counts up when another process has committed something, where several share the store; `None`:
     /// it is open in this process alone.

@@ -238,6 +238,10 @@ impl Store for WatchedStore {
         self.inner.now().await
     }
 
+    fn now_at_most(&self) -> Option<StoreTime> {
+        self.inner.now_at_most()
+    }
+
     fn changes(&self) -> Option<watch::Receiver<u64>> {
         self.inner.changes()
     }

@@ -10,7 +10,7 @@ use rota::app::house::{
 use rota::cli::args::Cli;
 use rota::cli::commands::Session;
 use rota::cli::environment::Environment;
-use rota::cli::output::{Manner, Output};
+use rota::cli::output::Output;
 use rota::daemon::control::{Answer, AnswerError, Answered, DryRun, Progress, ToolRequest};
 use rota::daemon::signals::Signal;
 use rota::domain::Value;
@@ -264,12 +264,7 @@ pub async fn type_in(house: Arc<dyn House>, state: PathBuf, words: &[&str]) -> T
     let cli = Cli::try_parse_from(std::iter::once("rota").chain(words.iter().copied()))
         .unwrap_or_else(|error| panic!("{error}"));
     let (out, err) = (Sink::default(), Sink::default());
-    let manner = Manner {
-        json: cli.globals.json,
-        quiet: cli.globals.quiet,
-        colour: cli.globals.color,
-        no_colour: false,
-    };
+    let manner = cli.globals.manner.manner(false);
     let output = Output::to(manner, Box::new(out.clone()), Box::new(err.clone()), false, false);
     let environment = Environment {
         state: Some(state),

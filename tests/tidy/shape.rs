@@ -133,7 +133,8 @@ fn waits_on_a_state(file: &File) -> Vec<String> {
 fn is_reachable(file: &File, all: &[File]) -> Vec<String> {
     let parts: Vec<&str> = file.path.trim_end_matches(".rs").split('/').collect();
     let (mut name, mut folder) = (parts[parts.len() - 1], parts[..parts.len() - 1].to_vec());
-    if folder.len() == 1 && ["main", "lib"].contains(&name) {
+    let is_root = folder.len() == 1 && ["main", "lib"].contains(&name);
+    if is_root || folder == ["src", "bin"] {
         return Vec::new();
     }
     if name == "mod" {

@@ -16,8 +16,8 @@ pub mod team;
 pub mod transfer;
 
 use super::environment::Environment;
-use super::logging::LogFormat;
-use super::output::ColourChoice;
+use super::logging::{LogFormat, Verbosity};
+use super::output::{ColourChoice, Manner, Output};
 use crate::app::house::{BoardOf, Place, SchemaKind};
 use board::{ProjectCommand, TaskCommand};
 use bridge::{BridgeArgs, DoctorArgs};
@@ -67,6 +67,15 @@ pub struct Globals {
     /// The folder of local state [env: `ROTA_STATE`] [default: ./state]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
+    /// How to speak.
+    #[command(flatten)]
+    pub manner: MannerArgs,
+}
+
+/// How to speak.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "For every command")]
+pub struct MannerArgs {
     /// Print one JSON document and nothing else
     #[arg(long, global = true)]
     pub json: bool,
@@ -93,6 +102,23 @@ impl Globals {
             zone: environment.zone.clone(),
             board: BoardOf::Configuration,
         }
+    }
+}
+
+impl MannerArgs {
+    /// This process's streams, spoken to so.
+    pub fn output(&self, environment: &Environment) -> Output {
+        Output::standard(self.manner(environment.no_colour))
+    }
+
+    /// How results and remarks are printed.
+    pub fn manner(&self, no_colour: bool) -> Manner {
+        Manner { json: self.json, quiet: self.quiet, colour: self.color, no_colour }
+    }
+
+    /// How much is logged.
+    pub fn verbosity(&self, daemon: bool) -> Verbosity {
+        Verbosity { more: self.verbose, quiet: self.quiet, daemon }
     }
 }
 
@@ -284,7 +310,7 @@ pub enum Command {
     /// Carry MCP between standard input and output and a server that speaks it over HTTP
     ///
     /// For clients that know pipes only; it takes the options and variables of Leantime's Node bridge.
-    /// Started by the name `leantime-mcp`, the program is this command.
+    /// The program `leantime-mcp` is this command alone, and takes less memory.
     #[command(
         after_help = "Examples:\n  rota bridge http://127.0.0.1:3001/mcp --token-file token\n  \
                             rota bridge https://board.example.com/mcp --auth-method X-API-Key --ca ca.pem"

@@ -1,6 +1,5 @@
 //! The bridge between a pipe and a server.
 
-use super::Session;
 use crate::app::failure::{Failure, FailureKind};
 use crate::cli::args::bridge::BridgeArgs;
 use crate::clock::SystemEntropy;
@@ -13,32 +12,30 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-impl Session<'_> {
-    /// `rota bridge`. No configuration is read: what it needs stands on its line.
-    pub(super) async fn bridge(&self, args: &BridgeArgs) -> Result<u8, Failure> {
-        let options = args.options()?;
-        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let _ended = stop.clone().drop_guard();
-        let mut signals = signals::listen(&tracker, stop.clone())
-            .map_err(|error| Failure::internal("cannot listen for signals").because(&error))?;
-        let host = host().map_err(|error| Failure::internal("no pipe").because(&error))?;
-        let entropy = Arc::new(SystemEntropy);
-        let serving = bridge::serve(&options, host, entropy, stop.clone());
-        tokio::pin!(serving);
-        let served = tokio::select! {
-            served = &mut serving => served,
-            _ = signals.recv() => {
-                stop.cancel();
-                serving.await
-            }
-        };
-        served.map(|()| 0).map_err(|error| match error {
-            BridgeError::Client(_) => {
-                Failure::new(FailureKind::Unreachable, error.to_string()).because(&error)
-            }
-            _ => Failure::usage(error.to_string()),
-        })
-    }
+/// `rota bridge`. No configuration is read: what it needs stands on its line.
+pub(in crate::cli) async fn carry(args: &BridgeArgs) -> Result<u8, Failure> {
+    let options = args.options()?;
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let _ended = stop.clone().drop_guard();
+    let mut signals = signals::listen(&tracker, stop.clone())
+        .map_err(|error| Failure::internal("cannot listen for signals").because(&error))?;
+    let host = host().map_err(|error| Failure::internal("no pipe").because(&error))?;
+    let entropy = Arc::new(SystemEntropy);
+    let serving = bridge::serve(&options, host, entropy, stop.clone());
+    tokio::pin!(serving);
+    let served = tokio::select! {
+        served = &mut serving => served,
+        _ = signals.recv() => {
+            stop.cancel();
+            serving.await
+        }
+    };
+    served.map(|()| 0).map_err(|error| match error {
+        BridgeError::Client(_) => {
+            Failure::new(FailureKind::Unreachable, error.to_string()).because(&error)
+        }
+        _ => Failure::usage(error.to_string()),
+    })
 }
 
 /// The pipe, without the buffers that the standard streams have: each message is one write.

@@ -2,7 +2,7 @@
 
 mod ask;
 mod backup;
-mod bridge;
+pub(super) mod bridge;
 mod files;
 mod inspect;
 mod leantime;
@@ -77,7 +77,7 @@ impl Session<'_> {
             Command::Backup { file } => self.backup(file).await,
             Command::Restore { file, .. } => self.restore(file.as_deref()).await,
             Command::Mcp(args) => self.mcp(args).await,
-            Command::Bridge(args) => self.bridge(args).await,
+            Command::Bridge(args) => bridge::carry(args).await,
             Command::Leantime(command) => self.leantime(command).await,
             Command::Token(token) => self.ask(token.call()).await,
             Command::Open => self.ask(open_call()).await,

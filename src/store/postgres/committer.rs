@@ -54,6 +54,16 @@ const UPDATE: &str = "update ledger set version = nextval('ledger_version'), val
      where key = $3 and version = $5 \
      and case when pg_advisory_xact_lock_shared($1) is not null \
      then pg_advisory_xact_lock($2) is not null end returning true";
+/// The same with one more row, whatever was there: as a claim that is new, with its place in the list of
+/// those that are held.
+const CREATE_TWO: &str = "with made as (insert into ledger (key, version, value) \
+     select $4, nextval('ledger_version'), $5 \
+     where case when pg_advisory_xact_lock_shared($1) is not null \
+     then case when pg_advisory_xact_lock($2) is not null \
+     then pg_advisory_xact_lock($3) is not null end end \
+     on conflict (key) do nothing returning true) \
+     insert into ledger (key, version, value) select $6, nextval('ledger_version'), $7 from made \
+     on conflict (key) do update set version = excluded.version, value = excluded.value returning true";
 /// With more to put and delete.
 const SWAP: &str = "select ledger_swap_1($1, $2, $3, $4, $5, $6, $7, $8)";
 /// Any others.
@@ -286,6 +296,12 @@ fn statement(group: &Group, whole: i64) -> Statement {
 }
 
 fn one(swap: Swap<'_>, whole: i64) -> Statement {
+    if let ([one, two], None, [key], [value], []) =
+        (swap.locks, swap.version, &*swap.puts.0, &*swap.puts.1, &*swap.deletes)
+    {
+        let query = sqlx::query(CREATE_TWO).bind(whole).bind(*one).bind(*two);
+        return query.bind(swap.key).bind(swap.value).bind(*key).bind(*value);
+    }
     let ([lock], true) = (swap.locks, swap.puts.0.is_empty() && swap.deletes.is_empty()) else {
         return sqlx::query(SWAP)
             .bind(whole)

@@ -21,6 +21,9 @@
 //! that it is not told at all until then, or until this daemon starts anew: daemons that saw the later
 //! time would go on judging the leases of those that did not.
 //!
+//! What it says is remembered for a few seconds with the boot-time clock of when it was asked, so that a lease
+//! can be given without asking anew ([`Store::now_at_most`]).
+//!
 //! A daemon's wall clock goes by it, too ([`PostgresStore::telling`]): when playbooks wake is one record for
 //! all, so one that is an hour ahead would begin for all an hour early.
 //!
@@ -46,8 +49,8 @@ use failure::Fault;
 use group::Request;
 use reads::Reads;
 use sqlx::Connection as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -70,6 +73,12 @@ const APART_MS_MAX: u64 = 5_000;
 /// A server's clock that is behind what it said before by more than this has been set.
 const BEHIND_MAX_MS: i64 = 1_000;
 
+/// For so long what the server said tells how late it can be at most.
+const HEARD_MAX: Duration = Duration::from_secs(5);
+
+/// By one part in so many a clock may go faster than another while something sets it right.
+const DRIFT: u32 = 8;
+
 /// A store that several daemons share. Dropping it lets the commits under way be done.
 #[derive(Debug)]
 pub struct PostgresStore {
@@ -79,6 +88,8 @@ pub struct PostgresStore {
     changes: watch::Receiver<u64>,
     /// The latest time that was told.
     latest: AtomicI64,
+    /// What the server said last, and when by the boot-time clock it was asked.
+    heard: Mutex<Option<(Duration, i64)>>,
     /// The clock that goes by this time, where there is one.
     clock: Option<Arc<ServerClock>>,
     /// The server's clock and this machine's are far apart, which was said.
@@ -121,6 +132,7 @@ impl PostgresStore {
             requests,
             changes: seen,
             latest: AtomicI64::new(0),
+            heard: Mutex::default(),
             clock: None,
             is_apart: AtomicBool::new(false),
             _listening: stop.drop_guard(),
@@ -157,9 +169,15 @@ impl PostgresStore {
 
     /// The time that callers are told where the server said this to a question of that time.
     fn time(&self, asked: Option<Duration>, said: i64) -> Result<StoreTime> {
-        let ms = not_before(self.latest.fetch_max(said, Ordering::SeqCst), said)?;
+        let not_before = not_before(self.latest.fetch_max(said, Ordering::SeqCst), said);
+        *self.heard() = asked.filter(|_| not_before.is_ok()).map(|asked| (asked, said));
+        let ms = not_before?;
         self.tell(asked, said);
         Ok(StoreTime { era: ERA.to_owned(), ms: ms.unsigned_abs() })
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Option<(Duration, i64)>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where it is, with the pool that it reads from.
@@ -229,6 +247,14 @@ impl Store for PostgresStore {
         self.time(asked, said)
     }
 
+    fn now_at_most(&self) -> Option<StoreTime> {
+        let now = self.clock.as_ref()?.boot();
+        let (asked, said) = (*self.heard())?;
+        let at_most = at_most(said, now.checked_sub(asked)?)?;
+        let ms = at_most.max(self.latest.load(Ordering::SeqCst)).unsigned_abs();
+        Some(StoreTime { era: ERA.to_owned(), ms })
+    }
+
     fn measure(&self) {
         self.cluster.measure();
     }
@@ -245,6 +271,14 @@ fn not_before(latest: i64, said: i64) -> std::result::Result<i64, Fault> {
         return Err(Fault::SetBack(Duration::from_millis(behind.unsigned_abs())));
     }
     Ok(latest.max(said))
+}
+
+/// What a server's clock shows at most so long after it was asked and said this; `None`: that was too long
+/// ago to tell. It said whole milliseconds, and not before it was asked.
+fn at_most(said: i64, passed: Duration) -> Option<i64> {
+    let passed = Some(passed).filter(|passed| *passed <= HEARD_MAX)?;
+    let ms = i64::try_from(millis(passed + passed / DRIFT)).ok()?;
+    Some(said.saturating_add(ms).saturating_add(2))
 }
 
 /// What no text of the server's holds.
@@ -276,5 +310,19 @@ mod tests {
         }
         let why = not_before(3_600_000, 0).unwrap_err().to_string();
         assert!(why.contains("3600 s behind"), "{why}");
+    }
+
+    #[test]
+    fn how_late_it_is_at_most_is_told_for_a_while_and_errs_on_the_late_side() {
+        for (passed_ms, at_most_ms) in [
+            (0, Some(1_002)),
+            (8, Some(1_011)),
+            (800, Some(1_902)),
+            (5_000, Some(6_627)),
+            (5_001, None),
+        ] {
+            let told = at_most(1_000, Duration::from_millis(passed_ms));
+            assert_eq!(told, at_most_ms, "{passed_ms} ms later");
+        }
     }
 }

@@ -231,6 +231,10 @@ impl Store for SledStore {
     async fn now(&self) -> Result<StoreTime> {
         Ok(self.clock.store_time())
     }
+
+    fn now_at_most(&self) -> Option<StoreTime> {
+        Some(self.clock.store_time())
+    }
 }
 
 /// Counts a caller for as long as it waits, or until it gives up.

@@ -7,6 +7,7 @@ mod claims;
 mod conversations;
 mod daemons;
 mod endings;
+mod first;
 mod journal;
 mod machine;
 mod newer;

@@ -1,9 +1,10 @@
 //! What is particular to the store that daemons share: several of them on one schema.
 
 use super::at_once;
-use crate::support::postgres::{Server, Team, schema};
+use crate::support::postgres::{Proxy, Server, Team, schema};
 use futures::future::join_all;
-use rota::clock::SystemClock;
+use rota::clock::{Clock, ServerClock, SystemClock};
+use rota::domain::Timestamp;
 use rota::postgres::{Address, Cluster, PostgresOptions, Schema};
 use rota::store::memory::MemoryStore;
 use rota::store::postgres::PostgresStore;
@@ -103,6 +104,86 @@ async fn of_two_that_each_check_what_the_other_one_puts_not_both_stand() {
         let racers = racers.map(|(store, batch)| async move { store.commit(batch).await });
         let stood = at_once(racers).await.into_iter().flatten().count();
         assert_eq!(stood, 1, "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_that_make_one_row_each_with_another_beside_it_one_has_both() {
+    let Some(team) = schema().await else { return };
+    let stores = daemons(&team, 2).await;
+    for round in 0..200 {
+        let (claim, held) = (format!("claim/{round}"), format!("held/{round}"));
+        if round % 2 == 0 {
+            stores[0].commit(Batch::new().put(held.as_str(), "old")).await.unwrap();
+        }
+        let racers = stores.iter().cloned().zip(["one", "other"]).map(|(store, name)| {
+            let batch = Batch::new().check(claim.as_str(), None).put(held.as_str(), name);
+            let batch = batch.put(claim.as_str(), name);
+            async move { (name, store.commit(batch).await) }
+        });
+        let answers = at_once(racers).await;
+        let won: Vec<&str> =
+            answers.iter().filter(|(_, it)| it.is_ok()).map(|(name, _)| *name).collect();
+        let refused = |(_, it): &&(&str, Result<()>)| matches!(it, Err(StoreError::Conflict { key }) if *key == claim);
+        assert_eq!((won.len(), answers.iter().filter(refused).count()), (1, 1), "round {round}");
+        for key in [&claim, &held] {
+            let found = stores[0].get(key).await.unwrap().unwrap();
+            assert_eq!(found.value, won[0].as_bytes(), "{key}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_the_time_is_at_most_is_never_before_what_it_is() {
+    let Some(server) = Server::start().await else { return };
+    let (team, proxy) = (server.team(), Proxy::to(server.port()));
+    let machine = Arc::new(Skipping::default());
+    let clock = Arc::new(ServerClock::over(Arc::clone(&machine) as Arc<dyn Clock>));
+    let store = PostgresStore::open(team.cluster_at(&[proxy.port()], 1)).await.unwrap();
+    let store = store.telling(Arc::clone(&clock));
+    let other = PostgresStore::open(team.cluster(1)).await.unwrap();
+    assert_eq!(store.now_at_most(), None, "before the server said anything");
+    // However long the answer is on its way back.
+    for delay in [0, 150] {
+        proxy.slow(Duration::from_millis(delay));
+        let said = store.now().await.unwrap();
+        for _ in 0..50 {
+            let now = other.now().await.unwrap();
+            let at_most = store.now_at_most().unwrap();
+            assert!(now.ms <= at_most.ms, "{now:?} is after {at_most:?}");
+            assert!(said.ms <= at_most.ms && said.era == at_most.era, "{said:?}, {at_most:?}");
+        }
+    }
+    machine.skip(Duration::from_secs(6));
+    assert_eq!(store.now_at_most(), None, "too long after");
+    store.look(&["any"]).await.unwrap();
+    assert!(store.now_at_most().is_some(), "a look tells it, too");
+    machine.skip(Duration::ZERO);
+    assert_eq!(store.now_at_most(), None, "the clock of the boot stands before the question");
+}
+
+/// This machine's clocks, which somebody can let skip time.
+#[derive(Debug, Default)]
+struct Skipping {
+    clock: SystemClock,
+    skipped: std::sync::Mutex<Duration>,
+}
+
+impl Skipping {
+    fn skip(&self, by: Duration) {
+        *self.skipped.lock().unwrap() = by;
+    }
+}
+
+impl Clock for Skipping {
+    fn wall(&self) -> Timestamp {
+        self.clock.wall()
+    }
+    fn boot(&self) -> Duration {
+        self.clock.boot() + *self.skipped.lock().unwrap()
+    }
+    fn boot_id(&self) -> String {
+        self.clock.boot_id()
     }
 }
 

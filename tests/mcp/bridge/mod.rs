@@ -32,9 +32,15 @@ struct Bridged {
 
 impl Bridged {
     fn start(rota: &Rota, words: &[&str]) -> Self {
+        let words: Vec<_> = ["bridge", "--retry-delay", "1"].iter().chain(words).copied().collect();
+        Self::typed(rota, &words)
+    }
+
+    /// With all of the command line.
+    fn typed(rota: &Rota, words: &[&str]) -> Self {
         let log = rota.path().join("bridge.log");
         let mut child = rota
-            .command(["bridge", "--retry-delay", "1"].iter().chain(words))
+            .command(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&log).unwrap())

@@ -35,31 +35,56 @@ fn what_was_typed_wrongly_is_told_before_anything_is_sent() {
 
 #[test]
 fn by_the_name_of_the_node_bridge_it_is_the_bridge_with_its_variables() {
-    let double = Double::start(|asked| {
-        usual(asked, None).unwrap_or_else(|| Reply::result(asked, &said("done")))
-    });
+    let folder = Rota::new();
+    let linked = folder.path().join("leantime-mcp");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rota"), &linked).unwrap();
+    for program in [linked, env!("CARGO_BIN_EXE_leantime-mcp").into()] {
+        let double = Double::start(|asked| {
+            usual(asked, None).unwrap_or_else(|| Reply::result(asked, &said("done")))
+        });
+        let named = Rota::of(program, Vec::new())
+            .with_env("LEANTIME_SERVER_URL", &double.url())
+            .with_env("LEANTIME_API_TOKEN", "pat_1")
+            .with_env("ROTA_TOKEN", "not this one");
+        let helped = named.run(["--help"]).ok();
+        assert!(helped.out.contains("--auth-method"), "{helped:#?}");
+        assert!(helped.out.contains("Usage: leantime-mcp"), "{helped:#?}");
+        let mut command = named.command(["--auth-method", "Token"]);
+        let child = command
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
+        writeln!(child.stdin.as_ref().unwrap(), "{ping}").unwrap();
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(0));
+        assert!(String::from_utf8(ended.stdout).unwrap().contains("done"));
+        assert_eq!(double.asked()[0].header("authorization"), Some("Bearer pat_1"));
+        let refused = named.run(["--max-retries", "many", "--json"]).ended(2);
+        assert!(refused.out.contains("--max-retries"), "{refused:#?}");
+    }
+}
+
+/// What only the whole command line knows is told by it, and heard by it.
+#[test]
+fn the_bridge_understands_what_holds_for_every_command_in_every_place() {
+    let double = Double::start(|asked| Reply::result(asked, &json!({})));
     let rota = Rota::new();
-    let name = rota.path().join("leantime-mcp");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rota"), &name).unwrap();
-    let renamed = Rota::of(name, Vec::new())
-        .with_env("LEANTIME_SERVER_URL", &double.url())
-        .with_env("LEANTIME_API_TOKEN", "pat_1")
-        .with_env("ROTA_TOKEN", "not this one");
-    let helped = renamed.run(["--help"]).ok();
-    assert!(helped.out.contains("--auth-method"), "{helped:#?}");
-    let mut command = renamed.command(["--auth-method", "Token"]);
-    let child = command
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
-    writeln!(child.stdin.as_ref().unwrap(), "{ping}").unwrap();
-    let ended = child.wait_with_output().unwrap();
-    assert_eq!(ended.status.code(), Some(0));
-    assert!(String::from_utf8(ended.stdout).unwrap().contains("done"));
-    assert_eq!(double.asked()[0].header("authorization"), Some("Bearer pat_1"));
+    for words in [
+        vec!["bridge", &double.url(), "--verbose"],
+        vec!["--quiet", "bridge", &double.url()],
+        vec!["bridge", "--state", "elsewhere", &double.url()],
+    ] {
+        let mut host = Bridged::typed(&rota, &words);
+        host.ask("ping", json!({}));
+        assert_eq!(host.hang_up(), 0, "{words:?}");
+    }
+    let helped = rota.run(["bridge", "--help"]).ok();
+    assert!(helped.out.contains("Usage: rota bridge"), "{helped:#?}");
+    let refused = rota.run(["bridge", "--no-such-thing"]).ended(2);
+    assert!(refused.err.contains("Usage: rota bridge"), "{refused:#?}");
 }
 
 #[test]
