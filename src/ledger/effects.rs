@@ -1,7 +1,7 @@
 //! The journal of effects: the intent is durable before the act, the result after it, with what
 //! people are told of it. An intent without a result is an effect of which nobody knows (C3).
 
-use super::records::{self, Found, PAGE, Record, contended};
+use super::records::{self, Found, Record, contended};
 use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{Effect, EffectResult, Mark, Notice, PlaybookName, RunId};
 use crate::store::Batch;
@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// A run's journal holds no more.
 const EFFECTS_MAX: usize = 100_000;
+/// So many are read at a time by whoever walks through them: each may be large.
+const READ_AT_ONCE: usize = 64;
 
 /// A line of the journal.
 #[derive(Debug, Serialize, Deserialize)]
@@ -126,56 +128,36 @@ impl Ledger {
 
     /// The same, and whether there are some that can be read by a newer Rota only.
     pub async fn effects_and_newer(&self, run: &RunId) -> Result<(Vec<Effect>, bool)> {
-        let (mut effects, mut has_newer) = (Vec::new(), false);
-        let mut after = None;
+        let mut effects = Vec::new();
+        let has_newer = self.walk_effects(run, |effect| effects.push(effect)).await?;
+        Ok((effects, has_newer))
+    }
+
+    /// Tells them one by one, in order, and at last whether there are some that can be read by a newer Rota
+    /// only. Each is read once, page by page; a page on which none can be read is not the end.
+    pub async fn walk_effects(
+        &self,
+        run: &RunId,
+        mut tell: impl FnMut(Effect) + Send,
+    ) -> Result<bool> {
+        let (store, prefix) = (self.store.as_ref(), keys::effects(run));
+        let (mut after, mut has_newer) = (None::<String>, false);
         loop {
-            let page = self.found_effects(run, after.as_ref()).await?;
-            let Some((last, _)) = page.last() else { return Ok((effects, has_newer)) };
-            after = Some(last.clone());
-            for (_, found) in page {
+            let page: Vec<(String, Found<Entry>)> =
+                records::scan_found(store, &prefix, after.as_deref(), READ_AT_ONCE).await?;
+            let is_last = page.len() < READ_AT_ONCE;
+            for (key, found) in page {
                 match found {
-                    Found::Known(entry) => effects.push(entry.value.effect),
+                    Found::Known(entry) => tell(entry.value.effect),
                     Found::Newer => has_newer = true,
                     Found::Nothing => {}
                 }
+                after = Some(key);
+            }
+            if is_last {
+                return Ok(has_newer);
             }
         }
-    }
-
-    /// Whether there are any such. They are read page by page: each may be large.
-    pub async fn has_newer_effects(&self, run: &RunId) -> Result<bool> {
-        let mut after = None;
-        loop {
-            let page = self.found_effects(run, after.as_ref()).await?;
-            let Some((last, _)) = page.last() else { return Ok(false) };
-            if page.iter().any(|(_, found)| matches!(found, Found::Newer)) {
-                return Ok(true);
-            }
-            after = Some(last.clone());
-        }
-    }
-
-    async fn found_effects(
-        &self,
-        run: &RunId,
-        after: Option<&String>,
-    ) -> Result<Vec<(String, Found<Entry>)>> {
-        let (prefix, after) = (keys::effects(run), after.map(String::as_str));
-        Ok(records::scan_found(self.store.as_ref(), &prefix, after, PAGE).await?)
-    }
-
-    /// Those after the one of this number, or from the first one on, at most `limit`.
-    pub async fn effects_after(
-        &self,
-        run: &RunId,
-        after: Option<u32>,
-        limit: usize,
-    ) -> Result<Vec<Effect>> {
-        let prefix = keys::effects(run);
-        let after = after.map(|seq| format!("{prefix}{}", keys::number(seq.into())));
-        let found: Vec<(String, Record<Entry>)> =
-            records::scan(self.store.as_ref(), &prefix, after.as_deref(), limit).await?;
-        Ok(found.into_iter().map(|(_, entry)| entry.value.effect).collect())
     }
 
     /// Effects of whatever run without a result, at most `limit`.

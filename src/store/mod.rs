@@ -11,8 +11,8 @@
 //! 4. A version never comes twice, also not after a delete or a restart.
 //! 5. [`Store::get`] and [`Store::scan`] show every commit that returned before they were called,
 //!    and never a part of one.
-//! 6. A scan is in the order of the keys' bytes, begins after `after`, holds at most `limit` rows and
-//!    only keys that start with `prefix`.
+//! 6. A scan is in the order of the keys' bytes, begins after `after`, holds at most `limit` rows, fewer
+//!    only where there are no more, and only keys that start with `prefix`.
 //! 7. Keys are 1 to 512 bytes, values at most [`VALUE_BYTES_MAX`]; anything else is
 //!    [`StoreError::TooLarge`] and nothing of that commit happens.
 //! 8. A commit that could not be made durable fails; whether it happened is then unknown. Where the

@@ -149,25 +149,20 @@ async fn lines_of(ledger: &Ledger, run: &RunId, ask: LinesAsk) -> Result<Lines, 
     Ok(Lines { prompt: prompt.join("\n"), lines, earlier, all })
 }
 
-/// So many writes are read at a time: each may be large.
-const WRITES_READ: usize = 64;
-
-/// The writes that are asked for. Where lines before one are, those that had begun when it was written.
-async fn writes_of(ledger: &Ledger, run: &RunId, ask: RecordAsk) -> Result<Writes, LedgerError> {
+/// The writes that are asked for, and whether there are others, which only a newer Rota can read. Where lines
+/// before one are asked for, those writes that had begun when it was written.
+async fn writes_of(
+    ledger: &Ledger,
+    run: &RunId,
+    ask: RecordAsk,
+) -> Result<(Writes, bool), LedgerError> {
     let until = match ask.lines.before.filter(|_| ask.writes.before.is_none()) {
         Some(before) => ledger.transcript(run, before.saturating_sub(1), 1).await?.pop(),
         None => None,
     };
     let mut writes = Writes::new(ask.writes, until.map(|line| line.line.at));
-    let mut after = None;
-    loop {
-        let page = ledger.effects_after(run, after, WRITES_READ).await?;
-        let Some(last) = page.last() else { return Ok(writes) };
-        after = Some(last.mark.seq);
-        for effect in page {
-            writes.add(effect);
-        }
-    }
+    let has_newer = ledger.walk_effects(run, |effect| writes.add(effect)).await?;
+    Ok((writes, has_newer))
 }
 
 #[async_trait]
@@ -227,8 +222,8 @@ impl Records for Ledger {
             return Ok(None);
         };
         let lines = lines_of(self, &run.id, ask.lines).await.map_err(error)?;
-        let writes = writes_of(self, &run.id, ask).await.map_err(error)?.told(&run);
-        let has_newer_writes = self.has_newer_effects(&run.id).await.map_err(error)?;
+        let (writes, has_newer_writes) = writes_of(self, &run.id, ask).await.map_err(error)?;
+        let writes = writes.told(&run);
         Ok(Some(RunRecord {
             occurrence: self.occurrence(&run.occurrence).await.map_err(error)?,
             effects: writes.effects,

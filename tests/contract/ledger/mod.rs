@@ -23,6 +23,7 @@ mod restoring;
 mod sessions;
 mod tokens;
 mod transcripts;
+mod writes;
 
 pub use super::store::{Fixture, at_once, memory, sled};
 use rota::clock::{Clock, SeededEntropy};
