@@ -10,6 +10,7 @@ use super::{END_TIME, arm_crash, caught, output};
 use crate::app::failure::Failure;
 use clap::Parser;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// Carries MCP between standard input and output and a server that speaks it over HTTP
 ///
@@ -27,6 +28,12 @@ pub struct Alone {
     bridge: BridgeArgs,
     #[command(flatten)]
     manner: MannerArgs,
+    /// Taken and not used: nothing is configured and nothing kept
+    #[arg(long, hide = true)]
+    config: Option<PathBuf>,
+    /// Taken and not used, like that one
+    #[arg(long, hide = true)]
+    state: Option<PathBuf>,
 }
 
 impl Alone {

@@ -5,7 +5,8 @@
 //! with it or after it. So there is nothing to judge, and no time to judge it by: a commit that stands only
 //! where there is no record decides all of it. Its lease counts from a time than which the store's is not
 //! later ([`Store::now_at_most`](crate::store::Store::now_at_most)), and is so much longer at most; its trust
-//! window counts from before.
+//! window counts from before, and ends earlier where the commit's answer says that the store's clock is ahead of
+//! what it said before: it was set, or another host has taken over.
 
 use super::claims::{Acquire, Held, begun};
 use super::{ClaimError, Ledger, keys, records};
@@ -30,9 +31,15 @@ impl Ledger {
         let board = &self.options.board;
         let batch = Batch::new().put(keys::held(board, ask.task), "{}");
         let batch = records::create(batch, &keys::claim(board, ask.task), &claim)?;
-        if !self.try_commit(batch).await? {
-            return Ok(None);
+        match self.try_commit(batch).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            // Whoever looks says whose it is.
+            Err(error) if records::is_newer(&error) => return Ok(None),
+            Err(error) => return Err(error.into()),
         }
+        // What was heard meanwhile: where the server's clock was set on, less is left of the lease.
+        let now = self.store.now_at_most().filter(|after| after.ms > now.ms).unwrap_or(now);
         Ok(Some(self.taken(claim, started, &now, ask.lease)))
     }
 }

@@ -6,7 +6,7 @@ use super::{faults, hold};
 /// The floors, in tenths: the ground floor has steps, because everybody speaks in the words of
 /// `domain`, and faults and clocks serve those beside them.
 const FLOORS: &[(u32, &[&str])] = &[
-    (110, &["main"]),
+    (110, &["main", "bin"]),
     (100, &["cli"]),
     (90, &["app", "demo"]),
     (80, &["web", "config"]),
@@ -35,7 +35,7 @@ fn law(file: &File) -> Vec<String> {
     };
     let code = file.code();
     let mut used = names_after(&code, "crate::");
-    if room == "main" {
+    if ["main", "bin"].contains(&room) {
         used.extend(names_after(&code, "rota::"));
     }
     used.into_iter()

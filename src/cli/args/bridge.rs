@@ -89,7 +89,7 @@ impl BridgeArgs {
         let url = self.url.clone().filter(|url| !url.trim().is_empty());
         let url = url.or_else(environment::server_url).ok_or_else(|| {
             Failure::usage("the server's URL is missing")
-                .hint("write `rota bridge http://127.0.0.1:3001/mcp`, or set LEANTIME_SERVER_URL")
+                .hint("give one, such as http://127.0.0.1:3001/mcp, or set LEANTIME_SERVER_URL")
         })?;
         let retry_delay = Duration::from_millis(self.retry_delay);
         self.way.options(&url, self.max_retries, retry_delay)

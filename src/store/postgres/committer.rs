@@ -9,6 +9,7 @@
 use super::changes::Own;
 use super::failure::Fault;
 use super::group::{COMMITS_MAX, Group, Locks, Request, Swap};
+use super::times::Times;
 use crate::postgres::{Cluster, Meaning};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
@@ -44,30 +45,40 @@ const END: &str = "select case when wait_event = 'SyncRep' then false \
      else pg_terminate_backend(pid, $1) end from pg_stat_activity \
      where pid = $2 and backend_start::text = $3";
 /// The one commit whose only check is of what it puts, and no more: a statement that finds the row
-/// changed since it began looks at it again, so that it needs no second one after the locks.
-const CREATE: &str = "insert into ledger (key, version, value) \
-     select $3, nextval('ledger_version'), $4 \
+/// changed since it began looks at it again, so that it needs no second one after the locks. Each answer
+/// holds the server's time.
+const CREATE: &str = concat!(
+    "insert into ledger (key, version, value) select $3, nextval('ledger_version'), $4 \
      where case when pg_advisory_xact_lock_shared($1) is not null \
      then pg_advisory_xact_lock($2) is not null end \
-     on conflict (key) do nothing returning true";
-const UPDATE: &str = "update ledger set version = nextval('ledger_version'), value = $4 \
+     on conflict (key) do nothing returning true, ",
+    clock!()
+);
+const UPDATE: &str = concat!(
+    "update ledger set version = nextval('ledger_version'), value = $4 \
      where key = $3 and version = $5 \
      and case when pg_advisory_xact_lock_shared($1) is not null \
-     then pg_advisory_xact_lock($2) is not null end returning true";
-/// The same with one more row, whatever was there: as a claim that is new, with its place in the list of
+     then pg_advisory_xact_lock($2) is not null end returning true, ",
+    clock!()
+);
+/// A row that is made, with one more, whatever was there: as a first claim is, with its place in the list of
 /// those that are held.
-const CREATE_TWO: &str = "with made as (insert into ledger (key, version, value) \
+const CREATE_TWO: &str = concat!(
+    "with made as (insert into ledger (key, version, value) \
      select $4, nextval('ledger_version'), $5 \
      where case when pg_advisory_xact_lock_shared($1) is not null \
      then case when pg_advisory_xact_lock($2) is not null \
      then pg_advisory_xact_lock($3) is not null end end \
      on conflict (key) do nothing returning true) \
      insert into ledger (key, version, value) select $6, nextval('ledger_version'), $7 from made \
-     on conflict (key) do update set version = excluded.version, value = excluded.value returning true";
+     on conflict (key) do update set version = excluded.version, value = excluded.value returning true, ",
+    clock!()
+);
 /// With more to put and delete.
-const SWAP: &str = "select ledger_swap_1($1, $2, $3, $4, $5, $6, $7, $8)";
+const SWAP: &str = concat!("select ledger_swap_1($1, $2, $3, $4, $5, $6, $7, $8), ", clock!());
 /// Any others.
-const MANY: &str = "select ledger_commit_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+const MANY: &str =
+    concat!("select ledger_commit_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11), ", clock!());
 
 /// A statement with its values.
 type Statement = Query<'static, Postgres, PgArguments>;
@@ -85,6 +96,7 @@ pub(super) struct Committer {
     /// Not before this is a connection tried again, and by how much more after the next failure.
     pause: (Instant, Duration),
     own: Arc<Own>,
+    times: Arc<Times>,
 }
 
 /// An open connection.
@@ -100,7 +112,12 @@ struct Session {
 }
 
 impl Committer {
-    pub(super) fn new(cluster: Cluster, requests: mpsc::Receiver<Request>, own: Arc<Own>) -> Self {
+    pub(super) fn new(
+        cluster: Cluster,
+        requests: mpsc::Receiver<Request>,
+        own: Arc<Own>,
+        times: Arc<Times>,
+    ) -> Self {
         let locks = Locks::new(cluster.schema().as_str());
         Self {
             cluster,
@@ -111,6 +128,7 @@ impl Committer {
             left: None,
             pause: (Instant::now(), PAUSE_MIN),
             own,
+            times,
         }
     }
 
@@ -208,11 +226,13 @@ impl Committer {
             None => self.connect().await?,
         };
         let patience = self.cluster.statement_timeout() + GRACE;
+        let since = self.times.asks();
         let asked = statement(group, self.locks.whole()).fetch_optional(&mut line.connection);
         // Whoever is dropped here closes the connection.
         match timeout(patience, asked).await {
             Ok(Ok(row)) => {
                 self.line = Some(line);
+                self.hear(since, row.as_ref());
                 refused(row.as_ref(), group).map_err(|error| Fault::Answer(Arc::new(error)))
             }
             Ok(Err(error)) => {
@@ -230,6 +250,13 @@ impl Committer {
                 self.left = Some(line.session);
                 Err(Fault::Silent(patience))
             }
+        }
+    }
+
+    /// What the server says of its time. That it was set back is told to whoever asks for the time.
+    fn hear(&self, since: Option<Duration>, row: Option<&PgRow>) {
+        if let Some(Ok(said)) = row.map(|row| row.try_get(1)) {
+            let _ = self.times.hear(since, said);
         }
     }
 

@@ -21,8 +21,8 @@
 //! that it is not told at all until then, or until this daemon starts anew: daemons that saw the later
 //! time would go on judging the leases of those that did not.
 //!
-//! What it says is remembered for a few seconds with the boot-time clock of when it was asked, so that a lease
-//! can be given without asking anew ([`Store::now_at_most`]).
+//! It comes with every look and every commit, and is remembered for a few seconds with the boot-time clock of
+//! when that was asked, so that a lease can be given without asking anew ([`Store::now_at_most`]).
 //!
 //! A daemon's wall clock goes by it, too ([`PostgresStore::telling`]): when playbooks wake is one record for
 //! all, so one that is an hour ahead would begin for all an hour early.
@@ -31,16 +31,24 @@
 //! A commit that returns is as safe as the server makes it: a standby that may take over has to be a
 //! synchronous one, or what was committed last is not there after it did.
 
+/// The server's clock, in whole milliseconds since 1970.
+macro_rules! clock {
+    () => {
+        "floor(extract(epoch from clock_timestamp()) * 1000)::bigint"
+    };
+}
+
 mod changes;
 mod committer;
 mod failure;
 mod group;
 mod reads;
+mod times;
 
 use super::{Batch, Result, Row, Store, StoreError, Versioned};
-use crate::clock::{Clock as _, ServerClock};
-use crate::domain::{StoreTime, from_millis, millis};
-use crate::instruments::pools::{self, Part};
+use crate::clock::ServerClock;
+use crate::domain::{StoreTime, millis};
+use crate::instruments::pools::Part;
 use crate::postgres::{Cluster, steps};
 use async_trait::async_trait;
 use changes::{Changes, Own};
@@ -49,9 +57,8 @@ use failure::Fault;
 use group::Request;
 use reads::Reads;
 use sqlx::Connection as _;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use times::Times;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -67,18 +74,6 @@ const TUNED: &str = "set plan_cache_mode = force_generic_plan; set enable_seqsca
 /// The store's time is that of the server, whichever host it is.
 const ERA: &str = "postgres";
 
-/// So far apart a daemon's clock and the server's may be before it is said.
-const APART_MS_MAX: u64 = 5_000;
-
-/// A server's clock that is behind what it said before by more than this has been set.
-const BEHIND_MAX_MS: i64 = 1_000;
-
-/// For so long what the server said tells how late it can be at most.
-const HEARD_MAX: Duration = Duration::from_secs(5);
-
-/// By one part in so many a clock may go faster than another while something sets it right.
-const DRIFT: u32 = 8;
-
 /// A store that several daemons share. Dropping it lets the commits under way be done.
 #[derive(Debug)]
 pub struct PostgresStore {
@@ -86,14 +81,7 @@ pub struct PostgresStore {
     reads: Reads,
     requests: mpsc::Sender<Request>,
     changes: watch::Receiver<u64>,
-    /// The latest time that was told.
-    latest: AtomicI64,
-    /// What the server said last, and when by the boot-time clock it was asked.
-    heard: Mutex<Option<(Duration, i64)>>,
-    /// The clock that goes by this time, where there is one.
-    clock: Option<Arc<ServerClock>>,
-    /// The server's clock and this machine's are far apart, which was said.
-    is_apart: AtomicBool,
+    times: Arc<Times>,
     _listening: DropGuard,
 }
 
@@ -125,59 +113,25 @@ impl PostgresStore {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(stop.clone().run_until_cancelled_owned(changes.run(listener)));
-        tasks.spawn(Committer::new(cluster.clone(), waiting, own).run());
+        let times = Arc::new(Times::default());
+        let committer = Committer::new(cluster.clone(), waiting, own, Arc::clone(&times));
+        tasks.spawn(committer.run());
         Ok(Self {
             reads: Reads::new(cluster.clone()),
             cluster,
             requests,
             changes: seen,
-            latest: AtomicI64::new(0),
-            heard: Mutex::default(),
-            clock: None,
-            is_apart: AtomicBool::new(false),
+            times,
             _listening: stop.drop_guard(),
         })
     }
 
-    /// From now on this clock hears the server's time whenever that is asked for, as it is for each look
-    /// and each lease.
+    /// From now on this clock hears the server's time whenever that comes with an answer, as it does with each
+    /// look and each commit.
     #[must_use]
-    pub fn telling(mut self, clock: Arc<ServerClock>) -> Self {
-        self.clock = Some(clock);
+    pub fn telling(self, clock: Arc<ServerClock>) -> Self {
+        self.times.tell_from_now(clock);
         self
-    }
-
-    /// Tells the clock what the server said to a question of that time.
-    fn tell(&self, asked: Option<Duration>, said: i64) {
-        let (Some(clock), Some(asked)) = (&self.clock, asked) else { return };
-        let ahead = clock.hear(asked, from_millis(said));
-        pools::clock_ahead(ahead);
-        let is_apart = ahead.unsigned_abs() > APART_MS_MAX;
-        match (is_apart, self.is_apart.swap(is_apart, Ordering::SeqCst)) {
-            (true, false) => tracing::warn!(
-                "this machine's clock is {} s {} that of the store's server, by which playbooks wake: \
-                 set both by the network",
-                ahead.unsigned_abs() / 1_000,
-                if ahead > 0 { "behind" } else { "before" },
-            ),
-            (false, true) => {
-                tracing::info!("this machine's clock and that of the store's server agree again");
-            }
-            _ => {}
-        }
-    }
-
-    /// The time that callers are told where the server said this to a question of that time.
-    fn time(&self, asked: Option<Duration>, said: i64) -> Result<StoreTime> {
-        let not_before = not_before(self.latest.fetch_max(said, Ordering::SeqCst), said);
-        *self.heard() = asked.filter(|_| not_before.is_ok()).map(|asked| (asked, said));
-        let ms = not_before?;
-        self.tell(asked, said);
-        Ok(StoreTime { era: ERA.to_owned(), ms: ms.unsigned_abs() })
-    }
-
-    fn heard(&self) -> MutexGuard<'_, Option<(Duration, i64)>> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where it is, with the pool that it reads from.
@@ -216,9 +170,8 @@ impl Store for PostgresStore {
 
     async fn look(&self, keys: &[&str]) -> Result<(StoreTime, Vec<Option<Versioned>>)> {
         let keys = without_zeros(keys);
-        let asks = || Some(self.clock.as_ref()?.boot());
-        let (asked, said, found) = self.reads.look(&keys, asks).await?;
-        Ok((self.time(asked, said)?, found))
+        let (asked, said, found) = self.reads.look(&keys, || self.times.asks()).await?;
+        Ok((self.times.hear(asked, said)?, found))
     }
 
     async fn commit(&self, batch: Batch) -> Result<()> {
@@ -243,16 +196,12 @@ impl Store for PostgresStore {
     }
 
     async fn now(&self) -> Result<StoreTime> {
-        let (asked, said) = self.reads.now(|| Some(self.clock.as_ref()?.boot())).await?;
-        self.time(asked, said)
+        let (asked, said) = self.reads.now(|| self.times.asks()).await?;
+        self.times.hear(asked, said)
     }
 
     fn now_at_most(&self) -> Option<StoreTime> {
-        let now = self.clock.as_ref()?.boot();
-        let (asked, said) = (*self.heard())?;
-        let at_most = at_most(said, now.checked_sub(asked)?)?;
-        let ms = at_most.max(self.latest.load(Ordering::SeqCst)).unsigned_abs();
-        Some(StoreTime { era: ERA.to_owned(), ms })
+        self.times.at_most()
     }
 
     fn measure(&self) {
@@ -264,23 +213,6 @@ impl Store for PostgresStore {
     }
 }
 
-/// The time that the server says, or the latest that it said before, where it is hardly behind that.
-fn not_before(latest: i64, said: i64) -> std::result::Result<i64, Fault> {
-    let behind = latest.saturating_sub(said);
-    if behind > BEHIND_MAX_MS {
-        return Err(Fault::SetBack(Duration::from_millis(behind.unsigned_abs())));
-    }
-    Ok(latest.max(said))
-}
-
-/// What a server's clock shows at most so long after it was asked and said this; `None`: that was too long
-/// ago to tell. It said whole milliseconds, and not before it was asked.
-fn at_most(said: i64, passed: Duration) -> Option<i64> {
-    let passed = Some(passed).filter(|passed| *passed <= HEARD_MAX)?;
-    let ms = i64::try_from(millis(passed + passed / DRIFT)).ok()?;
-    Some(said.saturating_add(ms).saturating_add(2))
-}
-
 /// What no text of the server's holds.
 fn has_zero(key: &str) -> bool {
     key.contains('\0')
@@ -289,40 +221,4 @@ fn has_zero(key: &str) -> bool {
 /// One with a zero byte is nowhere, and stands for the empty key, which is nowhere either.
 fn without_zeros<'a>(keys: &[&'a str]) -> Vec<&'a str> {
     keys.iter().map(|key| if has_zero(key) { "" } else { *key }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn where_the_servers_clock_is_set_back_time_stands_still_or_is_not_told() {
-        for (latest, said, told) in [
-            (0, 10, Some(10)),
-            (10, 10, Some(10)),
-            (20, 5, Some(20)),
-            (5_000, 4_000, Some(5_000)),
-            (5_000, 3_999, None),
-            (3_600_000, 0, None),
-            (3_600_000, 3_600_001, Some(3_600_001)),
-        ] {
-            assert_eq!(not_before(latest, said).ok(), told, "{latest}, then {said}");
-        }
-        let why = not_before(3_600_000, 0).unwrap_err().to_string();
-        assert!(why.contains("3600 s behind"), "{why}");
-    }
-
-    #[test]
-    fn how_late_it_is_at_most_is_told_for_a_while_and_errs_on_the_late_side() {
-        for (passed_ms, at_most_ms) in [
-            (0, Some(1_002)),
-            (8, Some(1_011)),
-            (800, Some(1_902)),
-            (5_000, Some(6_627)),
-            (5_001, None),
-        ] {
-            let told = at_most(1_000, Duration::from_millis(passed_ms));
-            assert_eq!(told, at_most_ms, "{passed_ms} ms later");
-        }
-    }
 }

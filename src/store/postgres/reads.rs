@@ -22,11 +22,13 @@ const SCAN: &str =
     "select key, version, value from ledger where key >= $1 and key < $3 order by key limit $2";
 const SCAN_TO_END: &str =
     "select key, version, value from ledger where key >= $1 order by key limit $2";
-const NOW: &str = "select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as clock";
+const NOW: &str = concat!("select ", clock!(), " as clock");
 /// The clock is read once, when it is settled already which rows are seen; where none is found it comes alone.
-const LOOK: &str = "select l.key, l.version, l.value, c.clock \
-     from (select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as clock) c \
-     left join ledger l on l.key = any ($1)";
+const LOOK: &str = concat!(
+    "select l.key, l.version, l.value, c.clock from (select ",
+    clock!(),
+    " as clock) c left join ledger l on l.key = any ($1)"
+);
 
 type Question = Query<'static, Postgres, PgArguments>;
 
