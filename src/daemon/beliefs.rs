@@ -95,6 +95,7 @@ pub(super) struct Working {
 
 /// An occurrence that is not settled.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each asked by name")]
 pub(super) struct Open {
     /// Its record.
     pub occurrence: Occurrence,
@@ -114,6 +115,8 @@ pub(super) struct Open {
     pub tried: bool,
     /// It takes no more tasks.
     pub closed: bool,
+    /// It was begun before: runs of it may be under way that nobody carries out here.
+    pub begun_before: bool,
     /// It was begun before, and no run of it was.
     pub unmade: bool,
     /// Its finished runs.
@@ -139,6 +142,7 @@ impl Open {
             started: 0,
             tried: false,
             closed: false,
+            begun_before: false,
             unmade: false,
             runs: Vec::new(),
             refused: Vec::new(),
@@ -207,9 +211,11 @@ impl Beliefs {
         self.draining || self.drained || self.only_here
     }
 
-    /// Whether nothing runs, and nothing is left that could be started now.
+    /// Whether nothing runs, and nothing is left that could be started now. What was begun before waits for
+    /// runs that nobody carries out here.
     pub(super) fn is_idle_but_for_waiting(&self) -> bool {
-        self.workers.is_empty() && (self.draining || self.open.is_empty())
+        let is_left = |open: &Open| !open.begun_before;
+        self.workers.is_empty() && (self.draining || !self.open.values().any(is_left))
     }
 
     /// Runs of a playbook under way here.

@@ -43,6 +43,8 @@ impl Dispatcher {
         }
         self.dispatch().await;
         self.keep_house().await;
+        // What was waited for may have ended by that.
+        self.settle_ended().await;
     }
 
     /// What has to be known before anything is decided.
@@ -314,7 +316,9 @@ impl Dispatcher {
             .map(|(id, _)| id.clone())
             .collect();
         for id in ended {
-            self.settle(&id, None).await;
+            if self.has_ended(&id).await {
+                self.settle(&id, None).await;
+            }
         }
     }
 }
