@@ -47,6 +47,8 @@ pub(super) struct Beliefs {
     pub unsaid: BTreeMap<OccurrenceId, Duration>,
     /// Lives of others that are gone, and of which nothing is left to be seen to.
     pub buried: BTreeSet<LifeOf>,
+    /// Ends of runs that could not be recorded yet.
+    pub endings: Vec<super::endings::Ending>,
     /// Ends of occurrences that could not be recorded yet.
     pub unrecorded: Vec<super::settle::End>,
     /// Since when decisions are known that others may be writing, on the boot-time clock.

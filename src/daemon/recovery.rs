@@ -93,6 +93,10 @@ impl Dispatcher {
             return self.recover_of_assistant(&claim).await;
         }
         let (task, fence) = (claim.task, claim.fence);
+        if self.knows_end_of(&claim.run) {
+            tracing::debug!(%task, "an ended claim waits until the end of its run is recorded");
+            return;
+        }
         let may_show = claim.phase > Phase::Reserved || claim.wrote != Wrote::default();
         if !self.has_slot() {
             tracing::debug!(%task, "an ended claim waits for a free slot");

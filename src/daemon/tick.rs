@@ -28,6 +28,7 @@ impl Dispatcher {
             return self.cannot_read(&error);
         }
         self.beliefs.blind_since = None;
+        self.record_endings().await;
         self.record_ends().await;
         self.see_to_stops().await;
         self.reconcile().await;

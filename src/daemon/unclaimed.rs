@@ -167,6 +167,9 @@ impl Dispatcher {
     }
 
     async fn end_where_forsaken(&mut self, run: Run) -> Result<(), LedgerError> {
+        if self.knows_end_of(&run.id) {
+            return Ok(());
+        }
         if run.fence.is_none() {
             if self.is_left_behind(&run).await? {
                 self.end_broken_off(run).await?;
