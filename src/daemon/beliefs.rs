@@ -121,6 +121,8 @@ pub(super) struct Open {
     pub begun_before: bool,
     /// It was begun before, and no run of it was.
     pub unmade: bool,
+    /// It only ends what another occurrence began, and that one's failure is counted there.
+    pub only_ends: bool,
     /// Its finished runs.
     pub runs: Vec<Run>,
     /// Why it was refused, where it was.
@@ -146,6 +148,7 @@ impl Open {
             closed: false,
             begun_before: false,
             unmade: false,
+            only_ends: false,
             runs: Vec::new(),
             refused: Vec::new(),
             replies: Vec::new(),

@@ -277,7 +277,8 @@ impl Dispatcher {
             );
             return None;
         };
-        let occurrence = if self.beliefs.open.contains_key(&id) {
+        let is_open = self.beliefs.open.contains_key(&id);
+        let occurrence = if is_open {
             id
         } else {
             match self.open_again(claim).await {
@@ -291,6 +292,10 @@ impl Dispatcher {
         if let Some(open) = self.beliefs.open.get_mut(&occurrence) {
             open.closed = true;
             open.playbook = Some(playbook);
+            // What failed there is handed back here, which is no second failure.
+            let has_failed = run.as_ref().is_some_and(|run| run.state.may_retry());
+            let only_ends = resume.settling.is_some() || resume.give_up.is_some() && has_failed;
+            open.only_ends = !is_open && only_ends;
         }
         self.start(&occurrence, Some(claim.task), resume.attempt, Some(resume)).await;
         Some(occurrence)
