@@ -1,6 +1,7 @@
 //! What follows an attempt: the outcome, another attempt, or the end.
 
 use super::earlier;
+use super::endings::{Ending, is_not_taken};
 use super::lease::lost_end;
 use super::parts::Parts;
 use super::worker::{Next, WorkDone, Worker};
@@ -10,7 +11,6 @@ use crate::instruments::spans;
 use crate::ledger::LedgerError;
 use crate::runner::WorkEnd;
 use crate::schedule::{Retry, after_failure};
-use crate::store::StoreError;
 use crate::tools::Tally;
 use futures::FutureExt as _;
 use std::sync::Arc;
@@ -181,8 +181,8 @@ impl Worker {
             self.run.usage = end.usage;
         }
         self.run.usage.elapsed_ms = millis(self.parts.clock.boot().saturating_sub(self.began));
-        let id = &self.run.id;
-        let mut result = self.finish_run(end, notices.clone()).await;
+        let ending = self.ending(end, notices);
+        let mut result = ending.record(&self.parts.ledger).await;
         // Whether it happened is unknown; finishing alike twice is allowed.
         let until = Instant::now() + RECORD_MAX;
         for wait in std::iter::once(Duration::ZERO).chain(ASK_AGAIN) {
@@ -191,14 +191,10 @@ impl Worker {
                 break;
             }
             tokio::time::sleep(wait).await;
-            result = self.finish_run(end, notices.clone()).await;
+            result = ending.record(&self.parts.ledger).await;
         }
-        let is_known = !matches!(
-            result,
-            Err(LedgerError::Store(
-                StoreError::Failed(_) | StoreError::Conflict { .. } | StoreError::Closed(_)
-            ))
-        );
+        let is_known = !result.as_ref().is_err_and(is_not_taken);
+        let id = &self.run.id;
         match result {
             Ok(()) => {
                 let text = format!("{}: {} ({})", self.run.playbook, end.state, end.reason);
@@ -209,15 +205,22 @@ impl Worker {
                 tracing::error!(run = %id, %error, "the end of the run could not be recorded");
             }
         }
+        if !is_known {
+            self.unrecorded.push(ending);
+        }
         is_known
     }
 
-    async fn finish_run(&self, end: &WorkEnd, notices: Vec<Notice>) -> Result<(), LedgerError> {
-        let ledger = &self.parts.ledger;
+    fn ending(&self, end: &WorkEnd, notices: Vec<Notice>) -> Ending {
         let waits = end.reason == Reason::HandedOver || end.state == RunState::Unverified;
         let hand_over = self.handed_over.as_ref().filter(|_| waits);
         let rounds = self.rounds.as_ref().filter(|_| end.state == RunState::Succeeded);
-        ledger.finish_with(&self.run, notices, (hand_over, rounds)).await
+        Ending {
+            run: self.run.clone(),
+            notices,
+            hand_over: hand_over.cloned(),
+            rounds: rounds.cloned(),
+        }
     }
 }
 
@@ -263,5 +266,5 @@ pub(super) async fn broke_off(parts: &Parts, run: &RunId) -> WorkDone {
         tracing::error!(%run, %error, "the end of the run could not be recorded");
     }
     let refused = Some((Reason::WorkFailed, DETAIL.to_owned()));
-    WorkDone { runs: ended.into_iter().collect(), refused }
+    WorkDone { runs: ended.into_iter().collect(), endings: Vec::new(), refused }
 }

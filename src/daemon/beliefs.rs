@@ -47,6 +47,8 @@ pub(super) struct Beliefs {
     pub unsaid: BTreeMap<OccurrenceId, Duration>,
     /// Lives of others that are gone, and of which nothing is left to be seen to.
     pub buried: BTreeSet<LifeOf>,
+    /// Ends of runs that could not be recorded yet.
+    pub endings: Vec<super::endings::Ending>,
     /// Ends of occurrences that could not be recorded yet.
     pub unrecorded: Vec<super::settle::End>,
     /// Since when decisions are known that others may be writing, on the boot-time clock.
@@ -95,6 +97,7 @@ pub(super) struct Working {
 
 /// An occurrence that is not settled.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each asked by name")]
 pub(super) struct Open {
     /// Its record.
     pub occurrence: Occurrence,
@@ -114,8 +117,12 @@ pub(super) struct Open {
     pub tried: bool,
     /// It takes no more tasks.
     pub closed: bool,
+    /// It was begun before: runs of it may be under way that nobody carries out here.
+    pub begun_before: bool,
     /// It was begun before, and no run of it was.
     pub unmade: bool,
+    /// It only ends what another occurrence began, and that one's failure is counted there.
+    pub only_ends: bool,
     /// Its finished runs.
     pub runs: Vec<Run>,
     /// Why it was refused, where it was.
@@ -139,7 +146,9 @@ impl Open {
             started: 0,
             tried: false,
             closed: false,
+            begun_before: false,
             unmade: false,
+            only_ends: false,
             runs: Vec::new(),
             refused: Vec::new(),
             replies: Vec::new(),
@@ -207,9 +216,11 @@ impl Beliefs {
         self.draining || self.drained || self.only_here
     }
 
-    /// Whether nothing runs, and nothing is left that could be started now.
+    /// Whether nothing runs, and nothing is left that could be started now. What was begun before waits for
+    /// runs that nobody carries out here.
     pub(super) fn is_idle_but_for_waiting(&self) -> bool {
-        self.workers.is_empty() && (self.draining || self.open.is_empty())
+        let is_left = |open: &Open| !open.begun_before;
+        self.workers.is_empty() && (self.draining || !self.open.values().any(is_left))
     }
 
     /// Runs of a playbook under way here.

@@ -106,6 +106,7 @@ async fn ask_about(
         is_withdrawn: false,
         handed_over: None,
         rounds: None,
+        unrecorded: Vec::new(),
         template: None,
         budget: None,
         began: parts.clock.boot(),

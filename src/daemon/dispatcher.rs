@@ -261,6 +261,7 @@ impl Dispatcher {
         done: WorkDone,
     ) {
         self.beliefs.workers.remove(run);
+        self.beliefs.endings.extend(done.endings);
         let stopped: Vec<_> = self
             .beliefs
             .stoppers

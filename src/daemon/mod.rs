@@ -44,6 +44,7 @@ mod daemons;
 mod desk;
 mod dispatcher;
 mod earlier;
+mod endings;
 mod escalate;
 mod event;
 mod evidence;

@@ -367,12 +367,11 @@ impl Dispatcher {
         let staging = self.parts.ledger.staging(claim.task).await?;
         let staging = staging.filter(|staging| staging.run == *of && staging.closed.is_none());
         let Some(staging) = staging else { return Ok(None) };
-        let is_taken_away = claim.ended.as_ref().is_some_and(|end| end.how == EndKind::Revoked);
         // What was being written is finished under the name of the run that began it.
         let is_otherwise_seen_to = run.is_some_and(|run| {
             run.state == RunState::Running || run.reason == Some(Reason::UnknownEffect)
         });
-        if is_taken_away || is_otherwise_seen_to {
+        if claim.was_taken_away() || is_otherwise_seen_to {
             return Ok(None);
         }
         let base = Resume::of(claim, claim.attempt);

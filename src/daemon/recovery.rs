@@ -10,6 +10,7 @@
 //! | an effect of unknown fate | handed back, `unknown_effect`; it is never repeated |
 //! | settling, handing back | the remaining writes are done; each is idempotent |
 //! | settled, not released | released |
+//! | taken away by an operator | the run ends so; what shows is handed back, and nothing is tried again |
 //!
 //! Runs without a claim are in `unclaimed`.
 
@@ -21,7 +22,7 @@ use super::fate;
 use super::marker::Marking;
 use crate::board::BoardError;
 use crate::domain::{
-    Claim, EndKind, Fence, Occurrence, OccurrenceId, OccurrenceState, Phase, Playbook, Reason, Run,
+    Claim, Fence, Occurrence, OccurrenceId, OccurrenceState, Phase, Playbook, Reason, Run,
     RunState, Task, Trigger, Wrote,
 };
 use crate::ledger::{KeptAnswer, LedgerError, RunFilter};
@@ -92,6 +93,10 @@ impl Dispatcher {
             return self.recover_of_assistant(&claim).await;
         }
         let (task, fence) = (claim.task, claim.fence);
+        if self.knows_end_of(&claim.run) {
+            tracing::debug!(%task, "an ended claim waits until the end of its run is recorded");
+            return;
+        }
         let may_show = claim.phase > Phase::Reserved || claim.wrote != Wrote::default();
         if !self.has_slot() {
             tracing::debug!(%task, "an ended claim waits for a free slot");
@@ -188,6 +193,10 @@ impl Dispatcher {
         if run.state != RunState::Running {
             return Ok(if never_shown { None } else { self.after_end(claim, &run) });
         }
+        if claim.was_taken_away() {
+            let run = self.end_taken_away(run).await?;
+            return Ok(if never_shown { None } else { self.after_end(claim, &run) });
+        }
         let (attempt, attempts_max) = (run.attempt, self.attempts_max(&run));
         let unknown = fate::learn(&self.parts, &run).await?;
         if run.settle_from.is_some() && unknown.is_none() {
@@ -218,7 +227,7 @@ impl Dispatcher {
         let resume = |attempt, give_up| Some(Resume { give_up, ..Resume::of(claim, attempt) });
         let attempts_max = self.attempts_max(run);
         let is_visible = claim.wrote.status.is_some();
-        let is_taken_away = claim.ended.as_ref().is_some_and(|end| end.how == EndKind::Revoked);
+        let is_taken_away = claim.was_taken_away();
         let may_retry = run.settle_from.is_none()
             && !is_taken_away
             && reason != Reason::UnknownEffect
@@ -268,7 +277,8 @@ impl Dispatcher {
             );
             return None;
         };
-        let occurrence = if self.beliefs.open.contains_key(&id) {
+        let is_open = self.beliefs.open.contains_key(&id);
+        let occurrence = if is_open {
             id
         } else {
             match self.open_again(claim).await {
@@ -282,6 +292,10 @@ impl Dispatcher {
         if let Some(open) = self.beliefs.open.get_mut(&occurrence) {
             open.closed = true;
             open.playbook = Some(playbook);
+            // What failed there is handed back here, which is no second failure.
+            let has_failed = run.as_ref().is_some_and(|run| run.state.may_retry());
+            let only_ends = resume.settling.is_some() || resume.give_up.is_some() && has_failed;
+            open.only_ends = !is_open && only_ends;
         }
         self.start(&occurrence, Some(claim.task), resume.attempt, Some(resume)).await;
         Some(occurrence)

@@ -8,9 +8,10 @@ use super::warnings;
 use crate::domain::{
     Decision, Notice, OccurrenceId, OccurrenceState, Playbook, Reason, Run, RunId, RunState,
 };
-use crate::ledger::LedgerError;
+use crate::ledger::{InRow, LedgerError};
 use crate::store::StoreError;
 use crate::tools::desk::DeskError;
+use std::sync::Arc;
 
 /// What became of an occurrence, and what people are told of it.
 #[derive(Clone, Debug)]
@@ -19,6 +20,7 @@ pub(super) struct End {
     pub id: OccurrenceId,
     state: OccurrenceState,
     notices: Vec<Notice>,
+    in_row: Option<(Arc<Playbook>, InRow)>,
 }
 
 impl Dispatcher {
@@ -37,10 +39,15 @@ impl Dispatcher {
         let runs: Vec<RunId> = open.runs.iter().map(|run| run.id.clone()).collect();
         let at = self.parts.clock.wall();
         let state = OccurrenceState::Ran { runs, reason, at };
-        // Its end and what is told of it are one: what is not recorded as over is told later, or by the
-        // next life.
-        self.record_end(End { id: id.clone(), state, notices }).await;
+        let in_row = in_row(&open);
+        // Its end and what is told and counted of it are one: what is not recorded as over is told and
+        // counted later, or by the next life.
+        let end = End { id: id.clone(), state, notices, in_row: in_row.clone() };
+        let is_recorded = self.record_end(end).await;
         self.remember(&open, reason).await;
+        if is_recorded {
+            self.pause_after_failures(in_row).await;
+        }
         self.outbox.notify_one();
         self.answer(open, reason).await;
     }
@@ -50,17 +57,17 @@ impl Dispatcher {
         let Some(open) = self.beliefs.open.remove(id) else { return };
         tracing::info!("{}: skipped ({reason})", open.occurrence.playbook);
         let state = OccurrenceState::Skipped { reason };
-        self.record_end(End { id: id.clone(), state, notices: Vec::new() }).await;
+        self.record_end(End { id: id.clone(), state, notices: Vec::new(), in_row: None }).await;
         self.answer(open, reason).await;
     }
 
-    /// Records an end. Where the store fails for a while it is done again later: until then the occurrence
-    /// would stand in the way of all that come after it.
-    async fn record_end(&mut self, end: End) {
-        let End { id, state, notices } = &end;
-        let ledger = &self.parts.ledger;
-        match ledger.set_occurrence_state_telling(id, state.clone(), notices).await {
-            Ok(()) => {}
+    /// Records an end; whether it is. Where the store fails for a while it is done again later: until then
+    /// the occurrence would stand in the way of all that come after it.
+    async fn record_end(&mut self, end: End) -> bool {
+        let End { id, state, notices, in_row } = &end;
+        let (ledger, in_row) = (&self.parts.ledger, in_row.as_ref().map(|(_, what)| *what));
+        match ledger.settle_occurrence(id, state.clone(), notices, in_row).await {
+            Ok(()) => return true,
             Err(error @ LedgerError::Store(StoreError::Failed(_))) => {
                 tracing::error!(occurrence = %id, %error, "its end is recorded later");
                 self.beliefs.unrecorded.push(end);
@@ -73,12 +80,16 @@ impl Dispatcher {
                 tracing::error!(occurrence = %id, %error, "its end could not be recorded");
             }
         }
+        false
     }
 
     /// Records the ends that could not be recorded before.
     pub(super) async fn record_ends(&mut self) {
         for end in std::mem::take(&mut self.beliefs.unrecorded) {
-            self.record_end(end).await;
+            let in_row = end.in_row.clone();
+            if self.record_end(end).await {
+                self.pause_after_failures(in_row).await;
+            }
         }
     }
 
@@ -109,7 +120,7 @@ impl Dispatcher {
         }
     }
 
-    /// What the runs say about tasks and playbook, for `rota why`; failures in a row pause.
+    /// What the runs say about tasks and playbook, for `rota why`.
     async fn remember(&self, open: &Open, reason: Reason) {
         for run in &open.runs {
             let decision = Decision {
@@ -128,36 +139,23 @@ impl Dispatcher {
             let (playbook, detail) = (&open.occurrence.playbook, open.occurrence.id.as_str());
             self.decide(playbook, None, reason, detail).await;
         }
-        if let Some(playbook) = &open.playbook {
-            self.count_failures(playbook, &open.runs).await;
-        }
     }
 
-    /// An occurrence counts once, by what its tasks came to in their last attempts: one that was
-    /// done ends a row of failures.
-    async fn count_failures(&self, playbook: &Playbook, runs: &[Run]) {
-        let (ledger, name) = (&self.parts.ledger, &playbook.name);
-        let ends = || last_attempts(runs).map(|run| run.state);
-        if ends().any(|state| matches!(state, RunState::Succeeded | RunState::NothingToDo)) {
-            if let Err(error) = ledger.record_success(name).await {
-                tracing::warn!(playbook = %name, %error, "a success could not be counted");
-            }
-            return;
-        }
-        if !ends().any(RunState::may_retry) {
-            return;
-        }
-        let switch = match ledger.record_failure(name).await {
+    /// A playbook that has failed so often in a row as it says pauses itself.
+    async fn pause_after_failures(&self, in_row: Option<(Arc<Playbook>, InRow)>) {
+        let Some((playbook, InRow::Failure)) = in_row else { return };
+        let Some(limit) = playbook.on_failure.pause_after else { return };
+        let switch = match self.parts.ledger.playbook_switch(&playbook.name).await {
             Ok(switch) => switch,
             Err(error) => {
-                tracing::warn!(playbook = %name, %error, "a failure could not be counted");
-                return;
+                return tracing::warn!(
+                    playbook = %playbook.name, %error, "its failures in a row could not be read"
+                );
             }
         };
-        let limit = playbook.on_failure.pause_after;
-        if limit.is_some_and(|limit| switch.failures_in_row >= limit) && switch.paused.is_none() {
+        if switch.failures_in_row >= limit && switch.paused.is_none() {
             let why = format!("{} failures in a row", switch.failures_in_row);
-            self.pause_itself(playbook, &why).await;
+            self.pause_itself(&playbook, &why).await;
         }
     }
 
@@ -171,6 +169,21 @@ impl Dispatcher {
         }
         self.decide(name, None, Reason::PausedItself, why).await;
     }
+}
+
+/// An occurrence counts once, by what its tasks came to in their last attempts: one that was done ends a
+/// row of failures.
+fn in_row(open: &Open) -> Option<(Arc<Playbook>, InRow)> {
+    let playbook = open.playbook.as_ref().filter(|_| !open.only_ends)?;
+    let ends = || last_attempts(&open.runs).map(|run| run.state);
+    let what = if ends().any(|s| matches!(s, RunState::Succeeded | RunState::NothingToDo)) {
+        InRow::Success
+    } else if ends().any(RunState::may_retry) {
+        InRow::Failure
+    } else {
+        return None;
+    };
+    Some((Arc::clone(playbook), what))
 }
 
 /// The last attempts at each task; runs about none are attempts at the occurrence itself.

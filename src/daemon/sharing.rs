@@ -134,6 +134,7 @@ impl Dispatcher {
         if let Err(error) = self.read_state().await {
             return tracing::error!(%error, "local state could not be read");
         }
+        self.record_endings().await;
         self.see_to_stops().await;
         if !self.scheduling {
             return;

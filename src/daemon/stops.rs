@@ -120,20 +120,27 @@ impl Dispatcher {
 
     /// Whether a run that has ended may have been one attempt, after which another comes.
     async fn is_under_way(&self, run: &Run) -> Result<bool, LedgerError> {
-        let ledger = &self.parts.ledger;
         if self.worker_of(run).is_some() {
             return Ok(true);
         }
-        let Some(task) = run.task.filter(|_| run.fence.is_some()) else {
-            let occurrence = ledger.occurrence(&run.occurrence).await?;
+        if run.task.is_none() || run.fence.is_none() {
+            let occurrence = self.parts.ledger.occurrence(&run.occurrence).await?;
             return Ok(occurrence.is_some_and(|occurrence| !occurrence.state.is_settled()));
+        }
+        match self.is_held_on(run).await {
+            Err(error) if error.is_of_newer() => Ok(true),
+            held => held,
+        }
+    }
+
+    /// Whether the claim that a run had is held for its occurrence: so it is from one attempt to the next.
+    pub(super) async fn is_held_on(&self, run: &Run) -> Result<bool, LedgerError> {
+        let ledger = &self.parts.ledger;
+        let Some(task) = run.task.filter(|_| run.fence.is_some()) else { return Ok(false) };
+        let claim = ledger.claim(task).await.map_err(of_claim)?;
+        let is_held = |claim: &Claim| {
+            claim.assistant.is_none() && !matches!(claim.phase, Phase::Free | Phase::Parked)
         };
-        // From one attempt to the next the claim is held.
-        let claim = match ledger.claim(task).await {
-            Err(error) if error.is_of_newer() => return Ok(true),
-            claim => claim.map_err(of_claim)?,
-        };
-        let is_held = |claim: &Claim| !matches!(claim.phase, Phase::Free | Phase::Parked);
         let Some(claim) = claim.filter(is_held) else { return Ok(false) };
         let holder = ledger.run(claim.run.as_str()).await?;
         Ok(holder.is_none_or(|holder| holder.occurrence == run.occurrence))

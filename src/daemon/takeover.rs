@@ -125,11 +125,56 @@ impl Dispatcher {
         let playbook = self.parts.playbook(&occurrence.playbook);
         let mut open = Open::new(occurrence, playbook);
         open.closed = true;
+        open.begun_before = true;
         open.refuse(None, Reason::Interrupted, Reason::Interrupted.text());
         open.runs = self.runs_of(&open.occurrence).await?;
         let Occurrence { id, playbook, .. } = &open.occurrence;
         open.unmade = open.runs.is_empty() && !self.parts.ledger.may_have_run(id, playbook).await?;
         Ok(open)
+    }
+
+    /// Whether all runs of an occurrence have ended that is to be settled. Of one that was begun before,
+    /// some may be under way under claims of their own: at the daemon that had begun it, which is gone for
+    /// others and may not be, or at nobody until their claims end. They are told of with it.
+    pub(super) async fn has_ended(&mut self, id: &OccurrenceId) -> bool {
+        match self.try_to_know_runs(id).await {
+            Ok(has_ended) => has_ended,
+            Err(error) => {
+                tracing::warn!(occurrence = %id, %error, "whether its runs have ended could not be read");
+                false
+            }
+        }
+    }
+
+    async fn try_to_know_runs(&mut self, id: &OccurrenceId) -> Result<bool, LedgerError> {
+        let Some(open) = self.beliefs.open.get(id).filter(|open| open.begun_before) else {
+            return Ok(true);
+        };
+        let is_claimed = |run: &Run| run.occurrence == *id && run.fence.is_some();
+        if self.parts.ledger.running().await?.iter().any(is_claimed) {
+            return Ok(false);
+        }
+        let mut runs = self.runs_of(&open.occurrence).await?;
+        for (place, run) in runs.iter().enumerate() {
+            let is_last = runs.iter().skip(place + 1).all(|later| later.task != run.task);
+            let goes_on = is_last
+                && match self.is_held_on(run).await {
+                    // Whatever a newer Rota does at the task now, it does for another occurrence.
+                    Err(error) if error.is_of_newer() => false,
+                    held => held?,
+                };
+            if goes_on {
+                return Ok(false);
+            }
+        }
+        if let Some(open) = self.beliefs.open.get_mut(id) {
+            // What has ended here and is not written down yet counts, too.
+            let is_unwritten = |run: &&Run| runs.iter().all(|known| known.id != run.id);
+            let unwritten: Vec<Run> = open.runs.iter().filter(is_unwritten).cloned().collect();
+            runs.extend(unwritten);
+            open.runs = runs;
+        }
+        Ok(true)
     }
 
     /// The runs without a claim of one that is at this life: those that no worker carries out here have

@@ -28,6 +28,7 @@ impl Dispatcher {
             return self.cannot_read(&error);
         }
         self.beliefs.blind_since = None;
+        self.record_endings().await;
         self.record_ends().await;
         self.see_to_stops().await;
         self.reconcile().await;
@@ -43,6 +44,8 @@ impl Dispatcher {
         }
         self.dispatch().await;
         self.keep_house().await;
+        // What was waited for may have ended by that.
+        self.settle_ended().await;
     }
 
     /// What has to be known before anything is decided.
@@ -314,7 +317,9 @@ impl Dispatcher {
             .map(|(id, _)| id.clone())
             .collect();
         for id in ended {
-            self.settle(&id, None).await;
+            if self.has_ended(&id).await {
+                self.settle(&id, None).await;
+            }
         }
     }
 }

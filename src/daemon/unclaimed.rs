@@ -167,6 +167,9 @@ impl Dispatcher {
     }
 
     async fn end_where_forsaken(&mut self, run: Run) -> Result<(), LedgerError> {
+        if self.knows_end_of(&run.id) {
+            return Ok(());
+        }
         if run.fence.is_none() {
             if self.is_left_behind(&run).await? {
                 self.end_broken_off(run).await?;
@@ -203,18 +206,21 @@ impl Dispatcher {
         Ok(orphans.iter().any(|orphan| orphan.task == task && orphan.fence == claim.fence))
     }
 
+    /// The claim of a run, where its record still names the run.
+    async fn claim_of(&self, run: &Run) -> Result<Option<Claim>, LedgerError> {
+        let Some(task) = run.task.filter(|_| run.fence.is_some()) else { return Ok(None) };
+        let claim = match self.parts.ledger.claim(task).await {
+            Err(error) if error.is_of_newer() => return Ok(None),
+            claim => claim.map_err(of_claim)?,
+        };
+        Ok(claim.filter(|claim| claim.run == run.id))
+    }
+
     /// Whether a run broke off when its claim waited for a person already: all that is missing is its
     /// end, which is written now.
     async fn waits(&mut self, run: &Run) -> Result<bool, LedgerError> {
-        let Some(task) = run.task.filter(|_| run.fence.is_some()) else { return Ok(false) };
-        let claim = match self.parts.ledger.claim(task).await {
-            Err(error) if error.is_of_newer() => return Ok(false),
-            claim => claim.map_err(of_claim)?,
-        };
-        let is_own = |claim: &Claim| {
-            claim.run == run.id && claim.phase == Phase::Parked && claim.assistant.is_none()
-        };
-        let Some(claim) = claim.filter(is_own) else { return Ok(false) };
+        let waits = |claim: &Claim| claim.phase == Phase::Parked && claim.assistant.is_none();
+        let Some(claim) = self.claim_of(run).await?.filter(waits) else { return Ok(false) };
         let reason = if claim.staged.is_some() { Reason::Proposed } else { Reason::Waiting };
         let ended = Run {
             state: RunState::Waiting,
@@ -236,13 +242,28 @@ impl Dispatcher {
     }
 
     pub(super) async fn end_broken_off(&mut self, run: Run) -> Result<(), LedgerError> {
+        if self.claim_of(&run).await?.is_some_and(|claim| claim.was_taken_away()) {
+            return self.end_taken_away(run).await.map(|_| ());
+        }
         match fate::learn(&self.parts, &run).await? {
             None => self.interrupt(run).await,
             Some(effect) => {
                 let detail = format!("the daemon ended while it worked; unknown: {effect}");
-                self.interrupted(run, Reason::UnknownEffect, detail).await
+                let how = (RunState::Interrupted, Reason::UnknownEffect);
+                self.break_off(run, how, detail).await.map(|_| ())
             }
         }
+    }
+
+    /// A run whose claim an operator took away, and whose daemon ended before the run had stopped. Returns
+    /// it as it ended.
+    pub(super) async fn end_taken_away(&mut self, run: Run) -> Result<Run, LedgerError> {
+        const TAKEN_AWAY: &str = "an operator took the claim away, and the daemon ended";
+        let detail = match fate::learn(&self.parts, &run).await? {
+            None => TAKEN_AWAY.to_owned(),
+            Some(effect) => format!("{TAKEN_AWAY}; unknown: {effect}"),
+        };
+        self.break_off(run, (RunState::ClaimLost, Reason::ForceReleased), detail).await
     }
 
     /// Whether what a run left running may be here: of this daemon, or of what was done by hand in its
@@ -261,17 +282,18 @@ impl Dispatcher {
     /// A run under way when the process ended has ended with it.
     pub(super) async fn interrupt(&mut self, run: Run) -> Result<(), LedgerError> {
         let detail = "the daemon ended while it worked".to_owned();
-        self.interrupted(run, Reason::Interrupted, detail).await
+        let how = (RunState::Interrupted, Reason::Interrupted);
+        self.break_off(run, how, detail).await.map(|_| ())
     }
 
-    async fn interrupted(
+    async fn break_off(
         &mut self,
         run: Run,
-        reason: Reason,
+        (state, reason): (RunState, Reason),
         detail: String,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<Run, LedgerError> {
         let ended = Run {
-            state: RunState::Interrupted,
+            state,
             reason: Some(reason),
             detail,
             ended: Some(self.parts.clock.wall()),
@@ -280,11 +302,11 @@ impl Dispatcher {
             ..run
         };
         self.parts.ledger.finish_run(&ended, Vec::new()).await?;
-        tracing::warn!(run = %ended.id, "interrupted by the end of the daemon");
+        tracing::warn!(run = %ended.id, %reason, "interrupted by the end of the daemon");
         if let Some(open) = self.beliefs.open.get_mut(&ended.occurrence) {
-            open.runs.push(ended);
+            open.runs.push(ended.clone());
         }
-        Ok(())
+        Ok(ended)
     }
 
     /// Runs without a claim that were interrupted begin again as the next attempt. Where nobody is

@@ -14,6 +14,7 @@ use super::again::{broke_off, state_for};
 use super::applying;
 use super::brief::Brief;
 use super::earlier;
+use super::endings::Ending;
 use super::fate;
 use super::halt::Halt;
 use super::independence::worked_by;
@@ -71,6 +72,8 @@ pub(super) struct Assignment {
 pub(super) struct WorkDone {
     /// Its runs, one for each attempt; empty when it was refused before one began.
     pub runs: Vec<Run>,
+    /// Ends of runs among these that the store did not take.
+    pub endings: Vec<Ending>,
     /// Why it was refused.
     pub refused: Option<(Reason, String)>,
 }
@@ -98,6 +101,8 @@ pub(super) struct Worker {
     pub(super) handed_over: Option<HandOver>,
     /// How far the review has come once it has, where the run reviews.
     pub(super) rounds: Option<Rounds>,
+    /// Ends of its runs that the store did not take.
+    pub(super) unrecorded: Vec<Ending>,
     /// What of the day's budget was set aside for its run.
     pub(super) budget: Option<Amount>,
     /// The digest of what its run's prompt was made from.
@@ -131,9 +136,12 @@ pub(super) async fn carry_out(parts: Arc<Parts>, job: Assignment) -> WorkDone {
                 let line = super::progress::begun(&worker.run);
                 worker.job.told.begun(&worker.run.id, line);
                 // Boxed: it waits long, and what reserving took is given back before.
-                WorkDone { runs: Box::pin(worker.work()).await, refused: None }
+                let (runs, endings) = Box::pin(worker.work()).await;
+                WorkDone { runs, endings, refused: None }
             }
-            Err(refused) => WorkDone { runs: Vec::new(), refused: Some(refused) },
+            Err(refused) => {
+                WorkDone { runs: Vec::new(), endings: Vec::new(), refused: Some(refused) }
+            }
         }
     };
     // A fault of ours ends one run, never the daemon's count of what runs.
@@ -182,6 +190,7 @@ impl Worker {
             is_withdrawn: false,
             handed_over: None,
             rounds: None,
+            unrecorded: Vec::new(),
             template: None,
             parts,
             job,
@@ -261,13 +270,14 @@ impl Worker {
         self.parts.ledger.start_run(&self.run, &self.job.playbook.source).await
     }
 
-    /// From announce to release, over as many attempts as it takes.
-    async fn work(mut self) -> Vec<Run> {
+    /// From announce to release, over as many attempts as it takes: its runs, and the ends of such that
+    /// the store did not take.
+    async fn work(mut self) -> (Vec<Run>, Vec<Ending>) {
         let mut runs = Vec::new();
         let keeper = self.keeper();
         if let Some((end, next)) = keeper.during(self.taken_up()).await {
             self.close(end, next).await;
-            return vec![self.run];
+            return (vec![self.run], self.unrecorded);
         }
         let keeper = self.keeper();
         let span = self.span.clone();
@@ -297,7 +307,7 @@ impl Worker {
                 self.close(end, next).instrument(span.clone()).await;
                 spans::run_ended(&span, &self.run);
                 runs.push(self.run);
-                return runs;
+                return (runs, self.unrecorded);
             }
             let keeper = self.keeper();
             keeper.during(self.log_time()).await;

@@ -223,6 +223,11 @@ impl Claim {
         self.holder.is_some() && self.lease_ends.as_ref().is_some_and(|end| !end.is_past(now))
     }
 
+    /// Whether an operator took it away.
+    pub fn was_taken_away(&self) -> bool {
+        self.ended.as_ref().is_some_and(|end| end.how == EndKind::Revoked)
+    }
+
     /// To be called when the claim has just ended from this phase: an assistant that did not end it
     /// by itself is to be told, one that did has nothing to learn.
     pub fn remember_loser(&mut self, from: Phase, why: &str) {

@@ -68,7 +68,7 @@ pub use runs::{LogLine, PROMPT, RunFilter, TranscriptLine};
 pub use seen::Coming;
 pub use sessions::OutsideSession;
 pub use stops::StopAsked;
-pub use switches::{Paused, PlaybookSwitch, Switches};
+pub use switches::{InRow, Paused, PlaybookSwitch, Switches};
 pub use timetables::Timetables;
 pub use tokens::{Issued, OVERLAP_MAX, TokenRefusal};
 pub use trust::TrustWindow;

@@ -2,7 +2,7 @@
 //! past it, so there are no holes; and what has settled never changes.
 
 use super::records::{self, Found, Record, contended};
-use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
+use super::{InRow, Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{
     Cursor, Notice, Occurrence, OccurrenceId, OccurrenceState, PlaybookName, Timestamp,
 };
@@ -174,15 +174,20 @@ impl Ledger {
         id: &OccurrenceId,
         state: OccurrenceState,
     ) -> Result<()> {
-        self.set_occurrence_state_telling(id, state, &[]).await
+        self.settle_occurrence(id, state, &[], None).await
     }
 
-    /// The same, and what people are told of it, in one commit.
-    pub async fn set_occurrence_state_telling(
+    /// The same, with what people are told of it and what it is in its playbook's row of failures, in one
+    /// commit: however often it is said, it is told and counted once.
+    ///
+    /// # Errors
+    /// As for [`Ledger::set_occurrence_state`].
+    pub async fn settle_occurrence(
         &self,
         id: &OccurrenceId,
         state: OccurrenceState,
         notices: &[Notice],
+        in_row: Option<InRow>,
     ) -> Result<()> {
         let key = keys::occurrence(id);
         for _ in 0..TRIES_MAX {
@@ -205,6 +210,9 @@ impl Ledger {
                     .delete(keys::occurrence_at(id));
             }
             batch = self.notices_batch(batch, notices, None).await?;
+            if let Some(what) = in_row {
+                batch = self.count_in_row(batch, &occurrence.playbook, what).await?;
+            }
             if self.try_commit(batch).await? {
                 if let Some(house) = self.counts() {
                     house.settled(&occurrence);

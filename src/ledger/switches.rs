@@ -4,7 +4,7 @@
 use super::newer::NEWER;
 use super::records::{self, Found, Record, contended};
 use super::stop::Stopped;
-use super::{Ledger, Result, TRIES_MAX, keys};
+use super::{Ledger, LedgerError, Result, TRIES_MAX, keys};
 use crate::domain::{Notice, PlaybookName, Timestamp};
 use crate::store::{Batch, Row, StoreError, Versioned};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,15 @@ pub struct PlaybookSwitch {
     pub silent_in_row: u32,
     /// When the first of them was.
     pub silent_since: Option<Timestamp>,
+}
+
+/// What an occurrence is in its playbook's row of failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InRow {
+    /// One failure more.
+    Failure,
+    /// The end of the row.
+    Success,
 }
 
 /// Who paused a playbook.
@@ -162,17 +171,34 @@ impl Ledger {
         .await
     }
 
-    /// One more failed occurrence in a row.
-    pub async fn record_failure(&self, playbook: &PlaybookName) -> Result<PlaybookSwitch> {
-        self.switch(playbook, None, |switch| {
-            switch.failures_in_row = switch.failures_in_row.saturating_add(1);
-        })
-        .await
-    }
-
-    /// A success: no failures in a row.
-    pub async fn record_success(&self, playbook: &PlaybookName) -> Result<PlaybookSwitch> {
-        self.switch(playbook, None, |switch| switch.failures_in_row = 0).await
+    /// Adds to the commit that settles an occurrence what it is in its playbook's row of failures. Switches
+    /// that cannot be read count nothing: they are the trouble of whoever asks for them.
+    pub(super) async fn count_in_row(
+        &self,
+        batch: Batch,
+        playbook: &PlaybookName,
+        what: InRow,
+    ) -> Result<Batch> {
+        let key = keys::switch(playbook);
+        let found: Option<Record<PlaybookSwitch>> = match self.read(&key).await {
+            Err(
+                error @ LedgerError::Store(StoreError::Corrupt { .. } | StoreError::Newer { .. }),
+            ) => {
+                tracing::warn!(%playbook, %error, "its failures in a row could not be counted");
+                return Ok(batch);
+            }
+            found => found?,
+        };
+        let old = found.as_ref().map(|record| record.value.clone()).unwrap_or_default();
+        let failures_in_row = match what {
+            InRow::Failure => old.failures_in_row.saturating_add(1),
+            InRow::Success => 0,
+        };
+        if failures_in_row == old.failures_in_row {
+            return Ok(batch);
+        }
+        let switch = PlaybookSwitch { failures_in_row, ..old };
+        Ok(records::replace(batch, &key, &switch, found.as_ref())?)
     }
 
     /// One more report in a row that had nothing to say (`true`), or one that had (`false`).

@@ -173,8 +173,7 @@ impl Assistants<'_> {
 
 /// What a claim that nobody ended by a call came to.
 fn why_it_ended(claim: &Claim, minutes: u32) -> (Option<Reason>, String) {
-    let is_revoked = claim.ended.as_ref().is_some_and(|end| end.how == EndKind::Revoked);
-    let (reason, why) = if is_revoked {
+    let (reason, why) = if claim.was_taken_away() {
         (Reason::ForceReleased, "the claim was taken away".to_owned())
     } else if let Some(parked) = &claim.parked {
         let asked = text_of(parked.since);

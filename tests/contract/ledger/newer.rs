@@ -6,7 +6,7 @@ use super::{
 };
 use rota::domain::*;
 use rota::ledger::{
-    Acquire, ClaimError, CommandGiven, Enrolment, Ledger, LogLine, RunFilter, export,
+    Acquire, ClaimError, CommandGiven, Enrolment, InRow, Ledger, LogLine, RunFilter, export,
 };
 use rota::store::watched::WatchedStore;
 use rota::store::{Batch, Store, StoreError};
@@ -140,12 +140,11 @@ async fn acts(ledger: &Ledger) {
     let over = Run { state: RunState::Cancelled, ended: Some(at(3)), ..run.clone() };
     let _ = ledger.finish_run(&over, vec![a_notice("of the run", 3)]).await;
     let skipped = OccurrenceState::Skipped { reason: Reason::Interrupted };
-    let _ = ledger.set_occurrence_state(&occurrence.id, skipped).await;
+    let _ = ledger.settle_occurrence(&occurrence.id, skipped, &[], Some(InRow::Failure)).await;
     let newer = RunId::new("r-newer");
     let _ = (ledger.ask_stop(&newer, "Ada").await, ledger.forget_stop(&newer).await);
     let _ = ledger.give_back_budget(&newer).await;
     let _ = (ledger.pause(&worker(), "Ada", "lunch").await, ledger.resume(&worker(), "Ada").await);
-    let _ = ledger.record_failure(&worker()).await;
     let _ = (ledger.set_stopped(None, "Ada").await, ledger.audit("Ada", "look", "").await);
     let _ = ledger.timetable_since(&worker(), "another", at(4)).await;
     let _ = ledger.take_lane(&team(), Duration::from_secs(9)).await;

@@ -1,9 +1,9 @@
 //! What people decide and what they switch: decisions, switches, audit.
 
-use super::{Fixture, TASK, at, at_once, ledger, on_both_stores};
-use rota::domain::{Decision, PlaybookName, Reason, RunId};
-use rota::ledger::AuditVerdict;
+use super::{Fixture, TASK, an_occurrence, at, at_once, ledger, on_both_stores};
+use rota::domain::{Decision, OccurrenceState, PlaybookName, Reason, RunId};
 use rota::ledger::stop::Stopped;
+use rota::ledger::{AuditVerdict, InRow, Ledger};
 use rota::store::Batch;
 use std::sync::Arc;
 
@@ -102,16 +102,32 @@ async fn a_playbook_is_armed_paused_and_resumed_by_name(f: Fixture) {
     assert_eq!(whats, ["disarm", "resume", "pause", "arm"]);
 }
 
+/// How many failures in a row there are once an occurrence of `p` has come to this, which is said twice.
+async fn comes_to(ledger: &Ledger, second: i64, what: InRow) -> u32 {
+    let occurrence = an_occurrence("p", second);
+    ledger.put_occurrence(&occurrence).await.unwrap();
+    let ran = OccurrenceState::Ran { runs: Vec::new(), reason: Reason::Done, at: at(second) };
+    for _ in 0..2 {
+        ledger.settle_occurrence(&occurrence.id, ran.clone(), &[], Some(what)).await.unwrap();
+    }
+    ledger.playbook_switch(&occurrence.playbook).await.unwrap().failures_in_row
+}
+
 async fn failures_in_a_row_are_counted_and_forgotten(f: Fixture) {
     let (ledger, name) = (Arc::new(ledger(&f, "d/l")), PlaybookName::new("p"));
-    let failing = (0..6).map(|_| {
-        let (ledger, name) = (Arc::clone(&ledger), name.clone());
-        async move { ledger.record_failure(&name).await }
+    let failing = (0..6).map(|second| {
+        let ledger = Arc::clone(&ledger);
+        async move { comes_to(&ledger, second, InRow::Failure).await }
     });
-    assert!(at_once(failing).await.iter().all(Result::is_ok));
+    assert_eq!(at_once(failing).await.len(), 6);
     assert_eq!(ledger.playbook_switch(&name).await.unwrap().failures_in_row, 6);
-    assert_eq!(ledger.record_success(&name).await.unwrap().failures_in_row, 0);
-    ledger.record_failure(&name).await.unwrap();
+    assert_eq!(comes_to(&ledger, 6, InRow::Success).await, 0);
+    assert_eq!(comes_to(&ledger, 7, InRow::Failure).await, 1);
+    // What has settled otherwise counts no more.
+    let id = an_occurrence("p", 7).id;
+    let other = OccurrenceState::Skipped { reason: Reason::TooLate };
+    assert!(ledger.settle_occurrence(&id, other, &[], Some(InRow::Failure)).await.is_err());
+    assert_eq!(ledger.playbook_switch(&name).await.unwrap().failures_in_row, 1);
     ledger.pause(&name, "rota", "failed").await.unwrap();
     assert_eq!(ledger.resume(&name, "ada").await.unwrap().failures_in_row, 0);
     ledger.record_silence(&name, true).await.unwrap();

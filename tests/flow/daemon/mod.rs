@@ -12,6 +12,7 @@ mod clock;
 mod comment_commands;
 mod costs;
 mod crashes;
+mod dead_daemons;
 mod digest_costs;
 mod ending;
 mod events;

@@ -2,10 +2,11 @@
 
 use crate::support::daemon::{ADA, Life, Team, WORKER};
 use crate::support::gates::Gate;
-use crate::support::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
+use crate::support::playbooks::{BREAKS_OFF, DILIGENT, QUICK, WORKER as WORKER_PLAYBOOK, changed};
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use rota::domain::*;
+use rota::ledger::PlaybookSwitch;
 use rota::store::{Batch, Result, Row, Store, StoreError, Versioned};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,8 +22,10 @@ enum Trouble {
     Results,
     /// Neither results are written down, nor that anything is to be said.
     ResultsAndWords,
-    /// That a run has succeeded is not written down.
-    Successes,
+    /// That a run has ended so is not written down.
+    Ends(&'static str),
+    /// That an occurrence is over is not written down.
+    Occurrences,
 }
 
 #[derive(Debug)]
@@ -52,14 +55,16 @@ impl Store for Failing {
     }
     async fn commit(&self, batch: Batch) -> Result<()> {
         self.check()?;
-        if *self.now.lock().unwrap() == Trouble::Closed {
+        let now = *self.now.lock().unwrap();
+        if now == Trouble::Closed {
             return Err(StoreError::Closed("no space left".into()));
         }
-        let is_refused: fn(&(String, Vec<u8>)) -> bool = match *self.now.lock().unwrap() {
-            Trouble::Results => is_result,
-            Trouble::ResultsAndWords => |row| is_result(row) || is_of_words(row),
-            Trouble::Successes => is_success,
-            _ => |_| false,
+        let is_refused = |row: &(String, Vec<u8>)| match now {
+            Trouble::Results => is_result(row),
+            Trouble::ResultsAndWords => is_result(row) || is_of_words(row),
+            Trouble::Ends(state) => is_end(row, state),
+            Trouble::Occurrences => is_over(row),
+            Trouble::None | Trouble::Everything | Trouble::Closed => false,
         };
         if batch.puts.iter().any(is_refused) {
             return Err(StoreError::Failed("the disk does not answer".into()));
@@ -85,8 +90,13 @@ fn is_of_words((key, value): &(String, Vec<u8>)) -> bool {
     key.starts_with("effect/") && String::from_utf8_lossy(value).contains("\"tool\":\"addComment\"")
 }
 
-fn is_success((key, value): &(String, Vec<u8>)) -> bool {
-    key.starts_with("run/") && String::from_utf8_lossy(value).contains("\"state\":\"succeeded\"")
+fn is_end((key, value): &(String, Vec<u8>), state: &str) -> bool {
+    let said = format!("\"state\":\"{state}\"");
+    key.starts_with("run/") && String::from_utf8_lossy(value).contains(&said)
+}
+
+fn is_over((key, value): &(String, Vec<u8>)) -> bool {
+    key.starts_with("occurrence/") && String::from_utf8_lossy(value).contains("\"ran\"")
 }
 
 /// A playbook that takes tasks by itself, and one task.
@@ -94,7 +104,7 @@ async fn team() -> (Team, Arc<Failing>, TaskId) {
     let mut team = Team::new().await;
     let on = "agent = \"AI-Worker\"\n\n[on]\nevery = \"30s\"\n";
     let by_itself = [("agent = \"AI-Worker\"\n", on)];
-    team.playbook("ai-worker", &crate::support::playbooks::changed(WORKER_PLAYBOOK, &by_itself));
+    team.playbook("ai-worker", &changed(WORKER_PLAYBOOK, &by_itself));
     team.model("worker", &[QUICK]);
     let below = Arc::clone(&team.store);
     let store = Arc::new(Failing { below, now: Mutex::new(Trouble::None) });
@@ -232,7 +242,7 @@ async fn an_outcome_of_which_nobody_wrote_down_what_came_stands_once_and_is_not_
 async fn a_run_whose_end_could_not_be_written_down_is_finished_by_the_next_look() {
     let (team, store, task) = team().await;
     let (life, thinking) = thinking(&team).await;
-    store.set(Trouble::Successes);
+    store.set(Trouble::Ends("succeeded"));
     thinking.open();
     life.daemon.idle().await;
     assert_eq!(team.status(task).await, "Ready for Review");
@@ -275,4 +285,76 @@ async fn what_a_person_does_while_an_outcome_waits_to_be_written_again_stays() {
     let said = team.comments(task).await;
     assert!(!said[before..].iter().any(|(_, text)| text.contains("hands this over")), "{said:#?}");
     life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shadow_run_whose_end_could_not_be_written_down_is_not_made_again() {
+    let (mut team, store, task) = team().await;
+    team.playbook("ai-worker", &format!("mode = \"shadow\"\n{WORKER_PLAYBOOK}"));
+    team.model("worker", &[DILIGENT]);
+    let life = team.start().await;
+    store.set(Trouble::Ends("succeeded"));
+    life.run("ai-worker").await;
+    assert_eq!(life.the_run(task).await.state, RunState::Running);
+    // As long as that lasts nobody takes it for one that broke off.
+    team.clock.advance(Duration::from_secs(31));
+    life.work().await;
+    assert_eq!(life.the_run(task).await.state, RunState::Running);
+    store.set(Trouble::None);
+    team.clock.advance(Duration::from_mins(2));
+    life.work().await;
+    assert_eq!(life.the_run(task).await.state, RunState::Succeeded);
+    assert_eq!(team.prompts().len(), 1);
+    assert!(life.ledger.orphans().await.unwrap().is_empty());
+    life.stop().await;
+}
+
+/// A playbook of one attempt that two failures in a row pause: it has failed once while this was in the way.
+async fn failed_in(mode: &str, trouble: Trouble) -> (Team, Arc<Failing>, TaskId, Life) {
+    let (mut team, store, task) = team().await;
+    let once = [("attempts = 3", "attempts = 1"), ("pause_after = 5", "pause_after = 2")];
+    let text = changed(WORKER_PLAYBOOK, &once);
+    team.playbook("ai-worker", &format!("mode = \"{mode}\"\n{text}"));
+    team.model("worker", &[BREAKS_OFF]);
+    let life = team.start().await;
+    store.set(trouble);
+    life.run("ai-worker").await;
+    (team, store, task, life)
+}
+
+async fn switch(life: &Life) -> PlaybookSwitch {
+    life.ledger.playbook_switch(&PlaybookName::new("ai-worker")).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_whose_end_could_not_be_written_down_is_one_run_and_counts_once() {
+    for mode in ["live", "shadow"] {
+        let (team, store, task, life) = failed_in(mode, Trouble::Ends("failed")).await;
+        assert_eq!(life.the_run(task).await.state, RunState::Running, "{mode}");
+        store.set(Trouble::None);
+        team.clock.advance(Duration::from_secs(31));
+        life.work().await;
+        assert_eq!(life.the_run(task).await.state, RunState::Failed, "{mode}");
+        let switch = switch(&life).await;
+        assert_eq!((switch.failures_in_row, switch.paused), (1, None), "{mode}");
+        assert!(life.ledger.orphans().await.unwrap().is_empty(), "{mode}");
+        life.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_the_next_life_has_to_write_down_counts_once() {
+    let end = Trouble::Ends("failed");
+    for (mode, trouble) in [("live", end), ("shadow", end), ("live", Trouble::Occurrences)] {
+        let (team, store, _, life) = failed_in(mode, trouble).await;
+        life.stop().await;
+        store.set(Trouble::None);
+        let next = team.start().await;
+        next.work().await;
+        let switch = switch(&next).await;
+        assert_eq!((switch.failures_in_row, switch.paused), (1, None), "{mode}, {trouble:?}");
+        assert!(next.ledger.running().await.unwrap().is_empty(), "{mode}, {trouble:?}");
+        assert!(next.ledger.open_occurrences().await.unwrap().is_empty(), "{mode}, {trouble:?}");
+        next.stop().await;
+    }
 }
