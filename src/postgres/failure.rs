@@ -1,8 +1,25 @@
 //! What an error of a server means for whoever asked. The codes are those of PostgreSQL's manual,
 //! appendix "PostgreSQL Error Codes".
 
-/// A host that takes no writes: the sentence by which such a connection is given up.
-pub(super) const STANDBY: &str = "this host is a standby and takes no writes";
+use std::fmt::Display;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+/// How a connection to a host is given up that takes no writes.
+pub(super) fn standby() -> sqlx::Error {
+    let told = "this host is a standby and takes no writes";
+    sqlx::Error::Io(io::Error::new(ErrorKind::ReadOnlyFilesystem, told))
+}
+
+fn is_standby(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.kind() == ErrorKind::ReadOnlyFilesystem)
+}
+
+/// How one is given up that said nothing for so long.
+pub(super) fn silence(limit: Duration) -> sqlx::Error {
+    let told = format!("no answer within {} s", limit.as_secs());
+    sqlx::Error::Io(io::Error::new(ErrorKind::TimedOut, told))
+}
 
 /// Nobody could be reached, or no connection was free.
 #[derive(Debug, thiserror::Error)]
@@ -12,11 +29,34 @@ pub struct ConnectError {
     /// All connections that there may be were lent all the time.
     is_exhausted: bool,
     #[source]
-    source: sqlx::Error,
+    source: Cause,
+}
+
+/// Who said no, and how.
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    /// The pool, or the only host.
+    #[error(transparent)]
+    One(sqlx::Error),
+    /// Each of several hosts.
+    #[error("{}", told_by(.0))]
+    Hosts(Vec<(String, sqlx::Error)>),
 }
 
 impl ConnectError {
     pub(super) fn new(place: String, source: sqlx::Error) -> Self {
+        Self { place, is_exhausted: false, source: Cause::One(source) }
+    }
+
+    /// Where each host said something: its place, and what that was.
+    pub(super) fn of_hosts(place: String, mut each: Vec<(String, sqlx::Error)>) -> Self {
+        let source = match each.pop() {
+            Some((_, only)) if each.is_empty() => Cause::One(only),
+            last => {
+                each.extend(last);
+                Cause::Hosts(each)
+            }
+        };
         Self { place, is_exhausted: false, source }
     }
 
@@ -28,12 +68,16 @@ impl ConnectError {
 
     /// What it means.
     pub fn meaning(&self) -> Meaning {
-        if self.is_exhausted { Meaning::Exhausted } else { meaning(&self.source) }
+        match &self.source {
+            _ if self.is_exhausted => Meaning::Exhausted,
+            Cause::One(error) => meaning(error),
+            Cause::Hosts(each) => of_hosts(each),
+        }
     }
 
     /// Whether no connection came in time, and nobody said why.
     pub(super) fn is_late(&self) -> bool {
-        matches!(self.source, sqlx::Error::PoolTimedOut)
+        matches!(self.source, Cause::One(sqlx::Error::PoolTimedOut))
     }
 }
 
@@ -42,6 +86,15 @@ fn told(place: &str, is_exhausted: bool) -> String {
         return format!("all connections that there may be to PostgreSQL at {place} are in use");
     }
     format!("PostgreSQL at {place} cannot be used")
+}
+
+fn told_by(each: &[(String, sqlx::Error)]) -> String {
+    let told = |(place, error): &(String, sqlx::Error)| {
+        // Without the words that are the same for all of them.
+        let said: &dyn Display = if let sqlx::Error::Io(said) = error { said } else { error };
+        format!("{place}: {said}")
+    };
+    each.iter().map(told).collect::<Vec<_>>().join("; ")
 }
 
 /// What to make of an error.
@@ -95,6 +148,18 @@ pub fn meaning(error: &sqlx::Error) -> Meaning {
         sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => Meaning::Refused,
         _ => Meaning::Other,
     }
+}
+
+/// What it means that none of several hosts is to be used: a standby does what it should.
+fn of_hosts(each: &[(String, sqlx::Error)]) -> Meaning {
+    let others = each.iter().filter(|(_, error)| !is_standby(error));
+    of_all(&others.map(|(_, error)| meaning(error)).collect::<Vec<_>>())
+}
+
+/// As long as one of them may be well again by itself, nobody has to see to the others.
+fn of_all(means: &[Meaning]) -> Meaning {
+    let passing = [Meaning::Full, Meaning::Gone].into_iter().find(|it| means.contains(it));
+    passing.or_else(|| means.first().copied()).unwrap_or(Meaning::Gone)
 }
 
 fn of_code(code: &str) -> Meaning {
@@ -161,5 +226,39 @@ mod tests {
         assert_eq!(closed.of_exhausted(true).meaning(), Meaning::Gone);
         let lost = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
         assert_eq!(super::meaning(&sqlx::Error::Io(lost)), Meaning::Gone);
+    }
+
+    #[test]
+    fn of_several_hosts_each_one_says_what_is_wrong_with_it() {
+        let refused = || sqlx::Error::Io(io::Error::from(ErrorKind::ConnectionRefused));
+        let certificate = || sqlx::Error::Tls("the certificate is another's".into());
+        let named = |each: Vec<sqlx::Error>| {
+            let places = ["db1:5432", "db2:5432", "db3:5432"].map(str::to_owned);
+            ConnectError::of_hosts("db".to_owned(), places.into_iter().zip(each).collect())
+        };
+        let all = named(vec![silence(Duration::from_secs(5)), standby(), certificate()]);
+        let told = all.source.to_string();
+        for part in [
+            "db1:5432: no answer within 5 s; ",
+            "db2:5432: this host is a standby and takes no writes; ",
+            "db3:5432: error occurred while attempting to establish a TLS connection: the \
+             certificate is another's",
+        ] {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+        let only = named(vec![refused()]).source.to_string();
+        assert!(!only.contains("db1"), "the only host was named before: {only}");
+        for (each, meaning) in [
+            (vec![refused()], Meaning::Gone),
+            (vec![refused(), standby()], Meaning::Gone),
+            (vec![standby(), standby()], Meaning::Gone),
+            (vec![certificate(), refused()], Meaning::Gone),
+            (vec![standby(), certificate()], Meaning::Refused),
+        ] {
+            let told = format!("{each:?}");
+            assert_eq!(named(each).meaning(), meaning, "{told}");
+        }
+        assert_eq!(of_all(&[Meaning::Gone, Meaning::Full, Meaning::Refused]), Meaning::Full);
+        assert_eq!(of_all(&[Meaning::Other, Meaning::Refused]), Meaning::Other);
     }
 }

@@ -13,6 +13,7 @@ pub mod failure;
 pub mod health;
 pub mod locks;
 pub mod moves;
+mod race;
 pub mod steps;
 
 pub use acquired::Acquired;
@@ -21,17 +22,18 @@ pub use failure::{ConnectError, Meaning};
 
 use crate::instruments::pools::Part;
 use counting::{Counting, Wait};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Row as _};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long a caller waits for a connection; then the server counts as not there.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Of several hosts, the others are looked at when the one at hand has let nobody in for so long.
 const ELSEWHERE_AFTER: Duration = Duration::from_secs(1);
-/// How long one host may take to let somebody in.
+/// How long the hosts together may take to let somebody in, and one that is looked at by itself.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// So many statements a connection knows by heart: a board alone has more than the usual hundred.
 const STATEMENTS: usize = 256;
@@ -90,7 +92,7 @@ pub struct Cluster {
     /// What a new connection is told first.
     settings: Arc<str>,
     /// Which host new connections are made to.
-    at: Arc<AtomicUsize>,
+    at: Arc<Mutex<usize>>,
     counting: Counting,
     pool: PgPool,
 }
@@ -154,8 +156,8 @@ impl Cluster {
         &self.pool
     }
 
-    /// A connection to the host that takes writes. Where the last one does not any more, the others
-    /// are asked in turn.
+    /// A connection to the host that takes writes. Where the last one does not any more, or says nothing,
+    /// the others are asked beside it.
     pub async fn acquire(&self) -> Result<Acquired, ConnectError> {
         let wait = Wait::begin(&self.counting, self.is_full());
         // Large: a connection may be made in there.
@@ -167,32 +169,46 @@ impl Cluster {
 
     async fn lent(&self) -> Result<Acquired, ConnectError> {
         let lent = |connection| Acquired::new(connection, self.counting.lends());
-        let is_one_of_several = self.options.address.hosts().len() > 1;
+        let refused = |error| self.refused(error);
+        if self.options.address.hosts().len() == 1 {
+            return self.pool.acquire().await.map(lent).map_err(refused);
+        }
+        match self.at_hand().await {
+            Some(Ok(connection)) => return Ok(lent(connection)),
+            Some(Err(error)) => {
+                let error = self.refused(error);
+                if let Err(each) = self.find_primary().await {
+                    // Where callers have all connections, that is what this one waited for.
+                    let is_exhausted = error.is_late() && self.is_exhausted();
+                    return Err(if is_exhausted { error } else { each });
+                }
+            }
+            None => {}
+        }
+        self.pool.acquire().await.map(lent).map_err(refused)
+    }
+
+    /// What the pool lends, or says. `None` where another host takes the writes by now: at a silent one
+    /// the pool would go on trying as long as it is let.
+    async fn at_hand(&self) -> Option<sqlx::Result<PoolConnection<Postgres>>> {
+        let hand = self.at();
         let acquiring = self.pool.acquire();
         tokio::pin!(acquiring);
-        let soon = if is_one_of_several {
-            tokio::time::timeout(ELSEWHERE_AFTER, &mut acquiring).await.ok()
-        } else {
-            None
-        };
-        let acquired = if let Some(acquired) = soon {
-            acquired
-        } else {
-            // A pool waits for a host that refuses as for one that begins. Where another one is found, it
-            // goes there at its next try.
-            if is_one_of_several && !self.is_exhausted() {
-                self.find_primary().await;
-            }
-            acquiring.await
-        };
-        let error = match acquired {
-            Ok(connection) => return Ok(lent(connection)),
-            Err(error) => error,
-        };
-        if is_one_of_several && self.find_primary().await {
-            return self.pool.acquire().await.map(lent).map_err(|error| self.refused(error));
+        if let Ok(acquired) = timeout(ELSEWHERE_AFTER, &mut acquiring).await {
+            return Some(acquired);
         }
-        Err(self.refused(error))
+        if self.is_exhausted() {
+            return Some(acquiring.await);
+        }
+        // Somebody else may have found it.
+        if self.at() == hand {
+            tokio::select! {
+                acquired = &mut acquiring => return Some(acquired),
+                _ = self.find_primary() => {}
+            }
+        }
+        // A pool waits for a host that refuses as for one that begins.
+        if self.at() == hand { Some(acquiring.await) } else { None }
     }
 
     /// Whether all connections that there may be are in use: what to ask when no more is waited for one.
@@ -215,20 +231,24 @@ impl Cluster {
         self.reach().await.inspect_err(|error| self.counting.failed(error.meaning()))
     }
 
+    /// The hosts are tried side by side, the one that was used last first: the first that takes writes is
+    /// the one.
     async fn reach(&self) -> Result<PgConnection, ConnectError> {
-        let hosts = self.options.address.hosts();
-        let begin = self.at.load(Ordering::Relaxed);
-        let mut last = sqlx::Error::PoolClosed;
-        for host in (0..hosts.len()).map(|step| (begin + step) % hosts.len()) {
-            match self.try_host(host).await {
-                Ok(connection) => {
-                    self.moved_to(host);
-                    return Ok(connection);
-                }
-                Err(error) => last = error,
+        let (hosts, end) = (self.options.address.hosts(), Instant::now() + CONNECT_TIMEOUT);
+        let order = race::order(self.at(), hosts.len());
+        match race::first(order, |host| self.try_host(host, end)).await {
+            Ok((host, connection)) => {
+                self.counting.connected();
+                self.moved_to(host);
+                Ok(connection)
+            }
+            Err(mut failures) => {
+                failures.sort_unstable_by_key(|(host, _)| *host);
+                let told = |(host, error): (usize, _)| (address::place_of(&hosts[host]), error);
+                let each = failures.into_iter().map(told).collect();
+                Err(ConnectError::of_hosts(self.place(), each))
             }
         }
-        Err(self.refused(last))
     }
 
     /// Hears what is said in a channel, on a connection of its own to the host that takes writes.
@@ -236,7 +256,7 @@ impl Cluster {
     /// It does not connect again by itself when it is lost: by then another host may be the one.
     pub async fn listen(&self, channel: &str) -> Result<PgListener, ConnectError> {
         let _ = self.connect().await?.close().await;
-        let host = &self.options.address.hosts()[self.at.load(Ordering::Relaxed)];
+        let host = &self.options.address.hosts()[self.at()];
         let pool = pool_options(&self.settings, &self.counting)
             .max_connections(1)
             .max_lifetime(None)
@@ -256,35 +276,40 @@ impl Cluster {
         self.pool.close().await;
     }
 
-    async fn find_primary(&self) -> bool {
-        match self.reach().await {
-            Ok(connection) => connection.close().await.is_ok(),
-            Err(_) => false,
-        }
+    /// Looks which host takes writes: from here on new connections are made to that.
+    async fn find_primary(&self) -> Result<(), ConnectError> {
+        let _ = self.reach().await?.close().await;
+        Ok(())
     }
 
-    async fn try_host(&self, host: usize) -> sqlx::Result<PgConnection> {
+    async fn try_host(&self, host: usize, end: Instant) -> sqlx::Result<PgConnection> {
         let options = way_to(&self.options.address.hosts()[host]);
         let opened = async {
             let mut connection = options.connect().await?;
             settle(&mut connection, &self.settings).await?;
-            self.counting.connected();
             Ok(connection)
         };
-        match tokio::time::timeout(CONNECT_TIMEOUT, opened).await {
-            Ok(opened) => opened,
-            Err(_) => Err(sqlx::Error::PoolTimedOut),
-        }
+        timeout_at(end, opened).await.unwrap_or_else(|_| Err(failure::silence(CONNECT_TIMEOUT)))
+    }
+
+    /// Which host new connections are made to.
+    fn at(&self) -> usize {
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// New connections are made to this host from here on.
     fn moved_to(&self, host: usize) {
-        if self.at.swap(host, Ordering::Relaxed) != host {
-            self.counting.failed_over();
-            self.pool.set_connect_options(way_to(&self.options.address.hosts()[host]));
-            // Those to the host before are not lent any more.
-            self.forget_idle();
+        let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
+        if *at == host {
+            return;
         }
+        // Under the lock: whoever reads there that it is another one finds the pool on its way to it.
+        self.pool.set_connect_options(way_to(&self.options.address.hosts()[host]));
+        *at = host;
+        drop(at);
+        self.counting.failed_over();
+        // Those to the host before are not lent any more.
+        self.forget_idle();
     }
 
     /// Lets go the connections that lie idle in the pool: where one is dead, those beside it are, too.
@@ -348,8 +373,7 @@ async fn settle(connection: &mut PgConnection, settings: &str) -> sqlx::Result<(
     }
     let row = sqlx::query("select pg_is_in_recovery()").fetch_one(connection).await?;
     if row.try_get::<bool, _>(0)? {
-        let standby = std::io::Error::new(std::io::ErrorKind::ReadOnlyFilesystem, failure::STANDBY);
-        return Err(sqlx::Error::Io(standby));
+        return Err(failure::standby());
     }
     Ok(())
 }

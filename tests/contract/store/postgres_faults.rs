@@ -5,13 +5,14 @@ use crate::support::postgres::{Proxy, Server, Team, schema};
 use chrono::TimeDelta;
 use rota::clock::{Clock, ServerClock, SystemClock};
 use rota::domain::Timestamp;
-use rota::postgres::{Address, Cluster, PostgresOptions, Schema};
+use rota::postgres::{Address, Cluster, Meaning, PostgresOptions, Schema};
 use rota::store::postgres::PostgresStore;
 use rota::store::{Batch, Store, StoreError};
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,6 +21,8 @@ use tokio::time::timeout;
 
 /// Longer than anything here may take.
 const LONG: Duration = Duration::from_mins(1);
+/// Less than the hosts of an address have to let somebody in, a silent one alone as well.
+const SOON: Duration = Duration::from_secs(4);
 
 /// An error and all that caused it.
 fn told(error: &dyn Error) -> String {
@@ -278,6 +281,62 @@ async fn a_connection_that_is_given_back_as_its_host_falls_silent_keeps_its_plac
     };
     assert!(timeout(LONG, goes_on).await.is_ok(), "the only place of the pool is never free again");
     assert_eq!(store.get("any").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_first_host_that_falls_silent_keeps_no_call_from_the_second() {
+    let Some(server) = Server::start().await else { return };
+    let (team, proxy) = (server.team(), Proxy::to(server.port()));
+    let cluster = team.cluster_at(&[proxy.port(), server.port()], 1);
+    let store = PostgresStore::open(cluster).await.unwrap();
+    assert_eq!(store.cluster().pool().size(), 0, "nothing was read yet");
+    proxy.silence();
+    // The pool is on its way to the first then.
+    timeout(SOON, store.now()).await.unwrap().unwrap();
+    store.commit(Batch::new().put("kept", "v")).await.unwrap();
+    assert_eq!(store.get("kept").await.unwrap().unwrap().value, b"v");
+}
+
+#[tokio::test]
+async fn the_host_that_takes_writes_is_soon_found_behind_a_standby_and_a_silent_one() {
+    let Some(primary) = Server::start().await else { return };
+    let team = primary.team();
+    let standby = primary.standby().await;
+    let silent = Proxy::to(primary.port());
+    silent.silence();
+    let [silent, standby, primary] = [silent.port(), standby.port(), primary.port()];
+    for hosts in [vec![standby, primary], vec![silent, standby, primary]] {
+        let cluster = team.cluster_at(&hosts, 1);
+        let mut connection = timeout(SOON, cluster.connect()).await.unwrap().unwrap();
+        let asked = sqlx::query_scalar("select pg_is_in_recovery()").fetch_one(&mut connection);
+        let is_standby: bool = asked.await.unwrap();
+        assert!(!is_standby, "{hosts:?}");
+        connection.close().await.unwrap();
+        let store = PostgresStore::open(cluster).await.unwrap();
+        store.commit(Batch::new().put("kept", "v")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn where_no_host_can_be_used_each_one_says_why() {
+    // Nobody takes who comes there, and so nobody answers.
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let address = format!("postgres://u@127.0.0.1:{port},127.0.0.1:1/d");
+    let cluster = Cluster::new(PostgresOptions {
+        address: Address::parse(&address, false).unwrap(),
+        schema: Schema::parse("rota").unwrap(),
+        connections: 1,
+        statement_timeout: Duration::from_secs(15),
+    });
+    let both = async { tokio::join!(cluster.connect(), cluster.acquire()) };
+    let (connected, acquired) = timeout(LONG, both).await.unwrap();
+    for error in [connected.map(drop).unwrap_err(), acquired.map(drop).unwrap_err()] {
+        let told = told(&error);
+        assert!(told.contains(&format!("127.0.0.1:{port}: no answer within 5 s")), "{told}");
+        assert!(told.contains("127.0.0.1:1: Connection refused"), "{told}");
+        assert_eq!(error.meaning(), Meaning::Gone, "{told}");
+    }
 }
 
 /// A machine whose wall clock is an hour ahead.
