@@ -1,6 +1,8 @@
 //! What an error of a server means for whoever asked. The codes are those of PostgreSQL's manual,
 //! appendix "PostgreSQL Error Codes".
 
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+
 /// A host that takes no writes: the sentence by which such a connection is given up.
 pub(super) const STANDBY: &str = "this host is a standby and takes no writes";
 
@@ -95,6 +97,15 @@ pub fn meaning(error: &sqlx::Error) -> Meaning {
         sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => Meaning::Refused,
         _ => Meaning::Other,
     }
+}
+
+/// Whether it is certain that nothing happened and the connection is as good as before: the server itself
+/// said that it refuses this statement.
+pub fn is_refusal(error: &sqlx::Error) -> bool {
+    let told = error.as_database_error().and_then(|error| error.try_downcast_ref());
+    let is_deadly =
+        |error: &PgDatabaseError| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic);
+    told.is_some_and(|error| !is_deadly(error)) && meaning(error) != Meaning::Gone
 }
 
 fn of_code(code: &str) -> Meaning {
