@@ -1,6 +1,7 @@
 //! What an error of a server means for whoever asked. The codes are those of PostgreSQL's manual,
 //! appendix "PostgreSQL Error Codes".
 
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -160,6 +161,15 @@ fn of_hosts(each: &[(String, sqlx::Error)]) -> Meaning {
 fn of_all(means: &[Meaning]) -> Meaning {
     let passing = [Meaning::Full, Meaning::Gone].into_iter().find(|it| means.contains(it));
     passing.or_else(|| means.first().copied()).unwrap_or(Meaning::Gone)
+}
+
+/// Whether it is certain that nothing happened and the connection is as good as before: the server itself
+/// said that it refuses this statement.
+pub fn is_refusal(error: &sqlx::Error) -> bool {
+    let told = error.as_database_error().and_then(|error| error.try_downcast_ref());
+    let is_deadly =
+        |error: &PgDatabaseError| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic);
+    told.is_some_and(|error| !is_deadly(error)) && meaning(error) != Meaning::Gone
 }
 
 fn of_code(code: &str) -> Meaning {

@@ -3,8 +3,8 @@
 //! No question about tasks or claims is here. What is: the address with its hosts ([`Address`]), the
 //! pool that always ends at the host that takes writes ([`Cluster`]), the steps of a schema that several
 //! daemons may begin at once ([`steps`]), the locks by which they keep out of each other's way ([`locks`]),
-//! whether a schema is being filled or was left ([`moves`]), how a server is ([`health`]), and what its
-//! errors mean ([`failure`]).
+//! whether a schema is being filled or was left ([`moves`]), how a server is ([`health`]), what its errors
+//! mean ([`failure`]), and how what a lost connection left there is ended ([`Session`]).
 
 mod acquired;
 pub mod address;
@@ -14,11 +14,13 @@ pub mod health;
 pub mod locks;
 pub mod moves;
 mod race;
+mod session;
 pub mod steps;
 
 pub use acquired::Acquired;
 pub use address::Address;
 pub use failure::{ConnectError, Meaning};
+pub use session::Session;
 
 use crate::instruments::pools::Part;
 use counting::{Counting, Wait};
@@ -357,7 +359,8 @@ fn settings(options: &PostgresOptions) -> String {
     format!(
         "set search_path = {schema}; set statement_timeout = {timeout}; set lock_timeout = {timeout}; \
          set idle_in_transaction_session_timeout = {idle}; set time zone 'UTC'; \
-         set client_min_messages = warning; set default_transaction_isolation = 'read committed'",
+         set client_min_messages = warning; set default_transaction_isolation = 'read committed'; {keep}",
+        keep = session::KEEP,
         schema = options.schema.as_str(),
         idle = timeout.saturating_mul(2),
     )

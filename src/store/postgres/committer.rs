@@ -10,7 +10,7 @@ use super::changes::Own;
 use super::failure::Fault;
 use super::group::{COMMITS_MAX, Group, Locks, Request, Swap};
 use super::times::Times;
-use crate::postgres::{Cluster, Meaning};
+use crate::postgres::{Cluster, Meaning, Session};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{Connection as _, Postgres, Row as _};
@@ -29,8 +29,6 @@ const TRIES_MAX: u32 = 5;
 const LOCK_TRIES_MAX: u32 = 2;
 /// How long after a statement's own limit the server has to say so.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
-/// How long the session of a lost connection has to end, in the server's milliseconds.
-const END_MS: i64 = 5_000;
 /// After a failed connection the next is not tried at once.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -41,9 +39,6 @@ const ABOUT: &str = "select pg_backend_pid(), \
      (select backend_start::text from pg_stat_activity where pid = pg_backend_pid()), \
      current_setting('max_locks_per_transaction')::int, \
      set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), false)";
-const END: &str = "select case when wait_event = 'SyncRep' then false \
-     else pg_terminate_backend(pid, $1) end from pg_stat_activity \
-     where pid = $2 and backend_start::text = $3";
 /// The one commit whose only check is of what it puts, and no more: a statement that finds the row
 /// changed since it began looks at it again, so that it needs no second one after the locks. Each answer
 /// holds the server's time.
@@ -103,12 +98,6 @@ pub(super) struct Committer {
 struct Line {
     connection: PgConnection,
     session: Session,
-}
-
-/// A connection as the server knows it.
-struct Session {
-    pid: i32,
-    begun: String,
 }
 
 impl Committer {
@@ -277,26 +266,19 @@ impl Committer {
         let begun = async {
             let row = sqlx::query(ABOUT).fetch_one(&mut connection).await?;
             let locks: i32 = row.try_get(2)?;
-            let session = Session { pid: row.try_get(0)?, begun: row.try_get(1)? };
-            let ended: Option<bool> = match &self.left {
-                Some(left) => {
-                    sqlx::query_scalar(END)
-                        .bind(END_MS)
-                        .bind(left.pid)
-                        .bind(&left.begun)
-                        .fetch_optional(&mut connection)
-                        .await?
-                }
-                None => None,
+            let session = Session::read(&row)?;
+            let is_over = match &self.left {
+                Some(left) => left.end(&mut connection).await?,
+                None => true,
             };
-            Ok::<_, sqlx::Error>((session, locks, ended))
+            Ok::<_, sqlx::Error>((session, locks, is_over))
         };
         let patience = self.cluster.statement_timeout() + GRACE;
         let Ok(begun) = timeout(patience, begun).await else {
             return Err(Fault::Silent(patience));
         };
-        let (session, locks, ended) = begun?;
-        if ended == Some(false) {
+        let (session, locks, is_over) = begun?;
+        if !is_over {
             return Err(Fault::UnderWay);
         }
         self.left = None;

@@ -1,10 +1,9 @@
 //! Why the server did not do what it was asked, in words that say what to do.
 
-use crate::postgres::failure::meaning;
+use crate::postgres::failure::{is_refusal, meaning};
 use crate::postgres::steps::StepsError;
 use crate::postgres::{ConnectError, Meaning};
 use crate::store::StoreError;
-use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,15 +62,9 @@ impl Fault {
         code.is_some_and(|code| code == "55P03")
     }
 
-    /// Whether it is certain that nothing happened and the connection is as good as before: the
-    /// server itself said that it refuses this statement.
+    /// Whether it is certain that nothing happened and the connection is as good as before.
     pub(super) fn is_refusal(&self) -> bool {
-        let Self::Server(error) = self else { return false };
-        let error = error.as_database_error().and_then(|error| error.try_downcast_ref());
-        let is_deadly = |error: &PgDatabaseError| {
-            matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)
-        };
-        error.is_some_and(|error| !is_deadly(error)) && self.meaning() != Meaning::Gone
+        matches!(self, Self::Server(error) if is_refusal(error))
     }
 }
 

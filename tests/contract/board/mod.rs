@@ -15,6 +15,7 @@ mod nouns;
 mod overlay;
 mod pages;
 mod postgres;
+mod postgres_faults;
 mod postgres_plans;
 mod races;
 mod random;

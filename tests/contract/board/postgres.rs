@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 /// What a write takes first.
 const LOCK: &str = "hashtext('rota board'), hashtext(current_schema())";
 
-async fn over(cluster: Cluster) -> rota::board::Result<SqlBoard> {
+pub(super) async fn over(cluster: Cluster) -> rota::board::Result<SqlBoard> {
     SqlBoard::shared(cluster, BoardName::new("main"), Arc::new(ManualClock::at(noon()))).await
 }
 
@@ -34,12 +34,12 @@ async fn with_another() -> Option<(World, PgConnection)> {
     Some((world, another))
 }
 
-async fn say(connection: &mut PgConnection, sql: &str) {
+pub(super) async fn say(connection: &mut PgConnection, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.unwrap();
 }
 
 /// A pool whose statements have half a second.
-fn impatient(team: &Team, url: &str) -> Cluster {
+pub(super) fn impatient(team: &Team, url: &str) -> Cluster {
     Cluster::new(PostgresOptions {
         address: Address::parse(url, false).unwrap(),
         schema: Schema::parse(team.schema_name()).unwrap(),
@@ -49,7 +49,7 @@ fn impatient(team: &Team, url: &str) -> Cluster {
 }
 
 /// Waits until the team's database says so.
-async fn until(team: &Team, question: &str) {
+pub(super) async fn until(team: &Team, question: &str) {
     while team.psql(question) != "t" {
         tokio::task::yield_now().await;
     }

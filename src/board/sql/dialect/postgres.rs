@@ -13,19 +13,23 @@
 //!
 //! **What is lost on the way.** A connection may have gone while nobody used it. What only reads, or only
 //! begins, goes on by another one; a commit whose answer was lost may or may not have happened, and is
-//! told as [`BoardError::Unavailable`]: whoever wrote under a mark can ask.
+//! told as [`BoardError::Unavailable`]: whoever wrote under a mark can ask. It may also happen yet, so
+//! that its session is ended before anything else is asked ([`left`]).
 //!
 //! **Who goes away.** Whoever asks may stop waiting, and the answer is still on its way then. A connection
 //! that is owed one is nobody else's: of a read it ends, and the server undoes what it began; of a write it
-//! keeps its turn until the server has undone it.
+//! keeps its turn until the server has undone it; of a commit it is left as if it were lost.
+
+mod left;
 
 use super::nul;
 use crate::board::sql::text::Bind;
 use crate::board::{BoardError, Result};
 use crate::instruments::pools::Part;
-use crate::postgres::failure::{Meaning, meaning};
+use crate::postgres::failure::{Meaning, is_refusal, meaning};
 use crate::postgres::steps::{self, StepsError};
-use crate::postgres::{Acquired, Cluster, ConnectError, locks};
+use crate::postgres::{Acquired, Cluster, ConnectError, Session, locks};
+use left::Left;
 use sqlx::postgres::{PgArguments, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _, SqlStr};
 use std::io::{self, ErrorKind};
@@ -53,11 +57,12 @@ pub(in crate::board::sql) fn newest() -> i64 {
 #[derive(Debug)]
 pub(in crate::board::sql) struct Shared {
     cluster: Cluster,
-    /// Begins a write.
+    /// Begins a write, and says over which session.
     begin_write: Arc<str>,
     /// Writes of this process take turns before they take connections, or none would be left for those
     /// who read. While one commits, the next may wait for the lock.
     turns: Arc<Semaphore>,
+    left: Arc<Left>,
 }
 
 impl Shared {
@@ -65,12 +70,14 @@ impl Shared {
     pub(super) async fn open(cluster: Cluster) -> Result<Self> {
         cluster.counted_as(Part::Board);
         let begin_write = format!(
-            "begin isolation level read committed; select pg_advisory_xact_lock({})",
+            "begin isolation level read committed; select {}, pg_advisory_xact_lock({})",
+            Session::WHICH,
             locks::board(cluster.schema())
         );
         let turns = if cluster.pool().options().get_max_connections() > 2 { 2 } else { 1 };
         let turns = Arc::new(Semaphore::new(turns));
-        let shared = Self { cluster, begin_write: begin_write.into(), turns };
+        let (begin_write, left) = (begin_write.into(), Arc::default());
+        let shared = Self { cluster, begin_write, turns, left };
         shared.check_encoding().await?;
         steps::make(&shared.cluster, "board", &STEPS).await.map_err(not_made)?;
         Ok(shared)
@@ -100,13 +107,17 @@ impl Shared {
     pub(super) async fn reader(&self) -> Result<Lent> {
         let connection =
             self.cluster.acquire().await.map_err(|error| unreached(&self.cluster, error))?;
-        Ok(Lent {
+        let mut lent = Lent {
             at: self.cluster.clone(),
             connection: Some(connection),
             state: State::Free,
             is_owed: false,
             turn: None,
-        })
+            session: None,
+            left: Arc::clone(&self.left),
+        };
+        lent.settle().await?;
+        Ok(lent)
     }
 
     pub(super) async fn write(&self) -> Result<Lent> {
@@ -170,6 +181,8 @@ enum State {
     Free,
     /// In a transaction, or about to be.
     Within,
+    /// It was told to commit, and has not answered.
+    Committing,
 }
 
 /// A connection that was lent by the pool, as it is or in a transaction.
@@ -182,6 +195,9 @@ pub(in crate::board::sql) struct Lent {
     /// Something was sent, and its answer has not come.
     is_owed: bool,
     turn: Option<OwnedSemaphorePermit>,
+    /// Of a write.
+    session: Option<Session>,
+    left: Arc<Left>,
 }
 
 type Statement = sqlx::query::Query<'static, Postgres, PgArguments>;
@@ -212,12 +228,12 @@ impl Lent {
     }
 
     /// Sends a text without parameters.
-    async fn say(&mut self, text: SqlStr) -> sqlx::Result<()> {
+    async fn say(&mut self, text: SqlStr) -> sqlx::Result<Vec<PgRow>> {
         let patience = self.patience();
         self.is_owed = true;
         let connection = self.connection()?;
-        let said = timeout(patience, sqlx::raw_sql(text).execute(&mut **connection)).await;
-        self.answered(said).map(|_| ())
+        let said = timeout(patience, sqlx::raw_sql(text).fetch_all(&mut **connection)).await;
+        self.answered(said)
     }
 
     /// The pool would wait for its answer before it lends it again, and for those of the others.
@@ -243,15 +259,31 @@ impl Lent {
     async fn begin(&mut self, how: SqlStr) -> sqlx::Result<()> {
         // Given up while it waits for the lock, it is within later.
         self.state = State::Within;
-        self.say(how).await
+        let rows = self.say(how).await?;
+        self.session = rows.first().map(Session::read).transpose()?;
+        Ok(())
     }
 
     pub(super) async fn commit(mut self) -> Result<()> {
-        if self.state == State::Within {
-            self.say(SqlStr::from_static("commit")).await.map_err(failed)?;
-            self.state = State::Free;
+        if self.state == State::Free {
+            return Ok(());
         }
-        Ok(())
+        self.state = State::Committing;
+        let Err(error) = self.say(SqlStr::from_static("commit")).await else {
+            self.state = State::Free;
+            return Ok(());
+        };
+        if is_refusal(&error) {
+            self.state = State::Within;
+            return Err(failed(error));
+        }
+        self.leave();
+        let what = if self.decide().await {
+            "the connection to PostgreSQL was lost before it said what became of a write"
+        } else {
+            "the connection to PostgreSQL was lost, and a write may still be under way there"
+        };
+        Err(away(what, Some(error)))
     }
 
     pub(super) async fn fetch_all(&mut self, text: SqlStr, binds: &[Bind]) -> Result<Vec<PgRow>> {
@@ -302,6 +334,9 @@ impl Drop for Lent {
     /// Undoes what was not committed; the connection goes back to its pool after that, unless it is owed
     /// an answer that nobody waits for: the pool would wait for it before it lends it again.
     fn drop(&mut self) {
+        if self.state == State::Committing {
+            self.leave();
+        }
         let Some(mut connection) = self.connection.take() else { return };
         if self.is_owed && self.turn.is_none() {
             connection.discard();
