@@ -97,9 +97,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ///
     /// A lease that is given may count from it: it is longer by what this is ahead, never shorter. Nobody
     /// judges by it whether a lease has ended.
-    fn now_at_most(&self) -> Option<StoreTime> {
-        None
-    }
+    fn now_at_most(&self) -> Option<StoreTime>;
 
     /// Counts up when another process has committed something, where several share the store; `None`:
     /// it is open in this process alone.

@@ -50,6 +50,10 @@ impl Store for Jostled {
     async fn now(&self) -> Result<StoreTime> {
         self.below.now().await
     }
+
+    fn now_at_most(&self) -> Option<StoreTime> {
+        self.below.now_at_most()
+    }
 }
 
 /// A planted fault: it compares nothing before it swaps, once in `one_in` commits.
@@ -79,6 +83,10 @@ impl Store for Careless {
 
     async fn now(&self) -> Result<StoreTime> {
         self.below.now().await
+    }
+
+    fn now_at_most(&self) -> Option<StoreTime> {
+        self.below.now_at_most()
     }
 }
 
@@ -124,5 +132,9 @@ impl Store for Deaf {
 
     async fn now(&self) -> Result<StoreTime> {
         self.below.now().await
+    }
+
+    fn now_at_most(&self) -> Option<StoreTime> {
+        self.below.now_at_most()
     }
 }

@@ -69,6 +69,10 @@ impl Store for SimulatedStore {
         self.inner.now().await
     }
 
+    fn now_at_most(&self) -> Option<StoreTime> {
+        self.inner.now_at_most()
+    }
+
     fn changes(&self) -> Option<watch::Receiver<u64>> {
         self.world().commits.as_ref().map(watch::Sender::subscribe)
     }

@@ -70,4 +70,8 @@ impl Store for Refusing {
     async fn now(&self) -> Result<StoreTime> {
         self.below.now().await
     }
+
+    fn now_at_most(&self) -> Option<StoreTime> {
+        self.below.now_at_most()
+    }
 }

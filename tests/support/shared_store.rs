@@ -120,6 +120,10 @@ impl Store for Door {
         self.shared.below.now().await
     }
 
+    fn now_at_most(&self) -> Option<StoreTime> {
+        self.shared.below.now_at_most()
+    }
+
     fn changes(&self) -> Option<watch::Receiver<u64>> {
         Some(self.shared.doors.lock().unwrap()[self.number].subscribe())
     }

@@ -85,6 +85,10 @@ impl Store for Tallied {
         self.below.now().await
     }
 
+    fn now_at_most(&self) -> Option<StoreTime> {
+        self.below.now_at_most()
+    }
+
     fn changes(&self) -> Option<watch::Receiver<u64>> {
         self.below.changes()
     }

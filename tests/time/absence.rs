@@ -168,6 +168,10 @@ impl Store for LosesAnswers {
     async fn now(&self) -> Result<StoreTime> {
         self.inner.now().await
     }
+
+    fn now_at_most(&self) -> Option<StoreTime> {
+        self.inner.now_at_most()
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -187,6 +187,10 @@ mod tests {
         async fn now(&self) -> Result<StoreTime> {
             self.0.now().await
         }
+
+        fn now_at_most(&self) -> Option<StoreTime> {
+            self.0.now_at_most()
+        }
     }
 
     #[tokio::test]

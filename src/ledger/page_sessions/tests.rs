@@ -53,6 +53,10 @@ impl Store for Full {
     async fn now(&self) -> crate::store::Result<StoreTime> {
         self.0.now().await
     }
+
+    fn now_at_most(&self) -> Option<StoreTime> {
+        self.0.now_at_most()
+    }
 }
 
 async fn begun(ledger: &Ledger) -> SecretString {

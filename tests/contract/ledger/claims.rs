@@ -338,4 +338,8 @@ impl Store for LosesReplies {
     async fn now(&self) -> Result<StoreTime> {
         self.inner.now().await
     }
+
+    fn now_at_most(&self) -> Option<StoreTime> {
+        self.inner.now_at_most()
+    }
 }

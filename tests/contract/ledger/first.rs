@@ -7,7 +7,7 @@ use rota::domain::{EndKind, Fence, Reason, StoreTime};
 use rota::ledger::{Acquire, ClaimError, Ledger};
 use rota::store::{Batch, Result, Row, Store, StoreError, Versioned};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// By so much is what the time is at most ahead of it.
@@ -19,12 +19,20 @@ struct Told {
     inner: Arc<dyn Store>,
     looks: AtomicUsize,
     loses: AtomicBool,
+    /// Since the last commit its clock is ahead by so many milliseconds of what it said before.
+    set_on_ms: AtomicU64,
+    has_committed: AtomicBool,
 }
 
 impl Told {
     fn over(inner: &Arc<dyn Store>) -> Arc<Self> {
-        let (looks, loses) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Arc::new(Self { inner: Arc::clone(inner), looks, loses })
+        Arc::new(Self {
+            inner: Arc::clone(inner),
+            looks: AtomicUsize::new(0),
+            loses: AtomicBool::new(false),
+            set_on_ms: AtomicU64::new(0),
+            has_committed: AtomicBool::new(false),
+        })
     }
 
     /// How often somebody looked since this was asked.
@@ -46,6 +54,7 @@ impl Store for Told {
 
     async fn commit(&self, batch: Batch) -> Result<()> {
         self.inner.commit(batch).await?;
+        self.has_committed.store(true, Ordering::SeqCst);
         if self.loses.swap(false, Ordering::SeqCst) {
             return Err(StoreError::Failed("the reply was lost".into()));
         }
@@ -61,7 +70,9 @@ impl Store for Told {
     }
 
     fn now_at_most(&self) -> Option<StoreTime> {
-        self.inner.now_at_most().map(|now| now.plus(AHEAD))
+        let has_committed = self.has_committed.load(Ordering::SeqCst);
+        let set_on = if has_committed { self.set_on_ms.load(Ordering::SeqCst) } else { 0 };
+        self.inner.now_at_most().map(|now| now.plus(AHEAD + Duration::from_millis(set_on)))
     }
 }
 
@@ -85,6 +96,20 @@ async fn it_is_held_for_as_long_as_was_asked_and_believed_no_longer() {
     f.clock.advance(AHEAD);
     let next = second.acquire(ask("r-2")).await.unwrap();
     assert_eq!(next.claim.fence, Fence(held.claim.fence.0 + 1));
+}
+
+/// The server's clock was set on, another host has taken over, or this machine stood still unseen.
+#[tokio::test]
+async fn where_the_commit_says_that_it_is_later_than_was_thought_less_of_the_lease_is_believed() {
+    let f = memory();
+    let store = Told::over(&f.store);
+    store.set_on_ms.store(30_000, Ordering::SeqCst);
+    let clock = Arc::clone(&f.clock) as Arc<dyn Clock>;
+    let ledger = ledger_over(Arc::clone(&store) as Arc<dyn Store>, clock, "d/l", 0);
+    let began = f.clock.boot();
+    let held = ledger.acquire(ask("r-1")).await.unwrap();
+    assert_eq!(store.looks(), 0);
+    assert_eq!(held.trust.closes(), began + LEASE - Duration::from_secs(30) - MARGIN);
 }
 
 #[tokio::test]

@@ -46,6 +46,17 @@ for_every_adapter! {
     a_commit_without_puts_still_checks
     @by_the_clock
     time_never_goes_back_and_ignores_the_wall_clock
+    what_the_time_is_at_most_is_not_before_any_that_was_told
+}
+
+async fn what_the_time_is_at_most_is_not_before_any_that_was_told(f: Fixture) {
+    for _ in 0..3 {
+        f.clock.advance(Duration::from_secs(7));
+        let told = f.store.now().await.unwrap();
+        let at_most = f.store.now_at_most().unwrap();
+        assert_eq!(at_most.era, told.era);
+        assert!(at_most.ms >= told.ms, "{at_most:?} is before {told:?}");
+    }
 }
 
 fn put(key: &str, value: &str) -> Batch {

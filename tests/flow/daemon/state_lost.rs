@@ -78,6 +78,10 @@ impl Store for Failing {
     async fn now(&self) -> Result<StoreTime> {
         self.below.now().await
     }
+
+    fn now_at_most(&self) -> Option<StoreTime> {
+        self.below.now_at_most()
+    }
 }
 
 /// Whether a row of the journal says what came of an effect.

@@ -40,6 +40,10 @@ impl Store for Gated {
     async fn now(&self) -> Result<StoreTime> {
         self.below.now().await
     }
+
+    fn now_at_most(&self) -> Option<StoreTime> {
+        self.below.now_at_most()
+    }
 }
 
 /// Daemons that start from now on have gates before the store; returns the store without.
