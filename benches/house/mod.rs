@@ -39,7 +39,12 @@ impl House {
     }
 
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rota"));
+        self.program(env!("CARGO_BIN_EXE_rota"), words)
+    }
+
+    /// Another program in it.
+    pub fn program(&self, program: &str, words: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(words)
             .current_dir(self.folder.path())

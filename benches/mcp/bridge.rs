@@ -16,15 +16,32 @@ const BEGUN: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 /// A session knows each id once.
 const CALL: &str = r#"{"jsonrpc":"2.0","id":ID,"method":"tools/call","params":{"name":"getTicket","arguments":{"id":7}}}"#;
 
-/// Prints all three.
+/// A way to start it.
+#[derive(Clone, Copy)]
+enum Way {
+    /// `rota bridge`.
+    Rota,
+    /// The program that is nothing else.
+    Alone,
+}
+
+/// Prints all three of both.
 pub fn measure(team: &Team, ours: &Server, turns: usize) -> anyhow::Result<()> {
+    for (name, way) in [("rota bridge", Way::Rota), ("leantime-mcp", Way::Alone)] {
+        println!("{name}, getTicket, median of {turns} turns:");
+        measure_one(team, ours, turns, way)?;
+    }
+    Ok(())
+}
+
+fn measure_one(team: &Team, ours: &Server, turns: usize, way: Way) -> anyhow::Result<()> {
     let mut starts = Vec::new();
     for _ in 0..STARTS {
         let begun = Instant::now();
-        let _bridge = Bridge::begin(team, ours)?;
+        let _bridge = Bridge::begin(team, ours, way)?;
         starts.push(begun.elapsed());
     }
-    let mut bridge = Bridge::begin(team, ours)?;
+    let mut bridge = Bridge::begin(team, ours, way)?;
     let request = Request { tool: "getTicket", arguments: r#"{"id":7}"#, server: ours };
     let (mut direct, mut through) = (Vec::new(), Vec::new());
     for _ in 0..turns {
@@ -36,7 +53,6 @@ pub fn measure(team: &Team, ours: &Server, turns: usize) -> anyhow::Result<()> {
         .zip(&direct)
         .map(|(through, direct)| through.saturating_sub(*direct))
         .collect();
-    println!("the bridge, getTicket, median of {turns} turns:");
     println!("  from its start to the answer of the handshake  {:?}", median(starts));
     println!("  a call over HTTP   {:?}", median(direct));
     println!("  through the bridge {:?}", median(through));
@@ -59,10 +75,13 @@ struct Bridge {
 
 impl Bridge {
     /// Starts it, up to the answer of the handshake.
-    fn begin(team: &Team, ours: &Server) -> anyhow::Result<Self> {
+    fn begin(team: &Team, ours: &Server, way: Way) -> anyhow::Result<Self> {
         let url = format!("http://127.0.0.1:{}/mcp", ours.port);
-        let mut child = team
-            .command(&["bridge", &url])
+        let mut command = match way {
+            Way::Rota => team.command(&["bridge", &url]),
+            Way::Alone => team.program(env!("CARGO_BIN_EXE_leantime-mcp"), &[&url]),
+        };
+        let mut child = command
             .env("LEANTIME_API_TOKEN", team.token())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -127,6 +127,11 @@ impl Team {
         self.house.command(words)
     }
 
+    /// The same of another program.
+    pub fn program(&self, program: &str, words: &[&str]) -> Command {
+        self.house.program(program, words)
+    }
+
     /// Starts the daemon.
     pub fn serve(&self) -> anyhow::Result<Server> {
         let (running, ready) = self.house.serve()?;
