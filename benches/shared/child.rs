@@ -123,6 +123,10 @@ impl Store for Counted {
         self.below.now().await
     }
 
+    fn now_at_most(&self) -> Option<StoreTime> {
+        self.below.now_at_most()
+    }
+
     fn changes(&self) -> Option<watch::Receiver<u64>> {
         self.below.changes()
     }
