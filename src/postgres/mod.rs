@@ -179,11 +179,11 @@ impl Cluster {
             Some(Ok(connection)) => return Ok(lent(connection)),
             Some(Err(error)) => {
                 let error = self.refused(error);
-                if let Err(each) = self.find_primary().await {
-                    // Where callers have all connections, that is what this one waited for.
-                    let is_exhausted = error.is_late() && self.is_exhausted();
-                    return Err(if is_exhausted { error } else { each });
+                // Where callers have all connections, that is what this one waited for.
+                if error.is_late() && self.is_exhausted() {
+                    return Err(error);
                 }
+                self.find_primary().await?;
             }
             None => {}
         }

@@ -268,7 +268,10 @@ impl Committer {
             let locks: i32 = row.try_get(2)?;
             let session = Session::read(&row)?;
             let is_over = match &self.left {
-                Some(left) => left.end(&mut connection).await?,
+                Some(left) => {
+                    let limit = self.cluster.statement_timeout();
+                    left.end(&mut connection, limit, false).await?
+                }
                 None => true,
             };
             Ok::<_, sqlx::Error>((session, locks, is_over))

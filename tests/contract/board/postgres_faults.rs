@@ -177,3 +177,26 @@ async fn a_commit_that_waits_for_a_standby_is_not_looked_for_until_it_is_decided
     assert!(matches!(found, EffectState::Applied(Entity::Comment(_))), "{found:?}");
     assert_eq!(scene.count().await, 1);
 }
+
+/// It takes its time, and waits for nobody.
+#[tokio::test]
+async fn a_commit_that_is_done_in_a_moment_is_let_come_to_its_end() {
+    let Some(team) = schema().await else { return };
+    let scene = Scene::on(over(team.cluster(3)).await.unwrap()).await;
+    team.psql(
+        "create function slow() returns trigger language plpgsql \
+         set client_connection_check_interval = 0 as $$ begin \
+         perform pg_sleep(0.8); return null; end $$; \
+         create constraint trigger slow after insert on comments \
+         deferrable initially deferred for each row execute function slow()",
+    );
+    let is_slow = "select count(*) = 1 from pg_stat_activity \
+                   where wait_event = 'PgSleep' and usename = current_schema()";
+    tokio::select! {
+        biased;
+        answer = scene.write(1) => panic!("it was quicker than it can be: {answer:?}"),
+        found = timeout(LONG, until(&team, is_slow)) => found.unwrap(),
+    }
+    let found = scene.board.effect_of(&mark(1)).await.unwrap();
+    assert!(matches!(found, EffectState::Applied(Entity::Comment(_))), "{found:?}");
+}
