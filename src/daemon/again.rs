@@ -28,7 +28,7 @@ pub(super) const ASK_AGAIN: [Duration; 4] = [
 ];
 
 /// And not beyond this: a store that says nothing takes its time with each answer.
-const RECORD_MAX: Duration = Duration::from_secs(15);
+pub(super) const RECORD_MAX: Duration = Duration::from_secs(15);
 
 impl Worker {
     /// What follows from how an attempt ended.
@@ -187,7 +187,9 @@ impl Worker {
         let until = Instant::now() + RECORD_MAX;
         for wait in std::iter::once(Duration::ZERO).chain(ASK_AGAIN) {
             let is_over = !wait.is_zero() && (!self.may_ask_again() || Instant::now() > until);
-            if !matches!(result, Err(LedgerError::Store(_))) || is_over {
+            let is_refused =
+                matches!(result, Err(LedgerError::Store(_) | LedgerError::Contended { .. }));
+            if !is_refused || is_over {
                 break;
             }
             tokio::time::sleep(wait).await;

@@ -50,6 +50,7 @@ impl Dispatcher {
                 }
             }
         }
+        self.record_what_is_kept().await;
         if let Some(alarm) = &self.alarm
             && let Err(error) = alarm.stop().await
         {
@@ -295,6 +296,7 @@ impl Dispatcher {
             open.runs.extend(done.runs);
         }
         self.leave_rework_for_later(occurrence, task).await;
+        self.record_endings().await;
         self.outbox.notify_one();
         self.share().await;
         self.dispatch().await;

@@ -1,8 +1,9 @@
 //! Ends of runs that the store did not take: kept, and recorded by the next look that can, before anybody
 //! takes such a run for one that broke off and makes it again.
 
+use super::again::RECORD_MAX;
 use super::dispatcher::Dispatcher;
-use crate::domain::{HandOver, Notice, Rounds, Run, RunId};
+use crate::domain::{HandOver, Notice, OccurrenceId, Rounds, Run, RunId};
 use crate::ledger::{Ledger, LedgerError};
 use crate::store::StoreError;
 
@@ -33,11 +34,25 @@ pub(super) fn is_not_taken(error: &LedgerError) -> bool {
         error,
         LedgerError::Store(
             StoreError::Failed(_) | StoreError::Conflict { .. } | StoreError::Closed(_)
-        )
+        ) | LedgerError::Contended { .. }
     )
 }
 
 impl Dispatcher {
+    /// What is kept of ends is gone with this life: it is tried to record it once more, for a moment.
+    pub(super) async fn record_what_is_kept(&mut self) {
+        if self.beliefs.endings.is_empty() && self.beliefs.unrecorded.is_empty() {
+            return;
+        }
+        let recording = async {
+            self.record_endings().await;
+            self.record_ends().await;
+        };
+        if tokio::time::timeout(RECORD_MAX, recording).await.is_err() {
+            tracing::error!("ends could not be recorded in time; the next start sees to them");
+        }
+    }
+
     /// Records the ends of runs that could not be recorded before.
     pub(super) async fn record_endings(&mut self) {
         for ending in std::mem::take(&mut self.beliefs.endings) {
@@ -54,6 +69,11 @@ impl Dispatcher {
                 }
             }
         }
+    }
+
+    /// Whether the end of a run of an occurrence is not written down yet.
+    pub(super) fn keeps_end_in(&self, occurrence: &OccurrenceId) -> bool {
+        self.beliefs.endings.iter().any(|ending| ending.run.occurrence == *occurrence)
     }
 
     /// Whether the end of a run that is under way by its record is only not written down yet.

@@ -54,7 +54,8 @@ impl Dispatcher {
                 break;
             }
             let may_act = claim.revoked.as_ref().is_some_and(|r| !r.until.is_past(&now));
-            if may_act || self.is_at_work(&claim) {
+            // One whose run's end is not recorded yet is not tried in vain: it is seen to right after that.
+            if may_act || self.is_at_work(&claim) || self.knows_end_of(&claim.run) {
                 continue;
             }
             // What failed a moment ago is left alone for a while, and each time for longer.

@@ -2,6 +2,7 @@
 
 use super::beliefs::Open;
 use super::dispatcher::Dispatcher;
+use super::endings::is_not_taken;
 use super::report;
 use super::telling;
 use super::warnings;
@@ -9,7 +10,6 @@ use crate::domain::{
     Decision, Notice, OccurrenceId, OccurrenceState, Playbook, Reason, Run, RunId, RunState,
 };
 use crate::ledger::{InRow, LedgerError};
-use crate::store::StoreError;
 use crate::tools::desk::DeskError;
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ impl Dispatcher {
         let (ledger, in_row) = (&self.parts.ledger, in_row.as_ref().map(|(_, what)| *what));
         match ledger.settle_occurrence(id, state.clone(), notices, in_row).await {
             Ok(()) => return true,
-            Err(error @ LedgerError::Store(StoreError::Failed(_))) => {
+            Err(error) if is_not_taken(&error) => {
                 tracing::error!(occurrence = %id, %error, "its end is recorded later");
                 self.beliefs.unrecorded.push(end);
             }

@@ -89,6 +89,11 @@ impl Dispatcher {
     /// next look: until all is known of it, it is not among what is open.
     async fn carry_on(&mut self, occurrence: Occurrence) -> Result<(), LedgerError> {
         let id = occurrence.id.clone();
+        // First the end that is known here is written down: no run that has ended is taken for broken off.
+        if self.keeps_end_in(&id) {
+            self.count_elsewhere(occurrence);
+            return Ok(());
+        }
         self.end_reports_of(&id).await?;
         self.adopt(occurrence).await?;
         // At the end of this life it is left to the next.

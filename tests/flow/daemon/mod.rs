@@ -18,6 +18,7 @@ mod ending;
 mod events;
 mod evidence;
 mod independence;
+mod kept_ends;
 mod leases;
 mod manners;
 mod many_failing;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
+pub enum Trouble {
     None,
     /// Nothing is read or written just now.
     Everything,
@@ -24,18 +24,24 @@ enum Trouble {
     ResultsAndWords,
     /// That a run has ended so is not written down.
     Ends(&'static str),
+    /// So many times it is not; then it is.
+    FirstEnds(&'static str, u32),
+    /// Others are quicker each time that it is to be written down.
+    Contended(&'static str),
     /// That an occurrence is over is not written down.
     Occurrences,
+    /// Others are quicker each time that it is.
+    ContendedOccurrences,
 }
 
 #[derive(Debug)]
-struct Failing {
+pub struct Failing {
     below: Arc<dyn Store>,
     now: Mutex<Trouble>,
 }
 
 impl Failing {
-    fn set(&self, trouble: Trouble) {
+    pub fn set(&self, trouble: Trouble) {
         *self.now.lock().unwrap() = trouble;
     }
 
@@ -62,11 +68,19 @@ impl Store for Failing {
         let is_refused = |row: &(String, Vec<u8>)| match now {
             Trouble::Results => is_result(row),
             Trouble::ResultsAndWords => is_result(row) || is_of_words(row),
-            Trouble::Ends(state) => is_end(row, state),
-            Trouble::Occurrences => is_over(row),
-            Trouble::None | Trouble::Everything | Trouble::Closed => false,
+            Trouble::Ends(state) | Trouble::Contended(state) | Trouble::FirstEnds(state, 1..) => {
+                is_end(row, state)
+            }
+            Trouble::Occurrences | Trouble::ContendedOccurrences => is_over(row),
+            Trouble::None | Trouble::Everything | Trouble::Closed | Trouble::FirstEnds(..) => false,
         };
-        if batch.puts.iter().any(is_refused) {
+        if let Some((key, _)) = batch.puts.iter().find(|&row| is_refused(row)) {
+            if matches!(now, Trouble::Contended(_) | Trouble::ContendedOccurrences) {
+                return Err(StoreError::Conflict { key: key.clone() });
+            }
+            if let Trouble::FirstEnds(state, left) = now {
+                self.set(Trouble::FirstEnds(state, left.saturating_sub(1)));
+            }
             return Err(StoreError::Failed("the disk does not answer".into()));
         }
         self.below.commit(batch).await
@@ -104,7 +118,7 @@ fn is_over((key, value): &(String, Vec<u8>)) -> bool {
 }
 
 /// A playbook that takes tasks by itself, and one task.
-async fn team() -> (Team, Arc<Failing>, TaskId) {
+pub async fn team() -> (Team, Arc<Failing>, TaskId) {
     let mut team = Team::new().await;
     let on = "agent = \"AI-Worker\"\n\n[on]\nevery = \"30s\"\n";
     let by_itself = [("agent = \"AI-Worker\"\n", on)];
@@ -118,7 +132,7 @@ async fn team() -> (Team, Arc<Failing>, TaskId) {
 }
 
 /// A life that took the task by itself, with its model at work.
-async fn thinking(team: &Team) -> (Life, Gate) {
+pub async fn thinking(team: &Team) -> (Life, Gate) {
     let life = team.start().await;
     let mut gate = team.gates.stop("model");
     team.clock.advance(Duration::from_secs(31));
