@@ -125,6 +125,8 @@ pub(super) struct Open {
     pub only_ends: bool,
     /// Its finished runs.
     pub runs: Vec<Run>,
+    /// Those of them that went on under another occurrence: it counts what they came to.
+    pub gone_on: BTreeSet<RunId>,
     /// Why it was refused, where it was.
     pub refused: Vec<(Option<TaskId>, Reason, String)>,
     /// Who waits for its end.
@@ -150,6 +152,7 @@ impl Open {
             unmade: false,
             only_ends: false,
             runs: Vec::new(),
+            gone_on: BTreeSet::new(),
             refused: Vec::new(),
             replies: Vec::new(),
             span: None,

@@ -22,8 +22,8 @@ use super::fate;
 use super::marker::Marking;
 use crate::board::BoardError;
 use crate::domain::{
-    Claim, Fence, Occurrence, OccurrenceId, OccurrenceState, Phase, Playbook, Reason, Run,
-    RunState, Task, Trigger, Wrote,
+    Claim, Fence, Occurrence, OccurrenceId, OccurrenceState, Phase, Playbook, PlaybookName, Reason,
+    Run, RunState, Task, TaskId, Trigger, Wrote,
 };
 use crate::ledger::{KeptAnswer, LedgerError, RunFilter};
 use crate::schedule::{Fits, is_worth_another};
@@ -270,12 +270,20 @@ impl Dispatcher {
             Some(run) => run.occurrence.clone(),
             None => OccurrenceId::new(format!("{}/recovered/{}", claim.playbook, claim.run)),
         };
-        let Some((playbook, resume)) = self.allowed(claim, run.as_ref(), resume).await else {
-            tracing::error!(
-                task = %claim.task, playbook = %claim.playbook,
-                "the playbook is gone and its definition was not kept: its task stays as it is"
-            );
-            return None;
+        let (playbook, resume) = match self.allowed(claim, run.as_ref(), resume).await {
+            Ok(Some(allowed)) => allowed,
+            Ok(None) => {
+                tracing::error!(
+                    task = %claim.task, playbook = %claim.playbook,
+                    "the playbook is gone and its definition was not kept: its task stays as it is"
+                );
+                self.end_without_definition(claim, run).await;
+                return None;
+            }
+            Err(error) => {
+                tracing::error!(task = %claim.task, %error, "a claim could not be taken up again");
+                return None;
+            }
         };
         let is_open = self.beliefs.open.contains_key(&id);
         let occurrence = if is_open {
@@ -301,6 +309,18 @@ impl Dispatcher {
         Some(occurrence)
     }
 
+    /// The run of a claim that can neither go on nor be handed back: under way for ever, it would keep its
+    /// occurrence open, and with that all later ones from beginning.
+    async fn end_without_definition(&mut self, claim: &Claim, run: Option<Run>) {
+        let is_its = |run: &Run| run.id == claim.run && run.state == RunState::Running;
+        let Some(run) = run.filter(is_its) else { return };
+        let detail = "its definition was not kept: its task stays as it is".to_owned();
+        let how = (RunState::Cancelled, Reason::PlaybookGone);
+        if let Err(error) = self.break_off(run, how, detail).await {
+            tracing::warn!(task = %claim.task, %error, "a run that nobody goes on with could not be ended");
+        }
+    }
+
     /// The run of a claim; where it died before it had one, the last run at the task before it.
     async fn run_of(&self, claim: &Claim) -> Option<Run> {
         if let Ok(Some(run)) = self.parts.ledger.run(claim.run.as_str()).await {
@@ -315,25 +335,28 @@ impl Dispatcher {
     }
 
     /// By which definition a claim is taken up again, and whether to work or only to hand back: who
-    /// stopped, paused, removed or changed a playbook meanwhile meant its interrupted runs too.
+    /// stopped, paused, removed or changed a playbook meanwhile meant its interrupted runs too. `None`: the
+    /// playbook is gone, and so is what it was.
     async fn allowed(
         &self,
         claim: &Claim,
         run: Option<&Run>,
         resume: Resume,
-    ) -> Option<(Arc<Playbook>, Resume)> {
+    ) -> Result<Option<(Arc<Playbook>, Resume)>, LedgerError> {
         let current = self.parts.playbook(&claim.playbook).filter(|p| p.claim.is_some());
         let Some(playbook) = current else {
-            let text = self.parts.ledger.definition(&run?.definition).await.ok().flatten()?;
+            let Some(run) = run else { return Ok(None) };
+            let kept = self.parts.ledger.definition(&run.definition).await?;
+            let Some(text) = kept else { return Ok(None) };
             let library = self.parts.library.lock().unwrap_or_else(PoisonError::into_inner);
-            let playbook = library.old(&claim.playbook, &text)?;
+            let Some(playbook) = library.old(&claim.playbook, &text) else { return Ok(None) };
             let give_up = Some((Reason::PlaybookGone, String::new()));
             let give_up = resume.give_up.clone().or(give_up);
             let attempt = claim.attempt;
-            return Some((playbook, Resume { attempt, give_up, ..resume }));
+            return Ok(Some((playbook, Resume { attempt, give_up, ..resume })));
         };
         if resume.give_up.is_some() || resume.settling.is_some() || resume.applies {
-            return Some((playbook, resume));
+            return Ok(Some((playbook, resume)));
         }
         let book = self.beliefs.books.get(&claim.playbook);
         let is_changed = run.is_some_and(|run| run.definition != playbook.hash);
@@ -353,14 +376,14 @@ impl Dispatcher {
         } else {
             None
         };
-        let Some(reason) = against else { return Some((playbook, resume)) };
+        let Some(reason) = against else { return Ok(Some((playbook, resume))) };
         let detail = match reason {
             Reason::Stopped => "the daemon ended while it worked, and everything is stopped",
             Reason::Interrupted => "no daemon is here that could try it again",
             _ => "",
         };
         let give_up = Some((reason, detail.to_owned()));
-        Some((playbook, Resume { attempt: claim.attempt, give_up, ..resume }))
+        Ok(Some((playbook, Resume { attempt: claim.attempt, give_up, ..resume })))
     }
 
     /// A settled occurrence never changes: what is taken up after it gets one of its own.
@@ -369,10 +392,8 @@ impl Dispatcher {
         let occurrence = Occurrence {
             // One of its own for each try: a try that fails settles it.
             id: OccurrenceId::new(format!(
-                "{}/resumed/{}/{}/{}",
-                claim.playbook,
-                claim.task,
-                claim.fence,
+                "{}{}",
+                taken_up(&claim.playbook, claim.task, claim.fence),
                 self.parts.ledger.nonce()
             )),
             playbook: claim.playbook.clone(),
@@ -393,6 +414,11 @@ impl Dispatcher {
         self.beliefs.open.insert(id.clone(), open);
         Ok(id)
     }
+}
+
+/// How the occurrences begin their names under which a claim with this fence is taken up again.
+pub(super) fn taken_up(playbook: &PlaybookName, task: TaskId, fence: Fence) -> String {
+    format!("{playbook}/resumed/{task}/{fence}/")
 }
 
 fn used_up(attempt: u32, attempts_max: u32) -> (Reason, String) {

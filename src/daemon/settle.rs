@@ -175,7 +175,8 @@ impl Dispatcher {
 /// row of failures.
 fn in_row(open: &Open) -> Option<(Arc<Playbook>, InRow)> {
     let playbook = open.playbook.as_ref().filter(|_| !open.only_ends)?;
-    let ends = || last_attempts(&open.runs).map(|run| run.state);
+    let counts = |run: &&Run| !open.gone_on.contains(&run.id);
+    let ends = || last_attempts(&open.runs).filter(counts).map(|run| run.state);
     let what = if ends().any(|s| matches!(s, RunState::Succeeded | RunState::NothingToDo)) {
         InRow::Success
     } else if ends().any(RunState::may_retry) {
@@ -187,7 +188,7 @@ fn in_row(open: &Open) -> Option<(Arc<Playbook>, InRow)> {
 }
 
 /// The last attempts at each task; runs about none are attempts at the occurrence itself.
-fn last_attempts(runs: &[Run]) -> impl Iterator<Item = &Run> {
+pub(super) fn last_attempts(runs: &[Run]) -> impl Iterator<Item = &Run> {
     let is_last =
         |place: usize, run: &Run| runs.iter().skip(place + 1).all(|later| later.task != run.task);
     runs.iter().enumerate().filter(move |(place, run)| is_last(*place, run)).map(|(_, run)| run)

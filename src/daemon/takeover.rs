@@ -3,13 +3,18 @@
 
 use super::beliefs::Open;
 use super::dispatcher::Dispatcher;
+use super::recovery::taken_up;
+use super::settle::last_attempts;
 use crate::domain::{Occurrence, OccurrenceId, OccurrenceState, Reason, Run};
-use crate::ledger::{LedgerError, LifeOf};
+use crate::ledger::{LedgerError, LifeOf, RunFilter};
 use crate::schedule::Fits;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// So long an occurrence of which nothing says where it is under way is left to whoever began it.
 const UNSAID_MAX: Duration = Duration::from_mins(10);
+/// Among so many of the latest runs at a task the next attempt is looked for.
+const AT_TASK_MAX: usize = 100;
 
 impl Dispatcher {
     /// An occurrence that is under way, and not here as far as is known.
@@ -160,26 +165,54 @@ impl Dispatcher {
             return Ok(false);
         }
         let mut runs = self.runs_of(&open.occurrence).await?;
-        for (place, run) in runs.iter().enumerate() {
-            let is_last = runs.iter().skip(place + 1).all(|later| later.task != run.task);
-            let goes_on = is_last
-                && match self.is_held_on(run).await {
-                    // Whatever a newer Rota does at the task now, it does for another occurrence.
-                    Err(error) if error.is_of_newer() => false,
-                    held => held?,
-                };
-            if goes_on {
+        // What has ended here and is not written down yet counts, too.
+        let is_unwritten = |run: &&Run| runs.iter().all(|known| known.id != run.id);
+        let unwritten: Vec<Run> = open.runs.iter().filter(is_unwritten).cloned().collect();
+        runs.extend(unwritten);
+        // As they came: what is not written down may be an earlier attempt.
+        runs.sort_by_key(|run| (run.started, run.attempt, run.fence));
+        let last: Vec<Run> = last_attempts(&runs).cloned().collect();
+        let mut gone_on = BTreeSet::new();
+        for run in last {
+            let is_held = match self.is_held_on(&run).await {
+                // Whatever a newer Rota does at the task now, it does for another occurrence.
+                Err(error) if error.is_of_newer() => false,
+                held => held?,
+            };
+            if is_held {
                 return Ok(false);
+            }
+            match self.has_gone_on(&run).await? {
+                Some(true) => {
+                    gone_on.insert(run.id);
+                }
+                Some(false) => {}
+                None => return Ok(false),
             }
         }
         if let Some(open) = self.beliefs.open.get_mut(id) {
-            // What has ended here and is not written down yet counts, too.
-            let is_unwritten = |run: &&Run| runs.iter().all(|known| known.id != run.id);
-            let unwritten: Vec<Run> = open.runs.iter().filter(is_unwritten).cloned().collect();
-            runs.extend(unwritten);
             open.runs = runs;
+            open.gone_on = gone_on;
         }
         Ok(true)
+    }
+
+    /// Whether a run that failed was followed by the next attempt under another occurrence: whoever took its
+    /// claim up did not have this one. `None`: such an occurrence is under way, and may begin it yet.
+    async fn has_gone_on(&self, run: &Run) -> Result<Option<bool>, LedgerError> {
+        let claimed = run.task.zip(run.fence).filter(|_| run.state.may_retry());
+        let Some((task, fence)) = claimed else { return Ok(Some(false)) };
+        let begins = taken_up(&run.playbook, task, fence);
+        let is_next = |id: &OccurrenceId| id.as_str().starts_with(&begins);
+        // Read before its runs: one that is not under way any more has begun what it was to begin.
+        let open = self.parts.ledger.open_occurrences().await?;
+        let filter = RunFilter { task: Some(task), ..RunFilter::default() };
+        let runs = self.parts.ledger.runs(&filter, AT_TASK_MAX).await?;
+        if runs.iter().any(|next| next.attempt > run.attempt && is_next(&next.occurrence)) {
+            return Ok(Some(true));
+        }
+        let may_go_on = open.iter().any(|occurrence| is_next(&occurrence.id));
+        Ok((!may_go_on).then_some(false))
     }
 
     /// The runs without a claim of one that is at this life: those that no worker carries out here have

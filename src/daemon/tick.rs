@@ -300,7 +300,10 @@ impl Dispatcher {
         for worker in self.beliefs.workers.values().filter(|w| w.occurrence == *occurrence) {
             worker.halt.halt(RunState::Cancelled, reason, reason.text());
         }
-        if self.beliefs.elsewhere.contains_key(occurrence)
+        // Runs of one that was begun before may be under way at a daemon that was thought gone.
+        let is_taken_over = self.parts.ledger.is_shared()
+            && self.beliefs.open.get(occurrence).is_some_and(|open| open.begun_before);
+        if (is_taken_over || self.beliefs.elsewhere.contains_key(occurrence))
             && let Err(error) = self.ask_to_stop(occurrence, reason).await
         {
             tracing::warn!(%occurrence, %error, "what is under way elsewhere was not asked to stop");

@@ -286,7 +286,7 @@ impl Dispatcher {
         self.break_off(run, how, detail).await.map(|_| ())
     }
 
-    async fn break_off(
+    pub(super) async fn break_off(
         &mut self,
         run: Run,
         (state, reason): (RunState, Reason),

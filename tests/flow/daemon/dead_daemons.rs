@@ -1,12 +1,13 @@
 //! Runs under a claim whose daemon died, or was thought to: their occurrence is over when they are and tells
 //! of them, and what an operator took away stays taken away.
 
-use super::playbooks::{DILIGENT, QUICK, WORKER as WORKER_PLAYBOOK};
-use super::several::{start, team};
+use super::playbooks::{BREAKS_OFF, DILIGENT, QUICK, WORKER as WORKER_PLAYBOOK};
+use super::several::{REPORT, start, team};
 use crate::support::daemon::{Life, Team, request};
 use crate::support::gates::Gate;
 use crate::support::playbooks::changed;
 use rota::domain::*;
+use rota::store::Batch;
 use rota::tools::desk::Desk as _;
 use std::time::Duration;
 
@@ -138,6 +139,107 @@ async fn a_run_that_goes_on_at_a_daemon_that_was_thought_gone_is_listed_by_whoev
     assert_eq!(ran(&two).await, None, "it is the other's to settle");
     two.work().await;
     assert_eq!(ran(&two).await, Some(vec![run.id]));
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_goes_on_under_another_occurrence_counts_once_and_by_what_it_came_to() {
+    let fails = (BREAKS_OFF, "pause_after = 2", RunState::Failed, 1);
+    let succeeds = (QUICK, "pause_after = 1", RunState::Succeeded, 0);
+    for (script, pause_after, end, failures) in [fails, succeeds] {
+        let twice = [("attempts = 3", "attempts = 2"), ("pause_after = 5", pause_after)];
+        let (mut team, shared) = team("ai-worker", &changed(&outlasting(), &twice)).await;
+        team.model("worker", &[script]);
+        let task = team.task("Fix the login").await;
+        let (one, door) = start(&mut team, &shared, "one").await;
+        let (two, _door) = start(&mut team, &shared, "two").await;
+        let (three, _door) = start(&mut team, &shared, "three").await;
+        let mut gate = team.gates.stop("model");
+        team.clock.advance(Duration::from_mins(10));
+        one.daemon.tick().await;
+        gate.reached().await;
+        door.die();
+        drop(gate);
+        // The second takes the occurrence over, the third takes the claim up when that has ended.
+        team.clock.advance(LEASE_OVER);
+        two.work().await;
+        team.clock.advance(Duration::from_secs(230));
+        two.work().await;
+        team.clock.advance(Duration::from_secs(20));
+        three.work().await;
+        let runs = three.runs(task).await;
+        let ends: Vec<_> = runs.iter().map(|run| (run.attempt, run.state)).collect();
+        assert_eq!(ends, [(2, end), (1, RunState::Interrupted)], "{runs:#?}");
+        assert_ne!(runs[0].occurrence, runs[1].occurrence);
+        two.work().await;
+        assert!(two.ledger.open_occurrences().await.unwrap().is_empty());
+        let name = PlaybookName::new("ai-worker");
+        let switch = two.ledger.playbook_switch(&name).await.unwrap();
+        assert_eq!((switch.failures_in_row, switch.paused), (failures, None), "{end}");
+        two.stop().await;
+        three.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_whose_playbook_and_definition_are_gone_stands_in_the_way_of_nothing_later() {
+    let mut team = Team::new().await;
+    std::fs::write(team.folder.path().join("templates/report.md.hbs"), "Report.").unwrap();
+    team.playbook("ai-worker", WORKER_PLAYBOOK);
+    team.model("worker", &[QUICK]);
+    let task = team.task("Fix the login").await;
+    let dead = team.start().await;
+    // It has said that it hands over, and the status is not written yet.
+    drop(stands_at(&team, &dead, "before editTask", 1).await);
+    for kept in team.store.scan("definition/", None, 10).await.unwrap() {
+        team.store.commit(Batch::new().delete(kept.key)).await.unwrap();
+    }
+    team.playbook("ai-worker", REPORT);
+    let life = team.start().await;
+    life.work().await;
+    let run = life.the_run(task).await;
+    assert_eq!((run.state, run.reason), (RunState::Cancelled, Some(Reason::PlaybookGone)));
+    assert_eq!(ran(&life).await, Some(vec![run.id]));
+    team.clock.advance(Duration::from_mins(10));
+    life.work().await;
+    let all = life.occurrences("ai-worker").await;
+    let have_run = all.iter().all(|it| matches!(it.state, OccurrenceState::Ran { .. }));
+    assert!(all.len() == 2 && have_run, "{all:#?}");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_replaces_an_occurrence_that_was_taken_over_stops_its_run_where_that_is_under_way() {
+    let often = [("every = \"10m\"", "every = \"2m\"\noverlap = \"replace\"")];
+    let (mut team, shared) = team("ai-worker", &changed(&outlasting(), &often)).await;
+    let task = team.task("Fix the login").await;
+    let (one, _door) = start(&mut team, &shared, "one").await;
+    let (two, _door) = start(&mut team, &shared, "two").await;
+    let mut gate = team.gates.stop("model");
+    team.clock.advance(Duration::from_mins(2));
+    one.daemon.tick().await;
+    gate.reached().await;
+    // For so long it does not say that it is there.
+    team.clock.advance(LEASE_OVER);
+    two.work().await;
+    let run = two.the_run(task).await;
+    assert_eq!(run.state, RunState::Running);
+    team.clock.advance(Duration::from_mins(1));
+    two.daemon.tick().await;
+    let asked = two.ledger.stops_asked().await.unwrap();
+    let asked: Vec<_> = asked.into_iter().map(|asked| asked.run).collect();
+    assert_eq!(asked, [run.id.clone()]);
+    one.daemon.tick().await;
+    gate.left().await;
+    while two.claim(task).await.phase != Phase::Free {
+        tokio::task::yield_now().await;
+    }
+    let run = two.ledger.run(run.id.as_str()).await.unwrap().unwrap();
+    assert_eq!(run.state, RunState::Cancelled, "{run:#?}");
+    two.daemon.tick().await;
+    let settled = two.ledger.occurrence(&run.occurrence).await.unwrap().unwrap();
+    assert!(matches!(settled.state, OccurrenceState::Ran { .. }), "{settled:#?}");
     one.stop().await;
     two.stop().await;
 }

@@ -376,3 +376,38 @@ async fn a_failure_that_the_next_life_has_to_write_down_counts_once() {
         next.stop().await;
     }
 }
+
+/// The model cannot be used.
+const FAILS: &str = "[[conversation]]\n[[conversation.turn]]\nerror = \"refused\"\n";
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_was_made_in_the_end_succeeds_whichever_earlier_end_is_not_written_down() {
+    let (mut team, store, _) = team().await;
+    std::fs::remove_file(team.folder.path().join("agents/ai-worker.toml")).unwrap();
+    let template = team.folder.path().join("templates/report.md.hbs");
+    std::fs::write(template, "Attempt {{run.attempt}}.").unwrap();
+    let limits = "[limits]\nattempts = 3\nbackoff = \"10s..10s\"\n";
+    team.playbook("report", &format!("{}{limits}", super::several::REPORT));
+    team.model("worker", &[QUICK, FAILS, QUICK]);
+    let dead = team.start().await;
+    let mut gate = team.gates.stop("model");
+    team.clock.advance(Duration::from_mins(10));
+    dead.daemon.tick().await;
+    gate.reached().await;
+    drop(gate);
+    store.set(Trouble::Ends("failed"));
+    let life = team.start().await;
+    life.work().await;
+    let occurrences = life.occurrences("report").await;
+    assert_eq!(occurrences.len(), 1, "{occurrences:#?}");
+    let OccurrenceState::Ran { runs, reason, .. } = &occurrences[0].state else {
+        panic!("{occurrences:#?}")
+    };
+    let last = life.ledger.run(runs.last().unwrap().as_str()).await.unwrap().unwrap();
+    assert_eq!((runs.len(), last.attempt, last.state), (3, 3, RunState::Succeeded));
+    assert_eq!(Some(*reason), last.reason);
+    let switch = life.ledger.playbook_switch(&PlaybookName::new("report")).await.unwrap();
+    assert_eq!(switch.failures_in_row, 0);
+    store.set(Trouble::None);
+    life.stop().await;
+}
