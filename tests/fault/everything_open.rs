@@ -115,7 +115,9 @@ impl Dying {
         let log = std::fs::File::create(rota.path().join("dying.log")).unwrap();
         let daemon = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let mut dying = Self { daemon, asking: Vec::new() };
-        until("it answers", || (rota.run(["status"]).code == 0).then_some(()));
+        // Without a daemon a command answers by itself, and would then be the one that has the state.
+        let serves = || rota.run(["status"]).out.contains("serving since");
+        until("it answers", || serves().then_some(()));
         for (playbook, task) in [("thinker", THOUGHT), ("program", PROGRAM)] {
             let task = task.to_string();
             let mut command = rota.command(["run-once", playbook, "--task", &task]);
