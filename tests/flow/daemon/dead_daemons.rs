@@ -229,7 +229,7 @@ async fn what_replaces_an_occurrence_that_was_taken_over_stops_its_run_where_tha
     two.daemon.tick().await;
     let asked = two.ledger.stops_asked().await.unwrap();
     let asked: Vec<_> = asked.into_iter().map(|asked| asked.run).collect();
-    assert_eq!(asked, [run.id.clone()]);
+    assert_eq!(asked, std::slice::from_ref(&run.id));
     one.daemon.tick().await;
     gate.left().await;
     while two.claim(task).await.phase != Phase::Free {
