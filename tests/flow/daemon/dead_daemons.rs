@@ -2,7 +2,7 @@
 //! of them, and what an operator took away stays taken away.
 
 use super::playbooks::{BREAKS_OFF, DILIGENT, QUICK, WORKER as WORKER_PLAYBOOK};
-use super::several::{REPORT, start, team};
+use super::several::{LEASE_OVER, REPORT, begun, start, team};
 use crate::support::daemon::{Life, Team, request};
 use crate::support::gates::Gate;
 use crate::support::playbooks::changed;
@@ -11,8 +11,6 @@ use rota::store::Batch;
 use rota::tools::desk::Desk as _;
 use std::time::Duration;
 
-/// One second more than the lease by which a daemon is there.
-const LEASE_OVER: Duration = Duration::from_secs(61);
 /// More than a lease and its margin.
 const MARGIN_OVER: Duration = Duration::from_secs(70);
 
@@ -99,10 +97,7 @@ async fn an_occurrence_that_was_taken_over_is_over_when_its_claimed_run_is_and_l
     let task = team.task("Fix the login").await;
     let (one, door) = start(&mut team, &shared, "one").await;
     let (two, _door) = start(&mut team, &shared, "two").await;
-    let mut gate = team.gates.stop("model");
-    team.clock.advance(Duration::from_mins(10));
-    one.daemon.tick().await;
-    gate.reached().await;
+    let gate = begun(&team, &one).await;
     door.die();
     drop(gate);
     team.clock.advance(LEASE_OVER);
@@ -124,10 +119,7 @@ async fn a_run_that_goes_on_at_a_daemon_that_was_thought_gone_is_listed_by_whoev
     let task = team.task("Fix the login").await;
     let (one, _door) = start(&mut team, &shared, "one").await;
     let (two, _door) = start(&mut team, &shared, "two").await;
-    let mut gate = team.gates.stop("model");
-    team.clock.advance(Duration::from_mins(10));
-    one.daemon.tick().await;
-    gate.reached().await;
+    let gate = begun(&team, &one).await;
     // For so long it does not say that it is there.
     team.clock.advance(LEASE_OVER);
     two.work().await;

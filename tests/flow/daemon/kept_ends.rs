@@ -2,31 +2,10 @@
 
 use super::several::REPORT;
 use super::state_lost::{Trouble, team, thinking};
-use crate::support::playbooks::{DILIGENT, WORKER as WORKER_PLAYBOOK};
+use crate::support::playbooks::WORKER as WORKER_PLAYBOOK;
 use rota::clock::Clock as _;
 use rota::domain::*;
 use std::time::Duration;
-
-#[tokio::test(start_paused = true)]
-async fn a_run_at_whose_end_others_were_quicker_each_time_ends_later_and_is_not_made_again() {
-    let (mut team, store, task) = team().await;
-    team.playbook("ai-worker", &format!("mode = \"shadow\"\n{WORKER_PLAYBOOK}"));
-    team.model("worker", &[DILIGENT]);
-    let life = team.start().await;
-    store.set(Trouble::Contended("succeeded"));
-    life.run("ai-worker").await;
-    assert_eq!(life.the_run(task).await.state, RunState::Running);
-    team.clock.advance(Duration::from_secs(31));
-    life.work().await;
-    assert_eq!(life.the_run(task).await.state, RunState::Running);
-    store.set(Trouble::None);
-    team.clock.advance(Duration::from_mins(2));
-    life.work().await;
-    assert_eq!(life.the_run(task).await.state, RunState::Succeeded);
-    assert_eq!(team.prompts().len(), 1);
-    assert!(life.ledger.orphans().await.unwrap().is_empty());
-    life.stop().await;
-}
 
 #[tokio::test(start_paused = true)]
 async fn an_occurrence_at_whose_end_others_were_quicker_each_time_has_ended_when_it_did() {

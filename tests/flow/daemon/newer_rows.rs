@@ -2,7 +2,7 @@
 //! taken for nothing, so nothing is done twice, lost or allowed by it.
 
 use super::playbooks::WORKER as WORKER_PLAYBOOK;
-use super::several::{REPORT, start, team};
+use super::several::{LEASE_OVER, REPORT, begun, start, team};
 use crate::support::daemon::{BO, Life, REVIEWER};
 use crate::support::playbooks::changed;
 use futures::FutureExt as _;
@@ -12,8 +12,6 @@ use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One second more than a lease.
-const LEASE_OVER: Duration = Duration::from_secs(61);
 const RUBRIC: &str = "[suitability]\nrubric = \"suitability.md.hbs\"\nmodel = \"judge\"\n\n[claim]";
 /// What only a newer daemon can read.
 const UNREAD: &str = r#"{"rota":2,"what":["is","not","known"]}"#;
@@ -66,10 +64,7 @@ async fn a_report_of_which_a_newer_daemon_wrote_a_run_is_not_made_again() {
     let below = Arc::clone(&team.store);
     let (one, door) = start(&mut team, &shared, "one").await;
     let (two, _door) = start(&mut team, &shared, "two").await;
-    let mut gate = team.gates.stop("model");
-    team.clock.advance(Duration::from_mins(10));
-    one.daemon.tick().await;
-    gate.reached().await;
+    let gate = begun(&team, &one).await;
     let key = below.scan("run/", None, 10).await.unwrap().remove(0).key;
     mark(below.as_ref(), &key).await;
     door.die();

@@ -2,6 +2,7 @@
 
 use super::playbooks::{QUICK, WORKER as WORKER_PLAYBOOK};
 use crate::support::daemon::{ADA, Life, Team, request};
+use crate::support::gates::Gate;
 use crate::support::playbooks::changed;
 use crate::support::shared_store::{Door, SharedStore};
 use crate::support::tallied::Tallied;
@@ -35,6 +36,18 @@ pub async fn start(team: &mut Team, shared: &Arc<SharedStore>, name: &str) -> (L
     let door = shared.door();
     team.store = Arc::clone(&door) as _;
     (team.start_as(name).await, door)
+}
+
+/// One second more than the lease by which a daemon is there.
+pub const LEASE_OVER: Duration = Duration::from_secs(61);
+
+/// The next instant of ten minutes is begun by this daemon, and its run stands before it asks the model.
+pub async fn begun(team: &Team, one: &Life) -> Gate {
+    let mut gate = team.gates.stop("model");
+    team.clock.advance(Duration::from_mins(10));
+    one.daemon.tick().await;
+    gate.reached().await;
+    gate
 }
 
 /// All runs, the latest first, by which daemon each was.
@@ -115,10 +128,7 @@ async fn while_one_daemon_makes_a_report_no_other_begins_the_next_one() {
     let (mut team, shared) = team("report", REPORT).await;
     let (one, _door) = start(&mut team, &shared, "one").await;
     let (two, _door) = start(&mut team, &shared, "two").await;
-    let mut gate = team.gates.stop("model");
-    team.clock.advance(Duration::from_mins(10));
-    one.daemon.tick().await;
-    gate.reached().await;
+    let gate = begun(&team, &one).await;
     for _ in 0..20 {
         team.clock.advance(Duration::from_secs(30));
         two.daemon.tick().await;
@@ -144,10 +154,7 @@ async fn a_look_at_which_nothing_happens_lists_what_is_open_once() {
     team.store = Arc::clone(&tally) as _;
     let two = team.start_as("two").await;
     two.daemon.tick().await;
-    let mut gate = team.gates.stop("model");
-    team.clock.advance(Duration::from_mins(10));
-    one.daemon.tick().await;
-    gate.reached().await;
+    let gate = begun(&team, &one).await;
     two.daemon.tick().await;
     tally.count("occurrence-open/");
     two.daemon.tick().await;

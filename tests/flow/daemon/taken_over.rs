@@ -2,7 +2,7 @@
 
 use super::outbox::notice;
 use super::playbooks::{BREAKS_OFF, QUICK, WORKER as WORKER_PLAYBOOK, asks_to_hear};
-use super::several::{REPORT, runs, start, team};
+use super::several::{LEASE_OVER, REPORT, begun, runs, start, team};
 use crate::support::daemon::{ADA, BO, Life, Team, request};
 use crate::support::mailbox::Mailbox;
 use futures::FutureExt as _;
@@ -13,9 +13,6 @@ use rota::store::Batch;
 use rota::tools::desk::{Desk as _, DeskError};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// One second more than a lease.
-const LEASE_OVER: Duration = Duration::from_secs(61);
 
 /// The runs of reports, the earliest first.
 async fn attempts(life: &Life) -> Vec<(String, u32, RunState)> {
@@ -36,10 +33,7 @@ async fn a_report_whose_daemon_died_is_made_by_another_within_one_lease() {
     let (one, door) = start(&mut team, &shared, "one").await;
     let (two, _door) = start(&mut team, &shared, "two").await;
     let (three, _door) = start(&mut team, &shared, "three").await;
-    let mut gate = team.gates.stop("model");
-    team.clock.advance(Duration::from_mins(10));
-    one.daemon.tick().await;
-    gate.reached().await;
+    let gate = begun(&team, &one).await;
     door.die();
     drop(gate);
     two.work().await;
@@ -67,10 +61,7 @@ async fn a_daemon_that_was_cut_off_does_no_more_of_what_another_took_over() {
     let (mut team, shared) = team("report", REPORT).await;
     let (one, door) = start(&mut team, &shared, "one").await;
     let (two, _door) = start(&mut team, &shared, "two").await;
-    let mut gate = team.gates.stop("model");
-    team.clock.advance(Duration::from_mins(10));
-    one.daemon.tick().await;
-    gate.reached().await;
+    let gate = begun(&team, &one).await;
     door.cut();
     for _ in 0..7 {
         team.clock.advance(Duration::from_secs(10));
@@ -109,10 +100,7 @@ async fn a_takeover_whose_answer_was_lost_is_carried_on_by_whoever_has_it() {
     let (mut team, shared) = team("report", REPORT).await;
     let (one, door) = start(&mut team, &shared, "one").await;
     let (two, answers) = start(&mut team, &shared, "two").await;
-    let mut gate = team.gates.stop("model");
-    team.clock.advance(Duration::from_mins(10));
-    one.daemon.tick().await;
-    gate.reached().await;
+    let gate = begun(&team, &one).await;
     door.die();
     drop(gate);
     team.clock.advance(LEASE_OVER);
@@ -134,10 +122,7 @@ async fn what_a_daemon_took_over_when_it_died_its_next_life_carries_on() {
     let (mut team, shared) = team("report", REPORT).await;
     let (one, door) = start(&mut team, &shared, "one").await;
     let (two, second) = start(&mut team, &shared, "two").await;
-    let mut gate = team.gates.stop("model");
-    team.clock.advance(Duration::from_mins(10));
-    one.daemon.tick().await;
-    gate.reached().await;
+    let gate = begun(&team, &one).await;
     door.die();
     drop(gate);
     team.clock.advance(LEASE_OVER);
@@ -179,10 +164,7 @@ async fn what_nothing_says_the_place_of_is_left_alone_for_a_while_and_then_taken
     let (mut team, shared) = team("report", REPORT).await;
     let (one, door) = start(&mut team, &shared, "one").await;
     let (two, _door) = start(&mut team, &shared, "two").await;
-    let mut gate = team.gates.stop("model");
-    team.clock.advance(Duration::from_mins(10));
-    one.daemon.tick().await;
-    gate.reached().await;
+    let gate = begun(&team, &one).await;
     door.die();
     drop(gate);
     // As a version left it that did not write this down.
@@ -253,10 +235,7 @@ async fn what_somebody_asked_for_at_a_daemon_that_died_is_not_done_elsewhere() {
     let (mut team, shared) = team("report", &overlaps).await;
     let (one, door) = start(&mut team, &shared, "one").await;
     let (two, _door) = start(&mut team, &shared, "two").await;
-    let mut gate = team.gates.stop("model");
-    team.clock.advance(Duration::from_mins(10));
-    one.daemon.tick().await;
-    gate.reached().await;
+    let gate = begun(&team, &one).await;
     // It waits behind the one that is under way.
     let waits = one.daemon.run_playbook(request("report"));
     assert!(futures::poll!(Box::pin(waits)).is_pending());

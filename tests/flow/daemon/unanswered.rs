@@ -4,7 +4,7 @@
 use super::outbox::notice;
 use super::playbooks::{WORKER as WORKER_PLAYBOOK, asks_to_hear};
 use super::review_queue::{decide, submitted};
-use super::several::{REPORT, runs, start, team};
+use super::several::{LEASE_OVER, REPORT, begun, runs, start, team};
 use crate::support::daemon::{ADA, BO, Life, Team, WORKER, request};
 use crate::support::mailbox::Mailbox;
 use crate::support::refusing::Refusing;
@@ -17,8 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// One second more than a lease.
-const LEASE_OVER: Duration = Duration::from_secs(61);
 /// What the commit by which an occurrence begins says of it.
 const BEGINS: &str = "\"state\":\"running\"";
 
@@ -172,10 +170,7 @@ async fn a_report_whose_end_could_not_be_written_holds_back_no_later_one_at_anot
     let (mut team, shared) = team("report", &format!("{REPORT}[limits]\nattempts = 1\n")).await;
     let (one, door) = start(&mut team, &shared, "one").await;
     let (two, _door) = start(&mut team, &shared, "two").await;
-    let mut gate = team.gates.stop("model");
-    team.clock.advance(Duration::from_mins(10));
-    one.daemon.tick().await;
-    gate.reached().await;
+    let gate = begun(&team, &one).await;
     door.cut();
     gate.open();
     one.daemon.idle().await;
